@@ -1,0 +1,1 @@
+"""Verify the telemetry of LLM calls in tests."""

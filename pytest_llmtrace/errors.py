@@ -1,0 +1,72 @@
+"""What can go wrong, as one tree.
+
+::
+
+    LLMTraceError
+    ├── UsageError            wrong use: an unknown name, option, marker or argument (also a TypeError)
+    ├── CassetteError         a cassette that cannot be read: file, line, reason
+    ├── UnmatchedRequest      nothing answered a request (also an AssertionError)
+    ├── BlockedConnection     a socket tried to leave the machine (also an OSError)
+    ├── SelectionError        `span(...)` found none, or several (also an AssertionError)
+    └── VerificationError     findings at the end of a trace (also an AssertionError)
+
+Assertion errors are test failures. Everything else is a mistake in the set-up, which pytest shows as an error.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = [
+    "BlockedConnection",
+    "CassetteError",
+    "LLMTraceError",
+    "SelectionError",
+    "UnmatchedRequest",
+    "UsageError",
+    "VerificationError",
+]
+
+
+class LLMTraceError(Exception):
+    """Base of everything that this package raises on purpose."""
+
+
+class UsageError(LLMTraceError, TypeError):
+    """The package was used in a way that has no meaning; the text names the nearest that has."""
+
+
+class CassetteError(LLMTraceError):
+    """A cassette cannot be read.
+
+    Args:
+        path: The file.
+        reason: One sentence: what is wrong and what to do.
+        line: The first line that shows it, counted from 1, where one can be named.
+    """
+
+    def __init__(self, path: Path | str, reason: str, *, line: int | None = None) -> None:
+        self.path = path
+        self.reason = reason
+        self.line = line
+        where = f"{path}:{line}" if line is not None else f"{path}"
+        super().__init__(f"{where}: {reason}")
+
+
+class UnmatchedRequest(LLMTraceError, AssertionError):
+    """Nothing answered a request, and it was not let through to the network."""
+
+
+class BlockedConnection(LLMTraceError, OSError):
+    """A socket tried to reach a host that the running test does not allow."""
+
+
+class SelectionError(LLMTraceError, AssertionError):
+    """A selection that must find exactly one thing found none or several."""
+
+
+class VerificationError(LLMTraceError, AssertionError):
+    """A trace was verified and has findings of severity error; the text is the report."""
