@@ -15,10 +15,10 @@ Assertion errors are test failures. Everything else is a mistake in the set-up, 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Self
 
 __all__ = [
     "BlockedConnection",
@@ -37,6 +37,20 @@ class LLMTraceError(Exception):
 
 class UsageError(LLMTraceError, TypeError):
     """The package was used in a way that has no meaning; the text names the nearest that has."""
+
+    @classmethod
+    def unknown(cls, kind: str, name: object, known: Iterable[str]) -> Self:
+        """Make the error for a name that is not known, with the nearest name that is.
+
+        Args:
+            kind: What the name should be, in words: `marker argument`, `gateway`.
+            name: What was given.
+            known: All names that would have been right.
+        """
+        names = sorted(known)
+        near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        return cls(f"unknown {kind} {name!r}: {hint}known: {', '.join(names)}")
 
 
 class CassetteError(LLMTraceError):

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
-from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar, overload
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Protocol
+
+from pytest_llmtrace.reading import Fact, Reading, State
 
 __all__ = [
+    "Absence",
     "Ambient",
     "Answer",
     "Answerer",
@@ -26,6 +29,7 @@ __all__ = [
     "Recording",
     "Request",
     "Response",
+    "Settings",
     "Severity",
     "SpanEvent",
     "SpanKey",
@@ -37,8 +41,6 @@ __all__ = [
 
 Headers = tuple[tuple[str, str], ...]
 """Header lines in wire order; names as sent, so compare them case-insensitively."""
-
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 # --- HTTP ------------------------------------------------------------------------------------------------------------
@@ -109,13 +111,17 @@ class Answerer(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recording:
-    """One interaction of a cassette. `response` is None where the file has a request without a reply."""
+    """One interaction of a cassette. `response` is None where the file has a request without a reply.
+
+    `any_body` says that the file has dropped the request's body, so that any body is taken for the recorded one.
+    """
 
     index: int
     request: Request
     response: Response | None
     failure: Failure | None = None
     line: int | None = None
+    any_body: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,7 +130,7 @@ class Cassette:
 
     label: str
     recordings: tuple[Recording, ...]
-    origin: Mapping[str, Any] = _NOTHING
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
 
 # --- Telemetry -------------------------------------------------------------------------------------------------------
@@ -143,7 +149,7 @@ class SpanEvent:
 
     name: str
     time_ns: int
-    attributes: Mapping[str, Any] = _NOTHING
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -151,7 +157,7 @@ class SpanLink:
     """A link from a span to another."""
 
     key: SpanKey
-    attributes: Mapping[str, Any] = _NOTHING
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -169,10 +175,10 @@ class SpanRecord:
     scope_version: str | None = None
     status: str = "UNSET"
     status_description: str | None = None
-    attributes: Mapping[str, Any] = _NOTHING
+    attributes: Mapping[str, Any] = field(default_factory=dict)
     events: tuple[SpanEvent, ...] = ()
     links: tuple[SpanLink, ...] = ()
-    resource: Mapping[str, Any] = _NOTHING
+    resource: Mapping[str, Any] = field(default_factory=dict)
     start_ns: int = 0
     end_ns: int | None = None
     started: int = 0
@@ -187,8 +193,8 @@ class LogRecord:
     body: Any = None
     event_name: str | None = None
     severity: str | None = None
-    attributes: Mapping[str, Any] = _NOTHING
-    resource: Mapping[str, Any] = _NOTHING
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    resource: Mapping[str, Any] = field(default_factory=dict)
     span: SpanKey | None = None
     time_ns: int | None = None
 
@@ -207,8 +213,8 @@ class MetricPoint:
     kind: str = "sum"
     value: float | int = 0
     count: int | None = None
-    attributes: Mapping[str, Any] = _NOTHING
-    resource: Mapping[str, Any] = _NOTHING
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    resource: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -224,6 +230,15 @@ class Ambient:
     span: SpanKey | None = None
     recording: bool = False
     suppressed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Absence:
+    """Why no span was captured: the cause's name, a sentence, and what to do."""
+
+    cause: str
+    why: str
+    next: str
 
 
 # --- Exchanges -------------------------------------------------------------------------------------------------------
@@ -278,71 +293,7 @@ class Exchange:
     failure: str | None = None
 
 
-# --- Readings --------------------------------------------------------------------------------------------------------
-
-
-class State(StrEnum):
-    """Whether a fact was there to be read."""
-
-    PRESENT = "present"
-    ABSENT = "absent"
-    NULL = "null"
-    UNREADABLE = "unreadable"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Fact:
-    """One value of a reading, with the place that it was read from (for people)."""
-
-    name: str
-    value: Any = None
-    place: str = ""
-    state: State = State.ABSENT
-
-
-T = TypeVar("T")
-
-
-class _Value(Generic[T]):
-    """The plain value of the fact of the same name, None where it is not present."""
-
-    def __set_name__(self, owner: type[Reading], name: str) -> None:
-        self._name = name
-
-    @overload
-    def __get__(self, reading: None, owner: type[Reading]) -> Self: ...
-    @overload
-    def __get__(self, reading: Reading, owner: type[Reading]) -> T | None: ...
-    def __get__(self, reading: Reading | None, owner: type[Reading]) -> Self | T | None:
-        if reading is None:
-            return self
-        fact = reading.facts.get(self._name)
-        return None if fact is None else fact.value
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reading:
-    """One reading of one call: from the bytes (`wire`) or from the span (`dialects`), in one vocabulary.
-
-    `reading.request_model` is the plain value or None; `reading.fact("request_model")` says where it was read.
-    Token counts are integers, `cost` is in USD. `input_tokens` is everything that the model read, cached tokens
-    included.
-    """
-
-    source: str
-    """Who read it: an API as `openai chat`, a dialect as `openinference`."""
-    api: str | None = None
-    gateway: str | None = None
-    facts: Mapping[str, Fact] = field(default_factory=lambda: _NOTHING)
-
-    request_model = _Value[str]()
-    response_model = _Value[str]()
-    streaming = _Value[bool]()
-    error = _Value[Mapping[str, Any]]()
-
-    def fact(self, name: str) -> Fact:
-        """Return the fact of that name; one that the reader did not look for is absent."""
-        return self.facts.get(name) or Fact(name=name)
+# --- Judgements -------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -351,9 +302,6 @@ class Call:
 
     exchanges: tuple[Exchange, ...]
     spans: tuple[SpanRecord, ...]
-
-
-# --- Findings --------------------------------------------------------------------------------------------------------
 
 
 class Severity(StrEnum):
@@ -378,3 +326,43 @@ class Finding:
     severity: Severity
     subject: str
     details: tuple[tuple[str, str], ...] = ()
+
+
+# --- Settings --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """What one trace runs with, from the marker, the options, the environment and the configuration fixtures.
+
+    Attributes:
+        label: The test, as reports name it.
+        cassette: A cassette by name; missing is an error.
+        default_cassette: The cassette used only if it exists.
+        cassette_dirs: Where names are looked for, in order.
+        gateway: The gateway that answers with its default reply when nothing is queued.
+        ignore: Waivers: check id to reason.
+        allow_unused: Why recordings that were not played are no finding.
+        allow_hosts: Hosts that may be reached: `host`, `host:port` or `*.suffix`.
+        verify: `error` fails the test on findings, `warn` only prints them, False does not verify.
+        strict: Whether warnings fail too.
+        replay: What a `vcr_config` accepts: `match_on`, `filter_headers`, `before_record_request`, ...
+        cache_dir: Where parsed cassettes are kept between runs, None for nowhere.
+        app_exporters: `muted` or `live`: what becomes of the application's own OTLP exporters.
+        instrument: OpenTelemetry instrumentors to switch on, by entry point name.
+    """
+
+    label: str = "this block"
+    cassette: str | None = None
+    default_cassette: Path | None = None
+    cassette_dirs: tuple[Path, ...] = ()
+    gateway: str | None = None
+    ignore: Mapping[str, str] = field(default_factory=dict)
+    allow_unused: str | None = None
+    allow_hosts: tuple[str, ...] = ()
+    verify: Literal["error", "warn", False] = "error"
+    strict: bool = False
+    replay: Mapping[str, Any] = field(default_factory=dict)
+    cache_dir: Path | None = None
+    app_exporters: Literal["muted", "live"] = "muted"
+    instrument: tuple[str, ...] = ()

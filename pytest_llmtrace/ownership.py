@@ -57,11 +57,10 @@ def belonging_to(owner: Owner) -> Iterator[None]:
 
 @contextmanager
 def active(owner: Owner) -> Iterator[None]:
-    """Make an owner the active one: its own context belongs to it, and so does whatever belongs to nobody."""
+    """Make an owner the active one: whatever belongs to nobody belongs to it."""
     _active.append(owner)
     try:
-        with belonging_to(owner):
-            yield
+        yield
     finally:
         _active.remove(owner)
 

@@ -1,0 +1,168 @@
+"""Pick spans by what is known of them, and say what was near when that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from pytest_llmtrace.errors import SelectionError, UsageError
+from pytest_llmtrace.views import SpanView
+
+__all__ = ["Predicate", "assert_attributes", "assert_attributes_exactly", "exactly_one", "select"]
+
+Predicate = Callable[[SpanView], bool]
+
+_FIELDS: Final = ("attributes", "kind", "name", "scope", "status")
+_KINDS: Final = ("CLIENT", "CONSUMER", "INTERNAL", "PRODUCER", "SERVER")
+_STATUSES: Final = ("ERROR", "OK", "UNSET")
+_ABSENT: Final = object()
+_SHOWN: Final = 5
+
+
+def select(spans: Iterable[SpanView], predicate: Predicate | None, where: Mapping[str, Any]) -> tuple[SpanView, ...]:
+    """Return the spans that fit all conditions, in the order given.
+
+    Raises:
+        UsageError: `where` has a name that is none of a span's, or `attributes` is no mapping.
+    """
+    where = _checked(where)
+    return tuple(span for span in spans if not _misses(span, predicate, where))
+
+
+def exactly_one(
+    spans: Sequence[SpanView], predicate: Predicate | None, where: Mapping[str, Any], *, noun: str, hint: str = ""
+) -> SpanView:
+    """Return the one span that fits all conditions.
+
+    Args:
+        spans: Where to look.
+        predicate: A condition of the caller's own.
+        where: Conditions by name.
+        noun: What is looked for, in words.
+        hint: Why there may be none at all.
+
+    Raises:
+        SelectionError: None fits, or several do.
+    """
+    __tracebackhide__ = True
+    where = _checked(where)
+    found = select(spans, predicate, where)
+    if len(found) == 1:
+        return found[0]
+    wanted = _describe(predicate, where)
+    if found:
+        lines = [f"expected exactly one {noun}{wanted}, found {len(found)}:"]
+        lines += [f"  {_title(span)}" for span in found[:_SHOWN]]
+        lines.append("next: narrow it with name=, scope=, kind=, status= or attributes=")
+    else:
+        lines = [f"expected exactly one {noun}{wanted}, found none among {len(spans)}" + (":" if spans else "")]
+        lines += _near_misses(spans, predicate, where)
+        if hint:
+            lines.append(hint)
+    raise SelectionError("\n".join(lines))
+
+
+def assert_attributes(span: SpanView, expected: Mapping[str, Any]) -> None:
+    """Assert that a span has these attributes with these values; it may have others.
+
+    Args:
+        span: A span of `llmtrace`.
+        expected: Attribute names and values; a value may be anything that compares with `==`.
+
+    Raises:
+        AssertionError: Some differ or are missing; the text lists them all.
+    """
+    __tracebackhide__ = True
+    _fail_on(span, _differences(span.attributes, expected))
+
+
+def assert_attributes_exactly(span: SpanView, expected: Mapping[str, Any]) -> None:
+    """Assert that a span has these attributes with these values, and no others.
+
+    Raises:
+        AssertionError: Some differ, are missing or were not expected; the text lists them all.
+    """
+    __tracebackhide__ = True
+    extra = [f"{key}: not expected, found {span.attributes[key]!r}" for key in span.attributes if key not in expected]
+    _fail_on(span, _differences(span.attributes, expected) + sorted(extra))
+
+
+def _fail_on(span: SpanView, differences: list[str]) -> None:
+    __tracebackhide__ = True
+    if differences:
+        raise AssertionError("\n  ".join([f"attributes of {_title(span)} differ:", *differences]))
+
+
+def _differences(attributes: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
+    found = []
+    for key, value in expected.items():
+        actual = attributes.get(key, _ABSENT)
+        if actual is _ABSENT:
+            found.append(f"{key}: expected {value!r}, missing{_like(key, attributes)}")
+        elif not _same(actual, value):
+            found.append(f"{key}: expected {value!r}, found {actual!r}")
+    return found
+
+
+def _like(key: str, attributes: Mapping[str, Any]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(key, list(attributes), n=1, cutoff=0.7)
+    return f" (nearest: {near[0]} = {attributes[near[0]]!r})" if near else ""
+
+
+def _same(actual: Any, expected: Any) -> bool:
+    # Attribute sequences are tuples on a span; people write lists.
+    if isinstance(actual, tuple) and isinstance(expected, list):
+        return list(actual) == expected
+    # True == 1 in Python, but not in a back end's column.
+    if isinstance(actual, bool) != isinstance(expected, bool) and isinstance(expected, bool | int | float):
+        return False
+    return bool(actual == expected)
+
+
+def _checked(where: Mapping[str, Any]) -> dict[str, Any]:
+    for name in where:
+        if name not in _FIELDS:
+            raise UsageError.unknown("condition", name, _FIELDS)
+    if not isinstance(where.get("attributes", {}), Mapping):
+        raise UsageError(f"attributes= takes a mapping of names to values, not {where['attributes']!r}")
+    enums = {"kind": _KINDS, "status": _STATUSES}
+    return {name: _member(name, value, enums[name]) if name in enums else value for name, value in where.items()}
+
+
+def _member(name: str, value: Any, known: tuple[str, ...]) -> Any:
+    """Take OpenTelemetry's own enum members and any case: `SpanKind.CLIENT`, `"client"`."""
+    text = getattr(value, "name", value)
+    if isinstance(text, str) and text.upper() not in known:
+        raise UsageError.unknown(name, text, known)
+    return text.upper() if isinstance(text, str) else value
+
+
+def _misses(span: SpanView, predicate: Predicate | None, where: Mapping[str, Any]) -> list[str]:
+    """Return what keeps a span from fitting; empty if it fits."""
+    missed = []
+    for name, wanted in where.items():
+        if name == "attributes":
+            missed += _differences(span.attributes, wanted)
+        elif not _same(actual := getattr(span, name), wanted):
+            missed.append(f"{name} is {actual!r}")
+    if predicate is not None and not predicate(span):
+        missed.append("the predicate says no")
+    return missed
+
+
+def _near_misses(spans: Sequence[SpanView], predicate: Predicate | None, where: Mapping[str, Any]) -> list[str]:
+    missed = sorted(((_misses(span, predicate, where), span) for span in spans), key=lambda pair: len(pair[0]))
+    shown = [f"  {_title(span)}" + (f": {'; '.join(why)}" if why else "") for why, span in missed[:_SHOWN]]
+    return shown + ([f"  and {len(missed) - _SHOWN} more"] if len(missed) > _SHOWN else [])
+
+
+def _describe(predicate: Predicate | None, where: Mapping[str, Any]) -> str:
+    conditions = [f"{name}={value!r}" for name, value in where.items()]
+    conditions += [f"predicate={getattr(predicate, '__name__', predicate)}"] if predicate is not None else []
+    return f" with {', '.join(conditions)}" if conditions else ""
+
+
+def _title(span: SpanView) -> str:
+    return f"span {span.name!r} ({span.scope})"

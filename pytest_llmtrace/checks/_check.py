@@ -1,0 +1,83 @@
+"""What a check is, and what it sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from pytest_llmtrace.model import Absence, Call, Exchange, Finding, Severity, SpanRecord
+
+__all__ = ["Check", "Evidence", "Leftover", "title_of_exchange", "title_of_span"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Leftover:
+    """What one cassette, gateway or router had ready and nobody asked for."""
+
+    origin: str
+    unplayed: tuple[str, ...]
+    total: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evidence:
+    """All that is known of a trace when it is judged.
+
+    Attributes:
+        exchanges: In the order of their requests.
+        spans: In the order of their start, ended or not.
+        calls: Exchanges and spans, paired.
+        blocked: Connections that the socket guard refused, in words.
+        leftovers: What was not played; empty where that is allowed.
+        current: Spans of this trace that are still current in the test's own context.
+        absence: Why nothing was captured, if that is so and a cause is known.
+    """
+
+    exchanges: tuple[Exchange, ...] = ()
+    spans: tuple[SpanRecord, ...] = ()
+    calls: tuple[Call, ...] = ()
+    blocked: tuple[str, ...] = ()
+    leftovers: tuple[Leftover, ...] = ()
+    current: tuple[SpanRecord, ...] = ()
+    absence: Absence | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """A rule about traces.
+
+    Attributes:
+        id: Stable, `family/name`.
+        title: The rule in a few words.
+        why: What goes wrong for the team when it is broken.
+        next: What to do about it.
+        look: Yields, for each thing that the rule applies to, a finding or None.
+    """
+
+    id: str
+    title: str
+    why: str
+    next: str
+    look: Callable[[Check, Evidence], Iterator[Finding | None]]
+    severity: Severity = Severity.ERROR
+
+    def finding(self, subject: str, *details: tuple[str, str], why: str = "", next: str = "") -> Finding:  # noqa: A002
+        """Make a finding of this check: what was seen, then why it matters and what to do."""
+        advice = f'{next or self.next}, or waive: @pytest.mark.llmtrace(ignore={{"{self.id}": "reason"}})'
+        return Finding(
+            check=self.id,
+            severity=self.severity,
+            subject=subject,
+            details=(*details, ("why", why or self.why), ("next", advice)),
+        )
+
+
+def title_of_span(span: SpanRecord) -> str:
+    """Name a span in a report."""
+    return f"span {span.name!r} ({span.scope})"
+
+
+def title_of_exchange(exchange: Exchange) -> str:
+    """Name an exchange in a report; the query is left out, since keys travel in it."""
+    return f"{exchange.request.method} {urlsplit(exchange.request.url).path}  (exchange {exchange.index})"

@@ -1,0 +1,103 @@
+"""All checks in the order of a report, and how they judge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pytest_llmtrace.checks import capture, replay, structure
+from pytest_llmtrace.checks._check import Check, Evidence
+from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.model import Finding, Severity
+
+__all__ = ["CHECKS", "UNUSED_WAIVER", "Verdict", "known_ids", "refuse_unknown", "verify"]
+
+UNUSED_WAIVER = Check(
+    id="waiver/unused",
+    title="Every waiver hides something",
+    why="a waiver that hides nothing will hide the next fault of its kind",
+    next="remove it",
+    look=lambda _check, _evidence: iter(()),  # Judged by `verify`, which alone knows the waivers.
+    severity=Severity.WARNING,
+)
+
+CHECKS: tuple[Check, ...] = (
+    replay.UNMATCHED,
+    capture.NOTHING,
+    structure.EXCHANGE_WITHOUT_SPAN,
+    structure.ENDED_BEFORE_STREAM,
+    structure.SPAN_NEVER_ENDED,
+    structure.SPAN_CURRENT,
+    replay.UNPLAYED,
+    UNUSED_WAIVER,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """What the checks said of a trace.
+
+    Attributes:
+        findings: Those that stand.
+        waived: Those that a waiver hides.
+        looked_at: How many things were looked at, summed over the checks.
+    """
+
+    findings: tuple[Finding, ...]
+    waived: tuple[Finding, ...]
+    looked_at: int
+
+
+def known_ids() -> frozenset[str]:
+    """Return the ids of all checks."""
+    return frozenset(check.id for check in CHECKS)
+
+
+def refuse_unknown(ignore: Mapping[str, str]) -> None:
+    """Refuse waivers that name no check, or give no reason.
+
+    Raises:
+        UsageError: There is one.
+    """
+    for waived_id, reason in ignore.items():
+        if waived_id not in known_ids():
+            raise UsageError.unknown("check id in ignore=", waived_id, known_ids())
+        if not isinstance(reason, str) or not reason.strip():
+            raise UsageError(f"ignore={{{waived_id!r}: ...}} wants a reason in words")
+
+
+def verify(evidence: Evidence, ignore: Mapping[str, str], *, complete: bool = True) -> Verdict:
+    """Let all checks judge a trace.
+
+    Args:
+        evidence: The trace.
+        ignore: Waivers, id to reason.
+        complete: Whether the trace ran to its end. If not (the test failed), what was not played and which waivers
+            hid nothing say nothing.
+
+    Raises:
+        UsageError: A waiver names no check.
+    """
+    refuse_unknown(ignore)
+    unmatched = _run((replay.UNMATCHED,), evidence)
+    if any(unmatched) or not complete:
+        # Whatever else is missing is missing because of that: one cause, one finding.
+        consequences = {structure.EXCHANGE_WITHOUT_SPAN.id, capture.NOTHING.id, replay.UNPLAYED.id, UNUSED_WAIVER.id}
+        seen = _run(tuple(check for check in CHECKS if check.id not in consequences), evidence)
+    else:
+        seen = _run(CHECKS, evidence)
+    found = [finding for finding in seen if finding is not None]
+    standing = [finding for finding in found if finding.check not in ignore]
+    hidden = {finding.check for finding in found} - {finding.check for finding in standing}
+    if complete and not any(unmatched):
+        standing += [_unused(waived_id, reason) for waived_id, reason in ignore.items() if waived_id not in hidden]
+    waived = tuple(finding for finding in found if finding.check in ignore)
+    return Verdict(findings=tuple(standing), waived=waived, looked_at=len(seen))
+
+
+def _run(checks: tuple[Check, ...], evidence: Evidence) -> list[Finding | None]:
+    return [finding for check in checks for finding in check.look(check, evidence)]
+
+
+def _unused(waived_id: str, reason: str) -> Finding:
+    return UNUSED_WAIVER.finding(f"ignore={{{waived_id!r}: {reason!r}}}", ("found", f"no {waived_id} in this test"))

@@ -1,0 +1,35 @@
+"""Could spans be captured at all?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pytest_llmtrace.checks._check import Check, Evidence, title_of_exchange
+from pytest_llmtrace.model import Finding
+
+__all__ = ["NOTHING"]
+
+
+def _nothing(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    if not evidence.calls:
+        return
+    if evidence.spans or evidence.absence is None:
+        yield None
+        return
+    calls = [title_of_exchange(call.exchanges[0]) for call in evidence.calls]
+    count = f"{len(calls)} LLM call{'s' if len(calls) > 1 else ''}, no span"
+    yield check.finding(
+        f"{count}: {evidence.absence.cause}",
+        ("wire", "\n".join(calls)),
+        why=evidence.absence.why,
+        next=evidence.absence.next,
+    )
+
+
+NOTHING = Check(
+    id="capture/nothing",
+    title="Something is captured",
+    why="no span of this test can reach a back end",
+    next="switch the instrumentation on",
+    look=_nothing,
+)

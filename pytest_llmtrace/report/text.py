@@ -1,0 +1,119 @@
+"""The report that a failing test prints."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from pytest_llmtrace.checks import Evidence, Verdict
+from pytest_llmtrace.model import Call, Exchange, Finding, SpanKey, SpanRecord
+from pytest_llmtrace.tree import SpanTree
+
+__all__ = ["render", "totals"]
+
+_INDENT = " " * 7
+_LABEL = 7
+
+
+def render(label: str, evidence: Evidence, verdict: Verdict) -> str:
+    """Write the report on one trace: a headline, each finding, and the tree of spans with their exchanges.
+
+    Args:
+        label: The test.
+        evidence: The trace.
+        verdict: What the checks said of it.
+    """
+    parts = [headline(label, evidence, verdict)]
+    parts += [_finding(finding) for finding in verdict.findings]
+    parts.append("\n".join(_tree(evidence)) or "no span and no exchange was seen")
+    return "\n\n".join(parts)
+
+
+def headline(label: str, evidence: Evidence, verdict: Verdict) -> str:
+    """Say in one line what was found and how much was looked at."""
+    spans = sum(len(call.spans) for call in evidence.calls)
+    seen = (
+        counted(len(evidence.exchanges), "exchange"),
+        counted(spans, "LLM span"),
+        counted(verdict.looked_at, "check"),
+    )
+    waived = f", {len(verdict.waived)} waived" if verdict.waived else ""
+    return f"llmtrace: {counted(len(verdict.findings), 'finding')}{waived} in {label} ({', '.join(seen)})"
+
+
+def totals(tests: int, replayed: Counter[str], captured: Counter[str], findings: Counter[str]) -> Iterator[str]:
+    """Write what a whole run has seen, a line each: the headline, then origins, scopes and check ids with their counts.
+
+    Args:
+        tests: How many tests were traced.
+        replayed: Exchanges by origin.
+        captured: LLM spans by scope.
+        findings: Findings by check id.
+    """
+    counts = (
+        counted(tests, "test"),
+        counted(replayed.total(), "exchange"),
+        counted(captured.total(), "LLM span"),
+        counted(findings.total(), "finding"),
+    )
+    yield ", ".join(counts)
+    for label, counter in (("replayed", replayed), ("captured", captured), ("found", findings)):
+        for name, number in sorted(counter.items()):
+            yield f"  {label:<9} {number:>4}  {name}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Put a number before a noun."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _finding(finding: Finding) -> str:
+    lines = [f"{finding.severity.value:<{_LABEL}}{finding.check}  {finding.subject}"]
+    for label, text in finding.details:
+        first, *rest = text.splitlines() or [""]
+        lines.append(f"{_INDENT}{label:<{_LABEL}}{first}")
+        lines += [f"{_INDENT}{'':<{_LABEL}}{line}" for line in rest]
+    return "\n".join(lines)
+
+
+def _tree(evidence: Evidence) -> Iterator[str]:
+    tree = SpanTree(evidence.spans)
+    below = _exchanges_by_span(evidence.exchanges, evidence.calls, {span.key for span in evidence.spans})
+    for depth, span in tree.walk():
+        yield f"{_branch(depth)}{_span_line(span)}"
+        for exchange in below.pop(span.key, ()):
+            yield f"{_branch(depth + 1)}{_exchange_line(exchange)}"
+    for exchange in below.get(None, ()):
+        yield _exchange_line(exchange)
+
+
+def _exchanges_by_span(
+    exchanges: Iterable[Exchange], calls: Iterable[Call], known: set[SpanKey]
+) -> dict[SpanKey | None, list[Exchange]]:
+    paired = {exchange.index: call.spans[0].key for call in calls if call.spans for exchange in call.exchanges}
+    below: dict[SpanKey | None, list[Exchange]] = {}
+    for exchange in exchanges:
+        key = paired.get(exchange.index, exchange.ambient.span)
+        below.setdefault(key if key in known else None, []).append(exchange)
+    return below
+
+
+def _branch(depth: int) -> str:
+    return "" if depth == 0 else f"{'   ' * (depth - 1)}  `- "
+
+
+def _span_line(span: SpanRecord) -> str:
+    return f"{span.name}  {span.kind}  {span.status}  {_duration(span)}"
+
+
+def _duration(span: SpanRecord) -> str:
+    if span.end_ns is None:
+        return "not ended"
+    return f"{(span.end_ns - span.start_ns) / 1e6:.0f} ms"
+
+
+def _exchange_line(exchange: Exchange) -> str:
+    from urllib.parse import urlsplit
+
+    answered = exchange.response.status if exchange.response else exchange.outcome.value
+    return f"{exchange.request.method} {urlsplit(exchange.request.url).path}  {answered}  (exchange {exchange.index})"

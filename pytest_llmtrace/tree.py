@@ -1,0 +1,93 @@
+"""Spans as a forest: who is whose child."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Generic, Protocol, TypeVar
+
+from pytest_llmtrace.errors import SelectionError
+from pytest_llmtrace.model import SpanKey
+
+__all__ = ["Node", "SpanTree"]
+
+
+class Node(Protocol):
+    """What the tree needs to know of a span."""
+
+    @property
+    def key(self) -> SpanKey:
+        """The span's identity."""
+
+    @property
+    def parent(self) -> SpanKey | None:
+        """Its parent's identity, None for a root."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def kind(self) -> str:
+        """Its kind, as `CLIENT`."""
+
+    @property
+    def status(self) -> str:
+        """Its status code, as `UNSET`."""
+
+
+S = TypeVar("S", bound=Node)
+
+
+class SpanTree(Generic[S]):
+    """The spans of one trace run, by parent. A span whose parent was not captured is a root.
+
+    `str(tree)` is stable: one line a span, name, kind and status, children indented in the order of their start.
+    Ids and times are left out, so that it serves as a snapshot.
+    """
+
+    def __init__(self, spans: Iterable[S]) -> None:
+        self._spans = tuple(spans)
+        known = {span.key for span in self._spans}
+        self._children: dict[SpanKey | None, list[S]] = {}
+        for span in self._spans:
+            parent = span.parent if span.parent in known else None
+            self._children.setdefault(parent, []).append(span)
+
+    @property
+    def roots(self) -> tuple[S, ...]:
+        """Spans without a captured parent, in the order of their start."""
+        return tuple(self._children.get(None, ()))
+
+    def children(self, span: S) -> tuple[S, ...]:
+        """Return the direct children of a span, in the order of their start."""
+        return tuple(self._children.get(span.key, ()))
+
+    def find(self, name: str) -> tuple[S, ...]:
+        """Return all spans of that name, in the order of their start."""
+        return tuple(span for span in self._spans if span.name == name)
+
+    def one(self, name: str) -> S:
+        """Return the one span of that name.
+
+        Raises:
+            SelectionError: There is none, or there are several; the text shows the tree.
+        """
+        found = self.find(name)
+        if len(found) != 1:
+            raise SelectionError(f"expected exactly one span named {name!r} in the tree, found {len(found)}:\n{self}")
+        return found[0]
+
+    def walk(self) -> Iterator[tuple[int, S]]:
+        """Yield each span with its depth, parents before their children."""
+        pending = [(0, span) for span in reversed(self.roots)]
+        while pending:
+            depth, span = pending.pop()
+            yield depth, span
+            pending.extend((depth + 1, child) for child in reversed(self.children(span)))
+
+    def __len__(self) -> int:
+        return len(self._spans)
+
+    def __str__(self) -> str:
+        lines = [f"{'  ' * depth}{span.name}  {span.kind}  {span.status}" for depth, span in self.walk()]
+        return "\n".join(lines) or "(no spans)"

@@ -1,0 +1,185 @@
+"""What users hold: spans and exchanges as plain data, with the readers that explain them injected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_llmtrace.model import (
+    Exchange,
+    Outcome,
+    Reading,
+    Request,
+    Response,
+    SpanEvent,
+    SpanKey,
+    SpanLink,
+    SpanRecord,
+)
+
+__all__ = ["ExchangeView", "SpanView"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class SpanView:
+    """A span, ended or not, as it stood when the view was made.
+
+    Ids are lower-case hexadecimal, as back ends show them; times are nanoseconds since the epoch.
+    """
+
+    record: SpanRecord
+    reader: Callable[[SpanRecord], Reading | None] = field(compare=False)
+
+    @property
+    def name(self) -> str:
+        """The span's name."""
+        return self.record.name
+
+    @property
+    def kind(self) -> str:
+        """`INTERNAL`, `CLIENT`, `SERVER`, `PRODUCER` or `CONSUMER`."""
+        return self.record.kind
+
+    @property
+    def scope(self) -> str:
+        """The name of the instrumentation scope: whose span it is."""
+        return self.record.scope
+
+    @property
+    def status(self) -> str:
+        """`UNSET`, `OK` or `ERROR`."""
+        return self.record.status
+
+    @property
+    def status_description(self) -> str | None:
+        """The status' description, None where there is none."""
+        return self.record.status_description
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """The span's attributes."""
+        return self.record.attributes
+
+    @property
+    def events(self) -> tuple[SpanEvent, ...]:
+        """The span's events, in order."""
+        return self.record.events
+
+    @property
+    def links(self) -> tuple[SpanLink, ...]:
+        """The span's links, in order."""
+        return self.record.links
+
+    @property
+    def resource(self) -> Mapping[str, Any]:
+        """The attributes of the provider's resource."""
+        return self.record.resource
+
+    @property
+    def key(self) -> SpanKey:
+        """The span's identity."""
+        return self.record.key
+
+    @property
+    def parent(self) -> SpanKey | None:
+        """The parent's identity, None for a root."""
+        return self.record.parent
+
+    @property
+    def trace_id(self) -> str:
+        """The trace's id, 32 hexadecimal digits."""
+        return f"{self.record.key.trace_id:032x}"
+
+    @property
+    def span_id(self) -> str:
+        """The span's id, 16 hexadecimal digits."""
+        return f"{self.record.key.span_id:016x}"
+
+    @property
+    def parent_id(self) -> str | None:
+        """The parent's span id, None for a root."""
+        return None if self.record.parent is None else f"{self.record.parent.span_id:016x}"
+
+    @property
+    def start_ns(self) -> int:
+        """When it started."""
+        return self.record.start_ns
+
+    @property
+    def end_ns(self) -> int | None:
+        """When it ended, None while it is open."""
+        return self.record.end_ns
+
+    @property
+    def duration(self) -> float | None:
+        """How long it took in seconds, None while it is open."""
+        return None if self.record.end_ns is None else (self.record.end_ns - self.record.start_ns) / 1e9
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended."""
+        return self.record.ended is not None
+
+    @property
+    def call(self) -> Reading | None:
+        """What the span says of its LLM call, None if no dialect reads it as one."""
+        return self.reader(self.record)
+
+    def __repr__(self) -> str:
+        state = self.status if self.ended else "not ended"
+        return f"<SpanView {self.name!r} ({self.scope}) {self.kind} {state}, {len(self.attributes)} attributes>"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class ExchangeView:
+    """A request of the test and what came back, as far as the client has read it."""
+
+    record: Exchange
+    reader: Callable[[Exchange], Reading | None] = field(compare=False)
+    spans: tuple[SpanView, ...] = ()
+    """The LLM spans of the call that this exchange belongs to, one a scope."""
+
+    @property
+    def index(self) -> int:
+        """Position among the exchanges of the test, from 0."""
+        return self.record.index
+
+    @property
+    def request(self) -> Request:
+        """The request, its body read whole."""
+        return self.record.request
+
+    @property
+    def response(self) -> Response | None:
+        """The response, None if there was none."""
+        return self.record.response
+
+    @property
+    def chunks(self) -> tuple[bytes, ...]:
+        """The chunks of the response body that the client has read."""
+        return self.record.response.chunks if self.record.response else ()
+
+    @property
+    def offsets(self) -> tuple[float, ...] | None:
+        """Seconds from the request to each chunk, where the recording has them."""
+        return self.record.response.offsets if self.record.response else None
+
+    @property
+    def outcome(self) -> Outcome:
+        """Who answered: our replay, somebody else, or nobody."""
+        return self.record.outcome
+
+    @property
+    def origin(self) -> str:
+        """Where the answer came from, in words."""
+        return self.record.origin
+
+    @property
+    def truth(self) -> Reading | None:
+        """What the bytes say of the LLM call, None if it is none that is known."""
+        return self.reader(self.record)
+
+    def __repr__(self) -> str:
+        status = self.response.status if self.response else self.outcome.value
+        return f"<ExchangeView {self.index}: {self.request.method} {self.request.url} {status}, {self.origin}>"

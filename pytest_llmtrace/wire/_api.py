@@ -1,0 +1,57 @@
+"""Which API of an LLM provider a request speaks, told by its path and the shape of its body."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from pytest_llmtrace.model import Request
+from pytest_llmtrace.wire._body import decoded, header
+
+__all__ = ["identify", "request_body"]
+
+
+def _has_list(key: str) -> Callable[[Mapping[str, Any]], bool]:
+    return lambda body: isinstance(body.get(key), list)
+
+
+def _has_input(body: Mapping[str, Any]) -> bool:
+    return "input" in body or "prompt" in body
+
+
+# Path ending -> API and what its request body must have. The path alone would take any web service with a
+# resource called `messages` for a model.
+_APIS: tuple[tuple[str, str, Callable[[Mapping[str, Any]], bool]], ...] = (
+    ("/chat/completions", "chat", _has_list("messages")),
+    ("/completions", "completions", lambda body: "prompt" in body),
+    ("/responses", "responses", _has_input),
+    ("/embeddings", "embeddings", lambda body: "input" in body),
+    ("/messages", "messages", _has_list("messages")),
+)
+
+
+def identify(request: Request) -> str | None:
+    """Name the API of an LLM call: `chat`, `completions`, `responses`, `embeddings` or `messages`; None for any other.
+
+    The paths are those of the OpenAI and Anthropic API references, under whatever prefix a gateway puts before them.
+    """
+    if request.method.upper() != "POST":
+        return None
+    path = urlsplit(request.url).path.rstrip("/")
+    for ending, api, fits in _APIS:
+        if path.endswith(ending):
+            body = request_body(request)
+            model_known = "model" in body or "/deployments/" in path or api == "responses"
+            return api if model_known and fits(body) else None
+    return None
+
+
+def request_body(request: Request) -> Mapping[str, Any]:
+    """Return the JSON object in a request's body, an empty mapping where there is none."""
+    try:
+        body = json.loads(decoded(request.body, header(request.headers, "content-encoding")))
+    except (ValueError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) else {}

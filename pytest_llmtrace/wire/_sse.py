@@ -1,0 +1,57 @@
+"""Server-sent events, by the WHATWG's rules ("Server-sent events", section "Interpreting an event stream")."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+__all__ = ["Event", "events"]
+
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+# Events that close or keep alive a stream and say nothing about the call.
+_SILENT_NAMES = frozenset({b"ping", b"message_stop", b"done"})
+_SILENT_DATA = frozenset({b"", b"[DONE]"})
+
+
+class Event(NamedTuple):
+    """One event: its name, its data, and the offset just behind its last data line in the body."""
+
+    name: bytes
+    data: bytes
+    end: int
+
+    @property
+    def has_content(self) -> bool:
+        """Whether the event can say anything about the call."""
+        return self.name not in _SILENT_NAMES and self.data not in _SILENT_DATA
+
+
+def events(body: bytes) -> Iterator[Event]:
+    """Yield the events of a stream in order, the last one also where its closing blank line is missing."""
+    data: list[bytes] = []
+    name, end, start = b"", 0, 0
+    for line, stop in _lines(body):
+        if not line:
+            if data:
+                yield Event(name, b"\n".join(data), end)
+            name, data = b"", []
+        field, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if field == b"data":
+            data.append(value)
+            end = start + len(line)
+        elif field == b"event":
+            name = value
+        start = stop
+    if data:
+        yield Event(name, b"\n".join(data), end)
+
+
+def _lines(body: bytes) -> Iterator[tuple[bytes, int]]:
+    start = 0
+    for mark in _LINE_END.finditer(body):
+        yield body[start : mark.start()], mark.end()
+        start = mark.end()
+    if start < len(body):
+        yield body[start:], len(body)

@@ -1,0 +1,124 @@
+"""Selections find spans by what is known of them, and explain themselves when they do not."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+
+import pytest
+
+from pytest_llmtrace import SelectionError, SpanView, UsageError, assert_attributes, assert_attributes_exactly
+from pytest_llmtrace._selection import exactly_one, select
+from pytest_llmtrace.model import SpanRecord
+
+SpanMaker = Callable[..., SpanRecord]
+
+
+class Kind(enum.Enum):
+    CLIENT = 3
+
+
+@pytest.fixture
+def views(make_span: SpanMaker) -> tuple[SpanView, ...]:
+    records = (
+        make_span(1, name="chat", kind="CLIENT", attributes={"model": "a", "n": 1}),
+        make_span(2, name="chat", scope="other", status="ERROR", attributes={"model": "b", "stop": ("x", "y")}),
+        make_span(3, name="tool"),
+    )
+    return tuple(SpanView(record=record, reader=lambda _: None) for record in records)
+
+
+@pytest.mark.parametrize(
+    ("where", "found"),
+    [
+        ({}, [1, 2, 3]),
+        ({"name": "chat"}, [1, 2]),
+        ({"scope": "other"}, [2]),
+        ({"kind": "client"}, [1]),
+        ({"kind": Kind.CLIENT}, [1]),
+        ({"status": "ERROR"}, [2]),
+        ({"attributes": {"model": "a"}}, [1]),
+        ({"attributes": {"stop": ["x", "y"]}}, [2]),
+        ({"attributes": {"n": True}}, []),
+        ({"attributes": {"n": 1.0}}, [1]),
+        ({"name": "chat", "scope": "app"}, [1]),
+        ({"name": ""}, []),
+        ({"name": None}, []),
+    ],
+)
+def test_conditions(views: tuple[SpanView, ...], where: dict[str, object], found: list[int]) -> None:
+    """All conditions must hold; an empty or false expectation is an expectation."""
+    assert [view.key.span_id for view in select(views, None, where)] == found
+
+
+def test_predicate(views: tuple[SpanView, ...]) -> None:
+    """A condition of the caller's own may be added."""
+    assert select(views, lambda span: "n" in span.attributes, {"name": "chat"}) == views[:1]
+
+
+@pytest.mark.parametrize(
+    ("where", "text"),
+    [
+        ({"nam": "x"}, "unknown condition 'nam': did you mean 'name'? known: attributes, kind, name, scope, status"),
+        ({"kind": "clint"}, "unknown kind 'clint': known: CLIENT, CONSUMER, INTERNAL, PRODUCER, SERVER"),
+        ({"status": "okay"}, "unknown status 'okay': known: ERROR, OK, UNSET"),
+        ({"attributes": "model"}, "attributes= takes a mapping of names to values, not 'model'"),
+    ],
+)
+def test_wrong_conditions_are_usage_errors(views: tuple[SpanView, ...], where: dict[str, str], text: str) -> None:
+    """A condition that is not known is wrong use, also where there is no span to look at."""
+    for spans in (views, ()):
+        with pytest.raises(UsageError) as caught:
+            select(spans, None, where)
+        assert str(caught.value) == text
+
+
+def test_one(views: tuple[SpanView, ...]) -> None:
+    """Exactly one span that fits is returned."""
+    assert exactly_one(views, None, {"name": "tool"}, noun="span") is views[2]
+
+
+def test_none_names_the_near_misses(views: tuple[SpanView, ...]) -> None:
+    """When nothing fits, the spans are listed with what kept them from fitting, the nearest first."""
+    with pytest.raises(SelectionError) as caught:
+        exactly_one(views, None, {"name": "chat", "attributes": {"modle": "b"}}, noun="LLM span", hint="next: look")
+    assert str(caught.value) == (
+        "expected exactly one LLM span with name='chat', attributes={'modle': 'b'}, found none among 3:\n"
+        "  span 'chat' (app): modle: expected 'b', missing (nearest: model = 'a')\n"
+        "  span 'chat' (other): modle: expected 'b', missing (nearest: model = 'b')\n"
+        "  span 'tool' (app): name is 'tool'; modle: expected 'b', missing\n"
+        "next: look"
+    )
+
+
+def test_several_are_listed(views: tuple[SpanView, ...]) -> None:
+    """When several fit, they are listed."""
+    with pytest.raises(SelectionError) as caught:
+        exactly_one(views, None, {"name": "chat"}, noun="span")
+    assert str(caught.value) == (
+        "expected exactly one span with name='chat', found 2:\n"
+        "  span 'chat' (app)\n"
+        "  span 'chat' (other)\n"
+        "next: narrow it with name=, scope=, kind=, status= or attributes="
+    )
+
+
+def test_assert_attributes_lists_every_difference(views: tuple[SpanView, ...]) -> None:
+    """A subset is compared, and all that differs is said at once."""
+    assert_attributes(views[0], {"model": "a"})
+    with pytest.raises(AssertionError) as caught:
+        assert_attributes(views[0], {"model": "b", "n": True, "gone": None})
+    assert str(caught.value) == (
+        "attributes of span 'chat' (app) differ:\n"
+        "  model: expected 'b', found 'a'\n"
+        "  n: expected True, found 1\n"
+        "  gone: expected None, missing"
+    )
+
+
+def test_assert_attributes_exactly_refuses_others(views: tuple[SpanView, ...]) -> None:
+    """What was not expected is a difference as well."""
+    assert_attributes_exactly(views[0], {"model": "a", "n": 1})
+    with pytest.raises(AssertionError) as caught:
+        assert_attributes_exactly(views[0], {"n": 1})
+    assert str(caught.value) == "attributes of span 'chat' (app) differ:\n  model: not expected, found 'a'"
