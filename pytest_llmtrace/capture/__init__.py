@@ -1,0 +1,25 @@
+"""What records spans, log records and metric points, each into the book of the test that caused it.
+
+Importing this package imports the OpenTelemetry SDK.
+"""
+
+from __future__ import annotations
+
+from pytest_llmtrace.capture._install import install
+from pytest_llmtrace.capture.absence import hint_for
+from pytest_llmtrace.capture.book import Book, open_book
+from pytest_llmtrace.capture.context import ambient, context_kept, current_span
+from pytest_llmtrace.capture.exporters import export_unmuted
+from pytest_llmtrace.capture.instrumentors import switch_on
+
+__all__ = [
+    "Book",
+    "ambient",
+    "context_kept",
+    "current_span",
+    "export_unmuted",
+    "hint_for",
+    "install",
+    "open_book",
+    "switch_on",
+]

@@ -1,0 +1,146 @@
+"""Names of OpenTelemetry that are private or live in private modules; the rest of this package uses public ones only.
+
+Supported: opentelemetry-api and -sdk 1.30 to 1.45, opentelemetry-instrumentation 0.51b0 to 0.66b2. Each name has a
+guard test (`tests/unit/capture/test_otel_internals.py`) that fails when its shape changes.
+
+- `opentelemetry._logs`, `opentelemetry.sdk._logs`: the only home of the logs API and SDK.
+  Goes when logs are declared stable and move.
+- `ProxyTracer._noop_tracer` and the fields of its scope: what a tracer does while no provider is set. Ours steps in
+  there, so that the global provider stays unset and the app's own wins. Goes when the API takes a fallback provider.
+- `ProxyLogger`, its `_noop_logger` and fields; `_ProxyMeter`, `_ProxyInstrument`, `_PROXY_METER_PROVIDER`, `_meters`,
+  `_instruments`, `_real_meter`, `_callbacks`: the same for loggers and instruments. Go with the one above.
+- `context._SUPPRESS_INSTRUMENTATION_KEY`: the key that instrumentors look at. Goes when the API can be asked.
+- `MetricReader._receive_metrics`: the documented method for readers to override. Goes when it has a public name.
+- `BaseInstrumentor._instance`: to call the class would run `__init__` again, which resets the settings of some.
+  Goes when there is a public way to ask for the instance.
+- `BaseInstrumentor._check_dependency_conflicts`: the very question that `instrument()` asks before it does nothing.
+  Goes when `instrument()` tells its caller.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import context as otel_context
+from opentelemetry._logs._internal import ProxyLogger
+from opentelemetry.metrics._internal import _PROXY_METER_PROVIDER, _ProxyMeter
+from opentelemetry.metrics._internal.instrument import _ProxyInstrument
+from opentelemetry.sdk import metrics
+from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
+from opentelemetry.sdk._logs import export as _log_export
+from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricReader, MetricsData
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.trace import ProxyTracer
+
+__all__ = [
+    "LOG_EXPORTERS",
+    "LOG_EXPORT_SUCCESS",
+    "DeltaReader",
+    "LogRecordProcessor",
+    "LoggerProvider",
+    "ProxyLogger",
+    "back_meters",
+    "back_proxy_logger",
+    "back_proxy_tracer",
+    "conflict_of",
+    "existing_instance",
+    "suppressed",
+]
+
+# LogExporter and LogExportResult were renamed on the way; a release may have the one name, the other, or both.
+LOG_EXPORTERS: tuple[type, ...] = tuple(
+    getattr(_log_export, name) for name in ("LogRecordExporter", "LogExporter") if hasattr(_log_export, name)
+)
+LOG_EXPORT_SUCCESS: Any = getattr(_log_export, "LogRecordExportResult", None) or _log_export.LogExportResult
+LOG_EXPORT_SUCCESS = LOG_EXPORT_SUCCESS.SUCCESS
+
+_SUPPRESS_KEYS = (
+    otel_context._SUPPRESS_INSTRUMENTATION_KEY,
+    "suppress_instrumentation",  # set by older instrumentation utilities
+    "suppress_language_model_instrumentation",  # set by frameworks' instrumentors around the SDK that they wrap
+)
+_SYNCHRONOUS = ("create_counter", "create_up_down_counter", "create_histogram", "create_gauge")
+_DELTA: dict[type, AggregationTemporality] = {
+    metrics.Counter: AggregationTemporality.DELTA,
+    metrics.Histogram: AggregationTemporality.DELTA,
+    metrics.ObservableCounter: AggregationTemporality.DELTA,
+    metrics.ObservableUpDownCounter: AggregationTemporality.DELTA,
+    metrics.UpDownCounter: AggregationTemporality.DELTA,
+}
+
+
+class DeltaReader(MetricReader):
+    """Hand over, at each collection, what was measured since the one before."""
+
+    def __init__(self, receive: Callable[[MetricsData], None]) -> None:
+        super().__init__(preferred_temporality=_DELTA)
+        self._receive = receive
+
+    def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 0, **_: Any) -> None:  # noqa: ARG002
+        self._receive(metrics_data)
+
+    def shutdown(self, timeout_millis: float = 0, **_: Any) -> None:  # noqa: ARG002
+        """Collect a last time: the provider may be gone before anybody asks."""
+        self.collect()
+
+
+def back_proxy_tracer(proxy: ProxyTracer, provider: TracerProvider) -> None:
+    """Let a proxy use a provider's tracer for as long as no provider is set globally."""
+    proxy._noop_tracer = provider.get_tracer(  # type: ignore[assignment]
+        proxy._instrumenting_module_name, proxy._instrumenting_library_version, proxy._schema_url, proxy._attributes
+    )
+
+
+def back_proxy_logger(proxy: ProxyLogger, provider: LoggerProvider) -> None:
+    """Let a proxy use a provider's logger for as long as no provider is set globally."""
+    proxy._noop_logger = provider.get_logger(  # type: ignore[assignment]
+        proxy._name, proxy._version, proxy._schema_url, proxy._attributes
+    )
+
+
+def back_meters(provider: metrics.MeterProvider) -> None:
+    """Let all proxy instruments, now and later, use a provider's for as long as none is set globally.
+
+    Observable ones are left alone: once the app has set its provider, their callbacks would be called for both.
+    """
+    for name in _SYNCHRONOUS:
+        setattr(_ProxyMeter, name, _backed(getattr(_ProxyMeter, name), provider))
+    for meter in tuple(_PROXY_METER_PROVIDER._meters):
+        for instrument in tuple(meter._instruments) if meter._real_meter is None else ():
+            if not hasattr(instrument, "_callbacks"):
+                instrument.on_meter_set(provider.get_meter(meter.name, meter.version, meter.schema_url))
+
+
+def _backed(create: Callable[..., Any], provider: metrics.MeterProvider) -> Callable[..., Any]:
+    @functools.wraps(create)
+    def create_backed(self: _ProxyMeter, *args: Any, **kwargs: Any) -> Any:
+        instrument = create(self, *args, **kwargs)
+        if isinstance(instrument, _ProxyInstrument):
+            instrument.on_meter_set(provider.get_meter(self.name, self.version, self.schema_url))
+        return instrument
+
+    return create_backed
+
+
+def suppressed() -> bool:
+    """Tell whether the calling context suppresses the instrumentation of LLM calls.
+
+    The key of `suppress_http_instrumentation` is not among them: only HTTP instrumentors look at it, and those of
+    LLM SDKs set it around their own call.
+    """
+    return any(otel_context.get_value(key) for key in _SUPPRESS_KEYS)
+
+
+def existing_instance(instrumentor: type) -> Any | None:
+    """Return the one instance of an instrumentor class, None if the app never made it."""
+    return getattr(instrumentor, "_instance", None)
+
+
+def conflict_of(instrumentor: Any) -> Any | None:
+    """Return the dependency conflict for which an instrumentor's `instrument()` would do nothing."""
+    check = getattr(instrumentor, "_check_dependency_conflicts", None)
+    return check() if check else None

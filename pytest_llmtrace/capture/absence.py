@@ -1,0 +1,173 @@
+"""Why was nothing captured? Each cause has its own sentence and next step."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+
+from pytest_llmtrace.capture import instrumentors
+from pytest_llmtrace.capture._watch import existing
+from pytest_llmtrace.capture.instrumentors import Instrumentor, Switch
+from pytest_llmtrace.model import Absence, Ambient
+
+__all__ = ["Scene", "find", "hint_for", "judge"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scene:
+    """All that the causes look at.
+
+    Attributes:
+        environ: The environment variables.
+        provider: The global tracer provider.
+        ambients: What was current when the requests passed.
+        samplers: Descriptions of the samplers of all SDK providers.
+        instrumentors: Those that are installed.
+    """
+
+    environ: Mapping[str, str]
+    provider: trace.TracerProvider
+    ambients: tuple[Ambient, ...] = ()
+    samplers: tuple[str, ...] = ()
+    instrumentors: tuple[Instrumentor, ...] = ()
+
+
+def find(ambients: Iterable[Ambient], *, environ: Mapping[str, str] = os.environ) -> Absence | None:
+    """Return the first cause that applies in this process, None if none is known."""
+    samplers = {provider.sampler.get_description() for provider in existing(TracerProvider)}
+    return judge(
+        Scene(
+            environ=environ,
+            provider=trace.get_tracer_provider(),
+            ambients=tuple(ambients),
+            samplers=tuple(sorted(samplers)),
+            instrumentors=instrumentors.installed(),
+        )
+    )
+
+
+def judge(scene: Scene) -> Absence | None:
+    """Return the first cause that applies to a scene, None if none is known."""
+    for cause in _CAUSES:
+        absence = cause(scene)
+        if absence is not None:
+            return absence
+    return None
+
+
+def hint_for(error: BaseException) -> str | None:
+    """Return what a report should add to an exception of the code under test, None for those that explain themselves.
+
+    `openobserve_init()` sets process-wide providers, once; called in each test it raises from the second test on.
+    """
+    if isinstance(error, RuntimeError) and "openobserve_shutdown()" in str(error):
+        return (
+            "openobserve_init() works once per process: call it in a session-scoped fixture or where the app starts. "
+            "The providers of the first call are still in place, and spans were still captured."
+        )
+    return None
+
+
+def _disabled(scene: Scene) -> Absence | None:
+    value = scene.environ.get("OTEL_SDK_DISABLED", "")
+    if value.strip().lower() != "true":
+        return None
+    return Absence(
+        cause="the OpenTelemetry SDK is disabled",
+        why=f"OTEL_SDK_DISABLED={value} makes every SDK provider hand out tracers that record nothing",
+        next="unset OTEL_SDK_DISABLED for the test run",
+    )
+
+
+def _no_op(scene: Scene) -> Absence | None:
+    if not isinstance(scene.provider, trace.NoOpTracerProvider):
+        return None
+    asked = scene.environ.get("OTEL_PYTHON_TRACER_PROVIDER")
+    by = f", as OTEL_PYTHON_TRACER_PROVIDER={asked} asks" if asked else ""
+    return Absence(
+        cause="the global tracer provider is a no-op",
+        why=f"trace.get_tracer_provider() is a NoOpTracerProvider{by}: its tracers record nothing",
+        next="let the app set an opentelemetry.sdk.trace.TracerProvider in tests, or none at all",
+    )
+
+
+def _foreign(scene: Scene) -> Absence | None:
+    behind = getattr(scene.provider, "provider", None)  # Some wrap an SDK provider, which is watched.
+    if isinstance(scene.provider, TracerProvider | trace.ProxyTracerProvider) or isinstance(behind, TracerProvider):
+        return None
+    kind = type(scene.provider)
+    return Absence(
+        cause="the global tracer provider is not the SDK's",
+        why=f"it is a {kind.__module__}.{kind.__qualname__}, whose spans do not pass through the OpenTelemetry SDK",
+        next="let the app set an opentelemetry.sdk.trace.TracerProvider in tests, or none at all",
+    )
+
+
+def _suppressed(scene: Scene) -> Absence | None:
+    if not any(ambient.suppressed for ambient in scene.ambients):
+        return None
+    return Absence(
+        cause="instrumentation is suppressed",
+        why="the call was made in a context in which instrumentors keep quiet, as suppress_tracing() and "
+        "suppress_instrumentation() make it",
+        next="make the call outside of that block, or end the block before it",
+    )
+
+
+def _sampled_out(scene: Scene) -> Absence | None:
+    dropping = [name for name in scene.samplers if not name.startswith(_KEEPS_ALL)]
+    dropped = any(ambient.span and not ambient.recording for ambient in scene.ambients)
+    if not dropped and not any(name.startswith(_DROPS_ALL) for name in dropping):
+        return None
+    asked = scene.environ.get("OTEL_TRACES_SAMPLER")
+    by = f" (OTEL_TRACES_SAMPLER={asked})" if asked else ""
+    return Absence(
+        cause="the spans were sampled out",
+        why=f"the sampler {' or '.join(dropping) or 'of the provider'}{by} decided not to record them",
+        next="set OTEL_TRACES_SAMPLER=always_on for the test run"
+        if asked
+        else "give the provider sampler=opentelemetry.sdk.trace.sampling.ALWAYS_ON in tests",
+    )
+
+
+def _refused(scene: Scene) -> Absence | None:
+    refused = [found for found in scene.instrumentors if found.state is Switch.REFUSED]
+    if not refused:
+        return None
+    first = refused[0]
+    has = f"{first.found} is installed" if first.found else "no release of it is installed"
+    return Absence(
+        cause="an instrumentor refused to be switched on",
+        why=f"{first.package} instruments {first.needs}, and {has}: its instrument() logs that and does nothing",
+        next=f"install {first.needs}, or a release of {first.package} that knows yours",
+    )
+
+
+def _none_on(scene: Scene) -> Absence | None:
+    if any(found.state is Switch.ON for found in scene.instrumentors):
+        return None
+    names = ", ".join(f"{found.name} ({found.package})" for found in scene.instrumentors)
+    return Absence(
+        cause="no instrumentor is on",
+        why=f"installed and not switched on: {names}" if names else "none is installed, and the app started no span",
+        next="call its instrument() before the client is made, or name it in the ini option llmtrace_instrument; "
+        "an app that is instrumented by hand must start a span around the call",
+    )
+
+
+_KEEPS_ALL = ("AlwaysOn", "ParentBased{root:AlwaysOn")
+_DROPS_ALL = ("AlwaysOff", "ParentBased{root:AlwaysOff", "TraceIdRatioBased{0.0}")
+_CAUSES: tuple[Callable[[Any], Absence | None], ...] = (
+    _disabled,
+    _no_op,
+    _foreign,
+    _suppressed,
+    _sampled_out,
+    _refused,
+    _none_on,
+)

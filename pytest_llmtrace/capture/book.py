@@ -1,0 +1,129 @@
+"""What one owner's code emitted."""
+
+from __future__ import annotations
+
+import gc
+import os
+import weakref
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pytest_llmtrace import clock
+from pytest_llmtrace.capture import absence
+from pytest_llmtrace.capture.metering import Sums
+from pytest_llmtrace.capture.records import log_record, span_record
+from pytest_llmtrace.model import Absence, Ambient, LogRecord, MetricPoint, SpanRecord
+from pytest_llmtrace.ownership import Owner
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
+
+    from pytest_llmtrace.capture.routing import Note
+
+__all__ = ["Book", "book_of", "open_book"]
+
+
+@dataclass(kw_only=True, slots=True)
+class _Entry:
+    span: ReadableSpan  # The object itself: a processor after ours may redact it until the end.
+    note: Note  # Kept, so that a child that comes late finds its parent's owner.
+    started: int
+    ended: int | None = None
+
+
+class Book:
+    """The spans, log records and metric points of one owner. Late spans still arrive when it is closed."""
+
+    def __init__(self, owner: Owner) -> None:
+        self.owner = owner
+        self._spans: dict[int, _Entry] = {}
+        self._logs: list[Any] = []
+        self._sums = Sums()
+        self._sums.open()
+        self._cleared = 0
+
+    def spans(self) -> tuple[SpanRecord, ...]:
+        """Read the spans as they stand, in the order of their start, ended or not."""
+        return tuple(
+            span_record(entry.span, started=entry.started, ended=entry.ended) for entry in tuple(self._spans.values())
+        )
+
+    def finished(self) -> tuple[ReadableSpan, ...]:
+        """Return the ended span objects since the last `clear`, in the order of their end."""
+        ended = [(entry.ended, entry.span) for entry in tuple(self._spans.values()) if entry.ended is not None]
+        return tuple(span for tick, span in sorted(ended, key=lambda pair: pair[0]) if tick > self._cleared)
+
+    def logs(self) -> tuple[LogRecord, ...]:
+        """Read the log records in the order in which they were emitted."""
+        return tuple(log_record(emitted) for emitted in tuple(self._logs))
+
+    def metrics(self) -> tuple[MetricPoint, ...]:
+        """Return what all SDK meters measured while this book was open, one point a series.
+
+        A measurement does not say who made it: with tests that run at the same time in one process, each book has
+        the points of all.
+        """
+        return self._sums.points()
+
+    def absence(self, ambients: Iterable[Ambient] = (), *, environ: Mapping[str, str] = os.environ) -> Absence | None:
+        """Say why there is no span, None if there is one or no cause is known.
+
+        Args:
+            ambients: What was current when the requests passed.
+            environ: The environment variables.
+        """
+        return None if self._spans else absence.find(ambients, environ=environ)
+
+    def collect(self) -> bool:
+        """Let garbage end its spans, as abandoned generators do. Costly, so it is done only if a span is open.
+
+        Returns:
+            Whether it was done.
+        """
+        if all(entry.ended is not None for entry in tuple(self._spans.values())):
+            return False
+        gc.collect()
+        return True
+
+    def clear(self) -> None:
+        """Let `finished` start afresh. What is judged stays: clearing an exporter must not hide a wrong span."""
+        self._cleared = clock.tick()
+
+    def close(self) -> None:
+        """Count no more metric points."""
+        self._sums.close()
+
+    def note_start(self, note: Note, span: ReadableSpan) -> None:
+        """Enter a span that has started."""
+        self._spans[id(note.context)] = _Entry(span=span, note=note, started=clock.tick())
+
+    def note_end(self, note: Note, span: ReadableSpan) -> None:
+        """Enter the end of a span, which the SDK hands on as another object."""
+        entry = self._spans.get(id(note.context))
+        if entry is not None and entry.ended is None:
+            entry.span = span
+            entry.ended = clock.tick()
+
+    def note_log(self, emitted: Any) -> None:
+        """Enter a log record."""
+        self._logs.append(emitted)
+
+
+# Weak on both sides: a book lives as long as somebody holds it, whatever threads and contexts do with the owner.
+_books: weakref.WeakKeyDictionary[Owner, weakref.ref[Book]] = weakref.WeakKeyDictionary()
+
+
+def open_book(owner: Owner) -> Book:
+    """Open the book of an owner; the same one again for as long as it is held."""
+    book = book_of(owner)
+    if book is None:
+        book = Book(owner)
+        _books[owner] = weakref.ref(book)
+    return book
+
+
+def book_of(owner: Owner | None) -> Book | None:
+    """Return the book of an owner, None if it has none or nobody holds it any more."""
+    found = _books.get(owner) if owner is not None else None
+    return found() if found is not None else None

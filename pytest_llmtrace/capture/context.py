@@ -1,0 +1,48 @@
+"""What is current in the calling context."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+
+from pytest_llmtrace.capture._otel_internals import suppressed
+from pytest_llmtrace.capture.records import key_of
+from pytest_llmtrace.capture.routing import find
+from pytest_llmtrace.model import Ambient, SpanKey
+
+__all__ = ["ambient", "context_kept", "current_span"]
+
+
+def ambient() -> Ambient:
+    """Tell what is current in the calling context.
+
+    A remote parent (a `traceparent` header that a server has read) is no span of this process: it does not count,
+    unless the span was started here.
+    """
+    context = trace.get_current_span().get_span_context()
+    note = find(context) if context.is_valid else None
+    known = note is not None or (context.is_valid and not context.is_remote)
+    return Ambient(
+        span=key_of(context) if known else None,
+        recording=note is not None and note.captured,
+        suppressed=suppressed(),
+    )
+
+
+def current_span() -> SpanKey | None:
+    """Return the key of the span that is current in the calling context, ended or not; None if there is none."""
+    return ambient().span
+
+
+@contextmanager
+def context_kept() -> Iterator[None]:
+    """Restore the OpenTelemetry context at the end: a span that one test leaves current has no child in the next."""
+    before = otel_context.get_current()
+    try:
+        yield
+    finally:
+        if otel_context.get_current() is not before:
+            otel_context.attach(before)

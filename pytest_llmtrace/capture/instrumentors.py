@@ -1,0 +1,111 @@
+"""The instrumentors that are installed: which are on, which are off, which refuse to be switched on."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from pytest_llmtrace.capture._otel_internals import conflict_of, existing_instance
+from pytest_llmtrace.errors import UsageError
+
+__all__ = ["Instrumentor", "Switch", "installed", "switch_on"]
+
+_GROUP = "opentelemetry_instrumentor"
+
+
+class Switch(StrEnum):
+    """The state of an instrumentor."""
+
+    ON = "on"
+    OFF = "off"
+    REFUSED = "refused"  # asked to instrument a release that it does not know, it does nothing
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Instrumentor:
+    """An installed instrumentor.
+
+    Attributes:
+        name: Its entry point: what it instruments.
+        package: The distribution that it comes from.
+        needs: Where it refused: the release that it wants.
+        found: Where it refused: the release that is installed, if any.
+    """
+
+    name: str
+    package: str
+    state: Switch
+    needs: str = ""
+    found: str = ""
+
+
+def installed() -> tuple[Instrumentor, ...]:
+    """Return the installed instrumentors by name. None is imported: one that is not loaded is off."""
+    points = sorted(entry_points(group=_GROUP), key=lambda point: (point.name, _package(point)))
+    return tuple(_state(point) for point in points)
+
+
+def switch_on(names: Iterable[str]) -> None:
+    """Switch instrumentors on, those that are off.
+
+    Args:
+        names: Entry point names (`openai`) or, where several packages use the same, package names.
+
+    Raises:
+        UsageError: There is no such instrumentor, or several.
+    """
+    for name in names:
+        instrumentor = _one(name).load()()
+        if not instrumentor.is_instrumented_by_opentelemetry:
+            instrumentor.instrument()
+
+
+def _one(name: str) -> EntryPoint:
+    points = tuple(entry_points(group=_GROUP))
+    fitting = [point for point in points if name in (point.name, _package(point))]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        packages = sorted({_package(point) for point in fitting})
+        raise UsageError(
+            f"llmtrace_instrument: several instrumentors are named {name!r}; name the package: {', '.join(packages)}"
+        )
+    known = sorted({known for point in points for known in (point.name, _package(point))})
+    nearest = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {nearest[0]!r}?" if nearest else f"installed: {', '.join(known) or 'none'}"
+    raise UsageError(f"llmtrace_instrument: there is no instrumentor {name!r}; {hint}")
+
+
+def _state(point: EntryPoint) -> Instrumentor:
+    instance = _instance(point)
+    if instance is not None and instance.is_instrumented_by_opentelemetry:
+        return Instrumentor(name=point.name, package=_package(point), state=Switch.ON)
+    conflict = conflict_of(instance) if instance is not None else None
+    if conflict is None:
+        return Instrumentor(name=point.name, package=_package(point), state=Switch.OFF)
+    return Instrumentor(
+        name=point.name,
+        package=_package(point),
+        state=Switch.REFUSED,
+        needs=_either(conflict.required, getattr(conflict, "required_any", None)),
+        found=_either(conflict.found, getattr(conflict, "found_any", None)),
+    )
+
+
+def _instance(point: EntryPoint) -> Any | None:
+    module = sys.modules.get(point.module)
+    cls = getattr(module, point.attr, None)
+    return existing_instance(cls) if cls is not None else None
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else ""
+
+
+def _either(one: object, several: Iterable[object] | None) -> str:
+    return str(one) if one else " or ".join(str(item) for item in several or ())

@@ -1,0 +1,141 @@
+"""Metric points, as the difference that a test made.
+
+A measurement does not say who made it: points cannot be told apart between tests that run at the same time.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import (
+    ExponentialHistogram,
+    Gauge,
+    Histogram,
+    Metric,
+    MetricReader,
+    MetricsData,
+    Sum,
+)
+
+from pytest_llmtrace.capture._otel_internals import DeltaReader
+from pytest_llmtrace.model import MetricPoint
+
+__all__ = ["Sums", "collect", "read_existing", "read_new"]
+
+_KINDS = {Sum: "sum", Gauge: "gauge", Histogram: "histogram", ExponentialHistogram: "histogram"}
+
+
+class Sums:
+    """The points of all collections between `open` and `close`, those of one series added up."""
+
+    def __init__(self) -> None:
+        self._series: dict[object, MetricPoint] = {}
+        self._lock = threading.Lock()
+
+    def open(self) -> None:
+        """Take part from now on; what was measured before is handed to those who were open."""
+        collect()
+        _listening.add(self)
+
+    def close(self) -> None:
+        """Take part no longer."""
+        if self in _listening:
+            collect()
+            _listening.discard(self)
+
+    def points(self) -> tuple[MetricPoint, ...]:
+        """Return the points until now, in the order in which their series appeared."""
+        if self in _listening:
+            collect()
+        with self._lock:
+            return tuple(self._series.values())
+
+    def add(self, points: Sequence[MetricPoint]) -> None:
+        """Add the points of one collection."""
+        with self._lock:
+            for point in points:
+                key = (point.scope, point.name, point.unit, point.kind, _text(point.attributes), _text(point.resource))
+                before = self._series.get(key)
+                self._series[key] = _added(before, point) if before else point
+
+
+_readers: weakref.WeakSet[DeltaReader] = weakref.WeakSet()  # A reader lives as long as its provider.
+_listening: weakref.WeakSet[Sums] = weakref.WeakSet()
+
+
+def read_new() -> None:
+    """Give every meter provider that will be made a reader of ours, beside the app's."""
+    construct = MeterProvider.__init__
+
+    @functools.wraps(construct)
+    def construct_with_reader(
+        self: MeterProvider, metric_readers: Sequence[MetricReader] = (), *args: Any, **kwargs: Any
+    ) -> None:
+        construct(self, [*metric_readers, _new_reader()], *args, **kwargs)
+
+    MeterProvider.__init__ = construct_with_reader  # type: ignore[method-assign]
+
+
+def read_existing(provider: MeterProvider) -> None:
+    """Give a meter provider that was made before us a reader, where the SDK's release can add one."""
+    add: Callable[[MetricReader], None] | None = getattr(provider, "add_metric_reader", None)
+    if add is not None:
+        add(_new_reader())
+
+
+def collect() -> None:
+    """Hand what was measured since the last collection to all that are open."""
+    for reader in tuple(_readers):
+        reader.collect()
+
+
+def _new_reader() -> DeltaReader:
+    reader = DeltaReader(_receive)
+    _readers.add(reader)
+    return reader
+
+
+def _receive(data: MetricsData) -> None:
+    listening = tuple(_listening)
+    points = tuple(_points(data)) if listening else ()
+    for sums in listening:
+        sums.add(points)
+
+
+def _points(data: MetricsData) -> Iterator[MetricPoint]:
+    for of_resource in data.resource_metrics:
+        resource = dict(of_resource.resource.attributes or {})
+        for of_scope in of_resource.scope_metrics:
+            for metric in of_scope.metrics:
+                yield from _points_of(metric, scope=of_scope.scope.name, resource=resource)
+
+
+def _points_of(metric: Metric, **where: Any) -> Iterator[MetricPoint]:
+    for point in metric.data.data_points:
+        counted = not hasattr(point, "value")
+        yield MetricPoint(
+            **where,
+            name=metric.name,
+            unit=metric.unit or "",
+            kind=_KINDS.get(type(metric.data), "sum"),
+            value=getattr(point, "sum" if counted else "value"),
+            count=getattr(point, "count", None) if counted else None,
+            attributes=dict(point.attributes or {}),
+        )
+
+
+def _added(before: MetricPoint, point: MetricPoint) -> MetricPoint:
+    if point.kind == "gauge":
+        return point
+    count = None if point.count is None else (before.count or 0) + point.count
+    return replace(point, value=before.value + point.value, count=count)
+
+
+def _text(attributes: Any) -> str:
+    return repr(sorted(attributes.items()))  # An attribute's value need not be hashable.

@@ -1,0 +1,76 @@
+"""Read the SDK's objects into our records."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_llmtrace.model import LogRecord, SpanEvent, SpanKey, SpanLink, SpanRecord
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.trace import SpanContext
+
+__all__ = ["key_of", "log_record", "span_record"]
+
+
+def key_of(context: SpanContext) -> SpanKey:
+    """Return the key of a span."""
+    return SpanKey(context.trace_id, context.span_id)
+
+
+def span_record(span: ReadableSpan, *, started: int, ended: int | None) -> SpanRecord:
+    """Read a span as it stands.
+
+    Args:
+        span: Ended or not.
+        started: The tick of its start.
+        ended: The tick of its end, None while it is open.
+    """
+    scope = span.instrumentation_scope
+    return SpanRecord(
+        key=key_of(span.context),
+        parent=key_of(span.parent) if span.parent else None,
+        name=span.name,
+        kind=span.kind.name,
+        scope=(scope and scope.name) or "",
+        scope_version=(scope and scope.version) or None,
+        status=span.status.status_code.name,
+        status_description=span.status.description,
+        attributes=_plain(span.attributes),
+        events=tuple(
+            SpanEvent(name=event.name, time_ns=event.timestamp, attributes=_plain(event.attributes))
+            for event in span.events
+        ),
+        links=tuple(SpanLink(key=key_of(link.context), attributes=_plain(link.attributes)) for link in span.links),
+        resource=_plain(span.resource.attributes),
+        start_ns=span.start_time or 0,
+        end_ns=span.end_time,
+        started=started,
+        ended=ended,
+    )
+
+
+def log_record(emitted: Any) -> LogRecord:
+    """Read what a log record processor was handed.
+
+    Before 1.36 or so the resource is on the record and an event's name among its attributes.
+    """
+    record = emitted.log_record
+    attributes = _plain(record.attributes)
+    resource = getattr(emitted, "resource", None) or getattr(record, "resource", None)
+    severity = getattr(record.severity_number, "name", None)
+    scope = emitted.instrumentation_scope
+    return LogRecord(
+        scope=(scope and scope.name) or "",
+        body=record.body,
+        event_name=getattr(record, "event_name", None) or attributes.get("event.name"),
+        severity=record.severity_text or severity,
+        attributes=attributes,
+        resource=_plain(resource.attributes) if resource else {},
+        span=SpanKey(record.trace_id, record.span_id) if record.span_id else None,
+        time_ns=record.timestamp or record.observed_timestamp,
+    )
+
+
+def _plain(attributes: Any) -> dict[str, Any]:
+    return dict(attributes or {})

@@ -1,0 +1,102 @@
+"""Bring every span and log record into the book of the test that caused it.
+
+The owner is decided when a span starts: its parent's, else that of the running code. A span that ends late, or whose
+child comes late, goes to the same book; if nobody holds that book any more, to none.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+
+from pytest_llmtrace import ownership
+from pytest_llmtrace.capture._otel_internals import LogRecordProcessor
+from pytest_llmtrace.capture.book import book_of
+from pytest_llmtrace.capture.records import key_of
+from pytest_llmtrace.model import SpanKey
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+    from opentelemetry.trace import SpanContext
+
+    from pytest_llmtrace.ownership import Owner
+
+__all__ = ["LogRouter", "Note", "SpanRouter", "find"]
+
+
+class Note:
+    """Whom a span belongs to, and whether it will be exported. It does not refer to the span, which keeps it alive."""
+
+    __slots__ = ("__weakref__", "captured", "context", "owner")
+
+    def __init__(self, context: SpanContext, owner: Owner | None, *, captured: bool) -> None:
+        self.context = context
+        self.owner = owner
+        self.captured = captured
+
+
+# A note lives as long as its span, or the book that has it. By identity first: a suite may reset its id generator for
+# each test, so that keys repeat; the key finds the parent that came as a traceparent header.
+_of_span: weakref.WeakKeyDictionary[Span, Note] = weakref.WeakKeyDictionary()
+_by_identity: weakref.WeakValueDictionary[int, Note] = weakref.WeakValueDictionary()
+_by_key: weakref.WeakValueDictionary[SpanKey, Note] = weakref.WeakValueDictionary()
+
+
+def find(context: SpanContext | None) -> Note | None:
+    """Return the note of a span by its context, None if it did not start in an SDK provider of this process."""
+    if context is None:
+        return None
+    return _same(context) or _by_key.get(key_of(context))
+
+
+def _same(context: SpanContext) -> Note | None:
+    note = _by_identity.get(id(context))
+    return note if note is not None and note.context is context else None
+
+
+class SpanRouter(SpanProcessor):
+    """The span processor of all providers."""
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002
+        """Decide the owner, and enter the span into its book."""
+        context = span.get_span_context()
+        if _same(context):
+            return  # Two providers share one list of processors.
+        parent = find(span.parent)
+        owner = (parent.owner if parent else None) or ownership.current()
+        # What is recorded but not sampled reaches no exporter: to a back end it does not exist.
+        note = Note(context, owner, captured=context.trace_flags.sampled)
+        _of_span[span] = _by_identity[id(context)] = _by_key[key_of(context)] = note
+        book = book_of(owner)
+        if book is not None and note.captured:
+            book.note_start(note, span)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Enter the end of the span."""
+        note = _same(span.context)
+        book = book_of(note.owner) if note else None
+        if note is not None and book is not None:
+            book.note_end(note, span)
+
+
+class LogRouter(LogRecordProcessor):
+    """The log record processor of all providers."""
+
+    def on_emit(self, log_record: Any) -> None:
+        """Enter a record into the book of its span's owner, else of the running code's."""
+        record = log_record.log_record
+        note = _by_key.get(SpanKey(record.trace_id or 0, record.span_id or 0))
+        book = book_of((note.owner if note else None) or ownership.current())
+        if book is not None:
+            book.note_log(log_record)
+
+    emit = on_emit  # its name before opentelemetry-sdk 1.36
+
+    def shutdown(self) -> None:
+        """Do nothing: what is emitted after a provider's shutdown counts as well."""
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:  # noqa: ARG002
+        """Do nothing."""
+        return True
