@@ -1,0 +1,210 @@
+"""The guard of the sockets: what is no httpx is kept on this machine here.
+
+Sockets, name resolution and uvloop's own; and, for connections that are open already and for proxies, the standard
+library's HTTP client (requests and urllib3 are made of it) and aiohttp's connector. Loopback and Unix sockets are free.
+Each client turns the error, an `OSError`, into its own connection error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import http.client
+import socket
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+from urllib.parse import urlsplit
+
+from pytest_llmtrace.intercept._hosts import is_local, resolved
+from pytest_llmtrace.intercept._ledger import current, watching
+from pytest_llmtrace.intercept._passage import in_flight
+from pytest_llmtrace.intercept._patching import patch
+
+__all__ = ["guard_aiohttp", "guard_sockets", "guard_uvloop"]
+
+Function = Callable[..., Any]
+
+_INTERNET = (socket.AF_INET, socket.AF_INET6)
+
+
+def guard_sockets() -> None:
+    """Patch the standard library."""
+    for name in ("connect", "connect_ex", "sendto", "sendmsg"):
+        if hasattr(socket.socket, name):
+            patch(socket.socket, name, _guarding_address)
+    for name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex"):
+        patch(socket, name, _guarding_resolution)
+    # Before the loop hands the name to a thread, which does not know on whose behalf it works.
+    patch(asyncio.BaseEventLoop, "getaddrinfo", _guarding_loop_resolution)
+    patch(http.client.HTTPConnection, "putrequest", _guarding_putrequest)
+    patch(http.client.HTTPConnection, "set_tunnel", _guarding_tunnel)
+
+
+def guard_uvloop(module: ModuleType) -> None:
+    """Patch uvloop's loop, which resolves and connects without Python's sockets."""
+    if not hasattr(module, "Loop"):  # still being imported; patched when that is done
+        return
+    patch(module.Loop, "create_connection", _guarding_create_connection)
+    patch(module.Loop, "getaddrinfo", _guarding_loop_resolution)
+    patch(module.Loop, "sock_connect", _guarding_sock_connect)
+
+
+def guard_aiohttp(module: ModuleType) -> None:
+    """Patch aiohttp's connectors, which keep connections open from one test to the next."""
+    if not hasattr(module, "BaseConnector"):  # still being imported; patched when that is done
+        return
+    unix = (module.UnixConnector, module.NamedPipeConnector)
+    patch(module.BaseConnector, "connect", functools.partial(_guarding_connector, unix))
+
+
+def _check(host: object, port: object = None, *, via: str | None = None) -> None:
+    """Raise `BlockedConnection` unless the running code may reach a host.
+
+    Args:
+        host: Name or address, None for this machine.
+        port: Port or service; only a number is compared.
+        via: The proxy, which may be reached as well if the host may.
+    """
+    if not watching() or host is None or (ledger := current()) is None or ledger.live:
+        return
+    name = host.decode("ascii", "replace") if isinstance(host, (bytes, bytearray)) else str(host)
+    number = int(port) if isinstance(port, (int, str)) and str(port).isdigit() else None
+    passage = in_flight()
+    if passage is not None and passage.claims(name, number):
+        # Loopback is not free for these clients, also where their transport has sockets of its own.
+        passage.networked = passage.allowed
+        passage.barred = not passage.allowed
+        if passage.barred:
+            raise ledger.block(name, number, noted=False)
+    elif not is_local(name) and not ledger.hosts.allow(name, number):
+        raise ledger.block(name, number)
+    if via is not None:
+        ledger.hosts.admit(via)
+
+
+def _check_address(sock: socket.socket, address: object) -> None:
+    if watching() and sock.family in _INTERNET and isinstance(address, tuple):
+        _check(*address[:2])
+
+
+def _guarding_address(original: Function) -> Function:
+    """Guard a method of a socket; the address, where there is one, is its last tuple."""
+
+    @functools.wraps(original)
+    def guarded(self: socket.socket, *args: Any) -> Any:
+        if watching() and args:
+            _check_address(self, args[-1])
+        return original(self, *args)
+
+    return guarded
+
+
+def _guarding_resolution(original: Function) -> Function:
+    @functools.wraps(original)
+    def guarded(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if not _is_address(host):
+            _check(host, args[0] if args else kwargs.get("port"))
+        found = original(host, *args, **kwargs)
+        _remember(host, found)
+        return found
+
+    return guarded
+
+
+def _guarding_loop_resolution(original: Function) -> Function:
+    @functools.wraps(original)
+    async def getaddrinfo(self: Any, host: Any, port: Any, **kwargs: Any) -> Any:
+        if not _is_address(host):
+            _check(host, port)
+        found = await original(self, host, port, **kwargs)
+        _remember(host, found)
+        return found
+
+    return getaddrinfo
+
+
+def _guarding_create_connection(original: Function) -> Function:
+    @functools.wraps(original)
+    async def create_connection(
+        self: Any, protocol_factory: Any, host: Any = None, port: Any = None, **kwargs: Any
+    ) -> Any:
+        _check(host, port)
+        return await original(self, protocol_factory, host, port, **kwargs)
+
+    return create_connection
+
+
+def _guarding_sock_connect(original: Function) -> Function:
+    @functools.wraps(original)
+    async def sock_connect(self: Any, sock: Any, address: Any) -> Any:
+        _check_address(sock, address)
+        return await original(self, sock, address)
+
+    return sock_connect
+
+
+def _guarding_putrequest(original: Function) -> Function:
+    """Guard connections that are open already, and requests that a proxy is asked to forward."""
+
+    @functools.wraps(original)
+    def putrequest(self: http.client.HTTPConnection, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+        if watching():
+            target = urlsplit(url) if "://" in url[:8] else None
+            if target is not None and target.hostname:
+                _check(target.hostname, target.port or _default_port(target.scheme), via=self.host)
+            elif isinstance(self.sock, socket.socket):
+                _check(self.host, self.port)
+        return original(self, method, url, *args, **kwargs)
+
+    return putrequest
+
+
+def _guarding_tunnel(original: Function) -> Function:
+    @functools.wraps(original)
+    def set_tunnel(self: http.client.HTTPConnection, host: str, *args: Any, **kwargs: Any) -> Any:
+        _check(host, args[0] if args else kwargs.get("port"), via=self.host)
+        return original(self, host, *args, **kwargs)
+
+    return set_tunnel
+
+
+def _guarding_connector(unix: tuple[type, ...], original: Function) -> Function:
+    @functools.wraps(original)
+    async def connect(self: Any, req: Any, *args: Any, **kwargs: Any) -> Any:
+        if watching() and not isinstance(self, unix):
+            _check(req.url.host, req.url.port, via=req.proxy.host if req.proxy else None)
+        return await original(self, req, *args, **kwargs)
+
+    return connect
+
+
+def _default_port(scheme: str) -> int:
+    return 443 if scheme == "https" else 80
+
+
+def _is_address(host: object) -> bool:
+    """Tell whether there is nothing to resolve: connecting to it is checked, asking for it is free."""
+    if not isinstance(host, str):
+        return host is None
+    for family in _INTERNET:
+        try:
+            socket.inet_pton(family, host.partition("%")[0])
+        except (OSError, ValueError):
+            continue
+        return True
+    return False
+
+
+def _remember(host: object, found: Any) -> None:
+    """Remember what a resolver found: `getaddrinfo` a list, `gethostbyname` an address, `..._ex` a triple."""
+    if isinstance(host, (bytes, bytearray)):
+        host = host.decode("ascii", "replace")
+    if not isinstance(host, str):
+        return
+    if isinstance(found, str):
+        resolved(host, [found])
+    elif isinstance(found, tuple):
+        resolved(host, found[2])
+    else:
+        resolved(host, [entry[4][0] for entry in found])

@@ -1,0 +1,142 @@
+"""Who made which requests: a ledger for each owner."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from pytest_llmtrace import ownership
+from pytest_llmtrace.errors import BlockedConnection, UnmatchedRequest
+from pytest_llmtrace.intercept import _refusal
+from pytest_llmtrace.intercept._hosts import Hosts
+from pytest_llmtrace.intercept._passage import Passage
+from pytest_llmtrace.model import Ambient, Answer, Answerer, Exchange, Request
+
+__all__ = ["Ledger", "add", "current", "unguarded", "watching"]
+
+_lock = threading.Lock()
+_open: tuple[Ledger, ...] = ()
+_of_owner: weakref.WeakKeyDictionary[ownership.Owner, Ledger] = weakref.WeakKeyDictionary()
+_unguarded: ContextVar[bool] = ContextVar("llmtrace_unguarded", default=False)
+
+
+class Ledger:
+    """The requests of one owner, and who answers them.
+
+    Closed, it answers nothing more, but still notes what is late. It holds no reference to its owner.
+    """
+
+    def __init__(
+        self,
+        label: str,
+        *,
+        answerer: Answerer,
+        ambient: Callable[[], Ambient],
+        allow_hosts: Iterable[str] = (),
+        live: bool = False,
+    ) -> None:
+        self.label = label
+        self.live = live
+        self.hosts = Hosts(allow_hosts)
+        self._answerer: Answerer | None = answerer
+        self._ambient = ambient
+        self._lock = threading.Lock()
+        self._passages: list[Passage] = []
+        self._blocked: dict[str, None] = {}
+
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """Return the requests so far and what became of them, in the order in which they passed."""
+        with self._lock:
+            passages = tuple(self._passages)
+        return tuple(passage.snapshot() for passage in passages)
+
+    def blocked(self) -> tuple[str, ...]:
+        """Return the connections that were kept from leaving the machine: `host:port (who)`, each once.
+
+        Those made on behalf of a request that became an exchange are not among them.
+        """
+        with self._lock:
+            return tuple(self._blocked)
+
+    def close(self) -> None:
+        """Answer nothing more. What passes from here on is refused, while any other ledger is open."""
+        global _open  # noqa: PLW0603
+        with _lock:
+            _open = tuple(ledger for ledger in _open if ledger is not self)
+        self.live = False
+        self._answerer = None
+        self._ambient = Ambient
+
+    def begin(self, request: Request, *, library: str, origin: str, source: object = None) -> Passage:
+        """Note a request that is about to be sent."""
+        ambient = self._ambient()
+        with self._lock:
+            passage = Passage(
+                ledger=self,
+                index=len(self._passages),
+                request=request,
+                ambient=ambient,
+                library=library,
+                origin=origin,
+                source=source,
+            )
+            self._passages.append(passage)
+        return passage
+
+    def answer(self, request: Request) -> Answer | None:
+        """Return the answer to a request, if there is one."""
+        return self._answerer.answer(request) if self._answerer is not None else None
+
+    def refusal(self, passage: Passage) -> UnmatchedRequest:
+        """Make the error for a request that nothing answered."""
+        why = "it came after the end of its test" if self._answerer is None else self._answerer.explain(passage.request)
+        return _refusal.unmatched(passage.request, why=why, label=self.label, library=passage.library)
+
+    def block(self, host: str, port: int | None, *, noted: bool = True) -> BlockedConnection:
+        """Make the error for a connection that may not be made, and note it unless an exchange tells of it."""
+        error, note = _refusal.blocked(host, port, label=self.label)
+        if noted:
+            self.note(note)
+        return error
+
+    def note(self, blocked: str) -> None:
+        """Note a connection that was kept from leaving the machine."""
+        with self._lock:
+            self._blocked[blocked] = None
+
+
+def add(owner: ownership.Owner, ledger: Ledger) -> None:
+    """Make it the ledger of an owner, and open it."""
+    global _open  # noqa: PLW0603
+    with _lock:
+        _of_owner[owner] = ledger
+        _open = (*_open, ledger)
+
+
+def watching() -> bool:
+    """Tell whether any ledger is open: the gate before everything else."""
+    return bool(_open)
+
+
+def current() -> Ledger | None:
+    """Return the ledger that the running code's requests belong to; None if they pass untouched."""
+    opened = _open
+    if not opened or _unguarded.get():
+        return None
+    owner = ownership.current()
+    ledger = _of_owner.get(owner) if owner is not None else None
+    return ledger or opened[-1]
+
+
+@contextmanager
+def unguarded() -> Iterator[None]:
+    """Let this project's own traffic (an export that the user asked for) pass by the port."""
+    before = _unguarded.get()
+    _unguarded.set(True)
+    try:
+        yield
+    finally:
+        _unguarded.set(before)

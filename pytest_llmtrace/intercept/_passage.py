@@ -1,0 +1,194 @@
+"""A request on its way through the port."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
+
+from pytest_llmtrace.clock import tick
+from pytest_llmtrace.model import Ambient, Answer, Exchange, Headers, Outcome, Request, Response, StreamEnd
+
+if TYPE_CHECKING:
+    from pytest_llmtrace.errors import UnmatchedRequest
+    from pytest_llmtrace.intercept._ledger import Ledger
+
+__all__ = ["Delivery", "Head", "Passage", "carrying", "in_flight"]
+
+_in_flight: ContextVar[Passage | None] = ContextVar("llmtrace_passage", default=None)
+
+
+class Head(NamedTuple):
+    """A response without its body."""
+
+    status: int
+    headers: Headers
+    reason: str
+    http_version: str
+
+
+class Delivery(NamedTuple):
+    """A chunk as it was handed to the client; the offset in seconds from the request."""
+
+    chunk: bytes
+    tick: int
+    offset: float
+
+
+class Passage:
+    """What happens to one request, noted by the threads that send and read it. `snapshot` freezes it.
+
+    Attributes:
+        source: The client library's own request object; only its identity is used.
+        by_client: Whether a client's tap has noted it, and observes the response.
+        library: The client library, as `httpx2`.
+        refusal: The error that refused it.
+        networked: Whether it was let through to the network.
+        barred: Whether the transport tried to connect by a way of its own, and was kept from it.
+    """
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        index: int,
+        request: Request,
+        ambient: Ambient,
+        library: str,
+        origin: str,
+        source: object,
+    ) -> None:
+        self.ledger = ledger
+        self.request = request
+        self.library = library
+        self.origin = origin
+        self.source: object | None = source
+        self.by_client = source is not None
+        self.refusal: UnmatchedRequest | None = None
+        self.networked = False
+        self.barred = False
+        self.settled = False
+        self._asked = False
+        self._index = index
+        self._ambient = ambient
+        self._outcome = Outcome.OBSERVED
+        self._head: Head | None = None
+        self._deliveries: list[Delivery] = []
+        self._stream_end = StreamEnd.OPEN
+        self._ended: tuple[int, int] | None = None
+        self._failure: str | None = None
+        self._clock = time.perf_counter()
+        self._started = (tick(), time.time_ns())
+        url = urlsplit(request.url)
+        self.host = url.hostname or ""
+        self.port = url.port or {"https": 443, "wss": 443}.get(url.scheme, 80)
+
+    @property
+    def allowed(self) -> bool:
+        """Whether it may go to the network."""
+        return self.ledger.live or self.ledger.hosts.allow(self.host, self.port)
+
+    def claims(self, host: str, port: int | None) -> bool:
+        """Tell whether a connection to that host would be made on behalf of this request."""
+        return not self.settled and host.lower() == self.host and port in {None, self.port}
+
+    def ask(self) -> Answer | None:
+        """Ask for an answer; a request is asked for once, in however many places it passes."""
+        if self._asked:
+            return None
+        self._asked = True
+        answer = self.ledger.answer(self.request)
+        if answer is not None:
+            self._settle(Outcome.ANSWERED)
+            self.origin = answer.origin
+        return answer
+
+    def refuse(self) -> UnmatchedRequest:
+        """Return the error that refuses it, the same one at each place that it passes."""
+        if self.refusal is None:
+            self.refusal = self.ledger.refusal(self)
+            self._settle(Outcome.REFUSED)
+            self.origin = "nobody"
+            self._end(StreamEnd.FAILED, str(self.refusal))
+        return self.refusal
+
+    def fail(self, error: BaseException) -> None:
+        """Note that it ended by an exception; once there is a response, its stream broke."""
+        if self._head is None and self.refusal is None:
+            self._settle(Outcome.FAILED)
+        self._end(StreamEnd.FAILED, f"{type(error).__name__}: {error}")
+
+    def respond(self, head: Head) -> None:
+        """Note the response that the client is about to get."""
+        self.settled = True
+        self._head = head
+
+    def deliver(self, chunk: bytes) -> None:
+        """Note a chunk that is handed to the client now."""
+        if self._ended is None:
+            self._deliveries.append(Delivery(chunk, tick(), time.perf_counter() - self._clock))
+
+    def exhaust(self) -> None:
+        """Note that the client has come to the end of the body."""
+        self._end(StreamEnd.EXHAUSTED)
+
+    def close(self) -> None:
+        """Note that the client has closed the body, if it had not come to the end."""
+        self._end(StreamEnd.CLOSED)
+
+    def snapshot(self) -> Exchange:
+        """Return it as it stands."""
+        deliveries = tuple(self._deliveries)
+        ended, ended_ns = self._ended or (None, None)
+        return Exchange(
+            index=self._index,
+            request=self.request,
+            response=self._response(deliveries),
+            outcome=self._outcome,
+            origin=self.origin,
+            ambient=self._ambient,
+            started=self._started[0],
+            started_ns=self._started[1],
+            chunk_ticks=tuple(delivery.tick for delivery in deliveries),
+            ended=ended,
+            ended_ns=ended_ns,
+            stream_end=self._stream_end,
+            failure=self._failure,
+        )
+
+    def _response(self, deliveries: tuple[Delivery, ...]) -> Response | None:
+        if self._head is None:
+            return None
+        chunks = tuple(delivery.chunk for delivery in deliveries)
+        offsets = tuple(delivery.offset for delivery in deliveries)
+        return Response(chunks=chunks, offsets=offsets, **self._head._asdict())
+
+    def _settle(self, outcome: Outcome) -> None:
+        self.settled = True
+        self._outcome = outcome
+
+    def _end(self, how: StreamEnd, failure: str | None = None) -> None:
+        if self._ended is None:
+            self._ended = (tick(), time.time_ns())
+            self._stream_end = how
+            self._failure = failure
+            self.source = None
+
+
+def in_flight() -> Passage | None:
+    """Return the request on whose behalf the running code works."""
+    return _in_flight.get()
+
+
+@contextmanager
+def carrying(passage: Passage) -> Iterator[None]:
+    """Let the code below, down to the sockets, know which request it works for."""
+    before = _in_flight.get()
+    _in_flight.set(passage)
+    try:
+        yield
+    finally:
+        _in_flight.set(before)

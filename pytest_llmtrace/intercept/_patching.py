@@ -1,0 +1,80 @@
+"""Patch once, for good, and keep it so."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+__all__ = ["Watch", "patch"]
+
+_MARK = "__llmtrace__"
+
+
+def patch(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+    """Replace a function of a class or module by one made from it, unless that was done.
+
+    The mark survives wrappers that others put around ours. Where somebody replaced ours altogether (a mock that was
+    started before), theirs is wrapped too: it will put ours back when it stops.
+
+    Args:
+        owner: The class or module.
+        name: The function's name.
+        make: Makes the new function; it must keep the name and the parameters, since mocks look at both.
+    """
+    original = getattr(owner, name)
+    if hasattr(original, _MARK):
+        return
+    replacement = make(original)
+    setattr(replacement, _MARK, True)
+    setattr(owner, name, replacement)
+
+
+class Watch(MetaPathFinder):
+    """Patches libraries as they are imported, however late.
+
+    Args:
+        patches: What to do with a module that has been imported, by its name.
+    """
+
+    def __init__(self, patches: Mapping[str, Callable[[ModuleType], None]]) -> None:
+        self._patches = patches
+
+    def apply(self) -> None:
+        """Patch what has been imported, and see to it that the rest will be."""
+        if self not in sys.meta_path:
+            sys.meta_path.insert(0, self)
+        for name, patches in self._patches.items():
+            module = sys.modules.get(name)
+            if module is not None:
+                patches(module)
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Find a module by the other finders, and have it patched once it has been executed."""
+        if fullname not in self._patches:
+            return None
+        finders = (finder for finder in sys.meta_path if finder is not self and hasattr(finder, "find_spec"))
+        specs = (finder.find_spec(fullname, path, target) for finder in finders)
+        spec = next((spec for spec in specs if spec is not None), None)
+        if spec is not None and spec.loader is not None:
+            _after_execution(fullname, spec.loader, self._patches[fullname])
+        return spec
+
+
+def _after_execution(name: str, loader: Any, then: Callable[[ModuleType], None]) -> None:
+    """Shadow one loader's `exec_module`, for one execution; its class and its identity stay what they are."""
+
+    def exec_module(module: ModuleType) -> None:
+        del loader.exec_module
+        loader.exec_module(module)
+        if module.__name__ == name:  # a loader may serve several modules
+            then(module)
+
+    with contextlib.suppress(AttributeError):  # a loader without a dictionary: patched when the next ledger opens
+        loader.exec_module = exec_module

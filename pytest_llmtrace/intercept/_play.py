@@ -1,0 +1,78 @@
+"""Answers and refusals, as responses and exceptions of the library that asked."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+from pytest_llmtrace.errors import UnmatchedRequest
+from pytest_llmtrace.intercept._passage import Head, Passage
+from pytest_llmtrace.intercept._streams import Played, shaped
+from pytest_llmtrace.model import Answer, Failure, Headers, Response
+
+__all__ = ["decoded", "encoded", "play_in_client", "play_in_pool", "refusal_as_reply"]
+
+# By these names in httpx and httpcore alike; what the pool raises, httpx maps to its own.
+_EXCEPTIONS = {
+    Failure.CONNECT_ERROR: "ConnectError",
+    Failure.CONNECT_TIMEOUT: "ConnectTimeout",
+    Failure.READ_TIMEOUT: "ReadTimeout",
+    Failure.DISCONNECT: "RemoteProtocolError",
+}
+_BEFORE_RESPONSE = {Failure.CONNECT_ERROR, Failure.CONNECT_TIMEOUT}
+
+
+def play_in_pool(library: ModuleType, passage: Passage, answer: Answer) -> Any:
+    """Return an answer as httpcore's response, or raise httpcore's exception."""
+    stream = Played(passage, answer.response.chunks, _begin(library, passage, answer))
+    response, extensions = answer.response, _extensions(answer.response)
+    return library.Response(response.status, headers=encoded(response.headers), content=stream, extensions=extensions)
+
+
+def play_in_client(library: ModuleType, passage: Passage, answer: Answer) -> Any:
+    """Return an answer as httpx's response, or raise httpx's exception: for transports that have no pool."""
+    stream = shaped(Played, library)(passage, answer.response.chunks, _begin(library, passage, answer))
+    response, extensions = answer.response, _extensions(answer.response)
+    return library.Response(response.status, headers=encoded(response.headers), stream=stream, extensions=extensions)
+
+
+def refusal_as_reply(library: ModuleType, refusal: UnmatchedRequest) -> Any:
+    """Return a refusal as a reply that no SDK retries."""
+    headers = {"content-type": "text/plain; charset=utf-8", "x-should-retry": "false"}
+    return library.Response(418, headers=headers, text=str(refusal))
+
+
+def encoded(headers: Headers) -> list[tuple[bytes, bytes]]:
+    """Return header lines as bytes."""
+    return [(_to_bytes(name), _to_bytes(value)) for name, value in headers]
+
+
+def decoded(raw: list[tuple[bytes, bytes]], encoding: str = "latin-1") -> Headers:
+    """Return header lines as text."""
+    return tuple((name.decode(encoding), value.decode(encoding)) for name, value in raw)
+
+
+def _begin(library: ModuleType, passage: Passage, answer: Answer) -> Exception | None:
+    """Raise the failure of an answer if it comes before the response, else note the response and return it."""
+    response, failure = answer.response, None
+    if answer.failure is not None:
+        failure = getattr(library, _EXCEPTIONS[answer.failure])(f"{answer.origin}: {answer.failure.value}")
+        if answer.failure in _BEFORE_RESPONSE or not response.chunks:
+            passage.fail(failure)
+            raise failure
+    passage.respond(Head(response.status, response.headers, response.reason, response.http_version))
+    return failure
+
+
+def _extensions(response: Response) -> dict[str, bytes]:
+    extensions = {"http_version": response.http_version.encode("ascii")}
+    if response.reason:
+        extensions["reason_phrase"] = response.reason.encode("ascii", "replace")
+    return extensions
+
+
+def _to_bytes(text: str) -> bytes:
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode()

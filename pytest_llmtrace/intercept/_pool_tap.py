@@ -1,0 +1,188 @@
+"""Answer in the connection pool, refuse at connect: in httpcore and httpcore2."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+from pytest_llmtrace.intercept._httpcore_internals import is_mocked
+from pytest_llmtrace.intercept._ledger import Ledger, current, watching
+from pytest_llmtrace.intercept._passage import Head, Passage, carrying, in_flight
+from pytest_llmtrace.intercept._patching import patch
+from pytest_llmtrace.intercept._play import decoded, play_in_pool
+from pytest_llmtrace.intercept._streams import Tapped
+from pytest_llmtrace.model import Request
+
+__all__ = ["tap"]
+
+Function = Callable[..., Any]
+
+
+def tap(library: ModuleType) -> None:
+    """Patch the pools, the connections and the network backends of a library."""
+    if not hasattr(library, "TrioBackend"):  # still being imported; patched when that is done
+        return
+    patch(library.ConnectionPool, "handle_request", functools.partial(_answering, library))
+    patch(library.AsyncConnectionPool, "handle_async_request", functools.partial(_answering_async, library))
+    # Without h2, anyio or trio the library has stubs in their place, which have nothing to patch.
+    for connection in (library.HTTP11Connection, library.HTTP2Connection):
+        if hasattr(connection, "handle_request"):
+            patch(connection, "handle_request", functools.partial(_refusing, library))
+    for connection in (library.AsyncHTTP11Connection, library.AsyncHTTP2Connection):
+        if hasattr(connection, "handle_async_request"):
+            patch(connection, "handle_async_request", functools.partial(_refusing_async, library))
+    for backend in (library.SyncBackend, library.AnyIOBackend, library.TrioBackend):
+        if hasattr(backend, "connect_tcp"):
+            patch(backend, "connect_tcp", _refusing_tcp)
+            patch(backend, "connect_unix_socket", _refusing_unix)
+
+
+def _answering(library: ModuleType, original: Function) -> Function:
+    @functools.wraps(original)
+    def handle_request(self: Any, request: Any) -> Any:
+        if (ledger := _ledger()) is None:
+            return original(self, request)
+        passage = _sent_by_client()
+        if passage is None:
+            body = b"".join(request.stream)
+            request = _reread(library, request, body)
+            passage = _begin(library, ledger, request, body)
+        answer = passage.ask()
+        if answer is not None:
+            return play_in_pool(library, passage, answer)
+        with carrying(passage), _noting_failure(passage):
+            return _observed(passage, original(self, request))
+
+    return handle_request
+
+
+def _answering_async(library: ModuleType, original: Function) -> Function:
+    @functools.wraps(original)
+    async def handle_async_request(self: Any, request: Any) -> Any:
+        if (ledger := _ledger()) is None:
+            return await original(self, request)
+        passage = _sent_by_client()
+        if passage is None:
+            body = b"".join([part async for part in request.stream])
+            request = _reread(library, request, body)
+            passage = _begin(library, ledger, request, body)
+        answer = passage.ask()
+        if answer is not None:
+            return play_in_pool(library, passage, answer)
+        with carrying(passage), _noting_failure(passage):
+            return _observed(passage, await original(self, request))
+
+    return handle_async_request
+
+
+def _refusing(library: ModuleType, original: Function) -> Function:
+    @functools.wraps(original)
+    def handle_request(self: Any, request: Any) -> Any:
+        _let_send(library, self, request)
+        return original(self, request)
+
+    return handle_request
+
+
+def _refusing_async(library: ModuleType, original: Function) -> Function:
+    @functools.wraps(original)
+    async def handle_async_request(self: Any, request: Any) -> Any:
+        _let_send(library, self, request)
+        return await original(self, request)
+
+    return handle_async_request
+
+
+def _refusing_tcp(original: Function) -> Function:
+    # Serves coroutine functions as well: it only looks at the arguments before it calls.
+    @functools.wraps(original)
+    def connect_tcp(self: Any, host: str, port: int, *args: Any, **kwargs: Any) -> Any:
+        _let_connect(host, port)
+        return original(self, host, port, *args, **kwargs)
+
+    return connect_tcp
+
+
+def _refusing_unix(original: Function) -> Function:
+    @functools.wraps(original)
+    def connect_unix_socket(self: Any, path: str, *args: Any, **kwargs: Any) -> Any:
+        _let_connect(None, None)
+        return original(self, path, *args, **kwargs)
+
+    return connect_unix_socket
+
+
+def _ledger() -> Ledger | None:
+    return current() if watching() else None
+
+
+def _sent_by_client() -> Passage | None:
+    """Return the request that a client is sending; a transport that sends it again makes another one of it."""
+    passage = in_flight()
+    return None if passage is None or passage.settled else passage
+
+
+def _begin(library: ModuleType, ledger: Ledger, request: Any, body: bytes) -> Passage:
+    url = request.url
+    host = url.host.decode("ascii")
+    port = "" if url.port is None else f":{url.port}"
+    noted = Request(
+        method=request.method.decode("ascii"),
+        url=f"{url.scheme.decode()}://{f'[{host}]' if ':' in host else host}{port}{url.target.decode('ascii')}",
+        headers=decoded(request.headers),
+        body=body,
+    )
+    return ledger.begin(noted, library=library.__name__, origin="another mock")
+
+
+def _reread(library: ModuleType, request: Any, body: bytes) -> Any:
+    """Make a request of one whose body has been read."""
+    return library.Request(
+        request.method, request.url, headers=request.headers, content=body, extensions=request.extensions
+    )
+
+
+@contextmanager
+def _noting_failure(passage: Passage) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        if not passage.by_client:
+            passage.fail(error)
+        raise
+
+
+def _observed(passage: Passage, response: Any) -> Any:
+    """Tap a response that no client's tap will see."""
+    if not passage.by_client and not passage.settled:
+        extensions = response.extensions
+        reason = extensions.get("reason_phrase", b"").decode("ascii", "replace")
+        version = extensions.get("http_version", b"HTTP/1.1").decode("ascii", "replace")
+        passage.respond(Head(response.status, decoded(response.headers), reason, version))
+        response.stream = Tapped(passage, response.stream)
+    return response
+
+
+def _let_send(library: ModuleType, connection: Any, request: Any) -> None:
+    """Refuse what would go out on a connection, also on one that has been open since before the test."""
+    if (ledger := _ledger()) is None or is_mocked(library, connection):
+        return
+    passage = in_flight() or _begin(library, ledger, request, b"")
+    if not passage.allowed:
+        raise passage.refuse()
+    passage.networked = True
+
+
+def _let_connect(host: str | None, port: int | None) -> None:
+    """Refuse to connect for a request; what connects for no request is left to the guard of the sockets."""
+    passage = in_flight()
+    if passage is None or _ledger() is None:
+        return
+    if not passage.allowed:
+        raise passage.refuse()
+    passage.networked = True
+    if host is not None:
+        passage.ledger.hosts.admit(host, port)  # a proxy, on the way to a host that is allowed

@@ -1,0 +1,65 @@
+"""Install the port, and open it for an owner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from pytest_llmtrace import ownership
+from pytest_llmtrace.intercept import _guard, _httpx_tap, _pool_tap
+from pytest_llmtrace.intercept._ledger import Ledger, add
+from pytest_llmtrace.intercept._patching import Watch
+from pytest_llmtrace.model import Ambient, Answerer
+
+__all__ = ["ensure", "install", "open_ledger"]
+
+_watch = Watch(
+    {
+        "httpx": _httpx_tap.tap,
+        "httpx2": _httpx_tap.tap,
+        "httpcore": _pool_tap.tap,
+        "httpcore2": _pool_tap.tap,
+        "aiohttp": _guard.guard_aiohttp,
+        "uvloop": _guard.guard_uvloop,
+    }
+)
+
+
+def install() -> None:
+    """Patch the HTTP libraries, those that are imported later included, and the sockets. Never undone.
+
+    While no ledger is open everything passes untouched.
+    """
+    ownership.carry_over_threads()
+    ensure()
+
+
+def ensure() -> None:
+    """Patch again whatever has been replaced since."""
+    _guard.guard_sockets()
+    _watch.apply()
+
+
+def open_ledger(
+    owner: ownership.Owner,
+    *,
+    answerer: Answerer,
+    ambient: Callable[[], Ambient],
+    allow_hosts: Iterable[str] = (),
+    live: bool = False,
+) -> Ledger:
+    """Open the ledger of an owner: from here on its requests are observed, and those that nothing answers refused.
+
+    Args:
+        owner: Whose requests. Those of nobody go to the active owner, else to the ledger opened last.
+        answerer: What answers; asked from any thread.
+        ambient: Says what is current when a request passes.
+        allow_hosts: Hosts that may be reached: `host`, `host:port` or `*.suffix`.
+        live: Whether what nothing answers goes to the network.
+
+    Returns:
+        The ledger, to be closed by the caller.
+    """
+    install()
+    ledger = Ledger(owner.label, answerer=answerer, ambient=ambient, allow_hosts=allow_hosts, live=live)
+    add(owner, ledger)
+    return ledger

@@ -1,0 +1,106 @@
+"""Bodies of responses, noted chunk by chunk as the client reads them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncIterator, Iterator
+from types import ModuleType
+from typing import Any
+
+from pytest_llmtrace.intercept._passage import Passage
+
+__all__ = ["Played", "Tapped", "shaped"]
+
+
+class Played:
+    """The chunks of an answer. However often it is iterated, each chunk is handed out once.
+
+    Clients do iterate twice: openai 3 drains what is left of a stream after its last event.
+    """
+
+    def __init__(self, passage: Passage, chunks: tuple[bytes, ...], failure: Exception | None = None) -> None:
+        self._passage = passage
+        self._chunks = chunks
+        self._given = 0
+        self._failure = failure
+
+    def __iter__(self) -> Iterator[bytes]:
+        while self._given < len(self._chunks):
+            yield self._next()
+        self._finish()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while self._given < len(self._chunks):
+            yield self._next()
+        self._finish()
+
+    def close(self) -> None:
+        """Note that the client is done; it may have had every chunk without asking for the end."""
+        if self._given == len(self._chunks) and self._failure is None:
+            self._passage.exhaust()
+        self._passage.close()
+
+    async def aclose(self) -> None:
+        """Do as `close` does."""
+        self.close()
+
+    def _next(self) -> bytes:
+        chunk = self._chunks[self._given]
+        self._given += 1
+        self._passage.deliver(chunk)
+        return chunk
+
+    def _finish(self) -> None:
+        if self._failure is not None:
+            self._passage.fail(self._failure)
+            raise self._failure
+        self._passage.exhaust()
+
+
+class Tapped:
+    """Somebody else's body. One iterator below serves all iterations, so that no chunk is noted twice."""
+
+    def __init__(self, passage: Passage, stream: Any) -> None:
+        self._passage = passage
+        self._stream = stream
+        self._iterator: Any = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._iterator = self._iterator or iter(self._stream)
+        try:
+            for chunk in self._iterator:
+                self._passage.deliver(chunk)
+                yield chunk
+        except Exception as error:
+            self._passage.fail(error)
+            raise
+        self._passage.exhaust()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        self._iterator = self._iterator or aiter(self._stream)
+        try:
+            async for chunk in self._iterator:
+                self._passage.deliver(chunk)
+                yield chunk
+        except Exception as error:
+            self._passage.fail(error)
+            raise
+        self._passage.exhaust()
+
+    def close(self) -> None:
+        """Note that the client is done, and close the body."""
+        self._passage.close()
+        if hasattr(self._stream, "close"):
+            self._stream.close()
+
+    async def aclose(self) -> None:
+        """Note that the client is done, and close the body."""
+        self._passage.close()
+        if hasattr(self._stream, "aclose"):
+            await self._stream.aclose()
+
+
+@functools.cache
+def shaped(kind: type, library: ModuleType) -> Any:
+    """Return the class as httpx or httpx2 wants it: they insist on their own base classes."""
+    return type(kind.__name__, (kind, library.SyncByteStream, library.AsyncByteStream), {})
