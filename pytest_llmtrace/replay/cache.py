@@ -1,0 +1,226 @@
+"""Parsed cassettes, kept in the process and between runs.
+
+A file is known by its content, so nothing is ever out of date. Between runs it is kept as JSON, never as a pickle; a
+disk that cannot be written, and a cache file that is broken or not ours, only cost the time to parse again.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+import threading
+import time
+import zlib
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from pytest_llmtrace.model import Cassette, Failure, Recording, Request, Response
+from pytest_llmtrace.replay.cassette import default_label, parse, read_file
+
+__all__ = ["CassetteCache", "load"]
+
+FORMAT = 1
+"""Counted up whenever the loader reads the same file differently."""
+IN_PROCESS = 256
+ON_DISK = 2000
+SETTLED_NS = 2_000_000_000
+
+Signature = tuple[int, ...]
+
+
+def load(path: Path | str, *, label: str | None = None, cache_dir: Path | None = None) -> Cassette:
+    """Return a cassette as `cassette.load` does, parsed once in this process, and once altogether with a directory.
+
+    Args:
+        path: The file.
+        label: How reports name it.
+        cache_dir: Where parsed cassettes are kept between runs; None for nowhere.
+
+    Raises:
+        CassetteError: The file is missing, or is no cassette; says where and why.
+    """
+    cache = _caches.get(cache_dir)
+    if cache is None:
+        cache = _caches.setdefault(cache_dir, CassetteCache(cache_dir))
+    return cache.load(path, label=label)
+
+
+class CassetteCache:
+    """Loads cassettes, each content once.
+
+    Args:
+        directory: Where parsed cassettes are kept between runs; None for nowhere.
+    """
+
+    def __init__(self, directory: Path | None = None) -> None:
+        self._directory = directory
+        self._lock = threading.Lock()
+        self._by_content: OrderedDict[str, Cassette] = OrderedDict()
+        self._by_file: dict[Path, tuple[Signature, str]] = {}
+
+    def load(self, path: Path | str, *, label: str | None = None) -> Cassette:
+        """Return a cassette as `cassette.load` does.
+
+        Raises:
+            CassetteError: The file is missing, or is no cassette; says where and why.
+        """
+        path = Path(path)
+        label = label or default_label(path)
+        with self._lock:
+            digest = self._known_digest(path)
+            cassette = self._by_content.get(digest or "")
+            if cassette is None:
+                cassette = self._from_content(path)
+        return cassette if cassette.label == label else replace(cassette, label=label)
+
+    def _known_digest(self, path: Path) -> str | None:
+        signature, digest = self._by_file.get(path, ((), ""))
+        return digest if signature and signature == _signature(path) else None
+
+    def _from_content(self, path: Path) -> Cassette:
+        signature = _signature(path)
+        content = read_file(path)
+        # Some forms are told by the suffix, so the same content may be two cassettes.
+        digest = hashlib.sha256(path.suffix.lower().encode() + b"\0" + content).hexdigest()
+        cassette = self._by_content.get(digest) or self._from_disk(digest)
+        if cassette is None:
+            cassette = parse(content, path)
+            self._to_disk(digest, cassette)
+        self._by_content[digest] = cassette
+        self._by_content.move_to_end(digest)
+        if len(self._by_content) > IN_PROCESS:
+            self._by_content.popitem(last=False)
+        if signature:
+            self._by_file[path] = signature, digest
+        return cassette
+
+    # --- between runs ---
+
+    def _from_disk(self, digest: str) -> Cassette | None:
+        if self._directory is None:
+            return None
+        try:
+            checksum, _, payload = (self._directory / _name(digest)).read_bytes().partition(b"\n")
+            return _read(json.loads(payload)) if int(checksum) == zlib.crc32(payload) else None
+        except (OSError, ValueError, TypeError, LookupError, RecursionError):
+            return None
+
+    def _to_disk(self, digest: str, cassette: Cassette) -> None:
+        if self._directory is None:
+            return
+        with contextlib.suppress(OSError, ValueError, TypeError, RecursionError):
+            payload = json.dumps(_written(cassette), ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+            self._directory.mkdir(parents=True, exist_ok=True)
+            _write(self._directory / _name(digest), b"%d\n" % zlib.crc32(payload) + payload)
+            _tidy(self._directory)
+
+
+_caches: dict[Path | None, CassetteCache] = {}
+
+
+def _signature(path: Path) -> Signature:
+    """Return what changes whenever a file does; nothing for one that was changed just now, within a clock's tick."""
+    try:
+        stat = path.stat()
+    except (OSError, ValueError):
+        return ()
+    if abs(time.time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns)) < SETTLED_NS:
+        return ()
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+
+
+def _name(digest: str) -> str:
+    return f"cassette-v{FORMAT}-{digest}.json"
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file so that nobody sees half of it."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _tidy(directory: Path) -> None:
+    """Drop the older half when there are too many."""
+    kept = list(directory.glob("cassette-v*.json"))
+    if len(kept) > ON_DISK:
+        for path in sorted(kept, key=lambda path: path.stat().st_mtime_ns)[: ON_DISK // 2]:
+            path.unlink(missing_ok=True)
+
+
+# --- the form on disk: lists in the order of the fields ---
+
+
+def _written(cassette: Cassette) -> dict[str, Any]:
+    return {"origin": dict(cassette.origin), "recordings": [list(_fields(each)) for each in cassette.recordings]}
+
+
+def _fields(recording: Recording) -> Iterator[Any]:
+    request, response = recording.request, recording.response
+    yield from (request.method, request.url, request.headers, _body_out(request.body))
+    yield None if response is None else _response_out(response)
+    yield from (recording.failure, recording.line, recording.any_body)
+
+
+def _response_out(response: Response) -> list[Any]:
+    lengths = [len(chunk) for chunk in response.chunks]
+    body = _body_out(response.body)
+    return [response.status, response.headers, body, lengths, response.offsets, response.reason, response.http_version]
+
+
+def _body_out(body: bytes) -> str | list[str]:
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError:
+        return [base64.b64encode(body).decode("ascii")]
+
+
+def _read(document: Any) -> Cassette:
+    recordings = tuple(_recording(index, fields) for index, fields in enumerate(document["recordings"]))
+    return Cassette(label="", recordings=recordings, origin=MappingProxyType(document["origin"]))
+
+
+def _recording(index: int, fields: list[Any]) -> Recording:
+    method, url, headers, body, response, failure, line, any_body = fields
+    return Recording(
+        index=index,
+        request=Request(method=method, url=url, headers=tuple(map(tuple, headers)), body=_body_in(body)),
+        response=None if response is None else _response_in(*response),
+        failure=None if failure is None else Failure(failure),
+        line=line,
+        any_body=any_body,
+    )
+
+
+def _response_in(
+    status: int, headers: Any, body: Any, lengths: list[int], offsets: Any, reason: str, http_version: str
+) -> Response:
+    whole, start, chunks = _body_in(body), 0, []
+    for length in lengths:
+        chunks.append(whole[start : start + length])
+        start += length
+    return Response(
+        status=status,
+        headers=tuple(map(tuple, headers)),
+        chunks=tuple(chunks),
+        offsets=None if offsets is None else tuple(offsets),
+        reason=reason,
+        http_version=http_version,
+    )
+
+
+def _body_in(body: str | list[str]) -> bytes:
+    return body.encode("utf-8") if isinstance(body, str) else base64.b64decode(body[0])

@@ -1,0 +1,261 @@
+"""Every form of cassette seen in the wild, read as recordings.
+
+vcrpy's own form is `{version: 1, interactions: [{request, response}]}`. Others write `parsed_body` for a JSON body,
+`content` and `status_code` (vcrpy before 6), `body: {type, content}` (cassetter), `url` for `uri`, one
+`{request, response}` a file (Datadog's test agent). What this package adds is `llmtrace`, which vcrpy ignores:
+
+- beside `interactions`: `{origin: recorded | written, ...}`, what the file says of itself;
+- in a response: `{chunks: [length, ...], offsets: [seconds, ...]}`, how the body arrived. Lengths are in bytes of the
+  body as it travels, offsets count from the request; chunks that do not add up to the body (it was edited) are ignored;
+- in a response or in an interaction: `{failure: read-timeout}`, how the connection broke (`model.Failure`). Where
+  it broke before any response, `response` is null, which vcrpy skips.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pytest_llmtrace.errors import CassetteError
+from pytest_llmtrace.model import Failure, Headers, Recording, Request, Response
+from pytest_llmtrace.replay.payload import header, in_chunks, pieces, settled
+
+__all__ = ["Forms"]
+
+_USUALLY_WITH_BODY = frozenset({"PATCH", "POST", "PUT"})
+_BODILESS = frozenset({204, 304})
+_CASSETTE = "expected `interactions` (vcrpy), or one `request` with its `response`"
+
+
+class Forms:
+    """Reads the value of one file; knows the path for its errors."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = path
+
+    def error(self, reason: str, where: Any = None) -> CassetteError:
+        """Return an error at the line of a mapping, if it knows one."""
+        return CassetteError(self.path, reason, line=getattr(where, "line", None))
+
+    # --- the file ---
+
+    def recordings(self, document: Any) -> tuple[Recording, ...]:
+        """Return the interactions of a document in order.
+
+        Raises:
+            CassetteError: It is no cassette, of another version, or ends in the middle of an interaction.
+        """
+        interactions = self.interactions(document)
+        whole = "version" in document or "request" in document
+        last = len(interactions) - 1
+        return tuple(
+            self.recording(index, item, cut_off=index == last and not whole) for index, item in enumerate(interactions)
+        )
+
+    def interactions(self, document: Any) -> list[Any]:
+        """Return the list of interactions, not yet looked at."""
+        if not isinstance(document, dict):
+            raise self.error(f"{_described(document)} is no cassette: {_CASSETTE}")
+        version = document.get("version", 1)
+        if str(version) not in {"1", "1.0"}:
+            raise self.error(f"cassettes of version {version!r} are not known; this reads version 1", document)
+        if "interactions" not in document and "request" in document:
+            return [document]
+        interactions = document.get("interactions")
+        if not isinstance(interactions, list):
+            found = f"`interactions` is {_described(interactions)}, not a list" if "interactions" in document else ""
+            raise self.error(found or f"{_described(document)} is no cassette: {_CASSETTE}", document)
+        return interactions
+
+    def origin(self, document: Any) -> Mapping[str, Any]:
+        """Return what the file says of itself under `llmtrace`, empty if nothing."""
+        origin = document.get("llmtrace") if isinstance(document, dict) else None
+        if origin is None:
+            return {}
+        if not isinstance(origin, dict):
+            raise self.error(f"`llmtrace` is {_described(origin)}, not a mapping", document)
+        return dict(origin)
+
+    # --- one interaction ---
+
+    def recording(self, index: int, item: Any, *, cut_off: bool) -> Recording:
+        """Read one interaction; `cut_off` says that the file may end in it."""
+        name = f"interaction {index}"
+        if not isinstance(item, dict) or not isinstance(item.get("request"), dict):
+            raise self.error(f"{name} has no `request`: the file is cut off here, or no cassette", item)
+        request, any_body = self.request(item["request"], name)
+        if cut_off and "response" not in item:
+            raise self.error(f"{name} has no `response`, and no `version` follows: the file is cut off here", item)
+        raw = item.get("response")
+        return Recording(
+            index=index,
+            request=request,
+            response=None if raw is None else self.response(raw, name, item, request.method),
+            failure=self.failure(item, raw, name),
+            line=getattr(item, "line", None),
+            any_body=any_body,
+        )
+
+    def request(self, raw: dict[Any, Any], name: str) -> tuple[Request, bool]:
+        """Read a request, and whether the file has dropped its body.
+
+        It has, if there is no body where the method usually has one, or where `content-length` says there was one.
+        """
+        method, url = raw.get("method"), raw.get("uri", raw.get("url"))
+        for key, value in (("method", method), ("uri", url)):
+            if not isinstance(value, str) or not value:
+                raise self.error(f"the request of {name} has no `{key}`: the file is cut off here, or no cassette", raw)
+        method = str(method).upper()
+        headers = self.headers(raw, f"the request of {name}")
+        body = self.body(raw, f"the request of {name}")
+        dropped = body is None and not _HAS_BODY_KEY & raw.keys() and method in _USUALLY_WITH_BODY
+        dropped = dropped or (not body and (header(headers, "content-length") or "0").strip() != "0")
+        return Request(method=method, url=str(url), headers=headers, body=body or b""), dropped
+
+    def response(self, raw: Any, name: str, item: dict[Any, Any], method: str) -> Response:
+        """Read a response."""
+        owner = f"the response of {name}"
+        if not isinstance(raw, dict):
+            raise self.error(f"{owner} is {_described(raw)}, not a mapping", item)
+        status, reason = self.status(raw, owner)
+        headers = self.headers(raw, owner)
+        body = self.body(raw, owner) or b""
+        headers = settled(headers, body, bodiless=method == "HEAD" or status in _BODILESS)
+        chunks, offsets = self.chunks(raw, body, owner)
+        return Response(
+            status=status,
+            headers=headers,
+            chunks=in_chunks(body, headers) if chunks is None else chunks,
+            offsets=offsets,
+            reason=reason,
+            http_version=str(raw.get("http_version") or "HTTP/1.1"),
+        )
+
+    def status(self, raw: dict[Any, Any], owner: str) -> tuple[int, str]:
+        """Read `{code, message}`, a bare number, or `status_code`."""
+        status: Any = raw.get("status", raw.get("status_code"))
+        reason: Any = raw.get("reason")
+        if isinstance(status, dict):
+            status, reason = status.get("code"), status.get("message")
+        try:
+            code = int(status)
+        except (TypeError, ValueError, OverflowError):
+            raise self.error(f"{owner} has no `status`: the file is cut off here, or no cassette", raw) from None
+        return code, "" if reason is None else _word(reason)
+
+    def failure(self, item: dict[Any, Any], response: Any, name: str) -> Failure | None:
+        """Read how the connection broke."""
+        for holder in (item, response):
+            extra = holder.get("llmtrace") if isinstance(holder, dict) else None
+            failure = extra.get("failure") if isinstance(extra, dict) else None
+            if failure is None:
+                continue
+            try:
+                return Failure(failure)
+            except ValueError:
+                raise self.error(
+                    f"{name} has the unknown failure {failure!r}; known: {', '.join(Failure)}", item
+                ) from None
+        return None
+
+    def chunks(
+        self, raw: dict[Any, Any], body: bytes, owner: str
+    ) -> tuple[tuple[bytes, ...] | None, tuple[float, ...] | None]:
+        """Read how the body arrived, None where nobody recorded it."""
+        extra = raw.get("llmtrace")
+        if not isinstance(extra, dict) or extra.get("chunks") is None:
+            return None, None
+        lengths, offsets = extra["chunks"], extra.get("offsets")
+        if not _numbers(lengths, int):
+            raise self.error(f"{owner} has `llmtrace.chunks` that are no list of lengths", extra)
+        if offsets is not None and not (_numbers(offsets, (int, float)) and len(offsets) == len(lengths)):
+            raise self.error(f"{owner} has `llmtrace.offsets` that are no list of seconds, one a chunk", extra)
+        chunks = pieces(body, lengths)
+        return chunks, None if chunks is None or offsets is None else tuple(float(offset) for offset in offsets)
+
+    # --- parts of a message ---
+
+    def headers(self, raw: dict[Any, Any], owner: str) -> Headers:
+        """Read headers: a mapping to one value or several, or a list of pairs."""
+        headers = raw.get("headers")
+        if headers is None:
+            return ()
+        pairs = list(headers.items()) if isinstance(headers, dict) else headers
+        if not isinstance(pairs, list) or not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs):  # noqa: PLR2004
+            raise self.error(f"{owner} has headers that are no mapping", raw)
+        return tuple(
+            (_word(name), _word(value))
+            for name, values in pairs
+            for value in (values if isinstance(values, list) else [values])
+        )
+
+    def body(self, raw: dict[Any, Any], owner: str) -> bytes | None:
+        """Read a body in any of its forms, None if there is none."""
+        try:
+            if raw.get("body") is not None:
+                return _body(raw["body"])
+            if "parsed_body" in raw:
+                return _json(raw["parsed_body"])
+            return None if raw.get("content") is None else _body(raw["content"])
+        except (binascii.Error, TypeError, ValueError):
+            raise self.error(f"the body of {owner} cannot be read in the form that it is written in", raw) from None
+
+
+_HAS_BODY_KEY = frozenset({"body", "content", "parsed_body"})
+
+
+def _body(value: Any) -> bytes | None:
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogatepass")
+    if isinstance(value, bytes) or value is None:
+        return value
+    return _wrapped(value) if isinstance(value, dict) else _json(value)
+
+
+def _wrapped(value: dict[str, Any]) -> bytes | None:
+    """Read a body that says its own form; any other mapping is the JSON itself."""
+    for key in ("base64_string", "base64"):
+        if isinstance(value.get(key), str | bytes):
+            return base64.b64decode(value[key])
+    if "string" in value:
+        if value.get("encoding") == "base64" and isinstance(value["string"], str):
+            return base64.b64decode(value["string"])
+        return _body(value["string"])
+    match value:
+        case {"type": "json", "content": content}:
+            return _json(content)
+        case {"type": "binary", "content": str(content)}:
+            return bytes.fromhex(content)
+        case {"type": "text", "content": str(content)}:
+            return _body(content)
+        case {"type": "none"} if len(value) == 1:
+            return None
+    return _json(value) if value else None
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    return "" if value is None else str(value)
+
+
+def _numbers(value: Any, kind: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(item, kind) and not isinstance(item, bool) and item >= 0 for item in value
+    )
+
+
+def _described(value: Any) -> str:
+    if isinstance(value, dict):
+        keys = ", ".join(repr(str(key)[:40]) for key in list(value)[:4])
+        return f"a mapping with the keys {keys}" if keys else "an empty mapping"
+    names = {list: "a list", str: "a text", bool: "a boolean", int: "a number", float: "a number"}
+    return "nothing" if value is None else names.get(type(value), "binary data")

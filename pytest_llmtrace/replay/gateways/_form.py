@@ -1,0 +1,113 @@
+"""What every API form has in common, and what a gateway is made of."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from pytest_llmtrace.model import Headers
+from pytest_llmtrace.replay.gateways import errors
+from pytest_llmtrace.replay.gateways._layout import Event, compact
+from pytest_llmtrace.replay.gateways._reply import Reply
+
+__all__ = ["DONE", "Form", "Mode", "Profile"]
+
+DONE = Event(data="[DONE]")
+
+Mode = Literal["json", "stream", "error"]
+"""What is sent: a whole reply, a stream, or an error in place of a reply."""
+
+
+class Form(ABC):
+    """How one API of one gateway is written. A gateway that differs overrides what differs."""
+
+    dump: ClassVar[staticmethod[[Any], str]] = staticmethod(compact)
+    """How a whole reply is laid out."""
+    dump_error: ClassVar[staticmethod[[Any], str]] = staticmethod(compact)
+    """How an error is laid out."""
+    dump_event: ClassVar[staticmethod[[Any], str]] = staticmethod(compact)
+    """How the data of an event is laid out."""
+    error: ClassVar[staticmethod[[Reply], Mapping[str, Any]]] = staticmethod(errors.openai)
+    """What the body of an error holds."""
+    leading: ClassVar[tuple[str, ...]] = ()
+    """What is sent before a whole reply while the model is still busy."""
+    comments: ClassVar[tuple[str, ...]] = ()
+    """Comment lines with which a stream begins."""
+
+    @abstractmethod
+    def body(self, reply: Reply) -> Mapping[str, Any]:
+        """Return the JSON of a whole reply."""
+
+    @abstractmethod
+    def events(self, reply: Reply) -> Iterator[Event]:
+        """Yield the events of a whole stream."""
+
+    def broken(self, reply: Reply) -> Iterable[Event]:
+        """Return the events with which a stream ends that fails midway."""
+        return (Event(data=self.error(reply)),)
+
+    def write(self, event: Event, reply: Reply, number: int) -> str:  # noqa: ARG002 - others number their events
+        """Write one event: of a name only if there is one, and its data on one line."""
+        name = f"event: {event.name}\n" if event.name else ""
+        return f"{name}data: {event.data if isinstance(event.data, str) else self.dump_event(event.data)}\n\n"
+
+    def whole(self, reply: Reply) -> tuple[bytes, ...]:
+        """Write a whole reply."""
+        return tuple(part.encode() for part in (*self.leading, self.dump(self.body(reply))))
+
+    def failure(self, reply: Reply) -> tuple[bytes, ...]:
+        """Write an error in place of a reply."""
+        failing = reply.script.failing
+        leading = self.leading if failing is not None and failing.after is not None else ()
+        return tuple(part.encode() for part in (*leading, self.dump_error(self.error(reply))))
+
+    def stream(self, reply: Reply) -> tuple[bytes, ...]:
+        """Write a stream, one chunk an event: a whole one, or one that fails midway."""
+        failing = reply.script.failing
+        events = list(self.events(reply))
+        if failing is not None:
+            events = [*_up_to(events, failing.after or 0), *self.broken(reply)]
+        written = [f": {comment}\n\n" for comment in self.comments]
+        written += [self.write(event, reply, number) for number, event in enumerate(events)]
+        return tuple(text.encode() for text in written)
+
+
+def _up_to(events: list[Event], pieces: int) -> list[Event]:
+    """Keep what comes before the piece after the given number of pieces; what closes the last one is dropped too."""
+    marks = [index for index, event in enumerate(events) if event.counts]
+    if not marks:
+        return events[:1]
+    return events[: marks[0]] if pieces == 0 else events[: marks[min(pieces, len(marks)) - 1] + 1]
+
+
+def _as_asked(model: str) -> str:
+    return model
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """A gateway: what it offers, and where its replies differ from others'.
+
+    Attributes:
+        name: Its name in `llmtrace.gateway(name)`.
+        forms: The APIs that it has, each with its form.
+        headers: The header lines beside those of the content.
+        served: Which model serves when this one is asked for; as the body names it.
+        model_in_body: Whether the body names the model that served; if not, it names the one that was asked for.
+        options: The optional arguments that mean something to it: `cost`, `provider`, `reasoning`, `older`.
+        stream_type: The content type of its streams.
+        body_errors: Whether an error of the model comes in a body with status 200 when there is no stream.
+        older: Its form in older releases, where that differs.
+    """
+
+    name: str
+    forms: Mapping[str, Form]
+    headers: Callable[[Reply, Mode], Headers]
+    served: Callable[[str], str] = _as_asked
+    model_in_body: bool = True
+    options: frozenset[str] = frozenset()
+    stream_type: str = "text/event-stream; charset=utf-8"
+    body_errors: bool = False
+    older: Profile | None = None

@@ -1,0 +1,362 @@
+"""A scripted gateway: a queue of replies, each played once, matched by the path of their API on any host."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.model import Answer, Request
+from pytest_llmtrace.replay.gateways._profiles import having_api, having_option, profile
+from pytest_llmtrace.replay.gateways._render import render
+from pytest_llmtrace.replay.gateways._reply import APIS, api_of
+from pytest_llmtrace.replay.gateways._script import (
+    DEFAULT_TEXT,
+    Failing,
+    Script,
+    check_object,
+    read_pieces,
+    read_tool_calls,
+    sent_text,
+)
+from pytest_llmtrace.replay.gateways._usage import check_usage
+
+__all__ = ["Gateway"]
+
+_ORDINARY = frozenset(range(400, 600))
+
+
+class Gateway:
+    """Replies in one gateway's own wire form. The methods queue; each returns the gateway, so that they chain.
+
+    A request takes the first queued reply of its API, or an error that is queued before it. Whether the reply is JSON
+    or a stream depends on the request's `stream`. Ids and times are made from a counter, so that the bytes of a script
+    are always the same.
+
+    Args:
+        name: `openai`, `anthropic`, `openrouter`, `litellm`, `anannas` or `azure`.
+        default: Whether a request for which nothing is queued gets the gateway's default reply.
+
+    Raises:
+        UsageError: There is no such gateway.
+    """
+
+    def __init__(self, name: str, *, default: bool = False) -> None:
+        self._profile = profile(name)
+        self._default = default
+        self._queue: list[tuple[int, Script]] = []
+        self._queued = 0
+        self._played = 0
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"Gateway({self.name!r})"
+
+    @property
+    def name(self) -> str:
+        """Whose form the replies take."""
+        return self._profile.name
+
+    @property
+    def origin(self) -> str:
+        """How reports name it."""
+        return f"scripted {self.name}"
+
+    @property
+    def total(self) -> int:
+        """How many replies were queued, played ones included."""
+        return self._queued
+
+    # --- what a test queues ---
+
+    def chat(
+        self,
+        *,
+        text: str | None = None,
+        usage: Mapping[str, Any] | None = None,
+        tool_calls: Sequence[Mapping[str, Any]] = (),
+        stream_chunks: int | Sequence[str] | None = None,
+        model: str | None = None,
+        finish_reason: str | None = None,
+        choices: Sequence[str] | None = None,
+        refusal: str | None = None,
+        reasoning: str | None = None,
+        cost: float | None = None,
+        provider: str | None = None,
+        older: bool = False,
+    ) -> Self:
+        """Queue a chat completion.
+
+        Args:
+            text: What the model says; a default sentence if nothing else is queued.
+            usage: Token counts by their names on the wire: `prompt_tokens`, `completion_tokens`,
+                `prompt_tokens_details`, ...; the total is the sum where it is not given. Default: 12 in, 8 out.
+            tool_calls: Calls that the model asks for: `{"name": ..., "arguments": {...} or JSON text, "id": optional}`.
+            stream_chunks: How a stream cuts the text: into so many pieces, or into these. Default: by words.
+            model: The model that served, where this gateway shows it (LiteLLM: only in a header). Default: the
+                requested one, dressed as this gateway would.
+            finish_reason: Default `stop`, with tool calls `tool_calls`.
+            choices: The texts of several choices. Default: one text, as often as the request's `n` says.
+            refusal: Why the model refuses; takes the place of the text.
+            reasoning: The model's thoughts (OpenRouter, LiteLLM, Anannas).
+            cost: In USD (OpenRouter, LiteLLM in a header, Anannas if the request asks for it).
+            provider: Who stands behind OpenRouter.
+            older: The form of older releases: LiteLLM's usage chunk with a choice, Anannas' usage in the last chunk.
+
+        Raises:
+            UsageError: The gateway has no chat completions or no such option, or a key is not known.
+        """
+        if choices is not None and (text is not None or not choices):
+            raise UsageError("choices holds the texts of the choices, one at least, and takes the place of text")
+        calls = read_tool_calls(tool_calls)
+        pieces = read_pieces(stream_chunks, text)
+        texts = tuple(choices) if choices is not None else (sent_text(text, pieces, calls, refusal),)
+        if isinstance(pieces, tuple) and len(texts) > 1:
+            raise UsageError("stream_chunks as a list cuts one text; with several choices give a number")
+        return self._add(
+            "chat",
+            texts=texts,
+            usage=check_usage("chat", usage),
+            tool_calls=calls,
+            pieces=pieces,
+            model=model,
+            finish=finish_reason,
+            refusal=refusal,
+            reasoning=reasoning,
+            cost=cost,
+            provider=provider,
+            older=older,
+        )
+
+    def responses(
+        self,
+        *,
+        text: str | None = None,
+        usage: Mapping[str, Any] | None = None,
+        tool_calls: Sequence[Mapping[str, Any]] = (),
+        stream_chunks: int | Sequence[str] | None = None,
+        model: str | None = None,
+        incomplete: str | None = None,
+        refusal: str | None = None,
+        reasoning: str | None = None,
+        cost: float | None = None,
+        provider: str | None = None,
+    ) -> Self:
+        """Queue a reply of the responses API.
+
+        Args:
+            text: What the model says; a default sentence if nothing else is queued.
+            usage: Token counts by their names on the wire: `input_tokens`, `output_tokens`, `input_tokens_details`, ...
+            tool_calls: As in `chat`.
+            stream_chunks: As in `chat`.
+            model: As in `chat`.
+            incomplete: Why the response is incomplete: `max_output_tokens` or `content_filter`.
+            refusal: Why the model refuses; takes the place of the text.
+            reasoning: The summary of the model's thoughts.
+            cost: In USD (OpenRouter, LiteLLM in a header).
+            provider: Who stands behind OpenRouter.
+
+        Raises:
+            UsageError: The gateway has no responses or no such option, or a key is not known.
+        """
+        calls = read_tool_calls(tool_calls)
+        pieces = read_pieces(stream_chunks, text)
+        return self._add(
+            "responses",
+            texts=(sent_text(text, pieces, calls, refusal),),
+            usage=check_usage("responses", usage),
+            tool_calls=calls,
+            pieces=pieces,
+            model=model,
+            finish=incomplete,
+            refusal=refusal,
+            reasoning=reasoning,
+            cost=cost,
+            provider=provider,
+        )
+
+    def messages(
+        self,
+        *,
+        text: str | None = None,
+        usage: Mapping[str, Any] | None = None,
+        tool_calls: Sequence[Mapping[str, Any]] = (),
+        stream_chunks: int | Sequence[str] | None = None,
+        model: str | None = None,
+        stop_reason: str | None = None,
+        reasoning: str | None = None,
+        cost: float | None = None,
+        provider: str | None = None,
+        older: bool = False,
+    ) -> Self:
+        """Queue a reply of the messages API.
+
+        Args:
+            text: What the model says; a default sentence if nothing else is queued.
+            usage: Token counts by their names on the wire: `input_tokens`, `output_tokens`,
+                `cache_creation_input_tokens`, `cache_read_input_tokens`, ... Default: 12 in, 8 out.
+            tool_calls: As in `chat`; the arguments are an object.
+            stream_chunks: As in `chat`.
+            model: As in `chat`.
+            stop_reason: Default `end_turn`, with tool calls `tool_use`.
+            reasoning: The model's thoughts, a block of their own.
+            cost: In USD (OpenRouter, LiteLLM in a header).
+            provider: Who stands behind OpenRouter.
+            older: The form of older replies: a stream's last count holds the output only (Anthropic).
+
+        Raises:
+            UsageError: The gateway has no messages or no such option, or a key is not known.
+        """
+        calls = read_tool_calls(tool_calls)
+        for call in calls:
+            check_object(call)
+        pieces = read_pieces(stream_chunks, text)
+        return self._add(
+            "messages",
+            texts=(sent_text(text, pieces, calls, None),),
+            usage=check_usage("messages", usage),
+            tool_calls=calls,
+            pieces=pieces,
+            model=model,
+            finish=stop_reason,
+            reasoning=reasoning,
+            cost=cost,
+            provider=provider,
+            older=older,
+        )
+
+    def embeddings(
+        self,
+        *,
+        vectors: Sequence[Sequence[float]] = (),
+        usage: Mapping[str, Any] | None = None,
+        model: str | None = None,
+        cost: float | None = None,
+        provider: str | None = None,
+    ) -> Self:
+        """Queue embeddings.
+
+        Args:
+            vectors: One an input. Default: made ones, one an input, as long as the request's `dimensions` (else 8).
+            usage: Token counts by their names on the wire: `prompt_tokens`, `total_tokens`.
+            model: As in `chat`.
+            cost: In USD (OpenRouter, LiteLLM in a header).
+            provider: Who stands behind OpenRouter.
+
+        Raises:
+            UsageError: The gateway has no embeddings or no such option, or a key is not known.
+        """
+        return self._add(
+            "embeddings",
+            vectors=tuple(tuple(vector) for vector in vectors),
+            usage=check_usage("embeddings", usage),
+            model=model,
+            cost=cost,
+            provider=provider,
+        )
+
+    def error(
+        self,
+        status: int,
+        *,
+        message: str | None = None,
+        type: str | None = None,  # noqa: A002 - the wire's own name
+        code: str | int | None = None,
+        retry_after: float | None = None,
+        mid_stream: bool = False,
+        after: int | None = None,
+        text: str | None = None,
+        api: str | None = None,
+        older: bool = False,
+    ) -> Self:
+        """Queue an error, for whatever API is asked next.
+
+        Args:
+            status: The HTTP status, 400 to 599; of an error in a stream what its body says.
+            message: The error's message. Default: what this gateway says for the status.
+            type: The error's type, where this gateway has one.
+            code: The error's code, where this gateway has one. Azure's `content_filter` brings the filter's findings.
+            retry_after: Seconds for the `retry-after` header.
+            mid_stream: Whether a reply begins and then fails: a stream with status 200 that ends in the gateway's own
+                way. Without a stream, OpenRouter and Anannas send the error in a body with status 200, others as usual.
+            after: How many pieces of the text come before the error; implies `mid_stream`. Default 1.
+            text: The text of which these are pieces.
+            api: The one API that it answers: `chat`, `responses`, `embeddings` or `messages`. Default: any.
+            older: The form of older documentation (Anannas: a numeric code).
+
+        Raises:
+            UsageError: The status is no error, or the gateway has no such API or option.
+        """
+        if status not in _ORDINARY:
+            raise UsageError(f"an error has a status from 400 to 599, got {status!r}")
+        if after is not None and after < 0:
+            raise UsageError(f"after counts pieces of text, 0 or more, got {after}")
+        failing = Failing(
+            status=status,
+            message=message,
+            type=type,
+            code=code,
+            retry_after=retry_after,
+            after=1 if mid_stream and after is None else after,
+        )
+        return self._add(api, texts=(DEFAULT_TEXT if text is None else text,), failing=failing, older=older)
+
+    # --- what the port asks ---
+
+    def answer(self, request: Request) -> Answer | None:
+        """Return the next reply that fits the request, None if there is none."""
+        api = api_of(request)
+        if api is None or api not in self._profile.forms:
+            return None
+        with self._lock:
+            script = self._take(api)
+            if script is None:
+                return None
+            self._played += 1
+            serial = self._played
+        return render(self._profile, script, api, request, serial)
+
+    def explain(self, request: Request) -> str:
+        """Say why nothing answers a request: another path, an API that it has not, or an empty queue."""
+        api = api_of(request)
+        if api is None:
+            paths = ", ".join(f"...{APIS[known]}" for known in self._profile.forms)
+            return f"{self.origin} answers POST to {paths}; this is {request.method} {urlsplit(request.url).path}"
+        if api not in self._profile.forms:
+            return f"{self.origin} has no {api} API; {having_api(api)}"
+        waiting = self.unplayed()
+        rest = f"; waiting for other APIs: {', '.join(waiting)}" if waiting else ""
+        return f"{self.origin} has no reply left for {api} ({self._queued} queued, {self._played} played){rest}"
+
+    def unplayed(self) -> tuple[str, ...]:
+        """Describe what was queued and never asked for, in order."""
+        with self._lock:
+            return tuple(
+                f"reply {number}, {script.api or 'any API'}: {script.summary()}" for number, script in self._queue
+            )
+
+    def _take(self, api: str) -> Script | None:
+        for position, (_, script) in enumerate(self._queue):
+            if script.api in (None, api):
+                del self._queue[position]
+                return script
+        return Script(api=api) if self._default else None
+
+    def _add(self, api: str | None, **fields: Any) -> Self:
+        if api is not None and api not in self._profile.forms:
+            raise self._without(api)
+        for option in ("cost", "provider", "reasoning", "older"):
+            gated = option != "reasoning" or api == "chat"
+            if gated and fields.get(option) not in (None, False) and option not in self._profile.options:
+                raise UsageError(f"{self.name} has no {option!r} on the wire; {having_option(option)}")
+        with self._lock:
+            self._queued += 1
+            self._queue.append((self._queued, Script(api=api, **fields)))
+        return self
+
+    def _without(self, api: str) -> UsageError:
+        if api not in APIS:
+            return UsageError.unknown("API", api, APIS)
+        return UsageError(f"{self.name} has no {api} API; {having_api(api)}")

@@ -1,0 +1,68 @@
+"""How bytes are laid out: JSON in the styles of several servers, server-sent events, ids made of a seed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import string
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["BASE62", "HEX", "Event", "compact", "noise", "pretty", "pretty_line", "sorted_compact", "spaced", "uuid"]
+
+BASE62 = string.ascii_letters + string.digits
+HEX = "0123456789abcdef"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Event:
+    """One server-sent event, before it becomes bytes.
+
+    Attributes:
+        data: The JSON value; a string is written as it is, as in `[DONE]`.
+        name: The event's name; where an API has names, every event has one.
+        comment: A comment line, which takes the place of the data.
+        counts: Whether it carries a piece of the text or of a tool's arguments.
+    """
+
+    data: Any = None
+    name: str = ""
+    comment: str = ""
+    counts: bool = False
+
+
+def compact(value: object) -> str:
+    """Write JSON without white space, in the order of the keys."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def sorted_compact(value: object) -> str:
+    """Write JSON without white space, the keys sorted."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
+def spaced(value: object) -> str:
+    """Write JSON as Python does by default."""
+    return json.dumps(value)
+
+
+def pretty(value: object) -> str:
+    """Write JSON indented by two."""
+    return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def pretty_line(value: object) -> str:
+    """Write JSON indented by two, with a line break after it."""
+    return pretty(value) + "\n"
+
+
+def noise(seed: str, length: int, alphabet: str = BASE62) -> str:
+    """Return letters that look random, always the same ones for a seed."""
+    digest = hashlib.shake_256(seed.encode()).digest(length)
+    return "".join(alphabet[byte % len(alphabet)] for byte in digest)
+
+
+def uuid(seed: str) -> str:
+    """Return a UUID of version 4 in form, always the same one for a seed."""
+    digits = noise(seed, 32, HEX)
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:]}"

@@ -1,0 +1,75 @@
+"""A queued reply and its request become an answer: status, headers, and chunks of bytes."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from pytest_llmtrace.model import Answer, Headers, Request, Response
+from pytest_llmtrace.replay.gateways._form import Mode, Profile
+from pytest_llmtrace.replay.gateways._reply import DATE, Reply, body_of, model_of
+from pytest_llmtrace.replay.gateways._script import Failing, Script
+
+__all__ = ["render"]
+
+_REASONS = {status.value: status.phrase for status in HTTPStatus}
+
+
+def render(profile: Profile, script: Script, api: str, request: Request, serial: int) -> Answer:
+    """Write a reply to a request in a gateway's form.
+
+    Args:
+        profile: The gateway.
+        script: What was queued.
+        api: Which of its APIs was asked.
+        request: The request.
+        serial: The how manieth reply of the gateway it is.
+    """
+    if script.older and profile.older is not None:
+        profile = profile.older
+    reply = _meet(profile, script, api, request, serial)
+    status, mode, chunks = _content(profile, reply)
+    headers = (*_content_headers(profile, mode, chunks), *profile.headers(reply, mode), *_retry(script.failing))
+    response = Response(status=status, headers=headers, chunks=chunks, reason=_REASONS.get(status, ""))
+    what = api if script.failing is None else f"{api}, error {script.failing.status}"
+    return Answer(response=response, origin=f"scripted {profile.name} {what}")
+
+
+def _meet(profile: Profile, script: Script, api: str, request: Request, serial: int) -> Reply:
+    deployment, requested = model_of(request)
+    shown = script.model if profile.model_in_body else None
+    return Reply(
+        gateway=profile.name,
+        api=api,
+        script=script,
+        serial=serial,
+        body=body_of(request),
+        deployment=deployment,
+        requested=requested,
+        model=shown or profile.served(requested),
+    )
+
+
+def _content(profile: Profile, reply: Reply) -> tuple[int, Mode, tuple[bytes, ...]]:
+    form = profile.forms[reply.api]
+    failing = reply.script.failing
+    midway = failing is not None and failing.after is not None
+    if reply.streaming and (failing is None or midway):
+        return 200, "stream", form.stream(reply)
+    if failing is None:
+        return 200, "json", form.whole(reply)
+    in_body = midway and profile.body_errors
+    return 200 if in_body else failing.status, "error", form.failure(reply)
+
+
+def _content_headers(profile: Profile, mode: Mode, chunks: tuple[bytes, ...]) -> Headers:
+    if mode == "stream":
+        length, kind = ("transfer-encoding", "chunked"), profile.stream_type
+    else:
+        length, kind = ("content-length", str(sum(map(len, chunks)))), "application/json"
+    return (("date", DATE), ("content-type", kind), length)
+
+
+def _retry(failing: Failing | None) -> Headers:
+    if failing is None or failing.retry_after is None:
+        return ()
+    return (("retry-after", f"{failing.retry_after:g}"),)

@@ -1,0 +1,102 @@
+"""Token counts: the wire's own field names, checked when queued, completed when written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_llmtrace.errors import UsageError
+
+__all__ = ["check_usage", "merged", "priced", "total"]
+
+_INPUT_DETAILS = {"cached_tokens": 0, "cache_write_tokens": 0, "audio_tokens": 0, "text_tokens": 0, "image_tokens": 0}
+_OUTPUT_DETAILS = {
+    "reasoning_tokens": 0,
+    "audio_tokens": 0,
+    "accepted_prediction_tokens": 0,
+    "rejected_prediction_tokens": 0,
+    "text_tokens": 0,
+    "image_tokens": 0,
+}
+_COST = {
+    "cost": 0.0,
+    "is_byok": False,
+    "cost_details": {
+        "upstream_inference_cost": 0.0,
+        "upstream_inference_prompt_cost": 0.0,
+        "upstream_inference_completions_cost": 0.0,
+    },
+}
+
+# What each API's usage may hold. Sources: the API references of OpenAI and Anthropic; OpenRouter's usage accounting.
+_FIELDS: Mapping[str, Mapping[str, Any]] = {
+    "chat": {
+        "prompt_tokens": 0,
+        "completion_tokens": 0,
+        "total_tokens": 0,
+        "prompt_tokens_details": {**_INPUT_DETAILS, "video_tokens": 0},
+        "completion_tokens_details": _OUTPUT_DETAILS,
+        **_COST,
+    },
+    "responses": {
+        "input_tokens": 0,
+        "output_tokens": 0,
+        "total_tokens": 0,
+        "input_tokens_details": _INPUT_DETAILS,
+        "output_tokens_details": _OUTPUT_DETAILS,
+        **_COST,
+    },
+    "embeddings": {"prompt_tokens": 0, "total_tokens": 0, "cost": 0.0},
+    "messages": {
+        "input_tokens": 0,
+        "output_tokens": 0,
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": 0,
+        "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
+        "output_tokens_details": {"thinking_tokens": 0},
+        "server_tool_use": {"web_search_requests": 0, "web_fetch_requests": 0},
+        "service_tier": "standard",
+        "inference_geo": "global",
+        "cost": 0.0,
+    },
+}
+
+
+def check_usage(api: str, usage: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Return the usage that a test gave, an empty one for None.
+
+    Raises:
+        UsageError: A field is not one of that API's.
+    """
+    usage = usage or {}
+    _check(f"usage field of {api}", usage, _FIELDS[api])
+    return usage
+
+
+def _check(kind: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+    for name, value in given.items():
+        if name not in known:
+            raise UsageError.unknown(kind, name, known)
+        if isinstance(known[name], Mapping) and isinstance(value, Mapping):
+            _check(f"field of {name}", value, known[name])
+
+
+def merged(skeleton: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Put given values over a skeleton, in the skeleton's order; what only the test has comes last."""
+    both = {
+        name: merged(value, given[name])
+        if isinstance(value, Mapping) and isinstance(given.get(name), Mapping)
+        else given.get(name, value)
+        for name, value in skeleton.items()
+    }
+    return both | {name: value for name, value in given.items() if name not in skeleton}
+
+
+def total(given: Mapping[str, Any], *parts: str) -> int:
+    """Return the total that was given, else the sum of the parts."""
+    return int(given["total_tokens"]) if "total_tokens" in given else sum(int(given[part]) for part in parts)
+
+
+def priced(input_tokens: int, output_tokens: int) -> tuple[float, float]:
+    """Return what input and output cost in USD, at the price of a small model (0.15 and 0.60 for a million)."""
+    return round(input_tokens * 1.5e-7, 10), round(output_tokens * 6e-7, 10)

@@ -1,0 +1,98 @@
+"""Azure OpenAI: OpenAI's forms with sorted keys and what the content filter found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pytest_llmtrace.model import Headers
+from pytest_llmtrace.replay.gateways import chat, embeddings, errors, responses
+from pytest_llmtrace.replay.gateways._form import Form, Mode, Profile
+from pytest_llmtrace.replay.gateways._layout import Event, compact, sorted_compact, uuid
+from pytest_llmtrace.replay.gateways._reply import Reply
+from pytest_llmtrace.replay.gateways.openai import dated
+
+__all__ = ["PROFILE"]
+
+_SAFE = {"filtered": False, "severity": "safe"}
+_FOUND: Mapping[str, Any] = {"hate": _SAFE, "self_harm": _SAFE, "sexual": _SAFE, "violence": _SAFE}
+_PROMPT = [
+    {
+        "prompt_index": 0,
+        "content_filter_results": {
+            "hate": _SAFE,
+            "jailbreak": {"filtered": False, "detected": False},
+            "self_harm": _SAFE,
+            "sexual": _SAFE,
+            "violence": _SAFE,
+        },
+    }
+]
+
+
+class _Sorted(Form):
+    error = staticmethod(errors.azure)
+    dump = staticmethod(sorted_compact)
+    dump_event = staticmethod(sorted_compact)
+
+
+class Chat(_Sorted, chat.Chat):
+    """A first chunk with the findings about the prompt and no choices; findings in every choice."""
+
+    def body(self, reply: Reply) -> Mapping[str, Any]:
+        """Return the JSON of a whole reply."""
+        return {**super().body(reply), "prompt_filter_results": _PROMPT}
+
+    def choice(self, reply: Reply, index: int) -> Mapping[str, Any]:
+        """Return one choice of a whole reply."""
+        found = self.found(reply) if reply.text() is not None else {}
+        return {**super().choice(reply, index), "content_filter_results": found}
+
+    def found(self, reply: Reply) -> Mapping[str, Any]:
+        """Return the findings about the text: all safe, unless the filter ended it."""
+        filtered = {"violence": {"filtered": True, "severity": "medium"}}
+        return {**_FOUND, **(filtered if self.finish(reply) == "content_filter" else {})}
+
+    def events(self, reply: Reply) -> Iterator[Event]:
+        """Yield the events of a whole stream."""
+        prompt = {"prompt_filter_results": _PROMPT}
+        # The one event whose inner keys are not sorted.
+        yield Event(data=compact({"choices": [], "created": 0, "id": "", "model": "", "object": "", **prompt}))
+        yield from super().events(reply)
+
+    def piece(self, reply: Reply, index: int, delta: chat.Delta, *, finish: str | None = None) -> Mapping[str, Any]:
+        """Return one choice of a chunk."""
+        found = self.found(reply) if finish == "content_filter" else _FOUND if delta.get("content") else {}
+        return {**super().piece(reply, index, delta, finish=finish), "content_filter_results": found}
+
+
+class Responses(responses.Responses):
+    error = staticmethod(errors.azure)
+
+
+class Embeddings(embeddings.Embeddings):
+    error = staticmethod(errors.azure)
+
+
+def _headers(reply: Reply, mode: Mode) -> Headers:
+    request = uuid(f"azure/{reply.serial}")
+    return (
+        ("strict-transport-security", "max-age=31536000; includeSubDomains; preload"),
+        ("apim-request-id", request),
+        ("x-content-type-options", "nosniff"),
+        ("x-ms-client-request-id", request),
+        ("x-ms-region", "East US"),
+        *((("x-ms-deployment-name", reply.deployment),) if reply.deployment else ()),
+        *((("x-ms-rai-invoked", "true"), ("x-accel-buffering", "no")) if mode != "error" else ()),
+        ("x-ratelimit-limit-requests", "2500"),
+        ("x-ratelimit-remaining-requests", "0" if mode == "error" else "2499"),
+        ("x-request-id", uuid(f"azure/request/{reply.serial}")),
+    )
+
+
+PROFILE = Profile(
+    name="azure",
+    forms={"chat": Chat(), "responses": Responses(), "embeddings": Embeddings()},
+    headers=_headers,
+    served=dated,
+)

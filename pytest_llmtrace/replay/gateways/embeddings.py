@@ -1,0 +1,66 @@
+"""Embeddings as OpenAI writes them."""
+
+from __future__ import annotations
+
+import base64
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pytest_llmtrace.replay.gateways._form import Form
+from pytest_llmtrace.replay.gateways._layout import Event, noise
+from pytest_llmtrace.replay.gateways._reply import Reply
+from pytest_llmtrace.replay.gateways._usage import merged, total
+
+__all__ = ["Embeddings"]
+
+_DIMENSIONS = 8
+
+
+class Embeddings(Form):
+    """Embeddings: a vector for each input, as numbers or as base64, whatever the request wants."""
+
+    def body(self, reply: Reply) -> Mapping[str, Any]:
+        """Return the JSON of a whole reply."""
+        return {"object": "list", "data": self.data(reply), "model": reply.model, "usage": self.usage(reply)}
+
+    def data(self, reply: Reply) -> list[Mapping[str, Any]]:
+        """Return the vectors, one an input."""
+        return [
+            {"object": "embedding", "index": index, "embedding": _encoded(reply, vector)}
+            for index, vector in enumerate(vectors(reply))
+        ]
+
+    def usage(self, reply: Reply) -> dict[str, Any]:
+        """Return the usage: what was queued, completed."""
+        given = {"prompt_tokens": 12, **reply.script.usage}
+        return merged({"prompt_tokens": 0, "total_tokens": total(given, "prompt_tokens")}, given)
+
+    def events(self, reply: Reply) -> Iterator[Event]:
+        """There is no stream of embeddings; a reply never asks for one."""
+        raise NotImplementedError(f"{reply.gateway} does not stream embeddings")
+
+
+def vectors(reply: Reply) -> Sequence[Sequence[float]]:
+    """Return the queued vectors, else small made ones, as long as the request wants (8 if it does not say)."""
+    if reply.script.vectors:
+        return reply.script.vectors
+    wanted = reply.body.get("dimensions")
+    length = wanted if isinstance(wanted, int) and wanted > 0 else _DIMENSIONS
+    return [_made(index, length) for index in range(_inputs(reply.body.get("input")))]
+
+
+def _inputs(value: object) -> int:
+    """Count the inputs: a text and a list of tokens are one."""
+    return len(value) if isinstance(value, list) and value and not isinstance(value[0], int) else 1
+
+
+def _made(index: int, length: int) -> list[float]:
+    # Sixteenths are exact in 32 bits, so that both encodings give the very same numbers.
+    return [(ord(letter) - 104) / 16 for letter in noise(f"vector/{index}", length, "abcdefghijklmnop")]
+
+
+def _encoded(reply: Reply, vector: Sequence[float]) -> object:
+    if reply.body.get("encoding_format") != "base64":
+        return list(vector)
+    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()

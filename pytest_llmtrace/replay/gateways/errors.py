@@ -1,0 +1,204 @@
+"""The bodies of errors: what each family of gateways sends for a status.
+
+Sources: the error pages of OpenAI, Anthropic, OpenRouter, Azure OpenAI and Anannas; LiteLLM's proxy exceptions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.replay.gateways._reply import Reply
+from pytest_llmtrace.replay.gateways._script import Failing
+
+__all__ = ["anthropic", "azure", "failing", "litellm", "numeric", "openai", "openrouter", "request_id", "typed"]
+
+# Status -> type, code, message.
+_OPENAI: Mapping[int, tuple[str, str | None, str]] = {
+    400: ("invalid_request_error", None, "Invalid request: a parameter is missing or has a value that is not allowed."),
+    401: ("invalid_request_error", "invalid_api_key", "Incorrect API key provided."),
+    403: ("invalid_request_error", "unsupported_country_region_territory", "This region is not supported."),
+    404: ("invalid_request_error", "model_not_found", "The model `{model}` does not exist or you do not have access."),
+    429: ("requests", "rate_limit_exceeded", "Rate limit reached for {model} on requests per min (RPM)."),
+    500: ("server_error", None, "The server had an error while processing your request. Sorry about that!"),
+    503: ("server_error", None, "The server is overloaded or not ready yet."),
+}
+
+# Status -> type, message.
+_ANTHROPIC: Mapping[int, tuple[str, str]] = {
+    400: ("invalid_request_error", "messages: at least one message is required"),
+    401: ("authentication_error", "invalid x-api-key"),
+    403: ("permission_error", "Your API key does not have permission to use the specified resource."),
+    404: ("not_found_error", "model: {model}"),
+    413: ("request_too_large", "Request exceeds the maximum allowed number of bytes."),
+    429: ("rate_limit_error", "This request would exceed your organization's rate limit."),
+    500: ("api_error", "Internal server error"),
+    529: ("overloaded_error", "Overloaded"),
+}
+
+_NUMERIC: Mapping[int, str] = {
+    400: 'Input required: specify "prompt" or "messages"',
+    401: "No auth credentials found",
+    402: "Insufficient credits. Add more to your account and retry the request.",
+    403: "The model requires moderation, and your input was flagged.",
+    404: "No endpoints found for {model}.",
+    408: "Request timed out",
+    429: "Rate limit exceeded: limit_rpm/{model}",
+    502: "Provider returned error",
+    503: "No provider is available that meets your routing requirements.",
+}
+
+_AZURE: Mapping[int, tuple[str, str]] = {
+    401: ("401", "Access denied due to invalid subscription key or wrong API endpoint."),
+    404: ("DeploymentNotFound", "The API deployment for this resource does not exist."),
+    429: ("429", "Requests to the API have exceeded the call rate limit of your current pricing tier."),
+}
+
+# Status -> exception class, type, message.
+_LITELLM: Mapping[int, tuple[str, str | None, str]] = {
+    400: ("BadRequestError", "invalid_request_error", "{path}: Invalid model name passed in model={model}."),
+    401: ("AuthenticationError", "auth_error", "Authentication Error, Invalid proxy server token passed."),
+    429: ("RateLimitError", "throttling_error", "Rate limit reached for {model}"),
+    500: ("InternalServerError", None, "The server had an error while processing your request."),
+}
+
+_TYPED: Mapping[int, tuple[str, str]] = {
+    400: ("invalid_request_error", "Invalid request: model is required"),
+    401: ("authentication_error", "Authentication required"),
+    402: ("insufficient_quota_error", "Insufficient credits"),
+    403: ("content_filter_error", "Content flagged by moderation"),
+    408: ("timeout_error", "Request timeout"),
+    429: ("rate_limit_error", "Rate limit exceeded"),
+    502: ("provider_error", "Provider error"),
+}
+
+
+_T = TypeVar("_T")
+
+
+def _by_status(table: Mapping[int, _T], status: int) -> _T:
+    """Return what a table says of a status, else of the general one of its kind."""
+    general = HTTPStatus.BAD_REQUEST if status < HTTPStatus.INTERNAL_SERVER_ERROR else HTTPStatus.INTERNAL_SERVER_ERROR
+    return table.get(status, table[general])
+
+
+def failing(reply: Reply) -> Failing:
+    """Return the error that was queued.
+
+    Raises:
+        UsageError: None was; a form was asked for an error that is not there.
+    """
+    if reply.script.failing is None:
+        raise UsageError(f"no error is queued for this reply of {reply.gateway}")
+    return reply.script.failing
+
+
+def _message(reply: Reply, default: str) -> str:
+    given = failing(reply).message
+    return given if given is not None else default.replace("{model}", reply.requested)
+
+
+def openai(reply: Reply) -> dict[str, Any]:
+    """`{"error": {"message", "type", "param", "code"}}`."""
+    error = failing(reply)
+    kind, code, message = _by_status(_OPENAI, error.status)
+    param = "model" if error.status == HTTPStatus.NOT_FOUND else None
+    return {
+        "error": {
+            "message": _message(reply, message),
+            "type": error.type or kind,
+            "param": param,
+            "code": code if error.code is None else error.code,
+        }
+    }
+
+
+def anthropic(reply: Reply) -> dict[str, Any]:
+    """`{"type": "error", "error": {"type", "message"}, "request_id"}`."""
+    error = failing(reply)
+    kind, message = _by_status(_ANTHROPIC, error.status)
+    body: dict[str, Any] = {"type": "error", "error": {"type": error.type or kind, "message": _message(reply, message)}}
+    return body | ({"request_id": request_id(reply)} if reply.gateway == "anthropic" else {})
+
+
+def request_id(reply: Reply) -> str:
+    """Return Anthropic's request id, the same one in the header and in an error."""
+    return reply.id("req_011C", 20)
+
+
+def numeric(reply: Reply) -> dict[str, Any]:
+    """`{"error": {"message", "code"}}`, the code a number."""
+    error = failing(reply)
+    message = _message(reply, _NUMERIC.get(error.status, "Provider returned error"))
+    return {"error": {"message": message, "code": error.status if error.code is None else error.code}}
+
+
+def openrouter(reply: Reply) -> dict[str, Any]:
+    """As `numeric`; what a provider refused says which one and why, and names the user."""
+    error = failing(reply)
+    limited = error.status == HTTPStatus.TOO_MANY_REQUESTS and reply.requested.endswith(":free")
+    if not limited and error.status != HTTPStatus.BAD_GATEWAY:
+        return numeric(reply)
+    raw = (
+        f"{reply.requested} is temporarily rate-limited upstream. Please retry shortly."
+        if limited
+        else "upstream error"
+    )
+    body = numeric(reply)["error"] | {"message": _message(reply, "Provider returned error")}
+    metadata = {"raw": raw, "provider_name": provider(reply)}
+    return {"error": body | {"metadata": metadata}, "user_id": reply.id("user_", 27)}
+
+
+def provider(reply: Reply) -> str:
+    """Return the provider behind OpenRouter: the one that was queued, else the maker of the model."""
+    names = {"openai": "OpenAI", "anthropic": "Anthropic", "google": "Google", "mistralai": "Mistral"}
+    return reply.script.provider or names.get(reply.requested.partition("/")[0], "Together")
+
+
+def litellm(reply: Reply) -> dict[str, Any]:
+    """As `openai`; absent values are the word None, and the code is the status as a string."""
+    error = failing(reply)
+    name, kind, text = _by_status(_LITELLM, error.status)
+    path = "/chat/completions" if reply.api == "chat" else f"/{reply.api}"
+    known = error.status in (400, 401) and error.status in _LITELLM
+    default = text.replace("{path}", path) if known else f"litellm.{name}: {name}: OpenAIException - {text}"
+    return {
+        "error": {
+            "message": _message(reply, default),
+            "type": error.type or kind or "None",
+            "param": "model" if error.status == HTTPStatus.BAD_REQUEST and error.type is None else "None",
+            "code": str(error.status if error.code is None else error.code),
+        }
+    }
+
+
+def azure(reply: Reply) -> dict[str, Any]:
+    """`{"error": {"code", "message"}}`; a filtered prompt as `openai`, with what the filter found."""
+    error = failing(reply)
+    if error.code == "content_filter":
+        return {"error": {**openai(reply)["error"], **_filtered(reply)}}
+    code, message = _AZURE.get(error.status, (str(error.status), "The request could not be served."))
+    return {"error": {"code": code if error.code is None else error.code, "message": _message(reply, message)}}
+
+
+def _filtered(reply: Reply) -> dict[str, Any]:
+    safe = {"filtered": False, "severity": "safe"}
+    found = {"hate": safe, "self_harm": safe, "sexual": safe, "violence": {"filtered": True, "severity": "medium"}}
+    default = "The response was filtered due to the prompt triggering Azure OpenAI's content management policy."
+    return {
+        "message": _message(reply, default),
+        "type": failing(reply).type,
+        "param": "prompt",
+        "status": failing(reply).status,
+        "innererror": {"code": "ResponsibleAIPolicyViolation", "content_filter_result": found},
+    }
+
+
+def typed(reply: Reply) -> dict[str, Any]:
+    """`{"error": {"message", "type"}}`, with a code only where there is one."""
+    error = failing(reply)
+    kind, message = _TYPED.get(error.status, ("server_error", "Internal server error"))
+    code = {} if error.code is None else {"code": str(error.code)}
+    return {"error": {"message": _message(reply, message), "type": error.type or kind, **code}}

@@ -1,0 +1,145 @@
+"""Messages as Anthropic writes them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from pytest_llmtrace.replay.gateways import errors
+from pytest_llmtrace.replay.gateways._form import Form
+from pytest_llmtrace.replay.gateways._layout import Event
+from pytest_llmtrace.replay.gateways._reply import Reply
+from pytest_llmtrace.replay.gateways._script import cut, fragments
+from pytest_llmtrace.replay.gateways._usage import merged
+
+__all__ = ["Messages"]
+
+_PLACEHOLDER = 1
+_RESTATED = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
+_LATE = ("output_tokens_details", "server_tool_use", "cost")
+"""What is known only when the reply is complete."""
+
+
+class Messages(Form):
+    """Messages. A stream counts its input at the start and its output, cumulatively, at the end."""
+
+    error = staticmethod(errors.anthropic)
+    restates = True
+    """Whether the end of a stream repeats the counts of the start; older replies give the output only."""
+
+    def identity(self, reply: Reply) -> str:
+        """Return the id of the message."""
+        return reply.id("msg_01", 22)
+
+    def usage(self, reply: Reply) -> dict[str, Any]:
+        """Return the usage: what was queued, completed."""
+        given = {"input_tokens": 12, "output_tokens": 8, **reply.script.usage}
+        written = given.get("cache_creation_input_tokens", 0)
+        skeleton = {
+            "input_tokens": 0,
+            "cache_creation_input_tokens": 0,
+            "cache_read_input_tokens": 0,
+            "cache_creation": {"ephemeral_5m_input_tokens": written, "ephemeral_1h_input_tokens": 0},
+            "output_tokens": 0,
+            "service_tier": "standard",
+            "inference_geo": "not_available",
+        }
+        return merged(skeleton, given)
+
+    def body(self, reply: Reply) -> Mapping[str, Any]:
+        """Return the JSON of a whole reply."""
+        script = reply.script
+        stop = script.finish or ("tool_use" if script.tool_calls else "end_turn")
+        return self.envelope(reply, list(self.blocks(reply)), stop, self.usage(reply))
+
+    def envelope(
+        self, reply: Reply, content: Sequence[Mapping[str, Any]], stop: str | None, usage: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Return a message around its content."""
+        return {
+            "model": reply.model,
+            "id": self.identity(reply),
+            "type": "message",
+            "role": "assistant",
+            "content": content,
+            "stop_reason": stop,
+            "stop_sequence": None,
+            "stop_details": None,
+            "usage": usage,
+        }
+
+    def blocks(self, reply: Reply) -> Iterator[dict[str, Any]]:
+        """Yield the blocks of the content: thinking, text, tool calls."""
+        if reply.script.reasoning is not None:
+            yield {
+                "type": "thinking",
+                "thinking": reply.script.reasoning,
+                "signature": reply.id("Eo", 62),
+            }
+        if reply.text() is not None:
+            yield {"type": "text", "text": reply.text()}
+        for index, call in enumerate(reply.script.tool_calls):
+            yield {
+                "type": "tool_use",
+                "id": call.id or reply.id("toolu_01", 22, part=index),
+                "name": call.name,
+                "input": json.loads(call.arguments),
+                "caller": {"type": "direct"},
+            }
+
+    # --- stream ---
+
+    def events(self, reply: Reply) -> Iterator[Event]:
+        """Yield the events of a whole stream."""
+        whole = self.body(reply)
+        early = {name: value for name, value in whole["usage"].items() if name not in _LATE}
+        message = self.envelope(reply, [], None, early | {"output_tokens": _PLACEHOLDER})
+        yield _event("message_start", message=message)
+        for index, block in enumerate(whole["content"]):
+            yield _event("content_block_start", index=index, content_block=_emptied(block))
+            if index == 0:
+                yield Event(name="ping", data='{"type": "ping"}')
+            for delta in self.deltas(reply, block):
+                yield _event("content_block_delta", counts=True, index=index, delta=delta)
+            yield _event("content_block_stop", index=index)
+        delta = {"stop_reason": whole["stop_reason"], "stop_sequence": None, "stop_details": None}
+        yield _event("message_delta", delta=delta, usage=self.final_usage(whole["usage"]))
+        yield _event("message_stop")
+
+    def final_usage(self, usage: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the counts that the end of a stream gives."""
+        early = _RESTATED if self.restates else ("output_tokens",)
+        return {name: usage[name] for name in (*early, *_LATE) if name in usage}
+
+    def deltas(self, reply: Reply, block: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+        """Return a block in pieces."""
+        if block["type"] == "text":
+            return [{"type": "text_delta", "text": piece} for piece in cut(block["text"], reply.script.pieces)]
+        if block["type"] == "thinking":
+            thoughts = [{"type": "thinking_delta", "thinking": piece} for piece in cut(block["thinking"], None)]
+            return [*thoughts, {"type": "signature_delta", "signature": block["signature"]}]
+        arguments = json.dumps(block["input"], ensure_ascii=False)
+        return [{"type": "input_json_delta", "partial_json": piece} for piece in ("", *fragments(arguments))]
+
+    def broken(self, reply: Reply) -> Iterable[Event]:
+        """Return the events with which a stream ends that fails midway."""
+        return (Event(name="error", data=self.error(reply)),)
+
+    def write(self, event: Event, reply: Reply, number: int) -> str:
+        """Write one event."""
+        if isinstance(event.data, str):
+            return super().write(event, reply, number)
+        # Every event is padded before its last brace, so that its length says less about the text.
+        text = self.dump_event(event.data)
+        pad = " " * (number * 7 % 16)
+        return super().write(Event(name=event.name, data=f"{text[:-1]}{pad}}}"), reply, number)
+
+
+def _event(name: str, /, *, counts: bool = False, **data: object) -> Event:
+    return Event(name=name, data={"type": name, **data}, counts=counts)
+
+
+def _emptied(block: Mapping[str, Any]) -> dict[str, Any]:
+    empty = {"text": "", "thinking": "", "signature": "", "input": {}}
+    return {name: empty.get(name, value) if name != "type" else value for name, value in block.items()}

@@ -1,0 +1,216 @@
+"""Responses as OpenAI writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from pytest_llmtrace.replay.gateways import errors
+from pytest_llmtrace.replay.gateways._form import DONE, Form
+from pytest_llmtrace.replay.gateways._layout import HEX, Event, compact
+from pytest_llmtrace.replay.gateways._reply import CREATED, Reply
+from pytest_llmtrace.replay.gateways._script import cut, fragments
+from pytest_llmtrace.replay.gateways._usage import merged, total
+from pytest_llmtrace.replay.gateways.chat import padding
+
+__all__ = ["Responses"]
+
+# What a response repeats from its request, and what it says where the request was silent.
+_ECHOED: Mapping[str, Any] = {
+    "instructions": None,
+    "max_output_tokens": None,
+    "metadata": {},
+    "parallel_tool_calls": True,
+    "previous_response_id": None,
+    "temperature": 1.0,
+    "tool_choice": "auto",
+    "tools": [],
+    "top_p": 1.0,
+    "user": None,
+}
+
+
+class Responses(Form):
+    """Responses. Every event has a name and a number; the last one holds the usage, and nothing follows it."""
+
+    named = True
+    """Whether events have an `event:` line."""
+    padded = True
+    """Whether deltas are padded."""
+    ends_with_done = False
+    """Whether `[DONE]` follows."""
+
+    def identity(self, reply: Reply) -> str:
+        """Return the id of the response."""
+        return reply.id("resp_", 50, HEX)
+
+    def usage(self, reply: Reply) -> dict[str, Any]:
+        """Return the usage: what was queued, completed."""
+        given = {"input_tokens": 12, "output_tokens": 8, **reply.script.usage}
+        skeleton = {
+            "input_tokens": 0,
+            "input_tokens_details": {"cached_tokens": 0},
+            "output_tokens": 0,
+            "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": total(given, "input_tokens", "output_tokens"),
+        }
+        return merged(skeleton, given)
+
+    def body(self, reply: Reply) -> Mapping[str, Any]:
+        """Return the JSON of a whole reply."""
+        return self.response(reply, self.status(reply), usage=self.usage(reply))
+
+    def status(self, reply: Reply) -> str:
+        """Return what became of the response: it is incomplete if a reason for that was queued."""
+        return "incomplete" if reply.script.finish else "completed"
+
+    def response(
+        self, reply: Reply, status: str, *, usage: Mapping[str, Any] | None = None, error: object = None
+    ) -> dict[str, Any]:
+        """Return the response object in one of its states."""
+        echoed = {name: reply.body.get(name, default) for name, default in _ECHOED.items()}
+        done = status in ("completed", "incomplete")
+        return {
+            "id": self.identity(reply),
+            "object": "response",
+            "created_at": CREATED,
+            "status": status,
+            "background": False,
+            "completed_at": CREATED if status == "completed" else None,
+            "error": error,
+            "frequency_penalty": 0.0,
+            "incomplete_details": {"reason": reply.script.finish} if status == "incomplete" else None,
+            "instructions": echoed["instructions"],
+            "max_output_tokens": echoed["max_output_tokens"],
+            "max_tool_calls": None,
+            "model": reply.model,
+            "output": list(self.items(reply, status)) if done else [],
+            "parallel_tool_calls": echoed["parallel_tool_calls"],
+            "presence_penalty": 0.0,
+            "previous_response_id": echoed["previous_response_id"],
+            "prompt_cache_key": None,
+            "prompt_cache_retention": None,
+            "reasoning": {"effort": None, "summary": None},
+            "safety_identifier": None,
+            "service_tier": "default" if done else "auto",
+            "store": True,
+            "temperature": echoed["temperature"],
+            "text": {"format": {"type": "text"}, "verbosity": "medium"},
+            "tool_choice": echoed["tool_choice"],
+            "tools": echoed["tools"],
+            "top_logprobs": 0,
+            "top_p": echoed["top_p"],
+            "truncation": "disabled",
+            "usage": usage,
+            "user": echoed["user"],
+            "metadata": echoed["metadata"],
+        }
+
+    def items(self, reply: Reply, status: str) -> Iterator[dict[str, Any]]:
+        """Yield the items of the output: reasoning, a message, function calls."""
+        script = reply.script
+        if script.reasoning is not None:
+            summary = [{"type": "summary_text", "text": script.reasoning}]
+            yield {"id": reply.id("rs_", 50, HEX), "type": "reasoning", "summary": summary}
+        if script.refusal is not None or reply.text() is not None:
+            yield {
+                "id": reply.id("msg_", 50, HEX),
+                "type": "message",
+                "status": status,
+                "content": [_part(reply)],
+                "role": "assistant",
+            }
+        for index, call in enumerate(script.tool_calls):
+            yield {
+                "id": reply.id("fc_", 50, HEX, part=index),
+                "type": "function_call",
+                "status": status,
+                "arguments": call.arguments,
+                "call_id": call.id or reply.id("call_", 24, part=index),
+                "name": call.name,
+            }
+
+    # --- stream ---
+
+    def events(self, reply: Reply) -> Iterator[Event]:
+        """Yield the events of a whole stream."""
+        yield _event("response.created", response=self.response(reply, "in_progress"))
+        yield _event("response.in_progress", response=self.response(reply, "in_progress"))
+        status = self.status(reply)
+        for index, item in enumerate(self.items(reply, status)):
+            yield _event("response.output_item.added", item=_begun(item), output_index=index)
+            for event in _EVENTS[item["type"]](reply, item):
+                assert isinstance(event.data, dict)  # noqa: S101 - for the type checker
+                event.data.update(item_id=item["id"], output_index=index)
+                yield event
+            yield _event("response.output_item.done", item=item, output_index=index)
+        yield _event(f"response.{status}", response=self.body(reply))
+        yield from self.end()
+
+    def broken(self, reply: Reply) -> Iterable[Event]:
+        """Return the events with which a stream ends that fails midway."""
+        error = errors.openai(reply)["error"]
+        told = {"code": error["code"] or error["type"], "message": error["message"]}
+        return [_event("response.failed", response=self.response(reply, "failed", error=told)), *self.end()]
+
+    def end(self) -> Iterable[Event]:
+        """Return what follows the last event."""
+        return (DONE,) if self.ends_with_done else ()
+
+    def write(self, event: Event, reply: Reply, number: int) -> str:
+        """Write one event."""
+        if isinstance(event.data, str):
+            return super().write(event, reply, number)
+        pad = {"obfuscation": padding(self.identity(reply), event.data["delta"])} if self._pads(event, reply) else {}
+        kind, *rest = sorted(event.data | pad | {"sequence_number": number}, key=lambda name: (name != "type", name))
+        data = event.data | pad | {"sequence_number": number}
+        ordered = compact({name: data[name] for name in (kind, *rest)})
+        return super().write(Event(name=event.name if self.named else "", data=ordered), reply, number)
+
+    def _pads(self, event: Event, reply: Reply) -> bool:
+        return self.padded and reply.pads and "delta" in event.data
+
+
+def _event(name: str, /, *, counts: bool = False, **data: object) -> Event:
+    return Event(name=name, data={"type": name, **data}, counts=counts)
+
+
+def _part(reply: Reply) -> dict[str, Any]:
+    if reply.script.refusal is not None:
+        return {"type": "refusal", "refusal": reply.script.refusal}
+    return {"type": "output_text", "annotations": [], "logprobs": [], "text": reply.text()}
+
+
+def _begun(item: Mapping[str, Any]) -> dict[str, Any]:
+    empty = {"content": [], "summary": [], "arguments": "", "status": "in_progress"}
+    return {name: empty.get(name, value) for name, value in item.items()}
+
+
+def _message_events(reply: Reply, item: Mapping[str, Any]) -> Iterator[Event]:
+    part = item["content"][0]
+    field = "refusal" if part["type"] == "refusal" else "text"
+    kind = "response.refusal" if field == "refusal" else "response.output_text"
+    extra: dict[str, Any] = {} if field == "refusal" else {"logprobs": []}
+    yield _event("response.content_part.added", content_index=0, part=part | {field: ""})
+    for piece in cut(part[field], reply.script.pieces if field == "text" else None):
+        yield _event(f"{kind}.delta", counts=True, content_index=0, delta=piece, **extra)
+    yield _event(f"{kind}.done", content_index=0, **{field: part[field]}, **extra)
+    yield _event("response.content_part.done", content_index=0, part=part)
+
+
+def _reasoning_events(reply: Reply, item: Mapping[str, Any]) -> Iterator[Event]:  # noqa: ARG001 - one of a family
+    part = item["summary"][0]
+    yield _event("response.reasoning_summary_part.added", part=part | {"text": ""}, summary_index=0)
+    for piece in cut(part["text"], None):
+        yield _event("response.reasoning_summary_text.delta", counts=True, delta=piece, summary_index=0)
+    yield _event("response.reasoning_summary_text.done", summary_index=0, text=part["text"])
+    yield _event("response.reasoning_summary_part.done", part=part, summary_index=0)
+
+
+def _call_events(reply: Reply, item: Mapping[str, Any]) -> Iterator[Event]:  # noqa: ARG001 - one of a family
+    for fragment in fragments(item["arguments"]):
+        yield _event("response.function_call_arguments.delta", counts=True, delta=fragment)
+    yield _event("response.function_call_arguments.done", arguments=item["arguments"], name=item["name"])
+
+
+_EVENTS = {"message": _message_events, "reasoning": _reasoning_events, "function_call": _call_events}

@@ -1,0 +1,117 @@
+"""Which file a cassette's name means, and which name a test's cassette has."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from pathlib import Path
+
+from pytest_llmtrace.errors import CassetteError
+
+__all__ = ["SUFFIXES", "builtin_dirs", "default_name", "default_path", "find", "resolve"]
+
+SUFFIXES = (".yaml", ".yml", ".json")
+BUILTIN = "builtin:"
+LONGEST_NAME = 255
+SEARCHED = 5000
+_FORBIDDEN = str.maketrans(dict.fromkeys("<>?%*:|\\\"'/", "-"))
+
+
+def resolve(name: str, *, dirs: Sequence[Path], builtin: Sequence[Path] | None = None) -> Path:
+    """Return the file of a cassette by its name.
+
+    Args:
+        name: A path below one of the directories or an absolute one, `.yaml` implied, or `builtin:gateway/name`.
+        dirs: Where to look, in this order.
+        builtin: Where the cassettes that ship with the package are; default: `builtin_dirs()`.
+
+    Raises:
+        CassetteError: There is no such file; names those that are called alike.
+    """
+    where = (builtin_dirs() if builtin is None else builtin) if name.startswith(BUILTIN) else dirs
+    bare = name.removeprefix(BUILTIN)
+    found = find(bare, dirs=where)
+    if found is None:
+        raise CassetteError(name, _missing(name, bare, where))
+    return found
+
+
+def find(name: str, *, dirs: Sequence[Path]) -> Path | None:
+    """Return the file of a cassette by its name, None if there is no such file."""
+    candidates = (candidate for directory in dirs for candidate in _candidates(directory / name))
+    return next((candidate for candidate in candidates if candidate.is_file()), None)
+
+
+def _candidates(path: Path) -> Iterable[Path]:
+    if path.suffix.lower() not in SUFFIXES:
+        yield from (path.with_name(path.name + suffix) for suffix in SUFFIXES if path.name)
+    yield path
+
+
+def _missing(name: str, bare: str, where: Sequence[Path]) -> str:
+    prefix = BUILTIN if name.startswith(BUILTIN) else ""
+    places = ", ".join(str(directory) for directory in where) or "nowhere"
+    if Path(bare).is_absolute():
+        where = [Path(bare).parent]
+        places = str(where[0])
+    known = sorted({known for directory in where for known in _names_below(directory)})
+    wanted = Path(bare).name if Path(bare).is_absolute() else bare
+    near = difflib.get_close_matches(Path(wanted).with_suffix("").as_posix() if wanted else "", known, 3, 0.5)
+    found = f"the nearest: {', '.join(prefix + name for name in near)}" if near else f"{len(known)} others are there"
+    return f"there is no such cassette in {places}; {found}"
+
+
+def _names_below(directory: Path) -> Iterable[str]:
+    try:
+        files = [path for path in islice(directory.rglob("*"), SEARCHED) if path.suffix.lower() in SUFFIXES]
+    except OSError:
+        return
+    for path in files:
+        yield path.relative_to(directory).with_suffix("").as_posix()
+
+
+def builtin_dirs() -> tuple[Path, ...]:
+    """Return where the cassettes that ship with the package may be: in the package, else in its source checkout.
+
+    An editable install has them at the checkout's top level only, since the wheel's build puts them into the package.
+    """
+    package = Path(__file__).parents[1]
+    checkout = package.parent
+    places = [package / "cassettes"]
+    if (checkout / "pyproject.toml").is_file():
+        places.append(checkout / "cassettes")
+    return tuple(place for place in places if place.is_dir())
+
+
+def default_name(name: str, *, cls: str | None = None) -> str:
+    """Return the name that pytest-recording gives a test's cassette, without suffix.
+
+    Args:
+        name: The test's name with its parameters.
+        cls: The name of its class.
+    """
+    return (f"{cls}.{name}" if cls else name).translate(_FORBIDDEN)
+
+
+def default_path(
+    directory: Path, module: str, name: str, *, cls: str | None = None, serializer: str | None = None
+) -> Path:
+    """Return the file that pytest-recording keeps a test's cassette in.
+
+    Args:
+        directory: The directory of the test's module.
+        module: The module's file name without suffix.
+        name: The test's name with its parameters, or that of its `default_cassette` marker.
+        cls: The name of its class.
+        serializer: vcrpy's name of the form, `yaml` or `json`.
+    """
+    file = default_name(name, cls=cls)
+    # A name that is too long is cut and hashed; pytest-recording counts the form's bare name as the suffix.
+    counted = len(serializer or ".yaml")
+    if len(file) + counted > LONGEST_NAME:
+        hashed = hashlib.md5(file.encode(), usedforsecurity=False).hexdigest()
+        file = f"{file[: LONGEST_NAME - counted - len(hashed) - 3]}...{hashed}"
+    suffix = f".{serializer or 'yaml'}"
+    return directory / "cassettes" / module / (file if file.endswith(suffix) else file + suffix)

@@ -1,0 +1,245 @@
+"""Answer requests from a cassette, each recording once, and say why none fits."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from pytest_llmtrace.model import Answer, Answerer, Cassette, Recording, Request, Response
+from pytest_llmtrace.replay import scrub
+from pytest_llmtrace.replay.canonical import Compared
+from pytest_llmtrace.replay.differ import count_of, differences
+from pytest_llmtrace.replay.hooks import HookRequest
+from pytest_llmtrace.replay.match import Entry, Index, index_of, verdict
+from pytest_llmtrace.replay.settings import Matcher, ReplaySettings, check_match_on
+
+__all__ = ["Chain", "Player", "Silence"]
+
+COMPARED = 200
+"""How many recordings are compared in full to find the nearest."""
+_NO_RESPONSE = Response(status=0)
+
+
+class Player:
+    """Answers from a cassette: identical requests in recorded order, each recording once.
+
+    Args:
+        cassette: What to play.
+        match_on: Parts by vcrpy's names, and functions; overrides the configuration's.
+        allow_repeats: Serve the last recording of a request again when all were played; overrides the configuration's.
+        config: What `read_config` has read.
+
+    Raises:
+        UsageError: `match_on` has an unknown name.
+    """
+
+    def __init__(
+        self,
+        cassette: Cassette,
+        *,
+        match_on: Iterable[str | Matcher] | None = None,
+        allow_repeats: bool | None = None,
+        config: ReplaySettings | None = None,
+    ) -> None:
+        settings = config or ReplaySettings()
+        if match_on is not None:
+            settings = replace(settings, match_on=check_match_on(match_on))
+        if allow_repeats is not None:
+            settings = replace(settings, allow_repeats=allow_repeats)
+        self.cassette = cassette
+        self._settings = settings
+        self._index = index_of(cassette.recordings, settings)
+        self._lock = threading.RLock()
+        self._plays: Counter[int] = Counter()
+        self._next: Counter[object] = Counter()
+
+    @property
+    def origin(self) -> str:
+        """The cassette, as reports name it."""
+        return self.cassette.label
+
+    @property
+    def total(self) -> int:
+        """The number of recordings that can answer."""
+        return sum(entry.is_playable for entry in self._index.entries)
+
+    def answer(self, request: Request) -> Answer | None:
+        """Return the next recording of a request and count it as played, None if there is none."""
+        sent = self._index.compared(request)
+        if sent is None:
+            return None
+        with self._lock:
+            entry = self._choose(sent)
+            if entry is None:
+                return None
+            self._plays[entry.recording.index] += 1
+        return Answer(
+            response=entry.recording.response or _NO_RESPONSE,
+            origin=f"{self.cassette.label}, interaction {entry.recording.index}",
+            failure=entry.recording.failure,
+        )
+
+    def unplayed(self) -> tuple[Recording, ...]:
+        """Return the recordings that could have answered and did not, in recorded order."""
+        with self._lock:
+            return tuple(entry.recording for entry in self._index.entries if self._is_waiting(entry))
+
+    def explain(self, request: Request) -> str:
+        """Name the nearest recording, those not yet played first, and each part that differs."""
+        sent = self._index.compared(request)
+        if sent is None:
+            return "hook      the configuration (before_record_request, ignore_hosts) drops this request"
+        with self._lock:
+            return "\n".join([self._headline(), *_Explanation(self._index, self._plays, sent).lines()])
+
+    def _choose(self, sent: Compared) -> Entry | None:
+        last = None
+        for key, bucket in self._index.buckets(sent):
+            if self._index.matchers:
+                fitting = [entry for entry in bucket if entry.is_playable and self._index.accepts(sent, entry)]
+                waiting = next((entry for entry in fitting if self._is_waiting(entry)), None)
+                last = last or (fitting[-1] if fitting else None)
+            else:
+                waiting = self._next_of(key, bucket)
+                last = last or next((entry for entry in reversed(bucket) if entry.is_playable), None)
+            if waiting is not None:
+                return waiting
+        return last if self._settings.allow_repeats else None
+
+    def _next_of(self, key: object, bucket: list[Entry]) -> Entry | None:
+        for position in range(self._next[key], len(bucket)):
+            self._next[key] = position + 1
+            if bucket[position].is_playable:
+                return bucket[position]
+        return None
+
+    def _is_waiting(self, entry: Entry) -> bool:
+        return entry.is_playable and not self._plays[entry.recording.index]
+
+    def _headline(self) -> str:
+        entries = self._index.entries
+        waiting = sum(map(self._is_waiting, entries))
+        things = "1 interaction" if len(entries) == 1 else f"{len(entries)} interactions"
+        return f"cassette  {self.cassette.label}: {things}, {waiting} not yet played"
+
+
+class _Explanation:
+    """The nearest recordings to one request."""
+
+    def __init__(self, index: Index, plays: Counter[int], sent: Compared) -> None:
+        self.index = index
+        self.plays = plays
+        self.sent = sent
+
+    def lines(self) -> list[str]:
+        """Return the twin that was played or has no reply, then the nearest that still waits, then the nearest."""
+        twin = self.twin()
+        others = [entry for entry in self.index.entries if self.waits(entry)]
+        if twin is not None:
+            nearest = self.nearest(others)
+            unplayed = [] if nearest is None else [f"unplayed  {self.named(nearest)}", *self.differing(nearest)]
+            return [f"nearest   {self.named(twin)}{self.state(twin)}", *unplayed]
+        nearest = self.nearest(others) or self.nearest(list(self.index.entries))
+        if nearest is None:
+            return []
+        return [f"nearest   {self.named(nearest)}{self.state(nearest)}", *self.differing(nearest)]
+
+    def waits(self, entry: Entry) -> bool:
+        return entry.is_playable and not self.plays[entry.recording.index]
+
+    def twin(self) -> Entry | None:
+        """Return the last recording of this very request."""
+        for _, bucket in self.index.buckets(self.sent):
+            fitting = [entry for entry in bucket if self.index.accepts(self.sent, entry)]
+            if fitting:
+                return fitting[-1]
+        return None
+
+    def nearest(self, entries: list[Entry]) -> Entry | None:
+        """Return the recording with the most equal parts of the address, and among those the most equal body."""
+        scores = [self.score(entry) for entry in entries]
+        top = max(scores, default=0)
+        best = [entry for entry, score in zip(entries, scores, strict=True) if score == top][:COMPARED]
+        return min(best, key=self.count, default=None)
+
+    def score(self, entry: Entry) -> int:
+        weights = {"path": 8, "host": 4, "method": 2, "query": 1}
+        return sum(weight for part, weight in weights.items() if entry.compared.part(part) == self.sent.part(part))
+
+    def count(self, entry: Entry) -> int:
+        return count_of(self.index.parts, entry.compared, self.sent, any_body=entry.recording.any_body)
+
+    def differing(self, entry: Entry) -> list[str]:
+        found = differences(self.index.parts, entry.compared, self.sent, any_body=entry.recording.any_body)
+        if not found:
+            shown = HookRequest(self.sent.request), HookRequest(entry.recording.request)
+            for matcher in self.index.matchers:
+                agrees, text = verdict(matcher, *shown)
+                if not agrees:
+                    name = getattr(matcher, "__name__", repr(matcher))
+                    found.append(f"matcher {name}: {scrub.mask_text(text) or 'returned False'}")
+        return [f"differs   {line}" for line in found]
+
+    def named(self, entry: Entry) -> str:
+        request = entry.recording.request
+        url = scrub.mask_url(request.url, self.index.settings.filter_query)
+        return f"{request.method} {url}  (interaction {entry.recording.index})"
+
+    def state(self, entry: Entry) -> str:
+        if not entry.is_playable:
+            return ", recorded without a reply"
+        if not self.plays[entry.recording.index]:
+            return ""
+        same = [other for _, bucket in self.index.buckets(entry.compared) for other in bucket if other.is_playable]
+        played = sum(1 for other in same if self.plays[other.recording.index])
+        return f", already played {played} of {len(same)}"
+
+
+class Silence:
+    """Answers nothing.
+
+    Args:
+        default: The default cassette that would have been used if it existed.
+    """
+
+    def __init__(self, default: Path | str | None = None) -> None:
+        self._default = default
+
+    def answer(self, request: Request) -> None:
+        """Return None."""
+
+    def explain(self, request: Request) -> str:  # noqa: ARG002
+        """Say that nothing is set up to answer."""
+        lines = ["nothing   no cassette, gateway or router is active here"]
+        if self._default is not None:
+            lines.append(f"default   the cassette {self._default} does not exist")
+        lines.append(
+            'next      name a cassette, @pytest.mark.llmtrace(cassette="..."), or script llmtrace.gateway(...)'
+        )
+        return "\n".join(lines)
+
+    def unplayed(self) -> tuple[Recording, ...]:
+        """Return nothing."""
+        return ()
+
+
+class Chain:
+    """Asks several answerers in order; the first that answers wins."""
+
+    def __init__(self, answerers: Iterable[Answerer]) -> None:
+        self._answerers = tuple(answerers)
+
+    def answer(self, request: Request) -> Answer | None:
+        """Return the first answer, None if nobody has one."""
+        for answerer in self._answerers:
+            answer = answerer.answer(request)
+            if answer is not None:
+                return answer
+        return None
+
+    def explain(self, request: Request) -> str:
+        """Return what each has to say, in the order in which they were asked."""
+        return "\n".join(text for answerer in self._answerers if (text := answerer.explain(request)))

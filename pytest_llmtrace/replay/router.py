@@ -1,0 +1,170 @@
+"""A respx router that answers at our port, for httpx and httpx2 alike, without patching anything.
+
+Importing this module imports respx, so it happens only when a test asks for the router.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Coroutine
+from typing import Any, TypeVar
+
+from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.model import Answer, Failure, Request, Response
+
+try:
+    import httpx
+    import respx
+    from respx.models import AllMockedAssertionError, PassThrough
+except ImportError as missing:
+    raise UsageError(f'llmtrace.router needs respx ({missing}): pip install "pytest-llmtrace[respx]"') from missing
+
+__all__ = ["Router"]
+
+_T = TypeVar("_T")
+
+_NO_RESPONSE = Response(status=0)
+
+# The first that fits counts, so the special ones come before their bases.
+_FAILURES: tuple[tuple[type[Exception], Failure], ...] = (
+    (httpx.ConnectTimeout, Failure.CONNECT_TIMEOUT),
+    (httpx.PoolTimeout, Failure.CONNECT_TIMEOUT),
+    (httpx.TimeoutException, Failure.READ_TIMEOUT),
+    (httpx.ConnectError, Failure.CONNECT_ERROR),
+    (httpx.ProxyError, Failure.CONNECT_ERROR),
+    (httpx.NetworkError, Failure.DISCONNECT),
+    (httpx.ProtocolError, Failure.DISCONNECT),
+)
+
+
+class Router(respx.Router):
+    """A respx router: routes, side effects, patterns and call statistics are respx's own.
+
+    A side effect may be an `async def`, as long as it does not wait for anything: the port asks in one go. A route
+    that was never called is reported as unplayed, which is what `assert_all_called` is elsewhere. Other exceptions
+    than those of a connection go through to the code under test.
+    """
+
+    @property
+    def origin(self) -> str:
+        """How reports name it."""
+        return "respx router"
+
+    @property
+    def total(self) -> int:
+        """How many routes there are."""
+        return len(self.routes)
+
+    def answer(self, request: Request) -> Answer | None:
+        """Return what a route answers, None if none matches or the one that does passes the request through.
+
+        Raises:
+            UsageError: A side effect waits for something.
+        """
+        asked = _to_httpx(request)
+        try:
+            resolved = _in_one_go(self.aresolve(asked))
+        except (AllMockedAssertionError, PassThrough):
+            return None
+        except httpx.HTTPError as error:
+            return Answer(response=_NO_RESPONSE, failure=_failure(error), origin=self._origin_of(asked))
+        if not isinstance(resolved.response, httpx.Response):
+            return None
+        response, failure = _from_httpx(resolved.response)
+        return Answer(response=response, failure=failure, origin=self._origin_of(asked))
+
+    def explain(self, request: Request) -> str:
+        """Name the route that comes nearest to a request, and what differs."""
+        if not self.routes:
+            return f"the {self.origin} has no routes"
+        asked = _to_httpx(request)
+        nearest = min(self.routes, key=lambda route: len(_misses(route, asked)))
+        misses = _misses(nearest, asked)
+        why = "; ".join(misses) if misses else "it matches, but passes the request through or its side effect declined"
+        return f"the {self.origin} has no match among {len(self.routes)}; nearest {_described(nearest)}: {why}"
+
+    def unplayed(self) -> tuple[str, ...]:
+        """Describe the routes that were never called, in order."""
+        return tuple(_described(route) for route in self.routes if not route.called)
+
+    def _origin_of(self, asked: httpx.Request) -> str:
+        called = (route for route in self.routes if route.called and route.calls.last.request is asked)
+        route = next(called, None)
+        return self.origin if route is None else f"respx {_described(route)}"
+
+
+def _in_one_go(coroutine: Coroutine[Any, Any, _T]) -> _T:
+    """Run a coroutine that has nothing to wait for, in a thread that may have a running loop."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        result: _T = end.value
+        return result
+    coroutine.close()
+    raise UsageError("a side effect of llmtrace.router waits (await); it must return its response without waiting")
+
+
+def _failure(error: httpx.HTTPError) -> Failure:
+    for kind, failure in _FAILURES:
+        if isinstance(error, kind):
+            return failure
+    raise error
+
+
+def _to_httpx(request: Request) -> httpx.Request:
+    return httpx.Request(request.method, request.url, headers=list(request.headers), content=request.body)
+
+
+def _from_httpx(response: httpx.Response) -> tuple[Response, Failure | None]:
+    """Take a response over, its stream chunk by chunk; a stream that breaks keeps the chunks before."""
+    chunks: list[bytes] = []
+    failure = None
+    try:
+        if isinstance(response.stream, httpx.SyncByteStream):
+            chunks.extend(response.stream)
+        else:
+            _in_one_go(_collect(response.stream, chunks))
+    except httpx.HTTPError as error:
+        failure = _failure(error)
+    taken = Response(
+        status=response.status_code,
+        headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers.raw),
+        chunks=tuple(filter(None, chunks)),
+        reason=response.reason_phrase,
+        http_version=response.http_version,
+    )
+    return taken, failure
+
+
+async def _collect(stream: AsyncIterable[bytes], chunks: list[bytes]) -> None:
+    async for chunk in stream:
+        chunks.append(chunk)  # noqa: PERF401 - what came before a failure is kept
+
+
+def _parts(route: respx.Route) -> list[Any]:
+    """Return the single patterns of a route; those that match anything are empty and left out."""
+    return [part for part in route.pattern if part]
+
+
+def _described(route: respx.Route) -> str:
+    """Write a route in respx's own lookup syntax, with its name if it has one."""
+    lookups = ", ".join(f"{_lookup(part)}={part.value!r}" for part in _parts(route))
+    return f"route({lookups})" + (f" named {route.name!r}" if route.name else "")
+
+
+def _lookup(part: Any) -> str:
+    return str(part.key) if part.lookup.value == "eq" else f"{part.key}__{part.lookup.value}"
+
+
+def _misses(route: respx.Route, asked: httpx.Request) -> list[str]:
+    return [
+        f"{_lookup(part)} is {part.value!r}, the request has {_found(part, asked)}"
+        for part in _parts(route)
+        if not part.match(asked)
+    ]
+
+
+def _found(part: Any, asked: httpx.Request) -> str:
+    try:
+        return repr(part.parse(asked))
+    except Exception:  # noqa: BLE001 - a body that is no JSON, for one: respx's patterns raise what they like
+        return "nothing that can be compared"

@@ -1,0 +1,198 @@
+"""What a `vcr_config` says about replay."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_llmtrace.errors import UsageError
+
+__all__ = ["DEFAULT_MATCH_ON", "MATCHERS", "ReplaySettings", "check_match_on", "read_config"]
+
+DEFAULT_MATCH_ON = ("method", "scheme", "host", "port", "path", "query", "body")
+MATCHERS = (*DEFAULT_MATCH_ON, "headers", "raw_body", "uri", "url")
+"""vcrpy's names. Headers are never matched unless asked for: most of them change with every run or release."""
+
+Matcher = Callable[[Any, Any], Any]
+Hook = Callable[..., Any]
+
+_READ = frozenset(
+    {
+        "additional_matchers",
+        "after_load_interaction",
+        "allow_playback_repeats",
+        "before_record",
+        "before_record_request",
+        "before_record_response",
+        "decode_compressed_response",
+        "filter_headers",
+        "filter_nested_post_data_parameters",
+        "filter_post_data_parameters",
+        "filter_query_parameters",
+        "filter_sensitive_data",
+        "ignore_hosts",
+        "ignore_localhost",
+        "match_on",
+    }
+)
+_OF_RECORDING = frozenset(
+    {
+        "allowed_hosts",  # pytest-recording's
+        "before_save_interaction",
+        "cassette_library_dir",
+        "custom_patches",
+        "drop_unused_requests",
+        "func_path_generator",
+        "inject",
+        "inject_cassette",
+        "path",
+        "path_transformer",
+        "persister",
+        "record_mode",
+        "record_on_exception",
+        "serializer",
+        "skip_patchers",
+        "with_current_defaults",
+    }
+)
+_LOCAL = ("localhost", "0.0.0.0", "127.0.0.1", "::1")  # noqa: S104
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReplaySettings:
+    """How requests are compared with recordings.
+
+    Attributes:
+        match_on: vcrpy's names of parts, and functions `(sent, recorded)` that return a truth value or assert.
+        allow_repeats: Whether the last recording of a request is served again when all were played.
+        filter_headers: Header names, in lower case, that are left out of the comparison. Likewise the names in
+            `filter_query` and, of form or JSON bodies, in `filter_body`.
+        filter_nested: Whether `filter_body` goes for nested JSON objects too.
+        ignore_hosts: Hosts (names or compiled patterns) whose requests are neither recorded nor answered.
+        before_request: Functions that each request goes through before it is compared, sent or recorded.
+        before_response: Functions that each recorded response goes through.
+        decode_response: Whether these see the body without its content encoding.
+        after_load: vcrpy 9's `after_load_interaction`.
+        sensitive: Placeholders in the file, and the values (or functions) that they stand for.
+    """
+
+    match_on: tuple[str | Matcher, ...] = DEFAULT_MATCH_ON
+    allow_repeats: bool = False
+    filter_headers: frozenset[str] = frozenset()
+    filter_query: frozenset[str] = frozenset()
+    filter_body: frozenset[str] = frozenset()
+    filter_nested: bool = False
+    ignore_hosts: tuple[Any, ...] = ()
+    before_request: tuple[Hook, ...] = ()
+    before_response: tuple[Hook, ...] = ()
+    decode_response: bool = False
+    after_load: tuple[Hook, ...] = ()
+    sensitive: tuple[tuple[Any, Any], ...] = ()
+
+    @property
+    def rewrites(self) -> bool:
+        """Whether a user's function, or a placeholder, stands between the file and the comparison."""
+        return bool(self.before_request or self.before_response or self.after_load or self.sensitive)
+
+
+def read_config(
+    config: Mapping[str, Any], *, own: Collection[str] = (), matchers: Mapping[str, Matcher] | None = None
+) -> ReplaySettings:
+    """Read a `vcr_config` or `llmtrace_config`.
+
+    Args:
+        config: What `vcr.use_cassette` accepts (vcrpy 7 to 9). What is about recording only is accepted and ignored.
+        own: Further keys that are the caller's business.
+        matchers: Functions that `match_on` may name, as registered with vcrpy.
+
+    Raises:
+        UsageError: A key or a matcher is not known, or a value has the wrong type.
+    """
+    for key in config:
+        if key not in _READ | _OF_RECORDING and key not in own:
+            raise UsageError(
+                f"vcr_config has the unknown key {key!r}{_nearest(str(key), [*_READ, *_OF_RECORDING, *own])}"
+            )
+    names = [*_several(config, "match_on", DEFAULT_MATCH_ON), *_several(config, "additional_matchers")]
+    hosts = [*_several(config, "ignore_hosts"), *(_LOCAL if config.get("ignore_localhost") else ())]
+    return ReplaySettings(
+        match_on=check_match_on(names, matchers or {}),
+        allow_repeats=bool(config.get("allow_playback_repeats", False)),
+        filter_headers=frozenset(name.lower() for name in _names(config, "filter_headers")),
+        filter_query=_names(config, "filter_query_parameters"),
+        filter_body=_names(config, "filter_post_data_parameters"),
+        filter_nested=bool(config.get("filter_nested_post_data_parameters", False)),
+        ignore_hosts=tuple(hosts),
+        before_request=_hooks(config, "before_record_request") or _hooks(config, "before_record"),
+        before_response=_hooks(config, "before_record_response"),
+        decode_response=bool(config.get("decode_compressed_response", False)),
+        after_load=_hooks(config, "after_load_interaction"),
+        sensitive=_placeholders(config.get("filter_sensitive_data") or ()),
+    )
+
+
+def check_match_on(
+    match_on: Iterable[str | Matcher], matchers: Mapping[str, Matcher] | None = None
+) -> tuple[str | Matcher, ...]:
+    """Return a `match_on` with its names checked and registered functions put in.
+
+    Raises:
+        UsageError: A name is not known.
+    """
+    known = dict(matchers or {})
+    checked: list[str | Matcher] = []
+    for matcher in match_on:
+        if callable(matcher):
+            checked.append(matcher)
+        elif matcher in known:
+            checked.append(known[matcher])
+        elif matcher in MATCHERS:
+            checked.append("uri" if matcher == "url" else matcher)
+        else:
+            near = _nearest(str(matcher), [*MATCHERS, *known])
+            raise UsageError(
+                f"match_on has the unknown name {matcher!r}{near}; a matcher of your own: pass the function"
+            )
+    return tuple(checked)
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, sorted(known), 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _several(config: Mapping[str, Any], key: str, default: Iterable[Any] = ()) -> list[Any]:
+    value = config.get(key)
+    if value is None:
+        return list(default)
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise UsageError(f"vcr_config[{key!r}] is {value!r}, not a list")
+    return list(value)
+
+
+def _names(config: Mapping[str, Any], key: str) -> frozenset[str]:
+    """Read names, each bare or with its replacement. What it is replaced by matters to the recorder alone."""
+    names = [entry[0] if isinstance(entry, tuple | list) and entry else entry for entry in _several(config, key)]
+    for name in names:
+        if not isinstance(name, str):
+            raise UsageError(f"vcr_config[{key!r}] holds {name!r}, which is no name")
+    return frozenset(names)
+
+
+def _hooks(config: Mapping[str, Any], key: str) -> tuple[Hook, ...]:
+    value = config.get(key)
+    hooks: tuple[Any, ...] = () if value is None else (value,) if callable(value) else tuple(_several(config, key))
+    for hook in hooks:
+        if not callable(hook):
+            raise UsageError(f"vcr_config[{key!r}] holds {hook!r}, which is no function")
+    return hooks
+
+
+def _placeholders(value: Any) -> tuple[tuple[Any, Any], ...]:
+    pairs = list(value.items() if isinstance(value, Mapping) else value)
+    for pair in pairs:
+        if not isinstance(pair, tuple | list) or len(pair) != 2:  # noqa: PLR2004
+            raise UsageError(f"vcr_config['filter_sensitive_data'] holds {pair!r}, which is no placeholder and value")
+    return tuple((placeholder, secret) for placeholder, secret in pairs)

@@ -1,0 +1,261 @@
+"""YAML text to plain values: dictionaries, lists, strings, numbers, booleans, bytes and None, and to nothing else.
+
+The parser is PyYAML's (libyaml where it is there); what it finds is put together here, from its events, because
+PyYAML's composer and constructors recurse with the document's nesting and multiply anchors without a limit.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from yaml.constructor import SafeConstructor
+
+from pytest_llmtrace.errors import CassetteError
+
+__all__ = ["Located", "parse_yaml"]
+
+MAX_DEPTH = 200
+LONGEST_NUMBER = 100
+"""Longer scalars are text. A sexagesimal of YAML 1.1 with a million parts would otherwise be computed."""
+FREE_EXPANSION = 1_000_000
+EXPANSION = 10
+"""Aliases may add ten times the file's own length, and a million characters in any case."""
+
+_CORE = "tag:yaml.org,2002:"
+_PYTHON = f"{_CORE}python/"
+_STRING_SCALARS = frozenset({f"{_PYTHON}str", f"{_PYTHON}unicode", f"{_CORE}str", "!"})
+_STRING_OBJECTS = frozenset(
+    f"{_PYTHON}object/{how}:{name}"
+    for how in ("apply", "new")
+    for name in (
+        "__builtin__.str",
+        "__builtin__.unicode",
+        "builtins.str",
+        "http.HTTPMethod",
+        "multidict._multidict.istr",
+        "multidict._multidict_py.istr",
+    )
+)
+_MAPPING_TAGS = frozenset({None, "!", f"{_CORE}map"})
+_SEQUENCE_TAGS = frozenset({None, "!", f"{_CORE}seq"})
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_RESOLVERS: dict[str | None, list[tuple[str, Any]]] = yaml.SafeLoader.yaml_implicit_resolvers
+_FIRST = frozenset(_RESOLVERS)
+_numbers = SafeConstructor()
+
+
+class Located(dict[Any, Any]):
+    """A mapping that knows the line it starts on, counted from 1."""
+
+    __slots__ = ("line",)
+
+    def __init__(self, items: Any, line: int) -> None:
+        super().__init__(items)
+        self.line = line
+
+
+def parse_yaml(text: str, path: Path | str) -> Any:
+    """Return the value of a YAML document, in time and memory linear in its length.
+
+    Duplicated keys are accepted, the last one wins, as in PyYAML. Timestamps stay text.
+
+    Raises:
+        CassetteError: The text is no YAML, has a tag that would build an object, or nests or multiplies too much.
+    """
+    builder = _Builder(path, room=FREE_EXPANSION + EXPANSION * len(text))
+    try:
+        for event in yaml.parse(text, Loader=_Loader):
+            builder.take(event)
+    except yaml.YAMLError as error:
+        reason, line = _told(error, text)
+        raise CassetteError(path, f"this is no valid YAML: {reason}", line=line) from None
+    return builder.root[0] if builder.root else None
+
+
+def _told(error: yaml.YAMLError, text: str) -> tuple[str, int | None]:
+    """Return what PyYAML has to say, and the line."""
+    if isinstance(error, yaml.MarkedYAMLError):
+        mark = error.problem_mark or error.context_mark
+        said = ", ".join(part for part in (error.context, error.problem) if part)
+        return said, mark.line + 1 if mark else None
+    position = getattr(error, "position", None)
+    line = text.count("\n", 0, position) + 1 if isinstance(position, int) else None
+    return str(getattr(error, "reason", error)), line
+
+
+class _Builder:
+    """Puts a document together from its events, without recursion."""
+
+    def __init__(self, path: Path | str, *, room: int) -> None:
+        self.path = path
+        self.room = room
+        self.size = 0
+        self.root: list[Any] = []
+        self.items = self.root
+        self.open: list[tuple[list[Any], Any, int]] = []
+        self.anchors: dict[str, tuple[Any, int]] = {}
+        self.documents = 0
+
+    def take(self, event: Any) -> None:
+        """Take the next event."""
+        handler = _HANDLERS.get(type(event))
+        if handler is not None:
+            handler(self, event)
+
+    def refused(self, reason: str, event: Any) -> CassetteError:
+        return CassetteError(self.path, reason, line=event.start_mark.line + 1)
+
+    def document(self, event: Any) -> None:
+        self.documents += 1
+        if self.documents > 1:
+            raise self.refused("a second YAML document starts here; a cassette is one document", event)
+
+    def scalar(self, event: Any) -> None:
+        tag, value = event.tag, event.value
+        size = len(value) + 1
+        if tag is not None:
+            value = self.tagged(event)
+        elif event.implicit[0]:
+            value = _plain(value)
+        self.size += size
+        if event.anchor is not None:
+            self.anchors[event.anchor] = (value, size)
+        self.items.append(value)
+
+    def tagged(self, event: Any) -> Any:
+        if event.tag in _STRING_SCALARS:
+            return event.value
+        convert = _CONVERTERS.get(event.tag)
+        if convert is None:
+            raise self.unknown_tag(event)
+        try:
+            return convert(event.value)
+        except (ValueError, LookupError, OverflowError):
+            short = event.tag.removeprefix(_CORE)
+            raise self.refused(f"the value that is tagged !!{short} is none", event) from None
+
+    def unknown_tag(self, event: Any) -> CassetteError:
+        tag = event.tag
+        name = f"!!{tag.removeprefix(_CORE)}" if tag.startswith(_CORE) else tag
+        return self.refused(
+            f"the tag {name} stands for an object, and a cassette is read as plain values only; nothing was built. "
+            "Record the cassette again, or replace the tagged value by plain text",
+            event,
+        )
+
+    def alias(self, event: Any) -> None:
+        if event.anchor not in self.anchors:
+            raise self.refused(f"the alias *{event.anchor} refers to nothing before it, or to itself", event)
+        value, size = self.anchors[event.anchor]
+        self.size += size
+        self.room -= size
+        if self.room < 0:
+            raise self.refused("its anchors and aliases multiply to far more than the file; refused", event)
+        self.items.append(value)
+
+    def start(self, event: Any) -> None:
+        if len(self.open) >= MAX_DEPTH:
+            raise self.refused(f"it nests deeper than {MAX_DEPTH} levels; refused", event)
+        plain = _MAPPING_TAGS if isinstance(event, yaml.MappingStartEvent) else _SEQUENCE_TAGS
+        if event.tag not in plain and event.tag not in _STRING_OBJECTS:
+            raise self.unknown_tag(event)
+        self.open.append((self.items, event, self.size))
+        self.items = []
+
+    def end(self, _: Any) -> None:
+        items = self.items
+        self.items, start, before = self.open.pop()
+        if start.tag in _STRING_OBJECTS:
+            value: Any = self.string_of(items, start)
+        elif isinstance(start, yaml.MappingStartEvent):
+            value = self.mapping(items, start)
+        else:
+            value = items
+        self.size += 1
+        if start.anchor is not None:
+            self.anchors[start.anchor] = (value, self.size - before)
+        self.items.append(value)
+
+    def mapping(self, items: list[Any], start: Any) -> Located:
+        try:
+            found = Located(zip(items[::2], items[1::2], strict=True), start.start_mark.line + 1)
+        except TypeError:
+            raise self.refused("a key of the mapping that starts here is no text", start) from None
+        return _merged(found) if "<<" in found else found
+
+    def string_of(self, items: list[Any], start: Any) -> str:
+        """Read a tag such as istr, which holds its text as the only argument."""
+        if items[:1] == ["args"] and len(items) > 1 and isinstance(items[1], list):
+            items = items[1]
+        if len(items) != 1 or not isinstance(items[0], str):
+            raise self.unknown_tag(start)
+        return items[0]
+
+
+def _merged(mapping: Located) -> Located:
+    """Apply a merge key: what the mapping itself has wins, then the first of those that it merges."""
+    sources = mapping["<<"] if isinstance(mapping["<<"], list) else [mapping["<<"]]
+    if not all(isinstance(source, dict) for source in sources):
+        return mapping
+    own = {key: value for key, value in mapping.items() if key != "<<"}
+    merged: dict[Any, Any] = {}
+    for source in reversed(sources):
+        merged.update(source)
+    return Located({**merged, **own}, mapping.line)
+
+
+def _plain(value: str) -> Any:
+    """Resolve an unquoted scalar as YAML 1.1 does, as PyYAML and so vcrpy do."""
+    if value[:1] not in _FIRST or len(value) > LONGEST_NUMBER:
+        return value
+    return _resolved(value)
+
+
+@functools.lru_cache(maxsize=4096)
+def _resolved(value: str) -> Any:
+    for tag, pattern in _RESOLVERS.get(value[:1], ()):
+        if pattern.match(value) and tag in _CONVERTERS:
+            with contextlib.suppress(ValueError):  # `0x_` looks like a number and is none
+                return _CONVERTERS[tag](value)
+    return value
+
+
+def _number(kind: str) -> Callable[[str], Any]:
+    construct = getattr(_numbers, f"construct_yaml_{kind}")
+    return lambda value: construct(yaml.ScalarNode(f"{_CORE}{kind}", value))
+
+
+def _binary(value: str) -> bytes:
+    return base64.decodebytes(value.encode("ascii"))
+
+
+def _text(value: str) -> str:
+    return value
+
+
+_CONVERTERS: dict[str, Callable[[str], Any]] = {
+    f"{_CORE}null": lambda _: None,
+    f"{_CORE}bool": lambda value: SafeConstructor.bool_values[value.lower()],
+    f"{_CORE}int": _number("int"),
+    f"{_CORE}float": _number("float"),
+    f"{_CORE}timestamp": _text,
+    f"{_CORE}binary": _binary,
+    f"{_PYTHON}bytes": _binary,
+}
+
+_HANDLERS: dict[type, Callable[[_Builder, Any], None]] = {
+    yaml.DocumentStartEvent: _Builder.document,
+    yaml.ScalarEvent: _Builder.scalar,
+    yaml.AliasEvent: _Builder.alias,
+    yaml.MappingStartEvent: _Builder.start,
+    yaml.MappingEndEvent: _Builder.end,
+    yaml.SequenceStartEvent: _Builder.start,
+    yaml.SequenceEndEvent: _Builder.end,
+}
