@@ -1,0 +1,132 @@
+"""Who answers a request: scripted gateways first, then the router, then cassettes, the innermost first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from pytest_llmtrace import replay
+from pytest_llmtrace.checks import Leftover
+from pytest_llmtrace.model import Answer, Answerer, Recording, Request, Settings
+
+if TYPE_CHECKING:
+    from pytest_llmtrace.replay.gateways import Gateway
+    from pytest_llmtrace.replay.router import Router
+
+__all__ = ["Desk"]
+
+
+class Desk:
+    """All that can answer in one trace, as one answerer.
+
+    Args:
+        settings: Names the cassette and the gateway that are there from the start.
+
+    Raises:
+        CassetteError: A cassette that was named is missing or cannot be read.
+        UsageError: The gateway is not known.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._gateways: dict[str, Gateway] = {}
+        self._router: Router | None = None
+        self._players: list[replay.Player] = []
+        self._all_players: list[replay.Player] = []
+        self._fallback: Gateway | None = None
+        self._silence = replay.Silence(default=settings.default_cassette)
+        if settings.gateway is not None:
+            self._fallback = self._gateways[settings.gateway] = self._new_gateway(settings.gateway, default=True)
+        path = self._initial_cassette()
+        if path is not None:
+            self._play(path, _label(settings.cassette))
+
+    def gateway(self, name: str) -> Gateway:
+        """Return the gateway of that name, one a trace."""
+        if name not in self._gateways:
+            self._gateways[name] = self._new_gateway(name, default=False)
+        return self._gateways[name]
+
+    @property
+    def router(self) -> Router:
+        """The respx router, made when first asked for."""
+        if self._router is None:
+            from pytest_llmtrace.replay.router import Router
+
+            self._router = Router()
+        return self._router
+
+    @contextmanager
+    def playing(self, name: str) -> Iterator[replay.Player]:
+        """Let a cassette answer for the length of a block."""
+        player = self._play(replay.resolve(name, dirs=self._settings.cassette_dirs), _label(name))
+        try:
+            yield player
+        finally:
+            self._players.remove(player)
+
+    def answer(self, request: Request) -> Answer | None:
+        """Return the first answer that somebody has."""
+        for answerer in self._in_order():
+            found = answerer.answer(request)
+            if found is not None:
+                return found
+        return None
+
+    def explain(self, request: Request) -> str:
+        """Say of each answerer why it has none; of the cassettes only the one that comes nearest."""
+        answerers: list[Answerer] = [*self._in_order()] or [self._silence]
+        return "\n".join(text for answerer in answerers if (text := answerer.explain(request)))
+
+    def leftovers(self) -> tuple[Leftover, ...]:
+        """Return what each answerer had ready, and what of it was not asked for."""
+        scripted: list[Gateway | Router] = [*self._gateways.values()]
+        if self._router is not None:
+            scripted.append(self._router)
+        recorded = [
+            Leftover(origin=player.origin, unplayed=tuple(map(_title, player.unplayed())), total=player.total)
+            for player in self._all_players
+        ]
+        return tuple(recorded) + tuple(
+            Leftover(origin=source.origin, unplayed=source.unplayed(), total=source.total) for source in scripted
+        )
+
+    def _in_order(self) -> Iterator[Answerer]:
+        yield from (gateway for gateway in self._gateways.values() if gateway is not self._fallback)
+        if self._router is not None:
+            yield self._router
+        yield from reversed(self._players)
+        if self._fallback is not None:
+            yield self._fallback
+
+    def _initial_cassette(self) -> Path | None:
+        settings = self._settings
+        if settings.cassette is not None:
+            return replay.resolve(settings.cassette, dirs=settings.cassette_dirs)
+        default = settings.default_cassette
+        return default if default is not None and default.is_file() else None
+
+    def _play(self, path: Path, label: str | None = None) -> replay.Player:
+        cassette = replay.load(path, label=label, cache_dir=self._settings.cache_dir)
+        player = replay.Player(cassette, config=replay.read_config(self._settings.replay))
+        self._players.append(player)
+        self._all_players.append(player)
+        return player
+
+    @staticmethod
+    def _new_gateway(name: str, *, default: bool) -> Gateway:
+        from pytest_llmtrace.replay.gateways import Gateway
+
+        return Gateway(name, default=default)
+
+
+def _label(name: str | None) -> str | None:
+    """Name a cassette that ships with the package as users do; others are named by their file."""
+    return name if name is not None and name.startswith("builtin:") else None
+
+
+def _title(recording: Recording) -> str:
+    return f"{recording.request.method} {urlsplit(recording.request.url).path}  (interaction {recording.index})"

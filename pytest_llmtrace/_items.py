@@ -1,0 +1,234 @@
+"""What happens to a pytest item that is traced. The heavy parts are imported when the first such item runs."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_llmtrace import _options
+from pytest_llmtrace._pytest_internals import failure_of_testcase
+from pytest_llmtrace.errors import CassetteError, LLMTraceError, UsageError
+
+if TYPE_CHECKING:
+    from pytest_llmtrace.harness import LLMTrace
+
+__all__ = [
+    "FIXTURE",
+    "Totals",
+    "annotate",
+    "begin_early",
+    "guarding",
+    "is_traced",
+    "set_up_first",
+    "traced",
+    "verified",
+]
+
+FIXTURE = "llmtrace"
+
+_trace_key = pytest.StashKey["LLMTrace"]()
+_begun_key = pytest.StashKey[bool]()
+
+
+def is_traced(node: object) -> bool:
+    """Tell whether an item is known to use the fixture; one that asks for it at run time is not."""
+    return FIXTURE in getattr(node, "fixturenames", ())
+
+
+# --- the trace of an item --------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def guarding(item: pytest.Item) -> Iterator[None]:
+    """Refuse the requests of wider fixtures, before the item's own trace is open and after it is closed."""
+    from pytest_llmtrace.harness import refusing
+
+    with refusing(f"the wider fixtures of {item.name}"):
+        yield
+
+
+def begin_early(item: pytest.Item) -> None:
+    """Open the trace before any fixture; its configuration fixtures are not known yet."""
+    item.stash[_trace_key] = trace = _new_trace(item, own={}, vcr={})
+    trace.open()
+
+
+def set_up_first(request: pytest.FixtureRequest, argname: str) -> None:
+    """Set up the `llmtrace` fixture when the first function fixture of a test is about to be set up."""
+    stash = request.node.stash
+    begun = argname == FIXTURE or stash.get(_begun_key, False)
+    stash[_begun_key] = True  # Before the look-up: what our fixture itself needs comes by here as well.
+    if not begun:
+        request.getfixturevalue(FIXTURE)
+
+
+@contextmanager
+def traced(request: pytest.FixtureRequest, own: Mapping[str, Any]) -> Iterator[LLMTrace]:
+    """Run the `llmtrace` fixture: open the trace, close it, and look at what other fixtures did after the test."""
+    item = request.node
+    trace = item.stash.get(_trace_key, None)
+    if trace is None or not trace.is_open:
+        item.stash[_trace_key] = trace = _new_trace(item, own=own, vcr=_vcr_config(request))
+        trace.open()
+    try:
+        with trace.belonging():
+            yield trace
+    finally:
+        trace.close()
+        item.stash[_begun_key] = False  # The item may be run again.
+    late = trace.late_report()
+    if late:
+        pytest.fail(late, pytrace=False)
+
+
+def _new_trace(item: pytest.Item, *, own: Mapping[str, Any], vcr: Mapping[str, Any]) -> LLMTrace:
+    from pytest_llmtrace.harness import LLMTrace
+
+    default = _default_cassette(item)
+    try:
+        return LLMTrace(settings=_options.settings_for(item, own=own, vcr=vcr, default_cassette=default))
+    except (CassetteError, UsageError) as error:
+        raise pytest.fail.Exception(f"llmtrace: {error}", pytrace=False) from None
+
+
+def _default_cassette(item: pytest.Item) -> Path | None:
+    """Return the file that pytest-recording would use, so that existing cassettes are found."""
+    from pytest_llmtrace.replay import default_path
+
+    marker = item.get_closest_marker("default_cassette")
+    name = str(marker.args[0]) if marker is not None and marker.args else item.name
+    cls = getattr(item, "cls", None)
+    own_class = cls.__name__ if cls is not None and marker is None else None
+    return default_path(item.path.parent, item.path.stem, name, cls=own_class)
+
+
+def _vcr_config(request: pytest.FixtureRequest) -> Mapping[str, Any]:
+    try:
+        found = request.getfixturevalue("vcr_config")
+    except pytest.FixtureLookupError:
+        return {}
+    return found if isinstance(found, Mapping) else {}
+
+
+# --- its call phase --------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def verified(item: pytest.Item) -> Iterator[None]:
+    """Verify what the call phase did, and fail the test on what was found."""
+    try:
+        with _coroutine_watched(item):
+            yield
+    except BaseException as failure:  # pytest.fail() is no Exception.
+        _explain(item, failure)
+        raise
+    trace = item.stash.get(_trace_key, None)
+    if trace is None or not trace.is_open:
+        return
+    failed = failure_of_testcase(item)
+    if failed is None:
+        _judge(item, trace)
+    else:
+        _explain(item, failed)
+
+
+def _judge(item: pytest.Item, trace: LLMTrace) -> None:
+    if trace.settings.verify is False:
+        return
+    _, verdict = trace.judge()
+    _note(item, trace)
+    if not verdict.findings:
+        return
+    if trace.fails(verdict):
+        raise pytest.fail.Exception(trace.report(), pytrace=False)
+    item.add_report_section("call", FIXTURE, trace.report())
+
+
+def _explain(item: pytest.Item, failure: BaseException) -> None:
+    """Let a failure stand, and put what was found beside it, unless it says so itself."""
+    trace = item.stash.get(_trace_key, None)
+    if trace is None or not trace.is_open or not isinstance(failure, Exception | pytest.fail.Exception):
+        return
+    hint = trace.hint_for(failure)
+    if hint:
+        item.add_report_section("call", FIXTURE, hint)
+    _, verdict = trace.judge(complete=False)
+    _note(item, trace)
+    if verdict.findings and not isinstance(failure, LLMTraceError) and trace.settings.verify:
+        item.add_report_section("call", FIXTURE, trace.report())
+
+
+def _note(item: pytest.Item, trace: LLMTrace) -> None:
+    """Put the ids of what was found into the properties that JUnit shows."""
+    ids = trace.account()["findings"]
+    if ids:
+        item.user_properties.append(("llmtrace_findings", ", ".join(ids)))
+
+
+@contextmanager
+def _coroutine_watched(item: pytest.Item) -> Iterator[None]:
+    """Let a coroutine test's own task belong to its trace, and look at its context before it is gone."""
+    trace = item.stash.get(_trace_key, None)
+    function = getattr(item, "obj", None)
+    if trace is None or not isinstance(item, pytest.Function) or not inspect.iscoroutinefunction(function):
+        yield
+        return
+    item.obj = _watching(trace, function)
+    try:
+        yield
+    finally:
+        item.obj = function
+
+
+def _watching(trace: LLMTrace, function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    async def run(*args: Any, **kwargs: Any) -> Any:
+        with trace.belonging(), trace.watching_context():
+            return await function(*args, **kwargs)
+
+    return run
+
+
+# --- its report ------------------------------------------------------------------------------------------------------
+
+
+def annotate(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Put on a report what the trace saw; xdist carries the attributes of a report to the controller."""
+    trace = item.stash.get(_trace_key, None)
+    if trace is not None:
+        report.llmtrace = trace.account()  # type: ignore[attr-defined]
+
+
+class Totals:
+    """Adds up what all tests of a run have seen, as a plugin of its own: one a run, also under xdist."""
+
+    def __init__(self) -> None:
+        self._by_test: dict[str, Mapping[str, Any]] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take a test's account; a test that is run again counts once."""
+        account = getattr(report, "llmtrace", None)
+        if account is not None:
+            self._by_test[report.nodeid] = account
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say what was replayed, captured and found."""
+        if not self._by_test:
+            return
+        from pytest_llmtrace.report import totals
+
+        replayed, captured, findings = Counter[str](), Counter[str](), Counter[str]()
+        for account in self._by_test.values():
+            replayed.update(account["exchanges"])
+            captured.update(account["spans"])
+            findings.update(account["findings"])
+        terminalreporter.section(FIXTURE)
+        for line in totals(len(self._by_test), replayed, captured, findings):
+            terminalreporter.line(line)

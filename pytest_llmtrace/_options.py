@@ -1,0 +1,173 @@
+"""pytest's options, ini values and markers -> Settings. The command line wins over the environment, that over ini."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import pytest
+
+from pytest_llmtrace import _environ
+from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.model import Settings
+
+__all__ = ["MARKER", "add_options", "check_markers", "check_options", "settings_for", "wide_marker"]
+
+MARKER: Final = "llmtrace"
+
+_MARKER_HELP: Final = (
+    "llmtrace(cassette=, gateway=, ignore={id: reason}, allow_unused=reason, allow_hosts=, verify='error'): "
+    "replay, capture and verify the LLM calls of this test"
+)
+_ARGUMENTS: Final = ("allow_hosts", "allow_unused", "cassette", "gateway", "ignore", "timing", "verify")
+_PLANNED: Final = {"conventions": "conventions="}
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare the command line options and ini values."""
+    group = parser.getgroup("llmtrace", "LLM telemetry")
+    group.addoption(
+        "--llmtrace-strict", action="store_true", default=None, help="findings of severity warning fail too"
+    )
+    parser.addini("llmtrace_strict", "findings of severity warning fail too", default="")
+    parser.addini("llmtrace_cassette_dir", "where cassette names are looked for (default: cassettes beside the test)")
+    parser.addini("llmtrace_app_exporters", "muted (default) or live: the application's own OTLP exporters", default="")
+    parser.addini("llmtrace_instrument", "OpenTelemetry instrumentors to switch on, by entry point name", default="")
+
+
+def check_options(config: pytest.Config) -> None:
+    """Declare the marker, and refuse option values that have no meaning.
+
+    Raises:
+        pytest.UsageError: There is one.
+    """
+    config.addinivalue_line("markers", _MARKER_HELP)
+    try:
+        _strict(config)
+        _app_exporters(config)
+    except UsageError as error:
+        raise pytest.UsageError(f"llmtrace: {error}") from None
+
+
+def check_markers(item: pytest.Item) -> bool:
+    """Tell whether an item has our marker.
+
+    Raises:
+        pytest.UsageError: A marker has an argument that is not known.
+    """
+    markers = list(item.iter_markers(MARKER))
+    for marker in markers:
+        try:
+            _check_arguments(marker)
+        except UsageError as error:
+            raise pytest.UsageError(f"{item.nodeid}: llmtrace marker: {error}") from None
+    return bool(markers)
+
+
+def wide_marker(item: pytest.Item) -> bool:
+    """Tell whether a class or module asks for a trace, which then begins before its own fixtures."""
+    return any(node is not item for node, _ in item.iter_markers_with_node(MARKER))
+
+
+def settings_for(
+    item: pytest.Item, *, own: Mapping[str, Any], vcr: Mapping[str, Any], default_cassette: Path | None
+) -> Settings:
+    """Merge all that is said about one test.
+
+    Args:
+        item: The test.
+        own: The `llmtrace_config` fixture.
+        vcr: The suite's `vcr_config` fixture, read where `own` is silent.
+        default_cassette: The file that is used if it exists.
+
+    Raises:
+        UsageError: A name in `own` is not known.
+    """
+    marked = _merged(item, own)
+    return Settings(
+        label=item.name,
+        cassette=marked.get("cassette"),
+        default_cassette=None if item.get_closest_marker("vcr") else default_cassette,
+        cassette_dirs=_cassette_dirs(item),
+        gateway=marked.get("gateway"),
+        ignore=marked["ignore"],
+        allow_unused=marked.get("allow_unused"),
+        allow_hosts=_hosts(marked.get("allow_hosts", ())),
+        verify=marked.get("verify", "error"),
+        strict=_strict(item.config),
+        replay={**vcr, **{key: value for key, value in own.items() if key not in _ARGUMENTS}},
+        cache_dir=_cache_dir(item.config),
+        app_exporters=_app_exporters(item.config),
+        instrument=tuple(_value(item.config, "llmtrace_instrument").split()),
+    )
+
+
+def _merged(item: pytest.Item, own: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge marker arguments: the closest wins, waivers are united."""
+    merged = {key: own[key] for key in _ARGUMENTS if key in own}
+    ignore = dict(merged.get("ignore", {}))
+    for marker in reversed(list(item.iter_markers(MARKER))):
+        merged.update(marker.kwargs)
+        ignore.update(marker.kwargs.get("ignore", {}))
+    return {**merged, "ignore": ignore}
+
+
+def _check_arguments(marker: pytest.Mark) -> None:
+    if marker.args:
+        raise UsageError(
+            f"takes keyword arguments only, got {marker.args[0]!r}; did you mean cassette={marker.args[0]!r}?"
+        )
+    for name, value in marker.kwargs.items():
+        if name in _PLANNED:
+            raise UsageError(f"{_PLANNED[name]} is not built yet")
+        if name not in _ARGUMENTS:
+            raise UsageError.unknown("argument", name, _ARGUMENTS)
+        _check_value(name, value)
+
+
+def _check_value(name: str, value: Any) -> None:
+    if name == "verify" and value not in ("error", "warn", False):
+        raise UsageError.unknown("value of verify=", value, ("error", "warn", "False"))
+    if name == "timing" and value != "instant":
+        raise UsageError(f"timing={value!r} is not built yet; there is timing='instant'")
+    if name == "ignore" and not isinstance(value, Mapping):
+        raise UsageError(f"ignore= takes {{check id: reason}}, not {value!r}")
+    if name == "allow_unused" and not (isinstance(value, str) and value.strip()):
+        raise UsageError("allow_unused= wants a reason in words")
+
+
+def _hosts(value: Any) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _cassette_dirs(item: pytest.Item) -> tuple[Path, ...]:
+    configured = _value(item.config, "llmtrace_cassette_dir")
+    if configured:
+        return (item.config.rootpath / configured,)
+    return (item.path.parent / "cassettes", item.config.rootpath / "cassettes")
+
+
+def _cache_dir(config: pytest.Config) -> Path | None:
+    cache = getattr(config, "cache", None)  # Absent under -p no:cacheprovider.
+    return None if cache is None else cache.mkdir("llmtrace")
+
+
+def _strict(config: pytest.Config) -> bool:
+    if config.getoption("--llmtrace-strict"):
+        return True
+    return _environ.flag("llmtrace_strict", _value(config, "llmtrace_strict"))
+
+
+def _app_exporters(config: pytest.Config) -> Literal["muted", "live"]:
+    value = _value(config, "llmtrace_app_exporters") or "muted"
+    known: dict[str, Literal["muted", "live"]] = {"muted": "muted", "live": "live"}
+    if value not in known:
+        raise UsageError.unknown("value of llmtrace_app_exporters", value, known)
+    return known[value]
+
+
+def _value(config: pytest.Config, name: str) -> str:
+    from_environ = _environ.text(os.environ, name)
+    return from_environ if from_environ is not None else str(config.getini(name) or "")

@@ -1,0 +1,21 @@
+"""Private names of pytest, each with its reason and the condition for its removal.
+
+`TestCaseFunction._excinfo` (pytest 8 and 9): a failed `unittest.TestCase` does not raise through `pytest_runtest_call`;
+pytest keeps the failure here until it makes the report. To be removed when a failed TestCase raises, or when pytest
+offers the outcome of a call to `pytest_runtest_call` wrappers. Guarded by tests/plugin/test_unittest.py.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pytest
+
+__all__ = ["failure_of_testcase"]
+
+
+def failure_of_testcase(item: pytest.Item) -> BaseException | None:
+    """Return what a `unittest.TestCase` item has failed or skipped with, None for all others."""
+    failures = getattr(item, "_excinfo", None)
+    return failures[0].value if failures else None

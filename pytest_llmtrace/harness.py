@@ -1,0 +1,353 @@
+"""The one object that users hold: opens replay, port and capture, closes them, verifies. Needs no pytest."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from pytest_llmtrace import capture, checks, dialects, intercept, ownership, replay, report, wire
+from pytest_llmtrace._desk import Desk
+from pytest_llmtrace._selection import Predicate, exactly_one, select
+from pytest_llmtrace.errors import VerificationError
+from pytest_llmtrace.model import Exchange, Finding, LogRecord, MetricPoint, Settings, Severity, SpanKey, SpanRecord
+from pytest_llmtrace.pairing import pair
+from pytest_llmtrace.tree import SpanTree
+from pytest_llmtrace.views import ExchangeView, SpanView
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
+
+    from pytest_llmtrace.replay.gateways import Gateway
+    from pytest_llmtrace.replay.router import Router
+
+__all__ = ["LLMTrace", "refusing"]
+
+
+class LLMTrace:
+    """Replay, capture and verification for one test, or for one `with` block. Of nested ones the innermost answers.
+
+    Args:
+        cassette: The recording that answers, by name or path.
+        gateway: A gateway that answers with its default reply when nothing is queued.
+        ignore: Waivers: check id to reason.
+        allow_unused: Why recordings that were not played are no finding.
+        allow_hosts: Hosts that may be reached for real: `host`, `host:port` or `*.suffix`.
+        verify: `error` raises on findings when the block ends, `warn` prints them, False does not verify.
+        settings: All of the above and more, as the pytest plugin has read them; other arguments win.
+
+    Raises:
+        UsageError: An argument has no meaning.
+        CassetteError: The cassette cannot be read.
+        VerificationError: When the block ends: there are findings of severity error.
+    """
+
+    def __init__(
+        self,
+        *,
+        cassette: str | None = None,
+        gateway: str | None = None,
+        ignore: Mapping[str, str] | None = None,
+        allow_unused: str | None = None,
+        allow_hosts: Sequence[str] = (),
+        verify: Literal["error", "warn", False] | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        base = settings or Settings(cassette_dirs=(Path.cwd() / "cassettes", Path.cwd()))
+        self.settings = replace(
+            base,
+            cassette=cassette or base.cassette,
+            gateway=gateway or base.gateway,
+            ignore={**base.ignore, **(ignore or {})},
+            allow_unused=allow_unused or base.allow_unused,
+            allow_hosts=(*base.allow_hosts, *allow_hosts),
+            verify=base.verify if verify is None else verify,
+        )
+        checks.refuse_unknown(self.settings.ignore)
+        self._owner = ownership.Owner(self.settings.label)
+        self._desk = Desk(self.settings)
+        self._exit = ExitStack()
+        self._current: set[SpanKey] = set()
+        self._judged: tuple[checks.Evidence, checks.Verdict] | None = None
+        self.is_open = False
+
+    # --- life ---
+
+    def __enter__(self) -> Self:
+        """Open capture and port, and let the code in this context belong to this trace."""
+        self.open()
+        self._exit.enter_context(self.belonging())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close both, and verify unless the block has failed by itself."""
+        __tracebackhide__ = True
+        try:
+            if error is None and self._judged is None and self.settings.verify:
+                self._settle()
+        finally:
+            self.close()
+
+    def open(self) -> None:
+        """Open capture and port. What belongs to nobody belongs to this trace until `close`."""
+        capture.install(app_exporters=self.settings.app_exporters)
+        capture.switch_on(self.settings.instrument)
+        with ExitStack() as stack:
+            self._book = capture.open_book(self._owner)
+            stack.callback(self._book.close)
+            self._ledger = intercept.open_ledger(
+                self._owner, answerer=self._desk, ambient=capture.ambient, allow_hosts=self.settings.allow_hosts
+            )
+            stack.callback(self._ledger.close)
+            stack.enter_context(ownership.active(self._owner))
+            stack.enter_context(capture.context_kept())
+            self._exit = stack.pop_all()
+        self._before = capture.current_span()
+        self.is_open = True
+
+    def close(self) -> None:
+        """Close capture and port without a judgement. What was seen stays readable."""
+        self._exit.close()
+        self.is_open = False
+
+    def belonging(self) -> AbstractContextManager[None]:
+        """Let the code in this context, and the tasks and threads that it starts, belong to this trace."""
+        return ownership.belonging_to(self._owner)
+
+    @contextmanager
+    def watching_context(self) -> Iterator[None]:
+        """Note which span is left current in this context, for the check `structure/span-current`."""
+        before = capture.current_span()
+        try:
+            yield
+        finally:
+            self._note_current(before)
+
+    # --- what was captured ---
+
+    def spans(self, predicate: Predicate | None = None, /, **where: Any) -> tuple[SpanView, ...]:
+        """Return the ended spans that fit, oldest first.
+
+        Args:
+            predicate: A condition of your own on a `SpanView`.
+            where: `name`, `kind`, `scope`, `status`, `attributes` (a subset).
+
+        Raises:
+            UsageError: A condition is not known; the text names the nearest that is.
+        """
+        return select(self._views(), predicate, where)
+
+    def span(self, predicate: Predicate | None = None, /, **where: Any) -> SpanView:
+        """Return the one ended span that fits.
+
+        Raises:
+            SelectionError: None fits, or several do; the text names the near misses.
+            UsageError: As for `spans`.
+        """
+        __tracebackhide__ = True
+        return exactly_one(self._views(), predicate, where, noun="span", hint=self._hint())
+
+    def llm_spans(self, predicate: Predicate | None = None, /, **where: Any) -> tuple[SpanView, ...]:
+        """Return those of `spans` that a dialect reads as an LLM call."""
+        return select(self._llm_views(), predicate, where)
+
+    def llm_span(self, predicate: Predicate | None = None, /, **where: Any) -> SpanView:
+        """Return the one ended LLM span that fits; see `span`."""
+        __tracebackhide__ = True
+        return exactly_one(self._llm_views(), predicate, where, noun="LLM span", hint=self._hint())
+
+    def tree(self) -> SpanTree[SpanView]:
+        """Return all spans, ended or not, as a tree."""
+        return SpanTree(SpanView(record=record, reader=dialects.read) for record in self._book.spans())
+
+    def logs(self) -> tuple[LogRecord, ...]:
+        """Return the log records and events that SDK loggers emitted."""
+        return self._book.logs()
+
+    def metrics(self) -> tuple[MetricPoint, ...]:
+        """Return the metric points that SDK meters recorded since this trace was opened."""
+        return self._book.metrics()
+
+    @property
+    def exporter(self) -> Exporter:
+        """The captured spans, as `InMemorySpanExporter` would hand them out."""
+        return Exporter(self._book)
+
+    # --- what was replayed ---
+
+    def exchanges(self) -> tuple[ExchangeView, ...]:
+        """Return the requests of this trace and what came back, in the order of the requests."""
+        exchanges = self._ledger.exchanges()
+        calls = pair(exchanges, self._book.spans())
+        spans = {exchange.index: call.spans for call in calls for exchange in call.exchanges}
+        return tuple(self._exchange_view(exchange, spans.get(exchange.index, ())) for exchange in exchanges)
+
+    def replay(self, name: str) -> AbstractContextManager[object]:
+        """Let a cassette answer for the length of a `with` block.
+
+        Raises:
+            CassetteError: It is missing or cannot be read.
+        """
+        return self._desk.playing(name)
+
+    def gateway(self, name: str) -> Gateway:
+        """Return a scripted gateway: what is queued on it answers by API path, on any host, each once.
+
+        Raises:
+            UsageError: There is no such gateway.
+        """
+        return self._desk.gateway(name)
+
+    @property
+    def router(self) -> Router:
+        """A respx router behind the same port, for httpx and httpx2 alike.
+
+        Raises:
+            UsageError: respx is not installed.
+        """
+        return self._desk.router
+
+    # --- judgement ---
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Judge what was seen so far, and return what was found."""
+        return self.judge()[1].findings
+
+    def verify(self) -> None:
+        """Judge what was seen so far, and fail on findings of severity error (on warnings too if strict).
+
+        Raises:
+            VerificationError: There are such findings; the text is the report.
+        """
+        __tracebackhide__ = True
+        evidence, verdict = self.judge()
+        if self.fails(verdict):
+            raise VerificationError(report.render(self.settings.label, evidence, verdict))
+
+    def judge(self, *, complete: bool = True) -> tuple[checks.Evidence, checks.Verdict]:
+        """Collect the evidence and let the checks judge it; for those who report by themselves.
+
+        Args:
+            complete: False if the code under test failed midway, so that what is missing says nothing.
+        """
+        evidence = self._evidence()
+        self._judged = evidence, checks.verify(evidence, self.settings.ignore, complete=complete)
+        return self._judged
+
+    def fails(self, verdict: checks.Verdict) -> bool:
+        """Tell whether a verdict fails the test under these settings."""
+        failing = {Severity.ERROR, Severity.WARNING} if self.settings.strict else {Severity.ERROR}
+        return self.settings.verify == "error" and any(finding.severity in failing for finding in verdict.findings)
+
+    def report(self) -> str:
+        """Write the report on the last judgement, judging first if there was none."""
+        evidence, verdict = self._judged or self.judge()
+        return report.render(self.settings.label, evidence, verdict)
+
+    def late_report(self) -> str:
+        """Write the report on what came after the last judgement and fails; empty if nothing did.
+
+        Only what nobody could have seen before counts: requests that nothing answered.
+        """
+        if self._judged is None or not self.settings.verify:
+            return ""
+        seen = len(self._judged[0].exchanges), len(self._judged[0].blocked)
+        evidence = checks.Evidence(
+            exchanges=self._ledger.exchanges()[seen[0] :], blocked=self._ledger.blocked()[seen[1] :]
+        )
+        verdict = checks.verify(evidence, self.settings.ignore, complete=False)
+        return report.render(f"{self.settings.label}, after the test", evidence, verdict) if verdict.findings else ""
+
+    def account(self) -> dict[str, Any]:
+        """Count what was seen, as plain data: exchanges by origin, LLM spans by scope, ids of findings."""
+        evidence, verdict = self._judged or self.judge(complete=False)
+        return {
+            "exchanges": dict(Counter(exchange.origin for exchange in evidence.exchanges)),
+            "spans": dict(Counter(span.scope for call in evidence.calls for span in call.spans)),
+            "findings": [finding.check for finding in verdict.findings],
+        }
+
+    def hint_for(self, error: BaseException) -> str:
+        """Say what a known error of the application under test comes from; empty if it is not known."""
+        return capture.hint_for(error) or ""
+
+    def _settle(self) -> None:
+        __tracebackhide__ = True
+        self.verify()
+        if self._judged and self._judged[1].findings:
+            print(self.report(), file=sys.stderr)  # Outside pytest there is nowhere else to say it.
+
+    def _note_current(self, before: SpanKey | None) -> None:
+        now = capture.current_span()
+        if now is not None and now != before:
+            self._current.add(now)
+
+    def _evidence(self) -> checks.Evidence:
+        self._book.collect()
+        self._note_current(self._before)
+        exchanges, spans = self._ledger.exchanges(), self._book.spans()
+        return checks.Evidence(
+            exchanges=exchanges,
+            spans=spans,
+            calls=pair(exchanges, spans),
+            blocked=self._ledger.blocked(),
+            leftovers=() if self.settings.allow_unused else self._desk.leftovers(),
+            current=tuple(span for span in spans if span.key in self._current),
+            absence=self._book.absence(exchange.ambient for exchange in exchanges) if not spans else None,
+        )
+
+    def _views(self) -> tuple[SpanView, ...]:
+        return tuple(
+            SpanView(record=record, reader=dialects.read) for record in self._book.spans() if record.ended is not None
+        )
+
+    def _llm_views(self) -> tuple[SpanView, ...]:
+        return tuple(view for view in self._views() if view.call is not None)
+
+    def _exchange_view(self, exchange: Exchange, spans: Sequence[SpanRecord]) -> ExchangeView:
+        views = tuple(SpanView(record=span, reader=dialects.read) for span in spans)
+        return ExchangeView(record=exchange, reader=wire.read, spans=views)
+
+    def _hint(self) -> str:
+        if self._book.spans():
+            return "next: print(llmtrace.tree()) shows all spans, with those that have not ended"
+        absence = self._book.absence(exchange.ambient for exchange in self._ledger.exchanges())
+        return f"nothing was captured: {absence.why}\nnext: {absence.next}" if absence else ""
+
+
+class Exporter:
+    """The captured spans of a trace in the shape of `InMemorySpanExporter`, for suites that migrate."""
+
+    def __init__(self, book: capture.Book) -> None:
+        self._book = book
+
+    def get_finished_spans(self) -> tuple[ReadableSpan, ...]:
+        """Return the ended spans, in the order in which they ended."""
+        return self._book.finished()
+
+    def clear(self) -> None:
+        """Forget the spans captured so far; the checks forget them too."""
+        self._book.clear()
+
+
+@contextmanager
+def refusing(label: str) -> Iterator[None]:
+    """Refuse every request that belongs to no trace, for the length of a block.
+
+    Args:
+        label: Whose requests these are, in words.
+    """
+    owner = ownership.Owner(label)
+    ledger = intercept.open_ledger(owner, answerer=replay.Silence(), ambient=capture.ambient)
+    try:
+        with ownership.active(owner):
+            yield
+    finally:
+        ledger.close()

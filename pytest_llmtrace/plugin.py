@@ -1,0 +1,86 @@
+"""The pytest plugin: hooks, marker and fixtures.
+
+Imported in every pytest run, so it imports neither OpenTelemetry nor any HTTP library; that happens when the first test
+asks for the fixture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_llmtrace import _items, _options
+
+if TYPE_CHECKING:
+    from pytest_llmtrace.harness import LLMTrace
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare options and ini values."""
+    _options.add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker, and read the options once, so that wrong ones stop the run."""
+    _options.check_options(config)
+    config.pluginmanager.register(_items.Totals())
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Let the marker imply the fixture."""
+    if _options.check_markers(item) and isinstance(item, pytest.Function) and not _items.is_traced(item):
+        item.fixturenames.append(_items.FIXTURE)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Refuse what wider fixtures ask for before and after the test's own trace."""
+    if not _items.is_traced(item):
+        return (yield)
+    with _items.guarding(item):
+        return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Begin the trace before wider fixtures where a class or module asks for it."""
+    if _items.is_traced(item) and _options.wide_marker(item):
+        _items.begin_early(item)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
+    """Set the trace up before any other function fixture of a test that has one."""
+    if fixturedef.scope == "function" and _items.is_traced(request.node):
+        _items.set_up_first(request, fixturedef.argname)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Verify at the end of the call phase, so that findings are failures of the test itself."""
+    with _items.verified(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    """Put what was seen on the report of the call phase."""
+    report = yield
+    if call.when == "call":
+        _items.annotate(item, report)
+    return report
+
+
+@pytest.fixture(scope="session")
+def llmtrace_config() -> Mapping[str, Any]:
+    """Override this to configure `llmtrace`: what `vcr_config` accepts, and the marker's arguments."""
+    return {}
+
+
+@pytest.fixture
+def llmtrace(request: pytest.FixtureRequest, llmtrace_config: Mapping[str, Any]) -> Iterator[LLMTrace]:
+    """Replay, capture and verify the LLM calls of this test."""
+    with _items.traced(request, llmtrace_config) as trace:
+        yield trace

@@ -1,0 +1,128 @@
+"""The layering of the package, read from its imports."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import pytest_llmtrace
+
+PACKAGE = Path(pytest_llmtrace.__file__).parent
+
+# From low to high. A part may import those on the lines above its own, never one on its own line or below.
+LAYERS: tuple[frozenset[str], ...] = (
+    frozenset({"errors", "reading"}),
+    frozenset({"model"}),
+    frozenset({"_environ", "clock", "ownership"}),
+    frozenset({"tree"}),
+    frozenset({"capture", "dialects", "intercept", "replay", "wire"}),
+    frozenset({"pairing"}),
+    frozenset({"checks"}),
+    frozenset({"report"}),
+    frozenset({"views"}),
+    frozenset({"_selection"}),
+    frozenset({"_desk"}),
+    frozenset({"harness"}),
+    frozenset({"_drive"}),
+    frozenset({"cli"}),
+    frozenset({"_options", "_pytest_internals"}),
+    frozenset({"_items"}),
+    frozenset({"plugin"}),
+)
+
+# Who may import which third party. The harness and what is below it know no pytest.
+THIRD_PARTIES: dict[str, frozenset[str]] = {
+    "pytest": frozenset({"_items", "_options", "_pytest_internals", "plugin"}),
+    "httpx": frozenset({"intercept", "_drive", "replay/router"}),
+    "httpx2": frozenset({"intercept", "_drive"}),
+    "httpcore": frozenset({"intercept"}),
+    "httpcore2": frozenset({"intercept"}),
+    "vcr": frozenset({"replay"}),
+    "yaml": frozenset({"replay"}),
+    "respx": frozenset({"replay/router", "intercept"}),
+    "opentelemetry": frozenset({"capture"}),
+}
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def part_of(path: Path) -> str:
+    """Name the part that a module belongs to: its folder or file directly below the package."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Yield the dotted names that a module imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def rank(part: str) -> int:
+    return next(index for index, layer in enumerate(LAYERS) if part in layer)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_imports_point_down(path: Path) -> None:
+    """A part imports only parts of lower layers, and itself."""
+    part = part_of(path)
+    if part == "__init__":
+        return
+    wanted = {name.split(".")[1] for name in imports(path) if name.startswith("pytest_llmtrace.")}
+    known = {name for layer in LAYERS for name in layer}
+    upward = {other for other in wanted & known - {part} if rank(other) >= rank(part)}
+    assert not upward, f"{part} imports {sorted(upward)}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_third_parties_stay_in_their_place(path: Path) -> None:
+    """Each third party is imported only where it belongs."""
+    here = {part_of(path), path.relative_to(PACKAGE).with_suffix("").as_posix()}
+    for name in imports(path):
+        allowed = THIRD_PARTIES.get(name.split(".")[0])
+        assert allowed is None or allowed & here, f"{path.name} imports {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_private_names_of_others_stay_in_internals(path: Path) -> None:
+    """Private modules and names of other packages are imported only in a module named `_x_internals`."""
+    if path.stem.endswith("_internals"):
+        return
+    foreign = (name for name in imports(path) if not name.startswith("pytest_llmtrace") and name != "__future__")
+    private = [name for name in foreign if re.search(r"(^|\.)_[a-z]", name)]
+    assert not private
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_sizes(path: Path) -> None:
+    """No module is longer than 400 lines, no function longer than 60."""
+    text = path.read_text(encoding="utf-8")
+    assert text.count("\n") <= 400
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < 60, node.name
+
+
+def test_plugin_is_cheap_when_unused() -> None:
+    """Importing the plugin imports no OpenTelemetry SDK, vcrpy, respx or HTTP library."""
+    heavy = ("opentelemetry", "vcr", "respx", "httpx", "httpx2", "httpcore", "openai", "anthropic", "yaml")
+    code = f"import sys, pytest_llmtrace.plugin; print([name for name in {heavy!r} if name in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_plugin_bodies_are_short() -> None:
+    """The hooks and fixtures of the plugin parse, build and delegate in ten lines or fewer."""
+    for node in ast.walk(ast.parse((PACKAGE / "plugin.py").read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef):
+            assert (node.end_lineno or 0) - node.body[0].lineno <= 10, node.name
