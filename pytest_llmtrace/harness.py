@@ -21,8 +21,6 @@ from pytest_llmtrace.tree import SpanTree
 from pytest_llmtrace.views import ExchangeView, SpanView
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import ReadableSpan
-
     from pytest_llmtrace.replay.gateways import Gateway
     from pytest_llmtrace.replay.router import Router
 
@@ -176,9 +174,9 @@ class LLMTrace:
         return self._book.metrics()
 
     @property
-    def exporter(self) -> Exporter:
+    def exporter(self) -> capture.FinishedSpans:
         """The captured spans, as `InMemorySpanExporter` would hand them out."""
-        return Exporter(self._book)
+        return capture.FinishedSpans(self._book)
 
     # --- what was replayed ---
 
@@ -269,7 +267,7 @@ class LLMTrace:
         """Count what was seen, as plain data: exchanges by origin, LLM spans by scope, ids of findings."""
         evidence, verdict = self._judged or self.judge(complete=False)
         return {
-            "exchanges": dict(Counter(exchange.origin for exchange in evidence.exchanges)),
+            "exchanges": dict(Counter(exchange.origin.partition(", interaction")[0] for exchange in evidence.exchanges)),
             "spans": dict(Counter(span.scope for call in evidence.calls for span in call.spans)),
             "findings": [finding.check for finding in verdict.findings],
         }
@@ -320,21 +318,6 @@ class LLMTrace:
             return "next: print(llmtrace.tree()) shows all spans, with those that have not ended"
         absence = self._book.absence(exchange.ambient for exchange in self._ledger.exchanges())
         return f"nothing was captured: {absence.why}\nnext: {absence.next}" if absence else ""
-
-
-class Exporter:
-    """The captured spans of a trace in the shape of `InMemorySpanExporter`, for suites that migrate."""
-
-    def __init__(self, book: capture.Book) -> None:
-        self._book = book
-
-    def get_finished_spans(self) -> tuple[ReadableSpan, ...]:
-        """Return the ended spans, in the order in which they ended."""
-        return self._book.finished()
-
-    def clear(self) -> None:
-        """Forget the spans captured so far; the checks forget them too."""
-        self._book.clear()
 
 
 @contextmanager

@@ -13,11 +13,12 @@ __all__ = ["UNMATCHED", "UNPLAYED"]
 def _unmatched(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     for exchange in evidence.exchanges:
         if exchange.outcome is Outcome.REFUSED:
-            yield check.finding(title_of_exchange(exchange), ("found", exchange.failure or "nothing answered it"))
+            found, _, advice = (exchange.failure or "nothing answered it").partition("\nnext: ")
+            yield check.finding(title_of_exchange(exchange), ("found", found), next=advice)
         else:
             yield None
     for connection in evidence.blocked:
-        yield check.finding("a connection outside httpx", ("found", connection))
+        yield check.finding("connection outside httpx", ("found", f"refused {connection}"))
 
 
 def _unplayed(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
@@ -33,7 +34,7 @@ UNMATCHED = Check(
     id="replay/unmatched",
     title="Every request is answered",
     why="nothing answered this request, so the test did not run what production runs; it never left the machine",
-    next="record it, script it with llmtrace.gateway(...), or name the host in allow_hosts=",
+    next="record or script an answer, or let the host through with allow_hosts=",
     look=_unmatched,
 )
 

@@ -1,0 +1,136 @@
+"""Bytes in, reading out."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_llmtrace import wire
+from pytest_llmtrace.model import Ambient, Exchange, Outcome, Request, Response
+
+CHAT = {"model": "gpt-4o", "messages": []}
+
+
+def exchange(
+    url: str = "https://x/v1/chat/completions",
+    body: Any = CHAT,
+    *,
+    chunks: tuple[bytes, ...] = (),
+    headers: tuple[tuple[str, str], ...] = (),
+    method: str = "POST",
+) -> Exchange:
+    sent = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Exchange(
+        index=0,
+        request=Request(method=method, url=url, body=sent),
+        response=Response(status=200, headers=headers, chunks=chunks),
+        outcome=Outcome.ANSWERED,
+        origin="a.yaml, interaction 0",
+        ambient=Ambient(),
+        started=1,
+        chunk_ticks=tuple(range(2, 2 + len(chunks))),
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "body", "api"),
+    [
+        ("https://api.openai.com/v1/chat/completions", CHAT, "chat"),
+        ("https://openrouter.ai/api/v1/chat/completions?x=1", CHAT, "chat"),
+        ("http://localhost:4000/chat/completions", CHAT, "chat"),
+        ("https://r.openai.azure.com/openai/deployments/d/chat/completions?api-version=1", {"messages": []}, "chat"),
+        ("https://api.openai.com/v1/completions", {"model": "m", "prompt": "x"}, "completions"),
+        ("https://api.openai.com/v1/responses", {"model": "m", "input": "x"}, "responses"),
+        ("https://api.openai.com/v1/responses", {"prompt": {"id": "p"}}, "responses"),
+        ("https://api.openai.com/v1/embeddings", {"model": "m", "input": ["x"]}, "embeddings"),
+        ("https://api.anthropic.com/v1/messages?beta=true", {"model": "m", "messages": []}, "messages"),
+        ("https://api.anthropic.com/v1/messages/count_tokens", {"model": "m", "messages": []}, None),
+        ("https://chat.example.com/v1/messages", {"text": "hello"}, None),
+        ("https://chat.example.com/v1/messages", [1], None),
+        ("https://api.openai.com/v1/responses", {}, None),
+        ("https://api.openai.com/v1/images/generations", {"model": "m", "prompt": "x"}, None),
+        ("https://api.openai.com/v1/chat/completions", b"\xff not JSON", None),
+    ],
+)
+def test_the_api_is_told_by_path_and_body(url: str, body: Any, api: str | None) -> None:
+    """Only what has both the path and the shape of an LLM call is one, under whatever prefix."""
+    assert wire.identify(exchange(url, body).request) == api
+    assert wire.is_llm_call(exchange(url, body)) is (api is not None)
+
+
+def test_getting_a_response_is_no_call() -> None:
+    """Fetching a stored response asks no model."""
+    assert wire.identify(exchange("https://api.openai.com/v1/responses", CHAT, method="GET").request) is None
+
+
+SSE = (("content-type", "text/event-stream"),)
+
+
+@pytest.mark.parametrize(
+    ("headers", "chunks", "model"),
+    [
+        ((), (b'{"model": "gpt-4o-2024-08-06"}',), "gpt-4o-2024-08-06"),
+        ((), (b'\n\n {"model": "a"}',), "a"),
+        ((("Content-Encoding", "gzip"),), (gzip.compress(b'{"model": "a"}'),), "a"),
+        ((("content-encoding", "deflate"),), (zlib.compress(b'{"model": "a"}'),), "a"),
+        ((("content-encoding", "deflate"),), (zlib.compress(b'{"model": "a"}', wbits=-15),), "a"),
+        ((("content-encoding", "br"),), (b'{"model": "a"}',), None),
+        (SSE, (b": hello\n\ndata: {}\n\nda", b'ta: {"model": "a"}\r\n\r\n'), "a"),
+        (SSE, (b'event: message_start\ndata: {"message": {"model": "a"}}\n\n',), "a"),
+        (SSE, (b'data: {"response":\ndata: {"model": "a"}}\n\n',), "a"),
+        (SSE, (b'data: {"model": "a"}',), "a"),
+        ((), (b'{"model": 1}',), None),
+        ((), (b"[" * 100_000,), None),
+        ((), (b"",), None),
+    ],
+)
+def test_the_response_model(headers: tuple[tuple[str, str], ...], chunks: tuple[bytes, ...], model: str | None) -> None:
+    """The served model is read from JSON and from streams, compressed or not; what cannot be read is absent."""
+    reading = wire.read(exchange(headers=headers, chunks=chunks))
+    assert reading is not None
+    assert (reading.request_model, reading.response_model) == ("gpt-4o", model)
+
+
+def test_places() -> None:
+    """Each fact says where it was read, for people."""
+    reading = wire.read(exchange(chunks=(b'{"model": "a"}',)))
+    assert reading is not None
+    assert reading.fact("response_model").place == "model, response of exchange 0, a.yaml, interaction 0"
+    assert reading.fact("cost").state == "absent"
+
+
+@pytest.mark.parametrize(
+    ("chunks", "tick"),
+    [
+        ((b"data: {}\n\n", b"data: 1\n\n", b"data: [DONE]\n\n"), 3),
+        ((b"data: {}\n\n", b": OPENROUTER PROCESSING\n\n", b"data: 1", b"\n\n"), 4),
+        ((b"data: {}\n\nevent: message_stop\ndata: {}\n\n", b"event: ping\ndata: {}\n\n"), 2),
+        ((b"data: [DONE]\n\n",), None),
+        ((), None),
+    ],
+)
+def test_the_last_content_of_a_stream(chunks: tuple[bytes, ...], tick: int | None) -> None:
+    """What only closes a stream or keeps it alive is no content; the chunk in which the last data ends counts."""
+    assert wire.last_content_tick(exchange(headers=SSE, chunks=chunks)) == tick
+
+
+def test_the_last_content_of_a_compressed_stream() -> None:
+    """A compressed stream is read as far as each chunk goes."""
+    packer = zlib.compressobj(wbits=31)
+    parts = [packer.compress(text) + packer.flush(zlib.Z_SYNC_FLUSH) for text in (b"data: 1\n\n", b"data: [DONE]\n\n")]
+    packed = exchange(headers=(*SSE, ("content-encoding", "gzip")), chunks=tuple(parts))
+    assert wire.last_content_tick(packed) == 2
+
+
+@given(st.lists(st.binary(max_size=60), max_size=5), st.sampled_from(["application/json", "text/event-stream"]))
+def test_any_bytes_are_read(chunks: list[bytes], content_type: str) -> None:
+    """No bytes make the reader raise."""
+    hostile = exchange(headers=(("content-type", content_type),), chunks=tuple(chunks))
+    wire.read(hostile)
+    wire.last_content_tick(hostile)
