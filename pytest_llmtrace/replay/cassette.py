@@ -48,13 +48,13 @@ def read_file(path: Path | str) -> bytes:
 
 def _near(path: Path) -> str:
     try:
-        names = sorted(entry.name for entry in path.parent.iterdir() if entry.is_file())
+        names = {entry.stem: entry.name for entry in sorted(path.parent.iterdir()) if entry.is_file()}
     except OSError:
         return f", and no folder {path.parent}"
-    near = difflib.get_close_matches(path.name, names, 3)
+    near = difflib.get_close_matches(path.stem, names, 3)
     if near:
-        return f"; the nearest in its folder: {', '.join(near)}"
-    return f"; none of the {len(names)} files in its folder is called alike" if names else "; its folder is empty"
+        return f"; the nearest in its folder: {', '.join(names[stem] for stem in near)}"
+    return "; no file in its folder is called alike" if names else "; its folder is empty"
 
 
 def parse(content: bytes, path: Path | str, *, label: str | None = None) -> Cassette:

@@ -88,9 +88,9 @@ class Forms:
         if not isinstance(item, dict) or not isinstance(item.get("request"), dict):
             raise self.error(f"{name} has no `request`: the file is cut off here, or no cassette", item)
         request, any_body = self.request(item["request"], name)
-        if cut_off and "response" not in item:
-            raise self.error(f"{name} has no `response`, and no `version` follows: the file is cut off here", item)
         raw = item.get("response")
+        if cut_off and raw is None:
+            raise self.error(f"{name} has no `response`, and no `version` follows: the file is cut off here", item)
         return Recording(
             index=index,
             request=request,
@@ -185,7 +185,7 @@ class Forms:
         if headers is None:
             return ()
         pairs = list(headers.items()) if isinstance(headers, dict) else headers
-        if not isinstance(pairs, list) or not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs):  # noqa: PLR2004
+        if not isinstance(pairs, list) or not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs):
             raise self.error(f"{owner} has headers that are no mapping", raw)
         return tuple(
             (_word(name), _word(value))

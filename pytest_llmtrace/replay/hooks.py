@@ -170,7 +170,7 @@ def _after_load(recording: Recording, settings: ReplaySettings) -> Recording | N
         result = hook(*shown, None) if _takes_cassette(hook) else hook(*shown)
         if result is None:
             return None
-        if not isinstance(result, tuple | list) or len(result) != 2:  # noqa: PLR2004
+        if not isinstance(result, tuple | list) or len(result) != 2:
             name = getattr(hook, "__qualname__", repr(hook))
             raise UsageError(
                 f"after_load_interaction: {name} returned {type(result).__name__}, not (request, response)"

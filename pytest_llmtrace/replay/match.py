@@ -61,8 +61,8 @@ class Index:
 
     def buckets(self, sent: Compared) -> Iterator[tuple[Hashable, list[Entry]]]:
         """Yield the recordings that a request may be answered with, the best first, each list in recorded order."""
-        for any_body in (False, True):
-            key = self.key(sent, any_body=any_body)
+        # One key, not two, where no body is compared.
+        for key in dict.fromkeys(self.key(sent, any_body=any_body) for any_body in (False, True)):
             if key in self._buckets:
                 yield key, self._buckets[key]
 

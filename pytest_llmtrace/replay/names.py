@@ -40,7 +40,8 @@ def resolve(name: str, *, dirs: Sequence[Path], builtin: Sequence[Path] | None =
 
 def find(name: str, *, dirs: Sequence[Path]) -> Path | None:
     """Return the file of a cassette by its name, None if there is no such file."""
-    candidates = (candidate for directory in dirs for candidate in _candidates(directory / name))
+    where = [Path()] if Path(name).is_absolute() else dirs
+    candidates = (candidate for directory in where for candidate in _candidates(directory / name))
     return next((candidate for candidate in candidates if candidate.is_file()), None)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from pytest_llmtrace.model import Answer, Answerer, Cassette, Recording, Request, Response
 from pytest_llmtrace.replay import scrub
 from pytest_llmtrace.replay.canonical import Compared
+from pytest_llmtrace.replay.cassette import default_label
 from pytest_llmtrace.replay.differ import count_of, differences
 from pytest_llmtrace.replay.hooks import HookRequest
 from pytest_llmtrace.replay.match import Entry, Index, index_of, verdict
@@ -208,18 +209,15 @@ class Silence:
     def __init__(self, default: Path | str | None = None) -> None:
         self._default = default
 
-    def answer(self, request: Request) -> None:
+    def answer(self, request: Request) -> Answer | None:
         """Return None."""
 
-    def explain(self, request: Request) -> str:  # noqa: ARG002
+    def explain(self, request: Request) -> str:
         """Say that nothing is set up to answer."""
-        lines = ["nothing   no cassette, gateway or router is active here"]
-        if self._default is not None:
-            lines.append(f"default   the cassette {self._default} does not exist")
-        lines.append(
-            'next      name a cassette, @pytest.mark.llmtrace(cassette="..."), or script llmtrace.gateway(...)'
-        )
-        return "\n".join(lines)
+        nothing = "nothing   no cassette, gateway or router is active here"
+        if self._default is None:
+            return nothing
+        return f"{nothing}\ndefault   there is no {default_label(self._default)}"
 
     def unplayed(self) -> tuple[Recording, ...]:
         """Return nothing."""

@@ -22,6 +22,7 @@ __all__ = ["Router"]
 
 _T = TypeVar("_T")
 
+_ORDER = ("method", "scheme", "host", "port", "path", "url", "params", "headers")
 _NO_RESPONSE = Response(status=0)
 
 # The first that fits counts, so the special ones come before their bases.
@@ -141,8 +142,9 @@ async def _collect(stream: AsyncIterable[bytes], chunks: list[bytes]) -> None:
 
 
 def _parts(route: respx.Route) -> list[Any]:
-    """Return the single patterns of a route; those that match anything are empty and left out."""
-    return [part for part in route.pattern if part]
+    """Return the single patterns of a route in the order of a request line; those that match anything are left out."""
+    rank = {key: number for number, key in enumerate(_ORDER)}
+    return sorted(filter(None, route.pattern), key=lambda part: rank.get(part.key, len(rank)))
 
 
 def _described(route: respx.Route) -> str:

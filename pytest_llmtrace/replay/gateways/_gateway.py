@@ -16,10 +16,9 @@ from pytest_llmtrace.replay.gateways._script import (
     DEFAULT_TEXT,
     Failing,
     Script,
-    check_object,
     read_pieces,
+    read_texts,
     read_tool_calls,
-    sent_text,
 )
 from pytest_llmtrace.replay.gateways._usage import check_usage
 
@@ -108,22 +107,16 @@ class Gateway:
         Raises:
             UsageError: The gateway has no chat completions or no such option, or a key is not known.
         """
-        if choices is not None and (text is not None or not choices):
-            raise UsageError("choices holds the texts of the choices, one at least, and takes the place of text")
-        calls = read_tool_calls(tool_calls)
-        pieces = read_pieces(stream_chunks, text)
-        texts = tuple(choices) if choices is not None else (sent_text(text, pieces, calls, refusal),)
-        if isinstance(pieces, tuple) and len(texts) > 1:
-            raise UsageError("stream_chunks as a list cuts one text; with several choices give a number")
-        return self._add(
+        return self._say(
             "chat",
-            texts=texts,
-            usage=check_usage("chat", usage),
-            tool_calls=calls,
-            pieces=pieces,
-            model=model,
-            finish=finish_reason,
+            text=text,
+            choices=choices,
+            stream_chunks=stream_chunks,
+            tool_calls=tool_calls,
             refusal=refusal,
+            usage=usage,
+            finish=finish_reason,
+            model=model,
             reasoning=reasoning,
             cost=cost,
             provider=provider,
@@ -161,17 +154,15 @@ class Gateway:
         Raises:
             UsageError: The gateway has no responses or no such option, or a key is not known.
         """
-        calls = read_tool_calls(tool_calls)
-        pieces = read_pieces(stream_chunks, text)
-        return self._add(
+        return self._say(
             "responses",
-            texts=(sent_text(text, pieces, calls, refusal),),
-            usage=check_usage("responses", usage),
-            tool_calls=calls,
-            pieces=pieces,
-            model=model,
-            finish=incomplete,
+            text=text,
+            stream_chunks=stream_chunks,
+            tool_calls=tool_calls,
             refusal=refusal,
+            usage=usage,
+            finish=incomplete,
+            model=model,
             reasoning=reasoning,
             cost=cost,
             provider=provider,
@@ -209,18 +200,14 @@ class Gateway:
         Raises:
             UsageError: The gateway has no messages or no such option, or a key is not known.
         """
-        calls = read_tool_calls(tool_calls)
-        for call in calls:
-            check_object(call)
-        pieces = read_pieces(stream_chunks, text)
-        return self._add(
+        return self._say(
             "messages",
-            texts=(sent_text(text, pieces, calls, None),),
-            usage=check_usage("messages", usage),
-            tool_calls=calls,
-            pieces=pieces,
-            model=model,
+            text=text,
+            stream_chunks=stream_chunks,
+            tool_calls=tool_calls,
+            usage=usage,
             finish=stop_reason,
+            model=model,
             reasoning=reasoning,
             cost=cost,
             provider=provider,
@@ -343,6 +330,25 @@ class Gateway:
                 del self._queue[position]
                 return script
         return Script(api=api) if self._default else None
+
+    def _say(
+        self,
+        api: str,
+        *,
+        text: str | None,
+        stream_chunks: int | Sequence[str] | None,
+        tool_calls: Sequence[Mapping[str, Any]],
+        usage: Mapping[str, Any] | None,
+        choices: Sequence[str] | None = None,
+        refusal: str | None = None,
+        **fields: Any,
+    ) -> Self:
+        """Queue what a model says."""
+        pieces = read_pieces(stream_chunks, text)
+        calls = read_tool_calls(tool_calls, objects=api == "messages")
+        texts = read_texts(text, choices, pieces, sent_otherwise=bool(calls), refusal=refusal)
+        checked = check_usage(api, usage)
+        return self._add(api, texts=texts, pieces=pieces, tool_calls=calls, refusal=refusal, usage=checked, **fields)
 
     def _add(self, api: str | None, **fields: Any) -> Self:
         if api is not None and api not in self._profile.forms:

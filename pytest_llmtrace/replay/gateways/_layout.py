@@ -8,7 +8,7 @@ import string
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["BASE62", "HEX", "Event", "compact", "noise", "pretty", "pretty_line", "sorted_compact", "spaced", "uuid"]
+__all__ = ["BASE62", "HEX", "Event", "compact", "noise", "pretty", "pretty_line", "spaced", "uuid"]
 
 BASE62 = string.ascii_letters + string.digits
 HEX = "0123456789abcdef"
@@ -34,11 +34,6 @@ class Event:
 def compact(value: object) -> str:
     """Write JSON without white space, in the order of the keys."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def sorted_compact(value: object) -> str:
-    """Write JSON without white space, the keys sorted."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
 def spaced(value: object) -> str:

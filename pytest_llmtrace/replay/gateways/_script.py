@@ -18,12 +18,11 @@ __all__ = [
     "Failing",
     "Script",
     "ToolCall",
-    "check_object",
     "cut",
     "fragments",
     "read_pieces",
+    "read_texts",
     "read_tool_calls",
-    "sent_text",
 ]
 
 DEFAULT_TEXT = "Hello! How can I help you today?"
@@ -82,13 +81,20 @@ class Script:
         return repr(textwrap.shorten(text, 60, placeholder="..."))
 
 
-def read_tool_calls(calls: Sequence[Mapping[str, Any]]) -> tuple[ToolCall, ...]:
+def read_tool_calls(calls: Sequence[Mapping[str, Any]], *, objects: bool) -> tuple[ToolCall, ...]:
     """Read tool calls as a test writes them: `{"name": ..., "arguments": {...} or JSON text, "id": optional}`.
 
+    Args:
+        calls: The tool calls.
+        objects: Whether the API has no place for arguments that are no JSON object.
+
     Raises:
-        UsageError: A key is not known, or there is no name.
+        UsageError: A key is not known, there is no name, or the arguments are no object.
     """
-    return tuple(map(_read_tool_call, calls))
+    read = tuple(map(_read_tool_call, calls))
+    for call in read if objects else ():
+        _check_object(call)
+    return read
 
 
 def _read_tool_call(call: Mapping[str, Any]) -> ToolCall:
@@ -100,6 +106,15 @@ def _read_tool_call(call: Mapping[str, Any]) -> ToolCall:
     arguments = call.get("arguments", {})
     text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False, separators=(",", ":"))
     return ToolCall(name=call["name"], arguments=text, id=call.get("id"))
+
+
+def _check_object(call: ToolCall) -> None:
+    try:
+        value = json.loads(call.arguments)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise UsageError(f"the arguments of {call.name!r} must be a JSON object, got {call.arguments}")
 
 
 def read_pieces(stream_chunks: int | Sequence[str] | None, text: str | None) -> int | tuple[str, ...] | None:
@@ -137,32 +152,35 @@ def fragments(arguments: str) -> tuple[str, ...]:
     return tuple(re.findall(r"\w+|\W+", arguments))
 
 
-def sent_text(
-    text: str | None, pieces: int | tuple[str, ...] | None, calls: tuple[ToolCall, ...], refusal: str | None
-) -> str | None:
-    """Return the text to send: the given one, that of the pieces, or the default where nothing else is sent.
+def read_texts(
+    text: str | None,
+    choices: Sequence[str] | None,
+    pieces: int | tuple[str, ...] | None,
+    *,
+    sent_otherwise: bool,
+    refusal: str | None,
+) -> tuple[str | None, ...]:
+    """Read the texts to send, one a choice: the default where nothing else is said, None for no text.
 
     Raises:
-        UsageError: There is a refusal beside a text or tool calls.
+        UsageError: Two arguments want the same place.
     """
-    if refusal is not None and (text is not None or calls):
+    if refusal is not None and (text is not None or sent_otherwise):
         raise UsageError("a refusal takes the place of text and tool_calls")
+    if choices is not None:
+        return _read_choices(text, choices, pieces)
     if text is not None:
-        return text
+        return (text,)
     if isinstance(pieces, tuple):
-        return "".join(pieces)
-    return None if calls or refusal is not None else DEFAULT_TEXT
+        return ("".join(pieces),)
+    return (None if sent_otherwise or refusal is not None else DEFAULT_TEXT,)
 
 
-def check_object(call: ToolCall) -> None:
-    """See that a call's arguments are an object, as the messages API has them.
-
-    Raises:
-        UsageError: They are not.
-    """
-    try:
-        value = json.loads(call.arguments)
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        raise UsageError(f"the arguments of {call.name!r} must be a JSON object, got {call.arguments}")
+def _read_choices(
+    text: str | None, choices: Sequence[str], pieces: int | tuple[str, ...] | None
+) -> tuple[str | None, ...]:
+    if text is not None or not choices:
+        raise UsageError("choices holds the texts of the choices, one at least, and takes the place of text")
+    if isinstance(pieces, tuple):
+        raise UsageError("stream_chunks as a list cuts one text; with several choices give a number")
+    return tuple(choices)

@@ -8,7 +8,7 @@ from typing import Any
 from pytest_llmtrace.model import Headers
 from pytest_llmtrace.replay.gateways import chat, embeddings, errors, responses
 from pytest_llmtrace.replay.gateways._form import Form, Mode, Profile
-from pytest_llmtrace.replay.gateways._layout import Event, compact, sorted_compact, uuid
+from pytest_llmtrace.replay.gateways._layout import Event, compact, uuid
 from pytest_llmtrace.replay.gateways._reply import Reply
 from pytest_llmtrace.replay.gateways.openai import dated
 
@@ -30,10 +30,21 @@ _PROMPT = [
 ]
 
 
+def _ordered(value: Any) -> Any:
+    """Sort all keys, but not those of the findings about the prompt, which another service writes."""
+    if isinstance(value, Mapping):
+        return {key: value[key] if key == "prompt_filter_results" else _ordered(value[key]) for key in sorted(value)}
+    return [_ordered(item) for item in value] if isinstance(value, list) else value
+
+
+def _sorted(value: Any) -> str:
+    return compact(_ordered(value))
+
+
 class _Sorted(Form):
     error = staticmethod(errors.azure)
-    dump = staticmethod(sorted_compact)
-    dump_event = staticmethod(sorted_compact)
+    dump = staticmethod(_sorted)
+    dump_event = staticmethod(_sorted)
 
 
 class Chat(_Sorted, chat.Chat):
@@ -55,15 +66,22 @@ class Chat(_Sorted, chat.Chat):
 
     def events(self, reply: Reply) -> Iterator[Event]:
         """Yield the events of a whole stream."""
-        prompt = {"prompt_filter_results": _PROMPT}
-        # The one event whose inner keys are not sorted.
-        yield Event(data=compact({"choices": [], "created": 0, "id": "", "model": "", "object": "", **prompt}))
+        empty = {"choices": [], "created": 0, "id": "", "model": "", "object": ""}
+        yield Event(data={**empty, "prompt_filter_results": _PROMPT})
         yield from super().events(reply)
 
     def piece(self, reply: Reply, index: int, delta: chat.Delta, *, finish: str | None = None) -> Mapping[str, Any]:
         """Return one choice of a chunk."""
         found = self.found(reply) if finish == "content_filter" else _FOUND if delta.get("content") else {}
         return {**super().piece(reply, index, delta, finish=finish), "content_filter_results": found}
+
+    def chunk(
+        self, reply: Reply, choices: chat.Choices, *, usage: Mapping[str, Any] | None = None, counts: bool = False
+    ) -> Event:
+        """Return one chunk."""
+        data = dict(super().chunk(reply, choices, usage=usage).data)
+        del data["service_tier"]
+        return Event(data=data, counts=counts)
 
 
 class Responses(responses.Responses):

@@ -12,7 +12,7 @@ from pytest_llmtrace.replay.gateways._form import DONE, Mode, Profile
 from pytest_llmtrace.replay.gateways._layout import HEX, Event, spaced, uuid
 from pytest_llmtrace.replay.gateways._reply import CREATED, Reply
 from pytest_llmtrace.replay.gateways._script import ToolCall, cut
-from pytest_llmtrace.replay.gateways._usage import merged, priced
+from pytest_llmtrace.replay.gateways._usage import priced
 
 __all__ = ["PROFILE"]
 
@@ -27,7 +27,8 @@ class Chat(chat.Chat):
     def usage(self, reply: Reply) -> dict[str, Any]:
         """Return the usage, with what this gateway adds."""
         plain = super().usage(reply)
-        return merged({"completion_tokens": 0, "prompt_tokens": 0, "total_tokens": 0}, plain)
+        order = ("completion_tokens", "prompt_tokens", "total_tokens", "completion_tokens_details")
+        return {name: plain[name] for name in (*order, *plain)}
 
     def body(self, reply: Reply) -> Mapping[str, Any]:
         """Return the JSON of a whole reply."""

@@ -73,7 +73,8 @@ class Chat(_Ours, chat.Chat):
             "prompt_tokens": plain["prompt_tokens"],
             "completion_tokens": plain["completion_tokens"],
             "total_tokens": plain["total_tokens"],
-            **cost,
+            "cost": cost["cost"],
+            "is_byok": cost["is_byok"],
             "prompt_tokens_details": {
                 "cached_tokens": 0,
                 "cache_write_tokens": 0,
@@ -81,6 +82,7 @@ class Chat(_Ours, chat.Chat):
                 "video_tokens": 0,
             },
             "completion_tokens_details": {"reasoning_tokens": 0, "image_tokens": 0, "audio_tokens": 0},
+            "cost_details": cost["cost_details"],
         }
         return merged(skeleton, given)
 

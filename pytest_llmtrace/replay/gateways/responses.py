@@ -210,7 +210,7 @@ def _reasoning_events(reply: Reply, item: Mapping[str, Any]) -> Iterator[Event]:
 def _call_events(reply: Reply, item: Mapping[str, Any]) -> Iterator[Event]:  # noqa: ARG001 - one of a family
     for fragment in fragments(item["arguments"]):
         yield _event("response.function_call_arguments.delta", counts=True, delta=fragment)
-    yield _event("response.function_call_arguments.done", arguments=item["arguments"], name=item["name"])
+    yield _event("response.function_call_arguments.done", arguments=item["arguments"])
 
 
 _EVENTS = {"message": _message_events, "reasoning": _reasoning_events, "function_call": _call_events}

@@ -1,0 +1,168 @@
+"""A cassette is parsed once, and a cache that is of no use only costs the time to parse again."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.errors import CassetteError
+from pytest_llmtrace.replay import cache, cassette
+from pytest_llmtrace.replay.cache import CassetteCache
+
+TAPE = """interactions:
+- request: {method: POST, uri: 'https://a.test/v1', headers: {A: [b, c]}, body: !!binary /w==}
+  response:
+    status: {code: 200, message: OK}
+    headers: {content-type: [text/event-stream]}
+    body: {string: "data: é\\n\\ndata: 2\\n\\n"}
+    llmtrace: {chunks: [10, 9], offsets: [0.25, 0.5]}
+- request: {method: POST, uri: 'https://a.test/v1'}
+  response: null
+  llmtrace: {failure: connect-error}
+- request: {method: GET, uri: 'https://a.test/v1'}
+  response: {status: 200, body: !!binary //4=}
+version: 1
+llmtrace: {origin: written}
+"""
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return the paths that were parsed, in order."""
+    paths = []
+
+    def parse(content: Any, path: Any, **kwargs: Any) -> Any:
+        paths.append(path)
+        return cassette.parse(content, path, **kwargs)
+
+    monkeypatch.setattr(cache, "parse", parse)
+    return paths
+
+
+def test_once_in_a_process(write: Callable[..., Path], parsed: list[Path]) -> None:
+    """A thousand tests parse their cassette once; each may name it as it likes."""
+    path = write(TAPE)
+    loaded = CassetteCache()
+    cassettes = [loaded.load(path, label=f"label {number % 2}") for number in range(1000)]
+    assert len(parsed) == 1
+    assert [each.label for each in cassettes[:2]] == ["label 0", "label 1"]
+    assert cassettes[0].recordings is cassettes[1].recordings
+
+
+def test_once_in_all_runs(write: Callable[..., Path], tmp_path: Path, parsed: list[Path]) -> None:
+    """What comes from the disk is equal to what was parsed."""
+    path = write(TAPE)
+    first = CassetteCache(tmp_path / "cache").load(path)
+    second = CassetteCache(tmp_path / "cache").load(path)
+    assert len(parsed) == 1
+    assert first == second == cassette.load(path)
+    (file,) = (tmp_path / "cache").iterdir()
+    assert json.loads(file.read_bytes().partition(b"\n")[2])["origin"] == {"origin": "written"}
+
+
+def test_an_unchanged_file_is_not_read_again(write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that has been the same for a while is known by its size and times alone."""
+    path = write(TAPE)
+    monkeypatch.setattr(cache, "SETTLED_NS", 0)
+    loaded = CassetteCache()
+    first = loaded.load(path)
+    monkeypatch.setattr(cache, "read_file", None)
+    assert loaded.load(path) is first
+
+
+@pytest.mark.parametrize("settled", [0, cache.SETTLED_NS])
+def test_a_changed_file_is_read_again(
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, settled: Any
+) -> None:
+    """A change is seen at once, also one that keeps the file's size."""
+    monkeypatch.setattr(cache, "SETTLED_NS", settled)
+    path = write(TAPE)
+    loaded = CassetteCache()
+    loaded.load(path)
+    if settled:
+        times = path.stat()
+        write(TAPE.replace("v1", "v2"))
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    else:
+        write(TAPE.replace("v1", "v22"))
+    assert "/v2" in loaded.load(path).recordings[0].request.url
+
+
+def damaged(content: bytes) -> list[bytes]:
+    return [
+        b"",
+        b"no number\n{}",
+        content[:-1],
+        content[:40] + b"x" + content[41:],
+        b"2745614147\n{}",
+        b"223132457\n[]",
+    ]
+
+
+@pytest.mark.parametrize("which", range(6))
+def test_a_broken_cache_file_is_parsed_over(
+    write: Callable[..., Path], tmp_path: Path, parsed: list[Path], which: Any
+) -> None:
+    """A cache file that is cut off, altered or not ours is replaced."""
+    path = write(TAPE)
+    first = CassetteCache(tmp_path / "cache").load(path)
+    (file,) = (tmp_path / "cache").iterdir()
+    good = file.read_bytes()
+    file.write_bytes(damaged(good)[which])
+    assert CassetteCache(tmp_path / "cache").load(path) == first
+    assert len(parsed) == 2
+    assert file.read_bytes() == good
+
+
+def test_no_place_to_write(write: Callable[..., Path], parsed: list[Path]) -> None:
+    """A directory that cannot be made, as on a read-only disk, costs nothing but time."""
+    path = write(TAPE)
+    blocked = write("a file", "blocked") / "cache"
+    for _ in range(2):
+        assert len(CassetteCache(blocked).load(path).recordings) == 3
+    assert len(parsed) == 2
+
+
+def test_nothing_is_left_of_a_failed_write(
+    write: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cache file is there whole or not at all."""
+
+    def full(source: Any, target: Any) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Path, "replace", full)
+    assert len(CassetteCache(tmp_path / "cache").load(write(TAPE)).recordings) == 3
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_old_entries_are_dropped(write: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The directory does not grow without end."""
+    monkeypatch.setattr(cache, "ON_DISK", 4)
+    loaded = CassetteCache(tmp_path / "cache")
+    for number in range(12):
+        loaded.load(write(TAPE.replace("v1", f"v{number}")))
+        assert len(list((tmp_path / "cache").iterdir())) <= 4
+
+
+def test_errors_name_the_file_each_time(write: Callable[..., Path], tmp_path: Path) -> None:
+    """A file that is no cassette is never cached; a missing one is told as by the loader."""
+    loaded = CassetteCache(tmp_path / "cache")
+    for name in ("a.yaml", "b.yaml"):
+        with pytest.raises(CassetteError, match=name):
+            loaded.load(write("a: 1", name))
+    with pytest.raises(CassetteError, match="no such cassette"):
+        loaded.load(tmp_path / "c.yaml")
+    assert not (tmp_path / "cache").exists()
+
+
+def test_load_shares_one_cache_a_directory(write: Callable[..., Path], tmp_path: Path, parsed: list[Path]) -> None:
+    """The function parses once for each directory that it is given, and is the cache's load otherwise."""
+    path = write(TAPE)
+    first = cache.load(path, cache_dir=tmp_path / "cache")
+    assert cache.load(path, cache_dir=tmp_path / "cache", label=first.label) is first
+    assert cache.load(path) == first
+    assert len(parsed) == 2

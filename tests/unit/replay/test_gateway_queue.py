@@ -1,0 +1,310 @@
+"""What is queued is played once, by API path, in order; what is wrong is said when it is queued."""
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.model import Answer, Request
+from pytest_llmtrace.replay.gateways import Gateway
+
+CHAT = "https://api.openai.com/v1/chat/completions"
+
+
+def post(url: str = CHAT, **body: Any) -> Request:
+    """Return a POST request with a JSON body."""
+    return Request(method="POST", url=url, body=json.dumps({"model": "m", **body}).encode())
+
+
+def text_of(answer: Answer | None) -> str:
+    """Return the text of a chat completion."""
+    assert answer is not None
+    text = json.loads(answer.response.body)["choices"][0]["message"]["content"]
+    assert isinstance(text, str)
+    return text
+
+
+# --- matching ---
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        CHAT,
+        "http://localhost:4000/chat/completions",
+        "https://openrouter.ai/api/v1/chat/completions/",
+        "https://a.openai.azure.com/openai/deployments/d/chat/completions?api-version=2024-02-01",
+    ],
+)
+def test_a_reply_is_found_by_the_path_of_its_api_on_any_host(url: str) -> None:
+    """Host, prefix and query do not matter."""
+    assert text_of(Gateway("openai").chat(text="hi").answer(post(url))) == "hi"
+
+
+@pytest.mark.parametrize(
+    ("url", "method"),
+    [
+        (CHAT, "GET"),
+        ("https://api.openai.com/v1/completions", "POST"),
+        ("https://api.openai.com/v1/models", "POST"),
+        ("https://api.openai.com/v1/threads/thread_1/messages", "POST"),
+        ("https://api.anthropic.com/v1/messages/count_tokens", "POST"),
+    ],
+)
+def test_other_requests_are_left_to_others(url: str, method: str) -> None:
+    """Even a gateway with a default reply answers its own APIs only."""
+    gateway = Gateway("openrouter", default=True)
+    assert gateway.answer(Request(method=method, url=url, body=b"{}")) is None
+
+
+def test_replies_are_played_in_order_each_once() -> None:
+    """The queue of an API is first in, first out; then nothing answers."""
+    gateway = Gateway("openai").chat(text="one").embeddings().chat(text="two")
+    assert [text_of(gateway.answer(post())) for _ in range(2)] == ["one", "two"]
+    assert gateway.answer(post()) is None
+    assert gateway.unplayed() == ("reply 2, embeddings: made vectors",)
+    assert (gateway.total, gateway.origin) == (3, "scripted openai")
+
+
+def test_an_error_answers_whatever_api_is_asked_next_unless_one_is_named() -> None:
+    """An error that is queued first comes first, for any API; one with `api` waits for it."""
+    gateway = Gateway("openai").error(500, api="embeddings").error(429).chat(text="hi")
+    statuses = [answer.response.status for answer in map(gateway.answer, [post(), post()]) if answer]
+    assert statuses == [429, 200]
+    assert gateway.unplayed() == ("reply 1, embeddings: error 500",)
+
+
+def test_the_default_reply_comes_when_nothing_is_queued() -> None:
+    """Queued replies come first, the default as often as it is asked for, and it is never left over."""
+    gateway = Gateway("openai", default=True).chat(text="first")
+    texts = [text_of(gateway.answer(post())) for _ in range(3)]
+    assert texts == ["first", *["Hello! How can I help you today?"] * 2]
+    assert (gateway.unplayed(), gateway.total) == ((), 1)
+
+
+@pytest.mark.parametrize(
+    ("gateway", "url", "origin"),
+    [
+        (Gateway("anthropic").messages(), "https://x/v1/messages", "scripted anthropic messages"),
+        (Gateway("azure").chat(), CHAT, "scripted azure chat"),
+        (Gateway("openai").error(429), CHAT, "scripted openai chat, error 429"),
+    ],
+)
+def test_an_answer_says_where_it_comes_from(gateway: Gateway, url: str, origin: str) -> None:
+    """Reports name the gateway and the API."""
+    answer = gateway.answer(post(url))
+    assert answer is not None
+    assert answer.origin == origin
+
+
+def test_threads_never_share_a_reply() -> None:
+    """Each of many threads gets its own reply, with its own id."""
+    gateway = Gateway("openai")
+    for number in range(50):
+        gateway.chat(text=str(number))
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(gateway.answer, [post()] * 50))
+    bodies = [json.loads(answer.response.body) for answer in answers if answer]
+    assert len({body["id"] for body in bodies}) == 50
+    assert {body["choices"][0]["message"]["content"] for body in bodies} == set(map(str, range(50)))
+
+
+# --- what the request decides ---
+
+
+def test_a_stream_is_cut_as_asked() -> None:
+    """A number cuts into so many pieces, a list gives them; without either it is cut by words."""
+
+    def pieces(gateway: Gateway) -> list[str]:
+        answer = gateway.answer(post(stream=True))
+        assert answer is not None
+        chunks = [json.loads(chunk[6:]) for chunk in answer.response.chunks if b"[DONE]" not in chunk]
+        return [content for chunk in chunks if (content := chunk["choices"][0]["delta"].get("content"))]
+
+    assert pieces(Gateway("openai").chat(text="Hello you two")) == ["Hello", " you", " two"]
+    assert pieces(Gateway("openai").chat(text="abcdef", stream_chunks=2)) == ["abc", "def"]
+    assert pieces(Gateway("openai").chat(stream_chunks=["a", "bc"])) == ["a", "bc"]
+
+
+def test_the_model_is_the_served_one_unless_it_is_given() -> None:
+    """Azure takes the requested model from the path where the body has none."""
+    url = "https://a.openai.azure.com/openai/deployments/team/chat/completions"
+    bare = Request(method="POST", url=url, body=b"{}")
+    given, plain = (Gateway("azure").chat(model="gpt-x"), Gateway("azure").chat())
+    models = [json.loads(gateway.answer(bare).response.body)["model"] for gateway in (given, plain)]  # type: ignore[union-attr]
+    assert models == ["gpt-x", "team"]
+
+
+@pytest.mark.parametrize("body", [b"", b"not json", b"[1]", b"\xff"])
+def test_a_body_that_is_no_json_object_gets_the_plain_reply(body: bytes) -> None:
+    """The path alone decides; what the body does not say is left at its default."""
+    answer = Gateway("openai").chat(text="hi").answer(Request(method="POST", url=CHAT, body=body))
+    assert text_of(answer) == "hi"
+
+
+def test_totals_that_are_given_stand() -> None:
+    """A test may let a gateway lie."""
+    answer = Gateway("openai").chat(usage={"prompt_tokens": 1, "total_tokens": 99}).answer(post())
+    assert answer is not None
+    usage = json.loads(answer.response.body)["usage"]
+    assert (usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"]) == (1, 8, 99)
+
+
+# --- explanations ---
+
+
+@pytest.mark.parametrize(
+    ("gateway", "request_", "explanation"),
+    [
+        (
+            Gateway("azure"),
+            Request(method="GET", url="https://x/v1/models?page=2"),
+            (
+                "scripted azure answers POST to .../chat/completions, .../responses, .../embeddings; "
+                "this is GET /v1/models"
+            ),
+        ),
+        (
+            Gateway("anthropic"),
+            post(),
+            "scripted anthropic has no chat API; openai, openrouter, litellm, anannas and azure have",
+        ),
+        (
+            Gateway("openai").responses(text="hi").error(429, api="embeddings"),
+            post(),
+            (
+                "scripted openai has no reply left for chat (2 queued, 0 played); waiting for other APIs: "
+                "reply 1, responses: 'hi', reply 2, embeddings: error 429"
+            ),
+        ),
+        (Gateway("openai"), post(), "scripted openai has no reply left for chat (0 queued, 0 played)"),
+    ],
+)
+def test_an_unanswered_request_is_explained(gateway: Gateway, request_: Request, explanation: str) -> None:
+    """The text says what would have been answered, and what is left."""
+    assert gateway.explain(request_) == explanation
+
+
+def test_what_was_not_played_is_described() -> None:
+    """Each description says which reply, of which API, and what it would have said."""
+    calls = [{"name": "get_weather"}, {"name": "get_time"}]
+    gateway = Gateway("litellm").chat(text="x " * 60).messages(tool_calls=calls).error(503)
+    gateway.embeddings(vectors=[[1.0]]).responses(refusal="No.")
+    assert gateway.unplayed() == (
+        f"reply 1, chat: {'x ' * 28 + 'x...'!r}",
+        "reply 2, messages: calls get_weather, get_time",
+        "reply 3, any API: error 503",
+        "reply 4, embeddings: 1 vectors",
+        "reply 5, responses: 'No.'",
+    )
+
+
+# --- wrong use ---
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (
+            lambda: Gateway("opnrouter"),
+            (
+                "unknown gateway 'opnrouter': did you mean 'openrouter'? "
+                "known: anannas, anthropic, azure, litellm, openai, openrouter"
+            ),
+        ),
+        (
+            lambda: Gateway("anthropic").chat(),
+            "anthropic has no chat API; openai, openrouter, litellm, anannas and azure have",
+        ),
+        (
+            lambda: Gateway("openai").messages(),
+            "openai has no messages API; anthropic, openrouter, litellm and anannas have",
+        ),
+        (
+            lambda: Gateway("openai").error(429, api="mesages"),
+            "unknown API 'mesages': did you mean 'messages'? known: chat, embeddings, messages, responses",
+        ),
+        (
+            lambda: Gateway("openai").chat(usage={"prompt_token": 1}),
+            (
+                "unknown usage field of chat 'prompt_token': did you mean 'prompt_tokens'? known: completion_tokens, "
+                "completion_tokens_details, cost, "
+                "cost_details, is_byok, prompt_tokens, prompt_tokens_details, total_tokens"
+            ),
+        ),
+        (
+            lambda: Gateway("openai").chat(usage={"prompt_tokens_details": {"cached": 1}}),
+            (
+                "unknown field of prompt_tokens_details 'cached': did you mean 'cached_tokens'? known: audio_tokens, "
+                "cache_write_tokens, cached_tokens, image_tokens, text_tokens, video_tokens"
+            ),
+        ),
+        (
+            lambda: Gateway("openai").chat(tool_calls=[{"name": "f", "argument": {}}]),
+            "unknown key of a tool call 'argument': did you mean 'arguments'? known: arguments, id, name",
+        ),
+        (
+            lambda: Gateway("openai").chat(tool_calls=[{"id": "1"}]),
+            'a tool call needs a name: {"name": "get_weather", "arguments": {...}}, got {\'id\': \'1\'}',
+        ),
+        (
+            lambda: Gateway("anthropic").messages(tool_calls=[{"name": "f", "arguments": "[1]"}]),
+            "the arguments of 'f' must be a JSON object, got [1]",
+        ),
+        (lambda: Gateway("openai").chat(stream_chunks=0), "stream_chunks must be 1 or more, got 0"),
+        (
+            lambda: Gateway("openai").chat(stream_chunks="abc"),
+            "stream_chunks is a number of pieces or a list of them, got the text 'abc'",
+        ),
+        (
+            lambda: Gateway("openai").chat(text="abc", stream_chunks=["a", "b"]),
+            "stream_chunks join to 'ab', but text is 'abc'",
+        ),
+        (
+            lambda: Gateway("openai").chat(choices=["a", "b"], stream_chunks=["a", "b"]),
+            "stream_chunks as a list cuts one text; with several choices give a number",
+        ),
+        (
+            lambda: Gateway("openai").chat(text="a", choices=["b"]),
+            "choices holds the texts of the choices, one at least, and takes the place of text",
+        ),
+        (
+            lambda: Gateway("openai").chat(text="a", refusal="b"),
+            "a refusal takes the place of text and tool_calls",
+        ),
+        (
+            lambda: Gateway("openai").chat(reasoning="hm"),
+            "openai has no 'reasoning' on the wire; openrouter, litellm and anannas have",
+        ),
+        (
+            lambda: Gateway("openai").chat(cost=1.0),
+            "openai has no 'cost' on the wire; openrouter, litellm and anannas have",
+        ),
+        (lambda: Gateway("litellm").chat(provider="x"), "litellm has no 'provider' on the wire; openrouter has"),
+        (
+            lambda: Gateway("openai").chat(older=True),
+            "openai has no 'older' on the wire; anthropic, litellm and anannas have",
+        ),
+        (lambda: Gateway("openai").error(200), "an error has a status from 400 to 599, got 200"),
+        (
+            lambda: Gateway("openai").error(500, after=-1),
+            "after counts pieces of text, 0 or more, got -1",
+        ),
+    ],
+)
+def test_wrong_use_is_said_when_it_happens(wrong: Callable[[], object], message: str) -> None:
+    """Each mistake has its own sentence, with the nearest that would have been right."""
+    with pytest.raises(UsageError) as caught:
+        wrong()
+    assert str(caught.value) == message
+
+
+def test_nothing_is_queued_by_a_wrong_call() -> None:
+    """A call that raises leaves the queue as it was."""
+    gateway = Gateway("openai")
+    with pytest.raises(UsageError):
+        gateway.chat(cost=1.0)
+    assert (gateway.total, gateway.unplayed()) == (0, ())

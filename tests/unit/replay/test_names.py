@@ -1,0 +1,113 @@
+"""Names of cassettes, and the files that they mean."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.errors import CassetteError
+from pytest_llmtrace.replay import builtin_dirs, default_name, default_path, find, resolve
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("openrouter/chat", "one/openrouter/chat.yaml"),
+        ("openrouter/chat.yaml", "one/openrouter/chat.yaml"),
+        ("short", "one/short.yml"),
+        ("data", "one/data.json"),
+        ("v1.5", "one/v1.5.yaml"),
+        ("second", "two/second.yaml"),
+        ("both", "one/both.yaml"),
+    ],
+)
+def test_names_below_the_directories(write: Callable[..., Path], tmp_path: Path, name: Any, file: Any) -> None:
+    """A suffix is implied, the first directory that has the file wins."""
+    for each in ("openrouter/chat.yaml", "short.yml", "data.json", "v1.5.yaml", "both.yaml", "chat/x.yaml"):
+        write("", f"one/{each}")
+    for each in ("second.yaml", "both.yaml"):
+        write("", f"two/{each}")
+    assert resolve(name, dirs=[tmp_path / "one", tmp_path / "two"]) == tmp_path / file
+
+
+def test_absolute_path(write: Callable[..., Path], tmp_path: Path) -> None:
+    """An absolute path is taken as it is, its suffix implied too."""
+    path = write("", "chat.yaml")
+    assert resolve(str(path), dirs=[]) == resolve(str(path.with_suffix("")), dirs=[tmp_path]) == path
+
+
+def test_builtin(write: Callable[..., Path], tmp_path: Path) -> None:
+    """A `builtin:` name is looked up in the package first, then in the source checkout, and nowhere else."""
+    write("", "package/openrouter/chat.yaml")
+    write("", "checkout/openrouter/chat.yaml")
+    write("", "checkout/openrouter/stream.yaml")
+    builtin = [tmp_path / "package", tmp_path / "checkout"]
+    for name, place in (("chat", "package"), ("stream", "checkout")):
+        assert resolve(f"builtin:openrouter/{name}", dirs=[], builtin=builtin) == (
+            tmp_path / place / "openrouter" / f"{name}.yaml"
+        )
+    with pytest.raises(CassetteError) as refused:
+        resolve("builtin:openrouter/chatt", dirs=[], builtin=builtin)
+    assert refused.value.reason.endswith("; the nearest: builtin:openrouter/chat, builtin:openrouter/stream")
+
+
+def test_builtin_directories_of_this_checkout() -> None:
+    """Those that are named exist: the package's own, or the checkout's."""
+    assert all(directory.is_dir() and directory.name == "cassettes" for directory in builtin_dirs())
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("openruter/chat", "the nearest: openrouter/chat"),
+        ("zzzzzzzzzzzzzzz", "2 others are there"),
+    ],
+)
+def test_near_names_on_a_miss(write: Callable[..., Path], tmp_path: Path, name: Any, found: Any) -> None:
+    """A name that means no file is told with the nearest that do."""
+    write("", "openrouter/chat.yaml")
+    write("", "aaa.yaml")
+    with pytest.raises(CassetteError) as refused:
+        resolve(name, dirs=[tmp_path])
+    assert str(refused.value) == f"{name}: there is no such cassette in {tmp_path}; {found}"
+    assert find(name, dirs=[tmp_path]) is None
+
+
+def test_near_names_of_an_absolute_path(write: Callable[..., Path], tmp_path: Path) -> None:
+    """The nearest of an absolute path are those of its folder."""
+    write("", "chat.yaml")
+    with pytest.raises(CassetteError) as refused:
+        resolve(str(tmp_path / "chatt"), dirs=[])
+    assert refused.value.reason == f"there is no such cassette in {tmp_path}; the nearest: chat"
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("test_chat", "test_chat"),
+        ("test_chat[gpt-4o]", "test_chat[gpt-4o]"),
+        ("test_chat[a/b\\c:d]", "test_chat[a-b-c-d]"),
+        ("test_x[<>?%*|\"'/]", "test_x[---------]"),
+        ("test_é[\n]", "test_é[\n]"),
+    ],
+)
+def test_default_name_is_that_of_pytest_recording(name: Any, file: Any) -> None:
+    """Existing cassettes are found: functions, classes and parameters are named as pytest-recording 0.13 names them."""
+    assert default_name(name) == file
+    assert default_name(name, cls="TestClass") == f"TestClass.{file}"
+
+
+@pytest.mark.parametrize(
+    ("length", "serializer", "file"),
+    [
+        (10, None, "test_xxxxx.yaml"),
+        (10, "json", "test_xxxxx.json"),
+        (250, None, f"test_{'x' * 245}.yaml"),
+        (251, None, f"test_{'x' * 210}...9250e0cf59e370c986f872d27846fad0.yaml"),
+    ],
+)
+def test_default_path_is_that_of_pytest_recording(length: Any, serializer: Any, file: Any) -> None:
+    """The file is the same too, also where the name is too long for one."""
+    path = default_path(Path("tests"), "test_chat", "test_" + "x" * (length - 5), serializer=serializer)
+    assert path == Path("tests/cassettes/test_chat") / file

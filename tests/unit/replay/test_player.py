@@ -1,0 +1,134 @@
+"""Recordings are served in order, each once."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.model import Answer, Cassette, Failure, Recording, Request, Response
+from pytest_llmtrace.replay import Chain, Player, Silence
+
+
+def bodies(player: Player, *requests: Request) -> list[bytes | None]:
+    answers = [player.answer(request) for request in requests]
+    return [None if answer is None else answer.response.body for answer in answers]
+
+
+def served(player: Player, request: Request) -> Answer:
+    answer = player.answer(request)
+    assert answer is not None
+    return answer
+
+
+def test_identical_requests_are_served_in_recorded_order(
+    tape: Callable[..., Cassette], post: Callable[..., Request]
+) -> None:
+    """The same request gets its recordings one after the other, then none."""
+    a, b = post({"q": "a"}), post({"q": "b"})
+    player = Player(tape(a, b, a))
+    assert player.total == 3
+    assert bodies(player, a, a, b, a) == [b"reply 0", b"reply 2", b"reply 1", None]
+    assert player.unplayed() == ()
+
+
+def test_answer(tape: Callable[..., Cassette], post: Callable[..., Request]) -> None:
+    """An answer says where it comes from."""
+    reply = Response(status=200, chunks=(b"reply 0",))
+    assert Player(tape(post())).answer(post()) == Answer(response=reply, origin="tape.yaml, interaction 0")
+
+
+@pytest.mark.parametrize("match_on", [None, ["method", lambda sent, recorded: True]])
+def test_repeats(tape: Callable[..., Cassette], post: Callable[..., Request], match_on: Any) -> None:
+    """With repeats the last recording of a request is served again when all were played."""
+    player = Player(tape(post(), post()), allow_repeats=True, match_on=match_on)
+    assert bodies(player, post(), post(), post(), post()) == [b"reply 0", b"reply 1", b"reply 1", b"reply 1"]
+
+
+def test_own_matchers_play_in_order_too(tape: Callable[..., Cassette], post: Callable[..., Request]) -> None:
+    """A matcher function picks among the recordings; those that it accepts are served in order."""
+    cassette = tape(post(b"x1"), post(b"y1"), post(b"x2"))
+    player = Player(cassette, match_on=["method", lambda sent, recorded: sent.body[:1] == recorded.body[:1]])
+    assert bodies(player, post(b"x"), post(b"x"), post(b"x"), post(b"y")) == [b"reply 0", b"reply 2", None, b"reply 1"]
+
+
+def test_unplayed_in_recorded_order(tape: Callable[..., Cassette], post: Callable[..., Request]) -> None:
+    """What was not asked for is told in recorded order."""
+    player = Player(tape(post(b"1"), post(b"2"), post(b"3")))
+    player.answer(post(b"2"))
+    assert [recording.index for recording in player.unplayed()] == [0, 2]
+
+
+def test_players_of_one_cassette_are_independent(tape: Callable[..., Cassette], post: Callable[..., Request]) -> None:
+    """Each test plays the cassette from its start."""
+    cassette = tape(post())
+    assert bodies(Player(cassette), post()) == bodies(Player(cassette), post()) == [b"reply 0"]
+
+
+def test_recorded_without_a_reply(tape: Callable[..., Cassette], post: Callable[..., Request]) -> None:
+    """A recording without a reply never answers and is not missed."""
+    player = Player(tape(post(), response=None))
+    assert player.answer(post()) is None
+    assert (player.unplayed(), player.total) == ((), 0)
+
+
+@pytest.mark.parametrize("response", [None, Response(status=200, chunks=(b"half",))])
+def test_recorded_failures(tape: Callable[..., Cassette], post: Callable[..., Request], response: Any) -> None:
+    """A recorded failure is replayed, after what had arrived until then."""
+    answer = served(Player(tape(post(), response=response, failure=Failure.DISCONNECT)), post())
+    assert answer.failure is Failure.DISCONNECT
+    assert answer.response.body == (b"half" if response else b"")
+
+
+def test_threads_get_each_recording_once(tape: Callable[..., Cassette], post: Callable[..., Request]) -> None:
+    """No recording is served twice, whichever threads ask."""
+    player = Player(tape(*[post()] * 400))
+    with ThreadPoolExecutor(8) as pool:
+        origins = list(pool.map(lambda _: served(player, post()).origin, range(400)))
+    assert len(set(origins)) == 400
+    assert player.unplayed() == ()
+
+
+def test_unknown_matcher(tape: Callable[..., Cassette]) -> None:
+    """A part that is not known is a usage error."""
+    with pytest.raises(UsageError, match="match_on has the unknown name 'bodi'; did you mean 'body'"):
+        Player(tape(), match_on=["bodi"])
+
+
+def test_ten_thousand_recordings_are_as_quick_as_ten(post: Callable[..., Request]) -> None:
+    """A request finds its recording without looking at the others: none of them is compared again."""
+    requests = [post({"q": number}) for number in range(2000)]
+    recordings = tuple(
+        Recording(index=index, request=request, response=Response(status=200)) for index, request in enumerate(requests)
+    )
+    cassette = Cassette(label="big", recordings=recordings)
+    compared = []
+
+    def seen(sent: Any, recorded: Any) -> Any:
+        compared.append(recorded.body)
+        return True
+
+    player = Player(cassette, match_on=["method", "body", seen])
+    assert all(served(player, request).origin == f"big, interaction {at}" for at, request in enumerate(requests))
+    assert len(compared) == 2000
+
+
+def test_chain_asks_in_order(tape: Callable[..., Cassette], post: Callable[..., Request]) -> None:
+    """The first that answers wins; nobody else counts the request as played."""
+    first, second = Player(tape(post(b"a"))), Player(tape(post(b"a"), post(b"b")))
+    chain = Chain([first, second])
+    assert [chain.answer(post(body)) is not None for body in (b"a", b"b", b"a", b"a")] == [True, True, True, False]
+    assert chain.explain(post(b"a")) == f"{first.explain(post(b'a'))}\n{second.explain(post(b'a'))}"
+
+
+def test_silence(post: Callable[..., Request], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without anything to answer it says so, and which default cassette was looked for."""
+    monkeypatch.chdir(tmp_path)
+    nothing = "nothing   no cassette, gateway or router is active here"
+    looked_for = Silence(tmp_path / "cassettes" / "test_b.yaml")
+    assert looked_for.answer(post()) is None
+    assert looked_for.unplayed() == ()
+    assert looked_for.explain(post()) == f"{nothing}\ndefault   there is no cassettes/test_b.yaml"
+    assert Silence().explain(post()) == nothing

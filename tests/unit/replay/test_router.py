@@ -1,0 +1,244 @@
+"""The respx router answers at our port: respx's own routes and statistics, our requests and responses."""
+
+import asyncio
+import importlib
+import json
+import sys
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+import pytest
+import respx
+
+from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.model import Failure, Request
+from pytest_llmtrace.replay.router import Router
+
+URL = "https://api.openai.com/v1/chat/completions"
+HEADERS = (("host", "api.openai.com"), ("content-type", "application/json"))
+REQUEST = Request(method="POST", url=URL, headers=HEADERS, body=b'{"model": "gpt-4o", "n": 1}')
+
+
+def test_a_route_answers_and_counts_its_calls() -> None:
+    """`route.called`, the calls and what they hold are respx's own."""
+    router = Router()
+    route = router.post(URL, json={"model": "gpt-4o", "n": 1}, name="chat").respond(201, json={"ok": True})
+    answer = router.answer(REQUEST)
+    assert answer is not None
+    response = answer.response
+    assert (response.status, response.reason, response.body) == (201, "Created", b'{"ok":true}')
+    assert ("Content-Type", "application/json") in response.headers
+    assert isinstance(router, respx.Router)
+    assert (route.called, route.call_count, router["chat"] is route) == (True, 1, True)
+    assert json.loads(route.calls.last.request.content) == {"model": "gpt-4o", "n": 1}
+    assert router.calls.last.response.status_code == 201
+
+
+def test_an_answer_names_its_route() -> None:
+    """Reports say which route answered, in respx's lookup syntax."""
+    router = Router()
+    router.post(path__startswith="/v1/", name="any").respond(200)
+    answer = router.answer(REQUEST)
+    assert answer is not None
+    assert answer.origin == "respx route(method='POST', path__startswith='/v1/') named 'any'"
+
+
+def test_side_effects_run_one_after_the_other() -> None:
+    """A list of side effects is played in order."""
+    router = Router()
+    router.post(URL).side_effect = [httpx.Response(429), httpx.ConnectError("no"), httpx.Response(200)]
+    answers = [router.answer(REQUEST) for _ in range(3)]
+    assert [(answer.response.status, answer.failure) for answer in answers if answer] == [
+        (429, None),
+        (0, Failure.CONNECT_ERROR),
+        (200, None),
+    ]
+
+
+@pytest.mark.parametrize("inside_loop", [False, True])
+def test_a_side_effect_may_be_async_and_take_what_the_path_captures(inside_loop: bool) -> None:
+    """It runs in one go, whether or not the caller's thread has a running loop."""
+
+    async def reply(request: httpx.Request, model: str) -> httpx.Response:
+        return httpx.Response(200, json={"model": model, "sent": json.loads(request.content)["n"]})
+
+    async def in_loop() -> bytes:
+        return ask()
+
+    def ask() -> bytes:
+        answer = router.answer(REQUEST)
+        assert answer is not None
+        return answer.response.body
+
+    router = Router()
+    router.post(path__regex=r"/v1/(?P<model>\w+)/").mock(side_effect=reply)
+    body = asyncio.run(in_loop()) if inside_loop else ask()
+    assert json.loads(body) == {"model": "chat", "sent": 1}
+
+
+def test_a_side_effect_that_waits_is_refused() -> None:
+    """The port asks in one go, so there is nobody to wait."""
+
+    async def reply(request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(0)
+        return httpx.Response(200)
+
+    router = Router()
+    router.post(URL).mock(side_effect=reply)
+    with pytest.raises(UsageError) as caught:
+        router.answer(REQUEST)
+    assert str(caught.value) == (
+        "a side effect of llmtrace.router waits (await); it must return its response without waiting"
+    )
+
+
+def _chunks(failing: bool) -> Iterator[bytes]:
+    yield b"data: 1\n\n"
+    yield b"data: 2\n\n"
+    if failing:
+        raise httpx.ReadError("gone")
+
+
+async def _async_chunks(failing: bool) -> AsyncIterator[bytes]:
+    for chunk in _chunks(failing):
+        yield chunk
+
+
+@pytest.mark.parametrize("source", [_chunks, _async_chunks])
+@pytest.mark.parametrize(("failing", "failure"), [(False, None), (True, Failure.DISCONNECT)])
+def test_chunks_stay_apart_up_to_a_failure(source: object, failing: bool, failure: Failure | None) -> None:
+    """A stream keeps its chunks; one that breaks keeps those before, and says how it broke."""
+    assert callable(source)
+    router = Router()
+    router.post(URL).mock(return_value=httpx.Response(200, content=source(failing)))
+    answer = router.answer(REQUEST)
+    assert answer is not None
+    assert answer.response.chunks == (b"data: 1\n\n", b"data: 2\n\n")
+    assert answer.failure is failure
+
+
+@pytest.mark.parametrize(
+    ("error", "failure"),
+    [
+        (httpx.ConnectError, Failure.CONNECT_ERROR),
+        (httpx.ProxyError, Failure.CONNECT_ERROR),
+        (httpx.ConnectTimeout, Failure.CONNECT_TIMEOUT),
+        (httpx.PoolTimeout, Failure.CONNECT_TIMEOUT),
+        (httpx.ReadTimeout, Failure.READ_TIMEOUT),
+        (httpx.WriteTimeout, Failure.READ_TIMEOUT),
+        (httpx.ReadError, Failure.DISCONNECT),
+        (httpx.RemoteProtocolError, Failure.DISCONNECT),
+    ],
+)
+def test_a_connection_error_is_a_failure_before_any_response(error: type[Exception], failure: Failure) -> None:
+    """The exceptions of httpx become ours, so that httpx2 raises its own for them."""
+    router = Router()
+    route = router.post(URL).mock(side_effect=error)
+    answer = router.answer(REQUEST)
+    assert answer is not None
+    assert (answer.failure, answer.response.status, answer.response.chunks) == (failure, 0, ())
+    assert answer.origin == (
+        "respx route(method='POST', scheme='https', host='api.openai.com', path='/v1/chat/completions')"
+    )
+    assert route.called
+
+
+def test_any_other_exception_goes_through() -> None:
+    """A failed assertion in a side effect is the test's business."""
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise AssertionError(f"{request.method} is not expected here")
+
+    router = Router()
+    router.post(URL).mock(side_effect=refuse)
+    with pytest.raises(AssertionError, match="POST is not expected here"):
+        router.answer(REQUEST)
+
+
+def test_a_request_that_no_route_takes_is_left_to_others_and_explained() -> None:
+    """The nearest route is the one with the fewest differences, and each is named."""
+    router = Router()
+    router.get(URL).respond(200)
+    router.post("https://api.openai.com/v1/responses", json={"model": "gpt-5"}).respond(200)
+    assert router.answer(REQUEST) is None
+    assert router.explain(REQUEST) == (
+        "the respx router has no match among 2; nearest route(method='GET', scheme='https', host='api.openai.com', "
+        "path='/v1/chat/completions'): method is 'GET', the request has 'POST'"
+    )
+    assert router.calls.call_count == 0
+
+
+def test_a_part_that_cannot_be_read_is_a_difference() -> None:
+    """A body that is no JSON differs from any."""
+    router = Router()
+    router.post(json={"model": "gpt-5"}).respond(200)
+    explanation = router.explain(Request(method="POST", url=URL, body=b"not json"))
+    assert explanation == (
+        """the respx router has no match among 1; nearest route(method='POST', json='{"model": "gpt-5"}'): """
+        """json is '{"model": "gpt-5"}', the request has nothing that can be compared"""
+    )
+
+
+def test_a_router_without_routes_says_so() -> None:
+    """It answers nothing and has nothing left over."""
+    router = Router()
+    assert router.answer(REQUEST) is None
+    assert router.explain(REQUEST) == "the respx router has no routes"
+    assert (router.unplayed(), router.total, router.origin) == ((), 0, "respx router")
+
+
+@pytest.mark.parametrize("declining", ["pass_through", "side_effect"])
+def test_a_route_may_leave_a_request_to_others(declining: str) -> None:
+    """Passing through, and a side effect that returns None, are no answer."""
+    router = Router()
+    route = router.post(path="/v1/chat/completions")
+    if declining == "pass_through":
+        route.pass_through()
+    else:
+        route.mock(side_effect=lambda request: None)
+    assert router.answer(REQUEST) is None
+    assert router.explain(REQUEST) == (
+        "the respx router has no match among 1; nearest route(method='POST', path='/v1/chat/completions'): "
+        "it matches, but passes the request through or its side effect declined"
+    )
+
+
+def test_routes_that_were_not_called_are_unplayed() -> None:
+    """What `assert_all_called` is elsewhere is here what is left over, in order."""
+    router = Router()
+    router.post(URL).respond(200)
+    router.get("https://api.openai.com/v1/models", name="models").respond(200)
+    router.route().respond(204)
+    router.answer(REQUEST)
+    assert router.unplayed() == (
+        "route(method='GET', scheme='https', host='api.openai.com', path='/v1/models') named 'models'",
+        "route()",
+    )
+    assert router.total == 3
+
+
+def test_nothing_is_patched() -> None:
+    """A router that answers here leaves httpx's own transports alone."""
+    before = httpx.HTTPTransport.handle_request
+    router = Router()
+    router.post(URL).respond(200)
+    router.answer(REQUEST)
+    assert httpx.HTTPTransport.handle_request is before
+    assert router not in [known for mocker in _mockers() for known in mocker.routers]
+
+
+def _mockers() -> list[type[respx.mocks.Mocker]]:
+    return list(respx.mocks.Mocker.registry.values())
+
+
+@pytest.mark.parametrize("missing", ["respx", "httpx"])
+def test_a_missing_extra_is_named(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without respx, or the httpx that it needs, one sentence says what to install."""
+    for name in [name for name in sys.modules if name.split(".")[0] in ("respx", "httpx")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, "pytest_llmtrace.replay.router")
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(
+        UsageError, match=r'^llmtrace\.router needs respx \(.*\): pip install "pytest-llmtrace\[respx\]"$'
+    ):
+        importlib.import_module("pytest_llmtrace.replay.router")

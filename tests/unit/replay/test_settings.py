@@ -1,0 +1,105 @@
+"""What a `vcr_config` says about replay."""
+
+import inspect
+import re
+from typing import Any
+
+import pytest
+import vcr.config  # type: ignore[import-untyped]
+
+from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.replay.settings import DEFAULT_MATCH_ON, ReplaySettings, read_config
+
+
+def hook(*_: Any) -> None:
+    """Do nothing."""
+
+
+def agree(sent: Any, recorded: Any) -> bool:
+    """Match anything."""
+    return True
+
+
+def test_nothing_said() -> None:
+    """The default compares everything but headers, and serves each recording once."""
+    assert read_config({}) == ReplaySettings()
+    assert ReplaySettings().match_on == DEFAULT_MATCH_ON
+
+
+def test_what_matters_to_replay() -> None:
+    """Each key that changes a replay is read, in each of its forms."""
+    pattern = re.compile("x")
+    assert read_config(
+        {
+            "match_on": ("method", "url", hook, "mine"),
+            "additional_matchers": ["headers"],
+            "allow_playback_repeats": True,
+            "filter_headers": ["Authorization", ("X-Key", "X")],
+            "filter_query_parameters": ["id", ("n", hook)],
+            "filter_post_data_parameters": [("p", None)],
+            "filter_nested_post_data_parameters": True,
+            "ignore_hosts": ["a.test", pattern],
+            "ignore_localhost": True,
+            "before_record_request": hook,
+            "before_record_response": [hook, hook],
+            "decode_compressed_response": True,
+            "after_load_interaction": hook,
+            "filter_sensitive_data": [("<K>", "v")],
+        },
+        matchers={"mine": agree},
+    ) == ReplaySettings(
+        match_on=("method", "uri", hook, agree, "headers"),
+        allow_repeats=True,
+        filter_headers=frozenset({"authorization", "x-key"}),
+        filter_query=frozenset({"id", "n"}),
+        filter_body=frozenset({"p"}),
+        filter_nested=True,
+        ignore_hosts=("a.test", pattern, "localhost", "0.0.0.0", "127.0.0.1", "::1"),
+        before_request=(hook,),
+        before_response=(hook, hook),
+        decode_response=True,
+        after_load=(hook,),
+        sensitive=(("<K>", "v"),),
+    )
+
+
+def test_every_key_of_vcrpy_is_known() -> None:
+    """No key that the installed vcrpy accepts is a usage error; those of recording say nothing about replay."""
+    source = inspect.getsource(vcr.config)
+    keys = {*inspect.signature(vcr.VCR).parameters, *re.findall(r'(?:kwargs|options)\.get\(\s*"(\w+)"', source)}
+    assert {"match_on", "record_mode", "allow_playback_repeats", "ignore_hosts"} <= keys
+    assert read_config(dict.fromkeys(keys)) == ReplaySettings()
+    assert read_config({"record_mode": "none", "serializer": "mine", "path": "x", "inject": True}) == ReplaySettings()
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"match_onn": []}, "vcr_config has the unknown key 'match_onn'; did you mean 'match_on'?"),
+        ({"zzz": 1}, "vcr_config has the unknown key 'zzz'"),
+        ({"ours_": 1}, "vcr_config has the unknown key 'ours_'; did you mean 'ours'?"),
+        (
+            {"match_on": ["metod"]},
+            "match_on has the unknown name 'metod'; did you mean 'method'?; a matcher of your own: pass the function",
+        ),
+        ({"match_on": "method"}, "vcr_config['match_on'] is 'method', not a list"),
+        ({"filter_headers": "x-key"}, "vcr_config['filter_headers'] is 'x-key', not a list"),
+        ({"filter_headers": [3]}, "vcr_config['filter_headers'] holds 3, which is no name"),
+        ({"before_record_response": ["x"]}, "vcr_config['before_record_response'] holds 'x', which is no function"),
+        ({"before_record_request": 3}, "vcr_config['before_record_request'] is 3, not a list"),
+        (
+            {"filter_sensitive_data": ["x"]},
+            "vcr_config['filter_sensitive_data'] holds 'x', which is no placeholder and value",
+        ),
+    ],
+)
+def test_wrong_use(config: Any, message: Any) -> None:
+    """What is not known, or has the wrong type, is a usage error with the near name."""
+    with pytest.raises(UsageError) as wrong:
+        read_config(config, own={"ours"})
+    assert str(wrong.value) == message
+
+
+def test_keys_of_the_caller() -> None:
+    """Keys that are the caller's business are let through."""
+    assert read_config({"ours": 1}, own={"ours"}) == ReplaySettings()
