@@ -267,7 +267,7 @@ class LLMTrace:
         """Count what was seen, as plain data: exchanges by origin, LLM spans by scope, ids of findings."""
         evidence, verdict = self._judged or self.judge(complete=False)
         return {
-            "exchanges": dict(Counter(exchange.origin.partition(", interaction")[0] for exchange in evidence.exchanges)),
+            "exchanges": dict(Counter(_file_of(exchange.origin) for exchange in evidence.exchanges)),
             "spans": dict(Counter(span.scope for call in evidence.calls for span in call.spans)),
             "findings": [finding.check for finding in verdict.findings],
         }
@@ -334,3 +334,8 @@ def refusing(label: str) -> Iterator[None]:
             yield
     finally:
         ledger.close()
+
+
+def _file_of(origin: str) -> str:
+    """Cut an origin down to the cassette: `cassettes/chat.yaml` of `cassettes/chat.yaml, interaction 0`."""
+    return origin.partition(", interaction ")[0]

@@ -1,0 +1,122 @@
+"""The spans of a wrapper that is written by hand, checked with ordinary asserts.
+
+The attributes are whatever the back end is asked for: a Jaeger tag, a TraceQL condition, an OpenObserve column (dots
+become underscores there; what OpenObserve computes comes with its view, `span.openobserve()`).
+"""
+
+import anthropic
+import pytest
+from manual_app import ask, ask_about, provider, run_agent, stream
+
+QUESTION = "What is OpenTelemetry?"
+ANSWER = "OpenTelemetry is an open source framework for collecting traces, metrics and logs."
+
+
+@pytest.mark.llmtrace(cassette="builtin:anthropic/stream")
+def test_stream_without_asserting_spans():
+    assert "".join(stream(QUESTION)) == ANSWER
+
+
+@pytest.mark.llmtrace(cassette="builtin:anthropic/tools")
+def test_tools_without_asserting_spans():
+    assert run_agent("Where is order A-1001?") == "Order A-1001 was shipped on Monday."
+
+
+@pytest.mark.llmtrace(cassette="builtin:anthropic/messages")
+def test_message(llmtrace):
+    assert ask(QUESTION) == ANSWER
+
+    span = llmtrace.llm_span(scope="chat-api.llm")
+    assert span.name == "anthropic.messages.create"
+    assert span.kind == "CLIENT"
+    assert span.attributes["gen_ai.system"] == "anthropic"
+    assert span.attributes["gen_ai.request.model"] == "claude-haiku-4-5"
+    assert span.attributes["gen_ai.request.max_tokens"] == 1024
+    assert span.attributes["gen_ai.response.model"] == "claude-haiku-4-5-20251001"
+    assert span.attributes["gen_ai.response.stop_reason"] == "end_turn"
+    assert span.attributes["gen_ai.usage.input_tokens"] == 12
+    assert span.attributes["gen_ai.usage.output_tokens"] == 19
+    assert span.attributes["gen_ai.latency_ms"] > 0
+    assert span.duration > 0
+    assert span.status == "OK"
+    assert span.resource["service.name"] == "chat-api"
+
+
+@pytest.mark.llmtrace(cassette="builtin:anthropic/stream")
+def test_stream(llmtrace):
+    assert "".join(stream(QUESTION)) == ANSWER
+
+    span = llmtrace.llm_span(scope="chat-api.llm")
+    assert span.name == "anthropic.messages.stream"
+    assert span.attributes["gen_ai.response.model"] == "claude-haiku-4-5-20251001"
+    assert span.attributes["gen_ai.response.stop_reason"] == "end_turn"
+    assert span.attributes["gen_ai.usage.input_tokens"] == 12
+    assert span.attributes["gen_ai.usage.output_tokens"] == 19  # not the 1 that the stream began with
+    assert 0 < span.attributes["gen_ai.time_to_first_token_ms"] <= span.attributes["gen_ai.latency_ms"]
+    assert span.status == "OK"
+
+
+@pytest.mark.llmtrace(cassette="builtin:anthropic/tools")
+def test_tools(llmtrace):
+    assert run_agent("Where is order A-1001?") == "Order A-1001 was shipped on Monday."
+
+    call, answer = llmtrace.llm_spans(name="anthropic.messages.create")
+    assert call.attributes["gen_ai.response.stop_reason"] == "tool_use"
+    assert call.attributes["gen_ai.response.tool_calls.count"] == 1
+    assert call.attributes["gen_ai.response.tool_calls.names"] == ("find_order",)
+    assert answer.attributes["gen_ai.response.stop_reason"] == "end_turn"
+
+    agent = llmtrace.span(name="agent.run")
+    assert {call.parent_id, answer.parent_id} == {agent.span_id}
+    for span in llmtrace.spans():
+        assert "A-1001" not in str(span.attributes)  # a tool's input may hold customers' data
+
+
+@pytest.mark.llmtrace(cassette="tool_returns_nothing")
+def test_agent_that_keeps_calling_the_same_tool(llmtrace):
+    run_agent("Where is order B-2002?")
+
+    names = [span.attributes.get("gen_ai.response.tool_calls.names", ()) for span in llmtrace.llm_spans()]
+    assert names == [("find_order",)] * 4 + [()]
+
+
+@pytest.mark.llmtrace(cassette="builtin:anthropic/cached")
+def test_cached_tokens(llmtrace):
+    for _ in range(2):
+        ask_about("https://example.com/handbook.pdf", "How do customers return a parcel?")
+
+    first, second = llmtrace.llm_spans(name="anthropic.messages.create")
+    assert first.attributes["gen_ai.usage.cache_write.input_tokens"] == 4212
+    assert second.attributes["gen_ai.usage.cache_read.input_tokens"] == 4212
+    assert second.attributes["gen_ai.usage.input_tokens"] == 4227  # 15 new ones and what the cache gave
+
+
+@pytest.mark.llmtrace(cassette="builtin:anthropic/messages")
+def test_no_call_is_slow_without_being_huge(llmtrace):
+    ask(QUESTION)
+
+    def slow_for_its_size(span):
+        small = span.attributes["gen_ai.usage.input_tokens"] < 2000
+        return small and span.duration > 5 and span.attributes["gen_ai.response.stop_reason"] == "end_turn"
+
+    assert not [span for span in llmtrace.llm_spans() if slow_for_its_size(span)]
+
+
+@pytest.mark.llmtrace(cassette="builtin:anthropic/error")
+def test_overloaded(llmtrace):
+    with pytest.raises(anthropic.APIStatusError):
+        ask(QUESTION)
+
+    assert len(llmtrace.exchanges()) == 2  # the SDK tried twice, which is one call and one span
+    span = llmtrace.llm_span(scope="chat-api.llm", status="ERROR")
+    assert [event.name for event in span.events] == ["exception"]
+    assert "overloaded_error" in span.events[0].attributes["exception.message"]
+    assert "gen_ai.usage.input_tokens" not in span.attributes
+
+
+@pytest.mark.llmtrace(cassette="builtin:anthropic/messages")
+def test_spans_are_seen_after_the_provider_was_shut_down(llmtrace):
+    provider.shutdown()
+    ask(QUESTION)
+
+    assert llmtrace.llm_span(scope="chat-api.llm").status == "OK"

@@ -1,0 +1,99 @@
+"""Ask free models on OpenRouter, and compare them in OpenObserve."""
+
+import json
+import os
+from collections.abc import Iterator
+
+from dotenv import load_dotenv
+from openai import OpenAI, RateLimitError
+from openinference.instrumentation.openai import OpenAIInstrumentor
+from openobserve import openobserve_init
+from opentelemetry import trace
+
+load_dotenv()
+OpenAIInstrumentor().instrument()  # before the client is created
+openobserve_init()  # the service's name comes from OTEL_SERVICE_NAME: there is no service_name argument
+
+tracer = trace.get_tracer("model-comparison")
+client = OpenAI(
+    api_key=os.environ["OPENROUTER_API_KEY"],
+    base_url="https://openrouter.ai/api/v1",
+    default_headers={"HTTP-Referer": "https://example.com", "X-Title": "Model comparison"},
+    max_retries=0,  # a free model that is rate limited stays so for a while: rather ask the next one
+)
+
+FREE_MODELS = ["openai/gpt-oss-20b:free", "google/gemma-4-31b-it:free", "qwen/qwen3-coder:free"]
+PAID_MODEL = "anthropic/claude-sonnet-4.6"
+VISION_MODEL = "openai/gpt-4o-mini"
+TOOLS = [
+    {
+        "type": "function",
+        "function": {
+            "name": "get_weather",
+            "description": "Tell the weather in a city.",
+            "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+        },
+    }
+]
+
+
+def ask(prompt: str, model: str = FREE_MODELS[0]) -> str:
+    """Return the model's answer."""
+    completion = client.chat.completions.create(model=model, messages=[{"role": "user", "content": prompt}])
+    return completion.choices[0].message.content or ""
+
+
+def compare(prompt: str) -> dict[str, str]:
+    """Ask each free model the same question."""
+    return {model: ask_or_skip(prompt, model) for model in FREE_MODELS}
+
+
+def ask_or_skip(prompt: str, model: str) -> str:
+    """Return the model's answer, or a note if it is rate limited."""
+    try:
+        return ask(prompt, model)
+    except RateLimitError:
+        return "(rate limited)"
+
+
+def stream(prompt: str) -> Iterator[str]:
+    """Yield the answer as it comes."""
+    chunks = client.chat.completions.create(
+        model=PAID_MODEL,
+        messages=[{"role": "user", "content": prompt}],
+        stream=True,
+        stream_options={"include_usage": True},
+    )
+    for chunk in chunks:
+        if chunk.choices and chunk.choices[0].delta.content:
+            yield chunk.choices[0].delta.content
+
+
+def ask_with_tools(prompt: str) -> str:
+    """Let the model look up the weather, then return its answer."""
+    messages = [{"role": "user", "content": prompt}]
+    with tracer.start_as_current_span("ask_with_tools"):
+        while True:
+            completion = client.chat.completions.create(model=PAID_MODEL, messages=messages, tools=TOOLS)
+            message = completion.choices[0].message
+            if not message.tool_calls:
+                return message.content or ""
+            messages.append(message.model_dump(include={"role", "content", "tool_calls"}))
+            for call in message.tool_calls:
+                result = get_weather(**json.loads(call.function.arguments))
+                messages.append({"role": "tool", "tool_call_id": call.id, "content": result})
+
+
+def get_weather(city: str) -> str:
+    """Pretend to look up the weather."""
+    return f"18 degrees and sunny in {city}"
+
+
+def describe(image_url: str) -> str:
+    """Describe an image."""
+    content = [
+        {"type": "text", "text": "What does this diagram show?"},
+        {"type": "image_url", "image_url": {"url": image_url, "detail": "low"}},
+    ]
+    completion = client.chat.completions.create(model=VISION_MODEL, messages=[{"role": "user", "content": content}])
+    return completion.choices[0].message.content or ""

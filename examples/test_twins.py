@@ -1,0 +1,49 @@
+"""Run each broken twin of a system, and compare everything that its failures say.
+
+A twin is a patch of one hunk in `<system>/twins`. Beside it stands the text that its tests must fail with. To write
+these texts anew: `REWRITE_TWINS=1 pytest examples/test_twins.py`, then read the difference.
+"""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+PATCHES = sorted(HERE.glob("*/twins/*.patch"))
+
+
+@pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: f"{patch.parts[-3]}-{patch.stem}")
+def test_twin_fails_as_expected(patch, tmp_path, run_pytest):
+    twin = shutil.copytree(patch.parents[1], tmp_path / "twin", ignore=shutil.ignore_patterns("twins", "__pycache__"))
+    apply(patch.read_text(), twin)
+
+    run = run_pytest(twin, "-s", "--tb=short", "-p", "no:randomly", "-p", "no:cacheprovider")
+
+    assert run.returncode == pytest.ExitCode.TESTS_FAILED, run.stdout
+    failures = failures_of(run.stdout)
+    expected = patch.with_suffix(".txt")
+    if os.environ.get("REWRITE_TWINS"):
+        expected.write_text(failures)
+    assert failures == expected.read_text()
+
+
+def apply(patch, folder):
+    """Apply a unified diff that has one file and one hunk."""
+    header, hunk = re.split(r"^@@.*\n", patch, maxsplit=1, flags=re.MULTILINE)
+    file = folder / re.search(r"^\+\+\+ b/(.*)$", header, re.MULTILINE)[1]
+    lines = hunk.splitlines(keepends=True)
+    old = "".join(line[1:] for line in lines if line[0] in " -")
+    new = "".join(line[1:] for line in lines if line[0] in " +")
+    source = file.read_text()
+    assert source.count(old) == 1, f"{file.name} has changed: write the patch anew"
+    file.write_text(source.replace(old, new))
+
+
+def failures_of(output):
+    """Return what pytest prints between the heading FAILURES and the next one, the same on every machine."""
+    failures = re.search(r"^=+ FAILURES =+\n(.*?)^=+ ", output, re.DOTALL | re.MULTILINE)[1]
+    failures = re.sub(r"\b\d+(\.\d+)? (ms|s)\b", "<duration>", failures)
+    return re.sub(r"(?<=installed and not switched on: ).*", "<instrumentors>", failures)

@@ -1,0 +1,62 @@
+"""The documents say what happens: their Python runs, and their failure texts are what pytest prints.
+
+To write the texts anew: `LLMTRACE_WRITE_DOCS=1 pytest tests/docs`, then read the difference.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+FILE = re.compile(r"# (\S+\.py)")
+
+
+def blocks(document: Path) -> list[tuple[str, str]]:
+    return [(match[1], match[2]) for match in BLOCK.finditer(document.read_text(encoding="utf-8"))]
+
+
+def failures(folder: Path) -> str:
+    """Run pytest in a folder, and return what it prints as failures, durations masked."""
+    paths = [str(folder), *([] if "LLMTRACE_TESTED" in os.environ else [str(ROOT)])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    options = ["-p", "pytest_llmtrace.plugin", "-p", "no:cacheprovider", "--tb=short"]
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", *options],
+        cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    found = re.search(r"^=+ FAILURES =+\n(.*?)^=+ ", run.stdout, re.DOTALL | re.MULTILINE)
+    text = found[1] if found else "" if run.returncode == 0 else run.stdout + run.stderr
+    return re.sub(r"^_+ \w+ _+\n", "", masked(text), flags=re.MULTILINE)
+
+
+def masked(text: str) -> str:
+    return re.sub(r"\b\d+ ms\b", "1 ms", text)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_documents(document: Path, tmp_path: Path) -> None:
+    """Python blocks are files of one project, whose tests print the text that follows them, or pass."""
+    for language, text in blocks(document):
+        if language == "python":
+            name = FILE.search(text)
+            assert name, f"{document.name}: a block that names no file:\n{text}"
+            (tmp_path / name[1]).write_text(text, encoding="utf-8")
+        elif language == "text":
+            printed = failures(tmp_path)
+            if os.environ.get("LLMTRACE_WRITE_DOCS"):
+                document.write_text(document.read_text().replace(f"```text\n{text}```", f"```text\n{printed}```"))
+            else:
+                assert printed == masked(text)
+            for old in tmp_path.glob("test_*.py"):
+                old.unlink()
+    if any(tmp_path.glob("test_*.py")):
+        assert failures(tmp_path) == ""
