@@ -13,15 +13,14 @@ vcrpy's own form is `{version: 1, interactions: [{request, response}]}`. Others 
 
 from __future__ import annotations
 
-import base64
 import binascii
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pytest_llmtrace.errors import CassetteError
 from pytest_llmtrace.model import Failure, Headers, Recording, Request, Response
+from pytest_llmtrace.replay.bodies import body_bytes, json_bytes
 from pytest_llmtrace.replay.payload import header, in_chunks, pieces, settled
 
 __all__ = ["Forms"]
@@ -185,7 +184,7 @@ class Forms:
         if headers is None:
             return ()
         pairs = list(headers.items()) if isinstance(headers, dict) else headers
-        if not isinstance(pairs, list) or not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs):
+        if not isinstance(pairs, list) or not all(map(_is_pair, pairs)):
             raise self.error(f"{owner} has headers that are no mapping", raw)
         return tuple(
             (_word(name), _word(value))
@@ -197,10 +196,10 @@ class Forms:
         """Read a body in any of its forms, None if there is none."""
         try:
             if raw.get("body") is not None:
-                return _body(raw["body"])
+                return body_bytes(raw["body"])
             if "parsed_body" in raw:
-                return _json(raw["parsed_body"])
-            return None if raw.get("content") is None else _body(raw["content"])
+                return json_bytes(raw["parsed_body"])
+            return None if raw.get("content") is None else body_bytes(raw["content"])
         except (binascii.Error, TypeError, ValueError):
             raise self.error(f"the body of {owner} cannot be read in the form that it is written in", raw) from None
 
@@ -208,37 +207,8 @@ class Forms:
 _HAS_BODY_KEY = frozenset({"body", "content", "parsed_body"})
 
 
-def _body(value: Any) -> bytes | None:
-    if isinstance(value, str):
-        return value.encode("utf-8", "surrogatepass")
-    if isinstance(value, bytes) or value is None:
-        return value
-    return _wrapped(value) if isinstance(value, dict) else _json(value)
-
-
-def _wrapped(value: dict[str, Any]) -> bytes | None:
-    """Read a body that says its own form; any other mapping is the JSON itself."""
-    for key in ("base64_string", "base64"):
-        if isinstance(value.get(key), str | bytes):
-            return base64.b64decode(value[key])
-    if "string" in value:
-        if value.get("encoding") == "base64" and isinstance(value["string"], str):
-            return base64.b64decode(value["string"])
-        return _body(value["string"])
-    match value:
-        case {"type": "json", "content": content}:
-            return _json(content)
-        case {"type": "binary", "content": str(content)}:
-            return bytes.fromhex(content)
-        case {"type": "text", "content": str(content)}:
-            return _body(content)
-        case {"type": "none"} if len(value) == 1:
-            return None
-    return _json(value) if value else None
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, list | tuple) and len(value) == 2  # noqa: PLR2004
 
 
 def _word(value: Any) -> str:

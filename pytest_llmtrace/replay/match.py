@@ -9,7 +9,8 @@ from typing import Any
 
 from pytest_llmtrace.model import Recording, Request
 from pytest_llmtrace.replay.canonical import Compared
-from pytest_llmtrace.replay.hooks import HookRequest, filtered, prepared
+from pytest_llmtrace.replay.hook_request import HookRequest
+from pytest_llmtrace.replay.hooks import filtered, prepared
 from pytest_llmtrace.replay.settings import ReplaySettings
 
 __all__ = ["Entry", "Index", "index_of"]

@@ -13,7 +13,7 @@ from pytest_llmtrace.replay import scrub
 from pytest_llmtrace.replay.canonical import Compared
 from pytest_llmtrace.replay.cassette import default_label
 from pytest_llmtrace.replay.differ import count_of, differences
-from pytest_llmtrace.replay.hooks import HookRequest
+from pytest_llmtrace.replay.hook_request import HookRequest
 from pytest_llmtrace.replay.match import Entry, Index, index_of, verdict
 from pytest_llmtrace.replay.settings import Matcher, ReplaySettings, check_match_on
 
@@ -97,18 +97,23 @@ class Player:
             return "\n".join([self._headline(), *_Explanation(self._index, self._plays, sent).lines()])
 
     def _choose(self, sent: Compared) -> Entry | None:
-        last = None
         for key, bucket in self._index.buckets(sent):
             if self._index.matchers:
-                fitting = [entry for entry in bucket if entry.is_playable and self._index.accepts(sent, entry)]
-                waiting = next((entry for entry in fitting if self._is_waiting(entry)), None)
-                last = last or (fitting[-1] if fitting else None)
+                waiting = self._first(sent, filter(self._is_waiting, bucket))
             else:
                 waiting = self._next_of(key, bucket)
-                last = last or next((entry for entry in reversed(bucket) if entry.is_playable), None)
             if waiting is not None:
                 return waiting
-        return last if self._settings.allow_repeats else None
+        return self._last(sent) if self._settings.allow_repeats else None
+
+    def _first(self, sent: Compared, entries: Iterable[Entry]) -> Entry | None:
+        return next((entry for entry in entries if self._index.accepts(sent, entry)), None)
+
+    def _last(self, sent: Compared) -> Entry | None:
+        """Return the recording that is served again."""
+        buckets = (bucket for _, bucket in self._index.buckets(sent))
+        found = (self._first(sent, (entry for entry in reversed(bucket) if entry.is_playable)) for bucket in buckets)
+        return next((entry for entry in found if entry is not None), None)
 
     def _next_of(self, key: object, bucket: list[Entry]) -> Entry | None:
         for position in range(self._next[key], len(bucket)):
@@ -212,7 +217,7 @@ class Silence:
     def answer(self, request: Request) -> Answer | None:
         """Return None."""
 
-    def explain(self, request: Request) -> str:
+    def explain(self, request: Request) -> str:  # noqa: ARG002
         """Say that nothing is set up to answer."""
         nothing = "nothing   no cassette, gateway or router is active here"
         if self._default is None:

@@ -57,7 +57,7 @@ _OF_RECORDING = frozenset(
         "with_current_defaults",
     }
 )
-_LOCAL = ("localhost", "0.0.0.0", "127.0.0.1", "::1")
+_LOCAL = ("localhost", "0.0.0.0", "127.0.0.1", "::1")  # noqa: S104
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -193,6 +193,6 @@ def _hooks(config: Mapping[str, Any], key: str) -> tuple[Hook, ...]:
 def _placeholders(value: Any) -> tuple[tuple[Any, Any], ...]:
     pairs = list(value.items() if isinstance(value, Mapping) else value)
     for pair in pairs:
-        if not isinstance(pair, tuple | list) or len(pair) != 2:
+        if not isinstance(pair, tuple | list) or len(pair) != 2:  # noqa: PLR2004
             raise UsageError(f"vcr_config['filter_sensitive_data'] holds {pair!r}, which is no placeholder and value")
     return tuple((placeholder, secret) for placeholder, secret in pairs)

@@ -6,32 +6,26 @@ PyYAML's composer and constructors recurse with the document's nesting and multi
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
-from yaml.constructor import SafeConstructor
 
 from pytest_llmtrace.errors import CassetteError
+from pytest_llmtrace.replay.yaml_scalars import CONVERTERS, CORE, PYTHON, plain
 
 __all__ = ["Located", "parse_yaml"]
 
 MAX_DEPTH = 200
-LONGEST_NUMBER = 100
-"""Longer scalars are text. A sexagesimal of YAML 1.1 with a million parts would otherwise be computed."""
+LONGEST_SHOWN = 100
 FREE_EXPANSION = 1_000_000
 EXPANSION = 10
 """Aliases may add ten times the file's own length, and a million characters in any case."""
 
-_CORE = "tag:yaml.org,2002:"
-_PYTHON = f"{_CORE}python/"
-_STRING_SCALARS = frozenset({f"{_PYTHON}str", f"{_PYTHON}unicode", f"{_CORE}str", "!"})
+_STRING_SCALARS = frozenset({f"{PYTHON}str", f"{PYTHON}unicode", f"{CORE}str", "!"})
 _STRING_OBJECTS = frozenset(
-    f"{_PYTHON}object/{how}:{name}"
+    f"{PYTHON}object/{how}:{name}"
     for how in ("apply", "new")
     for name in (
         "__builtin__.str",
@@ -42,13 +36,10 @@ _STRING_OBJECTS = frozenset(
         "multidict._multidict_py.istr",
     )
 )
-_MAPPING_TAGS = frozenset({None, "!", f"{_CORE}map"})
-_SEQUENCE_TAGS = frozenset({None, "!", f"{_CORE}seq"})
+_MAPPING_TAGS = frozenset({None, "!", f"{CORE}map"})
+_SEQUENCE_TAGS = frozenset({None, "!", f"{CORE}seq"})
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_RESOLVERS: dict[str | None, list[tuple[str, Any]]] = yaml.SafeLoader.yaml_implicit_resolvers
-_FIRST = frozenset(_RESOLVERS)
-_numbers = SafeConstructor()
 
 
 class Located(dict[Any, Any]):
@@ -123,7 +114,7 @@ class _Builder:
         if tag is not None:
             value = self.tagged(event)
         elif event.implicit[0]:
-            value = _plain(value)
+            value = plain(value)
         self.size += size
         if event.anchor is not None:
             self.anchors[event.anchor] = (value, size)
@@ -132,18 +123,18 @@ class _Builder:
     def tagged(self, event: Any) -> Any:
         if event.tag in _STRING_SCALARS:
             return event.value
-        convert = _CONVERTERS.get(event.tag)
+        convert = CONVERTERS.get(event.tag)
         if convert is None:
             raise self.unknown_tag(event)
         try:
             return convert(event.value)
         except (ValueError, LookupError, OverflowError):
-            short = event.tag.removeprefix(_CORE)
+            short = event.tag.removeprefix(CORE)
             raise self.refused(f"the value that is tagged !!{short} is none", event) from None
 
     def unknown_tag(self, event: Any) -> CassetteError:
         tag = event.tag
-        name = f"!!{tag.removeprefix(_CORE)}" if tag.startswith(_CORE) else tag
+        name = (f"!!{tag.removeprefix(CORE)}" if tag.startswith(CORE) else tag)[:LONGEST_SHOWN]
         return self.refused(
             f"the tag {name} stands for an object, and a cassette is read as plain values only; nothing was built. "
             "Record the cassette again, or replace the tagged value by plain text",
@@ -152,7 +143,9 @@ class _Builder:
 
     def alias(self, event: Any) -> None:
         if event.anchor not in self.anchors:
-            raise self.refused(f"the alias *{event.anchor} refers to nothing before it, or to itself", event)
+            raise self.refused(
+                f"the alias *{event.anchor[:LONGEST_SHOWN]} refers to nothing before it, or to itself", event
+            )
         value, size = self.anchors[event.anchor]
         self.size += size
         self.room -= size
@@ -210,45 +203,6 @@ def _merged(mapping: Located) -> Located:
         merged.update(source)
     return Located({**merged, **own}, mapping.line)
 
-
-def _plain(value: str) -> Any:
-    """Resolve an unquoted scalar as YAML 1.1 does, as PyYAML and so vcrpy do."""
-    if value[:1] not in _FIRST or len(value) > LONGEST_NUMBER:
-        return value
-    return _resolved(value)
-
-
-@functools.lru_cache(maxsize=4096)
-def _resolved(value: str) -> Any:
-    for tag, pattern in _RESOLVERS.get(value[:1], ()):
-        if pattern.match(value) and tag in _CONVERTERS:
-            with contextlib.suppress(ValueError):  # `0x_` looks like a number and is none
-                return _CONVERTERS[tag](value)
-    return value
-
-
-def _number(kind: str) -> Callable[[str], Any]:
-    construct = getattr(_numbers, f"construct_yaml_{kind}")
-    return lambda value: construct(yaml.ScalarNode(f"{_CORE}{kind}", value))
-
-
-def _binary(value: str) -> bytes:
-    return base64.decodebytes(value.encode("ascii"))
-
-
-def _text(value: str) -> str:
-    return value
-
-
-_CONVERTERS: dict[str, Callable[[str], Any]] = {
-    f"{_CORE}null": lambda _: None,
-    f"{_CORE}bool": lambda value: SafeConstructor.bool_values[value.lower()],
-    f"{_CORE}int": _number("int"),
-    f"{_CORE}float": _number("float"),
-    f"{_CORE}timestamp": _text,
-    f"{_CORE}binary": _binary,
-    f"{_PYTHON}bytes": _binary,
-}
 
 _HANDLERS: dict[type, Callable[[_Builder, Any], None]] = {
     yaml.DocumentStartEvent: _Builder.document,

@@ -15,7 +15,10 @@ Generated from the registry (`pytest_llmtrace/checks/`); the ids are stable. Sev
 
 
 def entry(check: Check) -> str:
-    return f"\n## {check.id}\n\n{check.title}. ({check.severity})\n\n- **Why:** {check.why}.\n- **Next:** {check.next}.\n"
+    return (
+        f"\n## {check.id}\n\n{check.title}. ({check.severity})\n\n"
+        f"- **Why:** {check.why}.\n- **Next:** {check.next}.\n"
+    )
 
 
 def test_the_page_is_the_registry() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import vcr.cassette  # type: ignore[import-untyped]
 
-from pytest_llmtrace.model import Failure, Recording, Request, Response
+from pytest_llmtrace.model import Cassette, Failure, Recording, Request, Response
 from pytest_llmtrace.replay.cassette import load
 
 REQUEST = '{method: POST, uri: "https://a.test/v1", headers: {}, body: "{}"}'

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pytest_llmtrace.errors import CassetteError
 from pytest_llmtrace.model import Cassette
 from pytest_llmtrace.replay.cassette import parse
+from pytest_llmtrace.replay.payload import in_chunks
 
 FAST = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 KEYS = st.sampled_from(
@@ -80,3 +81,12 @@ def test_any_document(document: Any, interactions: Any) -> None:
         text = json.dumps(value)
         survives(text.encode(), "tape.json")
         survives(b"# yaml\n" + text.encode(), "tape.yaml")
+
+
+@FAST
+@given(st.text(alphabet="\r\nab:", max_size=60).map(str.encode))
+def test_no_byte_is_lost(body: Any) -> None:
+    """The chunks joined are the body, and none is empty."""
+    chunks = in_chunks(body, (("content-type", "text/event-stream"),))
+    assert b"".join(chunks) == body
+    assert all(chunks)

@@ -54,7 +54,7 @@ def test_what_matters_to_replay() -> None:
         filter_query=frozenset({"id", "n"}),
         filter_body=frozenset({"p"}),
         filter_nested=True,
-        ignore_hosts=("a.test", pattern, "localhost", "0.0.0.0", "127.0.0.1", "::1"),
+        ignore_hosts=("a.test", pattern, "localhost", "0.0.0.0", "127.0.0.1", "::1"),  # noqa: S104
         before_request=(hook,),
         before_response=(hook, hook),
         decode_response=True,

@@ -1,0 +1,48 @@
+"""The forms in which cassettes hold a body."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+__all__ = ["body_bytes", "json_bytes"]
+
+
+def body_bytes(value: Any) -> bytes | None:
+    """Return a body that is text, bytes, None, or a mapping that says its own form.
+
+    Raises:
+        ValueError: It is not in the form that it says it is in; likewise TypeError.
+    """
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogatepass")
+    if isinstance(value, bytes) or value is None:
+        return value
+    return _wrapped(value) if isinstance(value, dict) else json_bytes(value)
+
+
+def _wrapped(value: dict[str, Any]) -> bytes | None:
+    """Read a body that says its own form; any other mapping is the JSON itself."""
+    for key in ("base64_string", "base64"):
+        if isinstance(value.get(key), str | bytes):
+            return base64.b64decode(value[key])
+    if "string" in value:
+        if value.get("encoding") == "base64" and isinstance(value["string"], str):
+            return base64.b64decode(value["string"])
+        return body_bytes(value["string"])
+    match value:
+        case {"type": "json", "content": content}:
+            return json_bytes(content)
+        case {"type": "binary", "content": str(content)}:
+            return bytes.fromhex(content)
+        case {"type": "text", "content": str(content)}:
+            return body_bytes(content)
+        case {"type": "none"} if len(value) == 1:
+            return None
+    return json_bytes(value) if value else None
+
+
+def json_bytes(value: Any) -> bytes:
+    """Return a parsed JSON body as clients write it, compactly."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
