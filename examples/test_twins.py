@@ -16,7 +16,7 @@ PATCHES = sorted(HERE.glob("*/twins/*.patch"))
 
 
 @pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: f"{patch.parts[-3]}-{patch.stem}")
-def test_twin_fails_as_expected(patch, tmp_path, run_pytest):
+def test_twin_fails_as_expected(patch, tmp_path, run_pytest, capsys):
     twin = shutil.copytree(patch.parents[1], tmp_path / "twin", ignore=shutil.ignore_patterns("twins", "__pycache__"))
     apply(patch.read_text(), twin)
 
@@ -24,6 +24,10 @@ def test_twin_fails_as_expected(patch, tmp_path, run_pytest):
 
     assert run.returncode == pytest.ExitCode.TESTS_FAILED, run.stdout
     failures = failures_of(run.stdout)
+    with capsys.disabled():
+        print(
+            f"\n\n{patch.parts[-3]}, broken by {patch.name}, fails as it must; its first failure:\n{first_of(failures)}"
+        )
     expected = patch.with_suffix(".txt")
     if os.environ.get("REWRITE_TWINS"):
         expected.write_text(failures)
@@ -47,3 +51,8 @@ def failures_of(output):
     failures = re.search(r"^=+ FAILURES =+\n(.*?)^=+ ", output, re.DOTALL | re.MULTILINE)[1]
     failures = re.sub(r"\b\d+(\.\d+)? (ms|s)\b", "<duration>", failures)
     return re.sub(r"(?<=installed and not switched on: ).*", "<instrumentors>", failures)
+
+
+def first_of(failures):
+    """Return the first failure of several."""
+    return re.split(r"^_+ .* _+\n", failures, flags=re.MULTILINE)[1]
