@@ -30,15 +30,17 @@ _INTERNET = (socket.AF_INET, socket.AF_INET6)
 
 def guard_sockets() -> None:
     """Patch the standard library."""
+    plain = _standard(socket.SocketType, "socket", "socket")
     for name in ("connect", "connect_ex", "sendto", "sendmsg"):
-        if hasattr(socket.socket, name):
-            patch(socket.socket, name, _guarding_address)
+        if hasattr(plain, name):
+            patch(plain, name, _guarding_address)
     for name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex"):
         patch(socket, name, _guarding_resolution)
     # Before the loop hands the name to a thread, which does not know on whose behalf it works.
     patch(asyncio.BaseEventLoop, "getaddrinfo", _guarding_loop_resolution)
-    patch(http.client.HTTPConnection, "putrequest", _guarding_putrequest)
-    patch(http.client.HTTPConnection, "set_tunnel", _guarding_tunnel)
+    connection = _standard(object, "http.client", "HTTPConnection")
+    patch(connection, "putrequest", _guarding_putrequest)
+    patch(connection, "set_tunnel", _guarding_tunnel)
 
 
 def guard_uvloop(module: ModuleType) -> None:
@@ -56,6 +58,13 @@ def guard_aiohttp(module: ModuleType) -> None:
         return
     unix = (module.UnixConnector, module.NamedPipeConnector)
     patch(module.BaseConnector, "connect", functools.partial(_guarding_connector, unix))
+
+
+@functools.cache
+def _standard(base: type, module: str, name: str) -> Any:
+    """Return the standard library's own class, also while a mock has put another in its place, as vcrpy does."""
+    kinds: list[type] = base.__subclasses__()
+    return next(kind for kind in kinds if (kind.__module__, kind.__name__) == (module, name))
 
 
 def _check(host: object, port: object = None, *, via: str | None = None) -> None:
@@ -163,7 +172,9 @@ def _guarding_putrequest(original: Function) -> Function:
 def _guarding_tunnel(original: Function) -> Function:
     @functools.wraps(original)
     def set_tunnel(self: http.client.HTTPConnection, host: str, *args: Any, **kwargs: Any) -> Any:
-        _check(host, args[0] if args else kwargs.get("port"), via=self.host)
+        target = urlsplit(f"//{host}")
+        port = (args[0] if args else kwargs.get("port")) or target.port or self.default_port
+        _check(target.hostname, port, via=self.host)
         return original(self, host, *args, **kwargs)
 
     return set_tunnel

@@ -17,9 +17,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["SINGLE_REQUEST", "StandIn"]
+__all__ = ["SINGLE_REQUEST", "USED_BY_IT", "StandIn"]
 
 SINGLE_REQUEST = "_send_single_request"
+USED_BY_IT = frozenset({"_transport_for_url", "cookies", "_default_encoding"})
 
 
 class StandIn:

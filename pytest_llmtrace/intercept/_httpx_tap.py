@@ -124,7 +124,7 @@ class _Tap:
         if passage.refusal is None:
             passage.fail(error)
             return None
-        if _refusal.wants_reply(dict(passage.request.headers)):
+        if _refusal.wants_reply(passage.request.headers):
             return refusal_as_reply(self._library, passage.refusal)
         if error is passage.refusal:
             return None

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from pytest_llmtrace.errors import BlockedConnection, UnmatchedRequest
-from pytest_llmtrace.model import Request
+from pytest_llmtrace.model import Headers, Request
 
 __all__ = ["blocked", "unmatched", "wants_reply"]
 
@@ -57,17 +57,17 @@ def unmatched(request: Request, *, why: str, label: str, library: str) -> Unmatc
     """
     url = urlsplit(request.url)
     host = f"{url.hostname}:{url.port}" if url.port else url.hostname
-    lines = [
-        f"nothing answered {request.method} {_masked(request.url)} in {label}, and it was not sent",
-        why,
-        *(
-            f"{mock} is active, but patches {seen} only: this request came from {library}, and it could not see it"
-            for mock, seen in _blind_mocks(library)
-        ),
-        f'next: record or script an answer, or let the host through with allow_hosts=("{host}",)',
-    ]
+    first = f"nothing answered {request.method} {_masked(request.url)} in {label}, and it was not sent"
+    blind = (
+        f"{mock} is active, but patches {seen} only: this request came from {library}, and it could not see it"
+        for mock, seen in _blind_mocks(library)
+    )
+    last = (
+        'next: name a cassette, @pytest.mark.llmtrace(cassette="..."), script llmtrace.gateway(...), '
+        f'or let the host through with allow_hosts=("{host}",)'
+    )
     bases = [getattr(sys.modules[name], error) for name, error in _SDK_ERRORS if hasattr(sys.modules.get(name), error)]
-    return _class_from(*bases)("\n".join(line for line in lines if line))
+    return _class_from(*bases)("\n".join(line for line in (first, why, *blind, last) if line))
 
 
 def blocked(host: str, port: int | None, *, label: str) -> tuple[BlockedConnection, str]:
@@ -81,10 +81,11 @@ def blocked(host: str, port: int | None, *, label: str) -> tuple[BlockedConnecti
     return BlockedConnection(text), f"{where} ({who})"
 
 
-def wants_reply(headers: dict[str, str]) -> bool:
+def wants_reply(headers: Headers) -> bool:
     """Tell whether the request is of openai 1.x, which retries and wraps every exception, but not every reply."""
     version = str(getattr(sys.modules.get("openai"), "__version__", ""))
-    return version.startswith("1.") and headers.get("x-stainless-package-version") == version
+    sent = (value for name, value in headers if name.lower() == "x-stainless-package-version")
+    return version.startswith("1.") and version in sent
 
 
 @functools.cache

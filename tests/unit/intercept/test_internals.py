@@ -1,0 +1,126 @@
+"""The private names of other packages still have the shape that the port relies on."""
+
+from __future__ import annotations
+
+import ast
+import http.client
+import importlib
+import inspect
+import socket
+import textwrap
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace import intercept
+from pytest_llmtrace.intercept import _guard, _httpcore_internals, _httpx_internals
+
+SINGLE = _httpx_internals.SINGLE_REQUEST
+
+
+def _original(function: Any) -> Any:
+    return inspect.unwrap(function)
+
+
+@pytest.mark.parametrize("kind", ["Client", "AsyncClient"])
+def test_a_single_request_uses_little_of_its_client(library: str, kind: str) -> None:
+    """The stand-in has to stand in for three attributes, and for the transport in particular."""
+    client = getattr(importlib.import_module(library), kind)
+    function = _original(getattr(client, _httpx_internals.SINGLE_REQUEST))
+    assert list(inspect.signature(function).parameters) == ["self", "request"]
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    used = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"
+    }
+    assert used == _httpx_internals.USED_BY_IT
+    [chooses] = [name for name in vars(_httpx_internals.StandIn) if name in used]
+    assert list(inspect.signature(getattr(client, chooses)).parameters) == ["self", "url"]
+
+
+def test_a_connection_has_its_network_stream(library: str) -> None:
+    """That is how a mock backend is told from the network."""
+    core = importlib.import_module(library.replace("httpx", "httpcore"))
+    origin = core.Origin(b"http", b"llm.test", 80)
+    assert _httpcore_internals.is_mocked(core, core.HTTP11Connection(origin, core.MockStream([])))
+    assert not _httpcore_internals.is_mocked(core, core.HTTP11Connection(origin, core.NetworkStream()))
+
+
+def test_patches_keep_names_and_parameters(library: str) -> None:
+    """Mocks look for both, and is silently inert without them."""
+    intercept.install()
+    core = importlib.import_module(library.replace("httpx", "httpcore"))
+    for kind, name in (
+        (core.ConnectionPool, "handle_request"),
+        (core.HTTPProxy, "handle_request"),
+        (core.AsyncConnectionPool, "handle_async_request"),
+        (core.AsyncHTTPProxy, "handle_async_request"),
+    ):
+        function = getattr(kind, name)
+        assert function is not _original(function)
+        assert function.__name__ == name
+        assert inspect.getfullargspec(function).args == ["self", "request"]
+        assert inspect.iscoroutinefunction(function) == inspect.iscoroutinefunction(_original(function))
+
+
+def test_the_transports_are_left_alone(library: str) -> None:
+    """A mock (vcrpy) keeps what it finds there as the original, for good."""
+    module = importlib.import_module(library)
+    intercept.install()
+    assert not hasattr(module.HTTPTransport.handle_request, "__wrapped__")
+    assert not hasattr(module.AsyncHTTPTransport.handle_async_request, "__wrapped__")
+
+
+def test_patching_again_changes_nothing(library: str) -> None:
+    """Once patched, for good; somebody else's wrapper around ours counts as ours."""
+    import functools
+
+    client = importlib.import_module(library).Client
+    intercept.install()
+    before = client.__dict__[SINGLE], socket.socket.__dict__["connect"], socket.getaddrinfo
+    intercept.ensure()
+    assert before == (client.__dict__[SINGLE], socket.socket.__dict__["connect"], socket.getaddrinfo)
+    with pytest.MonkeyPatch.context() as patch:
+
+        @functools.wraps(before[0])
+        def wrapped(self: Any, request: Any) -> Any:
+            return before[0](self, request)
+
+        patch.setattr(client, SINGLE, wrapped)
+        intercept.ensure()
+        assert client.__dict__[SINGLE] is wrapped
+
+
+def test_a_patch_that_was_undone_is_made_again(driver: Any, trace: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever put the library's own function back, the next ledger sees every request all the same."""
+    kind = driver.library.AsyncClient if driver.is_async else driver.library.Client
+    monkeypatch.setattr(kind, SINGLE, _original(getattr(kind, SINGLE)))
+    ledger = trace()
+    driver.post("http://llm.test/answered")
+    assert len(ledger.exchanges()) == 1
+
+
+def test_a_patch_over_a_patch_counts_once(driver: Any, trace: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where somebody's function that calls ours was wrapped again, the inner tap stands back."""
+    kind = driver.library.AsyncClient if driver.is_async else driver.library.Client
+    ours = getattr(kind, SINGLE)
+
+    def replaced(self: Any, request: Any) -> Any:
+        return ours(self, request)
+
+    async def replaced_async(self: Any, request: Any) -> Any:
+        return await ours(self, request)
+
+    monkeypatch.setattr(kind, SINGLE, replaced_async if driver.is_async else replaced)
+    ledger = trace()
+    driver.post("http://llm.test/answered")
+    assert len(ledger.exchanges()) == 1
+
+
+def test_the_standard_library_s_classes_are_found_behind_mocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mocks (vcrpy, pytest-socket) put classes of their own in the place of these."""
+    real = socket.socket, http.client.HTTPConnection
+    monkeypatch.setattr(http.client, "HTTPConnection", object)
+    find = _guard._standard.__wrapped__
+    assert (find(socket.SocketType, "socket", "socket"), find(object, "http.client", "HTTPConnection")) == real
