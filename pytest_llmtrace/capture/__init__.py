@@ -10,10 +10,12 @@ from pytest_llmtrace.capture.absence import hint_for
 from pytest_llmtrace.capture.book import Book, open_book
 from pytest_llmtrace.capture.context import ambient, context_kept, current_span
 from pytest_llmtrace.capture.exporters import export_unmuted
+from pytest_llmtrace.capture.finished import FinishedSpans
 from pytest_llmtrace.capture.instrumentors import switch_on
 
 __all__ = [
     "Book",
+    "FinishedSpans",
     "ambient",
     "context_kept",
     "current_span",

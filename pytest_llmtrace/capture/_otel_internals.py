@@ -10,6 +10,8 @@ guard test (`tests/unit/capture/test_otel_internals.py`) that fails when its sha
 - `ProxyLogger`, its `_noop_logger` and fields; `_ProxyMeter`, `_ProxyInstrument`, `_PROXY_METER_PROVIDER`, `_meters`,
   `_instruments`, `_real_meter`, `_callbacks`: the same for loggers and instruments. Go with the one above.
 - `context._SUPPRESS_INSTRUMENTATION_KEY`: the key that instrumentors look at. Goes when the API can be asked.
+- `sdk.metrics._Gauge`: the key for a gauge's temporality; by default a reader gets its last value again and again.
+  Goes when the SDK exports `Gauge`.
 - `MetricReader._receive_metrics`: the documented method for readers to override. Goes when it has a public name.
 - `BaseInstrumentor._instance`: to call the class would run `__init__` again, which resets the settings of some.
   Goes when there is a public way to ask for the instance.
@@ -64,13 +66,18 @@ _SUPPRESS_KEYS = (
     "suppress_language_model_instrumentation",  # set by frameworks' instrumentors around the SDK that they wrap
 )
 _SYNCHRONOUS = ("create_counter", "create_up_down_counter", "create_histogram", "create_gauge")
-_DELTA: dict[type, AggregationTemporality] = {
-    metrics.Counter: AggregationTemporality.DELTA,
-    metrics.Histogram: AggregationTemporality.DELTA,
-    metrics.ObservableCounter: AggregationTemporality.DELTA,
-    metrics.ObservableUpDownCounter: AggregationTemporality.DELTA,
-    metrics.UpDownCounter: AggregationTemporality.DELTA,
-}
+_DELTA: dict[type, AggregationTemporality] = dict.fromkeys(
+    (
+        metrics.Counter,
+        metrics.Histogram,
+        metrics.ObservableCounter,
+        metrics.ObservableGauge,
+        metrics.ObservableUpDownCounter,
+        metrics.UpDownCounter,
+        metrics._Gauge,
+    ),
+    AggregationTemporality.DELTA,
+)
 
 
 class DeltaReader(MetricReader):

@@ -26,25 +26,29 @@ class Scene:
         environ: The environment variables.
         provider: The global tracer provider.
         ambients: What was current when the requests passed.
-        samplers: Descriptions of the samplers of all SDK providers.
+        sampler: The description of the global provider's sampler, where it is the SDK's.
+        samplers: Those of all SDK providers that there are, earlier tests' too.
         instrumentors: Those that are installed.
     """
 
     environ: Mapping[str, str]
     provider: trace.TracerProvider
     ambients: tuple[Ambient, ...] = ()
+    sampler: str = ""
     samplers: tuple[str, ...] = ()
     instrumentors: tuple[Instrumentor, ...] = ()
 
 
 def find(ambients: Iterable[Ambient], *, environ: Mapping[str, str] = os.environ) -> Absence | None:
     """Return the first cause that applies in this process, None if none is known."""
+    provider = trace.get_tracer_provider()
     samplers = {provider.sampler.get_description() for provider in existing(TracerProvider)}
     return judge(
         Scene(
             environ=environ,
-            provider=trace.get_tracer_provider(),
+            provider=provider,
             ambients=tuple(ambients),
+            sampler=provider.sampler.get_description() if isinstance(provider, TracerProvider) else "",
             samplers=tuple(sorted(samplers)),
             instrumentors=instrumentors.installed(),
         )
@@ -120,15 +124,16 @@ def _suppressed(scene: Scene) -> Absence | None:
 
 
 def _sampled_out(scene: Scene) -> Absence | None:
-    dropping = [name for name in scene.samplers if not name.startswith(_KEEPS_ALL)]
-    dropped = any(ambient.span and not ambient.recording for ambient in scene.ambients)
-    if not dropped and not any(name.startswith(_DROPS_ALL) for name in dropping):
+    asked = scene.environ.get("OTEL_TRACES_SAMPLER", "")
+    drops_all = scene.sampler.startswith(_DROPS_ALL) or (not scene.sampler and asked.endswith("always_off"))
+    if not drops_all and not any(ambient.span and not ambient.recording for ambient in scene.ambients):
         return None
-    asked = scene.environ.get("OTEL_TRACES_SAMPLER")
+    names = [name for name in (scene.sampler, *scene.samplers) if name and not name.startswith(_KEEPS_ALL)]
+    names = names[:1] if scene.sampler in names else names
     by = f" (OTEL_TRACES_SAMPLER={asked})" if asked else ""
     return Absence(
         cause="the spans were sampled out",
-        why=f"the sampler {' or '.join(dropping) or 'of the provider'}{by} decided not to record them",
+        why=f"the sampler {' or '.join(names) or 'of the provider'}{by} decided not to record them",
         next="set OTEL_TRACES_SAMPLER=always_on for the test run"
         if asked
         else "give the provider sampler=opentelemetry.sdk.trace.sampling.ALWAYS_ON in tests",

@@ -31,6 +31,11 @@ class _Entry:
     started: int
     ended: int | None = None
 
+    def settle(self) -> None:
+        """Take a span for ended of whose end we were not told: a processor before ours has raised."""
+        if self.ended is None and self.span.end_time is not None:
+            self.ended = clock.tick()
+
 
 class Book:
     """The spans, log records and metric points of one owner. Late spans still arrive when it is closed."""
@@ -45,13 +50,11 @@ class Book:
 
     def spans(self) -> tuple[SpanRecord, ...]:
         """Read the spans as they stand, in the order of their start, ended or not."""
-        return tuple(
-            span_record(entry.span, started=entry.started, ended=entry.ended) for entry in tuple(self._spans.values())
-        )
+        return tuple(span_record(entry.span, started=entry.started, ended=entry.ended) for entry in self._entries())
 
     def finished(self) -> tuple[ReadableSpan, ...]:
         """Return the ended span objects since the last `clear`, in the order of their end."""
-        ended = [(entry.ended, entry.span) for entry in tuple(self._spans.values()) if entry.ended is not None]
+        ended = [(entry.ended, entry.span) for entry in self._entries() if entry.ended is not None]
         return tuple(span for tick, span in sorted(ended, key=lambda pair: pair[0]) if tick > self._cleared)
 
     def logs(self) -> tuple[LogRecord, ...]:
@@ -61,6 +64,7 @@ class Book:
     def metrics(self) -> tuple[MetricPoint, ...]:
         """Return what all SDK meters measured while this book was open, one point a series.
 
+        Counters and histograms as the difference since the book was opened; a sum that did not change is left out.
         A measurement does not say who made it: with tests that run at the same time in one process, each book has
         the points of all.
         """
@@ -81,7 +85,7 @@ class Book:
         Returns:
             Whether it was done.
         """
-        if all(entry.ended is not None for entry in tuple(self._spans.values())):
+        if all(entry.ended is not None for entry in self._entries()):
             return False
         gc.collect()
         return True
@@ -101,13 +105,19 @@ class Book:
     def note_end(self, note: Note, span: ReadableSpan) -> None:
         """Enter the end of a span, which the SDK hands on as another object."""
         entry = self._spans.get(id(note.context))
-        if entry is not None and entry.ended is None:
+        if entry is not None:
             entry.span = span
-            entry.ended = clock.tick()
+            entry.settle()
 
     def note_log(self, emitted: Any) -> None:
         """Enter a log record."""
         self._logs.append(emitted)
+
+    def _entries(self) -> tuple[_Entry, ...]:
+        entries = tuple(self._spans.values())
+        for entry in entries:
+            entry.settle()
+        return entries
 
 
 # Weak on both sides: a book lives as long as somebody holds it, whatever threads and contexts do with the owner.

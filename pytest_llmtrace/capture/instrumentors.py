@@ -54,26 +54,27 @@ def switch_on(names: Iterable[str]) -> None:
     """Switch instrumentors on, those that are off.
 
     Args:
-        names: Entry point names (`openai`) or, where several packages use the same, package names.
+        names: Entry point names (`openai`) or, where several packages have the same, names of packages.
 
     Raises:
-        UsageError: There is no such instrumentor, or several.
+        UsageError: No package has such an instrumentor, or several have.
     """
     for name in names:
-        instrumentor = _one(name).load()()
-        if not instrumentor.is_instrumented_by_opentelemetry:
-            instrumentor.instrument()
+        for point in _named(name):
+            instrumentor = point.load()()
+            if not instrumentor.is_instrumented_by_opentelemetry:
+                instrumentor.instrument()
 
 
-def _one(name: str) -> EntryPoint:
+def _named(name: str) -> list[EntryPoint]:
     points = tuple(entry_points(group=_GROUP))
     fitting = [point for point in points if name in (point.name, _package(point))]
-    if len(fitting) == 1:
-        return fitting[0]
-    if fitting:
-        packages = sorted({_package(point) for point in fitting})
+    packages = sorted({_package(point) for point in fitting})
+    if len(packages) == 1:
+        return fitting
+    if packages:
         raise UsageError(
-            f"llmtrace_instrument: several instrumentors are named {name!r}; name the package: {', '.join(packages)}"
+            f"llmtrace_instrument: several packages have an instrumentor {name!r}; name one: {', '.join(packages)}"
         )
     known = sorted({known for point in points for known in (point.name, _package(point))})
     nearest = difflib.get_close_matches(name, known, n=1)

@@ -1,6 +1,7 @@
 """Metric points, as the difference that a test made.
 
-A measurement does not say who made it: points cannot be told apart between tests that run at the same time.
+A measurement does not say who made it: points cannot be told apart between tests that run at the same time. A sum that
+has not changed is no difference: observable counters report one at each collection, whoever's they are.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from opentelemetry.sdk.metrics.export import (
     Metric,
     MetricReader,
     MetricsData,
+    NumberDataPoint,
     Sum,
 )
 
@@ -65,7 +67,8 @@ class Sums:
                 self._series[key] = _added(before, point) if before else point
 
 
-_readers: weakref.WeakSet[DeltaReader] = weakref.WeakSet()  # A reader lives as long as its provider.
+# A reader lives as long as its provider; in the order of their making, so that points come in a stable order.
+_readers: weakref.WeakKeyDictionary[DeltaReader, None] = weakref.WeakKeyDictionary()
 _listening: weakref.WeakSet[Sums] = weakref.WeakSet()
 
 
@@ -97,7 +100,7 @@ def collect() -> None:
 
 def _new_reader() -> DeltaReader:
     reader = DeltaReader(_receive)
-    _readers.add(reader)
+    _readers[reader] = None
     return reader
 
 
@@ -118,14 +121,16 @@ def _points(data: MetricsData) -> Iterator[MetricPoint]:
 
 def _points_of(metric: Metric, **where: Any) -> Iterator[MetricPoint]:
     for point in metric.data.data_points:
-        counted = not hasattr(point, "value")
+        value = point.value if isinstance(point, NumberDataPoint) else point.sum
+        if isinstance(metric.data, Sum) and not value:
+            continue
         yield MetricPoint(
             **where,
             name=metric.name,
             unit=metric.unit or "",
             kind=_KINDS.get(type(metric.data), "sum"),
-            value=getattr(point, "sum" if counted else "value"),
-            count=getattr(point, "count", None) if counted else None,
+            value=value,
+            count=None if isinstance(point, NumberDataPoint) else point.count,
             attributes=dict(point.attributes or {}),
         )
 

@@ -62,8 +62,6 @@ class SpanRouter(SpanProcessor):
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002
         """Decide the owner, and enter the span into its book."""
         context = span.get_span_context()
-        if _same(context):
-            return  # Two providers share one list of processors.
         parent = find(span.parent)
         owner = (parent.owner if parent else None) or ownership.current()
         # What is recorded but not sampled reaches no exporter: to a back end it does not exist.
