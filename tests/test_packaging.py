@@ -1,0 +1,66 @@
+"""What is installed is whole."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import pytest_llmtrace
+from pytest_llmtrace import replay
+
+CHECKOUT = Path(__file__).parents[1]
+CASSETTES = sorted(path.relative_to(CHECKOUT / "cassettes") for path in (CHECKOUT / "cassettes").rglob("*.yaml"))
+SECRET = re.compile(r"(authorization|x-api-key|api-key|set-cookie|traceparent|sk-[A-Za-z0-9]{8})", re.IGNORECASE)
+
+
+def test_the_installed_package_is_tested() -> None:
+    """Under tox the tests run against the wheel, not against the checkout."""
+    package = Path(pytest_llmtrace.__file__).parent
+    assert ("LLMTRACE_TESTED" in os.environ) is (CHECKOUT not in package.parents)
+
+
+@pytest.mark.parametrize("path", CASSETTES, ids=lambda path: path.with_suffix("").as_posix())
+def test_cassettes_ship(path: Path) -> None:
+    """Each cassette is reachable by name, loads, says where it comes from, and has no secrets in it."""
+    file = replay.resolve(f"builtin:{path.with_suffix('').as_posix()}", dirs=())
+    cassette = replay.load(file)
+    assert cassette.recordings
+    assert cassette.origin["origin"] in {"written", "recorded"}
+    assert cassette.origin["after" if cassette.origin["origin"] == "written" else "with"]
+    assert not SECRET.search(file.read_text(encoding="utf-8"))
+
+
+def test_each_gateway_has_the_five_kinds() -> None:
+    """Plain, stream, tools, cached tokens and error, for each of the five gateways."""
+    kinds = {"chat", "stream", "tools", "cached", "error"}
+    for gateway in ("openai", "openrouter", "anannas", "litellm"):
+        assert kinds <= {path.stem for path in CASSETTES if path.parts[0] == gateway}
+    assert kinds - {"chat"} | {"messages"} <= {path.stem for path in CASSETTES if path.parts[0] == "anthropic"}
+
+
+@pytest.mark.parametrize("name", sorted(pytest_llmtrace.__all__))
+def test_public_names_load(name: str) -> None:
+    """Each public name is there, loaded when it is first used, and listed."""
+    assert getattr(pytest_llmtrace, name) is not None
+    assert name in dir(pytest_llmtrace)
+
+
+def test_unknown_names_are_attribute_errors() -> None:
+    """A name that is not public is refused as any module does."""
+    with pytest.raises(AttributeError, match="module 'pytest_llmtrace' has no attribute 'LLMTrac'"):
+        pytest_llmtrace.LLMTrac  # noqa: B018
+
+
+def test_entry_points() -> None:
+    """What the project file registers for pytest and as a command is there."""
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for reference in (*project["entry-points"]["pytest11"].values(), *project["scripts"].values()):
+        module, _, name = reference.partition(":")
+        loaded = importlib.import_module(module)
+        assert not name or callable(getattr(loaded, name))
+    assert project["version"] == pytest_llmtrace.__version__
