@@ -250,18 +250,20 @@ class LLMTrace:
         return report.render(self.settings.label, evidence, verdict)
 
     def late_report(self) -> str:
-        """Write the report on what came after the last judgement and fails; empty if nothing did.
+        """Write the report on what came after the last judgement and fails; empty if nothing does.
 
         Only what nobody could have seen before counts: requests that nothing answered.
         """
-        if self._judged is None or not self.settings.verify:
+        if self._judged is None:
             return ""
         seen = len(self._judged[0].exchanges), len(self._judged[0].blocked)
         evidence = checks.Evidence(
             exchanges=self._ledger.exchanges()[seen[0] :], blocked=self._ledger.blocked()[seen[1] :]
         )
         verdict = checks.verify(evidence, self.settings.ignore, complete=False)
-        return report.render(f"{self.settings.label}, after the test", evidence, verdict) if verdict.findings else ""
+        if not self.fails(verdict):
+            return ""
+        return report.render(f"{self.settings.label}, after the test", evidence, verdict)
 
     def account(self) -> dict[str, Any]:
         """Count what was seen, as plain data: exchanges by origin, LLM spans by scope, ids of findings."""

@@ -16,6 +16,7 @@ from pytest_llmtrace.errors import UsageError
 __all__ = ["Instrumentor", "Switch", "installed", "switch_on"]
 
 _GROUP = "opentelemetry_instrumentor"
+_switched: set[str] = set()
 
 
 class Switch(StrEnum):
@@ -51,7 +52,7 @@ def installed() -> tuple[Instrumentor, ...]:
 
 
 def switch_on(names: Iterable[str]) -> None:
-    """Switch instrumentors on, those that are off.
+    """Switch instrumentors on, each once per process, if the app has not done so.
 
     Args:
         names: Entry point names (`openai`) or, where several packages have the same, names of packages.
@@ -60,10 +61,13 @@ def switch_on(names: Iterable[str]) -> None:
         UsageError: No package has such an instrumentor, or several have.
     """
     for name in names:
+        if name in _switched:
+            continue
         for point in _named(name):
             instrumentor = point.load()()
             if not instrumentor.is_instrumented_by_opentelemetry:
                 instrumentor.instrument()
+        _switched.add(name)
 
 
 def _named(name: str) -> list[EntryPoint]:

@@ -16,8 +16,7 @@ Generated from the registry (`pytest_llmtrace/checks/`); the ids are stable. Sev
 
 def entry(check: Check) -> str:
     return (
-        f"\n## {check.id}\n\n{check.title}. ({check.severity})\n\n"
-        f"- **Why:** {check.why}.\n- **Next:** {check.next}.\n"
+        f"\n## {check.id}\n\n{check.title}. ({check.severity})\n\n- **Why:** {check.why}.\n- **Next:** {check.next}.\n"
     )
 
 

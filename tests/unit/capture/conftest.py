@@ -1,0 +1,109 @@
+"""What the tests of capture share: books, tracers, and scripts that run in a process of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.trace import Tracer
+
+from pytest_llmtrace import capture
+from pytest_llmtrace.ownership import Owner
+
+ROOT = Path(__file__).parents[3]
+RunScript = Callable[..., "subprocess.CompletedProcess[str]"]
+
+# Where these are not installed there is nothing to test.
+collect_ignore = []
+if not (find_spec("grpc") and find_spec("openobserve")):
+    collect_ignore.append("test_capture_real_exporters.py")
+if not find_spec("opentelemetry.instrumentation"):
+    collect_ignore.append("test_capture_instrumentors.py")
+
+PRELUDE = """
+from opentelemetry import trace
+from pytest_llmtrace import capture, ownership
+
+def open_test(label="test"):
+    owner = ownership.Owner(label)
+    return owner, capture.open_book(owner)
+
+def names(book):
+    return [span.name for span in book.spans()]
+
+def emit(logger, body):
+    import inspect
+    if "body" in inspect.signature(logger.emit).parameters:
+        logger.emit(body=body, timestamp=1)
+    else:  # before opentelemetry-api 1.36
+        from opentelemetry.sdk._logs import LogRecord
+        logger.emit(LogRecord(body=body, timestamp=1))
+"""
+
+
+@pytest.fixture
+def run_script() -> RunScript:
+    """Run a script, given in parts, in a fresh process, warnings being errors; it must exit with 0."""
+
+    def run(*parts: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "OPENOBSERVE_"))}
+        script = "\n".join(textwrap.dedent(part) for part in (PRELUDE, *parts))
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", script],
+            env={**clean, "PYTHONPATH": str(ROOT), **environ},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture(params=[name for name in ("asyncio", "trio") if name == "asyncio" or find_spec(name)])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    """Let anyio's tests run on both of its backends."""
+    return str(request.param)
+
+
+@pytest.fixture(autouse=True)
+def _installed() -> None:
+    capture.install()
+
+
+@pytest.fixture
+def provider() -> Iterator[TracerProvider]:
+    """A provider that is nobody's global one."""
+    provider = TracerProvider(shutdown_on_exit=False)
+    yield provider
+    provider.shutdown()
+
+
+@pytest.fixture
+def tracer(provider: TracerProvider) -> Tracer:
+    """A tracer of that provider."""
+    return provider.get_tracer("tests.capture")
+
+
+@pytest.fixture
+def owners() -> tuple[Owner, Owner]:
+    """Two tests."""
+    return Owner("first"), Owner("second")
+
+
+@pytest.fixture
+def books(owners: tuple[Owner, Owner]) -> Iterator[tuple[capture.Book, capture.Book]]:
+    """Their books."""
+    first, second = (capture.open_book(owner) for owner in owners)
+    yield first, second
+    first.close()
+    second.close()

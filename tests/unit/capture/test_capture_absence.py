@@ -1,0 +1,247 @@
+"""Nothing was captured: each cause has its own message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from subprocess import CompletedProcess
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+
+from pytest_llmtrace import capture, ownership
+from pytest_llmtrace.capture.absence import Scene, judge
+from pytest_llmtrace.capture.instrumentors import Instrumentor, Switch
+from pytest_llmtrace.model import Absence, Ambient, SpanKey
+
+RunScript = Callable[..., CompletedProcess[str]]
+
+ON = Instrumentor(name="openai", package="openinference-instrumentation-openai", state=Switch.ON)
+OFF = replace(ON, state=Switch.OFF)
+REFUSED = replace(ON, state=Switch.REFUSED, needs="openai>=2.8", found="openai 1.99")
+MISSING = replace(REFUSED, found="")
+NO_SPAN = Ambient()
+DROPPED = Ambient(span=SpanKey(1, 2), recording=False)
+SUPPRESSED = Ambient(suppressed=True)
+
+
+class ForeignProvider(trace.TracerProvider):
+    def get_tracer(self, *args: object, **kwargs: object) -> trace.Tracer:
+        return trace.NoOpTracer()
+
+
+class WrappingProvider(ForeignProvider):
+    provider = TracerProvider(shutdown_on_exit=False)
+
+
+def scene(**parts: object) -> Scene:
+    """A scene in which all is well, but for these parts."""
+    well = Scene(environ={}, provider=trace.ProxyTracerProvider(), ambients=(NO_SPAN,), instrumentors=(ON,))
+    return replace(well, **parts)  # type: ignore[arg-type]
+
+
+DISABLED = Absence(
+    cause="the OpenTelemetry SDK is disabled",
+    why="OTEL_SDK_DISABLED= True makes every SDK provider hand out tracers that record nothing",
+    next="unset OTEL_SDK_DISABLED for the test run",
+)
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        pytest.param(scene(environ={"OTEL_SDK_DISABLED": " True"}), DISABLED, id="disabled"),
+        pytest.param(
+            scene(provider=trace.NoOpTracerProvider()),
+            Absence(
+                cause="the global tracer provider is a no-op",
+                why="trace.get_tracer_provider() is a NoOpTracerProvider: its tracers record nothing",
+                next="let the app set an opentelemetry.sdk.trace.TracerProvider in tests, or none at all",
+            ),
+            id="no-op",
+        ),
+        pytest.param(
+            scene(
+                provider=trace.NoOpTracerProvider(), environ={"OTEL_PYTHON_TRACER_PROVIDER": "default_tracer_provider"}
+            ),
+            Absence(
+                cause="the global tracer provider is a no-op",
+                why="trace.get_tracer_provider() is a NoOpTracerProvider, as "
+                "OTEL_PYTHON_TRACER_PROVIDER=default_tracer_provider asks: its tracers record nothing",
+                next="let the app set an opentelemetry.sdk.trace.TracerProvider in tests, or none at all",
+            ),
+            id="no-op-by-environment",
+        ),
+        pytest.param(
+            scene(provider=ForeignProvider()),
+            Absence(
+                cause="the global tracer provider is not the SDK's",
+                why=f"it is a {__name__}.ForeignProvider, whose spans do not pass through the OpenTelemetry SDK",
+                next="let the app set an opentelemetry.sdk.trace.TracerProvider in tests, or none at all",
+            ),
+            id="foreign",
+        ),
+        pytest.param(
+            scene(ambients=(NO_SPAN, SUPPRESSED)),
+            Absence(
+                cause="instrumentation is suppressed",
+                why="the call was made in a context in which instrumentors keep quiet, as suppress_tracing() and "
+                "suppress_instrumentation() make it",
+                next="make the call outside of that block, or end the block before it",
+            ),
+            id="suppressed",
+        ),
+        pytest.param(
+            scene(ambients=(DROPPED,), samplers=("AlwaysOnSampler", "TraceIdRatioBased{0.1}")),
+            Absence(
+                cause="the spans were sampled out",
+                why="the sampler TraceIdRatioBased{0.1} decided not to record them",
+                next="give the provider sampler=opentelemetry.sdk.trace.sampling.ALWAYS_ON in tests",
+            ),
+            id="sampled-out",
+        ),
+        pytest.param(
+            scene(samplers=("AlwaysOffSampler", "AlwaysOnSampler"), environ={"OTEL_TRACES_SAMPLER": "always_off"}),
+            Absence(
+                cause="the spans were sampled out",
+                why="the sampler AlwaysOffSampler (OTEL_TRACES_SAMPLER=always_off) decided not to record them",
+                next="set OTEL_TRACES_SAMPLER=always_on for the test run",
+            ),
+            id="sampled-out-by-environment",
+        ),
+        pytest.param(
+            scene(sampler="TraceIdRatioBased{0.0}", samplers=("AlwaysOffSampler", "TraceIdRatioBased{0.0}")),
+            Absence(
+                cause="the spans were sampled out",
+                why="the sampler TraceIdRatioBased{0.0} decided not to record them",
+                next="give the provider sampler=opentelemetry.sdk.trace.sampling.ALWAYS_ON in tests",
+            ),
+            id="sampled-out-by-the-global-provider",
+        ),
+        pytest.param(
+            scene(instrumentors=(OFF, REFUSED)),
+            Absence(
+                cause="an instrumentor refused to be switched on",
+                why="openinference-instrumentation-openai instruments openai>=2.8, and openai 1.99 is installed: "
+                "its instrument() logs that and does nothing",
+                next="install openai>=2.8, or a release of openinference-instrumentation-openai that knows yours",
+            ),
+            id="refused",
+        ),
+        pytest.param(
+            scene(instrumentors=(MISSING,)),
+            Absence(
+                cause="an instrumentor refused to be switched on",
+                why="openinference-instrumentation-openai instruments openai>=2.8, and no release of it is installed: "
+                "its instrument() logs that and does nothing",
+                next="install openai>=2.8, or a release of openinference-instrumentation-openai that knows yours",
+            ),
+            id="refused-for-what-is-missing",
+        ),
+        pytest.param(
+            scene(instrumentors=(OFF, replace(OFF, name="httpx", package="opentelemetry-instrumentation-httpx"))),
+            Absence(
+                cause="no instrumentor is on",
+                why="installed and not switched on: openai (openinference-instrumentation-openai), "
+                "httpx (opentelemetry-instrumentation-httpx)",
+                next="call its instrument() before the client is made, or name it in the ini option "
+                "llmtrace_instrument; an app that is instrumented by hand must start a span around the call",
+            ),
+            id="none-on",
+        ),
+        pytest.param(
+            scene(instrumentors=()),
+            Absence(
+                cause="no instrumentor is on",
+                why="none is installed, and the app started no span",
+                next="call its instrument() before the client is made, or name it in the ini option "
+                "llmtrace_instrument; an app that is instrumented by hand must start a span around the call",
+            ),
+            id="none-installed",
+        ),
+        pytest.param(scene(), None, id="no-known-cause"),
+        pytest.param(scene(provider=WrappingProvider()), None, id="wrapped-sdk-provider"),
+        pytest.param(scene(samplers=("AlwaysOffSampler",)), None, id="sampler-of-an-earlier-test"),
+        pytest.param(scene(sampler="TraceIdRatioBased{0.1}"), None, id="sampler-that-dropped-nothing"),
+        pytest.param(
+            scene(environ={"OTEL_SDK_DISABLED": " True"}, provider=ForeignProvider(), ambients=(SUPPRESSED, DROPPED)),
+            DISABLED,
+            id="first-of-many",
+        ),
+    ],
+)
+def test_each_cause_has_its_message(seen: Scene, expected: Absence | None) -> None:
+    """Of the causes that apply the first is told, since the others follow from it or cannot show."""
+    assert judge(seen) == expected
+
+
+SCRIPT = """
+{set_up}
+capture.install()
+owner, book = open_test()
+ambients = []
+with ownership.active(owner):
+    with trace.get_tracer("app").start_as_current_span("chat"):
+        ambients.append(capture.ambient())
+print(book.absence(ambients).cause)
+"""
+FOREIGN = """
+class Foreign(trace.TracerProvider):
+    def get_tracer(self, *args, **kwargs):
+        return trace.NoOpTracer()
+
+trace.set_tracer_provider(Foreign())
+"""
+SAMPLING = """
+from opentelemetry.sdk.trace import TracerProvider, sampling
+trace.set_tracer_provider(TracerProvider(sampler=sampling.ALWAYS_OFF))
+"""
+
+
+@pytest.mark.parametrize(
+    ("set_up", "environ", "cause"),
+    [
+        ("", {"OTEL_SDK_DISABLED": "true"}, "the OpenTelemetry SDK is disabled"),
+        (
+            "",
+            {"OTEL_PYTHON_TRACER_PROVIDER": "default_tracer_provider"},
+            "the global tracer provider is a no-op",
+        ),
+        ("trace.set_tracer_provider(trace.NoOpTracerProvider())", {}, "the global tracer provider is a no-op"),
+        (FOREIGN, {}, "the global tracer provider is not the SDK's"),
+        ("", {"OTEL_TRACES_SAMPLER": "always_off"}, "the spans were sampled out"),
+        (SAMPLING, {}, "the spans were sampled out"),
+    ],
+)
+def test_causes_in_a_process(set_up: str, environ: dict[str, str], cause: str, run_script: RunScript) -> None:
+    """The scene is read from the process as it is."""
+    assert run_script(SCRIPT.format(set_up=set_up), **environ).stdout == f"{cause}\n"
+
+
+def test_no_cause_where_there_is_a_span(
+    provider: TracerProvider, owners: tuple[ownership.Owner, ...], books: tuple[capture.Book, ...]
+) -> None:
+    """With a span there is nothing to explain."""
+    with ownership.belonging_to(owners[0]):
+        provider.get_tracer("app").start_span("chat").end()
+    disabled = {"OTEL_SDK_DISABLED": "true"}
+    assert books[0].absence(environ=disabled) is None
+    assert books[1].absence(environ=disabled) is not None
+
+
+@pytest.mark.parametrize(
+    ("error", "hinted"),
+    [
+        (RuntimeError("Traces already initialized. Call openobserve_shutdown() first."), True),
+        (RuntimeError("Event loop is closed"), False),
+        (ValueError("openobserve_shutdown()"), False),
+    ],
+)
+def test_hint(error: Exception, hinted: bool) -> None:
+    """The second `openobserve_init()` of a process raises; the report says what to do."""
+    text = (
+        "openobserve_init() works once per process: call it in a session-scoped fixture or where the app starts. "
+        "The providers of the first call are still in place, and spans were still captured."
+    )
+    assert capture.hint_for(error) == (text if hinted else None)

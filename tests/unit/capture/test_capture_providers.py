@@ -1,0 +1,224 @@
+"""Spans of every SDK provider, whoever made it and when: each case in a process of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from subprocess import CompletedProcess
+
+import pytest
+
+RunScript = Callable[..., CompletedProcess[str]]
+
+APP = """
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
+
+class Product(TracerProvider):
+    '''As some products' providers: the first processor that is added replaces a default.'''
+
+    def __init__(self):
+        self.default = "in place"
+        super().__init__(resource=Resource({"service.name": "shop"}))
+
+    def add_span_processor(self, processor):
+        self.default = None
+        super().add_span_processor(processor)
+
+tracer = trace.get_tracer("app.llm", "1.0")  # at import, as most apps do
+"""
+SET_BEFORE = "provider = Product(); trace.set_tracer_provider(provider)"
+MADE_BEFORE = "provider = Product(); tracer = provider.get_tracer('app.llm', '1.0')"
+CALL = """
+owner, book = open_test()
+with ownership.active(owner):
+    tracer.start_span("chat").end()
+(span,) = book.spans()
+print([span.name, span.scope, span.scope_version, span.resource["service.name"]])
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "service"),
+    [
+        pytest.param("", "", "from the environment", id="none"),
+        pytest.param(SET_BEFORE, "", "shop", id="set-before-ours"),
+        pytest.param("", SET_BEFORE, "shop", id="set-after-ours"),
+        pytest.param(MADE_BEFORE, "", "shop", id="private-at-import"),
+        pytest.param("", MADE_BEFORE, "shop", id="private-later"),
+        pytest.param("", f"tracer.start_span('early').end(); {SET_BEFORE}", "shop", id="set-after-first-span"),
+    ],
+)
+def test_the_apps_provider_is_the_one_that_counts(before: str, after: str, service: str, run_script: RunScript) -> None:
+    """Wherever the app makes its provider, its spans are captured and carry its resource; no warning is logged."""
+    install = "import threading; threads = threading.active_count(); capture.install(); capture.install()"
+    check = "assert threading.active_count() == threads"
+    done = run_script(APP, before, install, after, CALL, check, OTEL_SERVICE_NAME="from the environment")
+    assert (done.stdout, done.stderr) == (f"['chat', 'app.llm', '1.0', '{service}']\n", "")
+
+
+def test_the_apps_provider_becomes_the_global_one(run_script: RunScript) -> None:
+    """The app's first `set_tracer_provider` wins as if we were not there; its second is refused as always."""
+    done = run_script(
+        APP,
+        """
+        capture.install()
+        assert isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)  # so that apps see: none is set yet
+        provider = Product()
+        assert provider.default == "in place"
+        trace.set_tracer_provider(provider)
+        assert trace.get_tracer_provider() is provider
+        trace.set_tracer_provider(TracerProvider())
+        assert trace.get_tracer_provider() is provider
+        """,
+    )
+    assert done.stderr == "Overriding of current TracerProvider is not allowed\n"
+
+
+def test_samplers_and_processors_of_the_app(run_script: RunScript) -> None:
+    """A tracer that was handed out before the app set its provider obeys its sampler and feeds its exporters."""
+    done = run_script(
+        APP,
+        """
+        from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
+
+        class NoHealthChecks(Sampler):
+            def should_sample(self, parent_context, trace_id, name, *args, **kwargs):
+                return SamplingResult(Decision.DROP if name == "health" else Decision.RECORD_AND_SAMPLE)
+
+            def get_description(self):
+                return "NoHealthChecks"
+
+        capture.install()
+        owner, book = open_test()
+        with ownership.active(owner):
+            tracer.start_span("early").end()
+            provider = TracerProvider(sampler=NoHealthChecks())
+            provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter()))
+            trace.set_tracer_provider(provider)
+            with tracer.start_as_current_span("chat"):
+                tracer.start_span("health").end()
+        assert names(book) == ["early", "chat"], names(book)
+        """,
+    )
+    assert json.loads(done.stdout)["name"] == "chat"
+
+
+def test_a_suite_that_resets_the_global_provider(run_script: RunScript) -> None:
+    """Suites reset OpenTelemetry's globals between tests, against its advice: each test has its spans all the same."""
+    run_script(
+        APP,
+        """
+        from opentelemetry.util._once import Once
+        capture.install()
+        for test in range(3):
+            trace._TRACER_PROVIDER, trace._TRACER_PROVIDER_SET_ONCE = None, Once()
+            owner, book = open_test()
+            with ownership.active(owner):
+                trace.get_tracer("before").start_span("before").end()
+                trace.set_tracer_provider(Product())
+                trace.get_tracer("after").start_span("after").end()
+            assert names(book) == ["before", "after"], names(book)
+        """,
+    )
+
+
+def test_a_wrapped_provider(run_script: RunScript) -> None:
+    """Products set a provider of their own class globally, around an SDK provider that nobody else sees."""
+    run_script(
+        APP,
+        """
+        class Wrapping(trace.TracerProvider):
+            def __init__(self):
+                self.provider = TracerProvider()
+
+            def get_tracer(self, *args, **kwargs):
+                return self.provider.get_tracer(*args, **kwargs)
+
+        capture.install()
+        trace.set_tracer_provider(Wrapping())
+        owner, book = open_test()
+        with ownership.active(owner):
+            tracer.start_span("chat").end()
+        assert names(book) == ["chat"]
+        """,
+    )
+
+
+METERS = """
+from opentelemetry import _logs, metrics
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk import _logs as sdk_logs
+
+early = metrics.get_meter("app.llm", "1.0").create_counter("early")
+logger = _logs.get_logger("app.llm")
+
+seen = []
+
+class Seeing(sdk_logs.LogRecordProcessor):
+    def on_emit(self, emitted):
+        seen.append(emitted.log_record.body)
+
+    emit = on_emit
+
+    def shutdown(self): ...
+
+    def force_flush(self, timeout_millis=0): ...
+"""
+
+
+def test_logs_and_metrics_before_and_after_the_app_sets_its_providers(run_script: RunScript) -> None:
+    """As for spans: ours stand in until the app sets its own, then what was handed out before goes there."""
+    run_script(
+        METERS,
+        """
+        capture.install()
+        late = metrics.get_meter("app.llm", "1.0").create_histogram("late")
+        resource = Resource({"service.name": "shop"})
+        loggers = sdk_logs.LoggerProvider(resource=resource)
+        loggers.add_log_record_processor(Seeing())
+        owner, book = open_test()
+        with ownership.active(owner):
+            early.add(1); late.record(1); emit(logger, "before")
+            metrics.set_meter_provider(MeterProvider(resource=resource))
+            _logs.set_logger_provider(loggers)
+            early.add(2); late.record(2); emit(logger, "after")
+        points = [(p.name, p.value, p.resource["service.name"]) for p in book.metrics()]
+        assert points == [("early", 1, "ours"), ("late", 1, "ours"), ("early", 2, "shop"), ("late", 2, "shop")], points
+        assert [log.body for log in book.logs()] == ["before", "after"]
+        assert seen == ["after"]
+        """,
+        OTEL_SERVICE_NAME="ours",
+    )
+
+
+def test_logs_and_metrics_of_providers_made_before_ours(run_script: RunScript) -> None:
+    """Providers that were set before are watched from then on; meters where the SDK can add a reader."""
+    run_script(
+        METERS,
+        """
+        _logs.set_logger_provider(sdk_logs.LoggerProvider())
+        metrics.set_meter_provider(MeterProvider())
+        capture.install()
+        owner, book = open_test()
+        with ownership.active(owner):
+            early.add(1); emit(logger, "hello")
+        assert [log.body for log in book.logs()] == ["hello"]
+        can_add = hasattr(MeterProvider, "add_metric_reader")
+        assert [(p.name, p.value) for p in book.metrics()] == ([("early", 1)] if can_add else [])
+        """,
+    )
+
+
+def test_unused_it_costs_nothing(run_script: RunScript) -> None:
+    """Capture alone imports neither instrumentation nor exporters."""
+    run_script(
+        """
+        import sys
+        capture.install()
+        heavy = ("opentelemetry.instrumentation", "opentelemetry.exporter", "grpc", "requests")
+        assert not [name for name in sys.modules if name.startswith(heavy)]
+        """
+    )

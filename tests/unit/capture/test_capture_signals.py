@@ -1,0 +1,161 @@
+"""Log records and metric points."""
+
+from __future__ import annotations
+
+import gc
+import inspect
+from typing import Any
+
+import pytest
+from opentelemetry import _logs, trace
+from opentelemetry.metrics import CallbackOptions, Observation
+from opentelemetry.sdk import _logs as sdk_logs
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.resources import Resource
+
+from pytest_llmtrace import capture, ownership
+from pytest_llmtrace.capture._otel_internals import LoggerProvider
+from pytest_llmtrace.model import LogRecord, MetricPoint, SpanKey
+from pytest_llmtrace.ownership import Owner
+
+Books = tuple[capture.Book, capture.Book]
+Pair = tuple[Owner, Owner]
+
+
+def emit(provider: LoggerProvider, body: Any, event_name: str, **attributes: Any) -> None:
+    """Emit an event in the current span, as the installed release of OpenTelemetry wants it."""
+    logger: Any = provider.get_logger("app.llm")
+    fields = {"timestamp": 5, "severity_number": _logs.SeverityNumber.INFO, "body": body}
+    if "body" in inspect.signature(logger.emit).parameters:
+        logger.emit(**fields, event_name=event_name, attributes=attributes)
+        return
+    context = trace.get_current_span().get_span_context()  # before opentelemetry-api 1.36
+    record = vars(sdk_logs)["LogRecord"](
+        **fields,
+        trace_id=context.trace_id,
+        span_id=context.span_id,
+        trace_flags=context.trace_flags,
+        resource=provider.resource,
+        attributes={**attributes, "event.name": event_name},
+    )
+    logger.emit(record)
+
+
+def test_log_record(tracer: trace.Tracer, owners: Pair, books: Books) -> None:
+    """An event is read whole, with the span that it was emitted in."""
+    provider = LoggerProvider(resource=Resource({"service.name": "shop"}), shutdown_on_exit=False)
+    with ownership.belonging_to(owners[0]), tracer.start_as_current_span("chat") as span:
+        emit(provider, {"role": "user"}, "gen_ai.user.message", n=1)
+    (record,) = books[0].logs()
+    context = span.get_span_context()
+    assert {name: value for name, value in record.attributes.items() if name != "event.name"} == {"n": 1}
+    assert record == LogRecord(
+        scope="app.llm",
+        body={"role": "user"},
+        event_name="gen_ai.user.message",
+        severity="INFO",
+        attributes=record.attributes,
+        resource={"service.name": "shop"},
+        span=SpanKey(context.trace_id, context.span_id),
+        time_ns=5,
+    )
+    assert books[1].logs() == ()
+
+
+def test_log_record_belongs_to_its_spans_test(tracer: trace.Tracer, owners: Pair, books: Books) -> None:
+    """As for spans: first the span decides, then the running code."""
+    provider = LoggerProvider(shutdown_on_exit=False)
+    with ownership.belonging_to(owners[0]):
+        span = tracer.start_span("chat")
+    with ownership.belonging_to(owners[1]):
+        with trace.use_span(span, end_on_exit=True):
+            emit(provider, "in the span", "e")
+        emit(provider, "outside", "e")
+    assert [[record.body for record in book.logs()] for book in books] == [["in the span"], ["outside"]]
+    assert books[1].logs()[0].span is None
+
+
+@pytest.fixture
+def meters() -> MeterProvider:
+    """A private provider with a reader of the app's own."""
+    return MeterProvider(
+        metric_readers=[InMemoryMetricReader()], resource=Resource({"service.name": "shop"}), shutdown_on_exit=False
+    )
+
+
+def values(book: capture.Book) -> dict[str, object]:
+    return {point.name: point.value for point in book.metrics() if point.scope == "app.llm"}
+
+
+def test_metric_points(meters: MeterProvider, books: Books) -> None:
+    """Counters, histograms and gauges are read whole."""
+    meter = meters.get_meter("app.llm")
+    meter.create_counter("calls", "{call}").add(2, {"model": "m"})
+    for seconds in (0.5, 1.5):
+        meter.create_histogram("duration", "s").record(seconds)
+    meter.create_gauge("queue").set(3)
+    where: dict[str, Any] = {"scope": "app.llm", "resource": {"service.name": "shop"}}
+    assert sorted(books[0].metrics(), key=lambda point: point.name) == [
+        MetricPoint(**where, name="calls", unit="{call}", kind="sum", value=2, attributes={"model": "m"}),
+        MetricPoint(**where, name="duration", unit="s", kind="histogram", value=2.0, count=2),
+        MetricPoint(**where, name="queue", kind="gauge", value=3),
+    ]
+
+
+def test_metrics_are_the_difference_that_the_test_made(meters: MeterProvider) -> None:
+    """What was measured before a book was opened, or after it was closed, is not in it; reads do not use it up."""
+    meter = meters.get_meter("app.llm")
+    calls, queue = meter.create_counter("calls"), meter.create_gauge("queue")
+    calls.add(100)
+    outer = capture.open_book(Owner("outer"))
+    calls.add(1)
+    queue.set(7)
+    inner = capture.open_book(Owner("inner"))
+    calls.add(2)
+    queue.set(5)
+    assert (values(inner), values(inner)) == ({"calls": 2, "queue": 5},) * 2
+    calls.add(3)
+    inner.close()
+    calls.add(50)
+    assert values(inner) == {"calls": 5, "queue": 5}
+    assert values(outer) == {"calls": 56, "queue": 5}
+    outer.close()
+
+
+def test_observed_counters_count_from_the_start_of_the_test(meters: MeterProvider) -> None:
+    """An observable counter tells totals; the point is what was added."""
+    total = [100]
+
+    def observe(options: CallbackOptions) -> list[Observation]:
+        return [Observation(total[0])]
+
+    meters.get_meter("app.llm").create_observable_counter("bytes", [observe])
+    book = capture.open_book(Owner("test"))
+    total[0] = 130
+    assert values(book) == {"bytes": 30}
+    book.close()
+
+
+@pytest.mark.parametrize("end", ["force_flush", "shutdown"])
+def test_an_app_that_flushes_loses_nothing(end: str, books: Books) -> None:
+    """What the app's flush or shutdown makes our reader collect counts, also when the provider is gone by then."""
+    provider = MeterProvider(shutdown_on_exit=False)
+    provider.get_meter("app.llm").create_counter("calls").add(1)
+    getattr(provider, end)()
+    del provider
+    gc.collect()
+    assert values(books[0]) == {"calls": 1}
+
+
+def test_the_apps_reader_keeps_working(books: Books) -> None:
+    """Ours takes nothing away from it, nor changes how it counts."""
+    reader = InMemoryMetricReader()
+    counter = MeterProvider([reader], shutdown_on_exit=False).get_meter("app").create_counter("calls")
+    for _ in range(2):
+        counter.add(1)
+        books[0].metrics()
+    data = reader.get_metrics_data()
+    assert data is not None
+    (point,) = data.resource_metrics[0].scope_metrics[0].metrics[0].data.data_points
+    assert point.value == 2  # type: ignore[union-attr]

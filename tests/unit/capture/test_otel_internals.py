@@ -1,0 +1,74 @@
+"""Guards: OpenTelemetry's private names still have the shape that we rely on. See `_otel_internals`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry._logs import NoOpLogger
+from opentelemetry._logs._internal import ProxyLogger
+from opentelemetry.metrics import _internal as metrics_internal
+from opentelemetry.metrics._internal import instrument as instruments
+from opentelemetry.sdk import metrics
+from opentelemetry.sdk.metrics.export import MetricReader
+
+from pytest_llmtrace.capture import _otel_internals
+
+
+def test_proxy_tracer() -> None:
+    """A proxy keeps its scope and falls back to `_noop_tracer`."""
+    proxy: Any = trace.ProxyTracer("name", "1.0", "schema", {"a": 1})
+    fields = (proxy._instrumenting_module_name, proxy._instrumenting_library_version, proxy._schema_url)
+    assert (*fields, proxy._attributes) == ("name", "1.0", "schema", {"a": 1})
+    fallback = proxy._noop_tracer = trace.NoOpTracer()
+    assert proxy._tracer is fallback
+
+
+def test_proxy_logger() -> None:
+    """A proxy keeps its scope and falls back to `_noop_logger`."""
+    proxy: Any = ProxyLogger("name", "1.0", "schema", {"a": 1})
+    assert (proxy._name, proxy._version, proxy._schema_url, proxy._attributes) == ("name", "1.0", "schema", {"a": 1})
+    fallback = proxy._noop_logger = NoOpLogger("fallback")
+    assert proxy._logger is fallback
+
+
+@pytest.mark.parametrize("name", _otel_internals._SYNCHRONOUS)
+def test_proxy_meter(name: str) -> None:
+    """A proxy meter makes proxy instruments, which may change the meter behind them more than once."""
+    meter: Any = metrics_internal._ProxyMeter("name", "1.0", "schema")
+    assert (meter.name, meter.version, meter.schema_url, meter._real_meter) == ("name", "1.0", "schema", None)
+    instrument = getattr(meter, name)("i")
+    assert isinstance(instrument, instruments._ProxyInstrument)
+    assert meter._instruments == [instrument]
+    for _ in range(2):
+        real = metrics.MeterProvider(shutdown_on_exit=False).get_meter("real")
+        instrument.on_meter_set(real)
+        assert instrument._real_instrument is not None
+    assert isinstance(metrics_internal._PROXY_METER_PROVIDER._meters, list)
+
+
+def test_observable_proxies() -> None:
+    """Observable proxies are told by their callbacks."""
+    meter = metrics_internal._ProxyMeter("name")
+    assert hasattr(meter.create_observable_gauge("g"), "_callbacks")
+    assert not hasattr(meter.create_counter("c"), "_callbacks")
+
+
+def test_metric_reader() -> None:
+    """Readers override `_receive_metrics`, and a gauge's temporality goes by `_Gauge`."""
+    assert "_receive_metrics" in MetricReader.__abstractmethods__
+    meter = metrics.MeterProvider(shutdown_on_exit=False).get_meter("m")
+    assert isinstance(meter.create_gauge("g"), metrics._Gauge)
+
+
+def test_suppression_key() -> None:
+    """The key is there, and is another one than the plain string."""
+    assert otel_context._SUPPRESS_INSTRUMENTATION_KEY.startswith("suppress_instrumentation-")
+
+
+def test_log_exporters() -> None:
+    """Under one of its two names the base class is there, and the result of a successful export."""
+    assert _otel_internals.LOG_EXPORTERS
+    assert _otel_internals.LOG_EXPORT_SUCCESS.name == "SUCCESS"
