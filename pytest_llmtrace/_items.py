@@ -144,11 +144,8 @@ def _judge(item: pytest.Item, trace: LLMTrace) -> None:
         return
     _, verdict = trace.judge()
     _note(item, trace)
-    if not verdict.findings:
-        return
     if trace.fails(verdict):
         raise pytest.fail.Exception(trace.report(), pytrace=False)
-    item.add_report_section("call", FIXTURE, trace.report())
 
 
 def _explain(item: pytest.Item, failure: BaseException) -> None:
@@ -219,16 +216,18 @@ class Totals:
             self._by_test[report.nodeid] = account
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say what was replayed, captured and found."""
+        """Say what was replayed, captured and found, and what was found in tests that passed."""
         if not self._by_test:
             return
         from pytest_llmtrace.report import totals
 
         replayed, captured, findings = Counter[str](), Counter[str](), Counter[str]()
+        terminalreporter.section(FIXTURE)
         for account in self._by_test.values():
             replayed.update(account["exchanges"])
             captured.update(account["spans"])
             findings.update(account["findings"])
-        terminalreporter.section(FIXTURE)
+            if account["remark"]:
+                terminalreporter.line(f"{account['remark']}\n")
         for line in totals(len(self._by_test), replayed, captured, findings):
             terminalreporter.line(line)

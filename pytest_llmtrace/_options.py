@@ -132,10 +132,18 @@ def _check_value(name: str, value: Any) -> None:
         raise UsageError.unknown("value of verify=", value, ("error", "warn", "False"))
     if name == "timing" and value != "instant":
         raise UsageError(f"timing={value!r} is not built yet; there is timing='instant'")
-    if name == "ignore" and not isinstance(value, Mapping):
-        raise UsageError(f"ignore= takes {{check id: reason}}, not {value!r}")
+    if name == "ignore":
+        _check_waivers(value)
     if name == "allow_unused" and not (isinstance(value, str) and value.strip()):
         raise UsageError("allow_unused= wants a reason in words")
+
+
+def _check_waivers(value: Any) -> None:
+    from pytest_llmtrace.checks import refuse_unknown
+
+    if not isinstance(value, Mapping):
+        raise UsageError(f"ignore= takes {{check id: reason}}, not {value!r}")
+    refuse_unknown(value)
 
 
 def _hosts(value: Any) -> tuple[str, ...]:

@@ -266,12 +266,17 @@ class LLMTrace:
         return report.render(f"{self.settings.label}, after the test", evidence, verdict)
 
     def account(self) -> dict[str, Any]:
-        """Count what was seen, as plain data: exchanges by origin, LLM spans by scope, ids of findings."""
+        """Count what was seen, as plain data: exchanges by origin, LLM spans by scope, ids of findings.
+
+        `remark` is the report on findings that do not fail the test, which nobody would print otherwise.
+        """
         evidence, verdict = self._judged or self.judge(complete=False)
+        silent = verdict.findings and self.settings.verify and not self.fails(verdict)
         return {
             "exchanges": dict(Counter(_file_of(exchange.origin) for exchange in evidence.exchanges)),
             "spans": dict(Counter(span.scope for call in evidence.calls for span in call.spans)),
             "findings": [finding.check for finding in verdict.findings],
+            "remark": self.report() if silent else "",
         }
 
     def hint_for(self, error: BaseException) -> str:

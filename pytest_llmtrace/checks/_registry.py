@@ -100,4 +100,13 @@ def _run(checks: tuple[Check, ...], evidence: Evidence) -> list[Finding | None]:
 
 
 def _unused(waived_id: str, reason: str) -> Finding:
-    return UNUSED_WAIVER.finding(f"ignore={{{waived_id!r}: {reason!r}}}", ("found", f"no {waived_id} in this test"))
+    return Finding(
+        check=UNUSED_WAIVER.id,
+        severity=UNUSED_WAIVER.severity,
+        subject=f"ignore={{{waived_id!r}: {reason!r}}}",
+        details=(
+            ("found", f"no {waived_id} in this test"),
+            ("why", UNUSED_WAIVER.why),
+            ("next", UNUSED_WAIVER.next),  # A waiver of this one would be the thing it warns of.
+        ),
+    )

@@ -68,7 +68,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def _finding(finding: Finding) -> str:
-    lines = [f"{finding.severity.value:<{_LABEL}}{finding.check}  {finding.subject}"]
+    lines = [f"{finding.severity.value}  {finding.check}  {finding.subject}"]
     for label, text in finding.details:
         first, *rest = text.splitlines() or [""]
         lines.append(f"{_INDENT}{label:<{_LABEL}}{first}")
