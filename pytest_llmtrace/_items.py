@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +45,7 @@ def is_traced(node: object) -> bool:
 # --- the trace of an item --------------------------------------------------------------------------------------------
 
 
-@contextmanager
+@contextlib.contextmanager
 def guarding(item: pytest.Item) -> Iterator[None]:
     """Refuse the requests of wider fixtures, before the item's own trace is open and after it is closed."""
     from pytest_llmtrace.harness import refusing
@@ -65,11 +65,15 @@ def set_up_first(request: pytest.FixtureRequest, argname: str) -> None:
     stash = request.node.stash
     begun = argname == FIXTURE or stash.get(_begun_key, False)
     stash[_begun_key] = True  # Before the look-up: what our fixture itself needs comes by here as well.
-    if not begun:
+    if begun:
+        return
+    # An error here would leave the other fixture half set up. pytest raises it again at its place: when it comes to
+    # our fixture, which is among the item's own.
+    with contextlib.suppress(Exception, pytest.fail.Exception, pytest.skip.Exception):
         request.getfixturevalue(FIXTURE)
 
 
-@contextmanager
+@contextlib.contextmanager
 def traced(request: pytest.FixtureRequest, own: Mapping[str, Any]) -> Iterator[LLMTrace]:
     """Run the `llmtrace` fixture: open the trace, close it, and look at what other fixtures did after the test."""
     item = request.node
@@ -120,7 +124,7 @@ def _vcr_config(request: pytest.FixtureRequest) -> Mapping[str, Any]:
 # --- its call phase --------------------------------------------------------------------------------------------------
 
 
-@contextmanager
+@contextlib.contextmanager
 def verified(item: pytest.Item) -> Iterator[None]:
     """Verify what the call phase did, and fail the test on what was found."""
     try:
@@ -169,7 +173,7 @@ def _note(item: pytest.Item, trace: LLMTrace) -> None:
         item.user_properties.append(("llmtrace_findings", ", ".join(ids)))
 
 
-@contextmanager
+@contextlib.contextmanager
 def _coroutine_watched(item: pytest.Item) -> Iterator[None]:
     """Let a coroutine test's own task belong to its trace, and look at its context before it is gone."""
     trace = item.stash.get(_trace_key, None)
