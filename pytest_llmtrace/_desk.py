@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pytest_llmtrace import replay
 from pytest_llmtrace.checks import Leftover
-from pytest_llmtrace.model import Answer, Answerer, Recording, Request, Settings
+from pytest_llmtrace.model import Answer, Answerer, Cassette, Recording, Request, Settings
 
 if TYPE_CHECKING:
     from pytest_llmtrace.replay.gateways import Gateway
@@ -40,9 +39,10 @@ class Desk:
         self._silence = replay.Silence(default=settings.default_cassette)
         if settings.gateway is not None:
             self._fallback = self._gateways[settings.gateway] = self._new_gateway(settings.gateway, default=True)
-        path = self._initial_cassette()
-        if path is not None:
-            self._play(path, _label(settings.cassette))
+        if settings.cassette is not None:
+            self._insert(self._load(settings.cassette))
+        elif settings.default_cassette is not None and settings.default_cassette.is_file():
+            self._insert(replay.load(settings.default_cassette, cache_dir=settings.cache_dir))
 
     def gateway(self, name: str) -> Gateway:
         """Return the gateway of that name, one a trace."""
@@ -60,9 +60,9 @@ class Desk:
         return self._router
 
     @contextmanager
-    def playing(self, name: str) -> Iterator[replay.Player]:
-        """Let a cassette answer for the length of a block."""
-        player = self._play(replay.resolve(name, dirs=self._settings.cassette_dirs), _label(name))
+    def playing(self, cassette: str | Cassette) -> Iterator[replay.Player]:
+        """Let a cassette, by name or as it was read, answer for the length of a block."""
+        player = self._insert(cassette if isinstance(cassette, Cassette) else self._load(cassette))
         try:
             yield player
         finally:
@@ -102,15 +102,13 @@ class Desk:
         if self._fallback is not None:
             yield self._fallback
 
-    def _initial_cassette(self) -> Path | None:
-        settings = self._settings
-        if settings.cassette is not None:
-            return replay.resolve(settings.cassette, dirs=settings.cassette_dirs)
-        default = settings.default_cassette
-        return default if default is not None and default.is_file() else None
+    def _load(self, name: str) -> Cassette:
+        path = replay.resolve(name, dirs=self._settings.cassette_dirs)
+        # One that ships with the package is named as users do; others are named by their file.
+        label = name if name.startswith("builtin:") else None
+        return replay.load(path, label=label, cache_dir=self._settings.cache_dir)
 
-    def _play(self, path: Path, label: str | None = None) -> replay.Player:
-        cassette = replay.load(path, label=label, cache_dir=self._settings.cache_dir)
+    def _insert(self, cassette: Cassette) -> replay.Player:
         player = replay.Player(cassette, config=replay.read_config(self._settings.replay))
         self._players.append(player)
         self._all_players.append(player)
@@ -121,11 +119,6 @@ class Desk:
         from pytest_llmtrace.replay.gateways import Gateway
 
         return Gateway(name, default=default)
-
-
-def _label(name: str | None) -> str | None:
-    """Name a cassette that ships with the package as users do; others are named by their file."""
-    return name if name is not None and name.startswith("builtin:") else None
 
 
 def _title(recording: Recording) -> str:

@@ -15,7 +15,17 @@ from pytest_llmtrace import capture, checks, dialects, intercept, ownership, rep
 from pytest_llmtrace._desk import Desk
 from pytest_llmtrace._selection import Predicate, exactly_one, select
 from pytest_llmtrace.errors import VerificationError
-from pytest_llmtrace.model import Exchange, Finding, LogRecord, MetricPoint, Settings, Severity, SpanKey, SpanRecord
+from pytest_llmtrace.model import (
+    Cassette,
+    Exchange,
+    Finding,
+    LogRecord,
+    MetricPoint,
+    Settings,
+    Severity,
+    SpanKey,
+    SpanRecord,
+)
 from pytest_llmtrace.pairing import pair
 from pytest_llmtrace.tree import SpanTree
 from pytest_llmtrace.views import ExchangeView, SpanView
@@ -187,13 +197,16 @@ class LLMTrace:
         spans = {exchange.index: call.spans for call in calls for exchange in call.exchanges}
         return tuple(self._exchange_view(exchange, spans.get(exchange.index, ())) for exchange in exchanges)
 
-    def replay(self, name: str) -> AbstractContextManager[object]:
+    def replay(self, cassette: str | Cassette) -> AbstractContextManager[object]:
         """Let a cassette answer for the length of a `with` block.
+
+        Args:
+            cassette: Its name, or what `replay.load` has read.
 
         Raises:
             CassetteError: It is missing or cannot be read.
         """
-        return self._desk.playing(name)
+        return self._desk.playing(cassette)
 
     def gateway(self, name: str) -> Gateway:
         """Return a scripted gateway: what is queued on it answers by API path, on any host, each once.

@@ -29,7 +29,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"_selection"}),
     frozenset({"_desk"}),
     frozenset({"harness"}),
-    frozenset({"_drive"}),
+    frozenset({"_sdks"}),
+    frozenset({"_playback"}),
     frozenset({"cli"}),
     frozenset({"_options", "_pytest_internals"}),
     frozenset({"_items"}),
@@ -39,8 +40,10 @@ LAYERS: tuple[frozenset[str], ...] = (
 # Who may import which third party. The harness and what is below it know no pytest.
 THIRD_PARTIES: dict[str, frozenset[str]] = {
     "pytest": frozenset({"_items", "_options", "_pytest_internals", "plugin"}),
-    "httpx": frozenset({"intercept", "_drive", "replay/router"}),
-    "httpx2": frozenset({"intercept", "_drive"}),
+    "httpx": frozenset({"intercept", "replay/router"}),
+    "openai": frozenset({"_sdks"}),
+    "anthropic": frozenset({"_sdks"}),
+    "httpx2": frozenset({"intercept"}),
     "httpcore": frozenset({"intercept"}),
     "httpcore2": frozenset({"intercept"}),
     "vcr": frozenset({"replay"}),

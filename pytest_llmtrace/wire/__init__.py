@@ -1,6 +1,7 @@
 """Bytes -> Reading: what an exchange says about its LLM call. Standard library only; knows no SDK and no spans."""
 
-from pytest_llmtrace.wire._api import identify
+from pytest_llmtrace.wire._api import identify, request_body
+from pytest_llmtrace.wire._gateway import gateway
 from pytest_llmtrace.wire._read import is_llm_call, last_content_tick, read
 
-__all__ = ["identify", "is_llm_call", "last_content_tick", "read"]
+__all__ = ["gateway", "identify", "is_llm_call", "last_content_tick", "read", "request_body"]

@@ -10,6 +10,7 @@ from typing import Any
 from pytest_llmtrace.model import Exchange, Fact, Reading, Response, State
 from pytest_llmtrace.wire._api import identify, request_body
 from pytest_llmtrace.wire._body import decoded, decoded_chunks, header
+from pytest_llmtrace.wire._gateway import gateway
 from pytest_llmtrace.wire._sse import events
 
 __all__ = ["is_llm_call", "last_content_tick", "read"]
@@ -29,6 +30,7 @@ def read(exchange: Exchange) -> Reading | None:
     return Reading(
         source=api,
         api=api,
+        gateway=gateway(exchange.request, exchange.response),
         facts={
             "request_model": _model("request_model", [request_body(exchange.request)], f"model, request of {where}"),
             "response_model": _model("response_model", _documents(exchange.response), f"model, response of {where}"),

@@ -1,0 +1,174 @@
+"""Play cassettes by their own requests: once as plain HTTP, once through the real SDKs."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pytest_llmtrace import _sdks, replay, wire
+from pytest_llmtrace.errors import CassetteError, UnmatchedRequest, UsageError
+from pytest_llmtrace.harness import LLMTrace
+from pytest_llmtrace.model import Cassette, Recording, Request, Settings
+
+__all__ = ["Outcome", "Result", "cassettes_in", "drive"]
+
+
+class Outcome(StrEnum):
+    """What became of one recorded interaction."""
+
+    CAPTURED = "captured"  # served byte for byte, and the SDK's call has one LLM span a scope
+    SERVED = "served"  # served byte for byte; no LLM call
+    NO_REPLY = "no reply"  # recorded without a reply
+    NOT_HTTP = "not HTTP"
+    NO_SPAN = "no span"  # an instrumentor's gap: the SDK's call was served, and no LLM span tells of it
+    SEVERAL_SPANS = "several spans"
+    NO_SDK = "no SDK"  # the SDK is not installed
+    UNREADABLE = "unreadable"  # the SDK could not read the recorded reply
+    REFUSED = "refused"  # our own fault, or the file's
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    """What became of one interaction, or of a file that could not be read (`index` is None)."""
+
+    file: str
+    index: int | None
+    outcome: Outcome
+    gateway: str = ""
+    api: str | None = None
+    request: str = ""
+    scopes: tuple[str, ...] = ()
+    reason: str = ""
+
+
+def cassettes_in(paths: Iterable[Path]) -> Iterator[Path]:
+    """Yield the files that are named, and those below the folders that are, sorted.
+
+    Raises:
+        UsageError: There is no such file or folder.
+    """
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(file for file in path.rglob("*") if file.suffix.lower() in {".yaml", ".yml", ".json"})
+        elif path.exists():
+            yield path
+        else:
+            near = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+            raise UsageError.unknown("file or folder", path.name, near) if near else UsageError(f"no such file: {path}")
+
+
+def drive(path: Path) -> tuple[Result, ...]:
+    """Play one cassette, and say what became of each interaction."""
+    try:
+        cassette = replay.load(path)
+    except CassetteError as error:
+        return (Result(file=str(path), index=None, outcome=Outcome.REFUSED, reason=error.reason),)
+    plain = [(recording, *problem) for recording, problem in _plain_pass(cassette)]
+    return tuple(
+        _through_sdk(cassette, recording)
+        if outcome is Outcome.SERVED and wire.identify(recording.request)
+        else _result(cassette, recording, outcome, reason or "no call to an OpenAI- or Anthropic-shaped LLM API")
+        for recording, outcome, reason in plain
+    )
+
+
+def _trace() -> LLMTrace:
+    instrument = tuple(name for name in _sdks.INSTRUMENTORS.values() if _sdks.installed(name))
+    return LLMTrace(settings=Settings(label="replay", verify=False, instrument=instrument))
+
+
+def _result(cassette: Cassette, recording: Recording, outcome: Outcome, reason: str) -> Result:
+    return Result(
+        file=cassette.label,
+        index=recording.index,
+        outcome=outcome,
+        gateway=wire.gateway(recording.request, recording.response),
+        api=wire.identify(recording.request),
+        request=f"{recording.request.method} {urlsplit(recording.request.url).path}",
+        reason=reason,
+    )
+
+
+# --- plain HTTP ------------------------------------------------------------------------------------------------------
+
+
+def _plain_pass(cassette: Cassette) -> Iterator[tuple[Recording, tuple[Outcome, str]]]:
+    library = _http_library()
+    with _trace() as trace, trace.replay(cassette), library.Client() as client:
+        for recording in cassette.recordings:
+            yield recording, _plain_outcome(client, recording)
+
+
+def _plain_outcome(client: Any, recording: Recording) -> tuple[Outcome, str]:
+    if urlsplit(recording.request.url).scheme not in {"http", "https"}:
+        return Outcome.NOT_HTTP, "no HTTP request"
+    if recording.response is None:
+        return Outcome.NO_REPLY, "recorded without a reply"
+    if recording.response.status == 101:  # noqa: PLR2004  # RFC 9110, 15.2.2: Switching Protocols
+        return Outcome.NOT_HTTP, "a connection that left HTTP (WebSocket)"
+    try:
+        body = _sent(client, recording.request)
+    except UnmatchedRequest as error:
+        return Outcome.REFUSED, str(error)
+    if body != recording.response.body:
+        return Outcome.REFUSED, f"{len(body)} bytes were served where {len(recording.response.body)} are recorded"
+    return Outcome.SERVED, ""
+
+
+def _sent(client: Any, request: Request) -> bytes:
+    kept = [(name, value) for name, value in request.headers if name.lower() == "content-type"]
+    with client.stream(request.method, request.url, headers=kept, content=request.body or None) as response:
+        return b"".join(response.iter_raw())
+
+
+def _http_library() -> Any:
+    for name in ("httpx2", "httpx"):
+        if importlib.util.find_spec(name):
+            return importlib.import_module(name)
+    raise UsageError('no HTTP client is installed: pip install "pytest-llmtrace[openai,anthropic]"')
+
+
+# --- the SDKs --------------------------------------------------------------------------------------------------------
+
+
+def _through_sdk(cassette: Cassette, recording: Recording) -> Result:
+    """Send one LLM call again through its SDK, with nothing but its own recording to answer."""
+    alone = replace(cassette, recordings=(recording,))
+    with _trace() as trace, trace.replay(alone), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Recordings name models that are deprecated by now.
+        outcome, reason = _sent_again(recording)
+        scopes = Counter(span.scope for span in trace.llm_spans())
+    if outcome is Outcome.CAPTURED:
+        outcome, reason = _judged(recording.request, scopes)
+    return replace(_result(cassette, recording, outcome, reason), scopes=tuple(sorted(scopes)))
+
+
+def _judged(request: Request, scopes: Counter[str]) -> tuple[Outcome, str]:
+    instrumentor = _sdks.instrumentor_of(request)
+    if not scopes and instrumentor is None:
+        return Outcome.SERVED, f"no instrumentor is installed: pip install {_sdks.INSTRUMENTORS[_sdks.sdk_of(request)]}"
+    if not scopes:
+        return Outcome.NO_SPAN, f"{instrumentor} made no LLM span for this call, though its request passed"
+    several = [f"{scope} made {count} LLM spans" for scope, count in scopes.items() if count > 1]
+    return (Outcome.SEVERAL_SPANS, "; ".join(several)) if several else (Outcome.CAPTURED, "")
+
+
+def _sent_again(recording: Recording) -> tuple[Outcome, str]:
+    absent = _sdks.missing(recording.request)
+    if absent is not None:
+        return Outcome.NO_SDK, f'{absent} is not installed: pip install "pytest-llmtrace[{absent}]"'
+    try:
+        _sdks.send(recording.request)
+    except UnmatchedRequest as error:
+        return Outcome.REFUSED, str(error)
+    except Exception as error:  # noqa: BLE001  # Whatever an SDK makes of a recorded reply is what we report.
+        return Outcome.UNREADABLE, f"the SDK raised {type(error).__name__}: {error}"
+    return Outcome.CAPTURED, ""

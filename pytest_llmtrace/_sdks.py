@@ -1,0 +1,157 @@
+"""Send a recorded LLM call again, through the SDK that its API belongs to."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
+
+from pytest_llmtrace import wire
+from pytest_llmtrace.errors import UnmatchedRequest
+from pytest_llmtrace.model import Request
+
+__all__ = ["INSTRUMENTORS", "installed", "instrumentor_of", "missing", "sdk_of", "send"]
+
+INSTRUMENTORS = {
+    "openai": "openinference-instrumentation-openai",
+    "anthropic": "openinference-instrumentation-anthropic",
+}
+"""For each SDK the instrumentor that is switched on, where it is installed."""
+
+_ENDINGS = {
+    "chat": "/chat/completions",
+    "completions": "/completions",
+    "responses": "/responses",
+    "embeddings": "/embeddings",
+    "messages": "/v1/messages",
+}
+
+
+def installed(distribution: str) -> str | None:
+    """Return the version of a distribution, None if it is not installed."""
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def instrumentor_of(request: Request) -> str | None:
+    """Return the instrumentor that is on for a call, with its version; None if it is not installed."""
+    name = INSTRUMENTORS[sdk_of(request)]
+    version = installed(name)
+    return version and f"{name} {version}"
+
+
+def missing(request: Request) -> str | None:
+    """Return the name of the SDK that a call needs and that is not installed."""
+    sdk = sdk_of(request)
+    return None if importlib.util.find_spec(sdk) else sdk
+
+
+def send(request: Request) -> None:
+    """Make the call, and read its reply to the end. What the reply makes the SDK raise is no failure here.
+
+    The typed method is tried first. Where it would send another body than the recorded one (it adds
+    `encoding_format` to embeddings, or wants an argument that the recording does not have), the same client posts
+    the recorded body.
+
+    Raises:
+        UnmatchedRequest: Nothing answered.
+    """
+    sdk = sdk_of(request)
+    body = json.loads(request.body)
+    drive = _through_anthropic if sdk == "anthropic" else _through_openai
+    api_error = importlib.import_module(sdk).APIError
+    try:
+        try:
+            drive(request, body, typed=True)
+        except (UnmatchedRequest, TypeError):
+            drive(request, body, typed=False)
+    except api_error as error:
+        if isinstance(error, UnmatchedRequest):
+            raise
+
+
+def sdk_of(request: Request) -> str:
+    """Name the SDK that speaks a call's API."""
+    return "anthropic" if wire.identify(request) == "messages" else "openai"
+
+
+def _through_openai(request: Request, body: dict[str, Any], *, typed: bool) -> None:
+    import openai
+
+    api = wire.identify(request) or ""
+    base, query = _base_of(request, _ENDINGS[api])
+    client = openai.OpenAI(api_key="replayed", base_url=base, default_query=query, max_retries=0)
+    methods: dict[str, Callable[..., Any]] = {
+        "chat": client.chat.completions.create,
+        "completions": client.completions.create,
+        "responses": client.responses.create,
+        "embeddings": client.embeddings.create,
+    }
+    if typed:
+        _drain(_call(methods[api], body))
+    else:
+        kind = _openai_types(api)
+        stream = bool(body.get("stream"))
+        stream_cls = openai.Stream[kind[1]] if stream else None  # type: ignore[valid-type]
+        _drain(client.post(_ENDINGS[api], body=body, cast_to=kind[0], stream=stream, stream_cls=stream_cls))
+
+
+def _openai_types(api: str) -> tuple[Any, Any]:
+    from openai.types import Completion, CreateEmbeddingResponse
+    from openai.types.chat import ChatCompletion, ChatCompletionChunk
+    from openai.types.responses import Response, ResponseStreamEvent
+
+    return {
+        "chat": (ChatCompletion, ChatCompletionChunk),
+        "completions": (Completion, Completion),
+        "responses": (Response, ResponseStreamEvent),
+        "embeddings": (CreateEmbeddingResponse, None),
+    }[api]
+
+
+def _through_anthropic(request: Request, body: dict[str, Any], *, typed: bool) -> None:
+    import anthropic
+
+    base, query = _base_of(request, _ENDINGS["messages"])
+    options: dict[str, Any] = {"api_key": "replayed", "base_url": base, "max_retries": 0, "timeout": 600}
+    if "open_telemetry" in inspect.signature(anthropic.Anthropic).parameters:
+        options["open_telemetry"] = importlib.util.find_spec("openinference.instrumentation.anthropic") is None
+    client = anthropic.Anthropic(**options)
+    beta = query.get("beta") == "true"  # anthropic 2 no longer sends it by itself.
+    create: Callable[..., Any] = client.beta.messages.create if beta else client.messages.create
+    _drain(_call(create, body, query=query, only_required=not typed))
+
+
+def _call(
+    create: Callable[..., Any],
+    body: Mapping[str, Any],
+    *,
+    query: Mapping[str, str] | None = None,
+    only_required: bool = False,
+) -> Any:
+    """Call a typed method; what it does not know (or all but the required arguments) travels in `extra_body`."""
+    parameters = inspect.signature(create).parameters
+    required = {"model", "messages", "max_tokens", "stream"}
+    known = {key: body[key] for key in body if key in parameters and (not only_required or key in required)}
+    rest = {key: value for key, value in body.items() if key not in known}
+    return create(**known, extra_body=rest or None, extra_query=dict(query) if query else None)
+
+
+def _base_of(request: Request, ending: str) -> tuple[str, dict[str, str]]:
+    """Split a URL into what a client takes as its base and the query."""
+    url = urlsplit(request.url)
+    path = url.path.rstrip("/").removesuffix(ending)
+    return urlunsplit((url.scheme, url.netloc, path, "", "")), dict(parse_qsl(url.query, keep_blank_values=True))
+
+
+def _drain(reply: Any) -> None:
+    if hasattr(reply, "__next__"):
+        for _ in reply:
+            pass

@@ -1,0 +1,88 @@
+"""`pytest-llmtrace ...`: what works on files, without a test run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from pytest_llmtrace import __version__
+from pytest_llmtrace._playback import Outcome, Result, cassettes_in, drive
+from pytest_llmtrace.errors import UsageError
+
+__all__ = ["main"]
+
+_FAULTS = {Outcome.REFUSED, Outcome.UNREADABLE}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns:
+        0 if all went well, 1 if something could not be read or served, 2 for wrong use.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return _replay(options.paths, form=options.format, verbose=options.verbose)
+    except UsageError as error:
+        print(f"pytest-llmtrace: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="pytest-llmtrace", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"pytest-llmtrace {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    replay = commands.add_parser(
+        "replay",
+        help="play cassettes by their own requests",
+        description="Play each cassette by its own requests, as plain HTTP and then, where they are LLM calls, through "
+        "the real OpenAI and Anthropic SDKs under OpenInference, and say what was served, captured and refused, and why. "
+        "Nothing is sent to the network.",
+    )
+    replay.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a cassette, or a folder of them")
+    replay.add_argument("--format", choices=("text", "json"), default="text", help="json: one array, an entry each")
+    replay.add_argument(
+        "-v", "--verbose", action="store_true", help="a line for each interaction, not only for problems"
+    )
+    return parser
+
+
+def _replay(paths: Sequence[Path], *, form: str, verbose: bool) -> int:
+    results: list[Result] = []
+    for path in cassettes_in(paths):
+        found = drive(path)
+        results += found
+        if form == "text":
+            print("\n".join(_lines(found, verbose=verbose)), flush=True)
+    if form == "json":
+        print(json.dumps([asdict(result) for result in results], indent=1))
+    else:
+        print("\n" + "\n".join(_table(results)))
+    return 1 if any(result.outcome in _FAULTS for result in results) else 0
+
+
+def _lines(results: Sequence[Result], *, verbose: bool) -> Iterator[str]:
+    counts = Counter(result.outcome.value for result in results)
+    yield f"{results[0].file if results else '(empty)'}: {', '.join(f'{n} {name}' for name, n in counts.items())}"
+    for result in results:
+        if verbose or result.outcome not in {Outcome.CAPTURED, Outcome.SERVED}:
+            where = "" if result.index is None else f"interaction {result.index}  {result.request}  "
+            scopes = f"  ({', '.join(result.scopes)})" if result.scopes else ""
+            yield f"  {where}{result.outcome.value}{scopes}"
+            yield from (f"    {line}" for line in result.reason.splitlines())
+
+
+def _table(results: Sequence[Result]) -> Iterator[str]:
+    """Count the outcomes of each gateway."""
+    columns = [outcome for outcome in Outcome if any(result.outcome is outcome for result in results)]
+    rows = Counter((result.gateway or "(no file)", result.outcome) for result in results)
+    gateways = sorted({gateway for gateway, _ in rows})
+    yield "  ".join([f"{'gateway':<15}", *(f"{column.value:>13}" for column in columns)])
+    for gateway in gateways:
+        yield "  ".join([f"{gateway:<15}", *(f"{rows[gateway, column]:>13}" for column in columns)])
+    yield "  ".join([f"{'all':<15}", *(f"{sum(rows[g, column] for g in gateways):>13}" for column in columns)])

@@ -1,0 +1,45 @@
+"""Which gateway an exchange went through, told by host and by the headers that only one gateway sends."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from pytest_llmtrace.model import Headers, Request, Response
+
+__all__ = ["gateway"]
+
+_HOSTS = {
+    "anannas.ai": "anannas",
+    "anthropic.com": "anthropic",
+    "api.aws": "bedrock-mantle",
+    "azure.com": "azure",
+    "cerebras.ai": "cerebras",
+    "crusoecloud.com": "crusoe",
+    "deepseek.com": "deepseek",
+    "gateway.pydantic.dev": "pydantic",
+    "groq.com": "groq",
+    "huggingface.co": "huggingface",
+    "mistral.ai": "mistral",
+    "openai.com": "openai",
+    "openrouter.ai": "openrouter",
+    "portkey.ai": "portkey",
+    "snowflakecomputing.com": "snowflake",
+    "together.ai": "together",
+    "together.xyz": "together",
+    "z.ai": "zai",
+}
+
+
+def gateway(request: Request, response: Response | None = None) -> str:
+    """Name the gateway of an exchange in the vocabulary of readings, `other` where it cannot be told.
+
+    A self-hosted LiteLLM Proxy has any host; it is known by its `x-litellm-*` and `llm_provider-*` headers.
+    """
+    if response is not None and _has_prefix(response.headers, ("x-litellm-", "llm_provider-")):
+        return "litellm"
+    host = urlsplit(request.url).hostname or ""
+    return next((name for ending, name in _HOSTS.items() if f".{host}".endswith(f".{ending}")), "other")
+
+
+def _has_prefix(headers: Headers, prefixes: tuple[str, ...]) -> bool:
+    return any(name.lower().startswith(prefixes) for name, _ in headers)

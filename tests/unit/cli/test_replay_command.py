@@ -1,0 +1,182 @@
+"""`pytest-llmtrace replay`: what becomes of each recorded interaction, and why."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace import _sdks
+from pytest_llmtrace.cli import main
+from pytest_llmtrace.model import Request
+
+ROOT = Path(__file__).parents[3]
+CHAT = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
+AZURE = {"messages": CHAT["messages"]}
+NO_CALL = "no call to an OpenAI- or Anthropic-shaped LLM API"
+COMPLETION = {
+    "id": "chatcmpl-1",
+    "object": "chat.completion",
+    "created": 1,
+    "model": "gpt-4o-2024-08-06",
+    "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "hello"}}],
+    "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+}
+
+
+def interaction(url: str, body: Any, reply: Any, *, status: int = 200) -> dict[str, Any]:
+    headers = {"content-type": ["application/json"]}
+    return {
+        "request": {"method": "POST", "uri": url, "headers": headers, "body": json.dumps(body)},
+        "response": reply
+        and {"status": {"code": status, "message": ""}, "headers": headers, "body": {"string": json.dumps(reply)}},
+    }
+
+
+def write(path: Path, *interactions: dict[str, Any]) -> Path:
+    path.write_text(json.dumps({"version": 1, "interactions": interactions}), encoding="utf-8")
+    return path
+
+
+def replayed(capsys: pytest.CaptureFixture[str], *paths: Path, status: int = 0) -> list[dict[str, Any]]:
+    assert main(["replay", "--format", "json", *map(str, paths)]) == status
+    found: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def one(found: list[dict[str, Any]]) -> tuple[str, str]:
+    [result] = found
+    return result["outcome"], result["reason"]
+
+
+INSTRUMENTED = importlib.util.find_spec("openinference.instrumentation.openai") is not None
+
+
+def test_a_call_is_sent_again_through_its_sdk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An LLM call goes through the real SDK; under its instrumentor it has one span, without one that is said."""
+    path = write(tmp_path / "a.json", interaction("https://api.openai.com/v1/chat/completions", CHAT, COMPLETION))
+    [result] = replayed(capsys, path)
+    if INSTRUMENTED:
+        assert (result["outcome"], result["scopes"]) == ("captured", ["openinference.instrumentation.openai"])
+    else:
+        needed = "pip install openinference-instrumentation-openai"
+        assert (result["outcome"], result["reason"]) == ("served", f"no instrumentor is installed: {needed}")
+    assert (result["gateway"], result["api"], result["index"]) == ("openai", "chat", 0)
+
+
+@pytest.mark.parametrize(
+    ("url", "body", "reply"),
+    [
+        (
+            "https://x.openai.azure.com/openai/deployments/d/chat/completions?api-version=1",
+            {"messages": []},
+            COMPLETION,
+        ),
+        (
+            "https://api.openai.com/v1/embeddings",
+            {"model": "e", "input": "hi"},
+            {"object": "list", "model": "e", "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}]},
+        ),
+        ("http://localhost:4000/chat/completions", {**CHAT, "unheard_of": {"x": None}}, COMPLETION),
+        ("https://api.openai.com/v1/chat/completions", CHAT, {"error": {"message": "no", "type": "t"}}),
+    ],
+)
+def test_the_recorded_body_is_what_is_sent(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], url: str, body: Any, reply: Any
+) -> None:
+    """What a typed method would add or wants is no obstacle: the SDK sends the body that was recorded."""
+    status = 400 if "error" in reply else 200
+    path = write(tmp_path / "a.json", interaction(url, body, reply, status=status))
+    assert one(replayed(capsys, path))[0] == ("captured" if INSTRUMENTED else "served")
+
+
+@pytest.mark.parametrize(
+    ("url", "body", "reply", "outcome"),
+    [
+        (
+            "https://api.example.com/weather",
+            {},
+            {"sky": "clear"},
+            ("served", "no call to an OpenAI- or Anthropic-shaped LLM API"),
+        ),
+        ("https://api.openai.com/v1/chat/completions", CHAT, None, ("no reply", "recorded without a reply")),
+        ("wss://api.openai.com/v1/realtime", {}, {}, ("not HTTP", "no HTTP request")),
+    ],
+)
+def test_what_is_not_captured_says_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], url: str, body: Any, reply: Any, outcome: tuple[str, str]
+) -> None:
+    """Whatever is no LLM call, no HTTP, or was recorded without a reply is named as such, and is no fault."""
+    assert one(replayed(capsys, write(tmp_path / "a.json", interaction(url, body, reply)))) == outcome
+
+
+def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A broken file does not stop the others, and the exit status is 1."""
+    (tmp_path / "broken.yaml").write_text("interactions: [", encoding="utf-8")
+    write(tmp_path / "good.json", interaction("https://api.example.com/", {}, {"a": 1}))
+    broken, good = replayed(capsys, tmp_path, status=1)
+    assert (broken["outcome"], broken["index"], good["outcome"]) == ("refused", None, "served")
+
+
+def test_the_text_has_problems_and_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The text form has a line a file, each problem with its reason, and the counts of each gateway."""
+    path = write(
+        tmp_path / "a.json",
+        interaction("https://api.openai.com/v1/chat/completions", CHAT, None),
+        interaction("https://openrouter.ai/api/v1/models", {}, {"data": []}),
+    )
+    assert main(["replay", str(path)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"{path}: 1 no reply, 1 served",
+        "  interaction 0  POST /v1/chat/completions  no reply",
+        "    recorded without a reply",
+        "",
+        "gateway                 served       no reply",
+        "openai                       0              1",
+        "openrouter                   1              0",
+        "all                          1              1",
+    ]
+
+
+def test_a_wrong_path_is_wrong_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A path that is not there names the nearest that is, and the exit status is 2."""
+    write(tmp_path / "chat.json")
+    assert main(["replay", str(tmp_path / "chats.json")]) == 2
+    assert capsys.readouterr().err == (
+        "pytest-llmtrace: unknown file or folder 'chats.json': did you mean 'chat.json'? known: chat.json\n"
+    )
+
+
+def test_without_the_sdk_the_rest_is_played(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the SDK is missing, the plain replay still runs, and what to install is said."""
+    monkeypatch.setattr(_sdks, "missing", lambda _request: "openai")
+    path = write(tmp_path / "a.json", interaction("https://api.openai.com/v1/chat/completions", CHAT, COMPLETION))
+    assert one(replayed(capsys, path)) == (
+        "no SDK",
+        'openai is not installed: pip install "pytest-llmtrace[openai]"',
+    )
+
+
+def test_each_api_has_its_sdk() -> None:
+    """The Messages API is Anthropic's, whoever serves it; all others are OpenAI's."""
+    messages = Request(
+        method="POST", url="http://localhost:4000/v1/messages", body=b'{"model": "m", "messages": [], "max_tokens": 1}'
+    )
+    assert _sdks.sdk_of(messages) == "anthropic"
+    assert (
+        _sdks.sdk_of(Request(method="POST", url="https://x/v1/embeddings", body=b'{"model":"m","input":""}'))
+        == "openai"
+    )
+
+
+@pytest.mark.parametrize("folder", sorted(path.name for path in (ROOT / "cassettes").iterdir() if path.is_dir()))
+def test_our_own_cassettes(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every cassette that ships is served whole, and every call in it can be made through its SDK."""
+    results = replayed(capsys, ROOT / "cassettes" / folder)
+    assert results
+    assert {result["outcome"] for result in results} <= {"captured", "served"}
