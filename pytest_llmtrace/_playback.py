@@ -141,10 +141,15 @@ def _http_library() -> Any:
 
 def _through_sdk(cassette: Cassette, recording: Recording) -> Result:
     """Send one LLM call again through its SDK, with nothing but its own recording to answer."""
+    result = _attempt(cassette, recording, typed=True)
+    return _attempt(cassette, recording, typed=False) if result.outcome is Outcome.REFUSED else result
+
+
+def _attempt(cassette: Cassette, recording: Recording, *, typed: bool) -> Result:
     alone = replace(cassette, recordings=(recording,))
     with _trace() as trace, trace.replay(alone), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Recordings name models that are deprecated by now.
-        outcome, reason = _sent_again(recording)
+        outcome, reason = _sent_again(recording, typed=typed)
         scopes = Counter(span.scope for span in trace.llm_spans())
     if outcome is Outcome.CAPTURED:
         outcome, reason = _judged(recording.request, scopes)
@@ -161,13 +166,13 @@ def _judged(request: Request, scopes: Counter[str]) -> tuple[Outcome, str]:
     return (Outcome.SEVERAL_SPANS, "; ".join(several)) if several else (Outcome.CAPTURED, "")
 
 
-def _sent_again(recording: Recording) -> tuple[Outcome, str]:
+def _sent_again(recording: Recording, *, typed: bool) -> tuple[Outcome, str]:
     absent = _sdks.missing(recording.request)
     if absent is not None:
         return Outcome.NO_SDK, f'{absent} is not installed: pip install "pytest-llmtrace[{absent}]"'
     try:
-        _sdks.send(recording.request)
-    except UnmatchedRequest as error:
+        _sdks.send(recording.request, typed=typed)
+    except (UnmatchedRequest, TypeError) as error:
         return Outcome.REFUSED, str(error)
     except Exception as error:  # noqa: BLE001  # Whatever an SDK makes of a recorded reply is what we report.
         return Outcome.UNREADABLE, f"the SDK raised {type(error).__name__}: {error}"

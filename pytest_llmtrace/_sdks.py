@@ -53,26 +53,24 @@ def missing(request: Request) -> str | None:
     return None if importlib.util.find_spec(sdk) else sdk
 
 
-def send(request: Request) -> None:
+def send(request: Request, *, typed: bool) -> None:
     """Make the call, and read its reply to the end. What the reply makes the SDK raise is no failure here.
 
-    The typed method is tried first. Where it would send another body than the recorded one (it adds
-    `encoding_format` to embeddings, or wants an argument that the recording does not have), the same client posts
-    the recorded body.
+    Args:
+        request: A recorded LLM call.
+        typed: Whether the SDK's typed method makes it. That may send another body than the recorded one (openai adds
+            `encoding_format` to embeddings) or want an argument that the recording does not have; else the same
+            client posts the recorded body.
 
     Raises:
         UnmatchedRequest: Nothing answered.
+        TypeError: The typed method wants an argument that was not recorded.
     """
     sdk = sdk_of(request)
-    body = json.loads(request.body)
     drive = _through_anthropic if sdk == "anthropic" else _through_openai
-    api_error = importlib.import_module(sdk).APIError
     try:
-        try:
-            drive(request, body, typed=True)
-        except (UnmatchedRequest, TypeError):
-            drive(request, body, typed=False)
-    except api_error as error:
+        drive(request, json.loads(request.body), typed=typed)
+    except importlib.import_module(sdk).APIError as error:
         if isinstance(error, UnmatchedRequest):
             raise
 

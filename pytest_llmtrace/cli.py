@@ -41,8 +41,8 @@ def _parser() -> argparse.ArgumentParser:
         "replay",
         help="play cassettes by their own requests",
         description="Play each cassette by its own requests, as plain HTTP and then, where they are LLM calls, through "
-        "the real OpenAI and Anthropic SDKs under OpenInference, and say what was served, captured and refused, and why. "
-        "Nothing is sent to the network.",
+        "the real OpenAI and Anthropic SDKs under OpenInference, and say what was served, captured and refused, and "
+        "why. Nothing is sent to the network.",
     )
     replay.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a cassette, or a folder of them")
     replay.add_argument("--format", choices=("text", "json"), default="text", help="json: one array, an entry each")

@@ -103,7 +103,7 @@ def test_the_recorded_body_is_what_is_sent(
             ("served", "no call to an OpenAI- or Anthropic-shaped LLM API"),
         ),
         ("https://api.openai.com/v1/chat/completions", CHAT, None, ("no reply", "recorded without a reply")),
-        ("wss://api.openai.com/v1/realtime", {}, {}, ("not HTTP", "no HTTP request")),
+        ("wss://api.openai.com/v1/realtime", {}, {"a": 1}, ("not HTTP", "no HTTP request")),
     ],
 )
 def test_what_is_not_captured_says_why(
