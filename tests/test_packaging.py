@@ -21,7 +21,7 @@ SECRET = re.compile(r"(authorization|x-api-key|api-key|set-cookie|traceparent|sk
 def test_the_installed_package_is_tested() -> None:
     """Under tox the tests run against the wheel, not against the checkout."""
     package = Path(pytest_llmtrace.__file__).parent
-    assert ("LLMTRACE_TESTED" in os.environ) is (CHECKOUT not in package.parents)
+    assert ("LLMTRACE_TESTED" in os.environ) is (package.parent != CHECKOUT)
 
 
 @pytest.mark.parametrize("path", CASSETTES, ids=lambda path: path.with_suffix("").as_posix())

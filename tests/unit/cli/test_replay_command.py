@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
+import gzip
 import json
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_llmtrace import _sdks
+from pytest_llmtrace import LLMTrace, _playback, _sdks
+from pytest_llmtrace.capture.instrumentors import Instrumentor, Switch
 from pytest_llmtrace.cli import main
 from pytest_llmtrace.model import Request
 
@@ -52,7 +54,7 @@ def one(found: list[dict[str, Any]]) -> tuple[str, str]:
     return result["outcome"], result["reason"]
 
 
-INSTRUMENTED = importlib.util.find_spec("openinference.instrumentation.openai") is not None
+INSTRUMENTED = _sdks.installed("openinference-instrumentation-openai") is not None
 
 
 def test_a_call_is_sent_again_through_its_sdk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -111,6 +113,54 @@ def test_what_is_not_captured_says_why(
 ) -> None:
     """Whatever is no LLM call, no HTTP, or was recorded without a reply is named as such, and is no fault."""
     assert one(replayed(capsys, write(tmp_path / "a.json", interaction(url, body, reply)))) == outcome
+
+
+def test_a_recorded_failure_is_served(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A connection that is recorded as broken breaks again, and the call that it fails is a call like any other."""
+    broken = interaction("https://api.openai.com/v1/chat/completions", CHAT, None)
+    path = write(tmp_path / "a.json", broken | {"llmtrace": {"failure": "read-timeout"}})
+    assert one(replayed(capsys, path))[0] == ("captured" if INSTRUMENTED else "served")
+
+
+@pytest.mark.parametrize(
+    ("served", "reason"),
+    [
+        ((201, b'{"a": 1}'), "status 201 was served where 200 is recorded"),
+        ((200, b'{"a": 2}'), "8 bytes were served that differ from the 8 recorded"),
+    ],
+)
+def test_a_reply_that_differs_is_a_fault(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    served: tuple[int, bytes],
+    reason: str,
+) -> None:
+    """Status and bytes are compared with what is recorded, and the exit status is 1 where they differ."""
+    monkeypatch.setattr(_playback, "_sent", lambda _client, _request: served)
+    path = write(tmp_path / "a.json", interaction("https://api.example.com/", {}, {"a": 1}))
+    assert one(replayed(capsys, path, status=1)) == ("refused", reason)
+
+
+def test_an_instrumentor_that_refuses_the_sdk_is_no_gap(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An instrumentor that is off for the SDK's version is named with what it needs, and not said to have a gap."""
+    off = Instrumentor(name="openai", package="o", state=Switch.REFUSED, needs="openai >= 9", found="openai 2")
+    monkeypatch.setattr(_sdks, "INSTRUMENTORS", {"openai": "o", "anthropic": "a"})
+    monkeypatch.setattr(_sdks, "switch_of", lambda _request: off)
+    monkeypatch.setattr(_sdks, "instrumentor_of", lambda _request: "o 1.0")
+    monkeypatch.setattr(LLMTrace, "llm_spans", lambda _trace: ())
+    path = write(tmp_path / "a.json", interaction("https://api.openai.com/v1/chat/completions", CHAT, COMPLETION))
+    assert one(replayed(capsys, path)) == ("served", "o 1.0 is refused: it needs openai >= 9, found openai 2")
+
+
+def test_an_encoded_request_body_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A call whose request was recorded with a content encoding is made again as well."""
+    call = interaction("https://api.openai.com/v1/chat/completions", CHAT, COMPLETION)
+    packed = b64encode(gzip.compress(json.dumps(CHAT).encode())).decode()
+    call["request"] |= {"headers": {"content-encoding": ["gzip"]}, "body": {"base64_string": packed}}
+    assert one(replayed(capsys, write(tmp_path / "a.json", call)))[0] == ("captured" if INSTRUMENTED else "served")
 
 
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
