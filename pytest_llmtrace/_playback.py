@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pytest_llmtrace import _sdks, replay, wire
+from pytest_llmtrace.capture.instrumentors import Switch
 from pytest_llmtrace.errors import CassetteError, UnmatchedRequest, UsageError
 from pytest_llmtrace.harness import LLMTrace
 from pytest_llmtrace.model import Cassette, Recording, Request, Settings
@@ -110,23 +111,36 @@ def _plain_pass(cassette: Cassette) -> Iterator[tuple[Recording, tuple[Outcome, 
 def _plain_outcome(client: Any, recording: Recording) -> tuple[Outcome, str]:
     if urlsplit(recording.request.url).scheme not in {"http", "https"}:
         return Outcome.NOT_HTTP, "no HTTP request"
-    if recording.response is None:
+    if recording.response is None and recording.failure is None:
         return Outcome.NO_REPLY, "recorded without a reply"
-    if recording.response.status == 101:  # noqa: PLR2004  # RFC 9110, 15.2.2: Switching Protocols
+    if recording.response is not None and recording.response.status == 101:  # noqa: PLR2004  # RFC 9110, 15.2.2: Switching Protocols
         return Outcome.NOT_HTTP, "a connection that left HTTP (WebSocket)"
     try:
-        body = _sent(client, recording.request)
+        status, body = _sent(client, recording.request)
     except UnmatchedRequest as error:
         return Outcome.REFUSED, str(error)
-    if body != recording.response.body:
-        return Outcome.REFUSED, f"{len(body)} bytes were served where {len(recording.response.body)} are recorded"
+    except _http_library().TransportError as error:
+        if recording.failure is None:
+            return Outcome.REFUSED, f"{type(error).__name__}: {error}"
+        return Outcome.SERVED, f"recorded as {recording.failure}"
+    return _compared(recording, status, body)
+
+
+def _compared(recording: Recording, status: int, body: bytes) -> tuple[Outcome, str]:
+    recorded = recording.response
+    if recorded is None or recording.failure is not None:
+        return Outcome.REFUSED, f"a whole reply was served where the connection is recorded as {recording.failure}"
+    if status != recorded.status:
+        return Outcome.REFUSED, f"status {status} was served where {recorded.status} is recorded"
+    if body != recorded.body:
+        return Outcome.REFUSED, f"{len(body)} bytes were served that differ from the {len(recorded.body)} recorded"
     return Outcome.SERVED, ""
 
 
-def _sent(client: Any, request: Request) -> bytes:
+def _sent(client: Any, request: Request) -> tuple[int, bytes]:
     kept = [(name, value) for name, value in request.headers if name.lower() == "content-type"]
     with client.stream(request.method, request.url, headers=kept, content=request.body or None) as response:
-        return b"".join(response.iter_raw())
+        return int(response.status_code), b"".join(response.iter_raw())
 
 
 def _http_library() -> Any:
@@ -157,7 +171,9 @@ def _attempt(cassette: Cassette, recording: Recording, *, typed: bool) -> Result
 
 
 def _judged(request: Request, scopes: Counter[str]) -> tuple[Outcome, str]:
-    instrumentor = _sdks.instrumentor_of(request)
+    instrumentor, switch = _sdks.instrumentor_of(request), _sdks.switch_of(request)
+    if not scopes and switch is not None and switch.state is not Switch.ON:
+        return Outcome.SERVED, f"{instrumentor} is {switch.state}: it needs {switch.needs}, found {switch.found}"
     if not scopes and instrumentor is None:
         return Outcome.SERVED, f"no instrumentor is installed: pip install {_sdks.INSTRUMENTORS[_sdks.sdk_of(request)]}"
     if not scopes:

@@ -6,16 +6,18 @@ import importlib
 import importlib.metadata
 import importlib.util
 import inspect
-import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from pytest_llmtrace import wire
 from pytest_llmtrace.errors import UnmatchedRequest
 from pytest_llmtrace.model import Request
 
-__all__ = ["INSTRUMENTORS", "installed", "instrumentor_of", "missing", "sdk_of", "send"]
+if TYPE_CHECKING:
+    from pytest_llmtrace.capture.instrumentors import Instrumentor
+
+__all__ = ["INSTRUMENTORS", "installed", "instrumentor_of", "missing", "sdk_of", "send", "switch_of"]
 
 INSTRUMENTORS = {
     "openai": "openinference-instrumentation-openai",
@@ -47,6 +49,14 @@ def instrumentor_of(request: Request) -> str | None:
     return version and f"{name} {version}"
 
 
+def switch_of(request: Request) -> Instrumentor | None:
+    """Return the state of the instrumentor for a call; one that refuses the SDK's version is no instrumentor's gap."""
+    from pytest_llmtrace.capture.instrumentors import installed as instrumentors
+
+    name = INSTRUMENTORS[sdk_of(request)]
+    return next((found for found in instrumentors() if found.package == name), None)
+
+
 def missing(request: Request) -> str | None:
     """Return the name of the SDK that a call needs and that is not installed."""
     sdk = sdk_of(request)
@@ -69,7 +79,7 @@ def send(request: Request, *, typed: bool) -> None:
     sdk = sdk_of(request)
     drive = _through_anthropic if sdk == "anthropic" else _through_openai
     try:
-        drive(request, json.loads(request.body), typed=typed)
+        drive(request, dict(wire.request_body(request)), typed=typed)
     except importlib.import_module(sdk).APIError as error:
         if isinstance(error, UnmatchedRequest):
             raise
@@ -119,8 +129,9 @@ def _through_anthropic(request: Request, body: dict[str, Any], *, typed: bool) -
 
     base, query = _base_of(request, _ENDINGS["messages"])
     options: dict[str, Any] = {"api_key": "replayed", "base_url": base, "max_retries": 0, "timeout": 600}
-    if "open_telemetry" in inspect.signature(anthropic.Anthropic).parameters:
-        options["open_telemetry"] = importlib.util.find_spec("openinference.instrumentation.anthropic") is None
+    # Beside an instrumentor the SDK's own span would be a second one.
+    if installed(INSTRUMENTORS["anthropic"]) and "open_telemetry" in inspect.signature(anthropic.Anthropic).parameters:
+        options["open_telemetry"] = False
     client = anthropic.Anthropic(**options)
     beta = query.get("beta") == "true"  # anthropic 2 no longer sends it by itself.
     create: Callable[..., Any] = client.beta.messages.create if beta else client.messages.create

@@ -58,7 +58,7 @@ def _replay(paths: Sequence[Path], *, form: str, verbose: bool) -> int:
         found = drive(path)
         results += found
         if form == "text":
-            print("\n".join(_lines(found, verbose=verbose)), flush=True)
+            print("\n".join(_lines(path, found, verbose=verbose)), flush=True)
     if form == "json":
         print(json.dumps([asdict(result) for result in results], indent=1))
     else:
@@ -66,9 +66,9 @@ def _replay(paths: Sequence[Path], *, form: str, verbose: bool) -> int:
     return 1 if any(result.outcome in _FAULTS for result in results) else 0
 
 
-def _lines(results: Sequence[Result], *, verbose: bool) -> Iterator[str]:
+def _lines(path: Path, results: Sequence[Result], *, verbose: bool) -> Iterator[str]:
     counts = Counter(result.outcome.value for result in results)
-    yield f"{results[0].file if results else '(empty)'}: {', '.join(f'{n} {name}' for name, n in counts.items())}"
+    yield f"{path}: {', '.join(f'{number} {name}' for name, number in counts.items()) or 'no interactions'}"
     for result in results:
         if verbose or result.outcome not in {Outcome.CAPTURED, Outcome.SERVED}:
             where = "" if result.index is None else f"interaction {result.index}  {result.request}  "
