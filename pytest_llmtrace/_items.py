@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -52,6 +53,8 @@ def guarding(item: pytest.Item) -> Iterator[None]:
 
     with refusing(f"the wider fixtures of {item.name}"):
         yield
+    if _trace_key in item.stash:
+        del item.stash[_trace_key]  # Items live as long as the run; what they saw need not.
 
 
 def begin_early(item: pytest.Item) -> None:
@@ -201,17 +204,20 @@ def _watching(trace: LLMTrace, function: Callable[..., Any]) -> Callable[..., An
 
 
 def annotate(item: pytest.Item, report: pytest.TestReport) -> None:
-    """Put on a report what the trace saw; xdist carries the attributes of a report to the controller."""
+    """Put on a report what the trace saw; xdist carries the attributes of a report to the controller.
+
+    As one string: pytest keeps its reports for the whole run.
+    """
     trace = item.stash.get(_trace_key, None)
     if trace is not None:
-        report.llmtrace = trace.account()  # type: ignore[attr-defined]
+        report.llmtrace = json.dumps(trace.account())  # type: ignore[attr-defined]
 
 
 class Totals:
     """Adds up what all tests of a run have seen, as a plugin of its own: one a run, also under xdist."""
 
     def __init__(self) -> None:
-        self._by_test: dict[str, Mapping[str, Any]] = {}
+        self._by_test: dict[str, str] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take a test's account; a test that is run again counts once."""
@@ -227,7 +233,7 @@ class Totals:
 
         replayed, captured, findings = Counter[str](), Counter[str](), Counter[str]()
         terminalreporter.section(FIXTURE)
-        for account in self._by_test.values():
+        for account in map(json.loads, self._by_test.values()):
             replayed.update(account["exchanges"])
             captured.update(account["spans"])
             findings.update(account["findings"])

@@ -25,7 +25,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker, and read the options once, so that wrong ones stop the run."""
     _options.check_options(config)
-    config.pluginmanager.register(_items.Totals())
+    if not hasattr(config, "workerinput"):  # Under xdist the controller adds up.
+        config.pluginmanager.register(_items.Totals())
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
