@@ -26,11 +26,12 @@ class Desk:
 
     Raises:
         CassetteError: A cassette that was named is missing or cannot be read.
-        UsageError: The gateway is not known.
+        UsageError: The gateway, or a name in the configuration, is not known.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._config = replay.read_config(settings.replay)
         self._gateways: dict[str, Gateway] = {}
         self._router: Router | None = None
         self._players: list[replay.Player] = []
@@ -109,7 +110,7 @@ class Desk:
         return replay.load(path, label=label, cache_dir=self._settings.cache_dir)
 
     def _insert(self, cassette: Cassette) -> replay.Player:
-        player = replay.Player(cassette, config=replay.read_config(self._settings.replay))
+        player = replay.Player(cassette, config=self._config)
         self._players.append(player)
         self._all_players.append(player)
         return player

@@ -80,9 +80,12 @@ def set_up_first(request: pytest.FixtureRequest, argname: str) -> None:
 def traced(request: pytest.FixtureRequest, own: Mapping[str, Any]) -> Iterator[LLMTrace]:
     """Run the `llmtrace` fixture: open the trace, close it, and look at what other fixtures did after the test."""
     item = request.node
-    trace = item.stash.get(_trace_key, None)
-    if trace is None or not trace.is_open:
-        item.stash[_trace_key] = trace = _new_trace(item, own=own, vcr=_vcr_config(request))
+    trace = _begun_early(item)
+    vcr = _vcr_config(request)
+    if trace is None or ((own or vcr) and not trace.exchanges()):
+        if trace is not None:
+            trace.close()  # It began without the configuration, and has seen nothing yet.
+        item.stash[_trace_key] = trace = _new_trace(item, own=own, vcr=vcr)
         trace.open()
     try:
         with trace.belonging():
@@ -93,6 +96,11 @@ def traced(request: pytest.FixtureRequest, own: Mapping[str, Any]) -> Iterator[L
     late = trace.late_report()
     if late:
         pytest.fail(late, pytrace=False)
+
+
+def _begun_early(item: pytest.Item) -> LLMTrace | None:
+    trace = item.stash.get(_trace_key, None)
+    return trace if trace is not None and trace.is_open else None
 
 
 def _new_trace(item: pytest.Item, *, own: Mapping[str, Any], vcr: Mapping[str, Any]) -> LLMTrace:

@@ -1,0 +1,108 @@
+"""Run pytest on written tests in a process of its own, with the plugins that a test names and no others."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+# What every written suite has: a call to a model, as any client of httpx or httpx2 would make it.
+HELPERS = """
+import importlib, importlib.util, pytest
+httpx = importlib.import_module("httpx2" if importlib.util.find_spec("httpx2") else "httpx")
+URL = "https://api.openai.com/v1/chat/completions"
+BODY = {"model": "m", "messages": []}
+
+def call():
+    return httpx.post(URL, json=BODY).status_code
+
+async def acall():
+    async with httpx.AsyncClient() as client:
+        return (await client.post(URL, json=BODY)).status_code
+
+def spanned():
+    from opentelemetry import trace
+    attributes = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"}
+    with trace.get_tracer("app").start_as_current_span("call", attributes=attributes):
+        return call()
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What a run of pytest said."""
+
+    status: int
+    text: str
+    outcomes: dict[str, str]
+    properties: dict[str, dict[str, str]]
+
+    def section(self, title: str) -> str:
+        """Return what stands under a heading of failures or sections, durations masked."""
+        found = re.search(
+            rf"^[_-]+ {re.escape(title)} [_-]+\n(.*?)(?=^[=_-]{{3,}} )", self.text, re.DOTALL | re.MULTILINE
+        )
+        assert found, f"no section {title!r} in:\n{self.text}"
+        return re.sub(r"\b\d+ ms\b", "<duration>", found[1])
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[..., Run]:
+    """Write `test_suite.py` (and other files), run pytest on it, and return what it said."""
+
+    def run(
+        suite: str, *options: str, plugins: tuple[str, ...] = (), files: dict[str, str] | None = None, **environ: str
+    ) -> Run:
+        for name, text in {"test_suite.py": HELPERS + suite, **(files or {})}.items():
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        paths = [str(tmp_path), *([] if "LLMTRACE_TESTED" in os.environ else [str(ROOT)])]
+        environment = {
+            **os.environ,
+            **environ,
+            "PYTHONPATH": os.pathsep.join(paths),
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        }
+        loaded = [part for name in ("pytest_llmtrace.plugin", *plugins) for part in ("-p", name)]
+        xml = tmp_path / "junit.xml"
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            *loaded,
+            "-W",
+            "error",
+            "--tb=short",
+            "-ra",
+            f"--junitxml={xml}",
+            *options,
+        ]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=120
+        )  # fmt: skip
+        outcomes, properties = _read(xml) if xml.exists() else ({}, {})
+        text = re.sub(r"^-+ generated xml file: .*\n", "", done.stdout + done.stderr, flags=re.MULTILINE)
+        return Run(status=done.returncode, text=text, outcomes=outcomes, properties=properties)
+
+    return run
+
+
+def _read(xml: Path) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    outcomes: dict[str, str] = {}
+    properties: dict[str, dict[str, str]] = {}
+    for case in ET.parse(xml).iter("testcase"):  # noqa: S314  # written by pytest just now
+        name = case.attrib["name"]
+        kinds = [child.tag for child in case if child.tag in {"failure", "error", "skipped"}]
+        outcomes[name] = "+".join(filter(None, [outcomes.get(name, ""), *kinds])) or "passed"
+        properties[name] = {entry.attrib["name"]: entry.attrib["value"] for entry in case.iter("property")}
+    return outcomes, properties
