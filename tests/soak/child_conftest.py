@@ -6,11 +6,10 @@ import gc
 import json
 import os
 import random
+import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-import suite  # type: ignore[import-not-found]  # Beside this file in the child.
 
 resident: list[int] = []
 
@@ -30,17 +29,13 @@ def pytest_runtest_teardown() -> None:
     resident.append(pages * os.sysconf("SC_PAGE_SIZE"))
 
 
-def pytest_sessionfinish(session: Any) -> None:
+def pytest_sessionfinish() -> None:
     if not resident:  # The controller runs no test.
         return
-    suite.settle(0)
-    suite.pool.shutdown()
+    suite = sys.modules.get("suite")
     report = {
+        **(suite.summary() if suite else {}),
         "tests": len(resident),
-        "strangers": suite.strangers,
-        "started": sum(suite.started.values()),
-        "seen": sum(suite.seen.values()),
-        "different": [n for n in suite.started if suite.started[n] != suite.seen[n]],
         "resident": [resident[len(resident) // 250 * 50], resident[-1 - (len(resident) - 1) % 50]],
     }
     Path(f"report-{os.getpid()}.json").write_text(json.dumps(report))

@@ -97,6 +97,18 @@ def settle(keep: int) -> None:
         judge(*records.popleft())
 
 
+def summary() -> dict[str, Any]:
+    """Let everything end, and say what was seen in which record."""
+    settle(0)
+    pool.shutdown()
+    return {
+        "strangers": strangers,
+        "started": sum(started.values()),
+        "seen": sum(seen.values()),
+        "different": [number for number in started if started[number] != seen[number]],
+    }
+
+
 @pytest.mark.parametrize("number", range(TESTS))
 def test_soak(llmtrace: Any, number: int) -> None:
     script = llmtrace.gateway("openai")
