@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 FIXTURE = "llmtrace"
+PROPERTY = "llmtrace_findings"
 
 _trace_key = pytest.StashKey["LLMTrace"]()
 _begun_key = pytest.StashKey[bool]()
@@ -106,6 +107,7 @@ def _begun_early(item: pytest.Item) -> LLMTrace | None:
 def _new_trace(item: pytest.Item, *, own: Mapping[str, Any], vcr: Mapping[str, Any]) -> LLMTrace:
     from pytest_llmtrace.harness import LLMTrace
 
+    item.user_properties[:] = (known for known in item.user_properties if known[0] != PROPERTY)  # It may be run again.
     default = _default_cassette(item)
     try:
         return LLMTrace(settings=_options.settings_for(item, own=own, vcr=vcr, default_cassette=default))
@@ -181,7 +183,7 @@ def _note(item: pytest.Item, trace: LLMTrace) -> None:
     """Put the ids of what was found into the properties that JUnit shows."""
     ids = trace.account()["findings"]
     if ids:
-        item.user_properties.append(("llmtrace_findings", ", ".join(ids)))
+        item.user_properties.append((PROPERTY, ", ".join(ids)))
 
 
 @contextlib.contextmanager

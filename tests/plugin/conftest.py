@@ -1,0 +1,245 @@
+"""Runs pytest on given tests in a process of its own, beside a server that counts who reaches it."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+import pytest_llmtrace
+
+HERE = Path(__file__).parent
+PARENT = Path(str(pytest_llmtrace.__file__)).parents[1]
+PATHS = [HERE / "suites"] + ([] if Path(sysconfig.get_path("purelib")) == PARENT else [PARENT])
+
+# What a machine may have set and a test must not depend on.
+_LEFT_OUT = re.compile(r"CI$|BUILD_NUMBER$|PYTEST_|LLMTRACE_|OTEL_|COV_|OPENAI_|ANTHROPIC_|(?i:\w+_proxy$)")
+
+CHAT = {
+    "id": "chatcmpl-1",
+    "object": "chat.completion",
+    "created": 1,
+    "model": "gpt-4o-2024-08-06",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "live"}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5},
+}
+
+
+class Server:
+    """A server in OpenAI's form. It counts connections and requests, and tells how many at `/count`.
+
+    Connections are accepted in the order in which they were made, so whoever asks for the count by a connection of its
+    own learns of all that were made before.
+    """
+
+    def __init__(self) -> None:
+        outer = self
+        self.connections = self.requests = 0
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers.get("content-length", 0)))
+                outer.requests += 1
+                self._reply(CHAT, moved_to=self.path.partition("?to=")[2])
+
+            def do_GET(self) -> None:
+                if self.path == "/count":
+                    outer.connections -= 1
+                    self.close_connection = True
+                    self._reply({"connections": outer.connections, "requests": outer.requests})
+                else:
+                    outer.requests += 1
+                    self._reply(CHAT)
+
+            def do_CONNECT(self) -> None:
+                outer.requests += 1
+                self.send_error(502)
+
+            def _reply(self, content: object, *, moved_to: str = "") -> None:
+                body = json.dumps(content).encode()
+                self.send_response(307 if moved_to else 200)
+                if moved_to:
+                    self.send_header("location", moved_to)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args: object) -> None:
+                """Be silent."""
+
+        class Counting(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+
+            def get_request(self) -> Any:
+                accepted = super().get_request()
+                outer.connections += 1
+                return accepted
+
+        self._server = Counting(("127.0.0.1", 0), Handler)
+        self.port = self._server.server_port
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@dataclass
+class Result:
+    """What a child run said.
+
+    Attributes:
+        code: Its exit code.
+        out: What it printed on both streams.
+        reports: The reports of each test by its name, in order: `when`, `outcome` (pytest's word, as `xfailed`),
+            `text`, `sections` and `properties`.
+        junit: What it wrote for JUnit.
+    """
+
+    code: int
+    out: str
+    reports: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    junit: ET.Element | None = None
+
+    @property
+    def outcomes(self) -> dict[str, str]:
+        """What pytest calls each test, several words where it counts a test several times."""
+        words = {
+            name: " ".join(report["outcome"] for report in reports if report["outcome"])
+            for name, reports in self.reports.items()
+        }
+        assert any(words.values()), self.out
+        return words
+
+    def text(self, name: str) -> str:
+        """The failure texts of a test, masked."""
+        return masked("\n".join(report["text"] for report in self.reports[name] if report["text"]))
+
+    def section(self, name: str, title: str = "llmtrace") -> str:
+        """The sections of that title that stand beside a failure, masked."""
+        return masked("\n".join(text for known, text in self.reports[name][-1]["sections"] if title in known))
+
+    def properties(self, name: str) -> dict[str, Any]:
+        """The properties of a test, as JUnit shows them."""
+        return dict(self.reports[name][-1]["properties"])
+
+    def junit_properties(self, name: str) -> dict[str, str]:
+        """The same as JUnit shows them."""
+        assert self.junit is not None, self.out
+        found = self.junit.findall(f".//testcase[@name='{name}']/properties/property")
+        return {one.attrib["name"]: one.attrib["value"] for one in found}
+
+    def summary(self) -> list[str]:
+        """The lines of our section in the terminal's summary."""
+        found = re.search(r"^=+ llmtrace =+\n(.*?)^=+ ", self.out, re.DOTALL | re.MULTILINE)
+        return masked(found[1]).splitlines() if found else []
+
+    def usage_error(self) -> str:
+        """The line that says what was wrong with the call."""
+        assert self.code == pytest.ExitCode.USAGE_ERROR, self.out
+        return next(line for line in self.out.splitlines() if line.startswith("ERROR: "))
+
+
+def masked(text: str) -> str:
+    """Mask durations, ports, and how many checks there are."""
+    text = re.sub(r"\b\d+ ms\b", "1 ms", text)
+    text = re.sub(r"(?<=\.test):\d+\b", ":1", text)
+    return re.sub(r"\b\d+ checks?\b", "N checks", text)
+
+
+Run = Callable[..., Result]
+
+
+def run_in(folder: Path, server: Server, *, plugins: Sequence[str], options: Sequence[str], **env: str) -> Result:
+    """Run pytest in a folder, with no plugin but the named ones and ours, warnings as errors."""
+    environment = {name: value for name, value in os.environ.items() if not _LEFT_OUT.match(name)}
+    environment |= {
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTHONPATH": os.pathsep.join(map(str, [folder, *PATHS])),
+        "CHILD_PORT": str(server.port),
+        "COLUMNS": "120",
+        **env,
+    }
+    loaded = [word for name in ("child", *plugins, "pytest_llmtrace.plugin") for word in ("-p", name)]
+    command = [sys.executable, "-m", "pytest", *loaded, "-W", "error", "-rN", "--junitxml=junit.xml", *options]
+    reports, junit = folder / "reports.json", folder / "junit.xml"
+    for stale in (reports, junit):
+        stale.unlink(missing_ok=True)
+    done = subprocess.run(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, check=False, timeout=120,
+    )  # fmt: skip
+    return Result(
+        code=done.returncode,
+        out=done.stdout,
+        reports=json.loads(reports.read_text(encoding="utf-8")) if reports.exists() else {},
+        junit=ET.parse(junit).getroot() if junit.exists() else None,  # noqa: S314
+    )
+
+
+@pytest.fixture(scope="session")
+def counting_server() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def run(tmp_path: Path, counting_server: Server) -> Run:
+    """Run pytest on the source of a test module.
+
+    Call it with the source, `plugins=` to load, `options=` of the command line, further files as `files={name: text}`,
+    and environment variables. The source may say `from child import ...` (see suites/child.py).
+    """
+
+    def run(
+        source: str = "",
+        *,
+        plugins: Sequence[str] = (),
+        options: Sequence[str] = (),
+        files: dict[str, str] | None = None,
+        **env: str,
+    ) -> Result:
+        for name, text in {"test_it.py": source, **(files or {})}.items():
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if text:
+                path.write_text(dedent(text), encoding="utf-8")
+        return run_in(tmp_path, counting_server, plugins=plugins, options=options, **env)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def run_suite(tmp_path_factory: pytest.TempPathFactory, counting_server: Server) -> Run:
+    """Run a file of suites/, once for each set of environment variables."""
+    done: dict[tuple[str, ...], Result] = {}
+
+    def run_suite(name: str, *, plugins: Sequence[str] = (), **env: str) -> Result:
+        key = (name, *env.values())
+        if key not in done:
+            folder = tmp_path_factory.mktemp(name.removesuffix(".py"))
+            shutil.copy(HERE / "suites" / name, folder / f"test_{name}")
+            done[key] = run_in(folder, counting_server, plugins=plugins, options=[], **env)
+        return done[key]
+
+    return run_suite

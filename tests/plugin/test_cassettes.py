@@ -1,0 +1,207 @@
+"""Which cassette a test gets: pytest-recording's default, the one it names, and none where it is marked `vcr`."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+COUNTS = """
+import pytest
+from child import CHAT, MOCKED, ask, span
+
+def test_plain(llmtrace):
+    with span():
+        assert ask(MOCKED) == "mocked"
+
+@pytest.mark.parametrize("model", ["a/b", "x:y"])
+def test_parameters(llmtrace, model):
+    with span():
+        assert ask(MOCKED) == "mocked"
+
+class TestClass:
+    def test_method(self, llmtrace):
+        with span():
+            assert ask(MOCKED) == "mocked"
+
+@pytest.mark.llmtrace(cassette="shared")
+def test_named():
+    with span():
+        assert ask(MOCKED) == "mocked"
+
+@pytest.mark.default_cassette("shared.yaml")
+def test_default_marker(llmtrace):
+    with span():
+        assert ask(MOCKED) == "mocked"
+"""
+
+CASSETTE = """\
+version: 1
+interactions:
+- request:
+    method: POST
+    uri: http://mocked.test/v1/chat/completions
+    body: '{"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}'
+    headers: {}
+  response:
+    status: {code: 200, message: OK}
+    headers: {content-type: [application/json]}
+    body: {string: '{"object": "chat.completion", "model": "gpt-4o", "choices": [{"index": 0, "message": \
+{"role": "assistant", "content": "mocked"}, "finish_reason": "stop"}]}'}
+"""
+
+
+def test_default_names_are_those_of_pytest_recording(run: Callable[..., Any]) -> None:
+    """Existing cassettes are found: of functions, parameters, classes, and by the marker `default_cassette`."""
+    names = ("test_plain", "test_parameters[a-b]", "test_parameters[x-y]", "TestClass.test_method", "shared")
+    files = {f"cassettes/test_it/{name}.yaml": CASSETTE for name in names}
+    marker = "[pytest]\nmarkers =\n    default_cassette: of pytest-recording\n"
+    result = run(COUNTS, files={**files, "cassettes/shared.yaml": CASSETTE, "pytest.ini": marker})
+    assert set(result.outcomes.values()) == {"passed"}, result.out
+    assert [line.split() for line in result.summary() if "replayed" in line] == [
+        ["replayed", "1", "cassettes/shared.yaml"],
+        ["replayed", "1", "cassettes/test_it/TestClass.test_method.yaml"],
+        ["replayed", "1", "cassettes/test_it/shared.yaml"],
+        ["replayed", "1", "cassettes/test_it/test_parameters[a-b].yaml"],
+        ["replayed", "1", "cassettes/test_it/test_parameters[x-y].yaml"],
+        ["replayed", "1", "cassettes/test_it/test_plain.yaml"],
+    ]
+
+
+def _only_with_pytest_recording(test: Callable[..., None]) -> Callable[..., None] | None:
+    return test if importlib.util.find_spec("pytest_recording") else None
+
+
+@_only_with_pytest_recording
+def test_pytest_recording_finds_the_same_files(run: Callable[..., Any]) -> None:
+    """The proof that the names are its: it plays the same files, and a test marked `vcr` gets none of ours."""
+    names = ("test_plain", "test_parameters[a-b]", "test_parameters[x-y]", "TestClass.test_method", "shared")
+    files = {f"cassettes/test_it/{name}.yaml": CASSETTE for name in names}
+    source = COUNTS.replace("import pytest\n", "import pytest\npytestmark = pytest.mark.vcr\n", 1)
+    source = source.replace('@pytest.mark.llmtrace(cassette="shared")\ndef test_named():', "def test_shared(llmtrace):")
+    files["cassettes/test_it/test_shared.yaml"] = CASSETTE
+    result = run(source, files=files, plugins=["pytest_recording.plugin"])
+    assert set(result.outcomes.values()) == {"passed"}, result.out
+    assert [line.split() for line in result.summary() if "replayed" in line] == [["replayed", "6", "another", "mock"]]
+
+
+def test_a_test_marked_vcr_never_gets_ours(run: Callable[..., Any]) -> None:
+    """Its cassette is somebody else's business, even if that plugin is not there."""
+    result = run(
+        """
+        import pytest
+        from child import MOCKED, ask
+
+        @pytest.mark.vcr
+        def test_it(llmtrace):
+            ask(MOCKED)
+        """,
+        files={
+            "cassettes/test_it/test_it.yaml": CASSETTE,
+            "pytest.ini": "[pytest]\nmarkers =\n    vcr: of pytest-recording\n",
+        },
+    )
+    assert result.outcomes == {"test_it": "failed"}
+    assert result.text("test_it").splitlines()[1] == "nothing   no cassette, gateway or router is active here"
+
+
+def test_a_recording_that_is_not_played_is_a_finding(run: Callable[..., Any]) -> None:
+    """Also one that is found by its default name."""
+    result = run(
+        "def test_it(llmtrace): pass",
+        files={"cassettes/test_it/test_it.yaml": CASSETTE},
+    )
+    assert (
+        result.text("test_it")
+        == """\
+Failed: llmtrace: 1 finding in test_it (0 exchanges, 0 LLM spans, N checks)
+
+error  replay/unplayed  cassettes/test_it/test_it.yaml
+       wire   1 of 1 not asked for
+              POST /v1/chat/completions  (interaction 0)
+       why    the application no longer makes a call that was recorded, or makes it elsewhere
+       next   remove it, or say why it may stay: @pytest.mark.llmtrace(allow_unused="reason"), or waive: \
+@pytest.mark.llmtrace(ignore={"replay/unplayed": "reason"})
+
+no span and no exchange was seen"""
+    )
+
+
+def test_a_cassette_that_is_named_and_missing_is_an_error(run: Callable[..., Any]) -> None:
+    """One clear sentence at set-up, with the nearest name; never a silent pass."""
+    result = run(
+        """
+        import pytest
+
+        @pytest.mark.llmtrace(cassette="openrouter/chet")
+        def test_it(): pass
+        """,
+        files={"cassettes/openrouter/chat.yaml": CASSETTE},
+    )
+    assert result.outcomes == {"test_it": "error"}
+    folder = result.out.partition("rootdir: ")[2].splitlines()[0]
+    assert result.text("test_it").replace(folder, "ROOT") == (
+        "Failed: llmtrace: openrouter/chet: there is no such cassette in ROOT/cassettes, ROOT/cassettes; "
+        "the nearest: openrouter/chat"
+    )
+
+
+CONFIGURED = """
+import pytest
+from child import BODY, MOCKED, ask, library_named, said, span
+
+{fixtures}
+
+@pytest.mark.llmtrace(cassette="one")
+def test_it():
+    with span(), library_named().Client() as client:
+        client.post(MOCKED, json={{**BODY, "temperature": 1}})
+"""
+
+
+@pytest.mark.parametrize(
+    ("fixtures", "outcome"),
+    [
+        ("", "failed"),
+        ("@pytest.fixture\ndef vcr_config(): return {'match_on': ['method', 'uri']}", "passed"),
+        ("@pytest.fixture(scope='module')\ndef vcr_config(): return {'match_on': ['method', 'uri']}", "passed"),
+        ("@pytest.fixture\ndef llmtrace_config(): return {'match_on': ['method', 'uri']}", "passed"),
+        ("@pytest.fixture(scope='module')\ndef llmtrace_config(): return {'match_on': ['method', 'uri']}", "passed"),
+        (
+            (
+                "@pytest.fixture\ndef vcr_config(): return {'match_on': ['method', 'uri']}\n"
+                "@pytest.fixture\ndef llmtrace_config(): return {'match_on': ['method', 'uri', 'body']}"
+            ),
+            "failed",
+        ),
+    ],
+    ids=["default", "vcr_config", "vcr_config of a module", "llmtrace_config", "of a module", "llmtrace_config wins"],
+)
+def test_configuration_fixtures_are_honoured(run: Callable[..., Any], fixtures: str, outcome: str) -> None:
+    """What a suite has said about matching holds; `vcr_config` is read where `llmtrace_config` is silent."""
+    result = run(CONFIGURED.format(fixtures=fixtures), files={"cassettes/one.yaml": CASSETTE})
+    assert result.outcomes == {"test_it": outcome}, result.out
+
+
+def test_llmtrace_config_takes_the_markers_arguments(run: Callable[..., Any]) -> None:
+    """What all tests of a suite have in common is said once; the marker wins over it, waivers are united."""
+    result = run("""
+        import pytest
+        from child import ask, span
+
+        @pytest.fixture
+        def llmtrace_config():
+            return {"gateway": "openai", "ignore": {"structure/exchange-without-span": "not instrumented yet"}}
+
+        def test_it(llmtrace):
+            with span(llm=False):
+                ask()
+
+        @pytest.mark.llmtrace(gateway="anthropic", ignore={"replay/unmatched": "known"})
+        def test_other(llmtrace):
+            assert llmtrace.settings.gateway == "anthropic"
+            assert sorted(llmtrace.settings.ignore) == ["replay/unmatched", "structure/exchange-without-span"]
+        """)
+    assert result.outcomes == {"test_it": "passed", "test_other": "passed"}, result.out

@@ -1,0 +1,231 @@
+"""Requests of fixtures: of the test's own belong to it, of wider ones are refused unless a class or module asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+def test_requests_of_function_fixtures_belong_to_the_test(run: Callable[..., Any]) -> None:
+    """`llmtrace` is set up before every other function fixture, autouse ones and those named before it included."""
+    result = run("""
+        import pytest
+        from child import ask, span
+
+        pytestmark = pytest.mark.llmtrace(gateway="openai", allow_unused="for all")
+
+        @pytest.fixture(autouse=True)
+        def by_itself():
+            with span("by itself"):
+                ask()
+
+        @pytest.fixture
+        def named():
+            with span("named"):
+                ask()
+
+        def seen(trace):
+            return [exchange.spans[0].name for exchange in trace.exchanges()]
+
+        def test_first(named, llmtrace):
+            assert seen(llmtrace) == ["by itself", "named"]
+
+        class TestClass:
+            @pytest.fixture(autouse=True)
+            def of_class(self, named):
+                pass
+
+            def test_it(self, request):
+                assert seen(request.getfixturevalue("llmtrace")) == ["by itself", "named"]
+
+            @pytest.mark.parametrize("n", [1, 2])
+            def test_parameters(self, n, llmtrace):
+                assert seen(llmtrace) == ["by itself", "named"]
+        """)
+    assert set(result.outcomes.values()) == {"passed"}, result.out
+    assert len(result.outcomes) == 4
+
+
+def test_the_marker_alone_comes_first_too(run: Callable[..., Any]) -> None:
+    """A function's own marker implies the fixture, before the fixtures that the function names."""
+    result = run("""
+        import pytest
+        from child import ask, span
+
+        @pytest.fixture
+        def asking():
+            with span(llm=False):
+                ask()
+
+        @pytest.mark.llmtrace(gateway="openai")
+        def test_it(asking):
+            pass
+        """)
+    assert result.outcomes == {"test_it": "failed"}
+    assert result.properties("test_it") == {"llmtrace_findings": "structure/exchange-without-span"}
+
+
+WIDE = """
+    import pytest
+    from child import ask, span
+
+    {module}
+
+    @pytest.fixture(scope="{scope}")
+    def wide():
+        with span(llm=False):
+            ask()
+        yield
+
+    {marker}
+    class TestIt:
+        def test_first(self, wide, llmtrace):
+            assert len(llmtrace.exchanges()) == 1
+
+        def test_second(self, wide, llmtrace):
+            assert llmtrace.exchanges() == ()
+    """
+
+
+def test_wider_fixtures_are_refused_when_nothing_answers(run: Callable[..., Any]) -> None:
+    """Their requests are no test's: the error says whose they are."""
+    for scope in ("class", "module", "session"):
+        result = run(WIDE.format(scope=scope, module="", marker=""))
+        assert result.outcomes == {"TestIt::test_first": "error", "TestIt::test_second": "error"}
+        assert result.text("TestIt::test_first") == (
+            "pytest_llmtrace.errors.UnmatchedRequest: nothing answered POST http://llm.test:1/v1/chat/completions "
+            "in the wider fixtures of test_first, and it was not sent\n"
+            "nothing   no cassette, gateway or router is active here\n"
+            'next: name a cassette, @pytest.mark.llmtrace(cassette="..."), script llmtrace.gateway(...), '
+            'or let the host through with allow_hosts=("llm.test:1",)'
+        )
+
+
+def test_a_class_or_module_marker_answers_wider_fixtures(run: Callable[..., Any]) -> None:
+    """The trace of the test that sets them up begins before them: their requests are its own, and verified."""
+    marker = '@pytest.mark.llmtrace(gateway="openai", allow_unused="only one asks")'
+    for scope, places in {
+        "class": {"module": "", "marker": marker},
+        "module": {"module": f"pytestmark = {marker[1:]}", "marker": ""},
+    }.items():
+        result = run(WIDE.format(scope=scope, **places))
+        assert result.outcomes == {"TestIt::test_first": "failed", "TestIt::test_second": "passed"}, result.out
+        assert result.properties("TestIt::test_first") == {"llmtrace_findings": "structure/exchange-without-span"}
+
+
+def test_an_untraced_test_is_left_alone(run: Callable[..., Any]) -> None:
+    """Beside traced tests, one that does not use `llmtrace` reaches the network as before."""
+    result = run("""
+        from child import ask
+
+        def test_traced(llmtrace):
+            pass
+
+        def test_plain():
+            assert ask() == "live"
+
+        def test_traced_again(llmtrace):
+            pass
+
+        def test_plain_again():
+            assert ask() == "live"
+        """)
+    assert set(result.outcomes.values()) == {"passed"}, result.out
+
+
+def test_a_request_after_the_test_fails_its_teardown(run: Callable[..., Any]) -> None:
+    """What a fixture asks for on its way out, and nothing answers, is told although the test is over."""
+    result = run("""
+        import contextlib
+        import pytest
+        from child import ask
+
+        @pytest.fixture
+        def late():
+            yield
+            with contextlib.suppress(Exception):
+                ask()
+
+        def test_it(llmtrace, late):
+            pass
+        """)
+    assert result.outcomes == {"test_it": "passed error"}
+    assert (
+        result.text("test_it")
+        == """\
+Failed: llmtrace: 1 finding in test_it, after the test (1 exchange, 0 LLM spans, N checks)
+
+error  replay/unmatched  POST /v1/chat/completions  (exchange 0)
+       found  nothing answered POST http://llm.test:1/v1/chat/completions in test_it, and it was not sent
+              nothing   no cassette, gateway or router is active here
+              default   there is no cassettes/test_it/test_it.yaml
+       why    nothing answered this request, so the test did not run what production runs; it never left the machine
+       next   name a cassette, @pytest.mark.llmtrace(cassette="..."), script llmtrace.gateway(...), \
+or let the host through with allow_hosts=("llm.test:1",), or waive: \
+@pytest.mark.llmtrace(ignore={"replay/unmatched": "reason"})
+
+POST /v1/chat/completions  refused  (exchange 0)"""
+    )
+
+
+def test_what_is_answered_after_the_test_is_no_finding(run: Callable[..., Any]) -> None:
+    """A fixture may say good-bye on its way out, with an answer that is ready."""
+    result = run("""
+        import pytest
+        from child import ask, span
+
+        @pytest.fixture
+        def late(llmtrace):
+            llmtrace.gateway("openai").chat(text="bye")
+            yield
+            with span():
+                assert ask() == "bye"
+
+        @pytest.mark.llmtrace(allow_unused="asked for on the way out")
+        def test_it(late):
+            pass
+        """)
+    assert result.outcomes == {"test_it": "passed"}, result.out
+
+
+def test_markers_merge(run: Callable[..., Any]) -> None:
+    """Of module, class and function the closest wins argument by argument; waivers are united."""
+    result = run("""
+        import pytest
+        from child import ask, span
+
+        pytestmark = pytest.mark.llmtrace(
+            gateway="anthropic", verify=False, ignore={"structure/exchange-without-span": "of the module"}
+        )
+
+        @pytest.mark.llmtrace(gateway="openai", ignore={"structure/span-current": "of the class"})
+        class TestIt:
+            @pytest.mark.llmtrace(verify="error", ignore={"structure/span-never-ended": "of the function"})
+            def test_it(self, llmtrace):
+                with span(llm=False):
+                    ask()
+                settings = llmtrace.settings
+                assert (settings.gateway, settings.verify) == ("openai", "error")
+                assert dict(settings.ignore) == {
+                    "structure/exchange-without-span": "of the module",
+                    "structure/span-current": "of the class",
+                    "structure/span-never-ended": "of the function",
+                }
+        """)
+    assert result.outcomes == {"TestIt::test_it": "passed"}, result.out
+    assert result.properties("TestIt::test_it") == {"llmtrace_findings": "waiver/unused, waiver/unused"}
+
+
+def test_llmtrace_asked_for_at_run_time(run: Callable[..., Any]) -> None:
+    """`getfixturevalue` opens the trace where it is called, and it is verified like any other."""
+    result = run("""
+        from child import ask, span
+
+        def test_it(request):
+            trace = request.getfixturevalue("llmtrace")
+            trace.gateway("openai").chat(text="x")
+            with span(llm=False):
+                ask()
+        """)
+    assert result.outcomes == {"test_it": "failed"}
+    assert result.properties("test_it") == {"llmtrace_findings": "structure/exchange-without-span"}

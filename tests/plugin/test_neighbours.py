@@ -1,0 +1,342 @@
+"""Other plugins beside ours: outcomes, reruns, orders, subtests, doctests, processes, other instrumentations."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+SUITE = """
+import pytest
+from child import ask, left_open, span
+
+pytestmark = pytest.mark.llmtrace(gateway="openai")
+
+def test_good():
+    with span():
+        ask()
+
+@pytest.mark.parametrize("instrumented", [True, False])
+def test_parameter(instrumented):
+    with span(llm=instrumented):
+        ask()
+
+@pytest.mark.xfail(strict=True, reason="not instrumented yet")
+def test_xfail_on_a_finding():
+    with span(llm=False):
+        ask()
+
+@pytest.mark.xfail(strict=True)
+def test_xfail_and_nothing_found():
+    with span():
+        ask()
+
+@pytest.mark.xfail(raises=ZeroDivisionError, strict=True)
+def test_xfail_raises_what_is_raised():
+    1 / 0
+
+@pytest.mark.xfail(raises=ZeroDivisionError, strict=True)
+def test_xfail_raises_something_else():
+    with span(llm=False):
+        ask()
+
+def test_own_failure():
+    left_open()
+    raise LookupError("mine")
+
+@pytest.mark.llmtrace(verify="warn")
+def test_warned():
+    with span(llm=False):
+        ask()
+
+def test_skipped():
+    pytest.skip("so")
+"""
+
+OUTCOMES = {
+    "test_good": "passed",
+    "test_parameter[True]": "passed",
+    "test_parameter[False]": "failed",
+    "test_xfail_on_a_finding": "xfailed",
+    "test_xfail_and_nothing_found": "failed",
+    "test_xfail_raises_what_is_raised": "xfailed",
+    "test_xfail_raises_something_else": "failed",
+    "test_own_failure": "failed",
+    "test_warned": "passed",
+    "test_skipped": "skipped",
+}
+
+WITHOUT_SPAN = (
+    "test_parameter[False]",
+    "test_xfail_on_a_finding",
+    "test_xfail_raises_something_else",
+    "test_warned",
+)
+
+SUMMARY = [
+    "10 tests, 7 exchanges, 3 LLM spans, 5 findings",
+    "  replayed     7  scripted openai chat",
+    "  captured     3  app",
+    "  found        4  structure/exchange-without-span",
+    "  found        1  structure/span-never-ended",
+]
+
+
+# A neighbour: the plugins that it takes and the options to use it.
+NEIGHBOURS = {
+    "nobody": ([], []),
+    "xdist": (["xdist"], ["-n", "2"]),
+    "randomly": (["pytest_randomly"], ["--randomly-seed=1"]),
+    "randomly, another order": (["pytest_randomly"], ["--randomly-seed=2"]),
+    "recording": (["pytest_recording.plugin"], ["--block-network"]),
+    "anyio": (["anyio.pytest_plugin"], []),
+    "respx": (["respx.plugin"], []),
+    "pytest-httpx": (["pytest_httpx"], []),
+    "pytest-httpx2": (["pytest_httpx2"], []),
+    "cassetter": (["cassetter.pytest_plugin"], []),
+    "all in one": (["xdist", "pytest_randomly", "pytest_rerunfailures", "pytest_httpx", "respx.plugin"], ["-n", "2"]),
+}
+
+
+def _has(*plugins: str) -> bool:
+    return all(map(_is_installed, plugins))
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # Its parent is not.
+        return False
+
+
+def _only_with(module: str) -> Callable[[Callable[..., None]], Callable[..., None] | None]:
+    """Leave a test out where what it is about is not installed; `test_all_neighbours_are_there` watches over it."""
+    return lambda test: test if _has(module) else None
+
+
+INSTALLED = [name for name, (plugins, _) in NEIGHBOURS.items() if _has(*plugins)]
+
+
+def test_all_neighbours_are_there() -> None:
+    """Where the rarest is installed, all are: none is left out unseen."""
+    assert [*NEIGHBOURS] == INSTALLED or not _has("cassetter")
+    assert _has("pytest_rerunfailures", "opentelemetry.instrumentation.httpx") or not _has("cassetter")
+
+
+@pytest.mark.parametrize("name", INSTALLED)
+def test_outcomes_are_the_same_beside_them(run: Callable[..., Any], name: str) -> None:
+    """Each outcome, each finding in JUnit, and the sums, whoever else is loaded and in whichever process it ran."""
+    plugins, options = NEIGHBOURS[name]
+    result = run(SUITE, plugins=plugins, options=options)
+    assert result.outcomes == OUTCOMES, result.out
+    assert result.summary()[-len(SUMMARY) :] == SUMMARY
+    assert "llmtrace: 1 finding in test_warned (1 exchange, 0 LLM spans, N checks)" in result.summary()
+    assert result.text("test_own_failure") == "LookupError: mine"
+    assert result.section("test_own_failure").splitlines()[2] == (
+        "error  structure/span-never-ended  span 'left open' (app)"
+    )
+    assert {test: found for test in OUTCOMES if (found := result.junit_properties(test))} == {
+        **{test: {"llmtrace_findings": "structure/exchange-without-span"} for test in WITHOUT_SPAN},
+        "test_own_failure": {"llmtrace_findings": "structure/span-never-ended"},
+    }
+
+
+@pytest.mark.parametrize("plugins", [[], ["xdist"]], ids=str)
+def test_last_failed_runs_what_had_findings(run: Callable[..., Any], plugins: list[str]) -> None:
+    """`--lf` takes a finding for a failure; what was xfailed or warned of is none."""
+    options = ["-n", "2"] if plugins else []
+    run(SUITE, plugins=plugins, options=options)
+    again = run(SUITE, plugins=plugins, options=[*options, "--lf"])
+    assert again.outcomes == {name: "failed" for name, outcome in OUTCOMES.items() if outcome == "failed"}
+
+
+RERUN = """
+import pytest
+from child import ask, span
+
+runs = []
+
+@pytest.fixture
+def asked(llmtrace):
+    with span():
+        ask()
+
+@pytest.mark.llmtrace(gateway="openai")
+@pytest.mark.parametrize("good_at", [2, 9])
+def test_flaky(good_at, asked, llmtrace):
+    runs.append(good_at)
+    assert len(llmtrace.exchanges()) == 1, "each run has a trace of its own"
+    with span(llm=runs.count(good_at) == good_at):
+        ask()
+
+@pytest.mark.llmtrace(gateway="openai")
+def test_after(asked, llmtrace):
+    assert len(llmtrace.exchanges()) == 1
+"""
+
+
+@_only_with("pytest_rerunfailures")
+def test_reruns(run: Callable[..., Any]) -> None:
+    """A finding is a reason to run again, each run is judged by itself, and a test counts once in the sums."""
+    result = run(RERUN, plugins=["pytest_rerunfailures"], options=["--reruns", "2"])
+    assert result.outcomes == {
+        "test_flaky[2]": "rerun passed",
+        "test_flaky[9]": "rerun rerun failed",
+        "test_after": "passed",
+    }, result.out
+    assert result.summary()[0] == "3 tests, 5 exchanges, 4 LLM spans, 1 finding"
+    assert result.reports["test_flaky[2]"][-1]["properties"] == []
+    assert result.reports["test_flaky[9]"][-1]["properties"] == [
+        ["llmtrace_findings", "structure/exchange-without-span"]
+    ]
+
+
+SUBTESTS = """
+import pytest
+from child import ask, span
+
+@pytest.mark.llmtrace(gateway="openai")
+def test_good(subtests):
+    for number in range(3):
+        with subtests.test(number=number), span():
+            ask()
+
+@pytest.mark.llmtrace(gateway="openai")
+def test_finding(subtests):
+    for number in range(3):
+        with subtests.test(number=number), span(llm=number != 1):
+            ask()
+
+@pytest.mark.llmtrace(gateway="openai")
+def test_one_fails(subtests):
+    with subtests.test("fails"), span():
+        ask()
+        assert False
+    with subtests.test("passes"), span():
+        ask()
+
+def test_unanswered(subtests, llmtrace):
+    with subtests.test("asks"):
+        ask()
+"""
+
+# pytest 9 has them built in; before, a plugin brings them.
+_BUILT_IN = pytest.version_tuple >= (9, 0)
+
+
+@_only_with("pytest" if _BUILT_IN else "pytest_subtests")
+def test_subtests(run: Callable[..., Any]) -> None:
+    """The trace is that of the whole test; its findings fail the test, a failed subtest stands by itself."""
+    result = run(SUBTESTS, plugins=[] if _BUILT_IN else ["pytest_subtests.plugin"])
+    assert {name: outcomes.split()[-1] for name, outcomes in result.outcomes.items()} == {
+        "test_good": "passed",
+        "test_finding": "failed",
+        "test_one_fails": "failed",
+        "test_unanswered": "failed",
+    }, result.out
+    assert result.properties("test_finding") == {"llmtrace_findings": "structure/exchange-without-span"}
+    assert "llmtrace: 1 finding in test_finding (3 exchanges, 2 LLM spans, N checks)" in result.text("test_finding")
+    assert "nothing answered POST" in result.text("test_unanswered")
+
+
+DOCTESTS = '''
+def chat():
+    """Ask a model.
+
+    >>> trace = getfixture("llmtrace")
+    >>> _ = trace.gateway("openai").chat(text="hello")
+    >>> from child import ask, span
+    >>> with span():
+    ...     ask()
+    'hello'
+    >>> len(trace.llm_spans())
+    1
+    """
+
+def uninstrumented():
+    """Ask a model.
+
+    >>> trace = getfixture("llmtrace")
+    >>> _ = trace.gateway("openai").chat(text="hello")
+    >>> from child import ask, span
+    >>> with span(llm=False):
+    ...     ask()
+    'hello'
+    """
+
+def wrong():
+    """Ask nobody.
+
+    >>> trace = getfixture("llmtrace")
+    >>> 1 + 1
+    3
+    """
+'''
+
+
+def test_doctests(run: Callable[..., Any]) -> None:
+    """`getfixture("llmtrace")` works in a doctest, and its findings fail it."""
+    result = run(files={"docs.py": DOCTESTS}, options=["--doctest-modules", "docs.py"])
+    assert result.outcomes == {"docs.chat": "passed", "docs.uninstrumented": "failed", "docs.wrong": "failed"}
+    assert result.properties("docs.uninstrumented") == {"llmtrace_findings": "structure/exchange-without-span"}
+
+
+INSTRUMENTED = """
+import httpx
+import pytest
+from child import BODY, ask, ask_async, run, span
+from opentelemetry import trace
+from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
+
+@pytest.fixture(autouse=True, scope="{scope}")
+def instrumented():
+    HTTPXClientInstrumentor().instrument()
+    yield
+    HTTPXClientInstrumentor().uninstrument()
+
+def posts(llmtrace):
+    return [(one.name, one.kind, one.attributes["http.status_code"], one.parent_id == parent.span_id)
+            for parent in llmtrace.spans(scope="app") for one in llmtrace.spans(kind="CLIENT")
+            if one.scope != "app"]
+
+@pytest.mark.llmtrace(gateway="openai")
+def test_sync(llmtrace):
+    with span():
+        ask(library="httpx")
+    assert posts(llmtrace) == [("POST", "CLIENT", 200, True)]
+
+@pytest.mark.llmtrace(gateway="openai")
+def test_async(llmtrace):
+    with span():
+        run(ask_async(library="httpx"))
+    assert posts(llmtrace) == [("POST", "CLIENT", 200, True)]
+
+@pytest.mark.llmtrace
+def test_unanswered(llmtrace):
+    try:
+        ask(library="httpx")
+    finally:
+        (failed,) = llmtrace.spans()
+        assert (failed.name, failed.status) == ("POST", "ERROR")
+
+def test_router(llmtrace):
+    llmtrace.router.post("http://mocked.test/x").respond(204)
+    httpx.post("http://mocked.test/x")
+    assert [one.attributes["http.status_code"] for one in llmtrace.spans()] == [204]
+"""
+
+
+@_only_with("opentelemetry.instrumentation.httpx")
+@pytest.mark.parametrize("scope", ["function", "session"])
+def test_the_instrumentation_of_httpx_keeps_its_spans(run: Callable[..., Any], scope: str) -> None:
+    """It patches above the place where we answer: started before or after us, its spans appear, with their status."""
+    result = run(INSTRUMENTED.format(scope=scope))
+    assert result.outcomes == {
+        "test_sync": "passed",
+        "test_async": "passed",
+        "test_unanswered": "failed",
+        "test_router": "passed",
+    }, result.out
+    assert result.text("test_unanswered").startswith("pytest_llmtrace.errors.UnmatchedRequest: nothing answered POST")

@@ -1,0 +1,145 @@
+"""No way to the network passes by the guard: kept-alive connections, redirects, proxies, transports, other clients.
+
+The cells are tests of suites/ways.py, run in one process; each is looked at here.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+LIBRARIES = [name for name in ("httpx", "httpx2") if importlib.util.find_spec(name)]
+OF_CLIENTS = (
+    "plain",
+    "address",
+    "kept-alive",
+    "redirect",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "custom transport",
+    "mounted transport",
+    "transport with sockets of its own",
+)
+OF_SDKS = ["openai", "anthropic"]
+# The SDKs of this generation bring a transport of their own over aiohttp.
+OF_AIOHTTP_TRANSPORTS = ["openai-aiohttp transport", "anthropic-aiohttp transport"]
+OUTSIDE = {
+    "http": ("http.client", "urllib.request", "urllib.request-HTTP_PROXY"),
+    "requests": ("plain", "kept-alive", "redirect", "HTTP_PROXY", "HTTPS_PROXY"),
+    "urllib3": ("plain", "kept-alive", "HTTP_PROXY", "HTTPS_PROXY"),
+    "aiohttp": ("plain", "kept-alive", "redirect", "HTTP_PROXY", "HTTPS_PROXY"),
+}
+
+
+def _has(*modules: str) -> bool:
+    return all(importlib.util.find_spec(module) for module in modules)
+
+
+THROUGH_HTTPX = [f"{library}-{mode}-{way}" for library in LIBRARIES for mode in ("sync", "async") for way in OF_CLIENTS]
+THROUGH_HTTPX += OF_SDKS + (OF_AIOHTTP_TRANSPORTS if _has("httpx2", "aiohttp") else [])
+OTHERS = [
+    way if library == "http" else f"{library}-{way}"
+    for library, ways in OUTSIDE.items()
+    if _has(library)
+    for way in ways
+]
+
+
+@pytest.fixture
+def result(run_suite: Callable[..., Any]) -> Any:
+    return run_suite("ways.py")
+
+
+def test_the_list_is_whole(result: Any) -> None:
+    """Every way that the suite knows is looked at here, and where the rarest client is installed, all are."""
+    tried = {name.partition("[")[2].removesuffix("]") for name in result.reports}
+    assert tried == {*THROUGH_HTTPX, *OTHERS}
+    assert all(map(_has, OUTSIDE)) or not _has("aiohttp")
+
+
+@pytest.mark.parametrize("way", THROUGH_HTTPX + OTHERS)
+def test_guarded_nothing_is_sent(result: Any, way: str) -> None:
+    """Refused at once and a finding: no connection, and no request over one that is open already.
+
+    Where an allowed host sends on to another, only the allowed one is reached.
+    """
+    cell = f"test_guarded[{way}]"
+    reached = 1 if "redirect" in way else 0
+    assert result.outcomes[cell] == "failed"
+    assert result.properties(cell) == {
+        "connections": reached,
+        "requests": reached,
+        "llmtrace_findings": "replay/unmatched",
+    }
+
+
+@pytest.mark.parametrize("way", THROUGH_HTTPX)
+def test_a_client_of_httpx_is_told_what_was_refused(result: Any, way: str) -> None:
+    """The SDKs included, aiohttp transports included: our error, whole and unwrapped."""
+    cell = f"test_guarded[{way}]"
+    scheme = "https" if "HTTPS" in way else "http"
+    host = {"redirect": "other.test:1", "address": "127.0.0.1"}.get(way.rpartition("-")[2], "llm.test:1")
+    path = "/v1/messages" if way.startswith("anthropic") else "/v1/chat/completions"
+    text = result.text(cell)
+    if host == "127.0.0.1":
+        host = text.partition("http://")[2].partition("/")[0]
+        assert host.startswith("127.0.0.1:")
+    assert text == (
+        "pytest_llmtrace.errors.UnmatchedRequest: "
+        f"nothing answered POST {scheme}://{host}{path} in {cell}, and it was not sent\n"
+        "nothing   no cassette, gateway or router is active here\n"
+        f"default   there is no cassettes/test_ways/{cell}.yaml\n"
+        'next: name a cassette, @pytest.mark.llmtrace(cassette="..."), script llmtrace.gateway(...), '
+        f'or let the host through with allow_hosts=("{host}",)'
+    )
+
+
+@pytest.mark.parametrize("way", OTHERS)
+def test_other_clients_raise_their_own_connection_error(result: Any, way: str) -> None:
+    """It carries ours, and the finding beside it names the host and the client."""
+    cell = f"test_guarded[{way}]"
+    library = way.partition("-")[0]
+    client = {"requests": "urllib3", "http.client": "test_ways", "urllib.request": "test_ways"}.get(library, library)
+    host = "other.test" if "redirect" in way else "llm.test"
+    assert f"{client} tried to reach {host}:1 in {cell}, and was not let through" in result.text(cell)
+    if way == "http.client":  # It does not wrap ours, which says all that the section would.
+        assert result.text(cell).startswith("pytest_llmtrace.errors.BlockedConnection: ")
+        assert result.section(cell) == ""
+        return
+    assert (
+        result.section(cell)
+        == f"""\
+llmtrace: 1 finding in {cell} (0 exchanges, 0 LLM spans, N checks)
+
+error  replay/unmatched  connection outside httpx
+       found  refused {host}:1 ({client})
+       why    nothing answered this request, so the test did not run what production runs; it never left the machine
+       next   record or script an answer, or let the host through with allow_hosts=, or waive: \
+@pytest.mark.llmtrace(ignore={{"replay/unmatched": "reason"}})
+
+no span and no exchange was seen"""
+    )
+
+
+@pytest.mark.parametrize("way", THROUGH_HTTPX + OTHERS)
+def test_unguarded_the_server_is_reached(result: Any, way: str) -> None:
+    """The proof of the proof: in a test without `llmtrace` the server counts the connection, or the request over it."""
+    cell = f"test_without_llmtrace[{way}]"
+    connections, requests = {"redirect": (2, 2), "kept-alive": (0, 1)}.get(_last(way), (1, 1))
+    assert result.outcomes[cell] == "passed"
+    assert result.properties(cell) == {"connections": connections, "requests": requests}
+
+
+@pytest.mark.parametrize("way", THROUGH_HTTPX + OTHERS)
+def test_an_allowed_host_is_reached(result: Any, way: str) -> None:
+    """`allow_hosts` lets the same request through, by a proxy too; a connection that was refused is made anew."""
+    cell = f"test_allowed[{way}]"
+    assert result.outcomes[cell] == "passed"
+    assert result.properties(cell)["requests"] == (2 if "redirect" in way else 1)
+
+
+def _last(way: str) -> str:
+    return next((name for name in ("redirect", "kept-alive") if way.endswith(name)), "")
