@@ -148,6 +148,10 @@ def test_a_cassette_that_is_named_and_missing_is_an_error(run: Callable[..., Any
     )
 
 
+HEADERS = """\
+    headers: {content-type: [application/json]}
+"""
+
 CONFIGURED = """
 import pytest
 from child import BODY, MOCKED, ask, library_named, said, span
@@ -183,6 +187,31 @@ def test_configuration_fixtures_are_honoured(run: Callable[..., Any], fixtures: 
     """What a suite has said about matching holds; `vcr_config` is read where `llmtrace_config` is silent."""
     result = run(CONFIGURED.format(fixtures=fixtures), files={"cassettes/one.yaml": CASSETTE})
     assert result.outcomes == {"test_it": outcome}, result.out
+
+
+SENT = ["accept", "accept-encoding", "connection", "content-length", "host", "user-agent", "x-key"]
+
+
+@pytest.mark.parametrize(("filtered", "outcome"), [(SENT, "passed"), (SENT[:-1], "failed")], ids=["all", "all but one"])
+def test_filtered_headers_are_not_matched(run: Callable[..., Any], filtered: list[str], outcome: str) -> None:
+    """A header that `filter_headers` keeps out of recordings differs from run to run, and does not count."""
+    result = run(
+        f"""
+        import pytest
+        from child import BODY, MOCKED, library_named, span
+
+        @pytest.fixture
+        def vcr_config():
+            return {{"match_on": ["method", "uri", "headers"], "filter_headers": {filtered}}}
+
+        @pytest.mark.llmtrace(cassette="one")
+        def test_it():
+            with span(), library_named().Client() as client:
+                client.post(MOCKED, json=BODY, headers={{"x-key": "secret"}})
+        """,
+        files={"cassettes/one.yaml": CASSETTE.replace("    headers: {}\n", HEADERS)},
+    )
+    assert result.outcomes == {"test_it": outcome}, result.text("test_it")
 
 
 def test_llmtrace_config_takes_the_markers_arguments(run: Callable[..., Any]) -> None:

@@ -144,6 +144,11 @@ def _in_process(library: str, mode: str) -> str:
     return f"an in-process application ({'A' if mode == 'async' else 'W'}SGITransport)"
 
 
+NEXT = (
+    'name a cassette, @pytest.mark.llmtrace(cassette="..."), script llmtrace.gateway(...), or let the host through with'
+)
+
+
 def _refused(mock: str, host: str, cell: str, *, blind: str) -> str:
     lines = [
         f"nothing answered POST {host}/v1/chat/completions in {cell}, and it was not sent",
