@@ -13,8 +13,11 @@ from opentelemetry.metrics import _internal as metrics_internal
 from opentelemetry.metrics._internal import instrument as instruments
 from opentelemetry.sdk import metrics
 from opentelemetry.sdk.metrics.export import MetricReader
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 
-from pytest_llmtrace.capture import _otel_internals
+from pytest_llmtrace import ownership
+from pytest_llmtrace.capture import Book, _otel_internals
+from pytest_llmtrace.ownership import Owner
 
 
 def test_proxy_tracer() -> None:
@@ -72,3 +75,21 @@ def test_log_exporters() -> None:
     """Under one of its two names the base class is there, and the result of a successful export."""
     assert _otel_internals.LOG_EXPORTERS
     assert _otel_internals.LOG_EXPORT_SUCCESS.name == "SUCCESS"
+
+
+class Redacting(SpanProcessor):
+    """As users write them: it replaces attributes on the span that it is handed, through a private name."""
+
+    def on_end(self, span: ReadableSpan) -> None:
+        span._attributes = {"prompt": "***"}
+
+
+def test_processor_after_ours_may_redact(
+    provider: TracerProvider, tracer: trace.Tracer, owners: tuple[Owner, Owner], books: tuple[Book, Book]
+) -> None:
+    """What is judged is what the app's processors let through to its exporters."""
+    provider.add_span_processor(Redacting())
+    with ownership.belonging_to(owners[0]):
+        tracer.start_span("chat", attributes={"prompt": "secret"}).end()
+    assert books[0].spans()[0].attributes == {"prompt": "***"}
+    assert books[0].finished()[0].attributes == {"prompt": "***"}
