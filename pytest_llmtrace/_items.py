@@ -25,6 +25,7 @@ __all__ = [
     "Totals",
     "annotate",
     "begin_early",
+    "explain_setup",
     "guarding",
     "is_traced",
     "set_up_first",
@@ -170,13 +171,24 @@ def _explain(item: pytest.Item, failure: BaseException) -> None:
     trace = item.stash.get(_trace_key, None)
     if trace is None or not trace.is_open or not isinstance(failure, Exception | pytest.fail.Exception):
         return
-    hint = trace.hint_for(failure)
-    if hint:
-        item.add_report_section("call", FIXTURE, hint)
+    _add_hint(item, trace, "call", failure)
     _, verdict = trace.judge(complete=False)
     _note(item, trace)
     if verdict.findings and not isinstance(failure, LLMTraceError) and trace.settings.verify:
         item.add_report_section("call", FIXTURE, trace.report())
+
+
+def explain_setup(item: pytest.Item, failure: BaseException) -> None:
+    """Put beside the failure of another fixture what is known of its cause."""
+    trace = item.stash.get(_trace_key, None)
+    if trace is not None:
+        _add_hint(item, trace, "setup", failure)
+
+
+def _add_hint(item: pytest.Item, trace: LLMTrace, when: str, failure: BaseException) -> None:
+    hint = trace.hint_for(failure)
+    if hint:
+        item.add_report_section(when, FIXTURE, hint)
 
 
 def _note(item: pytest.Item, trace: LLMTrace) -> None:

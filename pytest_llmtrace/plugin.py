@@ -67,7 +67,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-    """Put what was seen on the report of the call phase."""
+    """Put what was seen on the report of the call phase, and what is known of a failure on that of the setup."""
+    if call.when == "setup" and call.excinfo is not None:
+        _items.explain_setup(item, call.excinfo.value)
     report = yield
     if call.when == "call":
         _items.annotate(item, report)

@@ -1,0 +1,97 @@
+"""Run pytest on a small app in a process of its own, with nothing set that the app or the test does not set."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# What a machine may have set and a test must not depend on.
+LEFT_OUT = re.compile(r"PYTEST_|LLMTRACE_|OTEL_|OPENOBSERVE_|OPENAI_|ANTHROPIC_|(?i:\w+_proxy$)")
+
+# Where these are not installed there is nothing to test.
+collect_ignore = []
+if not (find_spec("grpc") and find_spec("openobserve")):
+    collect_ignore.append("test_app_exporters.py")
+if not find_spec("opentelemetry.instrumentation"):
+    collect_ignore.append("test_instrumentor_causes.py")
+
+# The app: instrumented by hand, and its tracer fetched before anybody has set a provider. Its HTTP client stands for an
+# SDK's, so that no instrumentor knows it.
+APP = """
+import importlib, importlib.util
+from opentelemetry import trace
+
+http = importlib.import_module("httpx2" if importlib.util.find_spec("httpx2") else "httpx")
+tracer = trace.get_tracer("app")
+ATTRIBUTES = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o"}
+
+def ask():
+    url, body = "https://api.openai.com/v1/chat/completions", {"model": "gpt-4o", "messages": []}
+    return http.post(url, json=body).json()["choices"][0]["message"]["content"]
+
+def chat(tracer=tracer):
+    with tracer.start_as_current_span("chat", attributes=ATTRIBUTES):
+        return ask()
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What a run of pytest said.
+
+    Attributes:
+        status: pytest's exit status.
+        text: All that it printed, durations and counts of checks masked.
+        exit_seconds: How long the process lived after pytest was through.
+    """
+
+    status: int
+    text: str
+    exit_seconds: float
+
+    def failure(self, test: str) -> str:
+        """Return what stands under the heading of a failed test."""
+        found = re.search(rf"^_+ {re.escape(test)} _+\n(.*?)\n*(?=^[=_-]{{3,}} )", self.text, re.DOTALL | re.MULTILINE)
+        assert found, f"{test} has not failed:\n{self.text}"
+        return found[1]
+
+
+RunPytest = Callable[..., Run]
+
+
+@pytest.fixture
+def run_pytest(tmp_path: Path) -> RunPytest:
+    """Write the app, a `conftest.py` and a `test_app.py`, and run pytest on them, warnings being errors."""
+
+    def run(tests: str, *, conftest: str = "", **environ: str) -> Run:
+        done_file = tmp_path / "through"
+        through = f"""
+def pytest_unconfigure():
+    import pathlib, time
+    pathlib.Path({str(done_file)!r}).write_text(str(time.time()))
+"""
+        for name, text in {"app.py": APP, "conftest.py": conftest + through, "test_app.py": tests}.items():
+            (tmp_path / name).write_text(text, encoding="utf-8")
+        clean = {name: value for name, value in os.environ.items() if not LEFT_OUT.match(name)}
+        paths = [str(tmp_path), *([] if "LLMTRACE_TESTED" in os.environ else [str(ROOT)])]
+        clean |= {"PYTHONPATH": os.pathsep.join(paths), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-p", "pytest_llmtrace.plugin", "-W", "error", "--tb=short", "-q"],
+            cwd=tmp_path, env=clean | environ, capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+        seconds = time.time() - float(done_file.read_text()) if done_file.exists() else 0.0
+        text = re.sub(r"\b\d+ ms\b", "<duration>", done.stdout + done.stderr)
+        text = re.sub(r"\b\d+ checks?\b", "<n> checks", text)
+        return Run(status=done.returncode, text=text, exit_seconds=seconds)
+
+    return run

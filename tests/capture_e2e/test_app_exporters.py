@@ -1,0 +1,201 @@
+"""The app's own exporters and `openobserve_init()`: nothing leaves the machine, and nothing is missed by us."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+RunPytest = Callable[..., Any]
+
+PROTOCOLS = ("http", "grpc")
+
+
+class Door:
+    """A listening socket that counts connections and answers none."""
+
+    def __init__(self) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
+        self.knocks = 0
+        self.thread = threading.Thread(target=self._count)
+        self.thread.start()
+
+    def _count(self) -> None:
+        while True:
+            try:
+                visitor, _ = self.listener.accept()
+            except OSError:
+                return
+            with visitor:
+                self.knocks += 1
+
+    def close(self) -> None:
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.thread.join()
+
+
+@pytest.fixture
+def door() -> Iterator[Door]:
+    door = Door()
+    yield door
+    door.close()
+
+
+# Three signals over one protocol, batched as in production, with a queue that is flushed at exit.
+EXPORTERS = """
+import app
+from opentelemetry import metrics, trace
+from opentelemetry.exporter.otlp.proto.{protocol}._log_exporter import OTLPLogExporter
+from opentelemetry.exporter.otlp.proto.{protocol}.metric_exporter import OTLPMetricExporter
+from opentelemetry.exporter.otlp.proto.{protocol}.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+tracers, app.loggers = TracerProvider(), LoggerProvider()
+tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter({timeout})))
+app.loggers.add_log_record_processor(BatchLogRecordProcessor(OTLPLogExporter({timeout})))
+trace.set_tracer_provider(tracers)
+metrics.set_meter_provider(MeterProvider([PeriodicExportingMetricReader(OTLPMetricExporter({timeout}))]))
+"""
+TESTS = """
+import app, pytest
+from opentelemetry import metrics, trace
+
+@pytest.mark.llmtrace(gateway="openai")
+@pytest.mark.parametrize("number", [1, 2])
+def test_signals(llmtrace, number):
+    assert app.chat()
+    app.loggers.get_logger("app").emit(body="hello", timestamp=1)
+    metrics.get_meter("app").create_counter("calls").add(1)
+    trace.get_tracer_provider().force_flush()
+    assert [span.name for span in llmtrace.spans()] == ["chat"]
+    assert [log.body for log in llmtrace.logs()] == ["hello"]
+    assert [point.value for point in llmtrace.metrics() if point.name == "calls"] == [1]
+"""
+# 192.0.2.0/24 is never routed (RFC 5737): whoever connects waits until its own patience ends.
+NOWHERE = "192.0.2.1:4317"
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("where", ["local", "elsewhere"])
+def test_otlp_exporters_are_muted(protocol: str, where: str, door: Door, run_pytest: RunPytest) -> None:
+    """Three signals over HTTP or gRPC: no connection, no finding, no word, and the process ends without delay.
+
+    To a server on this machine, which counts, and to one that is not there, for which an exporter waits ten seconds.
+    """
+    endpoint = f"http://{door.address if where == 'local' else NOWHERE}"
+    run = run_pytest(
+        TESTS, conftest=EXPORTERS.format(protocol=protocol, timeout=""), OTEL_EXPORTER_OTLP_ENDPOINT=endpoint
+    )
+    assert run.status == 0, run.text
+    assert "2 passed" in run.text
+    assert "0 findings" in run.text
+    assert "xport" not in run.text
+    assert door.knocks == 0
+    assert run.exit_seconds < 5
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_live_exporters_reach_out(protocol: str, door: Door, run_pytest: RunPytest) -> None:
+    """`llmtrace_app_exporters=live` lets the app's exporters go where `allow_hosts` lets them."""
+    tests = TESTS.replace('gateway="openai"', f'gateway="openai", allow_hosts=["{door.address}"]')
+    run = run_pytest(
+        tests,
+        conftest=EXPORTERS.format(protocol=protocol, timeout="timeout=1"),
+        OTEL_EXPORTER_OTLP_ENDPOINT=f"http://{door.address}",
+        LLMTRACE_APP_EXPORTERS="live",
+    )
+    assert "2 passed" in run.text
+    assert "0 findings" in run.text
+    assert door.knocks > 0
+
+
+INIT = """
+import app, pytest
+from openobserve import openobserve_init
+
+{where}
+
+@pytest.mark.llmtrace(gateway="openai")
+def test_first(llmtrace{argument}):
+    {inside}
+    app.chat()
+    assert llmtrace.llm_span().resource["service.name"] == "shop"
+
+@pytest.mark.llmtrace(gateway="openai")
+def test_second(llmtrace{argument}):
+    {inside}
+    app.chat()
+    assert llmtrace.llm_span().resource["service.name"] == "shop"
+
+@pytest.mark.llmtrace(gateway="openai")
+def test_other(llmtrace):
+    app.chat()
+    assert llmtrace.llm_span().resource["service.name"] == "shop"
+"""
+FIXTURE = """
+@pytest.fixture{scope}
+def telemetry():
+    openobserve_init()
+"""
+HINT = (
+    "openobserve_init() works once per process: call it in a session-scoped fixture or where the app starts. "
+    "The providers of the first call are still in place, and spans were still captured."
+)
+
+
+def environ(door: Door, protocol: str) -> dict[str, str]:
+    return {
+        "OPENOBSERVE_URL": f"http://{door.address}",
+        "OPENOBSERVE_AUTH_TOKEN": "Basic dummy",
+        "OPENOBSERVE_ORG": "default",
+        "OPENOBSERVE_PROTOCOL": protocol,
+        "OTEL_SERVICE_NAME": "shop",
+    }
+
+
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+@pytest.mark.parametrize(
+    ("where", "argument"),
+    [
+        pytest.param("openobserve_init()", "", id="import"),
+        pytest.param(FIXTURE.format(scope="(scope='session')"), ", telemetry", id="session-fixture"),
+    ],
+)
+def test_openobserve_init_per_session(
+    where: str, argument: str, protocol: str, door: Door, run_pytest: RunPytest
+) -> None:
+    """Called once, it serves every test, and sends nothing."""
+    tests = INIT.format(where=where, argument=argument, inside="")
+    run = run_pytest(tests, **environ(door, protocol))
+    assert "3 passed" in run.text
+    assert "0 findings" in run.text
+    assert door.knocks == 0
+    assert run.exit_seconds < 5
+
+
+@pytest.mark.parametrize(
+    ("where", "argument", "inside", "outcome"),
+    [
+        pytest.param("", "", "openobserve_init()", "1 failed, 2 passed", id="test"),
+        pytest.param(FIXTURE.format(scope=""), ", telemetry", "", "2 passed, 1 error", id="fixture"),
+    ],
+)
+def test_openobserve_init_per_test(
+    where: str, argument: str, inside: str, outcome: str, door: Door, run_pytest: RunPytest
+) -> None:
+    """The second call raises as it always does, the report says why, and the first call's provider serves on."""
+    run = run_pytest(INIT.format(where=where, argument=argument, inside=inside), **environ(door, "http/protobuf"))
+    assert outcome in run.text
+    assert "RuntimeError: Traces already initialized. Call openobserve_shutdown() first." in run.text
+    assert HINT in run.text
+    assert door.knocks == 0

@@ -1,0 +1,184 @@
+"""Nothing was captured: a test that made an LLM call fails, with the cause as its own message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from typing import Any
+
+import pytest
+
+RunPytest = Callable[..., Any]
+
+TESTS = """
+import app
+
+def test_judged(llmtrace):
+    llmtrace.gateway("openai").chat(text="hi")
+    assert app.{call} == "hi"
+    assert all(span.attributes["gen_ai.request.model"] == "gpt-4o" for span in llmtrace.spans())
+
+def test_selected(llmtrace):
+    llmtrace.gateway("openai").chat(text="hi")
+    assert app.{call} == "hi"
+    llmtrace.span(name="chat")
+
+def test_no_call(llmtrace):
+    assert llmtrace.spans() == ()
+"""
+
+JUDGED = """\
+llmtrace: 1 finding in test_judged (1 exchange, 0 LLM spans, <n> checks)
+
+error  capture/nothing  1 LLM call, no span: {cause}
+       wire   POST /v1/chat/completions  (exchange 0)
+       why    {why}
+       next   {next}, or waive: @pytest.mark.llmtrace(ignore={{"capture/nothing": "reason"}})
+
+POST /v1/chat/completions  200  (exchange 0)"""
+
+SELECTED = """\
+test_app.py:12: in test_selected
+    llmtrace.span(name="chat")
+E   pytest_llmtrace.errors.SelectionError: expected exactly one span with name='chat', found none among 0
+E   nothing was captured: {why}
+E   next: {next}"""
+
+NO_OP = """
+from opentelemetry import trace
+trace.set_tracer_provider(trace.NoOpTracerProvider())
+"""
+FOREIGN = """
+from opentelemetry import trace
+
+class Foreign(trace.TracerProvider):
+    def get_tracer(self, *args, **kwargs):
+        return trace.NoOpTracer()
+
+trace.set_tracer_provider(Foreign())
+"""
+GLOBAL_SAMPLER = """
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider, sampling
+trace.set_tracer_provider(TracerProvider(sampler=sampling.{}))
+"""
+PRIVATE_SAMPLER = """
+import app
+from opentelemetry.sdk.trace import TracerProvider, sampling
+app.tracer = TracerProvider(sampler=sampling.ALWAYS_OFF).get_tracer("app")
+"""
+# As `suppress_instrumentation()` and `suppress_tracing()` do it; instrumentors look at the key.
+SUPPRESSED = """
+import app
+from opentelemetry import context
+
+def quiet():
+    token = context.attach(context.set_value("suppress_instrumentation", True))
+    try:
+        return app.ask()
+    finally:
+        context.detach(token)
+
+app.quiet = quiet
+"""
+SDK_PROVIDER = "let the app set an opentelemetry.sdk.trace.TracerProvider in tests, or none at all"
+ALWAYS_ON = "give the provider sampler=opentelemetry.sdk.trace.sampling.ALWAYS_ON in tests"
+
+
+def installed() -> str:
+    """Say which instrumentors this environment has, none of which the app switches on."""
+    points = [(point.name, point.dist.name) for point in entry_points(group="opentelemetry_instrumentor") if point.dist]
+    names = ", ".join(f"{name} ({package})" for name, package in sorted(points))
+    return f"installed and not switched on: {names}" if names else "none is installed, and the app started no span"
+
+
+@pytest.mark.parametrize(
+    ("conftest", "environ", "call", "cause", "why", "step"),
+    [
+        pytest.param(
+            "",
+            {"OTEL_SDK_DISABLED": "true"},
+            "chat()",
+            "the OpenTelemetry SDK is disabled",
+            "OTEL_SDK_DISABLED=true makes every SDK provider hand out tracers that record nothing",
+            "unset OTEL_SDK_DISABLED for the test run",
+            id="disabled",
+        ),
+        pytest.param(
+            NO_OP,
+            {},
+            "chat()",
+            "the global tracer provider is a no-op",
+            "trace.get_tracer_provider() is a NoOpTracerProvider: its tracers record nothing",
+            SDK_PROVIDER,
+            id="no-op",
+        ),
+        pytest.param(
+            FOREIGN,
+            {},
+            "chat()",
+            "the global tracer provider is not the SDK's",
+            "it is a conftest.Foreign, whose spans do not pass through the OpenTelemetry SDK",
+            SDK_PROVIDER,
+            id="foreign",
+        ),
+        pytest.param(
+            "",
+            {"OTEL_TRACES_SAMPLER": "always_off"},
+            "chat()",
+            "the spans were sampled out",
+            "the sampler AlwaysOffSampler (OTEL_TRACES_SAMPLER=always_off) decided not to record them",
+            "set OTEL_TRACES_SAMPLER=always_on for the test run",
+            id="sampled-out-by-environment",
+        ),
+        pytest.param(
+            GLOBAL_SAMPLER.format("TraceIdRatioBased(0.0)"),
+            {},
+            "chat()",
+            "the spans were sampled out",
+            "the sampler TraceIdRatioBased{0.0} decided not to record them",
+            ALWAYS_ON,
+            id="sampled-out-by-the-global-provider",
+        ),
+        pytest.param(
+            PRIVATE_SAMPLER,
+            {},
+            "chat(app.tracer)",
+            "the spans were sampled out",
+            "the sampler AlwaysOffSampler decided not to record them",
+            ALWAYS_ON,
+            id="sampled-out-by-a-private-provider",
+        ),
+        pytest.param(
+            SUPPRESSED,
+            {},
+            "quiet()",
+            "instrumentation is suppressed",
+            "the call was made in a context in which instrumentors keep quiet, as suppress_tracing() and "
+            "suppress_instrumentation() make it",
+            "make the call outside of that block, or end the block before it",
+            id="suppressed",
+        ),
+        pytest.param(
+            "",
+            {},
+            "ask()",
+            "no instrumentor is on",
+            installed(),
+            "call its instrument() before the client is made, or name it in the ini option llmtrace_instrument; "
+            "an app that is instrumented by hand must start a span around the call",
+            id="no-instrumentor-on",
+        ),
+    ],
+)
+def test_each_cause_has_its_message(
+    conftest: str, environ: dict[str, str], call: str, cause: str, why: str, step: str, run_pytest: RunPytest
+) -> None:
+    """An LLM call without any span fails its test with the one cause, though `all()` of no span has passed.
+
+    A selection fails with the same cause and not twice; a test without an LLM call has nothing to miss.
+    """
+    run = run_pytest(TESTS.format(call=call), conftest=conftest, **environ)
+    assert run.failure("test_judged") == JUDGED.format(cause=cause, why=why, next=step)
+    assert run.failure("test_selected") == SELECTED.format(why=why, next=step)
+    assert "2 failed, 1 passed" in run.text

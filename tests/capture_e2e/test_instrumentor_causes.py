@@ -1,0 +1,125 @@
+"""Nothing was captured though an instrumentor is installed: what it did is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+RunPytest = Callable[..., Any]
+
+REAL = find_spec("openinference") is not None
+
+# A distribution beside the app, as an installed package looks: its instrumentor wants an SDK that nobody has.
+FAKE = {
+    "acme_llm.py": """
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+
+class AcmeInstrumentor(BaseInstrumentor):
+    def instrumentation_dependencies(self):
+        return [{wants!r}]
+    def _instrument(self, **kwargs):
+        raise AssertionError("not reached")
+    def _uninstrument(self, **kwargs):
+        pass
+""",
+    "acme_llm-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: acme-llm\nVersion: 1.0\n",
+    "acme_llm-1.0.dist-info/entry_points.txt": "[opentelemetry_instrumentor]\nacme = acme_llm:AcmeInstrumentor\n",
+}
+SWITCHED_BY_THE_APP = "import acme_llm\nacme_llm.AcmeInstrumentor().instrument()\n"
+
+TESTS = """
+import app
+
+def test_judged(llmtrace):
+    llmtrace.gateway("openai").chat(text="hi")
+    assert app.ask() == "hi"
+"""
+
+REPORT = """\
+llmtrace: 1 finding in test_judged (1 exchange, 0 LLM spans, <n> checks)
+
+error  capture/nothing  1 LLM call, no span: {cause}
+       wire   POST /v1/chat/completions  (exchange 0)
+       why    {why}
+       next   {next}, or waive: @pytest.mark.llmtrace(ignore={{"capture/nothing": "reason"}})
+
+POST /v1/chat/completions  200  (exchange 0)"""
+
+
+@pytest.mark.parametrize(
+    ("wants", "found"),
+    [("openai >= 999", f"openai {version('openai')} is installed"), ("acme-sdk", "no release of it is installed")],
+)
+@pytest.mark.parametrize("by", ["app", "ini"])
+def test_refused_version(wants: str, found: str, by: str, run_pytest: RunPytest, tmp_path: Path) -> None:
+    """An instrumentor that does not know the SDK's release logs that and does nothing: the report names both releases.
+
+    Whoever switched it on, the app or `llmtrace_instrument`.
+    """
+    for name, text in FAKE.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text.format(wants=wants))
+    by_ini = {"LLMTRACE_INSTRUMENT": "acme"} if by == "ini" else {}
+    run = run_pytest(TESTS, conftest=SWITCHED_BY_THE_APP if by == "app" else "", **by_ini)
+    assert run.failure("test_judged") == REPORT.format(
+        cause="an instrumentor refused to be switched on",
+        why=f"acme-llm instruments {wants}, and {found}: its instrument() logs that and does nothing",
+        next=f"install {wants}, or a release of acme-llm that knows yours",
+    )
+
+
+OPENINFERENCE = """
+import app, contextlib, openai
+from openinference.instrumentation import suppress_tracing
+from openinference.instrumentation.openai import OpenAIInstrumentor
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.sdk.trace import TracerProvider, sampling
+
+OpenAIInstrumentor().instrument({arguments})
+
+def ask():
+    client = openai.OpenAI(api_key="test")
+    completion = client.chat.completions.create(model="gpt-4o", messages=[{{"role": "user", "content": "hello"}}])
+    return completion.choices[0].message.content
+
+def quiet():
+    with {block}:
+        return ask()
+
+app.ask = quiet
+"""
+SUPPRESSED = {
+    "cause": "instrumentation is suppressed",
+    "why": "the call was made in a context in which instrumentors keep quiet, as suppress_tracing() and "
+    "suppress_instrumentation() make it",
+    "next": "make the call outside of that block, or end the block before it",
+}
+SAMPLED_OUT = {
+    "cause": "the spans were sampled out",
+    "why": "the sampler AlwaysOffSampler decided not to record them",
+    "next": "give the provider sampler=opentelemetry.sdk.trace.sampling.ALWAYS_ON in tests",
+}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "block", "expected"),
+    [
+        pytest.param("", "suppress_tracing()", SUPPRESSED, id="suppress_tracing"),
+        pytest.param("", "suppress_instrumentation()", SUPPRESSED, id="suppress_instrumentation"),
+        pytest.param(
+            "tracer_provider=TracerProvider(sampler=sampling.ALWAYS_OFF)",
+            "contextlib.nullcontext()",
+            SAMPLED_OUT,
+            id="sampled-out",
+        ),
+    ][: None if REAL else 0],
+)
+def test_a_real_instrumentor(arguments: str, block: str, expected: dict[str, str], run_pytest: RunPytest) -> None:
+    """The same causes are seen through an instrumentor that is on, where one is installed."""
+    run = run_pytest(TESTS, conftest=OPENINFERENCE.format(arguments=arguments, block=block))
+    assert run.failure("test_judged") == REPORT.format(**expected)
