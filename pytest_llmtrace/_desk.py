@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pytest_llmtrace import replay
 from pytest_llmtrace.checks import Leftover
-from pytest_llmtrace.model import Answer, Answerer, Cassette, Recording, Request, Settings
+from pytest_llmtrace.model import Answer, Answerer, Cassette, Exchange, Outcome, Recording, Request, Settings
 
 if TYPE_CHECKING:
+    from pytest_llmtrace.record import Recorder
     from pytest_llmtrace.replay.gateways import Gateway
     from pytest_llmtrace.replay.router import Router
 
@@ -40,10 +41,14 @@ class Desk:
         self._silence = replay.Silence(default=settings.default_cassette)
         if settings.gateway is not None:
             self._fallback = self._gateways[settings.gateway] = self._new_gateway(settings.gateway, default=True)
+        self.recorder: Recorder | None = None
+        default = settings.default_cassette
+        self._default_origin = None if default is None else replay.default_label(default)
+        mode = settings.record or "none"
         if settings.cassette is not None:
-            self._insert(self._load(settings.cassette))
-        elif settings.default_cassette is not None and settings.default_cassette.is_file():
-            self._insert(replay.load(settings.default_cassette, cache_dir=settings.cache_dir))
+            self.recorder = self._use(settings.cassette, mode)
+        elif settings.default_cassette is not None and (mode != "none" or settings.default_cassette.is_file()):
+            self.recorder = self._use(str(settings.default_cassette.absolute()), mode)
 
     def gateway(self, name: str) -> Gateway:
         """Return the gateway of that name, one a trace."""
@@ -59,6 +64,15 @@ class Desk:
 
             self._router = Router()
         return self._router
+
+    @contextmanager
+    def recording(self, name: str, mode: str) -> Iterator[Recorder | None]:
+        """Let a cassette answer for the length of a block, or be recorded, as the mode says."""
+        players = list(self._players)
+        try:
+            yield self._use(name, mode)
+        finally:
+            self._players[:] = players
 
     @contextmanager
     def playing(self, cassette: str | Cassette) -> Iterator[replay.Player]:
@@ -82,14 +96,23 @@ class Desk:
         answerers: list[Answerer] = [*self._in_order()] or [self._silence]
         return "\n".join(text for answerer in answerers if (text := answerer.explain(request)))
 
-    def leftovers(self) -> tuple[Leftover, ...]:
-        """Return what each answerer had ready, and what of it was not asked for."""
+    def leftovers(self, exchanges: Sequence[Exchange]) -> tuple[Leftover, ...]:
+        """Return what each answerer had ready, and what of it was not asked for.
+
+        Args:
+            exchanges: What was asked. If somebody else has answered, it may have been from the very file that nobody
+                has named to us.
+        """
         scripted: list[Gateway | Router] = [*self._gateways.values()]
         if self._router is not None:
             scripted.append(self._router)
+        players = [] if self.recorder is not None else self._all_players  # What is new may stand in for what is not.
+        mocked = any(exchange.outcome is Outcome.OBSERVED for exchange in exchanges)
+        if mocked and self._settings.cassette is None:
+            players = [player for player in players if player.origin != self._default_origin or player.has_played]
         recorded = [
             Leftover(origin=player.origin, unplayed=tuple(map(_title, player.unplayed())), total=player.total)
-            for player in self._all_players
+            for player in players
         ]
         return tuple(recorded) + tuple(
             Leftover(origin=source.origin, unplayed=source.unplayed(), total=source.total) for source in scripted
@@ -102,6 +125,23 @@ class Desk:
         yield from reversed(self._players)
         if self._fallback is not None:
             yield self._fallback
+
+    def _use(self, name: str, mode: str) -> Recorder | None:
+        """Play a cassette or record it: none plays, once records what is not there, new adds to it, all replaces it."""
+        if mode == "none" or replay.is_builtin(name):
+            self._insert(self._load(name))
+            return None
+        found = replay.find(name, dirs=self._settings.cassette_dirs)
+        path = found or replay.new_path(name, dirs=self._settings.cassette_dirs)
+        if path.absolute() in self._settings.recorded:
+            mode = "new"
+        if found is not None and mode != "all":
+            self._insert(self._load(name))
+        if found is not None and mode == "once":
+            return None
+        from pytest_llmtrace.record import Recorder
+
+        return Recorder(path, mode=mode, settings=self._config, config=self._settings.replay)  # type: ignore[arg-type]
 
     def _load(self, name: str) -> Cassette:
         path = replay.resolve(name, dirs=self._settings.cassette_dirs)

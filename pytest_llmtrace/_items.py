@@ -6,6 +6,7 @@ import contextlib
 import functools
 import inspect
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -38,6 +39,8 @@ PROPERTY = "llmtrace_findings"
 
 _trace_key = pytest.StashKey["LLMTrace"]()
 _begun_key = pytest.StashKey[bool]()
+_ran_key = pytest.StashKey[bool]()
+SAID_OF_RECORDINGS = pytest.StashKey[list[str]]()
 
 
 def is_traced(node: object) -> bool:
@@ -51,7 +54,7 @@ def is_traced(node: object) -> bool:
 @contextlib.contextmanager
 def guarding(item: pytest.Item) -> Iterator[None]:
     """Refuse the requests of wider fixtures, before the item's own trace is open and after it is closed."""
-    from pytest_llmtrace.harness import refusing
+    from pytest_llmtrace._refusing import refusing
 
     with refusing(f"the wider fixtures of {item.name}"):
         yield
@@ -61,7 +64,7 @@ def guarding(item: pytest.Item) -> Iterator[None]:
 
 def begin_early(item: pytest.Item) -> None:
     """Open the trace before any fixture; its configuration fixtures are not known yet."""
-    item.stash[_trace_key] = trace = _new_trace(item, own={}, vcr={})
+    item.stash[_trace_key] = trace = _new_trace(item, own={}, vcr={}, default=_default_cassette(item))
     trace.open()
 
 
@@ -84,10 +87,11 @@ def traced(request: pytest.FixtureRequest, own: Mapping[str, Any]) -> Iterator[L
     item = request.node
     trace = _begun_early(item)
     vcr = _vcr_config(request)
-    if trace is None or ((own or vcr) and not trace.exchanges()):
+    default = _default_cassette(item, request, vcr)
+    if trace is None or ((own or vcr or trace.settings.default_cassette != default) and not trace.exchanges()):
         if trace is not None:
             trace.close()  # It began without the configuration, and has seen nothing yet.
-        item.stash[_trace_key] = trace = _new_trace(item, own=own, vcr=vcr)
+        item.stash[_trace_key] = trace = _new_trace(item, own=own, vcr=vcr, default=default)
         trace.open()
     try:
         with trace.belonging():
@@ -95,9 +99,26 @@ def traced(request: pytest.FixtureRequest, own: Mapping[str, Any]) -> Iterator[L
     finally:
         trace.close()
         item.stash[_begun_key] = False  # The item may be run again.
-    late = trace.late_report()
+    _save(item, trace)
+    late = trace.late_report(wide=_options.wide_marker(item))
     if late:
         pytest.fail(late, pytrace=False)
+
+
+def _save(item: pytest.Item, trace: LLMTrace) -> None:
+    """Write what was recorded, fixtures included, if the code under test ran to its end."""
+    said = item.config.stash.setdefault(SAID_OF_RECORDINGS, [])
+    if not trace.is_recording:
+        return
+    if not item.stash.get(_ran_key, False):
+        said.append(f"not written, since the test did not pass: what {item.nodeid} recorded")
+        return
+    try:
+        written = trace.save()
+    except LLMTraceError as error:
+        raise pytest.fail.Exception(f"llmtrace: {error}", pytrace=False) from None
+    said += map(str, written)
+    _options.recorded_by(item.config).update(one.path for one in written)
 
 
 def _begun_early(item: pytest.Item) -> LLMTrace | None:
@@ -105,34 +126,49 @@ def _begun_early(item: pytest.Item) -> LLMTrace | None:
     return trace if trace is not None and trace.is_open else None
 
 
-def _new_trace(item: pytest.Item, *, own: Mapping[str, Any], vcr: Mapping[str, Any]) -> LLMTrace:
+def _new_trace(item: pytest.Item, *, own: Mapping[str, Any], vcr: Mapping[str, Any], default: Path) -> LLMTrace:
     from pytest_llmtrace.harness import LLMTrace
 
     item.user_properties[:] = (known for known in item.user_properties if known[0] != PROPERTY)  # It may be run again.
-    default = _default_cassette(item)
     try:
         return LLMTrace(settings=_options.settings_for(item, own=own, vcr=vcr, default_cassette=default))
     except (CassetteError, UsageError) as error:
         raise pytest.fail.Exception(f"llmtrace: {error}", pytrace=False) from None
 
 
-def _default_cassette(item: pytest.Item) -> Path | None:
-    """Return the file that pytest-recording would use, so that existing cassettes are found."""
-    from pytest_llmtrace.replay import default_path
+def _default_cassette(
+    item: pytest.Item, request: pytest.FixtureRequest | None = None, vcr: Mapping[str, Any] | None = None
+) -> Path:
+    """Return the file that pytest-recording would use, so that existing cassettes are found.
 
-    marker = item.get_closest_marker("default_cassette")
-    name = str(marker.args[0]) if marker is not None and marker.args else item.name
+    Its fixtures `vcr_cassette_dir` and `default_cassette_name` are asked where there are such, the suite's own too.
+    """
+    from pytest_llmtrace.replay import default_name, default_path
+
     cls = getattr(item, "cls", None)
-    own_class = cls.__name__ if cls is not None and marker is None else None
-    return default_path(item.path.parent, item.path.stem, name, cls=own_class)
+    marker = item.get_closest_marker("default_cassette")
+    if marker is not None and marker.args:
+        name = str(marker.args[0])
+    else:
+        name = default_name(item.name, cls=None if cls is None else cls.__name__)
+    folder: Any = item.path.parent / "cassettes" / item.path.stem
+    if request is not None:
+        name = str(_fixture(request, "default_cassette_name") or name)
+        folder = _fixture(request, "vcr_cassette_dir") or folder
+    return default_path(Path(folder), name, serializer=(vcr or {}).get("serializer"))
 
 
 def _vcr_config(request: pytest.FixtureRequest) -> Mapping[str, Any]:
-    try:
-        found = request.getfixturevalue("vcr_config")
-    except pytest.FixtureLookupError:
-        return {}
+    found = _fixture(request, "vcr_config")
     return found if isinstance(found, Mapping) else {}
+
+
+def _fixture(request: pytest.FixtureRequest, name: str) -> Any:
+    """Return the value of a fixture of a neighbour's, None if there is none."""
+    try:
+        return request.getfixturevalue(name)
+    except pytest.FixtureLookupError:
+        return None
 
 
 # --- its call phase --------------------------------------------------------------------------------------------------
@@ -141,16 +177,21 @@ def _vcr_config(request: pytest.FixtureRequest) -> Mapping[str, Any]:
 @contextlib.contextmanager
 def verified(item: pytest.Item) -> Iterator[None]:
     """Verify what the call phase did, and fail the test on what was found."""
+    trace = item.stash.get(_trace_key, None)
+    item.stash[_ran_key] = False
+    if trace is not None and trace.is_open:
+        trace.begin_test()
     try:
         with _coroutine_watched(item):
             yield
     except BaseException as failure:  # pytest.fail() is no Exception.
         _explain(item, failure)
         raise
-    trace = item.stash.get(_trace_key, None)
+    trace = item.stash.get(_trace_key, None)  # It may have been asked for in the test.
     if trace is None or not trace.is_open:
         return
     failed = failure_of_testcase(item)
+    item.stash[_ran_key] = failed is None
     if failed is None:
         _judge(item, trace)
     else:
@@ -247,8 +288,10 @@ class Totals:
         if account is not None:
             self._by_test[report.nodeid] = account
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say what was replayed, captured and found, and what was found in tests that passed."""
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+        """Say what was replayed, captured, found and recorded, and what was found in tests that passed."""
+        if config.getoption("--llmtrace-played"):
+            self._write_played(config)
         if not self._by_test:
             return
         from pytest_llmtrace.report import totals
@@ -263,3 +306,13 @@ class Totals:
                 terminalreporter.line(f"{account['remark']}\n")
         for line in totals(len(self._by_test), replayed, captured, findings):
             terminalreporter.line(line)
+        for said in config.stash.get(SAID_OF_RECORDINGS, []):
+            terminalreporter.line(f"  recorded     {said}")
+
+    def _write_played(self, config: pytest.Config) -> None:
+        """Write the files among the origins of exchanges, relative to the root directory."""
+        origins = {origin for account in map(json.loads, self._by_test.values()) for origin in account["exchanges"]}
+        files = (config.invocation_params.dir / origin for origin in origins)
+        played = sorted(os.path.relpath(file, config.rootpath).replace(os.sep, "/") for file in files if file.is_file())
+        content = json.dumps({"version": 1, "played": played}, indent=1)
+        config.getoption("--llmtrace-played").write_text(f"{content}\n", encoding="utf-8")

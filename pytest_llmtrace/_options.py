@@ -5,23 +5,28 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pytest
 
 from pytest_llmtrace import _environ
 from pytest_llmtrace.errors import UsageError
-from pytest_llmtrace.model import Settings
 
-__all__ = ["MARKER", "add_options", "check_markers", "check_options", "settings_for", "wide_marker"]
+if TYPE_CHECKING:
+    from pytest_llmtrace.model import Settings
+
+__all__ = ["MARKER", "add_options", "check_markers", "check_options", "recorded_by", "settings_for", "wide_marker"]
 
 MARKER: Final = "llmtrace"
 
+_RECORDED: Final = pytest.StashKey[set[Path]]()
+_CACHE_DIR: Final = pytest.StashKey[Path | None]()
 _MARKER_HELP: Final = (
     "llmtrace(cassette=, gateway=, ignore={id: reason}, allow_unused=reason, allow_hosts=, verify='error'): "
     "replay, capture and verify the LLM calls of this test"
 )
 _ARGUMENTS: Final = ("allow_hosts", "allow_unused", "cassette", "gateway", "ignore", "timing", "verify")
+_MODES: Final = ("none", "once", "new", "all")
 _PLANNED: Final = {"conventions": "conventions="}
 
 
@@ -29,9 +34,22 @@ def add_options(parser: pytest.Parser) -> None:
     """Declare the command line options and ini values."""
     group = parser.getgroup("llmtrace", "LLM telemetry")
     group.addoption(
+        "--llmtrace-record",
+        choices=_MODES,
+        help="reach the network and record it: once where there is no cassette, new what it lacks, all everything anew "
+        "(default: none)",
+    )
+    group.addoption(
+        "--llmtrace-played",
+        type=Path,
+        metavar="FILE",
+        help="write down which cassettes were played, for `pytest-llmtrace cassettes lint --played FILE`",
+    )
+    group.addoption(
         "--llmtrace-strict", action="store_true", default=None, help="findings of severity warning fail too"
     )
     parser.addini("llmtrace_strict", "findings of severity warning fail too", default="")
+    parser.addini("llmtrace_record", "none (default), once, new or all: as --llmtrace-record", default="")
     parser.addini("llmtrace_cassette_dir", "where cassette names are looked for (default: cassettes beside the test)")
     parser.addini("llmtrace_app_exporters", "muted (default) or live: the application's own OTLP exporters", default="")
     parser.addini("llmtrace_instrument", "OpenTelemetry instrumentors to switch on, by entry point name", default="")
@@ -47,6 +65,10 @@ def check_options(config: pytest.Config) -> None:
     try:
         _strict(config)
         _app_exporters(config)
+        if _record(config) != "none" and _is_distributed(config):
+            raise UsageError(
+                "recording under xdist: two processes would write one cassette; record without -n, then replay with it"
+            )
     except UsageError as error:
         raise pytest.UsageError(f"llmtrace: {error}") from None
 
@@ -85,6 +107,8 @@ def settings_for(
     Raises:
         UsageError: A name in `own` is not known.
     """
+    from pytest_llmtrace.model import Settings
+
     marked = _merged(item, own)
     return Settings(
         label=item.name,
@@ -97,11 +121,23 @@ def settings_for(
         allow_hosts=_hosts(marked.get("allow_hosts", ())),
         verify=marked.get("verify", "error"),
         strict=_strict(item.config),
-        replay={**vcr, **{key: value for key, value in own.items() if key not in _ARGUMENTS}},
+        replay=_replay(own, vcr),
         cache_dir=_cache_dir(item.config),
         app_exporters=_app_exporters(item.config),
+        record=_record(item.config),
+        recorded=recorded_by(item.config),
         instrument=tuple(_value(item.config, "llmtrace_instrument").split()),
     )
+
+
+def _replay(own: Mapping[str, Any], vcr: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge the configurations of replay. `vcr_config` is somebody else's: its further keys are not ours to judge."""
+    if not vcr and not own:
+        return {}
+    from pytest_llmtrace.replay import KNOWN_KEYS
+
+    known = {key: value for key, value in vcr.items() if key in KNOWN_KEYS}
+    return {**known, **{key: value for key, value in own.items() if key not in _ARGUMENTS}}
 
 
 def _merged(item: pytest.Item, own: Mapping[str, Any]) -> dict[str, Any]:
@@ -158,8 +194,10 @@ def _cassette_dirs(item: pytest.Item) -> tuple[Path, ...]:
 
 
 def _cache_dir(config: pytest.Config) -> Path | None:
-    cache = getattr(config, "cache", None)  # Absent under -p no:cacheprovider.
-    return None if cache is None else cache.mkdir("llmtrace")
+    if _CACHE_DIR not in config.stash:  # Kept: pytest looks at the disk each time.
+        cache = getattr(config, "cache", None)  # Absent under -p no:cacheprovider.
+        config.stash[_CACHE_DIR] = None if cache is None else cache.mkdir("llmtrace")
+    return config.stash[_CACHE_DIR]
 
 
 def _strict(config: pytest.Config) -> bool:
@@ -174,6 +212,24 @@ def _app_exporters(config: pytest.Config) -> Literal["muted", "live"]:
     if value not in known:
         raise UsageError.unknown("value of llmtrace_app_exporters", value, known)
     return known[value]
+
+
+def recorded_by(config: pytest.Config) -> set[Path]:
+    """Return the files that this run has recorded; to be added to."""
+    return config.stash.setdefault(_RECORDED, set())
+
+
+def _record(config: pytest.Config) -> Any:
+    value = config.getoption("--llmtrace-record") or _value(config, "llmtrace_record") or "none"
+    if value not in _MODES:
+        raise UsageError.unknown("value of llmtrace_record", value, _MODES)
+    return value
+
+
+def _is_distributed(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput") or bool(
+        config.getoption("numprocesses", None) or config.getoption("tx", None)
+    )
 
 
 def _value(config: pytest.Config, name: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
@@ -11,8 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pytest_llmtrace import capture, checks, dialects, intercept, ownership, replay, report, wire
+from pytest_llmtrace import capture, checks, dialects, intercept, ownership, report, wire
 from pytest_llmtrace._desk import Desk
+from pytest_llmtrace._recordings import Recordings, RecordMode
 from pytest_llmtrace._selection import Predicate, exactly_one, select
 from pytest_llmtrace.errors import VerificationError
 from pytest_llmtrace.model import (
@@ -31,10 +31,11 @@ from pytest_llmtrace.tree import SpanTree
 from pytest_llmtrace.views import ExchangeView, SpanView
 
 if TYPE_CHECKING:
+    from pytest_llmtrace.record import Written
     from pytest_llmtrace.replay.gateways import Gateway
     from pytest_llmtrace.replay.router import Router
 
-__all__ = ["LLMTrace", "refusing"]
+__all__ = ["LLMTrace"]
 
 
 class LLMTrace:
@@ -47,6 +48,8 @@ class LLMTrace:
         allow_unused: Why recordings that were not played are no finding.
         allow_hosts: Hosts that may be reached for real: `host`, `host:port` or `*.suffix`.
         verify: `error` raises on findings when the block ends, `warn` prints them, False does not verify.
+        record: Reach the network and record what it says, when the block ends without an error: `once` if there is no
+            such cassette, `new` what it lacks, `all` everything anew. `none` replays, as does not to say it.
         settings: All of the above and more, as the pytest plugin has read them; other arguments win.
 
     Raises:
@@ -64,6 +67,7 @@ class LLMTrace:
         allow_unused: str | None = None,
         allow_hosts: Sequence[str] = (),
         verify: Literal["error", "warn", False] | None = None,
+        record: RecordMode | None = None,
         settings: Settings | None = None,
     ) -> None:
         base = settings or Settings(cassette_dirs=(Path.cwd() / "cassettes", Path.cwd()))
@@ -75,12 +79,15 @@ class LLMTrace:
             allow_unused=allow_unused or base.allow_unused,
             allow_hosts=(*base.allow_hosts, *allow_hosts),
             verify=base.verify if verify is None else verify,
+            record=base.record if record is None else record,
         )
         checks.refuse_unknown(self.settings.ignore)
         self._owner = ownership.Owner(self.settings.label)
         self._desk = Desk(self.settings)
         self._exit = ExitStack()
         self._current: set[SpanKey] = set()
+        self._held: frozenset[SpanKey] = frozenset()
+        self._recordings = Recordings(self._desk)
         self._judged: tuple[checks.Evidence, checks.Verdict] | None = None
         self.is_open = False
 
@@ -98,6 +105,9 @@ class LLMTrace:
         """Close both, and verify unless the block has failed by itself."""
         __tracebackhide__ = True
         try:
+            if error is None:
+                for written in self.save():
+                    print(f"llmtrace: {written}", file=sys.stderr)
             if error is None and self._judged is None and self.settings.verify:
                 self._settle()
         finally:
@@ -111,7 +121,11 @@ class LLMTrace:
             self._book = capture.open_book(self._owner)
             stack.callback(self._book.close)
             self._ledger = intercept.open_ledger(
-                self._owner, answerer=self._desk, ambient=capture.ambient, allow_hosts=self.settings.allow_hosts
+                self._owner,
+                answerer=self._desk,
+                ambient=capture.ambient,
+                allow_hosts=self.settings.allow_hosts,
+                live=self._desk.recorder is not None,
             )
             stack.callback(self._ledger.close)
             stack.enter_context(ownership.active(self._owner))
@@ -124,6 +138,11 @@ class LLMTrace:
         """Close capture and port without a judgement. What was seen stays readable."""
         self._exit.close()
         self.is_open = False
+
+    def begin_test(self) -> None:
+        """Say that the fixtures are set up: spans that they hold open now are judged when they are done."""
+        self._held = frozenset(span.key for span in self._book.spans() if span.ended is None)
+        self._before = capture.current_span()
 
     def belonging(self) -> AbstractContextManager[None]:
         """Let the code in this context, and the tasks and threads that it starts, belong to this trace."""
@@ -208,6 +227,33 @@ class LLMTrace:
         """
         return self._desk.playing(cassette)
 
+    @contextmanager
+    def record(self, cassette: str, mode: RecordMode | None = None) -> Iterator[None]:
+        """Record the calls of a `with` block into a cassette, or replay it if it is there.
+
+        Args:
+            cassette: Its name.
+            mode: As `--llmtrace-record`, which is the default; outside pytest that is `once`.
+
+        Raises:
+            CassetteError: It is missing and nothing is to be recorded, or it cannot be read.
+        """
+        with self._recordings.block(self._ledger, cassette, mode or self.settings.record or "once"):
+            yield
+
+    def save(self) -> tuple[Written, ...]:
+        """Write what was recorded; the end of a block does so if it ends well.
+
+        Raises:
+            CassetteError: It could not be written.
+        """
+        return self._recordings.save(self._ledger.exchanges())
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether something was recorded that `save` would write."""
+        return any(exchange.live for exchange in self._ledger.exchanges())
+
     def gateway(self, name: str) -> Gateway:
         """Return a scripted gateway: what is queued on it answers by API path, on any host, each once.
 
@@ -262,17 +308,25 @@ class LLMTrace:
         evidence, verdict = self._judged or self.judge()
         return report.render(self.settings.label, evidence, verdict)
 
-    def late_report(self) -> str:
+    def late_report(self, *, wide: bool = False) -> str:
         """Write the report on what came after the last judgement and fails; empty if nothing does.
 
-        Only what nobody could have seen before counts: requests that nothing answered.
+        Only what nobody could have seen before counts: requests that nothing answered, and spans that fixtures have
+        opened and not ended.
+
+        Args:
+            wide: Fixtures that outlive this test belong to the trace; what they hold open is not judged.
         """
         if self._judged is None:
             return ""
         seen = len(self._judged[0].exchanges), len(self._judged[0].blocked)
         evidence = checks.Evidence(
-            exchanges=self._ledger.exchanges()[seen[0] :], blocked=self._ledger.blocked()[seen[1] :]
+            exchanges=self._ledger.exchanges()[seen[0] :],
+            blocked=self._ledger.blocked()[seen[1] :],
+            spans=() if wide else self._held_open(),
         )
+        if not (evidence.exchanges or evidence.blocked or evidence.spans):
+            return ""
         verdict = checks.verify(evidence, self.settings.ignore, complete=False)
         if not self.fails(verdict):
             return ""
@@ -285,12 +339,8 @@ class LLMTrace:
         """
         evidence, verdict = self._judged or self.judge(complete=False)
         silent = verdict.findings and self.settings.verify and not self.fails(verdict)
-        return {
-            "exchanges": dict(Counter(_file_of(exchange.origin) for exchange in evidence.exchanges)),
-            "spans": dict(Counter(span.scope for call in evidence.calls for span in call.spans)),
-            "findings": [finding.check for finding in verdict.findings],
-            "remark": self.report() if silent else "",
-        }
+        remark = self.report() if silent else ""
+        return {**report.account(evidence, verdict), "remark": remark}
 
     def hint_for(self, error: BaseException) -> str:
         """Say what a known error of the application under test comes from; empty if it is not known."""
@@ -311,15 +361,24 @@ class LLMTrace:
         self._book.collect()
         self._note_current(self._before)
         exchanges, spans = self._ledger.exchanges(), self._book.spans()
+        calls = pair(exchanges, spans)
         return checks.Evidence(
             exchanges=exchanges,
             spans=spans,
-            calls=pair(exchanges, spans),
+            calls=calls,
+            held=self._held,
             blocked=self._ledger.blocked(),
-            leftovers=() if self.settings.allow_unused else self._desk.leftovers(),
+            leftovers=() if self.settings.allow_unused else self._desk.leftovers(exchanges),
             current=tuple(span for span in spans if span.key in self._current),
             absence=self._book.absence(exchange.ambient for exchange in exchanges) if not spans else None,
+            causes=capture.find_for_calls(calls) if spans else {},
         )
+
+    def _held_open(self) -> tuple[SpanRecord, ...]:
+        if not self._held:
+            return ()
+        self._book.collect()
+        return tuple(span for span in self._book.spans() if span.key in self._held and span.ended is None)
 
     def _views(self) -> tuple[SpanView, ...]:
         return tuple(
@@ -338,24 +397,3 @@ class LLMTrace:
             return "next: print(llmtrace.tree()) shows all spans, with those that have not ended"
         absence = self._book.absence(exchange.ambient for exchange in self._ledger.exchanges())
         return f"nothing was captured: {absence.why}\nnext: {absence.next}" if absence else ""
-
-
-@contextmanager
-def refusing(label: str) -> Iterator[None]:
-    """Refuse every request that belongs to no trace, for the length of a block.
-
-    Args:
-        label: Whose requests these are, in words.
-    """
-    owner = ownership.Owner(label)
-    ledger = intercept.open_ledger(owner, answerer=replay.Silence(), ambient=capture.ambient)
-    try:
-        with ownership.active(owner):
-            yield
-    finally:
-        ledger.close()
-
-
-def _file_of(origin: str) -> str:
-    """Cut an origin down to the cassette: `cassettes/chat.yaml` of `cassettes/chat.yaml, interaction 0`."""
-    return origin.partition(", interaction ")[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -84,6 +85,7 @@ class Failure(StrEnum):
     CONNECT_TIMEOUT = "connect-timeout"
     READ_TIMEOUT = "read-timeout"
     DISCONNECT = "disconnect"
+    ABORTED = "aborted"  # by the client, when it was recorded: nobody knows how the answer went on
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -276,6 +278,7 @@ class Exchange:
         ended: Tick at which the body was exhausted or closed, or the request failed; None while it is open.
         started_ns: Wall time of `started`, nanoseconds since the epoch; `ended_ns` likewise.
         failure: The transport's exception or the refusal's text.
+        live: Whether it went to the network in order to be recorded.
     """
 
     index: int
@@ -291,6 +294,7 @@ class Exchange:
     ended_ns: int | None = None
     stream_end: StreamEnd = StreamEnd.OPEN
     failure: str | None = None
+    live: bool = False
 
 
 # --- Judgements -------------------------------------------------------------------------------------------------------
@@ -350,6 +354,9 @@ class Settings:
         cache_dir: Where parsed cassettes are kept between runs, None for nowhere.
         app_exporters: `muted` or `live`: what becomes of the application's own OTLP exporters.
         instrument: OpenTelemetry instrumentors to switch on, by entry point name.
+        record: `none` replays; `once` records where there is no cassette, `new` what it lacks, `all` everything anew.
+            None where nobody was asked, as outside pytest.
+        recorded: Files that this run has recorded already; they are added to.
     """
 
     label: str = "this block"
@@ -366,3 +373,5 @@ class Settings:
     cache_dir: Path | None = None
     app_exporters: Literal["muted", "live"] = "muted"
     instrument: tuple[str, ...] = ()
+    record: Literal["none", "once", "new", "all"] | None = None
+    recorded: AbstractSet[Path] = frozenset()

@@ -6,7 +6,7 @@ Importing this package imports the OpenTelemetry SDK.
 from __future__ import annotations
 
 from pytest_llmtrace.capture._install import install
-from pytest_llmtrace.capture.absence import hint_for
+from pytest_llmtrace.capture.absence import find_for_calls, hint_for
 from pytest_llmtrace.capture.book import Book, open_book
 from pytest_llmtrace.capture.context import ambient, context_kept, current_span
 from pytest_llmtrace.capture.exporters import export_unmuted
@@ -20,6 +20,7 @@ __all__ = [
     "context_kept",
     "current_span",
     "export_unmuted",
+    "find_for_calls",
     "hint_for",
     "install",
     "open_book",

@@ -13,6 +13,9 @@ guard test (`tests/unit/capture/test_otel_internals.py`) that fails when its sha
 - `sdk.metrics._Gauge`: the key for a gauge's temporality; by default a reader gets its last value again and again.
   Goes when the SDK exports `Gauge`.
 - `MetricReader._receive_metrics`: the documented method for readers to override. Goes when it has a public name.
+- `MeterProvider._measurement_consumer`, its `_lock`, `_sdk_config` and `_reader_storages`,
+  `MetricReader._set_collect_callback`, `_instrument_class_temporality` and `_instrument_class_aggregation`: what
+  `MeterProvider.add_metric_reader` does, in releases that lack it. Go when the lowest supported release has it.
 - `BaseInstrumentor._instance`: to call the class would run `__init__` again, which resets the settings of some.
   Goes when there is a public way to ask for the instance.
 - `BaseInstrumentor._check_dependency_conflicts`: the very question that `instrument()` asks before it does nothing.
@@ -32,6 +35,7 @@ from opentelemetry.metrics._internal.instrument import _ProxyInstrument
 from opentelemetry.sdk import metrics
 from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
 from opentelemetry.sdk._logs import export as _log_export
+from opentelemetry.sdk.metrics._internal.metric_reader_storage import MetricReaderStorage
 from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricReader, MetricsData
 
 if TYPE_CHECKING:
@@ -45,6 +49,7 @@ __all__ = [
     "LogRecordProcessor",
     "LoggerProvider",
     "ProxyLogger",
+    "add_reader",
     "back_meters",
     "back_proxy_logger",
     "back_proxy_tracer",
@@ -93,6 +98,20 @@ class DeltaReader(MetricReader):
     def shutdown(self, timeout_millis: float = 0, **_: Any) -> None:  # noqa: ARG002
         """Collect a last time: the provider may be gone before anybody asks."""
         self.collect()
+
+
+def add_reader(provider: metrics.MeterProvider, reader: MetricReader) -> None:
+    """Add a reader to a meter provider that is in use."""
+    if hasattr(provider, "add_metric_reader"):
+        provider.add_metric_reader(reader)
+        return
+    consumer: Any = provider._measurement_consumer
+    with consumer._lock:
+        classes: tuple[Any, Any] = reader._instrument_class_temporality, reader._instrument_class_aggregation
+        storage = MetricReaderStorage(consumer._sdk_config, *classes)
+        # Another mapping, not the same with one more: whoever measures just now walks through the old one.
+        consumer._reader_storages = {**consumer._reader_storages, reader: storage}
+    reader._set_collect_callback(consumer.collect)
 
 
 def back_proxy_tracer(proxy: ProxyTracer, provider: TracerProvider) -> None:

@@ -13,9 +13,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from pytest_llmtrace.capture import instrumentors
 from pytest_llmtrace.capture._watch import existing
 from pytest_llmtrace.capture.instrumentors import Instrumentor, Switch
-from pytest_llmtrace.model import Absence, Ambient
+from pytest_llmtrace.model import Absence, Ambient, Call
 
-__all__ = ["Scene", "find", "hint_for", "judge"]
+__all__ = ["Scene", "find", "find_for_calls", "hint_for", "judge"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +53,17 @@ def find(ambients: Iterable[Ambient], *, environ: Mapping[str, str] = os.environ
             instrumentors=instrumentors.installed(),
         )
     )
+
+
+def find_for_calls(calls: Iterable[Call]) -> dict[int, Absence]:
+    """Return why calls have no span while others have: suppressed, or sampled out.
+
+    Returns:
+        The causes by the index of the call's first exchange; a call whose cause is not known is not among them.
+    """
+    ambients = {call.exchanges[0].index: call.exchanges[0].ambient for call in calls if not call.spans}
+    lost = {key: one for key, one in ambients.items() if one.suppressed or (one.span and not one.recording)}
+    return {index: absence for index, one in lost.items() if (absence := find([one]))}
 
 
 def judge(scene: Scene) -> Absence | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,7 +25,7 @@ from opentelemetry.sdk.metrics.export import (
     Sum,
 )
 
-from pytest_llmtrace.capture._otel_internals import DeltaReader
+from pytest_llmtrace.capture._otel_internals import DeltaReader, add_reader
 from pytest_llmtrace.model import MetricPoint
 
 __all__ = ["Sums", "collect", "read_existing", "read_new"]
@@ -86,10 +86,8 @@ def read_new() -> None:
 
 
 def read_existing(provider: MeterProvider) -> None:
-    """Give a meter provider that was made before us a reader, where the SDK's release can add one."""
-    add: Callable[[MetricReader], None] | None = getattr(provider, "add_metric_reader", None)
-    if add is not None:
-        add(_new_reader())
+    """Give a meter provider that was made before us a reader."""
+    add_reader(provider, _new_reader())
 
 
 def collect() -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from pytest_llmtrace.model import Absence, Call, Exchange, Finding, Severity, SpanRecord
+from pytest_llmtrace.model import Absence, Call, Exchange, Finding, Severity, SpanKey, SpanRecord
 
 __all__ = ["Check", "Evidence", "Leftover", "title_of_exchange", "title_of_span"]
 
@@ -31,7 +31,9 @@ class Evidence:
         blocked: Connections that the socket guard refused, in words.
         leftovers: What was not played; empty where that is allowed.
         current: Spans of this trace that are still current in the test's own context.
+        held: Spans that fixtures held open when the test began; they end after it.
         absence: Why nothing was captured, if that is so and a cause is known.
+        causes: Why the call of an exchange was not captured although others were, by its index, where it is known.
     """
 
     exchanges: tuple[Exchange, ...] = ()
@@ -40,7 +42,9 @@ class Evidence:
     blocked: tuple[str, ...] = ()
     leftovers: tuple[Leftover, ...] = ()
     current: tuple[SpanRecord, ...] = ()
+    held: frozenset[SpanKey] = frozenset()
     absence: Absence | None = None
+    causes: Mapping[int, Absence] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

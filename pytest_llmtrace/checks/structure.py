@@ -21,10 +21,13 @@ def _exchange_without_span(check: Check, evidence: Evidence) -> Iterator[Finding
         if call.spans:
             yield None
             continue
+        cause = evidence.causes.get(first.index)
         yield check.finding(
-            title_of_exchange(first),
+            title_of_exchange(first) + (f": {cause.cause}" if cause else ""),
             ("span", _spans_seen(evidence.spans)),
             ("wire", "\n".join(_said(exchange) for exchange in call.exchanges)),
+            why=cause.why if cause else "",
+            next=cause.next if cause else "",
         )
 
 
@@ -33,6 +36,8 @@ def _span_never_ended(check: Check, evidence: Evidence) -> Iterator[Finding | No
     for span in evidence.spans:
         if span.ended is not None:
             yield None
+            continue
+        if span.key in evidence.held:
             continue
         leak = ", and it is still the current span" if span.key in current else ""
         yield check.finding(title_of_span(span), ("span", f"was started and not ended when the test was over{leak}"))

@@ -88,13 +88,17 @@ class _Tap:
         root = kind.__module__.partition(".")[0]
         if isinstance(self._transport, self._library.MockTransport):
             origin = f"the test's own mock ({kind.__name__})"
-        elif isinstance(self._transport, (self._library.ASGITransport, self._library.WSGITransport)):
+        elif self._is_in_process():
             origin = f"an in-process application ({kind.__name__})"
         elif root in {"httpx", "httpx2"}:
             origin = "another mock"
         else:
             origin = f"another mock or the network ({root}: {kind.__name__})"
         return {"library": self._library.__name__, "origin": origin}
+
+    def _is_in_process(self) -> bool:
+        own = (self._library.ASGITransport, self._library.WSGITransport)
+        return isinstance(self._transport, own) or type(self._transport).__module__ == "starlette.testclient"
 
     def _answer_at_once(self, passage: Passage) -> Any:
         if not any(kind.__module__.partition(".")[0] in _OPAQUE for kind in type(self._transport).__mro__):
@@ -133,8 +137,6 @@ class _Tap:
     def _observe(self, passage: Passage, response: Any) -> Any:
         if passage.settled:  # answered in the pool, or refused
             return response
-        if passage.networked:
-            passage.origin = "the network (recording)" if passage.ledger.live else "the network (host allowed)"
         if passage.barred:  # the transport made do without its connection
             passage.ledger.note(f"{passage.host}:{passage.port} ({self._library.__name__})")
         self._tap_body(passage, response)

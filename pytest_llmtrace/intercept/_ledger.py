@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from urllib.parse import urlsplit
 
 from pytest_llmtrace import ownership
 from pytest_llmtrace.errors import BlockedConnection, UnmatchedRequest
@@ -41,6 +42,7 @@ class Ledger:
         self.label = label
         self.live = live
         self.hosts = Hosts(allow_hosts)
+        self._never_recorded = Hosts(allow_hosts)
         self._answerer: Answerer | None = answerer
         self._ambient = ambient
         self._lock = threading.Lock()
@@ -89,6 +91,13 @@ class Ledger:
     def answer(self, request: Request) -> Answer | None:
         """Return the answer to a request, if there is one."""
         return self._answerer.answer(request) if self._answerer is not None else None
+
+    def records(self, request: Request) -> bool:
+        """Tell whether a request that goes to the network is to be recorded: it does, and not only to a named host."""
+        if not self.live:
+            return False
+        url = urlsplit(request.url)
+        return not self._never_recorded.allow(url.hostname or "", url.port)
 
     def refusal(self, passage: Passage) -> UnmatchedRequest:
         """Make the error for a request that nothing answered."""

@@ -69,6 +69,7 @@ class Passage:
         self.by_client = source is not None
         self.refusal: UnmatchedRequest | None = None
         self.networked = False
+        self._to_record = ledger.records(request)
         self.barred = False
         self.settled = False
         self._asked = False
@@ -82,9 +83,17 @@ class Passage:
         self._failure: str | None = None
         self._clock = time.perf_counter()
         self._started = (tick(), time.time_ns())
-        url = urlsplit(request.url)
-        self.host = url.hostname or ""
-        self.port = url.port or {"https": 443, "wss": 443}.get(url.scheme, 80)
+
+    @property
+    def host(self) -> str:
+        """The host that the request names, in lower case."""
+        return urlsplit(self.request.url).hostname or ""
+
+    @property
+    def port(self) -> int:
+        """The port that it names, or its scheme's."""
+        url = urlsplit(self.request.url)
+        return url.port or {"https": 443, "wss": 443}.get(url.scheme, 80)
 
     @property
     def allowed(self) -> bool:
@@ -148,7 +157,7 @@ class Passage:
             request=self.request,
             response=self._response(deliveries),
             outcome=self._outcome,
-            origin=self.origin,
+            origin=self._origin(),
             ambient=self._ambient,
             started=self._started[0],
             started_ns=self._started[1],
@@ -157,7 +166,13 @@ class Passage:
             ended_ns=ended_ns,
             stream_end=self._stream_end,
             failure=self._failure,
+            live=self.networked and self._to_record,
         )
+
+    def _origin(self) -> str:
+        if not self.networked or self._outcome not in {Outcome.OBSERVED, Outcome.FAILED}:
+            return self.origin
+        return "the network (recording)" if self._to_record else "the network (host allowed)"
 
     def _response(self, deliveries: tuple[Delivery, ...]) -> Response | None:
         if self._head is None:

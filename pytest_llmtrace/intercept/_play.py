@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from types import ModuleType
 from typing import Any
 
@@ -18,7 +19,9 @@ _EXCEPTIONS = {
     Failure.CONNECT_TIMEOUT: "ConnectTimeout",
     Failure.READ_TIMEOUT: "ReadTimeout",
     Failure.DISCONNECT: "RemoteProtocolError",
+    Failure.ABORTED: "RemoteProtocolError",
 }
+_SAID = {Failure.ABORTED: "the client closed this stream when it was recorded, so nothing is known of the rest"}
 _BEFORE_RESPONSE = {Failure.CONNECT_ERROR, Failure.CONNECT_TIMEOUT}
 
 
@@ -44,19 +47,30 @@ def refusal_as_reply(library: ModuleType, refusal: UnmatchedRequest) -> Any:
 
 def encoded(headers: Headers) -> list[tuple[bytes, bytes]]:
     """Return header lines as bytes."""
-    return [(_to_bytes(name), _to_bytes(value)) for name, value in headers]
+    try:
+        return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    except UnicodeEncodeError:
+        return [(_to_bytes(name), _to_bytes(value)) for name, value in headers]
 
 
 def decoded(raw: list[tuple[bytes, bytes]], encoding: str = "latin-1") -> Headers:
     """Return header lines as text."""
-    return tuple((name.decode(encoding), value.decode(encoding)) for name, value in raw)
+    return tuple([_line(name, value, encoding) for name, value in raw])
+
+
+@functools.lru_cache(maxsize=1024)
+def _line(name: bytes, value: bytes, encoding: str) -> tuple[str, str]:
+    # Most requests of a client have the same lines, and a long trace keeps all of them.
+    return name.decode(encoding), value.decode(encoding)
 
 
 def _begin(library: ModuleType, passage: Passage, answer: Answer) -> Exception | None:
     """Raise the failure of an answer if it comes before the response, else note the response and return it."""
     response, failure = answer.response, None
     if answer.failure is not None:
-        failure = getattr(library, _EXCEPTIONS[answer.failure])(f"{answer.origin}: {answer.failure.value}")
+        failure = getattr(library, _EXCEPTIONS[answer.failure])(
+            f"{answer.origin}: {_SAID.get(answer.failure, answer.failure.value)}"
+        )
         if answer.failure in _BEFORE_RESPONSE or not response.chunks:
             passage.fail(failure)
             raise failure

@@ -4,21 +4,26 @@ The gateways and the router are modules of their own, imported by those who use 
 """
 
 from pytest_llmtrace.replay.cache import CassetteCache, load
-from pytest_llmtrace.replay.names import builtin_dirs, default_name, default_path, find, resolve
+from pytest_llmtrace.replay.cassette import default_label
+from pytest_llmtrace.replay.names import builtin_dirs, default_name, default_path, find, is_builtin, new_path, resolve
 from pytest_llmtrace.replay.player import Chain, Player, Silence
-from pytest_llmtrace.replay.settings import ReplaySettings, read_config
+from pytest_llmtrace.replay.settings import KNOWN_KEYS, ReplaySettings, read_config
 
 __all__ = [
+    "KNOWN_KEYS",
     "CassetteCache",
     "Chain",
     "Player",
     "ReplaySettings",
     "Silence",
     "builtin_dirs",
+    "default_label",
     "default_name",
     "default_path",
     "find",
+    "is_builtin",
     "load",
+    "new_path",
     "read_config",
     "resolve",
 ]

@@ -1,7 +1,9 @@
 """Parsed cassettes, kept in the process and between runs.
 
-A file is known by its content, so nothing is ever out of date. Between runs it is kept as JSON, never as a pickle; a
-disk that cannot be written, and a cache file that is broken or not ours, only cost the time to parse again.
+A file is known by its content, so nothing is ever out of date. Between runs it is kept as JSON, never as a pickle: a
+line for what the file says of itself, one for each recording, and a checksum, so that a large cassette is never in
+memory twice. A disk that cannot be written, and a cache file that is broken or not ours, only cost the time to parse
+again.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import threading
 import time
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -24,16 +26,18 @@ from typing import Any
 
 from pytest_llmtrace.model import Cassette, Failure, Recording, Request, Response
 from pytest_llmtrace.replay.cassette import default_label, parse, read_file
+from pytest_llmtrace.replay.payload import Shared
 
 __all__ = ["CassetteCache", "load"]
 
-FORMAT = 1
+FORMAT = 2
 """Counted up whenever the loader reads the same file differently."""
 IN_PROCESS = 256
 ON_DISK = 2000
 SETTLED_NS = 2_000_000_000
 
 Signature = tuple[int, ...]
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def load(path: Path | str, *, label: str | None = None, cache_dir: Path | None = None) -> Cassette:
@@ -65,6 +69,7 @@ class CassetteCache:
         self._lock = threading.Lock()
         self._by_content: OrderedDict[str, Cassette] = OrderedDict()
         self._by_file: dict[Path, tuple[Signature, str]] = {}
+        self._is_ready = False
 
     def load(self, path: Path | str, *, label: str | None = None) -> Cassette:
         """Return a cassette as `cassette.load` does.
@@ -87,11 +92,11 @@ class CassetteCache:
 
     def _from_content(self, path: Path) -> Cassette:
         signature = _signature(path)
-        content = read_file(path)
-        # Some forms are told by the suffix, so the same content may be two cassettes.
-        digest = hashlib.sha256(path.suffix.lower().encode() + b"\0" + content).hexdigest()
+        digest = _digest(path, read_file(path))
         cassette = self._by_content.get(digest) or self._from_disk(digest)
         if cassette is None:
+            content = read_file(path)  # Again, so that it is not held while the disk is read; it may be another by now.
+            digest = _digest(path, content)
             cassette = parse(content, path)
             self._to_disk(digest, cassette)
         self._by_content[digest] = cassette
@@ -108,8 +113,8 @@ class CassetteCache:
         if self._directory is None:
             return None
         try:
-            checksum, _, payload = (self._directory / _name(digest)).read_bytes().partition(b"\n")
-            return _read(json.loads(payload)) if int(checksum) == zlib.crc32(payload) else None
+            with (self._directory / _name(digest)).open("rb") as lines:
+                return _read(lines)
         except (OSError, ValueError, TypeError, LookupError, RecursionError):
             return None
 
@@ -117,10 +122,11 @@ class CassetteCache:
         if self._directory is None:
             return
         with contextlib.suppress(OSError, ValueError, TypeError, RecursionError):
-            payload = json.dumps(_written(cassette), ensure_ascii=False, separators=(",", ":")).encode("utf-8")
-            self._directory.mkdir(parents=True, exist_ok=True)
-            _write(self._directory / _name(digest), b"%d\n" % zlib.crc32(payload) + payload)
-            _tidy(self._directory)
+            if not self._is_ready:  # Once: a suite that is run for the first time writes a file a test.
+                self._directory.mkdir(parents=True, exist_ok=True)
+                _tidy(self._directory)
+                self._is_ready = True
+            _write(self._directory / _name(digest), _written(cassette))
 
 
 _caches: dict[Path | None, CassetteCache] = {}
@@ -137,16 +143,21 @@ def _signature(path: Path) -> Signature:
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
+def _digest(path: Path, content: bytes) -> str:
+    # Some forms are told by the suffix, so the same content may be two cassettes.
+    return hashlib.sha256(path.suffix.lower().encode() + b"\0" + content).hexdigest()
+
+
 def _name(digest: str) -> str:
     return f"cassette-v{FORMAT}-{digest}.json"
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(path: Path, lines: Iterable[bytes]) -> None:
     """Write a file so that nobody sees half of it."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            file.writelines(lines)
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
@@ -154,9 +165,9 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _tidy(directory: Path) -> None:
-    """Drop the older half when there are too many."""
+    """Drop the older half when there is no room for one more."""
     kept = list(directory.glob("cassette-v*.json"))
-    if len(kept) > ON_DISK:
+    if len(kept) >= ON_DISK:
         for path in sorted(kept, key=lambda path: path.stat().st_mtime_ns)[: ON_DISK // 2]:
             path.unlink(missing_ok=True)
 
@@ -164,15 +175,20 @@ def _tidy(directory: Path) -> None:
 # --- the form on disk: lists in the order of the fields ---
 
 
-def _written(cassette: Cassette) -> dict[str, Any]:
-    return {"origin": dict(cassette.origin), "recordings": [list(_fields(each)) for each in cassette.recordings]}
+def _written(cassette: Cassette) -> Iterator[bytes]:
+    checksum = 0
+    for value in (dict(cassette.origin), *map(_fields, cassette.recordings)):
+        line = _ENCODER.encode(value).encode("utf-8") + b"\n"
+        checksum = zlib.crc32(line, checksum)
+        yield line
+    yield b"%d\n" % checksum
 
 
-def _fields(recording: Recording) -> Iterator[Any]:
+def _fields(recording: Recording) -> list[Any]:
     request, response = recording.request, recording.response
-    yield from (request.method, request.url, request.headers, _body_out(request.body))
-    yield None if response is None else _response_out(response)
-    yield from (recording.failure, recording.line, recording.any_body)
+    sent = [request.method, request.url, request.headers, _body_out(request.body)]
+    received = None if response is None else _response_out(response)
+    return [*sent, received, recording.failure, recording.line, recording.any_body]
 
 
 def _response_out(response: Response) -> list[Any]:
@@ -188,17 +204,28 @@ def _body_out(body: bytes) -> str | list[str]:
         return [base64.b64encode(body).decode("ascii")]
 
 
-def _read(document: Any) -> Cassette:
-    recordings = tuple(_recording(index, fields) for index, fields in enumerate(document["recordings"]))
-    return Cassette(label="", recordings=recordings, origin=MappingProxyType(document["origin"]))
+def _read(lines: Iterator[bytes]) -> Cassette | None:
+    first = next(lines, b"")
+    origin, checksum = json.loads(first), zlib.crc32(first)
+    shared, recordings = Shared(), list[Recording]()
+    line = next(lines, b"")
+    for following in lines:
+        checksum = zlib.crc32(line, checksum)
+        recordings.append(_recording(len(recordings), json.loads(line), shared))
+        line = following
+    if int(line) != checksum:
+        return None
+    return Cassette(label="", recordings=tuple(recordings), origin=MappingProxyType(origin))
 
 
-def _recording(index: int, fields: list[Any]) -> Recording:
+def _recording(index: int, fields: list[Any], shared: Shared) -> Recording:
     method, url, headers, body, response, failure, line, any_body = fields
     return Recording(
         index=index,
-        request=Request(method=method, url=url, headers=tuple(map(tuple, headers)), body=_body_in(body)),
-        response=None if response is None else _response_in(*response),
+        request=Request(
+            method=shared.text(method), url=shared.text(url), headers=shared.headers(headers), body=_body_in(body)
+        ),
+        response=None if response is None else _response_in(shared, *response),
         failure=None if failure is None else Failure(failure),
         line=line,
         any_body=any_body,
@@ -206,7 +233,14 @@ def _recording(index: int, fields: list[Any]) -> Recording:
 
 
 def _response_in(
-    status: int, headers: Any, body: Any, lengths: list[int], offsets: Any, reason: str, http_version: str
+    shared: Shared,
+    status: int,
+    headers: Any,
+    body: Any,
+    lengths: list[int],
+    offsets: Any,
+    reason: str,
+    http_version: str,
 ) -> Response:
     whole, start, chunks = _body_in(body), 0, []
     for length in lengths:
@@ -214,11 +248,11 @@ def _response_in(
         start += length
     return Response(
         status=status,
-        headers=tuple(map(tuple, headers)),
+        headers=shared.headers(headers),
         chunks=tuple(chunks),
         offsets=None if offsets is None else tuple(offsets),
-        reason=reason,
-        http_version=http_version,
+        reason=shared.text(reason),
+        http_version=shared.text(http_version),
     )
 
 

@@ -19,11 +19,12 @@ from pytest_llmtrace.model import Request
 from pytest_llmtrace.replay import scrub
 from pytest_llmtrace.replay.payload import decoded
 from pytest_llmtrace.replay.settings import ReplaySettings
+from pytest_llmtrace.secrets.body_text import FORM
 
 __all__ = ["Body", "Compared"]
 
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
-_FORM = re.compile(rb"[^\s=&{}\[\]<>\"]+=[^\s=&{}\[\]<>\"]*(?:&[^\s=&{}\[\]<>\"]+=[^\s=&{}\[\]<>\"]*)*")
+_FORM = re.compile(FORM.encode())
 _BOUNDARY = re.compile(rb"--([^\r\n]{1,200}?)\r?\n")
 _PART_NAME = re.compile(rb';\s*name="([^"]*)"', re.IGNORECASE)
 
@@ -56,11 +57,18 @@ class _Address:
 
 
 class Compared:
-    """The parts of a request, each made when it is first asked for."""
+    """The parts of a request, each made when it is first asked for.
 
-    def __init__(self, request: Request, settings: ReplaySettings) -> None:
+    Args:
+        request: Sent or recorded.
+        settings: What is left out.
+        scrubbed: Scrub it first as a recorder does, since a recording that it is compared with has been.
+    """
+
+    def __init__(self, request: Request, settings: ReplaySettings, *, scrubbed: bool = False) -> None:
         self.request = request
         self._settings = settings
+        self._scrubbed = scrubbed
 
     def part(self, name: str) -> Hashable:
         """Return a part by vcrpy's name for it."""
@@ -80,28 +88,37 @@ class Compared:
     @functools.cached_property
     def address(self) -> _Address:
         """The URL."""
-        return _address(self.request.url, self._settings.filter_query)
+        return _address(self.request.url, self._settings.filter_query, scrubbed=self._scrubbed)
 
     @functools.cached_property
     def headers(self) -> tuple[tuple[str, str], ...]:
         """The headers that may be compared, sorted."""
         pairs = ((name.lower(), value) for name, value in self.request.headers)
         left_out = self._settings.filter_headers
-        return tuple(sorted(pair for pair in pairs if not scrub.is_secret_header(pair[0]) and pair[0] not in left_out))
+        kept = (pair for pair in pairs if not scrub.is_secret_header(pair[0]) and pair[0] not in left_out)
+        return tuple(
+            sorted((name, scrub.scrubbed_text(value)) for name, value in kept) if self._scrubbed else sorted(kept)
+        )
 
     @functools.cached_property
     def body(self) -> Body:
         """The body."""
-        return _body(self.request.body, self._settings)
+        return self._read_body()
 
     @functools.cached_property
     def body_key(self) -> Hashable:
         """What equal bodies have in common."""
-        return self.body.key()
+        return self._read_body().key()  # Not `body`, which would be kept for each recording of an index.
+
+    def _read_body(self) -> Body:
+        body = scrub.scrubbed_body(self.request.body) if self._scrubbed else self.request.body
+        return _body(body, self._settings)
 
 
 @functools.lru_cache(maxsize=1024)
-def _address(url: str, left_out: frozenset[str]) -> _Address:
+def _address(url: str, left_out: frozenset[str], *, scrubbed: bool) -> _Address:
+    if scrubbed:
+        url = scrub.scrubbed_url(url)
     try:
         parts = urlsplit(url)
         scheme = parts.scheme.lower()
@@ -125,7 +142,7 @@ def _path(path: str) -> str:
     """Bring percent-encoding to one form: clients differ in whether they send `:` or `%3A`. An escaped slash stays."""
     if "%" not in path and path.isascii():
         return path or "/"
-    return "%2F".join(quote(unquote_to_bytes(part), safe="/:@!$&'()*+,;=~") for part in re.split("(?i:%2f)", path))
+    return "%2F".join(quote(unquote_to_bytes(part), safe="/:@!$&'()*+,;=~[]") for part in re.split("(?i:%2f)", path))
 
 
 def _body(body: bytes, settings: ReplaySettings) -> Body:

@@ -64,8 +64,8 @@ def parse(content: bytes, path: Path | str, *, label: str | None = None) -> Cass
         CassetteError: It is no cassette; says where and why.
     """
     try:
-        document = _document(content, path)
         forms = Forms(path)
+        document = _document(content, path, forms)
         recordings = forms.recordings(document)
         origin = forms.origin(document)
     except RecursionError:
@@ -82,7 +82,7 @@ def default_label(path: Path | str) -> str:
         return path.as_posix()
 
 
-def _document(content: bytes, path: Path | str) -> Any:
+def _document(content: bytes, path: Path | str, forms: Forms) -> Any:
     text = _text(content, path)
     if not text.strip():
         raise CassetteError(path, "the file is empty; record it again, or delete it")
@@ -95,7 +95,7 @@ def _document(content: bytes, path: Path | str) -> Any:
                 raise CassetteError(path, f"this is no valid JSON: {error.msg}", line=error.lineno) from None
         except ValueError as error:  # a number with too many digits
             raise CassetteError(path, f"this is no valid JSON: {error}") from None
-    return parse_yaml(text, path)
+    return parse_yaml(text, path, interaction=forms.early)
 
 
 def _text(content: bytes, path: Path | str) -> str:

@@ -21,7 +21,7 @@ from typing import Any
 from pytest_llmtrace.errors import CassetteError
 from pytest_llmtrace.model import Failure, Headers, Recording, Request, Response
 from pytest_llmtrace.replay.bodies import body_bytes, json_bytes
-from pytest_llmtrace.replay.payload import header, in_chunks, pieces, settled
+from pytest_llmtrace.replay.payload import Shared, header, in_chunks, pieces, settled
 
 __all__ = ["Forms"]
 
@@ -35,6 +35,7 @@ class Forms:
 
     def __init__(self, path: Path | str) -> None:
         self.path = path
+        self._shared = Shared()
 
     def error(self, reason: str, where: Any = None) -> CassetteError:
         """Return an error at the line of a mapping, if it knows one."""
@@ -52,8 +53,22 @@ class Forms:
         whole = "version" in document or "request" in document
         last = len(interactions) - 1
         return tuple(
-            self.recording(index, item, cut_off=index == last and not whole) for index, item in enumerate(interactions)
+            item if isinstance(item, Recording) else self.recording(index, item, cut_off=index == last and not whole)
+            for index, item in enumerate(interactions)
         )
+
+    def early(self, index: int, item: Any) -> Any:
+        """Read an interaction while the rest of the file is not known yet.
+
+        Returns:
+            A recording, or the interaction as it is where what to say of it depends on the rest.
+        """
+        if not isinstance(item, dict) or item.get("response") is None:
+            return item
+        try:
+            return self.recording(index, item, cut_off=False)
+        except CassetteError:
+            return item
 
     def interactions(self, document: Any) -> list[Any]:
         """Return the list of interactions, not yet looked at."""
@@ -113,7 +128,8 @@ class Forms:
         body = self.body(raw, f"the request of {name}")
         dropped = body is None and not _HAS_BODY_KEY & raw.keys() and method in _USUALLY_WITH_BODY
         dropped = dropped or (not body and (header(headers, "content-length") or "0").strip() != "0")
-        return Request(method=method, url=str(url), headers=headers, body=body or b""), dropped
+        method, url = self._shared.text(method), self._shared.text(str(url))
+        return Request(method=method, url=url, headers=headers, body=body or b""), dropped
 
     def response(self, raw: Any, name: str, item: dict[Any, Any], method: str) -> Response:
         """Read a response."""
@@ -186,7 +202,7 @@ class Forms:
         pairs = list(headers.items()) if isinstance(headers, dict) else headers
         if not isinstance(pairs, list) or not all(map(_is_pair, pairs)):
             raise self.error(f"{owner} has headers that are no mapping", raw)
-        return tuple(
+        return self._shared.headers(
             (_word(name), _word(value))
             for name, values in pairs
             for value in (values if isinstance(values, list) else [values])

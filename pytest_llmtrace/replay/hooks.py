@@ -11,9 +11,9 @@ from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Headers, Recording, Request, Response
 from pytest_llmtrace.replay.hook_request import HeaderMap, HookRequest
 from pytest_llmtrace.replay.payload import decoded, header, in_chunks
-from pytest_llmtrace.replay.settings import ReplaySettings
+from pytest_llmtrace.replay.settings import Hook, ReplaySettings
 
-__all__ = ["filtered", "is_ignored", "prepared"]
+__all__ = ["concealed", "filtered", "filtered_response", "is_ignored", "prepared"]
 
 
 def is_ignored(request: Request, settings: ReplaySettings) -> bool:
@@ -25,14 +25,20 @@ def is_ignored(request: Request, settings: ReplaySettings) -> bool:
     )
 
 
-def filtered(request: Request, settings: ReplaySettings) -> Request | None:
-    """Send a request through `ignore_hosts` and `before_record_request`; None if they drop it."""
+def filtered(request: Request, settings: ReplaySettings, *, first: tuple[Hook, ...] = ()) -> Request | None:
+    """Send a request through `ignore_hosts` and `before_record_request`; None if they drop it.
+
+    Args:
+        request: As sent or recorded.
+        settings: What the user has configured.
+        first: Functions that it goes through before the user's.
+    """
     if settings.ignore_hosts and is_ignored(request, settings):
         return None
-    if not settings.before_request:
+    if not settings.before_request and not first:
         return request
     shown: HookRequest | None = HookRequest(request)
-    for hook in settings.before_request:
+    for hook in (*first, *settings.before_request):
         shown = hook(shown)
         if shown is None:
             return None
@@ -50,21 +56,25 @@ def prepared(recording: Recording, settings: ReplaySettings) -> Recording | None
     if request is None:
         return None
     response = recording.response
-    if response is not None and settings.before_response:
-        response = _through_response_hooks(response, settings)
+    if response is not None:
+        response = filtered_response(response, settings)
         if response is None:
             return None
     return replace(recording, request=request, response=response)
 
 
-def _through_response_hooks(response: Response, settings: ReplaySettings) -> Response | None:
+def filtered_response(response: Response, settings: ReplaySettings) -> Response | None:
+    """Send a response through `before_record_response`; None if it drops it."""
+    if not settings.before_response:
+        return response
     shown = _as_dict(response)
     if settings.decode_response:
         _decode(shown)
     for hook in settings.before_response:
-        shown = hook(shown)
-        if shown is None:
+        changed = hook(shown)
+        if changed is None:
             return None
+        shown = changed
     return _from_dict(shown, response)
 
 
@@ -93,12 +103,21 @@ def _takes_cassette(hook: Any) -> bool:
 
 def _restored(recording: Recording, settings: ReplaySettings) -> Recording:
     """Put the values of `filter_sensitive_data` back for their placeholders."""
+    return _exchanged(recording, settings, conceal=False)
+
+
+def concealed(recording: Recording, settings: ReplaySettings) -> Recording:
+    """Put the placeholders of `filter_sensitive_data` for their values, as a file holds them."""
+    return _exchanged(recording, settings, conceal=True)
+
+
+def _exchanged(recording: Recording, settings: ReplaySettings, *, conceal: bool) -> Recording:
     for placeholder, value in settings.sensitive:
         shown = HookRequest(recording.request), _response_dict(recording)
         secret = value(*shown) if callable(value) else value
         if secret is None or not str(placeholder) or not str(secret):
             continue
-        old, new = str(placeholder), str(secret)
+        old, new = (str(secret), str(placeholder)) if conceal else (str(placeholder), str(secret))
         asked = recording.request
         request = Request(
             method=asked.method,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
 from pytest_llmtrace.model import Recording, Request
+from pytest_llmtrace.replay import scrub
 from pytest_llmtrace.replay.canonical import Compared
 from pytest_llmtrace.replay.hook_request import HookRequest
 from pytest_llmtrace.replay.hooks import filtered, prepared
@@ -23,9 +24,11 @@ KEPT = 32
 class Entry:
     """A recording as it is compared."""
 
-    def __init__(self, recording: Recording, settings: ReplaySettings) -> None:
+    __slots__ = ("compared", "recording")
+
+    def __init__(self, recording: Recording, settings: ReplaySettings, *, scrubbed: bool = False) -> None:
         self.recording = recording
-        self.compared = Compared(recording.request, settings)
+        self.compared = Compared(recording.request, settings, scrubbed=scrubbed)
 
     @property
     def is_playable(self) -> bool:
@@ -45,16 +48,27 @@ class Index:
         self.settings = settings
         self.parts = tuple(part for part in settings.match_on if isinstance(part, str))
         self.matchers = tuple(part for part in settings.match_on if not isinstance(part, str))
-        kept = (prepared(recording, settings) for recording in recordings)
-        self.entries = tuple(Entry(recording, settings) for recording in kept if recording is not None)
+        kept = [one for recording in recordings if (one := prepared(recording, settings)) is not None]
+        self._scrubbed = any(scrub.is_scrubbed(recording.request) for recording in kept)
+        self.entries = tuple(Entry(recording, settings, scrubbed=self._scrubbed) for recording in kept)
         self._buckets: dict[Hashable, list[Entry]] = {}
         for entry in self.entries:
             self._buckets.setdefault(self.key(entry.compared, any_body=entry.recording.any_body), []).append(entry)
+        # Most requests equal a recorded one byte for byte, so their JSON need not be read.
+        with_body = [entry.compared for entry in self.entries if not entry.recording.any_body]
+        self._body_keys = {one.request.body: one.body_key for one in with_body if "body" in self.parts}
+        some_dropped = any(entry.recording.any_body for entry in self.entries) and not _BODIES.isdisjoint(self.parts)
+        self._any_body = (False, True) if some_dropped else (False,)
 
     def compared(self, request: Request) -> Compared | None:
         """Return a request as it is compared, None if a hook of the user's drops it."""
         kept = filtered(request, self.settings)
-        return None if kept is None else Compared(kept, self.settings)
+        if kept is None:
+            return None
+        compared = Compared(kept, self.settings, scrubbed=self._scrubbed)
+        if kept.body in self._body_keys:
+            compared.body_key = self._body_keys[kept.body]
+        return compared
 
     def key(self, compared: Compared, *, any_body: bool = False) -> Hashable:
         """Return the key of the bucket that a request belongs to."""
@@ -62,8 +76,8 @@ class Index:
 
     def buckets(self, sent: Compared) -> Iterator[tuple[Hashable, list[Entry]]]:
         """Yield the recordings that a request may be answered with, the best first, each list in recorded order."""
-        # One key, not two, where no body is compared.
-        for key in dict.fromkeys(self.key(sent, any_body=any_body) for any_body in (False, True)):
+        for any_body in self._any_body:
+            key = self.key(sent, any_body=any_body)
             if key in self._buckets:
                 yield key, self._buckets[key]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pytest_llmtrace.errors import CassetteError
 
-__all__ = ["SUFFIXES", "builtin_dirs", "default_name", "default_path", "find", "resolve"]
+__all__ = ["SUFFIXES", "builtin_dirs", "default_name", "default_path", "find", "is_builtin", "new_path", "resolve"]
 
 SUFFIXES = (".yaml", ".yml", ".json")
 BUILTIN = "builtin:"
@@ -43,6 +43,22 @@ def find(name: str, *, dirs: Sequence[Path]) -> Path | None:
     where = [Path()] if Path(name).is_absolute() else dirs
     candidates = (candidate for directory in where for candidate in _candidates(directory / name))
     return next((candidate for candidate in candidates if candidate.is_file()), None)
+
+
+def is_builtin(name: str) -> bool:
+    """Tell whether a name means a cassette that ships with the package."""
+    return name.startswith(BUILTIN)
+
+
+def new_path(name: str, *, dirs: Sequence[Path]) -> Path:
+    """Return the file that a cassette of that name is recorded into: in the first directory, `.yaml` implied.
+
+    Raises:
+        CassetteError: There is no directory to record into.
+    """
+    if not dirs and not Path(name).is_absolute():
+        raise CassetteError(name, "there is no cassette directory to record it into")
+    return next(iter(_candidates(Path(name) if Path(name).is_absolute() else dirs[0] / name)))
 
 
 def _candidates(path: Path) -> Iterable[Path]:
@@ -96,23 +112,18 @@ def default_name(name: str, *, cls: str | None = None) -> str:
     return (f"{cls}.{name}" if cls else name).translate(_FORBIDDEN)
 
 
-def default_path(
-    directory: Path, module: str, name: str, *, cls: str | None = None, serializer: str | None = None
-) -> Path:
+def default_path(folder: Path, name: str, *, serializer: str | None = None) -> Path:
     """Return the file that pytest-recording keeps a test's cassette in.
 
     Args:
-        directory: The directory of the test's module.
-        module: The module's file name without suffix.
-        name: The test's name with its parameters, or that of its `default_cassette` marker.
-        cls: The name of its class.
+        folder: That of the test's module: `cassettes/test_module` beside it, or what `vcr_cassette_dir` says.
+        name: What `default_name` says, or the `default_cassette` marker.
         serializer: vcrpy's name of the form, `yaml` or `json`.
     """
-    file = default_name(name, cls=cls)
+    suffix = f".{serializer or 'yaml'}"
     # A name that is too long is cut and hashed; pytest-recording counts the form's bare name as the suffix.
     counted = len(serializer or ".yaml")
-    if len(file) + counted > LONGEST_NAME:
-        hashed = hashlib.md5(file.encode(), usedforsecurity=False).hexdigest()
-        file = f"{file[: LONGEST_NAME - counted - len(hashed) - 3]}...{hashed}"
-    suffix = f".{serializer or 'yaml'}"
-    return directory / "cassettes" / module / (file if file.endswith(suffix) else file + suffix)
+    if len(name) + counted > LONGEST_NAME:
+        hashed = hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()
+        name = f"{name[: LONGEST_NAME - counted - len(hashed) - 3]}...{hashed}"
+    return folder / (name if name.endswith(suffix) else name + suffix)

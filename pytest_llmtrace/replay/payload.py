@@ -5,17 +5,37 @@ from __future__ import annotations
 import itertools
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from pytest_llmtrace.model import Headers
 
-__all__ = ["decoded", "header", "in_chunks", "pieces", "settled"]
+__all__ = ["Shared", "decoded", "header", "in_chunks", "pieces", "settled"]
 
 _AFTER_EVENT = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2,}")
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _SYNC_FLUSH = b"\x00\x00\xff\xff"
 LARGEST_DECODED = 256 * 1024 * 1024
+
+
+class Shared:
+    """Makes equal texts and headers of one cassette the same objects: most interactions have the same ones."""
+
+    def __init__(self) -> None:
+        self._known: dict[Any, Any] = {}
+
+    def text(self, text: str) -> str:
+        """Return the text that is equal to this one."""
+        known: str = self._known.setdefault(text, text)
+        return known
+
+    def headers(self, pairs: Iterable[Iterable[str]]) -> Headers:
+        """Return the headers that are equal to these."""
+        share = self._known.setdefault
+        lines = tuple([share(line, line) for name, value in pairs if (line := (self.text(name), value))])
+        known: Headers = share(lines, lines)
+        return known
 
 
 def header(headers: Headers, name: str) -> str | None:

@@ -83,6 +83,11 @@ class Player:
             failure=entry.recording.failure,
         )
 
+    @property
+    def has_played(self) -> bool:
+        """Whether it has answered anything."""
+        return bool(self._plays)
+
     def unplayed(self) -> tuple[Recording, ...]:
         """Return the recordings that could have answered and did not, in recorded order."""
         with self._lock:

@@ -1,70 +1,57 @@
 """What is secret in a cassette: left out when writing, compared as equal when matching, never printed.
 
-Both sides read the same lists; if only the writer did, a scrubbed recording would no longer match its own request.
-The names are those found in published cassettes.
+Both sides use the same functions; if only the writer did, a scrubbed recording would no longer match its own request.
+What is secret is known to `pytest_llmtrace.secrets`.
 """
 
 from __future__ import annotations
 
 import re
-from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from pytest_llmtrace.model import Request
+from pytest_llmtrace.replay.payload import decoded
+from pytest_llmtrace.secrets.edits import Edit, applied, edits
+from pytest_llmtrace.secrets.names import (
+    BODY_FIELDS,
+    MASK,
+    PERSON,
+    QUERY_PARAMETERS,
+    REQUEST_HEADERS,
+    RESPONSE_HEADERS,
+    VOLATILE_HEADERS,
+    is_secret_field,
+    is_secret_header,
+    is_secret_parameter,
+    may_hold_secret_field,
+)
+from pytest_llmtrace.secrets.urls import scrubbed_url
 
 __all__ = [
     "BODY_FIELDS",
     "MASK",
+    "PERSON",
     "QUERY_PARAMETERS",
     "REQUEST_HEADERS",
     "RESPONSE_HEADERS",
+    "VOLATILE_HEADERS",
+    "Edit",
+    "applied",
+    "edits",
+    "is_scrubbed",
     "is_secret_field",
     "is_secret_header",
     "is_secret_parameter",
     "mask_text",
     "mask_url",
     "may_hold_secret_field",
+    "scrubbed_body",
+    "scrubbed_text",
+    "scrubbed_url",
 ]
 
-MASK = "[secret]"
-
-REQUEST_HEADERS = frozenset(
-    {
-        "amz-sdk-invocation-id",
-        "api-key",
-        "authorization",
-        "baggage",
-        "cookie",
-        "dd-api-key",
-        "openai-organization",
-        "openai-project",
-        "proxy-authorization",
-        "traceparent",
-        "tracestate",
-        "x-amz-date",
-        "x-amz-security-token",
-        "x-api-key",
-        "x-goog-api-key",
-        "x-provider-api-key",
-    }
-)
-"""In lower case. Trace context is no secret, but new on every run."""
-
-RESPONSE_HEADERS = frozenset(
-    {
-        "anthropic-organization-id",
-        "llm_provider-openai-organization",
-        "openai-organization",
-        "openai-project",
-        "set-cookie",
-        "x-litellm-key-spend",
-        "x-litellm-model-api-base",
-    }
-)
-
-QUERY_PARAMETERS = frozenset({"access_token", "api_key", "key", "token"})
-
-BODY_FIELDS = frozenset({"accesstoken", "apikey", "assertion", "clientsecret", "idtoken", "refreshtoken"})
-"""Without `_`, `-` and capitals: `api_key`, `apiKey` and `API-KEY` are one name."""
-
-_ENDS_OF_FIELDS = (b'key"', b'token"', b'secret"', b'assertion"')
+_GZIP = b"\x1f\x8b"
+# Generous: a word too many that is not printed costs nothing.
 _SECRET_TEXT = re.compile(
     r"""(?x)
       \b(?:sk|pk|rk|ek|gsk|xai|pplx|hf|csk|nvapi|fw)[-_][A-Za-z0-9_*-]{6,}  # provider keys, also masked ones
@@ -76,25 +63,28 @@ _SECRET_TEXT = re.compile(
 )
 
 
-def is_secret_header(name: str) -> bool:
-    """Tell whether a header, of a request or a response, is left out."""
-    return name.lower() in REQUEST_HEADERS or name.lower() in RESPONSE_HEADERS
+def is_scrubbed(request: Request) -> bool:
+    """Tell whether something was taken out of a request when it was written, other than a header."""
+    if MASK in request.url or PERSON in request.url:
+        return True
+    body = decoded(request.body, "gzip") if request.body.startswith(_GZIP) else request.body
+    return MASK.encode() in body or PERSON.encode() in body
 
 
-def is_secret_parameter(name: str) -> bool:
-    """Tell whether a query parameter is secret."""
-    return name.lower() in QUERY_PARAMETERS
+def scrubbed_text(text: str) -> str:
+    """Return a text as it is written."""
+    return applied(text, edits(text))
 
 
-def is_secret_field(name: str) -> bool:
-    """Tell whether a field of a JSON or form body is secret."""
-    return name.replace("_", "").replace("-", "").lower() in BODY_FIELDS
-
-
-def may_hold_secret_field(body: bytes) -> bool:
-    """Tell cheaply whether a JSON body needs a look for secret fields."""
-    lower = body.lower()
-    return any(end in lower for end in _ENDS_OF_FIELDS)
+def scrubbed_body(body: bytes) -> bytes:
+    """Return a body as it is written, and one that is compressed without that; one that is no text as it is."""
+    if body.startswith(_GZIP):
+        body = decoded(body, "gzip")
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        return body
+    return scrubbed_text(text).encode("utf-8")
 
 
 def mask_text(text: str) -> str:
@@ -114,8 +104,4 @@ def mask_url(url: str, parameters: frozenset[str] = frozenset()) -> str:
         parts = parts._replace(query=urlencode(masked, safe="[]"))
     if "@" in parts.netloc:
         parts = parts._replace(netloc=parts.netloc.rpartition("@")[2])
-    return mask_text(_unsplit(parts))
-
-
-def _unsplit(parts: SplitResult) -> str:
-    return parts.geturl()
+    return mask_text(parts.geturl())

@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_llmtrace.errors import UsageError
 
-__all__ = ["DEFAULT_MATCH_ON", "MATCHERS", "ReplaySettings", "check_match_on", "read_config"]
+__all__ = ["DEFAULT_MATCH_ON", "KNOWN_KEYS", "MATCHERS", "ReplaySettings", "check_match_on", "read_config"]
 
 DEFAULT_MATCH_ON = ("method", "scheme", "host", "port", "path", "query", "body")
 MATCHERS = (*DEFAULT_MATCH_ON, "headers", "raw_body", "uri", "url")
@@ -57,6 +57,7 @@ _OF_RECORDING = frozenset(
         "with_current_defaults",
     }
 )
+KNOWN_KEYS = _READ | _OF_RECORDING
 _LOCAL = ("localhost", "0.0.0.0", "127.0.0.1", "::1")  # noqa: S104
 
 

@@ -19,6 +19,7 @@ __all__ = ["Located", "parse_yaml"]
 
 MAX_DEPTH = 200
 LONGEST_SHOWN = 100
+_DEPTH_OF_INTERACTIONS = 2
 FREE_EXPANSION = 1_000_000
 EXPANSION = 10
 """Aliases may add ten times the file's own length, and a million characters in any case."""
@@ -52,15 +53,21 @@ class Located(dict[Any, Any]):
         self.line = line
 
 
-def parse_yaml(text: str, path: Path | str) -> Any:
+def parse_yaml(text: str, path: Path | str, *, interaction: Callable[[int, Any], Any] | None = None) -> Any:
     """Return the value of a YAML document, in time and memory linear in its length.
 
     Duplicated keys are accepted, the last one wins, as in PyYAML. Timestamps stay text.
 
+    Args:
+        text: The document.
+        path: Its file, for errors.
+        interaction: What to put for an item of the list `interactions`, by its index and value, as soon as it is read:
+            as plain values they take several times the memory of the file.
+
     Raises:
         CassetteError: The text is no YAML, has a tag that would build an object, or nests or multiplies too much.
     """
-    builder = _Builder(path, room=FREE_EXPANSION + EXPANSION * len(text))
+    builder = _Builder(path, room=FREE_EXPANSION + EXPANSION * len(text), interaction=interaction)
     try:
         for event in yaml.parse(text, Loader=_Loader):
             builder.take(event)
@@ -84,8 +91,9 @@ def _told(error: yaml.YAMLError, text: str) -> tuple[str, int | None]:
 class _Builder:
     """Puts a document together from its events, without recursion."""
 
-    def __init__(self, path: Path | str, *, room: int) -> None:
+    def __init__(self, path: Path | str, *, room: int, interaction: Callable[[int, Any], Any] | None) -> None:
         self.path = path
+        self.interaction = interaction
         self.room = room
         self.size = 0
         self.root: list[Any] = []
@@ -174,7 +182,16 @@ class _Builder:
         self.size += 1
         if start.anchor is not None:
             self.anchors[start.anchor] = (value, self.size - before)
+        elif self.interaction is not None and self.is_interaction():
+            value = self.interaction(len(self.items), value)
         self.items.append(value)
+
+    def is_interaction(self) -> bool:
+        """Tell whether what was closed just now is an item of the list `interactions` of the document."""
+        if len(self.open) != _DEPTH_OF_INTERACTIONS or self.open[1][1].anchor is not None:
+            return False
+        siblings = self.open[1][0]
+        return len(siblings) % 2 == 1 and siblings[-1] == "interactions"
 
     def mapping(self, items: list[Any], start: Any) -> Located:
         try:

@@ -1,5 +1,5 @@
 """Findings and spans for people."""
 
-from pytest_llmtrace.report.text import render, totals
+from pytest_llmtrace.report.text import account, render, totals
 
-__all__ = ["render", "totals"]
+__all__ = ["account", "render", "totals"]

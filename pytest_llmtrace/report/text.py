@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from pytest_llmtrace.checks import Evidence, Verdict
 from pytest_llmtrace.model import Call, Exchange, Finding, SpanKey, SpanRecord
 from pytest_llmtrace.tree import SpanTree
 
-__all__ = ["render", "totals"]
+__all__ = ["account", "render", "totals"]
 
 _INDENT = " " * 7
 _LABEL = 7
@@ -60,6 +61,20 @@ def totals(tests: int, replayed: Counter[str], captured: Counter[str], findings:
     for label, counter in (("replayed", replayed), ("captured", captured), ("found", findings)):
         for name, number in sorted(counter.items()):
             yield f"  {label:<9} {number:>4}  {name}"
+
+
+def account(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
+    """Count what one trace has seen, as plain data for `totals`."""
+    return {
+        "exchanges": dict(Counter(_file_of(exchange.origin) for exchange in evidence.exchanges)),
+        "spans": dict(Counter(span.scope for call in evidence.calls for span in call.spans)),
+        "findings": [finding.check for finding in verdict.findings],
+    }
+
+
+def _file_of(origin: str) -> str:
+    """Cut an origin down to the cassette: `cassettes/chat.yaml` of `cassettes/chat.yaml, interaction 0`."""
+    return origin.partition(", interaction ")[0]
 
 
 def counted(number: int, noun: str) -> str:

@@ -11,14 +11,26 @@ from pytest_llmtrace.model import Exchange, Fact, Reading, Response, State
 from pytest_llmtrace.wire._api import identify, request_body
 from pytest_llmtrace.wire._body import decoded, decoded_chunks, header
 from pytest_llmtrace.wire._gateway import gateway
-from pytest_llmtrace.wire._sse import events
+from pytest_llmtrace.wire._sse import events, says_its_end
 
-__all__ = ["is_llm_call", "last_content_tick", "read"]
+__all__ = ["is_llm_call", "is_whole", "last_content_tick", "read"]
 
 
 def is_llm_call(exchange: Exchange) -> bool:
     """Tell whether an exchange is a call to a model, answered or not."""
     return identify(exchange.request) is not None
+
+
+def is_whole(response: Response) -> bool:
+    """Tell whether a body is all there, by its declared length or its last event, whoever stopped reading it."""
+    if header(response.headers, "content-length") == str(len(response.body)):
+        return True
+    if not _is_stream(response):
+        return False
+    try:
+        return says_its_end(decoded(response.body, header(response.headers, "content-encoding")))
+    except ValueError:
+        return False
 
 
 def read(exchange: Exchange) -> Reading | None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
-__all__ = ["Event", "events"]
+__all__ = ["Event", "events", "says_its_end"]
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 # Events that close or keep alive a stream and say nothing about the call.
 _SILENT_NAMES = frozenset({b"ping", b"message_stop", b"done"})
 _SILENT_DATA = frozenset({b"", b"[DONE]"})
+_LAST_NAMES = frozenset(
+    {b"done", b"error", b"message_stop", b"response.completed", b"response.failed", b"response.incomplete"}
+)
 
 
 class Event(NamedTuple):
@@ -46,6 +50,15 @@ def events(body: bytes) -> Iterator[Event]:
         start = stop
     if data:
         yield Event(name, b"\n".join(data), end)
+
+
+def says_its_end(body: bytes) -> bool:
+    """Tell whether the last event of a stream is one after which SDKs read no further: its end, or an error."""
+    found = deque(events(body), maxlen=1)
+    if not found:
+        return False
+    [last] = found
+    return last.name in _LAST_NAMES or last.data == b"[DONE]" or last.data.lstrip().startswith(b'{"error"')
 
 
 def _lines(body: bytes) -> Iterator[tuple[bytes, int]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -13,10 +12,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
-# What a machine may have set and a test must not depend on.
-LEFT_OUT = re.compile(r"PYTEST_|LLMTRACE_|OTEL_|OPENOBSERVE_|OPENAI_|ANTHROPIC_|(?i:\w+_proxy$)")
 
 # Where these are not installed there is nothing to test.
 collect_ignore = []
@@ -70,7 +65,7 @@ RunPytest = Callable[..., Run]
 
 
 @pytest.fixture
-def run_pytest(tmp_path: Path) -> RunPytest:
+def run_pytest(tmp_path: Path, child_environ: Callable[..., dict[str, str]]) -> RunPytest:
     """Write the app, a `conftest.py` and a `test_app.py`, and run pytest on them, warnings being errors."""
 
     def run(tests: str, *, conftest: str = "", **environ: str) -> Run:
@@ -82,12 +77,10 @@ def pytest_unconfigure():
 """
         for name, text in {"app.py": APP, "conftest.py": conftest + through, "test_app.py": tests}.items():
             (tmp_path / name).write_text(text, encoding="utf-8")
-        clean = {name: value for name, value in os.environ.items() if not LEFT_OUT.match(name)}
-        paths = [str(tmp_path), *([] if "LLMTRACE_TESTED" in os.environ else [str(ROOT)])]
-        clean |= {"PYTHONPATH": os.pathsep.join(paths), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-p", "pytest_llmtrace.plugin", "-W", "error", "--tb=short", "-q"],
-            cwd=tmp_path, env=clean | environ, capture_output=True, text=True, check=False, timeout=120,
+            cwd=tmp_path, env=child_environ(tmp_path, **environ),
+            capture_output=True, text=True, check=False, timeout=120,
         )  # fmt: skip
         seconds = time.time() - float(done_file.read_text()) if done_file.exists() else 0.0
         text = re.sub(r"\b\d+ ms\b", "<duration>", done.stdout + done.stderr)

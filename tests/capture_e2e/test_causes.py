@@ -182,3 +182,45 @@ def test_each_cause_has_its_message(
     assert run.failure("test_judged") == JUDGED.format(cause=cause, why=why, next=step)
     assert run.failure("test_selected") == SELECTED.format(why=why, next=step)
     assert "2 failed, 1 passed" in run.text
+
+
+@pytest.mark.parametrize(
+    ("conftest", "call", "cause", "why", "step"),
+    [
+        pytest.param(
+            SUPPRESSED,
+            "quiet()",
+            "instrumentation is suppressed",
+            "the call was made in a context in which instrumentors keep quiet, as suppress_tracing() and "
+            "suppress_instrumentation() make it",
+            "make the call outside of that block, or end the block before it",
+            id="suppressed",
+        ),
+        pytest.param(
+            PRIVATE_SAMPLER,
+            "chat(app.tracer)",
+            "the spans were sampled out",
+            "the sampler AlwaysOffSampler decided not to record them",
+            ALWAYS_ON,
+            id="sampled-out",
+        ),
+    ],
+)
+def test_the_cause_of_one_call_among_others(
+    conftest: str, call: str, cause: str, why: str, step: str, run_pytest: RunPytest
+) -> None:
+    """Where other spans were captured, the call without one still says why it has none."""
+    tests = f"""
+import app
+from opentelemetry import trace
+
+def test_one(llmtrace):
+    llmtrace.gateway("openai").chat(text="hi")
+    with trace.get_tracer("other").start_as_current_span("step"):
+        pass
+    assert app.{call} == "hi"
+"""
+    failure = run_pytest(tests, conftest=conftest).failure("test_one")
+    assert f"structure/exchange-without-span  POST /v1/chat/completions  (exchange 0): {cause}\n" in failure
+    assert f"       why    {why}\n" in failure
+    assert f"       next   {step}, or waive: " in failure

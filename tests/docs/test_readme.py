@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,14 +25,12 @@ def blocks(document: Path) -> list[tuple[str, str]]:
     return [(match[1], match[2]) for match in BLOCK.finditer(document.read_text(encoding="utf-8"))]
 
 
-def failures(folder: Path) -> str:
+def failures(folder: Path, environ: dict[str, str]) -> str:
     """Run pytest in a folder, and return what it prints as failures, durations masked."""
-    paths = [str(folder), *([] if "LLMTRACE_TESTED" in os.environ else [str(ROOT)])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     options = ["-p", "pytest_llmtrace.plugin", "-p", "no:cacheprovider", "--tb=short"]
     run = subprocess.run(
         [sys.executable, "-m", "pytest", *options],
-        cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=60,
+        cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     found = re.search(r"^=+ FAILURES =+\n(.*?)^=+ ", run.stdout, re.DOTALL | re.MULTILINE)
     text = found[1] if found else "" if run.returncode == 0 else run.stdout + run.stderr
@@ -43,15 +42,16 @@ def masked(text: str) -> str:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_documents(document: Path, tmp_path: Path) -> None:
+def test_documents(document: Path, tmp_path: Path, child_environ: Callable[..., dict[str, str]]) -> None:
     """Python blocks are files of one project, whose tests print the text that follows them, or pass."""
+    environ = child_environ(tmp_path)
     for language, text in blocks(document):
         if language == "python":
             name = FILE.search(text)
             assert name, f"{document.name}: a block that names no file:\n{text}"
             (tmp_path / name[1]).write_text(text, encoding="utf-8")
         elif language == "text":
-            printed = failures(tmp_path)
+            printed = failures(tmp_path, environ)
             if os.environ.get("LLMTRACE_WRITE_DOCS"):
                 document.write_text(document.read_text().replace(f"```text\n{text}```", f"```text\n{printed}```"))
             else:
@@ -59,4 +59,4 @@ def test_documents(document: Path, tmp_path: Path) -> None:
             for old in tmp_path.glob("test_*.py"):
                 old.unlink()
     if any(tmp_path.glob("test_*.py")):
-        assert failures(tmp_path) == ""
+        assert failures(tmp_path, environ) == ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -12,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
 
 # What every written suite has: a call to a model, as any client of httpx or httpx2 would make it.
 HELPERS = """
@@ -56,7 +53,7 @@ class Run:
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Callable[..., Run]:
+def run(tmp_path: Path, child_environ: Callable[..., dict[str, str]]) -> Callable[..., Run]:
     """Write `test_suite.py` (and other files), run pytest on it, and return what it said."""
 
     def run(
@@ -66,13 +63,6 @@ def run(tmp_path: Path) -> Callable[..., Run]:
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-        paths = [str(tmp_path), *([] if "LLMTRACE_TESTED" in os.environ else [str(ROOT)])]
-        environment = {
-            **os.environ,
-            **environ,
-            "PYTHONPATH": os.pathsep.join(paths),
-            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-        }
         loaded = [part for name in ("pytest_llmtrace.plugin", *plugins) for part in ("-p", name)]
         xml = tmp_path / "junit.xml"
         command = [
@@ -88,7 +78,8 @@ def run(tmp_path: Path) -> Callable[..., Run]:
             *options,
         ]
         done = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=120
+            command, cwd=tmp_path, env=child_environ(tmp_path, **environ),
+            capture_output=True, text=True, check=False, timeout=120,
         )  # fmt: skip
         outcomes, properties = _read(xml) if xml.exists() else ({}, {})
         text = re.sub(r"^-+ generated xml file: .*\n", "", done.stdout + done.stderr, flags=re.MULTILINE)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import http.server
 import json
-import os
 import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,14 +18,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-import pytest_llmtrace
-
 HERE = Path(__file__).parent
-PARENT = Path(str(pytest_llmtrace.__file__)).parents[1]
-PATHS = [HERE / "suites"] + ([] if Path(sysconfig.get_path("purelib")) == PARENT else [PARENT])
-
-# What a machine may have set and a test must not depend on.
-_LEFT_OUT = re.compile(r"CI$|BUILD_NUMBER$|PYTEST_|LLMTRACE_|OTEL_|COV_|OPENAI_|ANTHROPIC_|(?i:\w+_proxy$)")
 
 CHAT = {
     "id": "chatcmpl-1",
@@ -169,23 +160,15 @@ def masked(text: str) -> str:
 Run = Callable[..., Result]
 
 
-def run_in(folder: Path, server: Server, *, plugins: Sequence[str], options: Sequence[str], **env: str) -> Result:
+def run_in(folder: Path, environ: dict[str, str], *, plugins: Sequence[str], options: Sequence[str]) -> Result:
     """Run pytest in a folder, with no plugin but the named ones and ours, warnings as errors."""
-    environment = {name: value for name, value in os.environ.items() if not _LEFT_OUT.match(name)}
-    environment |= {
-        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-        "PYTHONPATH": os.pathsep.join(map(str, [folder, *PATHS])),
-        "CHILD_PORT": str(server.port),
-        "COLUMNS": "120",
-        **env,
-    }
     loaded = [word for name in ("child", *plugins, "pytest_llmtrace.plugin") for word in ("-p", name)]
     command = [sys.executable, "-m", "pytest", *loaded, "-W", "error", "-rN", "--junitxml=junit.xml", *options]
     reports, junit = folder / "reports.json", folder / "junit.xml"
     for stale in (reports, junit):
         stale.unlink(missing_ok=True)
     done = subprocess.run(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        command, cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True, check=False, timeout=120,
     )  # fmt: skip
     return Result(
@@ -203,8 +186,20 @@ def counting_server() -> Iterator[Server]:
     server.close()
 
 
+@pytest.fixture(scope="session")
+def beside_server(
+    counting_server: Server, child_environ: Callable[..., dict[str, str]]
+) -> Callable[..., dict[str, str]]:
+    """Return the environment of a child that knows the server."""
+
+    def beside_server(folder: Path, **env: str) -> dict[str, str]:
+        return child_environ(folder, HERE / "suites", CHILD_PORT=str(counting_server.port), COLUMNS="120", **env)
+
+    return beside_server
+
+
 @pytest.fixture
-def run(tmp_path: Path, counting_server: Server) -> Run:
+def run(tmp_path: Path, beside_server: Callable[..., dict[str, str]]) -> Run:
     """Run pytest on the source of a test module.
 
     Call it with the source, `plugins=` to load, `options=` of the command line, further files as `files={name: text}`,
@@ -224,13 +219,13 @@ def run(tmp_path: Path, counting_server: Server) -> Run:
             path.parent.mkdir(parents=True, exist_ok=True)
             if text:
                 path.write_text(dedent(text), encoding="utf-8")
-        return run_in(tmp_path, counting_server, plugins=plugins, options=options, **env)
+        return run_in(tmp_path, beside_server(tmp_path, **env), plugins=plugins, options=options)
 
     return run
 
 
 @pytest.fixture(scope="session")
-def run_suite(tmp_path_factory: pytest.TempPathFactory, counting_server: Server) -> Run:
+def run_suite(tmp_path_factory: pytest.TempPathFactory, beside_server: Callable[..., dict[str, str]]) -> Run:
     """Run a file of suites/, once for each set of environment variables."""
     done: dict[tuple[str, ...], Result] = {}
 
@@ -239,7 +234,7 @@ def run_suite(tmp_path_factory: pytest.TempPathFactory, counting_server: Server)
         if key not in done:
             folder = tmp_path_factory.mktemp(name.removesuffix(".py"))
             shutil.copy(HERE / "suites" / name, folder / f"test_{name}")
-            done[key] = run_in(folder, counting_server, plugins=plugins, options=[], **env)
+            done[key] = run_in(folder, beside_server(folder, **env), plugins=plugins, options=[])
         return done[key]
 
     return run_suite

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 
 def test_requests_of_function_fixtures_belong_to_the_test(run: Callable[..., Any]) -> None:
     """`llmtrace` is set up before every other function fixture, autouse ones and those named before it included."""
@@ -229,3 +231,45 @@ def test_llmtrace_asked_for_at_run_time(run: Callable[..., Any]) -> None:
         """)
     assert result.outcomes == {"test_it": "failed"}
     assert result.properties("test_it") == {"llmtrace_findings": "structure/exchange-without-span"}
+
+
+HELD = """
+    import pytest
+    from opentelemetry import trace
+
+    {module}
+
+    @pytest.fixture(scope="{scope}")
+    def holding():
+        span = trace.get_tracer("app").start_span("held")
+        yield span
+        {after}
+
+    def test_it(llmtrace, holding):
+        assert holding.is_recording()
+    """
+
+
+@pytest.mark.parametrize("scope", ["function", "module"])
+def test_a_span_that_a_fixture_holds_open_is_no_finding(run: Callable[..., Any], scope: str) -> None:
+    """It ends when its fixture does, after the test was judged."""
+    module = "pytestmark = pytest.mark.llmtrace" if scope == "module" else ""
+    result = run(HELD.format(scope=scope, module=module, after="span.end()"))
+    assert result.outcomes == {"test_it": "passed"}, result.out
+
+
+def test_a_fixture_that_never_ends_its_span_is_found(run: Callable[..., Any]) -> None:
+    """The test has passed by then, so its teardown fails."""
+    result = run(HELD.format(scope="function", module="", after="pass"))
+    assert result.outcomes == {"test_it": "passed error"}, result.out
+    assert result.text("test_it") == (
+        "Failed: llmtrace: 1 finding in test_it, after the test (0 exchanges, 0 LLM spans, N checks)\n"
+        "\n"
+        "error  structure/span-never-ended  span 'held' (app)\n"
+        "       span   was started and not ended when the test was over\n"
+        "       why    a span that never ends is never exported\n"
+        "       next   end it on every path: with start_as_current_span(...), or end() in a finally, or waive: "
+        '@pytest.mark.llmtrace(ignore={"structure/span-never-ended": "reason"})\n'
+        "\n"
+        "held  INTERNAL  UNSET  not ended"
+    )

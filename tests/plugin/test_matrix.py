@@ -140,7 +140,7 @@ def test_the_same_request_reaches_the_server_unguarded(
 
 def _in_process(library: str, mode: str) -> str:
     if (library, mode) == ("httpx2", "sync"):
-        return "another mock or the network (starlette: _TestClientTransport)"
+        return "an in-process application (_TestClientTransport)"
     return f"an in-process application ({'A' if mode == 'async' else 'W'}SGITransport)"
 
 

@@ -78,7 +78,7 @@ class _Client:
         self.do(client.aclose() if self.is_async else client.close())
 
     def kept_alive(self) -> Way:
-        client = self.new()
+        client = self.new(limits=self.library.Limits(keepalive_expiry=None))  # However slow the machine is.
         _closing.append(lambda: self.close(client))
         self.do(client.post(LIVE, json=BODY))
         return lambda: self.do(client.post(LIVE, json=BODY))

@@ -52,6 +52,20 @@ def test_proxy_meter(name: str) -> None:
     assert isinstance(metrics_internal._PROXY_METER_PROVIDER._meters, list)
 
 
+def test_readers_of_a_meter_provider_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without `add_metric_reader`, what it does can be done by hand, measurements of old instruments included."""
+    monkeypatch.delattr(metrics.MeterProvider, "add_metric_reader", raising=False)
+    provider = metrics.MeterProvider(shutdown_on_exit=False)
+    counter = provider.get_meter("name").create_counter("early")
+    received: list[Any] = []
+    reader = _otel_internals.DeltaReader(received.append)
+    _otel_internals.add_reader(provider, reader)
+    counter.add(2)
+    reader.collect()
+    [metric] = received[0].resource_metrics[0].scope_metrics[0].metrics
+    assert (metric.name, metric.data.data_points[0].value) == ("early", 2)
+
+
 def test_observable_proxies() -> None:
     """Observable proxies are told by their callbacks."""
     meter = metrics_internal._ProxyMeter("name")

@@ -30,6 +30,14 @@ def test_an_answer_is_noted_with_all_its_circumstances(driver: Any, ledger: Any)
     assert (exchange.stream_end, exchange.failure) == (StreamEnd.EXHAUSTED, None)
 
 
+def test_equal_header_lines_are_one_object(driver: Any, ledger: Any) -> None:
+    """A long trace keeps the headers of all of its requests."""
+    for number in range(2):
+        driver.post(URL, headers={"x-test": "the same", "x-number": str(number)})
+    first, second = ({id(line) for line in exchange.request.headers} for exchange in ledger.exchanges())
+    assert len(first - second) == 1
+
+
 def test_elapsed_time_works(driver: Any, ledger: Any) -> None:
     """The library's own wrapping of the response stays in place."""
     assert driver.post(URL).elapsed.total_seconds() >= 0

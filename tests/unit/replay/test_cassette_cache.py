@@ -2,6 +2,7 @@
 
 import json
 import os
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,10 @@ def test_once_in_all_runs(write: Callable[..., Path], tmp_path: Path, parsed: li
     assert len(parsed) == 1
     assert first == second == cassette.load(path)
     (file,) = (tmp_path / "cache").iterdir()
-    assert json.loads(file.read_bytes().partition(b"\n")[2])["origin"] == {"origin": "written"}
+    origin, *recordings, checksum = file.read_bytes().splitlines()
+    assert json.loads(origin) == {"origin": "written"}
+    assert len(recordings) == len(first.recordings)
+    assert int(checksum) == zlib.crc32(file.read_bytes().removesuffix(checksum + b"\n"))
 
 
 def test_an_unchanged_file_is_not_read_again(write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,18 +95,35 @@ def test_a_changed_file_is_read_again(
     assert "/v2" in loaded.load(path).recordings[0].request.url
 
 
+def test_equal_headers_are_one_object(write: Callable[..., Path], tmp_path: Path) -> None:
+    """Parsed or from the disk: most interactions of a cassette have the same headers, methods and URLs."""
+    item = "- {request: {method: GET, uri: 'https://a.test/', headers: {A: [b]}}, response: null}\n"
+    path = write(f"interactions:\n{item}{item}version: 1\n")
+    for _ in range(2):
+        first, second = (one.request for one in CassetteCache(tmp_path / "cache").load(path).recordings)
+        assert first.headers == (("A", "b"),)
+        assert first.headers is second.headers
+        assert first.url is second.url
+        assert first.method is second.method
+
+
 def damaged(content: bytes) -> list[bytes]:
     return [
         b"",
-        b"no number\n{}",
-        content[:-1],
-        content[:40] + b"x" + content[41:],
-        b"2745614147\n{}",
-        b"223132457\n[]",
+        b"no JSON\n1\n",
+        content[:-2],
+        content.replace(b"POST", b"PUSH"),
+        content[: content.index(b"\n") + 1],
+        _checked(b"[]\n"),
+        _checked(b"{}\n[]\n"),
     ]
 
 
-@pytest.mark.parametrize("which", range(6))
+def _checked(lines: bytes) -> bytes:
+    return lines + b"%d\n" % zlib.crc32(lines)
+
+
+@pytest.mark.parametrize("which", range(7))
 def test_a_broken_cache_file_is_parsed_over(
     write: Callable[..., Path], tmp_path: Path, parsed: list[Path], which: Any
 ) -> None:
@@ -140,11 +161,10 @@ def test_nothing_is_left_of_a_failed_write(
 
 
 def test_old_entries_are_dropped(write: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The directory does not grow without end."""
+    """The directory does not grow without end, from run to run."""
     monkeypatch.setattr(cache, "ON_DISK", 4)
-    loaded = CassetteCache(tmp_path / "cache")
     for number in range(12):
-        loaded.load(write(TAPE.replace("v1", f"v{number}")))
+        CassetteCache(tmp_path / "cache").load(write(TAPE.replace("v1", f"v{number}")))
         assert len(list((tmp_path / "cache").iterdir())) <= 4
 
 

@@ -71,6 +71,12 @@ LAUGHS = "a: &a [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]\n" + "".join(
         pytest.param("a: [1\nb: 2\n", ":2", None, id="no YAML"),
         pytest.param("a\x07b: 1", ":1", None, id="control character"),
         pytest.param(
+            GOOD.replace("method: POST", "verb: POST").replace("version: 1", "version: 2"),
+            ":1",
+            "cassettes of version 2 are not known; this reads version 1",
+            id="version before what else is wrong",
+        ),
+        pytest.param(
             GOOD.replace("version: 1", "version: 2"),
             ":1",
             "cassettes of version 2 are not known; this reads version 1",
@@ -131,7 +137,7 @@ LAUGHS = "a: &a [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]\n" + "".join(
             GOOD.replace("  response:", "  llmtrace: {failure: nap}\n  response:"),
             ":2",
             "interaction 0 has the unknown failure 'nap'; "
-            "known: connect-error, connect-timeout, read-timeout, disconnect",
+            "known: connect-error, connect-timeout, read-timeout, disconnect, aborted",
             id="failure",
         ),
         pytest.param(

@@ -13,6 +13,8 @@ import vcr.cassette  # type: ignore[import-untyped]
 
 from pytest_llmtrace.model import Cassette, Failure, Recording, Request, Response
 from pytest_llmtrace.replay.cassette import load
+from pytest_llmtrace.replay.forms import Forms
+from pytest_llmtrace.replay.yaml_safe import parse_yaml
 
 REQUEST = '{method: POST, uri: "https://a.test/v1", headers: {}, body: "{}"}'
 RESPONSE = "{status: {code: 200, message: OK}, headers: {}, body: {string: hi}}"
@@ -175,6 +177,33 @@ def test_tags_that_mean_text(write: Callable[..., Path]) -> None:
     assert recording.request == Request(
         method="POST", url="https://a.test/v1", headers=(("Accept", "a/b"), ("X-Two", "c"), ("X-Bytes", "d"))
     )
+
+
+def test_an_interaction_is_read_before_the_file_is() -> None:
+    """Interactions become recordings one by one; those with an anchor, and those that others merge, stay values."""
+    text = """interactions:
+- {request: {method: GET, uri: a}, response: {status: 200}}
+- &again {request: {method: GET, uri: b}, response: {status: 201}}
+- *again
+- {<<: *again, response: {status: 202}}
+version: 1
+"""
+    path, seen = Path("tape.yaml"), []
+    forms = Forms(path)
+
+    def early(index: int, item: Any) -> Any:
+        seen.append(index)
+        return forms.early(index, item)
+
+    found = forms.recordings(parse_yaml(text, path, interaction=early))
+    assert [(one.index, one.request.url, one.response and one.response.status) for one in found] == [
+        (0, "a", 200),
+        (1, "b", 201),
+        (2, "b", 201),
+        (3, "b", 202),
+    ]
+    assert seen == [0, 3]
+    assert found == Forms(path).recordings(parse_yaml(text, path))
 
 
 def test_anchors_and_merge_keys(write: Callable[..., Path]) -> None:

@@ -116,7 +116,7 @@ def ask(call: Callable[[], Any], seen: list[Any] | None = None) -> Any:
     return events
 
 
-def final(manager: Any, method: str) -> Any:
+def final(client: Any, manager: Any, method: str) -> Any:
     """Read an SDK's stream helper to its end, and return what it has put together."""
 
     async def finish() -> Any:
@@ -125,7 +125,7 @@ def final(manager: Any, method: str) -> Any:
                 pass
             return await getattr(stream, method)()
 
-    if hasattr(manager, "__aenter__"):
+    if isinstance(client, (openai.AsyncOpenAI, anthropic.AsyncAnthropic)):
         return asyncio.run(finish())
     with manager as stream:
         for _ in stream:
@@ -210,7 +210,7 @@ def test_the_stream_helper_of_chat_completions_puts_the_reply_together(name: str
     gateway = Gateway(name).chat(text=TEXT, tool_calls=CALLS)
     client = openai_client(gateway, mode)
     manager = client.chat.completions.stream(model=MODELS[name][0], messages=[{"role": "user", "content": "hi"}])
-    completion = final(manager, "get_final_completion")
+    completion = final(client, manager, "get_final_completion")
     message = completion.choices[0].message
     calls = [(call.function.name, call.function.arguments) for call in message.tool_calls]
     assert (completion.model, message.content, calls) == (MODELS[name][1], TEXT, EXPECTED_CALLS)
@@ -285,7 +285,7 @@ def test_responses_read_the_same_as_json_and_as_a_stream(name: str, stream: bool
 def test_the_stream_helper_of_responses_puts_the_reply_together(name: str, mode: Mode) -> None:
     """`responses.stream` accepts every gateway's events."""
     client = openai_client(Gateway(name).responses(text=TEXT, tool_calls=CALLS), mode)
-    response = final(client.responses.stream(model=MODELS[name][0], input="hi"), "get_final_response")
+    response = final(client, client.responses.stream(model=MODELS[name][0], input="hi"), "get_final_response")
     assert response.output_text == TEXT
     assert [(item.name, item.arguments) for item in response.output[1:]] == EXPECTED_CALLS
 
@@ -350,7 +350,7 @@ def _message_of(client: Any, *, stream: bool) -> Any:
         "messages": [{"role": "user", "content": "hi"}],
     }
     if stream:
-        return final(client.messages.stream(**asked), "get_final_message")
+        return final(client, client.messages.stream(**asked), "get_final_message")
     return ask(lambda: client.messages.create(**asked))
 
 

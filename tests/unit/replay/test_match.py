@@ -175,6 +175,29 @@ def test_a_dropped_body_fits_any(tape: Callable[..., Cassette], post: Callable[.
     assert player.answer(post({"a": 1})) is None
 
 
+def test_a_body_in_the_recorded_bytes_is_not_read(
+    tape: Callable[..., Cassette], post: Callable[..., Request], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a body in other bytes is read as JSON, and no recording's value is kept."""
+    from pytest_llmtrace.replay import canonical, match
+
+    index = match.Index(tape(post(b'{"a":1,"b":2}')).recordings, read_config({}))
+    read = []
+    original = canonical._body
+
+    def reading(body: bytes, settings: Any) -> Any:
+        read.append(body)
+        return original(body, settings)
+
+    monkeypatch.setattr(canonical, "_body", reading)
+    for body in (b'{"a":1,"b":2}', b'{"b": 2, "a": 1}'):
+        sent = index.compared(post(body))
+        assert sent is not None
+        assert [bucket for _, bucket in index.buckets(sent)] == [list(index.entries)]
+    assert read == [b'{"b": 2, "a": 1}']
+    assert "body" not in vars(index.entries[0].compared)
+
+
 @pytest.mark.parametrize(
     ("config", "recorded", "sent", "same"),
     [

@@ -109,5 +109,5 @@ def test_default_name_is_that_of_pytest_recording(name: Any, file: Any) -> None:
 )
 def test_default_path_is_that_of_pytest_recording(length: Any, serializer: Any, file: Any) -> None:
     """The file is the same too, also where the name is too long for one."""
-    path = default_path(Path("tests"), "test_chat", "test_" + "x" * (length - 5), serializer=serializer)
-    assert path == Path("tests/cassettes/test_chat") / file
+    path = default_path(Path("tests"), "test_" + "x" * (length - 5), serializer=serializer)
+    assert path == Path("tests") / file

@@ -1,0 +1,58 @@
+"""What one trace records, and into which cassettes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from pytest_llmtrace._desk import Desk
+from pytest_llmtrace.model import Exchange
+
+if TYPE_CHECKING:
+    from pytest_llmtrace.intercept import Ledger
+    from pytest_llmtrace.record import Recorder, Written
+
+__all__ = ["RecordMode", "Recordings"]
+
+RecordMode = Literal["none", "once", "new", "all"]
+
+
+class _Take(NamedTuple):
+    """The exchanges of a block, by their index."""
+
+    recorder: Recorder
+    indices: range
+
+
+class Recordings:
+    """The cassette that a trace records from its start, and those of blocks within it."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._takes: list[_Take] = []
+
+    @contextmanager
+    def block(self, ledger: Ledger, cassette: str, mode: RecordMode) -> Iterator[None]:
+        """Let a cassette answer for the length of a block, or be recorded, as the mode says."""
+        with self._desk.recording(cassette, mode) as recorder:
+            first, live = len(ledger.exchanges()), ledger.live
+            ledger.live = recorder is not None
+            try:
+                yield
+            finally:
+                ledger.live = live
+            if recorder is not None:
+                self._takes.append(_Take(recorder, range(first, len(ledger.exchanges()))))
+
+    def save(self, exchanges: Sequence[Exchange]) -> tuple[Written, ...]:
+        """Write each cassette.
+
+        Raises:
+            CassetteError: One could not be written.
+        """
+        of_blocks = {index for take in self._takes for index in take.indices}
+        found = [take.recorder.save(exchanges[index] for index in take.indices) for take in self._takes]
+        if self._desk.recorder is not None:
+            found.append(self._desk.recorder.save(one for one in exchanges if one.index not in of_blocks))
+        return tuple(written for written in found if written is not None)

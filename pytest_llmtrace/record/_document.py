@@ -1,0 +1,195 @@
+"""Recordings -> the text of a cassette, in vcrpy's form; what has not changed stays as it was, letter by letter."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pytest_llmtrace.errors import CassetteError
+from pytest_llmtrace.model import Headers, Recording, Request, Response
+from pytest_llmtrace.record._yaml import emitted, emitted_item
+from pytest_llmtrace.replay.cassette import parse
+
+__all__ = ["appended", "rewritten"]
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def rewritten(path: Path, old: bytes | None, recordings: Sequence[Recording], origin: Mapping[str, Any]) -> str:
+    """Return a cassette of these recordings.
+
+    A recording that the old file holds with the same request, status and body is left as it stands there; if that is
+    all there is, the old text comes back.
+
+    Args:
+        path: The file; its suffix says whether it is JSON.
+        old: What it holds now, None if there is none.
+        recordings: What it shall hold, scrubbed.
+        origin: What it says of itself.
+    """
+    items: list[Any] = [_item(recording) for recording in recordings]
+    before = _sections(path, old) if old is not None else None
+    if before is not None:
+        kept = _kept(before.recordings, recordings)
+        items = [item if place is None else before.items[place] for item, place in zip(items, kept, strict=True)]
+        if kept == list(range(len(before.items))):
+            return before.text
+    return _whole(path, items, origin)
+
+
+def appended(path: Path, old: bytes, recordings: Sequence[Recording]) -> str:
+    """Return the text of a cassette with these recordings after its own.
+
+    Raises:
+        CassetteError: It is written in a form that nothing can be appended to.
+    """
+    before = _sections(path, old)
+    if before is None:
+        raise CassetteError(
+            path, "new interactions cannot be appended to a file of this form; --llmtrace-record=all writes it anew"
+        )
+    if _is_json(path):
+        document = json.loads(before.text)
+        document["interactions"] += [_item(recording) for recording in recordings]
+        return _json(document)
+    new = "".join(emitted_item(_item(recording)) for recording in recordings)
+    indented = "".join(f"{before.margin}{line}" if line.strip() else line for line in new.splitlines(keepends=True))
+    return before.head + "".join(before.items) + indented + before.tail
+
+
+def _whole(path: Path, items: Sequence[Any], origin: Mapping[str, Any]) -> str:
+    if _is_json(path):
+        return _json({"llmtrace": dict(origin), "interactions": list(items), "version": 1})
+    texts = [item if isinstance(item, str) else emitted_item(item) for item in items]
+    return f"{emitted({'llmtrace': origin})}interactions:\n{''.join(texts)}version: 1\n"
+
+
+def _is_json(path: Path) -> bool:
+    return path.suffix.lower() == ".json"
+
+
+def _json(document: Any) -> str:
+    return json.dumps(document, indent=1, ensure_ascii=False, default=_base64) + "\n"
+
+
+def _base64(body: bytes) -> dict[str, str]:
+    """Return bytes, which JSON lacks, in a form that this package reads; vcrpy has none."""
+    return {"base64_string": base64.b64encode(body).decode("ascii")}
+
+
+# --- an interaction as plain values ---
+
+
+def _item(recording: Recording) -> dict[str, Any]:
+    response, failure = recording.response, recording.failure
+    item: dict[str, Any] = {"request": _request(recording.request)}
+    item["response"] = None if response is None else _response(response, None if failure is None else failure.value)
+    if response is None and failure is not None:
+        item["llmtrace"] = {"failure": failure.value}
+    return item
+
+
+def _request(request: Request) -> dict[str, Any]:
+    body = _body(request.body) if request.body else None
+    return {"method": request.method, "uri": request.url, "headers": _headers(request.headers), "body": body}
+
+
+def _response(response: Response, failure: str | None) -> dict[str, Any]:
+    item = {
+        "status": {"code": response.status, "message": response.reason},
+        "headers": _headers(response.headers),
+        "body": {"string": _body(response.body)},
+    }
+    extra: dict[str, Any] = {}
+    if response.offsets:
+        extra = {"chunks": [len(chunk) for chunk in response.chunks], "offsets": list(response.offsets)}
+    if failure is not None:
+        extra["failure"] = failure
+    return {**item, "llmtrace": extra} if extra else item
+
+
+def _headers(headers: Headers) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    names: dict[str, str] = {}
+    for name, value in headers:
+        found.setdefault(names.setdefault(name.lower(), name), []).append(value)
+    return found
+
+
+def _body(body: bytes) -> str | bytes:
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError:
+        return body
+
+
+# --- the parts of a file ---
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Sections:
+    """A file, cut before each interaction."""
+
+    text: str
+    head: str
+    items: tuple[Any, ...]
+    tail: str
+    margin: str
+    recordings: tuple[Recording, ...]
+
+
+def _sections(path: Path, content: bytes) -> _Sections | None:
+    """Cut a file; None if it cannot be read, or is not written with an interaction on lines of its own."""
+    try:
+        recordings = parse(content, path).recordings
+        text = content.decode("utf-8-sig")
+        if _is_json(path):
+            items = tuple(json.loads(text)["interactions"])
+            return _Sections(text=text, head="", items=items, tail="", margin="", recordings=recordings)
+        return _yaml_sections(text, recordings)
+    except (CassetteError, ValueError, LookupError, TypeError, yaml.YAMLError):
+        return None
+
+
+def _yaml_sections(text: str, recordings: tuple[Recording, ...]) -> _Sections | None:
+    root: Any = yaml.compose(text, Loader=_Loader)
+    sequence = next(value for key, value in root.value if key.value == "interactions")
+    if sequence.flow_style or not sequence.value:
+        return None
+    lines = text.splitlines(keepends=True)
+    starts = [item.start_mark.line for item in sequence.value]
+    margins = {lines[start].partition("-")[0] for start in starts}
+    following = [key.start_mark.line for key, value in root.value if key.start_mark.line > starts[-1]]
+    end = min(following, default=len(lines))
+    if len({*starts}) < len(starts) or len(margins) > 1 or any(margins.copy().pop().strip()):
+        return None
+    bounds = [*starts, end]
+    return _Sections(
+        text=text,
+        head="".join(lines[: starts[0]]),
+        items=tuple("".join(lines[a:b]) for a, b in pairwise(bounds)),
+        tail="".join(lines[end:]),
+        margin=margins.pop(),
+        recordings=recordings,
+    )
+
+
+def _kept(old: Sequence[Recording], new: Sequence[Recording]) -> list[int | None]:
+    """Return, for each new recording, which old one says the same; each is used once, in order."""
+    waiting: dict[Any, list[int]] = {}
+    for recording in reversed(old):
+        waiting.setdefault(_essence(recording), []).append(recording.index)
+    return [places.pop() if (places := waiting.get(_essence(recording))) else None for recording in new]
+
+
+def _essence(recording: Recording) -> Any:
+    response = recording.response
+    said = None if response is None else (response.status, response.body)
+    return replace(recording.request, headers=()), said, recording.failure

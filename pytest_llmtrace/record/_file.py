@@ -1,0 +1,96 @@
+"""Write a file so that nobody ever sees half of it, and nothing that another process has written is lost."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from pytest_llmtrace.errors import CassetteError
+
+__all__ = ["read", "write"]
+
+PATIENCE = 10.0
+"""Seconds to wait for another process that writes the file; what it has not changed for as long is taken for dead."""
+
+
+def read(path: Path) -> bytes | None:
+    """Return what a file holds, None if there is none.
+
+    Raises:
+        CassetteError: It cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise CassetteError(path, f"the file cannot be read: {error.strerror or error}") from None
+
+
+def write(path: Path, make: Callable[[bytes | None], bytes | None]) -> bool:
+    """Replace the content of a file in one step.
+
+    The unfinished file stands beside it as `.name.recording` and is made by one process at a time.
+
+    Args:
+        path: The file; its folders are made.
+        make: Gets what the file holds when nobody else can write it any more, and returns what it shall hold, or None
+            to leave it.
+
+    Returns:
+        Whether it was written.
+
+    Raises:
+        CassetteError: It could not be; the file is as it was.
+    """
+    unfinished = path.with_name(f".{path.name}.recording")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = _claimed(unfinished)
+    except OSError as error:
+        raise _failed(path, error) from None
+    try:
+        with os.fdopen(handle, "wb") as file:
+            content = make(read(path))
+            if content is None:
+                return False
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if path.exists():
+            unfinished.chmod(path.stat().st_mode & 0o7777)
+        unfinished.replace(path)
+    except OSError as error:
+        raise _failed(path, error) from None
+    else:
+        return True
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _claimed(unfinished: Path) -> int:
+    """Make the unfinished file, waiting for another process that has; what a killed one has left is taken over."""
+    waited_until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        except FileExistsError:
+            with suppress(FileNotFoundError):
+                if time.time() - unfinished.stat().st_mtime > PATIENCE:
+                    unfinished.unlink()
+                    continue
+            if time.monotonic() > waited_until:
+                raise
+            time.sleep(0.05)
+
+
+def _failed(path: Path, error: OSError) -> CassetteError:
+    if isinstance(error, FileExistsError):
+        reason, step = "another process is writing it", "record each cassette from one process only"
+    else:
+        reason, step = error.strerror or str(error), "make room or the folder writable, and record again"
+    kept = "the file is as it was" if path.exists() else "no file was made"
+    return CassetteError(path, f"the recording could not be written: {reason}; {kept}. Next: {step}")

@@ -1,0 +1,53 @@
+"""JSON laid out for people, every number and escape as it was sent."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+__all__ = ["laid_out"]
+
+_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\]:,]|[^\s{}\[\]:,"]+', re.DOTALL)
+_INDENT = "  "
+_OPENING = {"{": "}", "[": "]"}
+
+
+def laid_out(text: str) -> str:
+    """Return a JSON document with a line a value; a text that is none, as it is.
+
+    Its tokens are not read as values: 1.0 stays 1.0, and an escaped character stays escaped.
+    """
+    if text.lstrip()[:1] not in _OPENING:
+        return text
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return "".join(_lines(_TOKEN.findall(text)))
+
+
+def _lines(tokens: list[str]) -> Iterator[str]:
+    depth = 0
+    following = [*tokens[1:], ""]
+    previous = ""
+    for word, after in zip(tokens, following, strict=True):
+        if word in {"}", "]"}:
+            depth -= 1
+            if previous not in _OPENING:
+                yield _break(depth)
+            yield word
+        elif word in _OPENING:
+            depth += 1
+            yield word
+            if after != _OPENING[word]:
+                yield _break(depth)
+        elif word == ",":
+            yield "," + _break(depth)
+        else:
+            yield ": " if word == ":" else word
+        previous = word
+
+
+def _break(depth: int) -> str:
+    return "\n" + _INDENT * depth

@@ -1,0 +1,87 @@
+"""A response as it is written: decoded, so that it can be read, with its chunks where they were."""
+
+from __future__ import annotations
+
+import importlib
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from pytest_llmtrace.model import Response
+from pytest_llmtrace.replay.payload import header
+
+__all__ = ["plain"]
+
+Decode = Callable[[bytes], bytes]
+
+
+def plain(response: Response) -> Response:
+    """Return a response without its content encoding, chunk by chunk; as it is where the encoding is not known."""
+    encoding = (header(response.headers, "content-encoding") or "identity").strip().lower()
+    if encoding == "identity":
+        return response
+    decoder = _decoder(encoding)
+    if decoder is None:
+        return response
+    try:
+        chunks = [decoder(chunk) for chunk in response.chunks]
+    except Exception:  # noqa: BLE001 - each library has errors of its own; the body is not what it says it is
+        return response
+    headers = tuple(line for line in response.headers if line[0].lower() != "content-encoding")
+    return replace(response, headers=headers, **_without_empty(chunks, response.offsets))
+
+
+def _without_empty(chunks: list[bytes], offsets: tuple[float, ...] | None) -> dict[str, Any]:
+    """Leave out chunks that were not enough to decode anything."""
+    kept = [index for index, chunk in enumerate(chunks) if chunk]
+    return {
+        "chunks": tuple(chunks[index] for index in kept),
+        "offsets": None if offsets is None else tuple(offsets[index] for index in kept),
+    }
+
+
+def _decoder(encoding: str) -> Decode | None:
+    """Return a decoder of an encoding. A client that accepts brotli or zstandard has the library that decodes it."""
+    match encoding:
+        case "gzip" | "x-gzip":
+            return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress
+        case "deflate":
+            return _Deflate().decompress
+        case "br":
+            return _brotli()
+        case "zstd":
+            module = _imported("zstandard")
+            return None if module is None else module.ZstdDecompressor().decompressobj().decompress
+        case _:
+            return None
+
+
+class _Deflate:
+    """Deflate travels with and without zlib's header; the first byte tells."""
+
+    def __init__(self) -> None:
+        self._stream: Any = None
+
+    def decompress(self, chunk: bytes) -> bytes:
+        if self._stream is None and chunk:
+            has_header = chunk[0] & 0x0F == 8  # noqa: PLR2004 - RFC 1950: compression method 8
+            self._stream = zlib.decompressobj(zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS)
+        found: bytes = self._stream.decompress(chunk) if chunk else b""
+        return found
+
+
+def _brotli() -> Decode | None:
+    module = _imported("brotli") or _imported("brotlicffi")
+    if module is None:
+        return None
+    stream = module.Decompressor()
+    decode: Decode = getattr(stream, "process", None) or stream.decompress
+    return decode
+
+
+def _imported(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None

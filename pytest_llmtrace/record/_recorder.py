@@ -1,0 +1,158 @@
+"""Record what went to the network into one cassette."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from pytest_llmtrace.errors import CassetteError, UsageError
+from pytest_llmtrace.model import Exchange, Recording
+from pytest_llmtrace.record._document import appended, rewritten
+from pytest_llmtrace.record._file import read, write
+from pytest_llmtrace.record._scrubbing import Scrubber
+from pytest_llmtrace.record._take import taken
+from pytest_llmtrace.replay.cassette import default_label, parse
+from pytest_llmtrace.replay.settings import ReplaySettings
+
+__all__ = ["Recorder", "Written"]
+
+Mode = Literal["once", "new", "all"]
+_NAMED = ("pytest-llmtrace", "openai", "anthropic", "httpx", "httpx2")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """What became of a recording.
+
+    Attributes:
+        path: The file.
+        label: The same as reports name it.
+        what: `wrote`, `appended to` or `unchanged`.
+        recordings: How many interactions were recorded.
+        scrubbed: How often something was taken out, by place.
+    """
+
+    path: Path
+    label: str
+    what: Literal["wrote", "appended to", "unchanged"]
+    recordings: int
+    scrubbed: Mapping[str, int] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        things = f"{self.recordings} interaction{'' if self.recordings == 1 else 's'}"
+        out = ", ".join(f"{place} ({n})" if n > 1 else place for place, n in sorted(self.scrubbed.items()))
+        return f"{self.what} {self.label}: {things}; scrubbed: {out or 'nothing'}"
+
+
+class Recorder:
+    """Records into a cassette, when it is told that all went well.
+
+    Args:
+        path: The file.
+        mode: `once` and `all` write it anew, `new` appends.
+        settings: What `read_config` has read of the configuration.
+        config: The configuration itself.
+    """
+
+    def __init__(self, path: Path, *, mode: Mode, settings: ReplaySettings, config: Mapping[str, Any]) -> None:
+        self.path = path
+        self.mode = mode
+        self._scrubber = Scrubber(settings, config)
+        self._before = read(path)
+
+    def save(self, exchanges: Iterable[Exchange]) -> Written | None:
+        """Write what went to the network.
+
+        Returns:
+            What was written, None if nothing went there.
+
+        Raises:
+            CassetteError: It could not be written, or another process has recorded into this file meanwhile; the file
+                is as it was.
+        """
+        recordings, places = self._scrubbed(exchanges)
+        if not recordings:
+            return None
+        changed = write(self.path, lambda found: self._content(found, recordings))
+        what: Any = "unchanged" if not changed else "appended to" if self.mode == "new" and self._before else "wrote"
+        return Written(
+            path=self.path.absolute(),
+            label=default_label(self.path),
+            what=what,
+            recordings=len(recordings),
+            scrubbed=places,
+        )
+
+    def _scrubbed(self, exchanges: Iterable[Exchange]) -> tuple[list[Recording], Counter[str]]:
+        recordings: list[Recording] = []
+        places = Counter[str]()
+        for exchange in exchanges:
+            recording = taken(exchange)
+            scrubbed = None if recording is None else self._scrubber.scrubbed(recording)
+            if scrubbed is not None:
+                recordings.append(replace(scrubbed.recording, index=len(recordings)))
+                places += scrubbed.places
+        return recordings, places
+
+    def _content(self, found: bytes | None, recordings: list[Recording]) -> bytes | None:
+        if self.mode == "new" and found:
+            text = appended(self.path, found, recordings)
+        elif found != self._before:
+            raise CassetteError(
+                self.path,
+                "another process has written this file since the recording began; it was left as it is. "
+                "Next: record each cassette from one process and one test only",
+            )
+        else:
+            text = rewritten(self.path, found, recordings, {**self._said_before(found), **_origin()})
+        content = text.encode("utf-8")
+        if content == found:
+            return None
+        self._prove(content, recordings)
+        return content
+
+    def _said_before(self, content: bytes | None) -> Mapping[str, Any]:
+        """Return what the file has said of itself, notes of people among it."""
+        try:
+            return parse(content, self.path).origin if content else {}
+        except CassetteError:
+            return {}
+
+    def _prove(self, content: bytes, recordings: list[Recording]) -> None:
+        """Read back what is about to be written: the requests, replies and failures are those that were recorded."""
+        last = parse(content, self.path).recordings[-len(recordings) :]
+        for read_back, recorded in zip(last, recordings, strict=True):
+            if _essence(read_back) != _essence(recorded):
+                raise UsageError(
+                    f"{self.path}: {recorded.request.method} {recorded.request.url} does not read back as it was "
+                    "recorded, so nothing was written. This is a defect of pytest-llmtrace; please report it"
+                )
+
+
+def _essence(recording: Recording) -> Any:
+    response = recording.response
+    said = None if response is None else (response.status, response.body)
+    request = recording.request
+    return request.method, request.url, request.body, said, recording.failure
+
+
+def _origin() -> dict[str, Any]:
+    versions = [f"{name} {found}" for name in _NAMED if (found := _version(name))]
+    return {
+        "origin": "recorded",
+        "recorded_at": datetime.now(UTC).date().isoformat(),
+        "with": ", ".join([*versions, f"Python {platform.python_version()}"]),
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

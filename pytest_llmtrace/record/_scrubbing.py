@@ -1,0 +1,199 @@
+"""What must not be written, taken out; what is written, made readable.
+
+First the user's filters and functions in vcrpy's order and with vcrpy's own filters, then what `replay.scrub` knows.
+The comparison of replay leaves the same things out, or a scrubbed request would no longer match its own recording.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
+from typing import Any
+
+from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.model import Headers, Recording, Request, Response
+from pytest_llmtrace.record._layout import laid_out
+from pytest_llmtrace.record._plain import plain
+from pytest_llmtrace.replay import scrub
+from pytest_llmtrace.replay.hooks import concealed, filtered, filtered_response
+from pytest_llmtrace.replay.settings import ReplaySettings
+from pytest_llmtrace.secrets.urls import hits_in_url
+
+__all__ = ["Scrubbed", "Scrubber"]
+
+# Said again by the address, by the body, or about the connection only.
+_OF_TRANSPORT = frozenset({"accept-encoding", "connection", "content-length", "host", "transfer-encoding"})
+_VCR_FILTERS = {
+    "filter_headers": "replace_headers",
+    "filter_query_parameters": "replace_query_parameters",
+    "filter_post_data_parameters": "replace_post_data_parameters",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scrubbed:
+    """A recording as it may be written, and the places that something was taken out of."""
+
+    recording: Recording
+    places: Counter[str] = field(default_factory=Counter)
+
+
+class Scrubber:
+    """Scrubs recordings.
+
+    Args:
+        settings: What `read_config` has read of the configuration.
+        config: The configuration itself, for what matters to recording only: the replacements of its filters.
+
+    Raises:
+        UsageError: vcrpy cannot filter as the configuration says.
+    """
+
+    def __init__(self, settings: ReplaySettings, config: Mapping[str, Any]) -> None:
+        self._settings = settings
+        self._filters = tuple(_filters(config))
+
+    def scrubbed(self, recording: Recording) -> Scrubbed | None:
+        """Return a recording as it may be written; None if a function of the user's drops it."""
+        request = filtered(recording.request, self._settings, first=self._filters)
+        if request is None:
+            return None
+        response = recording.response
+        if response is not None:
+            response = filtered_response(response, self._settings)
+            if response is None:
+                return None
+        recording = concealed(replace(recording, request=request, response=response), self._settings)
+        places: Counter[str] = Counter()
+        written = replace(
+            recording,
+            request=_request(recording.request, places),
+            response=None if recording.response is None else _response(recording.response, places),
+        )
+        return Scrubbed(recording=written, places=places)
+
+
+def _filters(config: Mapping[str, Any]) -> Iterator[Callable[[Any], Any]]:
+    """Return vcrpy's filters as the configuration names them."""
+    if not any(config.get(name) for name in _VCR_FILTERS):
+        return
+    from vcr import filters  # type: ignore[import-untyped]
+
+    for name, function in _VCR_FILTERS.items():
+        entries = config.get(name)
+        if entries:
+            pairs = [entry if isinstance(entry, tuple | list) else (entry, None) for entry in entries]
+            yield _filter(name, getattr(filters, function), [tuple(pair) for pair in pairs], config)
+
+
+def _filter(
+    name: str, function: Callable[..., Any], pairs: Sequence[Any], config: Mapping[str, Any]
+) -> Callable[[Any], Any]:
+    options = {"recursive": True} if "post" in name and config.get("filter_nested_post_data_parameters") else {}
+
+    def apply(request: Any) -> Any:
+        try:
+            return function(request, pairs, **options)
+        except TypeError as error:
+            raise UsageError(f"vcr_config[{name!r}]: this vcrpy cannot do that: {error}") from error
+
+    return apply
+
+
+# --- the parts of a message ---
+
+
+def _request(request: Request, places: Counter[str]) -> Request:
+    body, _ = _body(request.body, (), "request body", places)
+    return Request(
+        method=request.method,
+        url=_url(request.url, places),
+        headers=_headers(_kept(request.headers, _OF_TRANSPORT), "request header", places),
+        body=body,
+    )
+
+
+def _response(response: Response, places: Counter[str]) -> Response:
+    response = plain(response)
+    headers = _kept(response.headers, scrub.VOLATILE_HEADERS)
+    lengths = tuple(map(len, response.chunks))
+    body, lengths = _body(response.body, lengths, "response body", places)
+    chunks, at = [], 0
+    for length in lengths:
+        chunks.append(body[at : at + length])
+        at += length
+    offsets = response.offsets
+    if offsets is not None and len(offsets) != len(chunks):  # laid out, so one chunk: it was there with the last
+        offsets = offsets[-1:]
+    return replace(
+        response,
+        headers=_with_length(_headers(headers, "response header", places), len(body)),
+        chunks=tuple(chunks),
+        offsets=offsets and tuple(round(offset, 4) for offset in offsets),
+    )
+
+
+def _headers(headers: Headers, what: str, places: Counter[str]) -> Headers:
+    kept = []
+    for name, value in headers:
+        secret = scrub.is_secret_header(name)
+        changes = () if secret else scrub.edits(value)
+        if secret or changes:
+            places[f"{what} {name.lower()}"] += 1
+        kept.append((name, scrub.MASK if secret else scrub.applied(value, changes)))
+    return tuple(kept)
+
+
+def _kept(headers: Headers, dropped: frozenset[str]) -> Headers:
+    return tuple(line for line in headers if line[0].lower() not in dropped)
+
+
+def _with_length(headers: Headers, length: int) -> Headers:
+    return tuple((name, str(length) if name.lower() == "content-length" else value) for name, value in headers)
+
+
+def _url(url: str, places: Counter[str]) -> str:
+    for hit in hits_in_url(url):
+        places[hit.place or "url"] += 1
+    return scrub.scrubbed_url(url)
+
+
+def _body(body: bytes, lengths: Sequence[int], what: str, places: Counter[str]) -> tuple[bytes, tuple[int, ...]]:
+    """Scrub a body and lay it out; return it with the lengths of its chunks as they are then."""
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        return body, tuple(lengths)
+    changes = scrub.edits(text)
+    if changes:
+        places[what] += len(changes)
+        lengths = _moved(lengths, text, changes)
+        text = scrub.applied(text, changes)
+    shown = laid_out(text).encode("utf-8")
+    if lengths and len(shown) != sum(lengths):
+        lengths = (len(shown),)
+    return shown, tuple(lengths)
+
+
+def _moved(lengths: Sequence[int], text: str, changes: Sequence[scrub.Edit]) -> tuple[int, ...]:
+    """Return the lengths of chunks after edits. A chunk that ends within an edit ends after it."""
+    edits = []  # in bytes: where each edit starts and ends, and how much longer the text is after it
+    position = at = shift = 0
+    for change in changes:
+        start = at + len(text[position : change.start].encode("utf-8"))
+        at = start + len(text[change.start : change.end].encode("utf-8"))
+        position = change.end
+        shift += len(change.text.encode("utf-8")) - (at - start)
+        edits.append((start, at, shift))
+    ends, index, shift = [], 0, 0
+    for end in accumulate(lengths):
+        moved = end
+        while index < len(edits) and edits[index][0] < end:
+            moved = max(moved, edits[index][1])
+            shift = edits[index][2]
+            index += 1
+        last = max(moved, edits[index - 1][1]) if index else moved
+        ends.append(last + shift)
+    return tuple(after - before for before, after in zip([0, *ends], ends, strict=False))

@@ -1,0 +1,34 @@
+"""Exchange -> recording: what went over the wire, also where it broke off."""
+
+from __future__ import annotations
+
+from pytest_llmtrace import wire
+from pytest_llmtrace.model import Exchange, Failure, Recording, StreamEnd
+
+__all__ = ["taken"]
+
+# By the names that httpx and httpx2 give their exceptions. What else breaks a connection looks like a disconnect.
+_FAILURES = {
+    "ConnectError": Failure.CONNECT_ERROR,
+    "ConnectTimeout": Failure.CONNECT_TIMEOUT,
+    "PoolTimeout": Failure.CONNECT_TIMEOUT,
+    "ReadTimeout": Failure.READ_TIMEOUT,
+    "WriteTimeout": Failure.READ_TIMEOUT,
+}
+
+
+def taken(exchange: Exchange) -> Recording | None:
+    """Return what is recorded of an exchange; None if it was not sent to the network, or not to be recorded."""
+    if not exchange.live:
+        return None
+    return Recording(
+        index=exchange.index, request=exchange.request, response=exchange.response, failure=_failure(exchange)
+    )
+
+
+def _failure(exchange: Exchange) -> Failure | None:
+    if exchange.stream_end is StreamEnd.EXHAUSTED:
+        return None
+    if exchange.failure is None:  # Closed by the client, or never read to the end; SDKs stop after the last event.
+        return None if exchange.response is not None and wire.is_whole(exchange.response) else Failure.ABORTED
+    return _FAILURES.get(exchange.failure.partition(":")[0], Failure.DISCONNECT)

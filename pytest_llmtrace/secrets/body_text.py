@@ -1,0 +1,224 @@
+"""What is secret or personal in the text of a body, each with its exact place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, NamedTuple, Protocol
+from urllib.parse import unquote_plus
+
+from pytest_llmtrace.secrets.json_text import Unescaped, json_strings, parsed
+from pytest_llmtrace.secrets.names import FIELD_NAMES, MASK, PERSON, is_mask, is_secret_field
+from pytest_llmtrace.secrets.percent import Unquoted
+from pytest_llmtrace.secrets.personal import is_personal_field, personal_in
+from pytest_llmtrace.secrets.shapes import is_stand_in, shapes_in
+
+__all__ = ["FORM", "Hit", "Steps", "alarming", "hits_in_body", "hits_in_text", "hits_in_value", "moved"]
+
+Steps = tuple[str | int, ...]
+
+
+class Hit(NamedTuple):
+    """A part of a text that should not be in a file.
+
+    `by` says how it was told: by the name of its `field`, by its looks (`shape`), as `personal` data, or as the `user`
+    in front of a URL's host.
+    """
+
+    start: int
+    end: int
+    place: str
+    by: Literal["field", "shape", "personal", "user"]
+    what: str
+    value: str
+    """What was found, without the escapes that it has in the text. Never printed."""
+    stands_in: bool = False
+    """Whether it only stands in for a secret or a person, as `"api_key": "none"` and `jane@example.com` do: taken out
+    of what is written, since the place is one for secrets, and not worth an alarm."""
+
+
+class _Decoded(Protocol):
+    value: str
+
+    def span(self, start: int, end: int) -> tuple[int, int]: ...
+
+
+_WORD = r"(?:[^\s=&{}\[\]<>\"]++|" + f"{re.escape(MASK)}|{re.escape(PERSON)})*+"
+FORM = rf"(?=[^=]){_WORD}={_WORD}(?:&(?=[^=]){_WORD}={_WORD})*+"
+"""A form, which stays one when something is taken out of it."""
+
+_FORM = re.compile(FORM)
+_PAIR = re.compile(r"([^=&]+)=([^&]*)")
+_BOUNDARY = re.compile(r"--([^\r\n]{1,200}?)\r?\n(?i:content-)")
+_PART_NAME = re.compile(r';\s*+name="([^"]*)"', re.IGNORECASE)
+_GAP = re.compile(r"\r?\n\r?\n")
+_LINE = re.compile(r"(data: ?)?([^\r\n]+)")
+_STREAM_START = re.compile(r"\s*+(?:data|event|id|retry)?:")
+# A field within a text, as in a cut-off or quoted JSON text, or in the query of a URL.
+_NAMED = re.compile(
+    rf"""(?x)
+      "{FIELD_NAMES}(?P<slashes>\\{{0,7}})"\s*+:\s*+(?P=slashes)"(?P<quoted>[^"\\\r\n]++)
+    | (?:^|(?<=[?&]))(?P<name>{FIELD_NAMES})=(?P<query>(?=[A-Za-z._~%+/=-]*+\d)[A-Za-z0-9._~%+/=-]{{8,}}+)
+    """
+)
+_NESTED = 6
+_SHORTEST = 6
+"""`a@b.co`: what is shorter tells of nobody."""
+
+
+def hits_in_body(text: str) -> Iterator[Hit]:
+    """Yield what is found in a body, in order; its form is told from the text alone."""
+    if (value := parsed(text)) is not None:
+        yield from _in_json(text, value, "", _NESTED)
+    elif _STREAM_START.match(text) and "data:" in text:
+        yield from _in_stream(text)
+    elif text.startswith("--") and (boundary := _BOUNDARY.match(text)):
+        yield from _in_parts(text, boundary[1])
+    elif _FORM.fullmatch(text):
+        yield from _in_form(text)
+    elif text.lstrip()[:1] in {"{", "["}:  # JSON lines, or JSON that is cut off
+        yield from _in_stream(text)
+    else:
+        yield from _nested(text, "", 0)
+
+
+def hits_in_text(text: str, place: str = "") -> Iterator[Hit]:
+    """Yield what is told by its looks, in order; nothing that is a part of something before it."""
+    if len(text) < _SHORTEST:
+        return
+    end = 0
+    for hit in sorted(_by_looks(text, place), key=lambda hit: (hit.start, -hit.end)):
+        if hit.end > end:
+            yield hit
+            end = hit.end
+
+
+def _by_looks(text: str, place: str) -> Iterator[Hit]:
+    for found in _NAMED.finditer(text):
+        group = found.lastgroup or ""
+        if not is_mask(found[group]):
+            yield _by_name(*found.span(group), place, "a field that is secret by its name", found[group])
+    for start, end, looks_like in shapes_in(text):
+        yield Hit(start, end, place, "shape", looks_like, text[start:end])
+    for start, end, what, value, is_nobody in personal_in(text):
+        yield Hit(start, end, place, "personal", what, value, is_nobody)
+
+
+def _by_name(start: int, end: int, place: str, what: str, value: str) -> Hit:
+    return Hit(start, end, place, "field", what, value, is_stand_in(value))
+
+
+def hits_in_value(value: str, steps: Steps, *, of_error: bool = False, prefix: str = "") -> Iterator[Hit]:
+    """Yield what is found in a string of a body that is JSON; places are those in the string.
+
+    Args:
+        value: The string.
+        steps: The keys and positions that lead to it.
+        of_error: Whether the body tells of an error.
+        prefix: What comes before the place.
+    """
+    yield from _in_value(value, steps, prefix, _NESTED, of_error=of_error)
+
+
+def alarming(hits: Iterable[Hit]) -> Iterator[Hit]:
+    """Leave out what only stands in for a secret or a person."""
+    return (hit for hit in hits if not hit.stands_in)
+
+
+def moved(part: _Decoded, hits: Iterator[Hit]) -> Iterator[Hit]:
+    """Return the hits in a decoded part where they stand in the whole."""
+    for hit in hits:
+        start, end = part.span(hit.start, hit.end)
+        yield hit._replace(start=start, end=end)
+
+
+def _in_json(text: str, value: Any, prefix: str, depth: int) -> Iterator[Hit]:
+    of_error = isinstance(value, dict) and "error" in value
+    for string in json_strings(text):
+        if string.is_key:
+            if len(string.raw) >= _SHORTEST:
+                yield from moved(string, hits_in_text(string.value, f"{prefix}{_path(string.steps)}, a key"))
+        else:
+            yield from moved(string, _in_value(string.value, string.steps, prefix, depth, of_error=of_error))
+
+
+def _in_value(value: str, steps: Steps, prefix: str, depth: int, *, of_error: bool) -> Iterator[Hit]:
+    key = steps[-1] if steps else None
+    if isinstance(key, str) and is_secret_field(key):
+        if not is_mask(value):
+            yield _by_name(0, len(value), f"{prefix}{_path(steps)}", f"the field {key}", value)
+    # In JSON that is itself a string, such a field is an application's own.
+    elif depth == _NESTED and is_personal_field(steps, value, of_error=of_error):
+        what = "the id of a user or an account"
+        yield Hit(0, len(value), f"{prefix}{_path(steps)}", "personal", what, value)
+    elif len(value) >= _SHORTEST:
+        yield from _nested(value, f"{prefix}{_path(steps)}", depth)
+
+
+def _nested(value: str, place: str, depth: int) -> Iterator[Hit]:
+    """Look into JSON that travels as a string, such as a tool call's arguments, or into a text that quotes some."""
+    if depth and (inner := parsed(value)) is not None:
+        yield from _in_json(value, inner, f"{place} ", depth - 1)
+    elif "\\" not in value:
+        yield from hits_in_text(value, place)
+    else:  # JSON that is cut off or quoted, or backslashes of their own, as in C:\Users.
+        plain = Unescaped(value)
+        both = {*hits_in_text(value, place), *moved(plain, hits_in_text(plain.value, place))}
+        yield from sorted(both)
+
+
+def _in_stream(text: str) -> Iterator[Hit]:
+    number = -1
+    for line in _LINE.finditer(text):
+        place = ""
+        if line[1] is not None:
+            number += 1
+            place = f"event {number}"
+        content = Unescaped("", line.start(2))  # Nothing is to be decoded: it moves only.
+        if (value := parsed(line[2])) is not None:
+            yield from moved(content, _in_json(line[2], value, f"{place} ".lstrip(), _NESTED))
+        else:
+            yield from moved(content, _nested(line[2], place, 0))
+
+
+def _in_parts(text: str, boundary: str) -> Iterator[Hit]:
+    at = 0
+    for part in text.split(f"--{boundary}"):
+        gap = _GAP.search(part)
+        head = part[: gap.start()] if gap else part
+        found = _PART_NAME.search(head)
+        field = found[1] if found else ""
+        yield from moved(Unescaped("", at), hits_in_text(head, f"part {field}".rstrip()))
+        if gap:
+            content = part[gap.end() :].removesuffix("\n").removesuffix("\r")
+            yield from moved(Unescaped("", at + gap.end()), _named(field, content, f"part {field}".rstrip()))
+        at += len(part) + len(boundary) + 2
+
+
+def _in_form(text: str) -> Iterator[Hit]:
+    for pair in _PAIR.finditer(text):
+        name = unquote_plus(pair[1])
+        content = Unquoted(pair[2], pair.start(2), plus=True)
+        yield from moved(content, _named(name, content.value, f"field {name}"))
+
+
+def _named(name: str, value: str, place: str) -> Iterator[Hit]:
+    if not is_secret_field(name):
+        yield from _nested(value, place, _NESTED - 1)
+    elif not is_mask(value):
+        yield _by_name(0, len(value), place, f"the field {name}", value)
+
+
+_SIMPLE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+
+
+def _path(steps: Steps) -> str:
+    parts = ["$"]
+    for step in steps:
+        if isinstance(step, int):
+            parts.append(f"[{step}]")
+        elif next(hits_in_text(step), None) is not None:
+            parts.append("[…]")
+        else:
+            parts.append(f".{step}" if _SIMPLE.fullmatch(step) else f"[{step!r}]")
+    return "".join(parts)

@@ -1,0 +1,127 @@
+"""What is secret by its name, and what stands in a file in the place of what was taken out.
+
+The names are those found in published cassettes.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BODY_FIELDS",
+    "FIELD_NAMES",
+    "MASK",
+    "PERSON",
+    "QUERY_PARAMETERS",
+    "REQUEST_HEADERS",
+    "RESPONSE_HEADERS",
+    "VOLATILE_HEADERS",
+    "is_mask",
+    "is_secret_field",
+    "is_secret_header",
+    "is_secret_parameter",
+    "may_hold_secret_field",
+]
+
+MASK = "[secret]"
+PERSON = "[removed]"
+
+REQUEST_HEADERS = frozenset(
+    {
+        "amz-sdk-invocation-id",
+        "api-key",
+        "authorization",
+        "baggage",
+        "cookie",
+        "dd-api-key",
+        "openai-organization",
+        "openai-project",
+        "proxy-authorization",
+        "traceparent",
+        "tracestate",
+        "x-amz-date",
+        "x-amz-security-token",
+        "x-api-key",
+        "x-goog-api-key",
+        "x-provider-api-key",
+    }
+)
+"""In lower case. Trace context is no secret, but new on every run."""
+
+RESPONSE_HEADERS = frozenset(
+    {
+        "anthropic-organization-id",
+        "apim-request-id",
+        "openai-organization",
+        "openai-project",
+        "request-id",
+        "set-cookie",
+        "x-amz-cf-id",
+        "x-amz-id-2",
+        "x-amzn-requestid",
+        "x-amzn-trace-id",
+        "x-litellm-key-spend",
+        "x-litellm-model-api-base",
+        "x-ms-client-request-id",
+        "x-ms-request-id",
+        "x-request-id",
+    }
+)
+
+VOLATILE_HEADERS = frozenset(
+    {
+        "age",
+        "alt-svc",
+        "cf-cache-status",
+        "cf-ray",
+        "connection",
+        "keep-alive",
+        "nel",
+        "report-to",
+        "server-timing",
+        "strict-transport-security",
+        "transfer-encoding",
+        "via",
+        "x-cloud-trace-context",
+        "x-envoy-upstream-service-time",
+    }
+)
+"""Of responses: what the way has added, new on every run, and of no use to anybody who reads the reply."""
+
+_COPIED = "llm_provider-"
+"""What LiteLLM Proxy puts before the names of its upstream's headers."""
+
+QUERY_PARAMETERS = frozenset({"access_token", "api_key", "key", "token"})
+
+BODY_FIELDS = frozenset({"accesstoken", "apikey", "assertion", "clientsecret", "idtoken", "refreshtoken"})
+"""Without `_`, `-` and capitals: `api_key`, `apiKey` and `API-KEY` are one name."""
+
+FIELD_NAMES = r"(?i:api[_-]?key|client[_-]?secret|(?:refresh|access|id)[_-]?token|assertion)"
+"""The same names, to search a text that is neither JSON nor a form."""
+
+_ENDS_OF_FIELDS = (b'key"', b'token"', b'secret"', b'assertion"')
+
+
+def is_secret_header(name: str) -> bool:
+    """Tell whether a header, of a request or a response, is left out."""
+    name = name.lower().removeprefix(_COPIED)
+    return name in REQUEST_HEADERS or name in RESPONSE_HEADERS
+
+
+def is_secret_parameter(name: str) -> bool:
+    """Tell whether a query parameter is secret."""
+    return name.lower() in QUERY_PARAMETERS
+
+
+def is_secret_field(name: str) -> bool:
+    """Tell whether a field of a JSON or form body is secret."""
+    return name.replace("_", "").replace("-", "").lower() in BODY_FIELDS
+
+
+def is_mask(value: str) -> bool:
+    """Tell whether a value has been taken out already, or there is none."""
+    return value.strip() in {"", MASK, PERSON}
+
+
+def may_hold_secret_field(body: bytes) -> bool:
+    """Tell cheaply whether a JSON body needs a look for secret fields."""
+    lower = body.lower()
+    return any(end in lower for end in _ENDS_OF_FIELDS)

@@ -1,0 +1,243 @@
+"""What a secret looks like, what only stands in for one, and how one is shown.
+
+`replay.scrub.mask_text` masks generously, since it masks what is printed. Here an alarm has a price: somebody reads it,
+and recordings are changed by it. So a shape is a provider's own, with the length that its keys have, and what says of
+itself that it is none (`sk-test`, `REDACTED`, `AKIAIOSFODNN7EXAMPLE`) is left alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from string import ascii_lowercase, ascii_uppercase
+from typing import NamedTuple
+
+from pytest_llmtrace.secrets.names import MASK
+
+__all__ = ["Shape", "is_stand_in", "masked", "shapes_in", "shown"]
+
+
+class Shape(NamedTuple):
+    """A part of a text that looks like a secret, and what it looks like."""
+
+    start: int
+    end: int
+    looks_like: str
+
+
+_SHAPES = {
+    "an Anthropic key": r"sk-ant-[a-z]{2,8}\d{0,2}-[A-Za-z0-9_-]{16,}",
+    "an OpenRouter key": r"sk-or-(?:v\d-)?[A-Za-z0-9]{24,}",
+    "an OpenAI key": r"sk-(?:proj|svcacct|admin|None)-[A-Za-z0-9_-]{16,}",
+    "a Langfuse key": r"[sp]k-lf-[0-9a-f-]{30,}",
+    "a masked OpenAI key": r"sk-[A-Za-z0-9_-]{0,24}\*{3,}[A-Za-z0-9_*-]*",
+    "a provider's key": r"sk-[A-Za-z0-9_-]{20,}",
+    "an OpenAI Realtime secret": r"ek_[A-Za-z0-9]{16,}",
+    "an OpenAI session": r"sess-[A-Za-z0-9]{30,}",
+    "a Groq key": r"gsk_[A-Za-z0-9]{32,}",
+    "an xAI key": r"xai-[A-Za-z0-9]{40,}",
+    "a Perplexity key": r"pplx-[A-Za-z0-9]{32,}",
+    "a Hugging Face token": r"hf_[A-Za-z0-9]{30,}",
+    "a Cerebras key": r"csk-[a-z0-9]{32,}",
+    "an NVIDIA key": r"nvapi-[A-Za-z0-9_-]{40,}",
+    "a Fireworks key": r"fw_[A-Za-z0-9]{20,}",
+    "a Replicate token": r"r8_[A-Za-z0-9]{30,}",
+    "a Together key": r"tgp_v1_[A-Za-z0-9_-]{30,}",
+    "a Logfire token": r"pylf_v\d_[a-z]{2,}_[A-Za-z0-9]{20,}",
+    "a Google key": r"AIza[A-Za-z0-9_-]{35}",
+    "a Google access token": r"ya29\.[A-Za-z0-9_-]{20,}",
+    "an AWS key id": r"A[KS]IA[A-Z0-9]{16}(?![A-Za-z0-9])",
+    "a JSON web token": r"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{10,}",
+    "a GitHub token": r"gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{40,}",
+    "a Slack token": r"xox[abeoprs]-[A-Za-z0-9-]{16,}",
+    "a Stripe key": r"[rs]k_live_[A-Za-z0-9]{16,}",
+    "a private key": r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----[A-Za-z0-9+/=\s]*+",
+    "a bearer token": r"(?i:bearer)\ {1,8}[A-Za-z0-9._~+/=-]{20,}",
+    "a key that was refused": r"(?<=(?i:api key provided: ))[^\s\"\\]{0,200}[^\s\"\\.]",
+}
+_NAMES = tuple(_SHAPES)
+_ANY = re.compile(r"(?<![A-Za-z0-9_-])(?:" + "|".join(f"({shape})" for shape in _SHAPES.values()) + ")")
+_LOOSE = "a provider's key"
+
+# The part of a key that tells the provider and nothing else.
+_PREFIX = re.compile(r"sk-|pk-|[A-Za-z]{2,5}_|xai-|pplx-|csk-|nvapi-|AIza|A[KS]IA|eyJ|xox[a-z]-|(?i:bearer|basic)\s")
+
+_WORDS = frozenset(
+    [
+        "a",
+        "an",
+        "and",
+        "any",
+        "anything",
+        "anthropic",
+        "api",
+        "apikey",
+        "asia",
+        "akia",
+        "auth",
+        "azure",
+        "aws",
+        "bad",
+        "bar",
+        "basic",
+        "baz",
+        "bearer",
+        "bot",
+        "changeme",
+        "cookie",
+        "csk",
+        "demo",
+        "dummy",
+        "ek",
+        "empty",
+        "fake",
+        "filtered",
+        "foo",
+        "foobar",
+        "fw",
+        "ghp",
+        "google",
+        "groq",
+        "gsk",
+        "here",
+        "hf",
+        "hidden",
+        "id",
+        "in",
+        "insert",
+        "invalid",
+        "is",
+        "key",
+        "litellm",
+        "lm",
+        "local",
+        "localhost",
+        "lorem",
+        "me",
+        "masked",
+        "missing",
+        "mistral",
+        "mock",
+        "mocked",
+        "my",
+        "nil",
+        "no",
+        "none",
+        "not",
+        "null",
+        "of",
+        "offline",
+        "ollama",
+        "openai",
+        "openrouter",
+        "or",
+        "org",
+        "organization",
+        "our",
+        "own",
+        "pk",
+        "placeholder",
+        "project",
+        "proj",
+        "pytest",
+        "random",
+        "real",
+        "redacted",
+        "removed",
+        "replace",
+        "sample",
+        "sanitized",
+        "scrubbed",
+        "secret",
+        "session",
+        "sk",
+        "some",
+        "string",
+        "super",
+        "test",
+        "testing",
+        "tests",
+        "the",
+        "this",
+        "to",
+        "token",
+        "unit",
+        "unset",
+        "unused",
+        "user",
+        "v",
+        "value",
+        "vcr",
+        "with",
+        "wrong",
+        "x",
+        "xai",
+        "xx",
+        "xxx",
+        "xxxx",
+        "your",
+    ]
+)
+
+
+def _begins(text: str) -> str:
+    """Return a pattern for however much of a text."""
+    return "".join(f"(?:{letter}" for letter in text) + ")?" * len(text)
+
+
+_SAYS_SO = re.compile(
+    r"(?i)redacted|example|placeholder|scrubbed|dummy|sanitized|filtered|changeme|not-?a-?real|foobar|fake[-_]|[-_]fake"
+    r"|[-_]test[-_]|(?<![a-z])x{3,}(?![a-z])|x{5,}"
+)
+# Nobody's key counts up, but a key with other parts may.
+_COUNTING = re.compile(
+    f"0?12345{_begins('67890')}|"
+    + "|".join(f"{letters[:6]}{_begins(letters[6:])}" for letters in (ascii_lowercase, ascii_uppercase))
+)
+_BRACKETED = re.compile(r"\[[^\]]*\]|<[^>]*>|\{+[^}]*\}+|\$\{?\w+\}?|%\w+%")
+_WORD = re.compile(r"[A-Za-z]+")
+_LONGEST_NUMBER = 5
+
+
+def shapes_in(text: str) -> Iterator[Shape]:
+    """Yield what looks like a secret in a text, in order, without stand-ins."""
+    for found in _ANY.finditer(text):
+        looks_like = _NAMES[(found.lastindex or 1) - 1]
+        if (looks_like == _LOOSE and not _is_random(found[0])) or is_stand_in(found[0]):
+            continue
+        yield Shape(found.start(), found.end(), looks_like)
+
+
+def _is_random(value: str) -> bool:
+    """Judge a key without a provider's own prefix: a long run of letters and digits, which words are not."""
+    runs = re.split(r"[-_]", value)[1:]
+    return any(
+        len(run) >= 10 and any(map(str.isdigit, run)) and any(map(str.isalpha, run))  # noqa: PLR2004
+        for run in runs
+    )
+
+
+def is_stand_in(value: str) -> bool:
+    """Tell whether a value only stands in for a secret: a mask, a variable, or words that say so."""
+    value = value.strip()
+    rest = _COUNTING.sub("", _BRACKETED.sub("", value))
+    if _SAYS_SO.search(value) or not any(map(str.isalnum, rest)):
+        return True
+    if sum(map(len, re.findall(r"\d+", rest))) > _LONGEST_NUMBER:
+        return False
+    return all(word.lower() in _WORDS or set(word.lower()) == {"x"} for word in _WORD.findall(rest))
+
+
+def shown(secret: str) -> str:
+    """Show a secret: what kind it is of, and how long, and nothing of it."""
+    prefix = _PREFIX.match(secret)
+    return f"{prefix[0] if prefix else ''}…({len(secret)} characters)"
+
+
+def masked(text: str) -> str:
+    """Return a text with what looks like a secret masked."""
+    parts, at = [], 0
+    for shape in shapes_in(text):
+        parts += [text[at : shape.start], MASK]
+        at = shape.end
+    return "".join([*parts, text[at:]])

@@ -1,0 +1,42 @@
+"""What is secret or personal in a URL. The host is not looked at: it is where a request goes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import unquote_plus
+
+from pytest_llmtrace.secrets.body_text import Hit, hits_in_text, moved
+from pytest_llmtrace.secrets.edits import applied, edits_of
+from pytest_llmtrace.secrets.names import is_mask, is_secret_parameter
+from pytest_llmtrace.secrets.percent import Unquoted
+from pytest_llmtrace.secrets.shapes import is_stand_in
+
+__all__ = ["hits_in_url", "scrubbed_url"]
+
+_AUTHORITY = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*+:)?//([^/?#@]*+@)?[^/?#]*+")
+_PART = re.compile(r"([?&])([^=&#]*+)=([^&#]*+)|[^/?&#]++")
+
+
+def hits_in_url(url: str) -> Iterator[Hit]:
+    """Yield the user, parameters that are secret by their name, and what is told by its looks in path and query."""
+    authority = _AUTHORITY.match(url)
+    if authority is not None and authority[1]:
+        yield Hit(*authority.span(1), "", "user", "the user of the URL", authority[1])
+    for part in _PART.finditer(url, authority.end() if authority else 0):
+        name = unquote_plus(part[2] or "")
+        if not part[1]:
+            text = Unquoted(part[0], part.start(), plus=False)
+            yield from moved(text, hits_in_text(text.value))
+            continue
+        text = Unquoted(part[3], part.start(3), plus=True)
+        if not is_secret_parameter(name):
+            yield from moved(text, hits_in_text(text.value))
+        elif not is_mask(text.value):
+            place, what = f"query {name}", f"the parameter {name}"
+            yield Hit(*part.span(3), place, "field", what, part[3], is_stand_in(text.value))
+
+
+def scrubbed_url(url: str) -> str:
+    """Return a URL as it is written."""
+    return applied(url, edits_of(hits_in_url(url)))

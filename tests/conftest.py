@@ -1,0 +1,37 @@
+"""What every test that runs pytest in a process of its own needs."""
+
+from __future__ import annotations
+
+import os
+import re
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import pytest_llmtrace
+
+# What a machine may have set and a test must not depend on: under CI, for one, pytest cuts its lines otherwise.
+_LEFT_OUT = re.compile(
+    r"CI$|BUILD_NUMBER$|PYTEST_|LLMTRACE_|OTEL_|OPENOBSERVE_|COV_|OPENAI_|ANTHROPIC_|(?i:\w+_proxy$)"
+)
+_PARENT = Path(str(pytest_llmtrace.__file__)).parents[1]
+
+
+@pytest.fixture(scope="session")
+def child_environ() -> Callable[..., dict[str, str]]:
+    """Return the environment of a child: what the machine needs, what the test says, and no plugin by itself."""
+    installed = Path(sysconfig.get_path("purelib")) == _PARENT
+
+    def child_environ(*folders: Path, **environ: str) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not _LEFT_OUT.match(name)}
+        paths = [*folders, *([] if installed else [_PARENT])]
+        return {
+            **kept,
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "PYTHONPATH": os.pathsep.join(map(str, paths)),
+            **environ,
+        }
+
+    return child_environ

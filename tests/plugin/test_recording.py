@@ -1,0 +1,413 @@
+"""`--llmtrace-record` and `record(name)`: against a server, then without it."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+KEY = "sk-proj-Canary0123456789abcdefCanary"
+WORDS = ["Hel", "lo ", "😀"]
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Answers as OpenAI does; by its path it breaks off, or speaks no HTTP."""
+
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.server.requests += 1
+        if "invalid" in self.path:
+            self.wfile.write(b"this is no HTTP\r\n\r\n")
+            self.close_connection = True
+        elif "refusing" in self.path:
+            self.send(429, {"error": {"message": "slow down", "code": "rate_limit"}})
+        elif asked.get("stream"):
+            self.stream()
+        else:
+            said = {"role": "assistant", "content": f"reply {self.server.requests}"}
+            self.send(200, {"id": "c", "model": "m", "choices": [{"index": 0, "message": said}]})
+
+    def do_GET(self) -> None:
+        self.server.release.set()
+        self.send(200, {})
+
+    def send(self, status: int, content: object) -> None:
+        body = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("set-cookie", f"id={KEY}")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def stream(self) -> None:
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        for number, word in enumerate(WORDS):
+            if "waits" in self.path and number:
+                self.server.release.wait(10)
+            self.chunk("data: " + json.dumps({"choices": [{"index": 0, "delta": {"content": word}}]}) + "\n\n")
+            if "breaks" in self.path:
+                self.close_connection = True
+                self.connection.shutdown(socket.SHUT_RDWR)
+                return
+        self.chunk("data: [DONE]\n\n")
+        self.wfile.write(b"0\r\n\r\n")
+
+    def chunk(self, text: str) -> None:
+        body = text.encode()
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(body), body))
+        self.wfile.flush()
+
+    def log_message(self, *args: object) -> None:
+        """Be silent."""
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Counts requests; its stream at `/waits` goes on when somebody has sent a GET."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.requests = 0
+        self.release = threading.Event()
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
+
+    def handle_error(self, *_: object) -> None:
+        """A client that leaves is no error here."""
+
+    def close(self) -> None:
+        self.shutdown()
+        self.server_close()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def record(run: Any, server: Server) -> Callable[..., Any]:
+    """Run the suite with options; the helper `ask` reaches the server."""
+
+    def record(source: str, *options: str, **more: Any) -> Any:
+        return run(HEAD + source, options=options, PORT=str(server.server_port), **more)
+
+    return record
+
+
+@pytest.fixture
+def cassettes(tmp_path: Path) -> Path:
+    return tmp_path / "cassettes" / "test_it"
+
+
+HEAD = f"""
+import asyncio, os, urllib.request
+import pytest
+import importlib, importlib.util
+http = importlib.import_module("httpx2" if importlib.util.find_spec("httpx2") else "httpx")
+BASE = f"http://127.0.0.1:{{os.environ['PORT']}}"
+HEADERS = {{"authorization": "Bearer {KEY}"}}
+
+def ask(text="hi", path="/v1/chat/completions", **more):
+    body = {{"model": "m", "messages": [{{"role": "user", "content": text}}], **more}}
+    reply = http.post(BASE + path, json=body, headers=HEADERS)
+    return reply.json()["choices"][0]["message"]["content"] if reply.status_code == 200 else reply.status_code
+
+def chunks(path="/v1/chat/completions", most=9):
+    found = []
+    with http.stream("POST", BASE + path, json={{"model": "m", "stream": True}}, headers=HEADERS) as reply:
+        for chunk in reply.iter_raw():
+            found.append(chunk)
+            if len(found) == most:
+                break
+    return found
+
+async def achunks(path="/v1/chat/completions", most=9):
+    found = []
+    async with http.AsyncClient() as client:
+        async with client.stream("POST", BASE + path, json={{"model": "m", "stream": True}}, headers=HEADERS) as reply:
+            async for chunk in reply.aiter_raw():
+                found.append(chunk)
+                if len(found) == most:
+                    break
+    return found
+
+@pytest.fixture
+def llmtrace_config():
+    return {{"ignore": {{"capture/nothing": "this suite is about the recorder"}}}}
+
+"""
+
+ALL = """
+def test_chat(llmtrace):
+    assert ask() == "reply 1"
+    assert ask() == "reply 2"
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_stream(llmtrace, mode):
+    found = chunks() if mode == "sync" else asyncio.run(achunks())
+    assert len(found) == 4
+    [exchange] = llmtrace.exchanges()
+    assert exchange.response.body == b"".join(found)
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_aborted(llmtrace, mode):
+    assert len(chunks(most=2) if mode == "sync" else asyncio.run(achunks(most=2))) == 2
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_broken(llmtrace, mode):
+    with pytest.raises(http.RemoteProtocolError):
+        chunks("/v1/breaks") if mode == "sync" else asyncio.run(achunks("/v1/breaks"))
+
+def test_invalid(llmtrace):
+    with pytest.raises(http.RemoteProtocolError):
+        ask(path="/v1/invalid")
+
+def test_refused(llmtrace):
+    assert ask(path="/v1/refusing") == 429
+"""
+PASSED = {
+    "test_chat": "passed", "test_stream[sync]": "passed", "test_stream[async]": "passed",
+    "test_aborted[sync]": "passed", "test_aborted[async]": "passed",
+    "test_broken[sync]": "passed", "test_broken[async]": "passed",
+    "test_invalid": "passed", "test_refused": "passed",
+}  # fmt: skip
+
+
+def test_what_was_recorded_replays_without_the_server(
+    record: Callable[..., Any], server: Server, cassettes: Path
+) -> None:
+    """Replies, streams, streams that the client left, connections that broke, and what is no HTTP; in order."""
+    recorded = record(ALL, "--llmtrace-record=once")
+    assert recorded.outcomes == PASSED, recorded.out
+    assert {path.name for path in cassettes.iterdir()} == {f"{name}.yaml" for name in PASSED}
+    assert not any(KEY in path.read_text(encoding="utf-8") for path in cassettes.iterdir())
+    line = next(line for line in recorded.summary() if "test_chat.yaml" in line)
+    assert line == (
+        "  recorded     wrote cassettes/test_it/test_chat.yaml: 2 interactions; scrubbed: "
+        "request header authorization (2), response header set-cookie (2)"
+    )
+    files = {path: path.read_bytes() for path in cassettes.iterdir()}
+    server.close()
+    for options in ([], ["--llmtrace-record=once"]):
+        replayed = record(ALL, *options)
+        assert replayed.outcomes == PASSED, replayed.out
+        assert "  replayed     2  cassettes/test_it/test_chat.yaml" in replayed.summary()
+    assert {path: path.read_bytes() for path in cassettes.iterdir()} == files
+
+
+def test_reading_on_where_the_client_had_left(record: Callable[..., Any]) -> None:
+    """Nobody knows how the reply went on, and it says so; it is no stream that ended."""
+    leaving = "def test_one(llmtrace):\n    assert len(chunks(most={})) == 2\n"
+    assert record(leaving.format(2), "--llmtrace-record=once").outcomes == {"test_one": "passed"}
+    read_on = record(leaving.format(9))
+    assert read_on.outcomes == {"test_one": "failed"}
+    assert read_on.text("test_one").endswith(
+        "RemoteProtocolError: cassettes/test_it/test_one.yaml, interaction 0: "
+        "the client closed this stream when it was recorded, so nothing is known of the rest"
+    )
+
+
+def test_a_stream_passes_while_it_is_recorded(record: Callable[..., Any]) -> None:
+    """The server goes on only when the client has had the first chunk."""
+    done = record(
+        """
+def test_one(llmtrace):
+    with http.stream("POST", BASE + "/v1/waits", json={"stream": True}, headers=HEADERS) as reply:
+        parts = reply.iter_raw()
+        assert b"Hel" in next(parts)
+        urllib.request.urlopen(BASE).read()
+        assert len(list(parts)) == 3
+""",
+        "--llmtrace-record=once",
+    )
+    assert done.outcomes == {"test_one": "passed"}, done.out
+
+
+TWO = """
+def test_one(llmtrace):
+    assert ask("{}").startswith("reply")
+"""
+
+
+def test_modes(record: Callable[..., Any], server: Server, cassettes: Path) -> None:
+    """`none` and `once` replay what is there and refuse the rest, `new` adds it, `all` records all anew."""
+    path = cassettes / "test_one.yaml"
+    assert record(TWO.format("a")).outcomes == {"test_one": "failed"}
+    assert (server.requests, path.exists()) == (0, False)
+    record(TWO.format("a"), "--llmtrace-record=new")
+    before = path.read_text(encoding="utf-8")
+    assert server.requests == 1
+    for mode in ("none", "once"):
+        assert record(TWO.format("b"), f"--llmtrace-record={mode}").outcomes == {"test_one": "failed"}
+    assert (server.requests, path.read_text(encoding="utf-8")) == (1, before)
+    added = record(TWO.format("b"), "--llmtrace-record=new")
+    assert added.outcomes == {"test_one": "passed"}, added.out
+    assert any(
+        line.startswith("  recorded     appended to cassettes/test_it/test_one.yaml: 1 inter")
+        for line in added.summary()
+    )
+    assert path.read_text(encoding="utf-8").startswith(before.removesuffix("version: 1\n"))
+    assert server.requests == 2
+    record(TWO.format("b"), "--llmtrace-record=all")
+    assert server.requests == 3
+    assert "reply 3" in path.read_text(encoding="utf-8")
+    assert "reply 1" not in path.read_text(encoding="utf-8")
+
+
+def test_one_file_for_several_tests(record: Callable[..., Any], tmp_path: Path, server: Server) -> None:
+    """Within one run they add to it, in whichever mode; the next run replays."""
+    suite = """
+@pytest.mark.llmtrace(cassette="shared", allow_unused="the other test's")
+@pytest.mark.parametrize("text", ["a", "b"])
+def test_one(llmtrace, text):
+    assert ask(text).startswith("reply")
+"""
+    for mode in ("once", "all"):
+        assert record(suite, f"--llmtrace-record={mode}").outcomes == {"test_one[a]": "passed", "test_one[b]": "passed"}
+        assert (tmp_path / "cassettes" / "shared.yaml").read_text(encoding="utf-8").count("- request:") == 2
+    before = server.requests
+    assert record(suite).outcomes == {"test_one[a]": "passed", "test_one[b]": "passed"}
+    assert server.requests == before == 4
+
+
+@pytest.mark.parametrize(
+    ("end", "outcome"),
+    [
+        ("assert False", "failed"),
+        ("pytest.skip('x')", "skipped"),
+        ("raise KeyboardInterrupt", None),
+        ("pytest.xfail('x')", "xfailed"),
+    ],
+)
+def test_a_good_cassette_survives_a_run_that_does_not_end_well(
+    record: Callable[..., Any], cassettes: Path, end: str, outcome: str | None
+) -> None:
+    """A test that fails, is skipped or interrupted has recorded half of what it does."""
+    record(TWO.format("a"), "--llmtrace-record=all")
+    before = (cassettes / "test_one.yaml").read_bytes()
+    done = record(TWO.format("a") + f"    {end}\n", "--llmtrace-record=all")
+    assert (cassettes / "test_one.yaml").read_bytes() == before
+    if outcome is not None:
+        assert done.outcomes == {"test_one": outcome}
+        assert (
+            "  recorded     not written, since the test did not pass: what test_it.py::test_one recorded"
+            in done.summary()
+        )
+
+
+def test_what_fails_by_our_own_verdict_is_written(record: Callable[..., Any], cassettes: Path) -> None:
+    """The recording is whole; the instrumentation can be put right offline."""
+    bare = record("@pytest.fixture\ndef llmtrace_config():\n    return {}\n" + TWO.format("b").replace("one", "two"),
+                  "--llmtrace-record=once")  # fmt: skip
+    assert bare.outcomes == {"test_two": "failed"}
+    assert bare.properties("test_two") == {"llmtrace_findings": "capture/nothing"}
+    assert (cassettes / "test_two.yaml").exists()
+
+
+def test_fixtures_are_recorded_with_their_test(record: Callable[..., Any], cassettes: Path, server: Server) -> None:
+    """What they ask before and after belongs to the same file."""
+    suite = """
+@pytest.fixture
+def around(llmtrace):
+    ask("before")
+    yield
+    ask("after")
+
+def test_one(llmtrace, around):
+    ask("within")
+"""
+    assert record(suite, "--llmtrace-record=once").outcomes == {"test_one": "passed"}
+    text = (cassettes / "test_one.yaml").read_text(encoding="utf-8")
+    assert [word for word in ("before", "within", "after") if word in text] == ["before", "within", "after"]
+
+
+def test_a_block_records_into_its_own_file(record: Callable[..., Any], tmp_path: Path, server: Server) -> None:
+    """`record(name)` follows the option; what is outside of it belongs to the test's own cassette."""
+    suite = """
+def test_one(llmtrace):
+    with llmtrace.record("mine"):
+        assert ask("a").startswith("reply")
+    assert ask("b").startswith("reply")
+"""
+    refused = record(suite)
+    assert refused.outcomes == {"test_one": "failed"}
+    assert "mine: there is no such cassette" in refused.text("test_one")
+    assert server.requests == 0
+    assert record(suite, "--llmtrace-record=once").outcomes == {"test_one": "passed"}
+    assert {path.name for path in tmp_path.rglob("*.yaml")} == {"mine.yaml", "test_one.yaml"}
+    assert record(suite).outcomes == {"test_one": "passed"}
+    assert server.requests == 2
+
+
+def test_outside_pytest(record: Callable[..., Any], server: Server, tmp_path: Path) -> None:
+    """`LLMTrace(record=...)` writes when its block ends well, and says so."""
+    suite = """
+from pytest_llmtrace import LLMTrace
+
+def test_one(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ZeroDivisionError), LLMTrace(cassette="x", record="once", verify=False):
+        ask(); 1 / 0
+    assert not (tmp_path / "cassettes").exists()
+    for _ in range(2):
+        with LLMTrace(cassette="x", record="once", verify=False):
+            assert ask() == "reply 2"
+    assert (tmp_path / "cassettes" / "x.yaml").exists()
+    assert capsys.readouterr().err.startswith("llmtrace: wrote cassettes/x.yaml: 1 interaction; scrubbed: ")
+"""
+    done = record(suite)
+    assert done.outcomes == {"test_one": "passed"}, done.out
+
+
+def test_hosts_that_are_let_through_are_not_recorded(record: Callable[..., Any], tmp_path: Path) -> None:
+    """They will be let through when it is replayed too."""
+    suite = "@pytest.mark.llmtrace(allow_hosts='127.0.0.1')" + TWO.format("a")
+    assert record(suite, "--llmtrace-record=all").outcomes == {"test_one": "passed"}
+    assert [*tmp_path.rglob("*.yaml")] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            ["-p", "xdist", "-n", "2", "--llmtrace-record=new"],
+            (
+                "ERROR: llmtrace: recording under xdist: two processes would write one cassette; "
+                "record without -n, then replay with it"
+            ),
+        ),
+        (
+            ["-o", "llmtrace_record=alll"],
+            "ERROR: llmtrace: unknown value of llmtrace_record 'alll': did you mean 'all'? known: all, new, none, once",
+        ),
+    ],
+)
+def test_wrong_use(record: Callable[..., Any], options: list[str], said: str) -> None:
+    """It is said before any test runs."""
+    assert record(TWO.format("a"), *options).usage_error() == said
+
+
+def test_played_cassettes_are_written_down(record: Callable[..., Any], tmp_path: Path) -> None:
+    """For `cassettes lint --played`: the files that a run has played, relative to its root."""
+    record(TWO.format("a"), "--llmtrace-record=once")
+    record(TWO.format("a"), "--llmtrace-played=played.json")
+    assert json.loads((tmp_path / "played.json").read_text()) == {
+        "version": 1,
+        "played": ["cassettes/test_it/test_one.yaml"],
+    }

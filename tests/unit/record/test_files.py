@@ -1,0 +1,288 @@
+"""Files are written whole or not at all, and a file that is written again differs where the recording does."""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import vcr  # type: ignore[import-untyped]
+
+from pytest_llmtrace.errors import CassetteError
+from pytest_llmtrace.model import Exchange
+from pytest_llmtrace.record import Recorder, _file
+from pytest_llmtrace.replay.cassette import load
+
+
+def chat(made: Callable[..., Exchange], *texts: str, **changes: Any) -> list[Exchange]:
+    return [
+        made(
+            json.dumps({"q": number}).encode(),
+            json.dumps({"text": text}, ensure_ascii=False).encode(),
+            index=number,
+            **changes,
+        )
+        for number, text in enumerate(texts)
+    ]
+
+
+def changed_lines(before: str, after: str) -> list[str]:
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0)
+    return [line for line in lines if line[0] in "+-" and not line.startswith(("+++", "---"))]
+
+
+def test_what_is_said_of_a_file(made: Callable[..., Exchange], recorder: Callable[..., Recorder]) -> None:
+    """One sentence: the file, how much, and what was taken out where."""
+    exchanges = chat(made, "one", "two", headers=(("Authorization", "Bearer x"),))
+    said = str(recorder().save(exchanges))
+    assert said.startswith("wrote ")
+    assert said.endswith("chat.yaml: 2 interactions; scrubbed: request header authorization (2)")
+    assert str(recorder().save(exchanges)).startswith("unchanged ")
+    assert str(recorder("new").save(exchanges[:1])).startswith("appended to ")
+    assert recorder().save([]) is None
+
+
+def test_the_file_says_where_it_comes_from(
+    made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path
+) -> None:
+    """Origin, day and versions; and the responses have their chunks and times."""
+    recorder().save([made(b"{}", b"data: 1\n\n", b"data: [DONE]\n\n", answer=(("content-type", "text/event-stream"),))])
+    cassette = load(tmp_path / "chat.yaml")
+    assert cassette.origin["origin"] == "recorded"
+    assert cassette.origin["with"].startswith("pytest-llmtrace ")
+    response = cassette.recordings[0].response
+    assert response is not None
+    assert (response.chunks, response.offsets) == ((b"data: 1\n\n", b"data: [DONE]\n\n"), (1.0, 2.0))
+
+
+@pytest.mark.parametrize("name", ["chat.yaml", "chat.json"])
+def test_vcrpy_reads_what_is_written(
+    made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path, name: str
+) -> None:
+    """It is vcrpy's own form; a connection that broke before any reply is skipped there."""
+    broken = made(b'{"q":2}', response=None, failure="ConnectError: x", stream_end="failed", index=2)
+    recorder(name=name).save([*chat(made, "é 😀", "two"), broken])
+    serializer = name.rpartition(".")[2]
+    with vcr.use_cassette(str(tmp_path / name), record_mode="none", serializer=serializer) as cassette:
+        assert [response["body"]["string"] for response in cassette.responses if response] == [
+            '{\n  "text": "é 😀"\n}'.encode(),
+            b'{\n  "text": "two"\n}',
+        ]
+    assert [recording.failure for recording in load(tmp_path / name).recordings] == [None, None, "connect-error"]
+
+
+@pytest.mark.parametrize("name", ["chat.yaml", "chat.json"])
+def test_all_changes_only_what_has_changed(
+    made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path, name: str
+) -> None:
+    """What says the same stays as it stands in the file, also its headers and times, and comments within it."""
+    path = tmp_path / name
+    recorder(name=name).save(chat(made, "one", "two", "three"))
+    before = path.read_text(encoding="utf-8")
+    if name == "chat.yaml":
+        before = before.replace("- request:\n", "- request:  # kept by hand\n")
+        path.write_text(before, encoding="utf-8")
+    again = chat(made, "one", "other", "three", answer=(("date", "tomorrow"), ("content-type", "application/json")))
+    recorder(name=name).save(again)
+    after = path.read_text(encoding="utf-8")
+    assert [recording.response.body for recording in load(path).recordings if recording.response] == [
+        b'{\n  "text": "one"\n}', b'{\n  "text": "other"\n}', b'{\n  "text": "three"\n}',
+    ]  # fmt: skip
+    if name == "chat.yaml":
+        changed = changed_lines(before, after)
+        assert len(changed) < 10, changed
+        assert after.count("# kept by hand") == 2
+        assert after.count("tomorrow") == 1
+
+
+def test_notes_on_a_file_stay(made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path) -> None:
+    """What somebody has written under `llmtrace` stays when the file is recorded anew; origin and day are ours."""
+    path = tmp_path / "chat.yaml"
+    path.write_text("llmtrace: {origin: written, shows: a price}\n" + INDENTED, encoding="utf-8")
+    recorder().save(chat(made, "one"))
+    origin = load(path).origin
+    assert (origin["shows"], origin["origin"]) == ("a price", "recorded")
+
+
+INDENTED = """\
+# made by hand
+interactions:
+  - request:
+      method: GET
+      uri: https://a.test/
+    response:
+      status: {code: 200}
+      body: {string: hello}
+  # the last one
+version: 1
+# the end
+"""
+
+
+def test_new_appends_and_touches_nothing_else(
+    made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path
+) -> None:
+    """Whatever the file's own layout."""
+    path = tmp_path / "chat.yaml"
+    path.write_text(INDENTED, encoding="utf-8")
+    recorder("new").save(chat(made, "one\ntwo"))
+    after = path.read_text(encoding="utf-8")
+    assert [line for line in changed_lines(INDENTED, after) if line.startswith("-")] == []
+    assert [recording.request.method for recording in load(path).recordings] == ["GET", "POST"]
+    assert after.startswith(INDENTED[:100])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "interactions: []\nversion: 1\n",
+        "interactions: [{request: {method: GET, uri: x}, response: null}]\nversion: 1\n",
+    ],
+)
+def test_new_refuses_a_form_that_it_cannot_append_to(
+    made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path, text: str
+) -> None:
+    """It says what to do, and leaves the file."""
+    path = tmp_path / "chat.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(CassetteError, match="cannot be appended to a file of this form; --llmtrace-record=all writes"):
+        recorder("new").save(chat(made, "one"))
+    assert path.read_text(encoding="utf-8") == text
+
+
+def test_a_file_that_cannot_be_read_is_replaced_by_all(
+    made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path
+) -> None:
+    """There is nothing in it to keep."""
+    (tmp_path / "chat.yaml").write_bytes(b"\xff not a cassette")
+    recorder().save(chat(made, "one"))
+    assert len(load(tmp_path / "chat.yaml").recordings) == 1
+
+
+# --- when it goes wrong ---
+
+
+@pytest.mark.parametrize("exists", [True, False])
+@pytest.mark.parametrize("call", ["fsync", "open", "mkdir"])
+def test_a_disk_that_is_full_or_cannot_be_written(
+    made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    exists: bool, call: str,
+) -> None:  # fmt: skip
+    """One error that says what to do; what was there is there, and nothing else is left behind."""
+    path = tmp_path / "chat.yaml"
+    if exists:
+        recorder().save(chat(made, "one"))
+    before = path.read_bytes() if exists else None
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    failing = recorder()
+    monkeypatch.setattr(Path if call == "mkdir" else os, call, fail)
+    with pytest.raises(CassetteError) as caught:
+        failing.save(chat(made, "two"))
+    monkeypatch.undo()
+    kept = "the file is as it was" if exists else "no file was made"
+    assert str(caught.value) == (
+        f"{path}: the recording could not be written: No space left on device; {kept}. "
+        "Next: make room or the folder writable, and record again"
+    )
+    assert (path.read_bytes() if path.exists() else None) == before
+    assert [*tmp_path.iterdir()] == ([path] if exists else [])
+
+
+KILLED = """
+import os, pathlib, sys
+from pytest_llmtrace.record import _file
+
+def make(found):
+    print("writing", flush=True)
+    sys.stdin.read()
+
+_file.write(pathlib.Path(sys.argv[1]), make)
+"""
+
+
+def test_killed_in_the_middle_of_writing(
+    made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path,
+    child_environ: Callable[..., dict[str, str]], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The good file stays; while it lives nobody else writes, and what it leaves is taken over."""
+    path = tmp_path / "chat.yaml"
+    recorder().save(chat(made, "one"))
+    before = path.read_bytes()
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(path)], env=child_environ(),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as other:  # fmt: skip
+        assert other.stdout is not None
+        assert other.stdout.readline() == "writing\n"
+        monkeypatch.setattr(_file, "PATIENCE", 0.1)
+        unfinished = tmp_path / ".chat.yaml.recording"
+        os.utime(unfinished, (2**33, 2**33))  # It is at work.
+        with pytest.raises(CassetteError, match="another process is writing it; the file is as it was"):
+            recorder().save(chat(made, "two"))
+        other.send_signal(signal.SIGKILL)
+    assert path.read_bytes() == before
+    assert unfinished.exists()
+    os.utime(unfinished, (0, 0))
+    recorder().save(chat(made, "two"))
+    assert b"two" in path.read_bytes()
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_two_processes_that_record_one_file(
+    made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path
+) -> None:
+    """The second is told, and the first one's recording stays; with `new` both are kept."""
+    path = tmp_path / "chat.yaml"
+    first, second, third = recorder(), recorder(), recorder("new")
+    first.save(chat(made, "first"))
+    with pytest.raises(CassetteError) as caught:
+        second.save(chat(made, "second"))
+    assert str(caught.value) == (
+        f"{path}: another process has written this file since the recording began; it was left as it is. "
+        "Next: record each cassette from one process and one test only"
+    )
+    assert len(load(path).recordings) == 1
+    third.save(chat(made, "third"))
+    assert len(load(path).recordings) == 2
+
+
+def test_the_mode_of_a_file_stays(
+    made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path
+) -> None:
+    """Its permissions are those it had."""
+    recorder().save(chat(made, "one"))
+    (tmp_path / "chat.yaml").chmod(0o640)
+    recorder().save(chat(made, "two"))
+    assert (tmp_path / "chat.yaml").stat().st_mode & 0o777 == 0o640
+
+
+def test_bytes_in_a_json_cassette(
+    made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path
+) -> None:
+    """They are written as base64, in a form that this package reads."""
+    recorder(name="chat.json").save([made(b"\xff\x00", b"\xfe")])
+    [recording] = load(tmp_path / "chat.json").recordings
+    assert recording.response is not None
+    assert (recording.request.body, recording.response.body) == (b"\xff\x00", b"\xfe")
+
+
+def test_a_large_body(made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path) -> None:
+    """Text and bytes of several megabytes are written and read back."""
+    text = json.dumps({"text": "lorem ipsum 😀 " * 300_000}, ensure_ascii=False).encode()
+    recorder().save([made(b"{}", text), made(b"[]", b"\xff\x00" * 2_000_000, index=1)])
+    one, two = (recording.response for recording in load(tmp_path / "chat.yaml").recordings)
+    assert one is not None
+    assert json.loads(one.body) == json.loads(text)
+    assert two is not None
+    assert two.body == b"\xff\x00" * 2_000_000

@@ -1,0 +1,184 @@
+"""No secret gets into a file, whichever place it travels in, and what was scrubbed is still found."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.model import Exchange, Request
+from pytest_llmtrace.record import Recorder
+from pytest_llmtrace.replay import Player, load, read_config
+
+CANARY = "sk-proj-Canary0123456789abcdefCanary"
+REQUEST_HEADERS = [
+    "authorization", "x-api-key", "api-key", "x-goog-api-key", "x-provider-api-key", "cookie", "openai-organization",
+    "openai-project", "x-amz-security-token", "x-amz-date", "amz-sdk-invocation-id", "dd-api-key",
+    "proxy-authorization", "traceparent", "tracestate", "baggage",
+]  # fmt: skip
+RESPONSE_HEADERS = [
+    "set-cookie", "openai-organization", "openai-project", "anthropic-organization-id", "x-request-id", "request-id",
+    "llm_provider-openai-organization", "x-litellm-key-spend", "x-litellm-model-api-base", "x-amzn-requestid",
+]  # fmt: skip
+QUERY = ["key", "api_key", "access_token", "token"]
+FIELDS = ["api_key", "apikey", "client_secret", "refresh_token", "access_token", "id_token", "assertion"]
+TEXTS = {
+    "masked key": ("Incorrect API key provided: abc***canary. You can", "abc***canary"),
+    "realtime secret": ("ek_68a1b2c3d4e5f60718293a4b5c6d7e8f", "ek_68a1b2c3d4e5f60718293a4b5c6d7e8f"),
+    "organization": ("in organization org-AbCdEf0123456789abcdefgh on", "org-AbCdEf0123456789abcdefgh"),
+    "email": ("write to jane.canary@corp-mail.io", "jane.canary"),
+    "email at a reserved name": ("write to jane.canary@example.com", "jane.canary"),
+    "email after an escape": ("one\n\tjane.canary@corp-mail.io", "jane.canary"),
+    "home": ("at /home/janecanary/project", "janecanary"),
+    "home after an escape": ("\n/Users/janecanary/project", "janecanary"),
+    "aws": ("arn:aws:bedrock:us-east-1:498765432101:model", "498765432101"),
+}
+
+
+def both_cases(names: list[str]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("name", [*names, *(name.title() for name in names)])
+
+
+@pytest.fixture
+def written(recorder: Callable[..., Recorder], tmp_path: Path) -> Callable[..., str]:
+    """Record one exchange; prove that its own request finds it again; return the text of the file."""
+
+    def written(exchange: Exchange, **config: Any) -> str:
+        said = recorder(**config).save([exchange])
+        assert said is not None
+        assert sum(said.scrubbed.values()) or config
+        path = tmp_path / "chat.yaml"
+        player = Player(load(path), config=read_config(config))
+        assert player.answer(exchange.request) is not None, player.explain(exchange.request)
+        return path.read_text(encoding="utf-8")
+
+    return written
+
+
+@both_cases(REQUEST_HEADERS)
+def test_request_headers(made: Callable[..., Exchange], written: Callable[..., str], name: str) -> None:
+    """The name stays, the value does not."""
+    text = written(made(headers=((name, CANARY), ("accept", "*/*"))))
+    assert "anary" not in text
+    assert f'      {name}: ["[secret]"]\n' in text
+
+
+@both_cases(RESPONSE_HEADERS)
+def test_response_headers(made: Callable[..., Exchange], written: Callable[..., str], name: str) -> None:
+    """The same for replies."""
+    assert "anary" not in written(made(b"{}", b"{}", answer=((name, CANARY),)))
+
+
+@both_cases(QUERY)
+def test_query(made: Callable[..., Exchange], written: Callable[..., str], name: str) -> None:
+    """The other parameters stay as they were sent; a user in the address does not."""
+    text = written(made(url=f"https://me:canary@a.test/v1?b=1%2F2&{name}={CANARY}"))
+    assert "anary" not in text
+    assert f'    uri: "https://a.test/v1?b=1%2F2&{name}=[secret]"\n' in text
+
+
+@both_cases(FIELDS)
+@pytest.mark.parametrize("form", ["json", "nested", "inside", "form", "multipart"])
+def test_body_fields(made: Callable[..., Exchange], written: Callable[..., str], name: str, form: str) -> None:
+    """In JSON at any depth, in JSON that travels as a string, in forms and in parts."""
+    plain = {name: "canary-value-1", "q": "hello"}
+    body = {
+        "json": json.dumps(plain),
+        "nested": json.dumps({"a": [plain]}),
+        "inside": json.dumps({"arguments": json.dumps(plain)}),
+        "form": f"{name}=canary-value-1&q=hello",
+        "multipart": f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\ncanary-value-1\r\n--b--\r\n',
+    }[form].encode()
+    text = written(made(body, body))
+    assert "canary" not in text
+    assert "hello" in text or form == "multipart"
+
+
+@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("where", ["request", "response", "stream", "compressed"])
+def test_texts(made: Callable[..., Exchange], written: Callable[..., str], text: str, where: str) -> None:
+    """Wherever a text stands; JSON stays JSON, events stay events, and chunks end where they did."""
+    said, canary = TEXTS[text]
+    body = json.dumps({"error": {"message": f"{said}, he said"}}).encode()
+    event = b"data: " + body + b"\n\n"
+    sse = (("content-type", "text/event-stream"),)
+    found = written(
+        {
+            "request": lambda: made(body, b"{}"),
+            "response": lambda: made(b"{}", body),
+            "stream": lambda: made(b"{}", event, b"data: [DONE]\n\n", answer=sse),
+            "compressed": lambda: made(b"{}", gzip.compress(body), answer=(("content-encoding", "gzip"),)),
+        }[where]()
+    )
+    assert canary not in found
+    assert "he said" in found
+    if where == "stream":
+        assert "offsets: [1.0, 2.0]\n" in found
+
+
+def test_openrouters_user_id_in_errors(made: Callable[..., Exchange], written: Callable[..., str]) -> None:
+    """It names the account, long or short."""
+    assert "user_2canary" not in written(
+        made(b"{}", b'{"error":{"code":429,"message":"x"},"user_id":"user_2canary9x"}')
+    )
+
+
+# --- what the user has configured ---
+
+
+def test_filters_and_functions_of_vcr_config(made: Callable[..., Exchange], written: Callable[..., str]) -> None:
+    """`filter_*` with and without a replacement, `before_record_*` and placeholders do what they do in vcrpy."""
+
+    def request(shown: Any) -> Any:
+        shown.headers["x-hooked"] = "yes"
+        return shown
+
+    def response(shown: Any) -> Any:
+        shown["body"]["string"] = shown["body"]["string"].replace(b"internal", b"public")
+        return shown
+
+    text = written(
+        made(b'{"user":"canary","q":"tenant-canary"}', b'{"text":"internal tenant-canary"}',
+             url="https://a.test/v1?trace=canary&b=1",
+             headers=(("x-mine", "canary"), ("x-other", "canary"), *made().request.headers)),
+        filter_headers=["x-mine", ("X-Other", "replaced")],
+        filter_query_parameters=["trace"],
+        filter_post_data_parameters=[("user", "somebody")],
+        filter_sensitive_data={"<TENANT>": "tenant-canary"},
+        before_record_request=request,
+        before_record_response=response,
+    )  # fmt: skip
+    assert "canary" not in text
+    assert "internal" not in text
+    for part in ("replaced", "somebody", "<TENANT>", "x-hooked", "public", "https://a.test/v1?b=1"):
+        assert part in text
+
+
+def test_what_a_function_drops_is_not_recorded(
+    made: Callable[..., Exchange], recorder: Callable[..., Recorder]
+) -> None:
+    """A request or a response that a hook makes None, and a host to be ignored."""
+    for config in (
+        {"before_record_request": lambda _: None},
+        {"before_record_response": lambda _: None},
+        {"ignore_hosts": ["api.openai.com"]},
+    ):
+        assert recorder(**config).save([made()]) is None
+
+
+def test_the_request_is_found_however_the_secret_was_spelt(
+    made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path
+) -> None:
+    """Another key, another home, another person: it is the same request. Another question is not."""
+    ask = '{{"model":"m","input":"key {} of {} in /home/{}/x"}}'
+    sent = ask.format("sk-proj-Abcdef0123456789abcdef", "jane@corp-mail.io", "jane").encode()
+    recorder().save([made(sent, b"{}")])
+    cassette = load(tmp_path / "chat.yaml")
+    other = ask.format("sk-ant-api03-Zyxwvu9876543210zyxwvu", "jim@other-mail.io", "jim").encode()
+    url = made().request.url
+    assert Player(cassette).answer(Request(method="POST", url=url, body=other)) is not None
+    assert Player(cassette).answer(Request(method="POST", url=url, body=other.replace(b"in", b"on"))) is None
