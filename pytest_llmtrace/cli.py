@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_llmtrace import __version__
-from pytest_llmtrace._playback import Outcome, Result, cassettes_in, drive
 from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.upkeep import add_commands
+
+if TYPE_CHECKING:
+    from pytest_llmtrace._playback import Result
 
 __all__ = ["main"]
-
-_FAULTS = {Outcome.REFUSED, Outcome.UNREADABLE}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,10 +30,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        return _replay(options.paths, form=options.format, verbose=options.verbose)
+        status: int = options.run(options, print)
+        sys.stdout.flush()
     except UsageError as error:
         print(f"pytest-llmtrace: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # `| head`: whoever read has seen enough; closing must not complain either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -49,10 +57,15 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument(
         "-v", "--verbose", action="store_true", help="a line for each interaction, not only for problems"
     )
+    replay.set_defaults(run=lambda given, _: _replay(given.paths, form=given.format, verbose=given.verbose))
+    add_commands(commands)
     return parser
 
 
 def _replay(paths: Sequence[Path], *, form: str, verbose: bool) -> int:
+    # The SDKs' instrumentors and OpenTelemetry: a second that the commands on files need not wait for.
+    from pytest_llmtrace._playback import Outcome, cassettes_in, drive
+
     results: list[Result] = []
     for path in cassettes_in(paths):
         found = drive(path)
@@ -63,10 +76,12 @@ def _replay(paths: Sequence[Path], *, form: str, verbose: bool) -> int:
         print(json.dumps([asdict(result) for result in results], indent=1))
     else:
         print("\n" + "\n".join(_table(results)))
-    return 1 if any(result.outcome in _FAULTS for result in results) else 0
+    return 1 if any(result.outcome in {Outcome.REFUSED, Outcome.UNREADABLE} for result in results) else 0
 
 
 def _lines(path: Path, results: Sequence[Result], *, verbose: bool) -> Iterator[str]:
+    from pytest_llmtrace._playback import Outcome
+
     counts = Counter(result.outcome.value for result in results)
     yield f"{path}: {', '.join(f'{number} {name}' for name, number in counts.items()) or 'no interactions'}"
     for result in results:
@@ -79,6 +94,8 @@ def _lines(path: Path, results: Sequence[Result], *, verbose: bool) -> Iterator[
 
 def _table(results: Sequence[Result]) -> Iterator[str]:
     """Count the outcomes of each gateway."""
+    from pytest_llmtrace._playback import Outcome
+
     columns = [outcome for outcome in Outcome if any(result.outcome is outcome for result in results)]
     rows = Counter((result.gateway or "(no file)", result.outcome) for result in results)
     gateways = sorted({gateway for gateway, _ in rows})

@@ -1,0 +1,146 @@
+"""`pytest-llmtrace cassettes ...`: arguments in, lines and an exit status out."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+from pytest_llmtrace.errors import CassetteError, UsageError
+from pytest_llmtrace.model import Severity
+from pytest_llmtrace.upkeep._kinds import KINDS
+
+__all__ = ["add_commands"]
+
+Say = Callable[[str], None]
+
+
+def add_commands(commands: Any) -> None:
+    """Add `cassettes` with its three commands to a parser's commands.
+
+    Each sets `run`: what takes the parsed arguments and a function that prints a line, and returns the exit status.
+    """
+    cassettes = commands.add_parser(
+        "cassettes", help="look after cassette files", description="Look after cassette files. Nothing is sent."
+    )
+    inner = cassettes.add_subparsers(required=True, metavar="COMMAND")
+    _add_lint(inner)
+    _add_scrub(inner)
+    _add_show(inner)
+
+
+def _add_lint(commands: Any) -> None:
+    lint = commands.add_parser(
+        "lint",
+        help="say what is wrong with them",
+        description="Look for secrets, personal data, values that are new on every run, files that cannot be read, "
+        "doubles, old recordings, and recordings that no test plays. Exit status: 1 if there is an error.",
+    )
+    lint.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a cassette, or a folder of them")
+    lint.add_argument("--format", choices=("text", "json"), default="text")
+    lint.add_argument("--strict", action="store_true", help="warnings fail too")
+    lint.add_argument("-v", "--verbose", action="store_true", help="show infos too")
+    lint.add_argument(
+        "--ignore",
+        action="append",
+        default=[],
+        choices=sorted(KINDS),
+        metavar="KIND",
+        help=f"one of {', '.join(KINDS)}",
+    )
+    lint.add_argument(
+        "--allow", action="append", default=[], metavar="REGEX", help="values that are fine, matched as a whole"
+    )
+    lint.add_argument("--max-age", type=int, metavar="DAYS", help="report what was recorded longer ago")
+    lint.add_argument(
+        "--played", action="append", type=Path, metavar="FILE", help="what a test run has played; others are orphans"
+    )
+    lint.add_argument("--rootdir", type=Path, default=Path(), help="pytest's rootdir, which --played is relative to")
+    lint.set_defaults(run=_lint)
+
+
+def _add_scrub(commands: Any) -> None:
+    scrub = commands.add_parser(
+        "scrub",
+        help="take secrets out of them",
+        description="Show, without the secrets, what would change, and ask before writing. What is taken out is what "
+        "a comparison leaves out, so that requests still find their recordings.",
+    )
+    scrub.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a cassette, or a folder of them")
+    how = scrub.add_mutually_exclusive_group()
+    how.add_argument("-y", "--yes", action="store_true", help="write without asking")
+    how.add_argument("--check", action="store_true", help="write nothing; exit status 1 if something would change")
+    scrub.set_defaults(run=_scrub)
+
+
+def _add_show(commands: Any) -> None:
+    show = commands.add_parser("show", help="print an exchange as a person reads it")
+    show.add_argument("path", type=Path, metavar="PATH", help="a cassette")
+    show.add_argument("number", nargs="?", type=int, metavar="N", help="one interaction, counted from 0; default: all")
+    show.add_argument("--raw", action="store_true", help="bodies as they are, without their content encoding")
+    show.add_argument("--full", action="store_true", help="cut nothing")
+    show.set_defaults(run=_show)
+
+
+def _lint(options: argparse.Namespace, say: Say) -> int:
+    from pytest_llmtrace.upkeep._lint import LintSettings, lint
+    from pytest_llmtrace.upkeep._played import played_files
+    from pytest_llmtrace.upkeep._report import json_of, text_of_report
+
+    settings = LintSettings(
+        ignore=frozenset(options.ignore),
+        allow=tuple(map(_pattern, options.allow)),
+        max_age_days=options.max_age,
+        played=None if options.played is None else played_files(options.played, options.rootdir),
+    )
+    report = lint(options.paths, settings)
+    if options.format == "json":
+        say(json_of(report))
+    else:
+        for line in text_of_report(report, verbose=options.verbose):
+            say(line)
+    failing = report.count(Severity.ERROR) + (report.count(Severity.WARNING) if options.strict else 0)
+    return 1 if failing else 0
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise UsageError(f"--allow {text!r} is no regular expression: {error}") from None
+
+
+def _scrub(options: argparse.Namespace, say: Say) -> int:
+    from pytest_llmtrace.upkeep._scrub_many import scrub_all
+
+    mode: Literal["ask", "check", "yes"] = "check" if options.check else "yes" if options.yes else "ask"
+    asking = _ask if sys.stdin is not None and sys.stdin.isatty() else None
+    return scrub_all(options.paths, mode=mode, say=say, ask=asking)
+
+
+def _ask(question: str) -> bool:
+    return input(question).strip().lower() in {"y", "yes"}
+
+
+def _show(options: argparse.Namespace, say: Say) -> int:
+    from pytest_llmtrace.replay.cassette import load
+    from pytest_llmtrace.upkeep._show import ShowSettings, shown_cassette
+
+    if options.path.is_dir():
+        raise UsageError(f"{options.path} is a folder; show prints one cassette")
+    try:
+        cassette = load(options.path)
+    except CassetteError as error:
+        say(f"pytest-llmtrace: {error}")
+        return 1
+    number, known = options.number, len(cassette.recordings)
+    if number is not None and not 0 <= number < known:
+        raise UsageError(f"{cassette.label} has no interaction {number}: it has {known}, counted from 0")
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    for line in shown_cassette(cassette, number, ShowSettings(raw=options.raw, full=options.full, colour=colour)):
+        say(line)
+    return 0

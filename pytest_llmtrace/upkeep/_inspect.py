@@ -1,0 +1,108 @@
+"""What is wrong with one interaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from pytest_llmtrace.model import Headers, Recording, Request, Response
+from pytest_llmtrace.replay import scrub
+from pytest_llmtrace.secrets.body_text import Hit, alarming, hits_in_body
+from pytest_llmtrace.secrets.personal import REQUEST_ID, shown_personal
+from pytest_llmtrace.secrets.shapes import shapes_in, shown
+from pytest_llmtrace.secrets.urls import hits_in_url
+from pytest_llmtrace.upkeep._headers import is_left, is_volatile, kind_of
+from pytest_llmtrace.upkeep._talk import streamed_text
+from pytest_llmtrace.upkeep._texts import body_text
+
+__all__ = ["Trouble", "troubles_in"]
+
+
+class Trouble(NamedTuple):
+    """One thing that is wrong; `value` is for comparing only and never printed, `next` is empty for the kind's own."""
+
+    kind: str
+    place: str
+    found: str
+    value: str
+    next: str = ""
+
+    def same(self) -> tuple[str, ...]:
+        """Return what two must have in common to be one finding."""
+        volatile = self.kind == "volatile"
+        return (self.kind, self.place) if volatile else (self.kind, self.place, self.found, self.next)
+
+
+_BY_HAND = "take it out by hand, here and in the requests that repeat it: scrub leaves it; then withdraw the key"
+
+
+def troubles_in(recording: Recording) -> Iterator[Trouble]:
+    """Yield what is wrong with an interaction, request before response."""
+    request, response = recording.request, recording.response
+    yield from _url(request.url)
+    yield from _headers("request", request.headers)
+    yield from _body("request", request)
+    if response is not None:
+        yield from _headers("response", response.headers)
+        yield from _body("response", response)
+        yield from _split_over_events(response)
+    elif recording.failure is None:
+        yield Trouble("no-reply", "response", f"{request.method} was recorded without a reply", "")
+
+
+def _url(url: str) -> Iterator[Trouble]:
+    for hit in alarming(hits_in_url(url)):
+        yield _of_hit("request.uri", hit)
+
+
+def _headers(side: str, headers: Headers) -> Iterator[Trouble]:
+    for name, value in headers:
+        low = name.lower()
+        place = f"{side}.headers.{low}"
+        if scrub.is_secret_header(name):
+            if not is_left(name, value):
+                yield _named(kind_of(low), place, value)
+        elif is_volatile(name, value):
+            yield Trouble("volatile", place, "", "")
+        else:
+            for hit in alarming(hits_in_body(value)):
+                yield _of_hit(place, hit)
+
+
+def _named(kind: str, place: str, value: str) -> Trouble:
+    """Report a header that is left out by its name."""
+    if kind == "volatile":
+        return Trouble(kind, place, "", "")
+    shape = next(shapes_in(value), None)
+    found = shown(value) + (f", {shape.looks_like}" if shape else "")
+    return Trouble(kind, place, found, value, "" if kind == "secret" else "pytest-llmtrace cassettes scrub {file}")
+
+
+def _body(side: str, message: Request | Response) -> Iterator[Trouble]:
+    text, coding = body_text(message)
+    if text is None:
+        yield Trouble("opaque", f"{side}.body", f"the body is compressed with {coding}", "")
+        return
+    for hit in alarming(hits_in_body(text)):
+        yield _of_hit(f"{side}.body {hit.place}".rstrip(), hit)
+
+
+def _of_hit(place: str, hit: Hit) -> Trouble:
+    if hit.what == REQUEST_ID:
+        return Trouble("volatile", place, "", "")
+    if hit.by == "personal":
+        return Trouble("personal", place, f"{shown_personal(hit.value)}, {hit.what}", hit.value)
+    return Trouble("secret", place, f"{shown(hit.value)}, {hit.what}", hit.value)
+
+
+def _split_over_events(response: Response) -> Iterator[Trouble]:
+    """Find a key that a stream brings in pieces, so that no event has the whole of it."""
+    text, _ = body_text(response)
+    if text is None:
+        return
+    for name, whole in streamed_text(text):
+        for shape in shapes_in(whole):
+            value = whole[shape.start : shape.end]
+            if value not in text:
+                found = f"{shown(value)}, {shape.looks_like}"
+                yield Trouble("secret", f"response.body (the {name} that its events add up to)", found, value, _BY_HAND)

@@ -1,0 +1,73 @@
+"""The kinds of findings of `lint`."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pytest_llmtrace.model import Severity
+
+__all__ = ["KINDS", "Kind"]
+
+
+class Kind(NamedTuple):
+    """Why a kind of finding matters, and what to do. `{file}` in `next` is the file's name."""
+
+    severity: Severity
+    why: str
+    next: str
+
+
+_SCRUB = "pytest-llmtrace cassettes scrub {file}"
+
+KINDS = {
+    "secret": Kind(
+        Severity.ERROR,
+        "whoever reads the file can use it",
+        f"{_SCRUB}; if the file was ever pushed, withdraw the key",
+    ),
+    "unreadable": Kind(
+        Severity.ERROR,
+        "a test that names the file fails",
+        "record it again, or delete it",
+    ),
+    "personal": Kind(
+        Severity.WARNING,
+        "it tells of a person, an account or a machine, and stays in the repository's history",
+        f"{_SCRUB}; or say that it is fine: --allow REGEX",
+    ),
+    "no-reply": Kind(
+        Severity.WARNING,
+        "the recording was broken off: nothing can be played for this request",
+        "record it again, or take the interaction out",
+    ),
+    "same-file": Kind(
+        Severity.WARNING,
+        "two recordings of one thing have to be renewed twice",
+        "let both tests name one file, or delete the one that no test plays",
+    ),
+    "orphan": Kind(
+        Severity.WARNING,
+        "nobody notices when it goes wrong",
+        "delete it, if the run was of all tests: git rm {file}",
+    ),
+    "old": Kind(
+        Severity.WARNING,
+        "the provider may answer differently by now",
+        "record it again",
+    ),
+    "volatile": Kind(
+        Severity.INFO,
+        "it is new on every run, so each new recording is a larger diff",
+        "nothing, or leave it out when recording",
+    ),
+    "opaque": Kind(
+        Severity.INFO,
+        "what is in it was not looked at",
+        "record it without compression: send accept-encoding: identity",
+    ),
+    "repeated": Kind(
+        Severity.INFO,
+        "each is played once, in this order; a test that sends the request less often leaves the others unplayed",
+        "keep it if the test does send it as often",
+    ),
+}

@@ -1,0 +1,233 @@
+"""`lint`: what is wrong with cassette files, without changing them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from pytest_llmtrace.errors import CassetteError
+from pytest_llmtrace.model import Cassette, Recording, Severity
+from pytest_llmtrace.replay.cassette import default_label, parse, read_file
+from pytest_llmtrace.secrets.shapes import shapes_in, shown
+from pytest_llmtrace.upkeep._age import recorded_on
+from pytest_llmtrace.upkeep._files import File, files_in, looks_like_cassette, text_of
+from pytest_llmtrace.upkeep._inspect import Trouble, troubles_in
+from pytest_llmtrace.upkeep._kinds import KINDS
+
+__all__ = ["Finding", "LintSettings", "Report", "lint"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One thing that is wrong, in one place of a file, in one interaction or several.
+
+    Attributes:
+        kind: `secret`, `personal`, `volatile`, ...: see `_kinds`.
+        severity: `error` fails the command, `warning` with `--strict`, `info` is shown when asked for.
+        file: The file, as reports name it.
+        line: Where the (first) interaction starts, or what cannot be read stands.
+        interactions: Those that have it, empty if it is the whole file's.
+        place: `response.headers.set-cookie`, `request.body $.metadata.user_id`.
+        found: What was found, without what is secret of it.
+        why: Why it should not be so.
+        next: What to do.
+    """
+
+    kind: str
+    severity: Severity
+    file: str
+    line: int | None = None
+    interactions: tuple[int, ...] = ()
+    place: str = ""
+    found: str = ""
+    why: str
+    next: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LintSettings:
+    """What to look for.
+
+    Attributes:
+        ignore: Kinds that are not reported.
+        allow: Values that are fine: none of them is a secret, or personal, in this project.
+        max_age_days: Recordings that are older are reported; None for any age.
+        today: The day from which age is counted.
+        played: Files that tests have played; None where nobody says.
+    """
+
+    ignore: frozenset[str] = frozenset()
+    allow: tuple[re.Pattern[str], ...] = ()
+    max_age_days: int | None = None
+    today: date = field(default_factory=lambda: datetime.now(tz=UTC).date())
+    played: frozenset[Path] | None = None
+
+
+@dataclass(kw_only=True, slots=True)
+class Report:
+    """What was looked at and what was found."""
+
+    findings: list[Finding] = field(default_factory=list)
+    files: int = 0
+    interactions: int = 0
+    no_cassettes: list[str] = field(default_factory=list)
+    dates: list[tuple[date, str]] = field(default_factory=list)
+
+    def count(self, severity: Severity) -> int:
+        """Count the findings of a severity."""
+        return sum(finding.severity is severity for finding in self.findings)
+
+
+def lint(paths: Iterable[Path], settings: LintSettings) -> Report:
+    """Look at files and folders of cassettes.
+
+    Raises:
+        UsageError: There is no such file or folder.
+    """
+    report, by_content = Report(), dict[bytes, str]()
+    for file in files_in(paths):
+        label = default_label(file.path)
+        try:
+            content = read_file(file.path)
+            cassette = _cassette(file, content)
+        except CassetteError as error:
+            report.files += 1
+            finding = _finding("unreadable", label, line=error.line, found=error.reason)
+            report.findings += [] if "unreadable" in settings.ignore else [finding]
+            continue
+        if cassette is None:
+            report.no_cassettes.append(label)
+            continue
+        report.files += 1
+        report.interactions += len(cassette.recordings)
+        found = [
+            *_of_cassette(cassette, content, settings, report),
+            *_of_file(file.path, label, content, settings, by_content),
+        ]
+        report.findings += [finding for finding in found if finding.kind not in settings.ignore]
+    return report
+
+
+def _cassette(file: File, content: bytes) -> Cassette | None:
+    """Read a file; None if it is below a folder and something else than a cassette."""
+    if not file.named and not looks_like_cassette(content):
+        return None
+    try:
+        return parse(content, file.path)
+    except CassetteError as error:
+        if not file.named and "is no cassette: expected" in error.reason:
+            return None
+        raise
+
+
+def _finding(kind: str, label: str, *, following: str = "", **more: Any) -> Finding:
+    known = KINDS[kind]
+    text = (following or known.next).replace("{file}", label)
+    return Finding(kind=kind, severity=known.severity, file=label, why=known.why, next=text, **more)
+
+
+# --- what is in a file -----------------------------------------------------------------------------------------------
+
+
+def _of_cassette(cassette: Cassette, content: bytes, settings: LintSettings, report: Report) -> Iterator[Finding]:
+    seen: set[str] = set()
+    found: dict[tuple[str, ...], list[tuple[Recording, Trouble]]] = {}
+    for recording in cassette.recordings:
+        for trouble in troubles_in(recording):
+            seen.update(trouble.value[shape.start : shape.end] for shape in shapes_in(trouble.value))
+            if not _is_allowed(trouble.value, settings):
+                found.setdefault(trouble.same(), []).append((recording, trouble))
+    yield from _repeated(cassette)
+    for several in found.values():
+        recording, trouble = several[0]
+        yield _finding(
+            trouble.kind,
+            cassette.label,
+            line=recording.line,
+            interactions=tuple(dict.fromkeys(recording.index for recording, _ in several)),
+            place=trouble.place,
+            found=trouble.found,
+            following=trouble.next,
+        )
+    yield from _beside(cassette.label, content, seen, settings)
+    yield from _age(cassette, settings, report)
+
+
+def _is_allowed(value: str, settings: LintSettings) -> bool:
+    return bool(value) and any(pattern.fullmatch(value) for pattern in settings.allow)
+
+
+def _repeated(cassette: Cassette) -> Iterator[Finding]:
+    """Find interactions whose request and reply are those of another one."""
+    groups: dict[bytes, list[Recording]] = {}
+    for recording in cassette.recordings:
+        request, response = recording.request, recording.response
+        key = hashlib.blake2b(digest_size=16)
+        for part in (
+            request.method,
+            request.url,
+            request.body,
+            response and response.status,
+            response and response.body,
+        ):
+            key.update(repr(part).encode("utf-8", "surrogatepass") + b"\0")
+        groups.setdefault(key.digest(), []).append(recording)
+    for group in groups.values():
+        if len(group) > 1:
+            indexes = tuple(recording.index for recording in group)
+            first = group[0]
+            yield _finding(
+                "repeated",
+                cassette.label,
+                line=first.line,
+                interactions=indexes,
+                found=f"{len(group)} times {first.request.method} with the same body and the same reply",
+            )
+
+
+def _beside(label: str, content: bytes, seen: set[str], settings: LintSettings) -> Iterator[Finding]:
+    """Find what looks like a secret in the rest of the file: comments, keys that nobody reads."""
+    text = text_of(content).text
+    for shape in shapes_in(text):
+        value = text[shape.start : shape.end]
+        if value not in seen and not _is_allowed(value, settings):
+            line = text.count("\n", 0, shape.start) + 1
+            yield _finding(
+                "secret",
+                label,
+                line=line,
+                place=f"line {line}",
+                found=f"{shown(value)}, {shape.looks_like}",
+                following="take it out by hand: it is outside of what is replayed; then withdraw the key",
+            )
+
+
+def _age(cassette: Cassette, settings: LintSettings, report: Report) -> Iterator[Finding]:
+    day = recorded_on(cassette)
+    if day is None:
+        return
+    report.dates.append((day, cassette.label))
+    days = (settings.today - day).days
+    if settings.max_age_days is not None and days > settings.max_age_days:
+        yield _finding(
+            "old", cassette.label, found=f"recorded {day}, {days} days ago; --max-age is {settings.max_age_days}"
+        )
+
+
+# --- what is a file --------------------------------------------------------------------------------------------------
+
+
+def _of_file(
+    path: Path, label: str, content: bytes, settings: LintSettings, by_content: dict[bytes, str]
+) -> Iterator[Finding]:
+    digest = hashlib.blake2b(content, digest_size=16).digest()
+    first = by_content.setdefault(digest, label)
+    if first != label:
+        yield _finding("same-file", label, found=f"the same bytes as {first}")
+    if settings.played is not None and path.resolve() not in settings.played:
+        yield _finding("orphan", label, found="no test of the run played it")

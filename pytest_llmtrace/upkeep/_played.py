@@ -1,0 +1,48 @@
+"""Which cassettes a test run has played, as the run wrote it down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from pytest_llmtrace.errors import UsageError
+
+__all__ = ["played_files"]
+
+
+def played_files(lists: Iterable[Path], root: Path) -> frozenset[Path]:
+    """Read `{"version": 1, "played": [path, ...]}` files, one or more, since a suite may be run in parts.
+
+    Args:
+        lists: The files.
+        root: The folder that the paths in them are relative to.
+
+    Raises:
+        UsageError: A file cannot be read or is no such list, or none of what it names exists below `root`.
+    """
+    played: set[Path] = set()
+    for path in lists:
+        names = _names(path)
+        found = [(root / name).resolve() for name in names]
+        if found and not any(file.exists() for file in found):
+            raise UsageError(
+                f"{path}: none of the {len(found)} files that it names exists below {root}; run this in pytest's "
+                "rootdir, or name that with --rootdir"
+            )
+        played.update(found)
+    return frozenset(played)
+
+
+def _names(path: Path) -> list[str]:
+    wanted = 'expected {"version": 1, "played": ["path", ...]}, as pytest writes it'
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: it cannot be read ({error.strerror or error})") from None
+    except ValueError:
+        raise UsageError(f"{path}: this is no valid JSON; {wanted}") from None
+    names = document.get("played") if isinstance(document, dict) and document.get("version") == 1 else None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise UsageError(f"{path}: this is no list of played cassettes; {wanted}")
+    return names

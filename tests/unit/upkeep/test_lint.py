@@ -1,0 +1,395 @@
+"""`cassettes lint`: what is wrong with cassette files, each with place, reason and next step."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from base64 import b64encode
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Write = Callable[..., Path]
+Tool = Callable[..., str]
+
+KEY = "sk-proj-Ab3dEf6hIj9lMn2pQr5tUv8x"
+TROUBLED = f"""\
+interactions:
+- request:
+    method: POST
+    uri: https://openrouter.ai/api/v1/chat/completions?key=9f8e7d6c5b4a
+    headers:
+      Authorization: [Bearer {KEY}]
+      traceparent: [00-8974239b780e7fccdaf7fc2ed6da3d09-969f58bb703a7f00-01]
+    body: '{{"model": "m", "messages": [{{"role": "user", "content": "my key is {KEY}"}}], "metadata": {{"user_id":
+      "u-4711-ab"}}}}'
+  response:
+    status: {{code: 429, message: Too Many Requests}}
+    headers:
+      Set-Cookie: [__cf_bm=8sFjK2l9; path=/, __cf_bm=REDACTED; path=/]
+      Date: ['Tue, 31 Mar 2026 13:31:01 GMT']
+      openai-organization: [acme-research-4]
+    body:
+      string: '{{"error": {{"message": "ask jane.doe@acme-research.com"}}, "user_id": "user_2aBcDeF9"}}'
+- request: {{method: GET, uri: 'https://a.example/v1/models', headers: {{}}, body: null}}
+  response: null
+version: 1  # recorded with hf_{"a1B2c3" * 6}
+"""
+TROUBLES = """\
+error    secret  tape.yaml:2  interaction 0
+         place  request.uri
+         found  …(12 characters), the parameter key
+         why    whoever reads the file can use it
+         next   pytest-llmtrace cassettes scrub tape.yaml; if the file was ever pushed, withdraw the key
+
+error    secret  tape.yaml:2  interaction 0
+         place  request.headers.authorization
+         found  Bearer …(39 characters), a bearer token
+         why    whoever reads the file can use it
+         next   pytest-llmtrace cassettes scrub tape.yaml; if the file was ever pushed, withdraw the key
+
+error    secret  tape.yaml:2  interaction 0
+         place  request.body $.messages[0].content
+         found  sk-…(32 characters), an OpenAI key
+         why    whoever reads the file can use it
+         next   pytest-llmtrace cassettes scrub tape.yaml; if the file was ever pushed, withdraw the key
+
+warning  personal  tape.yaml:2  interaction 0
+         place  request.body $.metadata.user_id
+         found  …(9 characters), the id of a user or an account
+         why    it tells of a person, an account or a machine, and stays in the repository's history
+         next   pytest-llmtrace cassettes scrub tape.yaml; or say that it is fine: --allow REGEX
+
+error    secret  tape.yaml:2  interaction 0
+         place  response.headers.set-cookie
+         found  …(24 characters)
+         why    whoever reads the file can use it
+         next   pytest-llmtrace cassettes scrub tape.yaml; if the file was ever pushed, withdraw the key
+
+warning  personal  tape.yaml:2  interaction 0
+         place  response.headers.openai-organization
+         found  …(15 characters)
+         why    it tells of a person, an account or a machine, and stays in the repository's history
+         next   pytest-llmtrace cassettes scrub tape.yaml
+
+warning  personal  tape.yaml:2  interaction 0
+         place  response.body $.error.message
+         found  …@acme-research.com, an email address
+         why    it tells of a person, an account or a machine, and stays in the repository's history
+         next   pytest-llmtrace cassettes scrub tape.yaml; or say that it is fine: --allow REGEX
+
+warning  personal  tape.yaml:2  interaction 0
+         place  response.body $.user_id
+         found  user_…(13 characters), the id of a user or an account
+         why    it tells of a person, an account or a machine, and stays in the repository's history
+         next   pytest-llmtrace cassettes scrub tape.yaml; or say that it is fine: --allow REGEX
+
+warning  no-reply  tape.yaml:18  interaction 1
+         place  response
+         found  GET was recorded without a reply
+         why    the recording was broken off: nothing can be played for this request
+         next   record it again, or take the interaction out
+
+error    secret  tape.yaml:20
+         place  line 20
+         found  hf_…(39 characters), a Hugging Face token
+         why    whoever reads the file can use it
+         next   take it out by hand: it is outside of what is replayed; then withdraw the key
+
+1 file, 2 interactions: 5 errors, 5 warnings, 2 infos (-v shows them)
+recorded from 2026-03-31 (tape.yaml) to 2026-03-31
+"""
+
+
+def cassette(request: dict[str, Any] | None = None, response: dict[str, Any] | None = None, **more: Any) -> str:
+    """Return a cassette of one harmless interaction, but for what is given."""
+    asked = {"method": "POST", "uri": "https://api.openai.com/v1/chat/completions", "headers": {}, "body": "{}"}
+    said = {"status": {"code": 200, "message": "OK"}, "headers": {}, "body": {"string": "{}"}}
+    interaction = {"request": asked | (request or {}), "response": said | (response or {})}
+    return json.dumps({"version": 1, **more, "interactions": [interaction]})
+
+
+def findings(tool: Tool, *arguments: str, status: int = 0) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(tool("lint", "--format", "json", *arguments, status=status))["findings"]
+    return found
+
+
+def test_each_trouble_has_place_reason_and_next_step(write: Write, tool: Tool) -> None:
+    """The whole text for a file with a trouble of each sort; no value of a secret is in it."""
+    write("tape.yaml", TROUBLED)
+    assert tool("lint", "tape.yaml", status=1) == TROUBLES
+
+
+def test_no_form_of_output_holds_a_secret(write: Write, tool: Tool) -> None:
+    """Neither the verbose text nor the JSON has a secret or a personal value in it."""
+    write("tape.yaml", TROUBLED)
+    said = tool("lint", "-v", "tape.yaml", status=1) + tool("lint", "--format", "json", "tape.yaml", status=1)
+    secrets = (KEY, "9f8e7d6c5b4a", "8sFjK2l9", "acme-research-4", "jane.doe", "2aBcDeF9", "u-4711-ab", "a1B2c3")
+    assert [secret for secret in secrets if secret in said] == []
+
+
+def test_infos_are_shown_when_asked_for(write: Write, tool: Tool) -> None:
+    """What is new on every run is an info, one a header of a file, however many interactions have it."""
+    one = json.loads(cassette(response={"headers": {"CF-Ray": ["939c1836de294a26-NRT"]}}))
+    one["interactions"] += [json.loads(json.dumps(one["interactions"][0])) for _ in range(9)]
+    for number, item in enumerate(one["interactions"]):
+        item["request"]["body"] = f'{{"n": {number}}}'
+    write("tape.json", json.dumps(one))
+    assert tool("lint", "-v", "tape.json") == (
+        "info     volatile  tape.json  interactions 0, 1, 2, 3, 4, 5, 6, 7 and 2 more\n"
+        "         place  response.headers.cf-ray\n"
+        "         why    it is new on every run, so each new recording is a larger diff\n"
+        "         next   nothing, or leave it out when recording\n"
+        "\n"
+        "1 file, 10 interactions: 0 errors, 0 warnings, 1 info\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "REDACTED",
+        "DUMMY",
+        "Bearer DUMMY",
+        "Bearer sk-test",
+        "sk-test-1234",
+        "test-api-key",
+        "your-api-key-here",
+        "<API_KEY>",
+        "[secret]",
+        "${OPENAI_API_KEY}",
+        "AUTHORIZATION-XXX",
+        "sk-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        "sk-1234567890abcdef1234567890abcdef",
+        "AKIAIOSFODNN7EXAMPLE",
+        "********",
+        "",
+        "ollama",
+        "not-a-real-key",
+    ],
+)
+def test_stand_ins_are_no_secrets(write: Write, tool: Tool, value: str) -> None:
+    """What says of itself that it is no secret makes no alarm, in a header, a field, a query or a text."""
+    body = json.dumps({"api_key": value, "text": f"use {value} as the key"})
+    request = {"headers": {"authorization": [value], "x-api-key": value}, "body": body}
+    write("tape.json", cassette(request, {"body": {"string": body}, "headers": {"set-cookie": [f"a={value}; path=/"]}}))
+    assert findings(tool, "tape.json") == []
+    assert tool("scrub", "--check", "tape.json") == "nothing to scrub in 1 file\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from huggingface_hub import hf_hub_download, hf_model_metadata_index",
+        "a risk-averse, task-based sk-learn-pipeline-for-beginners and fw_something_else",
+        "mail support@openai.com, jane@example.com, a@b.test, logo@2x.png, me@localhost or no-reply@acme.io",
+        "/home/user/app /Users/runner/work /home/<name>/x https://a.dev/home/pages/x C:\\Users\\you\\x",
+        "arn:aws:bedrock:us-east-1:123456789012:model/x org-myaccount user_identifier_of_something",
+        "git clone git@github.com:a/b and pip install pkg@1.2.3 and https://u@host.io/x",
+    ],
+)
+def test_plain_texts_are_no_secrets(write: Write, tool: Tool, text: str) -> None:
+    """Words that begin like a key, addresses reserved for examples and general home folders make no alarm."""
+    body = json.dumps({"messages": [{"role": "user", "content": text}]})
+    write("tape.json", cassette({"body": body}, {"body": {"string": body}}))
+    assert findings(tool, "tape.json") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "found"),
+    [
+        ("write to jane.doe@acme-research.com now", "personal", "…@acme-research.com, an email address"),
+        ("open /home/jdoe/app.py", "personal", "/home/…(10 characters), a home folder"),
+        ("open C:\\Users\\jdoe\\app.py", "personal", "C:\\Users\\…(13 characters), a home folder"),
+        (
+            "limit reached for org-GKgUkEpTs8iJbqUCqnL6JW5H on tokens",
+            "personal",
+            "org-…(28 characters), the id of a user, an organization or a project",
+        ),
+        ("arn:aws:iam::846215739046:user/x", "personal", "arn:…(26 characters), the number of an AWS account"),
+        (f"it is\n{KEY}", "secret", "sk-…(32 characters), an OpenAI key"),
+        ("Incorrect API key provided: sk-abcd9*****7fQz.", "secret", "sk-…(17 characters), a masked OpenAI key"),
+        ("ek_68a1b2c3d4e5f60718", "secret", "ek_…(21 characters), an OpenAI Realtime secret"),
+        ('{"api_key": "Zq8-77-bb"}', "secret", "…(9 characters), the field api_key"),
+    ],
+)
+@pytest.mark.parametrize("form", ["plain", "gzip", "binary", "parsed", "event"])
+def test_texts_are_looked_through_in_each_form(
+    write: Write, tool: Tool, text: str, kind: str, found: str, form: str
+) -> None:
+    """A secret or a person is found in any text of a reply, compressed or not."""
+    document = {"choices": [{"message": {"content": text}}]}
+    plain = json.dumps(document)
+    forms: dict[str, dict[str, Any]] = {
+        "plain": {"body": {"string": plain}},
+        "gzip": {"body": {"base64_string": b64encode(gzip.compress(plain.encode())).decode()}},
+        "binary": {"body": {"type": "binary", "content": plain.encode().hex()}},
+        "parsed": {"body": None, "parsed_body": document},
+        "event": {"body": {"string": f"event: x\r\ndata: {plain}\r\n\r\ndata: [DONE]\r\n\r\n"}},
+    }
+    write("tape.json", cassette(response=forms[form]))
+    [finding] = findings(tool, "tape.json", status=1 if kind == "secret" else 0)
+    place = f"response.body {'event 0 ' if form == 'event' else ''}$.choices[0].message.content"
+    inside = " $.api_key" if found.endswith("the field api_key") else ""
+    assert (finding["kind"], finding["place"], finding["found"]) == (kind, f"{place}{inside}", found)
+
+
+def test_a_key_in_pieces_is_found(write: Write, tool: Tool) -> None:
+    """A key that a stream brings token by token is found in what the events add up to."""
+    events = [{"choices": [{"index": 0, "delta": {"content": KEY[at : at + 5]}}]} for at in range(0, len(KEY), 5)]
+    body = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
+    write("tape.json", cassette(response={"body": {"string": body}}))
+    [finding] = findings(tool, "tape.json", status=1)
+    assert (finding["place"], finding["found"]) == (
+        "response.body (the assistant that its events add up to)",
+        "sk-…(32 characters), an OpenAI key",
+    )
+
+
+def test_forms_and_parts_are_read(write: Write, tool: Tool) -> None:
+    """Secret fields are found in form and multipart bodies as well."""
+    write("form.json", cassette({"body": "grant_type=refresh&refresh_token=Zq8-77-bb"}))
+    parts = '--b\r\nContent-Disposition: form-data; name="api_key"\r\n\r\nZq8-77-bb\r\n--b--\r\n'
+    write("parts.json", cassette({"body": parts}))
+    assert [(finding["place"], finding["found"]) for finding in findings(tool, ".", status=1)] == [
+        ("request.body field refresh_token", "…(9 characters), the field refresh_token"),
+        ("request.body part api_key", "…(9 characters), the field api_key"),
+    ]
+
+
+def test_a_compressed_body_that_cannot_be_read_is_said(write: Write, tool: Tool) -> None:
+    """What cannot be looked into is an info, not silence."""
+    packed = {"base64_string": b64encode(b"\x8b\x02\x80\xff\xfe").decode()}
+    write("tape.json", cassette(response={"headers": {"content-encoding": ["br"]}, "body": packed}))
+    [finding] = findings(tool, "tape.json")
+    assert (finding["kind"], finding["found"]) == ("opaque", "the body is compressed with br")
+
+
+def test_files_that_cannot_be_read_are_errors(write: Write, tool: Tool) -> None:
+    """A cut-off or empty cassette is an error with its line; other files of the folder are passed over."""
+    write("tapes/cut.yaml", "interactions:\n- request: {method: GET\n")
+    write("tapes/empty.yaml", "")
+    write("tapes/compose.yaml", "services: {}\n")
+    write("tapes/package.json", '{"name": "x", "scripts": {"request": 1, "response": 2}}')
+    assert tool("lint", "tapes", status=1) == (
+        "error    unreadable  tapes/cut.yaml:3\n"
+        "         found  this is no valid YAML: while parsing a flow mapping, did not find expected ',' or '}'\n"
+        "         why    a test that names the file fails\n"
+        "         next   record it again, or delete it\n"
+        "\n"
+        "error    unreadable  tapes/empty.yaml\n"
+        "         found  the file is empty; record it again, or delete it\n"
+        "         why    a test that names the file fails\n"
+        "         next   record it again, or delete it\n"
+        "\n"
+        "2 files, 0 interactions: 2 errors, 0 warnings, 0 infos\n"
+        "passed over, no cassette: tapes/compose.yaml and 1 more\n"
+    )
+
+
+def test_a_named_file_that_is_no_cassette_is_an_error(write: Write, tool: Tool) -> None:
+    """Whoever names a file means it as a cassette."""
+    write("compose.yaml", "services: {}\n")
+    [finding] = findings(tool, "compose.yaml", status=1)
+    assert finding["kind"] == "unreadable"
+
+
+def test_doubles(write: Write, tool: Tool) -> None:
+    """The same exchange twice in a file is an info, the same file twice a warning at the second."""
+    double = json.loads(cassette())
+    double["interactions"] *= 2
+    write("a.json", json.dumps(double))
+    write("b.json", json.dumps(double))
+    assert [(f["kind"], f["file"], f["interactions"], f["found"]) for f in findings(tool, ".")] == [
+        ("repeated", "a.json", [0, 1], "2 times POST with the same body and the same reply"),
+        ("repeated", "b.json", [0, 1], "2 times POST with the same body and the same reply"),
+        ("same-file", "b.json", [], "the same bytes as a.json"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("more", "date", "day"),
+    [
+        ({"llmtrace": {"origin": "recorded", "recorded_at": "2020-02-03T10:00:00Z"}}, "2021-01-01", "2020-02-03"),
+        ({}, "Wed, 01 Jan 2020 10:00:00 GMT", "2020-01-01"),
+    ],
+)
+def test_age_is_what_the_file_says(write: Write, tool: Tool, more: Any, date: str, day: str) -> None:
+    """A file's own date comes before its headers; without --max-age it is in the summary only."""
+    write("tape.json", cassette(response={"headers": {"Date": [date]}}, **more))
+    assert tool("lint", "tape.json").splitlines()[-1] == f"recorded from {day} (tape.json) to {day}"
+    [finding] = [finding for finding in findings(tool, "tape.json", "--max-age", "30") if finding["kind"] == "old"]
+    assert finding["severity"] == "warning"
+    assert finding["found"].startswith(f"recorded {day}, ")
+    assert finding["found"].endswith(" days ago; --max-age is 30")
+
+
+def test_orphans(write: Write, tool: Tool) -> None:
+    """A file that none of the runs has played is an orphan; paths are relative to the rootdir."""
+    for name in ("a", "b", "c"):
+        write(f"suite/tapes/{name}.json", cassette({"body": f'"{name}"'}))
+    write("one.json", json.dumps({"version": 1, "played": ["tapes/a.json"]}))
+    write("two.json", json.dumps({"version": 1, "played": ["tapes/c.json", "tapes/gone.json"]}))
+    said = tool("lint", "suite", "--played", "one.json", "--played", "two.json", "--rootdir", "suite")
+    assert said == (
+        "warning  orphan  suite/tapes/b.json\n"
+        "         found  no test of the run played it\n"
+        "         why    nobody notices when it goes wrong\n"
+        "         next   delete it, if the run was of all tests: git rm suite/tapes/b.json\n"
+        "\n"
+        "3 files, 3 interactions: 0 errors, 1 warning, 0 infos\n"
+    )
+
+
+WANTED = 'expected {"version": 1, "played": ["path", ...]}, as pytest writes it'
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("[]", f"played.json: this is no list of played cassettes; {WANTED}"),
+        ('{"version": 2, "played": []}', f"played.json: this is no list of played cassettes; {WANTED}"),
+        ('{"version": 1, "played": [1]}', f"played.json: this is no list of played cassettes; {WANTED}"),
+        ("{", f"played.json: this is no valid JSON; {WANTED}"),
+        (None, "played.json: it cannot be read (No such file or directory)"),
+        (
+            '{"version": 1, "played": ["x.yaml"]}',
+            (
+                "played.json: none of the 1 files that it names exists below .; run this in pytest's rootdir, or name "
+                "that with --rootdir"
+            ),
+        ),
+    ],
+)
+def test_a_list_of_played_that_is_none_is_wrong_use(write: Write, tool: Tool, content: str | None, text: str) -> None:
+    """A wrong list would make every file an orphan, so it is refused."""
+    write("tape.json", cassette())
+    if content is not None:
+        write("played.json", content)
+    assert tool("lint", "tape.json", "--played", "played.json", status=2) == f"pytest-llmtrace: {text}\n"
+
+
+def test_exit_status_and_relaxations(write: Write, tool: Tool) -> None:
+    """Warnings fail with --strict only; a kind can be left out, and a value can be said to be fine."""
+    text = json.dumps({"c": "jane.doe@acme-research.com"})
+    write("tape.json", cassette(response={"body": {"string": text}}))
+    tool("lint", "tape.json", status=0)
+    tool("lint", "--strict", "tape.json", status=1)
+    tool("lint", "--strict", "--ignore", "personal", "tape.json", status=0)
+    tool("lint", "--strict", "--allow", r"[a-z.]+@acme-research\.com", "tape.json", status=0)
+    tool("lint", "--strict", "--allow", "jane", "tape.json", status=1)
+    assert tool("lint", "--allow", "(", "tape.json", status=2) == (
+        "pytest-llmtrace: --allow '(' is no regular expression: missing ), unterminated subpattern at position 0\n"
+    )
+    assert tool("lint", "tapes.json", status=2) == (
+        "pytest-llmtrace: unknown file or folder 'tapes.json': did you mean 'tape.json'? known: tape.json\n"
+    )
+
+
+def test_our_own_cassettes_are_clean(tool: Tool) -> None:
+    """What ships has no error and no warning."""
+    folder = Path(__file__).parents[3] / "cassettes"
+    assert ": 0 errors, 0 warnings, " in tool("lint", "--strict", str(folder))
+    assert tool("scrub", "--check", str(folder)).startswith("nothing to scrub in ")

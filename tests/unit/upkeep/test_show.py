@@ -1,0 +1,337 @@
+"""`cassettes show`: an exchange as a person reads it. Whole outputs are compared."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Write = Callable[..., Path]
+Tool = Callable[..., str]
+
+KEY = "sk-proj-Ab3dEf6hIj9lMn2pQr5tUv8x"
+OPENAI = "https://api.openai.com/v1/chat/completions"
+ANTHROPIC = "https://api.anthropic.com/v1/messages"
+JSON = {"content-type": ["application/json"]}
+STREAM = {"content-type": ["text/event-stream; charset=utf-8"]}
+
+
+def tape(url: str, body: Any, reply: Any, *, status: int = 200, **more: Any) -> str:
+    """Return a cassette of one interaction; a reply that is text is a stream."""
+    is_stream = isinstance(reply, str)
+    headers = STREAM if is_stream else JSON
+    response = {
+        "status": {"code": status, "message": "OK" if status == 200 else "No"},
+        "headers": headers | more.pop("headers", {}),
+        "body": {"string": reply if is_stream else json.dumps(reply)},
+        **more,
+    }
+    request = {"method": "POST", "uri": url, "headers": JSON | {"x-api-key": [KEY]}, "body": json.dumps(body)}
+    interaction = {"request": request, "response": response}
+    return json.dumps({"version": 1, "llmtrace": {"origin": "recorded"}, "interactions": [interaction]})
+
+
+def events(*documents: dict[str, Any], end: str = "data: [DONE]\n\n") -> str:
+    return "".join(f"data: {json.dumps(document)}\n\n" for document in documents) + end
+
+
+def test_a_chat_with_tools(write: Write, tool: Tool) -> None:
+    """Messages, tools and calls are laid out; secrets are masked, in headers, query and text."""
+    write(
+        "tape.json",
+        tape(
+            f"{OPENAI}?key=9f8e7d6c5b4a",
+            {
+                "model": "gpt-4o",
+                "temperature": 0,
+                "stream": False,
+                "messages": [
+                    {"role": "system", "content": "Be brief."},
+                    {
+                        "role": "user",
+                        "content": [
+                            {"type": "text", "text": f"My key is {KEY}.\nWeather?"},
+                            {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 400}},
+                        ],
+                    },
+                    {
+                        "role": "assistant",
+                        "content": None,
+                        "tool_calls": [
+                            {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}}
+                        ],
+                    },
+                    {"role": "tool", "tool_call_id": "call_1", "content": "sunny"},
+                ],
+                "tools": [
+                    {"type": "function", "function": {"name": "f", "parameters": {"properties": {"a": {}, "b": {}}}}}
+                ],
+            },
+            {
+                "model": "gpt-4o-2024-08-06",
+                "choices": [
+                    {"finish_reason": "stop", "message": {"role": "assistant", "content": "Sunny.", "refusal": None}}
+                ],
+                "usage": {
+                    "prompt_tokens": 12,
+                    "completion_tokens": 5,
+                    "prompt_tokens_details": {"cached_tokens": 8, "audio_tokens": 0},
+                },
+            },
+            headers={"x-request-id": ["req_1"], "set-cookie": ["a=8sFjK2l9"]},
+        ),
+    )
+    assert tool("show", "tape.json") == (
+        "tape.json: 1 interaction, origin recorded\n"
+        "\n"
+        "interaction 0  openai chat, model gpt-4o\n"
+        "  POST https://api.openai.com/v1/chat/completions?key=[secret]\n"
+        "    x-api-key: [secret]\n"
+        "    with\n"
+        "      temperature 0\n"
+        "    tools\n"
+        "      f(a, b)\n"
+        "    system\n"
+        "      Be brief.\n"
+        "    user\n"
+        "      My key is [secret].\n"
+        "      Weather?\n"
+        "    image_url\n"
+        "      image/png 400 characters of base64\n"
+        "    tool call f call_1\n"
+        "      {\n"
+        '        "a": 1\n'
+        "      }\n"
+        "    tool call_1\n"
+        "      sunny\n"
+        "\n"
+        "  200 OK  application/json\n"
+        "    x-request-id: req_1\n"
+        "    assistant\n"
+        "      Sunny.\n"
+        "    model   gpt-4o-2024-08-06\n"
+        "    finish  stop\n"
+        "    usage   prompt_tokens 12, completion_tokens 5, prompt_tokens_details (cached_tokens 8)\n"
+    )
+
+
+CHAT_STREAM = events(
+    {"model": "m-1", "choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hel"}}]},
+    {"choices": [{"index": 0, "delta": {"content": "lo."}}]},
+    {"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "function": {"name": "f", "arguments": ""}}]}}]},
+    {"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "function": {"arguments": '{"a": 1}'}}]}}]},
+    {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]},
+    {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}},
+)
+ANTHROPIC_STREAM = events(
+    {"type": "message_start", "message": {"model": "c-1", "usage": {"input_tokens": 9, "output_tokens": 1}}},
+    {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hello."}},
+    {
+        "type": "content_block_start",
+        "index": 1,
+        "content_block": {"type": "tool_use", "name": "f", "id": "t", "input": {}},
+    },
+    {"type": "content_block_delta", "index": 1, "delta": {"type": "input_json_delta", "partial_json": '{"a": 1}'}},
+    {"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 7}},
+    end="",
+)
+RESPONSES_STREAM = events(
+    {"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": "Hel"},
+    {
+        "type": "response.completed",
+        "response": {
+            "model": "m-1",
+            "status": "completed",
+            "output": [
+                {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hello."}]},
+                {"type": "function_call", "name": "f", "call_id": "t", "arguments": '{"a": 1}'},
+            ],
+            "usage": {"input_tokens": 9, "output_tokens": 7},
+        },
+    },
+    end="",
+)
+SAID = '    assistant\n      Hello.\n    tool call f{id}\n      {{\n        "a": 1\n      }}\n'
+
+
+@pytest.mark.parametrize(
+    ("url", "body", "stream", "said"),
+    [
+        (
+            OPENAI,
+            {"messages": [], "stream": True},
+            CHAT_STREAM,
+            SAID.format(id="") + "    model   m-1\n    finish  tool_calls\n"
+            "    usage   prompt_tokens 3, completion_tokens 2\n    stream  7 events\n",
+        ),
+        (
+            ANTHROPIC,
+            {"messages": [], "stream": True},
+            ANTHROPIC_STREAM,
+            SAID.format(id=" t") + "    model   c-1\n    finish  tool_use\n"
+            "    usage   input_tokens 9, output_tokens 7\n    stream  6 events\n",
+        ),
+        (
+            "https://api.openai.com/v1/responses",
+            {"input": "hi", "stream": True},
+            RESPONSES_STREAM,
+            SAID.format(id=" t") + "    model   m-1\n    finish  completed\n"
+            "    usage   input_tokens 9, output_tokens 7\n    stream  2 events\n",
+        ),
+        (
+            OPENAI,
+            {"messages": [], "stream": True},
+            CHAT_STREAM[: CHAT_STREAM.index('{"choices": [{"index": 0, "delta": {"tool_calls"') - 6],
+            (
+                "    assistant\n      Hello.\n    model   m-1\n"
+                "    stream  2 events; it ends without a finish reason: it was cut off\n"
+            ),
+        ),
+    ],
+    ids=["chat", "messages", "responses", "cut"],
+)
+def test_streams_are_put_together(
+    write: Write, tool: Tool, url: str, body: dict[str, Any], stream: str, said: str
+) -> None:
+    """The events of a stream become the text and the calls that they add up to."""
+    write("tape.json", tape(url, {"model": "m", **body}, stream))
+    shown = tool("show", "tape.json", "0")
+    assert shown.partition("  200 OK  text/event-stream\n")[2] == said
+
+
+def test_recorded_timing(write: Write, tool: Tool) -> None:
+    """How the chunks arrived is said where it was recorded."""
+    chunks = {"chunks": [20, len(CHAT_STREAM) - 20], "offsets": [0.25, 1.5]}
+    write("tape.json", tape(OPENAI, {"model": "m", "messages": []}, CHAT_STREAM, llmtrace=chunks))
+    assert tool("show", "tape.json").splitlines()[-1] == (
+        "    timing  2 chunks, the first after 0.250 s, the last after 1.500 s"
+    )
+
+
+def test_errors_and_broken_connections(write: Write, tool: Tool) -> None:
+    """An error is shown with what it says of itself, masked; a connection that broke is said, and one without reply."""
+    error = {"error": {"message": f"Incorrect API key provided: {KEY}", "code": "invalid_api_key"}}
+    one = json.loads(tape(OPENAI, {"model": "m", "messages": []}, error, status=401))
+    one["interactions"] += [
+        {"request": one["interactions"][0]["request"], "response": None, "llmtrace": {"failure": "read-timeout"}},
+        {"request": one["interactions"][0]["request"], "response": None},
+    ]
+    write("tape.json", json.dumps(one))
+    head = f"  POST {OPENAI}\n    x-api-key: [secret]\n\n"
+    assert tool("show", "tape.json") == (
+        "tape.json: 3 interactions, origin recorded\n"
+        "\n"
+        f"interaction 0  openai chat, model m\n{head}"
+        "  401 No  application/json\n"
+        "    error\n"
+        '      {"message": "Incorrect API key provided: [secret]", "code": "invalid_api_key"}\n'
+        "\n"
+        f"interaction 1  openai chat, model m\n{head}"
+        "  the connection broke: read-timeout\n"
+        "\n"
+        f"interaction 2  openai chat, model m\n{head}"
+        "  no reply was recorded\n"
+    )
+
+
+def test_what_is_no_llm_call(write: Write, tool: Tool) -> None:
+    """Any other exchange is shown with its bodies; fields that are secret by their name are masked in them."""
+    write(
+        "tape.json",
+        tape("https://a.example/v1", {"api_key": "Zq8-77-bb", "a": 1}, {"token": "t", "apiKey": "Zq8-77-bb"}),
+    )
+    assert tool("show", "tape.json") == (
+        "tape.json: 1 interaction, origin recorded\n"
+        "\n"
+        "interaction 0\n"
+        "  POST https://a.example/v1\n"
+        "    x-api-key: [secret]\n"
+        "      {\n"
+        '        "api_key": "[secret]",\n'
+        '        "a": 1\n'
+        "      }\n"
+        "\n"
+        "  200 OK  application/json\n"
+        "      {\n"
+        '        "token": "t",\n'
+        '        "apiKey": "[secret]"\n'
+        "      }\n"
+    )
+
+
+def test_raw_bodies(write: Write, tool: Tool) -> None:
+    """--raw prints bodies as they are, but for secrets."""
+    write("tape.json", tape(OPENAI, {"model": "m", "messages": [], "api_key": "Zq8-77-bb"}, CHAT_STREAM[:40]))
+    assert tool("show", "--raw", "tape.json") == (
+        "tape.json: 1 interaction, origin recorded\n"
+        "\n"
+        "interaction 0  openai chat, model m\n"
+        f"  POST {OPENAI}\n"
+        "    x-api-key: [secret]\n"
+        '      {"model": "m", "messages": [], "api_key": "[secret]"}\n'
+        "\n"
+        "  200 OK  text/event-stream\n"
+        f"      {CHAT_STREAM[:40].rstrip()}\n"
+    )
+
+
+def test_long_texts_are_cut(write: Write, tool: Tool) -> None:
+    """A long text is cut with a note, and whole with --full; base64 is cut to its length."""
+    text = "word " * 400 + "\n" + "Ab3/" * 100
+    write("tape.json", tape(OPENAI, {"model": "m", "messages": [{"role": "user", "content": text}]}, {"choices": []}))
+    lines = tool("show", "tape.json").splitlines()
+    assert lines[5:8] == [
+        "    user",
+        "      " + ("word " * 240).rstrip(),
+        "      … cut here: --full shows all 2,401 characters",
+    ]
+    full = tool("show", "--full", "tape.json").splitlines()
+    assert full[6:8] == ["      " + ("word " * 400).rstrip(), "      " + "Ab3/" * 100]
+
+
+def test_a_text_cannot_steer_the_terminal(write: Write, tool: Tool) -> None:
+    """Control characters of a recording are shown, not sent."""
+    reply = {"choices": [{"message": {"role": "assistant", "content": "a\x1b[31mb\u202e"}}]}
+    write("tape.json", tape(OPENAI, {"model": "m\x1b]0;x\x07", "messages": []}, reply))
+    said = tool("show", "tape.json")
+    assert "      a\\x1b[31mb\\x202e\n" in said
+    assert "\x1b" not in said
+
+
+@pytest.mark.parametrize(("no_colour", "is_coloured"), [("", True), ("1", False)])
+def test_colour_is_for_terminals(
+    write: Write, tool: Tool, monkeypatch: pytest.MonkeyPatch, no_colour: str, is_coloured: bool
+) -> None:
+    """Colours are used at a terminal only, and not where NO_COLOR is set."""
+    write("tape.json", tape(OPENAI, {"model": "m", "messages": []}, {"choices": []}))
+    assert "\x1b" not in tool("show", "tape.json")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("NO_COLOR", no_colour)
+    assert ("\x1b[1minteraction 0" in tool("show", "tape.json")) is is_coloured
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["tape.json", "1"], "tape.json has no interaction 1: it has 1, counted from 0"),
+        (["tape.json", "-1"], "tape.json has no interaction -1: it has 1, counted from 0"),
+        (["."], ". is a folder; show prints one cassette"),
+    ],
+)
+def test_wrong_use(write: Write, tool: Tool, arguments: list[str], text: str) -> None:
+    """What cannot be shown is named."""
+    write("tape.json", tape(OPENAI, {"model": "m", "messages": []}, {"choices": []}))
+    assert tool("show", *arguments, status=2) == f"pytest-llmtrace: {text}\n"
+
+
+def test_a_missing_file_names_the_nearest(write: Write, tool: Tool) -> None:
+    """A file that is not there is an error with the names that are."""
+    write("tape.json", tape(OPENAI, {"model": "m", "messages": []}, {"choices": []}))
+    assert tool("show", "tapes.json", status=1) == (
+        "pytest-llmtrace: tapes.json: there is no such cassette; the nearest in its folder: tape.json\n"
+    )
