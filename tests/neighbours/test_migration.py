@@ -1,0 +1,101 @@
+"""The suites of docs/migrate.md run as they stand there: before, with `llmtrace` added, and after.
+
+To write the terminal's texts anew: `LLMTRACE_WRITE_DOCS=1 pytest tests/neighbours`, then read the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+# Section -> what it takes beside vcrpy, which we bring ourselves: modules to import, and pytest plugins.
+NEEDS: dict[str, tuple[list[str], list[str]]] = {
+    "A hand-made exporter": ([], []),
+    "vcrpy": ([], []),
+    "pytest-recording": (["pytest_recording"], ["pytest_recording.plugin"]),
+    "cassetter": (["cassetter"], ["cassetter.pytest_plugin"]),
+    "respx": (["respx"], ["respx.plugin"]),
+    "pytest-httpx": (["pytest_httpx"], ["pytest_httpx"]),
+    "pytest-httpx2": (["pytest_httpx2"], ["pytest_httpx2"]),
+    "logfire's capfire": (["logfire"], ["logfire.testing"]),
+}
+
+# What the suites still use after, and which module that takes.
+USED_AFTER = {"respx": "llmtrace.router", "logfire": "import logfire"}
+
+
+def _asynchronous(app: str) -> str:
+    """Let an application ask without blocking."""
+    app = app.replace("import openai\n", "import asyncio\n\nimport openai\n", 1)
+    app = app.replace("openai.OpenAI(", "openai.AsyncOpenAI(").replace("httpx.Client(", "httpx.AsyncClient(")
+    app = app.replace("def answer(", "async def _answer(").replace("= client.chat", "= await client.chat")
+    return f"{app}\n\ndef answer(question):\n    return asyncio.run(_answer(question))\n"
+
+
+@pytest.fixture
+def plugins(section: str, installed: Callable[..., None]) -> list[str]:
+    modules, plugins = NEEDS[section]
+    installed(*modules)
+    return plugins
+
+
+def test_every_section_is_tested(page: Any) -> None:
+    """No section of the page is left out, and each has its sentences on conflicts."""
+    assert [*page.sections] == [*NEEDS, "When both want to answer"]
+
+
+@pytest.mark.parametrize("section", NEEDS)
+def test_adding_changes_nothing_else(
+    page: Any, run: Any, fingerprint: Callable[[], dict[str, str]], section: str, plugins: list[str], correct_page: Any
+) -> None:
+    """With `llmtrace` added: the same outcomes, the same cassettes, and what is counted; spans are captured.
+
+    What the neighbour counts (calls, plays, requests) the suites assert by themselves, before and after alike.
+    """
+    before = run(page.files(section, "before"), plugins=plugins, traced=False)
+    cassettes = fingerprint()
+    assert before.code == 0, before.out
+    assert before.terminal == ""
+    added = run(page.files(section, "added"), plugins=plugins)
+    assert added.outcomes == before.outcomes, added.out
+    assert fingerprint() == cassettes
+    _compare(page, section, "added", added, correct_page)
+
+
+@pytest.mark.parametrize("section", [section for section in NEEDS if section != "A hand-made exporter"])
+def test_adding_changes_nothing_for_asynchronous_clients(page: Any, run: Any, section: str, plugins: list[str]) -> None:
+    """The same suites with an application that does not block."""
+    files = page.files(section, "added")
+    files["app.py"] = _asynchronous(files["app.py"])
+    result = run(files, plugins=plugins)
+    assert result.code == 0, result.out
+    assert result.terminal == page.terminal(section, "added")
+
+
+@pytest.mark.parametrize("section", NEEDS)
+def test_after(
+    page: Any,
+    run: Any,
+    fingerprint: Callable[[], dict[str, str]],
+    section: str,
+    installed: Callable[..., None],
+    correct_page: Any,
+) -> None:
+    """Without the exporter, and without the neighbour's plugin: the suite passes, and no cassette is touched."""
+    files = page.files(section, "after")
+    written = "".join(files.values())
+    assert "InMemorySpanExporter" not in written
+    installed(*(module for module, used in USED_AFTER.items() if used in written))
+    result = run(files)
+    _compare(page, section, "after", result, correct_page)
+    assert {*fingerprint()} == {name for name in files if name.endswith(".yaml")}
+
+
+def _compare(page: Any, section: str, stage: str, result: Any, correct_page: Any) -> None:
+    assert result.code == 0, result.out
+    if correct_page:
+        correct_page(page.with_terminal(section, stage, result.terminal))
+    else:
+        assert result.terminal == page.terminal(section, stage)
