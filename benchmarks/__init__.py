@@ -1,0 +1,1 @@
+"""What pytest-llmtrace costs, as ratios within one run: `python -m benchmarks`."""

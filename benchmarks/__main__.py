@@ -1,0 +1,38 @@
+"""`python -m benchmarks`: measure, print, and with `--write` write `docs/benchmarks.md` anew."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from benchmarks import _report
+from benchmarks._measure import Plan
+
+
+def main() -> None:
+    """Measure what was asked for."""
+    from benchmarks import idle, load, memory, replay_calls, suite
+
+    modules = {"replay": replay_calls, "load": load, "idle": idle, "suite": suite, "memory": memory}
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "names", nargs="*", metavar="name", help=f"what to measure: {', '.join(modules)} (default: all)"
+    )
+    parser.add_argument("--quick", action="store_true", help="a few small runs, to see that all of it works")
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md anew")
+    given = parser.parse_args()
+    if unknown := set(given.names) - set(modules):
+        parser.error(f"there is no {', '.join(sorted(unknown))}")
+    plan = Plan.quick() if given.quick else Plan()
+    results = []
+    for name in given.names or modules:
+        with tempfile.TemporaryDirectory() as folder:
+            results.append(modules[name].measure(plan, Path(folder)))
+        print(_report.as_text(results[-1]), flush=True)
+    if given.write:
+        _report.write(results)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""The calls and what answers them: one request and its reply, numbered; in vcrpy's form and in cassetter's."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import openai
+
+from pytest_llmtrace import replay
+
+__all__ = [
+    "CASSETTER_READS",
+    "LIBRARY",
+    "MODEL",
+    "cassette",
+    "cassetter_form",
+    "events",
+    "headers",
+    "messages",
+    "mocked",
+    "numbered",
+    "reply",
+    "sent",
+]
+
+LIBRARY: Any = importlib.import_module("httpx2" if int(openai.__version__.split(".")[0]) >= 3 else "httpx")  # noqa: PLR2004
+"""The HTTP library of the installed SDK."""
+MODEL = "gpt-4o-mini"
+CASSETTER_READS = 4_000
+"""Interactions that cassetter can read: it refuses a file of more than 250,000 YAML nodes, and these have 52 each."""
+NUMBER = "00000"
+"""Numbers have five digits, so that all interactions are equally long."""
+SYSTEM = "You are a support agent of a company that sells telescopes. Answer in one sentence, and name no prices."
+
+_written = {
+    stream: replay.load(replay.resolve(f"builtin:openai/{name}", dirs=())).recordings[0].response
+    for stream, name in ((False, "chat"), (True, "stream"))
+}
+
+
+def messages(number: int) -> list[Any]:
+    """Return the messages of a call, told from those of all others by its number."""
+    return [
+        {"role": "system", "content": SYSTEM},
+        {"role": "user", "content": f"Question{number:05}: what is a span?"},
+    ]
+
+
+def numbered(text: str, number: int) -> str:
+    """Return a text for another number, which is one word in it, so that YAML does not break it over two lines."""
+    return text.replace(f"Question{NUMBER}", f"Question{number:05}").replace(f"Reply{NUMBER}", f"Reply{number:05}")
+
+
+def headers(*, stream: bool) -> list[tuple[str, str]]:
+    """Return the headers of a reply."""
+    return list(_written[stream].headers)
+
+
+def events(number: int, *, stream: bool) -> list[bytes]:
+    """Return the body of a reply: an event a chunk if it streams, in one chunk if not. Its id has the number."""
+    chunks = [chunk.decode().replace("Written", f"Reply{number:05}Written") for chunk in _written[stream].chunks]
+    return [chunk.encode() for chunk in chunks]
+
+
+def reply(number: int, *, stream: bool) -> bytes:
+    """Return the body of a reply."""
+    return b"".join(events(number, stream=stream))
+
+
+def cassette(folder: Path, size: int, *, stream: bool, number: int = 0, name: str = "") -> Path:
+    """Write a cassette as vcrpy writes it, with what the SDK sends.
+
+    Args:
+        folder: Where to.
+        size: How many interactions it has, numbered upwards.
+        stream: Whether they stream.
+        number: The first number.
+        name: The file's name, without its suffix.
+    """
+    path = folder / f"{name or f'{size}-{stream}'}.yaml"
+    if not path.exists():
+        one = _interaction(stream=stream)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", encoding="utf-8") as file:
+            file.write("interactions:\n")
+            file.writelines(numbered(one, index) for index in range(number, number + size))
+            file.write("version: 1\n")
+    return path
+
+
+def cassetter_form(path: Path) -> Path:
+    """Write a cassette again as cassetter writes it."""
+    from cassetter.cli import convert_file
+
+    own = path.with_suffix(".cassetter.yaml")
+    if not own.exists():
+        convert_file(path, own)
+    return own
+
+
+_interactions: dict[bool, str] = {}
+
+
+def _interaction(*, stream: bool) -> str:
+    """Return the lines of interaction 0 in the file that vcrpy writes."""
+    if stream not in _interactions:
+        from vcr.request import Request
+        from vcr.serialize import serialize
+        from vcr.serializers import yamlserializer
+
+        asked = sent(stream=stream)
+        request = Request(asked.method, str(asked.url), asked.content, dict(asked.headers))
+        response = {
+            "status": {"code": 200, "message": "OK"},
+            "headers": {key: [value] for key, value in headers(stream=stream)},
+            "body": {"string": reply(0, stream=stream)},
+        }
+        text = serialize({"requests": [request], "responses": [response]}, yamlserializer)
+        _interactions[stream] = text.removeprefix("interactions:\n").removesuffix("version: 1\n")
+    return _interactions[stream]
+
+
+def sent(*, stream: bool) -> Any:
+    """Return what the SDK sends, without its key."""
+    noted: list[Any] = []
+
+    def answer(request: Any) -> Any:
+        noted.append(request)
+        return LIBRARY.Response(200, headers=headers(stream=stream), content=reply(0, stream=stream))
+
+    client = openai.OpenAI(api_key="bench", http_client=mocked(answer))
+    client.chat.completions.create(model=MODEL, messages=messages(0), stream=stream)
+    del noted[0].headers["authorization"]
+    return noted[0]
+
+
+def mocked(handler: Callable[[Any], Any]) -> Any:
+    """Return an HTTP client whose transport is a function."""
+    return openai.DefaultHttpxClient(transport=LIBRARY.MockTransport(handler))

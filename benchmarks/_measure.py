@@ -1,0 +1,221 @@
+"""Cells in processes of their own, measured in turn; what came of them, as rows."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+import statistics
+import time
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+__all__ = ["Cell", "Plan", "Result", "Row", "compared", "environment", "interleaved", "multiples", "remote"]
+
+Cell = Callable[..., Any]
+_Name = TypeVar("_Name", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured.
+
+    Attributes:
+        rounds: How often each cell is measured.
+        sizes: Interactions in one cassette, for replay.
+        bouts: How often each cell of the replay is measured; short and many, since the machine does other things too.
+        calls: Calls in one of them.
+        load_sizes: Interactions in one cassette, for loading.
+        starts: How often pytest is started.
+        tests: Tests of the suite.
+        memory_size: Interactions of the cassette whose memory is measured.
+    """
+
+    rounds: int = 5
+    sizes: tuple[int, ...] = (1, 10, 100, 1_000, 10_000)
+    bouts: int = 21
+    calls: int = 10
+    load_sizes: tuple[int, ...] = (1, 10, 100, 1_000)
+    starts: int = 31
+    tests: int = 1_000
+    memory_size: int = 10_000
+
+    @classmethod
+    def quick(cls) -> Plan:
+        """The same in seconds: it shows that all of it runs, its figures say nothing."""
+        return cls(rounds=2, sizes=(1, 10), bouts=2, calls=2, load_sizes=(10,), starts=2, tests=10, memory_size=50)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One line of a table.
+
+    Attributes:
+        case: What was done.
+        subject: Who did it.
+        value: The median, as text with its unit.
+        ratio: The median of the ratios to the cell that it is compared with in the same round; None for that one.
+        spread: The quartiles of these ratios.
+        target: The largest ratio that is wanted, None if there is no such wish.
+        below: Whether the ratio must be below the target, not only at most that.
+    """
+
+    case: str
+    subject: str
+    value: str = ""
+    ratio: float | None = None
+    spread: tuple[float, float] | None = None
+    target: float | None = None
+    below: bool = False
+
+    @property
+    def verdict(self) -> str:
+        """`met`, `missed`, or nothing."""
+        if self.target is None or self.ratio is None:
+            return ""
+        return "met" if self.ratio < self.target or (self.ratio == self.target and not self.below) else "missed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """A table, with the words around it.
+
+    Attributes:
+        name: Its markers in the page.
+        title: Its heading.
+        what: What was compared, and what was left out.
+        rows: Its lines.
+        why: Where the time goes, told if a target is missed.
+    """
+
+    name: str
+    title: str
+    what: str
+    rows: tuple[Row, ...]
+    why: str
+
+    @property
+    def missed(self) -> tuple[Row, ...]:
+        """The lines whose target is missed."""
+        return tuple(row for row in self.rows if row.verdict == "missed")
+
+
+ENOUGH = 5
+
+
+def interleaved(
+    cells: Mapping[_Name, Callable[[], float]], rounds: int, *, patience: float = math.inf
+) -> dict[_Name, list[float]]:
+    """Measure each cell once a round, in turn, so that what else the machine does falls on all of them.
+
+    One that takes longer than the patience in seconds is measured five times only.
+    """
+    measured: dict[_Name, list[float]] = {name: [] for name in cells}
+    slow: set[_Name] = set()
+    for number in range(rounds):
+        for name, cell in cells.items():
+            if name in slow and number >= ENOUGH:
+                continue
+            start = time.perf_counter()
+            measured[name].append(cell())
+            if time.perf_counter() - start > patience:
+                slow.add(name)
+    return measured
+
+
+def compared(
+    case: str,
+    measured: Mapping[str, list[float]],
+    floor: str,
+    targets: Mapping[str, float],
+    show: Callable[[float], str],
+    *,
+    below: Iterable[str] = (),
+) -> list[Row]:
+    """Compare the cells of some rounds with one of them, round by round.
+
+    Args:
+        case: What the rows are about.
+        measured: What `interleaved` has measured.
+        floor: The cell that the others are compared with.
+        targets: The largest ratios that are wanted, by cell.
+        show: Writes a value with its unit.
+        below: Cells whose ratio must be below the target.
+    """
+    rows = []
+    for name, values in measured.items():
+        value = show(statistics.median(values))
+        if name == floor:
+            rows.append(Row(case=case, subject=name, value=value))
+            continue
+        ratios = [own / base for own, base in zip(values, measured[floor], strict=False)]
+        quartiles = statistics.quantiles(ratios, n=4, method="inclusive")
+        rows.append(
+            Row(
+                case=case, subject=name, value=value,
+                ratio=statistics.median(ratios), spread=(quartiles[0], quartiles[-1]),
+                target=targets.get(name), below=name in below,
+            )
+        )  # fmt: skip
+    return rows
+
+
+def multiples(case: str, measured: Mapping[str, list[float]], targets: Mapping[str, float]) -> list[Row]:
+    """Show what was measured as ratios right away."""
+    rows = []
+    for name, ratios in measured.items():
+        quartiles = statistics.quantiles(ratios, n=4, method="inclusive")
+        spread = (quartiles[0], quartiles[-1])
+        rows.append(
+            Row(case=case, subject=name, ratio=statistics.median(ratios), spread=spread, target=targets.get(name))
+        )
+    return rows
+
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    """Return the environment of a pytest run: bytecode is kept, as installers do, wherever this one was told not to."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPYCACHEPREFIX": str(folder / "bytecode"), **more}
+
+
+# --- processes -------------------------------------------------------------------------------------------------------
+
+
+class _Closing(Protocol):
+    def close(self) -> None: ...
+
+
+@contextmanager
+def remote(made_by: Callable[..., _Closing], *arguments: Any) -> Iterator[Cell]:
+    """Make an object in a new interpreter; yield a function that calls its methods: `ask("method", ...)`.
+
+    It stays for all rounds of a table, and waits while others are measured.
+    """
+    context = multiprocessing.get_context("spawn")
+    with ExitStack() as stack:
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_serve, args=(theirs, made_by, arguments))
+        process.start()
+        theirs.close()  # So that a child that dies is an end of file, not a silence.
+        stack.callback(process.join)
+        stack.callback(ours.close)
+
+        def ask(method: str, *given: Any) -> Any:
+            ours.send((method, given))
+            return ours.recv()
+
+        yield ask
+        ask("close")
+
+
+def _serve(pipe: Any, made_by: Callable[..., _Closing], arguments: tuple[Any, ...]) -> None:
+    made = made_by(*arguments)
+    while True:
+        try:
+            method, given = pipe.recv()
+        except EOFError:
+            return
+        pipe.send(getattr(made, method)(*given))

@@ -1,0 +1,86 @@
+"""Tables for the terminal and for `docs/benchmarks.md`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import platform
+import re
+from collections.abc import Iterable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from benchmarks._measure import Result, Row
+
+__all__ = ["as_text", "write"]
+
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+HEAD = ("case", "who", "median", "ratio", "quartiles", "target", "")
+PACKAGES = (
+    "pytest-llmtrace", "openai", "httpx2", "httpx", "vcrpy", "PyYAML", "cassetter", "respx", "pytest",
+    "pytest-recording", "opentelemetry-sdk", "openinference-instrumentation-openai",
+)  # fmt: skip
+
+
+def as_text(result: Result) -> str:
+    """Lay a table out for a terminal."""
+    lines = [HEAD, *map(_cells, result.rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(HEAD))]
+    laid_out = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    ]
+    return "\n".join([f"\n{result.title}", *laid_out, f"{len(result.missed)} missed"])
+
+
+def write(results: Iterable[Result]) -> None:
+    """Write the tables between the markers of the page that carry their names; leave the rest of it as it is."""
+    page = PAGE.read_text(encoding="utf-8")
+    for result in results:
+        begin, end = f"<!-- {result.name} -->\n", f"<!-- end of {result.name} -->"
+        before, _, rest = page.partition(begin)
+        _, found, after = rest.partition(end)
+        assert found, f"docs/benchmarks.md has no markers for {result.name}"
+        page = f"{before}{begin}{_as_markdown(result)}{end}{after}"
+    PAGE.write_text(page, encoding="utf-8")
+
+
+def _as_markdown(result: Result) -> str:
+    lines = [HEAD, ("---",) * len(HEAD), *map(_cells, result.rows)]
+    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    missed = f"\n{_missed(result.missed)} {result.why}" if result.missed else ""
+    return f"## {result.title}\n\n{result.what}\n{table}{missed}\n{_circumstances()}\n\n"
+
+
+def _missed(rows: Sequence[Row]) -> str:
+    named = dict.fromkeys(f"{row.subject}, {row.case} ({row.ratio:.2f}, wanted {_wanted(row)})" for row in rows)
+    return f"**Missed:** {'; '.join(named)}."
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
+    spread = "" if row.spread is None else f"{row.spread[0]:.2f} to {row.spread[1]:.2f}"
+    return row.case, row.subject, row.value, ratio, spread, _wanted(row), row.verdict
+
+
+def _wanted(row: Row) -> str:
+    return "" if row.target is None else f"{'below' if row.below else 'at most'} {row.target:.2f}"
+
+
+def _circumstances() -> str:
+    versions = []
+    for name in PACKAGES:
+        try:
+            versions.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    when = dt.datetime.now(tz=dt.UTC).date().isoformat()
+    machine = f"{_processor()}, {os.cpu_count()} cores, {platform.system()}"
+    return f"Measured {when}: {machine}, CPython {platform.python_version()}; {', '.join(versions)}."
+
+
+def _processor() -> str:
+    try:
+        found = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        found = None
+    return found[1] if found else platform.machine()

@@ -1,0 +1,117 @@
+"""Loading a cassette until the first request can be answered, per interaction."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from benchmarks import _material as material
+from benchmarks._measure import Plan, Result, Row, compared, interleaved, remote
+
+COLD, COLD_WRITING, WARM = "pytest-llmtrace, cold", "pytest-llmtrace, cold, writes its cache", "pytest-llmtrace, warm"
+VCRPY, CASSETTER, CASSETTER_VCR = "vcrpy", "cassetter, its own form", "cassetter, vcrpy's form"
+AT_MOST = 1.0
+
+WHAT = """\
+Reading one cassette, in CPU time, in a process that has loaded one before. vcrpy: `Cassette.load`, with libyaml, \
+its default. cassetter: `Cassette.load`. pytest-llmtrace: load and index, until the first request can be answered; \
+cold without a cache, and as the first run of a suite, which writes the cache; warm from the cache, in a process \
+that does not know the file. An interaction has {plain:.1f} kB in vcrpy's form, a streaming one {stream:.1f} kB. \
+Medians of {rounds} interleaved rounds.
+"""
+WHY = """\
+A cassette of one interaction is dominated by what is there once a file: its hash, the search for its cache file, \
+and writing that in the first run.
+"""
+
+
+class Loader:
+    """Loads cassettes in one way."""
+
+    def __init__(self, subject: str, folder: Path) -> None:
+        self.subject = subject
+        self.ways: dict[str, Callable[[Path], Any]] = {
+            COLD: lambda path: _ours(path, None),
+            COLD_WRITING: lambda path: _ours(path, Path(tempfile.mkdtemp(dir=folder))),
+            WARM: lambda path: _ours(path, folder / "cache"),
+            VCRPY: _vcrpy,
+            CASSETTER: lambda path: _cassetter(material.cassetter_form(path)),
+            CASSETTER_VCR: _cassetter,
+        }
+
+    def prepare(self, path: Path) -> None:
+        """Load it once: the imports, and the file that the warm way reads."""
+        self.ways[self.subject](path)
+
+    def load(self, path: Path) -> float:
+        """Load it; return the seconds that it took."""
+        gc.collect()
+        start = time.process_time()
+        loaded = self.ways[self.subject](path)
+        took = time.process_time() - start
+        del loaded
+        return took
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def _ours(path: Path, cache: Path | None) -> Any:
+    from pytest_llmtrace import replay
+
+    return replay.Player(replay.CassetteCache(cache).load(path))
+
+
+def _vcrpy(path: Path) -> Any:
+    from vcr.cassette import Cassette
+    from vcr.persisters.filesystem import FilesystemPersister
+    from vcr.serializers import yamlserializer
+
+    return Cassette.load(path=str(path), serializer=yamlserializer, persister=FilesystemPersister)
+
+
+def _cassetter(path: Path) -> Any:
+    from cassetter import Cassette
+
+    cassette = Cassette(path)
+    cassette.load()
+    return cassette
+
+
+def measure(plan: Plan, folder: Path) -> Result:
+    """Measure all sizes."""
+    subjects = (VCRPY, COLD, COLD_WRITING, CASSETTER, CASSETTER_VCR, WARM)
+    cases = [(size, stream) for stream in (False, True) for size in plan.load_sizes]
+    rows: list[Row] = []
+    with ExitStack() as stack:
+        loaders = {name: stack.enter_context(remote(Loader, name, folder)) for name in subjects}
+        for size, stream in cases:
+            path = material.cassette(folder, size, stream=stream)
+            for ask in loaders.values():
+                ask("prepare", path)
+            cells = {name: functools.partial(ask, "load", path) for name, ask in loaders.items()}
+            rows += _rows(size, interleaved(cells, plan.rounds), stream=stream)
+    plain, stream = (material.cassette(folder, 1, stream=kind).stat().st_size / 1e3 for kind in (False, True))
+    what = WHAT.format(plain=plain, stream=stream, rounds=plan.rounds)
+    return Result(name="load", title="Loading, per interaction", what=what, rows=tuple(rows), why=WHY)
+
+
+def _rows(size: int, measured: dict[str, list[float]], *, stream: bool) -> list[Row]:
+    """Compare the cold ways with vcrpy, the warm one with cassetter."""
+    groups = (
+        ("cold", VCRPY, {COLD: AT_MOST, COLD_WRITING: AT_MOST}),
+        ("warm", CASSETTER, {WARM: AT_MOST}),
+    )
+    rows = []
+    for what, floor, targets in groups:
+        case = f"{what}, {'stream' if stream else 'plain'}, n = {size:,}"
+        names = [floor, *targets, *([CASSETTER_VCR] if floor == CASSETTER else [])]
+        chosen = {name: measured[name] for name in names}
+        rows += compared(case, chosen, floor, targets, lambda seconds: f"{seconds / size * 1e6:,.0f} us")
+    return rows

@@ -1,0 +1,103 @@
+"""A suite of tests with one replayed call each, against fixtures written by hand and against pytest-recording."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks import _material as material
+from benchmarks._measure import Plan, Result, compared, environment, interleaved, multiples
+
+SUITES = Path(__file__).parent / "suites"
+HAND, RECORDING = "fixtures by hand", "pytest-recording, and these"
+COLD, WARM, GATEWAY = "llmtrace, a cassette a test, first run", "llmtrace, a cassette a test", "llmtrace, a gateway"
+AT_MOST, FLAT = 1.25, 1.05
+
+WHAT = """\
+The whole of `python -m pytest`, wall clock, on {tests} tests; each makes one call through the SDK, under \
+OpenInference, and asserts text and span. One client serves all tests. By hand: a `MockTransport` whose reply is a \
+constant, and an `InMemorySpanExporter` that is cleared. pytest-recording: one cassette a test, spans by the same \
+exporter. llmtrace: the bare fixture, one cassette a test, with all of its checks; the same in the first run, which \
+writes the cache; and no cassette but `gateway="openai"` for the whole module. Only the plugins that a suite needs \
+are loaded. Memory is what the process holds after the last test, against after {early}, both after a collection; \
+pytest keeps its own reports, which is what the growth by hand shows. Medians of {rounds} interleaved runs.
+"""
+WHY = """\
+Each test opens and closes two ledgers (one for its wider fixtures), reads its settings and its cassette, and is \
+judged; a fixture by hand does nothing of that. The first run parses a file a test and writes its cache file to a \
+temporary name first.
+"""
+
+
+class Suite(NamedTuple):
+    """A file of tests, the plugins that it needs, and whether its cache is dropped before."""
+
+    file: str
+    plugins: tuple[str, ...] = ()
+    cold: bool = False
+
+
+OURS = ("pytest_llmtrace.plugin",)
+ALL = {
+    HAND: Suite("test_hand.py"),
+    RECORDING: Suite("test_recording.py", ("pytest_recording.plugin",)),
+    COLD: Suite("test_ours.py", OURS, cold=True),
+    WARM: Suite("test_ours.py", OURS),
+    GATEWAY: Suite("test_gateway.py", OURS),
+}
+
+
+def measure(plan: Plan, folder: Path) -> Result:
+    """Run all suites."""
+    _write(folder, plan.tests)
+    growth: dict[str, list[float]] = {name: [] for name in ALL}
+    cells = {name: functools.partial(_run, folder, suite, plan.tests, growth[name]) for name, suite in ALL.items()}
+    for name, cell in cells.items():  # The first run writes bytecode and caches.
+        cell()
+        growth[name].clear()
+    measured = interleaved(cells, plan.rounds)
+    by_hand = dict.fromkeys((COLD, WARM, GATEWAY), AT_MOST)
+    rows = compared("time", measured, HAND, by_hand, lambda seconds: f"{seconds:.2f} s")
+    ours = {name: measured[name] for name in (RECORDING, COLD, WARM)}
+    rows += compared(
+        "time", ours, RECORDING, dict.fromkeys((COLD, WARM), 1.0), lambda seconds: f"{seconds:.2f} s", below=ours
+    )
+    del growth[COLD]
+    rows += multiples("memory, at the end to early", growth, dict.fromkeys((WARM, GATEWAY), FLAT))
+    early = plan.tests * 2 // 5
+    what = WHAT.format(tests=f"{plan.tests:,}", early=early, rounds=plan.rounds)
+    return Result(name="suite", title="A suite", what=what, rows=tuple(rows), why=WHY)
+
+
+def _write(folder: Path, tests: int) -> None:
+    for path in SUITES.glob("*.py"):
+        shutil.copy(path, folder)
+    for module in ("test_recording", "test_ours"):
+        for number in range(tests):
+            name = f"cassettes/{module}/test_call[{number}]"
+            material.cassette(folder, 1, stream=False, number=number, name=name)
+
+
+def _run(folder: Path, suite: Suite, tests: int, growth: list[float]) -> float:
+    if suite.cold:
+        shutil.rmtree(folder / ".pytest_cache", ignore_errors=True)
+    plugins = [text for name in suite.plugins for text in ("-p", name)]
+    paths = os.pathsep.join(str(path) for path in (folder, SUITES.parents[1]))
+    more = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "BENCH_TESTS": str(tests), "PYTHONPATH": paths}
+    start = time.perf_counter()
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *plugins, suite.file],
+        cwd=folder, env=environment(folder, **more), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    took = time.perf_counter() - start
+    assert f"{tests} passed" in run.stdout, run.stdout[-5000:] + run.stderr
+    early, last = json.loads((folder / "memory.json").read_text())
+    growth.append(last / early)
+    return took
