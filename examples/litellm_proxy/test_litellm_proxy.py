@@ -54,6 +54,11 @@ def test_chat(llmtrace):
     assert span.duration > 0  # includes the proxy's own time
     assert span.resource["service.name"] == "support-bot"
 
+    headers = dict(llmtrace.exchanges()[0].response.headers)
+    assert headers["x-litellm-model-name"] == "openai/gpt-4o-mini"  # the body and the span name the proxy's alias
+    assert float(headers["x-litellm-response-cost"]) == pytest.approx(12 * 0.15e-6 + 15 * 0.60e-6)
+    assert headers["x-litellm-attempted-retries"] == "0"
+
 
 @pytest.mark.llmtrace(cassette="builtin:litellm/stream")
 def test_stream(llmtrace):
@@ -121,9 +126,9 @@ def test_unknown_model(llmtrace):
     assert json.loads(span.attributes["llm.invocation_parameters"])["model"] == "gpt-4o-mni"
 
 
-@pytest.mark.llmtrace(cassette="upstream_dies")
+@pytest.mark.llmtrace(cassette="builtin:litellm/died")
 def test_upstream_dies_in_the_middle_of_a_stream(llmtrace):
-    with pytest.raises(openai.APIError, match="peer closed connection"):
+    with pytest.raises(openai.APIError, match="Connection error"):
         list(stream(QUESTION))
 
     span = llmtrace.llm_span(name="ChatCompletion", status="ERROR")  # although the HTTP status was 200
