@@ -15,7 +15,6 @@ Assertion errors are test failures. Everything else is a mistake in the set-up, 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
@@ -47,6 +46,8 @@ class UsageError(LLMTraceError, TypeError):
             name: What was given.
             known: All names that would have been right.
         """
+        import difflib  # Not every run has a mistake in it.
+
         names = sorted(known)
         near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}? " if near else ""

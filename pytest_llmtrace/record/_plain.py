@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from pytest_llmtrace.model import Response
-from pytest_llmtrace.replay.payload import header
+from pytest_llmtrace.model import Request, Response
+from pytest_llmtrace.replay.payload import decoded, header
 
-__all__ = ["plain"]
+__all__ = ["plain", "plain_request"]
 
 Decode = Callable[[bytes], bytes]
 
@@ -30,6 +30,16 @@ def plain(response: Response) -> Response:
         return response
     headers = tuple(line for line in response.headers if line[0].lower() != "content-encoding")
     return replace(response, headers=headers, **_without_empty(chunks, response.offsets))
+
+
+def plain_request(request: Request) -> Request:
+    """Return a request without its gzip or deflate encoding; a comparison undoes it as well."""
+    encoding = header(request.headers, "content-encoding")
+    body = decoded(request.body, encoding) if encoding else request.body
+    if body == request.body:
+        return request
+    headers = tuple(line for line in request.headers if line[0].lower() != "content-encoding")
+    return replace(request, headers=headers, body=body)
 
 
 def _without_empty(chunks: list[bytes], offsets: tuple[float, ...] | None) -> dict[str, Any]:

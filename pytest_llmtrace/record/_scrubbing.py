@@ -6,6 +6,7 @@ The comparison of replay leaves the same things out, or a scrubbed request would
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,13 +16,15 @@ from typing import Any
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Headers, Recording, Request, Response
 from pytest_llmtrace.record._layout import laid_out
-from pytest_llmtrace.record._plain import plain
+from pytest_llmtrace.record._plain import plain, plain_request
 from pytest_llmtrace.replay import scrub
 from pytest_llmtrace.replay.hooks import concealed, filtered, filtered_response
 from pytest_llmtrace.replay.settings import ReplaySettings
 from pytest_llmtrace.secrets.urls import hits_in_url
 
 __all__ = ["Scrubbed", "Scrubber"]
+
+Patterns = tuple[re.Pattern[str], ...]
 
 # Said again by the address, by the body, or about the connection only.
 _OF_TRANSPORT = frozenset({"accept-encoding", "connection", "content-length", "host", "transfer-encoding"})
@@ -69,8 +72,8 @@ class Scrubber:
         places: Counter[str] = Counter()
         written = replace(
             recording,
-            request=_request(recording.request, places),
-            response=None if recording.response is None else _response(recording.response, places),
+            request=_request(recording.request, self._settings.keep, places),
+            response=recording.response and _response(recording.response, self._settings.keep, places),
         )
         return Scrubbed(recording=written, places=places)
 
@@ -105,8 +108,9 @@ def _filter(
 # --- the parts of a message ---
 
 
-def _request(request: Request, places: Counter[str]) -> Request:
-    body, _ = _body(request.body, (), "request body", places)
+def _request(request: Request, keep: Patterns, places: Counter[str]) -> Request:
+    request = plain_request(request)
+    body, _ = _body(request.body, (), keep, "request body", places)
     return Request(
         method=request.method,
         url=_url(request.url, places),
@@ -115,11 +119,11 @@ def _request(request: Request, places: Counter[str]) -> Request:
     )
 
 
-def _response(response: Response, places: Counter[str]) -> Response:
+def _response(response: Response, keep: Patterns, places: Counter[str]) -> Response:
     response = plain(response)
     headers = _kept(response.headers, scrub.VOLATILE_HEADERS)
     lengths = tuple(map(len, response.chunks))
-    body, lengths = _body(response.body, lengths, "response body", places)
+    body, lengths = _body(response.body, lengths, keep, "response body", places)
     chunks, at = [], 0
     for length in lengths:
         chunks.append(body[at : at + length])
@@ -160,13 +164,17 @@ def _url(url: str, places: Counter[str]) -> str:
     return scrub.scrubbed_url(url)
 
 
-def _body(body: bytes, lengths: Sequence[int], what: str, places: Counter[str]) -> tuple[bytes, tuple[int, ...]]:
+def _body(
+    body: bytes, lengths: Sequence[int], keep: Patterns, what: str, places: Counter[str]
+) -> tuple[bytes, tuple[int, ...]]:
     """Scrub a body and lay it out; return it with the lengths of its chunks as they are then."""
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         return body, tuple(lengths)
-    changes = scrub.edits(text)
+    changes = tuple(
+        edit for edit in scrub.edits(text) if not any(kept.fullmatch(text, edit.start, edit.end) for kept in keep)
+    )
     if changes:
         places[what] += len(changes)
         lengths = _moved(lengths, text, changes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +36,7 @@ _READ = frozenset(
         "ignore_hosts",
         "ignore_localhost",
         "match_on",
+        "scrub_keep",  # ours
     }
 )
 _OF_RECORDING = frozenset(
@@ -77,6 +79,7 @@ class ReplaySettings:
         decode_response: Whether these see the body without its content encoding.
         after_load: vcrpy 9's `after_load_interaction`.
         sensitive: Placeholders in the file, and the values (or functions) that they stand for.
+        keep: Patterns of what a recorder leaves in a body although it looks secret or personal.
     """
 
     match_on: tuple[str | Matcher, ...] = DEFAULT_MATCH_ON
@@ -91,6 +94,7 @@ class ReplaySettings:
     decode_response: bool = False
     after_load: tuple[Hook, ...] = ()
     sensitive: tuple[tuple[Any, Any], ...] = ()
+    keep: tuple[re.Pattern[str], ...] = ()
 
     @property
     def rewrites(self) -> bool:
@@ -131,6 +135,7 @@ def read_config(
         decode_response=bool(config.get("decode_compressed_response", False)),
         after_load=_hooks(config, "after_load_interaction"),
         sensitive=_placeholders(config.get("filter_sensitive_data") or ()),
+        keep=_patterns(config, "scrub_keep"),
     )
 
 
@@ -180,6 +185,13 @@ def _names(config: Mapping[str, Any], key: str) -> frozenset[str]:
         if not isinstance(name, str):
             raise UsageError(f"vcr_config[{key!r}] holds {name!r}, which is no name")
     return frozenset(names)
+
+
+def _patterns(config: Mapping[str, Any], key: str) -> tuple[re.Pattern[str], ...]:
+    try:
+        return tuple(re.compile(entry) for entry in _several(config, key))
+    except (re.error, TypeError) as error:
+        raise UsageError(f"{key} holds something that is no regular expression: {error}") from None
 
 
 def _hooks(config: Mapping[str, Any], key: str) -> tuple[Hook, ...]:

@@ -15,7 +15,7 @@ __all__ = ["Node", "same_but_for", "tree_of"]
 
 _BINARY = frozenset({"tag:yaml.org,2002:binary", "tag:yaml.org,2002:python/bytes"})
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_JSON = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]|[^\s\[\]{},:"]+', re.DOTALL)
+_JSON = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]|[^\s\[\]{},:"]+', re.DOTALL)
 
 
 class Node:

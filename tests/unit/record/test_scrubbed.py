@@ -127,7 +127,24 @@ def test_openrouters_user_id_in_errors(made: Callable[..., Exchange], written: C
     )
 
 
+def test_a_compressed_request(made: Callable[..., Exchange], written: Callable[..., str]) -> None:
+    """It is written as text, and still found however it is sent."""
+    body = gzip.compress(b'{"api_key":"canary","q":"hello"}')
+    text = written(made(body, headers=(("content-encoding", "gzip"),)))
+    assert "canary" not in text
+    assert "hello" in text
+    assert "content-encoding" not in text
+
+
 # --- what the user has configured ---
+
+
+def test_what_looks_personal_may_be_kept(made: Callable[..., Exchange], written: Callable[..., str]) -> None:
+    """`scrub_keep` names it by pattern, as a whole."""
+    body = b'{"to":"bob@example.com","cc":"bob@corp-mail.io","api_key":"bob@example.com"}'
+    text = written(made(body, body), scrub_keep=[r".*@example\.com"])
+    assert text.count('"to": "bob@example.com"') == 2
+    assert text.count('"cc": "[removed]"') == 2
 
 
 def test_filters_and_functions_of_vcr_config(made: Callable[..., Exchange], written: Callable[..., str]) -> None:

@@ -334,7 +334,12 @@ PECULIAR: dict[str, tuple[str, ...]] = {
         '"choices":[{"index":0,"delta":{}}],"stream_options":{"include_usage":true}}',
         "data: [DONE]",
     ),
-    "litellm/chat-error-stream": ("HTTP/1.1 200 OK", 'data: {"error": {"message": "', '"code": "500"}}', "![DONE]"),
+    "litellm/chat-error-stream": (
+        "HTTP/1.1 200 OK",
+        'data: {"error": {"message": "',
+        '"code": "500"}}',
+        "data: [DONE]",
+    ),
     "litellm/chat-error": ("HTTP/1.1 429", '"code":"429"'),
     "litellm/chat-error-unknown-model": ("HTTP/1.1 400", "Invalid model name passed in model=gpt-9", '"code":"400"'),
     "litellm/chat-error-no-database": ("HTTP/1.1 400", '"type":"no_db_connection"', '"code":"400"'),
