@@ -47,6 +47,7 @@ class Passage:
         library: The client library, as `httpx2`.
         refusal: The error that refused it.
         networked: Whether it was let through to the network.
+        asked: Whether an answer has been asked for.
         barred: Whether the transport tried to connect by a way of its own, and was kept from it.
     """
 
@@ -72,7 +73,7 @@ class Passage:
         self._to_record = ledger.records(request)
         self.barred = False
         self.settled = False
-        self._asked = False
+        self.asked = False
         self._index = index
         self._ambient = ambient
         self._outcome = Outcome.OBSERVED
@@ -106,9 +107,9 @@ class Passage:
 
     def ask(self) -> Answer | None:
         """Ask for an answer; a request is asked for once, in however many places it passes."""
-        if self._asked:
+        if self.asked:
             return None
-        self._asked = True
+        self.asked = True
         answer = self.ledger.answer(self.request)
         if answer is not None:
             self._settle(Outcome.ANSWERED)

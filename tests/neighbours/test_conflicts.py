@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -327,10 +328,14 @@ def test_what_they_let_pass(
 def test_a_neighbour_that_records_takes_our_answer_for_a_recording(
     run: Any, page: Any, name: str, plugins: list[str], tmp_path: Path
 ) -> None:
-    """The page warns of it: the file then holds what was scripted."""
+    """The page warns of it: the file then holds what was scripted. vcrpy 8 learns nothing of it."""
     result = run(_files(page, name, PASSING[name].partition("def test_recorded")[0] + OVERRULED), plugins=plugins)
     assert result.outcomes == {"test_recorded_ours": "call passed"}, result.out
-    assert "scripted" in (tmp_path / "cassettes" / "recorded.yaml").read_text(encoding="utf-8")
+    path = tmp_path / "cassettes" / "recorded.yaml"
+    if name == "vcrpy" and metadata.version("vcrpy").startswith("8."):
+        assert not path.exists()
+    else:
+        assert "scripted" in path.read_text(encoding="utf-8")
 
 
 BLIND = """
