@@ -21,8 +21,7 @@ and not used, and with `-p no:llmtrace`. All other installed plugins are blocked
 itself is in the figure that ours is compared with. Medians of {starts} interleaved starts each.
 """
 WHY = """\
-The time goes into importing the plugin's own modules, which pytest does through its assertion rewriting, and \
-`difflib`.
+The time goes into importing the plugin's own modules, which pytest does through its assertion rewriting.
 """
 
 
