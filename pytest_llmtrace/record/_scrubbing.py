@@ -26,8 +26,6 @@ __all__ = ["Scrubbed", "Scrubber"]
 
 Patterns = tuple[re.Pattern[str], ...]
 
-# Said again by the address, by the body, or about the connection only.
-_OF_TRANSPORT = frozenset({"accept-encoding", "connection", "content-length", "host", "transfer-encoding"})
 _VCR_FILTERS = {
     "filter_headers": "replace_headers",
     "filter_query_parameters": "replace_query_parameters",
@@ -114,7 +112,7 @@ def _request(request: Request, keep: Patterns, places: Counter[str]) -> Request:
     return Request(
         method=request.method,
         url=_url(request.url, places),
-        headers=_headers(_kept(request.headers, _OF_TRANSPORT), "request header", places),
+        headers=_headers(_kept(request.headers, scrub.TRANSPORT_HEADERS), "request header", places),
         body=body,
     )
 

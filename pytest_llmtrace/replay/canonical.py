@@ -94,7 +94,7 @@ class Compared:
     def headers(self) -> tuple[tuple[str, str], ...]:
         """The headers that may be compared, sorted."""
         pairs = ((name.lower(), value) for name, value in self.request.headers)
-        left_out = self._settings.filter_headers
+        left_out = self._settings.filter_headers | scrub.TRANSPORT_HEADERS
         kept = (pair for pair in pairs if not scrub.is_secret_header(pair[0]) and pair[0] not in left_out)
         return tuple(
             sorted((name, scrub.scrubbed_text(value)) for name, value in kept) if self._scrubbed else sorted(kept)

@@ -13,6 +13,7 @@ __all__ = [
     "QUERY_PARAMETERS",
     "REQUEST_HEADERS",
     "RESPONSE_HEADERS",
+    "TRANSPORT_HEADERS",
     "VOLATILE_HEADERS",
     "is_mask",
     "is_secret_field",
@@ -85,6 +86,9 @@ VOLATILE_HEADERS = frozenset(
     }
 )
 """Of responses: what the way has added, new on every run, and of no use to anybody who reads the reply."""
+
+TRANSPORT_HEADERS = frozenset({"accept-encoding", "connection", "content-length", "host", "transfer-encoding"})
+"""Of requests: said again by the address or the body, or about the connection only."""
 
 _COPIED = "llm_provider-"
 """What LiteLLM Proxy puts before the names of its upstream's headers."""

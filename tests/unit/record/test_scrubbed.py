@@ -175,6 +175,16 @@ def test_filters_and_functions_of_vcr_config(made: Callable[..., Exchange], writ
         assert part in text
 
 
+def test_headers_are_matched_where_that_is_asked_for(
+    made: Callable[..., Exchange], written: Callable[..., str]
+) -> None:
+    """Those of the connection are neither written nor compared."""
+    headers = (("host", "a.test"), ("Content-Length", "2"), ("x-mine", "1"), ("authorization", "Bearer canary"))
+    text = written(made(b"{}", b"{}", headers=headers), match_on=["method", "uri", "headers"])
+    assert "x-mine" in text
+    assert "a.test" not in text
+
+
 def test_what_a_function_drops_is_not_recorded(
     made: Callable[..., Exchange], recorder: Callable[..., Recorder]
 ) -> None:
