@@ -370,7 +370,7 @@ class LLMTrace:
             blocked=self._ledger.blocked(),
             leftovers=() if self.settings.allow_unused else self._desk.leftovers(exchanges),
             current=tuple(span for span in spans if span.key in self._current),
-            absence=self._book.absence(exchange.ambient for exchange in exchanges) if not spans else None,
+            absence=self._book.absence(exchange.ambient for exchange in exchanges) if calls and not spans else None,
             causes=capture.find_for_calls(calls) if spans else {},
         )
 
