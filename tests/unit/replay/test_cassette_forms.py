@@ -233,9 +233,9 @@ RAW_DEFLATE = zlib.compressobj(wbits=-15)
 @pytest.mark.parametrize(
     ("encoding", "body", "kept"),
     [
-        ("gzip", gzip.compress(PLAIN), True),
+        ("gzip", gzip.compress(PLAIN, mtime=0), True),
         ("gzip", PLAIN, False),
-        ("GZIP", gzip.compress(PLAIN), True),
+        ("GZIP", gzip.compress(PLAIN, mtime=0), True),
         ("deflate", zlib.compress(PLAIN), True),
         ("deflate", RAW_DEFLATE.compress(PLAIN) + RAW_DEFLATE.flush(), True),
         ("deflate", PLAIN, False),
@@ -243,7 +243,7 @@ RAW_DEFLATE = zlib.compressobj(wbits=-15)
         ("zstd", PLAIN, False),
         ("br", b"\x0b\x02\x80\xff\xfe\x03", True),
         ("br", PLAIN, False),
-        ("br, gzip", gzip.compress(b"\xff"), True),
+        ("br, gzip", gzip.compress(b"\xff", mtime=0), True),
         ("identity", PLAIN, True),
     ],
 )
