@@ -30,6 +30,8 @@ def child_environ() -> Callable[..., dict[str, str]]:
         return {
             **kept,
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            # A module that is written anew within a second, as long as before, would be taken for the old one.
+            "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONPATH": os.pathsep.join(map(str, paths)),
             **environ,
         }
