@@ -83,6 +83,18 @@ app.quiet = quiet
 """
 SDK_PROVIDER = "let the app set an opentelemetry.sdk.trace.TracerProvider in tests, or none at all"
 ALWAYS_ON = "give the provider sampler=opentelemetry.sdk.trace.sampling.ALWAYS_ON in tests"
+# Cause, reason and next step.
+SAMPLED_OUT = (
+    "the spans were sampled out", "the sampler AlwaysOffSampler decided not to record them", ALWAYS_ON
+)  # fmt: skip
+KEPT_QUIET = (
+    "instrumentation is suppressed",
+    (
+        "the call was made in a context in which instrumentors keep quiet, as suppress_tracing() and "
+        "suppress_instrumentation() make it"
+    ),
+    "make the call outside of that block, or end the block before it",
+)
 
 
 def installed() -> str:
@@ -144,19 +156,14 @@ def installed() -> str:
             PRIVATE_SAMPLER,
             {},
             "chat(app.tracer)",
-            "the spans were sampled out",
-            "the sampler AlwaysOffSampler decided not to record them",
-            ALWAYS_ON,
+            *SAMPLED_OUT,
             id="sampled-out-by-a-private-provider",
         ),
         pytest.param(
             SUPPRESSED,
             {},
             "quiet()",
-            "instrumentation is suppressed",
-            "the call was made in a context in which instrumentors keep quiet, as suppress_tracing() and "
-            "suppress_instrumentation() make it",
-            "make the call outside of that block, or end the block before it",
+            *KEPT_QUIET,
             id="suppressed",
         ),
         pytest.param(
@@ -190,18 +197,13 @@ def test_each_cause_has_its_message(
         pytest.param(
             SUPPRESSED,
             "quiet()",
-            "instrumentation is suppressed",
-            "the call was made in a context in which instrumentors keep quiet, as suppress_tracing() and "
-            "suppress_instrumentation() make it",
-            "make the call outside of that block, or end the block before it",
+            *KEPT_QUIET,
             id="suppressed",
         ),
         pytest.param(
             PRIVATE_SAMPLER,
             "chat(app.tracer)",
-            "the spans were sampled out",
-            "the sampler AlwaysOffSampler decided not to record them",
-            ALWAYS_ON,
+            *SAMPLED_OUT,
             id="sampled-out",
         ),
     ],
