@@ -1,13 +1,61 @@
-"""A reading of one call: named facts, each with the place that it was read from. Standard library only."""
+"""A reading of one call: named facts, each with the place that it was read from. Standard library only.
+
+Both sides read into this one vocabulary: `wire` from the bytes, `dialects` from the span. What a fact means is written
+once, in `VOCABULARY`; a reader whose source defines it otherwise converts.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Generic, Self, TypeVar, overload
 
-__all__ = ["Fact", "Reading", "State"]
+__all__ = ["VOCABULARY", "Fact", "Reading", "State"]
+
+VOCABULARY: Mapping[str, str] = {
+    # What was asked.
+    "request_model": "The model that the request names.",
+    "streaming": "Whether the request asks for a stream.",
+    "max_tokens": "The limit on output tokens that the request sets, under whichever of its names.",
+    "temperature": "Sampling temperature, as requested.",
+    "top_p": "Nucleus sampling, as requested.",
+    "top_k": "Top-k sampling, as requested.",
+    "frequency_penalty": "As requested.",
+    "presence_penalty": "As requested.",
+    "seed": "As requested.",
+    "stop": "A list of the stop sequences that the request names.",
+    "choice_count": "How many choices the request asks for, where it says so.",
+    # What was answered.
+    "response_id": "The id that the response gives itself.",
+    "response_model": "The model that the response's body names.",
+    "served_model": "The upstream model, where a gateway names it beside the response's own.",
+    "provider": "Who served the call behind a gateway, where the gateway says so.",
+    "finish_reasons": "A list by choice, as on the wire; None for a choice that gave none.",
+    "output_texts": "A list by choice: the text of the answer, without reasoning and refusals; None where there is none.",
+    "refusals": "A list of the refusals, in the order of the choices that have one.",
+    "reasoning_texts": "A list by choice: the reasoning, or its summary, that the wire shows; None where there is none.",
+    "tool_calls": "A list of mappings with id, name, arguments (the JSON value, or the text if it is no JSON), by choice.",
+    "embedding_count": "How many embeddings came back.",
+    "embedding_dimensions": "How many numbers each embedding has.",
+    # What it cost. Tokens are counted as billed.
+    "input_tokens": "Everything that the model read, cached tokens included.",
+    "output_tokens": "Everything that the model wrote, reasoning included.",
+    "total_tokens": "The total that the source itself states.",
+    "cache_read_tokens": "The part of the input that was read from a cache.",
+    "cache_write_tokens": "The part of the input that was written to a cache.",
+    "reasoning_tokens": "The part of the output that was reasoning.",
+    "input_audio_tokens": "The part of the input that was audio.",
+    "output_audio_tokens": "The part of the output that was audio.",
+    "cost": "What the call cost, in USD, where it is stated.",
+    # What went wrong.
+    "error": "A mapping with status, type, code, message: of an error as a status, inside a 200, or in mid-stream.",
+    "truncated": "Whether a response ended before it said that it was complete.",
+    "retry_after": "Seconds that the server asks to wait.",
+    "rate_limit": "A mapping of the rate limit headers, names in lower case.",
+    "request_id": "The id that the server gave the request, in a header.",
+}
+"""Every fact, with its meaning."""
 
 
 class State(StrEnum):
@@ -21,12 +69,36 @@ class State(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fact:
-    """One value of a reading, with the place that it was read from (for people)."""
+    """One value of a reading, with the place that it was read from (for people).
+
+    Attributes:
+        name: One of `VOCABULARY`, or a name of a registered dialect's own.
+        value: In the vocabulary's terms; None unless the fact is present.
+        parts: What was read, in order: the key as its source spells it (`usage.prompt_tokens`,
+            `llm.token_count.prompt`), and the value that stood there. Several where the value was put together.
+        where: What the keys belong to: `exchange 0, cassettes/chat.yaml, interaction 0, response body`, or
+            `span 'ChatCompletion'`.
+        note: Why it could not be read, as a clause: `'ten' is no number`.
+    """
 
     name: str
     value: Any = None
-    place: str = ""
     state: State = State.ABSENT
+    parts: tuple[tuple[str, Any], ...] = ()
+    where: str = ""
+    note: str = ""
+
+    @property
+    def keys(self) -> str:
+        """The keys that it was read from, in the source's spelling."""
+        return " + ".join(key for key, _ in self.parts)
+
+    @property
+    def place(self) -> str:
+        """Where it was read: `usage.prompt_tokens, exchange 0, ...` or `llm.token_count.prompt on span 'chat'`."""
+        if not self.keys or not self.where:
+            return self.keys or self.where
+        return f"{self.keys} on {self.where}" if self.where.startswith("span ") else f"{self.keys}, {self.where}"
 
 
 T = TypeVar("T")
@@ -54,21 +126,62 @@ class Reading:
     """One reading of one call: from the bytes (`wire`) or from the span (`dialects`), in one vocabulary.
 
     `reading.request_model` is the plain value or None; `reading.fact("request_model")` says where it was read.
-    Token counts are integers, `cost` is in USD. `input_tokens` is everything that the model read, cached tokens
-    included.
+
+    Attributes:
+        source: Who read it: an API as `chat`, a dialect as `openinference`.
+        api: `chat`, `completions`, `responses`, `embeddings` or `messages`, where it is known.
+        gateway: Whose flavour of the API it is, where it is known.
+        facts: By name. What is not in here was not looked for: the source has no place for it.
+        problems: What could not be read at all, and why, a sentence each: the place first.
     """
 
     source: str
-    """Who read it: an API as `openai chat`, a dialect as `openinference`."""
     api: str | None = None
     gateway: str | None = None
     facts: Mapping[str, Fact] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
 
     request_model = _Value[str]()
-    response_model = _Value[str]()
     streaming = _Value[bool]()
+    max_tokens = _Value[int]()
+    temperature = _Value[float]()
+    top_p = _Value[float]()
+    top_k = _Value[int]()
+    frequency_penalty = _Value[float]()
+    presence_penalty = _Value[float]()
+    seed = _Value[int]()
+    stop = _Value[Sequence[str]]()
+    choice_count = _Value[int]()
+    response_id = _Value[str]()
+    response_model = _Value[str]()
+    served_model = _Value[str]()
+    provider = _Value[str]()
+    finish_reasons = _Value[Sequence[str | None]]()
+    output_texts = _Value[Sequence[str | None]]()
+    refusals = _Value[Sequence[str]]()
+    reasoning_texts = _Value[Sequence[str | None]]()
+    tool_calls = _Value[Sequence[Mapping[str, Any]]]()
+    embedding_count = _Value[int]()
+    embedding_dimensions = _Value[int]()
+    input_tokens = _Value[int]()
+    output_tokens = _Value[int]()
+    total_tokens = _Value[int]()
+    cache_read_tokens = _Value[int]()
+    cache_write_tokens = _Value[int]()
+    reasoning_tokens = _Value[int]()
+    input_audio_tokens = _Value[int]()
+    output_audio_tokens = _Value[int]()
+    cost = _Value[float]()
     error = _Value[Mapping[str, Any]]()
+    truncated = _Value[bool]()
+    retry_after = _Value[float]()
+    rate_limit = _Value[Mapping[str, str]]()
+    request_id = _Value[str]()
 
     def fact(self, name: str) -> Fact:
         """Return the fact of that name; one that the reader did not look for is absent."""
         return self.facts.get(name) or Fact(name=name)
+
+    def has_place_for(self, name: str) -> bool:
+        """Tell whether the reader looked for that fact: whether its source has a place for it."""
+        return name in self.facts
