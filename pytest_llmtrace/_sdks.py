@@ -63,7 +63,7 @@ def missing(request: Request) -> str | None:
     return None if importlib.util.find_spec(sdk) else sdk
 
 
-def send(request: Request, *, typed: bool) -> None:
+def send(request: Request, *, typed: bool, native: bool | None = None) -> None:
     """Make the call, and read its reply to the end. What the reply makes the SDK raise is no failure here.
 
     Args:
@@ -71,15 +71,20 @@ def send(request: Request, *, typed: bool) -> None:
         typed: Whether the SDK's typed method makes it. That may send another body than the recorded one (openai adds
             `encoding_format` to embeddings) or want an argument that the recording does not have; else the same
             client posts the recorded body.
+        native: Whether the SDK makes spans of its own. Default: where no instrumentor for it is installed.
 
     Raises:
         UnmatchedRequest: Nothing answered.
         TypeError: The typed method wants an argument that was not recorded.
     """
     sdk = sdk_of(request)
-    drive = _through_anthropic if sdk == "anthropic" else _through_openai
+    body = dict(wire.request_body(request))
+    native = installed(INSTRUMENTORS["anthropic"]) is None if native is None else native
     try:
-        drive(request, dict(wire.request_body(request)), typed=typed)
+        if sdk == "anthropic":
+            _through_anthropic(request, body, typed=typed, native=native)
+        else:
+            _through_openai(request, body, typed=typed)
     except importlib.import_module(sdk).APIError as error:
         if isinstance(error, UnmatchedRequest):
             raise
@@ -124,13 +129,13 @@ def _openai_types(api: str) -> tuple[Any, Any]:
     }[api]
 
 
-def _through_anthropic(request: Request, body: dict[str, Any], *, typed: bool) -> None:
+def _through_anthropic(request: Request, body: dict[str, Any], *, typed: bool, native: bool) -> None:
     import anthropic
 
     base, query = _base_of(request, _ENDINGS["messages"])
     options: dict[str, Any] = {"api_key": "replayed", "base_url": base, "max_retries": 0, "timeout": 600}
     # Beside an instrumentor the SDK's own span would be a second one.
-    if installed(INSTRUMENTORS["anthropic"]) and "open_telemetry" in inspect.signature(anthropic.Anthropic).parameters:
+    if not native and "open_telemetry" in inspect.signature(anthropic.Anthropic).parameters:
         options["open_telemetry"] = False
     client = anthropic.Anthropic(**options)
     beta = query.get("beta") == "true"  # anthropic 2 no longer sends it by itself.

@@ -16,6 +16,7 @@ __all__ = ["VOCABULARY", "Fact", "Reading", "State"]
 VOCABULARY: Mapping[str, str] = {
     # What was asked.
     "request_model": "The model that the request names.",
+    "model": "The model, requested or served: whichever the source has.",
     "streaming": "Whether the request asks for a stream.",
     "max_tokens": "The limit on output tokens that the request sets, under whichever of its names.",
     "temperature": "Sampling temperature, as requested.",
@@ -32,10 +33,13 @@ VOCABULARY: Mapping[str, str] = {
     "served_model": "The upstream model, where a gateway names it beside the response's own.",
     "provider": "Who served the call behind a gateway, where the gateway says so.",
     "finish_reasons": "A list by choice, as on the wire; None for a choice that gave none.",
-    "output_texts": "A list by choice: the text of the answer, without reasoning and refusals; None where there is none.",
+    "finish_reason": "One finish reason, where the source has a place for one only: that of any choice.",
+    "output_texts": "A list by choice: the text of the answer, without reasoning and refusals; None where none is.",
     "refusals": "A list of the refusals, in the order of the choices that have one.",
-    "reasoning_texts": "A list by choice: the reasoning, or its summary, that the wire shows; None where there is none.",
-    "tool_calls": "A list of mappings with id, name, arguments (the JSON value, or the text if it is no JSON), by choice.",
+    "reasoning_texts": "A list by choice: the reasoning, or its summary, that the wire shows; None where none is.",
+    "tool_calls": "A list of mappings with id, name, arguments (a JSON value; a text that is no JSON), by choice.",
+    "tool_call_count": "How many tool calls there are, where the source only counts them.",
+    "tool_call_names": "A list of the names of the tool calls, in order, where the source has only them.",
     "embedding_count": "How many embeddings came back.",
     "embedding_dimensions": "How many numbers each embedding has.",
     # What it cost. Tokens are counted as billed.
@@ -50,6 +54,7 @@ VOCABULARY: Mapping[str, str] = {
     "cost": "What the call cost, in USD, where it is stated.",
     # What went wrong.
     "error": "A mapping with status, type, code, message: of an error as a status, inside a 200, or in mid-stream.",
+    "error_type": "What kind of error ended the call, in the words of whoever wrote the span.",
     "truncated": "Whether a response ended before it said that it was complete.",
     "retry_after": "Seconds that the server asks to wait.",
     "rate_limit": "A mapping of the rate limit headers, names in lower case.",
@@ -132,6 +137,8 @@ class Reading:
         api: `chat`, `completions`, `responses`, `embeddings` or `messages`, where it is known.
         gateway: Whose flavour of the API it is, where it is known.
         facts: By name. What is not in here was not looked for: the source has no place for it.
+        others: Further places that state a fact of `facts`, in order: a span may say one thing in several ways, and
+            one of them wrongly.
         problems: What could not be read at all, and why, a sentence each: the place first.
     """
 
@@ -139,9 +146,11 @@ class Reading:
     api: str | None = None
     gateway: str | None = None
     facts: Mapping[str, Fact] = field(default_factory=dict)
+    others: tuple[Fact, ...] = ()
     problems: tuple[str, ...] = ()
 
     request_model = _Value[str]()
+    model = _Value[str]()
     streaming = _Value[bool]()
     max_tokens = _Value[int]()
     temperature = _Value[float]()
@@ -157,10 +166,13 @@ class Reading:
     served_model = _Value[str]()
     provider = _Value[str]()
     finish_reasons = _Value[Sequence[str | None]]()
+    finish_reason = _Value[str]()
     output_texts = _Value[Sequence[str | None]]()
     refusals = _Value[Sequence[str]]()
     reasoning_texts = _Value[Sequence[str | None]]()
     tool_calls = _Value[Sequence[Mapping[str, Any]]]()
+    tool_call_count = _Value[int]()
+    tool_call_names = _Value[Sequence[str]]()
     embedding_count = _Value[int]()
     embedding_dimensions = _Value[int]()
     input_tokens = _Value[int]()
@@ -173,6 +185,7 @@ class Reading:
     output_audio_tokens = _Value[int]()
     cost = _Value[float]()
     error = _Value[Mapping[str, Any]]()
+    error_type = _Value[str]()
     truncated = _Value[bool]()
     retry_after = _Value[float]()
     rate_limit = _Value[Mapping[str, str]]()
@@ -181,6 +194,11 @@ class Reading:
     def fact(self, name: str) -> Fact:
         """Return the fact of that name; one that the reader did not look for is absent."""
         return self.facts.get(name) or Fact(name=name)
+
+    def stated(self, name: str) -> tuple[Fact, ...]:
+        """Return every place that states the fact of that name, the first one first; none if it is absent."""
+        places = (self.fact(name), *self.others)
+        return tuple(fact for fact in places if fact.name == name and fact.state is not State.ABSENT)
 
     def has_place_for(self, name: str) -> bool:
         """Tell whether the reader looked for that fact: whether its source has a place for it."""

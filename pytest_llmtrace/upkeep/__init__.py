@@ -1,4 +1,4 @@
-"""Upkeep of cassette files: `lint`, `scrub` and `show`."""
+"""Work on cassette files: `lint`, `scrub`, `show` and `read`."""
 
 from pytest_llmtrace.upkeep._commands import add_commands
 

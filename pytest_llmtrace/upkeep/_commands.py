@@ -20,7 +20,7 @@ Say = Callable[[str], None]
 
 
 def add_commands(commands: Any) -> None:
-    """Add `cassettes` with its three commands to a parser's commands.
+    """Add `cassettes` with its three commands, and `read`, to a parser's commands.
 
     Each sets `run`: what takes the parsed arguments and a function that prints a line, and returns the exit status.
     """
@@ -31,6 +31,7 @@ def add_commands(commands: Any) -> None:
     _add_lint(inner)
     _add_scrub(inner)
     _add_show(inner)
+    _add_read(commands)
 
 
 def _add_lint(commands: Any) -> None:
@@ -84,6 +85,30 @@ def _add_show(commands: Any) -> None:
     show.add_argument("--raw", action="store_true", help="bodies as they are, without their content encoding")
     show.add_argument("--full", action="store_true", help="cut nothing")
     show.set_defaults(run=_show)
+
+
+def _add_read(commands: Any) -> None:
+    read = commands.add_parser(
+        "read",
+        help="print what the bytes of recorded LLM calls say",
+        description="Read each interaction of cassettes as an LLM call: its facts, with the place of each, and what "
+        "could not be read, and why. Nothing is sent. Exit status: 1 if a file that is named cannot be read.",
+    )
+    read.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a cassette, or a folder of them")
+    read.add_argument("--format", choices=("text", "json"), default="text", help="json: one array, an entry each")
+    read.set_defaults(run=_read)
+
+
+def _read(options: argparse.Namespace, say: Say) -> int:
+    from pytest_llmtrace.upkeep._read import as_json, as_text, read_files
+
+    entries = list(read_files(options.paths))
+    if options.format == "json":
+        say(as_json(entries))
+    else:
+        for line in as_text(entries):
+            say(line)
+    return 1 if any(entry.failed for entry in entries) else 0
 
 
 def _lint(options: argparse.Namespace, say: Say) -> int:

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_llmtrace import wire
-from pytest_llmtrace.model import Ambient, Cassette, Exchange, Headers, Outcome, Reading, Recording, Request, Response
+from pytest_llmtrace.model import Cassette, Headers, Recording, Request, Response
 from pytest_llmtrace.replay import scrub
 from pytest_llmtrace.secrets.body_text import alarming, hits_in_body
 from pytest_llmtrace.secrets.edits import edits_of
 from pytest_llmtrace.secrets.shapes import masked
 from pytest_llmtrace.secrets.urls import hits_in_url
 from pytest_llmtrace.upkeep._headers import kind_of
+from pytest_llmtrace.upkeep._read import exchange_of
 from pytest_llmtrace.upkeep._said import Part, asked, settings_of, tools_of
 from pytest_llmtrace.upkeep._talk import Reply, reply_of, reply_of_stream
 from pytest_llmtrace.upkeep._texts import body_text
@@ -71,7 +72,7 @@ class _Sheet:
     def __init__(self, cassette: Cassette, recording: Recording, settings: ShowSettings) -> None:
         self.recording = recording
         self.settings = settings
-        self.reading = _reading(cassette, recording)
+        self.reading = wire.read(exchange_of(cassette, recording))
 
     def lines(self) -> Iterator[str]:
         yield self.bold(f"interaction {self.recording.index}{self.call()}")
@@ -123,15 +124,15 @@ class _Sheet:
         yield f"  {self.status(response)}  {kind}".rstrip()
         yield from _header_lines(response.headers)
         text, coding = body_text(response)
-        reply = None if text is None or self.settings.raw else self.reply(text)
+        reply = None if text is None or self.settings.raw else self.reply(text, kind)
         if reply is None or not reply.is_known:
             yield from self.body(text, coding, response.headers)
         else:
             yield from self.said(reply)
         yield from self.timing(response)
 
-    def reply(self, text: str) -> Reply:
-        if self.reading is not None and self.reading.streaming:
+    def reply(self, text: str, kind: str) -> Reply:
+        if self.reading is not None and kind.lower() == "text/event-stream":
             return reply_of_stream(text)
         try:
             return reply_of(json.loads(text))
@@ -183,20 +184,6 @@ class _Sheet:
             yield f"      {_safe(line)}".rstrip()
         if note:
             yield f"      {note}"
-
-
-def _reading(cassette: Cassette, recording: Recording) -> Reading | None:
-    return wire.read(
-        Exchange(
-            index=recording.index,
-            request=recording.request,
-            response=recording.response,
-            outcome=Outcome.ANSWERED,
-            origin=cassette.label,
-            ambient=Ambient(),
-            started=0,
-        )
-    )
 
 
 def _header(headers: Headers, name: str) -> str:

@@ -2,6 +2,17 @@
 
 from pytest_llmtrace.wire._api import identify, request_body
 from pytest_llmtrace.wire._gateway import gateway
+from pytest_llmtrace.wire._history import history, prompts
 from pytest_llmtrace.wire._read import is_llm_call, is_whole, last_content_tick, read
 
-__all__ = ["gateway", "identify", "is_llm_call", "is_whole", "last_content_tick", "read", "request_body"]
+__all__ = [
+    "gateway",
+    "history",
+    "identify",
+    "is_llm_call",
+    "is_whole",
+    "last_content_tick",
+    "prompts",
+    "read",
+    "request_body",
+]

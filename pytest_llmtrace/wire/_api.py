@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pytest_llmtrace.model import Request
 from pytest_llmtrace.wire._body import decoded, header
 
-__all__ = ["identify", "request_body"]
+__all__ = ["identify", "read_request", "request_body"]
 
 
 def _has_list(key: str) -> Callable[[Mapping[str, Any]], bool]:
@@ -36,16 +36,22 @@ def identify(request: Request) -> str | None:
     """Name the API of an LLM call: `chat`, `completions`, `responses`, `embeddings` or `messages`; None for any other.
 
     The paths are those of the OpenAI and Anthropic API references, under whatever prefix a gateway puts before them.
+    A request that fetches a response, or goes on with its stream, asks no model: the call was the one that made it.
     """
+    return read_request(request)[0]
+
+
+def read_request(request: Request) -> tuple[str | None, Mapping[str, Any]]:
+    """Name the API of an LLM call as `identify` does, and return the JSON object in its body."""
     if request.method.upper() != "POST":
-        return None
-    path = urlsplit(request.url).path.rstrip("/")
+        return None, {}
+    path = _path(request.url)
     for ending, api, fits in _APIS:
         if path.endswith(ending):
             body = request_body(request)
             model_known = "model" in body or "/deployments/" in path or api == "responses"
-            return api if model_known and fits(body) else None
-    return None
+            return (api if model_known and fits(body) else None), body
+    return None, {}
 
 
 def request_body(request: Request) -> Mapping[str, Any]:
@@ -55,3 +61,10 @@ def request_body(request: Request) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}
+
+
+def _path(url: str) -> str:
+    try:
+        return urlsplit(url).path.rstrip("/")
+    except ValueError:  # No URL, as `http://[`.
+        return ""

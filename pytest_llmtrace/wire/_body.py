@@ -6,25 +6,45 @@ import zlib
 
 from pytest_llmtrace.model import Headers
 
-__all__ = ["decoded", "decoded_chunks", "header"]
+__all__ = ["by_name", "decoded", "decoded_chunks", "header"]
 
 # wbits for zlib: 32 accepts zlib and gzip wrappings by their own header.
 _AUTODETECT = zlib.MAX_WBITS | 32
-_CODINGS = frozenset({"gzip", "x-gzip", "deflate"})
+_GZIP = frozenset({"gzip", "x-gzip"})
+_GZIP_MAGIC = b"\x1f\x8b"
+# How JSON objects and event streams begin: what begins so is not compressed, whatever a header says.
+_PLAIN = (b"{", b"[", b"data:", b"event:", b"id:", b"retry:", b":")
+_HEAD = 512
+# No answer of a model comes near; a few kilobytes that would fill the memory of the machine do.
+_LARGEST = 256 * 1024 * 1024
 
 
 def header(headers: Headers, name: str) -> str:
     """Return the first value of a header, compared case-insensitively; empty if it is not there."""
-    return next((value for key, value in headers if key.lower() == name), "")
+    for key, value in headers:
+        if len(key) == len(name) and key.lower() == name:
+            return value
+    return ""
+
+
+def by_name(headers: Headers) -> dict[str, str]:
+    """Return the first value of each header, by its name in lower case."""
+    found: dict[str, str] = {}
+    for key, value in headers:
+        found.setdefault(key.lower(), value)
+    return found
 
 
 def decoded(body: bytes, coding: str) -> bytes:
     """Undo a content encoding, as far as the bytes go: a body that was cut gives what can be read of it.
 
+    A body that plainly is not in the coding that its header names is returned as it is: recorders write bodies
+    decoded and leave the header.
+
     Raises:
         ValueError: The coding is none that the standard library can undo (br, zstd), or the bytes are not in it.
     """
-    return b"".join(decoded_chunks((body,), coding))
+    return b"".join(decoded_chunks((body,), coding)) if coding else body
 
 
 def decoded_chunks(chunks: tuple[bytes, ...], coding: str) -> list[bytes]:
@@ -34,20 +54,39 @@ def decoded_chunks(chunks: tuple[bytes, ...], coding: str) -> list[bytes]:
         ValueError: As for `decoded`.
     """
     coding = coding.strip().lower()
-    if coding in {"", "identity"}:
+    if coding in {"", "identity"} or _is_plain(chunks, coding):
         return list(chunks)
-    if coding not in _CODINGS:
+    if coding not in _GZIP and coding != "deflate":
         raise ValueError(f"content-encoding {coding} cannot be read")
     try:
         return _inflated(chunks, _AUTODETECT)
-    except ValueError:
+    except zlib.error as error:
+        if coding in _GZIP:
+            raise ValueError(f"its bytes are no {coding} ({error})") from error
+    try:
         # RFC 9110, 8.4.1.2: some servers send deflate without the zlib wrapping.
         return _inflated(chunks, -zlib.MAX_WBITS)
+    except zlib.error as error:
+        raise ValueError(f"its bytes are no {coding} ({error})") from error
+
+
+def _is_plain(chunks: tuple[bytes, ...], coding: str) -> bool:
+    head = b""
+    for chunk in chunks:
+        head += chunk[:_HEAD]
+        if len(head) >= _HEAD:
+            break
+    if coding in _GZIP:
+        return not _GZIP_MAGIC.startswith(head[:2])
+    return head.lstrip().startswith(_PLAIN)
 
 
 def _inflated(chunks: tuple[bytes, ...], wbits: int) -> list[bytes]:
     inflater = zlib.decompressobj(wbits)
-    try:
-        return [inflater.decompress(chunk) for chunk in chunks]
-    except zlib.error as error:
-        raise ValueError(str(error)) from error
+    room, out = _LARGEST, []
+    for chunk in chunks:
+        out.append(inflater.decompress(chunk, room))
+        room -= len(out[-1])
+        if room <= 0:
+            raise ValueError(f"it inflates to more than {_LARGEST // 1024 // 1024} MiB")
+    return out

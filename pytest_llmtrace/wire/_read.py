@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import accumulate
 from typing import Any
 
-from pytest_llmtrace.model import Exchange, Fact, Reading, Response, State
-from pytest_llmtrace.wire._api import identify, request_body
-from pytest_llmtrace.wire._body import decoded, decoded_chunks, header
+from pytest_llmtrace.model import Exchange, Reading, Response, State
+from pytest_llmtrace.wire import _chat, _chat_facts, _embeddings, _messages, _responses
+from pytest_llmtrace.wire._api import identify, read_request
+from pytest_llmtrace.wire._body import by_name, decoded, decoded_chunks, header
+from pytest_llmtrace.wire._document import Document
+from pytest_llmtrace.wire._errors import state_error
+from pytest_llmtrace.wire._events import Events
+from pytest_llmtrace.wire._facts import Facts, text
 from pytest_llmtrace.wire._gateway import gateway
+from pytest_llmtrace.wire._headers import state_headers, state_provider
+from pytest_llmtrace.wire._json import Broken, parse
+from pytest_llmtrace.wire._request import state_request
 from pytest_llmtrace.wire._sse import events, says_its_end
+from pytest_llmtrace.wire._usage import state_cost
 
 __all__ = ["is_llm_call", "is_whole", "last_content_tick", "read"]
+
+_STATE = {
+    "chat": _chat_facts.state,
+    "completions": _chat_facts.state,
+    "embeddings": _embeddings.state,
+    "messages": _messages.state,
+    "responses": _responses.state,
+}
+# What is put together from all events: it cannot be known where one of them cannot be read.
+_FROM_ALL_EVENTS = frozenset({"finish_reasons", "output_texts", "reasoning_texts", "refusals", "tool_calls"})
+_EMPTY = frozenset({State.ABSENT, State.NULL})
+_BODY = "response body"
+_IN_BODY = (_BODY, "of the response")
+_BAD = 400
+_LONGEST_PLAIN = 1000
 
 
 def is_llm_call(exchange: Exchange) -> bool:
@@ -34,25 +57,19 @@ def is_whole(response: Response) -> bool:
 
 
 def read(exchange: Exchange) -> Reading | None:
-    """Read an exchange, or return None if it is no LLM call that is known."""
-    api = identify(exchange.request)
+    """Read an exchange, or return None if it is no LLM call that is known. No bytes make it raise."""
+    api, body = read_request(exchange.request)
     if api is None:
         return None
-    where = f"exchange {exchange.index}, {exchange.origin}"
+    facts = Facts(f"{exchange.origin}, exchange {exchange.index}")
+    state_request(facts, body, exchange.request.url, api)
+    problems = _state_response(facts, exchange.response, api, body)
     return Reading(
         source=api,
         api=api,
         gateway=gateway(exchange.request, exchange.response),
-        facts={
-            "request_model": _model("request_model", [request_body(exchange.request)], f"model, request of {where}"),
-            "response_model": _model("response_model", _documents(exchange.response), f"model, response of {where}"),
-            "streaming": Fact(
-                name="streaming",
-                value=_is_stream(exchange.response),
-                place=f"content-type, response of {where}",
-                state=State.PRESENT if exchange.response else State.ABSENT,
-            ),
-        },
+        facts=facts.found,
+        problems=tuple(problems),
     )
 
 
@@ -76,31 +93,78 @@ def last_content_tick(exchange: Exchange) -> int | None:
     return None
 
 
-def _model(name: str, documents: Iterator[Mapping[str, Any]] | list[Mapping[str, Any]], place: str) -> Fact:
-    for document in documents:
-        for holder in (document, document.get("message"), document.get("response")):
-            model = holder.get("model") if isinstance(holder, Mapping) else None
-            if isinstance(model, str) and model:
-                return Fact(name=name, value=model, place=place, state=State.PRESENT)
-    return Fact(name=name, place=place)
+def _is_stream(response: Response) -> bool:
+    return header(response.headers, "content-type").lower().startswith("text/event-stream")
 
 
-def _is_stream(response: Response | None) -> bool:
-    return response is not None and header(response.headers, "content-type").lower().startswith("text/event-stream")
+# --- The response ----------------------------------------------------------------------------------------------------
 
 
-def _documents(response: Response | None) -> Iterator[Mapping[str, Any]]:
-    """Yield the JSON objects of a response: the one body, or the data of each event."""
+def _state_response(facts: Facts, response: Response | None, api: str, asked: Mapping[str, Any]) -> list[str]:
+    """State the facts of a response; return what of it could not be read."""
     if response is None:
-        return
+        document, headers = Document(body={}, where="no response"), dict[str, str]()
+        facts.absent("error", document.where)
+        facts.absent("truncated", document.where)
+    else:
+        document, headers = _open(response, api, asked), by_name(response.headers)
+        state_error(facts, document, response.status)
+        facts.put("truncated", document.truncated, (), document.where)
+    state_headers(facts, headers, api)
+    state_provider(facts, document, headers)
+    state_cost(facts, document, headers)
+    facts.take("response_id", text, [document.spot("id")])
+    facts.take("response_model", text, [document.spot("model")])
+    _STATE[api](facts, document)
+    if not document.broken:
+        return []
+    _spoil(facts, document)
+    return [f"{facts.at(document.where)}: {document.broken}"]
+
+
+def _open(response: Response, api: str, asked: Mapping[str, Any]) -> Document:
     try:
         body = decoded(response.body, header(response.headers, "content-encoding"))
-    except ValueError:
-        return
-    for text in (event.data for event in events(body)) if _is_stream(response) else (body,):
-        try:
-            document = json.loads(text)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(document, dict):
-            yield document
+    except ValueError as error:
+        return _unread(Broken(str(error)), response)
+    if _is_stream(response) or body.lstrip().startswith((b"data:", b"event:")):
+        return _fold(Events(body), api, asked)
+    value = parse(body)
+    if isinstance(value, list) and len(value) == 1:  # Google's errors
+        value = value[0]
+    if isinstance(value, dict):
+        return Document(body=value, where=_BODY)
+    return _unread(value if isinstance(value, Broken) else Broken("it is no JSON object"), response)
+
+
+def _fold(found: Events, api: str, asked: Mapping[str, Any]) -> Document:
+    if api == "messages":
+        return _messages.fold(found)
+    if api == "responses":
+        return _responses.fold(found)
+    return _chat.fold(found, _wanted(asked))
+
+
+def _wanted(asked: Mapping[str, Any]) -> int:
+    """Return how many choices a request asks for; a completion may ask with several prompts."""
+    each, prompts = asked.get("n"), asked.get("prompt")
+    several = isinstance(prompts, list) and all(isinstance(prompt, str | list) for prompt in prompts)
+    return (each if isinstance(each, int) else 1) * (len(prompts) if several and prompts else 1)
+
+
+def _unread(broken: Broken, response: Response) -> Document:
+    """Return the document of a body that is none. That of an error may be a text for people, or nothing at all."""
+    if response.status < _BAD:
+        return Document(body={}, where=_BODY, truncated=broken.cut, broken=broken.note)
+    said = broken.text.strip()
+    is_json = said.startswith("{")
+    is_page = said.startswith("<") or len(said) > _LONGEST_PLAIN
+    plain = "" if is_json or is_page else said
+    return Document(body={}, where=_BODY, truncated=is_json and broken.cut, plain=plain)
+
+
+def _spoil(facts: Facts, document: Document) -> None:
+    """Take back what cannot be known where a body, or some events of a stream, could not be read."""
+    for name, fact in list(facts.found.items()):
+        if name in _FROM_ALL_EVENTS or (fact.state in _EMPTY and fact.where.endswith(_IN_BODY)):
+            facts.unreadable(name, document.broken, document.where, fact.parts)

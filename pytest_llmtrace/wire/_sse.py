@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
-__all__ = ["Event", "events", "says_its_end"]
+__all__ = ["Event", "events", "says_its_end", "split"]
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 # Events that close or keep alive a stream and say nothing about the call.
@@ -50,6 +50,32 @@ def events(body: bytes) -> Iterator[Event]:
         start = stop
     if data:
         yield Event(name, b"\n".join(data), end)
+
+
+def split(body: str) -> Iterator[tuple[str, str]]:
+    """Yield name and data of each event of a stream, as `events` does, in a fraction of its time."""
+    if "\r" in body:
+        body = body.replace("\r\n", "\n").replace("\r", "\n")
+    datas = body.split("\n\ndata: ")
+    if datas[0].startswith("data: ") and body.count("\n") == 2 * len(datas) and datas[-1].endswith("\n\n"):
+        # The usual form: one line of data in each event, and nothing else.
+        datas[0] = datas[0][6:]
+        datas[-1] = datas[-1][:-2]
+        yield from (("", data) for data in datas)
+        return
+    for block in body.removeprefix("\ufeff").split("\n\n"):
+        if block.startswith("data: ") and "\n" not in block:
+            yield "", block[6:]
+            continue
+        name, data = "", []
+        for line in block.split("\n"):
+            field, _, value = line.partition(":")
+            if field == "data":
+                data.append(value.removeprefix(" "))
+            elif field == "event":
+                name = value.removeprefix(" ")
+        if data:
+            yield name, "\n".join(data)
 
 
 def says_its_end(body: bytes) -> bool:

@@ -1,0 +1,95 @@
+"""Streams of chat completions and completions: events -> the body that they stand for."""
+
+from __future__ import annotations
+
+from pytest_llmtrace.wire._choice import Choice
+from pytest_llmtrace.wire._document import Document
+from pytest_llmtrace.wire._events import Batch, Events
+from pytest_llmtrace.wire._facts import MISSING
+
+__all__ = ["fold"]
+
+_ONCE = ("id", "model", "provider")
+
+
+def fold(events: Events, wanted: int | None = None) -> Document:
+    """Put a stream together to the body that it stands for.
+
+    Args:
+        events: Its events.
+        wanted: How many choices were asked for, where that is known.
+    """
+    document, choices = events.document(), dict[int, Choice]()
+    for batch in events.batches():
+        _fold_choices(batch, document, choices)
+        _fold_usage(batch, document)
+        for key in _ONCE:
+            if not document.body.get(key):
+                _fold_first(batch, document, key)
+        _fold_errors(batch, document)
+    if choices and "choices" not in document.body:
+        document.body["choices"] = [choices[index].whole(index) for index in sorted(choices)]
+    finished = _all_finished(choices, wanted) and not events.cut
+    return events.settle(document, ended=events.done or finished)
+
+
+def _fold_choices(batch: Batch, document: Document, choices: dict[int, Choice]) -> None:
+    """Let each choice hear its deltas, by index; by position where one has none."""
+    for _, _, chunk in batch:
+        said = chunk.get("choices")
+        if type(said) is not list:
+            if said is not None:
+                document.body["choices"] = said
+            continue
+        for position, choice in enumerate(said):
+            if type(choice) is not dict:
+                document.body["choices"] = said
+                continue
+            index = choice.get("index")
+            if type(index) is not int:
+                index = position
+            if index not in choices:
+                choices[index] = Choice()
+            choices[index].add(choice)
+
+
+def _fold_errors(batch: Batch, document: Document) -> None:
+    """Keep the last error: beside the choices, instead of them, or as Groq's reason for stopping early."""
+    for number, name, chunk in batch:
+        groq = chunk.get("x_groq")
+        if name == "error" or chunk.get("error"):
+            document.error = (chunk, number)
+        elif type(groq) is dict and groq.get("error"):
+            document.error = (groq, number)
+
+
+def _fold_usage(batch: Batch, document: Document) -> None:
+    """Keep the last usage object of any chunk that says something; Groq's is in an object of its own."""
+    for number, _, chunk in reversed(batch):
+        prefix, usage = "", chunk.get("usage")
+        if not usage and type(chunk.get("x_groq")) is dict:
+            prefix, usage = "x_groq.", chunk["x_groq"].get("usage")
+        if usage:
+            document.body["usage"] = usage
+            document.fields["usage"] = (prefix, number)
+            return
+        if "usage" in chunk:
+            document.body.setdefault("usage", usage)
+
+
+def _fold_first(batch: Batch, document: Document, key: str) -> None:
+    """Keep the first value that says something: Azure's first chunk has empty texts."""
+    for number, _, chunk in batch:
+        value = chunk.get(key, MISSING)
+        if value is MISSING:
+            continue
+        if value or document.body.get(key) is None:
+            document.body[key] = value
+            document.fields[key] = ("", number)
+        if value:
+            return
+
+
+def _all_finished(choices: dict[int, Choice], wanted: int | None) -> bool:
+    finished = [choice.finish is not MISSING and choice.finish is not None for choice in choices.values()]
+    return bool(finished) and all(finished) and len(finished) >= (wanted or 1)

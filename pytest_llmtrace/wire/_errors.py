@@ -1,0 +1,84 @@
+"""Errors: as a status, as a whole body of a 200, in mid-stream; in every shape that providers give them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytest_llmtrace.wire._document import Document, where_of
+from pytest_llmtrace.wire._facts import MISSING, Facts
+
+__all__ = ["state_error"]
+
+_BAD = 400
+_STATUSES = range(100, 600)
+
+
+def state_error(facts: Facts, document: Document, status: int) -> None:
+    """State the error of a response, absent where it has none."""
+    said, key, where = _find(document, failed=status >= _BAD)
+    if said is MISSING and status < _BAD:
+        facts.absent("error", document.where)
+        return
+    details = {name: _detail(said, name) for name in ("type", "code", "message")}
+    if isinstance(said, str):
+        details["message"] = said
+    value = {"status": status if status >= _BAD else _stated_status(said), **details}
+    parts = [("status", status)] if status >= _BAD else []
+    if said is not MISSING:
+        parts.append((key, said))
+    facts.put("error", value, tuple(parts), where or "status of the response")
+
+
+def _find(document: Document, *, failed: bool) -> tuple[Any, str, str]:
+    """Return what says what went wrong, its key, and where it stood."""
+    if document.error is not None:
+        said, number = document.error
+        return (*_inner(said), where_of(number))
+    if document.plain and failed:
+        return document.plain, "body", document.where
+    body = document.body
+    if body.get("error"):
+        spot = document.spot("error")
+        return body["error"], spot.key, spot.where
+    choices = body.get("choices")
+    if isinstance(choices, list):  # OpenRouter, of a choice that failed
+        for choice in choices:
+            if isinstance(choice, dict) and choice.get("error"):
+                return choice["error"], "choices[].error", document.where
+    if body.get("type") == "error" or body.get("object") == "error":  # Mistral, vLLM
+        return body, "", document.where
+    return (*_inner(body), document.where) if failed and body else (MISSING, "", "")
+
+
+def _inner(said: Any) -> tuple[Any, str]:
+    """Unwrap an error: `{"error": ...}`, FastAPI's `{"detail": ...}`, a failed response, or itself."""
+    if not isinstance(said, dict):
+        return said, "data"
+    for key in ("error", "detail"):
+        if said.get(key):
+            return said[key], key
+    response = said.get("response")
+    if isinstance(response, dict) and response.get("error"):
+        return response["error"], "response.error"
+    return said, "message" if "message" in said else ""
+
+
+def _detail(said: Any, name: str) -> Any:
+    value = said.get(name) if isinstance(said, dict) else None
+    if name == "type" and value == "error":
+        return None  # The type of the event, or of the body.
+    fits = isinstance(value, str) or (name == "code" and isinstance(value, int) and not isinstance(value, bool))
+    return value if fits else None
+
+
+def _stated_status(said: Any) -> int | None:
+    """Return the status that an error states itself, which came when the response's own was sent already."""
+    if not isinstance(said, dict):
+        return None
+    for key in ("code", "status_code", "status"):
+        value = said.get(key)
+        if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) == 3:  # noqa: PLR2004
+            value = int(value)
+        if isinstance(value, int) and value in _STATUSES:
+            return value
+    return None

@@ -1,0 +1,108 @@
+"""The events of a stream, parsed: what is to be folded into the body that the stream stands for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from pytest_llmtrace.wire._document import Document, where_of
+from pytest_llmtrace.wire._json import Broken, parse_all
+from pytest_llmtrace.wire._sse import split
+
+__all__ = ["Batch", "Events", "kind_of"]
+
+Batch = list[tuple[int, str, dict[str, Any]]]
+"""Number, name and JSON object of events, in order; numbers count all events of the stream from 0."""
+
+_DONE = "[DONE]"
+_NAMED = 5
+_NO_TEXT = re.compile("[\udc80-\udcff]")
+# Parsing many at once saves calls; dropping them before the next saves the collector from looking at all of them.
+_BATCH = 64
+
+
+class Events:
+    """The events of a stream.
+
+    Attributes:
+        total: How many there are, `[DONE]` not counted.
+        done: Whether `[DONE]` came.
+        cut: Whether the last event is not whole; known when the batches have been read.
+    """
+
+    def __init__(self, body: bytes) -> None:
+        try:
+            said, self._is_text = body.decode(), True
+        except UnicodeDecodeError:
+            said, self._is_text = body.decode(errors="surrogateescape"), False
+        pairs = list(split(said))
+        self._pairs = [pair for pair in pairs if not (pair[1].startswith(_DONE) and pair[1].strip() == _DONE)]
+        self._broken: dict[int, str] = {}
+        self._error: tuple[str, int] | None = None
+        self.total = len(self._pairs)
+        self.done = len(pairs) > self.total
+        self.cut = False
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield the events that are JSON objects, some at a time; the others are remembered."""
+        for start in range(0, self.total, _BATCH):
+            pairs = self._pairs[start : start + _BATCH]
+            values = parse_all([data for _, data in pairs])
+            batch = []
+            for number, ((name, data), value) in enumerate(zip(pairs, values, strict=True), start):
+                if type(value) is dict and (self._is_text or not _NO_TEXT.search(data)):
+                    batch.append((number, name, value))
+                else:
+                    self._note(number, name, data, value)
+            yield batch
+
+    def _note(self, number: int, name: str, data: str, value: Any) -> None:
+        if name == "error":
+            self._error = (data, number)
+        elif not self._is_text and _NO_TEXT.search(data):
+            self._broken[number] = "it is no text"
+        elif not isinstance(value, Broken):
+            self._broken[number] = "it is no object"
+        elif value.cut and number == self.total - 1 and not self.done:
+            self.cut = True
+        elif data.strip():
+            self._broken[number] = value.note
+
+    def refuse(self, number: int, note: str) -> None:
+        """Note that an event cannot be read although it is JSON, and why, as a clause."""
+        self._broken[number] = note
+
+    def document(self) -> Document:
+        """Return the empty document of the stream, to be filled."""
+        where = f"events 0 to {self.total - 1} of the response" if self.total > 1 else where_of(0)
+        return Document(body={}, where=where, streamed=True)
+
+    def settle(self, document: Document, *, ended: bool) -> Document:
+        """State in a document that was filled how the stream ended, and what of it could not be read.
+
+        Args:
+            document: Filled from all batches.
+            ended: Whether the stream has said that it is complete, other than by an error.
+        """
+        document.error = document.error or self._error
+        document.broken = _said_broken(self._broken)
+        document.truncated = document.error is None and not ended
+        return document
+
+
+def kind_of(event: dict[str, Any], name: str) -> str:
+    """Tell the type of an event, by what it says itself, else by its name: OpenRouter's events have none."""
+    kind = event.get("type")
+    return kind if isinstance(kind, str) else name
+
+
+def _said_broken(broken: dict[int, str]) -> str:
+    """Say, as a clause, which events could not be read, and why the first could not."""
+    if not broken:
+        return ""
+    first = min(broken)
+    numbers = list(map(str, sorted(broken)))
+    more = f" and {len(numbers) - _NAMED} more" if len(numbers) > _NAMED else ""
+    noun = "event" if len(numbers) == 1 else "events"
+    return f"{noun} {', '.join(numbers[:_NAMED])}{more} cannot be read: {broken[first]}"

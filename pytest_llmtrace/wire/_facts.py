@@ -1,0 +1,224 @@
+"""Facts while they are gathered: each look-up says what stood there, of which type it had to be, and where."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from pytest_llmtrace.reading import Fact, State
+
+__all__ = ["MISSING", "Facts", "Misfit", "Spot", "count", "flag", "integer", "number", "shown", "text", "texts"]
+
+_SHOWN = 40
+_LARGEST_COUNT = 2**63
+
+
+class _Missing:
+    """Nothing stood there: neither a value nor a null."""
+
+
+MISSING = _Missing()
+
+
+class Misfit(ValueError):
+    """A value is not of the type that its field must have; the text is the clause of a fact's note.
+
+    Attributes:
+        value: What stood in the field.
+    """
+
+    def __init__(self, note: str, value: Any = None) -> None:
+        super().__init__(note)
+        self.value = value
+
+
+class Spot(NamedTuple):
+    """What stood in one place.
+
+    Attributes:
+        value: As parsed; `MISSING` where there was no such field, a `Misfit` where something on the way to it had the
+            wrong type.
+        key: The field, as the wire spells it.
+        where: What the field belongs to.
+    """
+
+    value: Any
+    key: str
+    where: str
+
+
+class Facts:
+    """The facts of one reading, by name, while it is made."""
+
+    def __init__(self, stem: str) -> None:
+        self.stem = stem
+        self.found: dict[str, Fact] = {}
+
+    def at(self, what: str) -> str:
+        """Name a place of this exchange for people."""
+        return f"{self.stem}, {what}"
+
+    def column(self, name: str, values: list[Any], key: str, where: str) -> None:
+        """State a fact that is a list by choice, from what stood in each.
+
+        Args:
+            name: The fact.
+            values: By choice; None, `MISSING` and a `Misfit` as in a `Spot`.
+            key: The field, with `[]` for the number of the choice.
+            where: As in a `Spot`.
+        """
+        found = [None if value is MISSING else value for value in values]
+        key = key.replace("[]", "[0]") if len(values) == 1 else key
+        parts = ((key, found[0] if len(found) == 1 else found),)
+        misfit = next((value for value in values if isinstance(value, Misfit)), None)
+        if misfit is not None:
+            self.unreadable(name, str(misfit), where, ((key, misfit.value),))
+        elif any(value is not None for value in found):
+            self.put(name, found, parts, where)
+        elif any(value is None for value in values):
+            self.null(name, ((key, None),), where)
+        else:
+            self.absent(name, where)
+
+    def take(self, name: str, kind: Callable[[Any], Any], spots: Iterable[Spot]) -> None:
+        """State a fact from the first of several spots at which something stands."""
+        empty: Spot | None = None
+        broken: Spot | None = None
+        where = ""
+        for spot in spots:
+            value = spot.value
+            where = where or spot.where
+            if value is MISSING:
+                continue
+            if value is None:
+                empty = empty or spot
+            elif isinstance(value, Misfit):
+                broken = broken or spot
+            else:
+                self._fit(name, kind, spot)
+                return
+        if broken is not None:
+            self.unreadable(name, str(broken.value), broken.where, ((broken.key, broken.value.value),))
+        elif empty is not None:
+            self.null(name, ((empty.key, None),), empty.where)
+        else:
+            self.absent(name, where)
+
+    def _fit(self, name: str, kind: Callable[[Any], Any], spot: Spot) -> None:
+        parts = ((spot.key, spot.value),)
+        try:
+            value = kind(spot.value)
+        except Misfit as misfit:
+            self.unreadable(name, str(misfit), spot.where, parts)
+        else:
+            self.put(name, value, parts, spot.where)
+
+    def derive(self, name: str, kind: Callable[[Any], Any], spot: Spot, key: str) -> None:
+        """State a fact that is made of what a spot holds; `kind` returns `MISSING` where there is nothing of it.
+
+        Args:
+            name: The fact.
+            kind: As for `take`.
+            spot: What holds it.
+            key: The fields that it is made of, as the wire spells them.
+        """
+        if spot.value is MISSING or spot.value is None or isinstance(spot.value, Misfit):
+            self.take(name, kind, [spot])
+            return
+        try:
+            value = kind(spot.value)
+        except Misfit as misfit:
+            self.unreadable(name, str(misfit), spot.where, ((key, misfit.value),))
+            return
+        if value is MISSING:
+            self.absent(name, spot.where)
+        else:
+            self.put(name, value, ((key, value),), spot.where)
+
+    def put(self, name: str, value: Any, parts: tuple[tuple[str, Any], ...], where: str) -> None:
+        """State a fact that was there to be read."""
+        self.found[name] = Fact(name=name, value=value, state=State.PRESENT, parts=parts, where=self.at(where))
+
+    def null(self, name: str, parts: tuple[tuple[str, Any], ...], where: str) -> None:
+        """State that null stood where the fact would be."""
+        self.found[name] = Fact(name=name, state=State.NULL, parts=parts, where=self.at(where))
+
+    def absent(self, name: str, where: str) -> None:
+        """State that the fact is not there."""
+        self.found[name] = Fact(name=name, where=self.at(where))
+
+    def unreadable(self, name: str, note: str, where: str, parts: tuple[tuple[str, Any], ...] = ()) -> None:
+        """State that something stood there that is not what it must be."""
+        self.found[name] = Fact(name=name, state=State.UNREADABLE, parts=parts, where=self.at(where), note=note)
+
+
+def shown(value: Any) -> str:
+    """Name a value in a note, however long or deep it is."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return "a list"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, str) and len(value) > _SHOWN:
+        return f"{value[:_SHOWN]!r}..."
+    said = repr(value)
+    return said if len(said) <= _SHOWN or isinstance(value, str) else f"{said[:_SHOWN]}..."
+
+
+# --- The types that a field can have: each returns the fact's value, or raises Misfit. --------------------------------
+
+
+def text(value: Any) -> str:
+    """Take a text."""
+    if isinstance(value, str):
+        return value
+    raise Misfit(f"{shown(value)} is no text", value)
+
+
+def flag(value: Any) -> bool:
+    """Take true or false."""
+    if isinstance(value, bool):
+        return value
+    raise Misfit(f"{shown(value)} is neither true nor false", value)
+
+
+def number(value: Any) -> float | int:
+    """Take a finite number, as it stands."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Misfit(f"{shown(value)} is no number", value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise Misfit(f"{shown(value)} is no finite number", value)
+    return value
+
+
+def count(value: Any) -> int:
+    """Take a whole number from 0 on that a counter can hold; 12.0 is one, 12.5 and "12" are none."""
+    whole = number(value)
+    if isinstance(whole, float):
+        if not whole.is_integer():
+            raise Misfit(f"{shown(value)} is no whole number", value)
+        whole = int(whole)
+    if not 0 <= whole < _LARGEST_COUNT:
+        raise Misfit(f"{shown(value)} is no count", value)
+    return whole
+
+
+def integer(value: Any) -> int:
+    """Take a whole number of either sign."""
+    whole = number(value)
+    if isinstance(whole, float):
+        if not whole.is_integer():
+            raise Misfit(f"{shown(value)} is no whole number", value)
+        whole = int(whole)
+    return whole
+
+
+def texts(value: Any) -> list[str]:
+    """Take a text or a list of texts, as a list."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, list):
+        return [text(item) for item in value]
+    raise Misfit(f"{shown(value)} is neither a text nor a list of texts", value)

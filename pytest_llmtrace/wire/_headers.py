@@ -1,0 +1,95 @@
+"""Facts that stand in the headers of a response."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from pytest_llmtrace.wire._document import Document
+from pytest_llmtrace.wire._facts import MISSING, Facts, Misfit, Spot, shown, text
+
+__all__ = ["state_headers", "state_provider"]
+
+_WHERE = "response headers"
+_LIMITS = ("x-ratelimit-", "anthropic-ratelimit-", "ratelimit")
+# Anthropic's name first for its API, OpenAI's for the others; then Azure, AWS, Mistral, LiteLLM.
+_REQUEST_IDS = (
+    "x-request-id",
+    "request-id",
+    "apim-request-id",
+    "x-amzn-requestid",
+    "mistral-correlation-id",
+    "x-litellm-call-id",
+)
+_PROVIDERS = ("x-inference-provider", "x-portkey-provider")  # Hugging Face router, Portkey
+_SERVED = ("x-litellm-model-name",)
+
+
+def state_headers(facts: Facts, headers: Mapping[str, str], api: str) -> None:
+    """State what a response says in its headers."""
+    names = ("request-id", *_REQUEST_IDS) if api == "messages" else _REQUEST_IDS
+    facts.take("request_id", text, _spots(headers, names))
+    facts.take("served_model", text, _spots(headers, _SERVED))
+    _state_retry(facts, headers)
+    limits = {name: value for name, value in headers.items() if name.startswith(_LIMITS)}
+    if limits:
+        facts.put("rate_limit", limits, tuple(limits.items()), _WHERE)
+    else:
+        facts.absent("rate_limit", _WHERE)
+
+
+def state_provider(facts: Facts, document: Document, headers: Mapping[str, str]) -> None:
+    """State who served the call: in the body, or in a header."""
+    facts.take("provider", text, [document.spot("provider"), *_spots(headers, _PROVIDERS)])
+
+
+def _spots(headers: Mapping[str, str], names: tuple[str, ...]) -> Iterator[Spot]:
+    for name in names:
+        yield Spot(headers.get(name) or MISSING, name, _WHERE)
+
+
+def _state_retry(facts: Facts, headers: Mapping[str, str]) -> None:
+    def seconds(value: Any) -> float:
+        return _seconds(value, headers.get("date", ""))
+
+    [exact, usual] = _spots(headers, ("retry-after-ms", "retry-after"))
+    if exact.value is not MISSING:
+        facts.take("retry_after", _milliseconds, [exact])
+    else:
+        facts.take("retry_after", seconds, [usual])
+
+
+def _milliseconds(value: str) -> float:
+    return _duration(value) / 1000
+
+
+def _seconds(value: str, now: str) -> float:
+    """Take RFC 9110's Retry-After: seconds, or a date, which the response's own date makes seconds of."""
+    date = _date(value)
+    if date is None:
+        return _duration(value)
+    since = _date(now)
+    if since is None:
+        raise Misfit(f"{shown(value)} is a date, and the response does not say its own", value)
+    return max(0.0, (date - since).total_seconds())
+
+
+def _duration(value: str) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise Misfit(f"{shown(value)} is no time to wait", value)
+    return seconds
+
+
+def _date(value: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return date if date.tzinfo is not None else date.astimezone()

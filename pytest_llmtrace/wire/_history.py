@@ -1,0 +1,165 @@
+"""What a request tells of the conversation before it: the tool calls and tool results in it, and what the user said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from pytest_llmtrace.model import Request
+from pytest_llmtrace.wire._api import request_body
+
+__all__ = ["History", "PastCall", "PastResult", "history", "prompts"]
+
+
+class PastCall(NamedTuple):
+    """A tool call that a request repeats; the arguments as they stand there, a JSON value or a text."""
+
+    id: str
+    name: str
+    arguments: Any
+
+
+class PastResult(NamedTuple):
+    """A tool result that a request sends, where it stands, and whether its call stands before it."""
+
+    id: str
+    where: str
+    called: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class History:
+    """What stands in a request of the tools that were used before.
+
+    Attributes:
+        calls: In order.
+        results: In order.
+        whole: False where a part of the conversation is kept by the server.
+    """
+
+    calls: tuple[PastCall, ...] = ()
+    results: tuple[PastResult, ...] = ()
+    whole: bool = True
+
+
+class _Step(NamedTuple):
+    """One thing in a conversation: a call by its id (with a name if it is the client's to make), or a result."""
+
+    id: Any
+    where: str
+    is_result: bool = False
+    name: Any = None
+    arguments: Any = None
+
+
+def history(request: Request, api: str | None) -> History:
+    """Read which tools were called and answered before a request.
+
+    Args:
+        request: The request.
+        api: The API that it speaks; those without messages have no history.
+    """
+    steps = _STEPS.get(api or "")
+    if steps is None or (b"tool" not in request.body and b"_call" not in request.body and not _is_packed(request)):
+        return History()
+    body = request_body(request)
+    calls: list[PastCall] = []
+    results: list[PastResult] = []
+    known: set[str] = set()
+    for step in steps(body):
+        if not isinstance(step.id, str) or not step.id:
+            continue
+        if step.is_result:
+            results.append(PastResult(step.id, step.where, step.id in known))
+            continue
+        known.add(step.id)
+        if isinstance(step.name, str):
+            calls.append(PastCall(step.id, step.name, step.arguments))
+    return History(calls=tuple(calls), results=tuple(results), whole=not _is_kept_elsewhere(body))
+
+
+def prompts(request: Request, api: str | None) -> tuple[str, ...]:
+    """Return the texts that a request sends as the user's."""
+    body = request_body(request)
+    if api in {"chat", "messages"}:
+        said = [message for message in _dicts(body.get("messages")) if message.get("role") == "user"]
+        return tuple(text for message in said for text in _texts(message.get("content")))
+    asked = body.get("input", body.get("prompt"))
+    if isinstance(asked, str):
+        return (asked,)
+    return tuple(text for item in _dicts(asked) for text in _texts(item.get("content"))) + tuple(
+        item for item in _list(asked) if isinstance(item, str)
+    )
+
+
+def _of_chat(body: Mapping[str, Any]) -> Iterator[_Step]:
+    for number, message in enumerate(_list(body.get("messages"))):
+        if not isinstance(message, Mapping):
+            continue
+        if message.get("role") == "tool":
+            yield _Step(message.get("tool_call_id"), f"messages[{number}].tool_call_id", is_result=True)
+        for place, call in enumerate(_dicts(message.get("tool_calls"))):
+            made: Mapping[str, Any] = next(_dicts([call.get("function"), call.get("custom")]), {})
+            where = f"messages[{number}].tool_calls[{place}].id"
+            arguments = made.get("arguments", made.get("input"))
+            yield _Step(call.get("id"), where, name=made.get("name"), arguments=arguments)
+
+
+def _of_messages(body: Mapping[str, Any]) -> Iterator[_Step]:
+    for number, message in enumerate(_list(body.get("messages"))):
+        content = message.get("content") if isinstance(message, Mapping) else None
+        for place, block in enumerate(_list(content)):
+            kind = block.get("type") if isinstance(block, Mapping) else None
+            where = f"messages[{number}].content[{place}]"
+            if kind == "tool_result":
+                yield _Step(block.get("tool_use_id"), f"{where}.tool_use_id", is_result=True)
+            elif kind == "tool_use":
+                yield _Step(block.get("id"), f"{where}.id", name=block.get("name"), arguments=block.get("input"))
+            elif isinstance(kind, str) and kind.endswith("tool_use"):  # The server's own.
+                yield _Step(block.get("id"), f"{where}.id")
+
+
+def _of_responses(body: Mapping[str, Any]) -> Iterator[_Step]:
+    for number, item in enumerate(_list(body.get("input"))):
+        kind = item.get("type") if isinstance(item, Mapping) else None
+        where = f"input[{number}].call_id"
+        if not isinstance(kind, str):
+            continue
+        if kind.endswith("_call_output"):
+            yield _Step(item.get("call_id"), where, is_result=True)
+        elif kind.endswith("_call"):
+            arguments = item.get("arguments", item.get("input"))
+            yield _Step(item.get("call_id"), where, name=item.get("name"), arguments=arguments)
+
+
+_STEPS: Mapping[str, Callable[[Mapping[str, Any]], Iterator[_Step]]] = {
+    "chat": _of_chat,
+    "messages": _of_messages,
+    "responses": _of_responses,
+}
+
+
+def _is_kept_elsewhere(body: Mapping[str, Any]) -> bool:
+    kept = body.get("previous_response_id") or body.get("conversation")
+    return bool(kept) or any(item.get("type") == "item_reference" for item in _dicts(body.get("input")))
+
+
+def _is_packed(request: Request) -> bool:
+    return any(name.lower() == "content-encoding" for name, _ in request.headers)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _dicts(value: Any) -> Iterator[Mapping[str, Any]]:
+    return (item for item in _list(value) if isinstance(item, Mapping))
+
+
+def _texts(content: Any) -> Iterator[str]:
+    if isinstance(content, str):
+        yield content
+    for part in _dicts(content):
+        if isinstance(part.get("text"), str):
+            yield part["text"]

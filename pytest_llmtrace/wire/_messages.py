@@ -1,0 +1,183 @@
+"""Anthropic's messages, beta included."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytest_llmtrace.wire._document import Document
+from pytest_llmtrace.wire._events import Events, kind_of
+from pytest_llmtrace.wire._facts import MISSING, Facts, Misfit, shown, text
+from pytest_llmtrace.wire._json import parse_text
+from pytest_llmtrace.wire._usage import anthropic_tokens
+
+__all__ = ["fold", "state"]
+
+# Type of a delta -> its field, and the field of the block that it goes on with.
+_DELTAS = {
+    "text_delta": ("text", "text"),
+    "thinking_delta": ("thinking", "thinking"),
+    "input_json_delta": ("partial_json", "input"),
+}
+
+
+# --- Streams ---------------------------------------------------------------------------------------------------------
+
+
+class _Fold:
+    """A message while the events of its stream come in."""
+
+    def __init__(self, events: Events) -> None:
+        self.events = events
+        self.document = events.document()
+        self.by_index: dict[Any, tuple[dict[str, Any], dict[str, list[Any]]]] = {}
+        self.pieces: list[tuple[dict[str, Any], dict[str, list[Any]]]] = []
+        self.stopped = False
+
+    def add(self, number: int, kind: str, event: dict[str, Any]) -> None:
+        if kind == "content_block_delta":
+            self.delta(event, number)
+        elif kind == "content_block_start":
+            self.start(event, number)
+        elif kind == "message_start":
+            self.message(event.get("message"), number)
+        elif kind == "message_delta":
+            self.message_delta(event, number)
+        elif kind == "message_stop":
+            self.stopped = True
+        elif kind == "error" or event.get("error"):
+            self.document.error = (event, number)
+
+    def message(self, message: Any, number: int) -> None:
+        if not isinstance(message, dict):
+            self.events.refuse(number, "it starts no message")
+            return
+        body, fields = self.document.body, self.document.fields
+        for key, value in message.items():
+            if key == "usage":
+                self.usage(value, "message.", number)
+            elif key != "content":
+                body[key] = value
+                fields[key] = ("message.", number)
+
+    def message_delta(self, event: dict[str, Any], number: int) -> None:
+        delta = event.get("delta")
+        if isinstance(delta, dict):
+            for key, value in delta.items():
+                if value is not None or key not in self.document.body:
+                    self.document.body[key] = value
+                    self.document.fields[key] = ("delta.", number)
+        elif delta is not None:
+            self.events.refuse(number, f"{shown(delta)} is no delta")
+        if "usage" in event:
+            self.usage(event["usage"], "", number)
+
+    def usage(self, said: Any, prefix: str, number: int) -> None:
+        """Keep the last that each field says: output is cumulative, and a server tool restates the input."""
+        body, fields = self.document.body, self.document.fields
+        if isinstance(said, dict) and isinstance(body.get("usage"), dict):
+            known = body["usage"]
+        else:
+            if said is not None or "usage" not in body:
+                body["usage"] = {} if isinstance(said, dict) else said
+                fields["usage"] = (prefix, number)
+            known = body["usage"]
+        if isinstance(said, dict):
+            for key, value in said.items():
+                if value is not None or key not in known:
+                    known[key] = value
+                    fields[f"usage.{key}"] = (prefix, number)
+
+    def start(self, event: dict[str, Any], number: int) -> None:
+        block = event.get("content_block")
+        if not isinstance(block, dict):
+            self.events.refuse(number, "it starts no block")
+            return
+        opened: tuple[dict[str, Any], dict[str, list[Any]]] = (dict(block), {})
+        self.by_index[_key(event.get("index"))] = opened
+        self.pieces.append(opened)
+
+    def delta(self, event: dict[str, Any], number: int) -> None:
+        delta = event.get("delta")
+        if not isinstance(delta, dict):
+            self.events.refuse(number, f"{shown(delta)} is no delta")
+            return
+        known = _DELTAS.get(str(delta.get("type")))
+        if known is None:
+            return
+        found = self.by_index.get(_key(event.get("index")))
+        if found is None:
+            self.events.refuse(number, "it goes on with a block that was not started")
+            return
+        piece = delta.get(known[0])
+        if piece is not None:
+            found[1].setdefault(known[1], []).append(piece)
+
+    def whole(self) -> None:
+        for block, pieces in self.pieces:
+            for key, found in pieces.items():
+                try:
+                    said = "".join(found)
+                except TypeError:
+                    block[key] = next(piece for piece in found if not isinstance(piece, str))
+                    continue
+                if key != "input":
+                    before = block.get(key)
+                    block[key] = before + said if isinstance(before, str) else said
+                elif said:
+                    block[key] = parse_text(said)
+        if self.pieces or "model" in self.document.body:
+            self.document.body["content"] = [block for block, _ in self.pieces]
+
+
+def _key(index: Any) -> Any:
+    return index if isinstance(index, int | str) else None
+
+
+def fold(events: Events) -> Document:
+    """Put a stream together to the message that it stands for."""
+    folded = _Fold(events)
+    for batch in events.batches():
+        for number, name, event in batch:
+            folded.add(number, kind_of(event, name), event)
+    folded.whole()
+    return events.settle(folded.document, ended=folded.stopped)
+
+
+# --- Facts -----------------------------------------------------------------------------------------------------------
+
+
+def state(facts: Facts, document: Document) -> None:
+    """State what the body of a message says."""
+    anthropic_tokens(facts, document)
+    facts.take("finish_reasons", lambda reason: [text(reason)], [document.spot("stop_reason")])
+    spot = document.spot("content")
+    facts.derive("output_texts", lambda blocks: _texts(blocks, "text"), spot, "content[].text")
+    facts.derive("reasoning_texts", lambda blocks: _texts(blocks, "thinking"), spot, "content[].thinking")
+    facts.derive("tool_calls", _calls, spot, "content[type=tool_use]")
+    facts.absent("refusals", spot.where)
+
+
+def _blocks(blocks: Any, kind: str) -> list[dict[str, Any]]:
+    if not isinstance(blocks, list):
+        raise Misfit(f"{shown(blocks)} is no list of content blocks", blocks)
+    for block in blocks:
+        if not isinstance(block, dict):
+            raise Misfit(f"{shown(block)} is no content block", block)
+    return [block for block in blocks if block.get("type") == kind]
+
+
+def _texts(blocks: Any, kind: str) -> Any:
+    found = [text(block.get(kind)) for block in _blocks(blocks, kind)]
+    return ["".join(found)] if found else MISSING
+
+
+def _calls(blocks: Any) -> Any:
+    calls = [
+        {
+            "id": None if block.get("id") is None else text(block["id"]),
+            "name": text(block.get("name")),
+            "arguments": block.get("input"),
+        }
+        for block in _blocks(blocks, "tool_use")
+    ]
+    return calls or MISSING

@@ -1,0 +1,48 @@
+"""What a request asks for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from pytest_llmtrace.wire._facts import MISSING, Facts, Spot, count, flag, integer, number, text, texts
+
+__all__ = ["PARAMETERS", "state_request"]
+
+_WHERE = "request body"
+# Fact -> the type that it must have, and the fields that say it, by preference.
+PARAMETERS: Mapping[str, tuple[Callable[[Any], Any], tuple[str, ...]]] = {
+    "max_tokens": (count, ("max_completion_tokens", "max_output_tokens", "max_tokens")),
+    "temperature": (number, ("temperature",)),
+    "top_p": (number, ("top_p",)),
+    "top_k": (integer, ("top_k",)),
+    "frequency_penalty": (number, ("frequency_penalty",)),
+    "presence_penalty": (number, ("presence_penalty",)),
+    "seed": (integer, ("seed", "random_seed")),  # The latter is Mistral's.
+    "stop": (texts, ("stop", "stop_sequences")),
+    "choice_count": (count, ("n",)),
+}
+_DEPLOYMENT = re.compile(r"/deployments/([^/?]+)/")
+
+
+def state_request(facts: Facts, body: Mapping[str, Any], url: str, api: str) -> None:
+    """State what a request asks for, by its body; the model of an Azure deployment also by its path."""
+    spots = [Spot(body.get("model", MISSING), "model", _WHERE)]
+    deployment = _DEPLOYMENT.search(url)
+    if deployment:
+        spots.append(Spot(unquote(deployment[1]), "deployments", "request URL"))
+    facts.take("request_model", text, spots)
+    _state_streaming(facts, body)
+    for name, (kind, keys) in PARAMETERS.items():
+        if api != "embeddings":
+            facts.take(name, kind, [Spot(body.get(key, MISSING), key, _WHERE) for key in keys])
+
+
+def _state_streaming(facts: Facts, body: Mapping[str, Any]) -> None:
+    asked = body.get("stream")
+    if asked is None:  # The API's default.
+        facts.put("streaming", value=False, parts=(("stream", None),) if "stream" in body else (), where=_WHERE)
+    else:
+        facts.take("streaming", flag, [Spot(asked, "stream", _WHERE)])

@@ -1,0 +1,208 @@
+"""OpenAI's responses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pytest_llmtrace.wire._document import Document
+from pytest_llmtrace.wire._events import Events, kind_of
+from pytest_llmtrace.wire._facts import MISSING, Facts, Misfit, Spot, shown, text
+from pytest_llmtrace.wire._json import parse_text
+from pytest_llmtrace.wire._usage import openai_tokens
+
+__all__ = ["fold", "state"]
+
+_LAST = frozenset({"response.completed", "response.incomplete", "response.failed", "response.cancelled"})
+_ERRORS = frozenset({"error", "response.error"})
+_UNFINISHED = ("queued", "in_progress")
+# Event that adds to a text, without its `.delta` or `.done` -> where the text stands in its item.
+_TEXTS = {
+    "response.output_text": ("content", "output_text", "text"),
+    "response.refusal": ("content", "refusal", "refusal"),
+    "response.reasoning_text": ("content", "reasoning_text", "text"),
+    "response.reasoning_summary_text": ("summary", "summary_text", "text"),
+}
+_ARGUMENTS = {
+    "response.function_call_arguments": "arguments",
+    "response.custom_tool_call_input": "input",
+}
+# Item of a call that the client is to make -> the field of its arguments. The others are made by the server, or have
+# no name to be known by.
+_CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
+
+
+# --- Streams ---------------------------------------------------------------------------------------------------------
+
+
+def fold(events: Events) -> Document:
+    """Put a stream together to the response that it stands for: its last event says it whole, if it came."""
+    document, ended = events.document(), events.done
+    for batch in events.batches():
+        for number, name, event in batch:
+            kind, snapshot = kind_of(event, name), event.get("response")
+            if isinstance(snapshot, dict):
+                _keep(document, snapshot, number)
+                ended = ended or kind in _LAST
+            elif kind in _ERRORS or (event.get("error") and "type" not in event):
+                document.error = (event, number)
+            elif kind in _LAST:
+                events.refuse(number, "it has no response")
+    if not document.body.get("output"):
+        output = _Output().put_together(events)
+        if output:
+            document.body["output"] = output
+            document.fields.pop("output", None)
+    return events.settle(document, ended=ended)
+
+
+def _keep(document: Document, snapshot: dict[str, Any], number: int) -> None:
+    """Take over what a snapshot of the response says; a later one counts for more."""
+    for key, value in snapshot.items():
+        if value is not None or key not in document.body:
+            document.body[key] = value
+            document.fields[key] = ("response.", number)
+
+
+class _Output:
+    """The output of a response whose last event did not come, or does not say it."""
+
+    def __init__(self) -> None:
+        self.items: dict[int, dict[str, Any]] = {}
+        self.texts: dict[tuple[int, str, int], tuple[str, str, list[Any]]] = {}
+        self.arguments: dict[tuple[int, str], list[Any]] = {}
+        self.whole: set[int] = set()
+
+    def put_together(self, events: Events) -> list[dict[str, Any]]:
+        for batch in events.batches():
+            for number, name, event in batch:
+                index = event.get("output_index", 0)
+                if not isinstance(index, int):
+                    events.refuse(number, f"{shown(index)} is no output_index")
+                elif not self.add(kind_of(event, name), index, event):
+                    events.refuse(number, "it has no item")
+        for (index, field, _), (kind, key, pieces) in sorted(self.texts.items()):
+            if index not in self.whole:
+                self._parts(index, field).append({"type": kind, key: _joined(pieces)})
+        for (index, key), pieces in self.arguments.items():
+            if index not in self.whole and index in self.items:
+                self.items[index][key] = _joined(pieces)
+        return [self.items[index] for index in sorted(self.items)]
+
+    def _parts(self, index: int, field: str) -> list[Any]:
+        """Return the parts of an item, which may not have been announced."""
+        item = self.items.setdefault(index, {"type": "reasoning" if field == "summary" else "message"})
+        if not isinstance(item.get(field), list):
+            item[field] = []
+        parts: list[Any] = item[field]
+        return parts
+
+    def add(self, kind: str, index: int, event: dict[str, Any]) -> bool:
+        """Take in an event; return whether it could be."""
+        item = event.get("item")
+        if kind in {"response.output_item.added", "response.output_item.done"}:
+            if isinstance(item, dict):
+                self.items[index] = dict(item)
+                if kind.endswith("done"):
+                    self.whole.add(index)
+            return isinstance(item, dict)
+        stem, _, last = kind.rpartition(".")
+        if stem in _TEXTS:
+            field, part, key = _TEXTS[stem]
+            position = event.get("summary_index" if field == "summary" else "content_index", 0)
+            place = (index, field, position if isinstance(position, int) else 0)
+            pieces = self.texts.setdefault(place, (part, key, []))[2]
+            _hear(pieces, last, event.get("delta"), event.get(key))
+        elif stem in _ARGUMENTS:
+            key = _ARGUMENTS[stem]
+            _hear(self.arguments.setdefault((index, key), []), last, event.get("delta"), event.get(key))
+        return True
+
+
+def _hear(pieces: list[Any], last: str, delta: Any, whole: Any) -> None:
+    if last == "delta" and delta is not None:
+        pieces.append(delta)
+    elif last == "done" and whole is not None:
+        pieces[:] = [whole]
+
+
+def _joined(pieces: list[Any]) -> Any:
+    odd = [piece for piece in pieces if not isinstance(piece, str)]
+    return odd[0] if odd else "".join(pieces)
+
+
+# --- Facts -----------------------------------------------------------------------------------------------------------
+
+
+def state(facts: Facts, document: Document) -> None:
+    """State what the body of a response says."""
+    openai_tokens(facts, document)
+    _state_finish(facts, document)
+    spot = document.spot("output")
+    key = spot.key
+    facts.derive("output_texts", lambda output: _texts(output, "output_text", "text"), spot, f"{key}[].content[].text")
+    facts.derive("refusals", lambda output: _texts(output, "refusal", "refusal"), spot, f"{key}[].content[].refusal")
+    facts.derive("reasoning_texts", _reasoning, spot, f"{key}[].summary[].text")
+    facts.derive("tool_calls", _calls, spot, f"{key}[type=function_call]")
+
+
+def _state_finish(facts: Facts, document: Document) -> None:
+    status, details = document.spot("status"), document.spot("incomplete_details")
+    if status.value == "incomplete" and isinstance(details.value, dict) and details.value.get("reason") is not None:
+        status = Spot(details.value["reason"], f"{details.key}.reason", details.where)
+    elif status.value in _UNFINISHED:
+        status = status._replace(value=MISSING)
+    facts.take("finish_reasons", lambda reason: [text(reason)], [status])
+
+
+def _items(output: Any, kinds: Any) -> Iterator[dict[str, Any]]:
+    if not isinstance(output, list):
+        raise Misfit(f"{shown(output)} is no list of output items", output)
+    for item in output:
+        if not isinstance(item, dict):
+            raise Misfit(f"{shown(item)} is no output item", item)
+        kind = item.get("type")
+        if isinstance(kind, str) and kind in kinds:
+            yield item
+
+
+def _parts(item: dict[str, Any], field: str, kind: str) -> Iterator[dict[str, Any]]:
+    parts = item.get(field)
+    if parts is None:
+        return
+    if not isinstance(parts, list):
+        raise Misfit(f"{shown(parts)} is no list of parts", parts)
+    for part in parts:
+        if not isinstance(part, dict):
+            raise Misfit(f"{shown(part)} is no part", part)
+        if part.get("type") == kind:
+            yield part
+
+
+def _texts(output: Any, kind: str, key: str) -> Any:
+    found = [text(part.get(key)) for item in _items(output, {"message"}) for part in _parts(item, "content", kind)]
+    return ["".join(found)] if found else MISSING
+
+
+def _reasoning(output: Any) -> Any:
+    """Take the reasoning as it was, else its summary."""
+    items = list(_items(output, {"reasoning"}))
+    for field, kind in (("content", "reasoning_text"), ("summary", "summary_text")):
+        found = [text(part.get("text")) for item in items for part in _parts(item, field, kind)]
+        if found:
+            return ["".join(found)]
+    return MISSING
+
+
+def _calls(output: Any) -> Any:
+    calls = []
+    for item in _items(output, _CALLS):
+        identity, arguments = item.get("call_id"), item.get(_CALLS[item["type"]])
+        calls.append(
+            {
+                "id": None if identity is None else text(identity),
+                "name": text(item.get("name")),
+                "arguments": parse_text(arguments) if isinstance(arguments, str) else arguments,
+            }
+        )
+    return calls or MISSING

@@ -1,0 +1,92 @@
+"""`pytest-llmtrace read`: what the bytes of recorded calls say, with places."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.cli import main
+
+KEY = "sk-proj-Ab3dEf6hIj9lMn2pQr5tUv8x"
+REPLY = {
+    "id": "msg_1",
+    "type": "message",
+    "model": "claude-sonnet-4-5-20250929",
+    "content": [{"type": "text", "text": f"Your key is {KEY}."}],
+    "stop_reason": "end_turn",
+    "usage": {"input_tokens": 10, "cache_read_input_tokens": 30, "output_tokens": "five"},
+}
+ASKED = {"model": "claude-sonnet-4-5", "max_tokens": 64, "messages": [{"role": "user", "content": "hi"}]}
+
+
+def interaction(url: str, method: str = "POST") -> dict[str, Any]:
+    headers = {"content-type": ["application/json"]}
+    return {
+        "request": {"method": method, "uri": url, "headers": headers, "body": json.dumps(ASKED)},
+        "response": {"status": {"code": 200}, "headers": headers, "body": {"string": json.dumps(REPLY)}},
+    }
+
+
+@pytest.fixture
+def tape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A weather service and a call, in the current directory."""
+    monkeypatch.chdir(tmp_path)
+    calls = [interaction("https://weather.example/v1/now", "GET"), interaction("https://api.anthropic.com/v1/messages")]
+    Path("tape.json").write_text(json.dumps({"version": 1, "interactions": calls}), encoding="utf-8")
+    return Path("tape.json")
+
+
+def test_the_text_shows_what_is_there(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is absent is left out, what cannot be read says why, secrets are masked."""
+    assert main(["read", str(tape)]) == 0
+    shown = capsys.readouterr().out
+    assert KEY not in shown
+    assert shown.splitlines()[:3] == [
+        "tape.json",
+        "  interaction 0  GET /v1/now  200  not read: no call to an LLM API that is known",
+        "  interaction 1  POST /v1/messages  200  messages, anthropic",
+    ]
+    lines = {line.split()[0]: " ".join(line.split()[1:]) for line in shown.splitlines()[3:]}
+    assert lines["request_model"] == '"claude-sonnet-4-5" (model)'
+    assert lines["input_tokens"] == "40 (usage.input_tokens + cache_read_input_tokens)"
+    assert lines["output_tokens"].startswith("unreadable: ")
+    assert "cache_write_tokens" not in lines
+
+
+def test_json_is_one_array_that_counts_all_interactions(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each has file, index, api, gateway, and its facts with value, place and state, absent ones too."""
+    assert main(["read", "--format", "json", str(tape)]) == 0
+    weather, call = json.loads(capsys.readouterr().out)
+    assert weather == {
+        "file": "tape.json",
+        "index": 0,
+        "api": None,
+        "gateway": None,
+        "facts": {},
+        "problems": [],
+        "why": "no call to an LLM API that is known",
+    }
+    assert (call["index"], call["api"], call["gateway"], call["why"]) == (1, "messages", "anthropic", None)
+    assert call["facts"]["response_id"] == {
+        "value": "msg_1",
+        "place": "id, tape.json, exchange 1, response body",
+        "state": "present",
+    }
+    looked_for = {"value": None, "place": "tape.json, exchange 1, response body", "state": "absent"}
+    assert call["facts"]["cost"] == looked_for
+    assert call["facts"]["output_tokens"]["state"] == "unreadable"
+    assert call["facts"]["output_texts"]["value"] == [f"Your key is {KEY}."]
+
+
+def test_a_file_that_cannot_be_read_is_named(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One that was asked for by name fails the command; of a folder it is an entry among others."""
+    broken = tape.with_name("broken.yaml")
+    broken.write_text("interactions: [", encoding="utf-8")
+    assert main(["read", "--format", "json", str(tape.parent)]) == 0
+    entry = json.loads(capsys.readouterr().out)[0]
+    assert (Path(entry["file"]).name, entry["index"], entry["facts"]) == ("broken.yaml", None, {})
+    assert entry["why"]
+    assert main(["read", str(broken)]) == 1

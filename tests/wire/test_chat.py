@@ -1,0 +1,473 @@
+"""Chat completions and completions, in the flavour of every gateway: bytes in, whole reading out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.model import Reading, State
+
+DONE = "data: [DONE]\n\n"
+USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+COUNTS = {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15}
+HI = {
+    "truncated": False,
+    "response_id": "c1",
+    "response_model": "m1",
+    "finish_reasons": ["stop"],
+    "output_texts": ["hi"],
+}
+
+
+def reply(message: dict[str, Any], finish: str | None = "stop", **more: Any) -> dict[str, Any]:
+    """Return a reply with one choice, in the form of OpenAI's API reference."""
+    choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": finish}
+    return {"id": "c1", "model": "m1", "object": "chat.completion", "choices": [choice], **more}
+
+
+def chunk(
+    delta: dict[str, Any] | None = None, finish: str | None = None, *, index: int = 0, **more: Any
+) -> dict[str, Any]:
+    """Return a chunk of a stream with one choice, in the form of OpenAI's API reference."""
+    choices = [] if delta is None else [{"index": index, "delta": delta, "finish_reason": finish}]
+    return {"id": "c1", "model": "m1", "object": "chat.completion.chunk", "choices": choices, **more}
+
+
+def details(**counts: int) -> dict[str, Any]:
+    return {**USAGE, "prompt_tokens_details": counts}
+
+
+JSON: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    # OpenAI, API reference.
+    (
+        "openai",
+        reply(
+            {"content": "hi", "refusal": None},
+            usage={
+                **details(cached_tokens=4, audio_tokens=2),
+                "completion_tokens_details": {"reasoning_tokens": 3, "audio_tokens": 1},
+            },
+        ),
+        HI
+        | COUNTS
+        | {"cache_read_tokens": 4, "input_audio_tokens": 2, "reasoning_tokens": 3, "output_audio_tokens": 1},
+    ),
+    ("a refusal", reply({"content": None, "refusal": "no"}), HI | {"refusals": ["no"], "output_texts": None}),
+    # Azure: what was filtered, and why.
+    (
+        "azure",
+        reply({"content": ""}, "content_filter", prompt_filter_results=[{"prompt_index": 0}]),
+        HI | {"finish_reasons": ["content_filter"], "output_texts": [""]},
+    ),
+    # OpenRouter: the upstream, what it cost, reasoning; numbers of its documentation.
+    (
+        "openrouter",
+        reply(
+            {"content": "hi", "reasoning": "hm", "reasoning_details": [{"type": "reasoning.text", "text": "hm"}]},
+            provider="Chutes",
+            usage={**details(cached_tokens=4, cache_write_tokens=6), "cost": 0.002},
+        ),
+        HI
+        | COUNTS
+        | {"provider": "Chutes", "cost": 0.002, "cache_read_tokens": 4, "cache_write_tokens": 6}
+        | {"reasoning_texts": ["hm"]},
+    ),
+    (
+        "openrouter, reasoning only in detail",
+        reply(
+            {
+                "content": "hi",
+                "reasoning": None,
+                "reasoning_details": [{"summary": "a"}, {"text": "b"}, {"type": "reasoning.encrypted", "data": "x"}],
+            }
+        ),
+        HI | {"reasoning_texts": ["ab"]},
+    ),
+    # LiteLLM Proxy with a model of Anthropic's: both generations of cache counts.
+    (
+        "litellm",
+        reply(
+            {"content": "hi", "reasoning_content": "hm"},
+            usage={**USAGE, "cache_creation_input_tokens": 6, "cache_read_input_tokens": 4},
+        ),
+        HI | COUNTS | {"cache_read_tokens": 4, "cache_write_tokens": 6, "reasoning_texts": ["hm"]},
+    ),
+    # Recorded of Together, DeepSeek, Mistral: each its own name for tokens from a cache.
+    ("together", reply({"content": "hi"}, usage={**USAGE, "cached_tokens": 4}), HI | COUNTS | {"cache_read_tokens": 4}),
+    (
+        "deepseek",
+        reply({"content": "hi", "reasoning_content": "hm"}, usage={**USAGE, "prompt_cache_hit_tokens": 4}),
+        HI | COUNTS | {"cache_read_tokens": 4, "reasoning_texts": ["hm"]},
+    ),
+    (
+        "mistral",
+        reply({"content": "hi"}, usage={**USAGE, "num_cached_tokens": 4}),
+        HI | COUNTS | {"cache_read_tokens": 4},
+    ),
+    (
+        "mistral, thinking",
+        reply(
+            {
+                "content": [
+                    {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
+                    {"type": "text", "text": "hi"},
+                ]
+            }
+        ),
+        HI | {"reasoning_texts": ["hm"]},
+    ),
+    # Recorded of Snowflake: empty texts where others say something, or nothing.
+    (
+        "snowflake",
+        {**reply({"content": "hi", "refusal": "", "function_call": {"name": "", "arguments": ""}}, ""), "id": ""},
+        HI | {"response_id": "", "finish_reasons": [""]},
+    ),
+    (
+        "pydantic",
+        reply({"content": "hi"}, usage={**USAGE, "pydantic_ai_gateway": {"cost_estimate": 0.01}}),
+        HI | COUNTS | {"cost": 0.01},
+    ),
+    # Recorded of Groq: reasoning beside the answer.
+    ("groq", reply({"content": "hi", "reasoning": "hm"}, x_groq={"id": "r"}), HI | {"reasoning_texts": ["hm"]}),
+    ("vllm", reply({"content": "hi", "tool_calls": []}, usage=USAGE), HI | COUNTS),
+    (
+        "several choices, out of order",
+        {
+            "id": "c1",
+            "model": "m1",
+            "choices": [
+                {"index": 1, "message": {"content": None}, "finish_reason": "length"},
+                {"index": 0, "message": {"content": "hi"}, "finish_reason": "stop"},
+            ],
+        },
+        HI | {"finish_reasons": ["stop", "length"], "output_texts": ["hi", None]},
+    ),
+    (
+        "tool calls",
+        reply(
+            {
+                "content": None,
+                "tool_calls": [
+                    {"id": "a", "type": "function", "function": {"name": "f", "arguments": '{"x": 1}'}},
+                    {"id": "b", "type": "function", "function": {"name": "g", "arguments": ""}},
+                    {"id": "c", "type": "custom", "custom": {"name": "h", "input": "print()"}},
+                ],
+            },
+            "tool_calls",
+        ),
+        HI
+        | {
+            "output_texts": None,
+            "finish_reasons": ["tool_calls"],
+            "tool_calls": [
+                {"id": "a", "name": "f", "arguments": {"x": 1}},
+                {"id": "b", "name": "g", "arguments": ""},
+                {"id": "c", "name": "h", "arguments": "print()"},
+            ],
+        },
+    ),
+    (
+        "a function call of old",
+        reply({"content": None, "function_call": {"name": "f", "arguments": "{"}}, "function_call"),
+        HI
+        | {
+            "output_texts": None,
+            "finish_reasons": ["function_call"],
+            "tool_calls": [{"id": None, "name": "f", "arguments": "{"}],
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "facts"), [row[1:] for row in JSON], ids=[row[0] for row in JSON])
+def test_replies(said: Callable[..., dict[str, Any]], body: dict[str, Any], facts: dict[str, Any]) -> None:
+    """A reply is read in whichever flavour it comes, and nothing is read that it does not say."""
+    assert said("chat", body) == {name: value for name, value in facts.items() if value is not None}
+
+
+STREAMS: list[tuple[str, list[Any], dict[str, Any]]] = [
+    # OpenAI: usage last, in a chunk without choices, if it was asked for.
+    (
+        "openai",
+        [
+            chunk({"role": "assistant", "content": ""}),
+            chunk({"content": "h"}),
+            chunk({"content": "i"}),
+            chunk({}, "stop"),
+            chunk(usage=USAGE),
+            DONE,
+        ],
+        HI | COUNTS,
+    ),
+    ("openai, no usage", [chunk({"content": "hi"}, usage=None), chunk({}, "stop", usage=None), DONE], HI),
+    # Azure: the first chunk says nothing of the reply but what was filtered.
+    (
+        "azure",
+        [
+            {"id": "", "model": "", "choices": [], "prompt_filter_results": []},
+            chunk({"content": "hi"}),
+            chunk({}, "stop"),
+            DONE,
+        ],
+        HI,
+    ),
+    # OpenRouter: comments, two finish chunks, the usage in one with choices.
+    (
+        "openrouter",
+        [
+            ": OPENROUTER PROCESSING\n\n",
+            chunk({"content": "hi", "reasoning": "h"}, provider="Chutes"),
+            chunk({"content": "", "reasoning": "m"}, "stop", provider="Chutes"),
+            chunk({"content": ""}, "stop", provider="Chutes", usage={**USAGE, "cost": 0.002}),
+            DONE,
+        ],
+        HI | COUNTS | {"provider": "Chutes", "cost": 0.002, "reasoning_texts": ["hm"]},
+    ),
+    # LiteLLM Proxy: usage in a chunk with an empty delta, which is not the last.
+    (
+        "litellm",
+        [chunk({"content": "hi"}), chunk({}, "stop"), chunk({}, usage=USAGE), chunk({}, usage=None), DONE],
+        HI | COUNTS,
+    ),
+    # Groq: usage in an object of its own.
+    (
+        "groq",
+        [chunk({"content": "hi"}, x_groq={"id": "r"}), chunk({}, "stop", x_groq={"id": "r", "usage": USAGE}), DONE],
+        HI | COUNTS,
+    ),
+    # Mistral, z.ai, Together, DeepSeek: usage in the finish chunk.
+    ("mistral", [chunk({"content": "hi"}), chunk({"content": ""}, "stop", usage=USAGE), DONE], HI | COUNTS),
+    (
+        "mistral, thinking",
+        [
+            chunk({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}]}),
+            chunk({"content": "h"}),
+            chunk({"content": "i"}, "stop"),
+            DONE,
+        ],
+        HI | {"reasoning_texts": ["hm"]},
+    ),
+    (
+        "deepseek",
+        [
+            chunk({"content": None, "reasoning_content": "hm"}),
+            chunk({"content": "hi", "reasoning_content": None}, "stop"),
+            DONE,
+        ],
+        HI | {"reasoning_texts": ["hm"]},
+    ),
+    # Snowflake: an empty finish reason is none while there is another.
+    ("snowflake", [chunk({"content": "h"}, ""), chunk({"content": "i"}, "stop"), chunk({}, "")], HI),
+    # vLLM: usage so far in each chunk.
+    (
+        "vllm",
+        [chunk({"content": "hi"}, usage={**USAGE, "completion_tokens": 1}), chunk({}, "stop", usage=USAGE), DONE],
+        HI | COUNTS,
+    ),
+    ("no [DONE]", [chunk({"content": "hi"}), chunk({}, "stop")], HI),
+    (
+        "a refusal",
+        [chunk({"refusal": "n"}), chunk({"refusal": "o"}, "stop"), DONE],
+        HI | {"refusals": ["no"], "output_texts": None},
+    ),
+    (
+        "choices interleaved",
+        [
+            chunk({"content": "o"}, index=1),
+            chunk({"content": "h"}),
+            chunk({"content": "k"}, "length", index=1),
+            chunk({"content": "i"}, "stop"),
+            DONE,
+        ],
+        HI | {"output_texts": ["hi", "ok"], "finish_reasons": ["stop", "length"]},
+    ),
+    (
+        "reasoning only in detail",
+        [
+            chunk({"content": "hi", "reasoning_details": [{"type": "reasoning.text", "text": "h"}]}),
+            chunk({"reasoning_details": [{"type": "reasoning.summary", "summary": "m"}]}, "stop"),
+        ],
+        HI | {"reasoning_texts": ["hm"]},
+    ),
+    # A usage chunk without choices, as null.
+    ("choices null", [chunk({"content": "hi"}, "stop"), {"choices": None, "usage": USAGE}, DONE], HI | COUNTS),
+    (
+        "whole messages",
+        [{"id": "c1", "model": "m1", "choices": [{"index": 0, "message": {"content": "hi"}, "finish_reason": "stop"}]}],
+        HI,
+    ),
+    (
+        "choices without index",
+        [{"id": "c1", "model": "m1", "choices": [{"delta": {"content": "hi"}, "finish_reason": "stop"}]}],
+        HI,
+    ),
+]
+
+
+@pytest.mark.parametrize(("events", "facts"), [row[1:] for row in STREAMS], ids=[row[0] for row in STREAMS])
+def test_streams(said: Callable[..., dict[str, Any]], events: list[Any], facts: dict[str, Any]) -> None:
+    """A stream is read as the reply that it stands for, wherever its gateway puts what."""
+    assert said("chat", events) == {name: value for name, value in facts.items() if value is not None}
+
+
+def call(**fragment: Any) -> dict[str, Any]:
+    return chunk({"tool_calls": [fragment]})
+
+
+TOOLS = {"tool_calls": [{"id": "a", "name": "f", "arguments": {"x": 1}}, {"id": "b", "name": "g", "arguments": {}}]}
+
+
+@pytest.mark.parametrize(
+    "fragments",
+    [
+        # OpenAI: by index; the fragments of parallel calls may alternate.
+        [
+            call(index=0, id="a", function={"name": "f", "arguments": ""}),
+            call(index=1, id="b", function={"name": "g", "arguments": "{"}),
+            call(index=0, function={"arguments": '{"x":'}),
+            call(index=1, function={"arguments": "}"}),
+            call(index=0, function={"arguments": " 1}"}),
+        ],
+        # No index: by id, and what has none goes on with the latest.
+        [
+            call(id="a", function={"name": "f", "arguments": '{"x":'}),
+            call(id="b", function={"name": "g", "arguments": "{"}),
+            call(id="a", function={"arguments": " 1}"}),
+            call(function={"arguments": "}"}),
+        ],
+        # Each call number 0, as servers do that send calls whole.
+        [
+            call(index=0, id="a", function={"name": "f", "arguments": '{"x": 1}'}),
+            call(index=0, id="b", function={"name": "g", "arguments": "{}"}),
+        ],
+        # Name and id in each fragment.
+        [
+            call(index=0, id="a", function={"name": "f", "arguments": '{"x":'}),
+            call(index=0, id="a", function={"name": "f", "arguments": " 1}"}),
+            call(index=7, id="b", function={"name": "g", "arguments": "{}"}),
+        ],
+        # Indexes of a hostile server.
+        [
+            call(index=-1, id="a", function={"name": "f", "arguments": '{"x": 1}'}),
+            call(index=10**30, id="b", function={"name": "g", "arguments": "{}"}),
+        ],
+    ],
+    ids=["index", "id", "all number 0", "repeated", "hostile"],
+)
+def test_parallel_tool_calls_of_a_stream(said: Callable[..., dict[str, Any]], fragments: list[Any]) -> None:
+    """Tool calls are put together from their fragments, however their server tells them apart."""
+    facts = said("chat", [*fragments, chunk({}, "tool_calls"), DONE])
+    assert {"tool_calls": facts["tool_calls"]} == TOOLS
+
+
+def test_a_function_call_of_old_in_a_stream(said: Callable[..., dict[str, Any]]) -> None:
+    """The one function call that there was before tools comes in fragments as well."""
+    events = [
+        chunk({"function_call": {"name": "f", "arguments": ""}}),
+        chunk({"function_call": {"arguments": "[1]"}}),
+        DONE,
+    ]
+    assert said("chat", events)["tool_calls"] == [{"id": None, "name": "f", "arguments": [1]}]
+
+
+def test_a_custom_tool_call_in_a_stream(said: Callable[..., dict[str, Any]]) -> None:
+    """A tool without a schema gets a text, in fragments."""
+    fragments = [
+        call(index=0, id="a", type="custom", custom={"name": "f", "input": ""}),
+        call(index=0, custom={"input": "ls"}),
+    ]
+    assert said("chat", [*fragments, DONE])["tool_calls"] == [{"id": "a", "name": "f", "arguments": "ls"}]
+
+
+def test_a_name_in_fragments(said: Callable[..., dict[str, Any]]) -> None:
+    """A name may be sent in fragments as well, as all texts of a delta."""
+    fragments = [
+        call(index=0, id="a", function={"name": "get_"}),
+        call(index=0, function={"name": "it", "arguments": "{}"}),
+    ]
+    assert said("chat", [*fragments, DONE])["tool_calls"] == [{"id": "a", "name": "get_it", "arguments": {}}]
+
+
+@pytest.mark.parametrize(
+    ("event", "name", "note"),
+    [
+        (chunk({"content": 5}), "output_texts", "5 is no text"),
+        (chunk({"content": [1]}), "output_texts", "1 is no part of a content"),
+        (chunk({"refusal": {}}), "refusals", "an object is no text"),
+        (chunk({"tool_calls": 5}), "tool_calls", "5 is no list of tool calls"),
+        (chunk({"tool_calls": [5]}), "tool_calls", "5 is no tool call"),
+        (chunk({"tool_calls": [{"index": 0, "function": {"name": 5}}]}), "tool_calls", "5 is no text"),
+        (chunk({"tool_calls": [{"index": 0, "function": 5}]}), "tool_calls", "a tool call has no name"),
+        (chunk({"tool_calls": [{"index": 0, "id": 5, "function": {"name": "f"}}]}), "tool_calls", "5 is no text"),
+        (chunk({"function_call": 5}), "tool_calls", "a tool call has no function"),
+        ({"choices": [{"index": 0, "delta": 5}]}, "output_texts", "5 is no object"),
+        ({"choices": 5}, "output_texts", "5 is no list of choices"),
+        ({"choices": [5]}, "output_texts", "5 is no choice"),
+        (chunk({}, 5), "finish_reasons", "5 is no text"),  # type: ignore[arg-type]
+        (chunk({}, usage="much"), "input_tokens", "'much' is no object of counts"),
+    ],
+)
+def test_a_stream_of_wrong_types(read: Callable[..., Reading], event: dict[str, Any], name: str, note: str) -> None:
+    """A fragment of a wrong type is never left out in silence: what it would have been part of is not known."""
+    fact = read("chat", [chunk({"content": "hi"}), event, DONE]).fact(name)
+    assert (fact.state, fact.note) == (State.UNREADABLE, note)
+
+
+FIRST = chunk({"content": "hi"})
+LAST = chunk({}, "stop")
+
+
+@pytest.mark.parametrize(
+    ("events", "asked", "truncated"),
+    [
+        ([FIRST, LAST, DONE], {}, False),
+        ([FIRST, LAST], {}, False),
+        ([FIRST, DONE], {}, False),
+        ([FIRST], {}, True),
+        ([": OPENROUTER PROCESSING\n\n"], {}, True),
+        # Cut within an event: what comes after the finish reason, as usage, is lost.
+        ([FIRST, LAST, 'data: {"id": "c1", "us'], {}, True),
+        ([FIRST, LAST, "data: {"], {}, True),
+        ([FIRST, LAST], {"n": 2}, True),
+        ([FIRST, LAST, chunk({}, "stop", index=1)], {"n": 2}, False),
+        # An error is an end of its own.
+        ([FIRST, {"error": {"message": "died"}}], {}, False),
+        ([FIRST, "event: error\ndata: Internal Server Error\n\n"], {}, False),
+    ],
+)
+def test_a_cut_stream(
+    said: Callable[..., dict[str, Any]],
+    events: list[Any],
+    asked: dict[str, Any],
+    truncated: bool,
+) -> None:
+    """A stream that ends without finish reason, `[DONE]` or error was cut; what came before it stands."""
+    assert said("chat", events, asked=asked)["truncated"] is truncated
+
+
+def test_completions(said: Callable[..., dict[str, Any]]) -> None:
+    """A completion has texts and no messages; two prompts have two choices each if two are asked for."""
+    choices = [{"index": number, "text": str(number), "finish_reason": "stop"} for number in range(4)]
+    body = {"id": "c1", "model": "m1", "choices": choices, "usage": {"prompt_tokens": 2, "total_tokens": 2}}
+    facts = {
+        "truncated": False,
+        "response_id": "c1",
+        "response_model": "m1",
+        "finish_reasons": ["stop"] * 4,
+        "output_texts": ["0", "1", "2", "3"],
+        "choice_count": 2,
+    }
+    asked = {"prompt": ["a", "b"], "n": 2}
+    assert said("completions", body, asked=asked) == facts | {"input_tokens": 2, "total_tokens": 2}
+    events = [{"id": "c1", "model": "m1", "choices": [choice]} for choice in choices]
+    assert said("completions", events, asked=asked) == facts
+    assert said("completions", events[:3], asked=asked)["truncated"] is True
+
+
+@pytest.mark.parametrize("arguments", ["{", "NaN", '{"x": Infinity}', "[" * 100_000, "1" * 5000, " "])
+def test_arguments_that_are_no_json(said: Callable[..., dict[str, Any]], arguments: str) -> None:
+    """What is no JSON by the letter of its standard stays the text that it is."""
+    calls = [{"id": "a", "function": {"name": "f", "arguments": arguments}}]
+    assert said("chat", reply({"tool_calls": calls}))["tool_calls"][0]["arguments"] == arguments

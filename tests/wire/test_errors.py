@@ -1,0 +1,133 @@
+"""Errors: as a status, inside a 200, in mid-stream; in the shape of each provider."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.model import Reading, State
+
+
+def error(status: int | None = None, type: Any = None, code: Any = None, message: Any = None) -> dict[str, Any]:  # noqa: A002
+    return {"status": status, "type": type, "code": code, "message": message}
+
+
+NESTED = {"error": {"message": "no", "type": "t", "param": None, "code": "c"}}
+STATUSES: list[tuple[str, int, Any, dict[str, Any]]] = [
+    ("openai", 400, NESTED, error(400, "t", "c", "no")),
+    ("openai, nulls", 429, {"error": {"message": "no", "type": None, "code": None}}, error(429, message="no")),
+    (
+        "anthropic",
+        529,
+        {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}, "request_id": "r"},
+        error(529, "overloaded_error", None, "Overloaded"),
+    ),
+    (
+        "openrouter",
+        429,
+        {"error": {"code": 429, "message": "Provider returned error", "metadata": {"raw": "x"}}, "user_id": "u"},
+        error(429, None, 429, "Provider returned error"),
+    ),
+    # LiteLLM Proxy: the status as a text.
+    (
+        "litellm",
+        401,
+        {"error": {"message": "no", "type": "auth_error", "param": "None", "code": "401"}},
+        error(401, "auth_error", "401", "no"),
+    ),
+    (
+        "azure",
+        404,
+        {"error": {"code": "DeploymentNotFound", "message": "no"}},
+        error(404, None, "DeploymentNotFound", "no"),
+    ),
+    ("azure's gateway", 401, {"statusCode": 401, "message": "no"}, error(401, message="no")),
+    ("ollama", 404, {"error": "model not found"}, error(404, message="model not found")),
+    # vLLM and Mistral, recorded: no object inside.
+    (
+        "vllm",
+        400,
+        {"object": "error", "message": "no", "type": "BadRequestError", "param": None, "code": 400},
+        error(400, "BadRequestError", 400, "no"),
+    ),
+    ("fastapi", 422, {"detail": "no"}, error(422, message="no")),
+    ("google", 400, [NESTED], error(400, "t", "c", "no")),
+    ("text", 503, b"upstream connect error", error(503, message="upstream connect error")),
+    ("page", 502, b"<html>Bad Gateway</html>", error(502)),
+    ("nothing", 500, b"", error(500)),
+    ("wrong types", 400, {"error": {"message": ["no"], "type": 1, "code": True}}, error(400)),
+]
+
+
+@pytest.mark.parametrize("api", ["chat", "embeddings", "messages", "responses"])
+@pytest.mark.parametrize(("status", "body", "facts"), [row[1:] for row in STATUSES], ids=[row[0] for row in STATUSES])
+def test_a_status(said: Callable[..., dict[str, Any]], api: str, status: int, body: Any, facts: dict[str, Any]) -> None:
+    """An error that came as a status is read in whichever shape; nothing else is, and nothing was cut."""
+    assert said(api, body, status=status) == {"error": facts, "truncated": False}
+
+
+def test_a_cut_error(read: Callable[..., Reading]) -> None:
+    """The status of an error stands where its body was cut."""
+    reading = read("chat", b'{"error": {"mess', status=500)
+    assert (reading.error, reading.truncated, reading.problems) == (error(500), True, ())
+
+
+CHOICE = {"index": 0, "delta": {"content": "hi"}, "finish_reason": None}
+CHUNK = {"id": "c1", "model": "m1", "choices": [CHOICE]}
+
+
+@pytest.mark.parametrize(
+    ("body", "facts"),
+    [
+        # A whole 200, as OpenRouter's.
+        ({"error": {"code": 502, "message": "no"}, "user_id": "u"}, error(502, None, 502, "no")),
+        ({"error": {"code": "server", "status": 400, "message": "no"}}, error(400, None, "server", "no")),
+        ({"error": "no"}, error(None, message="no")),
+        (
+            {"choices": [{"index": 0, "error": {"code": 502, "message": "no"}, "finish_reason": "error"}]},
+            error(502, None, 502, "no"),
+        ),
+        # OpenRouter, in mid-stream: an error beside the choices, and the end as usual.
+        ([CHUNK, {**CHUNK, "error": {"code": 502, "message": "no"}}, "data: [DONE]\n\n"], error(502, None, 502, "no")),
+        # LiteLLM Proxy, whose upstream died: no [DONE].
+        ([CHUNK, {"error": {"message": "no", "type": "t", "code": "500"}}], error(500, "t", "500", "no")),
+        # Groq: an event of its own name.
+        (
+            [
+                CHUNK,
+                ("error", {"error": {"message": "no", "type": "t", "code": "tool_use_failed", "status_code": 400}}),
+            ],
+            error(400, "t", "tool_use_failed", "no"),
+        ),
+        ([CHUNK, ("error", {"message": "no", "code": 99999})], error(None, None, 99999, "no")),
+        ([CHUNK, {**CHUNK, "x_groq": {"id": "r", "error": "over capacity"}}], error(None, message="over capacity")),
+        # OpenRouter, in mid-stream, of one choice.
+        (
+            [CHUNK, {"choices": [{**CHOICE, "error": {"code": 502, "message": "no"}}]}, "data: [DONE]\n\n"],
+            error(502, None, 502, "no"),
+        ),
+        ([CHUNK, ("error", {"response": {"error": {"code": "c", "message": "no"}}})], error(None, None, "c", "no")),
+        ([CHUNK, "event: error\ndata: no\n\n"], error(None, message="no")),
+    ],
+)
+def test_an_error_inside_a_200(read: Callable[..., Reading], body: Any, facts: dict[str, Any]) -> None:
+    """An error that came after the status is one all the same; its status is the number that it states."""
+    reading = read("chat", body)
+    assert (reading.error, reading.truncated) == (facts, False)
+
+
+@pytest.mark.parametrize("nothing", [None, {}, "", False, []])
+def test_no_error(read: Callable[..., Reading], nothing: Any) -> None:
+    """An empty error is none: the responses API has `"error": null` in every reply."""
+    assert read("responses", {"id": "r", "error": nothing}).fact("error").state is State.ABSENT
+
+
+def test_where_an_error_stood(read: Callable[..., Reading]) -> None:
+    """The parts of an error are the status and what the body says; the place is that of the body."""
+    fact = read("chat", NESTED, status=400).fact("error")
+    assert fact.parts == (("status", 400), ("error", NESTED["error"]))
+    assert fact.where == "chat.yaml, exchange 3, response body"
+    assert read("chat", [CHUNK, NESTED]).fact("error").where == "chat.yaml, exchange 3, event 1 of the response"
+    assert read("chat", b"", status=500).fact("error").where == "chat.yaml, exchange 3, status of the response"

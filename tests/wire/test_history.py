@@ -1,0 +1,79 @@
+"""What a request tells of the conversation before it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_llmtrace.model import Request
+from pytest_llmtrace.wire import history, prompts
+
+ASKED = "How warm is it?"
+
+
+def request(body: Any) -> Request:
+    return Request(method="POST", url="https://api.openai.com/v1/x", body=json.dumps(body).encode())
+
+
+@pytest.mark.parametrize(
+    ("api", "body"),
+    [
+        ("chat", {"messages": [{"role": "system", "content": "x"}, {"role": "user", "content": ASKED}]}),
+        ("messages", {"messages": [{"role": "user", "content": [{"type": "text", "text": ASKED}, {"type": "image"}]}]}),
+        ("responses", {"input": ASKED}),
+        ("responses", {"input": [{"role": "user", "content": [{"type": "input_text", "text": ASKED}]}]}),
+        ("completions", {"prompt": ASKED}),
+        ("embeddings", {"input": [ASKED]}),
+        ("embeddings", {"input": [[1, 2], ASKED]}),
+    ],
+)
+def test_what_the_user_said(api: str, body: dict[str, Any]) -> None:
+    """The user's texts are read in the form of each API."""
+    assert prompts(request(body), api) == (ASKED,)
+
+
+def test_custom_tools_and_the_servers_own() -> None:
+    """A call of a custom tool is a call; one that the server made is known, and is nobody's to repeat."""
+    custom = {"id": "a", "type": "custom", "custom": {"name": "run", "input": "ls"}}
+    chat = history(request({"messages": [{"role": "assistant", "tool_calls": [custom]}]}), "chat")
+    assert [(call.id, call.name, call.arguments) for call in chat.calls] == [("a", "run", "ls")]
+    used = {"type": "mcp_tool_use", "id": "b", "name": "x"}
+    messages = history(request({"messages": [{"role": "assistant", "content": [used]}]}), "messages")
+    assert messages.calls == ()
+    responses = history(request({"input": [{"type": "web_search_call", "call_id": "c"}]}), "responses")
+    assert (responses.calls, responses.whole) == ((), True)
+
+
+def test_what_has_no_history() -> None:
+    """Embeddings have none, nor has a body that cannot be read."""
+    assert history(request({"input": "a tool_call"}), "embeddings").results == ()
+    broken = Request(method="POST", url="https://x.test/v1/messages", body=b'{"messages": [{"tool')
+    assert history(broken, "messages").calls == ()
+    assert prompts(broken, "messages") == ()
+
+
+KEYS = st.sampled_from(
+    ["messages", "input", "role", "content", "type", "tool_calls", "id", "call_id", "tool_call_id", "function", "name"]
+)
+WORDS = st.sampled_from(
+    ["tool", "assistant", "user", "tool_use", "tool_result", "function_call", "function_call_output"]
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=5),
+    max_leaves=20,
+)
+
+
+@given(
+    body=st.dictionaries(KEYS, VALUES), api=st.sampled_from(["chat", "messages", "responses", "embeddings", "", None])
+)
+def test_nothing_raises(body: dict[str, Any], api: str | None) -> None:
+    """Any JSON at all has a history, if an empty one."""
+    found = history(request(body), api)
+    assert all(isinstance(step.id, str) for step in (*found.calls, *found.results))
+    assert all(isinstance(text, str) for text in prompts(request(body), api))

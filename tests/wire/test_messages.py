@@ -1,0 +1,271 @@
+"""Anthropic's messages: bytes in, whole reading out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.model import Reading, State
+
+HI = {
+    "truncated": False,
+    "response_id": "m1",
+    "response_model": "m",
+    "finish_reasons": ["end_turn"],
+    "output_texts": ["hi"],
+}
+
+
+def message(*content: Any, usage: Any = None, stop: str | None = "end_turn", **more: Any) -> dict[str, Any]:
+    """Return a message in the form of Anthropic's API reference."""
+    body = {"id": "m1", "type": "message", "model": "m", "content": list(content), "stop_reason": stop, **more}
+    return body if usage is None else {**body, "usage": usage}
+
+
+def text(said: str) -> dict[str, Any]:
+    return {"type": "text", "text": said}
+
+
+def tool(**more: Any) -> dict[str, Any]:
+    return {"type": "tool_use", "id": "t1", "name": "f", "input": {}, **more}
+
+
+@pytest.mark.parametrize(
+    ("body", "facts"),
+    [
+        (
+            message(text("hi"), usage={"input_tokens": 10, "output_tokens": 5}),
+            HI | {"input_tokens": 10, "output_tokens": 5},
+        ),
+        # What a cache had to do with is left out of `input_tokens`.
+        (
+            message(
+                text("h"),
+                text("i"),
+                usage={
+                    "input_tokens": 10,
+                    "cache_creation_input_tokens": 20,
+                    "cache_read_input_tokens": 30,
+                    "output_tokens": 5,
+                    "output_tokens_details": {"thinking_tokens": 2},
+                },
+            ),
+            HI
+            | {"input_tokens": 60, "cache_write_tokens": 20, "cache_read_tokens": 30, "output_tokens": 5}
+            | {"reasoning_tokens": 2},
+        ),
+        (
+            message(
+                text("hi"),
+                usage={"input_tokens": 10, "cache_creation_input_tokens": None, "cache_read_input_tokens": None},
+            ),
+            HI | {"input_tokens": 10},
+        ),
+        # A cache count without an input count is no input count.
+        (message(text("hi"), usage={"cache_read_input_tokens": 30}), HI | {"cache_read_tokens": 30}),
+        (
+            message(
+                {"type": "thinking", "thinking": "hm", "signature": "x"},
+                {"type": "redacted_thinking", "data": "x"},
+                text("hi"),
+            ),
+            HI | {"reasoning_texts": ["hm"]},
+        ),
+        # What the server calls itself is no call of the client's.
+        (
+            message(
+                {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {}},
+                {"type": "web_search_tool_result", "tool_use_id": "s1", "content": []},
+                text("hi"),
+                tool(input={"x": 1}),
+                {"type": "mcp_tool_use", "id": "x1", "name": "g", "input": {}},
+                stop="tool_use",
+            ),
+            HI | {"finish_reasons": ["tool_use"], "tool_calls": [{"id": "t1", "name": "f", "arguments": {"x": 1}}]},
+        ),
+    ],
+    ids=["plain", "cached", "null counts", "no input count", "thinking", "tools"],
+)
+def test_replies(said: Callable[..., dict[str, Any]], body: dict[str, Any], facts: dict[str, Any]) -> None:
+    """A message is read whole, and nothing is read that it does not say."""
+    assert said("messages", body) == facts
+
+
+def start(**usage: Any) -> tuple[str, dict[str, Any]]:
+    return "message_start", {"type": "message_start", "message": message(usage=usage, stop=None)}
+
+
+def block(index: int, content: dict[str, Any], *deltas: dict[str, Any]) -> list[Any]:
+    opened = {"type": "content_block_start", "index": index, "content_block": content}
+    said = [{"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas]
+    return [(event["type"], event) for event in [opened, *said, {"type": "content_block_stop", "index": index}]]
+
+
+def said_text(*pieces: str) -> list[Any]:
+    return block(0, text(""), *({"type": "text_delta", "text": piece} for piece in pieces))
+
+
+def end(stop: str = "end_turn", **usage: Any) -> tuple[str, dict[str, Any]]:
+    return "message_delta", {"type": "message_delta", "delta": {"stop_reason": stop}, "usage": usage}
+
+
+STOP = ("message_stop", {"type": "message_stop"})
+PING = ("ping", {"type": "ping"})
+STREAMS: list[tuple[str, list[Any], dict[str, Any]]] = [
+    # Output is cumulative, and the first count of it holds a place; cache counts come first only.
+    (
+        "cached",
+        [
+            start(input_tokens=10, cache_creation_input_tokens=20, cache_read_input_tokens=30, output_tokens=1),
+            PING,
+            *said_text("h", "i"),
+            end(output_tokens=5),
+            STOP,
+        ],
+        HI | {"input_tokens": 60, "cache_write_tokens": 20, "cache_read_tokens": 30, "output_tokens": 5},
+    ),
+    # A server tool makes the model read more than was sent.
+    (
+        "restated input",
+        [start(input_tokens=2039, output_tokens=1), *said_text("hi"), end(input_tokens=10423, output_tokens=5), STOP],
+        HI | {"input_tokens": 10423, "output_tokens": 5},
+    ),
+    (
+        "null restates nothing",
+        [start(input_tokens=10, output_tokens=1), *said_text("hi"), end(input_tokens=None, output_tokens=5), STOP],
+        HI | {"input_tokens": 10, "output_tokens": 5},
+    ),
+    (
+        "thinking and tools",
+        [
+            start(input_tokens=10, output_tokens=1),
+            *block(
+                0,
+                {"type": "thinking", "thinking": ""},
+                {"type": "thinking_delta", "thinking": "hm"},
+                {"type": "signature_delta", "signature": "x"},
+            ),
+            *block(1, text("h"), {"type": "text_delta", "text": "i"}, {"type": "citations_delta", "citation": {}}),
+            *block(
+                2,
+                tool(),
+                {"type": "input_json_delta", "partial_json": ""},
+                {"type": "input_json_delta", "partial_json": '{"x":'},
+                {"type": "input_json_delta", "partial_json": " 1}"},
+            ),
+            *block(3, tool(id="t2", name="g")),
+            *block(4, tool(id="t3"), {"type": "input_json_delta", "partial_json": "{oops"}),
+            *block(5, {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}),
+            end("tool_use", output_tokens=5),
+            STOP,
+        ],
+        HI
+        | {"input_tokens": 10, "output_tokens": 5, "reasoning_texts": ["hm"], "finish_reasons": ["tool_use"]}
+        | {
+            "tool_calls": [
+                {"id": "t1", "name": "f", "arguments": {"x": 1}},
+                {"id": "t2", "name": "g", "arguments": {}},
+                {"id": "t3", "name": "f", "arguments": "{oops"},
+            ]
+        },
+    ),
+    (
+        "a dead upstream",
+        [
+            start(input_tokens=10, output_tokens=1),
+            *said_text("hi"),
+            ("error", {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}),
+        ],
+        {"truncated": False, "response_id": "m1", "response_model": "m", "output_texts": ["hi"], "input_tokens": 10}
+        | {"output_tokens": 1}
+        | {"error": {"status": None, "type": "overloaded_error", "code": None, "message": "Overloaded"}},
+    ),
+    (
+        "cut before its stop reason",
+        [start(input_tokens=10, output_tokens=1), *said_text("hi")],
+        {"truncated": True, "response_id": "m1", "response_model": "m", "output_texts": ["hi"], "input_tokens": 10}
+        | {"output_tokens": 1},
+    ),
+    (
+        "cut before its end",
+        [start(input_tokens=10, output_tokens=1), *said_text("hi"), end(output_tokens=5)],
+        HI | {"truncated": True, "input_tokens": 10, "output_tokens": 5},
+    ),
+]
+
+
+@pytest.mark.parametrize(("events", "facts"), [row[1:] for row in STREAMS], ids=[row[0] for row in STREAMS])
+def test_streams(said: Callable[..., dict[str, Any]], events: list[Any], facts: dict[str, Any]) -> None:
+    """A stream is read as the message that it stands for; of each count the last that was stated."""
+    assert said("messages", events) == facts
+
+
+def test_a_stream_without_event_names(said: Callable[..., dict[str, Any]]) -> None:
+    """The type in the data tells an event as well as its name."""
+    events = [start(input_tokens=10, output_tokens=1), *said_text("hi"), end(output_tokens=5), STOP]
+    assert said("messages", [event for _, event in events]) == said("messages", events)
+
+
+def test_counts_of_a_stream_have_places(read: Callable[..., Reading]) -> None:
+    """A sum over counts from several events names each, and the events."""
+    events = [
+        start(input_tokens=1, cache_read_input_tokens=30),
+        *said_text("hi"),
+        end(input_tokens=10, output_tokens=5),
+        STOP,
+    ]
+    fact = read("messages", events).fact("input_tokens")
+    assert (fact.value, fact.parts, fact.where) == (
+        40,
+        (("usage.input_tokens", 10), ("cache_read_input_tokens", 30)),
+        "chat.yaml, exchange 3, events 0 and 4 of the response",
+    )
+
+
+@pytest.mark.parametrize("field", ["input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"])
+def test_a_count_that_is_none_spoils_the_sum(read: Callable[..., Reading], field: str) -> None:
+    """Where one of its parts cannot be read, the input cannot."""
+    usage = {"input_tokens": 1, "cache_creation_input_tokens": 2, "cache_read_input_tokens": 3, field: "ten"}
+    fact = read("messages", message(text("hi"), usage=usage)).fact("input_tokens")
+    assert (fact.state, fact.value, fact.note) == (State.UNREADABLE, None, "'ten' is no number")
+    assert fact.parts == ((f"usage.{field}", "ten"),)
+
+
+@pytest.mark.parametrize(
+    ("event", "note"),
+    [
+        ({"type": "message_start", "message": 5}, "it starts no message"),
+        ({"type": "content_block_start", "index": 0}, "it starts no block"),
+        ({"type": "content_block_delta", "index": 0, "delta": 5}, "5 is no delta"),
+        (
+            {"type": "content_block_delta", "index": 9, "delta": {"type": "text_delta", "text": "x"}},
+            "it goes on with a block that was not started",
+        ),
+        ({"type": "message_delta", "delta": 5}, "5 is no delta"),
+    ],
+)
+def test_an_event_of_wrong_types(read: Callable[..., Reading], event: dict[str, Any], note: str) -> None:
+    """An event that says nothing that can be understood is never left out in silence."""
+    reading = read("messages", [start(input_tokens=10, output_tokens=1), *said_text("hi"), event, STOP])
+    assert reading.problems == (
+        f"chat.yaml, exchange 3, events 0 to 5 of the response: event 4 cannot be read: {note}",
+    )
+    assert (reading.response_id, reading.fact("output_texts").state) == ("m1", State.UNREADABLE)
+
+
+@pytest.mark.parametrize(
+    ("delta", "note"),
+    [({"type": "text_delta", "text": 5}, "5 is no text"), ({"type": "text_delta", "text": ["x"]}, "a list is no text")],
+)
+def test_a_piece_of_a_wrong_type(read: Callable[..., Reading], delta: dict[str, Any], note: str) -> None:
+    """A text of which a piece is none is not known."""
+    reading = read("messages", [start(output_tokens=1), *block(0, text("h"), delta), STOP])
+    assert (reading.fact("output_texts").state, reading.fact("output_texts").note) == (State.UNREADABLE, note)
+
+
+def test_usage_that_is_no_object(read: Callable[..., Reading]) -> None:
+    """Counts that came in another form than an object cannot be read."""
+    reading = read("messages", [start(output_tokens=1), {"type": "message_delta", "usage": "much"}, STOP])
+    assert reading.fact("output_tokens").note == "'much' is no object of counts"

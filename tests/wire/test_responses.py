@@ -1,0 +1,216 @@
+"""OpenAI's responses: bytes in, whole reading out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.model import Reading, State
+
+DONE = "data: [DONE]\n\n"
+USAGE = {
+    "input_tokens": 10,
+    "input_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 6},
+    "output_tokens": 5,
+    "output_tokens_details": {"reasoning_tokens": 3},
+    "total_tokens": 15,
+}
+COUNTS = {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15, "cache_read_tokens": 4, "cache_write_tokens": 6}
+COUNTS |= {"reasoning_tokens": 3}
+KNOWN = {"truncated": False, "response_id": "r1", "response_model": "m"}
+HI = KNOWN | {"finish_reasons": ["completed"], "output_texts": ["hi"]}
+MESSAGE = {"type": "message", "content": [{"type": "output_text", "text": "h"}, {"type": "output_text", "text": "i"}]}
+THOUGHT = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}], "encrypted_content": "x"}
+CALL = {"type": "function_call", "id": "fc1", "call_id": "t1", "name": "f", "arguments": '{"x": 1}'}
+SEARCH = {"type": "web_search_call", "id": "ws1", "status": "completed"}
+CALLS = [{"id": "t1", "name": "f", "arguments": {"x": 1}}]
+
+
+def response(*output: Any, status: str = "completed", **more: Any) -> dict[str, Any]:
+    """Return a response in the form of OpenAI's API reference."""
+    return {
+        "id": "r1",
+        "object": "response",
+        "model": "m",
+        "status": status,
+        "error": None,
+        "output": list(output),
+        **more,
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "facts"),
+    [
+        (response(MESSAGE, usage=USAGE), HI | COUNTS),
+        (
+            response(THOUGHT, SEARCH, CALL, {"type": "custom_tool_call", "call_id": "t2", "name": "g", "input": "x"}),
+            KNOWN
+            | {"finish_reasons": ["completed"], "reasoning_texts": ["hm"]}
+            | {"tool_calls": [*CALLS, {"id": "t2", "name": "g", "arguments": "x"}]},
+        ),
+        (
+            response(
+                {"type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": "all"}]}, MESSAGE
+            ),
+            HI | {"reasoning_texts": ["all"]},
+        ),
+        (
+            response({"type": "message", "content": [{"type": "refusal", "refusal": "no"}]}),
+            KNOWN | {"finish_reasons": ["completed"], "refusals": ["no"]},
+        ),
+        (
+            response(MESSAGE, status="incomplete", incomplete_details={"reason": "max_output_tokens"}),
+            HI | {"finish_reasons": ["max_output_tokens"]},
+        ),
+        (response(MESSAGE, status="incomplete"), HI | {"finish_reasons": ["incomplete"]}),
+        (
+            response(status="failed", error={"code": "server_error", "message": "sorry"}),
+            KNOWN
+            | {"finish_reasons": ["failed"]}
+            | {"error": {"status": None, "type": None, "code": "server_error", "message": "sorry"}},
+        ),
+        # Asked for in the background: nothing has finished.
+        (response(status="queued"), KNOWN),
+    ],
+    ids=["plain", "tools", "reasoning", "refusal", "incomplete", "incomplete, no reason", "failed", "queued"],
+)
+def test_replies(said: Callable[..., dict[str, Any]], body: dict[str, Any], facts: dict[str, Any]) -> None:
+    """A response is read whole, and nothing is read that it does not say."""
+    assert said("responses", body) == facts
+
+
+def event(kind: str, **more: Any) -> dict[str, Any]:
+    return {"type": f"response.{kind}", **more}
+
+
+def delta(kind: str, piece: str, **more: Any) -> dict[str, Any]:
+    return event(f"{kind}.delta", delta=piece, output_index=more.pop("output_index", 0), **more)
+
+
+CREATED = event("created", response=response(status="in_progress", usage=None))
+PIECES = [
+    event("output_item.added", output_index=0, item={"type": "message", "content": []}),
+    delta("output_text", "h", content_index=0),
+    delta("output_text", "i", content_index=0),
+]
+COMPLETED = event("completed", response=response(MESSAGE, usage=USAGE))
+
+
+def named(events: list[Any]) -> list[Any]:
+    """Write events as OpenAI does: each with its name."""
+    return [item if isinstance(item, str) else (item["type"], item) for item in events]
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        named([CREATED, *PIECES, COMPLETED]),
+        # OpenRouter: no names, comments, and [DONE].
+        [": OPENROUTER PROCESSING\n\n", CREATED, *PIECES, COMPLETED, DONE],
+        # The last event says it all, also where the pieces are lost.
+        [COMPLETED],
+    ],
+    ids=["openai", "openrouter", "only the end"],
+)
+def test_streams(said: Callable[..., dict[str, Any]], events: list[Any]) -> None:
+    """The last event of a stream says the response whole."""
+    assert said("responses", events) == HI | COUNTS
+
+
+def test_an_incomplete_stream(said: Callable[..., dict[str, Any]]) -> None:
+    """A stream that ends since a limit was reached is whole."""
+    last = response(MESSAGE, status="incomplete", incomplete_details={"reason": "max_output_tokens"}, usage=USAGE)
+    facts = HI | COUNTS | {"finish_reasons": ["max_output_tokens"]}
+    assert said("responses", named([CREATED, *PIECES, event("incomplete", response=last)])) == facts
+
+
+@pytest.mark.parametrize(
+    ("last", "error"),
+    [
+        (
+            event("failed", response=response(status="failed", error={"code": "server_error", "message": "sorry"})),
+            {"status": None, "type": None, "code": "server_error", "message": "sorry"},
+        ),
+        (
+            {"type": "error", "code": "429", "message": "slow down", "param": None},
+            {"status": 429, "type": None, "code": "429", "message": "slow down"},
+        ),
+        (
+            {"type": "error", "error": {"type": "invalid_request_error", "code": None, "message": "no"}},
+            {"status": None, "type": "invalid_request_error", "code": None, "message": "no"},
+        ),
+        (
+            {"error": {"code": 502, "message": "upstream"}},
+            {"status": 502, "type": None, "code": 502, "message": "upstream"},
+        ),
+    ],
+    ids=["failed", "error event", "error event with an object", "openrouter"],
+)
+def test_a_failed_stream(said: Callable[..., dict[str, Any]], last: dict[str, Any], error: dict[str, Any]) -> None:
+    """An error ends a stream, in whichever form it comes; what was said before stands."""
+    facts = said("responses", [CREATED, *PIECES, last])
+    assert (facts["error"], facts["truncated"], facts["output_texts"]) == (error, False, ["hi"])
+
+
+@pytest.mark.parametrize(
+    ("events", "facts"),
+    [
+        (PIECES, {"output_texts": ["hi"]}),
+        (
+            [*PIECES, event("output_item.done", output_index=0, item=MESSAGE), *PIECES[1:]],
+            {"output_texts": ["hi"]},
+        ),
+        (
+            [*PIECES, event("output_text.done", output_index=0, content_index=0, text="hi, all")],
+            {"output_texts": ["hi, all"]},
+        ),
+        ([delta("refusal", "n", content_index=0), delta("refusal", "o", content_index=0)], {"refusals": ["no"]}),
+        (
+            [
+                delta("reasoning_summary_text", "h", summary_index=0),
+                delta("reasoning_summary_text", "m", summary_index=1),
+            ],
+            {"reasoning_texts": ["hm"]},
+        ),
+        (
+            [
+                event("output_item.added", output_index=0, item={"type": "reasoning", "summary": []}),
+                delta("reasoning_text", "hm", content_index=0),
+            ],
+            {"reasoning_texts": ["hm"]},
+        ),
+        (
+            [
+                event("output_item.added", output_index=0, item={**CALL, "arguments": ""}),
+                delta("function_call_arguments", '{"x"'),
+                delta("function_call_arguments", ": 1}"),
+            ],
+            {"tool_calls": CALLS},
+        ),
+    ],
+    ids=["text", "an item that is whole", "a text that is whole", "refusal", "summary", "reasoning", "arguments"],
+)
+def test_a_cut_stream(said: Callable[..., dict[str, Any]], events: list[Any], facts: dict[str, Any]) -> None:
+    """A stream without its end was cut; what it said so far is put together from its pieces."""
+    cut = {"truncated": True, "response_id": "r1", "response_model": "m"}
+    assert said("responses", named([CREATED, *events])) == cut | facts
+
+
+@pytest.mark.parametrize(
+    ("item", "note"),
+    [
+        (event("output_item.added", output_index=0, item=5), "it has no item"),
+        (delta("output_text", "x", output_index="first"), "'first' is no output_index"),
+        (event("completed", response=5), "it has no response"),
+    ],
+)
+def test_an_event_of_wrong_types(read: Callable[..., Reading], item: dict[str, Any], note: str) -> None:
+    """An event that says nothing that can be understood is never left out in silence."""
+    reading = read("responses", [CREATED, *PIECES, item])
+    assert reading.problems == (
+        f"chat.yaml, exchange 3, events 0 to 4 of the response: event 4 cannot be read: {note}",
+    )
+    assert (reading.response_id, reading.fact("output_texts").state) == ("r1", State.UNREADABLE)
