@@ -1,9 +1,11 @@
 """Span -> Reading: what a span says about its LLM call, in one vocabulary. Knows no HTTP.
 
-A dialect is data: how to recognise a span, and which attributes hold which facts. The first dialect that recognises a
-span reads it. `register` puts a house style in front of the ones that are built in.
+A dialect is data: how to recognise a span, and which attributes hold which facts. A span may be written in several at
+once: the first names the reading, and every place of each is looked at. `register` puts a house style in front of the
+ones that are built in.
 """
 
+from pytest_llmtrace.dialects._place import Place, added, attribute, inside
 from pytest_llmtrace.dialects._reader import Dialect, is_llm, read, register
 
-__all__ = ["Dialect", "is_llm", "read", "register"]
+__all__ = ["Dialect", "Place", "added", "attribute", "inside", "is_llm", "read", "register"]

@@ -1,4 +1,4 @@
-"""Spans in, reading out."""
+"""Spans in, readings out: what is an LLM span, how values are read, and dialects of the user's own."""
 
 from __future__ import annotations
 
@@ -8,58 +8,154 @@ from typing import Any
 
 import pytest
 
-from pytest_llmtrace import Dialect, dialects, register_dialect
-from pytest_llmtrace.dialects import _reader
-from pytest_llmtrace.model import SpanRecord
+from pytest_llmtrace import Dialect, UsageError, dialects, register_dialect
+from pytest_llmtrace.dialects import _reader, added, attribute, inside
+from pytest_llmtrace.dialects._convert import CONVERSIONS
+from pytest_llmtrace.model import Fact, Reading, SpanRecord, State
+from pytest_llmtrace.reading import VOCABULARY
 
 SpanMaker = Callable[..., SpanRecord]
 
+CHAT = {"gen_ai.operation.name": "chat"}
+
 
 @pytest.mark.parametrize(
-    ("attributes", "dialect", "models"),
+    ("scope", "attributes", "dialect"),
     [
-        (
-            {
-                "openinference.span.kind": "LLM",
-                "llm.model_name": "gpt-4o-2024-08-06",
-                "llm.invocation_parameters": json.dumps({"model": "gpt-4o"}),
-            },
-            "openinference",
-            ("gpt-4o", "gpt-4o-2024-08-06"),
-        ),
-        ({"openinference.span.kind": "EMBEDDING", "embedding.model_name": "e"}, "openinference", ("e", "e")),
-        ({"openinference.span.kind": "LLM", "llm.invocation_parameters": "not JSON"}, "openinference", (None, None)),
-        ({"openinference.span.kind": "TOOL"}, None, None),
-        ({"llm.request.type": "chat", "gen_ai.request.model": "a"}, "openllmetry", ("a", None)),
-        (
-            {"gen_ai.operation.name": "chat", "gen_ai.request.model": "a", "gen_ai.response.model": "b"},
-            "otel-genai",
-            ("a", "b"),
-        ),
-        ({"gen_ai.operation.name": "execute_tool", "gen_ai.request.model": "a"}, None, None),
-        ({"gen_ai.system": "anthropic", "gen_ai.request.model": "a"}, "otel-genai", ("a", None)),
-        ({"traceloop.span.kind": "workflow", "gen_ai.request.model": "a"}, None, None),
-        ({"http.request.method": "POST"}, None, None),
-        ({}, None, None),
+        ("app", {"openinference.span.kind": "LLM"}, "openinference"),
+        ("app", {"openinference.span.kind": "EMBEDDING"}, "openinference"),
+        ("app", {"openinference.span.kind": "TOOL"}, None),
+        ("app", {"llm.request.type": "chat"}, "openllmetry"),
+        ("app", {"llm.request.type": "rerank"}, None),
+        ("app", {**CHAT, "gen_ai.is_streaming": True}, "openllmetry"),
+        ("opentelemetry.instrumentation.anthropic", CHAT, "openllmetry"),
+        ("opentelemetry.instrumentation.anthropic", {"http.request.method": "POST"}, None),
+        ("opentelemetry.instrumentation.genai.anthropic", CHAT, "otel-genai"),
+        ("opentelemetry.instrumentation.openai_v2", CHAT, "otel-genai"),
+        ("app", {"gen_ai.operation.name": "embeddings"}, "otel-genai"),
+        ("app", {"gen_ai.operation.name": "execute_tool", "gen_ai.request.model": "a"}, None),
+        ("app", {"gen_ai.operation.name": "invoke_agent", "gen_ai.usage.input_tokens": 9}, None),
+        ("app", {"gen_ai.system": "anthropic", "gen_ai.request.model": "a"}, "otel-genai"),
+        ("app", {"gen_ai.system": "anthropic", "gen_ai.response.model": "a"}, "otel-genai"),
+        ("app", {"gen_ai.request.model": "a", "gen_ai.response.stop_reason": "end_turn"}, "hand-written"),
+        ("app", {"gen_ai.response.stop_reason": "end_turn"}, None),
+        ("app", {"traceloop.span.kind": "workflow", "gen_ai.request.model": "a"}, None),
+        ("app", {"gen_ai.tool.name": "weather", "gen_ai.request.model": "a"}, None),
+        ("com.anthropic.sdk.python", CHAT, "anthropic-native"),
+        ("com.anthropic.sdk.python", {"http.request.method": "POST"}, None),
+        ("logfire.openai", CHAT, "logfire"),
+        ("logfire.anthropic", CHAT, "logfire"),
+        ("logfire.openai", {**CHAT, "logfire.span_type": "log"}, None),
+        ("app", {"http.request.method": "POST"}, None),
+        ("app", {}, None),
     ],
 )
-def test_built_in(
-    make_span: SpanMaker, attributes: dict[str, Any], dialect: str | None, models: tuple[str | None, str | None] | None
-) -> None:
-    """Each dialect is told by its attributes; steps around a call to a model are no LLM spans."""
-    reading = dialects.read(make_span(attributes=attributes))
+def test_recognised(make_span: SpanMaker, scope: str, attributes: dict[str, Any], dialect: str | None) -> None:
+    """Each dialect is told by its scope and attributes; steps around a call to a model are no LLM spans."""
+    span = make_span(scope=scope, attributes=attributes)
+    reading = dialects.read(span)
     assert (reading.source if reading else None) == dialect
-    assert dialects.is_llm(make_span(attributes=attributes)) is (dialect is not None)
-    if reading is not None:
-        assert (reading.request_model, reading.response_model) == models
+    assert dialects.is_llm(span) is (dialect is not None)
 
 
-def test_each_fact_has_its_place(make_span: SpanMaker) -> None:
-    """A fact says which attribute of which span it came from; what could not be read says so."""
-    reading = dialects.read(make_span(attributes={"openinference.span.kind": "LLM", "llm.invocation_parameters": "{"}))
+def reading_of(make_span: SpanMaker, attributes: dict[str, Any]) -> Reading:
+    """Read a span that is one in some dialect."""
+    reading = dialects.read(make_span(attributes={**CHAT, **attributes}))
     assert reading is not None
-    fact = reading.fact("request_model")
-    assert (fact.state, fact.place) == ("unreadable", "llm.invocation_parameters on span 'chat'")
+    return reading
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "written", "value"),
+    [
+        ("gen_ai.usage.input_tokens", "input_tokens", 12, 12),
+        ("gen_ai.usage.input_tokens", "input_tokens", 12.0, 12),
+        ("gen_ai.usage.input_tokens", "input_tokens", "12", 12),
+        ("gen_ai.usage.input_tokens", "input_tokens", 0, 0),
+        ("gen_ai.usage.input_tokens", "input_tokens", -1, -1),
+        ("gen_ai.request.temperature", "temperature", "0.5", 0.5),
+        ("gen_ai.request.temperature", "temperature", 1, 1),
+        ("gen_ai.request.stream", "streaming", "True", True),
+        ("gen_ai.request.stop_sequences", "stop", ("a", "b"), ["a", "b"]),
+        ("gen_ai.request.stop_sequences", "stop", '["a", "b"]', ["a", "b"]),
+        ("gen_ai.request.stop_sequences", "stop", "[a", ["[a"]),
+        ("gen_ai.response.finish_reasons", "finish_reasons", ("stop", ""), ["stop", None]),
+        ("gen_ai.response.model", "response_model", "", ""),
+    ],
+)
+def test_values(make_span: SpanMaker, key: str, name: str, written: Any, value: Any) -> None:
+    """A number that is written as a text is a number; its type is a matter of conventions."""
+    fact = reading_of(make_span, {key: written}).fact(name)
+    assert (fact.state, fact.value, type(fact.value)) == (State.PRESENT, value, type(value))
+    assert fact.place == f"{key} on span 'chat'"
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "written", "note"),
+    [
+        ("gen_ai.usage.input_tokens", "input_tokens", "ten", "'ten' is no number"),
+        ("gen_ai.usage.input_tokens", "input_tokens", True, "True is no number"),
+        ("gen_ai.usage.input_tokens", "input_tokens", 1.5, "1.5 is no whole number"),
+        ("gen_ai.usage.input_tokens", "input_tokens", float("nan"), "nan is no number"),
+        ("gen_ai.usage.input_tokens", "input_tokens", (1, 2), "(1, 2) is no number"),
+        ("gen_ai.request.stream", "streaming", 1, "1 is neither true nor false"),
+        ("gen_ai.request.model", "request_model", b"m", "b'm' is no text"),
+        ("gen_ai.request.stop_sequences", "stop", (1, "a"), "(1, 'a') is no list of texts"),
+    ],
+)
+def test_values_that_cannot_be_read(make_span: SpanMaker, key: str, name: str, written: Any, note: str) -> None:
+    """A value of a wrong type is not coerced; the fact says why, and where it stands."""
+    fact = reading_of(make_span, {key: written}).fact(name)
+    assert (fact.state, fact.value, fact.keys, fact.note) == (State.UNREADABLE, None, key, note)
+
+
+def test_absent_and_null(make_span: SpanMaker) -> None:
+    """A place that is empty is absent, one that holds None is null; what has no place is not looked for."""
+    reading = reading_of(make_span, {"gen_ai.request.model": None})
+    assert reading.fact("request_model").state is State.NULL
+    assert reading.fact("input_tokens").state is State.ABSENT
+    assert reading.has_place_for("input_tokens")
+    assert not reading.has_place_for("rate_limit")
+
+
+@pytest.mark.parametrize("written", [(), ("",), ("", ""), "__REDACTED__"])
+def test_reasons_that_are_none(make_span: SpanMaker, written: Any) -> None:
+    """A list of finish reasons that are all empty says nothing."""
+    assert reading_of(make_span, {"gen_ai.response.finish_reasons": written}).fact("finish_reasons") == Fact(
+        name="finish_reasons"
+    )
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "state", "value", "others"),
+    [
+        (12, 13, State.PRESENT, 12, [13]),
+        ("ten", 13, State.PRESENT, 13, [None]),
+        (12, "ten", State.PRESENT, 12, [None]),
+        (None, 13, State.PRESENT, 13, []),
+        (12, None, State.PRESENT, 12, []),
+        (None, "ten", State.UNREADABLE, None, []),
+    ],
+)
+def test_several_places(
+    make_span: SpanMaker, new: Any, old: Any, state: State, value: Any, others: list[int | None]
+) -> None:
+    """The first place that can be read is the fact; every other place that states something is kept beside it."""
+    reading = reading_of(make_span, {"gen_ai.usage.input_tokens": new, "gen_ai.usage.prompt_tokens": old})
+    assert (reading.fact("input_tokens").state, reading.input_tokens) == (state, value)
+    assert [fact.value for fact in reading.others] == others
+
+
+def test_the_vocabulary_is_covered() -> None:
+    """Every name that a built-in dialect reads is in the vocabulary, and so is every one with a conversion."""
+    from pytest_llmtrace.dialects._builtin import BUILT_IN
+
+    assert {name for dialect in BUILT_IN for name, _ in dialect.places} <= set(VOCABULARY)
+    assert set(CONVERSIONS) <= set(VOCABULARY)
+    assert all(hasattr(Reading, name) for name in VOCABULARY)
+
+
+# --- dialects of the user's own ---
 
 
 @pytest.fixture
@@ -71,15 +167,120 @@ def _restored() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_restored")
 def test_a_house_style(make_span: SpanMaker) -> None:
-    """A dialect of the user's own is asked first, and registering it again changes nothing."""
+    """A dialect of the user's own names the reading; the built-in places that it does not name are read beside it."""
     style = Dialect(
         name="ours",
-        recognises=lambda span: "acme.model" in span.attributes,
-        facts={"request_model": (_reader.attribute("acme.model", str.lower),)},
+        facts={
+            "request_model": attribute("acme.model", str.lower),
+            "temperature": inside("acme.parameters", "sampling.temperature", "temperature"),
+            "input_tokens": added("acme.tokens.fresh", "acme.tokens.cached"),
+            "output_tokens": ("acme.tokens.out", "acme.tokens.written"),
+            "acme_team": "acme.team",
+        },
     )
     register_dialect(style)
     register_dialect(style)
-    reading = dialects.read(make_span(attributes={"acme.model": "GPT", "gen_ai.request.model": "other"}))
+    reading = dialects.read(
+        make_span(
+            attributes={
+                "acme.model": "GPT",
+                "acme.parameters": json.dumps({"sampling": {"temperature": "0.5"}}),
+                "acme.tokens.fresh": 10,
+                "acme.tokens.cached": 30,
+                "acme.tokens.written": 5,
+                "acme.team": "search",
+                "gen_ai.request.model": "other",
+            }
+        )
+    )
     assert reading is not None
-    assert (reading.source, reading.request_model) == ("ours", "gpt")
+    assert (reading.source, reading.request_model, reading.temperature) == ("ours", "gpt", 0.5)
+    assert (reading.input_tokens, reading.output_tokens, reading.fact("acme_team").value) == (40, 5, "search")
+    assert reading.fact("input_tokens").parts == (("acme.tokens.fresh", 10), ("acme.tokens.cached", 30))
+    assert reading.fact("temperature").keys == "acme.parameters[sampling.temperature]"
+    assert [(fact.keys, fact.value) for fact in reading.others] == [("gen_ai.request.model", "other")]
     assert len(_reader._house_styles) == 1
+
+
+@pytest.mark.usefixtures("_restored")
+def test_a_house_style_overrules(make_span: SpanMaker) -> None:
+    """An attribute that a dialect of the user's own names is not read again by the built-in ones."""
+    register_dialect(
+        Dialect(
+            name="cached apart",
+            scopes=("acme",),
+            facts={"input_tokens": added("gen_ai.usage.input_tokens", "gen_ai.usage.cache_read.input_tokens")},
+        )
+    )
+    attributes = {**CHAT, "gen_ai.usage.input_tokens": 10, "gen_ai.usage.cache_read.input_tokens": 30}
+    ours = dialects.read(make_span(scope="acme", attributes=attributes))
+    theirs = dialects.read(make_span(scope="app", attributes=attributes))
+    assert ours is not None
+    assert theirs is not None
+    assert (ours.input_tokens, ours.cache_read_tokens, ours.others) == (40, None, ())
+    assert (theirs.input_tokens, theirs.cache_read_tokens) == (10, 30)
+
+
+@pytest.mark.usefixtures("_restored")
+def test_a_house_style_is_replaced_by_its_name(make_span: SpanMaker) -> None:
+    """Registering another dialect of the same name replaces the first."""
+    for key in ("acme.a", "acme.b"):
+        register_dialect(Dialect(name="ours", scopes=("acme",), facts={"request_model": key}))
+    reading = dialects.read(make_span(scope="acme", attributes={"acme.a": "a", "acme.b": "b"}))
+    assert reading is not None
+    assert (reading.request_model, reading.others) == ("b", ())
+
+
+@pytest.mark.usefixtures("_restored")
+@pytest.mark.parametrize(
+    ("scope", "attributes", "is_llm"),
+    [
+        ("acme", {"acme.model": "a"}, True),
+        ("acme", {"acme.model": "a", "acme.step": "rerank"}, False),
+        ("app", {"acme.model": "a"}, False),
+    ],
+)
+def test_what_a_house_style_recognises(
+    make_span: SpanMaker, scope: str, attributes: dict[str, Any], is_llm: bool
+) -> None:
+    """With scopes and a function both have to agree."""
+    register_dialect(
+        Dialect(
+            name="ours",
+            scopes=("acme",),
+            recognises=lambda span: "acme.step" not in span.attributes,
+            facts={"request_model": "acme.model"},
+        )
+    )
+    assert dialects.is_llm(make_span(scope=scope, attributes=attributes)) is is_llm
+
+
+@pytest.mark.usefixtures("_restored")
+def test_a_conversion_that_fails(make_span: SpanMaker) -> None:
+    """What a function of the user's raises is the note of an unreadable fact, and one bad part spoils a sum."""
+    register_dialect(
+        Dialect(
+            name="ours",
+            facts={
+                "cost": attribute("acme.cost", lambda value: value["usd"]),
+                "input_tokens": added("acme.fresh", "acme.cached"),
+            },
+        )
+    )
+    reading = dialects.read(make_span(attributes={"acme.cost": {}, "acme.fresh": 3, "acme.cached": "many"}))
+    assert reading is not None
+    assert (reading.fact("cost").state, reading.fact("cost").note) == (State.UNREADABLE, "KeyError: 'usd'")
+    assert (reading.fact("input_tokens").keys, reading.fact("input_tokens").note) == (
+        "acme.cached",
+        "'many' is no number",
+    )
+
+
+def test_what_is_no_place() -> None:
+    """A place that is none is refused when the dialect is made."""
+    with pytest.raises(UsageError) as refused:
+        Dialect(name="ours", facts={"cost": 3})  # type: ignore[dict-item]
+    assert str(refused.value) == (
+        "fact 'cost' of dialect 'ours': a place is the name of an attribute, or what attribute(), inside() and added() "
+        "make; got 3"
+    )

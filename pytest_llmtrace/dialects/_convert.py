@@ -1,0 +1,177 @@
+"""Attribute values -> the vocabulary's terms. Whatever it is given, nothing here raises anything but `Unreadable`."""
+
+from __future__ import annotations
+
+import json
+import math
+import reprlib
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+__all__ = ["CONVERSIONS", "Convert", "Unreadable", "brief", "count", "is_hidden", "json_value", "shown"]
+
+Convert = Callable[[Any], Any]
+"""Turns what stood on the span into the vocabulary's terms; None if it says nothing."""
+
+_DEEPEST = 200
+_TOO_DEEP = f"it is nested more than {_DEEPEST} levels deep"
+_LONGEST_NUMBER = 40
+_HUGE_BITS = 4000
+_NESTED = (dict, list, tuple, Mapping)
+_PLAIN = frozenset({str, float, bool, type(None)})
+
+
+class Unreadable(ValueError):
+    """What stands there cannot be read; the message says why, as a clause."""
+
+
+def is_hidden(value: Any) -> bool:
+    """Tell whether a value was masked: by OpenInference's configuration, or by logfire's scrubbing."""
+    return isinstance(value, str) and (value == "__REDACTED__" or value.startswith("[Scrubbed due to "))
+
+
+def shown(value: Any) -> Any:
+    """Return a value as reports may show it: plain ones as they are, what is huge or deep as a short text."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if kind is int:
+        return value if value.bit_length() < _HUGE_BITS else f"a number of {value.bit_length()} bits"
+    if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
+        return list(value)
+    return brief(value)
+
+
+def brief(value: Any) -> str:
+    """Return a value as a short text, for a note."""
+    try:
+        return reprlib.repr(value)
+    except Exception:  # noqa: BLE001 - whatever the repr of a stranger does
+        return f"a {type(value).__name__}"
+
+
+def text(value: Any) -> str | None:
+    """Read a text."""
+    if not isinstance(value, str):
+        raise Unreadable(f"{brief(value)} is no text")
+    return None if is_hidden(value) else value
+
+
+def number(value: Any) -> float | int:
+    """Read a number, also where it is written as a text: its type is a matter of conventions, not of truth."""
+    if type(value) is str and len(value) <= _LONGEST_NUMBER:
+        value = _parsed(value)
+    kind = type(value)
+    if kind is int and value.bit_length() >= _HUGE_BITS:
+        raise Unreadable(f"{shown(value)} is too long")
+    if kind is int or (kind is float and math.isfinite(value)):
+        return cast(float, value)
+    raise Unreadable(f"{brief(value)} is no number")
+
+
+def _parsed(value: str) -> float | int | str:
+    for kind in (int, float):
+        try:
+            return kind(value)
+        except ValueError:
+            continue
+    return value
+
+
+def count(value: Any) -> int:
+    """Read a whole number; 12.0 is 12."""
+    amount = number(value)
+    if isinstance(amount, float) and not amount.is_integer():
+        raise Unreadable(f"{amount!r} is no whole number")
+    return int(amount)
+
+
+def flag(value: Any) -> bool:
+    """Read a yes or no, also where it is written as a text."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in {"true", "false"}:
+        return value.lower() == "true"
+    raise Unreadable(f"{brief(value)} is neither true nor false")
+
+
+def texts(value: Any) -> list[str | None]:
+    """Read a list of texts: a sequence, its JSON, or one text that stands for itself."""
+    if isinstance(value, str):
+        value = _listed(value)
+    if not isinstance(value, list | tuple) or not all(item is None or isinstance(item, str) for item in value):
+        raise Unreadable(f"{brief(value)} is no list of texts")
+    return list(value)
+
+
+def _listed(value: str) -> Any:
+    if value[:1] == "[":
+        try:
+            return json_value(value)
+        except Unreadable:
+            pass
+    return [value]
+
+
+def reasons(value: Any) -> list[str | None] | None:
+    """Read finish reasons; an empty one is none, and where all are empty nothing is said."""
+    listed = [item or None for item in texts(value)]
+    return listed if any(listed) else None
+
+
+def json_value(value: Any) -> Any:
+    """Parse JSON; what is structured already is taken as it is."""
+    if not isinstance(value, str):
+        return _structured(value)
+    try:
+        parsed = json.loads(value)
+    except (ValueError, RecursionError):
+        raise Unreadable(f"{brief(value)} is no JSON") from None
+    if value.count("[") + value.count("{") > _DEEPEST and _is_deep(parsed):
+        raise Unreadable(_TOO_DEEP)
+    return parsed
+
+
+def _structured(value: Any) -> Any:
+    if not isinstance(value, _NESTED):
+        raise Unreadable(f"{brief(value)} is no JSON")
+    if _is_deep(value):
+        raise Unreadable(_TOO_DEEP)
+    try:
+        repr(value)
+    except ValueError:
+        raise Unreadable("it cannot be shown") from None
+    return value
+
+
+def _is_deep(value: Any) -> bool:
+    """Tell whether a value is nested too deeply for whoever has to compare or print it."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [inner for outer in level for inner in _inner(outer)]
+        if not level:
+            return False
+    return True
+
+
+def _inner(value: Any) -> list[Any]:
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return [item for item in inner if isinstance(item, _NESTED)]
+
+
+_COUNTS = (
+    "max_tokens top_k seed choice_count tool_call_count embedding_count embedding_dimensions input_tokens output_tokens"
+    " total_tokens cache_read_tokens cache_write_tokens reasoning_tokens input_audio_tokens output_audio_tokens"
+)
+_NUMBERS = "temperature top_p frequency_penalty presence_penalty cost retry_after"
+_TEXTS = "request_model response_model model served_model response_id provider finish_reason error_type request_id"
+
+CONVERSIONS: Mapping[str, Convert] = {
+    **dict.fromkeys(_COUNTS.split(), count),
+    **dict.fromkeys(_NUMBERS.split(), number),
+    **dict.fromkeys(_TEXTS.split(), text),
+    **dict.fromkeys(("streaming", "truncated"), flag),
+    **dict.fromkeys(("stop", "tool_call_names", "output_texts", "refusals", "reasoning_texts"), texts),
+    "finish_reasons": reasons,
+}
+"""How each fact of the vocabulary is read where its place does not say otherwise."""

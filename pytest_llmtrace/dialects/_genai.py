@@ -1,0 +1,94 @@
+"""OpenTelemetry's conventions for generative AI, with the names of all their versions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pytest_llmtrace.dialects._messages import from_json, message_places
+from pytest_llmtrace.dialects._place import Place
+from pytest_llmtrace.dialects._reader import Dialect, Places
+from pytest_llmtrace.model import SpanRecord
+
+__all__ = ["GENAI", "SPOKEN", "is_genai", "joined"]
+
+# gen_ai.operation.name: the well-known operations that are one call to a model. The others (create_agent,
+# invoke_agent, execute_tool, ...) are the application's own steps around such calls.
+_CALLS = frozenset({"chat", "text_completion", "generate_content", "embeddings"})
+
+# Written by hand, or before gen_ai.operation.name existed (semconv 1.27): a model is named.
+_MODELS = ("gen_ai.request.model", "gen_ai.response.model")
+
+# A framework's own steps, and logfire's note of a stream that has ended, which is no span of the call.
+_STEPS = ("traceloop.span.kind", "gen_ai.tool.name")
+
+
+def is_genai(span: SpanRecord) -> bool:
+    """Tell whether a span is a call to a model by the attributes of the GenAI conventions."""
+    attributes = span.attributes
+    if attributes.get("logfire.span_type") == "log":
+        return False
+    operation = attributes.get("gen_ai.operation.name")
+    if operation is not None:
+        return isinstance(operation, str) and operation in _CALLS
+    return any(key in attributes for key in _MODELS) and not any(key in attributes for key in _STEPS)
+
+
+SPOKEN = message_places(
+    "gen_ai.output.messages",
+    from_json,
+    {
+        "finish_reasons": "gen_ai.output.messages[*].finish_reason",
+        "output_texts": "gen_ai.output.messages[*].parts[text]",
+        "reasoning_texts": "gen_ai.output.messages[*].parts[reasoning]",
+        "refusals": "gen_ai.output.messages[*].parts[refusal]",
+        "tool_calls": "gen_ai.output.messages[*].parts[tool_call]",
+    },
+)
+
+_FACTS: dict[str, Places] = {
+    "request_model": "gen_ai.request.model",
+    "streaming": "gen_ai.request.stream",
+    "max_tokens": "gen_ai.request.max_tokens",
+    "temperature": "gen_ai.request.temperature",
+    "top_p": "gen_ai.request.top_p",
+    "top_k": "gen_ai.request.top_k",
+    "frequency_penalty": "gen_ai.request.frequency_penalty",
+    "presence_penalty": "gen_ai.request.presence_penalty",
+    "seed": ("gen_ai.request.seed", "gen_ai.openai.request.seed"),
+    "stop": "gen_ai.request.stop_sequences",
+    "choice_count": "gen_ai.request.choice.count",
+    "response_id": "gen_ai.response.id",
+    "response_model": "gen_ai.response.model",
+    "finish_reasons": ("gen_ai.response.finish_reasons", SPOKEN["finish_reasons"]),
+    "output_texts": SPOKEN["output_texts"],
+    "reasoning_texts": SPOKEN["reasoning_texts"],
+    "refusals": SPOKEN["refusals"],
+    "tool_calls": SPOKEN["tool_calls"],
+    "embedding_dimensions": "gen_ai.embeddings.dimension.count",
+    "input_tokens": ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"),
+    "output_tokens": ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"),
+    # No convention of theirs, but written by many, and read by back ends.
+    "total_tokens": "gen_ai.usage.total_tokens",
+    "cost": "gen_ai.usage.cost",
+    "cache_read_tokens": ("gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_read_input_tokens"),
+    "cache_write_tokens": (
+        "gen_ai.usage.cache_write.input_tokens",
+        "gen_ai.usage.cache_creation.input_tokens",
+        "gen_ai.usage.cache_creation_input_tokens",
+    ),
+    "reasoning_tokens": "gen_ai.usage.reasoning.output_tokens",
+    "input_audio_tokens": "gen_ai.usage.audio.input_tokens",
+    "output_audio_tokens": "gen_ai.usage.audio.output_tokens",
+    "error_type": "error.type",
+}
+
+GENAI = Dialect(name="otel-genai", recognises=is_genai, facts=_FACTS)
+
+
+def joined(own: Mapping[str, Places]) -> dict[str, Places]:
+    """Return the places of a dialect that builds on the GenAI conventions: those, then its own."""
+    return {name: (*_listed(_FACTS.get(name, ())), *_listed(own.get(name, ()))) for name in {**_FACTS, **own}}
+
+
+def _listed(places: Places) -> tuple[str | Place, ...]:
+    return (places,) if isinstance(places, str | Place) else tuple(places)

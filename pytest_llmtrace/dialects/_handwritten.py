@@ -1,0 +1,43 @@
+"""Two small ones that build on the GenAI names: wrappers written by hand, and the Anthropic SDK's own spans."""
+
+from __future__ import annotations
+
+from pytest_llmtrace.dialects._genai import is_genai
+from pytest_llmtrace.dialects._reader import Dialect
+from pytest_llmtrace.model import SpanRecord
+
+__all__ = ["ANTHROPIC_NATIVE", "HANDWRITTEN"]
+
+# What teams add to the GenAI names around `anthropic.Anthropic()`.
+_OWN = (
+    "gen_ai.response.stop_reason",
+    "gen_ai.response.tool_calls.count",
+    "gen_ai.response.tool_calls.names",
+    "gen_ai.latency_ms",
+    "gen_ai.time_to_first_token_ms",
+)
+
+
+def _is_handwritten(span: SpanRecord) -> bool:
+    return any(key in span.attributes for key in _OWN) and is_genai(span)
+
+
+HANDWRITTEN = Dialect(
+    name="hand-written",
+    recognises=_is_handwritten,
+    facts={
+        "finish_reason": "gen_ai.response.stop_reason",
+        "tool_call_count": "gen_ai.response.tool_calls.count",
+        "tool_call_names": "gen_ai.response.tool_calls.names",
+    },
+)
+
+ANTHROPIC_NATIVE = Dialect(
+    name="anthropic-native",
+    scopes=("com.anthropic.sdk.python",),
+    recognises=is_genai,
+    facts={
+        "finish_reason": "anthropic.message.stop_reason",
+        "request_id": "anthropic.request.id",
+    },
+)

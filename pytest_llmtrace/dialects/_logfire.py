@@ -1,0 +1,88 @@
+"""logfire's own instrumentations: GenAI's names, beside the request, the response and its usage as JSON texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_llmtrace.dialects._convert import count, json_value
+from pytest_llmtrace.dialects._genai import is_genai, joined
+from pytest_llmtrace.dialects._messages import Message, from_json, mapping, message_places
+from pytest_llmtrace.dialects._place import Place, inside
+from pytest_llmtrace.dialects._reader import Dialect, Places
+
+__all__ = ["LOGFIRE", "LOGFIRE_ANTHROPIC"]
+
+_ASKED = "request_data"
+_ANSWERED = "response_data"
+
+# Where a usage may stand, as the provider wrote it.
+_USAGES = (("gen_ai.usage.raw", ""), (_ANSWERED, "usage."))
+
+
+def _usage(*names: str) -> tuple[Place, ...]:
+    return tuple(inside(key, *(prefix + name for name in names)) for key, prefix in _USAGES)
+
+
+def _input_tokens(usage: Any) -> int | None:
+    """Read the input of a usage; Anthropic's counts cached tokens apart."""
+    stated = mapping(usage, "the usage")
+    names = ("prompt_tokens", "input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+    counts = [count(stated[name]) for name in names if stated.get(name) is not None]
+    if "prompt_tokens" in stated:
+        return counts[0]
+    return sum(counts) if "input_tokens" in stated else None
+
+
+_FACTS: dict[str, Places] = {
+    "request_model": inside(_ASKED, "model"),
+    "streaming": inside(_ASKED, "stream"),
+    "max_tokens": inside(_ASKED, "max_completion_tokens", "max_output_tokens", "max_tokens"),
+    "temperature": inside(_ASKED, "temperature"),
+    "top_p": inside(_ASKED, "top_p"),
+    "top_k": inside(_ASKED, "top_k"),
+    "frequency_penalty": inside(_ASKED, "frequency_penalty"),
+    "presence_penalty": inside(_ASKED, "presence_penalty"),
+    "seed": inside(_ASKED, "seed"),
+    "stop": inside(_ASKED, "stop", "stop_sequences"),
+    "choice_count": inside(_ASKED, "n"),
+    "input_tokens": (
+        inside("gen_ai.usage.raw", convert=_input_tokens),
+        inside(_ANSWERED, "usage", convert=_input_tokens),
+    ),
+    "output_tokens": _usage("completion_tokens", "output_tokens"),
+    "total_tokens": _usage("total_tokens"),
+    "cache_read_tokens": _usage(
+        "prompt_tokens_details.cached_tokens", "input_tokens_details.cached_tokens", "cache_read_input_tokens"
+    ),
+    "cache_write_tokens": _usage("cache_creation_input_tokens"),
+    "reasoning_tokens": _usage("completion_tokens_details.reasoning_tokens", "output_tokens_details.reasoning_tokens"),
+}
+
+
+def _messages(raw: Any) -> list[Message]:
+    """Read the one message of an answer; its tool calls wrap their arguments in `input`."""
+    messages = from_json(mapping(json_value(raw), _ANSWERED).get("message", ()))
+    for message in messages:
+        message.calls = [{**asked, "arguments": _unwrapped(asked["arguments"])} for asked in message.calls]
+    return messages
+
+
+def _unwrapped(arguments: Any) -> Any:
+    return arguments["input"] if isinstance(arguments, Mapping) and set(arguments) == {"input"} else arguments
+
+
+_SAID = message_places(
+    _ANSWERED,
+    _messages,
+    {
+        "output_texts": f"{_ANSWERED}[message.content]",
+        "tool_calls": f"{_ANSWERED}[message.tool_calls]",
+    },
+)
+
+# response_data has a place for one choice only, so what it says of messages is read where there is never a second.
+LOGFIRE = Dialect(name="logfire", scopes=("logfire.openai",), recognises=is_genai, facts=joined(_FACTS))
+LOGFIRE_ANTHROPIC = Dialect(
+    name="logfire", scopes=("logfire.anthropic",), recognises=is_genai, facts=joined({**_FACTS, **_SAID})
+)

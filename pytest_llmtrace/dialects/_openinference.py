@@ -1,0 +1,149 @@
+"""OpenInference: flattened messages, and the request's parameters as one JSON text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pytest_llmtrace.dialects._messages import Message, add_text, call, message_places, numbered
+from pytest_llmtrace.dialects._place import Part, inside
+from pytest_llmtrace.dialects._reader import Dialect
+from pytest_llmtrace.model import SpanRecord
+
+__all__ = ["OPENINFERENCE"]
+
+# spec/semantic_conventions.md: the kinds of span that stand for one call to a model.
+_CALLS = frozenset({"LLM", "EMBEDDING"})
+
+_ASKED = "llm.invocation_parameters"
+_EMBEDDED = "embedding.invocation_parameters"
+_OUTPUT = "llm.output_messages."
+_CHOICES = "llm.choices."
+_VECTORS = "embedding.embeddings."
+
+_ID, _NAME, _ARGUMENTS = "tool_call.id", "tool_call.function.name", "tool_call.function.arguments"
+_CALL = frozenset({_ID, _NAME, _ARGUMENTS})
+
+
+def _is_openinference(span: SpanRecord) -> bool:
+    kind = span.attributes.get("openinference.span.kind")
+    return isinstance(kind, str) and kind in _CALLS
+
+
+# --- messages ---
+
+
+def _messages(flat: Mapping[str, Any]) -> list[Message]:
+    """Read flattened messages; some have their tool calls in the contents, some have them twice."""
+    return [_message(group) for group in numbered(flat)]
+
+
+def _message(group: Mapping[str, Any]) -> Message:
+    message = Message()
+    add_text(message, message.texts, group.get("message.content"))
+    for content in numbered(group, "message.contents."):
+        _add(message, content)
+    outer = [_call(asked) for asked in numbered(group, "message.tool_calls.")]
+    if outer:
+        message.calls, message.repeated = outer, message.calls
+        message.spoken = True
+    return message
+
+
+def _add(message: Message, content: Mapping[str, Any]) -> None:
+    message.spoken = True
+    if not _CALL.isdisjoint(content):
+        message.calls.append(_call(content))
+    elif content.get("message_content.type") == "reasoning":
+        add_text(message, message.reasoning, content.get("message_content.text"))
+    else:
+        add_text(message, message.texts, content.get("message_content.text"))
+
+
+def _call(group: Mapping[str, Any]) -> Mapping[str, Any]:
+    return call(group.get(_ID), group.get(_NAME), group.get(_ARGUMENTS))
+
+
+_SAID = message_places(
+    _OUTPUT,
+    _messages,
+    {
+        "output_texts": f"{_OUTPUT}*.message.content",
+        "reasoning_texts": f"{_OUTPUT}*.message.contents.*.message_content[reasoning]",
+        "tool_calls": f"{_OUTPUT}*.message.tool_calls",
+        "repeated": f"{_OUTPUT}*.message.contents.*.tool_call",
+    },
+    flattened=True,
+)
+
+
+# --- completions ---
+
+
+def _choices(flat: Mapping[str, Any]) -> list[Message]:
+    """Read the flattened choices of the completions API."""
+    messages = []
+    for group in numbered(flat):
+        message = Message()
+        add_text(message, message.texts, group.get("completion.text"))
+        messages.append(message)
+    return messages
+
+
+_COMPLETED = message_places(_CHOICES, _choices, {"output_texts": f"{_CHOICES}*.completion.text"}, flattened=True)
+
+
+# --- embeddings ---
+
+
+def _vectors(flat: Mapping[str, Any]) -> list[Any]:
+    vectors = [group.get("embedding.vector") for group in numbered(flat)]
+    return [vector for vector in vectors if vector is not None and vector != "__REDACTED__"]
+
+
+def _dimensions(vectors: Sequence[Any]) -> int | None:
+    sizes = {len(vector) for vector in vectors if isinstance(vector, list | tuple)}
+    return sizes.pop() if len(sizes) == 1 else None
+
+
+def _count(vectors: Sequence[Any]) -> int | None:
+    return len(vectors) or None
+
+
+_VECTOR = f"{_VECTORS}*.embedding.vector"
+
+OPENINFERENCE = Dialect(
+    name="openinference",
+    recognises=_is_openinference,
+    facts={
+        "request_model": ("llm.request.model_name", inside(_ASKED, "model"), inside(_EMBEDDED, "model")),
+        "response_model": "llm.response.model_name",
+        # The requested model until the reply names another one.
+        "model": ("llm.model_name", "embedding.model_name"),
+        "streaming": inside(_ASKED, "stream"),
+        "max_tokens": inside(_ASKED, "max_completion_tokens", "max_output_tokens", "max_tokens"),
+        "temperature": inside(_ASKED, "temperature"),
+        "top_p": inside(_ASKED, "top_p"),
+        "top_k": inside(_ASKED, "top_k"),
+        "frequency_penalty": inside(_ASKED, "frequency_penalty"),
+        "presence_penalty": inside(_ASKED, "presence_penalty"),
+        "seed": inside(_ASKED, "seed"),
+        "stop": inside(_ASKED, "stop", "stop_sequences"),
+        "choice_count": inside(_ASKED, "n"),
+        "finish_reason": "llm.finish_reason",
+        "output_texts": (_SAID["output_texts"], _COMPLETED["output_texts"]),
+        "reasoning_texts": _SAID["reasoning_texts"],
+        "tool_calls": (_SAID["tool_calls"], _SAID["repeated"]),
+        "embedding_count": Part(prefix=_VECTORS, reader=_vectors, take=_count, label=_VECTOR),
+        "embedding_dimensions": Part(prefix=_VECTORS, reader=_vectors, take=_dimensions, label=_VECTOR),
+        "input_tokens": "llm.token_count.prompt",
+        "output_tokens": "llm.token_count.completion",
+        "total_tokens": "llm.token_count.total",
+        "cache_read_tokens": "llm.token_count.prompt_details.cache_read",
+        "cache_write_tokens": "llm.token_count.prompt_details.cache_write",
+        "reasoning_tokens": "llm.token_count.completion_details.reasoning",
+        "input_audio_tokens": "llm.token_count.prompt_details.audio",
+        "output_audio_tokens": "llm.token_count.completion_details.audio",
+        "cost": "llm.cost.total",
+    },
+)

@@ -1,0 +1,222 @@
+"""The places of a span in which a fact may stand."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_llmtrace.dialects._convert import Convert, Unreadable, is_hidden, json_value, shown
+from pytest_llmtrace.reading import Fact, State
+
+__all__ = ["Attribute", "Field", "Part", "Place", "Sheet", "Sum", "added", "attribute", "inside"]
+
+
+PRESENT = State.PRESENT
+
+
+@dataclass(kw_only=True, slots=True)
+class Sheet:
+    """A span during its reading.
+
+    Attributes:
+        attributes: Of the span.
+        where: What the attributes belong to, in a report's words.
+        flat: Flattened lists by their prefix: what follows the prefix, and the value.
+        opened: What was parsed, by key and reader: nothing is parsed twice.
+    """
+
+    attributes: Mapping[str, Any]
+    where: str
+    flat: dict[str, dict[str, Any]] = field(default_factory=dict)
+    opened: dict[tuple[str, Convert], Any] = field(default_factory=dict)
+
+    def open(self, key: str, reader: Convert, raw: Any) -> Any:
+        """Return what a reader makes of a value, None if it was masked, or the reason why it cannot be read."""
+        slot = (key, reader)
+        if slot not in self.opened:
+            try:
+                self.opened[slot] = None if raw is None or is_hidden(raw) else reader(raw)
+            except Unreadable as error:
+                self.opened[slot] = error
+        return self.opened[slot]
+
+    def problems(self) -> tuple[str, ...]:
+        """Say what could not be opened, once, however many facts it holds."""
+        return tuple(
+            f"{key.removesuffix('.')} on {self.where}: {found}"
+            for (key, _), found in self.opened.items()
+            if isinstance(found, Unreadable)
+        )
+
+    def fact(self, name: str, key: str, raw: Any, convert: Convert | None) -> Fact | None:
+        """Make a fact of a value, None if the value says nothing."""
+        if raw is None:
+            return Fact(name=name, state=State.NULL, parts=((key, None),), where=self.where)
+        if type(raw) is str and is_hidden(raw):
+            return None
+        try:
+            value = raw if convert is None else convert(raw)
+        except Unreadable as error:
+            return self.unreadable(name, key, raw, str(error))
+        except Exception as error:  # noqa: BLE001 - a house style's own function, on a value that it did not expect
+            return self.unreadable(name, key, raw, f"{type(error).__name__}: {error}")
+        if value is None:
+            return None
+        return Fact(name=name, value=value, state=PRESENT, parts=((key, shown(raw)),), where=self.where)
+
+    def unreadable(self, name: str, key: str, raw: Any, note: str) -> Fact:
+        """Make a fact of what cannot be read."""
+        return Fact(name=name, state=State.UNREADABLE, parts=((key, shown(raw)),), where=self.where, note=note)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place(ABC):
+    """A place in which a fact may stand.
+
+    Attributes:
+        keys: The attributes that it looks at.
+        prefix: The prefix of the flattened list that it looks at instead.
+    """
+
+    keys: tuple[str, ...] = ()
+    prefix: str | None = None
+
+    @abstractmethod
+    def find(self, name: str, sheet: Sheet, convert: Convert | None) -> Fact | None:
+        """Read the fact of that name; None if nothing is said here.
+
+        Args:
+            name: The fact.
+            sheet: The span.
+            convert: How the vocabulary reads that fact, where the place has no conversion of its own.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attribute(Place):
+    """One attribute."""
+
+    convert: Convert | None = None
+
+    def find(self, name: str, sheet: Sheet, convert: Convert | None) -> Fact | None:
+        """Read the attribute."""
+        key = self.keys[0]
+        return sheet.fact(name, key, sheet.attributes[key], self.convert or convert)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field(Place):
+    """A field inside the JSON of an attribute, the first that is there of several names.
+
+    Attributes:
+        paths: How reports name the field, and the steps to it; one for each name.
+        convert: As in `attribute`.
+    """
+
+    paths: tuple[tuple[str, tuple[str, ...]], ...]
+    convert: Convert | None = None
+
+    def find(self, name: str, sheet: Sheet, convert: Convert | None) -> Fact | None:
+        """Read the field."""
+        key = self.keys[0]
+        raw = sheet.attributes[key]
+        value = sheet.open(key, json_value, raw)
+        if isinstance(value, Unreadable):
+            return sheet.unreadable(name, key, raw, str(value))
+        for label, path in self.paths:
+            inner = _follow(value, path)
+            if inner is not _NOTHING:
+                return sheet.fact(name, label, inner, self.convert or convert)
+        return None
+
+
+def _follow(value: Any, path: tuple[str, ...]) -> Any:
+    for step in path:
+        if type(value) is not dict and not isinstance(value, Mapping):
+            return _NOTHING
+        value = value.get(step, _NOTHING)
+    return value
+
+
+_NOTHING = object()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sum(Place):
+    """Several attributes that only together are the fact; those that are not there count nothing."""
+
+    def find(self, name: str, sheet: Sheet, convert: Convert | None) -> Fact | None:
+        """Read the attributes and add them."""
+        facts = [Attribute(keys=(key,)).find(name, sheet, convert) for key in self.keys if key in sheet.attributes]
+        there = [fact for fact in facts if fact is not None]
+        bad = next((fact for fact in there if fact.state is State.UNREADABLE), None)
+        present = [fact for fact in there if fact.state is PRESENT]
+        if bad is not None or not present:
+            return bad or next(iter(there), None)
+        return Fact(
+            name=name,
+            value=sum(fact.value for fact in present),
+            state=PRESENT,
+            parts=tuple(part for fact in present for part in fact.parts),
+            where=sheet.where,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part(Place):
+    """What one fact takes from something that several facts are taken from.
+
+    Attributes:
+        reader: Opens the attribute, or the flattened list; once a reading.
+        take: Takes the fact from it, None if it is not there.
+        label: How reports name the place.
+    """
+
+    reader: Convert
+    take: Callable[[Any], Any]
+    label: str
+
+    def find(self, name: str, sheet: Sheet, convert: Convert | None) -> Fact | None:  # noqa: ARG002
+        """Open it, and take the fact."""
+        key = self.prefix or self.keys[0]
+        raw = sheet.flat.get(key) if self.prefix else sheet.attributes[key]
+        opened = sheet.open(key, self.reader, raw)
+        if opened is None:
+            return None
+        if isinstance(opened, Unreadable):
+            return sheet.unreadable(name, self.label if self.prefix else key, raw, str(opened))
+        value = self.take(opened)
+        if value is None:
+            return None
+        return Fact(name=name, value=value, state=PRESENT, parts=((self.label, value),), where=sheet.where)
+
+
+def attribute(key: str, convert: Convert | None = None) -> Place:
+    """Make a place of one attribute.
+
+    Args:
+        key: The attribute.
+        convert: Turns its value into the fact's; None if it says nothing. What it cannot convert (it raises) is
+            unreadable. Default: as the vocabulary reads that fact.
+    """
+    return Attribute(keys=(key,), convert=convert)
+
+
+def inside(key: str, *names: str, convert: Convert | None = None) -> Place:
+    """Make a place of a field inside the JSON of an attribute.
+
+    Args:
+        key: The attribute.
+        names: Names of the field, the first that is there counts; `usage.cost` is a field of a field. Without names
+            it is the whole value that is converted.
+        convert: As in `attribute`.
+    """
+    paths = tuple((f"{key}[{name}]", tuple(name.split("."))) for name in names)
+    return Field(keys=(key,), paths=paths or ((key, ()),), convert=convert)
+
+
+def added(*keys: str) -> Place:
+    """Make a place of several attributes whose sum is the fact, as of input tokens that are counted apart."""
+    return Sum(keys=keys)

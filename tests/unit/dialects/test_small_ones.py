@@ -1,0 +1,221 @@
+"""Spans of OpenLLMetry 0.62, logfire 5, the Anthropic SDK 2 and hand-written wrappers, as measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.model import Reading
+
+Reader = Callable[..., Reading]
+Values = Callable[[Reading], dict[str, Any]]
+
+PARIS = {"id": "call_1", "name": "weather", "arguments": {"city": "Paris"}}
+
+ANTHROPIC_USAGE = {
+    "input_tokens": 10,
+    "cache_creation_input_tokens": 20,
+    "cache_read_input_tokens": 30,
+    "output_tokens": 5,
+}
+
+MEASURED = [
+    pytest.param(
+        "opentelemetry.instrumentation.openai.v1",
+        {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.request.model": "gpt-4o",
+            "gen_ai.is_streaming": False,
+            "gen_ai.response.finish_reasons": ("tool_call",),
+            "gen_ai.usage.total_tokens": 150,
+            "gen_ai.usage.input_tokens": 100,
+            "gen_ai.usage.cache_read.input_tokens": 40,
+            "gen_ai.usage.reasoning_tokens": 20,
+        },
+        "openllmetry",
+        {
+            "request_model": "gpt-4o",
+            "streaming": False,
+            "finish_reasons": ["tool_call"],
+            "input_tokens": 100,
+            "total_tokens": 150,
+            "cache_read_tokens": 40,
+            "reasoning_tokens": 20,
+        },
+        id="openllmetry",
+    ),
+    pytest.param(
+        "opentelemetry.instrumentation.groq",
+        {
+            "llm.request.type": "chat",
+            "llm.is_streaming": True,
+            "gen_ai.request.model": "llama",
+            "llm.usage.total_tokens": 20,
+            "gen_ai.usage.prompt_tokens": 12,
+            "gen_ai.usage.completion_tokens": 8,
+            "gen_ai.usage.cache_creation_input_tokens": 2,
+            "gen_ai.usage.cache_read_input_tokens": 3,
+            "llm.chat.stop_sequences": ("END",),
+            "llm.headers": "None",
+            "gen_ai.completion.0.role": "assistant",
+            "gen_ai.completion.0.content": "hm",
+            "gen_ai.completion.0.finish_reason": "stop",
+            "gen_ai.completion.1.finish_reason": "tool_calls",
+            "gen_ai.completion.1.tool_calls.0.id": "call_1",
+            "gen_ai.completion.1.tool_calls.0.name": "weather",
+            "gen_ai.completion.1.tool_calls.0.arguments": '{"city": "Paris"}',
+        },
+        "openllmetry",
+        {
+            "request_model": "llama",
+            "streaming": True,
+            "stop": ["END"],
+            "finish_reasons": ["stop", "tool_calls"],
+            "output_texts": ["hm", None],
+            "tool_calls": [PARIS],
+            "input_tokens": 12,
+            "output_tokens": 8,
+            "total_tokens": 20,
+            "cache_read_tokens": 3,
+            "cache_write_tokens": 2,
+        },
+        id="openllmetry of old",
+    ),
+    pytest.param(
+        "com.anthropic.sdk.python",
+        {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.request.model": "claude-sonnet-4-5",
+            "gen_ai.usage.input_tokens": 60,
+            "anthropic.request.id": "req_1",
+            "anthropic.message.stop_reason": "end_turn",
+            "gen_ai.usage.cache_write.input_tokens": 20,
+        },
+        "anthropic-native",
+        {
+            "finish_reason": "end_turn",
+            "request_id": "req_1",
+            "request_model": "claude-sonnet-4-5",
+            "input_tokens": 60,
+            "cache_write_tokens": 20,
+        },
+        id="anthropic",
+    ),
+    pytest.param(
+        "chat-api.llm",
+        {
+            "gen_ai.system": "anthropic",
+            "gen_ai.request.model": "claude-haiku-4-5",
+            "gen_ai.request.max_tokens": 1024,
+            "gen_ai.response.stop_reason": "tool_use",
+            "gen_ai.response.tool_calls.count": 2,
+            "gen_ai.response.tool_calls.names": ("weather", "weather"),
+            "gen_ai.usage.input_tokens": 60,
+            "gen_ai.latency_ms": 412.0,
+        },
+        "hand-written",
+        {
+            "finish_reason": "tool_use",
+            "tool_call_count": 2,
+            "tool_call_names": ["weather", "weather"],
+            "request_model": "claude-haiku-4-5",
+            "max_tokens": 1024,
+            "input_tokens": 60,
+        },
+        id="hand-written",
+    ),
+    pytest.param(
+        "logfire.openai",
+        {
+            "request_data": '{"model":"gpt-4o","stream":false}',
+            "gen_ai.operation.name": "chat",
+            "gen_ai.request.stop_sequences": '["END"]',
+            "gen_ai.response.finish_reasons": '["stop"]',
+            "gen_ai.usage.raw": '{"completion_tokens":50,"prompt_tokens":100,"total_tokens":150,'
+            '"completion_tokens_details":{"reasoning_tokens":20},"prompt_tokens_details":{"cached_tokens":40}}',
+        },
+        "logfire",
+        {
+            "request_model": "gpt-4o",
+            "streaming": False,
+            "stop": ["END"],
+            "finish_reasons": ["stop"],
+            "input_tokens": 100,
+            "output_tokens": 50,
+            "total_tokens": 150,
+            "cache_read_tokens": 40,
+            "reasoning_tokens": 20,
+        },
+        id="logfire, openai",
+    ),
+    pytest.param(
+        "logfire.anthropic",
+        {
+            "request_data": '{"max_tokens":1024,"model":"claude-sonnet-4-5","top_k":5}',
+            "gen_ai.operation.name": "chat",
+            "response_data": json.dumps(
+                {
+                    "message": {
+                        "role": "assistant",
+                        "content": "hm",
+                        "tool_calls": [
+                            {"id": "call_1", "function": {"name": "weather", "arguments": '{"input":{"city":"Paris"}}'}}
+                        ],
+                    },
+                    "usage": ANTHROPIC_USAGE,
+                }
+            ),
+        },
+        "logfire",
+        {
+            "request_model": "claude-sonnet-4-5",
+            "max_tokens": 1024,
+            "top_k": 5,
+            "output_texts": ["hm"],
+            "tool_calls": [PARIS],
+            "input_tokens": 60,
+            "output_tokens": 5,
+            "cache_read_tokens": 30,
+            "cache_write_tokens": 20,
+        },
+        id="logfire, anthropic",
+    ),
+]
+
+
+@pytest.mark.parametrize(("scope", "attributes", "source", "expected"), MEASURED)
+def test_measured(
+    read: Reader, said: Values, scope: str, attributes: dict[str, Any], source: str, expected: dict[str, Any]
+) -> None:
+    """A measured span is read whole, and nothing else is read from it."""
+    reading = read(attributes, scope=scope)
+    assert (reading.source, said(reading), reading.others, reading.problems) == (source, expected, (), ())
+
+
+def test_every_count_of_one_span(read: Reader, said: Values, again: Values) -> None:
+    """What logfire copies from the usage is read beside the usage itself, Anthropic's counted together."""
+    reading = read(
+        {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.usage.input_tokens": 10,
+            "gen_ai.usage.raw": json.dumps(ANTHROPIC_USAGE),
+            "response_data": json.dumps({"usage": ANTHROPIC_USAGE}),
+        },
+        scope="logfire.anthropic",
+    )
+    assert said(reading)["input_tokens"] == 10
+    assert [(fact.keys, fact.value) for fact in reading.others if fact.name == "input_tokens"] == [
+        ("gen_ai.usage.raw", 60),
+        ("response_data[usage]", 60),
+    ]
+    assert again(reading)["response_data[usage.cache_read_input_tokens]"] == 30
+
+
+def test_a_completion_that_cannot_be_read(read: Reader) -> None:
+    """A flattened list that is written wrongly says so, once."""
+    reading = read({"llm.request.type": "chat", "gen_ai.completion.0.finish_reason": 3})
+    assert reading.fact("finish_reasons").keys == "gen_ai.completion.*.finish_reason"
+    assert reading.problems == ("gen_ai.completion on span 'chat': a finish reason is no text",)
