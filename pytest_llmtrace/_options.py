@@ -25,7 +25,17 @@ _MARKER_HELP: Final = (
     "llmtrace(cassette=, gateway=, ignore={id: reason}, allow_unused=reason, allow_hosts=, verify='error'): "
     "replay, capture and verify the LLM calls of this test"
 )
-_ARGUMENTS: Final = ("allow_hosts", "allow_unused", "cassette", "gateway", "ignore", "timing", "verify")
+_ARGUMENTS: Final = (
+    "allow_hosts",
+    "allow_unused",
+    "budget",
+    "cassette",
+    "gateway",
+    "ignore",
+    "timing",
+    "tool_repeats",
+    "verify",
+)
 _MODES: Final = ("none", "once", "new", "all")
 _PLANNED: Final = {"conventions": "conventions="}
 
@@ -127,6 +137,8 @@ def settings_for(
         record=_record(item.config),
         recorded=recorded_by(item.config),
         instrument=tuple(_value(item.config, "llmtrace_instrument").split()),
+        budget=marked.get("budget", {}),
+        tool_repeats=marked.get("tool_repeats", 3),
     )
 
 
@@ -170,8 +182,16 @@ def _check_value(name: str, value: Any) -> None:
         raise UsageError(f"timing={value!r} is not built yet; there is timing='instant'")
     if name == "ignore":
         _check_waivers(value)
+    if name in {"budget", "tool_repeats"}:
+        _check_limit(name, value)
     if name == "allow_unused" and not (isinstance(value, str) and value.strip()):
         raise UsageError("allow_unused= wants a reason in words")
+
+
+def _check_limit(name: str, value: Any) -> None:
+    from pytest_llmtrace.checks import refuse_limits
+
+    refuse_limits(**{name: value})
 
 
 def _check_waivers(value: Any) -> None:

@@ -10,25 +10,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pytest_llmtrace import capture, checks, dialects, intercept, ownership, report, wire
+from pytest_llmtrace import capture, checks, dialects, intercept, ownership, report
 from pytest_llmtrace._desk import Desk
 from pytest_llmtrace._recordings import Recordings, RecordMode
 from pytest_llmtrace._selection import Predicate, exactly_one, select
 from pytest_llmtrace.errors import VerificationError
-from pytest_llmtrace.model import (
-    Cassette,
-    Exchange,
-    Finding,
-    LogRecord,
-    MetricPoint,
-    Settings,
-    Severity,
-    SpanKey,
-    SpanRecord,
-)
-from pytest_llmtrace.pairing import pair
+from pytest_llmtrace.model import Cassette, Finding, LogRecord, MetricPoint, Settings, Severity, SpanKey, SpanRecord
+from pytest_llmtrace.pairing import match, pair
 from pytest_llmtrace.tree import SpanTree
-from pytest_llmtrace.views import ExchangeView, SpanView
+from pytest_llmtrace.views import ExchangeView, SpanView, exchange_views
 
 if TYPE_CHECKING:
     from pytest_llmtrace.record import Written
@@ -50,6 +40,8 @@ class LLMTrace:
         verify: `error` raises on findings when the block ends, `warn` prints them, False does not verify.
         record: Reach the network and record what it says, when the block ends without an error: `once` if there is no
             such cassette, `new` what it lacks, `all` everything anew. `none` replays, as does not to say it.
+        budget: What the block may use at most: `tokens`, `cost` (in USD), `calls`.
+        tool_repeats: From how many calls of one tool with the same arguments on there is a finding; 3 if not said.
         settings: All of the above and more, as the pytest plugin has read them; other arguments win.
 
     Raises:
@@ -68,6 +60,8 @@ class LLMTrace:
         allow_hosts: Sequence[str] = (),
         verify: Literal["error", "warn", False] | None = None,
         record: RecordMode | None = None,
+        budget: Mapping[str, float] | None = None,
+        tool_repeats: int | None = None,
         settings: Settings | None = None,
     ) -> None:
         base = settings or Settings(cassette_dirs=(Path.cwd() / "cassettes", Path.cwd()))
@@ -80,8 +74,11 @@ class LLMTrace:
             allow_hosts=(*base.allow_hosts, *allow_hosts),
             verify=base.verify if verify is None else verify,
             record=base.record if record is None else record,
+            budget={**base.budget, **(budget or {})},
+            tool_repeats=base.tool_repeats if tool_repeats is None else tool_repeats,
         )
         checks.refuse_unknown(self.settings.ignore)
+        checks.refuse_limits(self.settings.budget, self.settings.tool_repeats)
         self._owner = ownership.Owner(self.settings.label)
         self._desk = Desk(self.settings)
         self._exit = ExitStack()
@@ -212,9 +209,7 @@ class LLMTrace:
     def exchanges(self) -> tuple[ExchangeView, ...]:
         """Return the requests of this trace and what came back, in the order of the requests."""
         exchanges = self._ledger.exchanges()
-        calls = pair(exchanges, self._book.spans())
-        spans = {exchange.index: call.spans for call in calls for exchange in call.exchanges}
-        return tuple(self._exchange_view(exchange, spans.get(exchange.index, ())) for exchange in exchanges)
+        return exchange_views(exchanges, pair(exchanges, self._book.spans()))
 
     def replay(self, cassette: str | Cassette) -> AbstractContextManager[object]:
         """Let a cassette answer for the length of a `with` block.
@@ -338,7 +333,7 @@ class LLMTrace:
         `remark` is the report on findings that do not fail the test, which nobody would print otherwise.
         """
         evidence, verdict = self._judged or self.judge(complete=False)
-        silent = verdict.findings and self.settings.verify and not self.fails(verdict)
+        silent = self.settings.verify and verdict.worth_saying and not self.fails(verdict)
         remark = self.report() if silent else ""
         return {**report.account(evidence, verdict), "remark": remark}
 
@@ -349,7 +344,7 @@ class LLMTrace:
     def _settle(self) -> None:
         __tracebackhide__ = True
         self.verify()
-        if self._judged and self._judged[1].findings:
+        if self._judged and self._judged[1].worth_saying:
             print(self.report(), file=sys.stderr)  # Outside pytest there is nowhere else to say it.
 
     def _note_current(self, before: SpanKey | None) -> None:
@@ -361,17 +356,21 @@ class LLMTrace:
         self._book.collect()
         self._note_current(self._before)
         exchanges, spans = self._ledger.exchanges(), self._book.spans()
-        calls = pair(exchanges, spans)
+        paired = match(exchanges, spans)
+        calls = paired.calls
         return checks.Evidence(
             exchanges=exchanges,
             spans=spans,
             calls=calls,
+            strays=paired.strays,
             held=self._held,
             blocked=self._ledger.blocked(),
             leftovers=() if self.settings.allow_unused else self._desk.leftovers(exchanges),
             current=tuple(span for span in spans if span.key in self._current),
             absence=self._book.absence(exchange.ambient for exchange in exchanges) if calls and not spans else None,
             causes=capture.find_for_calls(calls) if spans else {},
+            budget=self.settings.budget,
+            tool_repeats=self.settings.tool_repeats,
         )
 
     def _held_open(self) -> tuple[SpanRecord, ...]:
@@ -387,10 +386,6 @@ class LLMTrace:
 
     def _llm_views(self) -> tuple[SpanView, ...]:
         return tuple(view for view in self._views() if view.call is not None)
-
-    def _exchange_view(self, exchange: Exchange, spans: Sequence[SpanRecord]) -> ExchangeView:
-        views = tuple(SpanView(record=span, reader=dialects.read) for span in spans)
-        return ExchangeView(record=exchange, reader=wire.read, spans=views)
 
     def _hint(self) -> str:
         if self._book.spans():

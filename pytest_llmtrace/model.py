@@ -7,9 +7,20 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, Protocol
 
 from pytest_llmtrace.reading import Fact, Reading, State
+from pytest_llmtrace.telemetry import (
+    Absence,
+    Ambient,
+    LogRecord,
+    MetricPoint,
+    SpanEvent,
+    SpanKey,
+    SpanLink,
+    SpanRecord,
+    Worker,
+)
 
 __all__ = [
     "Absence",
@@ -26,6 +37,7 @@ __all__ = [
     "LogRecord",
     "MetricPoint",
     "Outcome",
+    "Pairing",
     "Reading",
     "Recording",
     "Request",
@@ -37,7 +49,9 @@ __all__ = [
     "SpanLink",
     "SpanRecord",
     "State",
+    "Stray",
     "StreamEnd",
+    "Worker",
 ]
 
 Headers = tuple[tuple[str, str], ...]
@@ -135,114 +149,6 @@ class Cassette:
     origin: Mapping[str, Any] = field(default_factory=dict)
 
 
-# --- Telemetry -------------------------------------------------------------------------------------------------------
-
-
-class SpanKey(NamedTuple):
-    """A span's identity. Spans are never keyed by name."""
-
-    trace_id: int
-    span_id: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SpanEvent:
-    """An event on a span; the time in nanoseconds since the epoch."""
-
-    name: str
-    time_ns: int
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SpanLink:
-    """A link from a span to another."""
-
-    key: SpanKey
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SpanRecord:
-    """A span as it stood when it was read; times in nanoseconds since the epoch.
-
-    `started` and `ended` are ticks (see `clock.tick`); `ended` and `end_ns` are None while the span is open.
-    """
-
-    key: SpanKey
-    parent: SpanKey | None = None
-    name: str
-    kind: str = "INTERNAL"
-    scope: str = ""
-    scope_version: str | None = None
-    status: str = "UNSET"
-    status_description: str | None = None
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    events: tuple[SpanEvent, ...] = ()
-    links: tuple[SpanLink, ...] = ()
-    resource: Mapping[str, Any] = field(default_factory=dict)
-    start_ns: int = 0
-    end_ns: int | None = None
-    started: int = 0
-    ended: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LogRecord:
-    """A log record (or event) that went through an SDK logger provider; the time in nanoseconds since the epoch."""
-
-    scope: str
-    body: Any = None
-    event_name: str | None = None
-    severity: str | None = None
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    resource: Mapping[str, Any] = field(default_factory=dict)
-    span: SpanKey | None = None
-    time_ns: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MetricPoint:
-    """One data point of a metric, as the difference that the test made.
-
-    `value` is the sum or gauge value, for a histogram the sum of its measurements; `count` is how many there were
-    (None for what is no histogram).
-    """
-
-    scope: str
-    name: str
-    unit: str = ""
-    kind: str = "sum"
-    value: float | int = 0
-    count: int | None = None
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    resource: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Ambient:
-    """What was current when a request passed.
-
-    Attributes:
-        span: The current span, or None when there was none.
-        recording: Whether that span records (False: sampled out, no-op or foreign).
-        suppressed: Whether the context suppresses instrumentation.
-    """
-
-    span: SpanKey | None = None
-    recording: bool = False
-    suppressed: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Absence:
-    """Why no span was captured: the cause's name, a sentence, and what to do."""
-
-    cause: str
-    why: str
-    next: str
-
-
 # --- Exchanges -------------------------------------------------------------------------------------------------------
 
 
@@ -302,10 +208,46 @@ class Exchange:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Call:
-    """One logical LLM call: the exchanges that it took (retries included) and its spans, one a scope."""
+    """One logical LLM call: the exchanges that it took (retries included) and its spans, one a scope.
+
+    Attributes:
+        exchanges: Its attempts, in the order of their requests. A span that covers several calls is a span of the one
+            that it tells of.
+        spans: The innermost first.
+        truths: What the bytes of each exchange say, in the same order.
+        readings: What each span says, in the same order.
+    """
 
     exchanges: tuple[Exchange, ...]
     spans: tuple[SpanRecord, ...]
+    truths: tuple[Reading, ...] = ()
+    readings: tuple[Reading, ...] = ()
+
+    @property
+    def truth(self) -> Reading:
+        """What the bytes say of the attempt that counts, the last."""
+        return self.truths[-1]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stray:
+    """An LLM span that tells of no exchange, and what it says.
+
+    Attributes:
+        covers: Whether calls were made inside of it that have spans of their own, as inside an agent's span.
+    """
+
+    span: SpanRecord
+    reading: Reading
+    covers: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pairing:
+    """The LLM calls of a trace, and the LLM spans that belong to none of them."""
+
+    calls: tuple[Call, ...]
+    strays: tuple[Stray, ...] = ()
 
 
 class Severity(StrEnum):
@@ -357,6 +299,8 @@ class Settings:
         record: `none` replays; `once` records where there is no cassette, `new` what it lacks, `all` everything anew.
             None where nobody was asked, as outside pytest.
         recorded: Files that this run has recorded already; they are added to.
+        budget: What the test may use at most: `tokens`, `cost` (in USD), `calls`.
+        tool_repeats: From how many calls of one tool with the same arguments on there is a finding.
     """
 
     label: str = "this block"
@@ -375,3 +319,5 @@ class Settings:
     instrument: tuple[str, ...] = ()
     record: Literal["none", "once", "new", "all"] | None = None
     recorded: AbstractSet[Path] = frozenset()
+    budget: Mapping[str, float] = field(default_factory=dict)
+    tool_repeats: int = 3

@@ -3,20 +3,25 @@
 Spans and requests come from threads, tasks and pools, and a late one must go to the test that caused it, not to the
 one that happens to run. The rule, in this order: the context variable (tasks copy it), the owner of the thread (who
 started it), the active test.
+
+With the owner travels the cause: whatever was noted where a thread, or a work item of a pool, was started.
 """
 
 from __future__ import annotations
 
 import functools
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["Owner", "active", "belonging_to", "carry_over_threads", "current"]
+from pytest_llmtrace.telemetry import SpanKey, Worker
+
+__all__ = ["Owner", "active", "belonging_to", "carry_over_threads", "cause", "current", "note_causes", "worker"]
 
 
 class Owner:
@@ -29,18 +34,49 @@ class Owner:
         return f"Owner({self.label!r})"
 
 
+class _Origin(NamedTuple):
+    """Who started a thread or a work item, and what was the current span there."""
+
+    owner: Owner
+    cause: SpanKey | None
+
+
 _in_context: ContextVar[Owner | None] = ContextVar("llmtrace_owner", default=None)
-_of_thread: weakref.WeakKeyDictionary[threading.Thread, Owner] = weakref.WeakKeyDictionary()
+_of_item: ContextVar[_Origin | None] = ContextVar("llmtrace_work_item", default=None)
+_of_thread: weakref.WeakKeyDictionary[threading.Thread, _Origin] = weakref.WeakKeyDictionary()
 _active: list[Owner] = []
 _patched = threading.Lock()
+_current_span: Callable[[], SpanKey | None] | None = None
 
 
 def current() -> Owner | None:
     """Return the owner of the running code, None if there is none and no test is active."""
-    owner = _in_context.get() or _of_thread.get(threading.current_thread())
+    owner = _inherited()
     if owner is not None:
         return owner
     return _active[-1] if _active else None
+
+
+def cause() -> SpanKey | None:
+    """Return the span that was current where the running thread, or its work item, was started; None if none was."""
+    origin = _of_item.get() or _of_thread.get(threading.current_thread())
+    return origin.cause if origin else None
+
+
+def worker() -> Worker:
+    """Name the running thread, and the asyncio task if there is one."""
+    asyncio = sys.modules.get("asyncio")
+    try:
+        task = asyncio.current_task() if asyncio else None
+    except RuntimeError:  # No loop is running in this thread.
+        task = None
+    return Worker(threading.get_ident(), None if task is None else id(task))
+
+
+def note_causes(current_span: Callable[[], SpanKey | None]) -> None:
+    """Say how to learn which span is current where a thread or a work item is started."""
+    global _current_span  # noqa: PLW0603
+    _current_span = current_span
 
 
 @contextmanager
@@ -73,12 +109,24 @@ def carry_over_threads() -> None:
     ThreadPoolExecutor.submit = _carrying_owner(ThreadPoolExecutor.submit)  # type: ignore[method-assign]
 
 
+def _inherited() -> Owner | None:
+    owner = _in_context.get()
+    if owner is None and (origin := _of_thread.get(threading.current_thread())) is not None:
+        return origin.owner
+    return owner
+
+
+def _origin() -> _Origin | None:
+    owner = _inherited()
+    return None if owner is None else _Origin(owner, _current_span() if _current_span else None)
+
+
 def _noting_owner(start: Callable[[threading.Thread], None]) -> Callable[[threading.Thread], None]:
     @functools.wraps(start)
     def start_with_owner(self: threading.Thread) -> None:
-        owner = _in_context.get() or _of_thread.get(threading.current_thread())
-        if owner is not None:
-            _of_thread[self] = owner
+        origin = _origin()
+        if origin is not None:
+            _of_thread[self] = origin
         start(self)
 
     return start_with_owner
@@ -89,15 +137,24 @@ def _carrying_owner(submit: Callable[..., Future[Any]]) -> Callable[..., Future[
     def submit_with_owner(
         self: ThreadPoolExecutor, fn: Callable[..., Any], /, *args: Any, **kwargs: Any
     ) -> Future[Any]:
-        owner = _in_context.get() or _of_thread.get(threading.current_thread())
-        if owner is None:
+        origin = _origin()
+        if origin is None:
             return submit(self, fn, *args, **kwargs)
 
         @functools.wraps(fn)
         def run(*args: Any, **kwargs: Any) -> Any:
-            with belonging_to(owner):
+            with belonging_to(origin.owner), _working_on(origin):
                 return fn(*args, **kwargs)
 
         return submit(self, run, *args, **kwargs)
 
     return submit_with_owner
+
+
+@contextmanager
+def _working_on(origin: _Origin) -> Iterator[None]:
+    token = _of_item.set(origin)
+    try:
+        yield
+    finally:
+        _of_item.reset(token)

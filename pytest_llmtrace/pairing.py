@@ -1,18 +1,23 @@
 """Exchanges + spans -> calls: which spans tell of which exchanges.
 
-The span that is current when a request passes, and its ancestors, are the best witnesses there are. Time and facts
-are asked only where no LLM span was current, as with instrumentations that do not activate the spans of streams.
+The span that is current when a request passes, and its ancestors, are the best witnesses there are. Ids, workers and
+times are asked only where an instrumentation did not make its span current, as some do not with streams.
+
+Everything here is done in n log n: a load test has ten thousand calls.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from pytest_llmtrace import dialects, wire
-from pytest_llmtrace.model import Call, Exchange, SpanKey, SpanRecord
+from pytest_llmtrace._matching import Matching, fits
+from pytest_llmtrace.model import Call, Exchange, Pairing, Reading, SpanKey, SpanRecord, Stray
+from pytest_llmtrace.tree import Ancestry
 
-__all__ = ["pair"]
+__all__ = ["match", "pair"]
 
 
 def pair(exchanges: Iterable[Exchange], spans: Iterable[SpanRecord]) -> tuple[Call, ...]:
@@ -25,91 +30,177 @@ def pair(exchanges: Iterable[Exchange], spans: Iterable[SpanRecord]) -> tuple[Ca
     Returns:
         One call for each logical call, retries grouped, each with one span a scope (none if nobody reported it).
     """
-    attempts = sorted(_attempts(filter(wire.is_llm_call, exchanges)), key=lambda group: group[0].index)
-    by_key = {span.key: span for span in spans}
-    llm = {key: span for key, span in by_key.items() if dialects.is_llm(span)}
-    found = [_by_context(group, by_key, llm) for group in attempts]
-    taken = {span.key for group in found for span in group}
-    free = [span for key, span in llm.items() if key not in taken]
-    return tuple(
-        Call(exchanges=tuple(group), spans=tuple(known or _by_time(group, free)))
-        for group, known in zip(attempts, found, strict=True)
+    return match(exchanges, spans).calls
+
+
+def match(exchanges: Iterable[Exchange], spans: Iterable[SpanRecord]) -> Pairing:
+    """Pair as `pair` does, and return also the LLM spans that belong to no call."""
+    spans = tuple(spans)
+    readings = {span.key: reading for span in spans if (reading := dialects.read(span)) is not None}
+    ancestry = Ancestry(spans, lambda span: span.key in readings)
+    read = ((exchange, truth) for exchange in exchanges if (truth := wire.read(exchange)) is not None)
+    drafts = sorted(_attempts(read, ancestry), key=lambda draft: draft.first.index)
+    covering = _claim(drafts, readings)
+    taken = {span.key for draft in drafts for span in draft.by_scope.values()}
+    free = [span for span in spans if span.key in readings and span.key not in taken and span.key not in covering]
+    _find(drafts, free, readings)
+    taken = {span.key for draft in drafts for span in draft.by_scope.values()}
+    around = {outer.key for draft in drafts for outer in _around(draft, ancestry)}
+    return Pairing(
+        calls=tuple(draft.call(readings) for draft in drafts),
+        strays=tuple(
+            Stray(span=span, reading=readings[span.key], covers=span.key in around)
+            for span in spans
+            if span.key in readings and span.key not in taken
+        ),
     )
 
 
-def _attempts(exchanges: Iterable[Exchange]) -> Iterator[list[Exchange]]:
-    """Group the attempts of one logical call: same request, same span, one after the other."""
-    groups: dict[object, list[Exchange]] = {}
-    for exchange in exchanges:
-        same = (exchange.ambient.span, exchange.request.url, exchange.request.body)
-        group = groups.get(same)
-        if group is not None and _is_retry(exchange, group[-1]):
-            group.append(exchange)
+def _around(draft: _Draft, ancestry: Ancestry) -> Iterator[SpanRecord]:
+    """Yield the nearest LLM spans of each scope around a call's request, and around its spans."""
+    for key in (draft.first.ambient.span, *(span.parent for span in draft.by_scope.values())):
+        yield from ancestry.around(key).values()
+
+
+@dataclass(kw_only=True, slots=True)
+class _Draft:
+    """A call in the making."""
+
+    exchanges: list[Exchange]
+    truths: list[Reading]
+    by_scope: dict[str, SpanRecord] = field(default_factory=dict)
+
+    @property
+    def first(self) -> Exchange:
+        return self.exchanges[0]
+
+    def call(self, readings: dict[SpanKey, Reading]) -> Call:
+        spans = tuple(self.by_scope.values())
+        return Call(
+            exchanges=tuple(self.exchanges),
+            spans=spans,
+            truths=tuple(self.truths),
+            readings=tuple(readings[span.key] for span in spans),
+        )
+
+
+# --- attempts --------------------------------------------------------------------------------------------------------
+
+
+def _attempts(read: Iterable[tuple[Exchange, Reading]], ancestry: Ancestry) -> Iterator[_Draft]:
+    """Group the attempts of one logical call, one after the other.
+
+    What is tried again inside one LLM span is its next attempt, whatever has been changed to make it succeed (a
+    fallback to another model); without such a span only the same request is.
+    """
+    open_: dict[object, _Draft] = {}
+    for exchange, truth in read:
+        around = _open_around(exchange, ancestry)
+        inner = next(iter(around.values()), None)
+        same = (inner.key, truth.api) if inner else (exchange.ambient.span, exchange.request.url, exchange.request.body)
+        draft = open_.get(same)
+        if draft is not None and _is_retry(exchange, draft, spanned=inner is not None):
+            draft.exchanges.append(exchange)
+            draft.truths.append(truth)
             continue
-        if group is not None:
-            yield group
-        groups[same] = [exchange]
-    yield from groups.values()
+        if draft is not None:
+            yield draft
+        open_[same] = _Draft(exchanges=[exchange], truths=[truth], by_scope=around)
+    yield from open_.values()
 
 
-def _is_retry(exchange: Exchange, before: Exchange) -> bool:
+def _open_around(exchange: Exchange, ancestry: Ancestry) -> dict[str, SpanRecord]:
+    """Return the innermost LLM span of each scope around a request. One that had ended by then tells of another."""
+    around = ancestry.around(exchange.ambient.span)
+    return {scope: span for scope, span in around.items() if span.ended is None or span.ended >= exchange.started}
+
+
+def _is_retry(exchange: Exchange, draft: _Draft, *, spanned: bool) -> bool:
     """Tell whether an exchange tries again what another has tried, and failed at.
 
     The SDKs count their retries in a header; whoever sends none is known by the failure before.
     """
+    before, truth = draft.exchanges[-1], draft.truths[-1]
     over = before.ended is not None and before.ended < exchange.started
-    return over and _failed(before) and _retry_count(exchange) != "0"
+    return over and _failed(before, truth) and (spanned or _retry_count(exchange) != "0")
 
 
 def _retry_count(exchange: Exchange) -> str | None:
     return next((value for name, value in exchange.request.headers if name.lower() == "x-stainless-retry-count"), None)
 
 
-def _failed(exchange: Exchange) -> bool:
+def _failed(exchange: Exchange, truth: Reading) -> bool:
     if exchange.response is None or exchange.failure is not None:
         return True
-    return exchange.response.status >= HTTPStatus.BAD_REQUEST
+    return exchange.response.status >= HTTPStatus.BAD_REQUEST or truth.error is not None
 
 
-def _by_context(
-    attempts: list[Exchange], by_key: Mapping[SpanKey, SpanRecord], llm: Mapping[SpanKey, SpanRecord]
-) -> list[SpanRecord]:
-    """Return the innermost LLM span of each scope among the current span and its ancestors."""
-    by_scope: dict[str, SpanRecord] = {}
-    for span in _lineage(attempts[0].ambient.span, by_key):
-        if span.key in llm:
-            by_scope.setdefault(span.scope, span)
-    return list(by_scope.values())
+# --- spans that were current -----------------------------------------------------------------------------------------
 
 
-def _lineage(key: SpanKey | None, by_key: Mapping[SpanKey, SpanRecord]) -> Iterator[SpanRecord]:
-    seen: set[SpanKey] = set()
-    while key is not None and key in by_key and key not in seen:
-        seen.add(key)
-        yield by_key[key]
-        key = by_key[key].parent
+def _claim(drafts: Sequence[_Draft], readings: dict[SpanKey, Reading]) -> set[SpanKey]:
+    """Leave each span to the one call that it tells of; return those that only cover calls with spans of their own."""
+    claims: dict[SpanKey, list[_Draft]] = {}
+    for draft in drafts:
+        for span in draft.by_scope.values():
+            claims.setdefault(span.key, []).append(draft)
+    innermost = {id(draft): next(iter(draft.by_scope.values())).key for draft in drafts if draft.by_scope}
+    covering = set()
+    for key, several in claims.items():
+        if len(several) == 1:
+            continue
+        told = _told_of(readings[key], several, [draft for draft in several if innermost[id(draft)] == key])
+        for draft in several:
+            if draft is not told:
+                draft.by_scope = {scope: span for scope, span in draft.by_scope.items() if span.key != key}
+        if told is None:
+            covering.add(key)
+    return covering
 
 
-def _by_time(attempts: list[Exchange], free: list[SpanRecord]) -> list[SpanRecord]:
-    """Take the latest free LLM span of each scope that was open when the first attempt passed and fits its facts."""
-    first = attempts[0]
-    model = wire.read(first)
-    by_scope: dict[str, SpanRecord] = {}
-    for span in reversed(free):
-        if _was_open(span, first) and _fits(span, model.request_model if model else None):
-            by_scope.setdefault(span.scope, span)
-    for span in by_scope.values():
-        free.remove(span)
-    return list(by_scope.values())
+def _told_of(reading: Reading, inside: Sequence[_Draft], alone: Sequence[_Draft]) -> _Draft | None:
+    """Choose of several calls inside one LLM span the one that it tells of, None if it is just around them.
+
+    Args:
+        reading: Of the span.
+        inside: The calls.
+        alone: Those of them that have no other LLM span inside of it.
+    """
+    named = [draft for draft in inside if reading.response_id and draft.truths[-1].response_id == reading.response_id]
+    if named:
+        return named[-1]
+    candidates = alone or inside
+    succeeded = [draft for draft in candidates if not _failed(draft.exchanges[-1], draft.truths[-1])]
+    if not alone and len(succeeded) != 1:
+        return None
+    fitting = [draft for draft in succeeded if fits(reading, draft.truths[-1])]
+    return (fitting or succeeded or candidates)[-1]
 
 
-def _was_open(span: SpanRecord, exchange: Exchange) -> bool:
-    # By its own times: an instrumentation may make the span afterwards and date it back.
-    started = span.started <= exchange.started or span.start_ns <= exchange.started_ns
-    return started and (span.ended is None or span.ended >= exchange.started)
+# --- spans that were not ---------------------------------------------------------------------------------------------
 
 
-def _fits(span: SpanRecord, model: str | None) -> bool:
-    reading = dialects.read(span)
-    named = {reading.request_model, reading.response_model} - {None} if reading else set()
-    return model is None or not named or model in named
+def _find(drafts: Sequence[_Draft], free: Sequence[SpanRecord], readings: dict[SpanKey, Reading]) -> None:
+    """Find among the spans that were not current those of each scope that tell of the calls.
+
+    The id of the response is the strongest fact, then the worker in which both the span and the request were started;
+    what is left must at least have been open, and name the same model.
+    """
+    if not free:
+        return
+    by_scope: dict[str, list[SpanRecord]] = {}
+    for span in free:
+        by_scope.setdefault(span.scope, []).append(span)
+    # Who has a span already is not given another one on so little as time and model.
+    weak = {id(draft) for draft in drafts if not draft.by_scope or draft.first.ambient.worker is None}
+    for scope, spans in by_scope.items():
+        lacking = [draft for draft in drafts if scope not in draft.by_scope]
+        matching = Matching(
+            exchanges=[draft.first for draft in lacking],
+            truths=[draft.truths[-1] for draft in lacking],
+            weak=[id(draft) in weak for draft in lacking],
+            spans=spans,
+            readings=[readings[span.key] for span in spans],
+        )
+        for call, found in matching.found():
+            lacking[call].by_scope[scope] = spans[found]

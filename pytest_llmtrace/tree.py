@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Generic, Protocol, TypeVar
 
 from pytest_llmtrace.errors import SelectionError
-from pytest_llmtrace.model import SpanKey
+from pytest_llmtrace.model import SpanKey, SpanRecord
 
-__all__ = ["Node", "SpanTree"]
+__all__ = ["Ancestry", "Node", "SpanTree"]
 
 
 class Node(Protocol):
@@ -91,3 +91,34 @@ class SpanTree(Generic[S]):
     def __str__(self) -> str:
         lines = [f"{'  ' * depth}{span.name}  {span.kind}  {span.status}" for depth, span in self.walk()]
         return "\n".join(lines) or "(no spans)"
+
+
+class Ancestry:
+    """The nearest span of each scope around a span, among those that are wanted. Each span is looked at once.
+
+    Args:
+        spans: All spans.
+        wanted: Says which count.
+    """
+
+    def __init__(self, spans: Iterable[SpanRecord], wanted: Callable[[SpanRecord], bool]) -> None:
+        self._by_key = {span.key: span for span in spans}
+        self._wanted = wanted
+        self._known: dict[SpanKey | None, Mapping[str, SpanRecord]] = {}
+
+    def around(self, key: SpanKey | None) -> Mapping[str, SpanRecord]:
+        """Return by scope the nearest wanted spans, that span itself and its ancestors, the innermost first."""
+        path = self._unknown(key)
+        found = self._known.get(path[-1].parent if path else key, {})
+        for span in reversed(path):
+            if self._wanted(span):
+                found = {span.scope: span, **{scope: far for scope, far in found.items() if scope != span.scope}}
+            self._known[span.key] = found
+        return found
+
+    def _unknown(self, key: SpanKey | None) -> list[SpanRecord]:
+        path: dict[SpanKey, SpanRecord] = {}
+        while key is not None and key not in self._known and key not in path and key in self._by_key:
+            path[key] = self._by_key[key]
+            key = self._by_key[key].parent
+        return list(path.values())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from pytest_llmtrace.model import (
+    Call,
     Exchange,
     Outcome,
     Reading,
@@ -18,10 +20,10 @@ from pytest_llmtrace.model import (
     SpanRecord,
 )
 
-__all__ = ["ExchangeView", "SpanView"]
+__all__ = ["ExchangeView", "SpanView", "exchange_views"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class SpanView:
     """A span, ended or not, as it stood when the view was made.
 
@@ -121,7 +123,7 @@ class SpanView:
         """Whether it has ended."""
         return self.record.ended is not None
 
-    @property
+    @cached_property
     def call(self) -> Reading | None:
         """What the span says of its LLM call, None if no dialect reads it as one."""
         return self.reader(self.record)
@@ -131,7 +133,7 @@ class SpanView:
         return f"<SpanView {self.name!r} ({self.scope}) {self.kind} {state}, {len(self.attributes)} attributes>"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class ExchangeView:
     """A request of the test and what came back, as far as the client has read it."""
 
@@ -175,7 +177,7 @@ class ExchangeView:
         """Where the answer came from, in words."""
         return self.record.origin
 
-    @property
+    @cached_property
     def truth(self) -> Reading | None:
         """What the bytes say of the LLM call, None if it is none that is known."""
         return self.reader(self.record)
@@ -183,3 +185,26 @@ class ExchangeView:
     def __repr__(self) -> str:
         status = self.response.status if self.response else self.outcome.value
         return f"<ExchangeView {self.index}: {self.request.method} {self.request.url} {status}, {self.origin}>"
+
+
+def exchange_views(exchanges: Iterable[Exchange], calls: Iterable[Call]) -> tuple[ExchangeView, ...]:
+    """Make views of exchanges, with what pairing has read of them and of their spans."""
+    told = {
+        exchange.index: (truth, call)
+        for call in calls
+        for exchange, truth in zip(call.exchanges, call.truths, strict=True)
+    }
+    return tuple(_exchange_view(exchange, *told.get(exchange.index, (None, None))) for exchange in exchanges)
+
+
+def _exchange_view(exchange: Exchange, truth: Reading | None, call: Call | None) -> ExchangeView:
+    told = zip(call.spans, call.readings, strict=True) if call else ()
+    return ExchangeView(
+        record=exchange,
+        reader=lambda _: truth,
+        spans=tuple(_span_view(span, reading) for span, reading in told),
+    )
+
+
+def _span_view(span: SpanRecord, reading: Reading) -> SpanView:
+    return SpanView(record=span, reader=lambda _: reading)

@@ -19,6 +19,7 @@ from pytest_llmtrace.capture._otel_internals import (
     back_proxy_tracer,
 )
 from pytest_llmtrace.capture._watch import existing, when_made
+from pytest_llmtrace.capture.context import current_span
 from pytest_llmtrace.capture.routing import LogRouter, SpanRouter
 
 __all__ = ["install"]
@@ -46,6 +47,7 @@ def install(*, app_exporters: Literal["muted", "live"] = "muted") -> None:
         if app_exporters == "muted":
             exporters.mute()
         ownership.carry_over_threads()
+        ownership.note_causes(current_span)
         _watch_providers()
         _stand_in()
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_llmtrace import clock
 from pytest_llmtrace.capture import absence
 from pytest_llmtrace.capture.metering import Sums
-from pytest_llmtrace.capture.records import log_record, span_record
+from pytest_llmtrace.capture.records import Origin, log_record, span_record
 from pytest_llmtrace.model import Absence, Ambient, LogRecord, MetricPoint, SpanRecord
 from pytest_llmtrace.ownership import Owner
 
@@ -28,6 +28,7 @@ __all__ = ["Book", "book_of", "open_book"]
 class _Entry:
     span: ReadableSpan  # The object itself: a processor after ours may redact it until the end.
     note: Note  # Kept, so that a child that comes late finds its parent's owner.
+    origin: Origin
     started: int
     ended: int | None = None
 
@@ -50,7 +51,10 @@ class Book:
 
     def spans(self) -> tuple[SpanRecord, ...]:
         """Read the spans as they stand, in the order of their start, ended or not."""
-        return tuple(span_record(entry.span, started=entry.started, ended=entry.ended) for entry in self._entries())
+        return tuple(
+            span_record(entry.span, origin=entry.origin, started=entry.started, ended=entry.ended)
+            for entry in self._entries()
+        )
 
     def finished(self) -> tuple[ReadableSpan, ...]:
         """Return the ended span objects since the last `clear`, in the order of their end."""
@@ -98,9 +102,9 @@ class Book:
         """Count no more metric points."""
         self._sums.close()
 
-    def note_start(self, note: Note, span: ReadableSpan) -> None:
+    def note_start(self, note: Note, span: ReadableSpan, origin: Origin) -> None:
         """Enter a span that has started."""
-        self._spans[id(note.context)] = _Entry(span=span, note=note, started=clock.tick())
+        self._spans[id(note.context)] = _Entry(span=span, note=note, origin=origin, started=clock.tick())
 
     def note_end(self, note: Note, span: ReadableSpan) -> None:
         """Enter the end of a span, which the SDK hands on as another object."""

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 
+from pytest_llmtrace import ownership
 from pytest_llmtrace.capture._otel_internals import suppressed
 from pytest_llmtrace.capture.records import key_of
 from pytest_llmtrace.capture.routing import find
@@ -29,6 +30,7 @@ def ambient() -> Ambient:
         span=key_of(context) if known else None,
         recording=note is not None and note.captured,
         suppressed=suppressed(),
+        worker=ownership.worker(),
     )
 
 

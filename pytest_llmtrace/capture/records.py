@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytest_llmtrace.model import LogRecord, SpanEvent, SpanKey, SpanLink, SpanRecord
+from pytest_llmtrace.model import LogRecord, SpanEvent, SpanKey, SpanLink, SpanRecord, Worker
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.trace import SpanContext
 
-__all__ = ["key_of", "log_record", "span_record"]
+__all__ = ["Origin", "key_of", "log_record", "span_record"]
+
+
+class Origin(NamedTuple):
+    """Where a span was started: what its record says of it beside the span itself."""
+
+    worker: Worker | None = None
+    current: SpanKey | None = None
+    cause: SpanKey | None = None
+
+
+NOWHERE = Origin()
 
 
 def key_of(context: SpanContext) -> SpanKey:
@@ -18,13 +29,14 @@ def key_of(context: SpanContext) -> SpanKey:
     return SpanKey(context.trace_id, context.span_id)
 
 
-def span_record(span: ReadableSpan, *, started: int, ended: int | None) -> SpanRecord:
+def span_record(span: ReadableSpan, *, started: int, ended: int | None, origin: Origin = NOWHERE) -> SpanRecord:
     """Read a span as it stands.
 
     Args:
         span: Ended or not.
         started: The tick of its start.
         ended: The tick of its end, None while it is open.
+        origin: Where it was started.
     """
     scope = span.instrumentation_scope
     return SpanRecord(
@@ -47,6 +59,9 @@ def span_record(span: ReadableSpan, *, started: int, ended: int | None) -> SpanR
         end_ns=span.end_time,
         started=started,
         ended=ended,
+        worker=origin.worker,
+        current=origin.current,
+        cause=origin.cause,
     )
 
 

@@ -10,11 +10,12 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.trace import get_current_span
 
 from pytest_llmtrace import ownership
 from pytest_llmtrace.capture._otel_internals import LogRecordProcessor
 from pytest_llmtrace.capture.book import book_of
-from pytest_llmtrace.capture.records import key_of
+from pytest_llmtrace.capture.records import Origin, key_of
 from pytest_llmtrace.model import SpanKey
 
 if TYPE_CHECKING:
@@ -56,6 +57,11 @@ def _same(context: SpanContext) -> Note | None:
     return note if note is not None and note.context is context else None
 
 
+def _origin() -> Origin:
+    current = get_current_span().get_span_context()
+    return Origin(ownership.worker(), key_of(current) if current.is_valid else None, ownership.cause())
+
+
 class SpanRouter(SpanProcessor):
     """The span processor of all providers."""
 
@@ -69,7 +75,7 @@ class SpanRouter(SpanProcessor):
         _of_span[span] = _by_identity[id(context)] = _by_key[key_of(context)] = note
         book = book_of(owner)
         if book is not None and note.captured:
-            book.note_start(note, span)
+            book.note_start(note, span, _origin())
 
     def on_end(self, span: ReadableSpan) -> None:
         """Enter the end of the span."""

@@ -1,6 +1,21 @@
 """Checks: data that judges a trace. Each looks at the evidence and says what it found, and at how much it looked."""
 
 from pytest_llmtrace.checks._check import Check, Evidence, Leftover
+from pytest_llmtrace.checks._compare import Comparison
 from pytest_llmtrace.checks._registry import CHECKS, Verdict, known_ids, refuse_unknown, verify
+from pytest_llmtrace.checks.agents import refuse_limits
+from pytest_llmtrace.checks.wire import COMPARISONS
 
-__all__ = ["CHECKS", "Check", "Evidence", "Leftover", "Verdict", "known_ids", "refuse_unknown", "verify"]
+__all__ = [
+    "CHECKS",
+    "COMPARISONS",
+    "Check",
+    "Comparison",
+    "Evidence",
+    "Leftover",
+    "Verdict",
+    "known_ids",
+    "refuse_limits",
+    "refuse_unknown",
+    "verify",
+]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 from urllib.parse import urlsplit
 
-from pytest_llmtrace.model import Absence, Call, Exchange, Finding, Severity, SpanKey, SpanRecord
+from pytest_llmtrace.checks._account import Account, accounts
+from pytest_llmtrace.model import Absence, Call, Exchange, Finding, Severity, SpanKey, SpanRecord, Stray
 
 __all__ = ["Check", "Evidence", "Leftover", "title_of_exchange", "title_of_span"]
 
@@ -20,7 +23,7 @@ class Leftover:
     total: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
     """All that is known of a trace when it is judged.
 
@@ -28,23 +31,34 @@ class Evidence:
         exchanges: In the order of their requests.
         spans: In the order of their start, ended or not.
         calls: Exchanges and spans, paired.
+        strays: LLM spans that tell of no exchange.
         blocked: Connections that the socket guard refused, in words.
         leftovers: What was not played; empty where that is allowed.
         current: Spans of this trace that are still current in the test's own context.
         held: Spans that fixtures held open when the test began; they end after it.
         absence: Why nothing was captured, if that is so and a cause is known.
         causes: Why the call of an exchange was not captured although others were, by its index, where it is known.
+        budget: What the test may use at most: `tokens`, `cost`, `calls`.
+        tool_repeats: From how many calls of one tool with the same arguments on there is a finding.
     """
 
     exchanges: tuple[Exchange, ...] = ()
     spans: tuple[SpanRecord, ...] = ()
     calls: tuple[Call, ...] = ()
+    strays: tuple[Stray, ...] = ()
     blocked: tuple[str, ...] = ()
     leftovers: tuple[Leftover, ...] = ()
     current: tuple[SpanRecord, ...] = ()
     held: frozenset[SpanKey] = frozenset()
     absence: Absence | None = None
     causes: Mapping[int, Absence] = field(default_factory=dict)
+    budget: Mapping[str, float] = field(default_factory=dict)
+    tool_repeats: int = 3
+
+    @cached_property
+    def accounts(self) -> tuple[Account, ...]:
+        """What each span says of its call beside what is true of it; made once, for all checks."""
+        return accounts(self.calls)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,14 +71,22 @@ class Check:
         why: What goes wrong for the team when it is broken.
         next: What to do about it.
         look: Yields, for each thing that the rule applies to, a finding or None.
+        severity: What a finding does to the test.
+        compares: What is held against what, where the title does not say it all; a sentence or more, for the docs.
+        source: Where the rule is written down, for the docs: a convention, an SDK's behaviour.
+        whole_runs_only: Whether it judges what is missing, which says nothing of a run that was cut short: by a
+            request that nothing answered, or by the test's own failure.
     """
 
     id: str
     title: str
     why: str
     next: str
-    look: Callable[[Check, Evidence], Iterator[Finding | None]]
+    look: Callable[[Any, Evidence], Iterator[Finding | None]]
     severity: Severity = Severity.ERROR
+    compares: str = ""
+    source: str = ""
+    whole_runs_only: bool = False
 
     def finding(self, subject: str, *details: tuple[str, str], why: str = "", next: str = "") -> Finding:  # noqa: A002
         """Make a finding of this check: what was seen, then why it matters and what to do."""

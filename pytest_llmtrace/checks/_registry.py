@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pytest_llmtrace.checks import capture, replay, structure
+from pytest_llmtrace.checks import agents, capture, errors, replay, structure, wire
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Finding, Severity
@@ -19,16 +19,16 @@ UNUSED_WAIVER = Check(
     next="remove it",
     look=lambda _check, _evidence: iter(()),  # Judged by `verify`, which alone knows the waivers.
     severity=Severity.WARNING,
+    whole_runs_only=True,
 )
 
 CHECKS: tuple[Check, ...] = (
-    replay.UNMATCHED,
-    capture.NOTHING,
-    structure.EXCHANGE_WITHOUT_SPAN,
-    structure.ENDED_BEFORE_STREAM,
-    structure.SPAN_NEVER_ENDED,
-    structure.SPAN_CURRENT,
-    replay.UNPLAYED,
+    *replay.CHECKS,
+    *capture.CHECKS,
+    *structure.CHECKS,
+    *errors.CHECKS,
+    *wire.CHECKS,
+    *agents.CHECKS,
     UNUSED_WAIVER,
 )
 
@@ -46,6 +46,11 @@ class Verdict:
     findings: tuple[Finding, ...]
     waived: tuple[Finding, ...]
     looked_at: int
+
+    @property
+    def worth_saying(self) -> bool:
+        """Whether there is more than what is in the report only."""
+        return any(finding.severity is not Severity.INFO for finding in self.findings)
 
 
 def known_ids() -> frozenset[str]:
@@ -82,8 +87,7 @@ def verify(evidence: Evidence, ignore: Mapping[str, str], *, complete: bool = Tr
     unmatched = _run((replay.UNMATCHED,), evidence)
     if any(unmatched) or not complete:
         # Whatever else is missing is missing because of that: one cause, one finding.
-        consequences = {structure.EXCHANGE_WITHOUT_SPAN.id, capture.NOTHING.id, replay.UNPLAYED.id, UNUSED_WAIVER.id}
-        seen = _run(tuple(check for check in CHECKS if check.id not in consequences), evidence)
+        seen = _run(tuple(check for check in CHECKS if not check.whole_runs_only), evidence)
     else:
         seen = _run(CHECKS, evidence)
     found = [finding for finding in seen if finding is not None]

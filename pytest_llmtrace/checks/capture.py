@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_exchange
 from pytest_llmtrace.model import Finding
 
-__all__ = ["NOTHING"]
+__all__ = ["CHECKS", "NOTHING"]
 
 
 def _nothing(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
@@ -32,4 +32,7 @@ NOTHING = Check(
     why="no span of this test can reach a back end",
     next="switch the instrumentation on",
     look=_nothing,
+    whole_runs_only=True,
 )
+
+CHECKS: tuple[Check, ...] = (NOTHING,)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_exchange
 from pytest_llmtrace.model import Finding, Outcome
 
-__all__ = ["UNMATCHED", "UNPLAYED"]
+__all__ = ["CHECKS", "UNMATCHED", "UNPLAYED"]
 
 
 def _unmatched(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
@@ -44,4 +44,7 @@ UNPLAYED = Check(
     why="the application no longer makes a call that was recorded, or makes it elsewhere",
     next='remove it, or say why it may stay: @pytest.mark.llmtrace(allow_unused="reason")',
     look=_unplayed,
+    whole_runs_only=True,
 )
+
+CHECKS: tuple[Check, ...] = (UNMATCHED, UNPLAYED)

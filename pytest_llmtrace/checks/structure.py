@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 
 from pytest_llmtrace import wire
+from pytest_llmtrace.checks import names, parents, retries, twice
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_exchange, title_of_span
-from pytest_llmtrace.model import Exchange, Finding, Outcome, SpanRecord
+from pytest_llmtrace.checks._said import said, said_of
+from pytest_llmtrace.model import Call, Exchange, Finding, Outcome, Severity, SpanKey, SpanRecord, Stray
 
-__all__ = ["ENDED_BEFORE_STREAM", "EXCHANGE_WITHOUT_SPAN", "SPAN_CURRENT", "SPAN_NEVER_ENDED"]
+__all__ = [
+    "CHECKS",
+    "ENDED_BEFORE_STREAM",
+    "EXCHANGE_WITHOUT_SPAN",
+    "SPAN_CURRENT",
+    "SPAN_NEVER_ENDED",
+    "SPAN_WITHOUT_EXCHANGE",
+]
 
 
 def _exchange_without_span(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     if not evidence.spans and evidence.absence is not None:
         return  # The one cause is told by capture/nothing.
+    told = {span.key: call for call in evidence.calls for span in call.spans}
     for call in evidence.calls:
         first = call.exchanges[0]
         if first.outcome is Outcome.REFUSED:
@@ -24,11 +35,66 @@ def _exchange_without_span(check: Check, evidence: Evidence) -> Iterator[Finding
         cause = evidence.causes.get(first.index)
         yield check.finding(
             title_of_exchange(first) + (f": {cause.cause}" if cause else ""),
-            ("span", _spans_seen(evidence.spans)),
-            ("wire", "\n".join(_said(exchange) for exchange in call.exchanges)),
+            ("span", _spans_seen(evidence.spans, first, told)),
+            ("wire", said(call)),
             why=cause.why if cause else "",
             next=cause.next if cause else "",
         )
+
+
+def _spans_seen(spans: tuple[SpanRecord, ...], exchange: Exchange, told: dict[SpanKey, Call]) -> str:
+    if not spans:
+        return "none was captured in this test"
+    current = exchange.ambient.span
+    if current is not None and current in told:
+        name = next(title_of_span(span) for span in told[current].spans if span.key == current)
+        return f"{name} was current, but it tells of exchange {told[current].exchanges[-1].index}"
+    others = "\n".join(f"{span.name!r} ({span.scope})" for span in spans[:5])
+    more = f"\nand {len(spans) - 5} more" if len(spans) > 5 else ""  # noqa: PLR2004
+    return f"none is an LLM span of this exchange; captured were:\n{others}{more}"
+
+
+def _span_without_exchange(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    if not evidence.calls:
+        return  # Nothing went over HTTP: the SDK itself is mocked.
+    settled = {stray.span.key for stray, _, _ in twice.told_again(evidence)} | evidence.held
+    starts = {scope: _starts_without(scope, evidence) for scope in {stray.span.scope for stray in evidence.strays}}
+    for stray in evidence.strays:
+        if stray.span.key in settled or not _claims_success(stray) or _may_be_another(stray, starts):
+            continue
+        model = stray.reading.request_model or stray.reading.response_model
+        yield check.finding(
+            title_of_span(stray.span),
+            ("span", f"is an LLM span{f' of model {model!r}' if model else ''}"),
+            ("wire", _not_its_own(len(evidence.calls))),
+        )
+
+
+def _starts_without(scope: str, evidence: Evidence) -> list[int]:
+    """Return when the calls were made that have no span of a scope, in order."""
+    lacking = (call for call in evidence.calls if all(span.scope != scope for span in call.spans))
+    return sorted(call.exchanges[0].started for call in lacking)
+
+
+def _may_be_another(stray: Stray, starts: dict[str, list[int]]) -> bool:
+    """Tell whether a call that lacks a span of that scope was made while this one was open.
+
+    A framework may start its spans in other threads than its requests: which is whose cannot be told then.
+    """
+    calls, span = starts[stray.span.scope], stray.span
+    first = bisect_left(calls, span.started)
+    return first < len(calls) and (span.ended is None or calls[first] <= span.ended)
+
+
+def _not_its_own(calls: int) -> str:
+    if calls == 1:
+        return "the one LLM call of this test is not its own"
+    return f"none of the {calls} LLM calls of this test is its own"
+
+
+def _claims_success(stray: Stray) -> bool:
+    """Tell whether a span says that an answer came. One that failed may have done so before its request."""
+    return stray.span.ended is not None and stray.span.status != "ERROR" and not stray.covers
 
 
 def _span_never_ended(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
@@ -48,42 +114,42 @@ def _span_current(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         yield None
     for span in evidence.current:
         if span.ended is not None:  # One that is open as well is told by structure/span-never-ended.
-            yield check.finding(title_of_span(span), ("span", "has ended and is still the current span of the test"))
+            late = [child for child in evidence.spans if child.parent == span.key and child.started > span.ended]
+            became = "".join(f"\n{title_of_span(child)} has become its child" for child in late)
+            text = f"has ended and is still the current span of the test{became}"
+            yield check.finding(title_of_span(span), ("span", text))
 
 
 def _ended_before_stream(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     for call in evidence.calls:
         exchange = call.exchanges[-1]
-        last = wire.last_content_tick(exchange)
-        if last is None:
+        if not _is_streamed(exchange):
             continue
-        for span in call.spans:
-            if span.ended is None or span.ended > last:
-                yield None
-                continue
-            after = sum(tick > span.ended for tick in exchange.chunk_ticks)
-            total = len(exchange.chunk_ticks)
-            yield check.finding(
-                title_of_span(span),
-                ("span", f"ended when {total - after} of {total} chunks of its stream had been read"),
-                ("wire", _said(exchange)),
-            )
+        late = [span for span in call.spans if span.ended is None or span.ended > exchange.chunk_ticks[-1]]
+        yield from (None for _ in late)
+        early = [span for span in call.spans if span not in late]
+        last = wire.last_content_tick(exchange) if early else None
+        for span in early:
+            yield None if last is None else _judged(check, call, span, last)
 
 
-def _spans_seen(spans: tuple[SpanRecord, ...]) -> str:
-    if not spans:
-        return "none was captured in this test"
-    others = "\n".join(f"{span.name!r} ({span.scope})" for span in spans[:5])
-    more = f"\nand {len(spans) - 5} more" if len(spans) > 5 else ""  # noqa: PLR2004
-    return f"none is an LLM span of this exchange; captured were:\n{others}{more}"
+def _is_streamed(exchange: Exchange) -> bool:
+    headers = exchange.response.headers if exchange.response else ()
+    kinds = (value.lower() for name, value in headers if name.lower() == "content-type")
+    return bool(exchange.chunk_ticks) and next(kinds, "").startswith("text/event-stream")
 
 
-def _said(exchange: Exchange) -> str:
-    reading = wire.read(exchange)
-    asked = f"{reading.api} call" if reading else "call"
-    model = f" to model {reading.request_model!r}" if reading and reading.request_model else ""
-    answered = exchange.response.status if exchange.response else exchange.outcome.value
-    return f"{asked}{model}, answered {answered}\n{exchange.origin}, exchange {exchange.index}"
+def _judged(check: Check, call: Call, span: SpanRecord, last: int) -> Finding | None:
+    if span.ended is None or span.ended > last:
+        return None
+    exchange = call.exchanges[-1]
+    after = sum(tick > span.ended for tick in exchange.chunk_ticks)
+    total = len(exchange.chunk_ticks)
+    return check.finding(
+        title_of_span(span),
+        ("span", f"ended when {total - after} of {total} chunks of its stream had been read"),
+        ("wire", said_of(exchange, call.truths[-1] if call.truths else None)),
+    )
 
 
 EXCHANGE_WITHOUT_SPAN = Check(
@@ -92,6 +158,22 @@ EXCHANGE_WITHOUT_SPAN = Check(
     why="the call was made and no LLM span tells of it: its cost, latency and errors are invisible",
     next="instrument this call",
     look=_exchange_without_span,
+    compares="Each LLM call with the LLM spans around it, and with those that share its response id, its worker, or "
+    "its time and model. A span tells of one call: a second call inside of it has none.",
+    whole_runs_only=True,
+)
+
+SPAN_WITHOUT_EXCHANGE = Check(
+    id="structure/span-without-exchange",
+    title="Every LLM span has its call",
+    why="a back end counts a call that was never made, with its tokens and its cost",
+    next="end the attempt without a span where no request is sent (a cache, a mock of the SDK)",
+    look=_span_without_exchange,
+    severity=Severity.WARNING,
+    compares="Each LLM span that ended without an error with the LLM calls of the test. Not judged in a test in which "
+    "no LLM call was seen at all, nor of spans that are just around calls with spans of their own, nor of spans during "
+    "which another call was made that lacks a span of their scope.",
+    whole_runs_only=True,
 )
 
 SPAN_NEVER_ENDED = Check(
@@ -116,4 +198,16 @@ ENDED_BEFORE_STREAM = Check(
     why="its duration is that of the first bytes, and tokens, finish reason and errors that came later are not on it",
     next="end the span when the stream is exhausted, closed or has failed",
     look=_ended_before_stream,
+)
+
+CHECKS: tuple[Check, ...] = (
+    EXCHANGE_WITHOUT_SPAN,
+    SPAN_WITHOUT_EXCHANGE,
+    *twice.CHECKS,
+    ENDED_BEFORE_STREAM,
+    SPAN_NEVER_ENDED,
+    SPAN_CURRENT,
+    *parents.CHECKS,
+    *names.CHECKS,
+    *retries.CHECKS,
 )

@@ -32,7 +32,11 @@ ATTRIBUTES = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o"}
 
 def ask():
     url, body = "https://api.openai.com/v1/chat/completions", {"model": "gpt-4o", "messages": []}
-    return http.post(url, json=body).json()["choices"][0]["message"]["content"]
+    reply = http.post(url, json=body).json()
+    used = {"input_tokens": "prompt_tokens", "output_tokens": "completion_tokens"}
+    tokens = {f"gen_ai.usage.{name}": reply["usage"][key] for name, key in used.items()}
+    trace.get_current_span().set_attributes(tokens)
+    return reply["choices"][0]["message"]["content"]
 
 def chat(tracer=tracer):
     with tracer.start_as_current_span("chat", attributes=ATTRIBUTES):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from importlib import import_module
+from importlib.util import find_spec
 
-from pytest_llmtrace import LLMTrace
+import pytest
+from opentelemetry import trace as otel
+
+from pytest_llmtrace import LLMTrace, VerificationError, dialects, wire
 from pytest_llmtrace.capture import Book
 
 
@@ -13,3 +17,61 @@ def test_where_nothing_was_called_no_cause_is_looked_for(monkeypatch: pytest.Mon
     monkeypatch.setattr(Book, "absence", lambda *_: pytest.fail("it was looked for"))
     with LLMTrace() as trace:
         assert trace.findings() == ()
+
+
+OK = 200
+URL = "https://api.openai.com/v1/chat/completions"
+http = import_module("httpx2" if find_spec("httpx2") else "httpx")
+
+
+def call(trace: LLMTrace, *statuses: int) -> None:
+    """Make one call, which takes these attempts, in one span that tells what was answered in the end."""
+    tracer = otel.get_tracer("app")
+    attributes = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o"}
+    used = {"gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 5}
+    with tracer.start_as_current_span("chat", attributes={**attributes, **used}):
+        for status in statuses:
+            if status == OK:
+                usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+                trace.gateway("openai").chat(text="hi", usage=usage)
+            else:
+                trace.gateway("openai").error(status)
+            http.post(URL, json={"model": "gpt-4o", "messages": []})
+
+
+def test_what_is_for_information_only_is_in_the_report_only(capsys: pytest.CaptureFixture[str]) -> None:
+    """A finding of severity info neither fails a block nor is printed; who asks for the report reads it."""
+    with LLMTrace() as trace:
+        call(trace, 429, OK)
+    assert [finding.check for finding in trace.findings()] == ["structure/retries-hidden"]
+    assert trace.account()["remark"] == ""
+    assert trace.account()["findings"] == ["structure/retries-hidden"]
+    assert capsys.readouterr().err == ""
+    assert "info  structure/retries-hidden  span 'chat' (app)" in trace.report()
+
+
+def test_a_budget_fails_its_block() -> None:
+    """Who uses more than `budget=` allows fails, and reads what was used."""
+
+    def spend(calls: int, budget: dict[str, float]) -> None:
+        with LLMTrace(budget=budget) as trace:
+            for _ in range(calls):
+                call(trace, OK)
+
+    with pytest.raises(VerificationError, match=r"used +30 tokens"):
+        spend(2, {"tokens": 29})
+    spend(1, {"tokens": 15, "calls": 1})
+
+
+def test_views_keep_what_pairing_has_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`.truth` and `.call` of an exchange's views are the call's readings: the bytes are not decoded for each look."""
+    with LLMTrace() as trace:
+        call(trace, OK)
+        [view] = trace.exchanges()
+        monkeypatch.setattr(wire, "read", lambda _: pytest.fail("it was read again"))
+        monkeypatch.setattr(dialects, "read", lambda _: pytest.fail("it was read again"))
+        assert view.truth is not None
+        assert view.truth is view.truth
+        assert view.spans[0].call is not None
+        assert (view.truth.input_tokens, view.spans[0].call.input_tokens) == (10, 10)
+        monkeypatch.undo()

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from pytest_llmtrace import ownership
+from pytest_llmtrace.model import SpanKey, Worker
 from pytest_llmtrace.ownership import Owner
 
 
@@ -95,3 +96,64 @@ def test_what_belongs_to_nobody_goes_to_the_active_owner() -> None:
         go.set()
         thread.join()
     assert found == [owner]
+
+
+# --- what was current where a worker was started ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def current_span() -> Iterator[list[SpanKey | None]]:
+    """The span that is current, to be set by the test."""
+    now: list[SpanKey | None] = [None]
+    before = ownership._current_span
+    ownership.note_causes(lambda: now[0])
+    yield now
+    ownership.note_causes(before or (lambda: None))
+
+
+def cause_in_thread() -> SpanKey | None:
+    found: list[SpanKey | None] = []
+    thread = threading.Thread(target=lambda: found.append(ownership.cause()))
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+def test_a_cause_travels_with_the_owner(owner: Owner, current_span: list[SpanKey | None]) -> None:
+    """A thread, the tasks in it, and a work item of a pool know which span was current where they were started."""
+
+    async def task() -> SpanKey | None:
+        return await asyncio.create_task(asyncio.to_thread(ownership.cause))
+
+    assert ownership.current() is owner
+    assert ownership.cause() is None
+    current_span[0] = SpanKey(1, 1)
+    assert ownership.cause() is None
+    assert cause_in_thread() == SpanKey(1, 1)
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(ownership.cause).result() == SpanKey(1, 1)
+        assert pool.submit(asyncio.run, task()).result() == SpanKey(1, 1)
+        current_span[0] = None
+        assert pool.submit(ownership.cause).result() is None  # Though its thread was started by the first item.
+
+
+def test_what_belongs_to_nobody_has_no_cause(current_span: list[SpanKey | None]) -> None:
+    """Outside of a test nothing is noted."""
+    current_span[0] = SpanKey(1, 1)
+    assert cause_in_thread() is None
+
+
+def test_a_worker_is_a_thread_and_a_task() -> None:
+    """Code in one thread and task has one worker; other tasks and threads are others."""
+
+    async def twice() -> tuple[Worker, Worker]:
+        return ownership.worker(), ownership.worker()
+
+    async def tasks() -> list[tuple[Worker, Worker]]:
+        return list(await asyncio.gather(twice(), twice()))
+
+    assert ownership.worker() == ownership.worker() == Worker(threading.get_ident())
+    one, other = asyncio.run(tasks())
+    assert one[0] == one[1] != other[0]
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(ownership.worker).result() != ownership.worker()

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import pytest
 
-from pytest_llmtrace.model import Exchange, Outcome, SpanRecord
-from pytest_llmtrace.pairing import pair
+from pytest_llmtrace import dialects, wire
+from pytest_llmtrace.model import Ambient, Exchange, Outcome, SpanRecord, Worker
+from pytest_llmtrace.pairing import match, pair
 
 SpanMaker = Callable[..., SpanRecord]
 ExchangeMaker = Callable[..., Exchange]
 
 LLM = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o"}
+
+
+def named(response_id: str) -> dict[str, Any]:
+    """Return the attributes of a span that names its response."""
+    return {**LLM, "gen_ai.response.id": response_id}
+
+
+def answer(response_id: str) -> bytes:
+    """Return the body of a chat completion."""
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "hi"}}
+    body = {"id": response_id, "object": "chat.completion", "model": "gpt-4o", "choices": [choice]}
+    return json.dumps(body).encode()
 
 
 def shape(exchanges: list[Exchange], spans: list[SpanRecord]) -> list[tuple[list[int], list[int]]]:
@@ -60,11 +76,192 @@ def test_retries_are_one_call(make_span: SpanMaker, make_exchange: ExchangeMaker
 
 def test_the_same_question_again_is_another_call(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
     """An equal request after a success is a new call, and so is one that an SDK counts from zero."""
-    spans = [make_span(1, attributes=LLM)]
-    assert shape([make_exchange(index=0, span=1), make_exchange(index=1, span=1)], spans) == [([0], [1]), ([1], [1])]
+    spans = [make_span(1, attributes=LLM), make_span(2, attributes=LLM)]
+    assert shape([make_exchange(index=0, span=1), make_exchange(index=1, span=2)], spans) == [([0], [1]), ([1], [2])]
     fresh = (("x-stainless-retry-count", "0"),)
     again = [make_exchange(index=0, status=500, headers=fresh), make_exchange(index=1, headers=fresh)]
     assert shape(again, []) == [([0], []), ([1], [])]
+
+
+def test_what_is_tried_again_in_one_llm_span_is_one_call(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """An app that falls back to another model inside of its span makes one logical call, whatever the SDK counts."""
+    fresh = (("x-stainless-retry-count", "0"),)
+    fallback = {"model": "gpt-4o-mini", "messages": []}
+    tries = [
+        make_exchange(index=0, span=1, status=500, headers=fresh),
+        make_exchange(index=1, span=1, body=fallback, headers=fresh),
+    ]
+    assert shape(tries, [make_span(1, attributes=LLM)]) == [([0, 1], [1])]
+
+
+def test_the_truth_of_a_call_is_its_last_attempt(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """A call has a reading of each exchange and of each span, in their order."""
+    tries = [make_exchange(index=0, span=1, status=500), make_exchange(index=1, span=1, chunks=(answer("r"),))]
+    [call] = pair(tries, [make_span(1, attributes=LLM)])
+    assert [truth.response_id for truth in call.truths] == [None, "r"]
+    assert call.truth is call.truths[-1]
+    assert [reading.request_model for reading in call.readings] == ["gpt-4o"]
+
+
+def test_a_span_tells_of_one_call(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """Of two calls inside one LLM span the one whose response it names has it, else the last; the other has none."""
+    exchanges = [make_exchange(index=n, span=1, chunks=(answer(f"r{n}"),)) for n in (0, 1)]
+    assert shape(exchanges, [make_span(1, attributes=LLM)]) == [([0], []), ([1], [1])]
+    assert shape(exchanges, [make_span(1, attributes=named("r0"))]) == [([0], [1]), ([1], [])]
+
+
+def test_a_span_around_calls_with_spans_of_their_own_is_theirs_no_more(
+    make_span: SpanMaker, make_exchange: ExchangeMaker
+) -> None:
+    """A framework's span pairs as a second scope around one call; around several it stands for none of them."""
+    outer = make_span(1, attributes=LLM, scope="framework")
+    inner = [make_span(n, parent=1, attributes=LLM) for n in (2, 3)]
+    exchanges = [make_exchange(index=n - 2, span=n) for n in (2, 3)]
+    assert shape(exchanges[:1], [outer, inner[0]]) == [([0], [2, 1])]
+    assert shape(exchanges, [outer, *inner]) == [([0], [2]), ([1], [3])]
+    assert [stray.covers for stray in match(exchanges, [outer, *inner]).strays] == [True]
+
+
+def test_a_span_that_had_ended_tells_of_another_call(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """A span that was left current is not the span of the next call."""
+    leaked = make_span(1, attributes=LLM, ended=50)
+    assert shape([make_exchange(span=1)], [leaked]) == [([0], [])]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (2, 0, 3, 1)])
+@pytest.mark.parametrize("by", ["id", "worker"])
+def test_parallel_calls_find_their_own_spans(
+    make_span: SpanMaker, make_exchange: ExchangeMaker, by: str, order: tuple[int, ...]
+) -> None:
+    """Where no span is current, the response's id tells calls apart that run at the same time, or the worker does."""
+    spans = [
+        make_span(
+            number + 1,
+            attributes=named(f"r{number}") if by == "id" else LLM,
+            worker=Worker(number) if by == "worker" else None,
+        )
+        for number in range(4)
+    ]
+    exchanges = [
+        make_exchange(
+            index=index,
+            ambient=Ambient(worker=Worker(number) if by == "worker" else None),
+            chunks=(answer(f"r{number}"),),
+        )
+        for index, number in enumerate(order)
+    ]
+    assert shape(exchanges, spans) == [([index], [number + 1]) for index, number in enumerate(order)]
+
+
+def test_equal_ids_are_told_apart_by_time(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """A mock gives each response the same id: calls one after the other have the span that was open."""
+    spans = [make_span(n, attributes=named("r"), started=95 + 10 * n, ended=99 + 10 * n) for n in range(3)]
+    exchanges = [
+        make_exchange(index=n, started=96 + 10 * n, ended=98 + 10 * n, chunks=(answer("r"),)) for n in range(3)
+    ]
+    assert shape(exchanges, spans) == [([0], [0]), ([1], [1]), ([2], [2])]
+
+
+def test_a_span_made_afterwards_is_known_by_its_id(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """A span that is started when the answer is there, and not dated back, tells of the response that it names."""
+    late = {"started": 120, "start_ns": 200_000_000}
+    exchange = make_exchange(chunks=(answer("r"),))
+    assert shape([exchange], [make_span(1, attributes=named("r"), **late)]) == [([0], [1])]
+    assert shape([exchange], [make_span(1, attributes=named("other"), **late)]) == [([0], [])]
+
+
+def test_streams_that_are_asked_for_late_find_their_spans(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """Of spans that are open at the same time the one that ends first is taken, so that none is left over."""
+    here = Worker(1)
+    spans = [
+        make_span(1, attributes=LLM, ended=119, worker=here),
+        make_span(2, attributes=LLM, ended=139, worker=here),
+    ]
+    exchanges = [make_exchange(index=index, ambient=Ambient(worker=here)) for index in (0, 2)]
+    assert shape(exchanges, spans) == [([0], [1]), ([2], [2])]
+
+
+def test_a_second_scope_that_is_not_current_is_found(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """Of two instrumentations one makes its span current and the other does not: the call has both."""
+    here = Worker(1)
+    spans = [
+        make_span(1, attributes=LLM, scope="a", worker=here),
+        make_span(2, attributes=LLM, scope="b", worker=here),
+        make_span(3, attributes=LLM, scope="b", worker=Worker(2)),
+    ]
+    ambient = Ambient(span=spans[0].key, recording=True, worker=here)
+    assert shape([make_exchange(ambient=ambient)], spans) == [([0], [1, 2])]
+
+
+def test_a_gateways_prefix_is_the_same_model(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """`openai/gpt-4o` is asked for, and the span names `gpt-4o`."""
+    exchange = make_exchange(body={"model": "openai/gpt-4o", "messages": []})
+    assert shape([exchange], [make_span(1, attributes=LLM)]) == [([0], [1])]
+
+
+def test_each_is_read_once(make_span: SpanMaker, make_exchange: ExchangeMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody decodes a body or reads a span twice."""
+    read: list[object] = []
+    for module in (wire, dialects):
+
+        def noting(record: Any, real: Callable[[Any], Any] = module.read) -> Any:
+            read.append(record)
+            return real(record)
+
+        monkeypatch.setattr(module, "read", noting)
+    exchanges = [make_exchange(index=n, span=n if n % 2 else None) for n in range(6)]
+    spans = [make_span(n, attributes=LLM) for n in range(6)]
+    match(exchanges, spans)
+    assert sorted(map(id, read)) == sorted(map(id, (*exchanges, *spans)))
+
+
+Trace = Callable[[int, SpanMaker, ExchangeMaker], tuple[list[Exchange], list[SpanRecord]]]
+
+
+def all_at_once(size: int, make_span: SpanMaker, make_exchange: ExchangeMaker) -> Any:
+    """All spans are open when the first request passes, and none is current."""
+    return [make_exchange(index=n, started=size + n, ended=None) for n in range(size)], [
+        make_span(n, attributes=LLM, started=n, ended=4 * size + n) for n in range(size)
+    ]
+
+
+def one_in_the_other(size: int, make_span: SpanMaker, make_exchange: ExchangeMaker) -> Any:
+    """Each span was left current and is the parent of the next."""
+    return [make_exchange(index=n, span=n, started=3 * n + 1, ended=3 * n + 2) for n in range(size)], [
+        make_span(n, parent=n - 1, attributes=LLM, started=3 * n, ended=10 * size) for n in range(size)
+    ]
+
+
+def all_in_one(size: int, make_span: SpanMaker, make_exchange: ExchangeMaker) -> Any:
+    """One span is around all calls, and the spans of another scope name the same response."""
+    return [make_exchange(index=n, span=0, chunks=(answer("r"),)) for n in range(size)], [
+        make_span(n, attributes=named("r"), scope="b" if n else "a", ended=20 * size) for n in range(size)
+    ]
+
+
+@pytest.mark.parametrize("trace", [all_at_once, one_in_the_other, all_in_one])
+def test_the_work_grows_with_the_trace(make_span: SpanMaker, make_exchange: ExchangeMaker, trace: Trace) -> None:
+    """Twice the calls is twice the work, counted in lines that are run: not four times."""
+    small, large = (lines_run(match, *trace(size, make_span, make_exchange)) for size in (150, 300))
+    assert large < 2.3 * small
+
+
+def lines_run(function: Callable[..., Any], *arguments: Any) -> int:
+    """Count the lines of our pairing that are run; how long they take depends on the machine."""
+    ours, count = {"pairing.py", "_matching.py", "tree.py"}, 0
+
+    def note(frame: FrameType, _event: str, _argument: Any) -> Any:
+        nonlocal count
+        count += 1
+        return note if frame.f_code.co_filename.rpartition("/")[2] in ours else None
+
+    before = sys.gettrace()
+    sys.settrace(note)
+    try:
+        function(*arguments)
+    finally:
+        sys.settrace(before)
+    return count
 
 
 @pytest.mark.parametrize(

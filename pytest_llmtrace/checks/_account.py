@@ -1,0 +1,109 @@
+"""What one span says of one call beside what is true of it, and how much of the call the span can know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pytest_llmtrace.model import Call, Exchange, Fact, Outcome, Reading, SpanRecord, State, StreamEnd
+
+__all__ = ["Account", "Extent", "accounts", "was_stopped"]
+
+
+class Extent(StrEnum):
+    """How much of what came the client has read, as far as a comparison with the span may rely on it."""
+
+    WHOLE = "whole"  # all of it, be it cut or complete: the span can know whatever the bytes say
+    BEGUN = "begun"  # it stopped before the end: the span can know what the first event fixed
+    UNKNOWN = "unknown"  # the end arrived in one block with what was before it, and may not have been looked at
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Account:
+    """One span's account of one call.
+
+    Attributes:
+        call: The call.
+        span: The span that tells of it.
+        reading: What the span says.
+        stated: The facts that are present on the span, by name, each with all its places.
+        asked: What the first attempt's bytes say: the request's facts are taken from it.
+        answered: What the last attempt's bytes say: the attempt that counts.
+        exchange: The last attempt.
+        extent: How much of the response the span can know.
+        sure: Whether the extent is known from the bytes, and not from the finish reason that the span states.
+    """
+
+    call: Call
+    span: SpanRecord
+    reading: Reading
+    stated: Mapping[str, list[Fact]]
+    asked: Reading
+    answered: Reading
+    exchange: Exchange
+    extent: Extent
+    sure: bool = True
+
+
+def accounts(calls: Iterable[Call]) -> tuple[Account, ...]:
+    """Put each span of each call beside the truth; what was refused or cannot be read has none."""
+    return tuple(account for call in calls for account in _accounts(call))
+
+
+def _accounts(call: Call) -> Iterator[Account]:
+    exchange = call.exchanges[-1]
+    if not call.truths or exchange.outcome is Outcome.REFUSED:
+        return
+    asked, answered = call.truths[0], call.truths[-1]
+    how_far = _extent(exchange, answered)
+    for span, reading in zip(call.spans, call.readings, strict=True):
+        # A finish reason comes with the end: whoever states one has seen it.
+        seen = how_far is Extent.UNKNOWN and bool(reading.finish_reasons or reading.finish_reason)
+        yield Account(
+            call=call,
+            span=span,
+            reading=reading,
+            stated=_stated(reading),
+            asked=asked,
+            answered=answered,
+            exchange=exchange,
+            extent=Extent.WHOLE if seen else how_far,
+            sure=not seen,
+        )
+
+
+def _stated(reading: Reading) -> dict[str, list[Fact]]:
+    stated = {name: [fact] for name, fact in reading.facts.items() if fact.state is State.PRESENT}
+    for fact in reading.others:
+        if fact.state is State.PRESENT:
+            stated.setdefault(fact.name, []).append(fact)
+    return stated
+
+
+def was_stopped(exchange: Exchange) -> bool:
+    """Tell whether the application itself stopped an exchange: a task was cancelled, a generator closed."""
+    return (exchange.failure or "").partition(":")[0] in _STOPS
+
+
+_STOPS = frozenset({"CancelledError", "Cancelled", "GeneratorExit", "KeyboardInterrupt", "SystemExit"})
+
+
+def _extent(exchange: Exchange, answered: Reading) -> Extent:
+    if was_stopped(exchange):
+        return Extent.BEGUN
+    if exchange.stream_end is StreamEnd.FAILED or exchange.response is None:
+        return Extent.WHOLE if exchange.ended is not None else Extent.BEGUN
+    ended = exchange.stream_end is StreamEnd.EXHAUSTED
+    if not ended and answered.truncated is not False:
+        return Extent.BEGUN
+    # Our own player calls a body exhausted when its last chunk was handed out, looked at or not.
+    sure = ended and exchange.outcome is not Outcome.ANSWERED
+    if sure or not answered.streaming or _is_one_event(exchange.response.chunks):
+        return Extent.WHOLE
+    return Extent.UNKNOWN
+
+
+def _is_one_event(chunks: tuple[bytes, ...]) -> bool:
+    last = chunks[-1].strip() if chunks else b""
+    return b"\n\n" not in last and b"\r\n\r\n" not in last

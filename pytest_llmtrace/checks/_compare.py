@@ -1,0 +1,166 @@
+"""A comparison is data: one fact of the span held against the same fact of the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from pytest_llmtrace.checks._account import Account, Extent
+from pytest_llmtrace.checks._check import Check, Evidence, title_of_span
+from pytest_llmtrace.checks._words import error_in_words, place_of, said, shown
+from pytest_llmtrace.model import Fact, Finding, State
+
+__all__ = ["Comparison", "Difference", "Early", "Judge", "compare", "comparison", "is_empty"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Difference:
+    """In what a span's fact is not the wire's. What is left empty is said in the comparison's own words.
+
+    Attributes:
+        why: What goes wrong for the team because of just this difference.
+        more: What is to be added to why any difference matters.
+        span: What the span says.
+        wire: What the wire says.
+    """
+
+    why: str = ""
+    more: str = ""
+    span: str = ""
+    wire: str = ""
+
+
+Judge = Callable[[Fact, Fact, Account], Difference | None]
+"""Holds the span's fact, present, against the wire's; None if they say the same."""
+
+
+class Early(StrEnum):
+    """Whether a fact can be compared when the client stopped reading before the end."""
+
+    NO = "no"
+    YES = "yes"
+    MESSAGES = "messages"  # in Anthropic's API only, where the first event has it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison(Check):
+    """A check that holds a fact of the span against the wire's.
+
+    Attributes:
+        fact: The wire's fact.
+        noun: What reports call it.
+        judge: Tells whether both say the same, where the wire states it.
+        on_span: The span's facts that are held against it; by default the one of the same name.
+        of_request: Whether it is a fact of the request.
+        early: Whether it can be compared when the client stopped reading before the end.
+        invented: Why a value is wrong where the wire states none. If empty, the wire need not state what is true.
+        unstated: Judges such a value; by default any that is not empty is wrong.
+    """
+
+    fact: str
+    noun: str
+    judge: Judge
+    on_span: tuple[str, ...] = ()
+    of_request: bool = False
+    early: Early = Early.NO
+    invented: str = ""
+    unstated: Judge | None = None
+
+
+def compare(check: Comparison, evidence: Evidence) -> Iterator[Finding | None]:
+    """Hold every place of a fact on every span against the wire: one finding a span, however many places are wrong."""
+    names = check.on_span or (check.fact,)
+    for account in evidence.accounts:
+        stated = account.stated
+        facts = stated.get(names[0]) if len(names) == 1 else [fact for name in names for fact in stated.get(name, ())]
+        if facts:
+            yield from _held_against(check, facts, account)
+
+
+def comparison(**fields: Any) -> Comparison:
+    """Make a comparison; unless it says more, what to do is to put the instrumentation right."""
+    return Comparison(look=compare, **{"next": "fix the instrumentation", **fields})
+
+
+def is_empty(value: Any) -> bool:
+    """Tell whether a value says that there is nothing: 0, False, an empty text, or a list of such."""
+    if isinstance(value, list | tuple):
+        return all(map(is_empty, value))
+    return not value
+
+
+def _held_against(check: Comparison, stated: list[Fact], account: Account) -> Iterator[Finding | None]:
+    true = _truth(check, account)
+    if true is None or true.state is State.UNREADABLE or (true.state is not State.PRESENT and not check.invented):
+        return
+    wrong = []
+    for mine in stated:
+        difference = _difference(check, mine, true, account)
+        if difference is None:
+            yield None
+        else:
+            wrong.append((mine, difference))
+    if wrong:
+        yield _finding(check, wrong, true, account)
+
+
+def _truth(check: Comparison, account: Account) -> Fact | None:
+    """Return the wire's fact, None where it cannot be held against the span's."""
+    if check.of_request:
+        return account.asked.facts.get(check.fact)
+    true = account.answered.fact(check.fact)
+    if account.extent is Extent.WHOLE:
+        return true
+    return true if true.state is State.PRESENT and _is_fixed_early(check, account) else None
+
+
+def _is_fixed_early(check: Comparison, account: Account) -> bool:
+    if check.early is Early.MESSAGES:
+        return account.extent is Extent.BEGUN and account.answered.api == "messages"
+    return check.early is Early.YES
+
+
+def _difference(check: Comparison, mine: Fact, true: Fact, account: Account) -> Difference | None:
+    if true.state is State.PRESENT:
+        return check.judge(mine, true, account)
+    if is_empty(mine.value):
+        return None
+    return check.unstated(mine, true, account) if check.unstated else Difference()
+
+
+def _finding(check: Comparison, wrong: list[tuple[Fact, Difference]], true: Fact, account: Account) -> Finding:
+    lines = [difference.span or said(mine, check.noun) for mine, difference in wrong]
+    first = wrong[0][1]
+    wire = first.wire or _wire(check, true, account)
+    return check.finding(
+        title_of_span(account.span),
+        ("span", "\n".join(lines)),
+        ("wire", f"{wire}\n{place_of(true, account.exchange)}"),
+        why=_why(check, true, first),
+    )
+
+
+def _why(check: Comparison, true: Fact, difference: Difference) -> str:
+    if difference.why:
+        return difference.why
+    if difference.more:
+        return f"{check.why}; {difference.more}"
+    return check.why if true.state is State.PRESENT else check.invented
+
+
+def _wire(check: Comparison, true: Fact, account: Account) -> str:
+    if true.state is State.PRESENT:
+        return said(true, check.noun)
+    if true.state is State.NULL and true.parts:
+        return f"{true.parts[-1][0]} = null"
+    return f"no {check.noun}{'' if check.of_request else _reason(account)}"
+
+
+def _reason(account: Account) -> str:
+    if account.answered.error:
+        return f": the call failed with {error_in_words(account.answered.error)}"
+    if account.exchange.response is None:
+        return f": no response came ({shown(account.exchange.failure or 'unknown')})"
+    return ": the response was cut before its end" if account.answered.truncated else ""

@@ -1,0 +1,79 @@
+"""Do a span and the wire name the same model and provider?"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from pytest_llmtrace.checks._account import Account
+from pytest_llmtrace.checks._compare import Difference
+from pytest_llmtrace.checks._words import shown
+from pytest_llmtrace.model import Fact, State
+
+__all__ = ["copied_model", "model_of_url", "one_of_the_models", "provider", "requested_model", "response_model"]
+
+
+def requested_model(mine: Fact, true: Fact, account: Account) -> Difference | None:
+    """Compare requested models. A framework may put its provider's name in front; Azure has the model in the URL."""
+    if _is_model(mine.value, true.value) or model_of_url(mine, true, account) is None:
+        return None
+    return _cut(mine, true) or Difference()
+
+
+def model_of_url(mine: Fact, _true: Fact, account: Account) -> Difference | None:
+    """Judge a requested model that the body does not name: it may be the deployment of the URL."""
+    segments = urlsplit(account.call.exchanges[0].request.url).path.split("/")
+    return None if mine.value in segments else Difference(why="the request names no model, so the span's is a guess")
+
+
+def response_model(mine: Fact, true: Fact, account: Account) -> Difference | None:
+    """Compare the models that answered. Behind a gateway the upstream's own name is as true as the body's."""
+    if mine.value in (true.value, account.answered.served_model):
+        return None
+    return _cut(mine, true) or _copied(mine, account)
+
+
+def copied_model(mine: Fact, _true: Fact, account: Account) -> Difference | None:
+    """Judge a response model that no response names."""
+    served = account.answered.served_model
+    return None if served is not None and mine.value == served else _copied(mine, account)
+
+
+def _cut(mine: Fact, true: Fact) -> Difference | None:
+    """Tell a name that has lost the provider before its slash."""
+    if not isinstance(true.value, str) or not true.value.endswith(f"/{mine.value}"):
+        return None
+    return Difference(
+        why="the provider was cut off the model's name: the gateway's prices and logs know it by the whole name only"
+    )
+
+
+def _copied(mine: Fact, account: Account) -> Difference:
+    if mine.value != account.asked.request_model:
+        return Difference()
+    return Difference(why="it is the model that the request names, so one that was exchanged on the way stays hidden")
+
+
+def one_of_the_models(mine: Fact, true: Fact, account: Account) -> Difference | None:
+    """Compare a place that holds whichever model is known: the requested one, the answering one, or the upstream's."""
+    reading = account.answered
+    known = (true.value, reading.response_model, reading.served_model)
+    if any(isinstance(name, str) and _is_model(mine.value, name) for name in known):
+        return None
+    fact = reading.fact("response_model")
+    if fact.state is not State.PRESENT:
+        return Difference()
+    return Difference(wire=f"requested {shown(true.value)}, answered by {shown(fact.value)}")
+
+
+def _is_model(mine: Any, true: Any) -> bool:
+    return mine == true or (isinstance(mine, str) and mine.endswith(f"/{true}"))
+
+
+def provider(mine: Fact, true: Fact, _account: Account) -> Difference | None:
+    """Compare providers: `Google AI Studio` is `google_ai_studio`."""
+    return None if _plain(mine.value) == _plain(true.value) else Difference()
+
+
+def _plain(name: Any) -> str:
+    return "".join(letter for letter in str(name).lower() if letter.isalnum())

@@ -1,0 +1,74 @@
+"""Do two numbers say the same? Counts exactly, measures as far as a single-precision float carries them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from pytest_llmtrace.checks._account import Account
+from pytest_llmtrace.checks._compare import Difference
+from pytest_llmtrace.checks._words import said
+from pytest_llmtrace.model import Fact, State
+
+__all__ = ["count", "count_of_request", "derived_total", "input_count", "measure"]
+
+# A single-precision float carries about seven digits; whoever passed a number through one has not changed it.
+_PRECISION = 1e-6
+
+_CACHED = "input counts include cached tokens (OTel GenAI, Anthropic); cost dashboards will be too low"
+
+
+def count(mine: Fact, true: Fact, _account: Account) -> Difference | None:
+    """Compare counts: exactly, 12.0 for 12."""
+    if _is_number(mine.value) and mine.value == true.value:
+        return None
+    if not (_is_number(mine.value) and _is_number(true.value)):
+        return Difference()
+    way = "low" if mine.value < true.value else "high"
+    return Difference(more=f"the count is too {way}")
+
+
+def count_of_request(mine: Fact, true: Fact, _account: Account) -> Difference | None:
+    """Compare whole numbers that the request sets: exactly, 12.0 for 12."""
+    return None if _is_number(mine.value) and mine.value == true.value else Difference()
+
+
+def input_count(mine: Fact, true: Fact, account: Account) -> Difference | None:
+    """Compare input counts; one that leaves cached tokens out is told as what it is."""
+    difference = count(mine, true, account)
+    if difference is not None and len(true.parts) > 1 and mine.value == true.parts[0][1]:
+        return Difference(why=_CACHED)
+    return difference
+
+
+def derived_total(mine: Fact, true: Fact, account: Account) -> Difference | None:
+    """Judge a total that the wire does not state: it may be the sum of what the wire does state."""
+    read, written = account.answered.fact("input_tokens"), account.answered.fact("output_tokens")
+    if State.UNREADABLE in (read.state, written.state):
+        return None
+    if read.state is not State.PRESENT:
+        return Difference()
+    both = [fact for fact in (read, written) if fact.state is State.PRESENT]
+    total = sum(fact.value for fact in both)
+    if _is_number(mine.value) and mine.value == total:
+        return None
+    sums = "; ".join(said(fact, fact.name) for fact in both)
+    found = count(mine, Fact(name=true.name, value=total, state=State.PRESENT), account) or Difference()
+    return Difference(more=found.more, wire=f"no total; {sums}; together {total}")
+
+
+def measure(mine: Fact, true: Fact, _account: Account) -> Difference | None:
+    """Compare measures: temperatures, penalties, costs."""
+    same = _is_number(mine.value) and _is_number(true.value) and _is_close(mine.value, true.value)
+    return None if same else Difference()
+
+
+def _is_close(mine: float, true: float) -> bool:
+    try:
+        return math.isclose(mine, true, rel_tol=_PRECISION)
+    except OverflowError:  # An integer too large for a float.
+        return mine == true
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

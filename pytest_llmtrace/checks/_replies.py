@@ -1,0 +1,122 @@
+"""Do a span and the wire say the same of a request and its reply: names, flags, finish reasons?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_llmtrace.checks._account import Account
+from pytest_llmtrace.checks._compare import Difference
+from pytest_llmtrace.model import Fact
+
+__all__ = ["choice_count", "finish_reasons", "flag", "kind_of", "listed", "made_up_reasons", "same", "stop"]
+
+
+def same(mine: Fact, true: Fact, _account: Account) -> Difference | None:
+    """Compare texts that are names: exactly."""
+    return None if mine.value == true.value else Difference()
+
+
+def flag(mine: Fact, true: Fact, _account: Account) -> Difference | None:
+    """Compare flags: 1 is not True."""
+    return None if mine.value is true.value else Difference()
+
+
+def stop(mine: Fact, true: Fact, _account: Account) -> Difference | None:
+    """Compare stop sequences: one alone may be a text or a list."""
+    return None if listed(mine.value) == listed(true.value) else Difference()
+
+
+def choice_count(mine: Fact, _true: Fact, _account: Account) -> Difference | None:
+    """Judge a number of choices that the request does not name: it is one."""
+    return None if mine.value == 1 else Difference()
+
+
+def listed(value: Any) -> list[Any]:
+    """Return a list, of one if it is none."""
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+# --- Finish reasons --------------------------------------------------------------------------------------------------
+
+_KINDS: Mapping[str, tuple[str, ...]] = {
+    "stop": ("stop", "end_turn", "stop_sequence", "completed", "complete", "eos", "eos_token", "end", "finished"),
+    "length": ("length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded"),
+    "tool_calls": ("tool_calls", "tool_call", "tool_use", "function_call", "function_calls"),
+    "content_filter": (
+        "content_filter",
+        "content_filtered",
+        "refusal",
+        "safety",
+        "sensitive",
+        "recitation",
+        "blocklist",
+        "prohibited_content",
+        "guardrail_intervened",
+    ),
+    # No reason was given, in whichever words that is said.
+    "": (
+        "",
+        "error",
+        "unknown",
+        "none",
+        "null",
+        "incomplete",
+        "failed",
+        "cancelled",
+        "in_progress",
+        "queued",
+        "unspecified",
+        "finish_reason_unspecified",
+        "other",
+    ),
+}
+_KIND_OF = {word: kind for kind, words in _KINDS.items() for word in words}
+
+
+def kind_of(reason: Any) -> str:
+    """Name the kind of a finish reason across conventions; empty if it says that there is none."""
+    if reason is None:
+        return ""
+    word = str(reason).rpartition(".")[2].strip().lower().replace("-", "_").replace(" ", "_")
+    return _KIND_OF.get(word, word)
+
+
+def finish_reasons(mine: Fact, true: Fact, account: Account) -> Difference | None:
+    """Compare the reasons by choice, each by its kind; a choice without a reason may be left out or say so."""
+    said, there = _kinds(mine.value), _kinds(true.value)
+    if said == there or (mine.name == "finish_reason" and set(said) <= set(there)):
+        return None
+    if not there:
+        return made_up_reasons(mine, true, account)
+    if there == ["stop"] and account.answered.api == "responses" and set(said) <= _completed(account):
+        return None
+    if len(said) != len(there) and mine.name != "finish_reason":
+        return Difference(why=f"{_named(len(said))} for {_named(len(there))}: choices and reasons no longer match")
+    return Difference()
+
+
+def _completed(account: Account) -> set[str]:
+    """Return what may be said of a completed response.
+
+    The Responses API has neither choices nor a word of its own for a reply that asks for tools; instrumentations give a
+    reason for each item of the output.
+    """
+    return {"stop", "tool_calls"} if account.answered.tool_calls else {"stop"}
+
+
+def made_up_reasons(mine: Fact, _true: Fact, account: Account) -> Difference | None:
+    """Judge finish reasons where the wire gives none: what says that there is none is right."""
+    if not _kinds(mine.value):
+        return None
+    if account.answered.error or account.exchange.response is None:
+        return Difference(why="the call failed, and the span makes it look as if the model had finished")
+    return Difference(why="the response never said that it was complete, and the span makes it look so")
+
+
+def _kinds(reasons: Any) -> list[str]:
+    return [kind for kind in map(kind_of, listed(reasons)) if kind]
+
+
+def _named(number: int) -> str:
+    return f"{number} reason{'' if number == 1 else 's'}"

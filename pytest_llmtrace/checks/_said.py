@@ -1,0 +1,43 @@
+"""How a call and its spans are described in findings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from pytest_llmtrace.model import Call, Exchange, Reading, SpanRecord, State
+
+__all__ = ["counts", "llm_spans", "said", "said_of", "stated"]
+
+_COUNTED = ("input_tokens", "output_tokens", "total_tokens")
+
+
+def said(call: Call) -> str:
+    """Say of each attempt of a call what was asked, what was answered, and where that came from."""
+    truths = call.truths or (None,) * len(call.exchanges)
+    return "\n".join(said_of(exchange, truth) for exchange, truth in zip(call.exchanges, truths, strict=True))
+
+
+def said_of(exchange: Exchange, truth: Reading | None) -> str:
+    """Say of one attempt what was asked, what was answered, and where that came from."""
+    asked = f"{truth.api} call" if truth else "call"
+    model = f" to model {truth.request_model!r}" if truth and truth.request_model else ""
+    answered = exchange.response.status if exchange.response else exchange.outcome.value
+    return f"{asked}{model}, answered {answered}\n{exchange.origin}, exchange {exchange.index}"
+
+
+def counts(reading: Reading) -> bool:
+    """Tell whether a span counts tokens."""
+    return any(reading.fact(name).state is State.PRESENT and bool(reading.fact(name).value) for name in _COUNTED)
+
+
+def stated(reading: Reading) -> str:
+    """Write the token counts of a span as they stand there."""
+    facts = (reading.fact(name) for name in _COUNTED[:2] if reading.fact(name).state is State.PRESENT)
+    return ", ".join(f"{key} = {value!r}" for fact in facts for key, value in fact.parts)
+
+
+def llm_spans(calls: Iterable[Call]) -> Iterator[tuple[Call, SpanRecord, Reading]]:
+    """Yield the spans of calls with what they say."""
+    for call in calls:
+        for span, reading in zip(call.spans, call.readings, strict=False):
+            yield call, span, reading

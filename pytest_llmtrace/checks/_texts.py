@@ -1,0 +1,124 @@
+"""Do two texts say the same? Cut by a limit, masked, or without its white space, a text is still the same text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from pytest_llmtrace.checks._account import Account, Extent
+from pytest_llmtrace.checks._compare import Difference
+from pytest_llmtrace.model import Fact
+
+__all__ = ["is_cut_from", "is_limit", "is_masked", "longest_text", "texts", "unstated_texts"]
+
+_MASK = re.compile(r"[\W_]*(redacted|masked|filtered|hidden|removed)[\W_]*|[*x•]{3,}", re.IGNORECASE)
+_CUT_MARK = re.compile(r"\W{0,3}(\.\.\.|…|[\[(<]*truncated[\])>]*)$", re.IGNORECASE)
+_SHORTEST_LIMIT = 32
+_AROUND = 30
+
+
+def is_masked(text: str) -> bool:
+    """Tell whether a text only says that there was one: `__REDACTED__`, `[redacted]`, `***`."""
+    return _MASK.fullmatch(text) is not None
+
+
+def is_cut_from(mine: str, whole: str, longest: int) -> bool:
+    """Tell whether a text is the beginning of another, cut by a limit and not by a fault.
+
+    A limit is known by its mark (`...`, `[truncated]`), or by a round length of the longest text on the span:
+    OpenTelemetry's own limit (OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT) leaves no mark and cuts all texts alike.
+
+    Args:
+        mine: The text that may have been cut.
+        whole: The text that it may have been cut from.
+        longest: The length of the longest text on the span.
+    """
+    mark = _CUT_MARK.search(mine)
+    if mark and _begins(whole, mine[: mark.start()]):
+        return True
+    return len(mine) == longest and is_limit(longest) and _begins(whole, mine)
+
+
+def texts(mine: Fact, true: Fact, account: Account) -> Difference | None:
+    """Compare the texts of the choices, in order; choices without a text are passed over."""
+    said, there = _stated(mine.value), _stated(true.value)
+    if said in (there, there + _refusals(account)) or not said:
+        return None
+    begun = account.extent is not Extent.WHOLE
+    if len(said) > len(there) or (len(said) < len(there) and not begun):
+        fate = "one is missing" if len(said) < len(there) else "one is there that was never given"
+        return Difference(more=f"of {len(there)} texts {fate}")
+    longest = longest_text(account)
+    for mine_text, true_text in zip(said, there, strict=False):
+        if not _is_same(mine_text, true_text, longest, begun=begun):
+            return _apart(mine, mine_text, true_text)
+    return None
+
+
+def unstated_texts(mine: Fact, _true: Fact, account: Account) -> Difference | None:
+    """Judge texts where the wire has none: a refusal may stand in the answer's place, or a mask."""
+    refused = _refusals(account)
+    made_up = [text for text in _stated(mine.value) if text not in refused and not is_masked(text)]
+    return Difference(why="the answer has no such text") if made_up else None
+
+
+def _refusals(account: Account) -> list[str]:
+    return _stated(account.answered.refusals or ())
+
+
+def _is_same(mine: str, true: str, longest: int, *, begun: bool) -> bool:
+    if mine == true or is_masked(mine):
+        return True
+    bare, whole = _bare(mine), _bare(true)
+    if bare == whole or (begun and whole.startswith(bare)):
+        return True
+    return is_cut_from(mine, true, longest)
+
+
+def _apart(fact: Fact, mine: str, true: str) -> Difference:
+    at = next((i for i, (a, b) in enumerate(zip(mine, true, strict=False)) if a != b), min(len(mine), len(true)))
+    return Difference(
+        span=f"{fact.keys or fact.name}: {_around(mine, at)}",
+        wire=f"{_around(true, at)}, {_where_apart(mine, true, at)}",
+    )
+
+
+def _where_apart(mine: str, true: str, at: int) -> str:
+    if at == len(mine):
+        return f"of which the span has the first {at:,} of {len(true):,} characters"
+    if at == len(true):
+        return f"to which the span adds {len(mine) - at:,} characters"
+    return f"different from character {at + 1:,} on"
+
+
+def _around(text: str, at: int) -> str:
+    start = max(0, at - _AROUND)
+    end = at + _AROUND
+    return f"{'...' if start else ''}{text[start:end]!r}{'...' if end < len(text) else ''}"
+
+
+def _stated(value: Any) -> list[str]:
+    values: Iterable[Any] = value if isinstance(value, list | tuple) else (value,)
+    return [text for text in values if isinstance(text, str) and text]
+
+
+def _bare(text: str) -> str:
+    return "".join(text.split())
+
+
+def _begins(whole: str, beginning: str) -> bool:
+    # White space at the cut may have been trimmed.
+    return bool(beginning) and _bare(whole).startswith(_bare(beginning))
+
+
+def longest_text(account: Account) -> int:
+    """Return the length of the longest text on a span."""
+    return max((len(value) for value in account.span.attributes.values() if isinstance(value, str)), default=0)
+
+
+def is_limit(length: int) -> bool:
+    """Tell whether somebody may have set a limit of that length: a round one."""
+    if length < _SHORTEST_LIMIT:
+        return False
+    return length % 100 == 0 or length % 1024 == 0 or length & (length - 1) == 0 or length & (length + 1) == 0

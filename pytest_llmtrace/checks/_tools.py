@@ -1,0 +1,109 @@
+"""Do a span and the wire tell of the same tool calls?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pytest_llmtrace.checks._account import Account
+from pytest_llmtrace.checks._compare import Difference
+from pytest_llmtrace.checks._replies import listed
+from pytest_llmtrace.checks._texts import is_cut_from, is_masked, longest_text
+from pytest_llmtrace.checks._words import shown
+from pytest_llmtrace.model import Fact
+
+__all__ = ["tool_arguments", "tool_ids", "tool_names", "unstated_tools"]
+
+
+# Ids of calls of tools that the provider runs itself: Anthropic's, and the Responses API's. Some conventions list them
+# beside the calls that the application is to answer, others leave them out or have places of their own for them.
+_OF_PROVIDER = ("srvtoolu_", "ws_", "ci_", "fs_", "ig_", "mcp_")
+
+
+def unstated_tools(mine: Fact, _true: Fact, _account: Account) -> Difference | None:
+    """Judge tool calls where the wire asks for none: the provider may have run tools of its own."""
+    if mine.name == "tool_calls" and not _for_application(mine):
+        return None
+    return Difference()
+
+
+def _for_application(fact: Fact) -> list[Any]:
+    """Return the calls that the application is to answer."""
+    return [call for call in listed(fact.value) if not _part(call, "id").startswith(_OF_PROVIDER)]
+
+
+def tool_names(mine: Fact, true: Fact, _account: Account) -> Difference | None:
+    """Compare which tools were called and how often; parallel calls have no order."""
+    there = [_part(call, "name") for call in listed(true.value)]
+    if mine.name == "tool_call_count":
+        same_number = mine.value == len(there)
+        return None if same_number else Difference(wire=f"{len(there)} tool calls: {shown(there)}")
+    said = [_part(call, "name") if isinstance(call, Mapping) else call for call in _for_application(mine)]
+    if sorted(map(str, said)) == sorted(map(str, there)):
+        return None
+    return Difference(span=f"{mine.keys or mine.name}: {shown(said)}", wire=f"tool calls: {shown(there)}")
+
+
+def tool_ids(mine: Fact, true: Fact, _account: Account) -> Difference | None:
+    """Compare the ids of the calls, as far as both sides have them."""
+    said = [_part(call, "id") for call in _for_application(mine)]
+    there = [_part(call, "id") for call in listed(true.value)]
+    if len(said) != len(there) or not all(said) or not all(there) or sorted(said) == sorted(there):
+        return None  # Another number of calls is told by wire/tool-calls.
+    return Difference(span=f"{mine.keys or mine.name}: ids {shown(said)}", wire=f"tool calls: ids {shown(there)}")
+
+
+def tool_arguments(mine: Fact, true: Fact, account: Account) -> Difference | None:
+    """Compare the arguments as JSON: the order of keys, white space, and `{}` for none do not matter."""
+    asked = _for_application(mine)
+    if len(asked) != len(true.value):
+        return None
+    for said, there in _matched(asked, true.value):
+        text = said.get("arguments") if isinstance(said, Mapping) else None
+        if text is None or _same_arguments(text, there.get("arguments"), longest_text(account)):
+            continue
+        name = _part(there, "name")
+        return Difference(
+            span=f"{mine.keys or mine.name}: {name} called with {shown(text)}",
+            wire=f"{name} called with {shown(there.get('arguments'))}",
+        )
+    return None
+
+
+def _matched(
+    mine: Sequence[Mapping[str, Any]], true: Sequence[Mapping[str, Any]]
+) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """Put calls side by side: by their ids where both have them, then by their names, else in order."""
+    for key in ("id", "name"):
+        left, right = [_part(call, key) for call in mine], [_part(call, key) for call in true]
+        if len(set(left)) == len(mine) and set(left) == set(right):
+            return [(call, true[right.index(part)]) for call, part in zip(mine, left, strict=True)]
+    return list(zip(mine, true, strict=True))
+
+
+def _same_arguments(mine: Any, true: Any, longest: int) -> bool:
+    if isinstance(mine, str) and is_masked(mine):
+        return True
+    left, right = _as_json(mine), _as_json(true)
+    try:
+        if left == right or not isinstance(left, str):
+            return bool(left == right)
+        return is_cut_from(left, right if isinstance(right, str) else json.dumps(right), longest)
+    except RecursionError:
+        return True  # Nested deeper than can be compared: not known to differ.
+
+
+def _as_json(value: Any) -> Any:
+    """Return the JSON value of a text, the text if it has none; an empty object for what says nothing."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return value or {}
+    return {} if value in (None, "", {}) else value
+
+
+def _part(call: Any, key: str) -> str:
+    value = call.get(key) if isinstance(call, Mapping) else None
+    return value if isinstance(value, str) else ""

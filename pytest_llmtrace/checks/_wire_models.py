@@ -1,0 +1,89 @@
+"""Who was asked, who answered: comparisons of models, providers and ids."""
+
+from __future__ import annotations
+
+from pytest_llmtrace.checks import _models, _replies
+from pytest_llmtrace.checks._compare import Comparison, Early, comparison
+
+__all__ = ["MODELS"]
+
+_OTEL = "OTel GenAI, client inference span"
+
+MODELS: tuple[Comparison, ...] = (
+    comparison(
+        id="wire/request-model",
+        title="The request model is the one that was asked for",
+        why="calls, costs and latencies are counted for a model that this request did not name",
+        compares="A provider's name put in front (`openai/gpt-4o` for `gpt-4o`) is no difference, nor is the "
+        "deployment in an Azure URL.",
+        source=f"{_OTEL}: `gen_ai.request.model`, the name of the model that a request is being made to",
+        fact="request_model",
+        noun="request model",
+        judge=_models.requested_model,
+        of_request=True,
+        invented="the request names no model, so the span's is a guess",
+        unstated=_models.model_of_url,
+        next="take it from the arguments that the SDK is called with, not from a default or the reply",
+    ),
+    comparison(
+        id="wire/response-model",
+        title="The response model is the one that answered",
+        why="the model that answered is priced and judged as another",
+        compares="Behind a gateway the upstream's own name for the model is as good as the one in the body.",
+        source=f"{_OTEL}: `gen_ai.response.model`, the name of the model that generated the response",
+        fact="response_model",
+        noun="response model",
+        judge=_models.response_model,
+        early=Early.YES,
+        invented="no response named a model, so the span's is a guess",
+        unstated=_models.copied_model,
+        next="take it from the reply, and leave it out where there is none",
+    ),
+    comparison(
+        id="wire/model",
+        title="The model is one that the call names",
+        why="calls, costs and latencies are counted for a model that neither asked nor answered",
+        compares="For conventions with one place for the model: the requested one, the one that answered and a "
+        "gateway's upstream are all right.",
+        source="OpenInference: `llm.model_name`",
+        fact="request_model",
+        on_span=("model",),
+        noun="model",
+        judge=_models.one_of_the_models,
+        early=Early.YES,
+        next="take it from the reply, or from the arguments that the SDK is called with where there is no reply",
+    ),
+    comparison(
+        id="wire/served-model",
+        title="The upstream model is the one that the gateway names",
+        why="costs are computed with the prices of another model",
+        source="LiteLLM Proxy: header `x-litellm-model-name`",
+        fact="served_model",
+        noun="upstream model",
+        judge=_replies.same,
+        early=Early.YES,
+    ),
+    comparison(
+        id="wire/provider",
+        title="The provider is the one that the gateway names",
+        why="latency, errors and data protection are looked up at a provider that never saw this call",
+        compares="Case and punctuation do not matter.",
+        source="OpenRouter: `provider` in the response",
+        fact="provider",
+        noun="provider",
+        judge=_models.provider,
+        early=Early.YES,
+    ),
+    comparison(
+        id="wire/response-id",
+        title="The response id is the response's own",
+        why="nobody can find this call at the provider, in its logs or its bills, by the id on the span",
+        source=f"{_OTEL}: `gen_ai.response.id`, the unique identifier for the completion",
+        fact="response_id",
+        noun="response id",
+        judge=_replies.same,
+        early=Early.YES,
+        invented="no response gave itself an id, so the span's leads nowhere",
+        next="take it from the reply, and leave it out where there is none",
+    ),
+)

@@ -1,0 +1,108 @@
+"""What was asked for: comparisons of the request's parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytest_llmtrace.checks import _numbers, _replies
+from pytest_llmtrace.checks._compare import Comparison, Judge, comparison
+
+__all__ = ["REQUEST"]
+
+_OTEL = "OTel GenAI, client inference span"
+_NOT_SENT = "the request did not set it, so whoever reproduces the call from its span makes another call"
+
+
+def _parameter(fact: str, key: str, noun: str, judge: Judge, why: str, **fields: Any) -> Comparison:
+    """Make the comparison of a parameter of the request."""
+    return comparison(
+        id=f"wire/request-{key}",
+        why=why,
+        fact=fact,
+        noun=noun,
+        judge=judge,
+        of_request=True,
+        **{
+            "title": f"The span's {noun} is the request's",
+            "invented": _NOT_SENT,
+            "next": "set it from the arguments that the SDK is called with, and only if they have it",
+            "source": f"{_OTEL}: `gen_ai.request.*`; OpenInference, `llm.invocation_parameters`",
+            **fields,
+        },
+    )
+
+
+REQUEST: tuple[Comparison, ...] = (
+    comparison(
+        id="wire/streaming",
+        title="The span says streaming when the request asks for a stream",
+        why="streams and plain calls differ in latency and in what they measure; mixed up, neither can be judged",
+        source=f"{_OTEL}: `gen_ai.request.stream`; OpenLLMetry: `gen_ai.is_streaming`",
+        fact="streaming",
+        noun="streaming",
+        judge=_replies.flag,
+        of_request=True,
+    ),
+    _parameter(
+        "max_tokens",
+        "max-tokens",
+        "output limit",
+        _numbers.count_of_request,
+        "whether an answer was cut at its limit cannot be told",
+    ),
+    _parameter(
+        "temperature",
+        "temperature",
+        "temperature",
+        _numbers.measure,
+        "answers are compared as if they had been sampled alike",
+    ),
+    _parameter("top_p", "top-p", "top-p", _numbers.measure, "answers are compared as if they had been sampled alike"),
+    _parameter(
+        "top_k",
+        "top-k",
+        "top-k",
+        _numbers.count_of_request,
+        "answers are compared as if they had been sampled alike",
+        compares="`top_logprobs` of OpenAI's API is another parameter.",
+    ),
+    _parameter(
+        "frequency_penalty",
+        "frequency-penalty",
+        "frequency penalty",
+        _numbers.measure,
+        "answers are compared as if the same repetitions had been allowed",
+    ),
+    _parameter(
+        "presence_penalty",
+        "presence-penalty",
+        "presence penalty",
+        _numbers.measure,
+        "answers are compared as if the same repetitions had been allowed",
+    ),
+    _parameter(
+        "seed",
+        "seed",
+        "seed",
+        _numbers.count_of_request,
+        "who repeats the call with the seed on its span gets another answer",
+    ),
+    _parameter(
+        "stop",
+        "stop",
+        "stop sequences",
+        _replies.stop,
+        "why an answer ends where it ends cannot be told",
+        title="The span's stop sequences are the request's",
+        compares="A single sequence may be a text or a list.",
+    ),
+    _parameter(
+        "choice_count",
+        "choices",
+        "number of choices",
+        _numbers.count_of_request,
+        "output tokens for one answer look like those for several, or the other way round",
+        unstated=_replies.choice_count,
+        compares="Where the request does not say, one is right.",
+    ),
+)

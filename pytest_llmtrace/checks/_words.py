@@ -1,0 +1,75 @@
+"""How values and places are put into a report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any
+
+from pytest_llmtrace.model import Exchange, Fact
+
+__all__ = ["error_in_words", "place_of", "said", "shown"]
+
+_LONGEST = 80
+_MOST = 6
+_WIDEST = 256  # bits; above, a number is hostile, and Python may refuse to write it
+
+
+def shown(value: Any, deepest: int = 4) -> str:
+    """Write a value: texts in quotes, long ones cut, with their length; what is nested deeper is left out."""
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, int) and value.bit_length() > _WIDEST:
+        return f"an integer of {value.bit_length()} bits"
+    if isinstance(value, Mapping | list | tuple) and deepest == 0:
+        return "..."
+    if isinstance(value, Mapping):
+        pairs = [f"{shown(key, 0)}: {shown(item, deepest - 1)}" for key, item in islice(value.items(), _MOST)]
+        return f"{{{', '.join(pairs)}{_more(value)}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(shown(item, deepest - 1) for item in value[:_MOST])}{_more(value)}]"
+    return _cut(repr(value))
+
+
+def said(fact: Fact, noun: str) -> str:
+    """Write a fact as `key = value`; a sum with its parts: `a 1 + b 2 = 3`."""
+    numbers = [(key, value) for key, value in fact.parts if _is_number(value)]
+    if len(numbers) == len(fact.parts) > 1 and _is_number(fact.value):
+        return f"{' + '.join(f'{key} {shown(value)}' for key, value in numbers)} = {shown(fact.value)}"
+    return f"{_keys(fact) or noun} = {shown(fact.value)}"
+
+
+def place_of(fact: Fact, exchange: Exchange) -> str:
+    """Name where a fact of the wire was looked for."""
+    return fact.where or f"{exchange.origin}, exchange {exchange.index}"
+
+
+def error_in_words(error: Mapping[str, Any]) -> str:
+    """Write an error of the wire: `429 rate_limit_error 'Slow down'`."""
+    named = [str(error[key]) for key in ("status", "type", "code") if error.get(key) not in (None, "")]
+    unique = list(dict.fromkeys(named))
+    message = error.get("message")
+    return " ".join([*map(_cut, unique), *([shown(message)] if message else [])]) or "an error without any word"
+
+
+def _keys(fact: Fact) -> str:
+    keys = [key for key, _ in fact.parts]
+    return ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")  # noqa: PLR2004
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _text(value: str) -> str:
+    if len(value) <= _LONGEST:
+        return repr(value)
+    return f"{value[:_LONGEST]!r}... ({len(value):,} characters)"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def _more(value: Any) -> str:
+    return f", and {len(value) - _MOST} more" if len(value) > _MOST else ""

@@ -1,0 +1,226 @@
+"""Agents: what a run of several calls does as a whole."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_llmtrace import wire
+from pytest_llmtrace.checks._check import Check, Evidence, title_of_exchange
+from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.model import Call, Exchange, Finding, Reading, Severity
+
+__all__ = ["BUDGET", "CHECKS", "REPEATED_TOOL_CALL", "RESULT_WITHOUT_CALL", "refuse_limits"]
+
+_FEWEST_REPEATS = 2
+_LONGEST = 100
+
+
+def refuse_limits(budget: object = None, tool_repeats: object = _FEWEST_REPEATS) -> None:
+    """Refuse a budget or a number of repeats that has no meaning.
+
+    Raises:
+        UsageError: There is one.
+    """
+    if isinstance(tool_repeats, bool) or not isinstance(tool_repeats, int) or tool_repeats < _FEWEST_REPEATS:
+        raise UsageError(f"tool_repeats= takes a whole number from {_FEWEST_REPEATS} on, not {tool_repeats!r}")
+    if budget is None:
+        return
+    if not isinstance(budget, Mapping):
+        raise UsageError(f"budget= takes {{'tokens': ..., 'cost': ..., 'calls': ...}}, not {budget!r}")
+    for name, limit in budget.items():
+        if name not in _UNITS:
+            raise UsageError.unknown("unit in budget=", name, _UNITS)
+        if isinstance(limit, bool) or not isinstance(limit, int | float) or not limit >= 0:
+            raise UsageError(f"budget={{{name!r}: ...}} takes a number from 0 on, not {limit!r}")
+
+
+# --- tool results ----------------------------------------------------------------------------------------------------
+
+
+def _result_without_call(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    told: set[str] = set()
+    for call in evidence.calls:
+        exchange = call.exchanges[-1]
+        past = wire.history(exchange.request, _api(call))
+        if not past.whole:
+            continue  # The call may be in the part that the server keeps.
+        for result in past.results:
+            if result.called or result.id in told:
+                yield None
+                continue
+            told.add(result.id)  # A history is sent again with each call.
+            yield check.finding(
+                title_of_exchange(exchange),
+                ("wire", f"{result.where} {result.id!r} is a tool result, and no tool call before it has that id"),
+                ("found", _called(past.calls)),
+            )
+
+
+def _called(calls: tuple[Any, ...]) -> str:
+    if not calls:
+        return "no tool call in this request"
+    listed = ", ".join(f"{call.name} {call.id!r}" for call in calls[-3:])
+    return f"tool calls in this request: {'..., ' if len(calls) > 3 else ''}{listed}"  # noqa: PLR2004
+
+
+# --- tool calls ------------------------------------------------------------------------------------------------------
+
+
+def _repeated_tool_call(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    made: defaultdict[tuple[str, str], list[Exchange]] = defaultdict(list)
+    for key, exchange in _tool_calls(evidence):
+        made[key].append(exchange)
+    for (name, arguments), exchanges in made.items():
+        if len(exchanges) < evidence.tool_repeats:
+            yield None
+            continue
+        shown = arguments if len(arguments) <= _LONGEST else f"{arguments[:_LONGEST]}..."
+        asked = ", ".join(dict.fromkeys(str(exchange.index) for exchange in exchanges))
+        yield check.finding(
+            f"{name}({shown})",
+            ("wire", f"asked for {len(exchanges)} times with the same arguments, seen in exchanges {asked}"),
+            ("limit", f"tool_repeats={evidence.tool_repeats}"),
+        )
+
+
+def _tool_calls(evidence: Evidence) -> Iterator[tuple[tuple[str, str], Exchange]]:
+    """Yield each tool call once: of the answers, and of the histories what no answer of this test had asked for."""
+    known: set[object] = set()
+    answered = [(call, list(_asked_for(call))) for call in evidence.calls]
+    known.update(tool["id"] for _, tools in answered for tool in tools if isinstance(tool.get("id"), str))
+    for call, tools in answered:
+        exchange = call.exchanges[-1]
+        for past in wire.history(exchange.request, _api(call)).calls:
+            if past.id not in known:
+                known.add(past.id)
+                yield (past.name, _canonical(past.arguments)), exchange
+        for tool in tools:
+            yield (str(tool.get("name")), _canonical(tool.get("arguments"))), exchange
+
+
+def _asked_for(call: Call) -> Iterator[Mapping[str, Any]]:
+    """Yield the tool calls of an answer. Of several choices one is taken up: what they share is asked for once."""
+    truth = call.truths[-1] if call.truths else None
+    tools = [tool for tool in (truth and truth.tool_calls) or () if isinstance(tool, Mapping)]
+    if truth is None or len(truth.finish_reasons or ()) <= 1:
+        yield from tools
+        return
+    yield from {(str(tool.get("name")), _canonical(tool.get("arguments"))): tool for tool in tools}.values()
+
+
+def _canonical(arguments: Any) -> str:
+    """Write arguments so that equal ones are equal texts, whatever the order of their keys."""
+    try:
+        value = json.loads(arguments) if isinstance(arguments, str) else arguments
+        return json.dumps(value, sort_keys=True, ensure_ascii=False)
+    except (ValueError, TypeError, RecursionError):
+        return str(arguments) if isinstance(arguments, str) else "?"
+
+
+# --- budgets ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Unit:
+    """What a budget counts.
+
+    Attributes:
+        used: What an attempt has used, None where the wire does not say; None for what counts calls.
+        written: How an amount is written.
+        stated: What the wire would have to say.
+    """
+
+    used: Callable[[Reading], float | None] | None
+    written: Callable[[float], str]
+    stated: str = ""
+
+
+def _tokens(truth: Reading) -> float | None:
+    parts = [count for count in (truth.input_tokens, truth.output_tokens) if count is not None]
+    return sum(parts) if parts else truth.total_tokens
+
+
+_UNITS: Mapping[str, _Unit] = {
+    "tokens": _Unit(used=_tokens, written="{:,.0f} tokens".format, stated="how many tokens it used"),
+    "cost": _Unit(used=lambda truth: truth.cost, written="{:.6g} USD".format, stated="what it cost"),
+    "calls": _Unit(used=None, written=lambda count: f"{count:,.0f} call{'' if count == 1 else 's'}"),
+}
+
+
+def _budget(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    for name, limit in evidence.budget.items():
+        unit = _UNITS[name]
+        used = [(call, _used(call, unit)) for call in evidence.calls]
+        known = [amount for _, amount in used if amount is not None]
+        spent = sum(known)
+        if spent > limit or (used and not known):
+            yield check.finding(
+                f"{name}: {unit.written(limit)}",
+                ("used", unit.written(spent) if known else "nobody knows"),
+                ("wire", "\n".join(_spent(used, unit))),
+                why="" if known else f"no call of this test says {unit.stated}: the budget limits nothing",
+                next="" if known else "take the limit off, or record from a gateway that says it",
+            )
+        else:
+            yield None
+
+
+def _used(call: Call, unit: _Unit) -> float | None:
+    """Add up what the attempts of a call have used; one that failed may have been billed as well."""
+    if unit.used is None:
+        return 1
+    amounts = [amount for truth in call.truths if (amount := unit.used(truth)) is not None]
+    return sum(amounts) if amounts else None
+
+
+def _spent(used: list[tuple[Call, float | None]], unit: _Unit) -> Iterator[str]:
+    most = sorted(used, key=lambda pair: -(pair[1] or 0))
+    for call, amount in most[:5]:
+        said = f"does not say {unit.stated}" if amount is None else unit.written(amount)
+        yield f"{title_of_exchange(call.exchanges[-1])}: {said}"
+    if len(used) > 5:  # noqa: PLR2004
+        yield f"and {len(used) - 5} more"
+
+
+def _api(call: Call) -> str | None:
+    return call.truths[-1].api if call.truths else None
+
+
+RESULT_WITHOUT_CALL = Check(
+    id="agent/tool-result-without-call",
+    title="Every tool result answers a tool call",
+    why="the model cannot know what this result answers; most providers refuse such a request",
+    next="keep the assistant's message with the tool call when the history is cut or rebuilt",
+    look=_result_without_call,
+    compares="In each request the ids of its tool results with those of the tool calls before them. Not judged where "
+    "the server keeps a part of the conversation.",
+    source="API references of OpenAI (chat completions, responses) and Anthropic (messages).",
+)
+
+REPEATED_TOOL_CALL = Check(
+    id="agent/repeated-tool-call",
+    title="An agent does not go round in circles",
+    why="the answer to this call was there already: each round costs a call to the model, and leads nowhere",
+    next="look at what the tool answers, or allow more with tool_repeats=",
+    look=_repeated_tool_call,
+    severity=Severity.WARNING,
+    compares="The name and arguments of all tool calls that the answers of a test ask for, and of those in the "
+    "histories of its requests. Twice may be a second try after an error of the tool; from the third time on it is a "
+    "finding, unless tool_repeats= says otherwise.",
+)
+
+BUDGET = Check(
+    id="agent/budget",
+    title="A test stays within its budget",
+    why="the same run in production uses more than it may",
+    next="find the calls that grew, or raise the budget",
+    look=_budget,
+    compares="What the bytes say of tokens and cost, summed over all attempts, and the number of calls, with budget=. "
+    "A call that does not say counts as nothing; if none does, the budget is a finding itself.",
+)
+
+CHECKS: tuple[Check, ...] = (RESULT_WITHOUT_CALL, REPEATED_TOOL_CALL, BUDGET)

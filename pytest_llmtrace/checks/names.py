@@ -1,0 +1,86 @@
+"""Names of spans say what kind of call it was, not which one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from pytest_llmtrace import wire
+from pytest_llmtrace.checks._check import Check, Evidence, title_of_span
+from pytest_llmtrace.checks._said import llm_spans
+from pytest_llmtrace.model import Call, Finding, Reading, Severity, SpanRecord
+
+__all__ = ["CHECKS", "SPAN_NAME"]
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+# Hexadecimal with at least one digit among it, as ids have: a word such as `defaced` is none.
+_HEX = re.compile(r"(?<![0-9a-z])(?=[a-f]*[0-9])[0-9a-f]{16,}(?![0-9a-z])", re.IGNORECASE)
+_NUMBER = re.compile(r"[0-9]{8,}")
+_DIGITS = re.compile(r"[0-9]{4,}")
+_SHORTEST_TEXT = 16
+_BEGINNING = 24
+
+
+def _span_name(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    names: dict[object, tuple[str, SpanRecord]] = {}
+    for call, span, reading in llm_spans(evidence.calls):
+        bare = _without_models(span.name, call, reading)
+        found = _part_of_one_call(bare, call, reading)
+        before, first = names.setdefault((span.scope, _likeness(call), _DIGITS.sub("#", bare)), (bare, span))
+        if found is None and before != bare:
+            found = f"{span.name!r} here and {first.name!r} in a call of the same kind"
+        yield check.finding(title_of_span(span), ("span", f"its name has {found}")) if found else None
+
+
+def _part_of_one_call(bare: str, call: Call, reading: Reading) -> str | None:
+    """Name the part of a span's name that belongs to one call only, None if there is none."""
+    ids = {reading.response_id, *(truth.response_id for truth in call.truths)}
+    for value in ids:
+        if isinstance(value, str) and len(value) >= 6 and value in bare:  # noqa: PLR2004
+            return f"the id of the response, {value!r}"
+    for pattern, kind in ((_UUID, "an id"), (_HEX, "an id"), (_NUMBER, "a number")):
+        found = pattern.search(bare)
+        if found:
+            return f"{kind} of this one call, {found[0]!r}"
+    return _prompt_in(bare, call)
+
+
+def _prompt_in(bare: str, call: Call) -> str | None:
+    if len(bare) < _SHORTEST_TEXT or not call.truths:
+        return None
+    for text in wire.prompts(call.exchanges[-1].request, call.truth.api):
+        beginning = " ".join(text[: 4 * _BEGINNING].split())[:_BEGINNING]
+        if len(beginning) >= _SHORTEST_TEXT and beginning in " ".join(bare.split()):
+            return f"text of the prompt, {beginning!r}"
+    return None
+
+
+def _without_models(name: str, call: Call, reading: Reading) -> str:
+    """Take the models out of a name: they have dates in their own names, and belong there."""
+    known = [getattr(read, fact) for read in (reading, *call.truths) for fact in _MODELS]
+    for model in sorted({model for model in known if isinstance(model, str) and model}, key=len, reverse=True):
+        name = name.replace(model, "<model>").replace(model.rpartition("/")[2] or model, "<model>")
+    return name
+
+
+_MODELS = ("request_model", "response_model", "served_model")
+
+
+def _likeness(call: Call) -> object:
+    truth = call.truths[-1] if call.truths else None
+    return (truth.api, truth.request_model, truth.streaming) if truth else None
+
+
+SPAN_NAME = Check(
+    id="structure/span-name",
+    title="A span's name does not change from call to call",
+    why="back ends group by span name: each call is a group of its own, and averages and alerts by name are of no use",
+    next="name the span after what is done, and put what belongs to one call into attributes",
+    look=_span_name,
+    severity=Severity.WARNING,
+    compares="The names of LLM spans, without the names of models, with the response's id, the user's text, and the "
+    "shapes of ids and long numbers; and with the name of another call of the same kind.",
+    source="OpenTelemetry specification, trace API: a span name identifies a class of spans, and has low cardinality.",
+)
+
+CHECKS: tuple[Check, ...] = (SPAN_NAME,)

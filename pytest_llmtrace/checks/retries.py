@@ -1,0 +1,58 @@
+"""Attempts that failed before the one that succeeded."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from pytest_llmtrace.checks._check import Check, Evidence, title_of_span
+from pytest_llmtrace.checks._said import said
+from pytest_llmtrace.model import Call, Finding, Severity, SpanKey, SpanRecord
+
+__all__ = ["CHECKS", "RETRIES_HIDDEN"]
+
+
+def _retries_hidden(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    retried = [call for call in evidence.calls if len(call.exchanges) > 1 and call.spans]
+    if not retried:
+        return
+    children: defaultdict[SpanKey | None, list[SpanRecord]] = defaultdict(list)
+    for span in evidence.spans:
+        children[span.parent].append(span)
+    for call in retried:
+        if any(_tells(span, children[span.key], len(call.exchanges)) for span in call.spans):
+            yield None
+            continue
+        yield check.finding(
+            title_of_span(call.spans[0]),
+            ("span", f"does not tell that {_before(call)}"),
+            ("wire", said(call)),
+        )
+
+
+def _tells(span: SpanRecord, children: list[SpanRecord], attempts: int) -> bool:
+    """Tell whether a span says anything of its attempts: an attribute, an event, or a child for each."""
+    keys = [*span.attributes, *(event.name for event in span.events), *(k for e in span.events for k in e.attributes)]
+    if any("retr" in key.lower() or "resend" in key.lower() for key in keys):
+        return True
+    return sum(child.kind == "CLIENT" for child in children) >= attempts
+
+
+def _before(call: Call) -> str:
+    lost = (call.exchanges[-1].started_ns - call.exchanges[0].started_ns) / 1e6
+    count = len(call.exchanges) - 1
+    return f"{count} attempt{'s' if count > 1 else ''} failed before the last, which began {lost:.0f} ms later"
+
+
+RETRIES_HIDDEN = Check(
+    id="structure/retries-hidden",
+    title="A span tells of its retries",
+    why="its duration includes attempts that failed and the waiting between them: it looks like a slow model",
+    next="note the attempts on the span, as http.request.resend_count or an event for each",
+    look=_retries_hidden,
+    severity=Severity.INFO,
+    compares="The attempts of one call with the attributes, events and HTTP spans of its LLM spans. For information: "
+    "an instrumentation of the SDKs' methods sees no attempts.",
+)
+
+CHECKS: tuple[Check, ...] = (RETRIES_HIDDEN,)

@@ -1,0 +1,142 @@
+"""One call, counted once: neither one scope nor two report it twice."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+
+from pytest_llmtrace.checks._check import Check, Evidence, title_of_exchange, title_of_span
+from pytest_llmtrace.checks._said import counts, llm_spans, said, stated
+from pytest_llmtrace.model import Call, Finding, SpanKey, SpanRecord, Stray
+from pytest_llmtrace.tree import Ancestry
+
+__all__ = ["CHECKS", "COUNTED_TWICE", "REPORTED_TWICE", "told_again"]
+
+# What a span says of itself when it stands for one call to a model; a name of a model alone may stand on any span.
+_OPERATION_KEYS = ("gen_ai.operation.name", "openinference.span.kind", "llm.request.type")
+
+
+def told_again(evidence: Evidence) -> Iterator[tuple[Stray, Call, str]]:
+    """Yield the spans that report a call which a span of the same scope reports, with that call and how it is known."""
+    strays = {stray.span.key: stray for stray in evidence.strays}
+    if not strays:
+        return
+    inside = _calls_inside(evidence, strays)
+    by_id = {
+        (span.scope, reading.response_id): (call, span)
+        for call, span, reading in llm_spans(evidence.calls)
+        if isinstance(reading.response_id, str) and reading.response_id
+    }
+    for key, stray in strays.items():
+        named = stray.reading.response_id
+        again = by_id.get((stray.span.scope, named)) if isinstance(named, str) else None
+        within = inside.get(key, [])
+        if len(within) == 1 and _is_the_same_call(stray, *within[0]):
+            yield stray, within[0][0], f"is around {title_of_span(within[0][1])}, which reports the same call"
+        elif again is not None and _overlap(stray.span, again[1]):
+            yield stray, again[0], f"names the response {named!r}, as does {title_of_span(again[1])}"
+
+
+def _calls_inside(evidence: Evidence, strays: dict[SpanKey, Stray]) -> dict[SpanKey, list[tuple[Call, SpanRecord]]]:
+    """Find for each stray the calls whose span of the same scope is the next of that scope inside of it."""
+    llm = {span.key for _, span, _ in llm_spans(evidence.calls)} | set(strays)
+    ancestry = Ancestry(evidence.spans, lambda span: span.key in llm)
+    inside: dict[SpanKey, list[tuple[Call, SpanRecord]]] = {}
+    for call, span, _ in llm_spans(evidence.calls):
+        outer = ancestry.around(span.parent).get(span.scope)
+        if outer is not None and outer.key in strays:
+            inside.setdefault(outer.key, []).append((call, span))
+    return inside
+
+
+def _is_the_same_call(stray: Stray, call: Call, span: SpanRecord) -> bool:
+    """Tell whether a span around another of its scope is a report too, and not just a step of the application."""
+    reading = call.readings[call.spans.index(span)]
+    if stray.reading.response_id and stray.reading.response_id == reading.response_id:
+        return True
+    if counts(stray.reading) and counts(reading):
+        return True
+    return any(key in stray.span.attributes and key in span.attributes for key in _OPERATION_KEYS)
+
+
+def _overlap(one: SpanRecord, other: SpanRecord) -> bool:
+    """Tell whether two spans were open at the same time. Who reports an answer again later has it from a cache."""
+    ticks = (other.ended is None or one.started <= other.ended) and (one.ended is None or other.started <= one.ended)
+    return ticks or (other.end_ns is not None and one.start_ns < other.end_ns and other.started <= one.started)
+
+
+def _reported_twice(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    yield from (None for call in evidence.calls if call.spans)
+    for stray, call, how in told_again(evidence):
+        yield check.finding(title_of_span(stray.span), ("span", how), ("wire", said(call)))
+
+
+def _counted_twice(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    for call in evidence.calls:
+        counting = [
+            (span, reading) for span, reading in zip(call.spans, call.readings, strict=False) if counts(reading)
+        ]
+        if len(counting) < 2:  # noqa: PLR2004
+            if counting:
+                yield None
+            continue
+        lines = (f"{span.name!r} ({span.scope}): {stated(reading)}" for span, reading in counting)
+        switches = dict.fromkeys(_switch(span.scope) for span, _ in counting)
+        yield check.finding(
+            title_of_exchange(call.exchanges[-1]),
+            ("span", "\n".join(lines)),
+            ("wire", said(call)),
+            next=f"turn one of them off: {'; or '.join(switches)}",
+        )
+
+
+_INSTRUMENTORS = {
+    "anthropic": "AnthropicInstrumentor",
+    "bedrock": "BedrockInstrumentor",
+    "groq": "GroqInstrumentor",
+    "litellm": "LiteLLMInstrumentor",
+    "mistralai": "MistralAiInstrumentor",
+    "openai": "OpenAIInstrumentor",
+    "openai_agents": "OpenAIAgentsInstrumentor",
+    "openai_v2": "OpenAIInstrumentor",
+}
+
+
+@functools.cache
+def _switch(scope: str) -> str:
+    """Say how to turn off the instrumentation of a scope."""
+    if scope == "com.anthropic.sdk.python":
+        return "Anthropic's own span with ANTHROPIC_OPEN_TELEMETRY=false in the environment, or open_telemetry=False"
+    family, _, rest = scope.partition(".instrumentation.")
+    if family not in {"openinference", "opentelemetry"} or not rest:
+        return f"the instrumentation that reports as {scope!r}"
+    package = rest.split(".")[0]
+    module = f"{family}.instrumentation.{package}"
+    if rest.startswith("genai."):  # OTel GenAI's packages: opentelemetry.instrumentation.genai.openai
+        module, package = f"{module}.{rest.split('.')[1]}", rest.split(".")[1]
+    name = _INSTRUMENTORS.get(package)
+    if name is None:
+        return f"{module} by not calling its instrumentor's instrument()"
+    return f"{module} by not calling {name}().instrument(), or with {name}().uninstrument()"
+
+
+REPORTED_TWICE = Check(
+    id="structure/reported-twice",
+    title="One scope reports one call once",
+    why="a back end counts this call, its tokens and its cost twice",
+    next="make one span per call: in the wrapper or in what it calls, not in both",
+    look=_reported_twice,
+    compares="Spans of one scope. One around another is a second report if both count tokens, name the same response "
+    "or name an operation; one beside it, if it names the same response and was open at the same time.",
+)
+
+COUNTED_TWICE = Check(
+    id="structure/counted-twice",
+    title="Two scopes do not both count one call",
+    why="a back end that sums tokens or cost over all spans counts this call once for each of them",
+    next="turn one of them off",
+    look=_counted_twice,
+    compares="The spans of one call, one a scope: at most one of them states token counts.",
+)
+
+CHECKS: tuple[Check, ...] = (REPORTED_TWICE, COUNTED_TWICE)

@@ -1,0 +1,218 @@
+"""What every instrumentor is shown: the built-in cassettes, and scripted replies in each gateway's form."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from pytest_llmtrace import replay, wire
+from pytest_llmtrace.harness import LLMTrace
+from pytest_llmtrace.model import Cassette, Request
+from pytest_llmtrace.replay.gateways import GATEWAYS, Gateway
+
+__all__ = ["Case", "chosen", "every_case"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One LLM call and what answers it.
+
+    Attributes:
+        id: `builtin:openrouter/chat#0` (cassette, interaction) or `scripted:openai/chat-tools-stream`.
+        request: What the application asks for.
+        prepare: Lets a trace answer it, and nothing else.
+    """
+
+    id: str
+    request: Request
+    prepare: Callable[[LLMTrace], AbstractContextManager[object]]
+
+    @property
+    def gateway(self) -> str:
+        """Whose form the reply takes."""
+        return self.id.partition(":")[2].partition("/")[0]
+
+
+def every_case() -> tuple[Case, ...]:
+    """Return all cases, in a fixed order."""
+    return (*_recorded(), *_scripted())
+
+
+def chosen(ids: Iterable[str]) -> tuple[Case, ...]:
+    """Return the cases of those ids (a prefix stands for all that begin with it); all if there is none."""
+    wanted = tuple(ids)
+    return tuple(case for case in every_case() if not wanted or case.id.startswith(wanted))
+
+
+# --- recorded --------------------------------------------------------------------------------------------------------
+
+
+def _recorded() -> Iterator[Case]:
+    folder = next(folder for folder in replay.builtin_dirs() if folder.is_dir())
+    for path in sorted(folder.rglob("*.yaml")):
+        label = f"builtin:{path.relative_to(folder).with_suffix('').as_posix()}"
+        cassette = replay.load(path, label=label)
+        for recording in cassette.recordings:
+            if wire.identify(recording.request) is not None:
+                alone = replace(cassette, recordings=(recording,))
+                yield Case(id=f"{label}#{recording.index}", request=recording.request, prepare=_playing(alone))
+
+
+def _playing(cassette: Cassette) -> Callable[[LLMTrace], AbstractContextManager[object]]:
+    return lambda trace: trace.replay(cassette)
+
+
+# --- scripted --------------------------------------------------------------------------------------------------------
+
+Script = Callable[[Gateway], Gateway]
+
+_BASES: Final = {
+    "openai": "https://api.openai.com/v1",
+    "anthropic": "https://api.anthropic.com/v1",
+    "openrouter": "https://openrouter.ai/api/v1",
+    "litellm": "http://localhost:4000/v1",
+    "anannas": "https://api.anannas.ai/v1",
+    "azure": "https://team.openai.azure.com/openai/deployments/team-gpt",
+}
+_MODELS: Final = {
+    "anthropic": "claude-sonnet-4-5",
+    "openrouter": "anthropic/claude-sonnet-4.6",
+    "anannas": "claude-haiku-4.5",
+}
+_PATHS: Final = {
+    "chat": "/chat/completions",
+    "responses": "/responses",
+    "embeddings": "/embeddings",
+    "messages": "/messages",
+}
+_CALLS: Final = (
+    {"name": "get_weather", "arguments": {"city": "Paris", "days": 2}},
+    {"name": "get_time", "arguments": {"zone": "CET"}},
+)
+_CHAT_USAGE: Final = {
+    "prompt_tokens": 1040,
+    "completion_tokens": 57,
+    "prompt_tokens_details": {"cached_tokens": 1024},
+    "completion_tokens_details": {"reasoning_tokens": 32},
+}
+_RESPONSES_USAGE: Final = {
+    "input_tokens": 1040,
+    "output_tokens": 57,
+    "input_tokens_details": {"cached_tokens": 1024},
+    "output_tokens_details": {"reasoning_tokens": 32},
+}
+_MESSAGES_USAGE: Final = {
+    "input_tokens": 10,
+    "cache_creation_input_tokens": 20,
+    "cache_read_input_tokens": 30,
+    "output_tokens": 5,
+}
+_QUESTION: Final = [{"role": "user", "content": "What is OpenTelemetry?"}]
+_TOOLS: Final = [
+    {
+        "type": "function",
+        "function": {"name": name, "description": name, "parameters": {"type": "object", "properties": {}}},
+    }
+    for name in ("get_weather", "get_time")
+]
+
+
+def _scripted() -> Iterator[Case]:
+    for name, profile in GATEWAYS.items():
+        for api in _PATHS:
+            if api in profile.forms:
+                for mode, body, script in _MODES[api]:
+                    yield _case(name, api, mode, body, script)
+
+
+def _case(gateway: str, api: str, mode: str, body: Mapping[str, Any], script: Script) -> Case:
+    base = _BASES[gateway].removesuffix("/v1") if (gateway, api) == ("litellm", "chat") else _BASES[gateway]
+    query = "?api-version=2024-12-01-preview" if gateway == "azure" else ""
+    asked = {"model": _MODELS.get(gateway, "gpt-4o-mini"), **_ASKED[api], **body}
+    headers = (("content-type", "application/json"),)
+    request = Request(
+        method="POST", url=f"{base}{_PATHS[api]}{query}", headers=headers, body=json.dumps(asked).encode()
+    )
+    return Case(id=f"scripted:{gateway}/{api}-{mode}", request=request, prepare=_scripting(gateway, script))
+
+
+def _scripting(gateway: str, script: Script) -> Callable[[LLMTrace], AbstractContextManager[object]]:
+    return lambda trace: nullcontext(script(trace.gateway(gateway)))
+
+
+_ASKED: Final[Mapping[str, Mapping[str, Any]]] = {
+    "chat": {"messages": _QUESTION, "max_tokens": 256, "temperature": 0.5, "top_p": 0.9},
+    "responses": {"input": "What is OpenTelemetry?", "max_output_tokens": 256, "temperature": 0.5},
+    "embeddings": {"input": ["one", "two"], "dimensions": 8, "encoding_format": "float"},
+    "messages": {"messages": _QUESTION, "max_tokens": 256, "temperature": 0.5, "stop_sequences": ["END"]},
+}
+_STREAM: Final = {"stream": True}
+_WITH_USAGE: Final = {"stream": True, "stream_options": {"include_usage": True}}
+
+Mode = tuple[str, Mapping[str, Any], Script]
+
+
+def _talk(api: str, usage: Mapping[str, Any], stream: Mapping[str, Any], tools: Mapping[str, Any]) -> tuple[Mode, ...]:
+    """Return the modes that the three conversational APIs share."""
+
+    def says(**said: Any) -> Script:
+        return lambda gateway: getattr(gateway, api)(**said)
+
+    answers: tuple[tuple[str, Mapping[str, Any], Script], ...] = (
+        ("plain", {}, says(text="A standard.")),
+        ("cached", {}, says(text="A standard.", usage=usage)),
+        ("tools", tools, says(tool_calls=_CALLS, usage=usage)),
+        ("text-and-tools", tools, says(text="Let me see.", tool_calls=_CALLS[:1])),
+    )
+    streamed = tuple((f"{mode}-stream", {**body, **stream}, script) for mode, body, script in answers)
+    failed: tuple[Mode, ...] = (
+        ("limited", {}, lambda gateway: gateway.error(429, retry_after=0, api=api)),
+        ("overloaded-stream", stream, lambda gateway: gateway.error(503, api=api)),
+        ("fails-midway-stream", stream, lambda gateway: gateway.error(500, text="A standard.", after=2, api=api)),
+    )
+    return (*answers, *streamed, *failed)
+
+
+_MODES: Final[Mapping[str, tuple[Mode, ...]]] = {
+    "chat": (
+        *_talk("chat", _CHAT_USAGE, _WITH_USAGE, {"tools": _TOOLS}),
+        ("choices", {"n": 2}, lambda gateway: gateway.chat(choices=["One.", "Two three."])),
+        ("choices-stream", {"n": 2, **_WITH_USAGE}, lambda gateway: gateway.chat(choices=["One.", "Two three."])),
+        ("length", {}, lambda gateway: gateway.chat(text="A stan", finish_reason="length")),
+        ("refusal", {}, lambda gateway: gateway.chat(refusal="I will not.")),
+        ("no-usage-stream", _STREAM, lambda gateway: gateway.chat(text="A standard.")),
+    ),
+    "responses": (
+        *_talk(
+            "responses",
+            _RESPONSES_USAGE,
+            _STREAM,
+            {"tools": [{"type": "function", "strict": False, **tool["function"]} for tool in _TOOLS]},  # type: ignore[dict-item]
+        ),
+        ("incomplete", {}, lambda gateway: gateway.responses(text="A stan", incomplete="max_output_tokens")),
+        ("reasoning", {}, lambda gateway: gateway.responses(text="A standard.", reasoning="Think.")),
+    ),
+    "embeddings": (
+        ("plain", {}, lambda gateway: gateway.embeddings()),
+        ("base64", {"encoding_format": "base64"}, lambda gateway: gateway.embeddings()),
+        ("limited", {}, lambda gateway: gateway.error(429, retry_after=0, api="embeddings")),
+    ),
+    "messages": (
+        *_talk(
+            "messages",
+            _MESSAGES_USAGE,
+            _STREAM,
+            {
+                "tools": [
+                    {"name": name, "description": name, "input_schema": {"type": "object", "properties": {}}}
+                    for name in ("get_weather", "get_time")
+                ]
+            },
+        ),
+        ("length", {}, lambda gateway: gateway.messages(text="A stan", stop_reason="max_tokens")),
+        ("reasoning-stream", _STREAM, lambda gateway: gateway.messages(text="A standard.", reasoning="Think.")),
+    ),
+}

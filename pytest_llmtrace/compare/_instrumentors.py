@@ -1,0 +1,97 @@
+"""Who is compared. Each runs in a process of its own: instrumentors patch the same methods of the same SDKs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from pytest_llmtrace import _sdks
+from pytest_llmtrace.capture.instrumentors import switch_on
+
+__all__ = ["INSTRUMENTORS", "Instrumentation"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instrumentation:
+    """Something that makes LLM spans.
+
+    Attributes:
+        name: How the page and `--only` name it.
+        packages: For each SDK the distribution that is to be installed, or None where nothing needs to be.
+        environ: What its own settings need in order to write everything that it can (content is off by default).
+        start: Switches it on for an SDK.
+        native: Whether the SDK's own spans stay on.
+    """
+
+    name: str
+    packages: Mapping[str, str]
+    environ: Mapping[str, str] = field(default_factory=dict)
+    start: Callable[[Instrumentation, str], None]
+    native: bool = False
+
+    def version(self, sdk: str) -> str | None:
+        """Return `package version` for an SDK; None if it has no part for it, or that is not installed."""
+        package = self.packages.get(sdk)
+        version = None if package is None else _sdks.installed(package)
+        return None if version is None else f"{package} {version}"
+
+
+def _entry_point(instrumentation: Instrumentation, sdk: str) -> None:
+    switch_on([instrumentation.packages[sdk]])
+
+
+def _by_hand(_instrumentation: Instrumentation, _sdk: str) -> None:
+    from pytest_llmtrace.compare._by_hand import instrument  # Needs the SDK.
+
+    instrument()
+
+
+def _nothing(_instrumentation: Instrumentation, _sdk: str) -> None:
+    """The SDK does it by itself."""
+
+
+_OTEL_CONTENT = {
+    "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "SPAN_ONLY",
+    "OTEL_SEMCONV_STABILITY_OPT_IN": "gen_ai_latest_experimental",
+}
+
+INSTRUMENTORS: Mapping[str, Instrumentation] = {
+    one.name: one
+    for one in (
+        Instrumentation(
+            name="openinference",
+            packages={
+                "openai": "openinference-instrumentation-openai",
+                "anthropic": "openinference-instrumentation-anthropic",
+            },
+            start=_entry_point,
+        ),
+        Instrumentation(
+            name="traceloop",
+            packages={
+                "openai": "opentelemetry-instrumentation-openai",
+                "anthropic": "opentelemetry-instrumentation-anthropic",
+            },
+            environ={"TRACELOOP_TRACE_CONTENT": "true"},
+            start=_entry_point,
+        ),
+        Instrumentation(
+            name="otel-genai",
+            packages={
+                "openai": "opentelemetry-instrumentation-genai-openai",
+                "anthropic": "opentelemetry-instrumentation-genai-anthropic",
+            },
+            environ=_OTEL_CONTENT,
+            start=_entry_point,
+        ),
+        Instrumentation(
+            name="native-anthropic",
+            packages={"anthropic": "anthropic"},
+            environ={**_OTEL_CONTENT, "ANTHROPIC_OPEN_TELEMETRY": "true"},
+            start=_nothing,
+            native=True,
+        ),
+        Instrumentation(name="by-hand", packages={"anthropic": "anthropic"}, start=_by_hand),
+    )
+}
+"""All of them by name, in the order of the page."""

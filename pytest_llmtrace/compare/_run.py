@@ -1,0 +1,65 @@
+"""Run every instrumentor over every case, each in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_llmtrace import _sdks
+from pytest_llmtrace.compare._instrumentors import INSTRUMENTORS, Instrumentation
+from pytest_llmtrace.errors import LLMTraceError, UsageError
+
+__all__ = ["Result", "run"]
+
+_SDKS = ("openai", "anthropic")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What one instrumentor made of all cases, as its process printed it."""
+
+    name: str
+    versions: tuple[str, ...]
+    cases: tuple[dict[str, Any], ...]
+
+
+def run(only: Sequence[str] = (), cases: Iterable[str] = ()) -> tuple[Result, ...]:
+    """Compare.
+
+    Args:
+        only: Instrumentors by name; all that are installed if there is none.
+        cases: Ids of cases, or how they begin; all if there is none.
+
+    Raises:
+        UsageError: An instrumentor is not known, or not installed.
+        LLMTraceError: Its process failed.
+    """
+    for name in only:
+        if name not in INSTRUMENTORS:
+            raise UsageError.unknown("instrumentor", name, INSTRUMENTORS)
+    wanted = [INSTRUMENTORS[name] for name in only or INSTRUMENTORS]
+    present = [one for one in wanted if any(map(one.version, _SDKS))]
+    if only and len(present) < len(wanted):
+        absent = next(one for one in wanted if one not in present)
+        raise UsageError(f"{absent.name} is not installed: pip install {' '.join(absent.packages.values())}")
+    return tuple(_result(one, tuple(cases)) for one in present)
+
+
+def _result(instrumentation: Instrumentation, cases: tuple[str, ...]) -> Result:
+    command = [sys.executable, "-m", "pytest_llmtrace.compare._worker", instrumentation.name, *cases]
+    environ = {**os.environ, **instrumentation.environ}
+    done = subprocess.run(command, capture_output=True, text=True, env=environ, check=False)  # noqa: S603
+    if done.returncode != 0:
+        raise LLMTraceError(f"{instrumentation.name} could not be run:\n{done.stderr.strip()}")
+    versions = [version for sdk in _SDKS if (version := instrumentation.version(sdk))]
+    return Result(name=instrumentation.name, versions=tuple(versions), cases=tuple(json.loads(done.stdout)))
+
+
+def sdk_versions() -> tuple[str, ...]:
+    """Return the SDKs that the calls went through, with their versions."""
+    return tuple(f"{sdk} {version}" for sdk in _SDKS if (version := _sdks.installed(sdk)))

@@ -1,0 +1,58 @@
+"""One instrumentor, all cases: a process of its own, which prints a JSON document.
+
+python -m pytest_llmtrace.compare._worker NAME [CASE ...]
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+from pytest_llmtrace import _sdks
+from pytest_llmtrace.compare._cases import Case, chosen
+from pytest_llmtrace.compare._instrumentors import INSTRUMENTORS, Instrumentation
+from pytest_llmtrace.compare._verdicts import verdicts
+from pytest_llmtrace.harness import LLMTrace
+from pytest_llmtrace.model import Settings
+
+__all__ = ["main"]
+
+
+def main(arguments: list[str]) -> int:
+    """Play the cases under one instrumentor, and print what became of each."""
+    name, *ids = arguments
+    json.dump(list(_played(INSTRUMENTORS[name], chosen(ids))), sys.stdout)
+    return 0
+
+
+def _played(instrumentation: Instrumentation, cases: tuple[Case, ...]) -> Iterator[dict[str, Any]]:
+    started: set[str] = set()
+    for case in cases:
+        sdk = _sdks.sdk_of(case.request)
+        if instrumentation.version(sdk) is None:
+            continue
+        if sdk not in started:
+            instrumentation.start(instrumentation, sdk)
+            started.add(sdk)
+        yield {"case": case.id, **_play(instrumentation, case)}
+
+
+def _play(instrumentation: Instrumentation, case: Case) -> dict[str, Any]:
+    trace = LLMTrace(settings=Settings(label=case.id, verify=False))
+    raised = None
+    with warnings.catch_warnings(), trace, case.prepare(trace):
+        warnings.simplefilter("ignore")  # Recordings name models that are deprecated by now.
+        try:
+            _sdks.send(case.request, typed=True, native=instrumentation.native)
+        except Exception as error:  # noqa: BLE001  # An instrumentor that breaks the call is a result, too.
+            raised = f"{type(error).__name__}: {error}"
+        evidence, verdict = trace.judge()
+        report = trace.report() if verdict.findings else ""
+    return {"raised": raised, "report": report, **verdicts(evidence, verdict)}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

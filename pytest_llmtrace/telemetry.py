@@ -1,0 +1,141 @@
+"""The records of telemetry: spans, log records, metric points, and what was current. Standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+__all__ = [
+    "Absence",
+    "Ambient",
+    "LogRecord",
+    "MetricPoint",
+    "SpanEvent",
+    "SpanKey",
+    "SpanLink",
+    "SpanRecord",
+    "Worker",
+]
+
+
+class SpanKey(NamedTuple):
+    """A span's identity. Spans are never keyed by name."""
+
+    trace_id: int
+    span_id: int
+
+
+class Worker(NamedTuple):
+    """The thread that ran some code, and the asyncio task if there was one."""
+
+    thread: int
+    task: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SpanEvent:
+    """An event on a span; the time in nanoseconds since the epoch."""
+
+    name: str
+    time_ns: int
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SpanLink:
+    """A link from a span to another."""
+
+    key: SpanKey
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SpanRecord:
+    """A span as it stood when it was read; times in nanoseconds since the epoch.
+
+    `started` and `ended` are ticks (see `clock.tick`); `ended` and `end_ns` are None while the span is open.
+
+    Attributes:
+        worker: Where it started.
+        current: The span that was current there, which need not be its parent.
+        cause: The span that was current where that thread, or work item of a pool, was started.
+    """
+
+    key: SpanKey
+    parent: SpanKey | None = None
+    name: str
+    kind: str = "INTERNAL"
+    scope: str = ""
+    scope_version: str | None = None
+    status: str = "UNSET"
+    status_description: str | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    events: tuple[SpanEvent, ...] = ()
+    links: tuple[SpanLink, ...] = ()
+    resource: Mapping[str, Any] = field(default_factory=dict)
+    start_ns: int = 0
+    end_ns: int | None = None
+    started: int = 0
+    ended: int | None = None
+    worker: Worker | None = field(default=None, compare=False)
+    current: SpanKey | None = field(default=None, compare=False)
+    cause: SpanKey | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LogRecord:
+    """A log record (or event) that went through an SDK logger provider; the time in nanoseconds since the epoch."""
+
+    scope: str
+    body: Any = None
+    event_name: str | None = None
+    severity: str | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    resource: Mapping[str, Any] = field(default_factory=dict)
+    span: SpanKey | None = None
+    time_ns: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MetricPoint:
+    """One data point of a metric, as the difference that the test made.
+
+    `value` is the sum or gauge value, for a histogram the sum of its measurements; `count` is how many there were
+    (None for what is no histogram).
+    """
+
+    scope: str
+    name: str
+    unit: str = ""
+    kind: str = "sum"
+    value: float | int = 0
+    count: int | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    resource: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ambient:
+    """What was current when a request passed.
+
+    Attributes:
+        span: The current span, or None when there was none.
+        recording: Whether that span records (False: sampled out, no-op or foreign).
+        suppressed: Whether the context suppresses instrumentation.
+        worker: Which thread and task made it.
+    """
+
+    span: SpanKey | None = None
+    recording: bool = False
+    suppressed: bool = False
+    worker: Worker | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Absence:
+    """Why no span was captured: the cause's name, a sentence, and what to do."""
+
+    cause: str
+    why: str
+    next: str

@@ -1,0 +1,273 @@
+"""The structure of real traces: threads, pools, tasks and generators, right and wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import pytest
+from opentelemetry import context, trace
+
+from pytest_llmtrace import LLMTrace
+from pytest_llmtrace.model import Finding
+
+http = import_module("httpx2" if find_spec("httpx2") else "httpx")
+tracer = trace.get_tracer("app")
+
+URL = "https://api.openai.com/v1/chat/completions"
+ASKED = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o"}
+USED = {"gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 5}
+USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+
+
+def ask() -> None:
+    http.post(URL, json={"model": "gpt-4o", "messages": []}).raise_for_status()
+
+
+def chat() -> None:
+    with tracer.start_as_current_span("chat", attributes={**ASKED, **USED}):
+        ask()
+
+
+def agent(run: Callable[[], object]) -> None:
+    with tracer.start_as_current_span("agent"):
+        run()
+
+
+def found(run: Callable[[], object], calls: int = 1) -> list[tuple[str, str]]:
+    """Return what is found when some code runs: the checks, and what they say of the span."""
+    with LLMTrace(verify=False) as seen:
+        for _ in range(calls):
+            seen.gateway("openai").chat(text="hi", usage=USAGE)
+        run()
+        return [(finding.check.removeprefix("structure/"), _said(finding)) for finding in seen.findings()]
+
+
+def _said(finding: Finding) -> str:
+    return f"{finding.subject} {dict(finding.details).get('span', '')}"
+
+
+# --- threads and pools -----------------------------------------------------------------------------------------------
+
+
+def in_thread(target: Callable[[], object] = chat) -> None:
+    thread = threading.Thread(target=target)
+    thread.start()
+    thread.join()
+
+
+def in_pool(target: Callable[[], object] = chat) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(target).result()
+
+
+def in_executor() -> None:
+    async def main() -> None:
+        await asyncio.get_running_loop().run_in_executor(None, chat)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("start", [in_thread, in_pool, in_executor])
+def test_a_parent_that_was_lost(start: Callable[[], object]) -> None:
+    """A call in a thread or a pool to which nobody has carried the context is a root by mistake."""
+    expected = (
+        "span 'chat' (app) is a root; its thread, or work item of a pool, was started inside of span 'agent' (app)"
+    )
+    assert found(lambda: agent(start)) == [("parent-lost", expected)]
+
+
+def carried() -> None:
+    here = contextvars.copy_context()
+    in_thread(lambda: here.run(chat))
+
+
+def in_tasks() -> None:
+    async def work() -> None:
+        chat()
+
+    async def main() -> None:
+        await asyncio.gather(work(), asyncio.to_thread(chat))
+
+    asyncio.run(main())
+
+
+def linked() -> None:
+    link = trace.Link(trace.get_current_span().get_span_context())
+
+    def target() -> None:
+        with tracer.start_as_current_span(
+            "chat", context=context.Context(), attributes={**ASKED, **USED}, links=[link]
+        ):
+            ask()
+
+    in_thread(target)
+
+
+@pytest.mark.parametrize(("start", "calls"), [(carried, 1), (in_tasks, 2), (linked, 1), (chat, 1)])
+def test_parents_that_were_kept(start: Callable[[], object], calls: int) -> None:
+    """Tasks and `to_thread` copy the context; it can be carried by hand; a new trace with a link is meant."""
+    assert found(lambda: agent(start), calls) == []
+
+
+@pytest.mark.parametrize("start", [in_thread, in_pool, in_executor])
+def test_a_root_outside_of_any_span(start: Callable[[], object]) -> None:
+    """Where no span was current, a root in a thread has lost nothing."""
+    assert found(start) == []
+
+
+def test_a_pool_that_was_started_elsewhere() -> None:
+    """A worker's first item ran inside of a span; what is submitted outside of any is no child of it."""
+
+    def run() -> None:
+        with ThreadPoolExecutor(1) as pool:
+            agent(lambda: pool.submit(int).result())
+            pool.submit(chat).result()
+
+    assert found(run) == []
+
+
+def test_a_worker_that_outlives_its_span() -> None:
+    """What a background thread does when the span is over that it was started in is not caused by it."""
+    go, threads = threading.Event(), []
+
+    def late() -> None:
+        go.wait()
+        chat()
+
+    def start() -> None:
+        threads.append(threading.Thread(target=late))
+        threads[0].start()
+
+    def run() -> None:
+        agent(start)
+        go.set()
+        threads[0].join()
+
+    assert found(run) == []
+
+
+# --- generators ------------------------------------------------------------------------------------------------------
+
+
+def yielding() -> Iterator[str]:
+    """A wrapper as many write it: its span is current while its consumer works."""
+    with tracer.start_as_current_span("stream", attributes={**ASKED, **USED}):
+        ask()
+        yield "hi"
+
+
+def leaking() -> Iterator[str]:
+    """As a callback handler does that attaches in one method and ends the span in another."""
+    span = tracer.start_span("stream", attributes={**ASKED, **USED})
+    token = context.attach(trace.set_span_in_context(span))
+    ask()
+    span.end()
+    yield "hi"
+    context.detach(token)
+
+
+def test_a_generator_that_leaves_its_span_current() -> None:
+    """The next call becomes its child; it is said once, of the span that is still current, or else of the child."""
+    expected = "span 'stream' (app) has ended and is still the current span of the test\nspan 'chat' (app) has become "
+    generators = []
+
+    def left() -> None:
+        generators.append(leaking())
+        next(generators[0])
+        chat()
+
+    assert found(left, 2) == [("span-current", f"{expected}its child")]
+
+    def closed() -> None:
+        generator = leaking()
+        next(generator)
+        chat()
+        list(generator)
+
+    wrong = "span 'chat' (app) is a child of span 'stream' (app), which had ended before it started and was still "
+    assert found(closed, 2) == [("parent-wrong", f"{wrong}current")]
+
+
+def test_a_generator_that_is_read_to_its_end_before_the_next_call() -> None:
+    """Then its span is over, and nothing is below it."""
+
+    def run() -> None:
+        assert list(yielding()) == ["hi"]
+        chat()
+
+    assert found(run, 2) == []
+
+
+# --- calls at the same time ------------------------------------------------------------------------------------------
+
+
+def uncurrent(name: str, number: int, release: Callable[[], object]) -> None:
+    """Make a call whose span is not current, as instrumentations of streams do."""
+    attributes: dict[str, Any] = {**ASKED, **USED, "call.number": number}
+    span = tracer.start_span(name, attributes=attributes)
+    release()
+    http.post(URL, json={"model": "gpt-4o", "messages": [], "seed": number})
+    span.end()
+
+
+def pairs(run: Callable[[], object], calls: int) -> list[tuple[int, Any]]:
+    """Return for each request its number, and that of its span."""
+    with LLMTrace(verify=False) as seen:
+        for _ in range(calls):
+            seen.gateway("openai").chat(text="hi", usage=USAGE)
+        run()
+        views = seen.exchanges()
+        assert all(len(view.spans) == 1 for view in views)
+        return [(view.truth.seed, view.spans[0].attributes["call.number"]) for view in views if view.truth]  # type: ignore[misc]
+
+
+def by_threads(calls: int) -> None:
+    together = threading.Barrier(calls)
+    with ThreadPoolExecutor(calls) as pool:
+        list(pool.map(lambda number: uncurrent("chat", number, together.wait), range(calls)))
+
+
+def by_tasks(calls: int) -> None:
+    async def one(number: int, everybody: asyncio.Barrier) -> None:
+        span = tracer.start_span("chat", attributes={**ASKED, **USED, "call.number": number})
+        await everybody.wait()
+        async with http.AsyncClient() as client:
+            await client.post(URL, json={"model": "gpt-4o", "messages": [], "seed": number})
+        span.end()
+
+    async def main() -> None:
+        everybody = asyncio.Barrier(calls)
+        await asyncio.gather(*(one(number, everybody) for number in range(calls)))
+
+    asyncio.run(main())
+
+
+def by_generators(calls: int) -> None:
+    async def stream(number: int) -> AsyncIterator[int]:
+        span = tracer.start_span("chat", attributes={**ASKED, **USED, "call.number": number})
+        async with http.AsyncClient() as client:
+            await client.post(URL, json={"model": "gpt-4o", "messages": [], "seed": number})
+        yield number
+        span.end()
+
+    async def main() -> None:
+        streams = [stream(number) for number in range(calls)]
+        for step in (0, 1):
+            for one in streams:
+                assert [0 async for _ in one if False] == [] if step else await anext(one) >= 0
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("at_once", [by_threads, by_tasks, by_generators])
+def test_parallel_calls_have_their_own_spans(at_once: Callable[[int], None]) -> None:
+    """Threads, tasks and streams whose spans are open at the same time and not current: none has another's span."""
+    found_pairs = pairs(lambda: at_once(8), 8)
+    assert sorted(found_pairs) == [(number, number) for number in range(8)]

@@ -1,0 +1,296 @@
+"""Checks on a run as a whole: tool results, tool calls that go round in circles, budgets."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace import LLMTrace, UsageError
+from pytest_llmtrace.checks import Evidence, refuse_limits, verify
+from pytest_llmtrace.model import Exchange, Finding, Severity
+from pytest_llmtrace.pairing import pair
+
+ExchangeMaker = Callable[..., Exchange]
+
+PATHS = {"chat": "/v1/chat/completions", "responses": "/v1/responses", "messages": "/v1/messages"}
+WEATHER = {"name": "get_weather", "arguments": '{"city": "Paris", "unit": "C"}'}
+
+
+def found(exchanges: list[Exchange], **limits: Any) -> list[Finding]:
+    """Return what the checks on agents find."""
+    seen = Evidence(exchanges=tuple(exchanges), calls=pair(exchanges, []), **limits)
+    return [finding for finding in verify(seen, {}).findings if finding.check.startswith("agent/")]
+
+
+def answer(*tools: tuple[str, str, str], usage: dict[str, Any] | None = None, choices: int = 1) -> tuple[bytes, ...]:
+    """Return the body of a chat completion that asks for tools: id, name, arguments."""
+    calls = [{"id": i, "type": "function", "function": {"name": n, "arguments": a}} for i, n, a in tools]
+    message = {"role": "assistant", "content": None, "tool_calls": calls}
+    body = {
+        "id": "r",
+        "object": "chat.completion",
+        "model": "gpt-4o",
+        "choices": [{"index": n, "finish_reason": "tool_calls", "message": message} for n in range(choices)],
+        "usage": usage,
+    }
+    return (json.dumps(body).encode(),)
+
+
+REBUILT = "keep the assistant's message with the tool call when the history is cut or rebuilt"
+WAIVER = '@pytest.mark.llmtrace(ignore={"agent/tool-result-without-call": "reason"})'
+
+# --- tool results ----------------------------------------------------------------------------------------------------
+
+CALLS = {
+    "chat": {"role": "assistant", "tool_calls": [{"id": "call_1", "type": "function", "function": WEATHER}]},
+    "responses": {"type": "function_call", "call_id": "call_1", **WEATHER},
+    "messages": {
+        "role": "assistant",
+        "content": [{"type": "tool_use", "id": "call_1", "name": "get_weather", "input": {"city": "Paris"}}],
+    },
+}
+RESULTS = {
+    "chat": {"role": "tool", "tool_call_id": "call_1", "content": "18"},
+    "responses": {"type": "function_call_output", "call_id": "call_1", "output": "18"},
+    "messages": {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "call_1", "content": "18"}]},
+}
+PLACES = {
+    "chat": "messages[1].tool_call_id",
+    "responses": "input[1].call_id",
+    "messages": "messages[1].content[0].tool_use_id",
+}
+ASKED = {"role": "user", "content": "How warm is it?"}
+
+
+def asking(make_exchange: ExchangeMaker, api: str, *steps: Any, **more: Any) -> Exchange:
+    """Make an exchange whose request has these steps as its history."""
+    field = "input" if api == "responses" else "messages"
+    return make_exchange(path=PATHS[api], body={"model": "m", field: list(steps), **more})
+
+
+@pytest.mark.parametrize("api", list(PATHS))
+def test_a_tool_result_without_its_call(make_exchange: ExchangeMaker, api: str) -> None:
+    """A history from which the assistant's message was cut has a result that answers nothing."""
+    [finding] = found([asking(make_exchange, api, ASKED, RESULTS[api])])
+    assert finding == Finding(
+        check="agent/tool-result-without-call",
+        severity=Severity.ERROR,
+        subject=f"POST {PATHS[api]}  (exchange 0)",
+        details=(
+            ("wire", f"{PLACES[api]} 'call_1' is a tool result, and no tool call before it has that id"),
+            ("found", "no tool call in this request"),
+            ("why", "the model cannot know what this result answers; most providers refuse such a request"),
+            ("next", f"{REBUILT}, or waive: {WAIVER}"),
+        ),
+    )
+
+
+@pytest.mark.parametrize("api", list(PATHS))
+def test_a_tool_result_after_its_call(make_exchange: ExchangeMaker, api: str) -> None:
+    """A result answers a call that stands before it, not one that stands behind it."""
+    assert found([asking(make_exchange, api, ASKED, CALLS[api], RESULTS[api])]) == []
+    [finding] = found([asking(make_exchange, api, ASKED, RESULTS[api], CALLS[api])])
+    assert dict(finding.details)["found"] == "tool calls in this request: get_weather 'call_1'"
+
+
+@pytest.mark.parametrize("kept", [{"previous_response_id": "resp_1"}, {"conversation": "conv_1"}])
+def test_a_conversation_that_the_server_keeps(make_exchange: ExchangeMaker, kept: dict[str, str]) -> None:
+    """The call may be in the part that is not sent again."""
+    assert found([asking(make_exchange, "responses", ASKED, RESULTS["responses"], **kept)]) == []
+    reference = {"type": "item_reference", "id": "fc_1"}
+    assert found([asking(make_exchange, "responses", reference, RESULTS["responses"])]) == []
+
+
+def test_a_result_is_told_once(make_exchange: ExchangeMaker) -> None:
+    """The same history is sent with each call that follows."""
+    steps = {"model": "m", "messages": [ASKED, RESULTS["chat"]]}
+    assert len(found([make_exchange(index=n, body=steps) for n in range(3)])) == 1
+
+
+def test_the_servers_own_tools(make_exchange: ExchangeMaker) -> None:
+    """A result of a tool that the server ran answers the server's call."""
+    calls = {"role": "assistant", "content": [{"type": "server_tool_use", "id": "call_1", "name": "web_search"}]}
+    assert found([asking(make_exchange, "messages", ASKED, calls, RESULTS["messages"])]) == []
+
+
+def test_a_compressed_request_is_read(make_exchange: ExchangeMaker) -> None:
+    """What an SDK has compressed is judged as well."""
+    exchange = asking(make_exchange, "chat", ASKED, RESULTS["chat"])
+    packed = type(exchange.request)(
+        method="POST",
+        url=exchange.request.url,
+        headers=(("Content-Encoding", "gzip"),),
+        body=gzip.compress(exchange.request.body),
+    )
+    zipped = make_exchange(request=packed)
+    assert [finding.check for finding in found([zipped])] == ["agent/tool-result-without-call"]
+
+
+# --- tool calls ------------------------------------------------------------------------------------------------------
+
+
+def turns(make_exchange: ExchangeMaker, *arguments: str, **limits: Any) -> list[Finding]:
+    """Judge a run in which each turn asks for one tool call."""
+    return found(
+        [
+            make_exchange(index=n, body={"model": "m", "messages": [ASKED] * n}, chunks=answer((f"c{n}", "f", said)))
+            for n, said in enumerate(arguments)
+        ],
+        **limits,
+    )
+
+
+def test_the_same_tool_call_again_and_again(make_exchange: ExchangeMaker) -> None:
+    """The third time is a warning; equal arguments are equal in any order and spacing."""
+    same = ('{"a": 1, "b": 2}', '{"b":2,"a":1}', '{"a": 1,\n"b": 2}')
+    [finding] = turns(make_exchange, *same)
+    assert (finding.check, finding.severity, finding.subject) == (
+        "agent/repeated-tool-call",
+        Severity.WARNING,
+        'f({"a": 1, "b": 2})',
+    )
+    assert finding.details[:2] == (
+        ("wire", "asked for 3 times with the same arguments, seen in exchanges 0, 1, 2"),
+        ("limit", "tool_repeats=3"),
+    )
+
+
+def test_how_often_is_too_often(make_exchange: ExchangeMaker) -> None:
+    """Twice is a second try; other arguments are another call; the limit can be set."""
+    assert turns(make_exchange, "{}", "{}") == []
+    assert turns(make_exchange, "{}", '{"a": 1}', '{"a": 2}') == []
+    assert len(turns(make_exchange, "{}", "{}", tool_repeats=2)) == 1
+    assert turns(make_exchange, "{}", "{}", "{}", tool_repeats=4) == []
+
+
+def test_histories_count_once(make_exchange: ExchangeMaker) -> None:
+    """A history repeats what was answered before: only what no answer of this test has asked for counts, once."""
+
+    def past(*ids: str) -> list[Any]:
+        calls = [{"id": i, "type": "function", "function": {"name": "f", "arguments": "{}"}} for i in ids]
+        return [ASKED, *({"role": "assistant", "tool_calls": [call]} for call in calls)]
+
+    first = make_exchange(index=0, chunks=answer(("c0", "f", "{}")))
+    second = make_exchange(index=1, body={"model": "m", "messages": past("c0")}, chunks=answer(("c1", "f", "{}")))
+    third = make_exchange(index=2, body={"model": "m", "messages": past("c0", "c1")})
+    assert found([first, second, third]) == []
+    older = make_exchange(index=2, body={"model": "m", "messages": past("before", "c0", "c1")})
+    assert [finding.check for finding in found([first, second, older])] == ["agent/repeated-tool-call"]
+
+
+def test_choices_are_alternatives(make_exchange: ExchangeMaker) -> None:
+    """What three choices of one answer ask for is asked for once."""
+    assert found([make_exchange(chunks=answer(("c", "f", "{}"), choices=3))]) == []
+    [finding] = found([make_exchange(chunks=answer(*[(f"c{n}", "f", "{}") for n in range(3)]))])
+    assert finding.subject == "f({})"
+
+
+# --- budgets ---------------------------------------------------------------------------------------------------------
+
+
+def spending(make_exchange: ExchangeMaker, *usages: dict[str, Any] | None) -> list[Exchange]:
+    return [make_exchange(index=n, chunks=answer(usage=usage)) for n, usage in enumerate(usages)]
+
+
+TOKENS = {"prompt_tokens": 1000, "completion_tokens": 500, "total_tokens": 1500}
+COST = {**TOKENS, "cost": 0.0125}
+
+
+@pytest.mark.parametrize(
+    ("budget", "usage", "subject", "used", "line"),
+    [
+        ({"tokens": 2999}, TOKENS, "tokens: 2,999 tokens", "3,000 tokens", "1,500 tokens"),
+        ({"cost": 0.02}, COST, "cost: 0.02 USD", "0.025 USD", "0.0125 USD"),
+        ({"calls": 1}, TOKENS, "calls: 1 call", "2 calls", "1 call"),
+    ],
+)
+def test_over_budget(
+    make_exchange: ExchangeMaker, budget: dict[str, float], usage: dict[str, Any], subject: str, used: str, line: str
+) -> None:
+    """What all calls used together is held against the budget."""
+    [finding] = found(spending(make_exchange, usage, usage), budget=budget)
+    assert (finding.check, finding.severity, finding.subject) == ("agent/budget", Severity.ERROR, subject)
+    assert finding.details[:2] == (
+        ("used", used),
+        (
+            "wire",
+            f"POST /v1/chat/completions  (exchange 0): {line}\nPOST /v1/chat/completions  (exchange 1): {line}",
+        ),
+    )
+
+
+@pytest.mark.parametrize("budget", [{"tokens": 3000}, {"cost": 0.025}, {"calls": 2}, {}])
+def test_within_budget(make_exchange: ExchangeMaker, budget: dict[str, float]) -> None:
+    """Who uses just what is allowed stays within the budget."""
+    assert found(spending(make_exchange, COST, COST), budget=budget) == []
+
+
+def test_a_budget_that_nobody_can_check(make_exchange: ExchangeMaker) -> None:
+    """Where no call says what it cost, a budget would pass whatever happens: that is a finding."""
+    [finding] = found(spending(make_exchange, TOKENS), budget={"cost": 1})
+    assert dict(finding.details)["why"] == ("no call of this test says what it cost: the budget limits nothing")
+    assert found(spending(make_exchange, TOKENS, COST), budget={"cost": 1}) == []
+    assert found([], budget={"cost": 1}) == []
+
+
+@pytest.mark.parametrize(
+    ("limits", "text"),
+    [
+        (
+            {"budget": {"token": 5}},
+            "unknown unit in budget= 'token': did you mean 'tokens'? known: calls, cost, tokens",
+        ),
+        ({"budget": {"cost": "much"}}, "budget={'cost': ...} takes a number from 0 on, not 'much'"),
+        ({"budget": {"cost": float("nan")}}, "budget={'cost': ...} takes a number from 0 on, not nan"),
+        ({"budget": 5}, "budget= takes {'tokens': ..., 'cost': ..., 'calls': ...}, not 5"),
+        ({"tool_repeats": 1}, "tool_repeats= takes a whole number from 2 on, not 1"),
+        ({"tool_repeats": True}, "tool_repeats= takes a whole number from 2 on, not True"),
+    ],
+)
+def test_limits_without_a_meaning(limits: dict[str, Any], text: str) -> None:
+    """A limit that could never be reached, or always is, is a usage error."""
+    with pytest.raises(UsageError) as caught:
+        refuse_limits(**limits)
+    assert str(caught.value) == text
+
+
+def test_limits_of_a_block() -> None:
+    """`LLMTrace(budget=, tool_repeats=)` refuses what has no meaning, as the marker does, and keeps the rest."""
+    trace = LLMTrace(budget={"calls": 1}, tool_repeats=5)
+    assert (trace.settings.budget, trace.settings.tool_repeats) == ({"calls": 1}, 5)
+    with pytest.raises(UsageError):
+        LLMTrace(budget={"call": 1})
+
+
+# --- hostile ---------------------------------------------------------------------------------------------------------
+
+ODD: list[Any] = [
+    None,
+    0,
+    "",
+    "x",
+    [],
+    [None, 1, "x"],
+    {},
+    {"id": []},
+    [[{"id": {}}]],
+    [{"type": 1, "role": []}],
+    10**400,
+]
+
+
+@pytest.mark.parametrize("api", list(PATHS))
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+def test_hostile_histories_raise_nothing(make_exchange: ExchangeMaker, api: str, odd: Any) -> None:
+    """Whatever stands in a request where tool calls and results should, the rest is judged."""
+    call, result = ({**step, **dict.fromkeys(keys, odd)} for step, keys in _odd_steps(api))
+    assert isinstance(found([asking(make_exchange, api, odd, call, result, ASKED)], tool_repeats=2), list)
+
+
+def _odd_steps(api: str) -> list[tuple[Any, tuple[str, ...]]]:
+    keys = ("tool_calls", "content", "call_id", "arguments", "tool_call_id", "name")
+    return [(CALLS[api], keys), (RESULTS[api], keys)]

@@ -1,0 +1,307 @@
+"""What was answered: finish reasons, tool calls, texts, embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.checks._wire_answer import ANSWER
+from pytest_llmtrace.model import Fact, State, StreamEnd
+
+ABSENT, NULL, UNREADABLE = State.ABSENT, State.NULL, State.UNREADABLE
+
+
+def seen(value: Any, *parts: tuple[str, Any]) -> Fact:
+    """Make a fact that was put together from parts."""
+    return Fact(name="", value=value, state=State.PRESENT, parts=parts)
+
+
+FAILED = {"error": {"status": 429, "type": "rate_limit_error", "code": None, "message": "Slow down"}}
+STREAMING = {"streaming": True}
+CLOSED: dict[str, Any] = {"exchange": {"stream_end": StreamEnd.CLOSED, "chunks": (b"data: {}\n\n",)}}
+ONE_BLOCK: dict[str, Any] = {"exchange": {"stream_end": StreamEnd.CLOSED, "chunks": (b"data: {}\n\ndata: [DONE]\n\n",)}}
+
+
+def call(name: str = "get_weather", id: str | None = "call_1", **arguments: Any) -> dict[str, Any]:  # noqa: A002
+    """Make a tool call."""
+    return {"id": id, "name": name, "arguments": arguments}
+
+
+NOT_FOLLOWED = (
+    "what an agent did cannot be followed: a call that the model made is missing, or one is there that it never made"
+)
+LONG = "It is cold in Oslo. " * 20
+CUT = LONG[:128]
+TWO_TEXTS = {"output_texts": ["First.Second."]}
+
+# Check, facts of the wire, facts of the span; the lines `span`, `wire` and `why`; more about the call.
+FAULTS: tuple[tuple[Any, ...], ...] = (
+    (
+        "wire/finish-reasons",
+        {"finish_reasons": ["length"]},
+        {"finish_reasons": ["stop"]},
+        "gen_ai.finish_reasons = ['stop']",
+        "finish_reasons = ['length']",
+        "an answer that was cut, filtered or that asks for tools cannot be told from one that is complete",
+    ),
+    (
+        "wire/finish-reasons",
+        {
+            "finish_reasons": seen(
+                ["stop", "length"], ("choices[0].finish_reason", "stop"), ("choices[1].finish_reason", "length")
+            )
+        },
+        {"finish_reasons": ["stop"]},
+        "gen_ai.finish_reasons = ['stop']",
+        "choices[0].finish_reason, choices[1].finish_reason = ['stop', 'length']",
+        "1 reason for 2 reasons: choices and reasons no longer match",
+    ),
+    (
+        "wire/finish-reasons",
+        {"finish_reasons": ["completed"]},
+        {"finish_reasons": ["tool_calls"]},
+        "gen_ai.finish_reasons = ['tool_calls']",
+        "finish_reasons = ['completed']",
+        "an answer that was cut, filtered or that asks for tools cannot be told from one that is complete",
+        {"api": "responses"},
+    ),
+    (
+        "wire/finish-reasons",
+        {"finish_reasons": [None], "truncated": True},
+        {"finish_reasons": ["stop"]},
+        "gen_ai.finish_reasons = ['stop']",
+        "finish_reasons = [None]",
+        "the response never said that it was complete, and the span makes it look so",
+        {"record": {"status": "ERROR", "status_description": "cut"}},
+    ),
+    (
+        "wire/finish-reasons",
+        {"finish_reasons": ABSENT, **FAILED},
+        {"finish_reason": "stop"},
+        "gen_ai.finish_reason = 'stop'",
+        "no finish reason: the call failed with 429 rate_limit_error 'Slow down'",
+        "the call failed, and the span makes it look as if the model had finished",
+        {"record": {"status": "ERROR", "status_description": "Slow down"}, "exchange": {"status": 429}},
+    ),
+    (
+        "wire/tool-calls",
+        {"tool_calls": [call(), call("get_time", "call_2")]},
+        {"tool_calls": [call()]},
+        "gen_ai.tool_calls: ['get_weather']",
+        "tool calls: ['get_weather', 'get_time']",
+        NOT_FOLLOWED,
+    ),
+    (
+        "wire/tool-calls",
+        {"tool_calls": [call(), call("get_time", "call_2")]},
+        {"tool_call_count": 1},
+        "gen_ai.tool_call_count = 1",
+        "2 tool calls: ['get_weather', 'get_time']",
+        NOT_FOLLOWED,
+    ),
+    (
+        "wire/tool-calls",
+        {"tool_calls": ABSENT},
+        {"tool_call_names": ["get_time"]},
+        "gen_ai.tool_call_names = ['get_time']",
+        "no tool call",
+        "the model called no tool",
+    ),
+    (
+        "wire/tool-call-ids",
+        {"tool_calls": [call(id="call_1")]},
+        {"tool_calls": [call(id="toolu_1")]},
+        "gen_ai.tool_calls: ids ['toolu_1']",
+        "tool calls: ids ['call_1']",
+        "a tool's result can no longer be joined to the call that asked for it",
+    ),
+    (
+        "wire/tool-call-arguments",
+        {"tool_calls": [call(city="Oslo")]},
+        {"tool_calls": [{**call(), "arguments": '{"city": "Os'}]},
+        'gen_ai.tool_calls: get_weather called with \'{"city": "Os\'',
+        "get_weather called with {'city': 'Oslo'}",
+        "the tool was asked for something else than the span says",
+    ),
+    (
+        "wire/output-text",
+        {"output_texts": ["It is cold in Oslo, and it will be colder."]},
+        {"output_texts": ["It is cold in Oslo, and it will"]},
+        "gen_ai.output_texts: ...'t is cold in Oslo, and it will'",
+        "...'t is cold in Oslo, and it will be colder.', of which the span has the first 31 of 42 characters",
+        "who reads the answer on the span reads another than the user did",
+    ),
+    (
+        "wire/output-text",
+        {"output_texts": ["yes"]},
+        {"output_texts": ["no"]},
+        "gen_ai.output_texts: 'no'",
+        "'yes', different from character 1 on",
+        "who reads the answer on the span reads another than the user did",
+    ),
+    (
+        "wire/output-text",
+        {"output_texts": ["yes", "no"]},
+        {"output_texts": ["yes"]},
+        "gen_ai.output_texts = ['yes']",
+        "output_texts = ['yes', 'no']",
+        "who reads the answer on the span reads another than the user did; of 2 texts one is missing",
+    ),
+    (
+        "wire/output-text",
+        {"output_texts": ABSENT},
+        {"output_texts": ["yes"]},
+        "gen_ai.output_texts = ['yes']",
+        "no output text",
+        "the answer has no such text",
+    ),
+    (
+        "wire/refusal",
+        {"refusals": ["I cannot help with that."]},
+        {"refusals": ["I cannot"]},
+        "gen_ai.refusals: 'I cannot'",
+        "'I cannot help with that.', of which the span has the first 8 of 24 characters",
+        "who looks for what the model refuses reads another text than the user did",
+    ),
+    (
+        "wire/reasoning-text",
+        {"reasoning_texts": ["Cold, so a coat."]},
+        {"reasoning_texts": ["Warm, so no coat."]},
+        "gen_ai.reasoning_texts: 'Warm, so no coat.'",
+        "'Cold, so a coat.', different from character 1 on",
+        "who looks for why the model answered so reads another text than it wrote",
+    ),
+    (
+        "wire/embedding-count",
+        {"embedding_count": 2},
+        {"embedding_count": 1},
+        "gen_ai.embedding_count = 1",
+        "embedding_count = 2",
+        "an index that lacks documents looks complete",
+    ),
+    (
+        "wire/embedding-dimensions",
+        {"embedding_dimensions": 1536},
+        {"embedding_dimensions": 3072},
+        "gen_ai.embedding_dimensions = 3072",
+        "embedding_dimensions = 1536",
+        "vectors of another length than the index expects are found only when it refuses them",
+    ),
+)
+
+# Check, facts of the wire, facts of the span; more about the call.
+NO_FAULTS: tuple[tuple[Any, ...], ...] = (
+    *(
+        ("wire/finish-reasons", {"finish_reasons": [wire]}, {"finish_reasons": [span]})
+        for wire, span in (
+            ("end_turn", "stop"),
+            ("stop_sequence", "stop"),
+            ("completed", "stop"),
+            ("eos", "STOP"),
+            ("stop", "FinishReason.STOP"),
+            ("max_tokens", "length"),
+            ("length", "max_output_tokens"),
+            ("tool_use", "tool_calls"),
+            ("tool_calls", "tool_call"),
+            ("function_call", "tool-call"),
+            ("refusal", "content_filter"),
+            ("content_filter", "safety"),
+            ("pause_turn", "pause_turn"),
+            ("", "unknown"),
+            (None, "error"),
+            (None, ""),
+        )
+    ),
+    ("wire/finish-reasons", {"finish_reasons": ["stop", None]}, {"finish_reasons": ["stop"]}),
+    ("wire/finish-reasons", {"finish_reasons": [None, "stop"]}, {"finish_reasons": ["error", "stop"]}),
+    ("wire/finish-reasons", {"finish_reasons": ["stop", "length"]}, {"finish_reason": "length"}),
+    ("wire/finish-reasons", {"finish_reasons": ABSENT}, {"finish_reasons": ["error"]}),
+    (
+        "wire/finish-reasons",
+        {"finish_reasons": ["completed"], "tool_calls": [call()]},
+        {"finish_reasons": ["stop", "tool_calls"]},
+        {"api": "responses"},
+    ),
+    (
+        "wire/finish-reasons",
+        {"finish_reasons": ["completed"], "tool_calls": [call()]},
+        {"finish_reasons": ["tool_calls"]},
+        {"api": "responses"},
+    ),
+    (
+        "wire/tool-calls",
+        {"tool_calls": [call("a", "1"), call("b", "2")]},
+        {"tool_calls": [call("b", "2"), call("a", "1")], "tool_call_count": 2, "tool_call_names": ["b", "a"]},
+    ),
+    ("wire/tool-calls", {"tool_calls": ABSENT}, {"tool_call_count": 0, "tool_call_names": []}),
+    ("wire/tool-calls", {"tool_calls": ABSENT}, {"tool_calls": [call("web_search", "srvtoolu_1")]}),
+    ("wire/tool-calls", {"tool_calls": [call()]}, {"tool_calls": [call("web_search", "ws_1"), call()]}),
+    ("wire/tool-call-ids", {"tool_calls": [call(id=None)]}, {"tool_calls": [call(id="made-up")]}),
+    ("wire/tool-call-ids", {"tool_calls": [call()]}, {"tool_calls": [{"name": "get_weather"}]}),
+    (
+        "wire/tool-call-arguments",
+        {"tool_calls": [call(city="Oslo", days=2)]},
+        {"tool_calls": [{**call(), "arguments": '{"days": 2,\n "city": "Oslo"}'}]},
+    ),
+    *(
+        (
+            "wire/tool-call-arguments",
+            {"tool_calls": [{**call(), "arguments": wire}]},
+            {"tool_calls": [{**call(), "arguments": span}]},
+        )
+        for wire, span in (
+            ("", {}),
+            ({}, None),
+            ({}, "{}"),
+            ({"city": "Oslo"}, "__REDACTED__"),
+            ({"city": "Oslo"}, '{"city": "O...'),
+            ('{"city": "Os', '{"city": "Os'),
+        )
+    ),
+    (
+        "wire/tool-call-arguments",
+        {"tool_calls": [call("a", "1", n=1), call("a", "2", n=2)]},
+        {"tool_calls": [call("a", "2", n=2), call("a", "1", n=1)]},
+    ),
+    ("wire/output-text", {"output_texts": ["It is cold."]}, {"output_texts": ["__REDACTED__"]}),
+    ("wire/output-text", {"output_texts": ["It is cold.\n"]}, {"output_texts": ["It is cold."]}),
+    ("wire/output-text", TWO_TEXTS, {"output_texts": ["First.\n\nSecond."]}),
+    ("wire/output-text", {"output_texts": [None, "yes"]}, {"output_texts": ["", "yes"]}),
+    ("wire/output-text", {"output_texts": [LONG]}, {"output_texts": ["It is cold in Oslo..."]}),
+    ("wire/output-text", {"output_texts": [LONG]}, {"output_texts": ["It is cold in Oslo [truncated]"]}),
+    (
+        "wire/output-text",
+        {"output_texts": [LONG]},
+        {"output_texts": [CUT]},
+        {"record": {"attributes": {"gen_ai.completion.0.content": CUT}}},
+    ),
+    ("wire/output-text", {"output_texts": [LONG], **STREAMING}, {"output_texts": ["It is cold"]}, CLOSED),
+    ("wire/output-text", {"output_texts": [LONG], **STREAMING}, {"output_texts": ["It is cold"]}, ONE_BLOCK),
+    ("wire/output-text", {"output_texts": [None], "refusals": ["No."]}, {"output_texts": ["No."]}),
+    ("wire/output-text", {"output_texts": ABSENT, "refusals": ["No."]}, {"output_texts": ["No."]}),
+    ("wire/refusal", {"refusals": ["No."]}, {"refusals": ["No."]}),
+    ("wire/reasoning-text", {"reasoning_texts": ABSENT}, {"reasoning_texts": ["Cold."]}),
+    ("wire/embedding-count", {"embedding_count": 2}, {"embedding_count": 2}),
+    ("wire/embedding-dimensions", {"embedding_dimensions": 1536}, {"embedding_dimensions": 1536}),
+)
+
+
+@pytest.mark.parametrize("case", FAULTS, ids=lambda case: case[0])
+def test_a_fault_is_found_and_told(fires: Callable[..., None], case: tuple[Any, ...]) -> None:
+    """The finding says what the span says, what the wire says and where, why it matters, and what to do."""
+    fires(*case)
+
+
+@pytest.mark.parametrize("case", NO_FAULTS, ids=lambda case: case[0])
+def test_the_same_in_other_words_is_no_fault(quiet: Callable[..., None], case: tuple[Any, ...]) -> None:
+    """What conventions write differently, what the span leaves out and what nobody can know is not found."""
+    quiet(*case)
+
+
+def test_each_comparison_is_proved_both_ways() -> None:
+    """No comparison is without a case where it fires and one where it must not."""
+    ids = {check.id for check in ANSWER}
+    assert {case[0] for case in FAULTS} == ids
+    assert {case[0] for case in NO_FAULTS} == ids

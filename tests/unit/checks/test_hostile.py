@@ -1,0 +1,63 @@
+"""Whatever a span or a body states, the checks judge it and do not raise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pytest_llmtrace.checks import CHECKS, Evidence
+from pytest_llmtrace.checks._words import shown
+from pytest_llmtrace.model import State
+from pytest_llmtrace.reading import VOCABULARY
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.just(10**400)
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(["stop", "__REDACTED__", "...", "{", "call_1"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["id", "name", "arguments", "status", "x"]), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+FACTS = st.dictionaries(
+    st.sampled_from(sorted(VOCABULARY)), VALUES | st.sampled_from([State.ABSENT, State.NULL, State.UNREADABLE])
+)
+# What the wire reads has its type, by contract; what stands in it may be anything of that type.
+SOUND = FACTS.map(
+    lambda facts: {
+        name: value
+        for name, value in facts.items()
+        if isinstance(value, State)
+        or (isinstance(value, int | float) and name.endswith(("_tokens", "cost", "temperature", "seed")))
+        or (isinstance(value, str) and name.endswith(("model", "_id", "provider")))
+        or (isinstance(value, list) and name.endswith(("s", "stop")) and not name.endswith("_tokens"))
+    }
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(wire=SOUND, span=FACTS, api=st.sampled_from(["chat", "messages", "responses"]))
+def test_no_value_makes_a_check_raise(make_call: Any, wire: Any, span: Any, api: str) -> None:
+    """House styles may state anything: each check `wire/...` ends with a verdict, and its text is written."""
+    evidence = Evidence(calls=(make_call(wire, span, api=api),))
+    for check in CHECKS:
+        if check.id.startswith("wire/"):
+            for finding in check.look(check, evidence):
+                assert finding is None or finding.details
+
+
+@pytest.mark.parametrize("depth", [10, 5000])
+def test_what_is_nested_deeply(depth: int) -> None:
+    """A value that is nested deeper than a report can show is cut."""
+    value: Any = 1
+    for _ in range(depth):
+        value = [{"a": value}]
+    assert shown(value) == "[{'a': [{'a': ...}]}]"

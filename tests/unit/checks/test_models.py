@@ -1,0 +1,173 @@
+"""Who was asked and who answered: models, providers, ids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.checks._wire_models import MODELS
+from pytest_llmtrace.model import State, StreamEnd
+
+ABSENT, NULL, UNREADABLE = State.ABSENT, State.NULL, State.UNREADABLE
+CLOSED: dict[str, Any] = {"exchange": {"stream_end": StreamEnd.CLOSED, "chunks": (b"data: {}\n\n",)}}
+
+
+def call(name: str = "get_weather", id: str | None = "call_1", **arguments: Any) -> dict[str, Any]:  # noqa: A002
+    """Make a tool call."""
+    return {"id": id, "name": name, "arguments": arguments}
+
+
+CUT_OFF = "the provider was cut off the model's name: the gateway's prices and logs know it by the whole name only"
+
+# Check, facts of the wire, facts of the span; the lines `span`, `wire` and `why`; more about the call.
+FAULTS: tuple[tuple[Any, ...], ...] = (
+    (
+        "wire/request-model",
+        {"request_model": "gpt-4o"},
+        {"request_model": "gpt-4o-mini"},
+        "gen_ai.request_model = 'gpt-4o-mini'",
+        "request_model = 'gpt-4o'",
+        "calls, costs and latencies are counted for a model that this request did not name",
+    ),
+    (
+        "wire/request-model",
+        {"request_model": ABSENT},
+        {"request_model": "gpt-4o"},
+        "gen_ai.request_model = 'gpt-4o'",
+        "no request model",
+        "the request names no model, so the span's is a guess",
+    ),
+    (
+        "wire/response-model",
+        {"request_model": "gpt-4o", "response_model": "gpt-4o-2024-08-06"},
+        {"response_model": "gpt-4o"},
+        "gen_ai.response_model = 'gpt-4o'",
+        "response_model = 'gpt-4o-2024-08-06'",
+        "it is the model that the request names, so one that was exchanged on the way stays hidden",
+    ),
+    (
+        "wire/response-model",
+        {"request_model": "gpt-4o", "response_model": "gpt-4o-2024-08-06"},
+        {"response_model": "gpt-3.5"},
+        "gen_ai.response_model = 'gpt-3.5'",
+        "response_model = 'gpt-4o-2024-08-06'",
+        "the model that answered is priced and judged as another",
+    ),
+    (
+        "wire/response-model",
+        {"request_model": "gpt-4o", "response_model": ABSENT},
+        {"response_model": "gpt-4o"},
+        "gen_ai.response_model = 'gpt-4o'",
+        "no response model",
+        "it is the model that the request names, so one that was exchanged on the way stays hidden",
+    ),
+    (
+        "wire/request-model",
+        {"request_model": "openai/gpt-4o"},
+        {"request_model": "gpt-4o"},
+        "gen_ai.request_model = 'gpt-4o'",
+        "request_model = 'openai/gpt-4o'",
+        CUT_OFF,
+    ),
+    (
+        "wire/response-model",
+        {"request_model": "gpt-4o", "response_model": "openai/gpt-4o"},
+        {"response_model": "gpt-4o"},
+        "gen_ai.response_model = 'gpt-4o'",
+        "response_model = 'openai/gpt-4o'",
+        CUT_OFF,
+    ),
+    (
+        "wire/model",
+        {"request_model": "gpt-4o", "response_model": "gpt-4o-2024-08-06"},
+        {"model": "gpt-3.5"},
+        "gen_ai.model = 'gpt-3.5'",
+        "requested 'gpt-4o', answered by 'gpt-4o-2024-08-06'",
+        "calls, costs and latencies are counted for a model that neither asked nor answered",
+    ),
+    (
+        "wire/served-model",
+        {"served_model": "gpt-4o-mini-2024-07-18"},
+        {"served_model": "gpt-4o-mini"},
+        "gen_ai.served_model = 'gpt-4o-mini'",
+        "served_model = 'gpt-4o-mini-2024-07-18'",
+        "costs are computed with the prices of another model",
+    ),
+    (
+        "wire/provider",
+        {"provider": "Azure"},
+        {"provider": "OpenAI"},
+        "gen_ai.provider = 'OpenAI'",
+        "provider = 'Azure'",
+        "latency, errors and data protection are looked up at a provider that never saw this call",
+    ),
+    (
+        "wire/response-id",
+        {"response_id": "chatcmpl-1"},
+        {"response_id": "chatcmpl-2"},
+        "gen_ai.response_id = 'chatcmpl-2'",
+        "response_id = 'chatcmpl-1'",
+        "nobody can find this call at the provider, in its logs or its bills, by the id on the span",
+    ),
+    (
+        "wire/response-id",
+        {"response_id": NULL},
+        {"response_id": "made-up"},
+        "gen_ai.response_id = 'made-up'",
+        "response_id = null",
+        "no response gave itself an id, so the span's leads nowhere",
+    ),
+)
+
+# Check, facts of the wire, facts of the span; more about the call.
+NO_FAULTS: tuple[tuple[Any, ...], ...] = (
+    ("wire/request-model", {"request_model": "gpt-4o"}, {"request_model": "openai/gpt-4o"}),
+    (
+        "wire/request-model",
+        {"request_model": "gpt-4o"},
+        {"request_model": "completions"},  # A segment of the URL, as a deployment is.
+    ),
+    ("wire/request-model", {"request_model": "gpt-4o"}, {"request_model": ABSENT}),
+    ("wire/request-model", {"request_model": UNREADABLE}, {"request_model": "gpt-4o"}),
+    (
+        "wire/response-model",
+        {"response_model": "alias", "served_model": "gpt-4o-mini"},
+        {"response_model": "gpt-4o-mini"},
+    ),
+    (
+        "wire/response-model",
+        {"response_model": ABSENT, "served_model": "gpt-4o-mini"},
+        {"response_model": "gpt-4o-mini"},
+    ),
+    ("wire/response-model", {"response_model": ABSENT}, {"response_model": "x"}, CLOSED),
+    ("wire/model", {"request_model": "gpt-4o", "response_model": "gpt-4o-2024-08-06"}, {"model": "gpt-4o"}),
+    ("wire/model", {"request_model": "gpt-4o", "response_model": "gpt-4o-2024"}, {"model": "gpt-4o-2024"}),
+    ("wire/model", {"request_model": "alias", "served_model": "gpt-4o"}, {"model": "gpt-4o"}),
+    ("wire/served-model", {"served_model": "gpt-4o"}, {"served_model": "gpt-4o"}),
+    ("wire/served-model", {"served_model": ABSENT}, {"served_model": "gpt-4o"}),
+    ("wire/provider", {"provider": "Google AI Studio"}, {"provider": "google_ai_studio"}),
+    ("wire/provider", {"provider": ABSENT}, {"provider": "openai"}),
+    ("wire/response-id", {"response_id": ""}, {"response_id": ""}),
+    ("wire/response-id", {"response_id": NULL}, {"response_id": ""}),
+)
+
+
+@pytest.mark.parametrize("case", FAULTS, ids=lambda case: case[0])
+def test_a_fault_is_found_and_told(fires: Callable[..., None], case: tuple[Any, ...]) -> None:
+    """The finding says what the span says, what the wire says and where, why it matters, and what to do."""
+    fires(*case)
+
+
+@pytest.mark.parametrize("case", NO_FAULTS, ids=lambda case: case[0])
+def test_the_same_in_other_words_is_no_fault(quiet: Callable[..., None], case: tuple[Any, ...]) -> None:
+    """What conventions write differently, what the span leaves out and what nobody can know is not found."""
+    quiet(*case)
+
+
+def test_each_comparison_is_proved_both_ways() -> None:
+    """No comparison is without a case where it fires and one where it must not."""
+    ids = {check.id for check in MODELS}
+    assert {case[0] for case in FAULTS} == ids
+    assert {case[0] for case in NO_FAULTS} == ids

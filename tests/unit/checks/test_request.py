@@ -1,0 +1,146 @@
+"""What was asked for: the request's parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.checks._wire_request import REQUEST
+from pytest_llmtrace.model import State
+
+ABSENT, NULL, UNREADABLE = State.ABSENT, State.NULL, State.UNREADABLE
+NOT_SENT = "the request did not set it, so whoever reproduces the call from its span makes another call"
+SAMPLED = "answers are compared as if they had been sampled alike"
+REPETITIONS = "answers are compared as if the same repetitions had been allowed"
+STREAMING = {"streaming": True}
+
+
+def call(name: str = "get_weather", id: str | None = "call_1", **arguments: Any) -> dict[str, Any]:  # noqa: A002
+    """Make a tool call."""
+    return {"id": id, "name": name, "arguments": arguments}
+
+
+# Check, facts of the wire, facts of the span; the lines `span`, `wire` and `why`; more about the call.
+FAULTS: tuple[tuple[Any, ...], ...] = (
+    (
+        "wire/streaming",
+        STREAMING,
+        {"streaming": False},
+        "gen_ai.streaming = False",
+        "streaming = True",
+        "streams and plain calls differ in latency and in what they measure; mixed up, neither can be judged",
+    ),
+    (
+        "wire/request-max-tokens",
+        {"max_tokens": 1024},
+        {"max_tokens": 4096},
+        "gen_ai.max_tokens = 4096",
+        "max_tokens = 1024",
+        "whether an answer was cut at its limit cannot be told",
+    ),
+    (
+        "wire/request-max-tokens",
+        {"max_tokens": ABSENT},
+        {"max_tokens": 4096},
+        "gen_ai.max_tokens = 4096",
+        "no output limit",
+        NOT_SENT,
+    ),
+    (
+        "wire/request-temperature",
+        {"temperature": 0.7},
+        {"temperature": 1.0},
+        "gen_ai.temperature = 1.0",
+        "temperature = 0.7",
+        SAMPLED,
+    ),
+    ("wire/request-top-p", {"top_p": 0.9}, {"top_p": 0.95}, "gen_ai.top_p = 0.95", "top_p = 0.9", SAMPLED),
+    ("wire/request-top-k", {"top_k": 40}, {"top_k": 5}, "gen_ai.top_k = 5", "top_k = 40", SAMPLED),
+    ("wire/request-top-k", {"top_k": ABSENT}, {"top_k": 5}, "gen_ai.top_k = 5", "no top-k", NOT_SENT),
+    (
+        "wire/request-frequency-penalty",
+        {"frequency_penalty": 0.5},
+        {"frequency_penalty": -0.5},
+        "gen_ai.frequency_penalty = -0.5",
+        "frequency_penalty = 0.5",
+        REPETITIONS,
+    ),
+    (
+        "wire/request-presence-penalty",
+        {"presence_penalty": 0.5},
+        {"presence_penalty": 0.25},
+        "gen_ai.presence_penalty = 0.25",
+        "presence_penalty = 0.5",
+        REPETITIONS,
+    ),
+    (
+        "wire/request-seed",
+        {"seed": 42},
+        {"seed": 43},
+        "gen_ai.seed = 43",
+        "seed = 42",
+        "who repeats the call with the seed on its span gets another answer",
+    ),
+    (
+        "wire/request-stop",
+        {"stop": ["END", "STOP"]},
+        {"stop": ["END"]},
+        "gen_ai.stop = ['END']",
+        "stop = ['END', 'STOP']",
+        "why an answer ends where it ends cannot be told",
+    ),
+    (
+        "wire/request-choices",
+        {"choice_count": 3},
+        {"choice_count": 1},
+        "gen_ai.choice_count = 1",
+        "choice_count = 3",
+        "output tokens for one answer look like those for several, or the other way round",
+    ),
+    (
+        "wire/request-choices",
+        {"choice_count": ABSENT},
+        {"choice_count": 2},
+        "gen_ai.choice_count = 2",
+        "no number of choices",
+        NOT_SENT,
+    ),
+)
+
+# Check, facts of the wire, facts of the span; more about the call.
+NO_FAULTS: tuple[tuple[Any, ...], ...] = (
+    ("wire/streaming", {"streaming": False}, {"streaming": False}),
+    ("wire/request-max-tokens", {"max_tokens": 1024}, {"max_tokens": 1024.0}),
+    ("wire/request-temperature", {"temperature": 1}, {"temperature": 1.0}),
+    ("wire/request-temperature", {"temperature": 0.7}, {"temperature": 0.699999988079071}),
+    ("wire/request-temperature", {}, {"temperature": 0.7}),
+    ("wire/request-top-p", {"top_p": 1}, {"top_p": 1.0}),
+    ("wire/request-top-k", {"top_k": 40}, {"top_k": 40}),
+    ("wire/request-frequency-penalty", {"frequency_penalty": NULL}, {"frequency_penalty": 0}),
+    ("wire/request-presence-penalty", {"presence_penalty": ABSENT}, {"presence_penalty": 0.0}),
+    ("wire/request-seed", {"seed": 42}, {"seed": 42}),
+    ("wire/request-stop", {"stop": ["END"]}, {"stop": "END"}),
+    ("wire/request-stop", {"stop": ["END", "STOP"]}, {"stop": ("END", "STOP")}),
+    ("wire/request-choices", {"choice_count": ABSENT}, {"choice_count": 1}),
+)
+
+
+@pytest.mark.parametrize("case", FAULTS, ids=lambda case: case[0])
+def test_a_fault_is_found_and_told(fires: Callable[..., None], case: tuple[Any, ...]) -> None:
+    """The finding says what the span says, what the wire says and where, why it matters, and what to do."""
+    fires(*case)
+
+
+@pytest.mark.parametrize("case", NO_FAULTS, ids=lambda case: case[0])
+def test_the_same_in_other_words_is_no_fault(quiet: Callable[..., None], case: tuple[Any, ...]) -> None:
+    """What conventions write differently, what the span leaves out and what nobody can know is not found."""
+    quiet(*case)
+
+
+def test_each_comparison_is_proved_both_ways() -> None:
+    """No comparison is without a case where it fires and one where it must not."""
+    ids = {check.id for check in REQUEST}
+    assert {case[0] for case in FAULTS} == ids
+    assert {case[0] for case in NO_FAULTS} == ids

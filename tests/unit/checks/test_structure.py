@@ -1,0 +1,426 @@
+"""Checks on one call, one span: each fires on its fault, and stays quiet where there is none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.checks import CHECKS, Evidence, verify
+from pytest_llmtrace.model import Ambient, Exchange, Finding, Outcome, Severity, SpanEvent, SpanLink, SpanRecord, Worker
+from pytest_llmtrace.pairing import match
+from pytest_llmtrace.report import render
+
+SpanMaker = Callable[..., SpanRecord]
+ExchangeMaker = Callable[..., Exchange]
+
+LLM = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o"}
+COUNTED = {**LLM, "gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 5}
+MODEL_ONLY = {"gen_ai.request.model": "gpt-4o"}
+USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+HERE, THERE = Worker(1), Worker(2)
+
+
+def answer(response_id: str = "r1") -> tuple[bytes, ...]:
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "hi"}}
+    body = {"id": response_id, "object": "chat.completion", "model": "gpt-4o", "choices": [choice], "usage": USAGE}
+    return (json.dumps(body).encode(),)
+
+
+def evidence(exchanges: list[Exchange], spans: list[SpanRecord], **fields: Any) -> Evidence:
+    paired = match(exchanges, spans)
+    seen = {"exchanges": tuple(exchanges), "spans": tuple(spans), "calls": paired.calls, "strays": paired.strays}
+    return Evidence(**{**seen, **fields})
+
+
+def structure(exchanges: list[Exchange], spans: list[SpanRecord], **fields: Any) -> list[str]:
+    """Return the ids of what the checks on structure find."""
+    found = verify(evidence(exchanges, spans, **fields), {}).findings
+    return [finding.check.removeprefix("structure/") for finding in found if finding.check.startswith("structure/")]
+
+
+def details(found: Finding) -> dict[str, str]:
+    return dict(found.details)
+
+
+def only(exchanges: list[Exchange], spans: list[SpanRecord], check: str, **fields: Any) -> Finding:
+    """Return the one finding of a check."""
+    [found] = [one for one in verify(evidence(exchanges, spans, **fields), {}).findings if one.check == check]
+    return found
+
+
+# --- span without exchange -------------------------------------------------------------------------------------------
+
+
+def test_span_without_exchange(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """An LLM span that ended well, for which no request was seen, is a warning."""
+    spans = [make_span(1, attributes=LLM), make_span(2, name="invented", attributes=LLM)]
+    found = only([make_exchange(span=1)], spans, "structure/span-without-exchange")
+    assert (found.subject, found.severity) == ("span 'invented' (app)", Severity.WARNING)
+    assert details(found) == {
+        "span": "is an LLM span of model 'gpt-4o'",
+        "wire": "the one LLM call of this test is not its own",
+        "why": "a back end counts a call that was never made, with its tokens and its cost",
+        "next": "end the attempt without a span where no request is sent (a cache, a mock of the SDK), or waive: "
+        '@pytest.mark.llmtrace(ignore={"structure/span-without-exchange": "reason"})',
+    }
+
+
+@pytest.mark.parametrize(
+    ("stray", "fields"),
+    [
+        ({"status": "ERROR"}, {}),
+        ({"ended": None, "end_ns": None}, {}),
+        ({"attributes": {"gen_ai.operation.name": "invoke_agent"}}, {}),
+        ({}, {"calls": ()}),
+        ({"scope": "framework", "worker": THERE}, {}),
+    ],
+    ids=["it failed before it sent", "it is open", "no LLM span", "the SDK is mocked", "it may be the framework's"],
+)
+def test_a_span_that_may_have_sent_nothing(
+    make_span: SpanMaker, make_exchange: ExchangeMaker, stray: dict[str, Any], fields: dict[str, Any]
+) -> None:
+    """Where a request need not have been sent, or need not have been seen, a span without one is no finding."""
+    spans = [make_span(1, attributes=LLM), make_span(2, **{"attributes": LLM, **stray})]
+    ambient = Ambient(span=spans[0].key, recording=True, worker=HERE)
+    assert "span-without-exchange" not in structure([make_exchange(ambient=ambient)], spans, **fields)
+
+
+def test_a_span_around_calls_is_no_span_without_exchange(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """An agent's span that names a model is around its calls and is none of them, whatever its scope."""
+    for scope in ("app", "framework"):
+        outer = make_span(1, attributes=MODEL_ONLY, scope=scope)
+        spans = [outer, *(make_span(n, parent=1, attributes=LLM) for n in (2, 3))]
+        assert structure([make_exchange(index=n - 2, span=n) for n in (2, 3)], spans) == []
+
+
+def test_an_attempt_that_was_cut_short_says_nothing_of_spans(
+    make_span: SpanMaker, make_exchange: ExchangeMaker
+) -> None:
+    """After a refused request the calls that were not made are missing because of it."""
+    refused = make_exchange(index=1, response=None, outcome=Outcome.REFUSED, failure="nothing answered")
+    spans = [make_span(1, attributes=LLM), make_span(2, attributes=LLM)]
+    assert structure([make_exchange(span=1), refused], spans) == []
+
+
+def test_exchange_without_span_names_the_span_that_was_current(
+    make_span: SpanMaker, make_exchange: ExchangeMaker
+) -> None:
+    """Two calls in one LLM span: one of them has none, and the finding says whose the span is."""
+    exchanges = [make_exchange(index=n, span=1, chunks=answer(f"r{n}")) for n in (0, 1)]
+    found = only(exchanges, [make_span(1, attributes=LLM)], "structure/exchange-without-span")
+    assert details(found)["span"] == "span 'chat' (app) was current, but it tells of exchange 1"
+
+
+# --- twice -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "fires"),
+    [
+        (COUNTED, COUNTED, True),
+        (LLM, LLM, True),
+        (MODEL_ONLY, LLM, False),
+        (MODEL_ONLY, MODEL_ONLY, False),
+        ({**MODEL_ONLY, "gen_ai.usage.input_tokens": 10}, COUNTED, True),
+    ],
+)
+def test_one_scope_around_itself(
+    make_span: SpanMaker, make_exchange: ExchangeMaker, outer: dict[str, Any], inner: dict[str, Any], fires: bool
+) -> None:
+    """A wrapper and what it wraps report one call twice, if both count it; a step that names a model is no call."""
+    spans = [make_span(1, name="parse", attributes=outer), make_span(2, parent=1, attributes=inner)]
+    assert structure([make_exchange(span=2, chunks=answer())], spans) == (["reported-twice"] if fires else [])
+
+
+def test_reported_twice_says_how_it_is_known(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """The finding is about the span that is too much, and names the other."""
+    spans = [make_span(1, name="parse", attributes=COUNTED), make_span(2, parent=1, attributes=COUNTED)]
+    found = only([make_exchange(span=2, chunks=answer())], spans, "structure/reported-twice")
+    assert (found.subject, details(found)["span"], details(found)["wire"]) == (
+        "span 'parse' (app)",
+        "is around span 'chat' (app), which reports the same call",
+        "chat call to model 'gpt-4o', answered 200\ncassettes/chat.yaml, interaction 0, exchange 0",
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, ["reported-twice"]),
+        ({"started": 1001, "start_ns": 900_000_000}, ["span-without-exchange"]),
+        ({"scope": "third"}, []),
+    ],
+    ids=["at the same time", "later, from a cache", "of another scope"],
+)
+def test_one_response_named_twice(
+    make_span: SpanMaker, make_exchange: ExchangeMaker, fields: dict[str, Any], expected: list[str]
+) -> None:
+    """A second span of a scope that names the same response is a second report; one that comes later is a cache's."""
+    named = {**LLM, "gen_ai.response.id": "r1"}
+    spans = [
+        make_span(1, attributes=named, ended=1000),
+        make_span(2, scope="other", attributes=named),
+        make_span(3, **{"attributes": named, **fields}),
+    ]
+    assert structure([make_exchange(span=1, chunks=answer())], spans) == expected
+
+
+def test_counted_twice(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """Two scopes that count one call are a finding, which shows both counts and the switches."""
+    spans = [
+        make_span(1, scope="openinference.instrumentation.openai", name="ChatCompletion", attributes=COUNTED),
+        make_span(2, parent=1, scope="com.anthropic.sdk.python", attributes={**LLM, "gen_ai.usage.input_tokens": 10}),
+    ]
+    found = only([make_exchange(span=2, chunks=answer())], spans, "structure/counted-twice")
+    assert found.subject == "POST /v1/chat/completions  (exchange 0)"
+    assert details(found) == {
+        "span": "'chat' (com.anthropic.sdk.python): gen_ai.usage.input_tokens = 10\n"
+        "'ChatCompletion' (openinference.instrumentation.openai): gen_ai.usage.input_tokens = 10, "
+        "gen_ai.usage.output_tokens = 5",
+        "wire": "chat call to model 'gpt-4o', answered 200\ncassettes/chat.yaml, interaction 0, exchange 0",
+        "why": "a back end that sums tokens or cost over all spans counts this call once for each of them",
+        "next": "turn one of them off: Anthropic's own span with ANTHROPIC_OPEN_TELEMETRY=false in the environment, or "
+        "open_telemetry=False; or openinference.instrumentation.openai by not calling OpenAIInstrumentor()"
+        ".instrument(), or with OpenAIInstrumentor().uninstrument(), or waive: "
+        '@pytest.mark.llmtrace(ignore={"structure/counted-twice": "reason"})',
+    }
+
+
+@pytest.mark.parametrize(
+    ("scope", "switch"),
+    [
+        ("opentelemetry.instrumentation.openai.v1", "opentelemetry.instrumentation.openai by not calling OpenAIInst"),
+        ("opentelemetry.instrumentation.genai.openai", "opentelemetry.instrumentation.genai.openai by not calling Op"),
+        ("openinference.instrumentation.new", "openinference.instrumentation.new by not calling its instrumentor's"),
+        ("chat-api.llm", "the instrumentation that reports as 'chat-api.llm'"),
+    ],
+)
+def test_each_scope_has_its_switch(make_span: SpanMaker, make_exchange: ExchangeMaker, scope: str, switch: str) -> None:
+    """The advice names what is to be turned off."""
+    spans = [make_span(1, scope="a", attributes=COUNTED), make_span(2, parent=1, scope=scope, attributes=COUNTED)]
+    assert switch in details(only([make_exchange(span=2)], spans, "structure/counted-twice"))["next"]
+
+
+@pytest.mark.parametrize("second", [LLM, {"http.request.method": "POST"}, {**LLM, "gen_ai.usage.input_tokens": 0}])
+def test_one_of_two_scopes_counts(make_span: SpanMaker, make_exchange: ExchangeMaker, second: dict[str, Any]) -> None:
+    """A second scope that counts nothing, as an HTTP client's, is no finding."""
+    spans = [make_span(1, attributes=COUNTED), make_span(2, parent=1, scope="other", attributes=second)]
+    assert structure([make_exchange(span=2, chunks=answer())], spans) == []
+
+
+# --- parents ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def agent(make_span: SpanMaker) -> SpanRecord:
+    return make_span(1, name="agent", worker=HERE)
+
+
+def test_parent_lost(make_span: SpanMaker, make_exchange: ExchangeMaker, agent: SpanRecord) -> None:
+    """A root in a thread that was started inside of a span has lost its parent; the spans below it are lost with it."""
+    lost = make_span(2, name="worker", worker=THERE, cause=agent.key)
+    spans = [agent, lost, make_span(3, parent=2, attributes=LLM, worker=THERE)]
+    found = only([make_exchange(span=3)], spans, "structure/parent-lost")
+    assert (found.subject, details(found)["span"]) == (
+        "span 'worker' (app)",
+        "is a root; its thread, or work item of a pool, was started inside of span 'agent' (app)",
+    )
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"cause": None},
+        {"parent": 1},
+        {"links": (SpanLink(key=(1, 1)),)},  # type: ignore[arg-type]
+        {"current": (1, 9)},
+        {"started": 1002},
+        {"cause": (1, 9)},
+        {"kind": "SERVER"},
+    ],
+    ids=["no cause", "a parent", "a link", "on purpose", "fire and forget", "not captured", "a server in a thread"],
+)
+def test_roots_that_are_none_by_mistake(
+    make_span: SpanMaker, make_exchange: ExchangeMaker, agent: SpanRecord, fields: dict[str, Any]
+) -> None:
+    """A new trace may be meant, and a background worker outlives the span that it was started in."""
+    span = make_span(2, **{"attributes": LLM, "worker": THERE, "cause": agent.key, **fields})
+    assert structure([make_exchange(span=2)], [agent, span]) == []
+
+
+def stream(make_exchange: ExchangeMaker, **fields: Any) -> Exchange:
+    chunks = tuple(b'data: {"choices": [{"index": 0, "delta": {"content": "x"}}]}\n\n' for _ in range(3))
+    body = {"model": "gpt-4o", "messages": [], "stream": True}
+    return make_exchange(chunks=chunks, body=body, content_type="text/event-stream", **fields)
+
+
+@pytest.mark.parametrize(
+    ("ended", "read_until", "text"),
+    [
+        (115, 114, "is a child of span 'stream' (app), which had ended before it started and was still current"),
+        (None, None, "is a child of span 'stream' (app), the span of another call, whose stream was still being read"),
+        (300, 290, "is a child of span 'stream' (app), the span of another call, whose stream was still being read"),
+    ],
+)
+def test_parent_wrong(
+    make_span: SpanMaker, make_exchange: ExchangeMaker, ended: int | None, read_until: int | None, text: str
+) -> None:
+    """A generator that leaves its span current makes the next call its child: after its end, or while it waits."""
+    first = make_span(1, name="stream", attributes=LLM, worker=HERE, ended=ended)
+    child = make_span(2, parent=1, attributes=LLM, worker=HERE, current=first.key, started=119)
+    exchanges = [stream(make_exchange, index=0, span=1, ended=read_until), make_exchange(index=2, span=2)]
+    found = only(exchanges, [first, child], "structure/parent-wrong")
+    assert (found.subject, details(found)["span"]) == ("span 'chat' (app)", text)
+
+
+@pytest.mark.parametrize(
+    ("parent", "child"),
+    [
+        ({}, {"worker": THERE}),
+        ({}, {"worker": None}),
+        ({}, {"current": None}),
+        ({"ended": 900, "attributes": {}}, {}),
+    ],
+    ids=["another task", "unknown", "a parent by choice", "a parent that is open"],
+)
+def test_parents_that_may_be_right(
+    make_span: SpanMaker, make_exchange: ExchangeMaker, parent: dict[str, Any], child: dict[str, Any]
+) -> None:
+    """Tasks outlive the span that they were started in, a context may be chosen, and an agent has calls below it."""
+    first = make_span(1, **{"worker": HERE, "ended": 115, "attributes": LLM, **parent})
+    defaults = {"worker": HERE, "current": first.key, "started": 119, "attributes": LLM}
+    second = make_span(2, parent=1, **{**defaults, **child})
+    assert "parent-wrong" not in structure([make_exchange(index=2, span=2)], [first, second])
+
+
+def test_a_span_that_is_left_current_is_told_once(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """What it has become the parent of stands in the finding on the span that is still current."""
+    leaked = make_span(1, name="stream", attributes=LLM, worker=HERE, ended=115)
+    child = make_span(2, parent=1, attributes=LLM, worker=HERE, current=leaked.key, started=119)
+    exchanges = [make_exchange(index=0, span=1), make_exchange(index=2, span=2)]
+    assert structure(exchanges, [leaked, child], current=(leaked,)) == ["span-current"]
+    found = only(exchanges, [leaked, child], "structure/span-current", current=(leaked,))
+    assert details(found)["span"] == (
+        "has ended and is still the current span of the test\nspan 'chat' (app) has become its child"
+    )
+
+
+# --- names -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("chat chatcmpl-B9xyz", "the id of the response, 'chatcmpl-B9xyz'"),
+        ("chat 3f2c9b1e-6a57-4c1b-9d2f-0a1b2c3d4e5f", "an id of this one call, '3f2c9b1e-6a57-4c1b-9d2f-0a1b2c3d4e5f'"),
+        ("chat 9f86d081884c7d65", "an id of this one call, '9f86d081884c7d65'"),
+        ("chat at 1732185600", "a number of this one call, '1732185600'"),
+        ("ask: What is OpenTelemetry, and why?", "text of the prompt, 'What is OpenTelemetry, a'"),
+    ],
+)
+def test_span_name(make_span: SpanMaker, make_exchange: ExchangeMaker, name: str, part: str) -> None:
+    """A name with what belongs to one call only is a warning."""
+    body = {"model": "gpt-4o", "messages": [{"role": "user", "content": "What is OpenTelemetry, and why?"}]}
+    exchange = make_exchange(span=1, body=body, chunks=answer("chatcmpl-B9xyz"))
+    found = only([exchange], [make_span(1, name=name, attributes=LLM)], "structure/span-name")
+    assert (found.severity, details(found)["span"]) == (Severity.WARNING, f"its name has {part}")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "chat gpt-4o-2024-11-20",
+        "chat claude-sonnet-4-20250514",
+        "chat anthropic/claude-sonnet-4-20250514",
+        "summarise",
+        "step 12 of 40: classify the defaced facade",
+        "",
+    ],
+)
+def test_names_that_are_names(make_span: SpanMaker, make_exchange: ExchangeMaker, name: str) -> None:
+    """Models have dates in their names, and use cases are named by hand."""
+    model = name.rpartition(" ")[2]
+    exchange = make_exchange(span=1, body={"model": model, "messages": [{"role": "user", "content": "Hi"}]})
+    span = make_span(1, name=name, attributes={**LLM, "gen_ai.request.model": model})
+    assert structure([exchange], [span]) == []
+
+
+def test_names_that_change_from_call_to_call(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """Two calls of one kind whose names differ in a number are one finding; two use cases, or two models, are none."""
+
+    def names(*pairs: tuple[str, str]) -> list[str]:
+        spans, exchanges = [], []
+        for n, (name, model) in enumerate(pairs):
+            spans.append(make_span(n, name=name, attributes={**LLM, "gen_ai.request.model": model}))
+            exchanges.append(make_exchange(index=n, span=n, body={"model": model, "messages": []}))
+        return structure(exchanges, spans)
+
+    assert names(("user 4711", "gpt-4o"), ("user 4712", "gpt-4o")) == ["span-name"]
+    assert names(("classify", "gpt-4o"), ("summarise", "gpt-4o")) == []
+    assert names(("chat gpt-4-0613", "gpt-4-0613"), ("chat gpt-4-1106", "gpt-4-1106")) == []
+    assert names(("user 4711", "gpt-4o"), ("user 4711", "gpt-4o")) == []
+
+
+# --- retries ---------------------------------------------------------------------------------------------------------
+
+
+def attempts(make_exchange: ExchangeMaker) -> list[Exchange]:
+    return [make_exchange(index=0, span=1, status=429), make_exchange(index=1, span=1, chunks=answer())]
+
+
+def test_retries_hidden(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """Attempts of which no span tells are in the report, with the time that they took; they fail nothing."""
+    seen = evidence(attempts(make_exchange), [make_span(1, attributes=LLM)])
+    verdict = verify(seen, {})
+    [found] = [one for one in verdict.findings if one.check == "structure/retries-hidden"]
+    assert (found.severity, details(found)["span"]) == (
+        Severity.INFO,
+        "does not tell that 1 attempt failed before the last, which began 10 ms later",
+    )
+    assert "info  structure/retries-hidden  span 'chat' (app)" in render("test_chat", seen, verdict)
+    assert not replace(verdict, findings=(found,)).worth_saying
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"attributes": {**LLM, "http.request.resend_count": 1}},
+        {"attributes": LLM, "events": (SpanEvent(name="retry", time_ns=1),)},
+        {"attributes": LLM, "events": (SpanEvent(name="attempt", time_ns=1, attributes={"retry.count": 1}),)},
+    ],
+)
+def test_retries_that_are_told(make_span: SpanMaker, make_exchange: ExchangeMaker, fields: dict[str, Any]) -> None:
+    """An attribute or an event is enough."""
+    assert structure(attempts(make_exchange), [make_span(1, **fields)]) == []
+
+
+def test_retries_as_http_spans(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """An HTTP span for each attempt tells of them as well."""
+    children = [make_span(n, parent=1, name="POST", kind="CLIENT", scope="http") for n in (2, 3)]
+    assert structure(attempts(make_exchange), [make_span(1, attributes=LLM), *children]) == []
+
+
+# --- all -------------------------------------------------------------------------------------------------------------
+
+
+HOSTILE = [None, 0, "", b"\xff", float("nan"), 10**400, [], [None], {"a": {}}, (1, "x"), "\ud800", object()]
+
+
+@pytest.mark.parametrize("value", HOSTILE, ids=lambda value: type(value).__name__)
+def test_hostile_spans_raise_nothing(make_span: SpanMaker, make_exchange: ExchangeMaker, value: Any) -> None:
+    """Whatever an application puts on a span, the checks judge the rest."""
+    keys = (*COUNTED, "gen_ai.response.id", "gen_ai.response.model", "openinference.span.kind", "llm.request.type")
+    hostile = {**LLM, **dict.fromkeys(keys[1:], value)}
+    spans = [make_span(n, parent=n - 1, attributes=hostile, worker=HERE) for n in range(1, 4)]
+    ambient = Ambient(worker=HERE)
+    assert isinstance(structure([make_exchange(index=0, span=2), make_exchange(index=1, ambient=ambient)], spans), list)
+
+
+def test_each_check_of_structure_says_what_it_compares() -> None:
+    """The page on checks has a sentence or more on those whose title does not say it all."""
+    silent = {check.id for check in CHECKS if check.id.startswith("structure/") and not check.compares}
+    assert silent <= {"structure/ended-before-stream", "structure/span-current", "structure/span-never-ended"}

@@ -1,0 +1,203 @@
+"""What it cost: counts of tokens, and cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.checks._wire_usage import USAGE
+from pytest_llmtrace.model import Fact, State, StreamEnd
+
+ABSENT, NULL, UNREADABLE = State.ABSENT, State.NULL, State.UNREADABLE
+
+
+def seen(value: Any, *parts: tuple[str, Any]) -> Fact:
+    """Make a fact that was put together from parts."""
+    return Fact(name="", value=value, state=State.PRESENT, parts=parts)
+
+
+SUM = seen(60, ("usage.input_tokens", 10), ("cache_creation_input_tokens", 20), ("cache_read_input_tokens", 30))
+SUM_IN_WORDS = "usage.input_tokens 10 + cache_creation_input_tokens 20 + cache_read_input_tokens 30 = 60"
+LOW = "dashboards add this count up and costs are computed from it; the count is too low"
+HIGH = "dashboards add this count up and costs are computed from it; the count is too high"
+ESTIMATE = "no response stated a count, so the span's is an estimate that nobody is billed by"
+AUDIO = "audio tokens have a price of their own"
+FAILED = {"error": {"status": 429, "type": "rate_limit_error", "code": None, "message": "Slow down"}}
+STREAMING = {"streaming": True}
+CLOSED: dict[str, Any] = {"exchange": {"stream_end": StreamEnd.CLOSED, "chunks": (b"data: {}\n\n",)}}
+ONE_BLOCK: dict[str, Any] = {"exchange": {"stream_end": StreamEnd.CLOSED, "chunks": (b"data: {}\n\ndata: [DONE]\n\n",)}}
+
+
+def call(name: str = "get_weather", id: str | None = "call_1", **arguments: Any) -> dict[str, Any]:  # noqa: A002
+    """Make a tool call."""
+    return {"id": id, "name": name, "arguments": arguments}
+
+
+# Check, facts of the wire, facts of the span; the lines `span`, `wire` and `why`; more about the call.
+FAULTS: tuple[tuple[Any, ...], ...] = (
+    (
+        "wire/input-tokens",
+        {"input_tokens": SUM},
+        {"input_tokens": 10},
+        "gen_ai.input_tokens = 10",
+        SUM_IN_WORDS,
+        "input counts include cached tokens (OTel GenAI, Anthropic); cost dashboards will be too low",
+    ),
+    (
+        "wire/input-tokens",
+        {"input_tokens": 10},
+        {"input_tokens": 9},
+        "gen_ai.input_tokens = 9",
+        "input_tokens = 10",
+        LOW,
+    ),
+    (
+        "wire/input-tokens",
+        {"input_tokens": ABSENT},
+        {"input_tokens": 9},
+        "gen_ai.input_tokens = 9",
+        "no input tokens",
+        ESTIMATE,
+    ),
+    (
+        "wire/output-tokens",
+        {"output_tokens": 5},
+        {"output_tokens": 6},
+        "gen_ai.output_tokens = 6",
+        "output_tokens = 5",
+        HIGH,
+    ),
+    (
+        "wire/output-tokens",
+        {"output_tokens": ABSENT, **FAILED},
+        {"output_tokens": 6},
+        "gen_ai.output_tokens = 6",
+        "no output tokens: the call failed with 429 rate_limit_error 'Slow down'",
+        ESTIMATE,
+        {"record": {"status": "ERROR", "status_description": "Slow down"}, "exchange": {"status": 429}},
+    ),
+    (
+        "wire/total-tokens",
+        {"total_tokens": 15},
+        {"total_tokens": 14},
+        "gen_ai.total_tokens = 14",
+        "total_tokens = 15",
+        "budgets and dashboards go by this count; the count is too low",
+    ),
+    (
+        "wire/total-tokens",
+        {"input_tokens": SUM, "output_tokens": seen(5, ("usage.output_tokens", 5)), "total_tokens": ABSENT},
+        {"total_tokens": 15, "input_tokens": 60},
+        "gen_ai.total_tokens = 15",
+        f"no total; {SUM_IN_WORDS}; usage.output_tokens = 5; together 65",
+        "budgets and dashboards go by this count; the count is too low",
+    ),
+    (
+        "wire/total-tokens",
+        {"total_tokens": ABSENT},
+        {"total_tokens": 15},
+        "gen_ai.total_tokens = 15",
+        "no total tokens",
+        ESTIMATE,
+    ),
+    (
+        "wire/cache-read-tokens",
+        {"cache_read_tokens": 30},
+        {"cache_read_tokens": 0},
+        "gen_ai.cache_read_tokens = 0",
+        "cache_read_tokens = 30",
+        "what caching saves is computed from this count; the count is too low",
+    ),
+    (
+        "wire/cache-write-tokens",
+        {"cache_write_tokens": 20},
+        {"cache_write_tokens": 30},
+        "gen_ai.cache_write_tokens = 30",
+        "cache_write_tokens = 20",
+        "cache writes cost more than plain input, and their price is computed from this count; the count is too high",
+    ),
+    (
+        "wire/reasoning-tokens",
+        {"reasoning_tokens": 4},
+        {"reasoning_tokens": 5},
+        "gen_ai.reasoning_tokens = 5",
+        "reasoning_tokens = 4",
+        "this is the part of the output that nobody sees and everybody pays; the count is too high",
+    ),
+    (
+        "wire/input-audio-tokens",
+        {"input_audio_tokens": 4},
+        {"input_audio_tokens": 5},
+        "gen_ai.input_audio_tokens = 5",
+        "input_audio_tokens = 4",
+        f"{AUDIO}; the count is too high",
+    ),
+    (
+        "wire/output-audio-tokens",
+        {"output_audio_tokens": ABSENT},
+        {"output_audio_tokens": 5},
+        "gen_ai.output_audio_tokens = 5",
+        "no audio output tokens",
+        ESTIMATE,
+    ),
+    (
+        "wire/cost",
+        {"cost": 0.00125},
+        {"cost": 0.00126},
+        "gen_ai.cost = 0.00126",
+        "cost = 0.00125",
+        "budgets and bills are checked against this number, and the gateway charges another",
+    ),
+)
+
+# Check, facts of the wire, facts of the span; more about the call.
+NO_FAULTS: tuple[tuple[Any, ...], ...] = (
+    ("wire/input-tokens", {"input_tokens": SUM}, {"input_tokens": 60}),
+    ("wire/input-tokens", {"input_tokens": 10}, {"input_tokens": 10.0}),
+    ("wire/input-tokens", {"input_tokens": 10}, {"output_tokens": 0}),
+    ("wire/input-tokens", {"input_tokens": UNREADABLE}, {"input_tokens": 10}),
+    ("wire/input-tokens", {"input_tokens": 10, **STREAMING}, {"input_tokens": 7}, ONE_BLOCK),
+    ("wire/output-tokens", {"output_tokens": ABSENT}, {"output_tokens": 0}),
+    ("wire/output-tokens", {}, {"output_tokens": 0}),
+    (
+        "wire/output-tokens",
+        {"output_tokens": 1, "truncated": True, **STREAMING},
+        {"output_tokens": 7},
+        {"api": "messages", **CLOSED},
+    ),
+    (
+        "wire/total-tokens",
+        {"input_tokens": SUM, "output_tokens": 5, "total_tokens": ABSENT},
+        {"total_tokens": 65, "input_tokens": 60},
+    ),
+    ("wire/total-tokens", {"input_tokens": 8, "total_tokens": ABSENT}, {"total_tokens": 8, "input_tokens": 8}),
+    ("wire/total-tokens", {"input_tokens": UNREADABLE, "total_tokens": ABSENT}, {"total_tokens": 8}),
+    ("wire/cache-read-tokens", {"cache_read_tokens": ABSENT}, {"cache_read_tokens": 0}),
+    ("wire/cache-write-tokens", {"cache_write_tokens": NULL}, {"cache_write_tokens": 0}),
+    ("wire/reasoning-tokens", {}, {"reasoning_tokens": 0}),
+    ("wire/input-audio-tokens", {"input_audio_tokens": 3}, {"input_audio_tokens": 3}),
+    ("wire/output-audio-tokens", {"output_audio_tokens": ABSENT}, {"output_audio_tokens": 0}),
+    ("wire/cost", {"cost": 0.00125}, {"cost": 0.001250000059}),
+    ("wire/cost", {"cost": ABSENT}, {"cost": 0.00125}),
+)
+
+
+@pytest.mark.parametrize("case", FAULTS, ids=lambda case: case[0])
+def test_a_fault_is_found_and_told(fires: Callable[..., None], case: tuple[Any, ...]) -> None:
+    """The finding says what the span says, what the wire says and where, why it matters, and what to do."""
+    fires(*case)
+
+
+@pytest.mark.parametrize("case", NO_FAULTS, ids=lambda case: case[0])
+def test_the_same_in_other_words_is_no_fault(quiet: Callable[..., None], case: tuple[Any, ...]) -> None:
+    """What conventions write differently, what the span leaves out and what nobody can know is not found."""
+    quiet(*case)
+
+
+def test_each_comparison_is_proved_both_ways() -> None:
+    """No comparison is without a case where it fires and one where it must not."""
+    ids = {check.id for check in USAGE}
+    assert {case[0] for case in FAULTS} == ids
+    assert {case[0] for case in NO_FAULTS} == ids

@@ -1,0 +1,82 @@
+"""`wire/usage-missing`: a call that states its tokens has them on one of its spans."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.checks import Evidence, verify
+from pytest_llmtrace.model import Call, Finding, SpanKey, State, StreamEnd
+
+Judged = Callable[..., list[Finding]]
+
+NEXT = (
+    "read the usage of the reply; of a stream, from its last chunks (OpenAI-shaped: ask for it with "
+    'stream_options.include_usage), or waive: @pytest.mark.llmtrace(ignore={"wire/usage-missing": "reason"})'
+)
+USAGE = {"input_tokens": 10, "output_tokens": 5, "truncated": False}
+SILENT = {"input_tokens": State.ABSENT, "output_tokens": State.ABSENT}
+STREAM = {"streaming": True}
+ONE_BLOCK = (b"data: {}\n\ndata: {}\n\n",)
+
+
+def test_a_silent_span_is_a_warning(judged: Judged) -> None:
+    """The warning names both counts, where they stand, and what to do."""
+    [finding] = judged(USAGE, SILENT)
+    assert (finding.check, finding.severity) == ("wire/usage-missing", "warning")
+    assert finding.subject == "span 'chat' (app)"
+    assert finding.details == (
+        ("span", "neither input nor output tokens"),
+        ("wire", "input_tokens = 10\noutput_tokens = 5\ncassettes/chat.yaml, interaction 0, exchange 0, response body"),
+        ("why", "this call is missing from every sum of tokens and cost, and nothing says so"),
+        (
+            "next",
+            NEXT,
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("wire", "span", "fields"),
+    [
+        (USAGE, {**SILENT, "input_tokens": 10}, {}),  # One of the two: the other is absent, which is no fault.
+        (USAGE, {}, {}),  # A convention without a place for it.
+        ({"input_tokens": State.ABSENT, "output_tokens": State.ABSENT}, SILENT, {}),
+        ({"input_tokens": 0, "output_tokens": 0}, SILENT, {}),
+        ({"input_tokens": State.UNREADABLE, "output_tokens": State.UNREADABLE}, SILENT, {}),
+        ({**USAGE, "error": {"message": "gone"}}, SILENT, {"record": {"status": "ERROR", "status_description": "x"}}),
+        ({**USAGE, "truncated": True}, SILENT, {"record": {"status": "ERROR", "status_description": "x"}}),
+        ({**USAGE, "truncated": True, **STREAM}, SILENT, {"exchange": {"stream_end": StreamEnd.CLOSED}}),
+        ({**USAGE, **STREAM}, SILENT, {"exchange": {"stream_end": StreamEnd.CLOSED, "chunks": ONE_BLOCK}}),
+        (
+            {**USAGE, **STREAM, "finish_reasons": ["stop"]},
+            {**SILENT, "finish_reasons": ["stop"]},
+            {"exchange": {"stream_end": StreamEnd.CLOSED, "chunks": ONE_BLOCK}},
+        ),
+        (USAGE, SILENT, {"record": {"ended": None}}),  # Told by structure/span-never-ended.
+    ],
+)
+def test_what_could_not_be_known_is_not_missed(judged: Judged, wire: Any, span: Any, fields: Any) -> None:
+    """Nothing is missed where the wire states nothing, the call failed, or its end was not read."""
+    assert judged(wire, span, **fields) == []
+
+
+def test_a_span_that_ended_before_its_stream_is_told_once(judged: Judged) -> None:
+    """The usage of a stream comes last: a span that ended before that has one fault, not two."""
+    chunks = (b'data: {"choices": [{"delta": {"content": "x"}}]}\n\n', b"data: [DONE]\n\n")
+    exchange = {"chunks": chunks, "chunk_ticks": (150, 151), "headers": (("content-type", "text/event-stream"),)}
+    assert judged({**USAGE, **STREAM}, SILENT, exchange=exchange, record={"ended": 120}) == []
+    assert len(judged({**USAGE, **STREAM}, SILENT, exchange=exchange, record={"ended": 160})) == 1
+
+
+def test_one_span_that_says_it_is_enough(make_call: Callable[..., Call]) -> None:
+    """Of two spans of one call, one may leave the usage to the other."""
+    silent, telling = make_call(USAGE, SILENT), make_call(USAGE, USAGE, record={"key": SpanKey(1, 2), "scope": "inner"})
+    both = dataclasses.replace(
+        silent, spans=(*silent.spans, *telling.spans), readings=(*silent.readings, *telling.readings)
+    )
+    found = verify(Evidence(calls=(both,)), {}).findings
+    assert [finding.check for finding in found if finding.check == "wire/usage-missing"] == []
