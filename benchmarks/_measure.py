@@ -36,7 +36,7 @@ class Plan:
 
     rounds: int = 5
     sizes: tuple[int, ...] = (1, 10, 100, 1_000, 10_000)
-    bouts: int = 21
+    bouts: int = 41
     calls: int = 10
     load_sizes: tuple[int, ...] = (1, 10, 100, 1_000)
     starts: int = 31

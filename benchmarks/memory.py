@@ -23,7 +23,7 @@ of each; sent by the HTTP client with the headers and bodies of the SDK, to save
 {rounds} interleaved processes.
 """
 WHY = """\
-A file that is parsed is in memory as bytes, as text and as libyaml's copy of it, beside the recordings made of it.
+A file is read bit by bit; what stays is the recordings and their index, and an exchange of each call that was played.
 """
 
 

@@ -30,7 +30,9 @@ One call of the SDK, in CPU time (nothing waits), client and cassette open alrea
 cassette in random order. The floor is the same SDK over `{library}.MockTransport`, which returns the same bytes in \
 the same chunks (a stream: an event a chunk) without looking at the request. Requests and replies differ from call \
 to call, and each reply is checked to be the right one. No instrumentor is on; spans are part of the suite below. \
-pytest-llmtrace notes each exchange; its checks run later and are not in here. A collection of the whole heap falls \
+pytest-llmtrace notes each exchange; its checks run later and are not in here. When all interactions were played, the \
+cassette is opened again, outside of the time that is measured; since that leaves the processor's caches without what \
+a call needs, the floor opens and closes our cassette at the same places. A collection of the whole heap falls \
 into few of the bouts, which the median leaves out. vcrpy and cassetter match method, URL and body, since all \
 requests go to one URL; by default they answer in recorded order without a look at the body, which is quicker. respx \
 is one route, whose side effect finds the reply by the number in the request.{respx} A stream is one chunk under \
@@ -42,9 +44,9 @@ RESPX = """ respx itself replaces the transport of httpx only; here its mocker i
 pytest-httpx2 does."""
 WHY = """\
 A plain call costs us a fixed amount, whatever n is, and a stream takes longer in the SDK, so there it weighs less. \
-Of it, the largest part is the way through the client's connection pool, which a `MockTransport` does not go; the \
-rest is finding the recording and noting the exchange: headers as text, what is current in the context, ticks of the \
-chunks. A body in other bytes than the recorded ones is besides read as JSON, written with sorted keys and hashed.
+It is finding the recording and noting the exchange: headers as text, what is current in the context, ticks of the \
+chunks. A body in other bytes than the recorded ones is besides read as JSON, written with sorted keys and hashed; and \
+where a mock or an instrumentation stands between client and connection pool, the request goes the whole way there.
 """
 
 
@@ -214,8 +216,9 @@ class Caller:
 
     def _open(self) -> None:
         self.open_now.close()
-        if self.floor is None:
-            self.open_now.enter_context(OPENED[self.subject](self.mode, self.cassette))
+        self.open_now.enter_context(OPENED.get(self.subject, _ours)(self.mode, self.cassette))
+        if self.floor is not None:
+            self.open_now.close()  # It was opened for what that leaves of the processor's caches.
         self.waiting = list(range(self.size))
         self.random.shuffle(self.waiting)
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import functools
 import json
-import os
+import resource
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,18 +20,18 @@ COLD, WARM, GATEWAY = "llmtrace, a cassette a test, first run", "llmtrace, a cas
 AT_MOST, FLAT = 1.25, 1.05
 
 WHAT = """\
-The whole of `python -m pytest`, wall clock, on {tests} tests; each makes one call through the SDK, under \
-OpenInference, and asserts text and span. One client serves all tests. By hand: a `MockTransport` whose reply is a \
-constant, and an `InMemorySpanExporter` that is cleared. pytest-recording: one cassette a test, spans by the same \
-exporter. llmtrace: the bare fixture, one cassette a test, with all of its checks; the same in the first run, which \
-writes the cache; and no cassette but `gateway="openai"` for the whole module. Only the plugins that a suite needs \
-are loaded. Memory is what the process holds after the last test, against after {early}, both after a collection; \
-pytest keeps its own reports, which is what the growth by hand shows. Medians of {rounds} interleaved runs.
+The whole of `python -m pytest`, in CPU time (nothing waits), on {tests} tests; each makes one call through the SDK, \
+under OpenInference, and asserts text and span. One client serves all tests. By hand: a `MockTransport` whose reply is \
+a constant, and an `InMemorySpanExporter` that is cleared; nothing of ours is imported. pytest-recording: one cassette \
+a test, spans by the same exporter. llmtrace: the bare fixture, one cassette a test, with all of its checks; the same \
+in the first run, when nothing is cached; and no cassette but `gateway="openai"` for the whole module. Only the \
+plugins that a suite needs are loaded. Memory is what the process holds after the last test, against after {early}, \
+both after a collection; pytest keeps its own reports, which is what the growth by hand shows. Medians of {rounds} \
+interleaved runs.
 """
 WHY = """\
 Each test opens and closes two ledgers (one for its wider fixtures), reads its settings and its cassette, and is \
-judged; a fixture by hand does nothing of that. The first run parses a file a test and writes its cache file to a \
-temporary name first.
+judged; a fixture by hand does nothing of that. The first traced test imports what captures, replays and judges.
 """
 
 
@@ -79,6 +78,8 @@ def measure(plan: Plan, folder: Path) -> Result:
 def _write(folder: Path, tests: int) -> None:
     for path in SUITES.glob("*.py"):
         shutil.copy(path, folder)
+    reply = {"headers": material.headers(stream=False), "body": material.reply(0, stream=False).decode()}
+    (folder / "reply.json").write_text(json.dumps(reply), encoding="utf-8")
     for module in ("test_recording", "test_ours"):
         for number in range(tests):
             name = f"cassettes/{module}/test_call[{number}]"
@@ -89,15 +90,14 @@ def _run(folder: Path, suite: Suite, tests: int, growth: list[float]) -> float:
     if suite.cold:
         shutil.rmtree(folder / ".pytest_cache", ignore_errors=True)
     plugins = [text for name in suite.plugins for text in ("-p", name)]
-    paths = os.pathsep.join(str(path) for path in (folder, SUITES.parents[1]))
-    more = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "BENCH_TESTS": str(tests), "PYTHONPATH": paths}
-    start = time.perf_counter()
+    more = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "BENCH_TESTS": str(tests), "PYTHONPATH": str(folder)}
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", *plugins, suite.file],
         cwd=folder, env=environment(folder, **more), capture_output=True, text=True, check=False,
     )  # fmt: skip
-    took = time.perf_counter() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert f"{tests} passed" in run.stdout, run.stdout[-5000:] + run.stderr
     early, last = json.loads((folder / "memory.json").read_text())
     growth.append(last / early)
-    return took
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

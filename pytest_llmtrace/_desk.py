@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pytest_llmtrace import replay
@@ -32,23 +33,25 @@ class Desk:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._config = replay.read_config(settings.replay)
+        self._config = replay.read_config(settings.replay) if settings.replay else replay.ReplaySettings()
         self._gateways: dict[str, Gateway] = {}
         self._router: Router | None = None
         self._players: list[replay.Player] = []
         self._all_players: list[replay.Player] = []
+        self._players_of: dict[Path, replay.Player] = {}  # A file that is named again goes on where it was.
+        self._recorders: dict[Path, Recorder] = {}
         self._fallback: Gateway | None = None
         self._silence = replay.Silence(default=settings.default_cassette)
         if settings.gateway is not None:
             self._fallback = self._gateways[settings.gateway] = self._new_gateway(settings.gateway, default=True)
         self.recorder: Recorder | None = None
-        default = settings.default_cassette
-        self._default_origin = None if default is None else replay.default_label(default)
+        self._default_origin: str | None = None
         mode = settings.record or "none"
         if settings.cassette is not None:
             self.recorder = self._use(settings.cassette, mode)
         elif settings.default_cassette is not None and (mode != "none" or settings.default_cassette.is_file()):
             self.recorder = self._use(str(settings.default_cassette.absolute()), mode)
+            self._default_origin = next((player.origin for player in self._players), None)
 
     def gateway(self, name: str) -> Gateway:
         """Return the gateway of that name, one a trace."""
@@ -77,7 +80,9 @@ class Desk:
     @contextmanager
     def playing(self, cassette: str | Cassette) -> Iterator[replay.Player]:
         """Let a cassette, by name or as it was read, answer for the length of a block."""
-        player = self._insert(cassette if isinstance(cassette, Cassette) else self._load(cassette))
+        if not isinstance(cassette, Cassette):
+            cassette = self._load(cassette, self._resolved(cassette))
+        player = self._insert(cassette)
         try:
             yield player
         finally:
@@ -106,7 +111,9 @@ class Desk:
         scripted: list[Gateway | Router] = [*self._gateways.values()]
         if self._router is not None:
             scripted.append(self._router)
-        players = [] if self.recorder is not None else self._all_players  # What is new may stand in for what is not.
+        # What is new may stand in for what is not played.
+        added_to = {id(player) for path, player in self._players_of.items() if path in self._recorders}
+        players = [player for player in self._all_players if id(player) not in added_to]
         mocked = any(exchange.outcome is Outcome.OBSERVED for exchange in exchanges)
         if mocked and self._settings.cassette is None:
             players = [player for player in players if player.origin != self._default_origin or player.has_played]
@@ -118,6 +125,11 @@ class Desk:
             Leftover(origin=source.origin, unplayed=source.unplayed(), total=source.total) for source in scripted
         )
 
+    @property
+    def records(self) -> bool:
+        """Whether anything is recorded, or was."""
+        return bool(self._recorders)
+
     def _in_order(self) -> Iterator[Answerer]:
         yield from (gateway for gateway in self._gateways.values() if gateway is not self._fallback)
         if self._router is not None:
@@ -127,24 +139,45 @@ class Desk:
             yield self._fallback
 
     def _use(self, name: str, mode: str) -> Recorder | None:
-        """Play a cassette or record it: none plays, once records what is not there, new adds to it, all replaces it."""
+        """Play a cassette or record it: none plays, once records what is not there, new adds to it, all replaces it.
+
+        A file has one player and one recorder in a trace, so that whoever names it again goes on with it.
+        """
         if mode == "none" or replay.is_builtin(name):
-            self._insert(self._load(name))
+            self._play_on(name)
             return None
         found = replay.find(name, dirs=self._settings.cassette_dirs)
         path = found or replay.new_path(name, dirs=self._settings.cassette_dirs)
-        if path.absolute() in self._settings.recorded:
-            mode = "new"
-        if found is not None and mode != "all":
-            self._insert(self._load(name))
-        if found is not None and mode == "once":
+        path = path.absolute()
+        recorder = self._recorders.get(path)
+        if recorder is not None and recorder.mode != "new":
+            return recorder  # The file is being written anew: what it holds now is what it held before.
+        by_another = path in self._settings.recorded
+        if found is not None and (mode != "all" or by_another):
+            self._play_on(name)
+        if found is not None and mode == "once" and not by_another:
             return None
-        from pytest_llmtrace.record import Recorder
+        if recorder is None:
+            from pytest_llmtrace.record import Recorder, refuse_unsupported
 
-        return Recorder(path, mode=mode, settings=self._config, config=self._settings.replay)  # type: ignore[arg-type]
+            refuse_unsupported(self._settings.replay, mode)
+            kind: Any = "new" if by_another else mode
+            recorder = Recorder(path, mode=kind, settings=self._config, config=self._settings.replay)
+            self._recorders[path] = recorder
+        return recorder
 
-    def _load(self, name: str) -> Cassette:
-        path = replay.resolve(name, dirs=self._settings.cassette_dirs)
+    def _play_on(self, name: str) -> None:
+        found = self._resolved(name)
+        path = found.absolute()
+        if path in self._players_of:
+            self._players.append(self._players_of[path])
+        else:
+            self._players_of[path] = self._insert(self._load(name, found))
+
+    def _resolved(self, name: str) -> Path:
+        return replay.resolve(name, dirs=self._settings.cassette_dirs)
+
+    def _load(self, name: str, path: Path) -> Cassette:
         # One that ships with the package is named as users do; others are named by their file.
         label = name if name.startswith("builtin:") else None
         return replay.load(path, label=label, cache_dir=self._settings.cache_dir)

@@ -19,6 +19,7 @@ from pytest_llmtrace._pytest_internals import failure_of_testcase
 from pytest_llmtrace.errors import CassetteError, LLMTraceError, UsageError
 
 if TYPE_CHECKING:
+    from pytest_llmtrace.checks import Verdict
     from pytest_llmtrace.harness import LLMTrace
 
 __all__ = [
@@ -151,11 +152,17 @@ def _default_cassette(
         name = str(marker.args[0])
     else:
         name = default_name(item.name, cls=None if cls is None else cls.__name__)
-    folder: Any = item.path.parent / "cassettes" / item.path.stem
+    folder = _default_folder(item.path)
     if request is not None:
         name = str(_fixture(request, "default_cassette_name") or name)
-        folder = _fixture(request, "vcr_cassette_dir") or folder
-    return default_path(Path(folder), name, serializer=(vcr or {}).get("serializer"))
+        named = _fixture(request, "vcr_cassette_dir")
+        folder = Path(named) if named else folder
+    return default_path(folder, name, serializer=(vcr or {}).get("serializer"))
+
+
+@functools.cache
+def _default_folder(module: Path) -> Path:
+    return module.parent / "cassettes" / module.stem
 
 
 def _vcr_config(request: pytest.FixtureRequest) -> Mapping[str, Any]:
@@ -202,7 +209,7 @@ def _judge(item: pytest.Item, trace: LLMTrace) -> None:
     if trace.settings.verify is False:
         return
     _, verdict = trace.judge()
-    _note(item, trace)
+    _note(item, verdict)
     if trace.fails(verdict):
         raise pytest.fail.Exception(trace.report(), pytrace=False)
 
@@ -214,7 +221,7 @@ def _explain(item: pytest.Item, failure: BaseException) -> None:
         return
     _add_hint(item, trace, "call", failure)
     _, verdict = trace.judge(complete=False)
-    _note(item, trace)
+    _note(item, verdict)
     if verdict.findings and not isinstance(failure, LLMTraceError) and trace.settings.verify:
         item.add_report_section("call", FIXTURE, trace.report())
 
@@ -232,9 +239,9 @@ def _add_hint(item: pytest.Item, trace: LLMTrace, when: str, failure: BaseExcept
         item.add_report_section(when, FIXTURE, hint)
 
 
-def _note(item: pytest.Item, trace: LLMTrace) -> None:
+def _note(item: pytest.Item, verdict: Verdict) -> None:
     """Put the ids of what was found into the properties that JUnit shows."""
-    ids = trace.account()["findings"]
+    ids = [finding.check for finding in verdict.findings]
     if ids:
         item.user_properties.append((PROPERTY, ", ".join(ids)))
 

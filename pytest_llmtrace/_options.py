@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +21,7 @@ __all__ = ["MARKER", "add_options", "check_markers", "check_options", "recorded_
 MARKER: Final = "llmtrace"
 
 _RECORDED: Final = pytest.StashKey[set[Path]]()
-_CACHE_DIR: Final = pytest.StashKey[Path | None]()
+_OF_RUN: Final = pytest.StashKey[Mapping[str, Any]]()
 _MARKER_HELP: Final = (
     "llmtrace(cassette=, gateway=, ignore={id: reason}, allow_unused=reason, allow_hosts=, verify='error'): "
     "replay, capture and verify the LLM calls of this test"
@@ -124,22 +125,34 @@ def settings_for(
         label=item.name,
         cassette=marked.get("cassette"),
         default_cassette=None if item.get_closest_marker("vcr") else default_cassette,
-        cassette_dirs=_cassette_dirs(item),
+        cassette_dirs=_cassette_dirs(
+            _value(item.config, "llmtrace_cassette_dir"), root=item.config.rootpath, module=item.path
+        ),
         gateway=marked.get("gateway"),
         ignore=marked["ignore"],
         allow_unused=marked.get("allow_unused"),
         allow_hosts=_hosts(marked.get("allow_hosts", ())),
         verify=marked.get("verify", "error"),
-        strict=_strict(item.config),
         replay=_replay(own, vcr),
-        cache_dir=_cache_dir(item.config),
-        app_exporters=_app_exporters(item.config),
-        record=_record(item.config),
-        recorded=recorded_by(item.config),
-        instrument=tuple(_value(item.config, "llmtrace_instrument").split()),
         budget=marked.get("budget", {}),
         tool_repeats=marked.get("tool_repeats", 3),
+        **_of_run(item.config),
     )
+
+
+def _of_run(config: pytest.Config) -> Mapping[str, Any]:
+    """Return those of the settings that are the same for all tests of a run, read once."""
+    known = config.stash.get(_OF_RUN, None)
+    if known is None:
+        known = config.stash[_OF_RUN] = {
+            "strict": _strict(config),
+            "cache_dir": _cache_dir(config),
+            "app_exporters": _app_exporters(config),
+            "record": _record(config),
+            "recorded": recorded_by(config),
+            "instrument": tuple(_value(config, "llmtrace_instrument").split()),
+        }
+    return known
 
 
 def _replay(own: Mapping[str, Any], vcr: Mapping[str, Any]) -> dict[str, Any]:
@@ -206,18 +219,16 @@ def _hosts(value: Any) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
-def _cassette_dirs(item: pytest.Item) -> tuple[Path, ...]:
-    configured = _value(item.config, "llmtrace_cassette_dir")
+@functools.cache
+def _cassette_dirs(configured: str, *, root: Path, module: Path) -> tuple[Path, ...]:
     if configured:
-        return (item.config.rootpath / configured,)
-    return (item.path.parent / "cassettes", item.config.rootpath / "cassettes")
+        return (root / configured,)
+    return (module.parent / "cassettes", root / "cassettes")
 
 
 def _cache_dir(config: pytest.Config) -> Path | None:
-    if _CACHE_DIR not in config.stash:  # Kept: pytest looks at the disk each time.
-        cache = getattr(config, "cache", None)  # Absent under -p no:cacheprovider.
-        config.stash[_CACHE_DIR] = None if cache is None else cache.mkdir("llmtrace")
-    return config.stash[_CACHE_DIR]
+    cache = getattr(config, "cache", None)  # Absent under -p no:cacheprovider.
+    return None if cache is None else cache.mkdir("llmtrace")
 
 
 def _strict(config: pytest.Config) -> bool:

@@ -40,19 +40,25 @@ class Recordings:
             ledger.live = recorder is not None
             try:
                 yield
-            finally:
+            finally:  # Also where the block fails: a test that expects that passes, and one that fails writes nothing.
                 ledger.live = live
-            if recorder is not None:
-                self._takes.append(_Take(recorder, range(first, len(ledger.exchanges()))))
+                if recorder is not None:
+                    self._takes.append(_Take(recorder, range(first, len(ledger.exchanges()))))
 
     def save(self, exchanges: Sequence[Exchange]) -> tuple[Written, ...]:
-        """Write each cassette.
+        """Write each cassette once, however many blocks have recorded into it.
 
         Raises:
             CassetteError: One could not be written.
         """
-        of_blocks = {index for take in self._takes for index in take.indices}
-        found = [take.recorder.save(exchanges[index] for index in take.indices) for take in self._takes]
-        if self._desk.recorder is not None:
-            found.append(self._desk.recorder.save(one for one in exchanges if one.index not in of_blocks))
+        recorders: dict[int, Recorder] = {}
+        for take in self._takes:  # Of nested blocks the inner one ends first, and keeps what is its own.
+            for index in take.indices:
+                recorders.setdefault(index, take.recorder)
+        of: dict[Recorder, list[Exchange]] = {}
+        for exchange in exchanges:
+            recorder = recorders.get(exchange.index, self._desk.recorder)
+            if recorder is not None:
+                of.setdefault(recorder, []).append(exchange)
+        found = [recorder.save(recorded) for recorder, recorded in of.items()]
         return tuple(written for written in found if written is not None)

@@ -17,7 +17,7 @@ def refusing(label: str) -> Iterator[None]:
     Args:
         label: Whose requests these are, in words.
     """
-    owner = ownership.Owner(label)
+    owner = ownership.Owner(label, stands_in=True)
     ledger = intercept.open_ledger(owner, answerer=replay.Silence(), ambient=capture.ambient)
     try:
         with ownership.active(owner):

@@ -247,7 +247,7 @@ class LLMTrace:
     @property
     def is_recording(self) -> bool:
         """Whether something was recorded that `save` would write."""
-        return any(exchange.live for exchange in self._ledger.exchanges())
+        return self._desk.records and any(exchange.live for exchange in self._ledger.exchanges())
 
     def gateway(self, name: str) -> Gateway:
         """Return a scripted gateway: what is queued on it answers by API path, on any host, each once.
@@ -316,7 +316,7 @@ class LLMTrace:
             return ""
         seen = len(self._judged[0].exchanges), len(self._judged[0].blocked)
         evidence = checks.Evidence(
-            exchanges=self._ledger.exchanges()[seen[0] :],
+            exchanges=self._ledger.exchanges(since=seen[0]),
             blocked=self._ledger.blocked()[seen[1] :],
             spans=() if wide else self._held_open(),
         )

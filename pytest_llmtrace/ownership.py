@@ -25,10 +25,17 @@ __all__ = ["Owner", "active", "belonging_to", "carry_over_threads", "cause", "cu
 
 
 class Owner:
-    """Whom spans and requests belong to: a test, or a `with LLMTrace()` block. Compared by identity."""
+    """Whom spans and requests belong to: a test, or a `with LLMTrace()` block. Compared by identity.
 
-    def __init__(self, label: str) -> None:
+    Args:
+        label: In words.
+        stands_in: Nobody in fact: its requests are refused, and its spans belong to none, so that a child of theirs
+            belongs to the test in which it starts.
+    """
+
+    def __init__(self, label: str, *, stands_in: bool = False) -> None:
         self.label = label
+        self.stands_in = stands_in
 
     def __repr__(self) -> str:
         return f"Owner({self.label!r})"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import json
+from pathlib import Path
+
 import app
 import openai
 import pytest
@@ -10,7 +14,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from benchmarks._material import LIBRARY, headers, mocked, reply
+LIBRARY = importlib.import_module("httpx" if openai.__version__.startswith(("1.", "2.")) else "httpx2")
+REPLY = json.loads(Path("reply.json").read_text(encoding="utf-8"))
 
 exporter = InMemorySpanExporter()
 provider = TracerProvider()
@@ -22,16 +27,15 @@ replies: list[bytes] = []
 @pytest.fixture(scope="session")
 def client():
     """A client for all tests, as the application has one too."""
-    reply_headers = headers(stream=False)
-    transport = mocked(lambda _: LIBRARY.Response(200, headers=reply_headers, content=replies.pop()))
-    return openai.OpenAI(api_key="bench", max_retries=0, http_client=transport)
+    transport = LIBRARY.MockTransport(lambda _: LIBRARY.Response(200, headers=REPLY["headers"], content=replies.pop()))
+    return openai.OpenAI(api_key="bench", max_retries=0, http_client=LIBRARY.Client(transport=transport))
 
 
 @pytest.fixture
 def replying(client, monkeypatch, number):
     """Queue the reply of a test."""
     monkeypatch.setattr(app, "client", client)
-    replies.append(reply(number, stream=False))
+    replies.append(REPLY["body"].replace("Reply00000", f"Reply{number:05}").encode())
     yield
     assert not replies
 

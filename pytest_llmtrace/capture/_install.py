@@ -6,6 +6,7 @@ import threading
 from typing import Any, Literal
 
 from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import ProxyTracer
 
@@ -48,16 +49,26 @@ def install(*, app_exporters: Literal["muted", "live"] = "muted") -> None:
             exporters.mute()
         ownership.carry_over_threads()
         ownership.note_causes(current_span)
-        _watch_providers()
-        _stand_in()
+        _watch_and_stand_in()
 
 
-def _watch_providers() -> None:
-    for provider in existing(TracerProvider, LoggerProvider, MeterProvider):
-        _adopt(provider)
+def _watch_and_stand_in() -> None:
+    resource = Resource.create()  # Once for all three: it asks every installed detector.
+    tracers = TracerProvider(shutdown_on_exit=False, resource=resource)
+    loggers = LoggerProvider(shutdown_on_exit=False, resource=resource)
+    when_made(ProxyTracer, lambda proxy: back_proxy_tracer(proxy, tracers))
+    when_made(ProxyLogger, lambda proxy: back_proxy_logger(proxy, loggers))
+    for found in existing(TracerProvider, LoggerProvider, MeterProvider, ProxyTracer, ProxyLogger):
+        if isinstance(found, ProxyTracer):
+            back_proxy_tracer(found, tracers)
+        elif isinstance(found, ProxyLogger):
+            back_proxy_logger(found, loggers)
+        else:
+            _adopt(found)  # Our own two as well.
     when_made(TracerProvider, _adopt)
     when_made(LoggerProvider, _adopt)
     metering.read_new()
+    back_meters(MeterProvider(shutdown_on_exit=False, resource=resource))
 
 
 def _adopt(provider: Any) -> None:
@@ -68,15 +79,3 @@ def _adopt(provider: Any) -> None:
         LoggerProvider.add_log_record_processor(provider, _logs)
     else:
         metering.read_existing(provider)
-
-
-def _stand_in() -> None:
-    tracers, loggers = TracerProvider(shutdown_on_exit=False), LoggerProvider(shutdown_on_exit=False)
-    when_made(ProxyTracer, lambda proxy: back_proxy_tracer(proxy, tracers))
-    when_made(ProxyLogger, lambda proxy: back_proxy_logger(proxy, loggers))
-    back_meters(MeterProvider(shutdown_on_exit=False))
-    for proxy in existing(ProxyTracer, ProxyLogger):
-        if isinstance(proxy, ProxyTracer):
-            back_proxy_tracer(proxy, tracers)
-        else:
-            back_proxy_logger(proxy, loggers)

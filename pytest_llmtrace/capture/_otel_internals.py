@@ -158,7 +158,8 @@ def suppressed() -> bool:
     The key of `suppress_http_instrumentation` is not among them: only HTTP instrumentors look at it, and those of
     LLM SDKs set it around their own call.
     """
-    return any(otel_context.get_value(key) for key in _SUPPRESS_KEYS)
+    context = otel_context.get_current()
+    return any(context.get(key) for key in _SUPPRESS_KEYS)
 
 
 def existing_instance(instrumentor: type) -> Any | None:

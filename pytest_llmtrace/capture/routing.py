@@ -70,6 +70,8 @@ class SpanRouter(SpanProcessor):
         context = span.get_span_context()
         parent = find(span.parent)
         owner = (parent.owner if parent else None) or ownership.current()
+        if owner is not None and owner.stands_in:
+            owner = None
         # What is recorded but not sampled reaches no exporter: to a back end it does not exist.
         note = Note(context, owner, captured=context.trace_flags.sampled)
         _of_span[span] = _by_identity[id(context)] = _by_key[key_of(context)] = note

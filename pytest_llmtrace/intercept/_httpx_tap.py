@@ -7,9 +7,9 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from pytest_llmtrace.intercept import _refusal
-from pytest_llmtrace.intercept._httpx_internals import SINGLE_REQUEST, StandIn
-from pytest_llmtrace.intercept._ledger import current, watching
+from pytest_llmtrace.intercept import _pool_tap, _refusal
+from pytest_llmtrace.intercept._httpx_internals import SINGLE_REQUEST, StandIn, next_after
+from pytest_llmtrace.intercept._ledger import Ledger, current, watching
 from pytest_llmtrace.intercept._passage import Head, Passage, carrying, in_flight
 from pytest_llmtrace.intercept._patching import patch
 from pytest_llmtrace.intercept._play import decoded, play_in_client, refusal_as_reply
@@ -31,21 +31,21 @@ def tap(library: ModuleType) -> None:
 
 
 def _tapping(library: ModuleType, original: Callable[..., Any]) -> Callable[..., Any]:
+    tapped = functools.partial(_Tap, library)
+
     @functools.wraps(original)
     def send_single_request(self: Any, request: Any) -> Any:
-        if not watching():
-            return original(self, request)
-        return original(StandIn(self, functools.partial(_Tap, library)), request)
+        return original(StandIn(self, tapped) if watching() else self, request)
 
     return send_single_request
 
 
 def _tapping_async(library: ModuleType, original: Callable[..., Any]) -> Callable[..., Any]:
+    tapped = functools.partial(_Tap, library)
+
     @functools.wraps(original)
     async def send_single_request(self: Any, request: Any) -> Any:
-        if not watching():
-            return await original(self, request)
-        return await original(StandIn(self, functools.partial(_Tap, library)), request)
+        return await original(StandIn(self, tapped) if watching() else self, request)
 
     return send_single_request
 
@@ -60,56 +60,68 @@ class _Tap:
     def handle_request(self, request: Any) -> Any:
         if _is_in_flight(request) or (ledger := current()) is None:
             return self._transport.handle_request(request)
-        passage = ledger.begin(_noted(request, request.read()), **self._description(), source=request)
-        with carrying(passage):
-            try:
-                response = self._answer_at_once(passage) or self._transport.handle_request(request)
-            except BaseException as error:
-                response = self._recover(passage, error)
-                if response is None:
-                    raise
+        passage = self._begin(ledger, request, request.read())
+        try:
+            response = self._answer_at_once(passage, "handle_request")
+            if response is None:
+                with carrying(passage):
+                    response = self._transport.handle_request(request)
+        except BaseException as error:
+            response = self._recover(passage, error)
+            if response is None:
+                raise
         return self._observe(passage, response)
 
     async def handle_async_request(self, request: Any) -> Any:
         if _is_in_flight(request) or (ledger := current()) is None:
             return await self._transport.handle_async_request(request)
-        passage = ledger.begin(_noted(request, await request.aread()), **self._description(), source=request)
-        with carrying(passage):
-            try:
-                response = self._answer_at_once(passage) or await self._transport.handle_async_request(request)
-            except BaseException as error:
-                response = self._recover(passage, error)
-                if response is None:
-                    raise
+        passage = self._begin(ledger, request, await request.aread())
+        try:
+            response = self._answer_at_once(passage, "handle_async_request")
+            if response is None:
+                with carrying(passage):
+                    response = await self._transport.handle_async_request(request)
+        except BaseException as error:
+            response = self._recover(passage, error)
+            if response is None:
+                raise
         return self._observe(passage, response)
 
-    def _description(self) -> dict[str, str]:
+    def _begin(self, ledger: Ledger, request: Any, body: bytes) -> Passage:
+        headers = decoded(request.headers.raw)
+        noted = Request(method=request.method, url=str(request.url), headers=headers, body=body)
+        return ledger.begin(noted, library=self._library.__name__, source=request)
+
+    def _origin(self) -> str:
+        """Say who answers if we do not."""
         kind = type(self._transport)
         root = kind.__module__.partition(".")[0]
         if isinstance(self._transport, self._library.MockTransport):
-            origin = f"the test's own mock ({kind.__name__})"
-        elif self._is_in_process():
-            origin = f"an in-process application ({kind.__name__})"
-        elif root in {"httpx", "httpx2"}:
-            origin = "another mock"
-        else:
-            origin = f"another mock or the network ({root}: {kind.__name__})"
-        return {"library": self._library.__name__, "origin": origin}
+            return f"the test's own mock ({kind.__name__})"
+        if self._is_in_process():
+            return f"an in-process application ({kind.__name__})"
+        if root in {"httpx", "httpx2"}:
+            return "another mock"
+        return f"another mock or the network ({root}: {kind.__name__})"
 
     def _is_in_process(self) -> bool:
         own = (self._library.ASGITransport, self._library.WSGITransport)
         return isinstance(self._transport, own) or type(self._transport).__module__ == "starlette.testclient"
 
-    def _answer_at_once(self, passage: Passage) -> Any:
-        if not any(kind.__module__.partition(".")[0] in _OPAQUE for kind in type(self._transport).__mro__):
-            return None
-        passage.barred = not passage.allowed
-        answer = passage.ask()
+    def _answer_at_once(self, passage: Passage, method: str) -> Any:
+        """Answer here what would be answered in the pool, where nobody stands between, and where there is no pool."""
+        is_next = _pool_tap.asks_first(next_after(self._transport, self._library, method))
+        is_opaque = not is_next and self._is_opaque()
+        answer = passage.ask() if is_next or is_opaque else None
         if answer is not None:
             return play_in_client(self._library, passage, answer)
-        if passage.barred:
+        if is_opaque and not passage.allowed:
             raise passage.refuse()
+        passage.origin = self._origin()
         return None
+
+    def _is_opaque(self) -> bool:
+        return any(kind.__module__.partition(".")[0] in _OPAQUE for kind in type(self._transport).__mro__)
 
     def _recover(self, passage: Passage, error: BaseException) -> Any:
         """Answer or refuse what a transport with sockets of its own could not send.
@@ -144,7 +156,7 @@ class _Tap:
 
     def _tap_body(self, passage: Passage, response: Any) -> None:
         reason = response.extensions.get("reason_phrase", b"").decode("ascii", "replace")
-        headers = decoded(response.headers.raw, response.headers.encoding)
+        headers = decoded(response.headers.raw)
         try:
             content = response.content
         except self._library.ResponseNotRead:
@@ -166,8 +178,3 @@ def _is_in_flight(request: Any) -> bool:
     """Tell whether a tap above has noted this request: a mock that was patched over a tap may leave two in place."""
     passage = in_flight()
     return passage is not None and passage.source is request
-
-
-def _noted(request: Any, body: bytes) -> Request:
-    headers = decoded(request.headers.raw, request.headers.encoding)
-    return Request(method=request.method, url=str(request.url), headers=headers, body=body)

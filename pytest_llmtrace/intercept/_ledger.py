@@ -49,10 +49,10 @@ class Ledger:
         self._passages: list[Passage] = []
         self._blocked: dict[str, None] = {}
 
-    def exchanges(self) -> tuple[Exchange, ...]:
-        """Return the requests so far and what became of them, in the order in which they passed."""
+    def exchanges(self, *, since: int = 0) -> tuple[Exchange, ...]:
+        """Return the requests so far (from an index on) and what became of them, in the order in which they passed."""
         with self._lock:
-            passages = tuple(self._passages)
+            passages = tuple(self._passages[since:])
         return tuple(passage.snapshot() for passage in passages)
 
     def blocked(self) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ class Ledger:
         self._answerer = None
         self._ambient = Ambient
 
-    def begin(self, request: Request, *, library: str, origin: str, source: object = None) -> Passage:
+    def begin(self, request: Request, *, library: str, source: object = None) -> Passage:
         """Note a request that is about to be sent."""
         ambient = self._ambient()
         with self._lock:
@@ -82,7 +82,6 @@ class Ledger:
                 request=request,
                 ambient=ambient,
                 library=library,
-                origin=origin,
                 source=source,
             )
             self._passages.append(passage)

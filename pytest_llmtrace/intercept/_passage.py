@@ -45,6 +45,7 @@ class Passage:
         source: The client library's own request object; only its identity is used.
         by_client: Whether a client's tap has noted it, and observes the response.
         library: The client library, as `httpx2`.
+        origin: Where the answer comes from, in a report's words.
         refusal: The error that refused it.
         networked: Whether it was let through to the network.
         asked: Whether an answer has been asked for.
@@ -59,13 +60,12 @@ class Passage:
         request: Request,
         ambient: Ambient,
         library: str,
-        origin: str,
         source: object,
     ) -> None:
         self.ledger = ledger
         self.request = request
         self.library = library
-        self.origin = origin
+        self.origin = "another mock"
         self.source: object | None = source
         self.by_client = source is not None
         self.refusal: UnmatchedRequest | None = None

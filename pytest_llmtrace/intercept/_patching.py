@@ -7,10 +7,10 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
-from types import ModuleType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
-__all__ = ["Watch", "patch"]
+__all__ = ["Watch", "is_plain", "patch"]
 
 _MARK = "__llmtrace__"
 
@@ -32,6 +32,17 @@ def patch(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
     replacement = make(original)
     setattr(replacement, _MARK, True)
     setattr(owner, name, replacement)
+
+
+def is_plain(method: Any, package: str) -> bool:
+    """Tell whether a bound method is a function of that package or module itself, in nobody's wrapper.
+
+    The types and the function's own globals tell: wrappers copy `__module__` and names, proxies all other attributes.
+    """
+    if type(method) is not MethodType or type(function := method.__func__) is not FunctionType:
+        return False
+    module = str(function.__globals__.get("__name__"))
+    return module == package or module.startswith(f"{package}.")
 
 
 class Watch(MetaPathFinder):

@@ -53,15 +53,18 @@ def encoded(headers: Headers) -> list[tuple[bytes, bytes]]:
         return [(_to_bytes(name), _to_bytes(value)) for name, value in headers]
 
 
-def decoded(raw: list[tuple[bytes, bytes]], encoding: str = "latin-1") -> Headers:
-    """Return header lines as text."""
-    return tuple([_line(name, value, encoding) for name, value in raw])
+def decoded(raw: list[tuple[bytes, bytes]]) -> Headers:
+    """Return header lines as text: UTF-8 where a line is that, else Latin-1."""
+    return tuple([_line(name, value) for name, value in raw])
 
 
 @functools.lru_cache(maxsize=1024)
-def _line(name: bytes, value: bytes, encoding: str) -> tuple[str, str]:
+def _line(name: bytes, value: bytes) -> tuple[str, str]:
     # Most requests of a client have the same lines, and a long trace keeps all of them.
-    return name.decode(encoding), value.decode(encoding)
+    try:
+        return name.decode(), value.decode()
+    except UnicodeDecodeError:
+        return name.decode("latin-1"), value.decode("latin-1")
 
 
 def _begin(library: ModuleType, passage: Passage, answer: Answer) -> Exception | None:

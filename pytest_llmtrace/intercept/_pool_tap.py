@@ -11,12 +11,12 @@ from typing import Any
 from pytest_llmtrace.intercept._httpcore_internals import is_mocked
 from pytest_llmtrace.intercept._ledger import Ledger, current, watching
 from pytest_llmtrace.intercept._passage import Head, Passage, carrying, in_flight
-from pytest_llmtrace.intercept._patching import patch
+from pytest_llmtrace.intercept._patching import is_plain, patch
 from pytest_llmtrace.intercept._play import decoded, play_in_pool
 from pytest_llmtrace.intercept._streams import Tapped
 from pytest_llmtrace.model import Request
 
-__all__ = ["tap"]
+__all__ = ["asks_first", "tap"]
 
 Function = Callable[..., Any]
 
@@ -38,6 +38,11 @@ def tap(library: ModuleType) -> None:
         if hasattr(backend, "connect_tcp"):
             patch(backend, "connect_tcp", _refusing_tcp)
             patch(backend, "connect_unix_socket", _refusing_unix)
+
+
+def asks_first(method: Any) -> bool:
+    """Tell whether a pool's method is ours, with nobody's mock around it: then nobody has an earlier turn than we."""
+    return is_plain(method, __name__)
 
 
 def _answering(library: ModuleType, original: Function) -> Function:
@@ -135,7 +140,7 @@ def _begin(library: ModuleType, ledger: Ledger, request: Any, body: bytes) -> Pa
         headers=decoded(request.headers),
         body=body,
     )
-    return ledger.begin(noted, library=library.__name__, origin="another mock")
+    return ledger.begin(noted, library=library.__name__)
 
 
 def _reread(library: ModuleType, request: Any, body: bytes) -> Any:

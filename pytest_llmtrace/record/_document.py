@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import yaml
 
 from pytest_llmtrace.errors import CassetteError
 from pytest_llmtrace.model import Headers, Recording, Request, Response
+from pytest_llmtrace.record._sameness import pairs
 from pytest_llmtrace.record._yaml import emitted, emitted_item
 from pytest_llmtrace.replay.cassette import parse
 
@@ -25,8 +26,8 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 def rewritten(path: Path, old: bytes | None, recordings: Sequence[Recording], origin: Mapping[str, Any]) -> str:
     """Return a cassette of these recordings.
 
-    A recording that the old file holds with the same request, status and body is left as it stands there; if that is
-    all there is, the old text comes back.
+    A recording that the old file has already, but for what is new on every run, is left as it stands there; if that
+    is all there is, the old text comes back.
 
     Args:
         path: The file; its suffix says whether it is JSON.
@@ -37,7 +38,7 @@ def rewritten(path: Path, old: bytes | None, recordings: Sequence[Recording], or
     items: list[Any] = [_item(recording) for recording in recordings]
     before = _sections(path, old) if old is not None else None
     if before is not None:
-        kept = _kept(before.recordings, recordings)
+        kept = pairs(before.recordings, recordings)
         items = [item if place is None else before.items[place] for item, place in zip(items, kept, strict=True)]
         if kept == list(range(len(before.items))):
             return before.text
@@ -179,17 +180,3 @@ def _yaml_sections(text: str, recordings: tuple[Recording, ...]) -> _Sections | 
         margin=margins.pop(),
         recordings=recordings,
     )
-
-
-def _kept(old: Sequence[Recording], new: Sequence[Recording]) -> list[int | None]:
-    """Return, for each new recording, which old one says the same; each is used once, in order."""
-    waiting: dict[Any, list[int]] = {}
-    for recording in reversed(old):
-        waiting.setdefault(_essence(recording), []).append(recording.index)
-    return [places.pop() if (places := waiting.get(_essence(recording))) else None for recording in new]
-
-
-def _essence(recording: Recording) -> Any:
-    response = recording.response
-    said = None if response is None else (response.status, response.body)
-    return replace(recording.request, headers=()), said, recording.failure

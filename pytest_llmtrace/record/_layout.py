@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import chain, islice, pairwise
 
 __all__ = ["laid_out"]
 
 _TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\]:,]|[^\s{}\[\]:,"]+', re.DOTALL)
 _INDENT = "  "
 _OPENING = {"{": "}", "[": "]"}
+_PORTION = 10_000
 
 
 def laid_out(text: str) -> str:
@@ -24,14 +26,15 @@ def laid_out(text: str) -> str:
         json.loads(text)
     except (ValueError, RecursionError):
         return text
-    return "".join(_lines(_TOKEN.findall(text)))
+    words = _lines(found[0] for found in _TOKEN.finditer(text))
+    # Joined in portions: the words of a large document are many times its size.
+    return "".join(iter(lambda: "".join(islice(words, _PORTION)), ""))
 
 
-def _lines(tokens: list[str]) -> Iterator[str]:
+def _lines(tokens: Iterator[str]) -> Iterator[str]:
     depth = 0
-    following = [*tokens[1:], ""]
     previous = ""
-    for word, after in zip(tokens, following, strict=True):
+    for word, after in pairwise(chain(tokens, [""])):
         if word in {"}", "]"}:
             depth -= 1
             if previous not in _OPENING:

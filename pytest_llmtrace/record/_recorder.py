@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -65,9 +66,13 @@ class Recorder:
         self.mode = mode
         self._scrubber = Scrubber(settings, config)
         self._before = read(path)
+        self._written: bytes | None = None  # What the file held when it was last saved, as a digest.
 
     def save(self, exchanges: Iterable[Exchange]) -> Written | None:
         """Write what went to the network.
+
+        Args:
+            exchanges: All that belongs into the file. Who saves again says again what was saved before.
 
         Returns:
             What was written, None if nothing went there.
@@ -79,7 +84,14 @@ class Recorder:
         recordings, places = self._scrubbed(exchanges)
         if not recordings:
             return None
-        changed = write(self.path, lambda found: self._content(found, recordings))
+        contents: list[bytes] = []
+
+        def content(found: bytes | None) -> bytes | None:
+            contents.append(self._content(found, recordings))
+            return None if contents[0] == found else contents[0]
+
+        changed = write(self.path, content)
+        self._written = _digest(contents[0])
         what: Any = "unchanged" if not changed else "appended to" if self.mode == "new" and self._before else "wrote"
         return Written(
             path=self.path.absolute(),
@@ -100,22 +112,26 @@ class Recorder:
                 places += scrubbed.places
         return recordings, places
 
-    def _content(self, found: bytes | None, recordings: list[Recording]) -> bytes | None:
-        if self.mode == "new" and found:
-            text = appended(self.path, found, recordings)
-        elif found != self._before:
+    def _content(self, found: bytes | None, recordings: list[Recording]) -> bytes:
+        content = self._text(found, recordings).encode("utf-8")
+        if content != found:
+            self._prove(content, recordings)
+        return content
+
+    def _text(self, found: bytes | None, recordings: list[Recording]) -> str:
+        if self._written is None:
+            is_ours, base = found == self._before, found
+        else:
+            is_ours, base = found is not None and _digest(found) == self._written, self._before
+        if self.mode == "new" and base and (is_ours or self._written is None):
+            return appended(self.path, base, recordings)
+        if not is_ours:
             raise CassetteError(
                 self.path,
                 "another process has written this file since the recording began; it was left as it is. "
                 "Next: record each cassette from one process and one test only",
             )
-        else:
-            text = rewritten(self.path, found, recordings, {**self._said_before(found), **_origin()})
-        content = text.encode("utf-8")
-        if content == found:
-            return None
-        self._prove(content, recordings)
-        return content
+        return rewritten(self.path, found, recordings, {**self._said_before(found), **_origin()})
 
     def _said_before(self, content: bytes | None) -> Mapping[str, Any]:
         """Return what the file has said of itself, notes of people among it."""
@@ -133,6 +149,10 @@ class Recorder:
                     f"{self.path}: {recorded.request.method} {recorded.request.url} does not read back as it was "
                     "recorded, so nothing was written. This is a defect of pytest-llmtrace; please report it"
                 )
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=16).digest()
 
 
 def _essence(recording: Recording) -> Any:

@@ -18,7 +18,7 @@ from pytest_llmtrace.model import Headers, Recording, Request, Response
 from pytest_llmtrace.record._layout import laid_out
 from pytest_llmtrace.record._plain import plain, plain_request
 from pytest_llmtrace.replay import scrub
-from pytest_llmtrace.replay.hooks import concealed, filtered, filtered_response
+from pytest_llmtrace.replay.hooks import concealed, filtered, filtered_response, interaction_through
 from pytest_llmtrace.replay.settings import ReplaySettings
 from pytest_llmtrace.secrets.urls import hits_in_url
 
@@ -66,7 +66,11 @@ class Scrubber:
             response = filtered_response(response, self._settings)
             if response is None:
                 return None
-        recording = concealed(replace(recording, request=request, response=response), self._settings)
+        asked = replace(recording, request=request, response=response)
+        kept = interaction_through(asked, self._settings.before_save, "before_save_interaction")
+        if kept is None:
+            return None
+        recording = concealed(kept, self._settings)
         places: Counter[str] = Counter()
         written = replace(
             recording,
@@ -170,11 +174,9 @@ def _body(
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         return body, tuple(lengths)
-    changes = tuple(
-        edit for edit in scrub.edits(text) if not any(kept.fullmatch(text, edit.start, edit.end) for kept in keep)
-    )
+    changes = scrub.edits(text, keep)
     if changes:
-        places[what] += len(changes)
+        places[what] += sum(bool(edit.text) for edit in changes)
         lengths = _moved(lengths, text, changes)
         text = scrub.applied(text, changes)
     shown = laid_out(text).encode("utf-8")

@@ -46,8 +46,8 @@ def _mapping(values: Mapping[str, Any], indent: str) -> Iterator[str]:
         elif isinstance(value, list):
             yield from _flow(name, value, indent + "  ")
         elif isinstance(value, bytes):
-            yield f"{name} !!binary |"
-            yield from (f"{indent}  {line}" for line in base64.encodebytes(value).decode("ascii").splitlines())
+            lines = base64.encodebytes(value).decode("ascii").removesuffix("\n")
+            yield f"{name} !!binary |\n{_indented(lines, indent + '  ')}"
         elif isinstance(value, str) and "\n" in value and _BLOCK.fullmatch(value):
             yield from _block(name, value, indent + "  ")
         else:
@@ -78,11 +78,14 @@ def _block(name: str, text: str, indent: str) -> Iterator[str]:
     """Write a text as a block: `|-` ends without a line break, `|` with one, `|+` with all that there are."""
     chomping = "-" if not text.endswith("\n") else "+" if text.endswith("\n\n") or not text.strip("\n") else ""
     indicator = "2" if text[0] in " \t\n" else ""
-    yield f"{name} |{indicator}{chomping}"
-    lines = text.split("\n")
-    if lines[-1] == "":
-        lines.pop()
-    yield from (f"{indent}{line}" if line else "" for line in lines)
+    yield f"{name} |{indicator}{chomping}\n{_indented(text.removesuffix(chr(10)), indent)}"
+
+
+def _indented(text: str, indent: str) -> str:
+    """Indent the lines of a text that are not empty, as a whole: those of a large body are many times its size."""
+    if text.startswith("\n") or text.endswith("\n") or "\n\n" in text:
+        return "\n".join(f"{indent}{line}" if line else "" for line in text.split("\n"))
+    return indent + text.replace("\n", f"\n{indent}")
 
 
 def _scalar(value: Any, *, flow: bool = False) -> str:

@@ -1,7 +1,7 @@
 """Parsed cassettes, kept in the process and between runs.
 
-A file is known by its content, so nothing is ever out of date. Between runs it is kept as JSON, never as a pickle: a
-line for what the file says of itself, one for each recording, and a checksum, so that a large cassette is never in
+A file is known by its content, so nothing is ever out of date. Between runs a larger one is kept as JSON, never as a
+pickle: a line for what the file says of itself, one for each recording, and a checksum, so that a cassette is never in
 memory twice. A disk that cannot be written, and a cache file that is broken or not ours, only cost the time to parse
 again.
 """
@@ -20,12 +20,13 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, BinaryIO
 
 from pytest_llmtrace.model import Cassette, Failure, Recording, Request, Response
-from pytest_llmtrace.replay.cassette import default_label, parse, read_file
+from pytest_llmtrace.replay.cassette import default_label, open_file, parse
 from pytest_llmtrace.replay.payload import Shared
 
 __all__ = ["CassetteCache", "load"]
@@ -34,6 +35,9 @@ FORMAT = 2
 """Counted up whenever the loader reads the same file differently."""
 IN_PROCESS = 256
 ON_DISK = 2000
+SMALLEST = 8 * 1024
+"""Smaller files are read about as fast as their cache file would be, so they have none."""
+BLOCK = 128 * 1024
 SETTLED_NS = 2_000_000_000
 
 Signature = tuple[int, ...]
@@ -83,27 +87,35 @@ class CassetteCache:
             digest = self._known_digest(path)
             cassette = self._by_content.get(digest or "")
             if cassette is None:
-                cassette = self._from_content(path)
+                cassette = self._from_content(path, label)
         return cassette if cassette.label == label else replace(cassette, label=label)
 
     def _known_digest(self, path: Path) -> str | None:
         signature, digest = self._by_file.get(path, ((), ""))
-        return digest if signature and signature == _signature(path) else None
+        if not signature:
+            return None
+        try:
+            return digest if signature == _signature(path.stat()) else None
+        except (OSError, ValueError):
+            return None
 
-    def _from_content(self, path: Path) -> Cassette:
-        signature = _signature(path)
-        digest = _digest(path, read_file(path))
-        cassette = self._by_content.get(digest) or self._from_disk(digest)
-        if cassette is None:
-            content = read_file(path)  # Again, so that it is not held while the disk is read; it may be another by now.
-            digest = _digest(path, content)
-            cassette = parse(content, path)
-            self._to_disk(digest, cassette)
+    def _from_content(self, path: Path, label: str) -> Cassette:
+        file, stat = open_file(path)
+        with file:
+            digest = _digest(path, file)
+            is_large = file.tell() >= SMALLEST
+            cassette = self._by_content.get(digest) or (self._from_disk(digest) if is_large else None)
+            if cassette is None:
+                cassette = parse(file, path, label=label)
+                if not isinstance(file, BytesIO) and _digest(path, file) != digest:  # It was written to meanwhile.
+                    return cassette
+                if is_large:
+                    self._to_disk(digest, cassette)
         self._by_content[digest] = cassette
         self._by_content.move_to_end(digest)
         if len(self._by_content) > IN_PROCESS:
             self._by_content.popitem(last=False)
-        if signature:
+        if signature := _signature(stat):
             self._by_file[path] = signature, digest
         return cassette
 
@@ -132,20 +144,20 @@ class CassetteCache:
 _caches: dict[Path | None, CassetteCache] = {}
 
 
-def _signature(path: Path) -> Signature:
+def _signature(stat: os.stat_result) -> Signature:
     """Return what changes whenever a file does; nothing for one that was changed just now, within a clock's tick."""
-    try:
-        stat = path.stat()
-    except (OSError, ValueError):
-        return ()
     if abs(time.time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns)) < SETTLED_NS:
         return ()
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
-def _digest(path: Path, content: bytes) -> str:
+def _digest(path: Path, file: BinaryIO) -> str:
     # Some forms are told by the suffix, so the same content may be two cassettes.
-    return hashlib.sha256(path.suffix.lower().encode() + b"\0" + content).hexdigest()
+    digest = hashlib.blake2b(path.suffix.lower().encode() + b"\0", digest_size=20)
+    file.seek(0)
+    while block := file.read(BLOCK):
+        digest.update(block)
+    return digest.hexdigest()
 
 
 def _name(digest: str) -> str:

@@ -103,16 +103,13 @@ class Compared:
     @functools.cached_property
     def body(self) -> Body:
         """The body."""
-        return self._read_body()
+        body = scrub.scrubbed_body(self.request.body) if self._scrubbed else self.request.body
+        return _body(body, self._settings)
 
     @functools.cached_property
     def body_key(self) -> Hashable:
         """What equal bodies have in common."""
-        return self._read_body().key()  # Not `body`, which would be kept for each recording of an index.
-
-    def _read_body(self) -> Body:
-        body = scrub.scrubbed_body(self.request.body) if self._scrubbed else self.request.body
-        return _body(body, self._settings)
+        return self.body.key()
 
 
 @functools.lru_cache(maxsize=1024)

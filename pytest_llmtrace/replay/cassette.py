@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
+import io
 import json
+import os
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, BinaryIO
 
 from pytest_llmtrace.errors import CassetteError
 from pytest_llmtrace.model import Cassette
 from pytest_llmtrace.replay.forms import Forms
+from pytest_llmtrace.replay.yaml_layout import read_layout
 from pytest_llmtrace.replay.yaml_safe import parse_yaml
 
-__all__ = ["default_label", "load", "parse", "read_file"]
+__all__ = ["default_label", "load", "open_file", "parse", "read_file"]
+
+LARGE = 1024 * 1024
+"""Larger files are never in memory as a whole."""
+BLOCK = 128 * 1024
 
 
 def load(path: Path | str, *, label: str | None = None) -> Cassette:
@@ -26,7 +34,34 @@ def load(path: Path | str, *, label: str | None = None) -> Cassette:
     Raises:
         CassetteError: The file is missing, or is no cassette; says where and why.
     """
-    return parse(read_file(path), path, label=label)
+    file, _ = open_file(path)
+    with file:
+        return parse(file, path, label=label)
+
+
+def open_file(path: Path | str) -> tuple[BinaryIO, os.stat_result]:
+    """Open a cassette file, and tell its size and times; a small one is in memory then, and cannot change any more.
+
+    Raises:
+        CassetteError: There is none; names the files of its folder that are called alike.
+    """
+    try:
+        # System calls are most of what a small file costs, so there is none that is not needed.
+        file: Any = open(path, "rb", buffering=0)  # noqa: PTH123, SIM115
+        try:
+            stat = os.fstat(file.fileno())
+            if stat.st_size > LARGE:
+                return file, stat
+            content = file.read(stat.st_size + 1)
+            if len(content) != stat.st_size:  # It grows, or is no file but a pipe.
+                content += file.read()
+        except BaseException:
+            file.close()
+            raise
+        file.close()
+    except (OSError, ValueError) as error:
+        raise _no_file(Path(path), error) from None
+    return io.BytesIO(content), stat
 
 
 def read_file(path: Path | str) -> bytes:
@@ -35,15 +70,19 @@ def read_file(path: Path | str) -> bytes:
     Raises:
         CassetteError: There is none; names the files of its folder that are called alike.
     """
-    path = Path(path)
     try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise CassetteError(path, f"there is no such cassette{_near(path)}") from None
-    except IsADirectoryError:
-        raise CassetteError(path, "this is a directory, not a cassette") from None
-    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
-        raise CassetteError(path, f"the file cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        return Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        raise _no_file(Path(path), error) from None
+
+
+def _no_file(path: Path, error: Exception) -> CassetteError:
+    """Say what is wrong with a path; a null byte in it is a ValueError."""
+    if isinstance(error, FileNotFoundError):
+        return CassetteError(path, f"there is no such cassette{_near(path)}")
+    if isinstance(error, IsADirectoryError):
+        return CassetteError(path, "this is a directory, not a cassette")
+    return CassetteError(path, f"the file cannot be read: {getattr(error, 'strerror', None) or error}")
 
 
 def _near(path: Path) -> str:
@@ -57,15 +96,16 @@ def _near(path: Path) -> str:
     return "; no file in its folder is called alike" if names else "; its folder is empty"
 
 
-def parse(content: bytes, path: Path | str, *, label: str | None = None) -> Cassette:
-    """Read a cassette from the content of its file.
+def parse(content: bytes | BinaryIO, path: Path | str, *, label: str | None = None) -> Cassette:
+    """Read a cassette from its content, or from its file, from the start.
 
     Raises:
         CassetteError: It is no cassette; says where and why.
     """
+    file = io.BytesIO(content) if isinstance(content, bytes) else content
     try:
         forms = Forms(path)
-        document = _document(content, path, forms)
+        document = _document(file, path, forms)
         recordings = forms.recordings(document)
         origin = forms.origin(document)
     except RecursionError:
@@ -75,34 +115,46 @@ def parse(content: bytes, path: Path | str, *, label: str | None = None) -> Cass
 
 def default_label(path: Path | str) -> str:
     """Name a file as reports do: relative to the current directory where it is below that, with slashes."""
-    path = Path(path)
+    text = Path(path).as_posix()
     try:
-        return path.absolute().relative_to(Path.cwd()).as_posix()
+        return text.removeprefix(f"{Path.cwd().as_posix().rstrip('/')}/")
     except (OSError, ValueError):
-        return path.as_posix()
+        return text
 
 
-def _document(content: bytes, path: Path | str, forms: Forms) -> Any:
-    text = _text(content, path)
-    if not text.strip():
-        raise CassetteError(path, "the file is empty; record it again, or delete it")
+def _document(file: BinaryIO, path: Path | str, forms: Forms) -> Any:
     is_json = Path(path).suffix.lower() == ".json"
-    if is_json or text.lstrip()[:1] in {"{", "["}:
+    file.seek(0)
+    if not is_json and (known := read_layout(file, forms.early)) is not None:
+        return known
+    start = _start(file, path)
+    if not start:
+        raise CassetteError(path, "the file is empty; record it again, or delete it")
+    file.seek(0)
+    if is_json or start in {"{", "["}:
         try:
-            return json.loads(text)
+            return json.loads(file.read().decode("utf-8-sig"))
         except json.JSONDecodeError as error:
             if is_json:
                 raise CassetteError(path, f"this is no valid JSON: {error.msg}", line=error.lineno) from None
         except ValueError as error:  # a number with too many digits
             raise CassetteError(path, f"this is no valid JSON: {error}") from None
-    return parse_yaml(text, path, interaction=forms.early)
+    return parse_yaml(file, path, interaction=forms.early)
 
 
-def _text(content: bytes, path: Path | str) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise CassetteError(
-            path, f"byte {content[error.start]:#04x} is no UTF-8, so this is no cassette", line=line
-        ) from None
+def _start(file: BinaryIO, path: Path | str) -> str:
+    """Return the first character that is not blank; all of the file must be UTF-8."""
+    file.seek(0)
+    decode = codecs.getincrementaldecoder("utf-8-sig")().decode
+    start, line, block = "", 1, b"-"
+    while block:
+        block = file.read(BLOCK)
+        try:
+            text = decode(block, final=not block)
+        except UnicodeDecodeError as error:
+            line += error.object.count(b"\n", 0, error.start)
+            byte = error.object[error.start]
+            raise CassetteError(path, f"byte {byte:#04x} is no UTF-8, so this is no cassette", line=line) from None
+        start = start or text.lstrip()[:1]
+        line += block.count(b"\n")
+    return start

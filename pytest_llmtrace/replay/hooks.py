@@ -13,7 +13,7 @@ from pytest_llmtrace.replay.hook_request import HeaderMap, HookRequest
 from pytest_llmtrace.replay.payload import decoded, header, in_chunks
 from pytest_llmtrace.replay.settings import Hook, ReplaySettings
 
-__all__ = ["concealed", "filtered", "filtered_response", "is_ignored", "prepared"]
+__all__ = ["concealed", "filtered", "filtered_response", "interaction_through", "is_ignored", "prepared"]
 
 
 def is_ignored(request: Request, settings: ReplaySettings) -> bool:
@@ -48,7 +48,8 @@ def filtered(request: Request, settings: ReplaySettings, *, first: tuple[Hook, .
 def prepared(recording: Recording, settings: ReplaySettings) -> Recording | None:
     """Send a recording through what vcrpy does when it loads one; None if a function drops it."""
     if settings.rewrites:
-        changed = _after_load(_restored(recording, settings), settings)
+        restored = _restored(recording, settings)
+        changed = interaction_through(restored, settings.after_load, "after_load_interaction")
         if changed is None:
             return None
         recording = changed
@@ -78,17 +79,25 @@ def filtered_response(response: Response, settings: ReplaySettings) -> Response 
     return _from_dict(shown, response)
 
 
-def _after_load(recording: Recording, settings: ReplaySettings) -> Recording | None:
-    for hook in settings.after_load:
+def interaction_through(recording: Recording, hooks: tuple[Hook, ...], key: str) -> Recording | None:
+    """Send a recording through functions that see its request and response together; None if one drops it.
+
+    Args:
+        recording: Where it has no response, they get None for it.
+        hooks: The functions. One that takes a third argument gets None for vcrpy's cassette.
+        key: Their name in the configuration, for errors.
+
+    Raises:
+        UsageError: One returns something else.
+    """
+    for hook in hooks:
         shown = HookRequest(recording.request), _response_dict(recording)
         result = hook(*shown, None) if _takes_cassette(hook) else hook(*shown)
         if result is None:
             return None
         if not isinstance(result, tuple | list) or len(result) != 2:  # noqa: PLR2004
             name = getattr(hook, "__qualname__", repr(hook))
-            raise UsageError(
-                f"after_load_interaction: {name} returned {type(result).__name__}, not (request, response)"
-            )
+            raise UsageError(f"{key}: {name} returned {type(result).__name__}, not (request, response)")
         recording = _with(recording, *result)
     return recording
 

@@ -22,13 +22,18 @@ KEPT = 32
 
 
 class Entry:
-    """A recording as it is compared."""
+    """A recording, and the key of the bucket that it is in."""
 
-    __slots__ = ("compared", "recording")
+    __slots__ = ("key", "recording")
 
-    def __init__(self, recording: Recording, settings: ReplaySettings, *, scrubbed: bool = False) -> None:
+    def __init__(self, recording: Recording, key: Hashable) -> None:
         self.recording = recording
-        self.compared = Compared(recording.request, settings, scrubbed=scrubbed)
+        self.key = key
+
+    def is_of(self, request: Request) -> bool:
+        """Tell whether it is of that very request, byte for byte, headers aside."""
+        own = self.recording.request
+        return own.body == request.body and own.url == request.url and own.method == request.method
 
     @property
     def is_playable(self) -> bool:
@@ -50,36 +55,38 @@ class Index:
         self.matchers = tuple(part for part in settings.match_on if not isinstance(part, str))
         kept = [one for recording in recordings if (one := prepared(recording, settings)) is not None]
         self._scrubbed = any(scrub.is_scrubbed(recording.request) for recording in kept)
-        self.entries = tuple(Entry(recording, settings, scrubbed=self._scrubbed) for recording in kept)
+        self.entries = tuple(Entry(one, self._key(self.recorded(one), any_body=one.any_body)) for one in kept)
         self._buckets: dict[Hashable, list[Entry]] = {}
         for entry in self.entries:
-            self._buckets.setdefault(self.key(entry.compared, any_body=entry.recording.any_body), []).append(entry)
-        # Most requests equal a recorded one byte for byte, so their JSON need not be read.
-        with_body = [entry.compared for entry in self.entries if not entry.recording.any_body]
-        self._body_keys = {one.request.body: one.body_key for one in with_body if "body" in self.parts}
+            self._buckets.setdefault(entry.key, []).append(entry)
+        # Most requests equal a recorded one byte for byte, so their parts need not be made.
+        with_body = [entry for entry in self.entries if not entry.recording.any_body]
+        self._by_bytes = {} if "headers" in self.parts else {one.recording.request.body: one for one in with_body}
         some_dropped = any(entry.recording.any_body for entry in self.entries) and not _BODIES.isdisjoint(self.parts)
         self._any_body = (False, True) if some_dropped else (False,)
 
     def compared(self, request: Request) -> Compared | None:
         """Return a request as it is compared, None if a hook of the user's drops it."""
         kept = filtered(request, self.settings)
-        if kept is None:
-            return None
-        compared = Compared(kept, self.settings, scrubbed=self._scrubbed)
-        if kept.body in self._body_keys:
-            compared.body_key = self._body_keys[kept.body]
-        return compared
+        return None if kept is None else Compared(kept, self.settings, scrubbed=self._scrubbed)
 
-    def key(self, compared: Compared, *, any_body: bool = False) -> Hashable:
-        """Return the key of the bucket that a request belongs to."""
-        return tuple(_ANY_BODY if any_body and part in _BODIES else compared.part(part) for part in self.parts)
+    def recorded(self, recording: Recording) -> Compared:
+        """Return a recording of this index as it is compared; made anew each time, since it is seldom asked for."""
+        return Compared(recording.request, self.settings, scrubbed=self._scrubbed)
 
-    def buckets(self, sent: Compared) -> Iterator[tuple[Hashable, list[Entry]]]:
+    def buckets(self, sent: Compared) -> Iterator[list[Entry]]:
         """Yield the recordings that a request may be answered with, the best first, each list in recorded order."""
         for any_body in self._any_body:
-            key = self.key(sent, any_body=any_body)
-            if key in self._buckets:
-                yield key, self._buckets[key]
+            bucket = self._buckets.get(self._key(sent, any_body=True) if any_body else self._key_of_sent(sent))
+            if bucket is not None:
+                yield bucket
+
+    def _key_of_sent(self, sent: Compared) -> Hashable:
+        same = self._by_bytes.get(sent.request.body)
+        return same.key if same is not None and same.is_of(sent.request) else self._key(sent)
+
+    def _key(self, compared: Compared, *, any_body: bool = False) -> Hashable:
+        return tuple(_ANY_BODY if any_body and part in _BODIES else compared.part(part) for part in self.parts)
 
     def accepts(self, sent: Compared, entry: Entry) -> bool:
         """Ask the user's matcher functions about a recording of the right bucket."""

@@ -13,6 +13,8 @@ from pytest_llmtrace.model import Headers
 __all__ = ["Shared", "decoded", "header", "in_chunks", "pieces", "settled"]
 
 _AFTER_EVENT = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2,}")
+_AFTER_PLAIN_EVENT = re.compile(rb"\n\n+")
+"""The same for a body without \\r, several times faster."""
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _SYNC_FLUSH = b"\x00\x00\xff\xff"
@@ -119,7 +121,8 @@ def in_chunks(body: bytes, headers: Headers) -> tuple[bytes, ...]:
     if body.startswith(_GZIP):
         ends = [found.end() for found in re.finditer(re.escape(_SYNC_FLUSH), body)]
     else:
-        ends = [found.end() for found in _AFTER_EVENT.finditer(body)]
+        pattern = _AFTER_EVENT if b"\r" in body else _AFTER_PLAIN_EVENT
+        ends = [found.end() for found in pattern.finditer(body)]
     return _cut(body, ends)
 
 

@@ -55,7 +55,7 @@ class Player:
         self._index = index_of(cassette.recordings, settings)
         self._lock = threading.RLock()
         self._plays: Counter[int] = Counter()
-        self._next: Counter[object] = Counter()
+        self._next: dict[int, int] = {}  # by the first recording of a bucket
 
     @property
     def origin(self) -> str:
@@ -102,11 +102,11 @@ class Player:
             return "\n".join([self._headline(), *_Explanation(self._index, self._plays, sent).lines()])
 
     def _choose(self, sent: Compared) -> Entry | None:
-        for key, bucket in self._index.buckets(sent):
+        for bucket in self._index.buckets(sent):
             if self._index.matchers:
                 waiting = self._first(sent, filter(self._is_waiting, bucket))
             else:
-                waiting = self._next_of(key, bucket)
+                waiting = self._next_of(bucket)
             if waiting is not None:
                 return waiting
         return self._last(sent) if self._settings.allow_repeats else None
@@ -116,13 +116,14 @@ class Player:
 
     def _last(self, sent: Compared) -> Entry | None:
         """Return the recording that is served again."""
-        buckets = (bucket for _, bucket in self._index.buckets(sent))
+        buckets = self._index.buckets(sent)
         found = (self._first(sent, (entry for entry in reversed(bucket) if entry.is_playable)) for bucket in buckets)
         return next((entry for entry in found if entry is not None), None)
 
-    def _next_of(self, key: object, bucket: list[Entry]) -> Entry | None:
-        for position in range(self._next[key], len(bucket)):
-            self._next[key] = position + 1
+    def _next_of(self, bucket: list[Entry]) -> Entry | None:
+        first = bucket[0].recording.index
+        for position in range(self._next.get(first, 0), len(bucket)):
+            self._next[first] = position + 1
             if bucket[position].is_playable:
                 return bucket[position]
         return None
@@ -163,7 +164,7 @@ class _Explanation:
 
     def twin(self) -> Entry | None:
         """Return the last recording of this very request."""
-        for _, bucket in self.index.buckets(self.sent):
+        for bucket in self.index.buckets(self.sent):
             fitting = [entry for entry in bucket if self.index.accepts(self.sent, entry)]
             if fitting:
                 return fitting[-1]
@@ -178,13 +179,16 @@ class _Explanation:
 
     def score(self, entry: Entry) -> int:
         weights = {"path": 8, "host": 4, "method": 2, "query": 1}
-        return sum(weight for part, weight in weights.items() if entry.compared.part(part) == self.sent.part(part))
+        recorded = self.index.recorded(entry.recording)
+        return sum(weight for part, weight in weights.items() if recorded.part(part) == self.sent.part(part))
 
     def count(self, entry: Entry) -> int:
-        return count_of(self.index.parts, entry.compared, self.sent, any_body=entry.recording.any_body)
+        recorded = self.index.recorded(entry.recording)
+        return count_of(self.index.parts, recorded, self.sent, any_body=entry.recording.any_body)
 
     def differing(self, entry: Entry) -> list[str]:
-        found = differences(self.index.parts, entry.compared, self.sent, any_body=entry.recording.any_body)
+        recorded = self.index.recorded(entry.recording)
+        found = differences(self.index.parts, recorded, self.sent, any_body=entry.recording.any_body)
         if not found:
             shown = HookRequest(self.sent.request), HookRequest(entry.recording.request)
             for matcher in self.index.matchers:
@@ -204,7 +208,8 @@ class _Explanation:
             return ", recorded without a reply"
         if not self.plays[entry.recording.index]:
             return ""
-        same = [other for _, bucket in self.index.buckets(entry.compared) for other in bucket if other.is_playable]
+        recorded = self.index.recorded(entry.recording)
+        same = [other for bucket in self.index.buckets(recorded) for other in bucket if other.is_playable]
         played = sum(1 for other in same if self.plays[other.recording.index])
         return f", already played {played} of {len(same)}"
 

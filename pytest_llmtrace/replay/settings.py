@@ -27,6 +27,7 @@ _READ = frozenset(
         "before_record",
         "before_record_request",
         "before_record_response",
+        "before_save_interaction",
         "decode_compressed_response",
         "filter_headers",
         "filter_nested_post_data_parameters",
@@ -42,7 +43,6 @@ _READ = frozenset(
 _OF_RECORDING = frozenset(
     {
         "allowed_hosts",  # pytest-recording's
-        "before_save_interaction",
         "cassette_library_dir",
         "custom_patches",
         "drop_unused_requests",
@@ -78,6 +78,7 @@ class ReplaySettings:
         before_response: Functions that each recorded response goes through.
         decode_response: Whether these see the body without its content encoding.
         after_load: vcrpy 9's `after_load_interaction`.
+        before_save: vcrpy 9's `before_save_interaction`.
         sensitive: Placeholders in the file, and the values (or functions) that they stand for.
         keep: Patterns of what a recorder leaves in a body although it looks secret or personal.
     """
@@ -93,6 +94,7 @@ class ReplaySettings:
     before_response: tuple[Hook, ...] = ()
     decode_response: bool = False
     after_load: tuple[Hook, ...] = ()
+    before_save: tuple[Hook, ...] = ()
     sensitive: tuple[tuple[Any, Any], ...] = ()
     keep: tuple[re.Pattern[str], ...] = ()
 
@@ -134,6 +136,7 @@ def read_config(
         before_response=_hooks(config, "before_record_response"),
         decode_response=bool(config.get("decode_compressed_response", False)),
         after_load=_hooks(config, "after_load_interaction"),
+        before_save=_hooks(config, "before_save_interaction"),
         sensitive=_placeholders(config.get("filter_sensitive_data") or ()),
         keep=_patterns(config, "scrub_keep"),
     )

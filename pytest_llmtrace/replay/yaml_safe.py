@@ -7,8 +7,9 @@ PyYAML's composer and constructors recurse with the document's nesting and multi
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import SEEK_END
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import yaml
 
@@ -40,7 +41,7 @@ _STRING_OBJECTS = frozenset(
 _MAPPING_TAGS = frozenset({None, "!", f"{CORE}map"})
 _SEQUENCE_TAGS = frozenset({None, "!", f"{CORE}seq"})
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Parser: Any = getattr(getattr(yaml, "cyaml", None), "CParser", yaml.SafeLoader)
 
 
 class Located(dict[Any, Any]):
@@ -53,13 +54,15 @@ class Located(dict[Any, Any]):
         self.line = line
 
 
-def parse_yaml(text: str, path: Path | str, *, interaction: Callable[[int, Any], Any] | None = None) -> Any:
+def parse_yaml(
+    source: str | BinaryIO, path: Path | str, *, interaction: Callable[[int, Any], Any] | None = None
+) -> Any:
     """Return the value of a YAML document, in time and memory linear in its length.
 
     Duplicated keys are accepted, the last one wins, as in PyYAML. Timestamps stay text.
 
     Args:
-        text: The document.
+        source: The document, or its file in UTF-8, which is read bit by bit.
         path: Its file, for errors.
         interaction: What to put for an item of the list `interactions`, by its index and value, as soon as it is read:
             as plain values they take several times the memory of the file.
@@ -67,25 +70,39 @@ def parse_yaml(text: str, path: Path | str, *, interaction: Callable[[int, Any],
     Raises:
         CassetteError: The text is no YAML, has a tag that would build an object, or nests or multiplies too much.
     """
-    builder = _Builder(path, room=FREE_EXPANSION + EXPANSION * len(text), interaction=interaction)
+    builder = _Builder(path, room=FREE_EXPANSION + EXPANSION * _length(source), interaction=interaction)
     try:
-        for event in yaml.parse(text, Loader=_Loader):
+        next_event = _Parser(source).get_event
+        while (event := next_event()) is not None:
             builder.take(event)
     except yaml.YAMLError as error:
-        reason, line = _told(error, text)
+        reason, line = _told(error, source)
         raise CassetteError(path, f"this is no valid YAML: {reason}", line=line) from None
     return builder.root[0] if builder.root else None
 
 
-def _told(error: yaml.YAMLError, text: str) -> tuple[str, int | None]:
+def _length(source: str | BinaryIO) -> int:
+    if isinstance(source, str):
+        return len(source)
+    length = source.seek(0, SEEK_END)
+    source.seek(0)
+    return length
+
+
+def _told(error: yaml.YAMLError, source: str | BinaryIO) -> tuple[str, int | None]:
     """Return what PyYAML has to say, and the line."""
     if isinstance(error, yaml.MarkedYAMLError):
         mark = error.problem_mark or error.context_mark
         said = ", ".join(part for part in (error.context, error.problem) if part)
         return said, mark.line + 1 if mark else None
     position = getattr(error, "position", None)
-    line = text.count("\n", 0, position) + 1 if isinstance(position, int) else None
-    return str(getattr(error, "reason", error)), line
+    reason = str(getattr(error, "reason", error))
+    if not isinstance(position, int):
+        return reason, None
+    if not isinstance(source, str):
+        source.seek(0)
+        source = source.read().decode("utf-8-sig")
+    return reason, source.count("\n", 0, position) + 1
 
 
 class _Builder:

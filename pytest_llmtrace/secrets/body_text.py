@@ -3,44 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from typing import Any, Literal, NamedTuple, Protocol
+from collections.abc import Container, Iterable, Iterator
+from functools import lru_cache
+from typing import Any
 from urllib.parse import unquote_plus
 
-from pytest_llmtrace.secrets.json_text import Unescaped, json_strings, parsed
+from pytest_llmtrace.secrets.hits import Hit, alarming, moved
+from pytest_llmtrace.secrets.json_text import JsonString, Unescaped, json_strings, parsed
 from pytest_llmtrace.secrets.names import FIELD_NAMES, MASK, PERSON, is_mask, is_secret_field
 from pytest_llmtrace.secrets.percent import Unquoted
 from pytest_llmtrace.secrets.personal import is_personal_field, personal_in
+from pytest_llmtrace.secrets.pieces import Stream, Streams
 from pytest_llmtrace.secrets.shapes import is_stand_in, shapes_in
 
 __all__ = ["FORM", "Hit", "Steps", "alarming", "hits_in_body", "hits_in_text", "hits_in_value", "moved"]
 
 Steps = tuple[str | int, ...]
-
-
-class Hit(NamedTuple):
-    """A part of a text that should not be in a file.
-
-    `by` says how it was told: by the name of its `field`, by its looks (`shape`), as `personal` data, or as the `user`
-    in front of a URL's host.
-    """
-
-    start: int
-    end: int
-    place: str
-    by: Literal["field", "shape", "personal", "user"]
-    what: str
-    value: str
-    """What was found, without the escapes that it has in the text. Never printed."""
-    stands_in: bool = False
-    """Whether it only stands in for a secret or a person, as `"api_key": "none"` and `jane@example.com` do: taken out
-    of what is written, since the place is one for secrets, and not worth an alarm."""
-
-
-class _Decoded(Protocol):
-    value: str
-
-    def span(self, start: int, end: int) -> tuple[int, int]: ...
 
 
 _WORD = r"(?:[^\s=&{}\[\]<>\"]++|" + f"{re.escape(MASK)}|{re.escape(PERSON)})*+"
@@ -120,21 +98,13 @@ def hits_in_value(value: str, steps: Steps, *, of_error: bool = False, prefix: s
     yield from _in_value(value, steps, prefix, _NESTED, of_error=of_error)
 
 
-def alarming(hits: Iterable[Hit]) -> Iterator[Hit]:
-    """Leave out what only stands in for a secret or a person."""
-    return (hit for hit in hits if not hit.stands_in)
-
-
-def moved(part: _Decoded, hits: Iterator[Hit]) -> Iterator[Hit]:
-    """Return the hits in a decoded part where they stand in the whole."""
-    for hit in hits:
-        start, end = part.span(hit.start, hit.end)
-        yield hit._replace(start=start, end=end)
-
-
 def _in_json(text: str, value: Any, prefix: str, depth: int) -> Iterator[Hit]:
+    yield from _in_strings(json_strings(text), value, prefix, depth)
+
+
+def _in_strings(strings: Iterable[JsonString], value: Any, prefix: str, depth: int) -> Iterator[Hit]:
     of_error = isinstance(value, dict) and "error" in value
-    for string in json_strings(text):
+    for string in strings:
         if string.is_key:
             if len(string.raw) >= _SHORTEST:
                 yield from moved(string, hits_in_text(string.value, f"{prefix}{_path(string.steps)}, a key"))
@@ -168,6 +138,31 @@ def _nested(value: str, place: str, depth: int) -> Iterator[Hit]:
 
 
 def _in_stream(text: str) -> Iterator[Hit]:
+    streams = Streams(text)
+    in_events = list(_in_events(text, streams))
+    known = {hit[:2] for hit in in_events}
+    added = [hit for stream in streams for hit in _in_pieces(stream, known)]
+    of_added, end = set(map(id, added)), 0
+    for hit in sorted([*added, *in_events], key=lambda hit: (hit.start, -hit.end)) if added else in_events:
+        if id(hit) in of_added:
+            end = hit.end
+            yield hit
+        elif hit.end > end:  # Else it is a part of what the events add up to.
+            yield hit
+
+
+def _in_pieces(stream: Stream, known: Container[tuple[int, int]]) -> Iterator[Hit]:
+    """Find what no event has the whole of, or what is secret by what other events have brought."""
+    for hit in _nested(stream.text, _path(stream.steps), _NESTED):
+        parts = list(stream.parts(hit.start, hit.end))
+        if len(parts) == 1 and parts[0][:2] in known:
+            continue
+        place = f"events {parts[0].event} to {parts[-1].event} {hit.place}"
+        for index, (start, end, _) in enumerate(parts):
+            yield hit._replace(start=start, end=end, place=place, continues=index > 0)
+
+
+def _in_events(text: str, streams: Streams) -> Iterator[Hit]:
     number = -1
     for line in _LINE.finditer(text):
         place = ""
@@ -176,7 +171,10 @@ def _in_stream(text: str) -> Iterator[Hit]:
             place = f"event {number}"
         content = Unescaped("", line.start(2))  # Nothing is to be decoded: it moves only.
         if (value := parsed(line[2])) is not None:
-            yield from moved(content, _in_json(line[2], value, f"{place} ".lstrip(), _NESTED))
+            strings = list(json_strings(line[2]))
+            if line[1] is not None:  # Else it is a document of its own, in a file of such lines.
+                streams.add(value, strings, line.start(2), number)
+            yield from moved(content, _in_strings(strings, value, f"{place} ".lstrip(), _NESTED))
         else:
             yield from moved(content, _nested(line[2], place, 0))
 
@@ -212,6 +210,7 @@ def _named(name: str, value: str, place: str) -> Iterator[Hit]:
 _SIMPLE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
+@lru_cache(maxsize=4096)  # A stream has a million events, and each has the same paths.
 def _path(steps: Steps) -> str:
     parts = ["$"]
     for step in steps:

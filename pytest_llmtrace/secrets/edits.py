@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from pytest_llmtrace.secrets.body_text import Hit, hits_in_body
@@ -21,30 +22,39 @@ class Edit(NamedTuple):
     text: str
 
 
-def edits(text: str) -> tuple[Edit, ...]:
+def edits(text: str, keep: tuple[re.Pattern[str], ...] = ()) -> tuple[Edit, ...]:
     """Return what must not be written of a body: keys, secret fields, and what tells of a person or an account.
 
     They are in order and do not overlap, and a text that they were applied to has none. Only parts of strings are
     replaced, so that JSON, events, forms and the layout of each stay as they are.
+
+    Args:
+        text: The body.
+        keep: Values that stay, each matched as a whole, without the escapes that it has in the text.
     """
-    found = edits_of(hits_in_body(text))
+    found = edits_of(_without(hits_in_body(text), keep))
     # What was hidden by the end of something else is seen when that is gone.
     for _ in range(_ROUNDS if found else 0):
-        more = edits_of(hits_in_body(applied(text, found)))
+        more = edits_of(_without(hits_in_body(applied(text, found)), keep))
         if not more:
             break
         found = _together(found, more)
     return found
 
 
+def _without(hits: Iterator[Hit], keep: tuple[re.Pattern[str], ...]) -> Iterable[Hit]:
+    return (hit for hit in hits if not any(kept.fullmatch(hit.value) for kept in keep)) if keep else hits
+
+
 def edits_of(hits: Iterable[Hit]) -> tuple[Edit, ...]:
     """Return what replaces some hits, in order; those that overlap are replaced together."""
     kept: list[Edit] = []
     for hit in sorted(hits, key=lambda hit: (hit.start, -hit.end)):
-        new = {"personal": PERSON, "user": ""}.get(hit.by, MASK)
+        new = "" if hit.continues else {"personal": PERSON, "user": ""}.get(hit.by, MASK)
         if kept and hit.start < kept[-1].end:
             last = kept[-1]
-            kept[-1] = Edit(last.start, max(last.end, hit.end), MASK if MASK in {last.text, new} else last.text)
+            text = MASK if MASK in {last.text, new} else last.text or new
+            kept[-1] = Edit(last.start, max(last.end, hit.end), text)
         else:
             kept.append(Edit(hit.start, hit.end, new))
     return tuple(kept)

@@ -12,7 +12,6 @@ from pytest_llmtrace.secrets.personal import REQUEST_ID, shown_personal
 from pytest_llmtrace.secrets.shapes import shapes_in, shown
 from pytest_llmtrace.secrets.urls import hits_in_url
 from pytest_llmtrace.upkeep._headers import is_left, is_volatile, kind_of
-from pytest_llmtrace.upkeep._talk import streamed_text
 from pytest_llmtrace.upkeep._texts import body_text
 
 __all__ = ["Trouble", "troubles_in"]
@@ -33,9 +32,6 @@ class Trouble(NamedTuple):
         return (self.kind, self.place) if volatile else (self.kind, self.place, self.found, self.next)
 
 
-_BY_HAND = "take it out by hand, here and in the requests that repeat it: scrub leaves it; then withdraw the key"
-
-
 def troubles_in(recording: Recording) -> Iterator[Trouble]:
     """Yield what is wrong with an interaction, request before response."""
     request, response = recording.request, recording.response
@@ -45,7 +41,6 @@ def troubles_in(recording: Recording) -> Iterator[Trouble]:
     if response is not None:
         yield from _headers("response", response.headers)
         yield from _body("response", response)
-        yield from _split_over_events(response)
     elif recording.failure is None:
         yield Trouble("no-reply", "response", f"{request.method} was recorded without a reply", "")
 
@@ -83,7 +78,7 @@ def _body(side: str, message: Request | Response) -> Iterator[Trouble]:
     if text is None:
         yield Trouble("opaque", f"{side}.body", f"the body is compressed with {coding}", "")
         return
-    for hit in alarming(hits_in_body(text)):
+    for hit in alarming(hit for hit in hits_in_body(text) if not hit.continues):
         yield _of_hit(f"{side}.body {hit.place}".rstrip(), hit)
 
 
@@ -93,16 +88,3 @@ def _of_hit(place: str, hit: Hit) -> Trouble:
     if hit.by == "personal":
         return Trouble("personal", place, f"{shown_personal(hit.value)}, {hit.what}", hit.value)
     return Trouble("secret", place, f"{shown(hit.value)}, {hit.what}", hit.value)
-
-
-def _split_over_events(response: Response) -> Iterator[Trouble]:
-    """Find a key that a stream brings in pieces, so that no event has the whole of it."""
-    text, _ = body_text(response)
-    if text is None:
-        return
-    for name, whole in streamed_text(text):
-        for shape in shapes_in(whole):
-            value = whole[shape.start : shape.end]
-            if value not in text:
-                found = f"{shown(value)}, {shape.looks_like}"
-                yield Trouble("secret", f"response.body (the {name} that its events add up to)", found, value, _BY_HAND)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from pytest_llmtrace.upkeep._said import Part, parts_of
 from pytest_llmtrace.wire import _sse
 
-__all__ = ["Part", "Reply", "reply_of", "reply_of_stream", "streamed_text"]
+__all__ = ["Part", "Reply", "reply_of", "reply_of_stream"]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -35,13 +35,6 @@ class _Piece(NamedTuple):
     key: tuple[Any, ...]
     label: str
     text: str
-
-
-def streamed_text(text: str) -> Iterator[tuple[str, str]]:
-    """Yield what the events of a stream add up to, with its name; nothing where a body is no stream."""
-    if "data:" in text:
-        for part in reply_of_stream(text).parts:
-            yield part.label, part.text
 
 
 def reply_of_stream(text: str) -> Reply:

@@ -355,6 +355,77 @@ def test_one(llmtrace):
     assert server.requests == 2
 
 
+@pytest.mark.parametrize("mode", ["once", "new", "all"])
+def test_blocks_of_one_name_go_on_with_one_file(
+    record: Callable[..., Any], tmp_path: Path, server: Server, mode: str
+) -> None:
+    """What they ask stands in one file, in order, and is played in that order; the terminal names it once."""
+    suite = """
+def test_one(llmtrace):
+    with llmtrace.record("mine"):
+        assert ask("a") == "reply 1"
+        with llmtrace.record("inner"):
+            assert ask("b") == "reply 2"
+    with llmtrace.record("mine"):
+        assert ask("a") == "reply 3"
+"""
+    recorded = record(suite, f"--llmtrace-record={mode}")
+    assert recorded.outcomes == {"test_one": "passed"}, recorded.out
+    assert "\n".join(line for line in recorded.summary() if "recorded" in line) == (
+        "  recorded     wrote cassettes/mine.yaml: 2 interactions; scrubbed: request header authorization (2), "
+        "response header set-cookie (2)\n"
+        "  recorded     wrote cassettes/inner.yaml: 1 interaction; scrubbed: request header authorization, "
+        "response header set-cookie"
+    )
+    assert {path.name for path in tmp_path.rglob("*.yaml")} == {"mine.yaml", "inner.yaml"}
+    replayed = record(suite)
+    assert replayed.outcomes == {"test_one": "passed"}, replayed.out
+    assert server.requests == 3
+
+
+def test_a_block_that_fails_as_expected_is_recorded(record: Callable[..., Any], tmp_path: Path) -> None:
+    """Errors are what such a test is about; whether the recording is good, the test says."""
+    suite = """
+def test_one(llmtrace):
+    with pytest.raises(ValueError), llmtrace.record("mine"):
+        raise ValueError(ask(path="/v1/refusing"))
+"""
+    assert record(suite, "--llmtrace-record=once").outcomes == {"test_one": "passed"}
+    assert {path.name for path in tmp_path.rglob("*.yaml")} == {"mine.yaml"}
+    assert record(suite).outcomes == {"test_one": "passed"}
+
+
+def test_what_is_added_to_is_not_reported_as_unplayed(record: Callable[..., Any], tmp_path: Path) -> None:
+    """With `new`, what a file had and nobody asked for stands beside what is new, until it is replayed."""
+    suite = """
+def test_one(llmtrace):
+    with llmtrace.record("mine"):
+        ask("{}")
+"""
+    record(suite.format("a"), "--llmtrace-record=once")
+    added = record(suite.format("b"), "--llmtrace-record=new")
+    assert added.outcomes == {"test_one": "passed"}, added.out
+    assert (tmp_path / "cassettes" / "mine.yaml").read_text(encoding="utf-8").count("- request:") == 2
+    assert record(suite.format("b")).properties("test_one") == {"llmtrace_findings": "replay/unplayed"}
+    beside = suite.format("c") + "    with llmtrace.replay('mine'):\n        pass\n"
+    others = record(beside.replace('record("mine")', 'record("other")'), "--llmtrace-record=new")
+    assert others.properties("test_one") == {"llmtrace_findings": "replay/unplayed"}
+
+
+def test_a_configuration_that_recording_cannot_follow(record: Callable[..., Any], server: Server) -> None:
+    """`drop_unused_requests` with `new` is refused where something would be recorded; elsewhere it asks nothing."""
+    suite = "@pytest.fixture\ndef vcr_config():\n    return dict(drop_unused_requests=True)\n" + TWO
+    assert record(suite.format("a"), "--llmtrace-record=once").outcomes == {"test_one": "passed"}
+    refused = record(suite.format("b"), "--llmtrace-record=new")
+    assert refused.text("test_one") == (
+        "Failed: llmtrace: vcr_config['drop_unused_requests']: the mode `new` adds interactions and drops none; "
+        "--llmtrace-record=all writes a file with nothing but what the test asks for"
+    )
+    assert server.requests == 1
+    assert record(suite.format("b"), "--llmtrace-record=all").outcomes == {"test_one": "passed"}
+    assert record(suite.format("b")).outcomes == {"test_one": "passed"}
+
+
 def test_outside_pytest(record: Callable[..., Any], server: Server, tmp_path: Path) -> None:
     """`LLMTrace(record=...)` writes when its block ends well, and says so."""
     suite = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import string
@@ -54,7 +55,12 @@ def pretty_line(value: object) -> str:
 def noise(seed: str, length: int, alphabet: str = BASE62) -> str:
     """Return letters that look random, always the same ones for a seed."""
     digest = hashlib.shake_256(seed.encode()).digest(length)
-    return "".join(alphabet[byte % len(alphabet)] for byte in digest)
+    return digest.translate(_letters(alphabet)).decode()
+
+
+@functools.cache
+def _letters(alphabet: str) -> bytes:
+    return bytes(ord(alphabet[byte % len(alphabet)]) for byte in range(256))
 
 
 def uuid(seed: str) -> str:

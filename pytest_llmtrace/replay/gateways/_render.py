@@ -35,14 +35,15 @@ def render(profile: Profile, script: Script, api: str, request: Request, serial:
 
 
 def _meet(profile: Profile, script: Script, api: str, request: Request, serial: int) -> Reply:
-    deployment, requested = model_of(request)
+    body = body_of(request)
+    deployment, requested = model_of(request, body)
     shown = script.model if profile.model_in_body else None
     return Reply(
         gateway=profile.name,
         api=api,
         script=script,
         serial=serial,
-        body=body_of(request),
+        body=body,
         deployment=deployment,
         requested=requested,
         model=shown or profile.served(requested),

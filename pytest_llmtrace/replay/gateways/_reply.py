@@ -104,9 +104,9 @@ def body_of(request: Request) -> Mapping[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def model_of(request: Request) -> tuple[str | None, str]:
+def model_of(request: Request, body: Mapping[str, Any]) -> tuple[str | None, str]:
     """Return the deployment in the path (None outside Azure), and the model that was asked for."""
     deployment = re.search(r"/deployments/([^/]+)/", urlsplit(request.url).path)
     name = deployment[1] if deployment else None
-    model = body_of(request).get("model")
+    model = body.get("model")
     return name, model if isinstance(model, str) else name or "unknown-model"

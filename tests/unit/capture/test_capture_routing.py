@@ -153,6 +153,16 @@ def test_parent_of_nobody_does_not_decide(tracer: trace.Tracer, owners: Pair, bo
     assert [names(book) for book in books] == [["first"], ["second"]]
 
 
+def test_parent_of_one_who_stands_in_does_not_decide(tracer: trace.Tracer, owners: Pair, books: Books) -> None:
+    """A span that a plugin or a wider fixture has opened before the test is the parent of the test's own spans."""
+    with ownership.active(Owner("wider fixtures", stands_in=True)):
+        parent = tracer.start_span("of the fixture")
+    with trace.use_span(parent), ownership.belonging_to(owners[0]), tracer.start_as_current_span("of the test"):
+        pass
+    parent.end()
+    assert [names(book) for book in books] == [["of the test"], []]
+
+
 def test_abandoned_generator_ends_its_span_in_its_own_book(tracer: trace.Tracer, owners: Pair, books: Books) -> None:
     """Garbage that is found during the next test ends its span in the book of its own."""
 

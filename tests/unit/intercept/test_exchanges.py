@@ -67,6 +67,14 @@ def test_each_hop_of_a_redirect_is_an_exchange(driver: Any, trace: Any, script: 
     )
 
 
+def test_each_header_line_is_read_in_its_own_encoding(driver: Any, ledger: Any) -> None:
+    """UTF-8 where a line is that, else Latin-1, whatever the other lines are."""
+    headers = [(b"x-utf-8", "\u00e9".encode()), (b"x-latin-1", "\u00e9".encode("latin-1")), (b"x-plain", b"e")]
+    driver.post("http://llm.test/answered", headers=headers)
+    [exchange] = ledger.exchanges()
+    assert exchange.request.headers[-3:] == (("x-utf-8", "\u00e9"), ("x-latin-1", "\u00e9"), ("x-plain", "e"))
+
+
 def test_an_encoded_body_is_handed_over_as_it_travels(driver: Any, trace: Any, script: Any) -> None:
     """The client decodes; the exchange holds the bytes as recorded."""
     import gzip

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import ast
+import functools
 import http.client
 import importlib
 import inspect
 import socket
 import textwrap
+import unittest.mock
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from pytest_llmtrace import intercept
-from pytest_llmtrace.intercept import _guard, _httpcore_internals, _httpx_internals
+from pytest_llmtrace.intercept import _guard, _httpcore_internals, _httpx_internals, _pool_tap
 
 SINGLE = _httpx_internals.SINGLE_REQUEST
 
@@ -62,6 +65,51 @@ def test_patches_keep_names_and_parameters(library: str) -> None:
         assert function.__name__ == name
         assert inspect.getfullargspec(function).args == ["self", "request"]
         assert inspect.iscoroutinefunction(function) == inspect.iscoroutinefunction(_original(function))
+
+
+@pytest.fixture
+def transport(driver: Any, trace: Any) -> Any:
+    trace()
+    return driver.http_transport()
+
+
+@pytest.fixture
+def asks_first(driver: Any) -> Callable[[Any], bool]:
+    name = "handle_async_request" if driver.is_async else "handle_request"
+    return lambda transport: _pool_tap.asks_first(_httpx_internals.next_after(transport, driver.library, name))
+
+
+@pytest.mark.parametrize("options", [{}, {"proxy": "http://proxy.test"}], ids=["direct", "proxy"])
+def test_a_transport_of_the_library_leads_to_our_method(
+    driver: Any, ledger: Any, asks_first: Callable[[Any], bool], options: dict[str, str]
+) -> None:
+    """That is what a client has by default, so that its requests can be answered without the way to the pool."""
+    assert asks_first(driver.http_transport(**options))
+    assert not asks_first(driver.library.MockTransport(lambda request: None))
+
+
+@pytest.mark.parametrize("whose", ["transport", "pool"])
+@pytest.mark.parametrize("how", ["subclass", "wraps", "wrapt", "on the instance", "autospec"])
+def test_whoever_stands_between_has_the_first_turn(
+    driver: Any, transport: Any, asks_first: Callable[[Any], bool], monkeypatch: Any, whose: str, how: str
+) -> None:
+    """A method that somebody else has put in the place of the transport's, or of ours at the pool, is found out."""
+    name = "handle_async_request" if driver.is_async else "handle_request"
+    held = transport if whose == "transport" else transport._pool
+    if how == "subclass":
+        held.__class__ = type("Own", (type(held),), {name: lambda self, request: None})
+    elif how == "wraps":
+        original = getattr(type(held), name)
+        monkeypatch.setattr(type(held), name, functools.wraps(original)(lambda *args: original(*args)))  # noqa: PLW0108
+    elif how == "wrapt":
+        import wrapt
+
+        monkeypatch.setattr(type(held), name, wrapt.FunctionWrapper(getattr(type(held), name), lambda *args: None))
+    elif how == "on the instance":
+        setattr(held, name, lambda request: None)
+    else:
+        monkeypatch.setattr(type(held), name, unittest.mock.create_autospec(getattr(type(held), name)))
+    assert not asks_first(transport)
 
 
 def test_the_transports_are_left_alone(library: str) -> None:

@@ -112,6 +112,28 @@ def test_notes_on_a_file_stay(made: Callable[..., Exchange], recorder: Callable[
     assert (origin["shows"], origin["origin"]) == ("a price", "recorded")
 
 
+@pytest.mark.parametrize("mode", ["once", "all", "new"])
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_recorder_that_saves_again(
+    made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path, mode: str, exists: bool
+) -> None:
+    """It goes on with what it has written itself; what another process has written since then stays."""
+    path = tmp_path / "chat.yaml"
+    if exists:
+        recorder().save(chat(made, "old"))
+    texts = ["one", "two", "three"]
+    ours = recorder(mode)
+    for count in (1, 3, 3):
+        ours.save(chat(made, *texts[:count]))
+    found = [json.loads(one.response.body)["text"] for one in load(path).recordings if one.response]
+    assert found == (["old", *texts] if exists and mode == "new" else texts)
+    recorder("new").save(chat(made, "another's"))
+    before = path.read_bytes()
+    with pytest.raises(CassetteError, match="another process has written this file"):
+        ours.save(chat(made, *texts, "four"))
+    assert path.read_bytes() == before
+
+
 INDENTED = """\
 # made by hand
 interactions:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Exchange, Request
 from pytest_llmtrace.record import Recorder
 from pytest_llmtrace.replay import Player, load, read_config
@@ -37,6 +38,17 @@ TEXTS = {
     "home after an escape": ("\n/Users/janecanary/project", "janecanary"),
     "aws": ("arn:aws:bedrock:us-east-1:498765432101:model", "498765432101"),
 }
+
+
+def in_pieces(text: str) -> list[bytes]:
+    """Return the events of a stream that brings a text three characters at a time, a chunk each."""
+    deltas = [{"choices": [{"index": 0, "delta": {"content": text[at : at + 3]}}]} for at in range(0, len(text), 3)]
+    return [f"data: {json.dumps(delta)}\n\n".encode() for delta in deltas]
+
+
+def joined(chunks: tuple[bytes, ...]) -> str:
+    """Return the text that such events bring; each is a chunk still."""
+    return "".join(json.loads(chunk[6:])["choices"][0]["delta"]["content"] for chunk in chunks)
 
 
 def both_cases(names: list[str]) -> pytest.MarkDecorator:
@@ -99,8 +111,10 @@ def test_body_fields(made: Callable[..., Exchange], written: Callable[..., str],
 
 
 @pytest.mark.parametrize("text", TEXTS)
-@pytest.mark.parametrize("where", ["request", "response", "stream", "compressed"])
-def test_texts(made: Callable[..., Exchange], written: Callable[..., str], text: str, where: str) -> None:
+@pytest.mark.parametrize("where", ["request", "response", "stream", "pieces", "compressed"])
+def test_texts(
+    made: Callable[..., Exchange], written: Callable[..., str], tmp_path: Path, text: str, where: str
+) -> None:
     """Wherever a text stands; JSON stays JSON, events stay events, and chunks end where they did."""
     said, canary = TEXTS[text]
     body = json.dumps({"error": {"message": f"{said}, he said"}}).encode()
@@ -111,10 +125,16 @@ def test_texts(made: Callable[..., Exchange], written: Callable[..., str], text:
             "request": lambda: made(body, b"{}"),
             "response": lambda: made(b"{}", body),
             "stream": lambda: made(b"{}", event, b"data: [DONE]\n\n", answer=sse),
+            "pieces": lambda: made(b"{}", *in_pieces(f"{said}, he said"), answer=sse),
             "compressed": lambda: made(b"{}", gzip.compress(body), answer=(("content-encoding", "gzip"),)),
         }[where]()
     )
     assert canary not in found
+    if where == "pieces":
+        [recording] = load(tmp_path / "chat.yaml").recordings
+        assert recording.response is not None
+        found = joined(recording.response.chunks)
+        assert canary not in found
     assert "he said" in found
     if where == "stream":
         assert "offsets: [1.0, 2.0]\n" in found
@@ -147,6 +167,17 @@ def test_what_looks_personal_may_be_kept(made: Callable[..., Exchange], written:
     assert text.count('"cc": "[removed]"') == 2
 
 
+def test_what_may_be_kept_is_kept_in_pieces(
+    made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path
+) -> None:
+    """A stream is judged by what its events add up to."""
+    chunks = in_pieces("to bob@example.com, cc bob@corp-mail.io.")
+    recorder(scrub_keep=[r".*@example\.com"]).save([made(b"{}", *chunks)])
+    [recording] = load(tmp_path / "chat.yaml").recordings
+    assert recording.response is not None
+    assert joined(recording.response.chunks) == "to bob@example.com, cc [removed]."
+
+
 def test_filters_and_functions_of_vcr_config(made: Callable[..., Exchange], written: Callable[..., str]) -> None:
     """`filter_*` with and without a replacement, `before_record_*` and placeholders do what they do in vcrpy."""
 
@@ -158,6 +189,10 @@ def test_filters_and_functions_of_vcr_config(made: Callable[..., Exchange], writ
         shown["body"]["string"] = shown["body"]["string"].replace(b"internal", b"public")
         return shown
 
+    def both(request: Any, response: Any, cassette: Any) -> Any:
+        response["headers"]["x-saved"] = [request.headers["x-hooked"]]
+        return request, response
+
     text = written(
         made(b'{"user":"canary","q":"tenant-canary"}', b'{"text":"internal tenant-canary"}',
              url="https://a.test/v1?trace=canary&b=1",
@@ -168,10 +203,11 @@ def test_filters_and_functions_of_vcr_config(made: Callable[..., Exchange], writ
         filter_sensitive_data={"<TENANT>": "tenant-canary"},
         before_record_request=request,
         before_record_response=response,
+        before_save_interaction=[lambda asked, said: (asked, said), both],
     )  # fmt: skip
     assert "canary" not in text
     assert "internal" not in text
-    for part in ("replaced", "somebody", "<TENANT>", "x-hooked", "public", "https://a.test/v1?b=1"):
+    for part in ("replaced", "somebody", "<TENANT>", "x-hooked", 'x-saved: ["yes"]', "public", "https://a.test/v1?b=1"):
         assert part in text
 
 
@@ -192,9 +228,24 @@ def test_what_a_function_drops_is_not_recorded(
     for config in (
         {"before_record_request": lambda _: None},
         {"before_record_response": lambda _: None},
+        {"before_save_interaction": lambda *_: None},
         {"ignore_hosts": ["api.openai.com"]},
     ):
         assert recorder(**config).save([made()]) is None
+
+
+def test_a_function_that_returns_no_interaction(
+    made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path
+) -> None:
+    """It is named, and nothing is written."""
+
+    def forgets(request: Any, response: Any) -> Any:
+        response["body"] = request.body
+        return response
+
+    with pytest.raises(UsageError, match=r"^before_save_interaction: .*forgets returned dict, not \(request, resp"):
+        recorder(before_save_interaction=forgets).save([made(b"{}", b"{}")])
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_the_request_is_found_however_the_secret_was_spelt(

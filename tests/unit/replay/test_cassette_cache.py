@@ -30,6 +30,12 @@ llmtrace: {origin: written}
 """
 
 
+@pytest.fixture(autouse=True)
+def small_files_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep a cache file of the small cassettes here as well."""
+    monkeypatch.setattr(cache, "SMALLEST", 0)
+
+
 @pytest.fixture
 def parsed(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return the paths that were parsed, in order."""
@@ -67,13 +73,58 @@ def test_once_in_all_runs(write: Callable[..., Path], tmp_path: Path, parsed: li
     assert int(checksum) == zlib.crc32(file.read_bytes().removesuffix(checksum + b"\n"))
 
 
+def test_a_small_file_is_not_kept_between_runs(
+    write: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its cache file would cost more in the first run than it saves later."""
+    path = write(TAPE)
+    monkeypatch.setattr(cache, "SMALLEST", len(path.read_bytes()) + 1)
+    CassetteCache(tmp_path / "cache").load(path)
+    assert not (tmp_path / "cache").exists()
+    monkeypatch.setattr(cache, "SMALLEST", len(path.read_bytes()))
+    CassetteCache(tmp_path / "cache").load(path)
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+
+
+def test_a_large_file_that_changes_while_it_is_read_is_not_kept(
+    write: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large file is read twice, to be known and to be parsed; what was parsed may be another than is known."""
+    path = write(TAPE)
+
+    def parse(file: Any, path: Path, **kwargs: Any) -> Any:
+        write(TAPE.replace("v1", "v2"))
+        return cassette.parse(file, path, **kwargs)
+
+    monkeypatch.setattr(cassette, "LARGE", 0)
+    loaded = CassetteCache(tmp_path / "cache")
+    with monkeypatch.context() as patched:
+        patched.setattr(cache, "parse", parse)
+        assert "/v2" in loaded.load(path).recordings[0].request.url
+    write(TAPE)
+    assert "/v1" in loaded.load(path).recordings[0].request.url
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+
+
+@pytest.mark.parametrize("largest", [0, 10**6])
+def test_a_file_that_grows_while_it_is_opened_is_read_whole(
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, largest: Any
+) -> None:
+    """Its size is only asked for to know how it is read."""
+    monkeypatch.setattr(cassette, "LARGE", largest)
+    path = write(TAPE)
+    small = os.stat_result([0] * 10)
+    monkeypatch.setattr(os, "fstat", lambda _: small)
+    assert len(cassette.load(path).recordings) == 3
+
+
 def test_an_unchanged_file_is_not_read_again(write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that has been the same for a while is known by its size and times alone."""
     path = write(TAPE)
     monkeypatch.setattr(cache, "SETTLED_NS", 0)
     loaded = CassetteCache()
     first = loaded.load(path)
-    monkeypatch.setattr(cache, "read_file", None)
+    monkeypatch.setattr(cache, "open_file", None)
     assert loaded.load(path) is first
 
 

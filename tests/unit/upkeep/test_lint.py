@@ -243,7 +243,7 @@ def test_a_key_in_pieces_is_found(write: Write, tool: Tool) -> None:
     write("tape.json", cassette(response={"body": {"string": body}}))
     [finding] = findings(tool, "tape.json", status=1)
     assert (finding["place"], finding["found"]) == (
-        "response.body (the assistant that its events add up to)",
+        "response.body events 0 to 6 $.choices[0].delta.content",
         "sk-…(32 characters), an OpenAI key",
     )
 

@@ -417,6 +417,22 @@ def test_a_scrubbed_request_finds_its_recording(write: Write, tool: Tool, form: 
     assert player.unplayed() == ()
 
 
+@pytest.mark.parametrize("name", ["tape.yaml", "tape.json"])
+def test_a_key_in_pieces_goes(write: Write, tool: Tool, name: str) -> None:
+    """What comes in its place comes with the first piece; the other events stay, and chunks are theirs still."""
+    deltas = ["is ", KEY[:9], KEY[9:20], KEY[20:] + "?"]
+    events = [f"data: {json.dumps({'choices': [{'index': 0, 'delta': {'content': text}}]})}\n\n" for text in deltas]
+    sizes = {"chunks": [len(event) for event in events], "offsets": [0.1, 0.2, 0.3, 0.4]}
+    tape = document(interaction(response={"body": {"string": "".join(events)}, "llmtrace": sizes}))
+    path = write(name, yaml.dump(tape) if name == "tape.yaml" else json.dumps(tape))
+    tool("scrub", "-y", name)
+    [recording] = replay.load(path).recordings
+    assert recording.response is not None
+    found = [json.loads(chunk[6:])["choices"][0]["delta"]["content"] for chunk in recording.response.chunks]
+    assert found == ["is ", "[secret]", "", "?"]
+    assert tool("lint", name).splitlines()[0].startswith("1 file")
+
+
 def test_broken_files_do_not_stop_the_others(write: Write, tool: Tool) -> None:
     """A file that cannot be read is one line, the others are scrubbed, and the exit status is 1."""
     write("tapes/a.yaml", "interactions: [")

@@ -1,0 +1,107 @@
+"""Which recordings say the same: what is new on every run says nothing, unless the run itself goes on with it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from pytest_llmtrace.model import Recording
+from pytest_llmtrace.wire import _sse
+
+__all__ = ["pairs"]
+
+_IDS = frozenset({"call_id", "id", "item_id", "request_id", "response_id", "tool_call_id", "tool_use_id"})
+_RANDOM = re.compile(r"(?=.*\d)[\w.:/+=-]{8,}")
+_NEW_EACH_TIME = frozenset(
+    {"completion_time", "created", "obfuscation", "prompt_time", "queue_time", "system_fingerprint", "time_info",
+     "total_time"}
+)  # fmt: skip
+_AGO = 10**9
+"""What is called `..._at` and more than this is a time, in seconds since the epoch."""
+_OF_THE_MODEL = frozenset({"input"})
+"""A tool's arguments: whatever they hold, the model has said it."""
+_WORD = re.compile(rb"[A-Za-z0-9_-]{8,}")
+
+
+def pairs(old: Sequence[Recording], new: Sequence[Recording]) -> list[int | None]:
+    """Return, for each new recording, the position of an old one that says the same; each is used once, in order.
+
+    That is: the same request but for its headers, and the same status, reply and failure. Two replies are the same if
+    they differ only in ids, times and padding. An id counts if a request of its own run has it too, such as that of a
+    tool call: an old reply with the old id would not lead to the new request.
+    """
+    if [*map(_exact, old)] == [*map(_exact, new)]:
+        return [*range(len(old))]
+    waiting: dict[Any, list[int]] = {}
+    for position, key in reversed(list(enumerate(_keys(old)))):
+        waiting.setdefault(key, []).append(position)
+    return [places.pop() if (places := waiting.get(key)) else None for key in _keys(new)]
+
+
+def _exact(recording: Recording) -> Any:
+    response = recording.response
+    said = None if response is None else (response.status, response.body)
+    return replace(recording.request, headers=()), said, recording.failure
+
+
+def _keys(recordings: Sequence[Recording]) -> list[Any]:
+    sent = _words_of(recordings)
+    found = []
+    for recording in recordings:
+        response = recording.response
+        said = None if response is None else (response.status, _reply(response.body, sent))
+        found.append((replace(recording.request, headers=()), said, recording.failure))
+    return found
+
+
+def _words_of(recordings: Iterable[Recording]) -> frozenset[bytes]:
+    """Return what could be an id in the requests."""
+    asked = (text for one in recordings for text in (one.request.body, one.request.url.encode("utf-8", "replace")))
+    return frozenset(found[0] for text in asked for found in _WORD.finditer(text))
+
+
+def _reply(body: bytes, sent: frozenset[bytes]) -> bytes:
+    """Return a digest of what a reply says."""
+    digest = hashlib.blake2b(digest_size=16)
+    if (whole := _settled(body, sent)) is not None:
+        digest.update(whole)
+    elif events := [*_sse.events(body)]:
+        for event in events:
+            digest.update(event.name + b"\0" + (_settled(event.data, sent) or event.data) + b"\0")
+    else:
+        digest.update(body)
+    return digest.digest()
+
+
+def _settled(text: bytes, sent: frozenset[bytes]) -> bytes | None:
+    """Return a JSON document without what is new on every run; None where a text is no such document."""
+    if text.lstrip()[:1] not in {b"{", b"["}:
+        return None
+    try:
+        value = json.loads(text)
+        return json.dumps(_value(value, sent), sort_keys=True).encode()
+    except (ValueError, RecursionError):
+        return None
+
+
+def _value(value: Any, sent: frozenset[bytes]) -> Any:
+    if isinstance(value, list):
+        return [_value(item, sent) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: item if name in _OF_THE_MODEL else None if _is_new(name, item, sent) else _value(item, sent)
+        for name, item in value.items()
+    }
+
+
+def _is_new(name: str, value: Any, sent: frozenset[bytes]) -> bool:
+    if name in _IDS and isinstance(value, str) and _RANDOM.fullmatch(value):
+        return sent.isdisjoint(_WORD.findall(value.encode()))
+    if name.endswith("_at"):
+        return isinstance(value, int | float) and value > _AGO
+    return name in _NEW_EACH_TIME
