@@ -26,6 +26,7 @@ VOCABULARY: Mapping[str, str] = {
     "presence_penalty": "As requested.",
     "seed": "As requested.",
     "stop": "A list of the stop sequences that the request names.",
+    "dimensions": "How many numbers each embedding is to have, as requested.",
     "choice_count": "How many choices the request asks for, where it says so.",
     # What was answered.
     "response_id": "The id that the response gives itself.",
@@ -160,6 +161,7 @@ class Reading:
     presence_penalty = _Value[float]()
     seed = _Value[int]()
     stop = _Value[Sequence[str]]()
+    dimensions = _Value[int]()
     choice_count = _Value[int]()
     response_id = _Value[str]()
     response_model = _Value[str]()

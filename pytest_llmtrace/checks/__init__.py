@@ -1,8 +1,8 @@
 """Checks: data that judges a trace. Each looks at the evidence and says what it found, and at how much it looked."""
 
 from pytest_llmtrace.checks._check import Check, Evidence, Leftover
-from pytest_llmtrace.checks._compare import Comparison
-from pytest_llmtrace.checks._registry import CHECKS, Verdict, known_ids, refuse_unknown, verify
+from pytest_llmtrace.checks._compare import Comparison, is_empty
+from pytest_llmtrace.checks._registry import CHECKS, Verdict, known_ids, refuse_unknown, verify, waiver_of
 from pytest_llmtrace.checks.agents import refuse_limits
 from pytest_llmtrace.checks.wire import COMPARISONS
 
@@ -14,8 +14,10 @@ __all__ = [
     "Evidence",
     "Leftover",
     "Verdict",
+    "is_empty",
     "known_ids",
     "refuse_limits",
     "refuse_unknown",
     "verify",
+    "waiver_of",
 ]

@@ -88,14 +88,23 @@ class Check:
     source: str = ""
     whole_runs_only: bool = False
 
-    def finding(self, subject: str, *details: tuple[str, str], why: str = "", next: str = "") -> Finding:  # noqa: A002
-        """Make a finding of this check: what was seen, then why it matters and what to do."""
+    def finding(
+        self,
+        subject: str | SpanRecord,
+        *details: tuple[str, str],
+        why: str = "",
+        next: str = "",  # noqa: A002
+    ) -> Finding:
+        """Make a finding of this check: what it is about, what was seen, then why it matters and what to do."""
         advice = f'{next or self.next}, or waive: @pytest.mark.llmtrace(ignore={{"{self.id}": "reason"}})'
+        span = None if isinstance(subject, str) else subject
         return Finding(
             check=self.id,
             severity=self.severity,
-            subject=subject,
+            subject=subject if isinstance(subject, str) else title_of_span(subject),
             details=(*details, ("why", why or self.why), ("next", advice)),
+            scope=span.scope if span else "",
+            scope_version=(span.scope_version or "") if span else "",
         )
 
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from pytest_llmtrace.checks._account import Account, Extent
-from pytest_llmtrace.checks._check import Check, Evidence, title_of_span
+from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._words import error_in_words, place_of, said, shown
 from pytest_llmtrace.model import Fact, Finding, State
 
@@ -135,7 +135,7 @@ def _finding(check: Comparison, wrong: list[tuple[Fact, Difference]], true: Fact
     first = wrong[0][1]
     wire = first.wire or _wire(check, true, account)
     return check.finding(
-        title_of_span(account.span),
+        account.span,
         ("span", "\n".join(lines)),
         ("wire", f"{wire}\n{place_of(true, account.exchange)}"),
         why=_why(check, true, first),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from pytest_llmtrace.checks import agents, capture, errors, replay, structure, wire
@@ -10,7 +10,7 @@ from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Finding, Severity
 
-__all__ = ["CHECKS", "UNUSED_WAIVER", "Verdict", "known_ids", "refuse_unknown", "verify"]
+__all__ = ["CHECKS", "UNUSED_WAIVER", "Verdict", "known_ids", "refuse_unknown", "verify", "waiver_of"]
 
 UNUSED_WAIVER = Check(
     id="waiver/unused",
@@ -41,11 +41,17 @@ class Verdict:
         findings: Those that stand.
         waived: Those that a waiver hides.
         looked_at: How many things were looked at, summed over the checks.
+        whole: Whether the trace ran to its end and every request was answered, so that what was not found is not there.
+        known: Those that are known of an instrumentor.
+        expected: Those that the baseline names.
     """
 
     findings: tuple[Finding, ...]
     waived: tuple[Finding, ...]
     looked_at: int
+    whole: bool = True
+    known: tuple[Finding, ...] = ()
+    expected: tuple[Finding, ...] = ()
 
     @property
     def worth_saying(self) -> bool:
@@ -59,24 +65,38 @@ def known_ids() -> frozenset[str]:
 
 
 def refuse_unknown(ignore: Mapping[str, str]) -> None:
-    """Refuse waivers that name no check, or give no reason.
+    """Refuse waivers that name neither a check nor a family of checks, or give no reason.
 
     Raises:
         UsageError: There is one.
     """
+    ids = known_ids()
+    families = {_family(known) for known in ids - {UNUSED_WAIVER.id}}
     for waived_id, reason in ignore.items():
-        if waived_id not in known_ids():
-            raise UsageError.unknown("check id in ignore=", waived_id, known_ids())
+        if waived_id not in ids | families:
+            raise UsageError.unknown("check id in ignore=", waived_id, ids | families)
         if not isinstance(reason, str) or not reason.strip():
             raise UsageError(f"ignore={{{waived_id!r}: ...}} wants a reason in words")
 
 
-def verify(evidence: Evidence, ignore: Mapping[str, str], *, complete: bool = True) -> Verdict:
+def waiver_of(finding: Finding, ignore: Mapping[str, str]) -> str | None:
+    """Return the waiver that hides a finding: the one of its check, else the one of the family; None if none does."""
+    return next((name for name in (finding.check, _family(finding.check)) if name in ignore), None)
+
+
+def _family(check_id: str) -> str:
+    return f"{check_id.partition('/')[0]}/*"
+
+
+def verify(
+    evidence: Evidence, ignore: Mapping[str, str], *, shared: Container[str] = (), complete: bool = True
+) -> Verdict:
     """Let all checks judge a trace.
 
     Args:
         evidence: The trace.
-        ignore: Waivers, id to reason.
+        ignore: Waivers, id or family to reason.
+        shared: Those of them that may hide nothing here, since other tests have them too.
         complete: Whether the trace ran to its end. If not (the test failed), what was not played and which waivers
             hid nothing say nothing.
 
@@ -84,19 +104,17 @@ def verify(evidence: Evidence, ignore: Mapping[str, str], *, complete: bool = Tr
         UsageError: A waiver names no check.
     """
     refuse_unknown(ignore)
-    unmatched = _run((replay.UNMATCHED,), evidence)
-    if any(unmatched) or not complete:
-        # Whatever else is missing is missing because of that: one cause, one finding.
-        seen = _run(tuple(check for check in CHECKS if not check.whole_runs_only), evidence)
-    else:
-        seen = _run(CHECKS, evidence)
+    whole = complete and not any(_run((replay.UNMATCHED,), evidence))
+    # Whatever else is missing after a refused request is missing because of that: one cause, one finding.
+    seen = _run(CHECKS if whole else tuple(check for check in CHECKS if not check.whole_runs_only), evidence)
     found = [finding for finding in seen if finding is not None]
-    standing = [finding for finding in found if finding.check not in ignore]
-    hidden = {finding.check for finding in found} - {finding.check for finding in standing}
-    if complete and not any(unmatched):
-        standing += [_unused(waived_id, reason) for waived_id, reason in ignore.items() if waived_id not in hidden]
-    waived = tuple(finding for finding in found if finding.check in ignore)
-    return Verdict(findings=tuple(standing), waived=waived, looked_at=len(seen))
+    standing = [finding for finding in found if waiver_of(finding, ignore) is None]
+    waived = tuple(finding for finding in found if waiver_of(finding, ignore) is not None)
+    if whole:
+        used = {waiver_of(finding, ignore) for finding in waived}
+        unused = [name for name in ignore if name not in used and name not in shared]
+        standing += [_unused(name, ignore[name]) for name in unused]
+    return Verdict(findings=tuple(standing), waived=waived, looked_at=len(seen), whole=whole)
 
 
 def _run(checks: tuple[Check, ...], evidence: Evidence) -> list[Finding | None]:

@@ -9,7 +9,17 @@ from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._compare import Difference
 from pytest_llmtrace.model import Fact
 
-__all__ = ["choice_count", "finish_reasons", "flag", "kind_of", "listed", "made_up_reasons", "same", "stop"]
+__all__ = [
+    "choice_count",
+    "dimensions",
+    "finish_reasons",
+    "flag",
+    "kind_of",
+    "listed",
+    "made_up_reasons",
+    "same",
+    "stop",
+]
 
 
 def same(mine: Fact, true: Fact, _account: Account) -> Difference | None:
@@ -30,6 +40,11 @@ def stop(mine: Fact, true: Fact, _account: Account) -> Difference | None:
 def choice_count(mine: Fact, _true: Fact, _account: Account) -> Difference | None:
     """Judge a number of choices that the request does not name: it is one."""
     return None if mine.value == 1 else Difference()
+
+
+def dimensions(mine: Fact, true: Fact, account: Account) -> Difference | None:
+    """Compare dimensions: those that came back, or those that were asked for, as OTel GenAI words it."""
+    return None if mine.value in (true.value, account.asked.dimensions) else Difference()
 
 
 def listed(value: Any) -> list[Any]:
@@ -89,7 +104,9 @@ def finish_reasons(mine: Fact, true: Fact, account: Account) -> Difference | Non
         return None
     if not there:
         return made_up_reasons(mine, true, account)
-    if there == ["stop"] and account.answered.api == "responses" and set(said) <= _completed(account):
+    if account.answered.api == "responses" and listed(mine.value) == ["incomplete"] != listed(true.value):
+        return None  # The status of such a response, where the wire's reason is the detail to it.
+    if said and there == ["stop"] and account.answered.api == "responses" and set(said) <= _completed(account):
         return None
     if len(said) != len(there) and mine.name != "finish_reason":
         return Difference(why=f"{_named(len(said))} for {_named(len(there))}: choices and reasons no longer match")

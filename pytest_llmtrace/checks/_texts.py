@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -10,7 +11,7 @@ from pytest_llmtrace.checks._account import Account, Extent
 from pytest_llmtrace.checks._compare import Difference
 from pytest_llmtrace.model import Fact
 
-__all__ = ["is_cut_from", "is_limit", "is_masked", "longest_text", "texts", "unstated_texts"]
+__all__ = ["is_cut_from", "is_limit", "is_masked", "longest_text", "reasoning", "texts", "unstated_texts"]
 
 _MASK = re.compile(r"[\W_]*(redacted|masked|filtered|hidden|removed)[\W_]*|[*x•]{3,}", re.IGNORECASE)
 _CUT_MARK = re.compile(r"\W{0,3}(\.\.\.|…|[\[(<]*truncated[\])>]*)$", re.IGNORECASE)
@@ -54,6 +55,22 @@ def texts(mine: Fact, true: Fact, account: Account) -> Difference | None:
         if not _is_same(mine_text, true_text, longest, begun=begun):
             return _apart(mine, mine_text, true_text)
     return None
+
+
+def reasoning(mine: Fact, true: Fact, account: Account) -> Difference | None:
+    """Compare reasoning as texts; the parts of a summary may stand as the JSON that they came in."""
+    difference = texts(mine, true, account)
+    parts = ["".join(_parts(text)) for text in _stated(mine.value)]
+    return None if difference is None or parts == _stated(true.value) else difference
+
+
+def _parts(text: str) -> Iterable[str]:
+    try:
+        parts = json.loads(text)
+    except (ValueError, RecursionError):
+        return ()
+    found = parts if isinstance(parts, list) else ()
+    return _stated([part.get("text") for part in found if isinstance(part, dict)])
 
 
 def unstated_texts(mine: Fact, _true: Fact, account: Account) -> Difference | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pytest_llmtrace.checks._account import Account, Extent
-from pytest_llmtrace.checks._check import Check, Evidence, title_of_span
+from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._compare import Comparison
 from pytest_llmtrace.checks._texts import is_limit, longest_text
 from pytest_llmtrace.checks._words import place_of, said, shown
@@ -65,7 +65,7 @@ def _was_cut(fact: Fact, account: Account) -> bool:
 def _finding(check: Check, comparison: Comparison, fact: Fact, true: Fact, account: Account) -> Finding:
     raw = ", ".join(f"{key} = {shown(value)}" for key, value in fact.parts[:3])
     return check.finding(
-        title_of_span(account.span),
+        account.span,
         ("span", f"{raw or fact.name}\n{fact.note or 'it has the wrong form'}"),
         ("wire", f"{said(true, comparison.noun)}\n{place_of(true, account.exchange)}"),
     )

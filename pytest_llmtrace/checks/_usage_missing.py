@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pytest_llmtrace import wire
 from pytest_llmtrace.checks._account import Account, Extent
-from pytest_llmtrace.checks._check import Check, Evidence, title_of_span
+from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._words import place_of, said
 from pytest_llmtrace.model import Call, Fact, Finding, Severity, State
 
@@ -24,7 +24,7 @@ def _usage_missing(check: Check, evidence: Evidence) -> Iterator[Finding | None]
             continue
         exchange = call.exchanges[-1]
         yield check.finding(
-            title_of_span(silent[0].span),
+            silent[0].span,
             ("span", "neither input nor output tokens"),
             ("wire", "\n".join((*(said(fact, fact.name) for fact in stated), place_of(stated[0], exchange)))),
         )

@@ -101,7 +101,7 @@ ANSWER: tuple[Comparison, ...] = (
         source="OTel GenAI: `reasoning` part of `gen_ai.output.messages`",
         fact="reasoning_texts",
         noun="reasoning",
-        judge=_texts.texts,
+        judge=_texts.reasoning,
         early=Early.YES,
     ),
     comparison(
@@ -121,7 +121,8 @@ ANSWER: tuple[Comparison, ...] = (
         source="OTel GenAI, embeddings span: `gen_ai.embeddings.dimension.count`",
         fact="embedding_dimensions",
         noun="dimensions",
-        judge=_replies.same,
+        judge=_replies.dimensions,
         invented="no embedding came back",
+        unstated=_replies.dimensions,
     ),
 )

@@ -86,4 +86,15 @@ MODELS: tuple[Comparison, ...] = (
         invented="no response gave itself an id, so the span's leads nowhere",
         next="take it from the reply, and leave it out where there is none",
     ),
+    comparison(
+        id="wire/request-id",
+        title="The request id is the one that the server gave",
+        why="whoever reports this call to the provider names another one",
+        compares="With the response's header; where there is none, nothing is said.",
+        source="Anthropic's native spans: `anthropic.request.id`",
+        fact="request_id",
+        noun="request id",
+        judge=_replies.same,
+        early=Early.YES,
+    ),
 )

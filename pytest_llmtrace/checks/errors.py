@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from pytest_llmtrace.checks._account import Account, Extent, was_stopped
-from pytest_llmtrace.checks._check import Check, Evidence, title_of_span
+from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._replies import kind_of, listed
 from pytest_llmtrace.checks._words import error_in_words, place_of, shown
 from pytest_llmtrace.model import Exchange, Fact, Finding, Severity, SpanRecord, State, StreamEnd
@@ -86,7 +86,7 @@ def _status(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
             yield None
             continue
         yield check.finding(
-            title_of_span(account.span),
+            account.span,
             ("span", f"status {account.span.status}"),
             ("wire", f"{fault.words}\n{fault.where}"),
             why=fault.hidden_by,
@@ -118,7 +118,7 @@ def _reason(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
             yield None
             continue
         yield check.finding(
-            title_of_span(account.span),
+            account.span,
             ("span", "status ERROR without description, error.type or exception event"),
             ("wire", f"{fault.words}\n{fault.where}"),
         )
@@ -153,7 +153,7 @@ def _type(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
             yield None
             continue
         yield check.finding(
-            title_of_span(account.span), ("span", "no error.type"), ("wire", f"{fault.words}\n{fault.where}")
+            account.span, ("span", "no error.type"), ("wire", f"{fault.words}\n{fault.where}")
         )
 
 
@@ -178,7 +178,7 @@ def _code(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
             yield None
             continue
         yield check.finding(
-            title_of_span(account.span),
+            account.span,
             ("span", f"{fact.keys or 'error.type'} = {shown(fact.value)}"),
             ("wire", f"{fault.words}\n{fault.where}"),
         )
@@ -215,7 +215,7 @@ def _cut(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
             None
             if _says_it_was_cut(account)
             else check.finding(
-                title_of_span(account.span),
+                account.span,
                 ("span", f"status {account.span.status}"),
                 (
                     "wire",

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from pytest_llmtrace import wire
-from pytest_llmtrace.checks._check import Check, Evidence, title_of_span
+from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._said import llm_spans
 from pytest_llmtrace.model import Call, Finding, Reading, Severity, SpanRecord
 
@@ -29,7 +29,7 @@ def _span_name(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         before, first = names.setdefault((span.scope, _likeness(call), _DIGITS.sub("#", bare)), (bare, span))
         if found is None and before != bare:
             found = f"{span.name!r} here and {first.name!r} in a call of the same kind"
-        yield check.finding(title_of_span(span), ("span", f"its name has {found}")) if found else None
+        yield check.finding(span, ("span", f"its name has {found}")) if found else None
 
 
 def _part_of_one_call(bare: str, call: Call, reading: Reading) -> str | None:

@@ -22,7 +22,7 @@ def _parent_lost(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
             yield None
             continue
         yield check.finding(
-            title_of_span(root),
+            root,
             ("span", f"is a root; its thread, or work item of a pool, was started inside of {title_of_span(cause)}"),
         )
 
@@ -62,7 +62,7 @@ def _parent_wrong(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
             if fault is None:
                 yield None
             else:
-                yield check.finding(title_of_span(span), ("span", f"is a child of {title_of_span(parent)}, {fault}"))
+                yield check.finding(span, ("span", f"is a child of {title_of_span(parent)}, {fault}"))
 
 
 def _fault(span: SpanRecord, parent: SpanRecord, parents_call: Call | None, call: Call) -> str | None:

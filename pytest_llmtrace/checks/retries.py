@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from pytest_llmtrace.checks._check import Check, Evidence, title_of_span
+from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._said import said
 from pytest_llmtrace.model import Call, Finding, Severity, SpanKey, SpanRecord
 
@@ -24,7 +24,7 @@ def _retries_hidden(check: Check, evidence: Evidence) -> Iterator[Finding | None
             yield None
             continue
         yield check.finding(
-            title_of_span(call.spans[0]),
+            call.spans[0],
             ("span", f"does not tell that {_before(call)}"),
             ("wire", said(call)),
         )

@@ -64,7 +64,7 @@ def _span_without_exchange(check: Check, evidence: Evidence) -> Iterator[Finding
             continue
         model = stray.reading.request_model or stray.reading.response_model
         yield check.finding(
-            title_of_span(stray.span),
+            stray.span,
             ("span", f"is an LLM span{f' of model {model!r}' if model else ''}"),
             ("wire", _not_its_own(len(evidence.calls))),
         )
@@ -106,7 +106,7 @@ def _span_never_ended(check: Check, evidence: Evidence) -> Iterator[Finding | No
         if span.key in evidence.held:
             continue
         leak = ", and it is still the current span" if span.key in current else ""
-        yield check.finding(title_of_span(span), ("span", f"was started and not ended when the test was over{leak}"))
+        yield check.finding(span, ("span", f"was started and not ended when the test was over{leak}"))
 
 
 def _span_current(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
@@ -117,7 +117,7 @@ def _span_current(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
             late = [child for child in evidence.spans if child.parent == span.key and child.started > span.ended]
             became = "".join(f"\n{title_of_span(child)} has become its child" for child in late)
             text = f"has ended and is still the current span of the test{became}"
-            yield check.finding(title_of_span(span), ("span", text))
+            yield check.finding(span, ("span", text))
 
 
 def _ended_before_stream(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
@@ -146,7 +146,7 @@ def _judged(check: Check, call: Call, span: SpanRecord, last: int) -> Finding | 
     after = sum(tick > span.ended for tick in exchange.chunk_ticks)
     total = len(exchange.chunk_ticks)
     return check.finding(
-        title_of_span(span),
+        span,
         ("span", f"ended when {total - after} of {total} chunks of its stream had been read"),
         ("wire", said_of(exchange, call.truths[-1] if call.truths else None)),
     )

@@ -68,7 +68,7 @@ def _overlap(one: SpanRecord, other: SpanRecord) -> bool:
 def _reported_twice(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     yield from (None for call in evidence.calls if call.spans)
     for stray, call, how in told_again(evidence):
-        yield check.finding(title_of_span(stray.span), ("span", how), ("wire", said(call)))
+        yield check.finding(stray.span, ("span", how), ("wire", said(call)))
 
 
 def _counted_twice(check: Check, evidence: Evidence) -> Iterator[Finding | None]:

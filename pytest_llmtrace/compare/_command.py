@@ -5,9 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from pytest_llmtrace.errors import UsageError
+
+if TYPE_CHECKING:
+    from pytest_llmtrace.compare._run import Result
 
 __all__ = ["add_command"]
 
@@ -25,28 +31,54 @@ def add_command(commands: Any) -> None:
         "--case", action="append", default=[], metavar="ID", help="cases whose id begins with this; repeatable"
     )
     compare.add_argument(
-        "--format", choices=("text", "markdown", "json"), default="text", help="text: each report; default: text"
+        "--format", choices=sorted(_FORMATS), default="text", help="of what is printed; text: each call and its report"
     )
-    compare.add_argument("--output", type=Path, metavar="FILE", help="write to this file")
+    compare.add_argument(
+        "--output",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="write to this file instead, as its suffix says (.md, .json, .txt); repeatable",
+    )
     compare.set_defaults(run=_compare)
 
 
-def _compare(given: argparse.Namespace, out: Any) -> int:
-    from pytest_llmtrace.compare._page import page
-    from pytest_llmtrace.compare._run import run, sdk_versions
+def _compare(given: argparse.Namespace, out: Callable[[str], None]) -> int:
+    from pytest_llmtrace.compare._run import run
 
+    formats = [_format_of(path) for path in given.output]  # Before the work: a wrong name need not wait for it.
     results = run(given.only, given.case)
-    if given.format == "json":
-        text = json.dumps([asdict(result) for result in results], indent=1) + "\n"
-    elif given.format == "markdown":
-        text = page(results, sdk_versions())
-    else:
-        text = "\n".join(_said(result.name, case) for result in results for case in result.cases) + "\n"
-    if given.output is None:
-        out(text.removesuffix("\n"))
-    else:
-        given.output.write_text(text, encoding="utf-8")
+    for path, form in zip(given.output, formats, strict=True):
+        path.write_text(_FORMATS[form](results) + "\n", encoding="utf-8")
+    if not given.output:
+        out(_FORMATS[given.format](results))
     return 0
+
+
+def _format_of(path: Path) -> str:
+    if path.suffix not in _SUFFIXES:
+        raise UsageError.unknown("suffix of --output", path.suffix or path.name, _SUFFIXES)
+    return _SUFFIXES[path.suffix]
+
+
+def _markdown(results: Sequence[Result]) -> str:
+    from pytest_llmtrace.compare._page import page
+    from pytest_llmtrace.compare._run import sdk_versions
+
+    return page(results, sdk_versions())
+
+
+def _json(results: Sequence[Result]) -> str:
+    return json.dumps([asdict(result) for result in results], indent=1)
+
+
+def _text(results: Sequence[Result]) -> str:
+    return "\n".join(_said(result.name, case) for result in results for case in result.cases)
+
+
+_FORMATS: Mapping[str, Callable[[Sequence[Result]], str]] = {"json": _json, "markdown": _markdown, "text": _text}
+_SUFFIXES = {".json": "json", ".md": "markdown", ".txt": "text"}
 
 
 def _said(name: str, case: dict[str, Any]) -> str:

@@ -87,7 +87,7 @@ INSTRUMENTORS: Mapping[str, Instrumentation] = {
         Instrumentation(
             name="native-anthropic",
             packages={"anthropic": "anthropic"},
-            environ={**_OTEL_CONTENT, "ANTHROPIC_OPEN_TELEMETRY": "true"},
+            environ={"ANTHROPIC_OPEN_TELEMETRY": "true", "ANTHROPIC_OPEN_TELEMETRY_TRACES_CONTENT_MODE": "content"},
             start=_nothing,
             native=True,
         ),

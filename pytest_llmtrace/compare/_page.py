@@ -29,7 +29,7 @@ What the cells mean:
 - **right**: the span says what the wire says.
 - **wrong**: it says something else, or something where the wire says nothing; each such cell leads to its findings.
 - **absent**: the wire states it, the convention that the span is written in has a place for it, and this span leaves \
-it empty, which conventions mostly allow.
+it empty, which conventions mostly allow. What is 0 or false on the wire is not counted here.
 - **no place**: the convention has nowhere to put it.
 
 A fact counts once a call, where the wire states it."""
@@ -44,7 +44,7 @@ def page(results: Sequence[Result], sdks: Sequence[str]) -> str:
     """
     parts = [_INTRODUCTION, f"SDKs: {', '.join(sdks)}.", "\n".join(_overview(results)), "\n".join(_facts(results))]
     parts += ["\n\n".join(_wrong(result)) for result in results]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(parts)
 
 
 def _overview(results: Sequence[Result]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from enum import StrEnum
 from typing import Any
 
-from pytest_llmtrace.checks import COMPARISONS, Comparison, Evidence, Verdict
+from pytest_llmtrace.checks import COMPARISONS, Comparison, Evidence, Verdict, is_empty
 from pytest_llmtrace.model import Finding, Reading, State
 
 __all__ = ["Cell", "verdicts"]
@@ -20,6 +20,9 @@ class Cell(StrEnum):
     WRONG = "wrong"
     ABSENT = "absent"  # the wire states it, the convention has a place for it, and the span does not say it
     NO_PLACE = "no place"  # the convention has nowhere to say it
+
+
+_MODELS = ("request_model", "response_model")
 
 
 def verdicts(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
@@ -45,9 +48,13 @@ def _cell(truth: Reading | None, reading: Reading, check: Comparison) -> Cell | 
     if truth is None or truth.fact(check.fact).state is not State.PRESENT:
         return None
     mine = [reading.fact(name) for name in check.on_span or (check.fact,) if reading.has_place_for(name)]
-    if not mine:
-        return Cell.NO_PLACE
-    return Cell.RIGHT if any(fact.state is State.PRESENT for fact in mine) else Cell.ABSENT
+    if any(fact.state is State.PRESENT for fact in mine):
+        return Cell.RIGHT
+    if check.fact in _MODELS and reading.model:
+        return None  # It names the model in the one place for either, which has a row of its own.
+    if mine and is_empty(truth.fact(check.fact).value):
+        return None  # That nothing was read from a cache, or that it is no stream, goes without saying.
+    return Cell.ABSENT if mine else Cell.NO_PLACE
 
 
 def _plain(finding: Finding) -> dict[str, Any]:

@@ -53,10 +53,25 @@ _FACTS: dict[str, Places] = {
     "output_tokens": _usage("completion_tokens", "output_tokens"),
     "total_tokens": _usage("total_tokens"),
     "cache_read_tokens": _usage(
-        "prompt_tokens_details.cached_tokens", "input_tokens_details.cached_tokens", "cache_read_input_tokens"
+        "prompt_tokens_details.cached_tokens",
+        "input_tokens_details.cached_tokens",
+        "cache_read_input_tokens",
+        "prompt_cache_hit_tokens",  # DeepSeek
+        "num_cached_tokens",  # Mistral
     ),
-    "cache_write_tokens": _usage("cache_creation_input_tokens"),
-    "reasoning_tokens": _usage("completion_tokens_details.reasoning_tokens", "output_tokens_details.reasoning_tokens"),
+    "cache_write_tokens": _usage(
+        "prompt_tokens_details.cache_write_tokens",
+        "input_tokens_details.cache_write_tokens",
+        "cache_creation_input_tokens",
+    ),
+    "reasoning_tokens": _usage(
+        "completion_tokens_details.reasoning_tokens",
+        "output_tokens_details.reasoning_tokens",
+        "output_tokens_details.thinking_tokens",
+    ),
+    "input_audio_tokens": _usage("prompt_tokens_details.audio_tokens"),
+    "output_audio_tokens": _usage("completion_tokens_details.audio_tokens"),
+    "cost": _usage("cost"),
 }
 
 

@@ -63,7 +63,9 @@ def read(exchange: Exchange) -> Reading | None:
         return None
     facts = Facts(f"{exchange.origin}, exchange {exchange.index}")
     state_request(facts, body, exchange.request.url, api)
-    problems = _state_response(facts, exchange.response, api, body)
+    # Of a transfer that failed before its body there is nothing that anybody could know.
+    lost = exchange.failure is not None and not (exchange.response and exchange.response.body)
+    problems = _state_response(facts, exchange.response, api, body, lost=lost)
     return Reading(
         source=api,
         api=api,
@@ -100,8 +102,10 @@ def _is_stream(response: Response) -> bool:
 # --- The response ----------------------------------------------------------------------------------------------------
 
 
-def _state_response(facts: Facts, response: Response | None, api: str, asked: Mapping[str, Any]) -> list[str]:
-    """State the facts of a response; return what of it could not be read."""
+def _state_response(
+    facts: Facts, response: Response | None, api: str, asked: Mapping[str, Any], *, lost: bool
+) -> list[str]:
+    """State the facts of a response, of which the body may be lost; return what of it could not be read."""
     if response is None:
         document, headers = Document(body={}, where="no response"), dict[str, str]()
         facts.absent("error", document.where)
@@ -118,7 +122,8 @@ def _state_response(facts: Facts, response: Response | None, api: str, asked: Ma
     _STATE[api](facts, document)
     if not document.broken:
         return []
-    _spoil(facts, document)
+    if not lost:
+        _spoil(facts, document)
     return [f"{facts.at(document.where)}: {document.broken}"]
 
 

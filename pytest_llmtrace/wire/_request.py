@@ -35,9 +35,11 @@ def state_request(facts: Facts, body: Mapping[str, Any], url: str, api: str) -> 
         spots.append(Spot(unquote(deployment[1]), "deployments", "request URL"))
     facts.take("request_model", text, spots)
     _state_streaming(facts, body)
+    if api == "embeddings":
+        facts.take("dimensions", count, [Spot(body.get("dimensions", MISSING), "dimensions", _WHERE)])
+        return
     for name, (kind, keys) in PARAMETERS.items():
-        if api != "embeddings":
-            facts.take(name, kind, [Spot(body.get(key, MISSING), key, _WHERE) for key in keys])
+        facts.take(name, kind, [Spot(body.get(key, MISSING), key, _WHERE) for key in keys])
 
 
 def _state_streaming(facts: Facts, body: Mapping[str, Any]) -> None:

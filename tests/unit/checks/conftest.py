@@ -130,6 +130,7 @@ def fires(judged: Judged) -> Callable[..., None]:
                 ("why", why),
                 ("next", f'{judge.next}, or waive: @pytest.mark.llmtrace(ignore={{"{check}": "reason"}})'),
             ),
+            scope="app",
         )
 
     return fires

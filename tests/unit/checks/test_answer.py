@@ -174,6 +174,22 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         "who looks for why the model answered so reads another text than it wrote",
     ),
     (
+        "wire/reasoning-text",
+        {"reasoning_texts": ["Cold, so a coat."]},
+        {"reasoning_texts": ['[{"text": "Cold."}]']},
+        """gen_ai.reasoning_texts: '[{"text": "Cold."}]'""",
+        "'Cold, so a coat.', different from character 1 on",
+        "who looks for why the model answered so reads another text than it wrote",
+    ),
+    (
+        "wire/embedding-dimensions",
+        {"embedding_dimensions": ABSENT, "dimensions": 8},
+        {"embedding_dimensions": 16},
+        "gen_ai.embedding_dimensions = 16",
+        "no dimensions",
+        "no embedding came back",
+    ),
+    (
         "wire/embedding-count",
         {"embedding_count": 2},
         {"embedding_count": 1},
@@ -229,6 +245,13 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
         {"finish_reasons": ["completed"], "tool_calls": [call()]},
         {"finish_reasons": ["tool_calls"]},
         {"api": "responses"},
+    ),
+    ("wire/finish-reasons", {"finish_reasons": ["length"]}, {"finish_reasons": ["incomplete"]}, {"api": "responses"}),
+    ("wire/embedding-dimensions", {"embedding_dimensions": ABSENT, "dimensions": 8}, {"embedding_dimensions": 8}),
+    (
+        "wire/reasoning-text",
+        {"reasoning_texts": ["Cold, so a coat."]},
+        {"reasoning_texts": ['[{"type": "summary_text", "text": "Cold, "}, {"text": "so a coat."}]']},
     ),
     (
         "wire/tool-calls",

@@ -112,6 +112,14 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         "nobody can find this call at the provider, in its logs or its bills, by the id on the span",
     ),
     (
+        "wire/request-id",
+        {"request_id": "req_1"},
+        {"request_id": "req_2"},
+        "gen_ai.request_id = 'req_2'",
+        "request_id = 'req_1'",
+        "whoever reports this call to the provider names another one",
+    ),
+    (
         "wire/response-id",
         {"response_id": NULL},
         {"response_id": "made-up"},
@@ -149,6 +157,7 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     ("wire/served-model", {"served_model": ABSENT}, {"served_model": "gpt-4o"}),
     ("wire/provider", {"provider": "Google AI Studio"}, {"provider": "google_ai_studio"}),
     ("wire/provider", {"provider": ABSENT}, {"provider": "openai"}),
+    ("wire/request-id", {"request_id": ABSENT}, {"request_id": "req_of_the_body"}),
     ("wire/response-id", {"response_id": ""}, {"response_id": ""}),
     ("wire/response-id", {"response_id": NULL}, {"response_id": ""}),
 )

@@ -1,0 +1,512 @@
+"""Correct instrumentations with one deliberate fault each give the finding that names it, and no other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import pytest
+
+from pytest_llmtrace import wire
+from pytest_llmtrace.compare._cases import Case, every_case
+from pytest_llmtrace.harness import LLMTrace
+from pytest_llmtrace.model import Settings
+from tests.truth._answer import Answer, Asked, Choice, ToolCall, Usage
+from tests.truth._calls import Caller, Instrumentation
+from tests.truth._dialects import DIALECTS
+from tests.truth._odd_cases import ODD_CASES
+
+# Cassettes name models that are deprecated by now.
+pytestmark = pytest.mark.filterwarnings("ignore:The model:DeprecationWarning")
+
+CASES: Final = {case.id: case for case in (*every_case(), *ODD_CASES)}
+
+OI, GENAI, OLDER, OLLM, LOGFIRE = "openinference", "otel-genai", "otel-genai, older names", "openllmetry", "logfire"
+BY_HAND, NATIVE = "hand-written", "anthropic-native"
+ANY = (OI, GENAI, OLDER, OLLM, LOGFIRE)
+ALL = (*ANY, BY_HAND, NATIVE)
+OTEL = (GENAI, OLDER, OLLM, LOGFIRE)
+SPOKEN = (OI, GENAI, OLLM, LOGFIRE)
+
+CHAT = ("scripted:openai/chat-cached", "scripted:openrouter/chat-cached-stream")
+RESPONSES = ("scripted:openai/responses-cached", "scripted:azure/responses-cached-stream")
+MESSAGES = ("scripted:anthropic/messages-cached", "scripted:litellm/messages-cached-stream")
+TOOLS = (
+    "scripted:openai/chat-tools",
+    "scripted:litellm/chat-tools-stream",
+    "scripted:openai/responses-tools-stream",
+    "scripted:anthropic/messages-tools",
+    "scripted:anthropic/messages-tools-stream",
+)
+TALK = (
+    "scripted:openai/chat-plain-stream",
+    "scripted:openai/responses-plain",
+    "scripted:anthropic/messages-plain-stream",
+)
+FAILED = (
+    "scripted:openai/chat-limited",
+    "scripted:openai/responses-overloaded-stream",
+    "scripted:anthropic/messages-limited",
+)
+
+
+LOST = tuple(f"odd:{api}/{why}" for api in ("openai", "anthropic") for why in ("connect-error", "read-timeout"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """What an instrumentation does wrong.
+
+    Attributes:
+        name: In words.
+        check: The finding that it must make.
+        dialects: The conventions that have a place for it.
+        cases: The calls in which it shows.
+        how: What it changes.
+        writes: What it writes otherwise than the convention asks for.
+    """
+
+    name: str
+    check: str
+    dialects: tuple[str, ...]
+    cases: tuple[str, ...]
+    how: Mapping[str, Any] = field(default_factory=dict)
+    writes: Mapping[str, Any] = field(default_factory=dict)
+
+    def by(self, dialect: str) -> Instrumentation:
+        """Return the instrumentation that does it in a convention."""
+        return Instrumentation(writer=replace(DIALECTS[dialect], **self.writes), **self.how)
+
+
+def usage(name: str, change: Callable[[Usage], int | float | None]) -> Mapping[str, Any]:
+    """Change one count."""
+
+    def misread(answer: Answer) -> None:
+        assert answer.usage is not None
+        setattr(answer.usage, name, change(answer.usage))
+
+    return {"misread": misread}
+
+
+def more(name: str, by: float = 1) -> Mapping[str, Any]:
+    """Make one count higher."""
+    return usage(name, lambda said: getattr(said, name) + by)
+
+
+def first(change: Callable[[Choice], object]) -> Mapping[str, Any]:
+    """Change the first choice."""
+    return {"misread": lambda answer: change(answer.in_order[0])}
+
+
+def tool(**fields: str) -> Mapping[str, Any]:
+    """Change the last tool call."""
+
+    def misread(answer: Answer) -> None:
+        last = answer.in_order[0].tool_calls
+        last[-1] = replace(last[-1], **fields)
+
+    return {"misread": misread}
+
+
+def said(**fields: Any) -> Mapping[str, Any]:
+    """Change fields of the answer."""
+
+    def misread(answer: Answer) -> None:
+        for name, value in fields.items():
+            setattr(answer, name, value)
+
+    return {"misread": misread}
+
+
+def asked(**arguments: Any) -> Mapping[str, Any]:
+    """Change arguments of the call, as the span tells them."""
+
+    def misheard(told: Asked) -> None:
+        told.arguments |= arguments
+
+    return {"misheard": misheard}
+
+
+def _cut(text: str | None) -> str:
+    assert text
+    return text[: text.rindex(" ")]
+
+
+def _last_text_lost(choice: Choice) -> None:
+    choice.text = _cut(choice.text)
+
+
+def _forget_second(answer: Answer) -> None:
+    answer.choices[1].finish_reason = None
+
+
+def _only_first_vector(answer: Answer) -> None:
+    del answer.vectors[1:]
+
+
+def _short_vectors(answer: Answer) -> None:
+    answer.vectors = [vector[1:] for vector in answer.vectors]
+
+
+def _swap_arguments(choice: Choice) -> None:
+    one, two = choice.tool_calls
+    one.arguments, two.arguments = two.arguments, one.arguments
+
+
+def _faults_of_usage() -> Iterable[Fault]:
+    both = (*CHAT, *RESPONSES, *MESSAGES)
+    yield Fault(name="input off by one", check="wire/input-tokens", dialects=ALL, cases=both, how=more("input"))
+    yield Fault(
+        name="cached tokens left out",
+        check="wire/input-tokens",
+        dialects=ALL,
+        cases=MESSAGES,
+        how=usage("input", lambda said: said.raw["input_tokens"]),
+    )
+    yield Fault(name="output off by one", check="wire/output-tokens", dialects=ALL, cases=both, how=more("output"))
+    yield Fault(
+        name="output of the first event",
+        check="wire/output-tokens",
+        dialects=ALL,
+        cases=MESSAGES[1:],
+        how=usage("output", lambda _: 1),
+    )
+    yield Fault(name="total off by one", check="wire/total-tokens", dialects=(OI, OLLM), cases=both, how=more("total"))
+    yield Fault(
+        name="total without cached tokens",
+        check="wire/total-tokens",
+        dialects=(OI, OLLM),
+        cases=MESSAGES,
+        how=usage("total", lambda said: said.raw["input_tokens"] + (said.output or 0)),
+    )
+    keen = (OI, GENAI, OLDER, OLLM)
+    yield Fault(name="cache reads", check="wire/cache-read-tokens", dialects=keen, cases=both, how=more("cache_read"))
+    yield Fault(
+        name="cache writes",
+        check="wire/cache-write-tokens",
+        dialects=(*keen, BY_HAND, NATIVE),
+        cases=MESSAGES,
+        how=more("cache_write"),
+    )
+    yield Fault(
+        name="reasoning said to be none",
+        check="wire/reasoning-tokens",
+        dialects=(OI, GENAI, OLLM),
+        cases=(*CHAT, *RESPONSES),
+        how=usage("reasoning", lambda _: 0),
+    )
+    heard = ("builtin:openai/chat#0",)
+    for name, check in (("input_audio", "wire/input-audio-tokens"), ("output_audio", "wire/output-audio-tokens")):
+        yield Fault(name=name, check=check, dialects=(OI, GENAI), cases=heard, how=more(name))
+    yield Fault(
+        name="cost",
+        check="wire/cost",
+        dialects=(OI,),
+        cases=("builtin:openrouter/chat#0", "scripted:openrouter/chat-cached-stream"),
+        how=more("cost", by=0.01),
+    )
+    yield Fault(name="no usage", check="wire/usage-missing", dialects=ALL, cases=both, how=said(usage=None))
+    yield Fault(
+        name="usage of a stream without any",
+        check="wire/input-tokens",
+        dialects=ANY,
+        cases=("scripted:openai/chat-no-usage-stream",),
+        how=said(usage=Usage(input=9)),
+    )
+    yield Fault(
+        name="usage of a failed call",
+        check="wire/output-tokens",
+        dialects=ALL,
+        cases=(*FAILED, *LOST),
+        how=said(usage=Usage(output=3)),
+    )
+
+
+def _faults_of_answers() -> Iterable[Fault]:
+    named = (*OTEL, NATIVE)
+    yield Fault(name="id", check="wire/response-id", dialects=named, cases=TALK, how=said(id="chatcmpl-other"))
+    yield Fault(name="id of a failed call", check="wire/response-id", dialects=named, cases=FAILED, how=said(id="x-1"))
+    yield Fault(
+        name="response model of the request",
+        check="wire/response-model",
+        dialects=(*OTEL, BY_HAND, NATIVE),
+        cases=("builtin:openai/chat#0", "builtin:anthropic/messages#0", "builtin:openrouter/stream#0"),
+        how={"miswrite": lambda written: written.update({"gen_ai.response.model": "unknown/model"})},
+    )
+    yield Fault(name="model", check="wire/model", dialects=(OI,), cases=TALK, how=said(model="unknown-model"))
+    yield Fault(
+        name="response model of a failed call",
+        check="wire/response-model",
+        dialects=(*OTEL, BY_HAND, NATIVE),
+        cases=FAILED,
+        how=said(model="gpt-4o-mini"),
+    )
+    yield Fault(
+        name="finish reason",
+        check="wire/finish-reasons",
+        dialects=ALL,
+        cases=(
+            "scripted:openai/chat-length",
+            "scripted:openai/responses-incomplete",
+            "scripted:anthropic/messages-length",
+        ),
+        how=first(lambda choice: setattr(choice, "finish_reason", "stop")),
+    )
+    yield Fault(
+        name="one finish reason of two",
+        check="wire/finish-reasons",
+        dialects=OTEL,
+        cases=("odd:openai/choices-with-tools", "odd:openai/choices-with-tools-stream"),
+        how={"misread": _forget_second},
+    )
+    yield Fault(
+        name="finish reason of a failed call",
+        check="wire/finish-reasons",
+        dialects=ALL,
+        cases=(*FAILED, *LOST),
+        how=said(choices={0: Choice(finish_reason="stop")}),
+    )
+    yield Fault(
+        name="completed said to have failed",
+        check="wire/finish-reasons",
+        dialects=(GENAI, LOGFIRE),
+        cases=TALK,
+        how=first(lambda choice: setattr(choice, "finish_reason", "error")),
+    )
+    yield Fault(
+        name="last piece of the text",
+        check="wire/output-text",
+        dialects=SPOKEN,
+        cases=TALK,
+        how=first(_last_text_lost),
+    )
+    yield Fault(
+        name="reasoning",
+        check="wire/reasoning-text",
+        dialects=SPOKEN,
+        cases=("builtin:openrouter/chat#0", "scripted:anthropic/messages-reasoning-stream", "odd:openai/items-stream"),
+        how=first(lambda choice: setattr(choice, "reasoning", "I know.")),
+    )
+    yield Fault(
+        name="refusal",
+        check="wire/refusal",
+        dialects=(GENAI, LOGFIRE),
+        cases=("scripted:openai/chat-refusal", "odd:openai/refusal-stream", "odd:openai/items"),
+        how=first(lambda choice: setattr(choice, "refusal", "Gladly.")),
+    )
+    yield Fault(
+        name="embedding lost",
+        check="wire/embedding-count",
+        dialects=(OI,),
+        cases=("scripted:openai/embeddings-plain",),
+        how={"misread": _only_first_vector},
+    )
+    yield Fault(
+        name="dimensions",
+        check="wire/embedding-dimensions",
+        dialects=(OI, GENAI),
+        cases=("scripted:openai/embeddings-plain", "scripted:litellm/embeddings-base64"),
+        how={"misread": _short_vectors},
+    )
+
+
+def _faults_of_tools() -> Iterable[Fault]:
+    yield Fault(
+        name="arguments",
+        check="wire/tool-call-arguments",
+        dialects=SPOKEN,
+        cases=TOOLS,
+        how=tool(arguments='{"zone": "UTC"}'),
+    )
+    yield Fault(
+        name="arguments swapped",
+        check="wire/tool-call-arguments",
+        dialects=SPOKEN,
+        cases=TOOLS,
+        how=first(_swap_arguments),
+    )
+    yield Fault(
+        name="id of a tool call", check="wire/tool-call-ids", dialects=SPOKEN, cases=TOOLS, how=tool(id="call_x")
+    )
+    yield Fault(
+        name="name of a tool",
+        check="wire/tool-calls",
+        dialects=(*SPOKEN, BY_HAND),
+        cases=TOOLS,
+        how=tool(name="get_date"),
+    )
+    yield Fault(
+        name="one of two calls lost",
+        check="wire/tool-calls",
+        dialects=(*SPOKEN, BY_HAND),
+        cases=TOOLS,
+        how=first(lambda choice: choice.tool_calls.pop()),
+    )
+    yield Fault(
+        name="a call that was never made",
+        check="wire/tool-calls",
+        dialects=(*SPOKEN, BY_HAND),
+        cases=TALK[::2],  # Of the responses API the word for the end would be another, too.
+        how=first(lambda choice: choice.tool_calls.append(ToolCall(id="call_1", name="get_date"))),
+    )
+
+
+def _faults_of_requests() -> Iterable[Fault]:
+    plain = ("scripted:openai/chat-plain", "scripted:anthropic/messages-plain")
+    yield Fault(
+        name="model",
+        check="wire/request-model",
+        dialects=(*OTEL, BY_HAND, NATIVE),
+        cases=plain,
+        how=asked(model="gpt-4"),
+    )
+    yield Fault(
+        name="requested model", check="wire/request-model", dialects=(OI,), cases=plain[:1], how=asked(model="gpt-4")
+    )
+    yield Fault(
+        name="plain said to be a stream",
+        check="wire/streaming",
+        dialects=(OI, GENAI, OLLM, LOGFIRE, NATIVE),
+        cases=plain,
+        how=asked(stream=True),
+    )
+    yield Fault(
+        name="stream said to be plain",
+        check="wire/streaming",
+        dialects=(OI, OLLM, LOGFIRE),
+        cases=TALK[::2],
+        how=asked(stream=False),
+    )
+    yield Fault(name="limit", check="wire/request-max-tokens", dialects=ALL, cases=plain, how=asked(max_tokens=4096))
+    full = (*ANY, NATIVE)
+    yield Fault(
+        name="temperature", check="wire/request-temperature", dialects=full, cases=plain, how=asked(temperature=0.7)
+    )
+    yield Fault(
+        name="default temperature",
+        check="wire/request-temperature",
+        dialects=full,
+        cases=("builtin:openai/chat#0", "odd:anthropic/blocks"),
+        how=asked(temperature=1.0),
+    )
+    chat, messages = ("odd:openai/one-refusal-of-two",), ("odd:anthropic/blocks",)
+    yield Fault(name="top-p", check="wire/request-top-p", dialects=ANY, cases=plain[:1], how=asked(top_p=0.5))
+    yield Fault(name="top-k", check="wire/request-top-k", dialects=full, cases=messages, how=asked(top_k=5))
+    yield Fault(
+        name="seed", check="wire/request-seed", dialects=(OI, GENAI, OLDER, LOGFIRE), cases=chat, how=asked(seed=8)
+    )
+    yield Fault(name="stop", check="wire/request-stop", dialects=ANY, cases=chat, how=asked(stop=["STOP"]))
+    yield Fault(
+        name="stop sequences",
+        check="wire/request-stop",
+        dialects=full,
+        cases=plain[1:],
+        how=asked(stop_sequences=["END", "STOP"]),
+    )
+    yield Fault(
+        name="choices", check="wire/request-choices", dialects=(OI, GENAI, OLDER, LOGFIRE), cases=chat, how=asked(n=3)
+    )
+    yield Fault(
+        name="frequency",
+        check="wire/request-frequency-penalty",
+        dialects=ANY,
+        cases=chat,
+        how=asked(frequency_penalty=1),
+    )
+    yield Fault(
+        name="presence",
+        check="wire/request-presence-penalty",
+        dialects=ANY,
+        cases=chat,
+        how=asked(presence_penalty=0.2),
+    )
+
+
+def _faults_of_behaviour() -> Iterable[Fault]:
+    midway = tuple(
+        f"scripted:{name}-fails-midway-stream" for name in ("openrouter/chat", "openai/responses", "anthropic/messages")
+    )
+    inside = ("odd:openrouter/error-in-200", "odd:openai/failed-stream", "odd:openai/failed")
+    yield Fault(
+        name="failure shown green",
+        check="wire/error-status",
+        dialects=ALL,
+        cases=(*FAILED, *midway, *inside, *LOST, "odd:openai/broken-stream"),
+        how={"fails_green": True},
+    )
+    yield Fault(name="no reason", check="wire/error-reason", dialects=ALL, cases=FAILED, how={"fails_silently": True})
+    typed = (GENAI, OLDER, OLLM, LOGFIRE, BY_HAND, NATIVE)
+    yield Fault(
+        name="no error.type",
+        check="wire/error-type",
+        dialects=(GENAI, OLDER, LOGFIRE, NATIVE),
+        cases=FAILED,
+        writes={"failed": lambda _: {}},
+    )
+    yield Fault(
+        name="another code",
+        check="wire/error-code",
+        dialects=typed,
+        cases=FAILED,
+        writes={"failed": lambda _: {"error.type": "500"}},
+    )
+    yield Fault(
+        name="cut stream shown green",
+        check="wire/cut-stream",
+        dialects=(OI, OLDER, OLLM, BY_HAND, NATIVE),  # The others have `error` for a finish reason.
+        cases=("odd:openai/cut-stream", "odd:openai/responses-cut-stream", "odd:anthropic/cut-stream"),
+        how={"fails_green": True},
+    )
+    yield Fault(
+        name="span ends with the opening of the stream",
+        check="structure/ended-before-stream",
+        dialects=ALL,
+        cases=(*TALK[::2], "scripted:openai/responses-plain-stream"),
+        how={"ends_early": True},
+    )
+    for dialect in ALL:
+        twice = {"within": DIALECTS[dialect]}
+        yield Fault(
+            name=f"two spans, {dialect}", check="structure/reported-twice", dialects=(dialect,), cases=TALK, how=twice
+        )
+    yield Fault(
+        name="two conventions",
+        check="structure/counted-twice",
+        dialects=(GENAI, OLDER, OLLM, BY_HAND, NATIVE),
+        cases=TALK,
+        how={"within": DIALECTS[OI]},
+    )
+
+
+FAULTS: Final = (
+    *_faults_of_usage(),
+    *_faults_of_answers(),
+    *_faults_of_tools(),
+    *_faults_of_requests(),
+    *_faults_of_behaviour(),
+)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.check}, {fault.name}")
+def test_one_fault_one_finding(caller: Caller, fault: Fault) -> None:
+    """Each fault gives its own finding in every convention that has a place for it, and no other finding."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for dialect in fault.dialects:
+        for case in map(CASES.__getitem__, fault.cases):
+            if api_of(case) in DIALECTS[dialect].apis:
+                found[dialect, case.id] = play(caller, fault.by(dialect), case)
+    assert {key: ids for key, ids in found.items() if ids != {fault.check}} == {}
+    assert {dialect for dialect, _ in found} == set(fault.dialects)
+
+
+def api_of(case: Case) -> str:
+    """Return the API of a case."""
+    return wire.identify(case.request) or ""
+
+
+def play(caller: Caller, instrumentation: Instrumentation, case: Case) -> set[str]:
+    """Make one call, and return the ids of what was found."""
+    with LLMTrace(settings=Settings(label=case.id, verify=False)) as trace, case.prepare(trace):
+        caller.call(instrumentation, case.request)
+        return {finding.check for finding in trace.findings()}
