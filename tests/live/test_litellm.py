@@ -242,7 +242,7 @@ def seen(gateway: Any, case: Case, way: str, **options: Any) -> Seen:
             assert exchange.response
             reply = as_written(readable(exchange.chunks))
             found.wire.append((exchange.request.body, exchange.response.status, exchange.response.reason, reply))
-            found.truths.append(told_of(exchange.truth))
+            found.truths.append(as_written(told_of(exchange.truth)))
             found.outcomes.add(exchange.outcome)
         for span in trace.llm_spans():
             attributes = {name: value for name, value in span.attributes.items() if name != TIMED}
@@ -267,8 +267,8 @@ def as_written(value: Any) -> Any:
 
 
 def told_of(reading: Any) -> Any:
-    """Return a reading without the names of the recordings that its facts come from."""
-    facts = {name: (fact.value, fact.state, fact.place.partition(" of ")[0]) for name, fact in reading.facts.items()}
+    """Return a reading without the names of the recordings, and without the id that is not recorded."""
+    facts = {name: (fact.value, fact.state, fact.keys) for name, fact in reading.facts.items() if name != "request_id"}
     return reading.source, reading.api, reading.gateway, facts
 
 
