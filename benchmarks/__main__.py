@@ -12,9 +12,11 @@ from benchmarks._measure import Plan
 
 def main() -> None:
     """Measure what was asked for."""
-    from benchmarks import idle, load, memory, replay_calls, suite
+    from benchmarks import idle, load, memory, replay_calls, suite, verify
 
-    modules = {"replay": replay_calls, "load": load, "idle": idle, "suite": suite, "memory": memory}
+    modules = {
+        "replay": replay_calls, "verify": verify, "load": load, "idle": idle, "suite": suite, "memory": memory,
+    }  # fmt: skip
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
         "names", nargs="*", metavar="name", help=f"what to measure: {', '.join(modules)} (default: all)"

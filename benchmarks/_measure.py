@@ -32,6 +32,7 @@ class Plan:
         starts: How often pytest is started.
         tests: Tests of the suite.
         memory_size: Interactions of the cassette whose memory is measured.
+        items: The largest number of chunks, calls, spans or attributes that are verified at once.
     """
 
     rounds: int = 5
@@ -42,11 +43,14 @@ class Plan:
     starts: int = 31
     tests: int = 1_000
     memory_size: int = 10_000
+    items: int = 50_000
 
     @classmethod
     def quick(cls) -> Plan:
         """The same in seconds: it shows that all of it runs, its figures say nothing."""
-        return cls(rounds=2, sizes=(1, 10), bouts=2, calls=2, load_sizes=(10,), starts=2, tests=10, memory_size=50)
+        return cls(
+            rounds=2, sizes=(1, 10), bouts=2, calls=2, load_sizes=(10,), starts=2, tests=10, memory_size=50, items=1_000
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

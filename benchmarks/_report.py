@@ -17,7 +17,7 @@ __all__ = ["as_text", "write"]
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 HEAD = ("case", "who", "median", "ratio", "quartiles", "target", "")
 PACKAGES = (
-    "pytest-llmtrace", "openai", "httpx2", "httpx", "vcrpy", "PyYAML", "cassetter", "respx", "pytest",
+    "pytest-llmtrace", "openai", "anthropic", "httpx2", "httpx", "vcrpy", "PyYAML", "cassetter", "respx", "pytest",
     "pytest-recording", "opentelemetry-sdk", "openinference-instrumentation-openai",
 )  # fmt: skip
 

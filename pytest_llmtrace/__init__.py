@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         VerificationError,
     )
     from pytest_llmtrace.harness import LLMTrace
-    from pytest_llmtrace.model import Fact, Finding, Reading, Severity
+    from pytest_llmtrace.model import Fact, Finding, Known, Reading, Severity
     from pytest_llmtrace.tree import SpanTree
     from pytest_llmtrace.views import ExchangeView, SpanView
 
@@ -34,6 +34,7 @@ __all__ = [
     "ExchangeView",
     "Fact",
     "Finding",
+    "Known",
     "LLMTrace",
     "LLMTraceError",
     "Reading",
@@ -57,6 +58,7 @@ _HOME = {
     "ExchangeView": "views",
     "Fact": "model",
     "Finding": "model",
+    "Known": "model",
     "LLMTrace": "harness",
     "Reading": "model",
     "Severity": "model",

@@ -6,8 +6,6 @@ import contextlib
 import functools
 import inspect
 import json
-import os
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +14,7 @@ import pytest
 
 from pytest_llmtrace import _options
 from pytest_llmtrace._pytest_internals import failure_of_testcase
+from pytest_llmtrace._totals import FIXTURE, SAID_OF_RECORDINGS, is_partial
 from pytest_llmtrace.errors import CassetteError, LLMTraceError, UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FIXTURE",
-    "Totals",
     "annotate",
     "begin_early",
     "explain_setup",
@@ -35,13 +33,11 @@ __all__ = [
     "verified",
 ]
 
-FIXTURE = "llmtrace"
 PROPERTY = "llmtrace_findings"
 
 _trace_key = pytest.StashKey["LLMTrace"]()
 _begun_key = pytest.StashKey[bool]()
 _ran_key = pytest.StashKey[bool]()
-SAID_OF_RECORDINGS = pytest.StashKey[list[str]]()
 
 
 def is_traced(node: object) -> bool:
@@ -280,46 +276,5 @@ def annotate(item: pytest.Item, report: pytest.TestReport) -> None:
     """
     trace = item.stash.get(_trace_key, None)
     if trace is not None:
-        report.llmtrace = json.dumps(trace.account())  # type: ignore[attr-defined]
-
-
-class Totals:
-    """Adds up what all tests of a run have seen, as a plugin of its own: one a run, also under xdist."""
-
-    def __init__(self) -> None:
-        self._by_test: dict[str, str] = {}
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take a test's account; a test that is run again counts once."""
-        account = getattr(report, "llmtrace", None)
-        if account is not None:
-            self._by_test[report.nodeid] = account
-
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-        """Say what was replayed, captured, found and recorded, and what was found in tests that passed."""
-        if config.getoption("--llmtrace-played"):
-            self._write_played(config)
-        if not self._by_test:
-            return
-        from pytest_llmtrace.report import totals
-
-        replayed, captured, findings = Counter[str](), Counter[str](), Counter[str]()
-        terminalreporter.section(FIXTURE)
-        for account in map(json.loads, self._by_test.values()):
-            replayed.update(account["exchanges"])
-            captured.update(account["spans"])
-            findings.update(account["findings"])
-            if account["remark"]:
-                terminalreporter.line(f"{account['remark']}\n")
-        for line in totals(len(self._by_test), replayed, captured, findings):
-            terminalreporter.line(line)
-        for said in config.stash.get(SAID_OF_RECORDINGS, []):
-            terminalreporter.line(f"  recorded     {said}")
-
-    def _write_played(self, config: pytest.Config) -> None:
-        """Write the files among the origins of exchanges, relative to the root directory."""
-        origins = {origin for account in map(json.loads, self._by_test.values()) for origin in account["exchanges"]}
-        files = (config.invocation_params.dir / origin for origin in origins)
-        played = sorted(os.path.relpath(file, config.rootpath).replace(os.sep, "/") for file in files if file.is_file())
-        content = json.dumps({"version": 1, "played": played}, indent=1)
-        config.getoption("--llmtrace-played").write_text(f"{content}\n", encoding="utf-8")
+        account = {**trace.account(), "partial": is_partial(item.config)}
+        report.llmtrace = json.dumps(account)  # type: ignore[attr-defined]

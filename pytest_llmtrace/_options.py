@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pytest
 
-from pytest_llmtrace import _environ
+from pytest_llmtrace import _environ, _hiding, _ini
+from pytest_llmtrace._hiding import MARKER
 from pytest_llmtrace.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,12 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = ["MARKER", "add_options", "check_markers", "check_options", "recorded_by", "settings_for", "wide_marker"]
 
-MARKER: Final = "llmtrace"
-
 _RECORDED: Final = pytest.StashKey[set[Path]]()
 _OF_RUN: Final = pytest.StashKey[Mapping[str, Any]]()
 _MARKER_HELP: Final = (
-    "llmtrace(cassette=, gateway=, ignore={id: reason}, allow_unused=reason, allow_hosts=, verify='error'): "
+    "llmtrace(cassette=, gateway=, ignore={id: reason}, known=[...], allow_unused=reason, allow_hosts=, "
+    "verify='error'): "
     "replay, capture and verify the LLM calls of this test"
 )
 _ARGUMENTS: Final = (
@@ -33,6 +32,7 @@ _ARGUMENTS: Final = (
     "cassette",
     "gateway",
     "ignore",
+    "known",
     "timing",
     "tool_repeats",
     "verify",
@@ -59,6 +59,7 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--llmtrace-strict", action="store_true", default=None, help="findings of severity warning fail too"
     )
+    _hiding.add_options(group, parser)
     parser.addini("llmtrace_strict", "findings of severity warning fail too", default="")
     parser.addini("llmtrace_record", "none (default), once, new or all: as --llmtrace-record", default="")
     parser.addini("llmtrace_cassette_dir", "where cassette names are looked for (default: cassettes beside the test)")
@@ -75,6 +76,7 @@ def check_options(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER_HELP)
     try:
         _strict(config)
+        _hiding.check_options(config)
         _app_exporters(config)
         if _record(config) != "none" and _is_distributed(config):
             raise UsageError(
@@ -126,16 +128,15 @@ def settings_for(
         cassette=marked.get("cassette"),
         default_cassette=None if item.get_closest_marker("vcr") else default_cassette,
         cassette_dirs=_cassette_dirs(
-            _value(item.config, "llmtrace_cassette_dir"), root=item.config.rootpath, module=item.path
+            _ini.text(item.config, "llmtrace_cassette_dir"), root=item.config.rootpath, module=item.path
         ),
         gateway=marked.get("gateway"),
-        ignore=marked["ignore"],
         allow_unused=marked.get("allow_unused"),
         allow_hosts=_hosts(marked.get("allow_hosts", ())),
-        verify=marked.get("verify", "error"),
         replay=_replay(own, vcr),
         budget=marked.get("budget", {}),
         tool_repeats=marked.get("tool_repeats", 3),
+        **_hiding.hiding(item, own, verify=marked.get("verify")),
         **_of_run(item.config),
     )
 
@@ -150,7 +151,7 @@ def _of_run(config: pytest.Config) -> Mapping[str, Any]:
             "app_exporters": _app_exporters(config),
             "record": _record(config),
             "recorded": recorded_by(config),
-            "instrument": tuple(_value(config, "llmtrace_instrument").split()),
+            "instrument": tuple(_ini.text(config, "llmtrace_instrument").split()),
         }
     return known
 
@@ -166,13 +167,13 @@ def _replay(own: Mapping[str, Any], vcr: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _merged(item: pytest.Item, own: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge marker arguments: the closest wins, waivers are united."""
+    """Merge marker arguments: the closest wins."""
     merged = {key: own[key] for key in _ARGUMENTS if key in own}
-    ignore = dict(merged.get("ignore", {}))
+    if "verify" in merged:
+        _check_value("verify", merged["verify"])
     for marker in reversed(list(item.iter_markers(MARKER))):
         merged.update(marker.kwargs)
-        ignore.update(marker.kwargs.get("ignore", {}))
-    return {**merged, "ignore": ignore}
+    return merged
 
 
 def _check_arguments(marker: pytest.Mark) -> None:
@@ -194,7 +195,9 @@ def _check_value(name: str, value: Any) -> None:
     if name == "timing" and value != "instant":
         raise UsageError(f"timing={value!r} is not built yet; there is timing='instant'")
     if name == "ignore":
-        _check_waivers(value)
+        _hiding.check_waivers(value)
+    if name == "known":
+        _hiding.check_known(value)
     if name in {"budget", "tool_repeats"}:
         _check_limit(name, value)
     if name == "allow_unused" and not (isinstance(value, str) and value.strip()):
@@ -205,14 +208,6 @@ def _check_limit(name: str, value: Any) -> None:
     from pytest_llmtrace.checks import refuse_limits
 
     refuse_limits(**{name: value})
-
-
-def _check_waivers(value: Any) -> None:
-    from pytest_llmtrace.checks import refuse_unknown
-
-    if not isinstance(value, Mapping):
-        raise UsageError(f"ignore= takes {{check id: reason}}, not {value!r}")
-    refuse_unknown(value)
 
 
 def _hosts(value: Any) -> tuple[str, ...]:
@@ -234,11 +229,11 @@ def _cache_dir(config: pytest.Config) -> Path | None:
 def _strict(config: pytest.Config) -> bool:
     if config.getoption("--llmtrace-strict"):
         return True
-    return _environ.flag("llmtrace_strict", _value(config, "llmtrace_strict"))
+    return _environ.flag("llmtrace_strict", _ini.text(config, "llmtrace_strict"))
 
 
 def _app_exporters(config: pytest.Config) -> Literal["muted", "live"]:
-    value = _value(config, "llmtrace_app_exporters") or "muted"
+    value = _ini.text(config, "llmtrace_app_exporters") or "muted"
     known: dict[str, Literal["muted", "live"]] = {"muted": "muted", "live": "live"}
     if value not in known:
         raise UsageError.unknown("value of llmtrace_app_exporters", value, known)
@@ -251,7 +246,7 @@ def recorded_by(config: pytest.Config) -> set[Path]:
 
 
 def _record(config: pytest.Config) -> Any:
-    value = config.getoption("--llmtrace-record") or _value(config, "llmtrace_record") or "none"
+    value = config.getoption("--llmtrace-record") or _ini.text(config, "llmtrace_record") or "none"
     if value not in _MODES:
         raise UsageError.unknown("value of llmtrace_record", value, _MODES)
     return value
@@ -261,8 +256,3 @@ def _is_distributed(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput") or bool(
         config.getoption("numprocesses", None) or config.getoption("tx", None)
     )
-
-
-def _value(config: pytest.Config, name: str) -> str:
-    from_environ = _environ.text(os.environ, name)
-    return from_environ if from_environ is not None else str(config.getini(name) or "")

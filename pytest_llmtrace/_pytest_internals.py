@@ -3,6 +3,9 @@
 `TestCaseFunction._excinfo` (pytest 8 and 9): a failed `unittest.TestCase` does not raise through `pytest_runtest_call`;
 pytest keeps the failure here until it makes the report. To be removed when a failed TestCase raises, or when pytest
 offers the outcome of a call to `pytest_runtest_call` wrappers. Guarded by tests/plugin/test_unittest.py.
+
+`_pytest.skipping.evaluate_xfail_marks` (pytest 8 and 9): whether a test is expected to fail, its conditions evaluated,
+before it is set up. To be removed when pytest offers that. Guarded by tests/plugin/test_baseline.py.
 """
 
 from __future__ import annotations
@@ -12,10 +15,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pytest
 
-__all__ = ["failure_of_testcase"]
+__all__ = ["failure_of_testcase", "is_expected_to_fail"]
 
 
 def failure_of_testcase(item: pytest.Item) -> BaseException | None:
     """Return what a `unittest.TestCase` item has failed or skipped with, None for all others."""
     failures = getattr(item, "_excinfo", None)
     return failures[0].value if failures else None
+
+
+def is_expected_to_fail(item: pytest.Item) -> bool:
+    """Tell whether an item is marked `xfail`, under a condition that holds, and the option is not `--runxfail`."""
+    from _pytest.skipping import evaluate_xfail_marks
+
+    return not item.config.option.runxfail and evaluate_xfail_marks(item) is not None

@@ -10,12 +10,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pytest_llmtrace import capture, checks, dialects, intercept, ownership, report
+from pytest_llmtrace import capture, checks, dialects, intercept, ownership, waivers
 from pytest_llmtrace._desk import Desk
+from pytest_llmtrace._judgement import Judgement
 from pytest_llmtrace._recordings import Recordings, RecordMode
 from pytest_llmtrace._selection import Predicate, exactly_one, select
 from pytest_llmtrace.errors import VerificationError
-from pytest_llmtrace.model import Cassette, Finding, LogRecord, MetricPoint, Settings, Severity, SpanKey, SpanRecord
+from pytest_llmtrace.model import Cassette, Finding, Known, LogRecord, MetricPoint, Settings, SpanKey, SpanRecord
 from pytest_llmtrace.pairing import match, pair
 from pytest_llmtrace.tree import SpanTree
 from pytest_llmtrace.views import ExchangeView, SpanView, exchange_views
@@ -34,7 +35,7 @@ class LLMTrace:
     Args:
         cassette: The recording that answers, by name or path.
         gateway: A gateway that answers with its default reply when nothing is queued.
-        ignore: Waivers: check id to reason.
+        ignore: Waivers: check id, or `family/*`, to reason.
         allow_unused: Why recordings that were not played are no finding.
         allow_hosts: Hosts that may be reached for real: `host`, `host:port` or `*.suffix`.
         verify: `error` raises on findings when the block ends, `warn` prints them, False does not verify.
@@ -42,6 +43,7 @@ class LLMTrace:
             such cassette, `new` what it lacks, `all` everything anew. `none` replays, as does not to say it.
         budget: What the block may use at most: `tokens`, `cost` (in USD), `calls`.
         tool_repeats: From how many calls of one tool with the same arguments on there is a finding; 3 if not said.
+        known: Faults of instrumentors that are known: `Known`, or mappings with its fields.
         settings: All of the above and more, as the pytest plugin has read them; other arguments win.
 
     Raises:
@@ -62,6 +64,7 @@ class LLMTrace:
         record: RecordMode | None = None,
         budget: Mapping[str, float] | None = None,
         tool_repeats: int | None = None,
+        known: Sequence[Known | Mapping[str, str]] = (),
         settings: Settings | None = None,
     ) -> None:
         base = settings or Settings(cassette_dirs=(Path.cwd() / "cassettes", Path.cwd()))
@@ -76,6 +79,7 @@ class LLMTrace:
             record=base.record if record is None else record,
             budget={**base.budget, **(budget or {})},
             tool_repeats=base.tool_repeats if tool_repeats is None else tool_repeats,
+            known=(*base.known, *waivers.known_of(known)),
         )
         checks.refuse_unknown(self.settings.ignore)
         checks.refuse_limits(self.settings.budget, self.settings.tool_repeats)
@@ -85,7 +89,7 @@ class LLMTrace:
         self._current: set[SpanKey] = set()
         self._held: frozenset[SpanKey] = frozenset()
         self._recordings = Recordings(self._desk)
-        self._judged: tuple[checks.Evidence, checks.Verdict] | None = None
+        self._judgement = Judgement(self.settings)
         self.is_open = False
 
     # --- life ---
@@ -105,7 +109,7 @@ class LLMTrace:
             if error is None:
                 for written in self.save():
                     print(f"llmtrace: {written}", file=sys.stderr)
-            if error is None and self._judged is None and self.settings.verify:
+            if error is None and self._judgement.last is None and self.settings.verify:
                 self._settle()
         finally:
             self.close()
@@ -269,8 +273,9 @@ class LLMTrace:
     # --- judgement ---
 
     def findings(self) -> tuple[Finding, ...]:
-        """Judge what was seen so far, and return what was found."""
-        return self.judge()[1].findings
+        """Judge what was seen so far, and return what was found and is not waived; what a baseline names is with it."""
+        _, verdict = self.judge()
+        return (*verdict.findings, *verdict.expected)
 
     def verify(self) -> None:
         """Judge what was seen so far, and fail on findings of severity error (on warnings too if strict).
@@ -281,7 +286,7 @@ class LLMTrace:
         __tracebackhide__ = True
         evidence, verdict = self.judge()
         if self.fails(verdict):
-            raise VerificationError(report.render(self.settings.label, evidence, verdict))
+            raise VerificationError(self._judgement.report(evidence, verdict))
 
     def judge(self, *, complete: bool = True) -> tuple[checks.Evidence, checks.Verdict]:
         """Collect the evidence and let the checks judge it; for those who report by themselves.
@@ -289,19 +294,15 @@ class LLMTrace:
         Args:
             complete: False if the code under test failed midway, so that what is missing says nothing.
         """
-        evidence = self._evidence()
-        self._judged = evidence, checks.verify(evidence, self.settings.ignore, complete=complete)
-        return self._judged
+        return self._judgement.judge(self._evidence(), complete=complete)
 
     def fails(self, verdict: checks.Verdict) -> bool:
         """Tell whether a verdict fails the test under these settings."""
-        failing = {Severity.ERROR, Severity.WARNING} if self.settings.strict else {Severity.ERROR}
-        return self.settings.verify == "error" and any(finding.severity in failing for finding in verdict.findings)
+        return self._judgement.fails(verdict)
 
     def report(self) -> str:
         """Write the report on the last judgement, judging first if there was none."""
-        evidence, verdict = self._judged or self.judge()
-        return report.render(self.settings.label, evidence, verdict)
+        return self._judgement.report(*(self._judgement.last or self.judge()))
 
     def late_report(self, *, wide: bool = False) -> str:
         """Write the report on what came after the last judgement and fails; empty if nothing does.
@@ -312,30 +313,21 @@ class LLMTrace:
         Args:
             wide: Fixtures that outlive this test belong to the trace; what they hold open is not judged.
         """
-        if self._judged is None:
+        if self._judgement.last is None:
             return ""
-        seen = len(self._judged[0].exchanges), len(self._judged[0].blocked)
+        before, _ = self._judgement.last
         evidence = checks.Evidence(
-            exchanges=self._ledger.exchanges(since=seen[0]),
-            blocked=self._ledger.blocked()[seen[1] :],
+            exchanges=self._ledger.exchanges(since=len(before.exchanges)),
+            blocked=self._ledger.blocked()[len(before.blocked) :],
             spans=() if wide else self._held_open(),
         )
         if not (evidence.exchanges or evidence.blocked or evidence.spans):
             return ""
-        verdict = checks.verify(evidence, self.settings.ignore, complete=False)
-        if not self.fails(verdict):
-            return ""
-        return report.render(f"{self.settings.label}, after the test", evidence, verdict)
+        return self._judgement.late_report(evidence)
 
     def account(self) -> dict[str, Any]:
-        """Count what was seen, as plain data: exchanges by origin, LLM spans by scope, ids of findings.
-
-        `remark` is the report on findings that do not fail the test, which nobody would print otherwise.
-        """
-        evidence, verdict = self._judged or self.judge(complete=False)
-        silent = self.settings.verify and verdict.worth_saying and not self.fails(verdict)
-        remark = self.report() if silent else ""
-        return {**report.account(evidence, verdict), "remark": remark}
+        """Count what was seen, as plain data: exchanges by origin, LLM spans by scope, findings."""
+        return self._judgement.account(*(self._judgement.last or self.judge(complete=False)))
 
     def hint_for(self, error: BaseException) -> str:
         """Say what a known error of the application under test comes from; empty if it is not known."""
@@ -344,7 +336,7 @@ class LLMTrace:
     def _settle(self) -> None:
         __tracebackhide__ = True
         self.verify()
-        if self._judged and self._judged[1].worth_saying:
+        if self._judgement.last and self._judgement.last[1].worth_saying:
             print(self.report(), file=sys.stderr)  # Outside pytest there is nowhere else to say it.
 
     def _note_current(self, before: SpanKey | None) -> None:

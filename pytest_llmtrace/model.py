@@ -34,6 +34,7 @@ __all__ = [
     "Failure",
     "Finding",
     "Headers",
+    "Known",
     "LogRecord",
     "MetricPoint",
     "Outcome",
@@ -266,12 +267,33 @@ class Finding:
         check: The check's id, as `structure/span-never-ended`.
         subject: The span or exchange that it is about, in a report's words.
         details: Labelled lines in order: `span`, `wire`, `why`, `next`, ...; a value may have several lines.
+        scope: The instrumentation scope of the span that it is about; empty if it is not about one span.
+        scope_version: The version that the scope gives of itself; empty if none.
     """
 
     check: str
     severity: Severity
     subject: str
     details: tuple[tuple[str, str], ...] = ()
+    scope: str = ""
+    scope_version: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Known:
+    """A fault of an instrumentor that is known, and hidden where that version of it runs.
+
+    Attributes:
+        check: The id of the check that finds it.
+        instrumentor: Its distribution or its scope; `-`, `_` and `.` mean the same.
+        reason: What is known of it, as the issue that was filed.
+        versions: The versions that have it, as `<0.63` or `>=1,<1.4`; empty for all.
+    """
+
+    check: str
+    instrumentor: str
+    reason: str
+    versions: str = ""
 
 
 # --- Settings --------------------------------------------------------------------------------------------------------
@@ -287,7 +309,11 @@ class Settings:
         default_cassette: The cassette used only if it exists.
         cassette_dirs: Where names are looked for, in order.
         gateway: The gateway that answers with its default reply when nothing is queued.
-        ignore: Waivers: check id to reason.
+        ignore: Waivers: check id, or `family/*`, to reason.
+        shared: Those of `ignore` that other tests have too: where each stands. They may hide nothing in this one.
+        known: Faults of instrumentors that are known.
+        expected: What the baseline says of the test: findings, as `waivers.key_of` writes them, and how often.
+        adopting: Whether all findings are taken into a new baseline, and none fails.
         allow_unused: Why recordings that were not played are no finding.
         allow_hosts: Hosts that may be reached: `host`, `host:port` or `*.suffix`.
         verify: `error` fails the test on findings, `warn` only prints them, False does not verify.
@@ -309,6 +335,10 @@ class Settings:
     cassette_dirs: tuple[Path, ...] = ()
     gateway: str | None = None
     ignore: Mapping[str, str] = field(default_factory=dict)
+    shared: Mapping[str, str] = field(default_factory=dict)
+    known: tuple[Known, ...] = ()
+    expected: Mapping[str, int] = field(default_factory=dict)
+    adopting: bool = False
     allow_unused: str | None = None
     allow_hosts: tuple[str, ...] = ()
     verify: Literal["error", "warn", False] = "error"

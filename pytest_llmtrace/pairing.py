@@ -45,14 +45,11 @@ def match(exchanges: Iterable[Exchange], spans: Iterable[SpanRecord]) -> Pairing
     free = [span for span in spans if span.key in readings and span.key not in taken and span.key not in covering]
     _find(drafts, free, readings)
     taken = {span.key for draft in drafts for span in draft.by_scope.values()}
-    around = {outer.key for draft in drafts for outer in _around(draft, ancestry)}
+    strays = [span for span in spans if span.key in readings and span.key not in taken]
+    around = {outer.key for draft in drafts for outer in _around(draft, ancestry)} if strays else set()
     return Pairing(
         calls=tuple(draft.call(readings) for draft in drafts),
-        strays=tuple(
-            Stray(span=span, reading=readings[span.key], covers=span.key in around)
-            for span in spans
-            if span.key in readings and span.key not in taken
-        ),
+        strays=tuple(Stray(span=span, reading=readings[span.key], covers=span.key in around) for span in strays),
     )
 
 

@@ -6,12 +6,12 @@ asks for the fixture.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_llmtrace import _items, _options
+from pytest_llmtrace import _items, _options, _totals
 
 if TYPE_CHECKING:
     from pytest_llmtrace.harness import LLMTrace
@@ -26,13 +26,19 @@ def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker, and read the options once, so that wrong ones stop the run."""
     _options.check_options(config)
     if not hasattr(config, "workerinput"):  # Under xdist the controller adds up.
-        config.pluginmanager.register(_items.Totals())
+        config.pluginmanager.register(_totals.Totals(config))
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    """Note that what a run did not see may be in what was left out."""
+    for item in items:
+        _totals.leave_out(item.config)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Let the marker imply the fixture."""
     if _options.check_markers(item) and isinstance(item, pytest.Function) and not _items.is_traced(item):
-        item.fixturenames.append(_items.FIXTURE)
+        item.fixturenames.append(_totals.FIXTURE)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -67,11 +73,11 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-    """Put what was seen on the report of the call phase, and what is known of a failure on that of the setup."""
+    """Put what was seen on the reports of call and teardown, and what is known of a failure on that of the setup."""
     if call.when == "setup" and call.excinfo is not None:
         _items.explain_setup(item, call.excinfo.value)
     report = yield
-    if call.when == "call":
+    if call.when != "setup":
         _items.annotate(item, report)
     return report
 

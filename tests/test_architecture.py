@@ -26,24 +26,28 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"_matching"}),
     frozenset({"pairing", "record"}),
     frozenset({"checks"}),
+    frozenset({"waivers"}),
     frozenset({"report"}),
     frozenset({"views"}),
     frozenset({"_selection"}),
     frozenset({"_desk"}),
-    frozenset({"_recordings", "_refusing"}),
+    frozenset({"_baseline", "_judgement", "_recordings", "_refusing"}),
     frozenset({"harness"}),
     frozenset({"_sdks"}),
     frozenset({"_playback"}),
     frozenset({"compare", "upkeep"}),
     frozenset({"cli"}),
-    frozenset({"_options", "_pytest_internals"}),
+    frozenset({"_ini", "_pytest_internals"}),
+    frozenset({"_hiding"}),
+    frozenset({"_options"}),
+    frozenset({"_totals"}),
     frozenset({"_items"}),
     frozenset({"plugin"}),
 )
 
 # Who may import which third party. The harness and what is below it know no pytest.
 THIRD_PARTIES: dict[str, frozenset[str]] = {
-    "pytest": frozenset({"_items", "_options", "_pytest_internals", "plugin"}),
+    "pytest": frozenset({"_hiding", "_ini", "_items", "_options", "_pytest_internals", "_totals", "plugin"}),
     "httpx": frozenset({"intercept", "replay/router"}),
     "openai": frozenset({"_sdks"}),
     "anthropic": frozenset({"_sdks", "compare/_by_hand"}),
@@ -53,6 +57,7 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
     "vcr": frozenset({"replay", "record"}),
     "yaml": frozenset({"replay", "record", "upkeep"}),
     "respx": frozenset({"replay/router", "intercept"}),
+    "packaging": frozenset({"waivers"}),
     "opentelemetry": frozenset({"capture", "compare/_by_hand"}),
 }
 

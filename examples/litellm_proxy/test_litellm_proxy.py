@@ -29,6 +29,12 @@ def test_tools_without_asserting_spans():
     assert ask_with_tools("What is the weather in Paris?") == "It is 18 degrees and sunny in Paris."
 
 
+@pytest.mark.llmtrace(cassette="builtin:litellm/cached")
+def test_cached_tokens_without_asserting_spans():
+    for _ in range(2):
+        assert describe("https://example.com/collector.png")
+
+
 @pytest.mark.llmtrace(cassette="builtin:litellm/chat")
 def test_chat(llmtrace):
     assert ask(QUESTION) == ANSWER

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pytest_llmtrace.checks._account import Account, accounts
+from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.model import Absence, Call, Exchange, Finding, Severity, SpanKey, SpanRecord, Stray
 
 __all__ = ["Check", "Evidence", "Leftover", "title_of_exchange", "title_of_span"]
@@ -110,7 +111,7 @@ class Check:
 
 def title_of_span(span: SpanRecord) -> str:
     """Name a span in a report."""
-    return f"span {span.name!r} ({span.scope})"
+    return f"span {shown(span.name)} ({span.scope})"
 
 
 def title_of_exchange(exchange: Exchange) -> str:

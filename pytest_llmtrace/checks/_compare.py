@@ -76,7 +76,7 @@ def compare(check: Comparison, evidence: Evidence) -> Iterator[Finding | None]:
         stated = account.stated
         facts = stated.get(names[0]) if len(names) == 1 else [fact for name in names for fact in stated.get(name, ())]
         if facts:
-            yield from _held_against(check, facts, account)
+            yield from _held_against(check, facts, account)  # A list: one generator a check is enough.
 
 
 def comparison(**fields: Any) -> Comparison:
@@ -91,19 +91,13 @@ def is_empty(value: Any) -> bool:
     return not value
 
 
-def _held_against(check: Comparison, stated: list[Fact], account: Account) -> Iterator[Finding | None]:
+def _held_against(check: Comparison, stated: list[Fact], account: Account) -> list[Finding | None]:
     true = _truth(check, account)
     if true is None or true.state is State.UNREADABLE or (true.state is not State.PRESENT and not check.invented):
-        return
-    wrong = []
-    for mine in stated:
-        difference = _difference(check, mine, true, account)
-        if difference is None:
-            yield None
-        else:
-            wrong.append((mine, difference))
-    if wrong:
-        yield _finding(check, wrong, true, account)
+        return []
+    wrong = [(mine, found) for mine in stated if (found := _difference(check, mine, true, account)) is not None]
+    right: list[Finding | None] = [None] * (len(stated) - len(wrong))
+    return [*right, _finding(check, wrong, true, account)] if wrong else right
 
 
 def _truth(check: Comparison, account: Account) -> Fact | None:

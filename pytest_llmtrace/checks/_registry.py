@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from pytest_llmtrace.checks import agents, capture, errors, replay, structure, wire
 from pytest_llmtrace.checks._check import Check, Evidence
@@ -59,6 +60,7 @@ class Verdict:
         return any(finding.severity is not Severity.INFO for finding in self.findings)
 
 
+@cache
 def known_ids() -> frozenset[str]:
     """Return the ids of all checks."""
     return frozenset(check.id for check in CHECKS)
@@ -70,11 +72,9 @@ def refuse_unknown(ignore: Mapping[str, str]) -> None:
     Raises:
         UsageError: There is one.
     """
-    ids = known_ids()
-    families = {_family(known) for known in ids - {UNUSED_WAIVER.id}}
     for waived_id, reason in ignore.items():
-        if waived_id not in ids | families:
-            raise UsageError.unknown("check id in ignore=", waived_id, ids | families)
+        if waived_id not in _waivable():
+            raise UsageError.unknown("check id in ignore=", waived_id, _waivable())
         if not isinstance(reason, str) or not reason.strip():
             raise UsageError(f"ignore={{{waived_id!r}: ...}} wants a reason in words")
 
@@ -82,6 +82,11 @@ def refuse_unknown(ignore: Mapping[str, str]) -> None:
 def waiver_of(finding: Finding, ignore: Mapping[str, str]) -> str | None:
     """Return the waiver that hides a finding: the one of its check, else the one of the family; None if none does."""
     return next((name for name in (finding.check, _family(finding.check)) if name in ignore), None)
+
+
+@cache
+def _waivable() -> frozenset[str]:
+    return known_ids() | {_family(known) for known in known_ids() - {UNUSED_WAIVER.id}}
 
 
 def _family(check_id: str) -> str:

@@ -7,16 +7,21 @@ from itertools import islice
 from typing import Any
 
 from pytest_llmtrace.model import Exchange, Fact
+from pytest_llmtrace.secrets.shapes import masked
 
 __all__ = ["error_in_words", "place_of", "said", "shown"]
 
 _LONGEST = 80
 _MOST = 6
+_SECRET = 400  # characters: what is cut is masked before, since half a secret is not known for one
 _WIDEST = 256  # bits; above, a number is hostile, and Python may refuse to write it
 
 
 def shown(value: Any, deepest: int = 4) -> str:
-    """Write a value: texts in quotes, long ones cut, with their length; what is nested deeper is left out."""
+    """Write a value: texts in quotes, long ones cut, with their length; what is nested deeper is left out.
+
+    What looks like a secret is masked: reports are kept and sent around.
+    """
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, int) and value.bit_length() > _WIDEST:
@@ -63,8 +68,8 @@ def _is_number(value: Any) -> bool:
 
 def _text(value: str) -> str:
     if len(value) <= _LONGEST:
-        return repr(value)
-    return f"{value[:_LONGEST]!r}... ({len(value):,} characters)"
+        return repr(masked(value))
+    return f"{masked(value[: _LONGEST + _SECRET])[:_LONGEST]!r}... ({len(value):,} characters)"
 
 
 def _cut(text: str) -> str:

@@ -152,9 +152,7 @@ def _type(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         if reading.fact("error_type").state is not State.ABSENT:
             yield None
             continue
-        yield check.finding(
-            account.span, ("span", "no error.type"), ("wire", f"{fault.words}\n{fault.where}")
-        )
+        yield check.finding(account.span, ("span", "no error.type"), ("wire", f"{fault.words}\n{fault.where}"))
 
 
 ERROR_TYPE = Check(
@@ -166,6 +164,7 @@ ERROR_TYPE = Check(
     source="OTel GenAI, client inference span: `error.type` is required if the operation ended in an error",
     look=_type,
     severity=Severity.WARNING,
+    whole_runs_only=True,
 )
 
 

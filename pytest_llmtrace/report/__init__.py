@@ -1,5 +1,5 @@
 """Findings and spans for people."""
 
-from pytest_llmtrace.report.text import account, render, totals
+from pytest_llmtrace.report.text import account, counted, render, totals
 
-__all__ = ["account", "render", "totals"]
+__all__ = ["account", "counted", "render", "totals"]

@@ -7,13 +7,15 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pytest_llmtrace.checks import Evidence, Verdict
-from pytest_llmtrace.model import Call, Exchange, Finding, SpanKey, SpanRecord
+from pytest_llmtrace.model import Call, Exchange, Finding, Severity, SpanKey, SpanRecord
+from pytest_llmtrace.secrets.shapes import masked
 from pytest_llmtrace.tree import SpanTree
 
-__all__ = ["account", "render", "totals"]
+__all__ = ["account", "counted", "render", "totals"]
 
 _INDENT = " " * 7
 _LABEL = 7
+_WIDEST = 500
 
 
 def render(label: str, evidence: Evidence, verdict: Verdict) -> str:
@@ -24,10 +26,27 @@ def render(label: str, evidence: Evidence, verdict: Verdict) -> str:
         evidence: The trace.
         verdict: What the checks said of it.
     """
-    parts = [headline(label, evidence, verdict)]
-    parts += [_finding(finding) for finding in verdict.findings]
-    parts.append("\n".join(_tree(evidence)) or "no span and no exchange was seen")
+    parts = [legible(headline(label, evidence, verdict))]
+    parts += ["\n".join(map(legible, _finding(finding))) for finding in verdict.findings]
+    parts.append("\n".join(map(legible, _tree(evidence))) or "no span and no exchange was seen")
     return "\n\n".join(parts)
+
+
+def legible(line: str) -> str:
+    """Return a line that anybody may print: cut, secrets masked, control characters as Python writes them.
+
+    What a span or a body states is foreign text, which must neither move a terminal's cursor nor fill a log.
+    """
+    if len(line) > _WIDEST:
+        # The secret that stands where the line is cut must be seen whole to be known.
+        line = f"{masked(line[: 2 * _WIDEST])[:_WIDEST]}... ({len(line):,} characters)"
+    else:
+        line = masked(line)
+    return line if line.isprintable() else "".join(map(_printable, line))
+
+
+def _printable(letter: str) -> str:
+    return letter if letter.isprintable() else repr(letter)[1:-1]
 
 
 def headline(label: str, evidence: Evidence, verdict: Verdict) -> str:
@@ -38,11 +57,23 @@ def headline(label: str, evidence: Evidence, verdict: Verdict) -> str:
         counted(spans, "LLM span"),
         counted(verdict.looked_at, "check"),
     )
-    waived = f", {len(verdict.waived)} waived" if verdict.waived else ""
-    return f"llmtrace: {counted(len(verdict.findings), 'finding')}{waived} in {label} ({', '.join(seen)})"
+    found = (
+        counted(len(verdict.findings), "finding"),
+        *hidden(waived=len(verdict.waived), known=len(verdict.known), expected=len(verdict.expected)),
+    )
+    return f"llmtrace: {', '.join(found)} in {label} ({', '.join(seen)})"
 
 
-def totals(tests: int, replayed: Counter[str], captured: Counter[str], findings: Counter[str]) -> Iterator[str]:
+def hidden(*, waived: int, known: int, expected: int) -> Iterator[str]:
+    """Say how many findings were hidden, and by what; nothing where there are none."""
+    for number, how in ((waived, "waived"), (known, "known"), (expected, "in the baseline")):
+        if number:
+            yield f"{number} {how}"
+
+
+def totals(
+    tests: int, replayed: Counter[str], captured: Counter[str], findings: Counter[str], hid: Counter[str]
+) -> Iterator[str]:
     """Write what a whole run has seen, a line each: the headline, then origins, scopes and check ids with their counts.
 
     Args:
@@ -50,12 +81,14 @@ def totals(tests: int, replayed: Counter[str], captured: Counter[str], findings:
         replayed: Exchanges by origin.
         captured: LLM spans by scope.
         findings: Findings by check id.
+        hid: How many more were hidden, by what: `waived`, `known`, `expected`.
     """
     counts = (
         counted(tests, "test"),
         counted(replayed.total(), "exchange"),
         counted(captured.total(), "LLM span"),
         counted(findings.total(), "finding"),
+        *hidden(waived=hid["waived"], known=hid["known"], expected=hid["expected"]),
     )
     yield ", ".join(counts)
     for label, counter in (("replayed", replayed), ("captured", captured), ("found", findings)):
@@ -68,7 +101,8 @@ def account(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
     return {
         "exchanges": dict(Counter(_file_of(exchange.origin) for exchange in evidence.exchanges)),
         "spans": dict(Counter(span.scope for call in evidence.calls for span in call.spans)),
-        "findings": [finding.check for finding in verdict.findings],
+        # What is in a report only is no news of a run.
+        "findings": [finding.check for finding in verdict.findings if finding.severity is not Severity.INFO],
     }
 
 
@@ -82,13 +116,12 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _finding(finding: Finding) -> str:
-    lines = [f"{finding.severity.value}  {finding.check}  {finding.subject}"]
+def _finding(finding: Finding) -> Iterator[str]:
+    yield f"{finding.severity.value}  {finding.check}  {finding.subject}"
     for label, text in finding.details:
         first, *rest = text.splitlines() or [""]
-        lines.append(f"{_INDENT}{label:<{_LABEL}}{first}")
-        lines += [f"{_INDENT}{'':<{_LABEL}}{line}" for line in rest]
-    return "\n".join(lines)
+        yield f"{_INDENT}{label:<{_LABEL}}{first}"
+        yield from (f"{_INDENT}{'':<{_LABEL}}{line}" for line in rest)
 
 
 def _tree(evidence: Evidence) -> Iterator[str]:

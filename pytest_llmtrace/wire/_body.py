@@ -15,6 +15,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 # How JSON objects and event streams begin: what begins so is not compressed, whatever a header says.
 _PLAIN = (b"{", b"[", b"data:", b"event:", b"id:", b"retry:", b":")
 _HEAD = 512
+_LONGEST_CODING = 40
 # No answer of a model comes near; a few kilobytes that would fill the memory of the machine do.
 _LARGEST = 256 * 1024 * 1024
 
@@ -57,7 +58,7 @@ def decoded_chunks(chunks: tuple[bytes, ...], coding: str) -> list[bytes]:
     if coding in {"", "identity"} or _is_plain(chunks, coding):
         return list(chunks)
     if coding not in _GZIP and coding != "deflate":
-        raise ValueError(f"content-encoding {coding} cannot be read")
+        raise ValueError(f"content-encoding {coding[:_LONGEST_CODING]} cannot be read")
     try:
         return _inflated(chunks, _AUTODETECT)
     except zlib.error as error:

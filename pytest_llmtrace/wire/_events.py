@@ -64,7 +64,7 @@ class Events:
             self._broken[number] = "it is no text"
         elif not isinstance(value, Broken):
             self._broken[number] = "it is no object"
-        elif value.cut and number == self.total - 1 and not self.done:
+        elif (value.cut or _DONE.startswith(data)) and number == self.total - 1 and not self.done:
             self.cut = True
         elif data.strip():
             self._broken[number] = value.note

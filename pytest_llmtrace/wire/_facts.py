@@ -54,10 +54,14 @@ class Facts:
     def __init__(self, stem: str) -> None:
         self.stem = stem
         self.found: dict[str, Fact] = {}
+        self._places: dict[str, str] = {}
 
     def at(self, what: str) -> str:
         """Name a place of this exchange for people."""
-        return f"{self.stem}, {what}"
+        place = self._places.get(what)
+        if place is None:  # One text for all facts of a place: there are many of these, and they are kept.
+            place = self._places[what] = f"{self.stem}, {what}"
+        return place
 
     def column(self, name: str, values: list[Any], key: str, where: str) -> None:
         """State a fact that is a list by choice, from what stood in each.

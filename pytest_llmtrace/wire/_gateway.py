@@ -38,7 +38,9 @@ def gateway(request: Request, response: Response | None = None) -> str:
     if response is not None and _has_prefix(response.headers, ("x-litellm-", "llm_provider-")):
         return "litellm"
     host = urlsplit(request.url).hostname or ""
-    return next((name for ending, name in _HOSTS.items() if f".{host}".endswith(f".{ending}")), "other")
+    while host and host not in _HOSTS:
+        host = host.partition(".")[2]
+    return _HOSTS.get(host, "other")
 
 
 def _has_prefix(headers: Headers, prefixes: tuple[str, ...]) -> bool:

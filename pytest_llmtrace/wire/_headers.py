@@ -31,8 +31,8 @@ _SERVED = ("x-litellm-model-name",)
 def state_headers(facts: Facts, headers: Mapping[str, str], api: str) -> None:
     """State what a response says in its headers."""
     names = ("request-id", *_REQUEST_IDS) if api == "messages" else _REQUEST_IDS
-    facts.take("request_id", text, _spots(headers, names))
-    facts.take("served_model", text, _spots(headers, _SERVED))
+    _take(facts, "request_id", headers, names)
+    _take(facts, "served_model", headers, _SERVED)
     _state_retry(facts, headers)
     limits = {name: value for name, value in headers.items() if name.startswith(_LIMITS)}
     if limits:
@@ -44,6 +44,13 @@ def state_headers(facts: Facts, headers: Mapping[str, str], api: str) -> None:
 def state_provider(facts: Facts, document: Document, headers: Mapping[str, str]) -> None:
     """State who served the call: in the body, or in a header."""
     facts.take("provider", text, [document.spot("provider"), *_spots(headers, _PROVIDERS)])
+
+
+def _take(facts: Facts, name: str, headers: Mapping[str, str], names: tuple[str, ...]) -> None:
+    if headers.keys().isdisjoint(names):
+        facts.absent(name, _WHERE)
+    else:
+        facts.take(name, text, _spots(headers, names))
 
 
 def _spots(headers: Mapping[str, str], names: tuple[str, ...]) -> Iterator[Spot]:

@@ -39,7 +39,10 @@ def state_request(facts: Facts, body: Mapping[str, Any], url: str, api: str) -> 
         facts.take("dimensions", count, [Spot(body.get("dimensions", MISSING), "dimensions", _WHERE)])
         return
     for name, (kind, keys) in PARAMETERS.items():
-        facts.take(name, kind, [Spot(body.get(key, MISSING), key, _WHERE) for key in keys])
+        if body.keys().isdisjoint(keys):
+            facts.absent(name, _WHERE)
+        else:
+            facts.take(name, kind, [Spot(body.get(key, MISSING), key, _WHERE) for key in keys])
 
 
 def _state_streaming(facts: Facts, body: Mapping[str, Any]) -> None:

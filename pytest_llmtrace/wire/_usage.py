@@ -119,6 +119,8 @@ def _spot(usage: Spot, path: tuple[str, ...]) -> Spot:
             value = Misfit(f"{shown(value)} is no object of counts", value)
             break
         value = value.get(step, MISSING)
+    if value is MISSING:
+        return Spot(value, "", where)
     return Spot(value, f"{key}.{'.'.join(path)}", where)
 
 

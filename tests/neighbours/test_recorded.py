@@ -38,6 +38,8 @@ def answer(question):
             user=os.environ["SHOP_USER"],
             extra_query={"key": os.environ["SHOP_KEY"], "page": "1"},
         )
+        span.set_attribute("gen_ai.usage.input_tokens", completion.usage.prompt_tokens)
+        span.set_attribute("gen_ai.usage.output_tokens", completion.usage.completion_tokens)
         return completion.choices[0].message.content
 """
 

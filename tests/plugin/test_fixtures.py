@@ -215,7 +215,7 @@ def test_markers_merge(run: Callable[..., Any]) -> None:
                 }
         """)
     assert result.outcomes == {"TestIt::test_it": "passed"}, result.out
-    assert result.properties("TestIt::test_it") == {"llmtrace_findings": "waiver/unused, waiver/unused"}
+    assert result.properties("TestIt::test_it") == {"llmtrace_findings": "waiver/unused"}
 
 
 def test_llmtrace_asked_for_at_run_time(run: Callable[..., Any]) -> None:

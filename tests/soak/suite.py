@@ -42,15 +42,20 @@ def body(number: int) -> dict[str, Any]:
     return {"model": "m", "messages": [{"role": "user", "content": str(number)}]}
 
 
+def used(completion: Any) -> dict[str, int]:
+    usage = completion.usage
+    return {"gen_ai.usage.input_tokens": usage.prompt_tokens, "gen_ai.usage.output_tokens": usage.completion_tokens}
+
+
 def call(number: int) -> None:
-    with tracer.start_as_current_span("call", attributes=attributes(number)):
-        assert client.chat.completions.create(**body(number)).choices
+    with tracer.start_as_current_span("call", attributes=attributes(number)) as span:
+        span.set_attributes(used(client.chat.completions.create(**body(number))))
 
 
 async def acall(number: int) -> None:
-    with tracer.start_as_current_span("call", attributes=attributes(number)):
+    with tracer.start_as_current_span("call", attributes=attributes(number)) as span:
         await asyncio.sleep(0)
-        assert (await asynchronous.chat.completions.create(**body(number))).choices
+        span.set_attributes(used(await asynchronous.chat.completions.create(**body(number))))
 
 
 async def several(number: int) -> None:

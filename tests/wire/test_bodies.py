@@ -65,6 +65,7 @@ JSON_NOTE = "it is no JSON (Expecting value, character 0)"
         ((), b"[" * 100_000, "it is nested more deeply than can be read", False),
         ((), b'{"n": ' + b"1" * 5000 + b"}", "it has a number of more digits than can be read", False),
         (coded("br"), b"\x0b\x05", "content-encoding br cannot be read", False),
+        (coded("b" * 5000), b"\x0b\x05", f"content-encoding {'b' * 40} cannot be read", False),
         (
             coded("deflate"),
             b"\xff\xff",
@@ -78,7 +79,7 @@ JSON_NOTE = "it is no JSON (Expecting value, character 0)"
             False,
         ),
     ],
-    ids=["empty", "page", "list", "no text", "deep", "digits", "br", "no deflate", "no gzip"],
+    ids=["empty", "page", "list", "no text", "deep", "digits", "br", "endless", "no deflate", "no gzip"],
 )
 def test_what_is_no_body(
     read: Callable[..., Reading],

@@ -430,6 +430,7 @@ LAST = chunk({}, "stop")
         # Cut within an event: what comes after the finish reason, as usage, is lost.
         ([FIRST, LAST, 'data: {"id": "c1", "us'], {}, True),
         ([FIRST, LAST, "data: {"], {}, True),
+        *(([FIRST, LAST, f"data: {'[DONE]'[:length]}"], {}, True) for length in (1, 2, 5)),
         ([FIRST, LAST], {"n": 2}, True),
         ([FIRST, LAST, chunk({}, "stop", index=1)], {"n": 2}, False),
         # An error is an end of its own.

@@ -94,8 +94,19 @@ async def ask_async(url: str = LIVE, *, library: str = "", **options: Any) -> An
 
 
 def said(response: Any) -> Any:
-    """Return the text of a chat completion."""
-    return response.json()["choices"][0]["message"]["content"]
+    """Return the text of a chat completion; the span around it, if it is one of an LLM call, states its tokens."""
+    reply = response.json()
+    _note_usage(reply.get("usage", {}))
+    return reply["choices"][0]["message"]["content"]
+
+
+def _note_usage(usage: dict[str, int]) -> None:
+    from opentelemetry import trace
+
+    current = trace.get_current_span()
+    if "gen_ai.operation.name" in getattr(current, "attributes", {}):
+        names = {"prompt_tokens": "input_tokens", "completion_tokens": "output_tokens"}
+        current.set_attributes({f"gen_ai.usage.{name}": usage[key] for key, name in names.items() if key in usage})
 
 
 def run(coroutine: Coroutine[Any, Any, Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 from collections.abc import Callable
@@ -103,19 +104,28 @@ def _in_process(library: Any, *, is_async: bool) -> Any:
 
         async def asgi(scope: Any, receive: Any, send: Any) -> None:
             if dict(scope["headers"])[b"host"] != b"mocked.test":
-                async with library.AsyncClient() as client:
-                    await client.post(LIVE, json=BODY)
+                with _forwarding():
+                    async with library.AsyncClient() as client:
+                        said(await client.post(LIVE, json=BODY))
             await _reply(send)
 
         return library.ASGITransport(asgi)
 
     def wsgi(environ: Any, start_response: Any) -> list[bytes]:
         if environ["HTTP_HOST"] != "mocked.test":
-            _send(library, LIVE, is_async=False)
+            with _forwarding():
+                _send(library, LIVE, is_async=False)
         start_response("200 OK", [("content-type", "application/json")])
         return [CHAT.encode()]
 
     return library.WSGITransport(wsgi)
+
+
+def _forwarding() -> contextlib.AbstractContextManager[Any]:
+    """The span of the application's own call: it is instrumented as far as its caller is."""
+    from opentelemetry import trace
+
+    return span("forwarded") if trace.get_current_span().is_recording() else contextlib.nullcontext()
 
 
 def _through_test_client(url: str) -> Any:
@@ -127,7 +137,8 @@ def _through_test_client(url: str) -> Any:
 
     def chat(request: Any) -> Response:
         if request.url.hostname != "mocked.test":
-            _send(library_named("httpx2"), LIVE, is_async=False)
+            with _forwarding():
+                _send(library_named("httpx2"), LIVE, is_async=False)
         return Response(CHAT, media_type="application/json")
 
     chat.__annotations__ = {"request": Request}

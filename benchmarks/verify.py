@@ -1,0 +1,110 @@
+"""Reading and judging a call against the time that the SDK takes for it; and whether that grows with what there is."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks import _calls as calls
+from benchmarks._calls import Calls
+from benchmarks._measure import Plan, Result, Row, compared, interleaved
+
+SDK, GENAI, OPENINFERENCE = "the SDK", "verified, OTel GenAI span", "verified, OpenInference span"
+AT_MOST, LINEAR = 0.50, 1.50
+SMALLEST = 100
+
+WHAT = """\
+Verifying is reading the bytes of an exchange, reading its span, pairing the two, and all checks, in CPU time. The SDK \
+is the real one over a `MockTransport` that returns the same bytes in the same chunks, in the same process; nothing is \
+captured or replayed meanwhile. A plain reply has {plain} bytes; a stream has {events} events, one a chunk ({stream} \
+kB in chat completions), of which the SDK makes an object each. The spans tell the truth, with request and answer as \
+their content, so that every comparison has something to compare, and nothing is found. Medians of {bouts} \
+interleaved bouts.
+
+Below that, time per item as the number of items grows, against the smallest number: a chunk of one stream; a call \
+with a span of its own that was current, or that was not current and is found by the id of its response, or by worker \
+and model alone; a span that is no LLM span, beside one call; an attribute of one span. Where there is one call, what \
+it takes anyway is in the smallest number too. Linear is at most {linear:.2f} times the smallest: Python's collections \
+of the whole heap, which grows with what is kept of each call, are in there. Medians of {rounds} interleaved rounds.
+"""
+WHY = """\
+A plain call costs us a fixed amount, whatever the SDK takes: a third of it is reading the body (some thirty facts, \
+each with its place), a sixth reading the span, a third the checks, the rest pairing and Python's collections. \
+From 100 calls to 1,000 the time per call grows because Python begins to collect the whole heap; from there on it \
+stays. Without its collector the time per call does not grow.
+"""
+
+
+def measure(plan: Plan, folder: Path) -> Result:  # noqa: ARG001 - nothing is written
+    """Measure both."""
+    rows: list[Row] = []
+    for api in calls.APIS:
+        for events in (0, calls.EVENTS):
+            rows += _against_the_sdk(plan, api, events)
+    for case, sizes, make in _GROWING:
+        rows += _growing(plan, case, [size for size in sizes if size <= plan.items], make)
+    what = WHAT.format(
+        plain=len(calls.reply("chat", 0)[0]),
+        events=calls.EVENTS,
+        stream=sum(map(len, calls.reply("chat", calls.EVENTS))) // 1000,
+        bouts=plan.bouts,
+        linear=LINEAR,
+        rounds=plan.rounds,
+    )
+    return Result(name="verify", title="Verifying", what=what, rows=tuple(rows), why=WHY)
+
+
+def _against_the_sdk(plan: Plan, api: str, events: int) -> list[Row]:
+    ask = calls.asking(api, events)
+    cells = {SDK: functools.partial(_timed, ask, plan.calls)}
+    for name, dialect in ((GENAI, calls.genai), (OPENINFERENCE, calls.openinference)):
+        seen = Calls.one(api, events, dialect)
+        assert seen.verdict().findings == ()
+        cells[name] = functools.partial(_timed, seen.verdict, plan.calls)
+    for cell in cells.values():
+        cell()
+    gc.collect()
+    measured = interleaved(cells, plan.bouts)
+    case = f"{api}, {f'stream of {events} events' if events else 'plain'}"
+    return compared(case, measured, SDK, dict.fromkeys((GENAI, OPENINFERENCE), AT_MOST), _microseconds)
+
+
+def _timed(work: Callable[[], object], times: int) -> float:
+    start = time.process_time()
+    for _ in range(times):
+        work()
+    return (time.process_time() - start) / times
+
+
+# --- growth ----------------------------------------------------------------------------------------------------------
+
+_SIZES = (SMALLEST, 1_000, 10_000)
+_GROWING: tuple[tuple[str, tuple[int, ...], Callable[[int], Calls]], ...] = (
+    ("chunks", (500, 5_000, 50_000), lambda size: Calls.one("chat", size, calls.genai)),
+    ("calls, spans current", _SIZES, lambda size: Calls.many(size, "current")),
+    ("calls, spans found by id", _SIZES, lambda size: Calls.many(size, "id")),
+    ("calls, spans found by worker and model", _SIZES, lambda size: Calls.many(size, "worker")),
+    ("other spans", _SIZES, Calls.among_others),
+    ("attributes", _SIZES, Calls.with_attributes),
+)
+
+
+def _growing(plan: Plan, case: str, sizes: list[int], make: Callable[[int], Calls]) -> list[Row]:
+    """Measure growing numbers of something, in time per item."""
+    cells = {f"n = {size:,}": functools.partial(_per_item, make(size), size, sizes[-1]) for size in sizes}
+    measured = interleaved(cells, plan.rounds)
+    names = list(cells)
+    return compared(case, measured, names[0], dict.fromkeys(names[1:], LINEAR), _microseconds)
+
+
+def _per_item(seen: Calls, size: int, largest: int) -> float:
+    # As many items in all, so that collections of the heap fall on all sizes alike.
+    gc.collect()
+    return _timed(seen.verdict, max(1, min(10, largest // size))) / size
+
+
+def _microseconds(seconds: float) -> str:
+    return f"{seconds * 1e6:,.1f} us"

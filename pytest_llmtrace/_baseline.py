@@ -1,0 +1,142 @@
+"""The file that says which findings a suite already has, so that only new ones fail."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pytest_llmtrace.errors import UsageError
+
+__all__ = ["Baseline", "Entries", "gone", "missing", "opened", "renewed", "write"]
+
+Entries = Mapping[str, Mapping[str, int]]
+"""What each test, by its node id, has found: findings, as `waivers.key_of` names them, and how often."""
+
+_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Baseline:
+    """A baseline as it was when the run began.
+
+    Attributes:
+        path: The file.
+        label: The file as the user has named it.
+        command: The command that writes it anew.
+        writing: Whether this run does.
+        entries: What it says; nothing if the file is to be made.
+    """
+
+    path: Path
+    label: str
+    command: str
+    writing: bool = False
+    entries: Entries = field(default_factory=dict)
+
+
+def opened(path: Path, *, label: str, command: str, writing: bool) -> Baseline:
+    """Read a baseline.
+
+    Raises:
+        UsageError: It is missing and is not to be made, or it cannot be read; the text says what to do.
+    """
+    baseline = Baseline(path=path, label=label, command=command, writing=writing)
+    try:
+        content = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        if writing and path.parent.is_dir():
+            return baseline
+        step = f"make it with {command}" if path.parent.is_dir() else f"make the folder {path.parent.name}"
+        raise UsageError(f"there is no baseline {label}: {step}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise _broken(label, str(getattr(error, "strerror", None) or "it is no UTF-8"), command) from None
+    entries = _entries(content, label, command)
+    return Baseline(path=path, label=label, command=command, writing=writing, entries=entries)
+
+
+def write(path: Path, entries: Entries) -> None:
+    """Replace the file in one step: sorted, a finding a line, so that differences are small.
+
+    Raises:
+        OSError: It cannot be written; it is as it was.
+    """
+    ordered = {test: dict(sorted(found.items())) for test, found in sorted(entries.items())}
+    content = json.dumps({"version": _VERSION, "findings": ordered}, indent=2)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        unfinished.write_text(f"{content}\n", encoding="utf-8")
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def renewed(old: Entries, ran: Entries, without: AbstractSet[str]) -> Entries:
+    """Return what a baseline is to say after a run.
+
+    Args:
+        old: What it said; tests that did not run to their end keep that.
+        ran: What the others have found.
+        without: Tests that are no more.
+    """
+    return {test: found for test, found in {**old, **ran}.items() if found and test not in without}
+
+
+def gone(old: Entries, reported: AbstractSet[str], *, root: Path, whole: bool) -> frozenset[str]:
+    """Return the tests that are no more.
+
+    Args:
+        old: What the baseline says.
+        reported: The tests that this run has reported, skipped ones too.
+        root: Where the paths of tests begin.
+        whole: Whether no test of a file was left out, so that one that was not reported is not there.
+    """
+    files = {_file(test) for test in reported}
+    return frozenset(
+        test
+        for test in old
+        if test not in reported and ((whole and _file(test) in files) or not (root / _file(test)).exists())
+    )
+
+
+def missing(old: Entries, ran: Entries, without: AbstractSet[str]) -> Iterator[tuple[str, str, int]]:
+    """Yield what no longer occurs: test, finding, and how many of it less."""
+    for test in sorted(old):
+        if test in ran or test in without:
+            less = Counter(old[test])
+            less.subtract(ran.get(test, {}))
+            yield from ((test, found, number) for found, number in sorted(less.items()) if number > 0)
+
+
+def _file(test: str) -> str:
+    return test.partition("::")[0]
+
+
+def _entries(content: str, label: str, command: str) -> Entries:
+    try:
+        found = json.loads(content)
+    except json.JSONDecodeError as error:
+        raise _broken(label, f"line {error.lineno}: {error.msg}", command) from None
+    except RecursionError:
+        raise _broken(label, "it is nested too deep", command) from None
+    if isinstance(found, dict) and found.get("version", _VERSION) != _VERSION:
+        raise UsageError(
+            f"the baseline {label} has version {found['version']!r}, not {_VERSION}: update pytest-llmtrace"
+        )
+    entries = found.get("findings") if isinstance(found, dict) else None
+    if not isinstance(entries, dict) or not all(map(_is_counted, entries.values())):
+        raise _broken(label, "it wants {'version': 1, 'findings': {test: {finding: count}}}", command)
+    return entries
+
+
+def _is_counted(found: Any) -> bool:
+    return isinstance(found, dict) and all(type(number) is int and number > 0 for number in found.values())
+
+
+def _broken(label: str, reason: str, command: str) -> UsageError:
+    return UsageError(f"the baseline {label} cannot be read: {reason}; restore it, or delete it and run {command}")

@@ -1,0 +1,193 @@
+"""pytest's options, ini values and markers -> what hides the findings of a test: waivers, known faults, a baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import pytest
+
+from pytest_llmtrace import _ini
+from pytest_llmtrace._baseline import Baseline, opened
+from pytest_llmtrace._pytest_internals import is_expected_to_fail
+from pytest_llmtrace.errors import UsageError
+
+__all__ = [
+    "MARKER",
+    "add_options",
+    "baseline_of",
+    "check_known",
+    "check_options",
+    "check_waivers",
+    "hiding",
+    "verify_of",
+]
+
+MARKER: Final = "llmtrace"
+
+_BASELINE: Final = pytest.StashKey[Baseline | None]()
+_IGNORE: Final = pytest.StashKey[Mapping[str, str]]()
+_VERIFY: Final[Mapping[str, Literal["error", "warn", False]]] = {"error": "error", "warn": "warn", "off": False}
+
+
+def add_options(group: pytest.OptionGroup, parser: pytest.Parser) -> None:
+    """Declare the options and ini values that are about this."""
+    group.addoption(
+        "--llmtrace-baseline",
+        metavar="FILE",
+        help="the findings that this suite already has; only others fail (relative to the root directory)",
+    )
+    group.addoption(
+        "--llmtrace-write-baseline",
+        action="store_true",
+        help="write what is found into the baseline; no finding fails",
+    )
+    parser.addini("llmtrace_baseline", "the findings that this suite already has: as --llmtrace-baseline", default="")
+    parser.addini("llmtrace_ignore", "waivers for all tests, a line each: check id: reason", type="linelist")
+    parser.addini("llmtrace_verify", "error (default), warn or off: what findings do where no marker says", default="")
+
+
+def check_options(config: pytest.Config) -> None:
+    """Read what is the same for all tests.
+
+    Raises:
+        UsageError: It has no meaning.
+    """
+    verify_of(config)
+    baseline_of(config)
+    _ignore_of(config)
+
+
+def verify_of(config: pytest.Config) -> Literal["error", "warn", False]:
+    """Return what findings do to a test of which no marker says it."""
+    value = _ini.text(config, "llmtrace_verify") or "error"
+    if value not in _VERIFY:
+        raise UsageError.unknown("value of llmtrace_verify", value, _VERIFY)
+    return _VERIFY[value]
+
+
+def baseline_of(config: pytest.Config) -> Baseline | None:
+    """Return the baseline of a run, read once."""
+    if _BASELINE not in config.stash:
+        config.stash[_BASELINE] = _opened(config)
+    return config.stash[_BASELINE]
+
+
+def hiding(item: pytest.Item, own: Mapping[str, Any], *, verify: str | bool | None) -> dict[str, Any]:
+    """Return the settings that are about this for one test.
+
+    Args:
+        item: The test.
+        own: The `llmtrace_config` fixture.
+        verify: What its markers and its configuration say of its findings, None if nothing.
+    """
+    said = {
+        **_waivers(item, own),
+        "known": _known(item, own),
+        "verify": verify_of(item.config) if verify is None else verify,
+    }
+    baseline = baseline_of(item.config)
+    # What is expected to fail may do so because of its findings: green, it would be a failure.
+    if baseline is None or said["verify"] is False or is_expected_to_fail(item):
+        return said
+    if baseline.writing:
+        return {**said, "adopting": True}
+    return {**said, "expected": baseline.entries.get(item.nodeid, {})}
+
+
+def check_waivers(value: Any) -> None:
+    """Refuse an `ignore=` that has no meaning."""
+    from pytest_llmtrace.checks import refuse_unknown
+
+    if not isinstance(value, Mapping):
+        raise UsageError(f"ignore= takes {{check id: reason}}, not {value!r}")
+    refuse_unknown(value)
+
+
+def check_known(value: Any) -> None:
+    """Refuse a `known=` that has no meaning."""
+    from pytest_llmtrace.waivers import known_of
+
+    known_of(value)
+
+
+# --- waivers ---------------------------------------------------------------------------------------------------------
+
+
+def _waivers(item: pytest.Item, own: Mapping[str, Any]) -> dict[str, Any]:
+    """Unite the waivers of a test; of several for one check the closest says the reason, and is the one that hides."""
+    ignore: dict[str, str] = {}
+    shared: dict[str, str] = {}
+    for place, waivers in _by_place(item, own):
+        for wider in [name for name in ignore if name in waivers or f"{name.partition('/')[0]}/*" in waivers]:
+            del ignore[wider]
+            shared.pop(wider, None)
+        ignore.update(waivers)
+        shared.update(dict.fromkeys(waivers, place) if place else {})
+    return {"ignore": ignore, "shared": shared}
+
+
+def _by_place(item: pytest.Item, own: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Yield waivers from the widest to the closest, with the place that names them; empty if it is this test alone."""
+    yield "llmtrace_ignore", _ignore_of(item.config)
+    if "ignore" in own:
+        check_waivers(own["ignore"])
+        yield "llmtrace_config", own["ignore"]
+    for node, marker in reversed(list(item.iter_markers_with_node(MARKER))):
+        yield _place(item, node, marker), marker.kwargs.get("ignore", {})
+
+
+def _place(item: pytest.Item, node: Any, marker: pytest.Mark) -> str:
+    """Name the place of a marker that several tests share: that of a class or module, or of a parametrised function."""
+    if node is not item:
+        return f"the marker of {node.nodeid}"
+    call = getattr(item, "callspec", None)
+    if call is None or any(marker is mark for mark in call.marks):
+        return ""
+    return f"the marker of {item.nodeid.partition('[')[0]}"
+
+
+def _ignore_of(config: pytest.Config) -> Mapping[str, str]:
+    if _IGNORE not in config.stash:
+        config.stash[_IGNORE] = _read_ignore(config)
+    return config.stash[_IGNORE]
+
+
+def _read_ignore(config: pytest.Config) -> Mapping[str, str]:
+    waivers = {}
+    for line in _ini.lines(config, "llmtrace_ignore"):
+        name, _, reason = (part.strip() for part in line.partition(":"))
+        if not reason:
+            raise UsageError(f"llmtrace_ignore: {line!r} gives no reason; write '{name}: reason'")
+        waivers[name] = reason
+    if waivers:
+        check_waivers(waivers)
+    return waivers
+
+
+def _known(item: pytest.Item, own: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Unite the known faults of a test."""
+    given = [own.get("known", ()), *(marker.kwargs.get("known", ()) for marker in item.iter_markers(MARKER))]
+    if not any(given):
+        return ()
+    from pytest_llmtrace.waivers import known_of
+
+    return tuple(dict.fromkeys(one for several in given for one in known_of(several)))
+
+
+# --- the baseline ----------------------------------------------------------------------------------------------------
+
+
+def _opened(config: pytest.Config) -> Baseline | None:
+    option = config.getoption("--llmtrace-baseline")
+    label = option or _ini.text(config, "llmtrace_baseline")
+    writing = bool(config.getoption("--llmtrace-write-baseline"))
+    if not label:
+        if writing:
+            raise UsageError(
+                "--llmtrace-write-baseline: say where, with --llmtrace-baseline=FILE or ini llmtrace_baseline"
+            )
+        return None
+    command = " ".join(("pytest", *([f"--llmtrace-baseline={label}"] if option else []), "--llmtrace-write-baseline"))
+    return opened(config.rootpath / Path(label), label=label, command=command, writing=writing)

@@ -1,0 +1,70 @@
+"""What the checks say of one trace: when it ends, and of what fixtures do after it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+from pytest_llmtrace import report, waivers
+from pytest_llmtrace.checks import Evidence, Verdict
+from pytest_llmtrace.model import Settings, Severity
+
+__all__ = ["Judgement"]
+
+
+class Judgement:
+    """The last judgement of a trace.
+
+    Args:
+        settings: What hides findings, and which fail.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._late: Counter[str] = Counter()
+        self._complete = False
+        self.last: tuple[Evidence, Verdict] | None = None
+
+    def judge(self, evidence: Evidence, *, complete: bool) -> tuple[Evidence, Verdict]:
+        """Judge a trace; `complete` is False if the code under test failed midway."""
+        self._complete = complete
+        self.last = evidence, waivers.judge(evidence, self._settings, complete=complete)
+        return self.last
+
+    def fails(self, verdict: Verdict) -> bool:
+        """Tell whether a verdict fails the test under these settings."""
+        failing = {Severity.ERROR, Severity.WARNING} if self._settings.strict else {Severity.ERROR}
+        return self._settings.verify == "error" and any(finding.severity in failing for finding in verdict.findings)
+
+    def report(self, evidence: Evidence, verdict: Verdict) -> str:
+        """Write the report on a judgement."""
+        return report.render(self._settings.label, evidence, verdict)
+
+    def late_report(self, evidence: Evidence) -> str:
+        """Judge what came after the last judgement, and write the report if it fails; else return nothing.
+
+        What the baseline names and the last judgement has not hidden may be here.
+        """
+        left = Counter(self._settings.expected)
+        left.subtract(waivers.key_of(finding) for finding in (self.last[1].expected if self.last else ()))
+        verdict = waivers.judge(evidence, replace(self._settings, expected=+left), complete=False)
+        self._late = Counter(waivers.key_of(finding) for finding in verdict.expected)
+        if not self.fails(verdict):
+            return ""
+        return report.render(f"{self._settings.label}, after the test", evidence, verdict)
+
+    def account(self, evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
+        """Count what was seen and what was hidden, as plain data.
+
+        `remark` is the report on findings that do not fail the test, which nobody would print otherwise.
+        """
+        silent = self._settings.verify and verdict.worth_saying and not self.fails(verdict)
+        hidden = waivers.account(evidence, verdict, self._settings)
+        return {
+            **report.account(evidence, verdict),
+            **hidden,
+            "complete": self._complete,
+            "expected": dict(hidden["expected"] + self._late),
+            "remark": self.report(evidence, verdict) if silent else "",
+        }

@@ -1,0 +1,163 @@
+"""What all tests of a run have seen, added up: the lines of the terminal, and the files that are written at its end."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from pytest_llmtrace import _baseline, _hiding
+
+__all__ = ["FIXTURE", "SAID_OF_RECORDINGS", "Totals", "is_partial", "leave_out"]
+
+FIXTURE: Final = "llmtrace"
+SAID_OF_RECORDINGS: Final = pytest.StashKey[list[str]]()
+
+_PARTIAL: Final = pytest.StashKey[bool]()
+_SHOWN: Final = 20
+"""How many findings that no longer occur are named."""
+
+
+def leave_out(config: pytest.Config) -> None:
+    """Note that tests were deselected."""
+    config.stash[_PARTIAL] = True
+
+
+def is_partial(config: pytest.Config) -> bool:
+    """Tell whether tests were deselected in this process."""
+    return config.stash.get(_PARTIAL, False)
+
+
+class Totals:
+    """Adds up what all tests of a run have seen, as a plugin of its own: one a run, also under xdist."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._baseline = _hiding.baseline_of(config)
+        self._by_test: dict[str, str] = {}
+        self._reported: set[str] = set()
+        self._untraced: set[str] = set()
+        self._said: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take a test's account; a test that is run again counts once."""
+        account = getattr(report, "llmtrace", None)
+        if account is not None:
+            self._by_test[report.nodeid] = account
+        if self._baseline:
+            self._reported.add(report.nodeid)
+            if report.when == "call" and report.passed and account is None:
+                self._untraced.add(report.nodeid)
+
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Write the baseline, and say of what hides findings what was of no use."""
+        accounts = {test: json.loads(account) for test, account in self._by_test.items()}
+        stopped = bool(session.shouldstop or session.shouldfail) or exitstatus > pytest.ExitCode.TESTS_FAILED
+        whole = not stopped and not any(account["partial"] for account in accounts.values())
+        if self._baseline and accounts:
+            self._end_baseline(session, self._baseline, accounts, whole=whole)
+        self._said += _unused_known(accounts)
+        if whole and _is_of_folders(session.config):
+            self._said += _unused_waivers(accounts)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+        """Say what was replayed, captured, found and recorded, and what was found in tests that passed."""
+        if config.getoption("--llmtrace-played"):
+            self._write_played(config)
+        if not self._by_test:
+            return
+        from pytest_llmtrace.report import totals
+
+        replayed, captured, findings, hid = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
+        terminalreporter.section(FIXTURE)
+        for account in map(json.loads, self._by_test.values()):
+            replayed.update(account["exchanges"])
+            captured.update(account["spans"])
+            findings.update(account["findings"])
+            hid.update(waived=account["waived"], known=account["known"], expected=sum(account["expected"].values()))
+            if account["remark"]:
+                terminalreporter.line(f"{account['remark']}\n")
+        for line in totals(len(self._by_test), replayed, captured, findings, hid):
+            terminalreporter.line(line)
+        for said in config.stash.get(SAID_OF_RECORDINGS, []):
+            terminalreporter.line(f"  recorded     {said}")
+        for said in self._said:
+            terminalreporter.line(said)
+
+    def _write_played(self, config: pytest.Config) -> None:
+        """Write the files among the origins of exchanges, relative to the root directory."""
+        origins = {origin for account in map(json.loads, self._by_test.values()) for origin in account["exchanges"]}
+        files = (config.invocation_params.dir / origin for origin in origins)
+        played = sorted(os.path.relpath(file, config.rootpath).replace(os.sep, "/") for file in files if file.is_file())
+        content = json.dumps({"version": 1, "played": played}, indent=1)
+        config.getoption("--llmtrace-played").write_text(f"{content}\n", encoding="utf-8")
+
+    def _end_baseline(
+        self, session: pytest.Session, baseline: _baseline.Baseline, accounts: dict[str, Any], *, whole: bool
+    ) -> None:
+        ran: dict[str, dict[str, int]] = {test: {} for test in self._untraced}
+        ran |= {test: account["expected"] for test, account in accounts.items() if account["complete"]}
+        whole = whole and not any("::" in argument for argument in session.config.args)
+        without = _baseline.gone(baseline.entries, self._reported, root=session.config.rootpath, whole=whole)
+        if not baseline.writing:
+            self._said += _no_longer(baseline, list(_baseline.missing(baseline.entries, ran, without)))
+            return
+        entries = _baseline.renewed(baseline.entries, ran, without)
+        try:
+            _baseline.write(baseline.path, entries)
+        except OSError as error:
+            self._said.append(f"  baseline     {baseline.label} could not be written: {error.strerror or error}")
+            session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+        else:
+            self._said.append(f"  baseline     wrote {baseline.label}: {_counted(entries)}")
+
+
+def _counted(entries: _baseline.Entries) -> str:
+    from pytest_llmtrace.report import counted
+
+    number = sum(sum(found.values()) for found in entries.values())
+    return f"{counted(number, 'finding')} in {counted(len(entries), 'test')}"
+
+
+def _no_longer(baseline: _baseline.Baseline, missing: list[tuple[str, str, int]]) -> Iterator[str]:
+    """Name what the baseline says and did not occur, and how to take it out."""
+    if not missing:
+        return
+    yield f"  baseline     {sum(number for *_, number in missing)} of {baseline.label} no longer occur:"
+    for test, found, number in missing[:_SHOWN]:
+        yield f"                 {test}  {found}{f'  ({number} times)' if number > 1 else ''}"
+    if len(missing) > _SHOWN:
+        yield f"                 and {len(missing) - _SHOWN} more"
+    yield f"               take them out: {baseline.command}"
+
+
+def _unused_known(accounts: dict[str, Any]) -> Iterator[str]:
+    """Name the known faults that did not occur where they were looked for."""
+    fired: dict[tuple[str, ...], bool] = {}
+    for account in accounts.values():
+        for known, has_fired in account["watched"]:
+            key = (known["check"], known["instrumentor"], known["versions"], known["reason"])
+            fired[key] = fired.get(key, False) or has_fired
+    for check, instrumentor, versions, reason in sorted(key for key, has_fired in fired.items() if not has_fired):
+        where = f"{instrumentor} {versions}".strip()
+        yield f"  known        {check} of {where} did not occur, though its calls were judged; remove it ({reason})"
+
+
+def _unused_waivers(accounts: dict[str, Any]) -> Iterator[str]:
+    """Name the waivers of several tests that hid nothing in any of them."""
+    used: dict[tuple[str, ...], bool] = {}
+    for account in accounts.values():
+        for place, name, reason, has_hidden in account["shared"]:
+            # What a test that did not run to its end would have shown is not known.
+            used[place, name, reason] = used.get((place, name, reason), False) or has_hidden or not account["whole"]
+    for place, name, reason in sorted(key for key, has_hidden in used.items() if not has_hidden):
+        yield f"  unused       {name} in {place} hid nothing in this run; remove it ({reason})"
+
+
+def _is_of_folders(config: pytest.Config) -> bool:
+    """Tell whether whole folders were run, and not single files or tests."""
+    return all((config.invocation_params.dir / Path(argument)).is_dir() for argument in config.args)

@@ -1,0 +1,213 @@
+"""What is found and does not fail: by a waiver, as a known fault of an instrumentor, or since the baseline names it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, fields, replace
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from pytest_llmtrace import checks
+from pytest_llmtrace.checks import CHECKS, Evidence, Verdict
+from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.model import Call, Finding, Known, Settings, Severity, SpanRecord
+from pytest_llmtrace.secrets.shapes import masked
+
+if TYPE_CHECKING:
+    from packaging.specifiers import SpecifierSet
+
+__all__ = ["account", "judge", "key_of", "known_of"]
+
+_FIELDS = tuple(field.name for field in fields(Known))
+_NEEDED = ("check", "instrumentor", "reason")
+
+
+# --- what users write ------------------------------------------------------------------------------------------------
+
+
+def known_of(given: Iterable[Known | Mapping[str, str]]) -> tuple[Known, ...]:
+    """Read `known=`: a list of records or of mappings with their fields.
+
+    Raises:
+        UsageError: A field, an id or a range of versions has no meaning; the text names the nearest that has.
+    """
+    if isinstance(given, str | Mapping | Known) or not isinstance(given, Iterable):
+        raise UsageError(f"known= takes a list of {{'check': ..., 'instrumentor': ..., 'reason': ...}}, not {given!r}")
+    return tuple(_refused(_record(one)) for one in given)
+
+
+def _record(given: object) -> Known:
+    if isinstance(given, Known):
+        return given
+    if not isinstance(given, Mapping):
+        raise UsageError(f"known= takes records or mappings, not {given!r}")
+    for name in given:
+        if name not in _FIELDS:
+            raise UsageError.unknown("key in known=", name, _FIELDS)
+    for name in _NEEDED:
+        if name not in given:
+            raise UsageError(f"known= wants {', '.join(map(repr, _NEEDED))}; {name!r} is missing in {dict(given)!r}")
+    return Known(**given)
+
+
+def _refused(known: Known) -> Known:
+    """Return a record whose fields have a meaning."""
+    if known.check not in checks.known_ids():
+        raise UsageError.unknown("check id in known=", known.check, checks.known_ids())
+    for name in ("instrumentor", "reason"):
+        value = getattr(known, name)
+        if not isinstance(value, str) or not value.strip():
+            raise UsageError(f"known= of {known.check!r}: {name!r} wants words, not {value!r}")
+    _range(known)
+    return known
+
+
+def _range(known: Known) -> SpecifierSet:
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    try:
+        return SpecifierSet(known.versions)
+    except (InvalidSpecifier, AttributeError, TypeError):
+        raise UsageError(
+            f"known= of {known.check!r}: versions={known.versions!r} is no range; write '<0.63' or '>=1,<1.4'"
+        ) from None
+
+
+# --- the judgement ---------------------------------------------------------------------------------------------------
+
+
+def judge(evidence: Evidence, settings: Settings, *, complete: bool = True) -> Verdict:
+    """Let all checks judge a trace, and hide what is waived, known or expected, in this order.
+
+    Args:
+        evidence: The trace.
+        settings: What hides findings.
+        complete: As for `checks.verify`.
+    """
+    verdict = checks.verify(evidence, settings.ignore, shared=settings.shared, complete=complete)
+    known, others = [], []
+    for finding in verdict.findings:
+        here = [one for one in settings.known if one.check == finding.check and _is_of(finding.scope, one)]
+        if any(_is_in_range(finding, one) for one in here):
+            known.append(finding)
+        else:
+            others.append(_beyond(finding, here))
+    expected, standing = _apart(others, settings)
+    return replace(verdict, findings=tuple(standing), known=tuple(known), expected=tuple(expected))
+
+
+def account(evidence: Evidence, verdict: Verdict, settings: Settings) -> dict[str, Any]:
+    """Say as plain data what hid what, for those who look at a whole run."""
+    used = {checks.waiver_of(finding, settings.ignore) for finding in verdict.waived}
+    found = (*verdict.findings, *verdict.waived, *verdict.known, *verdict.expected)
+    return {
+        "whole": verdict.whole,
+        "waived": len(verdict.waived),
+        "known": len(verdict.known),
+        "expected": Counter(key_of(finding) for finding in verdict.expected),
+        "shared": [[place, name, settings.ignore[name], name in used] for name, place in settings.shared.items()],
+        "watched": [
+            [asdict(one), fired]
+            for one in settings.known
+            if (fired := any(_is_hit(finding, one) for finding in found)) or (verdict.whole and _judges(one, evidence))
+        ],
+    }
+
+
+def key_of(finding: Finding) -> str:
+    """Name a finding in a baseline: its check and what it is about, no values."""
+    return masked(f"{finding.check}  {finding.subject}")
+
+
+def _apart(findings: list[Finding], settings: Settings) -> tuple[list[Finding], list[Finding]]:
+    """Part the findings that the baseline names, as often as it does, from those that are new."""
+    left = Counter(settings.expected)
+    expected: list[Finding] = []
+    standing: list[Finding] = []
+    for finding in findings:
+        key = key_of(finding) if settings.adopting or left else ""
+        if finding.severity is not Severity.INFO and (settings.adopting or left[key] > 0):
+            left[key] -= 1
+            expected.append(finding)
+        else:
+            standing.append(finding)
+    return expected, standing
+
+
+# --- known faults ----------------------------------------------------------------------------------------------------
+
+
+def _is_hit(finding: Finding, known: Known) -> bool:
+    return finding.check == known.check and _is_of(finding.scope, known) and _is_in_range(finding, known)
+
+
+def _is_of(scope: str, known: Known) -> bool:
+    """Tell whether a scope is an instrumentor's: its name, or a module of it."""
+    wanted = _normalised(known.instrumentor)
+    parts = scope.split(".")
+    return any(_normalised(".".join(parts[:end])) == wanted for end in range(1, len(parts) + 1))
+
+
+def _normalised(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _is_in_range(found: Finding | SpanRecord, known: Known) -> bool:
+    from packaging.version import InvalidVersion
+
+    if not known.versions:
+        return True
+    try:
+        return _range(known).contains(_version(found, known), prereleases=True)
+    except InvalidVersion:
+        return False
+
+
+def _version(found: Finding | SpanRecord, known: Known) -> str:
+    """Return the version that the span's scope states, else that of the installed distribution; empty if none."""
+    return found.scope_version or _installed(known.instrumentor) or _installed(found.scope)
+
+
+def _installed(name: str) -> str:
+    try:
+        return metadata.version(_normalised(name))
+    except (metadata.PackageNotFoundError, ValueError):
+        return ""
+
+
+def _beyond(finding: Finding, here: list[Known]) -> Finding:
+    """Say of a finding that stands why a known fault does not explain it."""
+    if not here:
+        return finding
+    lines = [
+        f"expected for versions {one.versions} only; this is {_version(finding, one) or 'of no known version'}"
+        for one in here
+    ]
+    at = next((index for index, (label, _) in enumerate(finding.details) if label == "why"), len(finding.details))
+    return replace(finding, details=(*finding.details[:at], ("known", "\n".join(lines)), *finding.details[at:]))
+
+
+def _judges(known: Known, evidence: Evidence) -> bool:
+    """Tell whether a check has looked at anything that an instrumentor reports in that range of versions."""
+
+    def is_of(span: SpanRecord) -> bool:
+        return _is_of(span.scope, known) and _is_in_range(span, known)
+
+    spans = tuple(span for span in evidence.spans if is_of(span))
+    check = next(check for check in CHECKS if check.id == known.check)
+    if not spans:
+        return False
+    calls = tuple(only for call in evidence.calls for only in _only(call, {span.key for span in spans}))
+    strays = tuple(stray for stray in evidence.strays if is_of(stray.span))
+    theirs = replace(evidence, calls=calls, spans=spans, strays=strays)
+    return any(True for _ in check.look(check, theirs))
+
+
+def _only(call: Call, keys: set[Any]) -> Iterator[Call]:
+    """Yield a call with only those of its spans, if it has any."""
+    kept = [pair for pair in zip(call.spans, call.readings, strict=False) if pair[0].key in keys]
+    if kept:
+        spans, readings = zip(*kept, strict=True)
+        yield replace(call, spans=spans, readings=readings)

@@ -1,0 +1,42 @@
+"""How long the fuzzer runs, and what it says of a mutant that it has found."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from random import Random
+
+import pytest
+
+# The modules of this folder import each other by their names below the project, wherever pytest was started.
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+QUICK = 250
+"""Mutants of each test in an ordinary run."""
+LONGEST = 5.0
+"""CPU seconds that one mutant may take, on any machine: what hangs takes longer."""
+
+
+@pytest.fixture
+def each_mutant() -> Callable[[Callable[[Random], None]], None]:
+    """Run a check with a seeded `Random` for each mutant: always the same few, or for `LLMTRACE_FUZZ` seconds."""
+    seconds = float(os.environ.get("LLMTRACE_FUZZ", "0"))
+
+    def run(check: Callable[[Random], None]) -> None:
+        end = time.monotonic() + seconds
+        for seed in count() if seconds else range(QUICK):
+            began = time.process_time()
+            try:
+                check(Random(seed))  # noqa: S311 - what is wanted is the same again
+                assert time.process_time() - began < LONGEST, "it takes too long"
+            except Exception as error:
+                error.add_note(f"mutant {seed}")
+                raise
+            if seconds and time.monotonic() > end:
+                return
+
+    return run

@@ -1,0 +1,218 @@
+"""Whatever bytes come and whatever stands on the spans: read, paired, judged and reported, nothing raises or hangs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from random import Random
+from typing import Any, Final
+
+import pytest
+
+from pytest_llmtrace import report, wire
+from pytest_llmtrace.checks import Evidence, Verdict, verify
+from pytest_llmtrace.model import Exchange, Fact, Reading, SpanRecord, State
+from pytest_llmtrace.pairing import match
+from pytest_llmtrace.reading import VOCABULARY
+from tests.fuzz._corpus import Sound, corpus, exchange_of
+from tests.fuzz._mutate import SECRET, broken_body, broken_headers, hostile, hostile_span, is_json_body, written
+
+EachMutant = Callable[[Callable[[Random], None]], None]
+
+TOKENS: Final = (
+    "output_tokens",
+    "total_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "input_tokens",
+    "reasoning_tokens",
+)
+LONGEST_LINE: Final = 1000
+
+
+def judge(exchange: Exchange, spans: tuple[SpanRecord, ...]) -> tuple[Verdict, str]:
+    """Take the whole way from bytes and spans to the text of the report."""
+    paired = match((exchange,), spans)
+    evidence = Evidence(exchanges=(exchange,), spans=spans, calls=paired.calls, strays=paired.strays)
+    verdict = verify(evidence, {})
+    for call in paired.calls:
+        for reading in (*call.truths, *call.readings):
+            keeps_the_rules(reading)
+    return verdict, report.render("fuzz", evidence, verdict)
+
+
+def keeps_the_rules(reading: Reading) -> None:
+    for fact in (*reading.facts.values(), *reading.others):
+        assert fact.name in VOCABULARY
+        assert (fact.value is not None) is (fact.state is State.PRESENT)
+        assert bool(fact.note) is (fact.state is State.UNREADABLE)
+        assert len(fact.note) <= LONGEST_LINE
+
+
+def can_be_shown(text: str) -> None:
+    """Prove that a report can go to any terminal and into any log: no control character, endless line or secret."""
+    for line in text.split("\n"):
+        assert line.isprintable()
+        assert len(line) < LONGEST_LINE
+    assert SECRET not in text
+
+
+def body_of(sound: Sound) -> bytes:
+    assert sound.exchange.response is not None
+    return sound.exchange.response.body
+
+
+def read(exchange: Exchange) -> Reading:
+    reading = wire.read(exchange)
+    assert reading is not None
+    return reading
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["otel-genai", "openinference"])
+def test_what_is_sound_gives_no_finding(number: int) -> None:
+    """Unbroken, each call with a span that tells the truth gives no finding: what the fuzzer finds is its own doing."""
+    for sound in corpus():
+        exchange = replace(sound.exchange, ambient=replace(sound.exchange.ambient, span=sound.spans[number].key))
+        verdict, text = judge(exchange, (replace(sound.spans[number], parent=None),))
+        assert verdict.findings == (), f"{sound.id}\n{text}"
+
+
+def test_broken_bytes(each_mutant: EachMutant) -> None:
+    """Bodies that are cut, mixed up, mistyped and no text, under any headers, are read, judged and reported."""
+
+    @each_mutant
+    def _(random: Random) -> None:
+        sound = random.choice(corpus())
+        assert sound.exchange.response is not None
+        body, asked, headers = body_of(sound), sound.exchange.request.body, sound.exchange.response.headers
+        body = broken_body(random, body) if random.random() < 0.9 else body
+        if random.random() < 0.2:
+            asked = broken_body(random, asked)
+        if random.random() < 0.3:
+            headers = broken_headers(random, headers)
+        at = random.randrange(len(body) + 1)
+        exchange = exchange_of(sound, chunks=(body[:at], body[at:]), headers=headers, body=asked)
+        exchange = replace(exchange, ended=random.choice([exchange.ended, None]))
+        can_be_shown(judge(exchange, sound.spans)[1])
+
+
+def test_hostile_spans(each_mutant: EachMutant) -> None:
+    """Spans with any values under any of the dialects' names are read, judged and reported."""
+
+    @each_mutant
+    def _(random: Random) -> None:
+        sound = random.choice(corpus())
+        spans = tuple(hostile_span(random, span) for span in sound.spans)
+        can_be_shown(judge(sound.exchange, spans)[1])
+
+
+def test_hostile_both(each_mutant: EachMutant) -> None:
+    """Both at once."""
+
+    @each_mutant
+    def _(random: Random) -> None:
+        sound = random.choice(corpus())
+        exchange = exchange_of(sound, chunks=(broken_body(random, body_of(sound)),))
+        can_be_shown(judge(exchange, tuple(hostile_span(random, span) for span in sound.spans))[1])
+
+
+def test_cut_bodies_invent_nothing(each_mutant: EachMutant) -> None:
+    """A body that was cut states nothing that the whole body does not, no larger count, and no other text."""
+
+    @each_mutant
+    def _(random: Random) -> None:
+        sound = random.choice(corpus())
+        body = body_of(sound)
+        cut = read(exchange_of(sound, chunks=(body[: random.randrange(len(body) + 1)],)))
+        for name, fact in cut.facts.items():
+            if fact.state is State.PRESENT and name not in {"truncated", "error"}:
+                whole = sound.truth.fact(name)
+                assert whole.state is State.PRESENT, f"{sound.id}: {fact} is invented"
+                assert is_part_of(fact, whole), f"{sound.id}: {fact} is no part of {whole}"
+
+
+def is_part_of(fact: Fact, whole: Fact) -> bool:
+    """Tell whether what was read of a beginning can be of the same whole."""
+    if fact.name in TOKENS:
+        return bool(0 <= fact.value <= whole.value)
+    if fact.name in {"output_texts", "reasoning_texts", "refusals"}:
+        pairs = zip(fact.value, whole.value, strict=False)
+        return len(fact.value) <= len(whole.value) and all((all_ or "").startswith(some or "") for some, all_ in pairs)
+    if fact.name == "tool_calls":
+        return bool(len(fact.value) <= len(whole.value))
+    if fact.name == "finish_reasons":
+        return all(some in {None, all_} for some, all_ in zip(fact.value, whole.value, strict=False))
+    return bool(fact.value in ("", whole.value))  # Azure's first chunk states empty texts.
+
+
+def test_cut_bodies_are_truncated(each_mutant: EachMutant) -> None:
+    """A JSON body that was cut is truncated; a stream that is not states every finish reason of the whole one."""
+
+    @each_mutant
+    def _(random: Random) -> None:
+        sound = random.choice(corpus())
+        body = body_of(sound).rstrip()
+        if sound.truth.truncated or sound.truth.error:
+            return
+        cut = read(exchange_of(sound, chunks=(body[: random.randrange(len(body))],)))
+        if is_json_body(body):
+            assert cut.truncated is True, sound.id
+        elif not cut.truncated:
+            assert cut.finish_reasons == sound.truth.finish_reasons, sound.id
+
+
+def test_a_fact_depends_on_what_it_is_read_from_only(each_mutant: EachMutant) -> None:
+    """A hostile value elsewhere in a body changes no fact: each is read from the field that it names."""
+    plain = [sound for sound in corpus() if is_json_body(body_of(sound)) and not sound.truth.error]
+
+    @each_mutant
+    def _(random: Random) -> None:
+        sound = random.choice(plain)
+        body = json.loads(body_of(sound))
+        key = random.choice([name for name in body if name not in _JUDGED_BY])
+        body[key] = _writable(random)
+        broken = read(exchange_of(sound, chunks=(json.dumps(body).encode(),)))
+        for name, fact in sound.truth.facts.items():
+            if fact.where.endswith("response body") and fact.parts and key not in _top(fact):
+                assert broken.fact(name) == fact, f"{sound.id}: {key} has changed {name}"
+
+
+_JUDGED_BY: Final = frozenset({"type", "object", "error", "status"})
+"""What tells errors, and how a response ended, from answers concerns more than one fact."""
+
+
+def _top(fact: Fact) -> set[str]:
+    return {key.partition(".")[0].partition("[")[0] for key, _ in fact.parts}
+
+
+def _writable(random: Random) -> Any:
+    while True:
+        value = hostile(random)
+        try:
+            json.dumps(value)
+        except (ValueError, RecursionError):
+            continue
+        return value
+
+
+def test_headers_do_not_change_what_the_body_says(each_mutant: EachMutant) -> None:
+    """Headers that do not describe the body change no fact that was read from it."""
+
+    @each_mutant
+    def _(random: Random) -> None:
+        sound = random.choice(corpus())
+        assert sound.exchange.response is not None
+        headers = tuple(
+            (
+                name,
+                value
+                if name.lower().startswith(("content-", "x-litellm", "llm_provider"))
+                else written(hostile(random))[:99],
+            )
+            for name, value in sound.exchange.response.headers
+        )
+        broken = read(exchange_of(sound, headers=headers))
+        for name, fact in sound.truth.facts.items():
+            if not fact.where.endswith("headers"):
+                assert broken.fact(name) == fact, f"{sound.id}: {name}"

@@ -1,0 +1,21 @@
+"""An application whose spans say of the tokens what a test wants them to say; the wire says 3 and 2."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from child import BODY, MOCKED, library_named  # type: ignore[import-not-found]
+
+USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+
+
+def chat(llmtrace: Any, tokens: int = 3, *, scope: str = "app", version: str | None = None, name: str = "chat") -> None:
+    """Make a call inside of a span of that scope, which states so many input tokens."""
+    from opentelemetry import trace
+
+    llmtrace.gateway("openai").chat(text="hi", usage=USAGE)
+    with trace.get_tracer(scope, version).start_as_current_span(name, kind=trace.SpanKind.CLIENT) as span:
+        span.set_attribute("gen_ai.operation.name", "chat")
+        with library_named().Client() as client:
+            client.post(MOCKED, json=BODY)
+        span.set_attributes({"gen_ai.usage.input_tokens": tokens, "gen_ai.usage.output_tokens": 2})

@@ -1,0 +1,269 @@
+"""What hides findings beside the marker of a test: ini values, the configuration fixture, known faults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+WAYS = pytest.mark.parametrize(
+    ("plugins", "options"), [([], []), (["xdist"], ["-n", "2"])], ids=["in one process", "xdist"]
+)
+
+# Each test says what hides its finding: the closest waiver.
+PLACES = """
+import pytest
+from told import chat
+
+@pytest.fixture(scope="session")
+def llmtrace_config():
+    return {"ignore": {"wire/input-tokens": "of the fixture", "structure/*": "never used"}}
+
+def test_wide(llmtrace):
+    chat(llmtrace, 4)
+    assert llmtrace.settings.ignore["wire/input-tokens"] == "of the fixture"
+
+@pytest.mark.llmtrace(ignore={"wire/input-tokens": "of the test"})
+def test_own(llmtrace):
+    chat(llmtrace, 4)
+    assert llmtrace.settings.ignore["wire/input-tokens"] == "of the test"
+
+@pytest.mark.llmtrace(ignore={"wire/input-tokens": "of the test"})
+def test_own_unused(llmtrace):
+    chat(llmtrace)
+
+@pytest.mark.llmtrace(ignore={"wire/cost": "of the class"})
+class TestIt:
+    def test_good(self, llmtrace):
+        chat(llmtrace)
+
+@pytest.mark.llmtrace(ignore={"wire/output-tokens": "of all"})
+@pytest.mark.parametrize("tokens", [3, pytest.param(4, marks=pytest.mark.llmtrace(ignore={"wire/*": "of one"}))])
+def test_n(llmtrace, tokens):
+    chat(llmtrace, tokens)
+"""
+INI = """
+[pytest]
+llmtrace_ignore =
+    wire/input-tokens: of the ini: all of them
+    replay/unplayed: never used
+"""
+UNUSED = """\
+warning  waiver/unused  ignore={'wire/input-tokens': 'of the test'}
+       found  no wire/input-tokens in this test
+       why    a waiver that hides nothing will hide the next fault of its kind
+       next   remove it
+"""
+LINES = [
+    "  unused       structure/* in llmtrace_config hid nothing in this run; remove it (never used)",
+    "  unused       replay/unplayed in llmtrace_ignore hid nothing in this run; remove it (never used)",
+    "  unused       wire/cost in the marker of test_it.py::TestIt hid nothing in this run; remove it (of the class)",
+    "  unused       wire/output-tokens in the marker of test_it.py::test_n hid nothing in this run; remove it (of all)",
+]
+
+
+@WAYS
+def test_waivers_of_all_places(run: Callable[..., Any], plugins: list[str], options: list[str]) -> None:
+    """United, the closest says the reason. A test answers for its own; wider ones are judged by the whole run."""
+    result = run(PLACES, plugins=plugins, options=options, files={"pytest.ini": INI})
+    assert set(result.outcomes.values()) == {"passed"}, result.out
+    summary = result.summary()
+    assert summary[1:6] == ["", *UNUSED.splitlines()], result.out
+    assert summary[0] == "llmtrace: 1 finding in test_own_unused (1 exchange, 1 LLM span, N checks)"
+    assert "6 tests, 6 exchanges, 6 LLM spans, 1 finding, 3 waived" in summary
+    assert summary[-4:] == LINES
+
+
+@pytest.mark.parametrize("options", [["-k", "wide"], ["test_it.py"], ["test_it.py::test_wide"]], ids=" ".join)
+def test_a_part_of_a_suite_says_nothing_of_wider_waivers(run: Callable[..., Any], options: list[str]) -> None:
+    """What was left out may be what they are for."""
+    result = run(PLACES, options=options, files={"pytest.ini": INI})
+    captured = next(index for index, line in enumerate(result.summary()) if line.startswith("  captured"))
+    assert result.summary()[captured + 1 :] in ([], ["  found        1  waiver/unused"]), result.out
+
+
+def test_a_failed_test_says_nothing_of_wider_waivers(run: Callable[..., Any]) -> None:
+    """What it would have shown is not known."""
+    suite = "from told import chat\ndef test_it(llmtrace):\n    chat(llmtrace)\n    assert False\n"
+    result = run(suite, files={"pytest.ini": INI})
+    assert result.summary() == [
+        "1 test, 1 exchange, 1 LLM span, 0 findings",
+        "  replayed     1  scripted openai chat",
+        "  captured     1  app",
+    ]
+
+
+def test_the_environment_has_waivers_too(run: Callable[..., Any]) -> None:
+    """`LLMTRACE_IGNORE` takes the place of the ini value; lines or `;` part them."""
+    suite = """
+        from told import chat
+
+        def test_it(llmtrace):
+            chat(llmtrace, 4)
+            assert dict(llmtrace.settings.ignore) == {"wire/*": "all", "replay/unplayed": "b"}
+        """
+    result = run(suite, files={"pytest.ini": INI}, LLMTRACE_IGNORE="wire/*: all;replay/unplayed: b\n")
+    assert result.outcomes == {"test_it": "passed"}, result.out
+
+
+@pytest.mark.parametrize(
+    ("ini", "said"),
+    [
+        ("llmtrace_ignore = wire/cost", "llmtrace_ignore: 'wire/cost' gives no reason; write 'wire/cost: reason'"),
+        (
+            "llmtrace_ignore = wire/coast: x",
+            "unknown check id in ignore= 'wire/coast': did you mean 'wire/cost'? known: ",
+        ),
+        ("llmtrace_ignore = wires/*: x", "unknown check id in ignore= 'wires/*': did you mean 'wire/*'? known: "),
+        (
+            "llmtrace_verify = none",
+            "unknown value of llmtrace_verify 'none': known: error, off, warn",
+        ),
+    ],
+)
+def test_wrong_ini_values(run: Callable[..., Any], ini: str, said: str) -> None:
+    """They stop the run before any test."""
+    result = run("def test_it(): pass", files={"pytest.ini": f"[pytest]\n{ini}\n"})
+    assert result.usage_error().startswith(f"ERROR: llmtrace: {said}")
+
+
+VERIFY = """
+import pytest
+from told import chat
+
+def test_it(llmtrace):
+    chat(llmtrace, 4)
+
+@pytest.mark.llmtrace(verify="error")
+def test_marked(llmtrace):
+    chat(llmtrace, 4)
+"""
+
+
+@pytest.mark.parametrize(("value", "outcome", "printed"), [("warn", "passed", 1), ("off", "passed", 0)])
+def test_verify_of_a_suite(run: Callable[..., Any], value: str, outcome: str, printed: int) -> None:
+    """`llmtrace_verify` and its twin hold where no marker says otherwise."""
+    done = run(VERIFY, files={"pytest.ini": f"[pytest]\nllmtrace_verify = {value}\n"})
+    assert done.outcomes == {"test_it": outcome, "test_marked": "failed"}
+    assert len([line for line in done.summary() if line.startswith("llmtrace: 1 finding in test_it ")]) == printed
+    assert run(VERIFY, LLMTRACE_VERIFY="error").outcomes == {"test_it": "failed", "test_marked": "failed"}
+
+
+# --- known faults ----------------------------------------------------------------------------------------------------
+
+KNOWN = """
+import pytest
+from pytest_llmtrace import Known
+from told import chat
+
+OPENAI = {"scope": "opentelemetry.instrumentation.openai.v1"}
+
+@pytest.fixture(scope="session")
+def llmtrace_config():
+    return {"known": [
+        {
+            "check": "wire/input-tokens", "instrumentor": "opentelemetry-instrumentation-openai",
+            "versions": "<0.63", "reason": "issue 1234",
+        },
+        Known(check="wire/input-tokens", instrumentor="my.app_x", reason="issue 7"),
+        Known(check="wire/output-tokens", instrumentor="my-app-x", reason="8", versions=">=1"),
+        Known(check="wire/output-tokens", instrumentor="my-app-x", reason="issue 9", versions=">=3"),
+        Known(check="structure/counted-twice", instrumentor="nobody", reason="issue 10"),
+    ]}
+
+def test_in_range(llmtrace):
+    chat(llmtrace, 4, version="0.62.4b1", **OPENAI)
+
+def test_all_versions(llmtrace):
+    chat(llmtrace, 4, scope="my_app.x", version="2")
+"""
+BEYOND = """
+def test_beyond(llmtrace):
+    chat(llmtrace, 4, version="0.64.0", **OPENAI)
+
+def test_no_version(llmtrace):
+    chat(llmtrace, 4, version="made up", **OPENAI)
+
+def test_another(llmtrace):
+    chat(llmtrace, 4, scope="opentelemetry.instrumentation.openai_v2", version="0.1")
+"""
+
+
+WAIVER = '@pytest.mark.llmtrace(ignore={"wire/input-tokens": "reason"})'
+
+
+def failure(test: str, scope: str, *known: str) -> str:
+    return "\n".join(
+        (
+            f"Failed: llmtrace: 1 finding in {test} (1 exchange, 1 LLM span, N checks)",
+            "",
+            f"error  wire/input-tokens  span 'chat' ({scope})",
+            "       span   gen_ai.usage.input_tokens = 4",
+            "       wire   usage.prompt_tokens = 3",
+            "              scripted openai chat, exchange 0, response body",
+            *(f"       known  {line}" for line in known),
+            "       why    dashboards add this count up and costs are computed from it; the count is too high",
+            f"       next   fix the instrumentation, or waive: {WAIVER}",
+            "",
+            "chat  CLIENT  UNSET  1 ms",
+            "  `- POST /v1/chat/completions  200  (exchange 0)",
+        )
+    )
+
+
+@WAYS
+@pytest.mark.parametrize("strict", [[], ["--llmtrace-strict"]], ids=["", "strict"])
+def test_known_faults(run: Callable[..., Any], plugins: list[str], options: list[str], strict: list[str]) -> None:
+    """They are hidden; one that is looked for in its range and does not occur is named, which fails no run."""
+    result = run(KNOWN, plugins=plugins, options=[*options, *strict])
+    assert (result.code, result.outcomes) == (0, {"test_in_range": "passed", "test_all_versions": "passed"}), result.out
+    assert result.summary() == [
+        "2 tests, 2 exchanges, 2 LLM spans, 0 findings, 2 known",
+        "  replayed     2  scripted openai chat",
+        "  captured     1  my_app.x",
+        "  captured     1  opentelemetry.instrumentation.openai.v1",
+        "  known        wire/output-tokens of my-app-x >=1 did not occur, though its calls were judged; remove it (8)",
+    ]
+
+
+def test_known_faults_end_with_their_versions(run: Callable[..., Any]) -> None:
+    """Out of range a finding stands and says so; what another instrumentor does is no known fault."""
+    result = run(KNOWN + BEYOND)
+    scope = "opentelemetry.instrumentation.openai.v1"
+    only = "expected for versions <0.63 only; this is"
+    assert result.text("test_beyond") == failure("test_beyond", scope, f"{only} 0.64.0")
+    assert result.text("test_no_version") == failure("test_no_version", scope, f"{only} made up")
+    another = "opentelemetry.instrumentation.openai_v2"
+    assert result.text("test_another") == failure("test_another", another)
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        ('{"check": "wire/cost", "instrumentor": "a", "reason": "b", "version": "1"}',
+         "unknown key in known= 'version': did you mean 'versions'? known: check, instrumentor, reason, versions"),
+        ('{"check": "wire/cost", "reason": "b"}',
+         "known= wants 'check', 'instrumentor', 'reason'; 'instrumentor' is missing in {'check': 'wire/cost'"),
+        ('{"check": "wire/cost", "instrumentor": "a", "reason": " "}',
+         "known= of 'wire/cost': 'reason' wants words, not ' '"),
+        ('{"check": "wire/cost", "instrumentor": "a", "reason": "b", "versions": "0.63"}',
+         "known= of 'wire/cost': versions='0.63' is no range; write '<0.63' or '>=1,<1.4'"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("place", ["fixture", "block"])
+def test_wrong_known_faults(run: Callable[..., Any], known: str, said: str, place: str) -> None:
+    """They are usage errors, in the configuration fixture and in `LLMTrace(known=[...])` alike."""
+    fixture = f"""
+        import pytest
+
+        @pytest.fixture
+        def llmtrace_config():
+            return {{"known": [{known}]}}
+
+        def test_it(llmtrace):
+            pass
+        """
+    block = f"from pytest_llmtrace import LLMTrace\ndef test_it(): LLMTrace(known=[{known}])\n"
+    result = run(fixture if place == "fixture" else block)
+    assert said in result.text("test_it")

@@ -1,0 +1,91 @@
+"""What is found and hidden: by families, as a known fault of an instrumentor, and as often as a baseline says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace import Known, UsageError, waivers
+from pytest_llmtrace.checks import Evidence, Verdict
+from pytest_llmtrace.model import Call, Settings
+
+KEY = "wire/input-tokens  span 'chat' (app)"
+
+
+@pytest.fixture
+def judge(make_call: Callable[..., Call]) -> Callable[..., Verdict]:
+    """Judge calls whose spans state a wrong count of input tokens, under these settings."""
+
+    def judge(calls: int = 1, record: Any = None, **settings: Any) -> Verdict:
+        made = tuple(make_call({"input_tokens": 3}, {"input_tokens": 4}, record=record) for _ in range(calls))
+        return waivers.judge(Evidence(calls=made), Settings(**settings))
+
+    return judge
+
+
+def known(**fields: Any) -> tuple[Known, ...]:
+    return waivers.known_of([{"check": "wire/input-tokens", "instrumentor": "app", "reason": "x", **fields}])
+
+
+def test_a_family(judge: Callable[..., Verdict]) -> None:
+    """It hides what all its checks find; beside the waiver of the check itself it hides nothing, and is unused."""
+    assert [finding.check for finding in judge(ignore={"wire/*": "all"}).waived] == ["wire/input-tokens"]
+    both = judge(ignore={"wire/*": "all", "wire/input-tokens": "one"})
+    assert [finding.subject for finding in both.findings] == ["ignore={'wire/*': 'all'}"]
+    shared = judge(ignore={"wire/*": "all", "wire/input-tokens": "one"}, shared={"wire/*": "llmtrace_ignore"})
+    assert shared.findings == ()
+
+
+@pytest.mark.parametrize(
+    ("instrumentor", "scope", "is_known"),
+    [
+        ("app-x.Y", "App_x-y", True),
+        ("app", "app.module.of_it", True),
+        ("app", "app_x", False),
+        ("app.module", "app", False),
+    ],
+)
+def test_the_scopes_of_an_instrumentor(
+    judge: Callable[..., Verdict], instrumentor: str, scope: str, is_known: bool
+) -> None:
+    """Its name, however it is written, and its modules; what begins alike is another."""
+    verdict = judge(record={"scope": scope}, known=known(instrumentor=instrumentor))
+    assert (len(verdict.known), len(verdict.findings)) == ((1, 0) if is_known else (0, 1))
+
+
+@pytest.mark.parametrize(
+    ("versions", "version", "is_known"),
+    [("", None, True), ("<2", None, False), ("<2", "1.9b1", True), (">=1,<2", "1.5", True), ("<2", "dev", False)],
+)
+def test_the_versions_of_an_instrumentor(
+    judge: Callable[..., Verdict], versions: str, version: str | None, is_known: bool
+) -> None:
+    """The one that the scope states counts; where none is known, a range does not hold."""
+    verdict = judge(record={"scope_version": version}, known=known(versions=versions))
+    assert bool(verdict.known) is is_known
+
+
+def test_the_installed_version_counts_where_the_scope_states_none(judge: Callable[..., Verdict]) -> None:
+    """Of the distribution that the known fault names."""
+    installed = judge(record={"scope": "pytest"}, known=known(instrumentor="pytest", versions=">=8"))
+    assert len(installed.known) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "standing", "expected"),
+    [({}, 3, 0), ({"expected": {KEY: 2}}, 1, 2), ({"expected": {KEY: 9}}, 0, 3), ({"adopting": True}, 0, 3)],
+)
+def test_a_baseline(judge: Callable[..., Verdict], settings: dict[str, Any], standing: int, expected: int) -> None:
+    """It hides a finding as often as it says; the run that writes it hides all."""
+    verdict = judge(3, **settings)
+    assert (len(verdict.findings), len(verdict.expected)) == (standing, expected)
+    assert {waivers.key_of(finding) for finding in (*verdict.findings, *verdict.expected)} == {KEY}
+
+
+@pytest.mark.parametrize("given", ["wire/cost", {"check": "wire/cost"}, 7, [7]])
+def test_known_faults_come_as_a_list(given: Any) -> None:
+    """What is no list of mappings or records is a usage error."""
+    with pytest.raises(UsageError, match=r"^known= takes "):
+        waivers.known_of(given)

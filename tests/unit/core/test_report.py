@@ -1,0 +1,68 @@
+"""What spans and bodies state is foreign text: a report shows it so that it can go to any terminal and into any log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from pytest_llmtrace.checks import Evidence, verify
+from pytest_llmtrace.checks._words import error_in_words, shown
+from pytest_llmtrace.model import SpanRecord
+from pytest_llmtrace.report import render
+from pytest_llmtrace.report.text import legible
+
+# Put together here, so that nobody who looks for keys finds one in this file.
+NOISE = "hT7Qb2wLrX9mKd4VzPq8"
+KEY = f"sk-ant-api03-{NOISE}"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("\x1b[2Jgone\r\n\u202e", r"'\x1b[2Jgone\r\n\u202e'"),
+        ("\ud800", r"'\ud800'"),
+        (f"Incorrect key: {KEY}", "'Incorrect key: [secret]'"),
+        ("x" * 100_000, f"'{'x' * 80}'... (100,000 characters)"),
+        # Half a key is not known for one: it is masked before it is cut.
+        (f"{'y' * 70} {KEY}", f"'{'y' * 70} [secret]'... (104 characters)"),
+        ({KEY: [KEY]}, "{'[secret]': ['[secret]']}"),
+        (10**5000, "an integer of 16610 bits"),
+    ],
+    ids=["control", "surrogate", "secret", "long", "cut", "nested", "huge"],
+)
+def test_values(value: object, text: str) -> None:
+    """A value is shown on one line, cut, with its length, and without what looks like a secret."""
+    assert shown(value) == text
+
+
+def test_an_error_that_repeats_the_key() -> None:
+    """Providers repeat the key that they refuse."""
+    error = {"status": 401, "type": "authentication_error", "message": f"invalid x-api-key {KEY}"}
+    assert error_in_words(error) == "401 authentication_error 'invalid x-api-key [secret]'"
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("chat  CLIENT  OK  412 ms", "chat  CLIENT  OK  412 ms"),
+        ("\x1b[31mred\x00", r"\x1b[31mred\x00"),
+        (f"GET {KEY}", "GET [secret]"),
+        ("n" * 100_000, f"{'n' * 500}... (100,000 characters)"),
+        (f"{'n' * 490}{' '}{KEY}", f"{'n' * 490} [secret]... (524 characters)"),
+    ],
+    ids=["plain", "control", "secret", "long", "cut"],
+)
+def test_lines(line: str, text: str) -> None:
+    """What is not in quotes, as the names in the tree, is kept from doing harm line by line."""
+    assert legible(line) == text
+
+
+def test_a_hostile_name(make_span: Callable[..., SpanRecord]) -> None:
+    """The name of a span can neither clear the screen nor fill the log, in a finding and in the tree."""
+    span = make_span(name=f"\x1b[2J {KEY}\n{'n' * 1000}", scope="\x07", ended=None, end_ns=None)
+    evidence = Evidence(spans=(span,))
+    text = render("test_chat", evidence, verify(evidence, {}))
+    assert all(line.isprintable() and len(line) < 600 for line in text.split("\n"))
+    assert KEY not in text
+    assert r"error  structure/span-never-ended  span '\x1b[2J [secret]\n" in text
