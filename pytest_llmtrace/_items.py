@@ -218,7 +218,7 @@ def _explain(item: pytest.Item, failure: BaseException) -> None:
     _add_hint(item, trace, "call", failure)
     _, verdict = trace.judge(complete=False)
     _note(item, verdict)
-    if verdict.findings and not isinstance(failure, LLMTraceError) and trace.settings.verify:
+    if verdict.worth_saying and not isinstance(failure, LLMTraceError) and trace.settings.verify:
         item.add_report_section("call", FIXTURE, trace.report())
 
 

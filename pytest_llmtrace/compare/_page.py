@@ -27,7 +27,7 @@ pytest-llmtrace compare --only traceloop --case scripted:openai/chat-tools
 What the cells mean:
 
 - **right**: the span says what the wire says.
-- **wrong**: it says something else, or something where the wire says nothing; each such cell leads to its findings.
+- **wrong**: it says something else, or something where the wire says nothing; each such cell leads to its finding.
 - **absent**: the wire states it, the convention that the span is written in has a place for it, and this span leaves \
 it empty, which conventions mostly allow. What is 0 or false on the wire is not counted here.
 - **no place**: the convention has nowhere to put it.
@@ -65,7 +65,10 @@ def _facts(results: Sequence[Result]) -> Iterator[str]:
     tables = [_by_check(result) for result in results]
     for check in COMPARISONS:
         if any(check.id in table for table in tables):
-            cells = (_cell(result, table.get(check.id)) for result, table in zip(results, tables, strict=True))
+            cells = (
+                _cell(table.get(check.id), _anchor(result, check.id))
+                for result, table in zip(results, tables, strict=True)
+            )
             yield f"| {check.noun} (`{check.id}`) | {' | '.join(cells)} |"
 
 
@@ -77,14 +80,18 @@ def _by_check(result: Result) -> Mapping[str, Counter[str]]:
     return table
 
 
-def _cell(result: Result, counts: Counter[str] | None) -> str:
+def _anchor(result: Result, check: str) -> str:
+    return f"{result.name}-{check.replace('/', '-')}"
+
+
+def _cell(counts: Counter[str] | None, anchor: str) -> str:
     if not counts:
         return ""
     if set(counts) == {Cell.NO_PLACE}:
         return Cell.NO_PLACE.value
     said = [f"{counts[cell]} {cell}" for cell in (Cell.RIGHT, Cell.ABSENT) if counts[cell]]
     if counts[Cell.WRONG]:
-        said.insert(1 if counts[Cell.RIGHT] else 0, f"[{counts[Cell.WRONG]} wrong](#{result.name})")
+        said.insert(1 if counts[Cell.RIGHT] else 0, f"[{counts[Cell.WRONG]} wrong](#{anchor})")
     return ", ".join(said)
 
 
@@ -99,6 +106,7 @@ def _wrong(result: Result) -> Iterator[str]:
         yield "No finding."
     for check, cases in by_check.items():
         first = cases[0]
+        yield f'<a id="{_anchor(result, check)}"></a>'
         yield f"### {check}, {len(cases)} of {len(result.cases)} calls"
         yield f"```console\npytest-llmtrace compare --only {result.name} --case {first['case']}\n```"
         yield f"```text\n{_part_of(first['report'], check)}\n```"

@@ -58,7 +58,7 @@ def decoded(raw: list[tuple[bytes, bytes]]) -> Headers:
     return tuple([_line(name, value) for name, value in raw])
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=256)
 def _line(name: bytes, value: bytes) -> tuple[str, str]:
     # Most requests of a client have the same lines, and a long trace keeps all of them.
     try:

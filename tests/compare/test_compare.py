@@ -75,7 +75,8 @@ def test_what_is_wrong_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_page_leads_from_a_wrong_cell_to_its_finding() -> None:
     """Each finding is there once, in full, with the command that shows it and the other cases that have it."""
     text = page(run(["by-hand"], [CACHED]), ["anthropic 2.11.0"])
-    assert "| input tokens (`wire/input-tokens`) | [2 wrong](#by-hand) |" in text
+    assert "| input tokens (`wire/input-tokens`) | [2 wrong](#by-hand-wire-input-tokens) |" in text
+    assert '<a id="by-hand-wire-input-tokens"></a>' in text
     assert "| output tokens (`wire/output-tokens`) | 2 right |" in text
     assert "### wire/input-tokens, 2 of 2 calls" in text
     assert f"pytest-llmtrace compare --only by-hand --case {CACHED}\n" in text

@@ -207,6 +207,7 @@ def test_what_did_not_run_is_kept(run: Callable[..., Any], tmp_path: Path, optio
 
 def test_tests_that_are_run_again(run: Callable[..., Any], tmp_path: Path) -> None:
     """The last run of a test counts."""
+    pytest.importorskip("pytest_rerunfailures")
     suite = """
         from told import chat
 
