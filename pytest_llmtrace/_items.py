@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ import pytest
 
 from pytest_llmtrace import _options
 from pytest_llmtrace._pytest_internals import failure_of_testcase
-from pytest_llmtrace._totals import FIXTURE, SAID_OF_RECORDINGS, is_partial
+from pytest_llmtrace._totals import FIXTURE, SAID_OF_RECORDINGS, is_partial, written
 from pytest_llmtrace.errors import CassetteError, LLMTraceError, UsageError
 
 if TYPE_CHECKING:
@@ -272,9 +271,9 @@ def _watching(trace: LLMTrace, function: Callable[..., Any]) -> Callable[..., An
 def annotate(item: pytest.Item, report: pytest.TestReport) -> None:
     """Put on a report what the trace saw; xdist carries the attributes of a report to the controller.
 
-    As one string: pytest keeps its reports for the whole run.
+    As one string, and a short one: pytest keeps its reports for the whole run.
     """
     trace = item.stash.get(_trace_key, None)
     if trace is not None:
         account = {**trace.account(), "partial": is_partial(item.config)}
-        report.llmtrace = json.dumps(account)  # type: ignore[attr-defined]
+        report.llmtrace = written(account)  # type: ignore[attr-defined]

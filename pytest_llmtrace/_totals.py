@@ -5,20 +5,29 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import pytest
 
 from pytest_llmtrace import _baseline, _hiding
 
-__all__ = ["FIXTURE", "SAID_OF_RECORDINGS", "Totals", "is_partial", "leave_out"]
+__all__ = ["FIXTURE", "SAID_OF_RECORDINGS", "Totals", "is_partial", "leave_out", "written"]
 
 FIXTURE: Final = "llmtrace"
 SAID_OF_RECORDINGS: Final = pytest.StashKey[list[str]]()
 
 _PARTIAL: Final = pytest.StashKey[bool]()
+_NOTHING: Final[Mapping[str, Any]] = {
+    **dict.fromkeys(("exchanges", "spans", "expected"), MappingProxyType({})),
+    **dict.fromkeys(("findings", "shared", "watched"), ()),
+    **dict.fromkeys(("waived", "known"), 0),
+    **dict.fromkeys(("whole", "complete", "partial"), False),
+    "remark": "",
+}
+"""The account of a test in which nothing happened."""
 _SHOWN: Final = 20
 """How many findings that no longer occur are named."""
 
@@ -31,6 +40,15 @@ def leave_out(config: pytest.Config) -> None:
 def is_partial(config: pytest.Config) -> bool:
     """Tell whether tests were deselected in this process."""
     return config.stash.get(_PARTIAL, False)
+
+
+def written(account: dict[str, Any]) -> str:
+    """Write a test's account as text; what there was none of is left out."""
+    return json.dumps({name: value for name, value in account.items() if value}, separators=(",", ":"))
+
+
+def _read(text: str) -> dict[str, Any]:
+    return {**_NOTHING, **json.loads(text)}
 
 
 class Totals:
@@ -55,7 +73,7 @@ class Totals:
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Write the baseline, and say of what hides findings what was of no use."""
-        accounts = {test: json.loads(account) for test, account in self._by_test.items()}
+        accounts = {test: _read(account) for test, account in self._by_test.items()}
         stopped = bool(session.shouldstop or session.shouldfail) or exitstatus > pytest.ExitCode.TESTS_FAILED
         whole = not stopped and not any(account["partial"] for account in accounts.values())
         if self._baseline and accounts:
@@ -74,7 +92,7 @@ class Totals:
 
         replayed, captured, findings, hid = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
         terminalreporter.section(FIXTURE)
-        for account in map(json.loads, self._by_test.values()):
+        for account in map(_read, self._by_test.values()):
             replayed.update(account["exchanges"])
             captured.update(account["spans"])
             findings.update(account["findings"])
@@ -90,7 +108,7 @@ class Totals:
 
     def _write_played(self, config: pytest.Config) -> None:
         """Write the files among the origins of exchanges, relative to the root directory."""
-        origins = {origin for account in map(json.loads, self._by_test.values()) for origin in account["exchanges"]}
+        origins = {origin for account in map(_read, self._by_test.values()) for origin in account["exchanges"]}
         files = (config.invocation_params.dir / origin for origin in origins)
         played = sorted(os.path.relpath(file, config.rootpath).replace(os.sep, "/") for file in files if file.is_file())
         content = json.dumps({"version": 1, "played": played}, indent=1)
