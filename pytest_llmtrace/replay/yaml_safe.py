@@ -19,6 +19,7 @@ from pytest_llmtrace.replay.yaml_scalars import CONVERTERS, CORE, PYTHON, plain
 __all__ = ["Located", "parse_yaml"]
 
 MAX_DEPTH = 200
+_TOO_DEEP = f"it nests deeper than {MAX_DEPTH} levels; refused"
 LONGEST_SHOWN = 100
 _DEPTH_OF_INTERACTIONS = 2
 FREE_EXPANSION = 1_000_000
@@ -77,7 +78,9 @@ def parse_yaml(
             builder.take(event)
     except yaml.YAMLError as error:
         reason, line = _told(error, source)
-        raise CassetteError(path, f"this is no valid YAML: {reason}", line=line) from None
+        # libyaml 0.2.6 looks ahead past our limit, and has one of its own.
+        known = _TOO_DEEP if reason.endswith("exceeded maximum nesting depth") else f"this is no valid YAML: {reason}"
+        raise CassetteError(path, known, line=line) from None
     return builder.root[0] if builder.root else None
 
 
@@ -180,7 +183,7 @@ class _Builder:
 
     def start(self, event: Any) -> None:
         if len(self.open) >= MAX_DEPTH:
-            raise self.refused(f"it nests deeper than {MAX_DEPTH} levels; refused", event)
+            raise self.refused(_TOO_DEEP, event)
         plain = _MAPPING_TAGS if isinstance(event, yaml.MappingStartEvent) else _SEQUENCE_TAGS
         if event.tag not in plain and event.tag not in _STRING_OBJECTS:
             raise self.unknown_tag(event)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import gzip
 import json
 from base64 import b64encode
+from collections.abc import Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_llmtrace import LLMTrace, _playback, _sdks
+from pytest_llmtrace.capture import instrumentors
 from pytest_llmtrace.capture.instrumentors import Instrumentor, Switch
 from pytest_llmtrace.cli import main
 from pytest_llmtrace.model import Request
@@ -52,6 +55,18 @@ def replayed(capsys: pytest.CaptureFixture[str], *paths: Path, status: int = 0) 
 def one(found: list[dict[str, Any]]) -> tuple[str, str]:
     [result] = found
     return result["outcome"], result["reason"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def switched_off_again() -> Iterator[None]:
+    """The command has a process of its own and leaves its instrumentors on; the modules after this one have none."""
+    yield
+    for found in instrumentors.installed():
+        if found.state is Switch.ON:
+            [point] = entry_points(group="opentelemetry_instrumentor", name=found.name)
+            point.load()().uninstrument()
+    instrumentors._switched.clear()
+    assert Switch.ON not in {found.state for found in instrumentors.installed()}
 
 
 INSTRUMENTED = _sdks.installed("openinference-instrumentation-openai") is not None
