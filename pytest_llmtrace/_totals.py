@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -43,8 +44,8 @@ def is_partial(config: pytest.Config) -> bool:
 
 
 def written(account: dict[str, Any]) -> str:
-    """Write a test's account as text; what there was none of is left out."""
-    return json.dumps({name: value for name, value in account.items() if value}, separators=(",", ":"))
+    """Write a test's account as text; what there was none of is left out. One text for all reports that have it."""
+    return sys.intern(json.dumps({name: value for name, value in account.items() if value}, separators=(",", ":")))
 
 
 def _read(text: str) -> dict[str, Any]:
