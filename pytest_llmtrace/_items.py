@@ -37,6 +37,7 @@ PROPERTY = "llmtrace_findings"
 _trace_key = pytest.StashKey["LLMTrace"]()
 _begun_key = pytest.StashKey[bool]()
 _ran_key = pytest.StashKey[bool]()
+_unseen_key = pytest.StashKey[set[str]]()
 
 
 def is_traced(node: object) -> bool:
@@ -166,10 +167,19 @@ def _vcr_config(request: pytest.FixtureRequest) -> Mapping[str, Any]:
 
 
 def _fixture(request: pytest.FixtureRequest, name: str) -> Any:
-    """Return the value of a fixture of a neighbour's, None if there is none."""
+    """Return the value of a fixture of a neighbour's, None if there is none.
+
+    What one test of a class or module does not see, the others do not see either.
+    """
+    parent = request.node.parent
+    unseen = parent.stash.setdefault(_unseen_key, set())
+    if name in unseen:
+        return None
     try:
         return request.getfixturevalue(name)
-    except pytest.FixtureLookupError:
+    except pytest.FixtureLookupError as error:
+        if error.argname == name:
+            unseen.add(name)
         return None
 
 
