@@ -28,7 +28,7 @@ Medians of {rounds} interleaved rounds.
 """
 WHY = """\
 A cassette of less than 8 KiB has no cache file, since writing one takes longer than reading the cassette: a warm load \
-of one interaction is a cold one. What is there once a file weighs most then: opening it, its hash, the player's index.
+of one interaction is a cold one. What is there once a file weighs most then: opening it, its hash, the reader's start.
 """
 
 
