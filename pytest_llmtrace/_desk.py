@@ -33,7 +33,7 @@ class Desk:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._config = replay.read_config(settings.replay) if settings.replay else replay.ReplaySettings()
+        self._config = replay.read_config(settings.replay) if settings.replay else replay.AS_VCRPY
         self._gateways: dict[str, Gateway] = {}
         self._router: Router | None = None
         self._players: list[replay.Player] = []
@@ -49,8 +49,8 @@ class Desk:
         mode = settings.record or "none"
         if settings.cassette is not None:
             self.recorder = self._use(settings.cassette, mode)
-        elif settings.default_cassette is not None and (mode != "none" or settings.default_cassette.is_file()):
-            self.recorder = self._use(str(settings.default_cassette.absolute()), mode)
+        elif settings.default_cassette is not None:
+            self.recorder = self._use_default(settings.default_cassette.absolute(), mode)
             self._default_origin = next((player.origin for player in self._players), None)
 
     def gateway(self, name: str) -> Gateway:
@@ -166,8 +166,16 @@ class Desk:
             self._recorders[path] = recorder
         return recorder
 
-    def _play_on(self, name: str) -> None:
-        found = self._resolved(name)
+    def _use_default(self, path: Path, mode: str) -> Recorder | None:
+        """Do the same with the file that nobody has named, which need not be there."""
+        if mode != "none":
+            return self._use(str(path), mode)
+        if path.is_file():
+            self._play_on(str(path), path)
+        return None
+
+    def _play_on(self, name: str, found: Path | None = None) -> None:
+        found = found or self._resolved(name)
         path = found.absolute()
         if path in self._players_of:
             self._players.append(self._players_of[path])

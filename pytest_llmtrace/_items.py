@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_llmtrace import _options
+from pytest_llmtrace._options import FIXTURE, TRACE
 from pytest_llmtrace._pytest_internals import failure_of_testcase
-from pytest_llmtrace._totals import FIXTURE, SAID_OF_RECORDINGS, is_partial, written
+from pytest_llmtrace._totals import SAID_OF_RECORDINGS, is_partial, written
 from pytest_llmtrace.errors import CassetteError, LLMTraceError, UsageError
 
 if TYPE_CHECKING:
@@ -21,12 +22,11 @@ if TYPE_CHECKING:
     from pytest_llmtrace.harness import LLMTrace
 
 __all__ = [
-    "FIXTURE",
     "annotate",
     "begin_early",
     "explain_setup",
     "guarding",
-    "is_traced",
+    "judged",
     "set_up_first",
     "traced",
     "verified",
@@ -34,14 +34,9 @@ __all__ = [
 
 PROPERTY = "llmtrace_findings"
 
-_trace_key = pytest.StashKey["LLMTrace"]()
 _begun_key = pytest.StashKey[bool]()
 _ran_key = pytest.StashKey[bool]()
-
-
-def is_traced(node: object) -> bool:
-    """Tell whether an item is known to use the fixture; one that asks for it at run time is not."""
-    return FIXTURE in getattr(node, "fixturenames", ())
+_unseen_key = pytest.StashKey[set[str]]()
 
 
 # --- the trace of an item --------------------------------------------------------------------------------------------
@@ -54,13 +49,13 @@ def guarding(item: pytest.Item) -> Iterator[None]:
 
     with refusing(f"the wider fixtures of {item.name}"):
         yield
-    if _trace_key in item.stash:
-        del item.stash[_trace_key]  # Items live as long as the run; what they saw need not.
+    if TRACE in item.stash:
+        del item.stash[TRACE]  # Items live as long as the run; what they saw need not.
 
 
 def begin_early(item: pytest.Item) -> None:
     """Open the trace before any fixture; its configuration fixtures are not known yet."""
-    item.stash[_trace_key] = trace = _new_trace(item, own={}, vcr={}, default=_default_cassette(item))
+    item.stash[TRACE] = trace = _new_trace(item, own={}, vcr={}, default=_default_cassette(item))
     trace.open()
 
 
@@ -87,7 +82,7 @@ def traced(request: pytest.FixtureRequest, own: Mapping[str, Any]) -> Iterator[L
     if trace is None or ((own or vcr or trace.settings.default_cassette != default) and not trace.exchanges()):
         if trace is not None:
             trace.close()  # It began without the configuration, and has seen nothing yet.
-        item.stash[_trace_key] = trace = _new_trace(item, own=own, vcr=vcr, default=default)
+        item.stash[TRACE] = trace = _new_trace(item, own=own, vcr=vcr, default=default)
         trace.open()
     try:
         with trace.belonging():
@@ -118,7 +113,7 @@ def _save(item: pytest.Item, trace: LLMTrace) -> None:
 
 
 def _begun_early(item: pytest.Item) -> LLMTrace | None:
-    trace = item.stash.get(_trace_key, None)
+    trace = item.stash.get(TRACE, None)
     return trace if trace is not None and trace.is_open else None
 
 
@@ -166,10 +161,19 @@ def _vcr_config(request: pytest.FixtureRequest) -> Mapping[str, Any]:
 
 
 def _fixture(request: pytest.FixtureRequest, name: str) -> Any:
-    """Return the value of a fixture of a neighbour's, None if there is none."""
+    """Return the value of a fixture of a neighbour's, None if there is none.
+
+    What one test of a class or module does not see, the others do not see either.
+    """
+    parent = request.node.parent
+    unseen = parent.stash.setdefault(_unseen_key, set())
+    if name in unseen:
+        return None
     try:
         return request.getfixturevalue(name)
-    except pytest.FixtureLookupError:
+    except pytest.FixtureLookupError as error:
+        if error.argname == name:
+            unseen.add(name)
         return None
 
 
@@ -178,18 +182,24 @@ def _fixture(request: pytest.FixtureRequest, name: str) -> Any:
 
 @contextlib.contextmanager
 def verified(item: pytest.Item) -> Iterator[None]:
-    """Verify what the call phase did, and fail the test on what was found."""
-    trace = item.stash.get(_trace_key, None)
-    item.stash[_ran_key] = False
+    """Verify what the call phase does, and fail the test on what was found."""
+    trace = item.stash.get(TRACE, None)
     if trace is not None and trace.is_open:
         trace.begin_test()
+    with judged(item), _coroutine_watched(item):
+        yield
+
+
+@contextlib.contextmanager
+def judged(item: pytest.Item) -> Iterator[None]:
+    """Judge what has been traced when the block ends, and fail on what was found."""
+    item.stash[_ran_key] = False
     try:
-        with _coroutine_watched(item):
-            yield
+        yield
     except BaseException as failure:  # pytest.fail() is no Exception.
         _explain(item, failure)
         raise
-    trace = item.stash.get(_trace_key, None)  # It may have been asked for in the test.
+    trace = item.stash.get(TRACE, None)  # It may have been asked for in the test.
     if trace is None or not trace.is_open:
         return
     failed = failure_of_testcase(item)
@@ -211,7 +221,7 @@ def _judge(item: pytest.Item, trace: LLMTrace) -> None:
 
 def _explain(item: pytest.Item, failure: BaseException) -> None:
     """Let a failure stand, and put what was found beside it, unless it says so itself."""
-    trace = item.stash.get(_trace_key, None)
+    trace = item.stash.get(TRACE, None)
     if trace is None or not trace.is_open or not isinstance(failure, Exception | pytest.fail.Exception):
         return
     _add_hint(item, trace, "call", failure)
@@ -223,7 +233,7 @@ def _explain(item: pytest.Item, failure: BaseException) -> None:
 
 def explain_setup(item: pytest.Item, failure: BaseException) -> None:
     """Put beside the failure of another fixture what is known of its cause."""
-    trace = item.stash.get(_trace_key, None)
+    trace = item.stash.get(TRACE, None)
     if trace is not None:
         _add_hint(item, trace, "setup", failure)
 
@@ -244,7 +254,7 @@ def _note(item: pytest.Item, verdict: Verdict) -> None:
 @contextlib.contextmanager
 def _coroutine_watched(item: pytest.Item) -> Iterator[None]:
     """Let a coroutine test's own task belong to its trace, and look at its context before it is gone."""
-    trace = item.stash.get(_trace_key, None)
+    trace = item.stash.get(TRACE, None)
     function = getattr(item, "obj", None)
     if trace is None or not isinstance(item, pytest.Function) or not inspect.iscoroutinefunction(function):
         yield
@@ -273,7 +283,7 @@ def annotate(item: pytest.Item, report: pytest.TestReport) -> None:
 
     As one string, and a short one: pytest keeps its reports for the whole run.
     """
-    trace = item.stash.get(_trace_key, None)
+    trace = item.stash.get(TRACE, None)
     if trace is not None:
         account = {**trace.account(), "partial": is_partial(item.config)}
         report.llmtrace = written(account)  # type: ignore[attr-defined]

@@ -87,6 +87,8 @@ def judge(evidence: Evidence, settings: Settings, *, complete: bool = True) -> V
         complete: As for `checks.verify`.
     """
     verdict = checks.verify(evidence, settings.ignore, shared=settings.shared, complete=complete)
+    if not verdict.findings:
+        return verdict
     known, others = [], []
     for finding in verdict.findings:
         here = [one for one in settings.known if one.check == finding.check and _is_of(finding.scope, one)]

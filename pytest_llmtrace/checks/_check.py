@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -83,7 +83,7 @@ class Check:
     title: str
     why: str
     next: str
-    look: Callable[[Any, Evidence], Iterator[Finding | None]]
+    look: Callable[[Any, Evidence], Iterable[Finding | None]]
     severity: Severity = Severity.ERROR
     compares: str = ""
     source: str = ""

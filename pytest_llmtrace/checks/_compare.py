@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -69,14 +69,19 @@ class Comparison(Check):
     unstated: Judge | None = None
 
 
-def compare(check: Comparison, evidence: Evidence) -> Iterator[Finding | None]:
-    """Hold every place of a fact on every span against the wire: one finding a span, however many places are wrong."""
+def compare(check: Comparison, evidence: Evidence) -> list[Finding | None]:
+    """Hold every place of a fact on every span against the wire: one finding a span, however many places are wrong.
+
+    A list: most comparisons find nothing to compare, and each is made for each test.
+    """
     names = check.on_span or (check.fact,)
+    looked: list[Finding | None] = []
     for account in evidence.accounts:
         stated = account.stated
         facts = stated.get(names[0]) if len(names) == 1 else [fact for name in names for fact in stated.get(name, ())]
         if facts:
-            yield from _held_against(check, facts, account)  # A list: one generator a check is enough.
+            looked += _held_against(check, facts, account)
+    return looked
 
 
 def comparison(**fields: Any) -> Comparison:
@@ -96,8 +101,8 @@ def _held_against(check: Comparison, stated: list[Fact], account: Account) -> li
     if true is None or true.state is State.UNREADABLE or (true.state is not State.PRESENT and not check.invented):
         return []
     wrong = [(mine, found) for mine in stated if (found := _difference(check, mine, true, account)) is not None]
-    right: list[Finding | None] = [None] * (len(stated) - len(wrong))
-    return [*right, _finding(check, wrong, true, account)] if wrong else right
+    looked: list[Finding | None] = [None] * (len(stated) - len(wrong))
+    return [*looked, _finding(check, wrong, true, account)] if wrong else looked
 
 
 def _truth(check: Comparison, account: Account) -> Fact | None:

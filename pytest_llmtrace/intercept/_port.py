@@ -7,19 +7,20 @@ from collections.abc import Callable, Iterable
 from pytest_llmtrace import ownership
 from pytest_llmtrace.intercept import _guard, _httpx_tap, _pool_tap
 from pytest_llmtrace.intercept._ledger import Ledger, add
-from pytest_llmtrace.intercept._patching import Watch
+from pytest_llmtrace.intercept._patching import Patches, Watch, repair
 from pytest_llmtrace.model import Ambient, Answerer
 
 __all__ = ["ensure", "install", "open_ledger"]
 
 _watch = Watch(
     {
-        "httpx": _httpx_tap.tap,
-        "httpx2": _httpx_tap.tap,
-        "httpcore": _pool_tap.tap,
-        "httpcore2": _pool_tap.tap,
-        "aiohttp": _guard.guard_aiohttp,
-        "uvloop": _guard.guard_uvloop,
+        "socket": Patches("getaddrinfo", _guard.guard_sockets),
+        "httpx": Patches("AsyncClient", _httpx_tap.tap),
+        "httpx2": Patches("AsyncClient", _httpx_tap.tap),
+        "httpcore": Patches("TrioBackend", _pool_tap.tap),
+        "httpcore2": Patches("TrioBackend", _pool_tap.tap),
+        "aiohttp": Patches("BaseConnector", _guard.guard_aiohttp),
+        "uvloop": Patches("Loop", _guard.guard_uvloop),
     }
 )
 
@@ -34,9 +35,9 @@ def install() -> None:
 
 
 def ensure() -> None:
-    """Patch again whatever has been replaced since."""
-    _guard.guard_sockets()
+    """Patch what has been imported, and again whatever has been replaced, since."""
     _watch.apply()
+    repair()
 
 
 def open_ledger(
