@@ -106,12 +106,19 @@ def _wrong(result: Result) -> Iterator[str]:
         yield "No finding."
     for check, cases in by_check.items():
         first = cases[0]
-        yield f'<a id="{_anchor(result, check)}"></a>'
+        anchors = (check, *sorted(_explained(cases, check) - by_check.keys()))
+        yield "".join(f'<a id="{_anchor(result, one)}"></a>' for one in anchors)
         yield f"### {check}, {len(cases)} of {len(result.cases)} calls"
         yield f"```console\npytest-llmtrace compare --only {result.name} --case {first['case']}\n```"
         yield f"```text\n{_part_of(first['report'], check)}\n```"
         if len(cases) > 1:
             yield f"Also in {', '.join('`' + case['case'] + '`' for case in cases[1:])}."
+
+
+def _explained(cases: list[dict[str, Any]], check: str) -> set[str]:
+    """Return the checks whose findings this one explains: what they found is told in its own."""
+    findings = (finding for case in cases for finding in case["findings"] if finding["check"] == check)
+    return {also for finding in findings for also in finding["also"]}
 
 
 def _part_of(report: str, check: str) -> str:

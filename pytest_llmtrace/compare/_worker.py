@@ -16,7 +16,6 @@ from pytest_llmtrace.compare._cases import Case, chosen
 from pytest_llmtrace.compare._instrumentors import INSTRUMENTORS, Instrumentation
 from pytest_llmtrace.compare._verdicts import verdicts
 from pytest_llmtrace.harness import LLMTrace
-from pytest_llmtrace.model import Settings
 
 __all__ = ["main"]
 
@@ -41,7 +40,7 @@ def _played(instrumentation: Instrumentation, cases: tuple[Case, ...]) -> Iterat
 
 
 def _play(instrumentation: Instrumentation, case: Case) -> dict[str, Any]:
-    trace = LLMTrace(settings=Settings(label=case.id, verify=False))
+    trace = LLMTrace(settings=case.settings)
     raised = None
     with warnings.catch_warnings(), trace, case.prepare(trace):
         warnings.simplefilter("ignore")  # Recordings name models that are deprecated by now.

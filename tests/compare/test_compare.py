@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ from pytest_llmtrace.compare._instrumentors import INSTRUMENTORS
 from pytest_llmtrace.compare._page import page
 from pytest_llmtrace.compare._run import Result, run
 from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.harness import LLMTrace
 from pytest_llmtrace.replay.gateways import GATEWAYS
 
 CACHED = "scripted:anthropic/messages-cached"
@@ -28,6 +32,8 @@ error  wire/input-tokens  span 'anthropic.messages.create' (chat-api.llm)
               scripted anthropic messages, exchange 0, response body
        why    input counts include cached tokens (OTel GenAI, Anthropic); cost dashboards will be too low
        next   fix the instrumentation, or waive: @pytest.mark.llmtrace(ignore={"wire/input-tokens": "reason"})"""
+
+http = importlib.import_module("httpx2" if importlib.util.find_spec("httpx2") else "httpx")
 
 needs_streams = pytest.mark.skipif(
     (_sdks.installed("anthropic") or "0").startswith("0."), reason="the hand-written wrapper is for anthropic 1 and 2"
@@ -49,6 +55,17 @@ def test_all_gateways_and_apis_are_shown() -> None:
     scripted = {(case.gateway, re.split("[/-]", case.id)[1]) for case in cases if case.id.startswith("scripted:")}
     assert scripted == apis
     assert {case.gateway for case in cases if case.id.startswith("builtin:")} == set(GATEWAYS) - {"azure"}
+
+
+def test_no_two_cases_get_one_response_id() -> None:
+    """An instrumentor that keeps answers by their id, as some do, must not take one case for another."""
+    seen: Counter[str] = Counter()
+    for case in chosen(["scripted:"]):
+        with LLMTrace(settings=case.settings) as trace, case.prepare(trace):
+            http.post(case.request.url, content=case.request.body)
+            seen.update(view.truth.response_id for view in trace.exchanges() if view.truth and view.truth.response_id)
+    assert len(seen) > 100
+    assert [repeated for repeated, times in seen.items() if times > 1] == []
 
 
 def test_a_case_is_chosen_by_how_its_id_begins() -> None:
