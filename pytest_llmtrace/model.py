@@ -303,7 +303,7 @@ class Known:
 
     Attributes:
         check: The id of the check that finds it.
-        instrumentor: Its distribution or its scope; `-`, `_` and `.` mean the same.
+        instrumentor: Its distribution or its scope; `-`, `_` and `.` mean the same. Who made no span has no scope.
         reason: What is known of it, as the issue that was filed.
         versions: The versions that have it, as `<0.63` or `>=1,<1.4`; empty for all.
     """

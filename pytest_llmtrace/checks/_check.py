@@ -38,6 +38,7 @@ class Evidence:
         current: Spans of this trace that are still current in the test's own context.
         held: Spans that fixtures held open when the test began; they end after it.
         absence: Why nothing was captured, if that is so and a cause is known.
+        silent: Who should have made the span of a call that has none, by the index of its first exchange.
         causes: Why the call of an exchange was not captured although others were, by its index, where it is known.
         budget: What the test may use at most: `tokens`, `cost`, `calls`.
         tool_repeats: From how many calls of one tool with the same arguments on there is a finding.
@@ -52,6 +53,7 @@ class Evidence:
     current: tuple[SpanRecord, ...] = ()
     held: frozenset[SpanKey] = frozenset()
     absence: Absence | None = None
+    silent: Mapping[int, tuple[Maker, ...]] = field(default_factory=dict)
     causes: Mapping[int, Absence] = field(default_factory=dict)
     budget: Mapping[str, float] = field(default_factory=dict)
     tool_repeats: int = 3

@@ -39,6 +39,7 @@ def _exchange_without_span(check: Check, evidence: Evidence) -> Iterator[Finding
             ("wire", said(call)),
             why=cause.why if cause else "",
             next=cause.next if cause else "",
+            makers=evidence.silent.get(first.index, ()),
         )
 
 
