@@ -73,9 +73,9 @@ def _is_for(point: EntryPoint, request: Request) -> bool:
     """Tell whether an instrumentor is for the SDK that a request names: `AsyncOpenAI/Python 3.57.0` is `openai`."""
     agent = next((value for name, value in request.headers if name.lower() == "user-agent"), "")
     product = agent.partition("/")[0].lower()
-    return any(
-        needed and needed in product for needed in map(_distribution, _instance(point).instrumentation_dependencies())
-    )
+    instance = _instance(point)
+    needed = map(_distribution, instance.instrumentation_dependencies()) if instance is not None else ()
+    return any(name and name in product for name in needed)
 
 
 def _distribution(requirement: str) -> str:

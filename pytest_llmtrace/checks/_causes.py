@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from pytest_llmtrace.model import Finding, Severity
+from pytest_llmtrace.model import Finding, Severity, SpanKey
 
 __all__ = ["one_a_cause"]
 
@@ -37,16 +37,17 @@ def one_a_cause(findings: Iterable[Finding]) -> list[Finding]:
     return [_with(cause, followers.get(id(cause), [])) for cause in causes]
 
 
-def _root(finding: Finding, by_check: dict[tuple[object, str], Finding]) -> Finding:
+def _root(finding: Finding, by_check: dict[tuple[SpanKey, str], Finding]) -> Finding:
     """Return the finding that a chain of causes begins with: a total, its input, the cached part of that."""
     passed = {finding.check}
-    while True:
+    while finding.span is not None:
         causes = (by_check.get((finding.span, check)) for check in finding.follows if check not in passed)
         cause = next((one for one in causes if one and _RANK[one.severity] >= _RANK[finding.severity]), None)
         if cause is None:
-            return finding
+            break
         finding = cause
         passed.add(cause.check)
+    return finding
 
 
 def _with(cause: Finding, followers: list[Finding]) -> Finding:

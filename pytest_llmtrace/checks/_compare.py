@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_llmtrace.checks._account import Account, Extent
 from pytest_llmtrace.checks._check import Check, Evidence
-from pytest_llmtrace.checks._words import error_in_words, place_of, said, shown
+from pytest_llmtrace.checks._words import error_in_words, is_on, place_of, said, shown
 from pytest_llmtrace.model import Fact, Finding, State
 
 __all__ = ["Comparison", "Difference", "Early", "Judge", "compare", "comparison", "is_empty"]
@@ -147,13 +147,17 @@ def _finding(check: Comparison, wrong: list[tuple[Fact, Difference]], true: Fact
         ("wire", f"{wire}\n{first.where or place_of(true, account.exchange)}"),
         why=_why(check, true, first),
         next=first.next,
-        follows=(*(cause for cause in first.follows if cause in common), *_not_waited_for(check, true, account)),
+        follows=(*(cause for cause in first.follows if cause in common), *_not_waited_for(check, wrong, true, account)),
     )
 
 
-def _not_waited_for(check: Comparison, true: Fact, account: Account) -> tuple[str, ...]:
+def _not_waited_for(
+    check: Comparison, wrong: list[tuple[Fact, Difference]], true: Fact, account: Account
+) -> tuple[str, ...]:
     """Name the checks that find that a span ended without waiting for a fact, or never."""
     came_later = true.state is State.PRESENT and not check.of_request and not _is_fixed_first(check, account)
+    # A note beside the span was made when the stream was over.
+    came_later = came_later and all(is_on(mine, account.span) for mine, _ in wrong)
     return ("structure/ended-before-stream", "structure/span-never-ended") if came_later else ()
 
 

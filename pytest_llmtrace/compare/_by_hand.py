@@ -22,8 +22,8 @@ _tracer = trace.get_tracer("chat-api.llm")
 def instrument() -> None:
     """Wrap `messages.create` of both clients, and its beta twin."""
     for module in (messages, beta.messages):
-        module.Messages.create = _traced(module.Messages.create)  # type: ignore[method-assign]
-        module.AsyncMessages.create = _traced_async(module.AsyncMessages.create)  # type: ignore[method-assign]
+        module.Messages.create = _traced(module.Messages.create)
+        module.AsyncMessages.create = _traced_async(module.AsyncMessages.create)
 
 
 def _traced(create: Callable[..., Any]) -> Callable[..., Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_llmtrace.checks import Evidence, verify
-from pytest_llmtrace.model import Call, Finding, SpanKey, StreamEnd
+from pytest_llmtrace.model import Call, Fact, Finding, SpanKey, State, StreamEnd
 
 Judged = Callable[..., list[Finding]]
 STREAM: Mapping[str, Any] = {
@@ -123,6 +123,17 @@ def test_what_a_span_did_not_wait_for(
     span = {"response_id": "2", "output_tokens": 1, "output_texts": ["a"]}
     call = make_call(wire, span, exchange=STREAM, record={"ended": ended})
     assert told(list(verify(Evidence(calls=(call,), spans=call.spans), {}).findings)) == found
+
+
+def test_a_note_beside_the_span_did_wait(make_call: Callable[..., Call]) -> None:
+    """It was made when the stream was over: a wrong count in it does not follow from the early end of the span."""
+    noted = Fact(name="output_tokens", value=8, state=State.PRESENT, parts=(("n", 8),), where="span 'note'")
+    span = {"output_tokens": State.ABSENT}
+    call = make_call(
+        {"streaming": True, "output_tokens": 9}, span, others=(noted,), exchange=STREAM, record={"ended": 101}
+    )
+    found = verify(Evidence(calls=(call,), spans=call.spans), {}).findings
+    assert told(list(found)) == [("structure/ended-before-stream", ()), ("wire/output-tokens", ())]
 
 
 def test_a_warning_explains_no_error(judged: Judged) -> None:
