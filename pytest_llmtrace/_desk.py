@@ -196,11 +196,10 @@ class Desk:
         self._all_players.append(player)
         return player
 
-    @staticmethod
-    def _new_gateway(name: str, *, default: bool) -> Gateway:
+    def _new_gateway(self, name: str, *, default: bool) -> Gateway:
         from pytest_llmtrace.replay.gateways import Gateway
 
-        return Gateway(name, default=default)
+        return Gateway(name, default=default, seed=self._settings.seed)
 
 
 def _title(recording: Recording) -> str:

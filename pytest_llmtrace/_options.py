@@ -146,6 +146,7 @@ def settings_for(
     marked = _merged(item, own)
     return Settings(
         label=item.name,
+        seed=item.nodeid,
         cassette=marked.get("cassette"),
         default_cassette=None if item.get_closest_marker("vcr") else default_cassette,
         cassette_dirs=_cassette_dirs(

@@ -361,6 +361,7 @@ class LLMTrace:
             leftovers=() if self.settings.allow_unused else self._desk.leftovers(exchanges),
             current=tuple(span for span in spans if span.key in self._current),
             absence=self._book.absence(exchange.ambient for exchange in exchanges) if calls and not spans else None,
+            silent=capture.silent(calls),
             causes=capture.find_for_calls(calls) if spans else {},
             budget=self.settings.budget,
             tool_repeats=self.settings.tool_repeats,

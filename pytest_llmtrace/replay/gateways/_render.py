@@ -14,7 +14,7 @@ __all__ = ["render"]
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
-def render(profile: Profile, script: Script, api: str, request: Request, serial: int) -> Answer:
+def render(profile: Profile, script: Script, api: str, request: Request, serial: str) -> Answer:
     """Write a reply to a request in a gateway's form.
 
     Args:
@@ -22,7 +22,7 @@ def render(profile: Profile, script: Script, api: str, request: Request, serial:
         script: What was queued.
         api: Which of its APIs was asked.
         request: The request.
-        serial: The how manieth reply of the gateway it is.
+        serial: What its ids are made of.
     """
     if script.older and profile.older is not None:
         profile = profile.older
@@ -34,7 +34,7 @@ def render(profile: Profile, script: Script, api: str, request: Request, serial:
     return Answer(response=response, origin=f"scripted {profile.name} {what}")
 
 
-def _meet(profile: Profile, script: Script, api: str, request: Request, serial: int) -> Reply:
+def _meet(profile: Profile, script: Script, api: str, request: Request, serial: str) -> Reply:
     body = body_of(request)
     deployment, requested = model_of(request, body)
     shown = script.model if profile.model_in_body else None
