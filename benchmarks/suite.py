@@ -17,6 +17,7 @@ from benchmarks._measure import Plan, Result, compared, environment, interleaved
 SUITES = Path(__file__).parent / "suites"
 HAND, RECORDING = "fixtures by hand", "pytest-recording, and these"
 COLD, WARM, GATEWAY = "llmtrace, a cassette a test, first run", "llmtrace, a cassette a test", "llmtrace, a gateway"
+UNVERIFIED = "llmtrace, a cassette a test, not verified"
 AT_MOST, FLAT = 1.25, 1.05
 
 WHAT = """\
@@ -24,10 +25,10 @@ The whole of `python -m pytest`, in CPU time (nothing waits), on {tests} tests; 
 under OpenInference, and asserts text and span. One client serves all tests. By hand: a `MockTransport` whose reply is \
 a constant, and an `InMemorySpanExporter` that is cleared; nothing of ours is imported. pytest-recording: one cassette \
 a test, spans by the same exporter. llmtrace: the bare fixture, one cassette a test, with all of its checks; the same \
-in the first run, when nothing is cached; and no cassette but `gateway="openai"` for the whole module. Only the \
-plugins that a suite needs are loaded. Memory is what the process holds after the last test, against after {early}, \
-both after a collection; pytest keeps its own reports, which is what the growth by hand shows. Medians of {rounds} \
-interleaved runs.
+in the first run, when nothing is cached; the same with `verify=False`, which is what replay and capture cost without \
+the checks; and no cassette but `gateway="openai"` for the whole module. Only the plugins that a suite needs are \
+loaded. Memory is what the process holds after the last test, against after {early}, both after a collection; pytest \
+keeps its own reports, which is what the growth by hand shows. Medians of {rounds} interleaved runs.
 """
 WHY = """\
 Each test opens and closes two ledgers (one for its wider fixtures), reads its settings and its cassette, and is \
@@ -49,6 +50,7 @@ ALL = {
     RECORDING: Suite("test_recording.py", ("pytest_recording.plugin",)),
     COLD: Suite("test_ours.py", OURS, cold=True),
     WARM: Suite("test_ours.py", OURS),
+    UNVERIFIED: Suite("test_unverified.py", OURS),
     GATEWAY: Suite("test_gateway.py", OURS),
 }
 
@@ -62,13 +64,13 @@ def measure(plan: Plan, folder: Path) -> Result:
         cell()
         growth[name].clear()
     measured = interleaved(cells, plan.rounds)
-    by_hand = dict.fromkeys((COLD, WARM, GATEWAY), AT_MOST)
+    by_hand = dict.fromkeys((COLD, WARM, UNVERIFIED, GATEWAY), AT_MOST)
     rows = compared("time", measured, HAND, by_hand, lambda seconds: f"{seconds:.2f} s")
     ours = {name: measured[name] for name in (RECORDING, COLD, WARM)}
     rows += compared(
         "time", ours, RECORDING, dict.fromkeys((COLD, WARM), 1.0), lambda seconds: f"{seconds:.2f} s", below=ours
     )
-    del growth[COLD]
+    del growth[COLD], growth[UNVERIFIED]
     rows += multiples("memory, at the end to early", growth, dict.fromkeys((WARM, GATEWAY), FLAT))
     early = plan.tests * 2 // 5
     what = WHAT.format(tests=f"{plan.tests:,}", early=early, rounds=plan.rounds)
@@ -80,7 +82,7 @@ def _write(folder: Path, tests: int) -> None:
         shutil.copy(path, folder)
     reply = {"headers": material.headers(stream=False), "body": material.reply(0, stream=False).decode()}
     (folder / "reply.json").write_text(json.dumps(reply), encoding="utf-8")
-    for module in ("test_recording", "test_ours"):
+    for module in ("test_recording", "test_ours", "test_unverified"):
         for number in range(tests):
             name = f"cassettes/{module}/test_call[{number}]"
             material.cassette(folder, 1, stream=False, number=number, name=name)
