@@ -108,12 +108,14 @@ class Answer:
     """What the replay side gives back for a request.
 
     `origin` says in a report's words where the bytes come from: `cassettes/openrouter/chat.yaml, interaction 0` or
-    `scripted anthropic messages`.
+    `scripted anthropic messages`. `stalls` says that a wait between its offsets is a fault, which a client's read
+    timeout ends, whatever the timing.
     """
 
     response: Response
     origin: str
     failure: Failure | None = None
+    stalls: bool = False
 
 
 class Answerer(Protocol):
@@ -168,6 +170,7 @@ class StreamEnd(StrEnum):
     OPEN = "open"
     EXHAUSTED = "exhausted"
     CLOSED = "closed"  # by the client, before the end
+    CANCELLED = "cancelled"  # by the client, whose task was cancelled
     FAILED = "failed"
 
 

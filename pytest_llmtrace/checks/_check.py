@@ -17,11 +17,15 @@ __all__ = ["Check", "Evidence", "Leftover", "title_of_exchange", "title_of_span"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Leftover:
-    """What one cassette, gateway or router had ready and nobody asked for."""
+    """What one cassette, gateway or router had ready and nobody asked for, or which faults did not happen.
+
+    `why` says what is lost by it, if that is not what is lost by a recording.
+    """
 
     origin: str
     unplayed: tuple[str, ...]
     total: int
+    why: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,7 +27,7 @@ def _unplayed(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
             yield None
             continue
         count = f"{len(leftover.unplayed)} of {leftover.total} not asked for"
-        yield check.finding(leftover.origin, ("wire", "\n".join((count, *leftover.unplayed))))
+        yield check.finding(leftover.origin, ("wire", "\n".join((count, *leftover.unplayed))), why=leftover.why)
 
 
 UNMATCHED = Check(

@@ -324,6 +324,12 @@ class Gateway:
                 f"reply {number}, {script.api or 'any API'}: {script.summary()}" for number, script in self._queue
             )
 
+    def has_reply(self, api: str) -> bool:
+        """Tell whether a request of an API would get a reply."""
+        with self._lock:
+            queued = any(script.api in (None, api) for _, script in self._queue)
+        return api in self._profile.forms and (queued or self._default)
+
     def _take(self, api: str) -> Script | None:
         for position, (_, script) in enumerate(self._queue):
             if script.api in (None, api):

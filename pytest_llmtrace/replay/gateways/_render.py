@@ -9,9 +9,11 @@ from pytest_llmtrace.replay.gateways._form import Mode, Profile
 from pytest_llmtrace.replay.gateways._reply import DATE, Reply, body_of, model_of
 from pytest_llmtrace.replay.gateways._script import Failing, Script
 
-__all__ = ["render"]
+__all__ = ["render", "render_break"]
 
-_REASONS = {status.value: status.phrase for status in HTTPStatus}
+# Python 3.13 has new phrases for these; the bytes of a script are the same everywhere.
+_OLDER = {413: "Payload Too Large", 422: "Unprocessable Entity"}
+_REASONS = {status.value: status.phrase for status in HTTPStatus} | _OLDER
 
 
 def render(profile: Profile, script: Script, api: str, request: Request, serial: int) -> Answer:
@@ -32,6 +34,15 @@ def render(profile: Profile, script: Script, api: str, request: Request, serial:
     response = Response(status=status, headers=headers, chunks=chunks, reason=_REASONS.get(status, ""))
     what = api if script.failing is None else f"{api}, error {script.failing.status}"
     return Answer(response=response, origin=f"scripted {profile.name} {what}")
+
+
+def render_break(
+    profile: Profile, script: Script, api: str, request: Request, serial: int, sent: int
+) -> tuple[bytes, ...]:
+    """Write the events with which a stream breaks off that somebody else has written, after so many that were sent."""
+    form, reply = profile.forms[api], _meet(profile, script, api, request, serial)
+    events = enumerate(form.broken(reply), start=sent)
+    return tuple(form.write(event, reply, number).encode() for number, event in events)
 
 
 def _meet(profile: Profile, script: Script, api: str, request: Request, serial: int) -> Reply:
