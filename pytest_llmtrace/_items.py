@@ -18,21 +18,25 @@ from pytest_llmtrace.errors import CassetteError, LLMTraceError, UsageError
 
 if TYPE_CHECKING:
     from pytest_llmtrace.checks import Verdict
+    from pytest_llmtrace.exits import Exits
     from pytest_llmtrace.harness import LLMTrace
 
 __all__ = [
     "FIXTURE",
     "annotate",
     "begin_early",
+    "exits",
     "explain_setup",
     "guarding",
     "is_traced",
+    "parametrize_exits",
     "set_up_first",
     "traced",
     "verified",
 ]
 
 PROPERTY = "llmtrace_findings"
+_EXITS = "llmtrace_exits"
 
 _trace_key = pytest.StashKey["LLMTrace"]()
 _begun_key = pytest.StashKey[bool]()
@@ -171,6 +175,31 @@ def _fixture(request: pytest.FixtureRequest, name: str) -> Any:
         return request.getfixturevalue(name)
     except pytest.FixtureLookupError:
         return None
+
+
+# --- ways to leave a stream ------------------------------------------------------------------------------------------
+
+
+def parametrize_exits(metafunc: pytest.Metafunc) -> None:
+    """Give a test all ways to leave a stream, if it does not name them itself; a coroutine may be cancelled, too."""
+    from pytest_llmtrace.exits import ASYNC_WAYS, WAYS
+
+    for marker in metafunc.definition.iter_markers("parametrize"):
+        named = marker.args[0] if marker.args else marker.kwargs.get("argnames", ())
+        if _EXITS in (named.replace(" ", "").split(",") if isinstance(named, str) else named):
+            return
+    ways = ASYNC_WAYS if inspect.iscoroutinefunction(metafunc.function) else WAYS
+    metafunc.parametrize(_EXITS, ways, indirect=True)
+
+
+def exits(request: pytest.FixtureRequest, trace: LLMTrace) -> Exits:
+    """Return what leaves a stream in the way that a test's id names."""
+    from pytest_llmtrace.exits import Exits
+
+    try:
+        return Exits(trace, request.param)
+    except UsageError as error:
+        raise pytest.fail.Exception(f"llmtrace: {error}", pytrace=False) from None
 
 
 # --- its call phase --------------------------------------------------------------------------------------------------

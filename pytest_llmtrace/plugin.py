@@ -14,6 +14,7 @@ import pytest
 from pytest_llmtrace import _items, _options, _totals
 
 if TYPE_CHECKING:
+    from pytest_llmtrace.exits import Exits
     from pytest_llmtrace.harness import LLMTrace
 
 
@@ -39,6 +40,12 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """Let the marker imply the fixture."""
     if _options.check_markers(item) and isinstance(item, pytest.Function) and not _items.is_traced(item):
         item.fixturenames.append(_totals.FIXTURE)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that leaves a stream once for each way to do so."""
+    if "llmtrace_exits" in metafunc.fixturenames:
+        _items.parametrize_exits(metafunc)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -93,3 +100,9 @@ def llmtrace(request: pytest.FixtureRequest, llmtrace_config: Mapping[str, Any])
     """Replay, capture and verify the LLM calls of this test."""
     with _items.traced(request, llmtrace_config) as trace:
         yield trace
+
+
+@pytest.fixture
+def llmtrace_exits(request: pytest.FixtureRequest, llmtrace: LLMTrace) -> Exits:
+    """Run a streaming function and leave its stream in one way; the test runs once for each."""
+    return _items.exits(request, llmtrace)

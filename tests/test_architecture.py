@@ -34,7 +34,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"_captured", "_desk"}),
     frozenset({"_baseline", "_judgement", "_recordings", "_refusing"}),
     frozenset({"harness"}),
-    frozenset({"_sdks"}),
+    frozenset({"_sdks", "exits"}),
     frozenset({"_playback"}),
     frozenset({"compare", "upkeep"}),
     frozenset({"cli"}),
