@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pytest_llmtrace import replay
-from pytest_llmtrace.checks import Leftover
+from pytest_llmtrace.checks import Leftover, Untimed
 from pytest_llmtrace.model import Answer, Answerer, Cassette, Exchange, Outcome, Recording, Request, Settings
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pytest_llmtrace.replay.router import Router
 
 __all__ = ["Desk"]
+
+_UNFREEZE = "freeze the time inside the test, or use time-machine there, which both leave virtual time alone"
 
 
 class Desk:
@@ -124,6 +126,19 @@ class Desk:
         return tuple(recorded) + tuple(
             Leftover(origin=source.origin, unplayed=source.unplayed(), total=source.total) for source in scripted
         )
+
+    def untimed(self, obstacle: str | None) -> tuple[Untimed, ...]:
+        """Return what was played at once although its own time was asked for.
+
+        Args:
+            obstacle: Why there is no virtual time, if that is so.
+        """
+        if self._settings.timing == "instant":
+            return ()
+        if obstacle is not None:
+            return (Untimed(origin="this test", reasons=(obstacle,), next=_UNFREEZE),)
+        played = ((player.origin, player.untimed()) for player in self._all_players)
+        return tuple(Untimed(origin=origin, reasons=reasons) for origin, reasons in played if reasons)
 
     @property
     def records(self) -> bool:

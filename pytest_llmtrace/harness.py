@@ -44,8 +44,7 @@ class LLMTrace:
         budget: What the block may use at most: `tokens`, `cost` (in USD), `calls`.
         tool_repeats: From how many calls of one tool with the same arguments on there is a finding; 3 if not said.
         known: Faults of instrumentors that are known: `Known`, or mappings with its fields.
-        timing: How replies take the time that was recorded: `instant` (not at all, which is the default), `recorded`
-            (on a virtual clock), `real`.
+        timing: How replies take their time: `instant` (not at all; the default), `recorded` (virtually), `real`.
         settings: All of the above and more, as the pytest plugin has read them; other arguments win.
 
     Raises:
@@ -372,6 +371,7 @@ class LLMTrace:
             held=self._held,
             blocked=self._ledger.blocked(),
             leftovers=() if self.settings.allow_unused else self._desk.leftovers(exchanges),
+            untimed=self._desk.untimed(self.clock.obstacle),
             current=tuple(span for span in spans if span.key in self._current),
             absence=self._book.absence(exchange.ambient for exchange in exchanges) if calls and not spans else None,
             causes=capture.find_for_calls(calls) if spans else {},

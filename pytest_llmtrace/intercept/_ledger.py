@@ -42,6 +42,7 @@ class Ledger:
     ) -> None:
         self.label = label
         self.live = live
+        self.timing = timing
         self.pace = clock.pace(timing)
         self.hosts = Hosts(allow_hosts)
         self._never_recorded = Hosts(allow_hosts)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from pytest_llmtrace import clock, ownership
-from pytest_llmtrace.intercept import _guard, _httpx_tap, _pool_tap
+from pytest_llmtrace.intercept import _guard, _httpx_tap, _pool_tap, _retries
 from pytest_llmtrace.intercept._ledger import Ledger, add
 from pytest_llmtrace.intercept._patching import Watch
+from pytest_llmtrace.intercept._sdk_internals import SLEEPING_MODULES
 from pytest_llmtrace.model import Ambient, Answerer
 
 __all__ = ["ensure", "install", "open_ledger"]
@@ -20,6 +21,7 @@ _watch = Watch(
         "httpcore2": _pool_tap.tap,
         "aiohttp": _guard.guard_aiohttp,
         "uvloop": _guard.guard_uvloop,
+        **dict.fromkeys(SLEEPING_MODULES, _retries.calm),
     }
 )
 

@@ -325,3 +325,100 @@ def test_after():
 """
     result = run(source, files={"timed.py": TIMED})
     assert result.outcomes == dict.fromkeys(("test_block", "test_decorated", "test_after"), "passed"), result.out
+
+
+UNTIMED = """
+interactions:
+- request: {method: GET, uri: 'http://llm.test/one', body: null, headers: {}}
+  response: {status: {code: 200, message: OK}, headers: {}, body: {string: onetwo}, llmtrace: {chunks: [3, 3]}}
+- request: {method: GET, uri: 'http://llm.test/two', body: null, headers: {}}
+  response:
+    status: {code: 200, message: OK}
+    headers: {}
+    body: {string: onetwo}
+    llmtrace: {chunks: [3, 3], offsets: [36000, 1]}
+- request: {method: GET, uri: 'http://llm.test/three', body: null, headers: {}}
+  response:
+    status: {code: 200, message: OK}
+    headers: {}
+    body: {string: onetwo}
+    llmtrace: {chunks: [3, 3], offsets: [1, 36000, 72000]}
+version: 1
+"""
+
+
+@pytest.mark.parametrize("timing", ["recorded", "real", "instant"])
+def test_recordings_without_times(run: Callable[..., Any], timing: str) -> None:
+    """Absent, backwards or too many: said once a cassette where times were asked for, replayed at once, and no hang."""
+    source = f"""
+import pytest
+from child import library_named
+
+@pytest.mark.llmtrace(cassette="untimed", timing="{timing}")
+def test_it(llmtrace):
+    for name in ("one", "two", "three"):
+        assert library_named().get(f"http://llm.test/{{name}}").content == b"onetwo"
+"""
+    result = run(source, files={"cassettes/untimed.yaml": UNTIMED})
+    assert result.outcomes == {"test_it": "passed"}, result.out
+    said = "\n".join(result.summary())
+    expected = """\
+warning  replay/timing  cassettes/untimed.yaml
+       found  interaction 0: nobody recorded when its chunks came
+              interaction 1: its offsets go backwards
+              interaction 2: it has 3 offsets for 2 chunks
+       why    it was replayed at once, so durations and times to first token are not those of the recording
+       next   record it again (`--llmtrace-record=all` keeps the times of chunks), or say timing="instant", or waive: \
+@pytest.mark.llmtrace(ignore={"replay/timing": "reason"})
+"""
+    assert (expected in said) == (timing != "instant"), said
+
+
+@_only_with("freezegun")
+def test_freezegun_before_the_test(run: Callable[..., Any]) -> None:
+    """Time that stood still before cannot be moved: all comes at once, which is said once, with what to do."""
+    source = f"""{MARKED}
+import freezegun
+
+@pytest.fixture
+def frozen():
+    with freezegun.freeze_time("2020-01-01"):
+        yield
+
+@pytest.mark.llmtrace(timing="recorded")
+def test_it(frozen, llmtrace):
+    assert play(llmtrace) == [0.0] * 3
+    with pytest.raises(TypeError, match="which is not on: freezegun had stopped the time before this test began"):
+        llmtrace.clock.advance(1)
+
+@pytest.mark.llmtrace(timing="recorded")
+def test_after(llmtrace):
+    assert play(llmtrace) == {PASSED}
+"""
+    result = run(source, files={"timed.py": TIMED})
+    assert result.outcomes == {"test_it": "passed", "test_after": "passed"}, result.out
+    said = "\n".join(result.summary())
+    expected = """\
+warning  replay/timing  this test
+       found  freezegun had stopped the time before this test began, and its time cannot be moved
+       why    it was replayed at once, so durations and times to first token are not those of the recording
+       next   freeze the time inside the test, or use time-machine there, which both leave virtual time alone, or \
+waive: @pytest.mark.llmtrace(ignore={"replay/timing": "reason"})
+"""
+    assert expected in said, said
+
+
+def test_a_script_without_times_is_no_complaint(run: Callable[..., Any]) -> None:
+    """A reply that a test has written takes the time that it was given, also none."""
+    source = """
+import pytest
+from child import ask, span
+
+@pytest.mark.llmtrace(gateway="openai", timing="recorded")
+def test_it(llmtrace):
+    with span():
+        ask()
+"""
+    result = run(source)
+    assert result.outcomes == {"test_it": "passed"}, result.out
+    assert "replay/timing" not in result.out

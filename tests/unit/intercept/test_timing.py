@@ -198,7 +198,7 @@ def cancelled_in(backend: str, work: Callable[[Callable[[], object]], Any]) -> N
         return
 
     async def in_asyncio() -> None:
-        task: asyncio.Task[None] = asyncio.create_task(work(lambda: task.cancel()))
+        task: asyncio.Task[None] = asyncio.create_task(work(lambda: task.cancel()))  # noqa: PLW0108 - there is none yet
         with pytest.raises(asyncio.CancelledError):
             await task
 
