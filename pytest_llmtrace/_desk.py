@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pytest_llmtrace import replay, wire
-from pytest_llmtrace.checks import Leftover
+from pytest_llmtrace.checks import Leftover, Untimed
 from pytest_llmtrace.model import Answer, Answerer, Cassette, Exchange, Outcome, Recording, Request, Settings
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Desk"]
 
 _NO_FAULT = "the test does not show what becomes of this fault: nothing that it could happen to was asked for"
+_UNFREEZE = "freeze the time inside the test, or use time-machine there, which both leave virtual time alone"
 
 
 class Desk:
@@ -168,6 +169,19 @@ class Desk:
         recordings = (recording for player in self._players for recording in player.cassette.recordings)
         of_host = (one for one in recordings if urlsplit(one.request.url).netloc == host) if name == "other" else ()
         return next((found for one in of_host if (found := wire.gateway(one.request, one.response)) != name), name)
+
+    def untimed(self, obstacle: str | None) -> tuple[Untimed, ...]:
+        """Return what was played at once although its own time was asked for.
+
+        Args:
+            obstacle: Why there is no virtual time, if that is so.
+        """
+        if self._settings.timing == "instant":
+            return ()
+        if obstacle is not None:
+            return (Untimed(origin="this test", reasons=(obstacle,), next=_UNFREEZE),)
+        played = ((player.origin, player.untimed()) for player in self._all_players)
+        return tuple(Untimed(origin=origin, reasons=reasons) for origin, reasons in played if reasons)
 
     @property
     def records(self) -> bool:

@@ -41,6 +41,7 @@ _EXITS = "llmtrace_exits"
 _trace_key = pytest.StashKey["LLMTrace"]()
 _begun_key = pytest.StashKey[bool]()
 _ran_key = pytest.StashKey[bool]()
+_running_key = pytest.StashKey[bool]()
 
 
 def is_traced(node: object) -> bool:
@@ -93,6 +94,8 @@ def traced(request: pytest.FixtureRequest, own: Mapping[str, Any]) -> Iterator[L
             trace.close()  # It began without the configuration, and has seen nothing yet.
         item.stash[_trace_key] = trace = _new_trace(item, own=own, vcr=vcr, default=default)
         trace.open()
+    if item.stash.get(_running_key, False):
+        trace.begin_test()
     try:
         with trace.belonging():
             yield trace
@@ -208,12 +211,9 @@ def exits(request: pytest.FixtureRequest, trace: LLMTrace) -> Exits:
 @contextlib.contextmanager
 def verified(item: pytest.Item) -> Iterator[None]:
     """Verify what the call phase did, and fail the test on what was found."""
-    trace = item.stash.get(_trace_key, None)
     item.stash[_ran_key] = False
-    if trace is not None and trace.is_open:
-        trace.begin_test()
     try:
-        with _coroutine_watched(item):
+        with _running(item), _coroutine_watched(item):
             yield
     except BaseException as failure:  # pytest.fail() is no Exception.
         _explain(item, failure)
@@ -227,6 +227,22 @@ def verified(item: pytest.Item) -> Iterator[None]:
         _judge(item, trace)
     else:
         _explain(item, failed)
+
+
+@contextlib.contextmanager
+def _running(item: pytest.Item) -> Iterator[None]:
+    """Let a trace know when its test begins, and end its time with the test: pytest's own clock is real."""
+    trace = item.stash.get(_trace_key, None)
+    item.stash[_running_key] = True
+    try:
+        if trace is not None and trace.is_open:
+            trace.begin_test()
+        yield
+    finally:
+        item.stash[_running_key] = False
+        trace = item.stash.get(_trace_key, None)  # It may have been asked for in the test.
+        if trace is not None:
+            trace.clock.stop()
 
 
 def _judge(item: pytest.Item, trace: LLMTrace) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pytest_llmtrace import capture, checks, intercept, ownership, waivers
+from pytest_llmtrace import capture, checks, clock, intercept, ownership, waivers
 from pytest_llmtrace._captured import Captured
 from pytest_llmtrace._desk import Desk
 from pytest_llmtrace._judgement import Judgement
@@ -44,6 +44,7 @@ class LLMTrace(Captured):
         budget: What the block may use at most: `tokens`, `cost` (in USD), `calls`.
         tool_repeats: From how many calls of one tool with the same arguments on there is a finding; 3 if not said.
         known: Faults of instrumentors that are known: `Known`, or mappings with its fields.
+        timing: How replies take their time: `instant` (not at all; the default), `recorded` (virtually), `real`.
         settings: All of the above and more, as the pytest plugin has read them; other arguments win.
 
     Raises:
@@ -65,6 +66,7 @@ class LLMTrace(Captured):
         budget: Mapping[str, float] | None = None,
         tool_repeats: int | None = None,
         known: Sequence[Known | Mapping[str, str]] = (),
+        timing: clock.Timing | None = None,
         settings: Settings | None = None,
     ) -> None:
         base = settings or Settings(cassette_dirs=(Path.cwd() / "cassettes", Path.cwd()))
@@ -80,9 +82,12 @@ class LLMTrace(Captured):
             budget={**base.budget, **(budget or {})},
             tool_repeats=base.tool_repeats if tool_repeats is None else tool_repeats,
             known=(*base.known, *waivers.known_of(known)),
+            timing=timing or base.timing,
         )
         checks.refuse_unknown(self.settings.ignore)
         checks.refuse_limits(self.settings.budget, self.settings.tool_repeats)
+        clock.refuse_timing(self.settings.timing)
+        self.clock = clock.Clock(self.settings.timing)
         self._owner = ownership.Owner(self.settings.label)
         self._desk = Desk(self.settings)
         self._exit = ExitStack()
@@ -98,6 +103,7 @@ class LLMTrace(Captured):
         """Open capture and port, and let the code in this context belong to this trace."""
         self.open()
         self._exit.enter_context(self.belonging())
+        self.clock.start()
         return self
 
     def __exit__(
@@ -105,6 +111,7 @@ class LLMTrace(Captured):
     ) -> None:
         """Close both, and verify unless the block has failed by itself."""
         __tracebackhide__ = True
+        self.clock.stop()
         try:
             if error is None:
                 for written in self.save():
@@ -127,6 +134,7 @@ class LLMTrace(Captured):
                 ambient=capture.ambient,
                 allow_hosts=self.settings.allow_hosts,
                 live=self._desk.recorder is not None,
+                timing=self.settings.timing,
             )
             stack.callback(self._ledger.close)
             stack.enter_context(ownership.active(self._owner))
@@ -137,13 +145,18 @@ class LLMTrace(Captured):
 
     def close(self) -> None:
         """Close capture and port without a judgement. What was seen stays readable."""
+        self.clock.stop()
         self._exit.close()
         self.is_open = False
 
     def begin_test(self) -> None:
-        """Say that the fixtures are set up: spans that they hold open now are judged when they are done."""
+        """Say that the fixtures are set up: spans that they hold open now are judged when they are done.
+
+        Virtual time begins, if there is to be any; `clock.stop` ends it.
+        """
         self._held = frozenset(span.key for span in self._book.spans() if span.ended is None)
         self._before = capture.current_span()
+        self.clock.start()
 
     def belonging(self) -> AbstractContextManager[None]:
         """Let the code in this context, and the tasks and threads that it starts, belong to this trace."""
@@ -357,6 +370,7 @@ class LLMTrace(Captured):
             held=self._held,
             blocked=self._ledger.blocked(),
             leftovers=() if self.settings.allow_unused else self._desk.leftovers(exchanges),
+            untimed=self._desk.untimed(self.clock.obstacle),
             current=tuple(span for span in spans if span.key in self._current),
             absence=self._book.absence(exchange.ambient for exchange in exchanges) if calls and not spans else None,
             causes=capture.find_for_calls(calls) if spans else {},

@@ -330,6 +330,7 @@ class Settings:
         recorded: Files that this run has recorded already; they are added to.
         budget: What the test may use at most: `tokens`, `cost` (in USD), `calls`.
         tool_repeats: From how many calls of one tool with the same arguments on there is a finding.
+        timing: How replies take their time: `instant` not at all, `recorded` on a virtual clock, `real` for real.
     """
 
     label: str = "this block"
@@ -354,3 +355,4 @@ class Settings:
     recorded: AbstractSet[Path] = frozenset()
     budget: Mapping[str, float] = field(default_factory=dict)
     tool_repeats: int = 3
+    timing: Literal["instant", "recorded", "real"] = "instant"
