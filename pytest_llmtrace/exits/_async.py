@@ -63,7 +63,7 @@ async def leave(how: str, take: Take, got: list[Any], trace: LLMTrace) -> None:
 
 
 async def _drain(take: Take, got: list[Any]) -> None:
-    async with await _opened(take()) as stream:
+    async with await _opened(take(), enters=False) as stream:
         async for item in stream:
             got.append(item)  # noqa: PERF401 - what came before it breaks counts
 
@@ -76,8 +76,7 @@ async def _break(take: Take, got: list[Any]) -> None:
 
 
 async def _close(take: Take, got: list[Any]) -> None:
-    made = await _awaited(take())
-    async with await _opened(made, enters=not has(made, "__aiter__")) as stream:
+    async with await _opened(take(), enters=False) as stream:
         got.extend(await _first(stream))
         await _aclose(stream)
 
@@ -98,7 +97,7 @@ async def _raise(take: Take, got: list[Any]) -> None:
 
 async def _wrap(take: Take, got: list[Any]) -> None:
     async def wrapper() -> AsyncIterator[Any]:
-        async with await _opened(take()) as stream:
+        async with await _opened(take(), enters=False) as stream:
             async for item in stream:
                 yield item
 
@@ -170,9 +169,9 @@ async def _checkpoint() -> None:
 
 
 async def _opened(made: Any, *, enters: bool = True, closes: bool = False) -> AbstractAsyncContextManager[Any]:
-    """Return what gives the stream: the context manager that it is, or the stream itself, to be closed or not."""
+    """Return what gives the stream, as the synchronous one does, of what may have to be awaited first."""
     made = await _awaited(made)
-    if enters and has(made, "__aenter__"):
+    if has(made, "__aenter__") and (enters or not has(made, "__aiter__")):
         return made  # type: ignore[no-any-return]
     return aclosing(made) if closes and has(made, "aclose") else nullcontext(made)
 

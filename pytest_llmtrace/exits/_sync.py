@@ -19,7 +19,7 @@ class ConsumerError(Exception):
 
 
 def _drain(take: Take, got: list[Any]) -> None:
-    with _opened(take()) as stream:
+    with _opened(take(), enters=False) as stream:
         for item in stream:
             got.append(item)  # noqa: PERF402 - what came before it breaks counts
 
@@ -32,8 +32,7 @@ def _break(take: Take, got: list[Any]) -> None:
 
 
 def _close(take: Take, got: list[Any]) -> None:
-    made = take()
-    with _opened(made, enters=not has(made, "__iter__")) as stream:
+    with _opened(take(), enters=False) as stream:
         got.extend(_first(stream))
         if has(stream, "close"):
             stream.close()
@@ -56,7 +55,7 @@ def _raise(take: Take, got: list[Any]) -> None:
 
 def _wrap(take: Take, got: list[Any]) -> None:
     def wrapper() -> Iterator[Any]:
-        with _opened(take()) as stream:
+        with _opened(take(), enters=False) as stream:
             for item in stream:  # noqa: UP028 - `yield from` would close the stream, which most wrappers do not
                 yield item
 
@@ -77,8 +76,14 @@ LEAVE: Final[Mapping[str, Callable[[Take, list[Any]], None]]] = {
 
 
 def _opened(made: Any, *, enters: bool = True, closes: bool = False) -> AbstractContextManager[Any]:
-    """Return what gives the stream: the context manager that it is, or the stream itself, to be closed or not."""
-    if enters and has(made, "__enter__"):
+    """Return what gives the stream: a context manager, or the stream itself.
+
+    Args:
+        made: What a streaming function has returned.
+        enters: Whether a stream that is a context manager too is entered; what gives none otherwise always is.
+        closes: Whether a stream that is no context manager is closed at the end.
+    """
+    if has(made, "__enter__") and (enters or not has(made, "__iter__")):
         return made  # type: ignore[no-any-return]
     return closing(made) if closes and has(made, "close") else nullcontext(made)
 

@@ -144,12 +144,12 @@ def under_trio(exits: Exits, source: Callable[[], Any]) -> Any:
 
 # The way, what a generator sees, what the SDKs' kind of stream sees.
 SEEN = {
-    "drained": ("ended", "left"),
+    "drained": ("ended", None),
     "break": ("GeneratorExit", "left"),
     "close": ("GeneratorExit", "closed"),
     "dropped": ("GeneratorExit", None),
     "consumer-raises": ("GeneratorExit", "left by ConsumerError"),
-    "wrapper-closed": ("GeneratorExit", "left by GeneratorExit"),
+    "wrapper-closed": ("GeneratorExit", None),
     "cancelled": ("CancelledError", "left by CancelledError"),
 }
 SERVED = ("read-timeout", "truncated", "disconnected")
