@@ -40,7 +40,7 @@ class Desk:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._config = replay.read_config(settings.replay) if settings.replay else replay.ReplaySettings()
+        self._config = replay.read_config(settings.replay) if settings.replay else replay.AS_VCRPY
         self._gateways: dict[str, Gateway] = {}
         self._router: Router | None = None
         self._faults: Faults | None = None
@@ -57,8 +57,8 @@ class Desk:
         mode = settings.record or "none"
         if settings.cassette is not None:
             self.recorder = self._use(settings.cassette, mode)
-        elif settings.default_cassette is not None and (mode != "none" or settings.default_cassette.is_file()):
-            self.recorder = self._use(str(settings.default_cassette.absolute()), mode)
+        elif settings.default_cassette is not None:
+            self.recorder = self._use_default(settings.default_cassette.absolute(), mode)
             self._default_origin = next((player.origin for player in self._players), None)
 
     def gateway(self, name: str) -> Gateway:
@@ -82,7 +82,7 @@ class Desk:
         if self._faults is None:
             from pytest_llmtrace.faults import Faults
 
-            self._faults = Faults(self._gateway_of)
+            self._faults = Faults(self._gateway_of, seed=self._settings.seed)
         return self._faults
 
     @contextmanager
@@ -224,8 +224,16 @@ class Desk:
             self._recorders[path] = recorder
         return recorder
 
-    def _play_on(self, name: str) -> None:
-        found = self._resolved(name)
+    def _use_default(self, path: Path, mode: str) -> Recorder | None:
+        """Do the same with the file that nobody has named, which need not be there."""
+        if mode != "none":
+            return self._use(str(path), mode)
+        if path.is_file():
+            self._play_on(str(path), path)
+        return None
+
+    def _play_on(self, name: str, found: Path | None = None) -> None:
+        found = found or self._resolved(name)
         path = found.absolute()
         if path in self._players_of:
             self._players.append(self._players_of[path])
@@ -246,11 +254,10 @@ class Desk:
         self._all_players.append(player)
         return player
 
-    @staticmethod
-    def _new_gateway(name: str, *, default: bool) -> Gateway:
+    def _new_gateway(self, name: str, *, default: bool) -> Gateway:
         from pytest_llmtrace.replay.gateways import Gateway
 
-        return Gateway(name, default=default)
+        return Gateway(name, default=default, seed=self._settings.seed)
 
 
 def _title(recording: Recording) -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pytest
 
 from pytest_llmtrace import _ini
-from pytest_llmtrace._baseline import Baseline, opened
-from pytest_llmtrace._pytest_internals import is_expected_to_fail
 from pytest_llmtrace.errors import UsageError
+
+if TYPE_CHECKING:
+    from pytest_llmtrace._baseline import Baseline
 
 __all__ = [
     "MARKER",
@@ -26,7 +27,7 @@ __all__ = [
 
 MARKER: Final = "llmtrace"
 
-_BASELINE: Final = pytest.StashKey[Baseline | None]()
+_BASELINE: Final = pytest.StashKey["Baseline | None"]()
 _IGNORE: Final = pytest.StashKey[Mapping[str, str]]()
 _VERIFY: Final[Mapping[str, Literal["error", "warn", False]]] = {"error": "error", "warn": "warn", "off": False}
 
@@ -89,11 +90,17 @@ def hiding(item: pytest.Item, own: Mapping[str, Any], *, verify: str | bool | No
     }
     baseline = baseline_of(item.config)
     # What is expected to fail may do so because of its findings: green, it would be a failure.
-    if baseline is None or said["verify"] is False or is_expected_to_fail(item):
+    if baseline is None or said["verify"] is False or _is_expected_to_fail(item):
         return said
     if baseline.writing:
         return {**said, "adopting": True}
     return {**said, "expected": baseline.entries.get(item.nodeid, {})}
+
+
+def _is_expected_to_fail(item: pytest.Item) -> bool:
+    from pytest_llmtrace._pytest_internals import is_expected_to_fail
+
+    return is_expected_to_fail(item)
 
 
 def check_waivers(value: Any) -> None:
@@ -189,5 +196,7 @@ def _opened(config: pytest.Config) -> Baseline | None:
                 "--llmtrace-write-baseline: say where, with --llmtrace-baseline=FILE or ini llmtrace_baseline"
             )
         return None
+    from pytest_llmtrace._baseline import opened
+
     command = " ".join(("pytest", *([f"--llmtrace-baseline={label}"] if option else []), "--llmtrace-write-baseline"))
     return opened(config.rootpath / Path(label), label=label, command=command, writing=writing)

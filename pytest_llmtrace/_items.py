@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_llmtrace import _options
+from pytest_llmtrace._options import FIXTURE, TRACE
 from pytest_llmtrace._pytest_internals import failure_of_testcase
-from pytest_llmtrace._totals import FIXTURE, SAID_OF_RECORDINGS, is_partial, written
+from pytest_llmtrace._totals import SAID_OF_RECORDINGS, is_partial, written
 from pytest_llmtrace.errors import CassetteError, LLMTraceError, UsageError
 
 if TYPE_CHECKING:
@@ -22,13 +23,12 @@ if TYPE_CHECKING:
     from pytest_llmtrace.harness import LLMTrace
 
 __all__ = [
-    "FIXTURE",
     "annotate",
     "begin_early",
     "exits",
     "explain_setup",
     "guarding",
-    "is_traced",
+    "judged",
     "parametrize_exits",
     "set_up_first",
     "traced",
@@ -38,15 +38,9 @@ __all__ = [
 PROPERTY = "llmtrace_findings"
 _EXITS = "llmtrace_exits"
 
-_trace_key = pytest.StashKey["LLMTrace"]()
 _begun_key = pytest.StashKey[bool]()
 _ran_key = pytest.StashKey[bool]()
-_running_key = pytest.StashKey[bool]()
-
-
-def is_traced(node: object) -> bool:
-    """Tell whether an item is known to use the fixture; one that asks for it at run time is not."""
-    return FIXTURE in getattr(node, "fixturenames", ())
+_unseen_key = pytest.StashKey[set[str]]()
 
 
 # --- the trace of an item --------------------------------------------------------------------------------------------
@@ -59,13 +53,13 @@ def guarding(item: pytest.Item) -> Iterator[None]:
 
     with refusing(f"the wider fixtures of {item.name}"):
         yield
-    if _trace_key in item.stash:
-        del item.stash[_trace_key]  # Items live as long as the run; what they saw need not.
+    if TRACE in item.stash:
+        del item.stash[TRACE]  # Items live as long as the run; what they saw need not.
 
 
 def begin_early(item: pytest.Item) -> None:
     """Open the trace before any fixture; its configuration fixtures are not known yet."""
-    item.stash[_trace_key] = trace = _new_trace(item, own={}, vcr={}, default=_default_cassette(item))
+    item.stash[TRACE] = trace = _new_trace(item, own={}, vcr={}, default=_default_cassette(item))
     trace.open()
 
 
@@ -92,9 +86,9 @@ def traced(request: pytest.FixtureRequest, own: Mapping[str, Any]) -> Iterator[L
     if trace is None or ((own or vcr or trace.settings.default_cassette != default) and not trace.exchanges()):
         if trace is not None:
             trace.close()  # It began without the configuration, and has seen nothing yet.
-        item.stash[_trace_key] = trace = _new_trace(item, own=own, vcr=vcr, default=default)
+        item.stash[TRACE] = trace = _new_trace(item, own=own, vcr=vcr, default=default)
         trace.open()
-    if item.stash.get(_running_key, False):
+    if not _options.is_traced(item):  # Asked for in the test, which has begun.
         trace.begin_test()
     try:
         with trace.belonging():
@@ -125,7 +119,7 @@ def _save(item: pytest.Item, trace: LLMTrace) -> None:
 
 
 def _begun_early(item: pytest.Item) -> LLMTrace | None:
-    trace = item.stash.get(_trace_key, None)
+    trace = item.stash.get(TRACE, None)
     return trace if trace is not None and trace.is_open else None
 
 
@@ -173,10 +167,19 @@ def _vcr_config(request: pytest.FixtureRequest) -> Mapping[str, Any]:
 
 
 def _fixture(request: pytest.FixtureRequest, name: str) -> Any:
-    """Return the value of a fixture of a neighbour's, None if there is none."""
+    """Return the value of a fixture of a neighbour's, None if there is none.
+
+    What one test of a class or module does not see, the others do not see either.
+    """
+    parent = request.node.parent
+    unseen = parent.stash.setdefault(_unseen_key, set())
+    if name in unseen:
+        return None
     try:
         return request.getfixturevalue(name)
-    except pytest.FixtureLookupError:
+    except pytest.FixtureLookupError as error:
+        if error.argname == name:
+            unseen.add(name)
         return None
 
 
@@ -210,15 +213,26 @@ def exits(request: pytest.FixtureRequest, trace: LLMTrace) -> Exits:
 
 @contextlib.contextmanager
 def verified(item: pytest.Item) -> Iterator[None]:
-    """Verify what the call phase did, and fail the test on what was found."""
+    """Verify what the call phase does, and fail the test on what was found."""
+    trace = item.stash.get(TRACE, None)
+    if trace is not None and trace.is_open:
+        trace.begin_test()
+    with judged(item), _coroutine_watched(item):
+        yield
+
+
+@contextlib.contextmanager
+def judged(item: pytest.Item) -> Iterator[None]:
+    """Judge what has been traced when the block ends, and fail on what was found."""
     item.stash[_ran_key] = False
     try:
-        with _running(item), _coroutine_watched(item):
-            yield
+        yield
     except BaseException as failure:  # pytest.fail() is no Exception.
+        _end_time(item)
         _explain(item, failure)
         raise
-    trace = item.stash.get(_trace_key, None)  # It may have been asked for in the test.
+    _end_time(item)
+    trace = item.stash.get(TRACE, None)  # It may have been asked for in the test.
     if trace is None or not trace.is_open:
         return
     failed = failure_of_testcase(item)
@@ -229,20 +243,11 @@ def verified(item: pytest.Item) -> Iterator[None]:
         _explain(item, failed)
 
 
-@contextlib.contextmanager
-def _running(item: pytest.Item) -> Iterator[None]:
-    """Let a trace know when its test begins, and end its time with the test: pytest's own clock is real."""
-    trace = item.stash.get(_trace_key, None)
-    item.stash[_running_key] = True
-    try:
-        if trace is not None and trace.is_open:
-            trace.begin_test()
-        yield
-    finally:
-        item.stash[_running_key] = False
-        trace = item.stash.get(_trace_key, None)  # It may have been asked for in the test.
-        if trace is not None:
-            trace.clock.stop()
+def _end_time(item: pytest.Item) -> None:
+    """Let virtual time end with the test: pytest's own clock is real."""
+    trace = item.stash.get(TRACE, None)
+    if trace is not None:
+        trace.clock.stop()
 
 
 def _judge(item: pytest.Item, trace: LLMTrace) -> None:
@@ -256,7 +261,7 @@ def _judge(item: pytest.Item, trace: LLMTrace) -> None:
 
 def _explain(item: pytest.Item, failure: BaseException) -> None:
     """Let a failure stand, and put what was found beside it, unless it says so itself."""
-    trace = item.stash.get(_trace_key, None)
+    trace = item.stash.get(TRACE, None)
     if trace is None or not trace.is_open or not isinstance(failure, Exception | pytest.fail.Exception):
         return
     _add_hint(item, trace, "call", failure)
@@ -268,7 +273,7 @@ def _explain(item: pytest.Item, failure: BaseException) -> None:
 
 def explain_setup(item: pytest.Item, failure: BaseException) -> None:
     """Put beside the failure of another fixture what is known of its cause."""
-    trace = item.stash.get(_trace_key, None)
+    trace = item.stash.get(TRACE, None)
     if trace is not None:
         _add_hint(item, trace, "setup", failure)
 
@@ -289,7 +294,7 @@ def _note(item: pytest.Item, verdict: Verdict) -> None:
 @contextlib.contextmanager
 def _coroutine_watched(item: pytest.Item) -> Iterator[None]:
     """Let a coroutine test's own task belong to its trace, and look at its context before it is gone."""
-    trace = item.stash.get(_trace_key, None)
+    trace = item.stash.get(TRACE, None)
     function = getattr(item, "obj", None)
     if trace is None or not isinstance(item, pytest.Function) or not inspect.iscoroutinefunction(function):
         yield
@@ -318,7 +323,7 @@ def annotate(item: pytest.Item, report: pytest.TestReport) -> None:
 
     As one string, and a short one: pytest keeps its reports for the whole run.
     """
-    trace = item.stash.get(_trace_key, None)
+    trace = item.stash.get(TRACE, None)
     if trace is not None:
         account = {**trace.account(), "partial": is_partial(item.config)}
         report.llmtrace = written(account)  # type: ignore[attr-defined]

@@ -24,11 +24,13 @@ class Judgement:
         self._settings = settings
         self._late: Counter[str] = Counter()
         self._complete = False
+        self._account: dict[str, Any] | None = None
         self.last: tuple[Evidence, Verdict] | None = None
 
     def judge(self, evidence: Evidence, *, complete: bool) -> tuple[Evidence, Verdict]:
         """Judge a trace; `complete` is False if the code under test failed midway."""
         self._complete = complete
+        self._account = None
         self.last = evidence, waivers.judge(evidence, self._settings, complete=complete)
         return self.last
 
@@ -50,21 +52,24 @@ class Judgement:
         left.subtract(waivers.key_of(finding) for finding in (self.last[1].expected if self.last else ()))
         verdict = waivers.judge(evidence, replace(self._settings, expected=+left), complete=False)
         self._late = Counter(waivers.key_of(finding) for finding in verdict.expected)
+        self._account = None
         if not self.fails(verdict):
             return ""
         return report.render(f"{self._settings.label}, after the test", evidence, verdict)
 
     def account(self, evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
-        """Count what was seen and what was hidden, as plain data.
+        """Count what the last judgement has seen and what was hidden, as plain data; made once.
 
         `remark` is the report on findings that do not fail the test, which nobody would print otherwise.
         """
-        silent = self._settings.verify and verdict.worth_saying and not self.fails(verdict)
-        hidden = waivers.account(evidence, verdict, self._settings)
-        return {
-            **report.account(evidence, verdict),
-            **hidden,
-            "complete": self._complete,
-            "expected": dict(hidden["expected"] + self._late),
-            "remark": self.report(evidence, verdict) if silent else "",
-        }
+        if self._account is None:
+            silent = self._settings.verify and verdict.worth_saying and not self.fails(verdict)
+            hidden = waivers.account(evidence, verdict, self._settings)
+            self._account = {
+                **report.account(evidence, verdict),
+                **hidden,
+                "complete": self._complete,
+                "expected": dict(hidden["expected"] + self._late),
+                "remark": self.report(evidence, verdict) if silent else "",
+            }
+        return self._account

@@ -14,9 +14,25 @@ from pytest_llmtrace._hiding import MARKER
 from pytest_llmtrace.errors import UsageError
 
 if TYPE_CHECKING:
+    from pytest_llmtrace.harness import LLMTrace
     from pytest_llmtrace.model import Settings
 
-__all__ = ["MARKER", "add_options", "check_markers", "check_options", "recorded_by", "settings_for", "wide_marker"]
+__all__ = [
+    "FIXTURE",
+    "MARKER",
+    "TRACE",
+    "add_options",
+    "check_markers",
+    "check_options",
+    "is_traced",
+    "recorded_by",
+    "settings_for",
+    "wide_marker",
+]
+
+FIXTURE: Final = "llmtrace"
+TRACE: Final[pytest.StashKey[LLMTrace]] = pytest.StashKey()
+"""The trace of an item, from when it is opened to the end of the item's protocol."""
 
 _RECORDED: Final = pytest.StashKey[set[Path]]()
 _OF_RUN: Final = pytest.StashKey[Mapping[str, Any]]()
@@ -103,6 +119,11 @@ def check_markers(item: pytest.Item) -> bool:
     return bool(markers)
 
 
+def is_traced(node: object) -> bool:
+    """Tell whether an item is known to use the fixture; one that asks for it at run time is not."""
+    return FIXTURE in getattr(node, "fixturenames", ())
+
+
 def wide_marker(item: pytest.Item) -> bool:
     """Tell whether a class or module asks for a trace, which then begins before its own fixtures."""
     return any(node is not item for node, _ in item.iter_markers_with_node(MARKER))
@@ -127,6 +148,7 @@ def settings_for(
     marked = _merged(item, own)
     return Settings(
         label=item.name,
+        seed=item.nodeid,
         cassette=marked.get("cassette"),
         default_cassette=None if item.get_closest_marker("vcr") else default_cassette,
         cassette_dirs=_cassette_dirs(

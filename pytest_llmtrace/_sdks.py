@@ -6,7 +6,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
@@ -63,7 +63,7 @@ def missing(request: Request) -> str | None:
     return None if importlib.util.find_spec(sdk) else sdk
 
 
-def send(request: Request, *, typed: bool, native: bool | None = None) -> None:
+def send(request: Request, *, typed: bool, native: bool | None = None, asynchronous: bool = False) -> None:
     """Make the call, and read its reply to the end. What the reply makes the SDK raise is no failure here.
 
     Args:
@@ -72,6 +72,7 @@ def send(request: Request, *, typed: bool, native: bool | None = None) -> None:
             `encoding_format` to embeddings) or want an argument that the recording does not have; else the same
             client posts the recorded body.
         native: Whether the SDK makes spans of its own. Default: where no instrumentor for it is installed.
+        asynchronous: Whether its asynchronous client makes it, in an event loop of its own.
 
     Raises:
         UnmatchedRequest: Nothing answered.
@@ -80,11 +81,12 @@ def send(request: Request, *, typed: bool, native: bool | None = None) -> None:
     sdk = sdk_of(request)
     body = dict(wire.request_body(request))
     native = installed(INSTRUMENTORS["anthropic"]) is None if native is None else native
+    prefix = "Async" if asynchronous else ""
     try:
         if sdk == "anthropic":
-            _through_anthropic(request, body, typed=typed, native=native)
+            _drain(_through_anthropic(request, body, prefix, typed=typed, native=native))
         else:
-            _through_openai(request, body, typed=typed)
+            _drain(_through_openai(request, body, prefix, typed=typed))
     except importlib.import_module(sdk).APIError as error:
         if isinstance(error, UnmatchedRequest):
             raise
@@ -95,12 +97,13 @@ def sdk_of(request: Request) -> str:
     return "anthropic" if wire.identify(request) == "messages" else "openai"
 
 
-def _through_openai(request: Request, body: dict[str, Any], *, typed: bool) -> None:
+def _through_openai(request: Request, body: dict[str, Any], prefix: str, *, typed: bool) -> Any:
     import openai
 
     api = wire.identify(request) or ""
     base, query = _base_of(request, _ENDINGS[api])
-    client = openai.OpenAI(api_key="replayed", base_url=base, default_query=query, max_retries=0)
+    cls = getattr(openai, f"{prefix}OpenAI")
+    client = cls(api_key="replayed", base_url=base, default_query=query, max_retries=0)
     methods: dict[str, Callable[..., Any]] = {
         "chat": client.chat.completions.create,
         "completions": client.completions.create,
@@ -108,12 +111,11 @@ def _through_openai(request: Request, body: dict[str, Any], *, typed: bool) -> N
         "embeddings": client.embeddings.create,
     }
     if typed:
-        _drain(_call(methods[api], body))
-    else:
-        kind = _openai_types(api)
-        stream = bool(body.get("stream"))
-        stream_cls = openai.Stream[kind[1]] if stream else None  # type: ignore[valid-type]
-        _drain(client.post(_ENDINGS[api], body=body, cast_to=kind[0], stream=stream, stream_cls=stream_cls))
+        return _call(methods[api], body)
+    kind = _openai_types(api)
+    stream = bool(body.get("stream"))
+    stream_cls = getattr(openai, f"{prefix}Stream")[kind[1]] if stream else None
+    return client.post(_ENDINGS[api], body=body, cast_to=kind[0], stream=stream, stream_cls=stream_cls)
 
 
 def _openai_types(api: str) -> tuple[Any, Any]:
@@ -129,7 +131,7 @@ def _openai_types(api: str) -> tuple[Any, Any]:
     }[api]
 
 
-def _through_anthropic(request: Request, body: dict[str, Any], *, typed: bool, native: bool) -> None:
+def _through_anthropic(request: Request, body: dict[str, Any], prefix: str, *, typed: bool, native: bool) -> Any:
     import anthropic
 
     base, query = _base_of(request, _ENDINGS["messages"])
@@ -137,10 +139,10 @@ def _through_anthropic(request: Request, body: dict[str, Any], *, typed: bool, n
     # Beside an instrumentor the SDK's own span would be a second one.
     if not native and "open_telemetry" in inspect.signature(anthropic.Anthropic).parameters:
         options["open_telemetry"] = False
-    client = anthropic.Anthropic(**options)
+    client = getattr(anthropic, f"{prefix}Anthropic")(**options)
     beta = query.get("beta") == "true"  # anthropic 2 no longer sends it by itself.
     create: Callable[..., Any] = client.beta.messages.create if beta else client.messages.create
-    _drain(_call(create, body, query=query, only_required=not typed))
+    return _call(create, body, query=query, only_required=not typed)
 
 
 def _call(
@@ -166,6 +168,17 @@ def _base_of(request: Request, ending: str) -> tuple[str, dict[str, str]]:
 
 
 def _drain(reply: Any) -> None:
-    if hasattr(reply, "__next__"):
+    if inspect.isawaitable(reply):
+        import asyncio
+
+        asyncio.run(_drained(reply))
+    elif hasattr(reply, "__next__"):
         for _ in reply:
+            pass
+
+
+async def _drained(awaited: Awaitable[Any]) -> None:
+    reply = await awaited
+    if hasattr(reply, "__anext__"):
+        async for _ in reply:
             pass

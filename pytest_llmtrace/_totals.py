@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pytest_llmtrace import _baseline, _hiding
+from pytest_llmtrace import _hiding
+from pytest_llmtrace._options import FIXTURE
 
-__all__ = ["FIXTURE", "SAID_OF_RECORDINGS", "Totals", "is_partial", "leave_out", "written"]
+if TYPE_CHECKING:
+    from pytest_llmtrace._baseline import Baseline, Entries
 
-FIXTURE: Final = "llmtrace"
+__all__ = ["SAID_OF_RECORDINGS", "Totals", "is_partial", "leave_out", "written"]
+
 SAID_OF_RECORDINGS: Final = pytest.StashKey[list[str]]()
 
 _PARTIAL: Final = pytest.StashKey[bool]()
@@ -43,8 +47,8 @@ def is_partial(config: pytest.Config) -> bool:
 
 
 def written(account: dict[str, Any]) -> str:
-    """Write a test's account as text; what there was none of is left out."""
-    return json.dumps({name: value for name, value in account.items() if value}, separators=(",", ":"))
+    """Write a test's account as text; what there was none of is left out. One text for all reports that have it."""
+    return sys.intern(json.dumps({name: value for name, value in account.items() if value}, separators=(",", ":")))
 
 
 def _read(text: str) -> dict[str, Any]:
@@ -115,8 +119,10 @@ class Totals:
         config.getoption("--llmtrace-played").write_text(f"{content}\n", encoding="utf-8")
 
     def _end_baseline(
-        self, session: pytest.Session, baseline: _baseline.Baseline, accounts: dict[str, Any], *, whole: bool
+        self, session: pytest.Session, baseline: Baseline, accounts: dict[str, Any], *, whole: bool
     ) -> None:
+        from pytest_llmtrace import _baseline
+
         ran: dict[str, dict[str, int]] = {test: {} for test in self._untraced}
         ran |= {test: account["expected"] for test, account in accounts.items() if account["complete"]}
         whole = whole and not any("::" in argument for argument in session.config.args)
@@ -134,14 +140,14 @@ class Totals:
             self._said.append(f"  baseline     wrote {baseline.label}: {_counted(entries)}")
 
 
-def _counted(entries: _baseline.Entries) -> str:
+def _counted(entries: Entries) -> str:
     from pytest_llmtrace.report import counted
 
     number = sum(sum(found.values()) for found in entries.values())
     return f"{counted(number, 'finding')} in {counted(len(entries), 'test')}"
 
 
-def _no_longer(baseline: _baseline.Baseline, missing: list[tuple[str, str, int]]) -> Iterator[str]:
+def _no_longer(baseline: Baseline, missing: list[tuple[str, str, int]]) -> Iterator[str]:
     """Name what the baseline says and did not occur, and how to take it out."""
     if not missing:
         return

@@ -70,20 +70,21 @@ class LLMTrace(Captured):
         settings: Settings | None = None,
     ) -> None:
         base = settings or Settings(cassette_dirs=(Path.cwd() / "cassettes", Path.cwd()))
-        self.settings = replace(
-            base,
-            cassette=cassette or base.cassette,
-            gateway=gateway or base.gateway,
-            ignore={**base.ignore, **(ignore or {})},
-            allow_unused=allow_unused or base.allow_unused,
-            allow_hosts=(*base.allow_hosts, *allow_hosts),
-            verify=base.verify if verify is None else verify,
-            record=base.record if record is None else record,
-            budget={**base.budget, **(budget or {})},
-            tool_repeats=base.tool_repeats if tool_repeats is None else tool_repeats,
-            known=(*base.known, *waivers.known_of(known)),
-            timing=timing or base.timing,
-        )
+        said = {
+            "cassette": cassette or None,
+            "gateway": gateway or None,
+            "ignore": {**base.ignore, **ignore} if ignore else None,
+            "allow_unused": allow_unused or None,
+            "allow_hosts": (*base.allow_hosts, *allow_hosts) if allow_hosts else None,
+            "verify": verify,
+            "record": record,
+            "budget": {**base.budget, **budget} if budget else None,
+            "tool_repeats": tool_repeats,
+            "known": (*base.known, *waivers.known_of(known)) if known != () else None,
+            "timing": timing,
+        }
+        changed: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
+        self.settings = replace(base, **changed) if changed else base
         checks.refuse_unknown(self.settings.ignore)
         checks.refuse_limits(self.settings.budget, self.settings.tool_repeats)
         clock.refuse_timing(self.settings.timing)
@@ -373,6 +374,7 @@ class LLMTrace(Captured):
             untimed=self._desk.untimed(self.clock.obstacle),
             current=tuple(span for span in spans if span.key in self._current),
             absence=self._book.absence(exchange.ambient for exchange in exchanges) if calls and not spans else None,
+            silent=capture.silent(calls),
             causes=capture.find_for_calls(calls) if spans else {},
             budget=self.settings.budget,
             tool_repeats=self.settings.tool_repeats,

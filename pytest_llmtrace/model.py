@@ -36,6 +36,7 @@ __all__ = [
     "Headers",
     "Known",
     "LogRecord",
+    "Maker",
     "MetricPoint",
     "Outcome",
     "Pairing",
@@ -263,6 +264,19 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Maker:
+    """Who made a span, or should have made it.
+
+    Attributes:
+        scope: The instrumentation scope of its spans; of one that made none, its distribution.
+        version: What it gives as its version; empty if it gives none.
+    """
+
+    scope: str
+    version: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
     """Something that a check has found.
 
@@ -270,16 +284,20 @@ class Finding:
         check: The check's id, as `structure/span-never-ended`.
         subject: The span or exchange that it is about, in a report's words.
         details: Labelled lines in order: `span`, `wire`, `why`, `next`, ...; a value may have several lines.
-        scope: The instrumentation scope of the span that it is about; empty if it is not about one span.
-        scope_version: The version that the scope gives of itself; empty if none.
+        span: The span that it is about, if it is about one.
+        makers: Whose fault it may be: who made the spans that it is about, or did not make the one that is missing.
+        follows: The checks whose findings on the same span explain this one, the nearest first.
+        also: The checks whose findings it explains; what they found is among the details.
     """
 
     check: str
     severity: Severity
     subject: str
     details: tuple[tuple[str, str], ...] = ()
-    scope: str = ""
-    scope_version: str = ""
+    span: SpanKey | None = None
+    makers: tuple[Maker, ...] = ()
+    follows: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -288,7 +306,7 @@ class Known:
 
     Attributes:
         check: The id of the check that finds it.
-        instrumentor: Its distribution or its scope; `-`, `_` and `.` mean the same.
+        instrumentor: Its distribution or its scope; `-`, `_` and `.` mean the same. Who made no span has no scope.
         reason: What is known of it, as the issue that was filed.
         versions: The versions that have it, as `<0.63` or `>=1,<1.4`; empty for all.
     """
@@ -308,6 +326,7 @@ class Settings:
 
     Attributes:
         label: The test, as reports name it.
+        seed: What the ids of scripted replies are made of.
         cassette: A cassette by name; missing is an error.
         default_cassette: The cassette used only if it exists.
         cassette_dirs: Where names are looked for, in order.
@@ -334,6 +353,7 @@ class Settings:
     """
 
     label: str = "this block"
+    seed: str = ""
     cassette: str | None = None
     default_cassette: Path | None = None
     cassette_dirs: tuple[Path, ...] = ()

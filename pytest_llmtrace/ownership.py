@@ -73,10 +73,8 @@ def cause() -> SpanKey | None:
 def worker() -> Worker:
     """Name the running thread, and the asyncio task if there is one."""
     asyncio = sys.modules.get("asyncio")
-    try:
-        task = asyncio.current_task() if asyncio else None
-    except RuntimeError:  # No loop is running in this thread.
-        task = None
+    loop = asyncio._get_running_loop() if asyncio else None  # In its `__all__`; the public one raises where none runs.
+    task = asyncio.current_task(loop) if asyncio and loop else None
     return Worker(threading.get_ident(), None if task is None else id(task))
 
 

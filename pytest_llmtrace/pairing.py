@@ -9,12 +9,12 @@ Everything here is done in n log n: a load test has ten thousand calls.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 
 from pytest_llmtrace import dialects, wire
 from pytest_llmtrace._matching import Matching, fits
-from pytest_llmtrace.model import Call, Exchange, Pairing, Reading, SpanKey, SpanRecord, Stray
+from pytest_llmtrace.model import Call, Exchange, Pairing, Reading, SpanKey, SpanRecord, State, Stray
 from pytest_llmtrace.tree import Ancestry
 
 __all__ = ["match", "pair"]
@@ -45,6 +45,7 @@ def match(exchanges: Iterable[Exchange], spans: Iterable[SpanRecord]) -> Pairing
     free = [span for span in spans if span.key in readings and span.key not in taken and span.key not in covering]
     _find(drafts, free, readings)
     taken = {span.key for draft in drafts for span in draft.by_scope.values()}
+    _add_notes(drafts, spans, readings)
     strays = [span for span in spans if span.key in readings and span.key not in taken]
     around = {outer.key for draft in drafts for outer in _around(draft, ancestry)} if strays else set()
     return Pairing(
@@ -172,6 +173,35 @@ def _told_of(reading: Reading, inside: Sequence[_Draft], alone: Sequence[_Draft]
         return None
     fitting = [draft for draft in succeeded if fits(reading, draft.truths[-1])]
     return (fitting or succeeded or candidates)[-1]
+
+
+# --- notes -----------------------------------------------------------------------------------------------------------
+
+
+def _add_notes(drafts: Sequence[_Draft], spans: Iterable[SpanRecord], readings: dict[SpanKey, Reading]) -> None:
+    """Add to what a span says of a call what a note of the same scope says of it, found by the response's id."""
+    notes = [(span.scope, note) for span in spans if (note := dialects.read_note(span)) is not None]
+    by_id: dict[object, list[SpanKey]] = {}
+    for draft in drafts if notes else ():
+        for scope, span in draft.by_scope.items():
+            by_id.setdefault((scope, draft.truths[-1].response_id), []).append(span.key)
+    for scope, note in notes:
+        of = by_id.get((scope, note.response_id))
+        if of:
+            key = of.pop(0)  # Recordings may repeat an id; the notes come in the order of the calls.
+            readings[key] = _completed(readings[key], note)
+
+
+def _completed(reading: Reading, note: Reading) -> Reading:
+    """Join what a span and a note say: what only one of them says is a fact, what both say has two places."""
+    said = {name: fact for name, fact in reading.facts.items() if fact.state is not State.ABSENT}
+    again = (fact for name, fact in note.facts.items() if name in said and fact.state is not State.ABSENT)
+    return replace(
+        reading,
+        facts={**reading.facts, **note.facts, **said},
+        others=(*reading.others, *again, *note.others),
+        problems=(*reading.problems, *note.problems),
+    )
 
 
 # --- spans that were not ---------------------------------------------------------------------------------------------

@@ -1,17 +1,18 @@
 """The pytest plugin: hooks, marker and fixtures.
 
-Imported in every pytest run, so it imports neither OpenTelemetry nor any HTTP library; that happens when the first test
-asks for the fixture.
+Imported in every pytest run, so it imports neither OpenTelemetry nor any HTTP library, nor what is done with a traced
+item; that happens when the first test asks for the fixture.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_llmtrace import _items, _options, _totals
+from pytest_llmtrace import _options, _totals
 
 if TYPE_CHECKING:
     from pytest_llmtrace.exits import Exits
@@ -38,21 +39,25 @@ def pytest_deselected(items: Sequence[pytest.Item]) -> None:
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Let the marker imply the fixture."""
-    if _options.check_markers(item) and isinstance(item, pytest.Function) and not _items.is_traced(item):
-        item.fixturenames.append(_totals.FIXTURE)
+    if _options.check_markers(item) and isinstance(item, pytest.Function) and not _options.is_traced(item):
+        item.fixturenames.append(_options.FIXTURE)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that leaves a stream once for each way to do so."""
     if "llmtrace_exits" in metafunc.fixturenames:
+        from pytest_llmtrace import _items
+
         _items.parametrize_exits(metafunc)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
     """Refuse what wider fixtures ask for before and after the test's own trace."""
-    if not _items.is_traced(item):
+    if not _options.is_traced(item):
         return (yield)
+    from pytest_llmtrace import _items
+
     with _items.guarding(item):
         return (yield)
 
@@ -60,27 +65,63 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Begin the trace before wider fixtures where a class or module asks for it."""
-    if _items.is_traced(item) and _options.wide_marker(item):
+    if _options.is_traced(item) and _options.wide_marker(item):
+        from pytest_llmtrace import _items
+
         _items.begin_early(item)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
     """Set the trace up before any other function fixture of a test that has one."""
-    if fixturedef.scope == "function" and _items.is_traced(request.node):
+    if fixturedef.scope == "function" and _options.is_traced(request.node):
+        from pytest_llmtrace import _items
+
         _items.set_up_first(request, fixturedef.argname)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Verify at the end of the call phase, so that findings are failures of the test itself."""
-    with _items.verified(item):
+    with _verified(item):
         return (yield)
+
+
+def _verified(item: pytest.Item) -> AbstractContextManager[None]:
+    if not _options.is_traced(item):
+        return _verified_if_asked_for(item)
+    from pytest_llmtrace import _items
+
+    return _items.verified(item)
+
+
+@contextmanager
+def _verified_if_asked_for(item: pytest.Item) -> Iterator[None]:
+    """Judge a test that asks for the fixture while it runs, and leave all others alone."""
+    try:
+        yield
+    except BaseException:
+        with _judged(item):
+            raise
+    with _judged(item):
+        pass
+
+
+def _judged(item: pytest.Item) -> AbstractContextManager[None]:
+    if _options.TRACE not in item.stash:
+        return nullcontext()
+    from pytest_llmtrace import _items
+
+    return _items.judged(item)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
     """Put what was seen on the reports of call and teardown, and what is known of a failure on that of the setup."""
+    if _options.TRACE not in item.stash:
+        return (yield)
+    from pytest_llmtrace import _items
+
     if call.when == "setup" and call.excinfo is not None:
         _items.explain_setup(item, call.excinfo.value)
     report = yield
@@ -98,6 +139,8 @@ def llmtrace_config() -> Mapping[str, Any]:
 @pytest.fixture
 def llmtrace(request: pytest.FixtureRequest, llmtrace_config: Mapping[str, Any]) -> Iterator[LLMTrace]:
     """Replay, capture and verify the LLM calls of this test."""
+    from pytest_llmtrace import _items
+
     with _items.traced(request, llmtrace_config) as trace:
         yield trace
 
@@ -105,4 +148,6 @@ def llmtrace(request: pytest.FixtureRequest, llmtrace_config: Mapping[str, Any])
 @pytest.fixture
 def llmtrace_exits(request: pytest.FixtureRequest, llmtrace: LLMTrace) -> Exits:
     """Run a streaming function and leave its stream in one way; the test runs once for each."""
+    from pytest_llmtrace import _items
+
     return _items.exits(request, llmtrace)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_llmtrace import checks
 from pytest_llmtrace.checks import CHECKS, Evidence, Verdict
 from pytest_llmtrace.errors import UsageError
-from pytest_llmtrace.model import Call, Finding, Known, Settings, Severity, SpanRecord
+from pytest_llmtrace.model import Call, Finding, Known, Maker, Settings, Severity, SpanRecord
 from pytest_llmtrace.secrets.shapes import masked
 
 if TYPE_CHECKING:
@@ -87,10 +87,12 @@ def judge(evidence: Evidence, settings: Settings, *, complete: bool = True) -> V
         complete: As for `checks.verify`.
     """
     verdict = checks.verify(evidence, settings.ignore, shared=settings.shared, complete=complete)
+    if not verdict.findings:
+        return verdict
     known, others = [], []
     for finding in verdict.findings:
-        here = [one for one in settings.known if one.check == finding.check and _is_of(finding.scope, one)]
-        if any(_is_in_range(finding, one) for one in here):
+        here = [one for one in settings.known if one.check == finding.check and any(_theirs(finding, one))]
+        if any(_is_hit(finding, one) for one in here):
             known.append(finding)
         else:
             others.append(_beyond(finding, here))
@@ -140,7 +142,12 @@ def _apart(findings: list[Finding], settings: Settings) -> tuple[list[Finding], 
 
 
 def _is_hit(finding: Finding, known: Known) -> bool:
-    return finding.check == known.check and _is_of(finding.scope, known) and _is_in_range(finding, known)
+    return finding.check == known.check and any(_is_in_range(maker, known) for maker in _theirs(finding, known))
+
+
+def _theirs(finding: Finding, known: Known) -> Iterator[Maker]:
+    """Yield those of the makers of a finding that a known fault is of."""
+    return (maker for maker in finding.makers if _is_of(maker.scope, known))
 
 
 def _is_of(scope: str, known: Known) -> bool:
@@ -154,20 +161,20 @@ def _normalised(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _is_in_range(found: Finding | SpanRecord, known: Known) -> bool:
+def _is_in_range(maker: Maker, known: Known) -> bool:
     from packaging.version import InvalidVersion
 
     if not known.versions:
         return True
     try:
-        return _range(known).contains(_version(found, known), prereleases=True)
+        return _range(known).contains(_version(maker, known), prereleases=True)
     except InvalidVersion:
         return False
 
 
-def _version(found: Finding | SpanRecord, known: Known) -> str:
-    """Return the version that the span's scope states, else that of the installed distribution; empty if none."""
-    return found.scope_version or _installed(known.instrumentor) or _installed(found.scope)
+def _version(maker: Maker, known: Known) -> str:
+    """Return the version that the maker states, else that of the installed distribution; empty if none."""
+    return maker.version or _installed(known.instrumentor) or _installed(maker.scope)
 
 
 def _installed(name: str) -> str:
@@ -182,8 +189,9 @@ def _beyond(finding: Finding, here: list[Known]) -> Finding:
     if not here:
         return finding
     lines = [
-        f"expected for versions {one.versions} only; this is {_version(finding, one) or 'of no known version'}"
+        f"expected for versions {one.versions} only; this is {_version(maker, one) or 'of no known version'}"
         for one in here
+        for maker in _theirs(finding, one)
     ]
     at = next((index for index, (label, _) in enumerate(finding.details) if label == "why"), len(finding.details))
     return replace(finding, details=(*finding.details[:at], ("known", "\n".join(lines)), *finding.details[at:]))
@@ -193,7 +201,7 @@ def _judges(known: Known, evidence: Evidence) -> bool:
     """Tell whether a check has looked at anything that an instrumentor reports in that range of versions."""
 
     def is_of(span: SpanRecord) -> bool:
-        return _is_of(span.scope, known) and _is_in_range(span, known)
+        return _is_of(span.scope, known) and _is_in_range(checks.maker_of(span), known)
 
     spans = tuple(span for span in evidence.spans if is_of(span))
     check = next(check for check in CHECKS if check.id == known.check)

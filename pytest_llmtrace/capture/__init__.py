@@ -11,7 +11,7 @@ from pytest_llmtrace.capture.book import Book, open_book
 from pytest_llmtrace.capture.context import ambient, context_kept, current_span
 from pytest_llmtrace.capture.exporters import export_unmuted
 from pytest_llmtrace.capture.finished import FinishedSpans
-from pytest_llmtrace.capture.instrumentors import switch_on
+from pytest_llmtrace.capture.instrumentors import silent, switch_on
 
 __all__ = [
     "Book",
@@ -24,5 +24,6 @@ __all__ = [
     "hint_for",
     "install",
     "open_book",
+    "silent",
     "switch_on",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from typing import Any, Literal
 
@@ -68,7 +69,8 @@ def _watch_and_stand_in() -> None:
     when_made(TracerProvider, _adopt)
     when_made(LoggerProvider, _adopt)
     metering.read_new()
-    back_meters(MeterProvider(shutdown_on_exit=False, resource=resource))
+    # Made when it is needed: each reader is asked for its points at the beginning and the end of each test.
+    back_meters(functools.cache(lambda: MeterProvider(shutdown_on_exit=False, resource=resource)))
 
 
 def _adopt(provider: Any) -> None:

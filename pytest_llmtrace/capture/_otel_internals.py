@@ -128,8 +128,10 @@ def back_proxy_logger(proxy: ProxyLogger, provider: LoggerProvider) -> None:
     )
 
 
-def back_meters(provider: metrics.MeterProvider) -> None:
+def back_meters(provider: Callable[[], metrics.MeterProvider]) -> None:
     """Let all proxy instruments, now and later, use a provider's for as long as none is set globally.
+
+    It is asked for when there is an instrument.
 
     Observable ones are left alone: once the app has set its provider, their callbacks would be called for both.
     """
@@ -138,15 +140,15 @@ def back_meters(provider: metrics.MeterProvider) -> None:
     for meter in tuple(_PROXY_METER_PROVIDER._meters):
         for instrument in tuple(meter._instruments) if meter._real_meter is None else ():
             if not hasattr(instrument, "_callbacks"):
-                instrument.on_meter_set(provider.get_meter(meter.name, meter.version, meter.schema_url))
+                instrument.on_meter_set(provider().get_meter(meter.name, meter.version, meter.schema_url))
 
 
-def _backed(create: Callable[..., Any], provider: metrics.MeterProvider) -> Callable[..., Any]:
+def _backed(create: Callable[..., Any], provider: Callable[[], metrics.MeterProvider]) -> Callable[..., Any]:
     @functools.wraps(create)
     def create_backed(self: _ProxyMeter, *args: Any, **kwargs: Any) -> Any:
         instrument = create(self, *args, **kwargs)
         if isinstance(instrument, _ProxyInstrument):
-            instrument.on_meter_set(provider.get_meter(self.name, self.version, self.schema_url))
+            instrument.on_meter_set(provider().get_meter(self.name, self.version, self.schema_url))
         return instrument
 
     return create_backed

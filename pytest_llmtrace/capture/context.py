@@ -11,7 +11,7 @@ from opentelemetry import trace
 from pytest_llmtrace import ownership
 from pytest_llmtrace.capture._otel_internals import suppressed
 from pytest_llmtrace.capture.records import key_of
-from pytest_llmtrace.capture.routing import find
+from pytest_llmtrace.capture.routing import Note, find
 from pytest_llmtrace.model import Ambient, SpanKey
 
 __all__ = ["ambient", "context_kept", "current_span"]
@@ -23,11 +23,9 @@ def ambient() -> Ambient:
     A remote parent (a `traceparent` header that a server has read) is no span of this process: it does not count,
     unless the span was started here.
     """
-    context = trace.get_current_span().get_span_context()
-    note = find(context) if context.is_valid else None
-    known = note is not None or (context.is_valid and not context.is_remote)
+    span, note = _current()
     return Ambient(
-        span=key_of(context) if known else None,
+        span=span,
         recording=note is not None and note.captured,
         suppressed=suppressed(),
         worker=ownership.worker(),
@@ -36,7 +34,15 @@ def ambient() -> Ambient:
 
 def current_span() -> SpanKey | None:
     """Return the key of the span that is current in the calling context, ended or not; None if there is none."""
-    return ambient().span
+    return _current()[0]
+
+
+def _current() -> tuple[SpanKey | None, Note | None]:
+    context = trace.get_current_span().get_span_context()
+    if not context.is_valid:
+        return None, None
+    note = find(context)
+    return key_of(context) if note is not None or not context.is_remote else None, note
 
 
 @contextmanager

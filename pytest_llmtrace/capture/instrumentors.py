@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,8 +13,9 @@ from typing import Any
 
 from pytest_llmtrace.capture._otel_internals import conflict_of, existing_instance
 from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.model import Call, Maker, Request
 
-__all__ = ["Instrumentor", "Switch", "installed", "switch_on"]
+__all__ = ["Instrumentor", "Switch", "installed", "silent", "switch_on"]
 
 _GROUP = "opentelemetry_instrumentor"
 _switched: set[str] = set()
@@ -49,6 +51,40 @@ def installed() -> tuple[Instrumentor, ...]:
     """Return the installed instrumentors by name. None is imported: one that is not loaded is off."""
     points = sorted(entry_points(group=_GROUP), key=lambda point: (point.name, _package(point)))
     return tuple(_state(point) for point in points)
+
+
+def silent(calls: Iterable[Call]) -> dict[int, tuple[Maker, ...]]:
+    """Return who should have made the spans of the calls that have none: what is on for the SDK that made the call.
+
+    Returns:
+        Distributions with their versions, by the index of the call's first exchange; a call that no instrumentor is on
+        for is not among them.
+    """
+    requests = {call.exchanges[0].index: call.exchanges[0].request for call in calls if not call.spans}
+    on = [point for point in entry_points(group=_GROUP) if _state(point).state is Switch.ON] if requests else []
+    found = {
+        index: tuple(dict.fromkeys(_maker(point) for point in on if _is_for(point, of)))
+        for index, of in requests.items()
+    }
+    return {index: makers for index, makers in found.items() if makers}
+
+
+def _is_for(point: EntryPoint, request: Request) -> bool:
+    """Tell whether an instrumentor is for the SDK that a request names: `AsyncOpenAI/Python 3.57.0` is `openai`."""
+    agent = next((value for name, value in request.headers if name.lower() == "user-agent"), "")
+    product = agent.partition("/")[0].lower()
+    instance = _instance(point)
+    needed = map(_distribution, instance.instrumentation_dependencies()) if instance is not None else ()
+    return any(name and name in product for name in needed)
+
+
+def _distribution(requirement: str) -> str:
+    found = re.match(r"[\w.-]+", requirement)
+    return found[0].lower() if found else ""
+
+
+def _maker(point: EntryPoint) -> Maker:
+    return Maker(scope=_package(point), version=point.dist.version if point.dist else "")
 
 
 def switch_on(names: Iterable[str]) -> None:

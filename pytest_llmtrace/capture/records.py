@@ -88,4 +88,5 @@ def log_record(emitted: Any) -> LogRecord:
 
 
 def _plain(attributes: Any) -> dict[str, Any]:
-    return dict(attributes or {})
+    copy = getattr(attributes, "copy", None)  # The SDK's mapping takes a lock for each single value.
+    return dict(copy() if copy else attributes or {})

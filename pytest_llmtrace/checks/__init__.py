@@ -1,6 +1,6 @@
 """Checks: data that judges a trace. Each looks at the evidence and says what it found, and at how much it looked."""
 
-from pytest_llmtrace.checks._check import Check, Evidence, Leftover, Untimed
+from pytest_llmtrace.checks._check import Check, Evidence, Leftover, Untimed, maker_of
 from pytest_llmtrace.checks._compare import Comparison, is_empty
 from pytest_llmtrace.checks._registry import CHECKS, Verdict, known_ids, refuse_unknown, verify, waiver_of
 from pytest_llmtrace.checks.agents import refuse_limits
@@ -17,6 +17,7 @@ __all__ = [
     "Verdict",
     "is_empty",
     "known_ids",
+    "maker_of",
     "refuse_limits",
     "refuse_unknown",
     "verify",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from pytest_llmtrace.checks._account import Account, accounts
 from pytest_llmtrace.checks._words import shown
-from pytest_llmtrace.model import Absence, Call, Exchange, Finding, Severity, SpanKey, SpanRecord, Stray
+from pytest_llmtrace.model import Absence, Call, Exchange, Finding, Maker, Severity, SpanKey, SpanRecord, Stray
 
-__all__ = ["Check", "Evidence", "Leftover", "Untimed", "title_of_exchange", "title_of_span"]
+__all__ = ["Check", "Evidence", "Leftover", "Untimed", "maker_of", "title_of_exchange", "title_of_span"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,6 +52,7 @@ class Evidence:
         current: Spans of this trace that are still current in the test's own context.
         held: Spans that fixtures held open when the test began; they end after it.
         absence: Why nothing was captured, if that is so and a cause is known.
+        silent: Who should have made the span of a call that has none, by the index of its first exchange.
         causes: Why the call of an exchange was not captured although others were, by its index, where it is known.
         budget: What the test may use at most: `tokens`, `cost`, `calls`.
         tool_repeats: From how many calls of one tool with the same arguments on there is a finding.
@@ -67,6 +68,7 @@ class Evidence:
     current: tuple[SpanRecord, ...] = ()
     held: frozenset[SpanKey] = frozenset()
     absence: Absence | None = None
+    silent: Mapping[int, tuple[Maker, ...]] = field(default_factory=dict)
     causes: Mapping[int, Absence] = field(default_factory=dict)
     budget: Mapping[str, float] = field(default_factory=dict)
     tool_repeats: int = 3
@@ -98,7 +100,7 @@ class Check:
     title: str
     why: str
     next: str
-    look: Callable[[Any, Evidence], Iterator[Finding | None]]
+    look: Callable[[Any, Evidence], Iterable[Finding | None]]
     severity: Severity = Severity.ERROR
     compares: str = ""
     source: str = ""
@@ -110,8 +112,19 @@ class Check:
         *details: tuple[str, str],
         why: str = "",
         next: str = "",  # noqa: A002
+        makers: Iterable[Maker] = (),
+        follows: tuple[str, ...] = (),
     ) -> Finding:
-        """Make a finding of this check: what it is about, what was seen, then why it matters and what to do."""
+        """Make a finding of this check: what it is about, what was seen, then why it matters and what to do.
+
+        Args:
+            subject: A span, or something else in a report's words.
+            details: What was seen, labelled.
+            why: Instead of the check's own.
+            next: Likewise.
+            makers: Whose fault it may be; of a span, who made it.
+            follows: The checks whose findings on the same span explain this one.
+        """
         advice = f'{next or self.next}, or waive: @pytest.mark.llmtrace(ignore={{"{self.id}": "reason"}})'
         span = None if isinstance(subject, str) else subject
         return Finding(
@@ -119,9 +132,15 @@ class Check:
             severity=self.severity,
             subject=subject if isinstance(subject, str) else title_of_span(subject),
             details=(*details, ("why", why or self.why), ("next", advice)),
-            scope=span.scope if span else "",
-            scope_version=(span.scope_version or "") if span else "",
+            span=span.key if span else None,
+            makers=(maker_of(span),) if span else tuple(dict.fromkeys(makers)),
+            follows=follows,
         )
+
+
+def maker_of(span: SpanRecord) -> Maker:
+    """Return who made a span."""
+    return Maker(scope=span.scope, version=span.scope_version or "")
 
 
 def title_of_span(span: SpanRecord) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from pytest_llmtrace.checks._account import Account, Extent
 from pytest_llmtrace.checks._check import Check, Evidence
-from pytest_llmtrace.checks._words import error_in_words, place_of, said, shown
+from pytest_llmtrace.checks._words import error_in_words, is_on, place_of, said, shown
 from pytest_llmtrace.model import Fact, Finding, State
 
 __all__ = ["Comparison", "Difference", "Early", "Judge", "compare", "comparison", "is_empty"]
@@ -22,14 +22,20 @@ class Difference:
     Attributes:
         why: What goes wrong for the team because of just this difference.
         more: What is to be added to why any difference matters.
+        next: What to do about just this difference.
         span: What the span says.
         wire: What the wire says.
+        where: Where the wire says it, if in more places than that of the fact itself.
+        follows: The checks whose findings on the same span explain this difference.
     """
 
     why: str = ""
     more: str = ""
+    next: str = ""
     span: str = ""
     wire: str = ""
+    where: str = ""
+    follows: tuple[str, ...] = ()
 
 
 Judge = Callable[[Fact, Fact, Account], Difference | None]
@@ -41,6 +47,7 @@ class Early(StrEnum):
 
     NO = "no"
     YES = "yes"
+    BEGINNING = "beginning"  # what has come of it
     MESSAGES = "messages"  # in Anthropic's API only, where the first event has it
 
 
@@ -69,14 +76,19 @@ class Comparison(Check):
     unstated: Judge | None = None
 
 
-def compare(check: Comparison, evidence: Evidence) -> Iterator[Finding | None]:
-    """Hold every place of a fact on every span against the wire: one finding a span, however many places are wrong."""
+def compare(check: Comparison, evidence: Evidence) -> list[Finding | None]:
+    """Hold every place of a fact on every span against the wire: one finding a span, however many places are wrong.
+
+    A list: most comparisons find nothing to compare, and each is made for each test.
+    """
     names = check.on_span or (check.fact,)
+    looked: list[Finding | None] = []
     for account in evidence.accounts:
         stated = account.stated
         facts = stated.get(names[0]) if len(names) == 1 else [fact for name in names for fact in stated.get(name, ())]
         if facts:
-            yield from _held_against(check, facts, account)  # A list: one generator a check is enough.
+            looked += _held_against(check, facts, account)
+    return looked
 
 
 def comparison(**fields: Any) -> Comparison:
@@ -96,8 +108,8 @@ def _held_against(check: Comparison, stated: list[Fact], account: Account) -> li
     if true is None or true.state is State.UNREADABLE or (true.state is not State.PRESENT and not check.invented):
         return []
     wrong = [(mine, found) for mine in stated if (found := _difference(check, mine, true, account)) is not None]
-    right: list[Finding | None] = [None] * (len(stated) - len(wrong))
-    return [*right, _finding(check, wrong, true, account)] if wrong else right
+    looked: list[Finding | None] = [None] * (len(stated) - len(wrong))
+    return [*looked, _finding(check, wrong, true, account)] if wrong else looked
 
 
 def _truth(check: Comparison, account: Account) -> Fact | None:
@@ -107,12 +119,16 @@ def _truth(check: Comparison, account: Account) -> Fact | None:
     true = account.answered.fact(check.fact)
     if account.extent is Extent.WHOLE:
         return true
-    return true if true.state is State.PRESENT and _is_fixed_early(check, account) else None
+    early = _is_fixed_first(check, account) or check.early is Early.BEGINNING
+    # Anthropic's last event may restate its counts, and may have been looked at if it came in one block with the rest.
+    sure = check.early is not Early.MESSAGES or account.extent is Extent.BEGUN
+    return true if true.state is State.PRESENT and early and sure else None
 
 
-def _is_fixed_early(check: Comparison, account: Account) -> bool:
+def _is_fixed_first(check: Comparison, account: Account) -> bool:
+    """Tell whether the first event of a response fixes a fact."""
     if check.early is Early.MESSAGES:
-        return account.extent is Extent.BEGUN and account.answered.api == "messages"
+        return account.answered.api == "messages"
     return check.early is Early.YES
 
 
@@ -127,13 +143,27 @@ def _difference(check: Comparison, mine: Fact, true: Fact, account: Account) -> 
 def _finding(check: Comparison, wrong: list[tuple[Fact, Difference]], true: Fact, account: Account) -> Finding:
     lines = [difference.span or said(mine, check.noun) for mine, difference in wrong]
     first = wrong[0][1]
+    # Only what explains every wrong place explains the finding.
+    common = set.intersection(*(set(difference.follows) for _, difference in wrong))
     wire = first.wire or _wire(check, true, account)
     return check.finding(
         account.span,
         ("span", "\n".join(lines)),
-        ("wire", f"{wire}\n{place_of(true, account.exchange)}"),
+        ("wire", f"{wire}\n{first.where or place_of(true, account.exchange)}"),
         why=_why(check, true, first),
+        next=first.next,
+        follows=(*(cause for cause in first.follows if cause in common), *_not_waited_for(check, wrong, true, account)),
     )
+
+
+def _not_waited_for(
+    check: Comparison, wrong: list[tuple[Fact, Difference]], true: Fact, account: Account
+) -> tuple[str, ...]:
+    """Name the checks that find that a span ended without waiting for a fact, or never."""
+    came_later = true.state is State.PRESENT and not check.of_request and not _is_fixed_first(check, account)
+    # A note beside the span was made when the stream was over.
+    came_later = came_later and all(is_on(mine, account.span) for mine, _ in wrong)
+    return ("structure/ended-before-stream", "structure/span-never-ended") if came_later else ()
 
 
 def _why(check: Comparison, true: Fact, difference: Difference) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -30,7 +31,7 @@ def response_model(mine: Fact, true: Fact, account: Account) -> Difference | Non
     """Compare the models that answered. Behind a gateway the upstream's own name is as true as the body's."""
     if mine.value in (true.value, account.answered.served_model):
         return None
-    return _cut(mine, true) or _copied(mine, account)
+    return _because_of_request(_cut(mine, true) or _copied(mine, account), mine, account)
 
 
 def copied_model(mine: Fact, _true: Fact, account: Account) -> Difference | None:
@@ -39,12 +40,23 @@ def copied_model(mine: Fact, _true: Fact, account: Account) -> Difference | None
     return None if served is not None and mine.value == served else _copied(mine, account)
 
 
+def _because_of_request(difference: Difference, mine: Fact, account: Account) -> Difference:
+    """Say that a wrong model follows from a wrong request model: it is the same name, or was cut in the same way."""
+    asked = account.asked.fact("request_model")
+    for said in account.stated.get("request_model", ()):
+        both_cut = "cut off" in difference.why and _cut(said, asked) is not None
+        if both_cut or said.value == mine.value:
+            return replace(difference, follows=("wire/request-model",))
+    return difference
+
+
 def _cut(mine: Fact, true: Fact) -> Difference | None:
     """Tell a name that has lost the provider before its slash."""
     if not isinstance(true.value, str) or not true.value.endswith(f"/{mine.value}"):
         return None
     return Difference(
-        why="the provider was cut off the model's name: the gateway's prices and logs know it by the whole name only"
+        why="the provider was cut off the model's name: the gateway's prices and logs know it by the whole name only",
+        next="leave the name as it is",
     )
 
 
@@ -61,9 +73,8 @@ def one_of_the_models(mine: Fact, true: Fact, account: Account) -> Difference | 
     if any(isinstance(name, str) and _is_model(mine.value, name) for name in known):
         return None
     fact = reading.fact("response_model")
-    if fact.state is not State.PRESENT:
-        return Difference()
-    return Difference(wire=f"requested {shown(true.value)}, answered by {shown(fact.value)}")
+    wire = f"requested {shown(true.value)}, answered by {shown(fact.value)}" if fact.state is State.PRESENT else ""
+    return _because_of_request(Difference(wire=wire), mine, account)
 
 
 def _is_model(mine: Any, true: Any) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from dataclasses import replace
 from typing import Any
 
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._compare import Difference
-from pytest_llmtrace.checks._words import said
+from pytest_llmtrace.checks._words import place_of, said
 from pytest_llmtrace.model import Fact, State
 
 __all__ = ["count", "count_of_request", "derived_total", "input_count", "measure"]
@@ -28,7 +30,7 @@ def count(mine: Fact, true: Fact, account: Account) -> Difference | None:
     if mine.value == _sum_of_attempts(true.name, account):
         return Difference(why=_SUMMED)
     way = "low" if mine.value < true.value else "high"
-    return Difference(more=f"the count is too {way}")
+    return Difference(more=f"the count is too {way}", follows=_wrong_parts(mine, true.value, account))
 
 
 def _sum_of_attempts(name: str, account: Account) -> float | None:
@@ -47,7 +49,7 @@ def input_count(mine: Fact, true: Fact, account: Account) -> Difference | None:
     """Compare input counts; one that leaves cached tokens out is told as what it is."""
     difference = count(mine, true, account)
     if difference is not None and len(true.parts) > 1 and mine.value == true.parts[0][1]:
-        return Difference(why=_CACHED)
+        return replace(difference, why=_CACHED)
     return difference
 
 
@@ -64,7 +66,42 @@ def derived_total(mine: Fact, true: Fact, account: Account) -> Difference | None
         return None
     sums = "; ".join(said(fact, fact.name) for fact in both)
     found = count(mine, Fact(name=true.name, value=total, state=State.PRESENT), account) or Difference()
-    return Difference(more=found.more, wire=f"no total; {sums}; together {total}")
+    places = dict.fromkeys(place_of(fact, account.exchange) for fact in both)
+    return replace(found, wire=f"no total; {sums}; together {total}", where="\n".join(places))
+
+
+# What a count is the sum of, or contains.
+_PARTS = {
+    "total_tokens": ("input_tokens", "output_tokens"),
+    "input_tokens": ("cache_read_tokens", "cache_write_tokens"),
+    "output_tokens": ("reasoning_tokens",),
+}
+
+
+def _wrong_parts(mine: Fact, true: float, account: Account) -> tuple[str, ...]:
+    """Name the checks of the parts of a count that are wrong by just as much as the count."""
+    errors = {name: error for name in _PARTS.get(mine.name, ()) if (error := _error(name, account))}
+    own = _apart(mine.value, true)
+    for number in range(1, len(errors) + 1):
+        for names in itertools.combinations(errors, number):
+            if sum(errors[name] for name in names) == own:
+                return tuple(f"wire/{name.replace('_', '-')}" for name in names)
+    return ()
+
+
+def _error(name: str, account: Account) -> int:
+    """Return by how much a count of the span is too high; 0 where it cannot be told."""
+    stated = account.stated.get(name)
+    return _apart(stated[0].value, account.answered.fact(name).value) if stated else 0
+
+
+def _apart(mine: Any, true: Any) -> int:
+    """Subtract two counts; 0 if one is none. As integers: a hostile one is too large for a float."""
+    return int(mine) - int(true) if _is_whole(mine) and _is_whole(true) else 0
+
+
+def _is_whole(value: Any) -> bool:
+    return _is_number(value) and (isinstance(value, int) or value.is_integer())
 
 
 def measure(mine: Fact, true: Fact, _account: Account) -> Difference | None:

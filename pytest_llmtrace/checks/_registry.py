@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from pytest_llmtrace.checks import agents, capture, errors, leaving, replay, structure, wire
+from pytest_llmtrace.checks._causes import one_a_cause
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Finding, Severity
@@ -113,7 +114,7 @@ def verify(
     whole = complete and not any(_run((replay.UNMATCHED,), evidence))
     # Whatever else is missing after a refused request is missing because of that: one cause, one finding.
     seen = _run(CHECKS if whole else tuple(check for check in CHECKS if not check.whole_runs_only), evidence)
-    found = [finding for finding in seen if finding is not None]
+    found = one_a_cause(finding for finding in seen if finding is not None)
     standing = [finding for finding in found if waiver_of(finding, ignore) is None]
     waived = tuple(finding for finding in found if waiver_of(finding, ignore) is not None)
     if whole:

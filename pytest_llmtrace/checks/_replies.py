@@ -7,6 +7,7 @@ from typing import Any
 
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._compare import Difference
+from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.model import Fact
 
 __all__ = [
@@ -44,7 +45,14 @@ def choice_count(mine: Fact, _true: Fact, _account: Account) -> Difference | Non
 
 def dimensions(mine: Fact, true: Fact, account: Account) -> Difference | None:
     """Compare dimensions: those that came back, or those that were asked for, as OTel GenAI words it."""
-    return None if mine.value in (true.value, account.asked.dimensions) else Difference()
+    if mine.value in (true.value, account.asked.dimensions):
+        return None
+    if not isinstance(true.value, int):
+        return Difference()
+    # Four bytes a number, four letters for three bytes.
+    is_length = mine.value == (4 * true.value + 2) // 3 * 4
+    more = "this is the length of the base64 text that they came in" if is_length else ""
+    return Difference(wire=f"{shown(true.value)} numbers in {true.keys}", more=more)
 
 
 def listed(value: Any) -> list[Any]:
@@ -127,7 +135,8 @@ def made_up_reasons(mine: Fact, _true: Fact, account: Account) -> Difference | N
     if not _kinds(mine.value):
         return None
     if account.answered.error or account.exchange.response is None:
-        return Difference(why="the call failed, and the span makes it look as if the model had finished")
+        why = "the call failed, and the span makes it look as if the model had finished"
+        return Difference(why=why, follows=("wire/error-status",))
     return Difference(why="the response never said that it was complete, and the span makes it look so")
 
 

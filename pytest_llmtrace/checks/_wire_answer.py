@@ -53,6 +53,7 @@ ANSWER: tuple[Comparison, ...] = (
         fact="tool_calls",
         noun="tool calls",
         judge=_tools.tool_ids,
+        next="take the id that the tool's result will name: in the Responses API `call_id`, not the item's `id`",
     ),
     comparison(
         id="wire/tool-call-arguments",
@@ -76,7 +77,7 @@ ANSWER: tuple[Comparison, ...] = (
         fact="output_texts",
         noun="output text",
         judge=_texts.texts,
-        early=Early.YES,
+        early=Early.BEGINNING,
         invented="the answer has no such text",
         unstated=_texts.unstated_texts,
         next="take the text of all chunks, to the last",
@@ -90,7 +91,7 @@ ANSWER: tuple[Comparison, ...] = (
         fact="refusals",
         noun="refusal",
         judge=_texts.texts,
-        early=Early.YES,
+        early=Early.BEGINNING,
         invented="the model refused nothing",
     ),
     comparison(
@@ -102,7 +103,7 @@ ANSWER: tuple[Comparison, ...] = (
         fact="reasoning_texts",
         noun="reasoning",
         judge=_texts.reasoning,
-        early=Early.YES,
+        early=Early.BEGINNING,
     ),
     comparison(
         id="wire/embedding-count",

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
-from pytest_llmtrace.model import Exchange, Fact
+from pytest_llmtrace.model import Exchange, Fact, SpanRecord
 from pytest_llmtrace.secrets.shapes import masked
 
-__all__ = ["error_in_words", "place_of", "said", "shown"]
+__all__ = ["error_in_words", "is_on", "place_of", "said", "shown"]
 
 _LONGEST = 80
 _MOST = 6
@@ -47,6 +47,11 @@ def said(fact: Fact, noun: str) -> str:
 def place_of(fact: Fact, exchange: Exchange) -> str:
     """Name where a fact of the wire was looked for."""
     return fact.where or f"{exchange.origin}, exchange {exchange.index}"
+
+
+def is_on(fact: Fact, span: SpanRecord) -> bool:
+    """Tell whether a fact was read from the span itself, and not from a note beside it."""
+    return fact.where == f"span {span.name!r}"
 
 
 def error_in_words(error: Mapping[str, Any]) -> str:

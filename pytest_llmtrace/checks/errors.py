@@ -90,6 +90,7 @@ def _status(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
             ("span", f"status {account.span.status}"),
             ("wire", f"{fault.words}\n{fault.where}"),
             why=fault.hidden_by,
+            follows=("structure/ended-before-stream",),
         )
 
 
@@ -220,6 +221,7 @@ def _cut(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
                     "wire",
                     f"the response ended before it said that it was complete\n{place_of(truncated, account.exchange)}",
                 ),
+                follows=("structure/ended-before-stream", "wire/finish-reasons"),
             )
         )
 

@@ -32,13 +32,15 @@ def _exchange_without_span(check: Check, evidence: Evidence) -> Iterator[Finding
         if call.spans:
             yield None
             continue
-        cause = evidence.causes.get(first.index)
+        cause, makers = evidence.causes.get(first.index), evidence.silent.get(first.index, ())
+        on = "".join(f"\n{maker.scope} {maker.version} is on for this SDK and made none" for maker in makers)
         yield check.finding(
             title_of_exchange(first) + (f": {cause.cause}" if cause else ""),
-            ("span", _spans_seen(evidence.spans, first, told)),
+            ("span", _spans_seen(evidence.spans, first, told) + ("" if cause else on)),
             ("wire", said(call)),
             why=cause.why if cause else "",
-            next=cause.next if cause else "",
+            next=cause.next if cause else _REPORT if makers else "",
+            makers=makers,
         )
 
 
@@ -151,6 +153,8 @@ def _judged(check: Check, call: Call, span: SpanRecord, last: int) -> Finding | 
         ("wire", said_of(exchange, call.truths[-1] if call.truths else None)),
     )
 
+
+_REPORT = "report to the makers of the instrumentor that it does not see this call, or make a span around it yourself"
 
 EXCHANGE_WITHOUT_SPAN = Check(
     id="structure/exchange-without-span",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 
-from pytest_llmtrace.checks._check import Check, Evidence, title_of_exchange, title_of_span
+from pytest_llmtrace.checks._check import Check, Evidence, maker_of, title_of_exchange, title_of_span
 from pytest_llmtrace.checks._said import counts, llm_spans, said, stated
 from pytest_llmtrace.model import Call, Finding, SpanKey, SpanRecord, Stray
 from pytest_llmtrace.tree import Ancestry
@@ -87,6 +87,7 @@ def _counted_twice(check: Check, evidence: Evidence) -> Iterator[Finding | None]
             ("span", "\n".join(lines)),
             ("wire", said(call)),
             next=f"turn one of them off: {'; or '.join(switches)}",
+            makers=(maker_of(span) for span, _ in counting),
         )
 
 

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from anthropic.resources.beta.messages import Messages as BetaMessages
-from anthropic.resources.messages import Messages
+from anthropic.resources import beta, messages
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind
 
@@ -21,16 +20,17 @@ _tracer = trace.get_tracer("chat-api.llm")
 
 
 def instrument() -> None:
-    """Wrap `messages.create`, and its beta twin."""
-    for cls in (Messages, BetaMessages):
-        cls.create = _traced(cls.create)  # type: ignore[method-assign]
+    """Wrap `messages.create` of both clients, and its beta twin."""
+    for module in (messages, beta.messages):
+        module.Messages.create = _traced(module.Messages.create)
+        module.AsyncMessages.create = _traced_async(module.AsyncMessages.create)
 
 
 def _traced(create: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(create)
     def traced(resource: Any, **request: Any) -> Any:
-        if request.get("stream"):
-            return _streamed(resource, {key: value for key, value in request.items() if key != "stream"})
+        if request.pop("stream", False):
+            return _streamed(resource, request)
         with _tracer.start_as_current_span("anthropic.messages.create", kind=SpanKind.CLIENT) as span:
             began = _describe_request(span, request)
             message = create(resource, **request)
@@ -47,6 +47,29 @@ def _streamed(resource: Any, request: Mapping[str, Any]) -> Iterator[Any]:
         with resource.stream(**request) as stream:
             yield from stream
             _describe_reply(span, stream.get_final_message(), began)
+
+
+def _traced_async(create: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(create)
+    async def traced(resource: Any, **request: Any) -> Any:
+        if request.pop("stream", False):
+            return _streamed_async(resource, request)
+        with _tracer.start_as_current_span("anthropic.messages.create", kind=SpanKind.CLIENT) as span:
+            began = _describe_request(span, request)
+            message = await create(resource, **request)
+            _describe_reply(span, message, began)
+            return message
+
+    return traced
+
+
+async def _streamed_async(resource: Any, request: Mapping[str, Any]) -> AsyncIterator[Any]:
+    with _tracer.start_as_current_span("anthropic.messages.stream", kind=SpanKind.CLIENT) as span:
+        began = _describe_request(span, request)
+        async with resource.stream(**request) as stream:
+            async for event in stream:
+                yield event
+            _describe_reply(span, await stream.get_final_message(), began)
 
 
 def _describe_request(span: Span, request: Mapping[str, Any]) -> float:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pytest_llmtrace import replay, wire
 from pytest_llmtrace.harness import LLMTrace
-from pytest_llmtrace.model import Cassette, Request
+from pytest_llmtrace.model import Cassette, Request, Settings
 from pytest_llmtrace.replay.gateways import GATEWAYS, Gateway
 
 __all__ = ["Case", "chosen", "every_case"]
@@ -34,6 +34,11 @@ class Case:
     def gateway(self) -> str:
         """Whose form the reply takes."""
         return self.id.partition(":")[2].partition("/")[0]
+
+    @property
+    def settings(self) -> Settings:
+        """What a trace of it runs with. Two cases have two response ids: some instrumentors keep answers by theirs."""
+        return Settings(label=self.id, seed=self.id, verify=False)
 
 
 def every_case() -> tuple[Case, ...]:
@@ -78,7 +83,7 @@ _BASES: Final = {
     "azure": "https://team.openai.azure.com/openai/deployments/team-gpt",
 }
 _MODELS: Final = {
-    "anthropic": "claude-sonnet-4-5",
+    "anthropic": "claude-haiku-4-5",
     "openrouter": "anthropic/claude-sonnet-4.6",
     "anannas": "claude-haiku-4.5",
 }

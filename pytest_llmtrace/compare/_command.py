@@ -30,6 +30,14 @@ def add_command(commands: Any) -> None:
     compare.add_argument(
         "--case", action="append", default=[], metavar="ID", help="cases whose id begins with this; repeatable"
     )
+    for client, kind in (("sync", "synchronous"), ("async", "asynchronous")):
+        compare.add_argument(
+            f"--{client}",
+            dest="clients",
+            action="append_const",
+            const=client,
+            help=f"with the {kind} client; with both if none is named",
+        )
     compare.add_argument(
         "--format", choices=sorted(_FORMATS), default="text", help="of what is printed; text: each call and its report"
     )
@@ -45,10 +53,10 @@ def add_command(commands: Any) -> None:
 
 
 def _compare(given: argparse.Namespace, out: Callable[[str], None]) -> int:
-    from pytest_llmtrace.compare._run import run
+    from pytest_llmtrace.compare._run import CLIENTS, run
 
     formats = [_format_of(path) for path in given.output]  # Before the work: a wrong name need not wait for it.
-    results = run(given.only, given.case)
+    results = run(given.only, given.case, given.clients or CLIENTS)
     for path, form in zip(given.output, formats, strict=True):
         path.write_text(_FORMATS[form](results) + "\n", encoding="utf-8")
     if not given.output:
@@ -74,7 +82,13 @@ def _json(results: Sequence[Result]) -> str:
 
 
 def _text(results: Sequence[Result]) -> str:
-    return "\n".join(_said(result.name, case) for result in results for case in result.cases)
+    from pytest_llmtrace.compare._clients import side_by_side
+
+    return "\n".join(
+        _said(f"{result.name}  {' and '.join(clients)}", case)
+        for result in results
+        for clients, case in side_by_side(result.clients)
+    )
 
 
 _FORMATS: Mapping[str, Callable[[Sequence[Result]], str]] = {"json": _json, "markdown": _markdown, "text": _text}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from pytest_llmtrace.checks import COMPARISONS
+from pytest_llmtrace.compare._clients import Cases, both, side_by_side
 from pytest_llmtrace.compare._run import Result
 from pytest_llmtrace.compare._verdicts import Cell
 
@@ -15,9 +16,10 @@ __all__ = ["page"]
 _INTRODUCTION = """\
 # Instrumentors, compared
 
-Each built-in recording and each scripted reply is sent once through the real SDK (synchronous client) under each \
-instrumentor, in a process of its own; then the span is compared with the bytes that the SDK received, fact by fact. \
-Content capture is on. Nothing is sent to the network. To make this page anew, or to see one case:
+Each built-in recording and each scripted reply is sent through the real SDK under each instrumentor, once with the \
+synchronous client and once with the asynchronous one, each in a process of its own; then the span is compared with \
+the bytes that the SDK received, fact by fact. Content capture is on. Nothing is sent to the network. To \
+make this page anew, or to see one case:
 
 ```console
 python -m tox -e compare
@@ -32,7 +34,8 @@ What the cells mean:
 it empty, which conventions mostly allow. What is 0 or false on the wire is not counted here.
 - **no place**: the convention has nowhere to put it.
 
-A fact counts once a call, where the wire states it."""
+A fact counts once a call, where the wire states it. Where the two clients differ, both are named; all else is true of \
+either. What follows from another fault is wrong as well, and its cell leads to the finding on that one."""
 
 
 def page(results: Sequence[Result], sdks: Sequence[str]) -> str:
@@ -51,10 +54,23 @@ def _overview(results: Sequence[Result]) -> Iterator[str]:
     yield "| instrumentor | versions | calls | with a span | right | wrong | absent |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
     for result in results:
-        counts = sum((Counter(case["facts"].values()) for case in result.cases), Counter[str]())
-        spans = sum(bool(case["spans"]) for case in result.cases)
-        numbers = (len(result.cases), spans, *(counts[cell] for cell in (Cell.RIGHT, Cell.WRONG, Cell.ABSENT)))
-        yield f"| {result.name} | {', '.join(result.versions)} | {' | '.join(map(str, numbers))} |"
+        numbers = (both(result.clients, count) for count in (_calls, _spans, *map(_counting, _COUNTED)))
+        yield f"| {result.name} | {', '.join(result.versions)} | {' | '.join(numbers)} |"
+
+
+_COUNTED = (Cell.RIGHT, Cell.WRONG, Cell.ABSENT)
+
+
+def _calls(cases: Cases) -> str:
+    return str(len(cases))
+
+
+def _spans(cases: Cases) -> str:
+    return str(sum(bool(case["spans"]) for case in cases))
+
+
+def _counting(cell: Cell) -> Callable[[Cases], str]:
+    return lambda cases: str(sum(found == cell for case in cases for found in case["facts"].values()))
 
 
 def _facts(results: Sequence[Result]) -> Iterator[str]:
@@ -62,56 +78,75 @@ def _facts(results: Sequence[Result]) -> Iterator[str]:
     yield ""
     yield f"| fact | {' | '.join(result.name for result in results)} |"
     yield f"| --- |{' --- |' * len(results)}"
-    tables = [_by_check(result) for result in results]
     for check in COMPARISONS:
-        if any(check.id in table for table in tables):
-            cells = (
-                _cell(table.get(check.id), _anchor(result, check.id))
-                for result, table in zip(results, tables, strict=True)
-            )
+        cells = [both(result.clients, _cell(check.id, _anchor(result, check.id))) for result in results]
+        if any(cells):
             yield f"| {check.noun} (`{check.id}`) | {' | '.join(cells)} |"
-
-
-def _by_check(result: Result) -> Mapping[str, Counter[str]]:
-    table: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for case in result.cases:
-        for check, cell in case["facts"].items():
-            table[check][cell] += 1
-    return table
 
 
 def _anchor(result: Result, check: str) -> str:
     return f"{result.name}-{check.replace('/', '-')}"
 
 
-def _cell(counts: Counter[str] | None, anchor: str) -> str:
-    if not counts:
-        return ""
-    if set(counts) == {Cell.NO_PLACE}:
-        return Cell.NO_PLACE.value
-    said = [f"{counts[cell]} {cell}" for cell in (Cell.RIGHT, Cell.ABSENT) if counts[cell]]
-    if counts[Cell.WRONG]:
-        said.insert(1 if counts[Cell.RIGHT] else 0, f"[{counts[Cell.WRONG]} wrong](#{anchor})")
-    return ", ".join(said)
+def _cell(check: str, anchor: str) -> Callable[[Cases], str]:
+    def say(cases: Cases) -> str:
+        counts = Counter(case["facts"][check] for case in cases if check in case["facts"])
+        if set(counts) == {Cell.NO_PLACE}:
+            return Cell.NO_PLACE.value
+        said = [f"{counts[cell]} {cell}" for cell in (Cell.RIGHT, Cell.ABSENT) if counts[cell]]
+        if counts[Cell.WRONG]:
+            said.insert(1 if counts[Cell.RIGHT] else 0, f"[{counts[Cell.WRONG]} wrong](#{anchor})")
+        return ", ".join(said)
+
+    return say
+
+
+_Found = list[tuple[tuple[str, ...], dict[str, Any]]]
+"""The cases that have a finding, each with the clients of which that is true."""
 
 
 def _wrong(result: Result) -> Iterator[str]:
     """Write each finding of an instrumentor once, in full for the first case that has it."""
     yield f"## {result.name}"
-    by_check: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
-    for case in result.cases:
+    by_check: defaultdict[str, _Found] = defaultdict(list)
+    for clients, case in side_by_side(result.clients):
         for check in dict.fromkeys(finding["check"] for finding in case["findings"]):
-            by_check[check].append(case)
+            _add(by_check[check], clients, case)
     if not by_check:
         yield "No finding."
-    for check, cases in by_check.items():
-        first = cases[0]
-        yield f'<a id="{_anchor(result, check)}"></a>'
-        yield f"### {check}, {len(cases)} of {len(result.cases)} calls"
-        yield f"```console\npytest-llmtrace compare --only {result.name} --case {first['case']}\n```"
-        yield f"```text\n{_part_of(first['report'], check)}\n```"
-        if len(cases) > 1:
-            yield f"Also in {', '.join('`' + case['case'] + '`' for case in cases[1:])}."
+    led = set(by_check)  # What has a section of its own, or was led to one.
+    for check, found in by_check.items():
+        anchors = (check, *sorted(_explained(found, check) - led))
+        led.update(anchors)
+        yield "".join(f'<a id="{_anchor(result, one)}"></a>' for one in anchors)
+        yield from _section(result, check, found)
+
+
+def _add(found: _Found, clients: tuple[str, ...], case: dict[str, Any]) -> None:
+    """Add a case; of one whose clients differ in something else the finding is true of both all the same."""
+    if found and found[-1][1]["case"] == case["case"]:
+        clients, case = (*found[-1][0], *clients), found.pop()[1]
+    found.append((clients, case))
+
+
+def _section(result: Result, check: str, found: _Found) -> Iterator[str]:
+    total = len(next(iter(result.clients.values())))
+    shared = found[0][0] if len({clients for clients, _ in found}) == 1 else tuple(result.clients)
+    only = f", {shared[0]} only" if len(shared) < len(result.clients) else ""
+    clients, first = found[0]
+    option = f" --{clients[0]}" if len(clients) < len(result.clients) else ""
+    yield f"### {check}, {len(found)} of {total} calls{only}"
+    yield f"```console\npytest-llmtrace compare --only {result.name} --case {first['case']}{option}\n```"
+    yield f"```text\n{_part_of(first['report'], check)}\n```"
+    if len(found) > 1:
+        others = (f"`{case['case']}`{'' if of == shared else f' ({of[0]} only)'}" for of, case in found[1:])
+        yield f"Also in {', '.join(others)}."
+
+
+def _explained(found: _Found, check: str) -> set[str]:
+    """Return the checks whose findings this one explains: what they found is told in its own."""
+    findings = (finding for _, case in found for finding in case["findings"] if finding["check"] == check)
+    return {also for finding in findings for also in finding["also"]}
 
 
 def _part_of(report: str, check: str) -> str:

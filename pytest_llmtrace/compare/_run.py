@@ -1,4 +1,4 @@
-"""Run every instrumentor over every case, each in a process of its own."""
+"""Run every instrumentor over every case, with either client of the SDK, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,26 +14,35 @@ from pytest_llmtrace import _sdks
 from pytest_llmtrace.compare._instrumentors import INSTRUMENTORS, Instrumentation
 from pytest_llmtrace.errors import LLMTraceError, UsageError
 
-__all__ = ["Result", "run"]
+__all__ = ["CLIENTS", "Result", "run", "sdk_versions"]
+
+CLIENTS = ("sync", "async")
 
 _SDKS = ("openai", "anthropic")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What one instrumentor made of all cases, as its process printed it."""
+    """What one instrumentor made of all cases.
+
+    Attributes:
+        name: The instrumentor.
+        versions: Of its packages.
+        clients: What its process printed of each client, `sync` or `async`: one mapping a case, in the same order.
+    """
 
     name: str
     versions: tuple[str, ...]
-    cases: tuple[dict[str, Any], ...]
+    clients: Mapping[str, tuple[dict[str, Any], ...]]
 
 
-def run(only: Sequence[str] = (), cases: Iterable[str] = ()) -> tuple[Result, ...]:
+def run(only: Sequence[str] = (), cases: Iterable[str] = (), clients: Sequence[str] = CLIENTS) -> tuple[Result, ...]:
     """Compare.
 
     Args:
         only: Instrumentors by name; all that are installed if there is none.
         cases: Ids of cases, or how they begin; all if there is none.
+        clients: With which clients the calls are made.
 
     Raises:
         UsageError: An instrumentor is not known, or not installed.
@@ -47,17 +56,23 @@ def run(only: Sequence[str] = (), cases: Iterable[str] = ()) -> tuple[Result, ..
     if only and len(present) < len(wanted):
         absent = next(one for one in wanted if one not in present)
         raise UsageError(f"{absent.name} is not installed: pip install {' '.join(absent.packages.values())}")
-    return tuple(_result(one, tuple(cases)) for one in present)
+    return tuple(_result(one, tuple(cases), clients) for one in present)
 
 
-def _result(instrumentation: Instrumentation, cases: tuple[str, ...]) -> Result:
-    command = [sys.executable, "-m", "pytest_llmtrace.compare._worker", instrumentation.name, *cases]
+def _result(instrumentation: Instrumentation, cases: tuple[str, ...], clients: Sequence[str]) -> Result:
+    versions = [version for sdk in _SDKS if (version := instrumentation.version(sdk))]
+    played = {client: _played(instrumentation, client, cases) for client in clients}
+    return Result(name=instrumentation.name, versions=tuple(versions), clients=played)
+
+
+def _played(instrumentation: Instrumentation, client: str, cases: tuple[str, ...]) -> tuple[dict[str, Any], ...]:
+    # A process for each client: recordings have the same ids in both, and some instrumentors keep answers by theirs.
+    command = [sys.executable, "-m", "pytest_llmtrace.compare._worker", instrumentation.name, client, *cases]
     environ = {**os.environ, **instrumentation.environ}
     done = subprocess.run(command, capture_output=True, text=True, env=environ, check=False)  # noqa: S603
     if done.returncode != 0:
         raise LLMTraceError(f"{instrumentation.name} could not be run:\n{done.stderr.strip()}")
-    versions = [version for sdk in _SDKS if (version := instrumentation.version(sdk))]
-    return Result(name=instrumentation.name, versions=tuple(versions), cases=tuple(json.loads(done.stdout)))
+    return tuple(json.loads(done.stdout))
 
 
 def sdk_versions() -> tuple[str, ...]:

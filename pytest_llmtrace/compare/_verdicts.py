@@ -27,7 +27,7 @@ _MODELS = ("request_model", "response_model")
 
 def verdicts(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
     """Sum up a trace of one call as plain data."""
-    wrong = {finding.check for finding in verdict.findings}
+    wrong = {check for finding in verdict.findings for check in (finding.check, *finding.also)}
     return {
         "spans": [f"{span.name} ({span.scope})" for call in evidence.calls for span in call.spans],
         "facts": {check.id: cell.value for check, cell in _cells(evidence, wrong)},
@@ -58,4 +58,9 @@ def _cell(truth: Reading | None, reading: Reading, check: Comparison) -> Cell | 
 
 
 def _plain(finding: Finding) -> dict[str, Any]:
-    return {"check": finding.check, "severity": finding.severity.value, "subject": finding.subject}
+    return {
+        "check": finding.check,
+        "severity": finding.severity.value,
+        "subject": finding.subject,
+        "also": list(finding.also),
+    }

@@ -1,6 +1,6 @@
 """One instrumentor, all cases: a process of its own, which prints a JSON document.
 
-python -m pytest_llmtrace.compare._worker NAME [CASE ...]
+python -m pytest_llmtrace.compare._worker NAME sync|async [CASE ...]
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ from pytest_llmtrace.compare._cases import Case, chosen
 from pytest_llmtrace.compare._instrumentors import INSTRUMENTORS, Instrumentation
 from pytest_llmtrace.compare._verdicts import verdicts
 from pytest_llmtrace.harness import LLMTrace
-from pytest_llmtrace.model import Settings
 
 __all__ = ["main"]
 
 
 def main(arguments: list[str]) -> int:
     """Play the cases under one instrumentor, and print what became of each."""
-    name, *ids = arguments
-    json.dump(list(_played(INSTRUMENTORS[name], chosen(ids))), sys.stdout)
+    name, client, *ids = arguments
+    json.dump(list(_played(INSTRUMENTORS[name], chosen(ids), asynchronous=client == "async")), sys.stdout)
     return 0
 
 
-def _played(instrumentation: Instrumentation, cases: tuple[Case, ...]) -> Iterator[dict[str, Any]]:
+def _played(
+    instrumentation: Instrumentation, cases: tuple[Case, ...], *, asynchronous: bool
+) -> Iterator[dict[str, Any]]:
     started: set[str] = set()
     for case in cases:
         sdk = _sdks.sdk_of(case.request)
@@ -37,16 +38,16 @@ def _played(instrumentation: Instrumentation, cases: tuple[Case, ...]) -> Iterat
         if sdk not in started:
             instrumentation.start(instrumentation, sdk)
             started.add(sdk)
-        yield {"case": case.id, **_play(instrumentation, case)}
+        yield {"case": case.id, **_play(instrumentation, case, asynchronous=asynchronous)}
 
 
-def _play(instrumentation: Instrumentation, case: Case) -> dict[str, Any]:
-    trace = LLMTrace(settings=Settings(label=case.id, verify=False))
+def _play(instrumentation: Instrumentation, case: Case, *, asynchronous: bool) -> dict[str, Any]:
+    trace = LLMTrace(settings=case.settings)
     raised = None
     with warnings.catch_warnings(), trace, case.prepare(trace):
         warnings.simplefilter("ignore")  # Recordings name models that are deprecated by now.
         try:
-            _sdks.send(case.request, typed=True, native=instrumentation.native)
+            _sdks.send(case.request, typed=True, native=instrumentation.native, asynchronous=asynchronous)
         except Exception as error:  # noqa: BLE001  # An instrumentor that breaks the call is a result, too.
             raised = f"{type(error).__name__}: {error}"
         evidence, verdict = trace.judge()

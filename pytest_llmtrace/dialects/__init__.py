@@ -6,6 +6,6 @@ ones that are built in.
 """
 
 from pytest_llmtrace.dialects._place import Place, added, attribute, inside
-from pytest_llmtrace.dialects._reader import Dialect, is_llm, read, register
+from pytest_llmtrace.dialects._reader import Dialect, is_llm, read, read_note, register
 
-__all__ = ["Dialect", "Place", "added", "attribute", "inside", "is_llm", "read", "register"]
+__all__ = ["Dialect", "Place", "added", "attribute", "inside", "is_llm", "read", "read_note", "register"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pytest_llmtrace.dialects._convert import count, json_value
@@ -10,8 +11,9 @@ from pytest_llmtrace.dialects._genai import is_genai, joined
 from pytest_llmtrace.dialects._messages import Message, from_json, mapping, message_places
 from pytest_llmtrace.dialects._place import Place, inside
 from pytest_llmtrace.dialects._reader import Dialect, Places
+from pytest_llmtrace.model import SpanRecord
 
-__all__ = ["LOGFIRE", "LOGFIRE_ANTHROPIC"]
+__all__ = ["LOGFIRE", "LOGFIRE_ANTHROPIC", "NOTES"]
 
 _ASKED = "request_data"
 _ANSWERED = "response_data"
@@ -96,8 +98,15 @@ _SAID = message_places(
     },
 )
 
+
+def _is_note(span: SpanRecord) -> bool:
+    """Tell whether a span is a note that a stream has ended, which has no length and stands beside the call's span."""
+    return span.attributes.get("logfire.span_type") == "log" and "gen_ai.response.id" in span.attributes
+
+
 # response_data has a place for one choice only, so what it says of messages is read where there is never a second.
 LOGFIRE = Dialect(name="logfire", scopes=("logfire.openai",), recognises=is_genai, facts=joined(_FACTS))
 LOGFIRE_ANTHROPIC = Dialect(
     name="logfire", scopes=("logfire.anthropic",), recognises=is_genai, facts=joined({**_FACTS, **_SAID})
 )
+NOTES = tuple(replace(dialect, recognises=_is_note) for dialect in (LOGFIRE, LOGFIRE_ANTHROPIC))

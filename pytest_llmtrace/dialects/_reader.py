@@ -12,7 +12,7 @@ from pytest_llmtrace.dialects._place import Place, Sheet, attribute
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Fact, Reading, SpanRecord, State
 
-__all__ = ["Dialect", "is_llm", "read", "register"]
+__all__ = ["Dialect", "is_llm", "read", "read_note", "register"]
 
 Places = str | Place | Sequence[str | Place]
 
@@ -147,7 +147,18 @@ def read(span: SpanRecord) -> Reading | None:
 
     A span may be written in several dialects at once. The first one names the reading; the facts are read from all.
     """
-    spoken = tuple(dialect for dialect in _dialects() if dialect.speaks(span))
+    return _read(span, _dialects())
+
+
+def read_note(span: SpanRecord) -> Reading | None:
+    """Read a span that is no call, but notes what a call's own span ended too early to say; None if it is none."""
+    from pytest_llmtrace.dialects._builtin import NOTES
+
+    return _read(span, NOTES)
+
+
+def _read(span: SpanRecord, dialects: Iterable[Dialect]) -> Reading | None:
+    spoken = tuple(dialect for dialect in dialects if dialect.speaks(span))
     if not spoken:
         return None
     plan = _plans.get(spoken)

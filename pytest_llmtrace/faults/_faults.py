@@ -29,10 +29,12 @@ class Faults:
 
     Args:
         gateway_of: Names the gateway that a request goes to, in whose form errors are written.
+        seed: What the ids in errors are made of, with a counter.
     """
 
-    def __init__(self, gateway_of: Callable[[Request], str]) -> None:
+    def __init__(self, gateway_of: Callable[[Request], str], *, seed: str = "") -> None:
         self._gateway_of = gateway_of
+        self._seed = seed
         self._faults: list[Fault] = []
         self._serial = 0
         self._spoilt: defaultdict[tuple[str, str, bytes], list[Answer]] = defaultdict(list)
@@ -138,9 +140,9 @@ class Faults:
             status=status, message=fault.options.get("message"), retry_after=fault.options.get("retry_after")
         )
 
-    def _next(self) -> int:
+    def _next(self) -> str:
         self._serial += 1
-        return self._serial
+        return f"{self._seed}fault{self._serial}"
 
 
 def _key(request: Request) -> tuple[str, str, bytes]:

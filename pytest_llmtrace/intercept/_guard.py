@@ -28,14 +28,14 @@ Function = Callable[..., Any]
 _INTERNET = (socket.AF_INET, socket.AF_INET6)
 
 
-def guard_sockets() -> None:
-    """Patch the standard library."""
+def guard_sockets(module: ModuleType) -> None:
+    """Patch the standard library's sockets, and what stands on them."""
     plain = _standard(socket.SocketType, "socket", "socket")
     for name in ("connect", "connect_ex", "sendto", "sendmsg"):
         if hasattr(plain, name):
             patch(plain, name, _guarding_address)
     for name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex"):
-        patch(socket, name, _guarding_resolution)
+        patch(module, name, _guarding_resolution)
     # Before the loop hands the name to a thread, which does not know on whose behalf it works.
     patch(asyncio.BaseEventLoop, "getaddrinfo", _guarding_loop_resolution)
     connection = _standard(object, "http.client", "HTTPConnection")
@@ -45,8 +45,6 @@ def guard_sockets() -> None:
 
 def guard_uvloop(module: ModuleType) -> None:
     """Patch uvloop's loop, which resolves and connects without Python's sockets."""
-    if not hasattr(module, "Loop"):  # still being imported; patched when that is done
-        return
     patch(module.Loop, "create_connection", _guarding_create_connection)
     patch(module.Loop, "getaddrinfo", _guarding_loop_resolution)
     patch(module.Loop, "sock_connect", _guarding_sock_connect)
@@ -54,8 +52,6 @@ def guard_uvloop(module: ModuleType) -> None:
 
 def guard_aiohttp(module: ModuleType) -> None:
     """Patch aiohttp's connectors, which keep connections open from one test to the next."""
-    if not hasattr(module, "BaseConnector"):  # still being imported; patched when that is done
-        return
     unix = (module.UnixConnector, module.NamedPipeConnector)
     patch(module.BaseConnector, "connect", functools.partial(_guarding_connector, unix))
 

@@ -24,8 +24,6 @@ _OPAQUE = {"curl_cffi", "httpx_curl_cffi", "pyreqwest"}
 
 def tap(library: ModuleType) -> None:
     """Patch the clients of a library."""
-    if not hasattr(library, "AsyncClient"):  # still being imported; patched when that is done
-        return
     patch(library.Client, SINGLE_REQUEST, functools.partial(_tapping, library))
     patch(library.AsyncClient, SINGLE_REQUEST, functools.partial(_tapping_async, library))
 

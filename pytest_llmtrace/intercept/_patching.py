@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import FunctionType, MethodType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["Watch", "is_plain", "patch"]
+__all__ = ["Patches", "Watch", "is_plain", "patch", "repair"]
 
 _MARK = "__llmtrace__"
+_places: dict[tuple[Any, str], tuple[Any, Callable[[Any], Any]]] = {}
+"""What was left where, and what makes it: so that a look at each place tells whether it was touched since."""
 
 
 def patch(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
@@ -26,12 +29,19 @@ def patch(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
         name: The function's name.
         make: Makes the new function; it must keep the name and the parameters, since mocks look at both.
     """
-    original = getattr(owner, name)
-    if hasattr(original, _MARK):
-        return
-    replacement = make(original)
-    setattr(replacement, _MARK, True)
-    setattr(owner, name, replacement)
+    found = getattr(owner, name)
+    if not hasattr(found, _MARK):
+        found = make(found)
+        setattr(found, _MARK, True)
+        setattr(owner, name, found)
+    _places[owner, name] = found, make
+
+
+def repair() -> None:
+    """Patch again whatever has been replaced since."""
+    for (owner, name), (left, make) in tuple(_places.items()):
+        if getattr(owner, name) is not left:
+            patch(owner, name, make)
 
 
 def is_plain(method: Any, package: str) -> bool:
@@ -45,6 +55,18 @@ def is_plain(method: Any, package: str) -> bool:
     return module == package or module.startswith(f"{package}.")
 
 
+class Patches(NamedTuple):
+    """What to do with a module.
+
+    Attributes:
+        sign: A name that the module has once it is imported as a whole.
+        apply: Patches it.
+    """
+
+    sign: str
+    apply: Callable[[ModuleType], None]
+
+
 class Watch(MetaPathFinder):
     """Patches libraries as they are imported, however late.
 
@@ -52,17 +74,24 @@ class Watch(MetaPathFinder):
         patches: What to do with a module that has been imported, by its name.
     """
 
-    def __init__(self, patches: Mapping[str, Callable[[ModuleType], None]]) -> None:
+    def __init__(self, patches: Mapping[str, Patches]) -> None:
         self._patches = patches
+        self._patched: dict[str, ModuleType] = {}
 
     def apply(self) -> None:
         """Patch what has been imported, and see to it that the rest will be."""
         if self not in sys.meta_path:
             sys.meta_path.insert(0, self)
-        for name, patches in self._patches.items():
+        for name in self._patches:
             module = sys.modules.get(name)
-            if module is not None:
-                patches(module)
+            if module is not self._patched.get(name) and module is not None:
+                self._patch(name, module)
+
+    def _patch(self, name: str, module: ModuleType) -> None:
+        sign, apply = self._patches[name]
+        if hasattr(module, sign):  # Else it is still being imported; patched when that is done.
+            apply(module)
+            self._patched[name] = module
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -74,7 +103,7 @@ class Watch(MetaPathFinder):
         specs = (finder.find_spec(fullname, path, target) for finder in finders)
         spec = next((spec for spec in specs if spec is not None), None)
         if spec is not None and spec.loader is not None:
-            _after_execution(fullname, spec.loader, self._patches[fullname])
+            _after_execution(fullname, spec.loader, functools.partial(self._patch, fullname))
         return spec
 
 

@@ -23,8 +23,6 @@ Function = Callable[..., Any]
 
 def tap(library: ModuleType) -> None:
     """Patch the pools, the connections and the network backends of a library."""
-    if not hasattr(library, "TrioBackend"):  # still being imported; patched when that is done
-        return
     patch(library.ConnectionPool, "handle_request", functools.partial(_answering, library))
     patch(library.AsyncConnectionPool, "handle_async_request", functools.partial(_answering_async, library))
     # Without h2, anyio or trio the library has stubs in their place, which have nothing to patch.

@@ -7,21 +7,22 @@ from collections.abc import Callable, Iterable
 from pytest_llmtrace import clock, ownership
 from pytest_llmtrace.intercept import _guard, _httpx_tap, _pool_tap, _retries
 from pytest_llmtrace.intercept._ledger import Ledger, add
-from pytest_llmtrace.intercept._patching import Watch
-from pytest_llmtrace.intercept._sdk_internals import SLEEPING_MODULES
+from pytest_llmtrace.intercept._patching import Patches, Watch, repair
+from pytest_llmtrace.intercept._sdk_internals import SLEEPING_MODULES, SLEEPS
 from pytest_llmtrace.model import Ambient, Answerer
 
 __all__ = ["ensure", "install", "open_ledger"]
 
 _watch = Watch(
     {
-        "httpx": _httpx_tap.tap,
-        "httpx2": _httpx_tap.tap,
-        "httpcore": _pool_tap.tap,
-        "httpcore2": _pool_tap.tap,
-        "aiohttp": _guard.guard_aiohttp,
-        "uvloop": _guard.guard_uvloop,
-        **dict.fromkeys(SLEEPING_MODULES, _retries.calm),
+        "socket": Patches("getaddrinfo", _guard.guard_sockets),
+        "httpx": Patches("AsyncClient", _httpx_tap.tap),
+        "httpx2": Patches("AsyncClient", _httpx_tap.tap),
+        "httpcore": Patches("TrioBackend", _pool_tap.tap),
+        "httpcore2": Patches("TrioBackend", _pool_tap.tap),
+        "aiohttp": Patches("BaseConnector", _guard.guard_aiohttp),
+        "uvloop": Patches("Loop", _guard.guard_uvloop),
+        **dict.fromkeys(SLEEPING_MODULES, Patches(SLEEPS[-1], _retries.calm)),
     }
 )
 
@@ -36,9 +37,9 @@ def install() -> None:
 
 
 def ensure() -> None:
-    """Patch again whatever has been replaced since."""
-    _guard.guard_sockets()
+    """Patch what has been imported, and again whatever has been replaced, since."""
     _watch.apply()
+    repair()
 
 
 def open_ledger(

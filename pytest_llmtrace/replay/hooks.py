@@ -61,6 +61,8 @@ def prepared(recording: Recording, settings: ReplaySettings) -> Recording | None
         response = filtered_response(response, settings)
         if response is None:
             return None
+    if request is recording.request and response is recording.response:
+        return recording
     return replace(recording, request=request, response=response)
 
 

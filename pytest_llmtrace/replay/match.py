@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
@@ -22,13 +23,12 @@ KEPT = 32
 
 
 class Entry:
-    """A recording, and the key of the bucket that it is in."""
+    """A recording that may answer."""
 
-    __slots__ = ("key", "recording")
+    __slots__ = ("recording",)
 
-    def __init__(self, recording: Recording, key: Hashable) -> None:
+    def __init__(self, recording: Recording) -> None:
         self.recording = recording
-        self.key = key
 
     def is_of(self, request: Request) -> bool:
         """Tell whether it is of that very request, byte for byte, headers aside."""
@@ -46,6 +46,9 @@ class Index:
 
     What `before_record_request` and its like drop is not in it, on either side. A recording whose body the file has
     dropped is found by its other parts, after those that match in full.
+
+    Most requests equal a recorded one byte for byte, so their parts need not be made; and if there is only one
+    recording, neither need its own.
     """
 
     def __init__(self, recordings: tuple[Recording, ...], settings: ReplaySettings) -> None:
@@ -53,17 +56,34 @@ class Index:
         self.settings = settings
         self.parts = tuple(part for part in settings.match_on if isinstance(part, str))
         self.matchers = tuple(part for part in settings.match_on if not isinstance(part, str))
-        kept = [one for recording in recordings if (one := prepared(recording, settings)) is not None]
-        self._scrubbed = any(scrub.is_scrubbed(recording.request) for recording in kept)
-        self.entries = tuple(Entry(one, self._key(self.recorded(one), any_body=one.any_body)) for one in kept)
-        self._buckets: dict[Hashable, list[Entry]] = {}
-        for entry in self.entries:
-            self._buckets.setdefault(entry.key, []).append(entry)
-        # Most requests equal a recorded one byte for byte, so their parts need not be made.
-        with_body = [entry for entry in self.entries if not entry.recording.any_body]
-        self._by_bytes = {} if "headers" in self.parts else {one.recording.request.body: one for one in with_body}
+        kept = (prepared(recording, settings) for recording in recordings)
+        self.entries = tuple([Entry(one) for one in kept if one is not None])
+
+    @functools.cached_property
+    def _scrubbed(self) -> bool:
+        return any(scrub.is_scrubbed(entry.recording.request) for entry in self.entries)
+
+    @functools.cached_property
+    def _keys(self) -> dict[Entry, Hashable]:
+        ones = ((entry, entry.recording) for entry in self.entries)
+        return {entry: self._key(self.recorded(one), any_body=one.any_body) for entry, one in ones}
+
+    @functools.cached_property
+    def _buckets(self) -> dict[Hashable, list[Entry]]:
+        buckets: dict[Hashable, list[Entry]] = {}
+        for entry, key in self._keys.items():
+            buckets.setdefault(key, []).append(entry)
+        return buckets
+
+    @functools.cached_property
+    def _by_bytes(self) -> dict[bytes, Entry]:
+        with_body = (entry for entry in self.entries if not entry.recording.any_body)
+        return {} if "headers" in self.parts else {one.recording.request.body: one for one in with_body}
+
+    @functools.cached_property
+    def _any_body(self) -> tuple[bool, ...]:
         some_dropped = any(entry.recording.any_body for entry in self.entries) and not _BODIES.isdisjoint(self.parts)
-        self._any_body = (False, True) if some_dropped else (False,)
+        return (False, True) if some_dropped else (False,)
 
     def compared(self, request: Request) -> Compared | None:
         """Return a request as it is compared, None if a hook of the user's drops it."""
@@ -76,6 +96,9 @@ class Index:
 
     def buckets(self, sent: Compared) -> Iterator[list[Entry]]:
         """Yield the recordings that a request may be answered with, the best first, each list in recorded order."""
+        if len(self.entries) == 1 and "headers" not in self.parts and self.entries[0].is_of(sent.request):
+            yield [*self.entries]
+            return
         for any_body in self._any_body:
             bucket = self._buckets.get(self._key(sent, any_body=True) if any_body else self._key_of_sent(sent))
             if bucket is not None:
@@ -83,7 +106,7 @@ class Index:
 
     def _key_of_sent(self, sent: Compared) -> Hashable:
         same = self._by_bytes.get(sent.request.body)
-        return same.key if same is not None and same.is_of(sent.request) else self._key(sent)
+        return self._keys[same] if same is not None and same.is_of(sent.request) else self._key(sent)
 
     def _key(self, compared: Compared, *, any_body: bool = False) -> Hashable:
         return tuple(_ANY_BODY if any_body and part in _BODIES else compared.part(part) for part in self.parts)
@@ -122,9 +145,10 @@ def index_of(recordings: tuple[Recording, ...], settings: ReplaySettings) -> Ind
     with _lock:
         # The index holds on to its recordings, so their id stays theirs while it is kept.
         index = _kept.get(key)
-        if index is None:
-            index = _kept[key] = Index(recordings, settings)
-            if len(_kept) > KEPT:
-                _kept.popitem(last=False)
-        _kept.move_to_end(key)
+        if index is not None:
+            _kept.move_to_end(key)
+            return index
+        index = _kept[key] = Index(recordings, settings)
+        if len(_kept) > KEPT:
+            _kept.popitem(last=False)
     return index

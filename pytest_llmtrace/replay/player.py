@@ -16,7 +16,7 @@ from pytest_llmtrace.replay.cassette import default_label
 from pytest_llmtrace.replay.differ import count_of, differences
 from pytest_llmtrace.replay.hook_request import HookRequest
 from pytest_llmtrace.replay.match import Entry, Index, index_of, verdict
-from pytest_llmtrace.replay.settings import Matcher, ReplaySettings, check_match_on
+from pytest_llmtrace.replay.settings import AS_VCRPY, Matcher, ReplaySettings, check_match_on
 
 __all__ = ["Chain", "Player", "Silence"]
 
@@ -46,7 +46,7 @@ class Player:
         allow_repeats: bool | None = None,
         config: ReplaySettings | None = None,
     ) -> None:
-        settings = config or ReplaySettings()
+        settings = config or AS_VCRPY
         if match_on is not None:
             settings = replace(settings, match_on=check_match_on(match_on))
         if allow_repeats is not None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_llmtrace.errors import UsageError
 
-__all__ = ["DEFAULT_MATCH_ON", "KNOWN_KEYS", "MATCHERS", "ReplaySettings", "check_match_on", "read_config"]
+__all__ = ["AS_VCRPY", "DEFAULT_MATCH_ON", "KNOWN_KEYS", "MATCHERS", "ReplaySettings", "check_match_on", "read_config"]
 
 DEFAULT_MATCH_ON = ("method", "scheme", "host", "port", "path", "query", "body")
 MATCHERS = (*DEFAULT_MATCH_ON, "headers", "raw_body", "uri", "url")
@@ -102,6 +102,10 @@ class ReplaySettings:
     def rewrites(self) -> bool:
         """Whether a user's function, or a placeholder, stands between the file and the comparison."""
         return bool(self.before_request or self.before_response or self.after_load or self.sensitive)
+
+
+AS_VCRPY = ReplaySettings()
+"""What vcrpy does where nothing is configured."""
 
 
 def read_config(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import functools
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -102,7 +103,6 @@ class _Document:
         self.at = self.counted = 0
         self.line = 1
         self.entry: re.Match[str] | None = None
-        self.blocks: dict[str, dict[Any, Any]] = {}
 
     def read(self) -> Located:
         self.advance(0)
@@ -182,18 +182,15 @@ class _Document:
         found = _FLAT.match(self.text, self.at)
         if found is None:
             return None
-        block, line = found[0], self.line_here()
+        line = self.line_here()
         self.advance(found.end())
-        if block not in self.blocks:
-            if len(self.blocks) >= BLOCKS_KEPT:
-                self.blocks.clear()
-            self.blocks[block] = _flat(block)
-        return Located(self.blocks[block], line)
+        return Located(_flat(found[0]), line)
 
 
 # --- scalars ---
 
 
+@functools.lru_cache(maxsize=BLOCKS_KEPT)
 def _flat(block: str) -> dict[Any, Any]:
     values: dict[Any, Any] = {}
     name, items = "", list[Any]()

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pytest_llmtrace import replay, wire
 from pytest_llmtrace.errors import CassetteError
-from pytest_llmtrace.model import Ambient, Cassette, Exchange, Fact, Outcome, Reading, Recording, State
+from pytest_llmtrace.model import Ambient, Cassette, Exchange, Fact, Outcome, Reading, Recording, Request, State
 from pytest_llmtrace.reading import VOCABULARY
 from pytest_llmtrace.secrets.shapes import masked
 from pytest_llmtrace.upkeep._files import files_in, looks_like_cassette
@@ -91,8 +91,13 @@ def as_text(entries: Iterable[Entry]) -> Iterator[str]:
 def _entries(file: str, cassette: Cassette) -> Iterator[Entry]:
     for recording in cassette.recordings:
         reading = wire.read(exchange_of(cassette, recording))
-        why = "" if reading else "no call to an LLM API that is known"
+        why = "" if reading else _why_not(recording.request)
         yield Entry(file=file, index=recording.index, request=_asked(recording), reading=reading, why=why)
+
+
+def _why_not(request: Request) -> str:
+    name = wire.unread_api(request)
+    return f"a call of {name}, which is not read" if name else "no call to an LLM API that is known"
 
 
 def _asked(recording: Recording) -> str:

@@ -1,6 +1,6 @@
 """Bytes -> Reading: what an exchange says about its LLM call. Standard library only; knows no SDK and no spans."""
 
-from pytest_llmtrace.wire._api import identify, request_body
+from pytest_llmtrace.wire._api import identify, request_body, unread_api
 from pytest_llmtrace.wire._body import is_event_stream, plain
 from pytest_llmtrace.wire._gateway import gateway
 from pytest_llmtrace.wire._history import history, prompts
@@ -18,4 +18,5 @@ __all__ = [
     "prompts",
     "read",
     "request_body",
+    "unread_api",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,7 +11,7 @@ from urllib.parse import urlsplit
 from pytest_llmtrace.model import Request
 from pytest_llmtrace.wire._body import decoded, header
 
-__all__ = ["identify", "read_request", "request_body"]
+__all__ = ["identify", "read_request", "request_body", "unread_api"]
 
 
 def _has_list(key: str) -> Callable[[Mapping[str, Any]], bool]:
@@ -30,6 +31,29 @@ _APIS: tuple[tuple[str, str, Callable[[Mapping[str, Any]], bool]], ...] = (
     ("/embeddings", "embeddings", lambda body: "input" in body),
     ("/messages", "messages", _has_list("messages")),
 )
+
+
+# What the path of a model's API looks like that is not read.
+_UNREAD = (
+    (re.compile(r":(stream)?generateContent$", re.IGNORECASE), "Gemini's generateContent"),
+    (re.compile(r":(embedContent|batchEmbedContents)$"), "Gemini's embedContent"),
+    (re.compile(r"/model/[^/]+/converse(-stream)?$"), "Bedrock's Converse"),
+    (re.compile(r"/model/[^/]+/invoke(-with-response-stream)?$"), "Bedrock's InvokeModel"),
+    (re.compile(r"/threads(/[^/]+)?/runs$"), "OpenAI's Assistants"),
+    (re.compile(r"/realtime/(calls|sessions|client_secrets)$"), "OpenAI's Realtime"),
+    (re.compile(r"/images/(generations|edits|variations)$"), "OpenAI's Images"),
+    (re.compile(r"/audio/(speech|transcriptions|translations)$"), "OpenAI's Audio"),
+    (re.compile(r"/moderations$"), "OpenAI's Moderations"),
+    (re.compile(r"/api/(chat|generate|embed)$"), "Ollama's own API"),
+)
+
+
+def unread_api(request: Request) -> str | None:
+    """Name the API of a call to a model that is not read, as `Gemini's generateContent`; None if it is none."""
+    if request.method.upper() != "POST" or identify(request) is not None:
+        return None
+    path = _path(request.url)
+    return next((name for pattern, name in _UNREAD if pattern.search(path)), None)
 
 
 def identify(request: Request) -> str | None:

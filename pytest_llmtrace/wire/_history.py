@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from pytest_llmtrace.model import Request
 from pytest_llmtrace.wire._api import request_body
+from pytest_llmtrace.wire._body import header
 
 __all__ = ["History", "PastCall", "PastResult", "history", "prompts"]
 
@@ -146,7 +147,7 @@ def _is_kept_elsewhere(body: Mapping[str, Any]) -> bool:
 
 
 def _is_packed(request: Request) -> bool:
-    return any(name.lower() == "content-encoding" for name, _ in request.headers)
+    return bool(header(request.headers, "content-encoding"))
 
 
 def _list(value: Any) -> list[Any]:

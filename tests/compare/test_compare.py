@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import json
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from pytest_llmtrace.compare._instrumentors import INSTRUMENTORS
 from pytest_llmtrace.compare._page import page
 from pytest_llmtrace.compare._run import Result, run
 from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.harness import LLMTrace
 from pytest_llmtrace.replay.gateways import GATEWAYS
 
 CACHED = "scripted:anthropic/messages-cached"
@@ -28,6 +32,8 @@ error  wire/input-tokens  span 'anthropic.messages.create' (chat-api.llm)
               scripted anthropic messages, exchange 0, response body
        why    input counts include cached tokens (OTel GenAI, Anthropic); cost dashboards will be too low
        next   fix the instrumentation, or waive: @pytest.mark.llmtrace(ignore={"wire/input-tokens": "reason"})"""
+
+http = importlib.import_module("httpx2" if importlib.util.find_spec("httpx2") else "httpx")
 
 needs_streams = pytest.mark.skipif(
     (_sdks.installed("anthropic") or "0").startswith("0."), reason="the hand-written wrapper is for anthropic 1 and 2"
@@ -51,6 +57,17 @@ def test_all_gateways_and_apis_are_shown() -> None:
     assert {case.gateway for case in cases if case.id.startswith("builtin:")} == set(GATEWAYS) - {"azure"}
 
 
+def test_no_two_cases_get_one_response_id() -> None:
+    """An instrumentor that keeps answers by their id, as some do, must not take one case for another."""
+    seen: Counter[str] = Counter()
+    for case in chosen(["scripted:"]):
+        with LLMTrace(settings=case.settings) as trace, case.prepare(trace):
+            http.post(case.request.url, content=case.request.body)
+            seen.update(view.truth.response_id for view in trace.exchanges() if view.truth and view.truth.response_id)
+    assert len(seen) > 100
+    assert [repeated for repeated, times in seen.items() if times > 1] == []
+
+
 def test_a_case_is_chosen_by_how_its_id_begins() -> None:
     """A whole id, or the beginning of several."""
     assert [case.id for case in chosen([CACHED + "-stream"])] == [f"{CACHED}-stream"]
@@ -61,8 +78,10 @@ def test_a_case_is_chosen_by_how_its_id_begins() -> None:
 def test_what_is_wrong_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     """The hand-written wrapper copies the input count, which leaves out cached tokens; the rest is right."""
     [result] = compared(capsys, "--only", "by-hand", "--case", CACHED)
-    plain, stream = result["cases"]
-    for case in (plain, stream):
+    assert set(result["clients"]) == {"sync", "async"}
+    plain, *others = (case for cases in result["clients"].values() for case in cases)
+    assert [case["case"] for case in others] == [f"{CACHED}-stream", CACHED, f"{CACHED}-stream"]
+    for case in (plain, *others):
         assert (case["raised"], len(case["spans"])) == (None, 1)
         assert [finding["check"] for finding in case["findings"]] == ["wire/input-tokens"]
         assert case["facts"]["wire/input-tokens"] == "wrong"
@@ -74,7 +93,7 @@ def test_what_is_wrong_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 @needs_streams
 def test_the_page_leads_from_a_wrong_cell_to_its_finding() -> None:
     """Each finding is there once, in full, with the command that shows it and the other cases that have it."""
-    text = page(run(["by-hand"], [CACHED]), ["anthropic 2.11.0"])
+    text = page(run(["by-hand"], [CACHED], ["sync"]), ["anthropic 2.11.0"])
     assert "| input tokens (`wire/input-tokens`) | [2 wrong](#by-hand-wire-input-tokens) |" in text
     assert '<a id="by-hand-wire-input-tokens"></a>' in text
     assert "| output tokens (`wire/output-tokens`) | 2 right |" in text
@@ -88,9 +107,55 @@ def test_an_instrumentor_that_is_right_has_no_finding() -> None:
     """The page says so."""
     case = {"case": "scripted:a/chat", "spans": ["chat (app)"], "raised": None, "report": "", "findings": []}
     facts = {check.id: "right" for check in COMPARISONS[:2]}
-    text = page([Result(name="mine", versions=("mine 1.0",), cases=({**case, "facts": facts},))], ["openai 3.0"])
+    cases = ({**case, "facts": facts},)
+    result = Result(name="mine", versions=("mine 1.0",), clients={"sync": cases, "async": cases})
+    text = page([result], ["openai 3.0"])
     assert "| mine | mine 1.0 | 1 | 1 | 2 | 0 | 0 |" in text
     assert text.endswith("## mine\n\nNo finding.")
+
+
+def told(case: str, *checks: str, facts: Mapping[str, str], also: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what a process prints of a case in which these checks have found something."""
+    report = "\n\n".join(["llmtrace: findings", *(f"error  {check}  span 'chat' (app)" for check in checks)])
+    findings = [{"check": check, "severity": "error", "subject": "", "also": list(also)} for check in checks]
+    return {
+        "case": case,
+        "spans": ["chat (app)"],
+        "raised": None,
+        "report": report,
+        "findings": findings,
+        "facts": facts,
+    }
+
+
+def test_clients_that_differ_are_both_named() -> None:
+    """And nothing is said twice where they agree: in the tables, and in the list of findings."""
+    right, wrong = {"wire/response-id": "right"}, {"wire/response-id": "wrong"}
+    sync = (told("a/one", facts=right), told("a/two", "wire/response-id", facts=wrong), told("a/three", facts=right))
+    late = (
+        told("a/one", "wire/response-id", facts=wrong),
+        told("a/two", "wire/response-id", facts=wrong),
+        told("a/three", "wire/error-status", facts=right),
+    )
+    text = page([Result(name="mine", versions=("mine 1.0",), clients={"sync": sync, "async": late})], ["openai 3.0"])
+    assert "| mine | mine 1.0 | 3 | 3 | sync: 2; async: 1 | sync: 1; async: 2 | 0 |" in text
+    cell = "sync: 2 right, [1 wrong](#mine-wire-response-id); async: 1 right, [2 wrong](#mine-wire-response-id)"
+    assert f"| response id (`wire/response-id`) | {cell} |" in text
+    assert "### wire/response-id, 2 of 3 calls\n\n" in text
+    assert "pytest-llmtrace compare --only mine --case a/one --async\n" in text
+    assert "Also in `a/two`." in text
+    assert "### wire/error-status, 1 of 3 calls, async only\n\n" in text
+
+
+def test_what_follows_leads_to_its_cause() -> None:
+    """A fact that is wrong because of another has no finding of its own to lead to."""
+    facts = {"wire/output-tokens": "wrong", "wire/total-tokens": "wrong"}
+    checks = ("wire/output-tokens", "wire/input-tokens")
+    cases = tuple(told(f"a/{check}", check, facts=facts, also=["wire/total-tokens"]) for check in checks)
+    text = page([Result(name="mine", versions=(), clients={"sync": cases})], [])
+    assert '<a id="mine-wire-output-tokens"></a><a id="mine-wire-total-tokens"></a>\n\n### wire/output-tokens' in text
+    assert "| total tokens (`wire/total-tokens`) | [2 wrong](#mine-wire-total-tokens) |" in text
+    assert text.count('<a id="mine-wire-total-tokens"></a>') == 1
 
 
 @pytest.mark.parametrize(
@@ -123,6 +188,10 @@ def test_the_output_takes_the_form_of_its_suffix(tmp_path: Path, capsys: pytest.
     assert main(["compare", "--case", "no such case", *output]) == 0
     assert capsys.readouterr().out == ""
     assert files[0].read_text(encoding="utf-8").startswith("# Instrumentors, compared\n")
-    assert all(result["cases"] == [] for result in json.loads(files[1].read_text(encoding="utf-8")))
+    assert all(
+        result["clients"] == {"sync": [], "async": []} for result in json.loads(files[1].read_text(encoding="utf-8"))
+    )
+    assert main(["compare", "--case", "no such case", "--async", "--output", str(files[1])]) == 0
+    assert all(result["clients"] == {"async": []} for result in json.loads(files[1].read_text(encoding="utf-8")))
     assert main(["compare", "--output", "page.pdf"]) == 2
     assert "unknown suffix of --output '.pdf'" in capsys.readouterr().err

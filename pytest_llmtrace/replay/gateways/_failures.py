@@ -11,7 +11,7 @@ from pytest_llmtrace.replay.gateways._script import Failing, Script
 __all__ = ["broken_off", "failed"]
 
 
-def failed(name: str, request: Request, failing: Failing, *, serial: int) -> Answer:
+def failed(name: str, request: Request, failing: Failing, *, serial: str) -> Answer:
     """Return the error with which a gateway answers a request.
 
     Args:
@@ -23,7 +23,7 @@ def failed(name: str, request: Request, failing: Failing, *, serial: int) -> Ans
     return render(profile(name), Script(api=None, failing=failing), api_of(request) or "chat", request, serial)
 
 
-def broken_off(name: str, request: Request, failing: Failing, *, serial: int, sent: int) -> tuple[bytes, ...]:
+def broken_off(name: str, request: Request, failing: Failing, *, serial: str, sent: int) -> tuple[bytes, ...]:
     """Return the events with which a gateway breaks off a stream of which so many events were sent."""
     script = Script(api=None, failing=failing)
     return render_break(profile(name), script, api_of(request) or "chat", request, serial, sent)

@@ -32,20 +32,22 @@ class Gateway:
     """Replies in one gateway's own wire form. The methods queue; each returns the gateway, so that they chain.
 
     A request takes the first queued reply of its API, or an error that is queued before it. Whether the reply is JSON
-    or a stream depends on the request's `stream`. Ids and times are made from a counter, so that the bytes of a script
-    are always the same.
+    or a stream depends on the request's `stream`. Ids are made from a seed and a counter, and time stands still, so
+    that the bytes of a script are always the same.
 
     Args:
         name: `openai`, `anthropic`, `openrouter`, `litellm`, `anannas` or `azure`.
         default: Whether a request for which nothing is queued gets the gateway's default reply.
+        seed: What its ids are made of, so that two tests have different ones, as two calls of a real server have.
 
     Raises:
         UsageError: There is no such gateway.
     """
 
-    def __init__(self, name: str, *, default: bool = False) -> None:
+    def __init__(self, name: str, *, default: bool = False, seed: str = "") -> None:
         self._profile = profile(name)
         self._default = default
+        self._seed = seed
         self._queue: list[tuple[int, Script]] = []
         self._queued = 0
         self._played = 0
@@ -322,7 +324,7 @@ class Gateway:
             if script is None:
                 return None
             self._played += 1
-            serial = self._played
+            serial = f"{self._seed}{self._played}"
         return render(self._profile, script, api, request, serial)
 
     def explain(self, request: Request) -> str:

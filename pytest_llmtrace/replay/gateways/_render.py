@@ -17,7 +17,7 @@ _OLDER = {413: "Payload Too Large", 422: "Unprocessable Entity"}
 _REASONS = {status.value: status.phrase for status in HTTPStatus} | _OLDER
 
 
-def render(profile: Profile, script: Script, api: str, request: Request, serial: int) -> Answer:
+def render(profile: Profile, script: Script, api: str, request: Request, serial: str) -> Answer:
     """Write a reply to a request in a gateway's form.
 
     Args:
@@ -25,7 +25,7 @@ def render(profile: Profile, script: Script, api: str, request: Request, serial:
         script: What was queued.
         api: Which of its APIs was asked.
         request: The request.
-        serial: The how manieth reply of the gateway it is.
+        serial: What its ids are made of.
     """
     if script.older and profile.older is not None:
         profile = profile.older
@@ -40,7 +40,7 @@ def render(profile: Profile, script: Script, api: str, request: Request, serial:
 
 
 def render_break(
-    profile: Profile, script: Script, api: str, request: Request, serial: int, sent: int
+    profile: Profile, script: Script, api: str, request: Request, serial: str, sent: int
 ) -> tuple[bytes, ...]:
     """Write the events with which a stream breaks off that somebody else has written, after so many that were sent."""
     form, reply = profile.forms[api], _meet(profile, script, api, request, serial)
@@ -48,7 +48,7 @@ def render_break(
     return tuple(form.write(event, reply, number).encode() for number, event in events)
 
 
-def _meet(profile: Profile, script: Script, api: str, request: Request, serial: int) -> Reply:
+def _meet(profile: Profile, script: Script, api: str, request: Request, serial: str) -> Reply:
     body = body_of(request)
     deployment, requested = model_of(request, body)
     shown = script.model if profile.model_in_body else None

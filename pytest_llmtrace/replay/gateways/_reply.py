@@ -37,7 +37,7 @@ class Reply:
         gateway: Whose form it takes.
         api: Which API was asked.
         script: What was queued.
-        serial: The how manieth reply of its gateway it is, from 1; ids are made of it.
+        serial: What its ids are made of: the gateway's seed, and the how manieth reply it is, from 1.
         body: The request's JSON.
         deployment: Azure's deployment, from the path.
         requested: The model that was asked for.
@@ -47,7 +47,7 @@ class Reply:
     gateway: str
     api: str
     script: Script
-    serial: int
+    serial: str
     body: Mapping[str, Any]
     deployment: str | None
     requested: str
@@ -85,7 +85,7 @@ class Reply:
         return texts[choice] if choice < len(texts) else texts[0]
 
     def id(self, prefix: str, length: int, alphabet: str = BASE62, *, part: int = 0) -> str:
-        """Return an id: the same one for the same gateway, serial number and part of the reply."""
+        """Return an id: the same one for the same gateway, serial and part of the reply."""
         return prefix + noise(f"{self.gateway}/{self.serial}/{prefix}/{part}", length, alphabet)
 
     def _stream_option(self, name: str) -> Any:

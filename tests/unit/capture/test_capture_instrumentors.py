@@ -14,8 +14,9 @@ from opentelemetry.instrumentation.utils import suppress_http_instrumentation, s
 
 from pytest_llmtrace import capture
 from pytest_llmtrace.capture import instrumentors
-from pytest_llmtrace.capture.instrumentors import Instrumentor, Switch, installed
+from pytest_llmtrace.capture.instrumentors import Instrumentor, Switch, installed, silent
 from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.model import Ambient, Call, Exchange, Maker, Outcome, Request, SpanKey, SpanRecord
 
 MODULE = """
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
@@ -67,6 +68,30 @@ def test_none_is_imported_to_be_asked(module: Callable[[], Any]) -> None:
     """An instrumentor that is not loaded is off; asking does not load it."""
     assert states() == {"made_up_fine": Switch.OFF, "made_up_picky": Switch.OFF}
     assert "llmtrace_made_up" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("agent", "makers"),
+    [
+        ("Pytest/Python 9.0", (Maker(scope="made-up-fine", version="1.0"),)),
+        ("AsyncAzurePytest/Python 9.0", (Maker(scope="made-up-fine", version="1.0"),)),
+        ("OpenAI/Python 3.57.0", ()),
+        ("", ()),
+    ],
+)
+def test_who_is_on_for_a_call(module: Callable[[], Any], agent: str, makers: tuple[Maker, ...]) -> None:
+    """The instrumentors that are on and want the SDK that the request names; nobody is asked of calls with spans."""
+    classes = module()
+    request = Request(method="POST", url="https://api/v1/chat/completions", headers=(("User-Agent", agent),))
+    exchange = Exchange(
+        index=3, request=request, response=None, outcome=Outcome.FAILED, origin="x", ambient=Ambient(), started=1
+    )
+    lacking = Call(exchanges=(exchange,), spans=())
+    assert silent([lacking]) == {}
+    classes.Fine().instrument()
+    assert silent([lacking]) == ({3: makers} if makers else {})
+    told = SpanRecord(key=SpanKey(1, 1), name="chat", scope="made_up", started=1)
+    assert silent([Call(exchanges=(exchange,), spans=(told,))]) == {}
 
 
 def test_states(module: Callable[[], Any], caplog: pytest.LogCaptureFixture) -> None:

@@ -14,6 +14,7 @@ from pytest_llmtrace.model import (
     Exchange,
     Fact,
     Finding,
+    Maker,
     Outcome,
     Reading,
     Request,
@@ -116,7 +117,9 @@ def _span(**fields: Any) -> SpanRecord:
 def fires(judged: Judged) -> Callable[..., None]:
     """Prove that one check fires and no other: id, facts of the wire, of the span, and the lines span, wire and why."""
 
-    def fires(check: str, wire: Facts, span: Facts, said: str, true: str, why: str, fields: Any = None) -> None:
+    def fires(
+        check: str, wire: Facts, span: Facts, said: str, true: str, why: str, fields: Any = None, advice: str = ""
+    ) -> None:
         [finding] = judged(wire, span, **(fields or {}))
         [judge] = [known for known in CHECKS if known.id == check]
         where = WIRE if set(wire) - {"error"} else "cassettes/chat.yaml, interaction 0, exchange 0"
@@ -128,9 +131,10 @@ def fires(judged: Judged) -> Callable[..., None]:
                 ("span", said),
                 ("wire", f"{true}\n{where}"),
                 ("why", why),
-                ("next", f'{judge.next}, or waive: @pytest.mark.llmtrace(ignore={{"{check}": "reason"}})'),
+                ("next", f'{advice or judge.next}, or waive: @pytest.mark.llmtrace(ignore={{"{check}": "reason"}})'),
             ),
-            scope="app",
+            span=SpanKey(1, 1),
+            makers=(Maker(scope="app"),),
         )
 
     return fires

@@ -36,6 +36,8 @@ LONG = "It is cold in Oslo. " * 20
 CUT = LONG[:128]
 TWO_TEXTS = {"output_texts": ["First.Second."]}
 
+WRONG_LENGTH = "vectors of another length than the index expects are found only when it refuses them"
+
 # Check, facts of the wire, facts of the span; the lines `span`, `wire` and `why`; more about the call.
 FAULTS: tuple[tuple[Any, ...], ...] = (
     (
@@ -202,8 +204,16 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"embedding_dimensions": 1536},
         {"embedding_dimensions": 3072},
         "gen_ai.embedding_dimensions = 3072",
-        "embedding_dimensions = 1536",
-        "vectors of another length than the index expects are found only when it refuses them",
+        "1536 numbers in embedding_dimensions",
+        WRONG_LENGTH,
+    ),
+    (
+        "wire/embedding-dimensions",
+        {"embedding_dimensions": 8},
+        {"embedding_dimensions": 44},
+        "gen_ai.embedding_dimensions = 44",
+        "8 numbers in embedding_dimensions",
+        f"{WRONG_LENGTH}; this is the length of the base64 text that they came in",
     ),
 )
 

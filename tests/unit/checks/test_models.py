@@ -70,6 +70,8 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         "gen_ai.request_model = 'gpt-4o'",
         "request_model = 'openai/gpt-4o'",
         CUT_OFF,
+        None,
+        "leave the name as it is",
     ),
     (
         "wire/response-model",
@@ -78,6 +80,8 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         "gen_ai.response_model = 'gpt-4o'",
         "response_model = 'openai/gpt-4o'",
         CUT_OFF,
+        None,
+        "leave the name as it is",
     ),
     (
         "wire/model",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from pytest_llmtrace import Known, UsageError, waivers
 from pytest_llmtrace.checks import Evidence, Verdict
-from pytest_llmtrace.model import Call, Settings
+from pytest_llmtrace.model import Call, Maker, Settings, SpanKey
 
+COUNTS = {"input_tokens": 3}
 KEY = "wire/input-tokens  span 'chat' (app)"
 
 
@@ -71,6 +73,70 @@ def test_the_installed_version_counts_where_the_scope_states_none(judge: Callabl
     """Of the distribution that the known fault names."""
     installed = judge(record={"scope": "pytest"}, known=known(instrumentor="pytest", versions=">=8"))
     assert len(installed.known) == 1
+
+
+def twice(make_call: Callable[..., Call], *scopes: tuple[str, str]) -> Evidence:
+    """Return one call whose tokens each of these scopes counts."""
+    [first, *others] = [
+        make_call(COUNTS, COUNTS, record={"key": SpanKey(1, number), "scope": scope, "scope_version": version})
+        for number, (scope, version) in enumerate(scopes)
+    ]
+    spans = (*first.spans, *(span for other in others for span in other.spans))
+    readings = (*first.readings, *(reading for other in others for reading in other.readings))
+    return Evidence(calls=(replace(first, spans=spans, readings=readings),), spans=spans)
+
+
+@pytest.mark.parametrize(
+    ("instrumentor", "versions", "is_known"),
+    [("one", "", True), ("two", "", True), ("two", "<2", False), ("two", ">=2", True), ("three", "", False)],
+)
+def test_what_two_scopes_count_is_known_of_either(
+    make_call: Callable[..., Call], instrumentor: str, versions: str, is_known: bool
+) -> None:
+    """In its own version; where that is another, the finding says so."""
+    fault = known(check="structure/counted-twice", instrumentor=instrumentor, versions=versions)
+    verdict = waivers.judge(twice(make_call, ("one", "1"), ("two", "2")), Settings(known=fault))
+    assert [finding.check for finding in verdict.known] == ["structure/counted-twice"] * is_known
+    labelled = [dict(finding.details).get("known") for finding in verdict.findings]
+    said = "expected for versions <2 only; this is 2" if versions == "<2" else None
+    assert labelled == ([] if is_known else [said])
+
+
+def test_a_call_that_is_counted_once_again_is_said(make_call: Callable[..., Call]) -> None:
+    """The known fault was looked for, and did not occur."""
+    evidence, settings = (
+        twice(make_call, ("one", "1")),
+        Settings(known=known(check="structure/counted-twice", instrumentor="one")),
+    )
+    watched = waivers.account(evidence, waivers.judge(evidence, settings), settings)["watched"]
+    assert [fired for _, fired in watched] == [False]
+
+
+@pytest.mark.parametrize(
+    ("instrumentor", "versions", "is_known"),
+    [
+        ("opentelemetry-instrumentation-openai", "", True),
+        ("opentelemetry.instrumentation.openai", "<0.63", True),
+        ("opentelemetry-instrumentation-openai", ">=0.63", False),
+        ("openinference-instrumentation-openai", "", False),
+    ],
+)
+def test_a_call_without_a_span_is_known_of_who_is_on_for_it(
+    make_call: Callable[..., Call], instrumentor: str, versions: str, is_known: bool
+) -> None:
+    """And made no span; where it has made one, the fault did not occur."""
+    settings = Settings(
+        known=known(check="structure/exchange-without-span", instrumentor=instrumentor, versions=versions)
+    )
+    call = make_call(
+        COUNTS, COUNTS, record={"scope": "opentelemetry.instrumentation.openai.v1", "scope_version": "0.62.4"}
+    )
+    lacking = replace(call, spans=(), readings=())
+    on = Maker(scope="opentelemetry-instrumentation-openai", version="0.62.4")
+    without, whole = Evidence(calls=(lacking,), silent={0: (on,)}), Evidence(calls=(call,), spans=call.spans)
+    assert bool(waivers.judge(without, settings).known) is is_known
+    watched = waivers.account(whole, waivers.judge(whole, settings), settings)["watched"]
+    assert [fired for _, fired in watched] == [False] * is_known
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,31 @@ def test_the_text_shows_what_is_there(tape: Path, capsys: pytest.CaptureFixture[
     assert "cache_write_tokens" not in lines
 
 
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        (
+            "https://generativelanguage.googleapis.com/v1beta/models/gemini-2.0-flash:generateContent",
+            "Gemini's generateContent",
+        ),
+        ("https://a.b/v1beta/models/gemini-2.0-flash:streamGenerateContent?alt=sse", "Gemini's generateContent"),
+        ("http://localhost:8787/bedrock/model/amazon.nova-micro-v1%3A0/converse", "Bedrock's Converse"),
+        ("https://api.openai.com/v1/threads/thread_1/runs", "OpenAI's Assistants"),
+        ("https://team.openai.azure.com/openai/v1/realtime/calls", "OpenAI's Realtime"),
+        ("https://api.openai.com/v1/images/generations", "OpenAI's Images"),
+    ],
+)
+def test_a_model_that_is_not_read_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], url: str, name: str
+) -> None:
+    """An API of a model is told from a web service."""
+    file = tmp_path / "tape.json"
+    file.write_text(json.dumps({"version": 1, "interactions": [interaction(url)]}), encoding="utf-8")
+    assert main(["read", "--format", "json", str(file)]) == 0
+    [entry] = json.loads(capsys.readouterr().out)
+    assert (entry["api"], entry["why"]) == (None, f"a call of {name}, which is not read")
+
+
 def test_json_is_one_array_that_counts_all_interactions(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each has file, index, api, gateway, and its facts with value, place and state, absent ones too."""
     assert main(["read", "--format", "json", str(tape)]) == 0

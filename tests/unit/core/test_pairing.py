@@ -291,3 +291,28 @@ def test_a_failed_exchange_is_a_call(make_exchange: ExchangeMaker) -> None:
 def test_context_that_loops_ends(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
     """Spans that claim to be each other's parents do not hang the pairing."""
     assert shape([make_exchange(span=1)], [make_span(1, parent=2), make_span(2, parent=1)]) == [([0], [])]
+
+
+def test_a_note_completes_what_its_span_says(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """Spans of logfire end when the stream opens; a note beside them has the answer, and is found by its id."""
+    scope = "logfire.openai"
+    note = {**named("chatcmpl-2"), "logfire.span_type": "log", "gen_ai.usage.input_tokens": 13}
+    spans = [
+        make_span(1, attributes=LLM, scope=scope, name="Chat Completion"),
+        make_span(2, attributes=LLM, scope=scope, name="Chat Completion"),
+        make_span(3, attributes=note, scope=scope, name="streaming response"),
+        make_span(4, attributes=note, scope="logfire.anthropic", name="streaming response"),
+        make_span(5, attributes={**note, "gen_ai.response.id": ["no", "id"]}, scope=scope, name="streaming response"),
+    ]
+    exchanges = [make_exchange(index=n, span=n + 1, chunks=(answer(f"chatcmpl-{n + 1}"),)) for n in range(2)]
+    paired = match(exchanges, spans)
+    assert [[span.key.span_id for span in call.spans] for call in paired.calls] == [[1], [2]]
+    assert paired.strays == ()
+    [first], [second] = (call.readings for call in paired.calls)
+    assert (first.input_tokens, first.response_id) == (None, None)
+    assert (second.input_tokens, second.request_model) == (13, "gpt-4o")
+    assert second.fact("input_tokens").place == "gen_ai.usage.input_tokens on span 'streaming response'"
+    assert [fact.where for fact in second.stated("request_model")] == [
+        "span 'Chat Completion'",
+        "span 'streaming response'",
+    ]

@@ -400,3 +400,13 @@ def test_a_gateway_counts_its_replies() -> None:
     again = Gateway("openai", default=True).answer(request)
     assert first == again
     assert first != second
+
+
+@pytest.mark.parametrize(("name", "api"), [(name, api) for name, profile in GATEWAYS.items() for api in profile.forms])
+def test_two_tests_get_two_ids(name: str, api: str) -> None:
+    """Instrumentations that keep answers by their id would take the second for the first."""
+    request = request_to(name, api)
+    one, other = (Gateway(name, default=True, seed=seed).answer(request) for seed in ("test_one", "test_other"))
+    again = Gateway(name, default=True, seed="test_one").answer(request)
+    assert one == again
+    assert one != other

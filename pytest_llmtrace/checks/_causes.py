@@ -1,0 +1,68 @@
+"""One cause, one finding: what follows from another fault of the same span is told with that one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from pytest_llmtrace.model import Finding, Severity, SpanKey
+
+__all__ = ["one_a_cause"]
+
+_RANK = {Severity.INFO: 0, Severity.WARNING: 1, Severity.ERROR: 2}
+
+
+def one_a_cause(findings: Iterable[Finding]) -> list[Finding]:
+    """Put each finding that follows from another one into that.
+
+    A finding names the checks whose findings on the same span explain it (`Finding.follows`). If there is such a
+    finding, and it is no less severe, that one is reported alone, and says what else is wrong because of it: whoever
+    puts it right has put both right, and one waiver is enough for both.
+
+    Returns:
+        The findings that stand for a cause, in their order; they follow from nothing.
+    """
+    findings = list(findings)
+    if not any(finding.follows for finding in findings):
+        return findings
+    by_check = {(finding.span, finding.check): finding for finding in findings if finding.span is not None}
+    followers: dict[int, list[Finding]] = {}
+    causes = []
+    for finding in findings:
+        root = _root(finding, by_check)
+        if root is finding:
+            causes.append(finding)
+        else:
+            followers.setdefault(id(root), []).append(finding)
+    return [_with(cause, followers.get(id(cause), [])) for cause in causes]
+
+
+def _root(finding: Finding, by_check: dict[tuple[SpanKey, str], Finding]) -> Finding:
+    """Return the finding that a chain of causes begins with: a total, its input, the cached part of that."""
+    passed = {finding.check}
+    while finding.span is not None:
+        causes = (by_check.get((finding.span, check)) for check in finding.follows if check not in passed)
+        cause = next((one for one in causes if one and _RANK[one.severity] >= _RANK[finding.severity]), None)
+        if cause is None:
+            break
+        finding = cause
+        passed.add(cause.check)
+    return finding
+
+
+def _with(cause: Finding, followers: list[Finding]) -> Finding:
+    if not followers:
+        return replace(cause, follows=())
+    also = ("also", "\n".join(line for follower in followers for line in _lines(follower)))
+    at = next((index for index, (label, _) in enumerate(cause.details) if label == "why"), len(cause.details))
+    return replace(
+        cause,
+        details=(*cause.details[:at], also, *cause.details[at:]),
+        follows=(),
+        also=tuple(follower.check for follower in followers),
+    )
+
+
+def _lines(finding: Finding) -> Iterator[str]:
+    said = next((text for label, text in finding.details if label == "span"), finding.subject)
+    yield from (f"{line}  ({finding.check})" for line in said.splitlines())

@@ -1,0 +1,44 @@
+"""logfire itself: its streams are told by a span and a note beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+STREAMS = """
+import logfire
+import openai
+import pytest
+
+logfire.configure(send_to_logfire=False, console=False)
+logfire.instrument_openai()
+ASKED = {"model": "gpt-4o-mini", "stream": True}
+
+def chat():
+    messages = [{"role": "user", "content": "hi"}]
+    usage = {"include_usage": True}
+    return openai.OpenAI(api_key="x").chat.completions.create(messages=messages, stream_options=usage, **ASKED)
+
+def responses():
+    return openai.OpenAI(api_key="x").responses.create(input="hi", **ASKED)
+
+@pytest.mark.llmtrace(verify=False)
+@pytest.mark.parametrize("ask", [chat, responses])
+def test_stream(llmtrace, ask):
+    getattr(llmtrace.gateway("openai"), ask.__name__)(text="A standard.")
+    for _ in ask():
+        pass
+    assert [finding.check for finding in llmtrace.findings()] == ["structure/ended-before-stream"]
+    [exchange] = llmtrace.exchanges()
+    [call] = [span.call for span in exchange.spans]
+    for name in ("response_id", "response_model", "input_tokens", "output_tokens", "output_texts"):
+        assert getattr(call, name) == getattr(exchange.truth, name), name
+    assert call.fact("input_tokens").where.startswith("span 'streaming response from ")
+"""
+
+
+def test_a_stream_is_read_with_its_note(run: Callable[..., Any], installed: Callable[..., None]) -> None:
+    """All that the wire says of the answer is found, in the note; the span itself ends too early, and only that."""
+    installed("logfire")
+    result = run({"test_it.py": STREAMS})
+    assert result.outcomes == dict.fromkeys(("test_stream[chat]", "test_stream[responses]"), "call passed"), result.out

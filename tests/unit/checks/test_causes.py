@@ -1,0 +1,160 @@
+"""One cause, one finding: what follows from another fault of the same span is told with that one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.checks import Evidence, verify
+from pytest_llmtrace.model import Call, Fact, Finding, SpanKey, State, StreamEnd
+
+Judged = Callable[..., list[Finding]]
+STREAM: Mapping[str, Any] = {
+    "headers": (("content-type", "text/event-stream"),),
+    "chunks": (b'data: {"choices": [{"delta": {"content": "a"}}]}\n\n', b'data: {"usage": {}}\n\n'),
+    "chunk_ticks": (101, 102),
+    "ended": 103,
+    "stream_end": StreamEnd.EXHAUSTED,
+}
+
+
+def told(findings: list[Finding]) -> list[tuple[str, tuple[str, ...]]]:
+    """Return what was found, and what each explains."""
+    return [(finding.check, finding.also) for finding in findings]
+
+
+USAGE = {
+    "input_tokens": 60,
+    "output_tokens": 19,
+    "total_tokens": 79,
+    "cache_read_tokens": 30,
+    "cache_write_tokens": 20,
+    "reasoning_tokens": 8,
+}
+
+
+def test_a_total_is_told_with_its_part(judged: Judged) -> None:
+    """The finding on the part names the total, in its own attribute; one waiver is for both."""
+    [finding] = judged({**USAGE}, {"output_tokens": 20, "total_tokens": 80})
+    assert finding.check == "wire/output-tokens"
+    assert finding.details[:4] == (
+        ("span", "gen_ai.output_tokens = 20"),
+        ("wire", "output_tokens = 19\ncassettes/chat.yaml, interaction 0, exchange 0, response body"),
+        ("also", "gen_ai.total_tokens = 80  (wire/total-tokens)"),
+        ("why", "dashboards add this count up and costs are computed from it; the count is too high"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("span", "found"),
+    [
+        ({"total_tokens": 80}, [("wire/total-tokens", ())]),
+        ({"output_tokens": 20, "total_tokens": 90}, [("wire/output-tokens", ()), ("wire/total-tokens", ())]),
+        ({"input_tokens": 59, "output_tokens": 20}, [("wire/input-tokens", ()), ("wire/output-tokens", ())]),
+        (
+            {"input_tokens": 50, "output_tokens": 20, "total_tokens": 70},
+            [("wire/input-tokens", ("wire/total-tokens",)), ("wire/output-tokens", ())],
+        ),
+        (
+            {"input_tokens": 50, "output_tokens": 20, "total_tokens": 80},
+            [("wire/input-tokens", ()), ("wire/output-tokens", ("wire/total-tokens",))],
+        ),
+        (
+            {"input_tokens": 10, "cache_read_tokens": 0, "cache_write_tokens": 0, "total_tokens": 29},
+            [("wire/cache-read-tokens", ("wire/input-tokens", "wire/total-tokens")), ("wire/cache-write-tokens", ())],
+        ),
+        ({"output_tokens": 11, "reasoning_tokens": 0}, [("wire/reasoning-tokens", ("wire/output-tokens",))]),
+        ({"output_tokens": 10**400, "total_tokens": 10**400 + 60}, [("wire/output-tokens", ("wire/total-tokens",))]),
+        (
+            {"output_tokens": float("nan"), "total_tokens": float("inf")},
+            [("wire/output-tokens", ()), ("wire/total-tokens", ())],
+        ),
+    ],
+)
+def test_a_count_follows_from_its_parts(
+    judged: Judged, span: Mapping[str, Any], found: list[tuple[str, tuple[str, ...]]]
+) -> None:
+    """Only if it is wrong by just as much as they are; a chain of causes ends with the first."""
+    assert told(judged(USAGE, span)) == found
+
+
+@pytest.mark.parametrize(
+    ("span", "found"),
+    [
+        (
+            {"request_model": "gpt-4o", "response_model": "gpt-4o-2024"},
+            [("wire/request-model", ("wire/response-model",))],
+        ),
+        ({"request_model": "x", "response_model": "x"}, [("wire/request-model", ("wire/response-model",))]),
+        ({"request_model": "x", "model": "x"}, [("wire/request-model", ("wire/model",))]),
+        (
+            {"request_model": "x", "response_model": "gpt-4o-2024"},
+            [("wire/request-model", ()), ("wire/response-model", ())],
+        ),
+        ({"request_model": "openai/gpt-4o", "response_model": "openai/gpt-4o"}, [("wire/response-model", ())]),
+    ],
+)
+def test_a_model_follows_from_the_requested_one(
+    judged: Judged, span: Mapping[str, Any], found: list[tuple[str, tuple[str, ...]]]
+) -> None:
+    """If it is the same wrong name, or the provider was cut off both."""
+    wire = {"request_model": "openai/gpt-4o", "response_model": "openai/gpt-4o-2024"}
+    assert told(judged(wire, span)) == found
+
+
+@pytest.mark.parametrize(
+    ("ended", "found"),
+    [
+        (
+            101,
+            [("structure/ended-before-stream", ("wire/output-tokens", "wire/output-text")), ("wire/response-id", ())],
+        ),
+        (None, [("structure/span-never-ended", ("wire/output-tokens", "wire/output-text")), ("wire/response-id", ())]),
+        (200, [("wire/response-id", ()), ("wire/output-tokens", ()), ("wire/output-text", ())]),
+    ],
+)
+def test_what_a_span_did_not_wait_for(
+    make_call: Callable[..., Call], ended: int | None, found: list[tuple[str, tuple[str, ...]]]
+) -> None:
+    """Counts and texts that came after its end follow from that; what the first event has fixed does not."""
+    wire = {"streaming": True, "response_id": "1", "output_tokens": 9, "output_texts": ["ab"]}
+    span = {"response_id": "2", "output_tokens": 1, "output_texts": ["a"]}
+    call = make_call(wire, span, exchange=STREAM, record={"ended": ended})
+    assert told(list(verify(Evidence(calls=(call,), spans=call.spans), {}).findings)) == found
+
+
+def test_a_note_beside_the_span_did_wait(make_call: Callable[..., Call]) -> None:
+    """It was made when the stream was over: a wrong count in it does not follow from the early end of the span."""
+    noted = Fact(name="output_tokens", value=8, state=State.PRESENT, parts=(("n", 8),), where="span 'note'")
+    span = {"output_tokens": State.ABSENT}
+    call = make_call(
+        {"streaming": True, "output_tokens": 9}, span, others=(noted,), exchange=STREAM, record={"ended": 101}
+    )
+    found = verify(Evidence(calls=(call,), spans=call.spans), {}).findings
+    assert told(list(found)) == [("structure/ended-before-stream", ()), ("wire/output-tokens", ())]
+
+
+def test_a_warning_explains_no_error(judged: Judged) -> None:
+    """A cut response that looks complete is an error on its finish reason; the warning is told with it."""
+    found = judged({"truncated": True, "finish_reasons": []}, {"finish_reasons": ["stop"]})
+    assert told(found) == [("wire/finish-reasons", ("wire/cut-stream",))]
+
+
+def test_another_span_explains_nothing(make_call: Callable[..., Call]) -> None:
+    """Each span is put right on its own."""
+    one = make_call(USAGE, {"output_tokens": 20})
+    other = make_call(USAGE, {"output_tokens": 19, "total_tokens": 80}, record={"key": SpanKey(1, 2), "scope": "other"})
+    found = told(list(verify(Evidence(calls=(one, other)), {}).findings))
+    assert found == [("wire/output-tokens", ()), ("wire/total-tokens", ())]
+
+
+def test_a_waiver_of_the_cause_hides_what_follows(make_call: Callable[..., Call]) -> None:
+    """And one of what follows hides nothing any more."""
+    evidence = Evidence(calls=(make_call(USAGE, {"output_tokens": 20, "total_tokens": 80}),))
+    assert verify(evidence, {"wire/output-tokens": "known"}).findings == ()
+    assert told(list(verify(evidence, {"wire/total-tokens": "known"}).findings)) == [
+        ("wire/output-tokens", ("wire/total-tokens",)),
+        ("waiver/unused", ()),
+    ]
