@@ -1,4 +1,7 @@
-"""Who answers a request: scripted gateways first, then the router, then cassettes, the innermost first."""
+"""Who answers a request: scripted gateways first, then the router, then cassettes, the innermost first.
+
+Faults are put on what any of them answers, or come instead of it.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from pytest_llmtrace import replay
-from pytest_llmtrace.checks import Leftover
+from pytest_llmtrace import replay, wire
+from pytest_llmtrace.checks import Leftover, Untimed
 from pytest_llmtrace.model import Answer, Answerer, Cassette, Exchange, Outcome, Recording, Request, Settings
 
 if TYPE_CHECKING:
+    from pytest_llmtrace.faults import Faults
     from pytest_llmtrace.record import Recorder
     from pytest_llmtrace.replay.gateways import Gateway
     from pytest_llmtrace.replay.router import Router
 
 __all__ = ["Desk"]
+
+_NO_FAULT = "the test does not show what becomes of this fault: nothing that it could happen to was asked for"
+_UNFREEZE = "freeze the time inside the test, or use time-machine there, which both leave virtual time alone"
 
 
 class Desk:
@@ -36,6 +43,7 @@ class Desk:
         self._config = replay.read_config(settings.replay) if settings.replay else replay.AS_VCRPY
         self._gateways: dict[str, Gateway] = {}
         self._router: Router | None = None
+        self._faults: Faults | None = None
         self._players: list[replay.Player] = []
         self._all_players: list[replay.Player] = []
         self._players_of: dict[Path, replay.Player] = {}  # A file that is named again goes on where it was.
@@ -68,6 +76,15 @@ class Desk:
             self._router = Router()
         return self._router
 
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong, made when first asked for."""
+        if self._faults is None:
+            from pytest_llmtrace.faults import Faults
+
+            self._faults = Faults(self._gateway_of, seed=self._settings.seed)
+        return self._faults
+
     @contextmanager
     def recording(self, name: str, mode: str) -> Iterator[Recorder | None]:
         """Let a cassette answer for the length of a block, or be recorded, as the mode says."""
@@ -89,7 +106,10 @@ class Desk:
             self._players.remove(player)
 
     def answer(self, request: Request) -> Answer | None:
-        """Return the first answer that somebody has."""
+        """Return the first answer that somebody has, with a fault if one is due."""
+        return self._first(request) if self._faults is None else self._faults.answer(request, self._first)
+
+    def _first(self, request: Request) -> Answer | None:
         for answerer in self._in_order():
             found = answerer.answer(request)
             if found is not None:
@@ -102,7 +122,7 @@ class Desk:
         return "\n".join(text for answerer in answerers if (text := answerer.explain(request)))
 
     def leftovers(self, exchanges: Sequence[Exchange]) -> tuple[Leftover, ...]:
-        """Return what each answerer had ready, and what of it was not asked for.
+        """Return what each answerer had ready, and what of it was not asked for; and faults that did not happen.
 
         Args:
             exchanges: What was asked. If somebody else has answered, it may have been from the very file that nobody
@@ -121,9 +141,47 @@ class Desk:
             Leftover(origin=player.origin, unplayed=tuple(map(_title, player.unplayed())), total=player.total)
             for player in players
         ]
-        return tuple(recorded) + tuple(
+        asked_for = [
             Leftover(origin=source.origin, unplayed=source.unplayed(), total=source.total) for source in scripted
-        )
+        ]
+        return (*recorded, *asked_for, *self._faults_left())
+
+    def _faults_left(self) -> Iterator[Leftover]:
+        if self._faults is not None:
+            never = self._faults.never_happened()
+            yield Leftover(origin="faults", unplayed=never, total=self._faults.total, why=_NO_FAULT)
+
+    def _gateway_of(self, request: Request) -> str:
+        """Name the gateway in whose form a request would be answered: the scripted one's, else the host's."""
+        from pytest_llmtrace.replay.gateways import GATEWAYS
+
+        api = wire.identify(request)
+        api = "chat" if api == "completions" else api or "chat"
+        scripted = next((gateway.name for gateway in self._gateways.values() if gateway.has_reply(api)), None)
+        name = scripted or self._gateway_of_host(request)
+        if name in GATEWAYS and api in GATEWAYS[name].forms:
+            return name
+        return "anthropic" if api == "messages" else "openai"
+
+    def _gateway_of_host(self, request: Request) -> str:
+        """Name the gateway of a host, by what it has answered in a cassette where its name does not tell."""
+        name, host = wire.gateway(request), urlsplit(request.url).netloc
+        recordings = (recording for player in self._players for recording in player.cassette.recordings)
+        of_host = (one for one in recordings if urlsplit(one.request.url).netloc == host) if name == "other" else ()
+        return next((found for one in of_host if (found := wire.gateway(one.request, one.response)) != name), name)
+
+    def untimed(self, obstacle: str | None) -> tuple[Untimed, ...]:
+        """Return what was played at once although its own time was asked for.
+
+        Args:
+            obstacle: Why there is no virtual time, if that is so.
+        """
+        if self._settings.timing == "instant":
+            return ()
+        if obstacle is not None:
+            return (Untimed(origin="this test", reasons=(obstacle,), next=_UNFREEZE),)
+        played = ((player.origin, player.untimed()) for player in self._all_players)
+        return tuple(Untimed(origin=origin, reasons=reasons) for origin, reasons in played if reasons)
 
     @property
     def records(self) -> bool:

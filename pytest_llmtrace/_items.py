@@ -19,20 +19,24 @@ from pytest_llmtrace.errors import CassetteError, LLMTraceError, UsageError
 
 if TYPE_CHECKING:
     from pytest_llmtrace.checks import Verdict
+    from pytest_llmtrace.exits import Exits
     from pytest_llmtrace.harness import LLMTrace
 
 __all__ = [
     "annotate",
     "begin_early",
+    "exits",
     "explain_setup",
     "guarding",
     "judged",
+    "parametrize_exits",
     "set_up_first",
     "traced",
     "verified",
 ]
 
 PROPERTY = "llmtrace_findings"
+_EXITS = "llmtrace_exits"
 
 _begun_key = pytest.StashKey[bool]()
 _ran_key = pytest.StashKey[bool]()
@@ -84,6 +88,8 @@ def traced(request: pytest.FixtureRequest, own: Mapping[str, Any]) -> Iterator[L
             trace.close()  # It began without the configuration, and has seen nothing yet.
         item.stash[TRACE] = trace = _new_trace(item, own=own, vcr=vcr, default=default)
         trace.open()
+    if not _options.is_traced(item):  # Asked for in the test, which has begun.
+        trace.begin_test()
     try:
         with trace.belonging():
             yield trace
@@ -177,6 +183,31 @@ def _fixture(request: pytest.FixtureRequest, name: str) -> Any:
         return None
 
 
+# --- ways to leave a stream ------------------------------------------------------------------------------------------
+
+
+def parametrize_exits(metafunc: pytest.Metafunc) -> None:
+    """Give a test all ways to leave a stream, if it does not name them itself; a coroutine may be cancelled, too."""
+    from pytest_llmtrace.exits import ASYNC_WAYS, WAYS
+
+    for marker in metafunc.definition.iter_markers("parametrize"):
+        named = marker.args[0] if marker.args else marker.kwargs.get("argnames", ())
+        if _EXITS in (named.replace(" ", "").split(",") if isinstance(named, str) else named):
+            return
+    ways = ASYNC_WAYS if inspect.iscoroutinefunction(metafunc.function) else WAYS
+    metafunc.parametrize(_EXITS, ways, indirect=True)
+
+
+def exits(request: pytest.FixtureRequest, trace: LLMTrace) -> Exits:
+    """Return what leaves a stream in the way that a test's id names."""
+    from pytest_llmtrace.exits import Exits
+
+    try:
+        return Exits(trace, request.param)
+    except UsageError as error:
+        raise pytest.fail.Exception(f"llmtrace: {error}", pytrace=False) from None
+
+
 # --- its call phase --------------------------------------------------------------------------------------------------
 
 
@@ -197,8 +228,10 @@ def judged(item: pytest.Item) -> Iterator[None]:
     try:
         yield
     except BaseException as failure:  # pytest.fail() is no Exception.
+        _end_time(item)
         _explain(item, failure)
         raise
+    _end_time(item)
     trace = item.stash.get(TRACE, None)  # It may have been asked for in the test.
     if trace is None or not trace.is_open:
         return
@@ -208,6 +241,13 @@ def judged(item: pytest.Item) -> Iterator[None]:
         _judge(item, trace)
     else:
         _explain(item, failed)
+
+
+def _end_time(item: pytest.Item) -> None:
+    """Let virtual time end with the test: pytest's own clock is real."""
+    trace = item.stash.get(TRACE, None)
+    if trace is not None:
+        trace.clock.stop()
 
 
 def _judge(item: pytest.Item, trace: LLMTrace) -> None:

@@ -38,7 +38,7 @@ _RECORDED: Final = pytest.StashKey[set[Path]]()
 _OF_RUN: Final = pytest.StashKey[Mapping[str, Any]]()
 _MARKER_HELP: Final = (
     "llmtrace(cassette=, gateway=, ignore={id: reason}, known=[...], allow_unused=reason, allow_hosts=, "
-    "verify='error'): "
+    "timing=, verify='error'): "
     "replay, capture and verify the LLM calls of this test"
 )
 _ARGUMENTS: Final = (
@@ -80,6 +80,7 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("llmtrace_record", "none (default), once, new or all: as --llmtrace-record", default="")
     parser.addini("llmtrace_cassette_dir", "where cassette names are looked for (default: cassettes beside the test)")
     parser.addini("llmtrace_app_exporters", "muted (default) or live: the application's own OTLP exporters", default="")
+    parser.addini("llmtrace_timing", "instant (default), recorded or real: how replies take their time", default="")
     parser.addini("llmtrace_instrument", "OpenTelemetry instrumentors to switch on, by entry point name", default="")
 
 
@@ -94,6 +95,7 @@ def check_options(config: pytest.Config) -> None:
         _strict(config)
         _hiding.check_options(config)
         _app_exporters(config)
+        _timing(config)
         if _record(config) != "none" and _is_distributed(config):
             raise UsageError(
                 "recording under xdist: two processes would write one cassette; record without -n, then replay with it"
@@ -158,6 +160,7 @@ def settings_for(
         replay=_replay(own, vcr),
         budget=marked.get("budget", {}),
         tool_repeats=marked.get("tool_repeats", 3),
+        timing=marked.get("timing", _timing(item.config)),
         **_hiding.hiding(item, own, verify=marked.get("verify")),
         **_of_run(item.config),
     )
@@ -191,8 +194,9 @@ def _replay(own: Mapping[str, Any], vcr: Mapping[str, Any]) -> dict[str, Any]:
 def _merged(item: pytest.Item, own: Mapping[str, Any]) -> dict[str, Any]:
     """Merge marker arguments: the closest wins."""
     merged = {key: own[key] for key in _ARGUMENTS if key in own}
-    if "verify" in merged:
-        _check_value("verify", merged["verify"])
+    for name in ("timing", "verify"):
+        if name in merged:
+            _check_value(name, merged[name])
     for marker in reversed(list(item.iter_markers(MARKER))):
         merged.update(marker.kwargs)
     return merged
@@ -214,8 +218,8 @@ def _check_arguments(marker: pytest.Mark) -> None:
 def _check_value(name: str, value: Any) -> None:
     if name == "verify" and value not in ("error", "warn", False):
         raise UsageError.unknown("value of verify=", value, ("error", "warn", "False"))
-    if name == "timing" and value != "instant":
-        raise UsageError(f"timing={value!r} is not built yet; there is timing='instant'")
+    if name == "timing":
+        _check_timing(value)
     if name == "ignore":
         _hiding.check_waivers(value)
     if name == "known":
@@ -224,6 +228,12 @@ def _check_value(name: str, value: Any) -> None:
         _check_limit(name, value)
     if name == "allow_unused" and not (isinstance(value, str) and value.strip()):
         raise UsageError("allow_unused= wants a reason in words")
+
+
+def _check_timing(value: Any) -> None:
+    from pytest_llmtrace.clock import refuse_timing
+
+    refuse_timing(value)
 
 
 def _check_limit(name: str, value: Any) -> None:
@@ -260,6 +270,13 @@ def _app_exporters(config: pytest.Config) -> Literal["muted", "live"]:
     if value not in known:
         raise UsageError.unknown("value of llmtrace_app_exporters", value, known)
     return known[value]
+
+
+def _timing(config: pytest.Config) -> Any:
+    value = _ini.text(config, "llmtrace_timing")
+    if value not in {"", "instant"}:
+        _check_timing(value)
+    return value or "instant"
 
 
 def recorded_by(config: pytest.Config) -> set[Path]:

@@ -10,18 +10,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pytest_llmtrace import capture, checks, dialects, intercept, ownership, waivers
+from pytest_llmtrace import capture, checks, clock, intercept, ownership, waivers
+from pytest_llmtrace._captured import Captured
 from pytest_llmtrace._desk import Desk
 from pytest_llmtrace._judgement import Judgement
 from pytest_llmtrace._recordings import Recordings, RecordMode
-from pytest_llmtrace._selection import Predicate, exactly_one, select
 from pytest_llmtrace.errors import VerificationError
-from pytest_llmtrace.model import Cassette, Finding, Known, LogRecord, MetricPoint, Settings, SpanKey, SpanRecord
+from pytest_llmtrace.model import Cassette, Finding, Known, Settings, SpanKey, SpanRecord
 from pytest_llmtrace.pairing import match, pair
-from pytest_llmtrace.tree import SpanTree
-from pytest_llmtrace.views import ExchangeView, SpanView, exchange_views
+from pytest_llmtrace.views import ExchangeView, exchange_views
 
 if TYPE_CHECKING:
+    from pytest_llmtrace.faults import Fault
     from pytest_llmtrace.record import Written
     from pytest_llmtrace.replay.gateways import Gateway
     from pytest_llmtrace.replay.router import Router
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["LLMTrace"]
 
 
-class LLMTrace:
+class LLMTrace(Captured):
     """Replay, capture and verification for one test, or for one `with` block. Of nested ones the innermost answers.
 
     Args:
@@ -44,6 +44,7 @@ class LLMTrace:
         budget: What the block may use at most: `tokens`, `cost` (in USD), `calls`.
         tool_repeats: From how many calls of one tool with the same arguments on there is a finding; 3 if not said.
         known: Faults of instrumentors that are known: `Known`, or mappings with its fields.
+        timing: How replies take their time: `instant` (not at all; the default), `recorded` (virtually), `real`.
         settings: All of the above and more, as the pytest plugin has read them; other arguments win.
 
     Raises:
@@ -65,6 +66,7 @@ class LLMTrace:
         budget: Mapping[str, float] | None = None,
         tool_repeats: int | None = None,
         known: Sequence[Known | Mapping[str, str]] = (),
+        timing: clock.Timing | None = None,
         settings: Settings | None = None,
     ) -> None:
         base = settings or Settings(cassette_dirs=(Path.cwd() / "cassettes", Path.cwd()))
@@ -79,11 +81,14 @@ class LLMTrace:
             "budget": {**base.budget, **budget} if budget else None,
             "tool_repeats": tool_repeats,
             "known": (*base.known, *waivers.known_of(known)) if known != () else None,
+            "timing": timing,
         }
         changed: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
         self.settings = replace(base, **changed) if changed else base
         checks.refuse_unknown(self.settings.ignore)
         checks.refuse_limits(self.settings.budget, self.settings.tool_repeats)
+        clock.refuse_timing(self.settings.timing)
+        self.clock = clock.Clock(self.settings.timing)
         self._owner = ownership.Owner(self.settings.label)
         self._desk = Desk(self.settings)
         self._exit = ExitStack()
@@ -99,6 +104,7 @@ class LLMTrace:
         """Open capture and port, and let the code in this context belong to this trace."""
         self.open()
         self._exit.enter_context(self.belonging())
+        self.clock.start()
         return self
 
     def __exit__(
@@ -106,6 +112,7 @@ class LLMTrace:
     ) -> None:
         """Close both, and verify unless the block has failed by itself."""
         __tracebackhide__ = True
+        self.clock.stop()
         try:
             if error is None:
                 for written in self.save():
@@ -128,6 +135,7 @@ class LLMTrace:
                 ambient=capture.ambient,
                 allow_hosts=self.settings.allow_hosts,
                 live=self._desk.recorder is not None,
+                timing=self.settings.timing,
             )
             stack.callback(self._ledger.close)
             stack.enter_context(ownership.active(self._owner))
@@ -138,13 +146,18 @@ class LLMTrace:
 
     def close(self) -> None:
         """Close capture and port without a judgement. What was seen stays readable."""
+        self.clock.stop()
         self._exit.close()
         self.is_open = False
 
     def begin_test(self) -> None:
-        """Say that the fixtures are set up: spans that they hold open now are judged when they are done."""
+        """Say that the fixtures are set up: spans that they hold open now are judged when they are done.
+
+        Virtual time begins, if there is to be any; `clock.stop` ends it.
+        """
         self._held = frozenset(span.key for span in self._book.spans() if span.ended is None)
         self._before = capture.current_span()
+        self.clock.start()
 
     def belonging(self) -> AbstractContextManager[None]:
         """Let the code in this context, and the tasks and threads that it starts, belong to this trace."""
@@ -158,56 +171,6 @@ class LLMTrace:
             yield
         finally:
             self._note_current(before)
-
-    # --- what was captured ---
-
-    def spans(self, predicate: Predicate | None = None, /, **where: Any) -> tuple[SpanView, ...]:
-        """Return the ended spans that fit, oldest first.
-
-        Args:
-            predicate: A condition of your own on a `SpanView`.
-            where: `name`, `kind`, `scope`, `status`, `attributes` (a subset).
-
-        Raises:
-            UsageError: A condition is not known; the text names the nearest that is.
-        """
-        return select(self._views(), predicate, where)
-
-    def span(self, predicate: Predicate | None = None, /, **where: Any) -> SpanView:
-        """Return the one ended span that fits.
-
-        Raises:
-            SelectionError: None fits, or several do; the text names the near misses.
-            UsageError: As for `spans`.
-        """
-        __tracebackhide__ = True
-        return exactly_one(self._views(), predicate, where, noun="span", hint=self._hint())
-
-    def llm_spans(self, predicate: Predicate | None = None, /, **where: Any) -> tuple[SpanView, ...]:
-        """Return those of `spans` that a dialect reads as an LLM call."""
-        return select(self._llm_views(), predicate, where)
-
-    def llm_span(self, predicate: Predicate | None = None, /, **where: Any) -> SpanView:
-        """Return the one ended LLM span that fits; see `span`."""
-        __tracebackhide__ = True
-        return exactly_one(self._llm_views(), predicate, where, noun="LLM span", hint=self._hint())
-
-    def tree(self) -> SpanTree[SpanView]:
-        """Return all spans, ended or not, as a tree."""
-        return SpanTree(SpanView(record=record, reader=dialects.read) for record in self._book.spans())
-
-    def logs(self) -> tuple[LogRecord, ...]:
-        """Return the log records and events that SDK loggers emitted."""
-        return self._book.logs()
-
-    def metrics(self) -> tuple[MetricPoint, ...]:
-        """Return the metric points that SDK meters recorded since this trace was opened."""
-        return self._book.metrics()
-
-    @property
-    def exporter(self) -> capture.FinishedSpans:
-        """The captured spans, as `InMemorySpanExporter` would hand them out."""
-        return capture.FinishedSpans(self._book)
 
     # --- what was replayed ---
 
@@ -270,6 +233,55 @@ class LLMTrace:
             UsageError: respx is not installed.
         """
         return self._desk.router
+
+    def fault(
+        self,
+        kind: int | str,
+        *,
+        after: int | None = None,
+        seconds: float | None = None,
+        retry_after: float | None = None,
+        status: int | None = None,
+        message: str | None = None,
+        gateway: str | None = None,
+        times: int | None = None,
+        every: int | None = None,
+        rate: float | None = None,
+        seed: int | None = None,
+        api: str | None = None,
+        model: str | None = None,
+    ) -> Fault:
+        """Let something go wrong with an LLM call, whoever answers it: a cassette, a gateway or the router.
+
+        What comes instead of a reply (a status, `connect-error`, `connect-timeout`, `read-timeout`) leaves the reply to
+        the next attempt. All others are put on a reply.
+
+        Args:
+            kind: A status from 400 to 599, or `connect-error`, `connect-timeout`, `read-timeout`, `disconnect`,
+                `truncate`, `error-in-body`, `error-in-stream`, `malformed-sse`, `invalid-json`, `stall`,
+                `slow-first-byte`, `wrong-content-type`, `empty-body`.
+            after: How many chunks (of a stream: events) come before it. Default: half of them; of `read-timeout` none.
+            seconds: How long `stall` and `slow-first-byte` let the client wait. Default: an hour.
+            retry_after: Seconds for the `retry-after` header of a status.
+            status: What an `error-in-body` or `error-in-stream` names.
+            message: The error's message. Default: what the gateway says for the status.
+            gateway: In whose form an error is written. Default: that of the gateway that the request goes to.
+            times: How often it happens at most. Default: once; without limit if `every` or `rate` is given.
+            every: It happens to every so many-th request that it meets.
+            rate: The share of the requests that it happens to.
+            seed: Another choice of the same `rate`.
+            api: The one API that it meets: `chat`, `completions`, `responses`, `embeddings` or `messages`.
+            model: The one requested model that it meets.
+
+        Returns:
+            The fault; `happened` says how often it did. One that never did is found as `replay/unplayed`.
+
+        Raises:
+            UsageError: There is no such kind, it has no such option, or a value has no meaning.
+        """
+        when = {"times": times, "every": every, "rate": rate, "seed": seed, "api": api, "model": model}
+        said = {"after": after, "seconds": seconds, "retry_after": retry_after, "status": status, "message": message}
+        return self._desk.faults.add(kind, when, {**said, "gateway": gateway})
 
     # --- judgement ---
 
@@ -359,6 +371,7 @@ class LLMTrace:
             held=self._held,
             blocked=self._ledger.blocked(),
             leftovers=() if self.settings.allow_unused else self._desk.leftovers(exchanges),
+            untimed=self._desk.untimed(self.clock.obstacle),
             current=tuple(span for span in spans if span.key in self._current),
             absence=self._book.absence(exchange.ambient for exchange in exchanges) if calls and not spans else None,
             silent=capture.silent(calls),
@@ -372,17 +385,3 @@ class LLMTrace:
             return ()
         self._book.collect()
         return tuple(span for span in self._book.spans() if span.key in self._held and span.ended is None)
-
-    def _views(self) -> tuple[SpanView, ...]:
-        return tuple(
-            SpanView(record=record, reader=dialects.read) for record in self._book.spans() if record.ended is not None
-        )
-
-    def _llm_views(self) -> tuple[SpanView, ...]:
-        return tuple(view for view in self._views() if view.call is not None)
-
-    def _hint(self) -> str:
-        if self._book.spans():
-            return "next: print(llmtrace.tree()) shows all spans, with those that have not ended"
-        absence = self._book.absence(exchange.ambient for exchange in self._ledger.exchanges())
-        return f"nothing was captured: {absence.why}\nnext: {absence.next}" if absence else ""

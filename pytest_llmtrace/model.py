@@ -109,12 +109,14 @@ class Answer:
     """What the replay side gives back for a request.
 
     `origin` says in a report's words where the bytes come from: `cassettes/openrouter/chat.yaml, interaction 0` or
-    `scripted anthropic messages`.
+    `scripted anthropic messages`. `stalls` says that a wait between its offsets is a fault, which a client's read
+    timeout ends, whatever the timing.
     """
 
     response: Response
     origin: str
     failure: Failure | None = None
+    stalls: bool = False
 
 
 class Answerer(Protocol):
@@ -169,6 +171,7 @@ class StreamEnd(StrEnum):
     OPEN = "open"
     EXHAUSTED = "exhausted"
     CLOSED = "closed"  # by the client, before the end
+    CANCELLED = "cancelled"  # by the client, whose task was cancelled
     FAILED = "failed"
 
 
@@ -346,6 +349,7 @@ class Settings:
         recorded: Files that this run has recorded already; they are added to.
         budget: What the test may use at most: `tokens`, `cost` (in USD), `calls`.
         tool_repeats: From how many calls of one tool with the same arguments on there is a finding.
+        timing: How replies take their time: `instant` not at all, `recorded` on a virtual clock, `real` for real.
     """
 
     label: str = "this block"
@@ -371,3 +375,4 @@ class Settings:
     recorded: AbstractSet[Path] = frozenset()
     budget: Mapping[str, float] = field(default_factory=dict)
     tool_repeats: int = 3
+    timing: Literal["instant", "recorded", "real"] = "instant"

@@ -15,6 +15,7 @@ import pytest
 from pytest_llmtrace import _options, _totals
 
 if TYPE_CHECKING:
+    from pytest_llmtrace.exits import Exits
     from pytest_llmtrace.harness import LLMTrace
 
 
@@ -40,6 +41,14 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """Let the marker imply the fixture."""
     if _options.check_markers(item) and isinstance(item, pytest.Function) and not _options.is_traced(item):
         item.fixturenames.append(_options.FIXTURE)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that leaves a stream once for each way to do so."""
+    if "llmtrace_exits" in metafunc.fixturenames:
+        from pytest_llmtrace import _items
+
+        _items.parametrize_exits(metafunc)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -134,3 +143,11 @@ def llmtrace(request: pytest.FixtureRequest, llmtrace_config: Mapping[str, Any])
 
     with _items.traced(request, llmtrace_config) as trace:
         yield trace
+
+
+@pytest.fixture
+def llmtrace_exits(request: pytest.FixtureRequest, llmtrace: LLMTrace) -> Exits:
+    """Run a streaming function and leave its stream in one way; the test runs once for each."""
+    from pytest_llmtrace import _items
+
+    return _items.exits(request, llmtrace)

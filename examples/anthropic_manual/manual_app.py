@@ -55,7 +55,11 @@ def stream(prompt: str) -> Iterator[str]:
                 if number == 0:
                     span.set_attribute("gen_ai.time_to_first_token_ms", milliseconds_since(started))
                 yield text
-            describe_reply(span, reply.get_final_message(), started)
+            message = reply.get_final_message()
+            if message.stop_reason is None:  # Nothing is raised for a stream that was cut; its counts are no counts.
+                span.set_status(StatusCode.ERROR, "the stream ended before its message did")
+            else:
+                describe_reply(span, message, started)
 
 
 def ask(prompt: str) -> str:

@@ -17,6 +17,11 @@ def test_stream_without_asserting_spans():
     assert "".join(stream(QUESTION)) == ANSWER
 
 
+@pytest.mark.llmtrace(cassette="builtin:anthropic/stream")
+def test_stream_is_left_in_every_way(llmtrace_exits):
+    llmtrace_exits.run(lambda: stream(QUESTION))
+
+
 @pytest.mark.llmtrace(cassette="builtin:anthropic/tools")
 def test_tools_without_asserting_spans():
     assert run_agent("Where is order A-1001?") == "Order A-1001 was shipped on Monday."

@@ -12,16 +12,29 @@ from pytest_llmtrace.checks._account import Account, accounts
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.model import Absence, Call, Exchange, Finding, Maker, Severity, SpanKey, SpanRecord, Stray
 
-__all__ = ["Check", "Evidence", "Leftover", "maker_of", "title_of_exchange", "title_of_span"]
+__all__ = ["Check", "Evidence", "Leftover", "Untimed", "maker_of", "title_of_exchange", "title_of_span"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Leftover:
-    """What one cassette, gateway or router had ready and nobody asked for."""
+    """What one cassette, gateway or router had ready and nobody asked for, or which faults did not happen.
+
+    `why` says what is lost by it, if that is not what is lost by a recording.
+    """
 
     origin: str
     unplayed: tuple[str, ...]
     total: int
+    why: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Untimed:
+    """What was to be replayed in its own time, and was replayed at once. `next` says what helps, if not the usual."""
+
+    origin: str
+    reasons: tuple[str, ...]
+    next: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +48,7 @@ class Evidence:
         strays: LLM spans that tell of no exchange.
         blocked: Connections that the socket guard refused, in words.
         leftovers: What was not played; empty where that is allowed.
+        untimed: What was replayed at once although its own time was asked for.
         current: Spans of this trace that are still current in the test's own context.
         held: Spans that fixtures held open when the test began; they end after it.
         absence: Why nothing was captured, if that is so and a cause is known.
@@ -50,6 +64,7 @@ class Evidence:
     strays: tuple[Stray, ...] = ()
     blocked: tuple[str, ...] = ()
     leftovers: tuple[Leftover, ...] = ()
+    untimed: tuple[Untimed, ...] = ()
     current: tuple[SpanRecord, ...] = ()
     held: frozenset[SpanKey] = frozenset()
     absence: Absence | None = None

@@ -17,17 +17,27 @@ __all__ = ["count", "count_of_request", "derived_total", "input_count", "measure
 # A single-precision float carries about seven digits; whoever passed a number through one has not changed it.
 _PRECISION = 1e-6
 
+_SUMMED = "the counts of several attempts are added up: the attempts before the last were given up"
 _CACHED = "input counts include cached tokens (OTel GenAI, Anthropic); cost dashboards will be too low"
 
 
 def count(mine: Fact, true: Fact, account: Account) -> Difference | None:
-    """Compare counts: exactly, 12.0 for 12."""
+    """Compare counts: exactly, 12.0 for 12; one that adds up the attempts of a call is told as what it is."""
     if _is_number(mine.value) and mine.value == true.value:
         return None
     if not (_is_number(mine.value) and _is_number(true.value)):
         return Difference()
+    if mine.value == _sum_of_attempts(true.name, account):
+        return Difference(why=_SUMMED)
     way = "low" if mine.value < true.value else "high"
     return Difference(more=f"the count is too {way}", follows=_wrong_parts(mine, true.value, account))
+
+
+def _sum_of_attempts(name: str, account: Account) -> float | None:
+    """Add up what the attempts of a call have stated; None if only one of them has stated anything."""
+    facts = (truth.fact(name) for truth in account.call.truths)
+    stated = [fact.value for fact in facts if fact.state is State.PRESENT and _is_number(fact.value)]
+    return sum(stated) if len(stated) > 1 else None
 
 
 def count_of_request(mine: Fact, true: Fact, _account: Account) -> Difference | None:

@@ -6,7 +6,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from pytest_llmtrace.checks import agents, capture, errors, replay, structure, wire
+from pytest_llmtrace.checks import agents, capture, errors, leaving, replay, structure, wire
 from pytest_llmtrace.checks._causes import one_a_cause
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.errors import UsageError
@@ -29,6 +29,7 @@ CHECKS: tuple[Check, ...] = (
     *capture.CHECKS,
     *structure.CHECKS,
     *errors.CHECKS,
+    *leaving.CHECKS,
     *wire.CHECKS,
     *agents.CHECKS,
     UNUSED_WAIVER,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_exchange
-from pytest_llmtrace.model import Finding, Outcome
+from pytest_llmtrace.model import Finding, Outcome, Severity
 
-__all__ = ["CHECKS", "UNMATCHED", "UNPLAYED"]
+__all__ = ["CHECKS", "TIMING", "UNMATCHED", "UNPLAYED"]
 
 
 def _unmatched(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
@@ -27,7 +27,14 @@ def _unplayed(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
             yield None
             continue
         count = f"{len(leftover.unplayed)} of {leftover.total} not asked for"
-        yield check.finding(leftover.origin, ("wire", "\n".join((count, *leftover.unplayed))))
+        yield check.finding(leftover.origin, ("wire", "\n".join((count, *leftover.unplayed))), why=leftover.why)
+
+
+def _timing(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    for untimed in evidence.untimed:
+        shown, rest = untimed.reasons[:3], len(untimed.reasons) - 3
+        found = "\n".join((*shown, f"and {rest} more") if rest > 0 else shown)
+        yield check.finding(untimed.origin, ("found", found), next=untimed.next)
 
 
 UNMATCHED = Check(
@@ -47,4 +54,15 @@ UNPLAYED = Check(
     whole_runs_only=True,
 )
 
-CHECKS: tuple[Check, ...] = (UNMATCHED, UNPLAYED)
+TIMING = Check(
+    id="replay/timing",
+    title="What is to take its recorded time can",
+    why="it was replayed at once, so durations and times to first token are not those of the recording",
+    next='record it again (`--llmtrace-record=all` keeps the times of chunks), or say timing="instant"',
+    look=_timing,
+    severity=Severity.WARNING,
+    compares='With `timing="recorded"` or `"real"`, the offsets of each recording that was played: one a chunk, in '
+    "seconds after the request, ascending. A scripted reply takes the time that it was given.",
+)
+
+CHECKS: tuple[Check, ...] = (UNMATCHED, UNPLAYED, TIMING)

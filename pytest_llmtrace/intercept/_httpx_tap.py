@@ -88,7 +88,8 @@ class _Tap:
     def _begin(self, ledger: Ledger, request: Any, body: bytes) -> Passage:
         headers = decoded(request.headers.raw)
         noted = Request(method=request.method, url=str(request.url), headers=headers, body=body)
-        return ledger.begin(noted, library=self._library.__name__, source=request)
+        patience = request.extensions.get("timeout", {}).get("read")
+        return ledger.begin(noted, library=self._library.__name__, source=request, patience=patience)
 
     def _origin(self) -> str:
         """Say who answers if we do not."""

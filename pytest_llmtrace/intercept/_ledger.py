@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from urllib.parse import urlsplit
 
-from pytest_llmtrace import ownership
+from pytest_llmtrace import clock, ownership
 from pytest_llmtrace.errors import BlockedConnection, UnmatchedRequest
 from pytest_llmtrace.intercept import _refusal
 from pytest_llmtrace.intercept._hosts import Hosts
@@ -38,9 +38,12 @@ class Ledger:
         ambient: Callable[[], Ambient],
         allow_hosts: Iterable[str] = (),
         live: bool = False,
+        timing: clock.Timing = "instant",
     ) -> None:
         self.label = label
         self.live = live
+        self.timing = timing
+        self.pace = clock.pace(timing)
         self.hosts = Hosts(allow_hosts)
         self._never_recorded = Hosts(allow_hosts)
         self._answerer: Answerer | None = answerer
@@ -72,7 +75,7 @@ class Ledger:
         self._answerer = None
         self._ambient = Ambient
 
-    def begin(self, request: Request, *, library: str, source: object = None) -> Passage:
+    def begin(self, request: Request, *, library: str, source: object = None, patience: float | None = None) -> Passage:
         """Note a request that is about to be sent."""
         ambient = self._ambient()
         with self._lock:
@@ -83,6 +86,7 @@ class Ledger:
                 ambient=ambient,
                 library=library,
                 source=source,
+                patience=patience,
             )
             self._passages.append(passage)
         return passage

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-from pytest_llmtrace.clock import tick
+from pytest_llmtrace.clock import now, tick
 from pytest_llmtrace.model import Ambient, Answer, Exchange, Headers, Outcome, Request, Response, StreamEnd
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ class Passage:
         networked: Whether it was let through to the network.
         asked: Whether an answer has been asked for.
         barred: Whether the transport tried to connect by a way of its own, and was kept from it.
+        patience: Seconds for which the client waits for bytes; None if it waits for ever.
+        began: When the request passed, by `clock.now`.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Passage:
         ambient: Ambient,
         library: str,
         source: object,
+        patience: float | None,
     ) -> None:
         self.ledger = ledger
         self.request = request
@@ -82,7 +85,8 @@ class Passage:
         self._stream_end = StreamEnd.OPEN
         self._ended: tuple[int, int] | None = None
         self._failure: str | None = None
-        self._clock = time.perf_counter()
+        self.patience = patience
+        self.began = now()
         self._started = (tick(), time.time_ns())
 
     @property
@@ -139,7 +143,7 @@ class Passage:
     def deliver(self, chunk: bytes) -> None:
         """Note a chunk that is handed to the client now."""
         if self._ended is None:
-            self._deliveries.append(Delivery(chunk, tick(), time.perf_counter() - self._clock))
+            self._deliveries.append(Delivery(chunk, tick(), now() - self.began))
 
     def exhaust(self) -> None:
         """Note that the client has come to the end of the body."""
@@ -148,6 +152,10 @@ class Passage:
     def close(self) -> None:
         """Note that the client has closed the body, if it had not come to the end."""
         self._end(StreamEnd.CLOSED)
+
+    def cancel(self) -> None:
+        """Note that the client's task was cancelled while it read the body."""
+        self._end(StreamEnd.CANCELLED)
 
     def snapshot(self) -> Exchange:
         """Return it as it stands."""

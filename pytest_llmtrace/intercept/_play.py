@@ -9,6 +9,7 @@ from typing import Any
 from pytest_llmtrace.errors import UnmatchedRequest
 from pytest_llmtrace.intercept._passage import Head, Passage
 from pytest_llmtrace.intercept._streams import Played, shaped
+from pytest_llmtrace.intercept._timetable import timetable
 from pytest_llmtrace.model import Answer, Failure, Headers, Response
 
 __all__ = ["decoded", "encoded", "play_in_client", "play_in_pool", "refusal_as_reply"]
@@ -27,14 +28,14 @@ _BEFORE_RESPONSE = {Failure.CONNECT_ERROR, Failure.CONNECT_TIMEOUT}
 
 def play_in_pool(library: ModuleType, passage: Passage, answer: Answer) -> Any:
     """Return an answer as httpcore's response, or raise httpcore's exception."""
-    stream = Played(passage, answer.response.chunks, _begin(library, passage, answer))
+    stream = _played(Played, library, passage, answer)
     response, extensions = answer.response, _extensions(answer.response)
     return library.Response(response.status, headers=encoded(response.headers), content=stream, extensions=extensions)
 
 
 def play_in_client(library: ModuleType, passage: Passage, answer: Answer) -> Any:
     """Return an answer as httpx's response, or raise httpx's exception: for transports that have no pool."""
-    stream = shaped(Played, library)(passage, answer.response.chunks, _begin(library, passage, answer))
+    stream = _played(shaped(Played, library), library, passage, answer)
     response, extensions = answer.response, _extensions(answer.response)
     return library.Response(response.status, headers=encoded(response.headers), stream=stream, extensions=extensions)
 
@@ -65,6 +66,11 @@ def _line(name: bytes, value: bytes) -> tuple[str, str]:
         return name.decode(), value.decode()
     except UnicodeDecodeError:
         return name.decode("latin-1"), value.decode("latin-1")
+
+
+def _played(kind: type[Played], library: ModuleType, passage: Passage, answer: Answer) -> Played:
+    failure = _begin(library, passage, answer)
+    return kind(passage, answer.response.chunks, failure, timetable(library, passage, answer))
 
 
 def _begin(library: ModuleType, passage: Passage, answer: Answer) -> Exception | None:

@@ -138,7 +138,8 @@ def _begin(library: ModuleType, ledger: Ledger, request: Any, body: bytes) -> Pa
         headers=decoded(request.headers),
         body=body,
     )
-    return ledger.begin(noted, library=library.__name__)
+    patience = request.extensions.get("timeout", {}).get("read")
+    return ledger.begin(noted, library=library.__name__, patience=patience)
 
 
 def _reread(library: ModuleType, request: Any, body: bytes) -> Any:

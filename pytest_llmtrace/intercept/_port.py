@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from pytest_llmtrace import ownership
-from pytest_llmtrace.intercept import _guard, _httpx_tap, _pool_tap
+from pytest_llmtrace import clock, ownership
+from pytest_llmtrace.intercept import _guard, _httpx_tap, _pool_tap, _retries
 from pytest_llmtrace.intercept._ledger import Ledger, add
 from pytest_llmtrace.intercept._patching import Patches, Watch, repair
+from pytest_llmtrace.intercept._sdk_internals import SLEEPING_MODULES, SLEEPS
 from pytest_llmtrace.model import Ambient, Answerer
 
 __all__ = ["ensure", "install", "open_ledger"]
@@ -21,6 +22,7 @@ _watch = Watch(
         "httpcore2": Patches("TrioBackend", _pool_tap.tap),
         "aiohttp": Patches("BaseConnector", _guard.guard_aiohttp),
         "uvloop": Patches("Loop", _guard.guard_uvloop),
+        **dict.fromkeys(SLEEPING_MODULES, Patches(SLEEPS[-1], _retries.calm)),
     }
 )
 
@@ -47,6 +49,7 @@ def open_ledger(
     ambient: Callable[[], Ambient],
     allow_hosts: Iterable[str] = (),
     live: bool = False,
+    timing: clock.Timing = "instant",
 ) -> Ledger:
     """Open the ledger of an owner: from here on its requests are observed, and those that nothing answers refused.
 
@@ -56,11 +59,12 @@ def open_ledger(
         ambient: Says what is current when a request passes.
         allow_hosts: Hosts that may be reached: `host`, `host:port` or `*.suffix`.
         live: Whether what nothing answers goes to the network.
+        timing: How the answers take the time that was recorded.
 
     Returns:
         The ledger, to be closed by the caller.
     """
     install()
-    ledger = Ledger(owner.label, answerer=answerer, ambient=ambient, allow_hosts=allow_hosts, live=live)
+    ledger = Ledger(owner.label, answerer=answerer, ambient=ambient, allow_hosts=allow_hosts, live=live, timing=timing)
     add(owner, ledger)
     return ledger

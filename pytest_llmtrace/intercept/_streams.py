@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
+from pytest_llmtrace.intercept._cancellation import in_hand, is_cancellation
 from pytest_llmtrace.intercept._passage import Passage
+from pytest_llmtrace.intercept._timetable import Timetable
 
 __all__ = ["Played", "Tapped", "shaped"]
 
@@ -18,19 +21,32 @@ class Played:
     Clients do iterate twice: openai 3 drains what is left of a stream after its last event.
     """
 
-    def __init__(self, passage: Passage, chunks: tuple[bytes, ...], failure: Exception | None = None) -> None:
+    def __init__(
+        self,
+        passage: Passage,
+        chunks: tuple[bytes, ...],
+        failure: Exception | None = None,
+        timetable: Timetable | None = None,
+    ) -> None:
         self._passage = passage
         self._chunks = chunks
         self._given = 0
         self._failure = failure
+        self._timetable = timetable
 
     def __iter__(self) -> Iterator[bytes]:
         while self._given < len(self._chunks):
+            if self._timetable is not None:
+                with self._noting_break():
+                    self._timetable.wait(self._given)
             yield self._next()
         self._finish()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while self._given < len(self._chunks):
+            if self._timetable is not None:
+                with self._noting_break():
+                    await self._timetable.wait_async(self._given)
             yield self._next()
         self._finish()
 
@@ -38,7 +54,8 @@ class Played:
         """Note that the client is done; it may have had every chunk without asking for the end."""
         if self._given == len(self._chunks) and self._failure is None:
             self._passage.exhaust()
-        self._passage.close()
+        _close(self._passage)
+        self._leave()
 
     async def aclose(self) -> None:
         """Do as `close` does."""
@@ -51,10 +68,25 @@ class Played:
         return chunk
 
     def _finish(self) -> None:
+        self._leave()
         if self._failure is not None:
             self._passage.fail(self._failure)
             raise self._failure
         self._passage.exhaust()
+
+    @contextmanager
+    def _noting_break(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException as error:
+            self._leave()
+            _break(self._passage, error)
+            raise
+
+    def _leave(self) -> None:
+        if self._timetable is not None:
+            self._timetable.leave()
+            self._timetable = None
 
 
 class Tapped:
@@ -82,22 +114,38 @@ class Tapped:
             async for chunk in self._iterator:
                 self._passage.deliver(chunk)
                 yield chunk
-        except Exception as error:
-            self._passage.fail(error)
+        except BaseException as error:
+            if not isinstance(error, GeneratorExit):  # It was dropped, and not closed.
+                _break(self._passage, error)
             raise
         self._passage.exhaust()
 
     def close(self) -> None:
         """Note that the client is done, and close the body."""
-        self._passage.close()
+        _close(self._passage)
         if hasattr(self._stream, "close"):
             self._stream.close()
 
     async def aclose(self) -> None:
         """Note that the client is done, and close the body."""
-        self._passage.close()
+        _close(self._passage)
         if hasattr(self._stream, "aclose"):
             await self._stream.aclose()
+
+
+def _close(passage: Passage) -> None:
+    """Note that a client is done with a body."""
+    if in_hand():
+        passage.cancel()
+    else:
+        passage.close()
+
+
+def _break(passage: Passage, error: BaseException) -> None:
+    if is_cancellation(error):
+        passage.cancel()
+    else:
+        passage.fail(error)
 
 
 @functools.cache

@@ -185,12 +185,13 @@ class Forms:
         if not isinstance(extra, dict) or extra.get("chunks") is None:
             return None, None
         lengths, offsets = extra["chunks"], extra.get("offsets")
-        if not _numbers(lengths, int):
+        if not _lengths(lengths):
             raise self.error(f"{owner} has `llmtrace.chunks` that are no list of lengths", extra)
-        if offsets is not None and not (_numbers(offsets, (int, float)) and len(offsets) == len(lengths)):
-            raise self.error(f"{owner} has `llmtrace.offsets` that are no list of seconds, one a chunk", extra)
+        seconds = None if offsets is None else _seconds(offsets)
+        if offsets is not None and seconds is None:
+            raise self.error(f"{owner} has `llmtrace.offsets` that are no list of seconds", extra)
         chunks = pieces(body, lengths)
-        return chunks, None if chunks is None or offsets is None else tuple(float(offset) for offset in offsets)
+        return chunks, None if chunks is None else seconds
 
     # --- parts of a message ---
 
@@ -233,10 +234,18 @@ def _word(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _numbers(value: Any, kind: Any) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(item, kind) and not isinstance(item, bool) and item >= 0 for item in value
-    )
+def _lengths(value: Any) -> bool:
+    return isinstance(value, list) and all(type(item) is int and item >= 0 for item in value)
+
+
+def _seconds(value: Any) -> tuple[float, ...] | None:
+    """Read a list of numbers. Whether they tell a time is looked at where it matters (`clock.flaw`)."""
+    if not isinstance(value, list) or not all(type(item) in {int, float} for item in value):
+        return None
+    try:
+        return tuple(map(float, value))
+    except OverflowError:
+        return None
 
 
 def _described(value: Any) -> str:

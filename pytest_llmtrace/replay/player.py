@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from pytest_llmtrace import clock
 from pytest_llmtrace.model import Answer, Answerer, Cassette, Recording, Request, Response
 from pytest_llmtrace.replay import scrub
 from pytest_llmtrace.replay.canonical import Compared
@@ -92,6 +93,15 @@ class Player:
         """Return the recordings that could have answered and did not, in recorded order."""
         with self._lock:
             return tuple(entry.recording for entry in self._index.entries if self._is_waiting(entry))
+
+    def untimed(self) -> tuple[str, ...]:
+        """Say of the recordings that were played and do not tell when their chunks came why not, in recorded order."""
+        with self._lock:
+            played = [entry.recording for entry in self._index.entries if self._plays[entry.recording.index]]
+        flaws = [
+            (one.index, clock.flaw(one.response.offsets, len(one.response.chunks))) for one in played if one.response
+        ]
+        return tuple(f"interaction {index}: {flaw}" for index, flaw in flaws if flaw)
 
     def explain(self, request: Request) -> str:
         """Name the nearest recording, those not yet played first, and each part that differs."""

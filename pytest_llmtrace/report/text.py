@@ -107,8 +107,8 @@ def account(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
 
 
 def _file_of(origin: str) -> str:
-    """Cut an origin down to the cassette: `cassettes/chat.yaml` of `cassettes/chat.yaml, interaction 0`."""
-    return origin.partition(", interaction ")[0]
+    """Cut an origin down to the cassette: `cassettes/chat.yaml` of `cassettes/chat.yaml, interaction 0, fault: ...`."""
+    return origin.partition(", interaction ")[0].partition(", fault: ")[0]
 
 
 def counted(number: int, noun: str) -> str:

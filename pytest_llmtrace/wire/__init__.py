@@ -1,6 +1,7 @@
 """Bytes -> Reading: what an exchange says about its LLM call. Standard library only; knows no SDK and no spans."""
 
 from pytest_llmtrace.wire._api import identify, request_body, unread_api
+from pytest_llmtrace.wire._body import is_event_stream, plain
 from pytest_llmtrace.wire._gateway import gateway
 from pytest_llmtrace.wire._history import history, prompts
 from pytest_llmtrace.wire._read import is_llm_call, is_whole, last_content_tick, read
@@ -9,9 +10,11 @@ __all__ = [
     "gateway",
     "history",
     "identify",
+    "is_event_stream",
     "is_llm_call",
     "is_whole",
     "last_content_tick",
+    "plain",
     "prompts",
     "read",
     "request_body",

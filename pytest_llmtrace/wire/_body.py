@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 
-from pytest_llmtrace.model import Headers
+from pytest_llmtrace.model import Headers, Response
 
-__all__ = ["by_name", "decoded", "decoded_chunks", "header"]
+__all__ = ["by_name", "decoded", "decoded_chunks", "header", "is_event_stream", "plain"]
 
 # wbits for zlib: 32 accepts zlib and gzip wrappings by their own header.
 _AUTODETECT = zlib.MAX_WBITS | 32
@@ -69,6 +70,23 @@ def decoded_chunks(chunks: tuple[bytes, ...], coding: str) -> list[bytes]:
         return _inflated(chunks, -zlib.MAX_WBITS)
     except zlib.error as error:
         raise ValueError(f"its bytes are no {coding} ({error})") from error
+
+
+def is_event_stream(response: Response) -> bool:
+    """Tell whether a response is a stream of server-sent events."""
+    return header(response.headers, "content-type").lower().startswith("text/event-stream")
+
+
+def plain(response: Response) -> Response:
+    """Return a response without content encoding and declared length, chunk by chunk the same.
+
+    Raises:
+        ValueError: As for `decoded`.
+    """
+    chunks = decoded_chunks(response.chunks, header(response.headers, "content-encoding"))
+    dropped = {"content-encoding", "content-length"}
+    headers = tuple(line for line in response.headers if line[0].lower() not in dropped)
+    return replace(response, headers=headers, chunks=tuple(chunks))
 
 
 def _is_plain(chunks: tuple[bytes, ...], coding: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from pytest_llmtrace.model import Exchange, Reading, Response, State
 from pytest_llmtrace.wire import _chat, _chat_facts, _embeddings, _messages, _responses
 from pytest_llmtrace.wire._api import identify, read_request
-from pytest_llmtrace.wire._body import by_name, decoded, decoded_chunks, header
+from pytest_llmtrace.wire._body import by_name, decoded, decoded_chunks, header, is_event_stream
 from pytest_llmtrace.wire._document import Document
 from pytest_llmtrace.wire._errors import state_error
 from pytest_llmtrace.wire._events import Events
@@ -48,7 +48,7 @@ def is_whole(response: Response) -> bool:
     """Tell whether a body is all there, by its declared length or its last event, whoever stopped reading it."""
     if header(response.headers, "content-length") == str(len(response.body)):
         return True
-    if not _is_stream(response):
+    if not is_event_stream(response):
         return False
     try:
         return says_its_end(decoded(response.body, header(response.headers, "content-encoding")))
@@ -82,7 +82,7 @@ def last_content_tick(exchange: Exchange) -> int | None:
     `message_stop`, comments, pings) does not count: whoever stops reading at that point has missed nothing.
     """
     response = exchange.response
-    if response is None or not _is_stream(response):
+    if response is None or not is_event_stream(response):
         return None
     try:
         chunks = decoded_chunks(response.chunks, header(response.headers, "content-encoding"))
@@ -93,10 +93,6 @@ def last_content_tick(exchange: Exchange) -> int | None:
         if reached >= last:
             return at if last else None
     return None
-
-
-def _is_stream(response: Response) -> bool:
-    return header(response.headers, "content-type").lower().startswith("text/event-stream")
 
 
 # --- The response ----------------------------------------------------------------------------------------------------
@@ -132,7 +128,7 @@ def _open(response: Response, api: str, asked: Mapping[str, Any]) -> Document:
         body = decoded(response.body, header(response.headers, "content-encoding"))
     except ValueError as error:
         return _unread(Broken(str(error)), response)
-    if _is_stream(response) or body.lstrip().startswith((b"data:", b"event:")):
+    if is_event_stream(response) or body.lstrip().startswith((b"data:", b"event:")):
         return _fold(Events(body), api, asked)
     value = parse(body)
     if isinstance(value, list) and len(value) == 1:  # Google's errors

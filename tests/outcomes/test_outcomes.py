@@ -219,7 +219,7 @@ def test_last_failed_finds_findings(run: Callable[..., Any]) -> None:
         ('ignore=["replay/unplayed"]', "ignore= takes {check id: reason}, not ['replay/unplayed']"),
         ("allow_unused=True", "allow_unused= wants a reason in words"),
         ('conventions="x"', "conventions= is not built yet"),
-        ('timing="recorded"', "timing='recorded' is not built yet; there is timing='instant'"),
+        ('timing="fast"', "unknown value of timing= 'fast': known: instant, real, recorded"),
     ],
 )
 def test_wrong_markers_stop_the_run(run: Callable[..., Any], marker: str, text: str) -> None:

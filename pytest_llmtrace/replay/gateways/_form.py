@@ -63,15 +63,16 @@ class Form(ABC):
         leading = self.leading if failing is not None and failing.after is not None else ()
         return tuple(part.encode() for part in (*leading, self.dump_error(self.error(reply))))
 
-    def stream(self, reply: Reply) -> tuple[bytes, ...]:
-        """Write a stream, one chunk an event: a whole one, or one that fails midway."""
+    def stream(self, reply: Reply) -> tuple[tuple[bytes, ...], tuple[bool, ...]]:
+        """Write a stream, one chunk an event: a whole one, or one that fails midway. Tell which hold a piece of it."""
         failing = reply.script.failing
         events = list(self.events(reply))
         if failing is not None:
             events = [*_up_to(events, failing.after or 0), *self.broken(reply)]
         written = [f": {comment}\n\n" for comment in self.comments]
+        pieces = [False] * len(written) + [event.counts for event in events]
         written += [self.write(event, reply, number) for number, event in enumerate(events)]
-        return tuple(text.encode() for text in written)
+        return tuple(text.encode() for text in written), tuple(pieces)
 
 
 def _up_to(events: list[Event], pieces: int) -> list[Event]:

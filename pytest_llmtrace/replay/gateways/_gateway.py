@@ -16,6 +16,7 @@ from pytest_llmtrace.replay.gateways._script import (
     DEFAULT_TEXT,
     Failing,
     Script,
+    check_timing,
     read_pieces,
     read_texts,
     read_tool_calls,
@@ -87,6 +88,8 @@ class Gateway:
         cost: float | None = None,
         provider: str | None = None,
         older: bool = False,
+        first_token: float | None = None,
+        tokens_per_second: float | None = None,
     ) -> Self:
         """Queue a chat completion.
 
@@ -105,6 +108,9 @@ class Gateway:
             cost: In USD (OpenRouter, LiteLLM in a header, Anannas if the request asks for it).
             provider: Who stands behind OpenRouter.
             older: The form of older releases: LiteLLM's usage chunk with a choice, Anannas' usage in the last chunk.
+            first_token: Seconds after which the text begins, with `timing="recorded"` or `"real"`.
+            tokens_per_second: How fast it comes from there on, to the number of output tokens in the usage; a reply
+                that is no stream comes as a whole with the last one.
 
         Raises:
             UsageError: The gateway has no chat completions or no such option, or a key is not known.
@@ -123,6 +129,8 @@ class Gateway:
             cost=cost,
             provider=provider,
             older=older,
+            first_token=first_token,
+            tokens_per_second=tokens_per_second,
         )
 
     def responses(
@@ -138,6 +146,8 @@ class Gateway:
         reasoning: str | None = None,
         cost: float | None = None,
         provider: str | None = None,
+        first_token: float | None = None,
+        tokens_per_second: float | None = None,
     ) -> Self:
         """Queue a reply of the responses API.
 
@@ -152,6 +162,8 @@ class Gateway:
             reasoning: The summary of the model's thoughts.
             cost: In USD (OpenRouter, LiteLLM in a header).
             provider: Who stands behind OpenRouter.
+            first_token: As in `chat`.
+            tokens_per_second: As in `chat`.
 
         Raises:
             UsageError: The gateway has no responses or no such option, or a key is not known.
@@ -168,6 +180,8 @@ class Gateway:
             reasoning=reasoning,
             cost=cost,
             provider=provider,
+            first_token=first_token,
+            tokens_per_second=tokens_per_second,
         )
 
     def messages(
@@ -183,6 +197,8 @@ class Gateway:
         cost: float | None = None,
         provider: str | None = None,
         older: bool = False,
+        first_token: float | None = None,
+        tokens_per_second: float | None = None,
     ) -> Self:
         """Queue a reply of the messages API.
 
@@ -198,6 +214,8 @@ class Gateway:
             cost: In USD (OpenRouter, LiteLLM in a header).
             provider: Who stands behind OpenRouter.
             older: The form of older replies: a stream's last count holds the output only (Anthropic).
+            first_token: As in `chat`.
+            tokens_per_second: As in `chat`.
 
         Raises:
             UsageError: The gateway has no messages or no such option, or a key is not known.
@@ -214,6 +232,8 @@ class Gateway:
             cost=cost,
             provider=provider,
             older=older,
+            first_token=first_token,
+            tokens_per_second=tokens_per_second,
         )
 
     def embeddings(
@@ -326,6 +346,12 @@ class Gateway:
                 f"reply {number}, {script.api or 'any API'}: {script.summary()}" for number, script in self._queue
             )
 
+    def has_reply(self, api: str) -> bool:
+        """Tell whether a request of an API would get a reply."""
+        with self._lock:
+            queued = any(script.api in (None, api) for _, script in self._queue)
+        return api in self._profile.forms and (queued or self._default)
+
     def _take(self, api: str) -> Script | None:
         for position, (_, script) in enumerate(self._queue):
             if script.api in (None, api):
@@ -343,9 +369,13 @@ class Gateway:
         usage: Mapping[str, Any] | None,
         choices: Sequence[str] | None = None,
         refusal: str | None = None,
+        first_token: float | None = None,
+        tokens_per_second: float | None = None,
         **fields: Any,
     ) -> Self:
         """Queue what a model says."""
+        check_timing(first_token, tokens_per_second)
+        fields |= {"first_token": first_token, "tokens_per_second": tokens_per_second}
         pieces = read_pieces(stream_chunks, text)
         calls = read_tool_calls(tool_calls, objects=api == "messages")
         texts = read_texts(text, choices, pieces, sent_otherwise=bool(calls), refusal=refusal)

@@ -8,10 +8,13 @@ from pytest_llmtrace.model import Answer, Headers, Request, Response
 from pytest_llmtrace.replay.gateways._form import Mode, Profile
 from pytest_llmtrace.replay.gateways._reply import DATE, Reply, body_of, model_of
 from pytest_llmtrace.replay.gateways._script import Failing, Script
+from pytest_llmtrace.replay.gateways._times import offsets
 
-__all__ = ["render"]
+__all__ = ["render", "render_break"]
 
-_REASONS = {status.value: status.phrase for status in HTTPStatus}
+# Python 3.13 has new phrases for these; the bytes of a script are the same everywhere.
+_OLDER = {413: "Payload Too Large", 422: "Unprocessable Entity"}
+_REASONS = {status.value: status.phrase for status in HTTPStatus} | _OLDER
 
 
 def render(profile: Profile, script: Script, api: str, request: Request, serial: str) -> Answer:
@@ -27,11 +30,22 @@ def render(profile: Profile, script: Script, api: str, request: Request, serial:
     if script.older and profile.older is not None:
         profile = profile.older
     reply = _meet(profile, script, api, request, serial)
-    status, mode, chunks = _content(profile, reply)
+    status, mode, chunks, pieces = _content(profile, reply)
     headers = (*_content_headers(profile, mode, chunks), *profile.headers(reply, mode), *_retry(script.failing))
-    response = Response(status=status, headers=headers, chunks=chunks, reason=_REASONS.get(status, ""))
+    response = Response(
+        status=status, headers=headers, chunks=chunks, offsets=offsets(reply, pieces), reason=_REASONS.get(status, "")
+    )
     what = api if script.failing is None else f"{api}, error {script.failing.status}"
     return Answer(response=response, origin=f"scripted {profile.name} {what}")
+
+
+def render_break(
+    profile: Profile, script: Script, api: str, request: Request, serial: str, sent: int
+) -> tuple[bytes, ...]:
+    """Write the events with which a stream breaks off that somebody else has written, after so many that were sent."""
+    form, reply = profile.forms[api], _meet(profile, script, api, request, serial)
+    events = enumerate(form.broken(reply), start=sent)
+    return tuple(form.write(event, reply, number).encode() for number, event in events)
 
 
 def _meet(profile: Profile, script: Script, api: str, request: Request, serial: str) -> Reply:
@@ -50,16 +64,19 @@ def _meet(profile: Profile, script: Script, api: str, request: Request, serial: 
     )
 
 
-def _content(profile: Profile, reply: Reply) -> tuple[int, Mode, tuple[bytes, ...]]:
+def _content(profile: Profile, reply: Reply) -> tuple[int, Mode, tuple[bytes, ...], tuple[bool, ...]]:
+    """Return status, kind and chunks of a reply, and which of these hold a piece of the text."""
     form = profile.forms[reply.api]
     failing = reply.script.failing
     midway = failing is not None and failing.after is not None
     if reply.streaming and (failing is None or midway):
-        return 200, "stream", form.stream(reply)
+        return 200, "stream", *form.stream(reply)
+    chunks = form.whole(reply) if failing is None else form.failure(reply)
+    whole = (False,) * len(chunks)
     if failing is None:
-        return 200, "json", form.whole(reply)
+        return 200, "json", chunks, whole
     in_body = midway and profile.body_errors
-    return 200 if in_body else failing.status, "error", form.failure(reply)
+    return 200 if in_body else failing.status, "error", chunks, whole
 
 
 def _content_headers(profile: Profile, mode: Mode, chunks: tuple[bytes, ...]) -> Headers:

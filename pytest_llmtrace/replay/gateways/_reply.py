@@ -68,6 +68,12 @@ class Reply:
         """Whether chunks are padded; a request may switch that off."""
         return self._stream_option("include_obfuscation") is not False
 
+    @property
+    def output_tokens(self) -> int:
+        """How many tokens the model wrote: those that were queued, else as many as all forms say then."""
+        usage = self.script.usage
+        return int(usage.get("completion_tokens", usage.get("output_tokens", 8)))
+
     def choices(self) -> range:
         """Return the indices of the choices: those that were queued, else as many as the request wants."""
         wanted = self.body.get("n") if len(self.script.texts) == 1 else len(self.script.texts)

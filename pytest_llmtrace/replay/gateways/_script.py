@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ __all__ = [
     "Failing",
     "Script",
     "ToolCall",
+    "check_timing",
     "cut",
     "fragments",
     "read_pieces",
@@ -68,6 +70,8 @@ class Script:
     vectors: tuple[tuple[float, ...], ...] = ()
     failing: Failing | None = None
     older: bool = False
+    first_token: float | None = None
+    tokens_per_second: float | None = None
 
     def summary(self) -> str:
         """Say in a few words what it would have answered."""
@@ -135,6 +139,18 @@ def read_pieces(stream_chunks: int | Sequence[str] | None, text: str | None) -> 
     if text is not None and "".join(pieces) != text:
         raise UsageError(f"stream_chunks join to {''.join(pieces)!r}, but text is {text!r}")
     return pieces
+
+
+def check_timing(first_token: float | None, tokens_per_second: float | None) -> None:
+    """Refuse times that nothing can come at.
+
+    Raises:
+        UsageError: One is no number, or too small.
+    """
+    if first_token is not None and not 0 <= first_token < math.inf:
+        raise UsageError(f"first_token is in seconds, 0 or more, got {first_token!r}")
+    if tokens_per_second is not None and not 0 < tokens_per_second < math.inf:
+        raise UsageError(f"tokens_per_second is a number above 0, got {tokens_per_second!r}")
 
 
 def cut(text: str, pieces: int | tuple[str, ...] | None) -> tuple[str, ...]:

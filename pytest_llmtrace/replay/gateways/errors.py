@@ -16,13 +16,16 @@ from pytest_llmtrace.replay.gateways._script import Failing
 __all__ = ["anthropic", "azure", "failing", "litellm", "numeric", "openai", "openrouter", "request_id", "typed"]
 
 # Status -> type, code, message.
-_OPENAI: Mapping[int, tuple[str, str | None, str]] = {
+_OPENAI: Mapping[int, tuple[str, str | int | None, str]] = {
     400: ("invalid_request_error", None, "Invalid request: a parameter is missing or has a value that is not allowed."),
     401: ("invalid_request_error", "invalid_api_key", "Incorrect API key provided."),
     403: ("invalid_request_error", "unsupported_country_region_territory", "This region is not supported."),
     404: ("invalid_request_error", "model_not_found", "The model `{model}` does not exist or you do not have access."),
+    408: ("server_error", None, "Timed out reading request body. Try again, or use a smaller request size."),
+    413: ("invalid_request_error", None, "Request body is too large."),
     429: ("requests", "rate_limit_exceeded", "Rate limit reached for {model} on requests per min (RPM)."),
     500: ("server_error", None, "The server had an error while processing your request. Sorry about that!"),
+    502: ("cf_bad_gateway", 502, "Bad gateway."),
     503: ("server_error", None, "The server is overloaded or not ready yet."),
 }
 
@@ -30,11 +33,14 @@ _OPENAI: Mapping[int, tuple[str, str | None, str]] = {
 _ANTHROPIC: Mapping[int, tuple[str, str]] = {
     400: ("invalid_request_error", "messages: at least one message is required"),
     401: ("authentication_error", "invalid x-api-key"),
+    402: ("billing_error", "There is an issue with your billing or payment information."),
     403: ("permission_error", "Your API key does not have permission to use the specified resource."),
     404: ("not_found_error", "model: {model}"),
+    408: ("invalid_request_error", "Request timed out."),
     413: ("request_too_large", "Request exceeds the maximum allowed number of bytes."),
     429: ("rate_limit_error", "This request would exceed your organization's rate limit."),
     500: ("api_error", "Internal server error"),
+    504: ("timeout_error", "Request timed out."),
     529: ("overloaded_error", "Overloaded"),
 }
 
@@ -45,6 +51,7 @@ _NUMERIC: Mapping[int, str] = {
     403: "The model requires moderation, and your input was flagged.",
     404: "No endpoints found for {model}.",
     408: "Request timed out",
+    413: "Request payload too large",
     429: "Rate limit exceeded: limit_rpm/{model}",
     502: "Provider returned error",
     503: "No provider is available that meets your routing requirements.",
@@ -53,15 +60,24 @@ _NUMERIC: Mapping[int, str] = {
 _AZURE: Mapping[int, tuple[str, str]] = {
     401: ("401", "Access denied due to invalid subscription key or wrong API endpoint."),
     404: ("DeploymentNotFound", "The API deployment for this resource does not exist."),
+    408: ("Timeout", "The operation was timeout."),
+    413: ("413", "The request body is too large."),
     429: ("429", "Requests to the API have exceeded the call rate limit of your current pricing tier."),
+    503: ("503", "The service is temporarily unable to process your request. Please try again later."),
 }
 
 # Status -> exception class, type, message.
 _LITELLM: Mapping[int, tuple[str, str | None, str]] = {
     400: ("BadRequestError", "invalid_request_error", "{path}: Invalid model name passed in model={model}."),
     401: ("AuthenticationError", "auth_error", "Authentication Error, Invalid proxy server token passed."),
+    403: ("PermissionDeniedError", None, "You do not have access to {model}."),
+    404: ("NotFoundError", None, "The model `{model}` does not exist or you do not have access."),
+    408: ("Timeout", None, "Request timed out."),
+    413: ("BadRequestError", "invalid_request_error", "Request body is too large."),
     429: ("RateLimitError", "throttling_error", "Rate limit reached for {model}"),
     500: ("InternalServerError", "internal_server_error", "The server had an error while processing your request."),
+    502: ("BadGatewayError", None, "Bad gateway."),
+    503: ("ServiceUnavailableError", None, "The server is overloaded or not ready yet."),
 }
 
 _TYPED: Mapping[int, tuple[str, str]] = {
@@ -69,8 +85,11 @@ _TYPED: Mapping[int, tuple[str, str]] = {
     401: ("authentication_error", "Authentication required"),
     402: ("insufficient_quota_error", "Insufficient credits"),
     403: ("content_filter_error", "Content flagged by moderation"),
+    404: ("not_found_error", "Model not found"),
     408: ("timeout_error", "Request timeout"),
+    413: ("invalid_request_error", "Request body too large"),
     429: ("rate_limit_error", "Rate limit exceeded"),
+    500: ("server_error", "Internal server error"),
     502: ("provider_error", "Provider error"),
 }
 
@@ -199,6 +218,6 @@ def _filtered(reply: Reply) -> dict[str, Any]:
 def typed(reply: Reply) -> dict[str, Any]:
     """`{"error": {"message", "type"}}`, with a code only where there is one."""
     error = failing(reply)
-    kind, message = _TYPED.get(error.status, ("server_error", "Internal server error"))
+    kind, message = _by_status(_TYPED, error.status)
     code = {} if error.code is None else {"code": str(error.code)}
     return {"error": {"message": _message(reply, message), "type": error.type or kind, **code}}

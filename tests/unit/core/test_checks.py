@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from pytest_llmtrace import UsageError
-from pytest_llmtrace.checks import CHECKS, Evidence, Leftover, verify
-from pytest_llmtrace.model import Absence, Exchange, Outcome, SpanRecord
+from pytest_llmtrace.checks import CHECKS, Evidence, Leftover, Untimed, verify
+from pytest_llmtrace.model import Absence, Exchange, Outcome, Severity, SpanRecord
 from pytest_llmtrace.pairing import pair
 from pytest_llmtrace.report import render
 
@@ -81,6 +81,18 @@ def test_unplayed() -> None:
     """What was not asked for is a finding for each source that has some."""
     left = Leftover(origin="cassettes/a.yaml", unplayed=("POST /v1/chat/completions  (interaction 1)",), total=2)
     assert ids(evidence([], [], leftovers=(left, Leftover(origin="b", unplayed=(), total=0)))) == ["replay/unplayed"]
+
+
+def test_untimed() -> None:
+    """What could not be replayed in its own time is said once a source, however many recordings of it could not."""
+    reasons = tuple(f"interaction {index}: nobody recorded when its chunks came" for index in range(5))
+    cassette = Untimed(origin="cassettes/a.yaml", reasons=reasons)
+    verdict = verify(evidence([], [], untimed=(cassette, Untimed(origin="b", reasons=reasons[:3]))), {})
+    assert [finding.check for finding in verdict.findings] == ["replay/timing"] * 2
+    assert [finding.severity for finding in verdict.findings] == [Severity.WARNING] * 2
+    first, second = (dict(finding.details)["found"].splitlines() for finding in verdict.findings)
+    assert first == [*reasons[:3], "and 2 more"]
+    assert second == [*reasons[:3]]
 
 
 def test_unmatched_hides_its_consequences(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:

@@ -147,9 +147,9 @@ LAUGHS = "a: &a [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]\n" + "".join(
             id="chunks",
         ),
         pytest.param(
-            GOOD.replace("    body:\n", "    llmtrace: {chunks: [2], offsets: [1, 2]}\n    body:\n"),
+            GOOD.replace("    body:\n", "    llmtrace: {chunks: [2], offsets: [soon]}\n    body:\n"),
             ":8",
-            "the response of interaction 0 has `llmtrace.offsets` that are no list of seconds, one a chunk",
+            "the response of interaction 0 has `llmtrace.offsets` that are no list of seconds",
             id="offsets",
         ),
         pytest.param(GOOD + "llmtrace: mine\n", ":1", "`llmtrace` is a text, not a mapping", id="origin"),

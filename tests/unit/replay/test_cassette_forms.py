@@ -336,3 +336,11 @@ def test_chunks_of_an_edited_body_are_ignored(write: Callable[..., Path]) -> Non
     """Lengths that do not add up to the body say that it was edited: it is split as if nobody had recorded any."""
     response = read_response(write, "{status: 200, body: hello, llmtrace: {chunks: [1, 2], offsets: [0.1, 0.2]}}")
     assert (response.chunks, response.offsets) == ((b"hello",), None)
+
+
+@pytest.mark.parametrize("offsets", ["[0.1]", "[0.1, 0.2, 0.3]", "[0.2, 0.1]", "[.inf, 1]", "[-1, 0.1]"])
+def test_offsets_that_tell_no_time_are_no_error(write: Callable[..., Path], offsets: str) -> None:
+    """They are read as they are: whoever wants to replay in recorded time is told of them."""
+    response = read_response(write, f"{{status: 200, body: hello, llmtrace: {{chunks: [2, 3], offsets: {offsets}}}}}")
+    assert response.chunks == (b"he", b"llo")
+    assert response.offsets == tuple(map(float, offsets.strip("[]").replace(".inf", "inf").split(",")))

@@ -164,7 +164,13 @@ def _special() -> Iterator[tuple[str, Case]]:
     yield "azure/chat-error-404", (_failed(404), {})
 
 
-CASES: dict[str, Case] = {**dict(_common()), **dict(_special())}
+def _refused() -> Iterator[tuple[str, Case]]:
+    for name, profile in GATEWAYS.items():
+        for status in (408, 413, 503, 529):
+            yield f"{name}/{next(iter(profile.forms))}-error-{status}", (_failed(status), {})
+
+
+CASES: dict[str, Case] = {**dict(_common()), **dict(_refused()), **dict(_special())}
 
 
 def written(case: str) -> str:
@@ -360,6 +366,14 @@ PECULIAR: dict[str, tuple[str, ...]] = {
     ),
     "azure/chat-filtered-stream": ('"violence":{"filtered":true', '"finish_reason":"content_filter"'),
     "azure/chat-error": ('{"error":{"code":"429","message":"',),
+    "openai/chat-error-413": ("HTTP/1.1 413", '"type": "invalid_request_error"', '"code": null'),
+    "anthropic/messages-error-408": ("HTTP/1.1 408", "x-should-retry: true", '"type":"invalid_request_error"'),
+    "anthropic/messages-error-413": ("HTTP/1.1 413", "x-should-retry: false", '"type":"request_too_large"'),
+    "openrouter/chat-error-529": ("HTTP/1.1 529", '{"error":{"message":"Provider returned error","code":529}}'),
+    "openrouter/chat-error-413": ("HTTP/1.1 413", '{"error":{"message":"Request payload too large","code":413}}'),
+    "litellm/chat-error-408": ("HTTP/1.1 408", "litellm.Timeout: Timeout: ", '"type":null', '"code":"408"'),
+    "anannas/chat-error-413": ("HTTP/1.1 413", '"type":"invalid_request_error"', '!"code"'),
+    "azure/chat-error-408": ("HTTP/1.1 408", '{"error":{"code":"Timeout"'),
     "azure/chat-error-filtered": ("HTTP/1.1 400", '"code":"content_filter"', '"innererror":{'),
 }
 

@@ -1,0 +1,82 @@
+"""What was captured, as users look at it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytest_llmtrace import capture, dialects, intercept
+from pytest_llmtrace._selection import Predicate, exactly_one, select
+from pytest_llmtrace.model import LogRecord, MetricPoint
+from pytest_llmtrace.tree import SpanTree
+from pytest_llmtrace.views import SpanView
+
+__all__ = ["Captured"]
+
+
+class Captured:
+    """The spans, log records and metric points of a trace. Whoever opens the trace sets book and ledger."""
+
+    _book: capture.Book
+    _ledger: intercept.Ledger
+
+    def spans(self, predicate: Predicate | None = None, /, **where: Any) -> tuple[SpanView, ...]:
+        """Return the ended spans that fit, oldest first.
+
+        Args:
+            predicate: A condition of your own on a `SpanView`.
+            where: `name`, `kind`, `scope`, `status`, `attributes` (a subset).
+
+        Raises:
+            UsageError: A condition is not known; the text names the nearest that is.
+        """
+        return select(self._views(), predicate, where)
+
+    def span(self, predicate: Predicate | None = None, /, **where: Any) -> SpanView:
+        """Return the one ended span that fits.
+
+        Raises:
+            SelectionError: None fits, or several do; the text names the near misses.
+            UsageError: As for `spans`.
+        """
+        __tracebackhide__ = True
+        return exactly_one(self._views(), predicate, where, noun="span", hint=self._hint())
+
+    def llm_spans(self, predicate: Predicate | None = None, /, **where: Any) -> tuple[SpanView, ...]:
+        """Return those of `spans` that a dialect reads as an LLM call."""
+        return select(self._llm_views(), predicate, where)
+
+    def llm_span(self, predicate: Predicate | None = None, /, **where: Any) -> SpanView:
+        """Return the one ended LLM span that fits; see `span`."""
+        __tracebackhide__ = True
+        return exactly_one(self._llm_views(), predicate, where, noun="LLM span", hint=self._hint())
+
+    def tree(self) -> SpanTree[SpanView]:
+        """Return all spans, ended or not, as a tree."""
+        return SpanTree(SpanView(record=record, reader=dialects.read) for record in self._book.spans())
+
+    def logs(self) -> tuple[LogRecord, ...]:
+        """Return the log records and events that SDK loggers emitted."""
+        return self._book.logs()
+
+    def metrics(self) -> tuple[MetricPoint, ...]:
+        """Return the metric points that SDK meters recorded since this trace was opened."""
+        return self._book.metrics()
+
+    @property
+    def exporter(self) -> capture.FinishedSpans:
+        """The captured spans, as `InMemorySpanExporter` would hand them out."""
+        return capture.FinishedSpans(self._book)
+
+    def _views(self) -> tuple[SpanView, ...]:
+        return tuple(
+            SpanView(record=record, reader=dialects.read) for record in self._book.spans() if record.ended is not None
+        )
+
+    def _llm_views(self) -> tuple[SpanView, ...]:
+        return tuple(view for view in self._views() if view.call is not None)
+
+    def _hint(self) -> str:
+        if self._book.spans():
+            return "next: print(llmtrace.tree()) shows all spans, with those that have not ended"
+        absence = self._book.absence(exchange.ambient for exchange in self._ledger.exchanges())
+        return f"nothing was captured: {absence.why}\nnext: {absence.next}" if absence else ""

@@ -1,0 +1,150 @@
+"""Does the span tell rightly of a stream that did not come to its end: stopped by its reader, cancelled, or cut?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pytest_llmtrace.checks._account import Account, Extent, was_stopped
+from pytest_llmtrace.checks._check import Check, Evidence
+from pytest_llmtrace.checks._words import place_of, said, shown
+from pytest_llmtrace.model import Exchange, Fact, Finding, Severity, SpanRecord, State, StreamEnd
+
+__all__ = ["CANCELLED", "CHECKS", "PARTIAL_USAGE", "STOPPED_EARLY"]
+
+
+# --- Usage -----------------------------------------------------------------------------------------------------------
+
+
+def _partial_usage(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    for account in evidence.accounts:
+        written = account.answered.fact("output_tokens")
+        if account.span.ended is None or not account.answered.streaming or account.answered.truncated is not True:
+            continue
+        if not (_is_placeholder(account, written) or _is_unstated(account, written)):
+            continue
+        wrong = [fact for fact in _counts(account) if _was_taken_for_a_count(fact, written, account)]
+        if not wrong:
+            yield None
+            continue
+        lines = "\n".join(said(fact, fact.name) for fact in wrong)
+        place = place_of(written, account.exchange)
+        yield check.finding(account.span, ("span", lines), ("wire", f"{_stated(written)}\n{place}"))
+
+
+def _is_placeholder(account: Account, written: Fact) -> bool:
+    """Tell whether a count is the one of Anthropic's first event, which no later event has replaced."""
+    said_first = bool(written.parts) and written.parts[0][0].startswith("message.")
+    return account.answered.api == "messages" and written.state is State.PRESENT and said_first
+
+
+def _is_unstated(account: Account, written: Fact) -> bool:
+    """Tell whether the reader left before any count; where it came to the end, `wire/output-tokens` tells of it."""
+    return account.extent is Extent.BEGUN and written.state in {State.ABSENT, State.NULL}
+
+
+def _counts(account: Account) -> list[Fact]:
+    return [fact for name in ("output_tokens", "total_tokens") for fact in account.stated.get(name, ()) if fact.value]
+
+
+def _was_taken_for_a_count(mine: Fact, written: Fact, account: Account) -> bool:
+    if written.state is not State.PRESENT:
+        return True
+    read = account.answered.input_tokens
+    return bool(mine.value == (written.value if mine.name == "output_tokens" else (read or 0) + written.value))
+
+
+def _stated(written: Fact) -> str:
+    if written.state is not State.PRESENT:
+        return "no count of output tokens came before the reader left"
+    return f"{said(written, written.name)}, the placeholder of the first event; no later event gave the count"
+
+
+PARTIAL_USAGE = Check(
+    id="stream/partial-usage",
+    title="A stream that did not end has no count of what it wrote",
+    why="the count comes with the end of a stream; this number is in every sum of tokens and cost as if it were one",
+    next="leave output and total out where a stream did not come to its end",
+    look=_partial_usage,
+    compares="Streams that were cut, cancelled or left by their reader before their count had come. Input counts, "
+    "which Anthropic gives in its first event, are right. Where a server counts as it goes, its last count is right.",
+    source="Anthropic, Streaming messages: token counts in `message_delta` are cumulative; the one in `message_start` "
+    "is a placeholder",
+)
+
+
+# --- Cancelled -------------------------------------------------------------------------------------------------------
+
+
+def _cancelled(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    for account in evidence.accounts:
+        exchange = account.exchange
+        if account.span.ended is None or account.answered.truncated is False or not _was_cancelled(exchange):
+            continue
+        if account.span.status != "OK":
+            yield None
+            continue
+        read = len(exchange.response.chunks) if exchange.response else 0
+        words = f"the task was cancelled when {read} chunk{'' if read == 1 else 's'} had been read"
+        where = f"{exchange.origin}, exchange {exchange.index}"
+        yield check.finding(account.span, ("span", "status OK"), ("wire", f"{words}\n{where}"))
+
+
+def _was_cancelled(exchange: Exchange) -> bool:
+    return exchange.stream_end is StreamEnd.CANCELLED or was_stopped(exchange)
+
+
+CANCELLED = Check(
+    id="stream/cancelled",
+    title="A call that was cancelled is no success",
+    why="a call that somebody gave up waiting for is counted among the good ones",
+    next="leave the status unset, or say ERROR, where CancelledError passes: `except Exception` does not see it",
+    look=_cancelled,
+    severity=Severity.WARNING,
+    compares="Calls whose task was cancelled before their response was complete. UNSET and ERROR are both right.",
+)
+
+
+# --- Stopped early ---------------------------------------------------------------------------------------------------
+
+
+def _stopped_early(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    for account in evidence.accounts:
+        if account.span.ended is None or not _was_left(account):
+            continue
+        reason = _closing_reason(account.span) if account.span.status == "ERROR" else ""
+        if not reason:
+            yield None
+            continue
+        exchange = account.exchange
+        words = f"the reader stopped, and nothing had failed\n{exchange.origin}, exchange {exchange.index}"
+        yield check.finding(account.span, ("span", f"status ERROR, {reason}"), ("wire", words))
+
+
+def _was_left(account: Account) -> bool:
+    """Tell whether a stream was well when its reader stopped."""
+    exchange, answered = account.exchange, account.answered
+    left = exchange.stream_end in {StreamEnd.CLOSED, StreamEnd.OPEN} and exchange.failure is None
+    return left and bool(answered.streaming) and answered.truncated is True and not answered.error
+
+
+def _closing_reason(span: SpanRecord) -> str:
+    """Return the reason that a span gives for its failure if that is just Python's way to close a generator."""
+    exceptions = [event.attributes.get("exception.type") for event in span.events if event.name == "exception"]
+    given = [span.attributes.get("error.type"), *exceptions, (span.status_description or "").partition(":")[0]]
+    found = (str(reason) for reason in given if reason)
+    return next((shown(reason) for reason in found if reason.rpartition(".")[2] == "GeneratorExit"), "")
+
+
+STOPPED_EARLY = Check(
+    id="stream/stopped-early",
+    title="A reader that stops early is no failure",
+    why="error rates and alerts count a user who has seen enough as an outage",
+    next="let GeneratorExit pass without a status; end the span in a `finally`",
+    look=_stopped_early,
+    severity=Severity.WARNING,
+    compares="Streams that were well when their reader stopped, and whose span is ERROR because of GeneratorExit. A "
+    "convention that calls an abandoned stream an error in its own words, and an exception of the application, are "
+    "not judged.",
+)
+
+CHECKS: tuple[Check, ...] = (PARTIAL_USAGE, CANCELLED, STOPPED_EARLY)

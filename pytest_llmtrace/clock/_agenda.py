@@ -1,0 +1,216 @@
+"""Who waits for which moment of virtual time: it moves to the earliest, once nobody can come before that.
+
+Streams that are read at the same time take the time of the longest, not the sum: so whoever waits lets the others act
+first, and time moves to absolute moments, never by differences. Others are the threads and tasks that have acted on a
+stream and do not wait: what they do next may be due earlier. One that does nothing for a while is not waited for any
+longer, until it acts again; so a stream that was abandoned costs one grace, and nothing here waits for long.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import threading
+from enum import Enum, auto
+
+from pytest_llmtrace.clock._others import Others
+from pytest_llmtrace.clock._shift import SHIFT, real
+from pytest_llmtrace.clock._wakers import AsyncWaker, ThreadWaker, Waker, async_waker, running_worker
+from pytest_llmtrace.telemetry import Worker
+
+__all__ = ["AGENDA", "Agenda"]
+
+GRACE = 0.01
+"""Real seconds in which the others may act before they are not waited for any longer."""
+PATIENCE = 0.1
+"""Real seconds after which a waiter whose turn it is is passed over: its loop is blocked, or does not run."""
+
+
+class _Step(Enum):
+    """What a waiter does next."""
+
+    GO = auto()
+    SLEEP = auto()  # another is earlier
+    YIELD = auto()  # others may still come before it
+    SETTLE = auto()  # a reply has just begun: those that are asked for at the same time may follow
+
+
+class _Wait:
+    """Somebody who waits for a moment.
+
+    Attributes:
+        due: The moment.
+        waker: How to wake it.
+        is_listed: Whether it is on the agenda; one that is passed over is not.
+        looks: How often it has looked whether it may go on.
+    """
+
+    def __init__(self, due: float, waker: Waker) -> None:
+        self.due = due
+        self.waker = waker
+        self.is_listed = False
+        self.looks = 0
+
+
+class Agenda:
+    """The moments that are waited for. All methods may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waits: list[tuple[float, int, _Wait]] = []
+        self._numbers = itertools.count()
+        self._acting: set[Worker] = set()
+        self._others = Others()
+        self._watched = False
+
+    # --- what happens ---
+
+    def begin(self) -> None:
+        """Say that the running code has begun with something that it will wait for."""
+        with self._lock:
+            self._others.begin()
+            self._acting.add(running_worker())
+
+    def leave(self) -> None:
+        """Say that the running code is done with it."""
+        with self._lock:
+            self._acting.discard(running_worker())
+            self._wake_first()
+
+    def moved(self) -> None:
+        """Say that time was moved, or is over."""
+        with self._lock:
+            if not SHIFT.is_on:
+                self._acting.clear()
+            self._wake_first()
+
+    def wait(self, due: float) -> None:
+        """Wait in a thread until a moment of virtual time, or the end of virtual time."""
+        waker = ThreadWaker()
+        wait = self._enter(due, waker)
+        try:
+            while (step := self._step(wait)) is not _Step.GO:
+                if step is _Step.SLEEP:
+                    waker.wait()
+                elif step is _Step.SETTLE:
+                    self._others.settle(waker)
+                elif not waker.wait(GRACE):
+                    self._give_up()
+        finally:
+            self._exit(wait)
+
+    async def wait_async(self, due: float) -> None:
+        """Do the same in a task."""
+        waker = async_waker()
+        wait = self._enter(due, waker)
+        try:
+            while (step := self._step(wait)) is not _Step.GO:
+                if step is _Step.SLEEP:
+                    await waker.wait()
+                elif step is _Step.SETTLE:
+                    await self._others.settle_async(waker)
+                else:
+                    await self._yield(wait, waker)
+        finally:
+            self._exit(wait)
+
+    # --- whose turn it is ---
+
+    def _enter(self, due: float, waker: Waker) -> _Wait:
+        wait = _Wait(due, waker)
+        with self._lock:
+            self._acting.discard(waker.worker)
+            self._list(wait)
+            self._wake_first()
+        return wait
+
+    def _list(self, wait: _Wait) -> None:
+        wait.is_listed = True
+        heapq.heappush(self._waits, (wait.due, next(self._numbers), wait))
+
+    def _step(self, wait: _Wait) -> _Step:
+        with self._lock:
+            wait.waker.arm()
+            wait.looks += 1
+            if not wait.is_listed:
+                self._list(wait)
+            step = self._next(wait)
+            if step is _Step.GO and SHIFT.is_on:
+                self._acting.add(wait.waker.worker)
+            return step
+
+    def _next(self, wait: _Wait) -> _Step:
+        if SHIFT.now() >= wait.due or not SHIFT.is_on:
+            return _Step.GO
+        if self._first() is not wait:
+            self._watch()
+            return _Step.SLEEP
+        if self._others_act(wait.waker.worker):
+            return _Step.YIELD
+        if not self._others.are_settled:
+            return _Step.SETTLE
+        SHIFT.forward(wait.due - SHIFT.now())
+        return _Step.GO
+
+    def _exit(self, wait: _Wait) -> None:
+        """Take it off the agenda: it goes on, or was cancelled."""
+        with self._lock:
+            wait.is_listed = False
+            self._wake_first()
+
+    def _first(self) -> _Wait | None:
+        while self._waits and not self._waits[0][2].is_listed:
+            heapq.heappop(self._waits)
+        return self._waits[0][2] if self._waits else None
+
+    def _wake_first(self) -> None:
+        first = self._first()
+        if first is not None:
+            first.waker.wake()
+
+    # --- those who may come before it ---
+
+    def _others_act(self, worker: Worker) -> bool:
+        if worker.task is None:  # What else runs in this thread cannot act while it waits.
+            return any(other.thread != worker.thread for other in self._acting)
+        return bool(self._acting)
+
+    def _give_up(self) -> None:
+        with self._lock:
+            self._acting.clear()
+
+    async def _yield(self, wait: _Wait, waker: AsyncWaker) -> None:
+        until = real() + GRACE
+        while self._step(wait) is _Step.YIELD:
+            if real() > until:
+                self._give_up()
+            await waker.let_others()
+
+    def _watch(self) -> None:
+        """See to it that nobody sleeps for ever behind a waiter that cannot act."""
+        if not self._watched:
+            self._watched = True
+            threading.Thread(target=self._pass_over, name="llmtrace agenda", daemon=True).start()
+
+    def _pass_over(self) -> None:
+        before: tuple[_Wait | None, int] = None, 0
+        pause = threading.Event()
+        while self._look_at_first(*before):
+            with self._lock:
+                first = self._first()
+                before = first, first.looks if first else 0
+            pause.wait(PATIENCE)
+
+    def _look_at_first(self, before: _Wait | None, looks: int) -> bool:
+        """Pass over the first waiter if it has not looked since; tell whether anybody waits."""
+        with self._lock:
+            first = self._first()
+            if first is not None and first is before and first.looks == looks:
+                first.is_listed = False
+                self._wake_first()
+            self._watched = bool(self._waits) and SHIFT.is_on
+            return self._watched
+
+
+AGENDA = Agenda()
+"""The one of this process, as there is one shift."""

@@ -1,0 +1,22 @@
+"""When the chunks of a reply came, as somebody wrote it down."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+__all__ = ["flaw"]
+
+
+def flaw(offsets: Sequence[float] | None, chunks: int) -> str | None:
+    """Say why offsets do not tell when so many chunks came, as a clause; None if they do."""
+    if offsets is None:
+        return "nobody recorded when its chunks came" if chunks else None
+    if len(offsets) != chunks:
+        return f"it has {len(offsets)} offsets for {chunks} chunks"
+    if not all(math.isfinite(offset) and offset >= 0 for offset in offsets):
+        return "one of its offsets is no point in time after the request"
+    if any(later < earlier for earlier, later in itertools.pairwise(offsets)):
+        return "its offsets go backwards"
+    return None

@@ -1,0 +1,123 @@
+"""The shift: wall time by time-machine, the monotonic clocks by functions of our own. One for the process."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+import time
+from typing import Any
+
+from pytest_llmtrace.clock._functions import REAL, Functions
+from pytest_llmtrace.errors import UsageError
+
+__all__ = ["FROZEN", "SHIFT", "Shift", "now", "real", "time_machine"]
+
+FROZEN = "freezegun had stopped the time before this test began, and its time cannot be moved"
+
+
+class Shift:
+    """How far virtual time is ahead of real time; it begins at nothing and only grows.
+
+    Attributes:
+        began: When it began, by the real clock; None while it is not on.
+    """
+
+    def __init__(self) -> None:
+        self._functions = Functions()
+        self._lock = threading.RLock()
+        self._users = 0
+        self._travel: Any = None
+        self._traveller: Any = None
+        self.began: float | None = None
+
+    @property
+    def is_on(self) -> bool:
+        """Whether there is virtual time."""
+        return self.began is not None
+
+    @property
+    def seconds(self) -> float:
+        """By how much it is ahead."""
+        return self._functions.shift
+
+    def now(self) -> float:
+        """Return the virtual reading of `perf_counter`."""
+        return real() + self._functions.shift
+
+    def begin(self) -> str | None:
+        """Begin virtual time; it ends when everybody who has begun it has ended it.
+
+        Returns:
+            Why there is none, in words; None if there is.
+        """
+        with self._lock:
+            if not self._users and (obstacle := self._depart()):
+                return obstacle
+            self._users += 1
+        return None
+
+    def end(self) -> bool:
+        """End it, and tell whether it is over: real time is back everywhere."""
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                self._return()
+            return not self._users
+
+    def forward(self, seconds: float) -> None:
+        """Move virtual time forward."""
+        with self._lock:
+            if self.is_on and seconds > 0:
+                self._traveller.shift(seconds)
+                self._functions.shift += seconds
+                self._functions.shift_ns = round(self._functions.shift * 1e9)
+                self._functions.keep()
+
+    def _depart(self) -> str | None:
+        machine = time_machine()
+        self._travel = machine.travel(time.time(), tick=True)
+        try:
+            self._traveller = self._travel.start()
+        except RuntimeError:  # time-machine cannot start when freezegun is active.
+            return FROZEN
+        self._traveller.time_ns()  # It travels from the first look at it on.
+        self._functions.replace()
+        self.began = self.now()
+        return None
+
+    def _return(self) -> None:
+        self.began = None
+        self._functions.shift, self._functions.shift_ns = 0.0, 0
+        self._functions.restore()
+        travellers = time_machine().traveller_stack
+        if travellers[-1] is self._traveller:
+            self._travel.stop()
+        else:  # The test's own travel began after ours and ends after it; `stop` ends the one that began last.
+            travellers.remove(self._traveller)
+        self._travel = self._traveller = None
+
+
+def real() -> float:
+    """Return the real reading of `perf_counter`."""
+    return float(REAL["perf_counter"]())
+
+
+def time_machine() -> Any:
+    """Import time-machine.
+
+    Raises:
+        UsageError: It is not installed.
+    """
+    try:
+        return importlib.import_module("time_machine")  # An extra.
+    except ImportError:
+        raise UsageError('timing="recorded" needs time-machine: pip install "pytest-llmtrace[timing]"') from None
+
+
+SHIFT = Shift()
+"""The one of this process: there is one wall clock."""
+
+
+def now() -> float:
+    """Return the virtual reading of `perf_counter`: the real one while there is no virtual time."""
+    return SHIFT.now()

@@ -1,0 +1,99 @@
+"""What a test says of time, and the clock that it holds."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from typing import Literal, get_args
+
+from pytest_llmtrace.clock._agenda import AGENDA
+from pytest_llmtrace.clock._shift import SHIFT, time_machine
+from pytest_llmtrace.errors import UsageError
+
+__all__ = ["TIMINGS", "Clock", "Timing", "refuse_timing"]
+
+Timing = Literal["instant", "recorded", "real"]
+TIMINGS: tuple[Timing, ...] = get_args(Timing)
+
+
+def refuse_timing(timing: object) -> None:
+    """Refuse a timing that there is not, or that needs what is not installed.
+
+    Raises:
+        UsageError: It is one of these.
+    """
+    if timing not in TIMINGS:
+        raise UsageError.unknown("value of timing=", timing, TIMINGS)
+    if timing == "recorded":
+        time_machine()
+
+
+class Clock:
+    """The clock of a test. With `timing="recorded"` it is virtual: replies move it, and so does `advance`.
+
+    Args:
+        timing: What the test says of time.
+    """
+
+    def __init__(self, timing: Timing) -> None:
+        self._timing = timing
+        self._runs = False
+        self.obstacle: str | None = None
+        """Why it could not begin, in words; None if it could, or was not asked to."""
+
+    def __repr__(self) -> str:
+        return f"Clock({self._timing!r})"
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds of virtual time since the test began.
+
+        Raises:
+            UsageError: There is no virtual time.
+        """
+        self._refuse_unless_virtual("elapsed")
+        return SHIFT.now() - (SHIFT.began or 0.0)
+
+    def now(self) -> dt.datetime:
+        """Return the time of day as the code under test sees it, in UTC."""
+        return dt.datetime.now(dt.UTC)
+
+    def time(self) -> float:
+        """Return the same in seconds since the epoch."""
+        return time.time()
+
+    def perf_counter(self) -> float:
+        """Return the reading of `time.perf_counter` that the code under test sees."""
+        return SHIFT.now()
+
+    def advance(self, seconds: float) -> None:
+        """Let virtual time pass.
+
+        Raises:
+            UsageError: There is no virtual time, or it would go backwards.
+        """
+        self._refuse_unless_virtual("advance()")
+        if not 0 <= seconds < float("inf"):
+            raise UsageError(f"clock.advance() moves the clock forward by seconds, got {seconds!r}")
+        SHIFT.forward(float(seconds))
+        AGENDA.moved()
+
+    def start(self) -> None:
+        """Begin virtual time, if there is to be any; for those who run the test."""
+        if self._timing == "recorded" and not self._runs:
+            self.obstacle = SHIFT.begin()
+            self._runs = self.obstacle is None
+
+    def stop(self) -> None:
+        """End it: real time is back, and nobody waits any longer."""
+        if self._runs:
+            self._runs = False
+            if SHIFT.end():
+                AGENDA.moved()
+
+    def _refuse_unless_virtual(self, what: str) -> None:
+        if self._timing != "recorded":
+            raise UsageError(f'clock.{what} is about virtual time: timing="recorded", and this is {self._timing!r}')
+        if not self._runs:
+            why = self.obstacle or "it is on while the test itself runs, not in its fixtures"
+            raise UsageError(f"clock.{what} is about virtual time, which is not on: {why}")

@@ -1,0 +1,136 @@
+"""How a thread, a task of asyncio and one of trio wait to be woken, and let others go first. No timers of a loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import threading
+from typing import Any, Protocol
+
+from pytest_llmtrace.telemetry import Worker
+
+__all__ = ["AsyncWaker", "ThreadWaker", "Waker", "async_waker", "running_worker"]
+
+
+class Waker(Protocol):
+    """Somebody who can be woken, from any thread."""
+
+    worker: Worker
+
+    def arm(self) -> None:
+        """Forget that it was woken."""
+
+    def wake(self) -> None:
+        """Wake it."""
+
+
+class AsyncWaker(Waker, Protocol):
+    """The same in a task."""
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether its loop has no other task."""
+
+    async def wait(self) -> None:
+        """Wait to be woken."""
+
+    async def let_others(self) -> None:
+        """Let every task have a turn that can."""
+
+
+class ThreadWaker:
+    """A thread."""
+
+    def __init__(self) -> None:
+        self.worker = Worker(threading.get_ident())
+        self._event = threading.Event()
+
+    def arm(self) -> None:
+        self._event.clear()
+
+    def wake(self) -> None:
+        self._event.set()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait to be woken; tell whether it was, and not only the time was up."""
+        return self._event.wait(seconds)
+
+
+class _Asyncio:
+    def __init__(self) -> None:
+        self.worker = running_worker()
+        self._loop = asyncio.get_running_loop()
+        self._event = asyncio.Event()
+
+    @property
+    def is_alone(self) -> bool:
+        return len(asyncio.all_tasks(self._loop)) == 1
+
+    def arm(self) -> None:
+        self._event.clear()
+
+    def wake(self) -> None:
+        if threading.get_ident() == self.worker.thread:
+            self._event.set()
+            return
+        with contextlib.suppress(RuntimeError):  # Its loop is closed.
+            self._loop.call_soon_threadsafe(self._event.set)
+
+    async def wait(self) -> None:
+        await self._event.wait()
+
+    async def let_others(self) -> None:
+        await asyncio.sleep(0)
+
+
+class _Trio:
+    # The initial task, the main one, and the one that runs what other threads send.
+    _ALWAYS = 3
+
+    def __init__(self, trio: Any) -> None:
+        self._trio = trio
+        self._token = trio.lowlevel.current_trio_token()
+        self._event = trio.Event()
+        self.worker = running_worker()
+
+    @property
+    def is_alone(self) -> bool:
+        return bool(self._trio.lowlevel.current_statistics().tasks_living <= self._ALWAYS)
+
+    def arm(self) -> None:
+        self._event = self._trio.Event()
+
+    def wake(self) -> None:
+        if threading.get_ident() == self.worker.thread:
+            self._event.set()
+            return
+        with contextlib.suppress(self._trio.RunFinishedError):
+            self._token.run_sync_soon(self._event.set)
+
+    async def wait(self) -> None:
+        await self._event.wait()
+
+    async def let_others(self) -> None:
+        await self._trio.lowlevel.checkpoint()
+
+
+def async_waker() -> AsyncWaker:
+    """Return one for the running task."""
+    trio = _running_trio()
+    return _Asyncio() if trio is None else _Trio(trio)
+
+
+def running_worker() -> Worker:
+    """Name the running thread, and its task if there is one."""
+    trio = _running_trio()
+    try:
+        task = asyncio.current_task() if trio is None else trio.lowlevel.current_task()
+    except RuntimeError:  # No loop runs in this thread.
+        task = None
+    return Worker(threading.get_ident(), None if task is None else id(task))
+
+
+def _running_trio() -> Any:
+    trio = sys.modules.get("trio")
+    return trio if trio is not None and trio.lowlevel.in_trio_run() else None

@@ -1,0 +1,96 @@
+"""What the fixture `llmtrace_exits` hands out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from pytest_llmtrace.errors import LLMTraceError, UsageError
+from pytest_llmtrace.exits import _async, _sync
+from pytest_llmtrace.exits._ways import Way, way_of
+
+if TYPE_CHECKING:
+    from pytest_llmtrace.harness import LLMTrace
+
+__all__ = ["Exits"]
+
+
+class Exits:
+    """Runs a streaming function and leaves its stream in one way. What that does to the spans, the trace verifies.
+
+    Args:
+        trace: The open trace.
+        way: One of `ASYNC_WAYS`.
+
+    Raises:
+        UsageError: There is no such way.
+    """
+
+    def __init__(self, trace: LLMTrace, way: str) -> None:
+        self.trace = trace
+        self._way = way_of(way)
+
+    def __repr__(self) -> str:
+        return f"Exits({self.way!r})"
+
+    @property
+    def way(self) -> str:
+        """How the stream is left."""
+        return self._way.name
+
+    def run(self, source: Callable[[], Any]) -> list[Any]:
+        """Begin a stream and leave it.
+
+        Args:
+            source: Returns an iterable, a generator, or a context manager that gives one, as the SDKs' do; or an
+                asynchronous one, which is run in a loop of its own.
+
+        Returns:
+            What the consumer got before it left.
+
+        Raises:
+            UsageError: A synchronous stream cannot be cancelled; where a loop runs, an asynchronous one wants `arun`.
+            Exception: Whatever the stream raised, unless the server broke it off.
+        """
+        self._plan_fault()
+        made = [source()]  # Taken from here by who leaves it: what is dropped must be held by nobody else.
+        if _async.is_async(made[0]):
+            return _async.run(self._leave(made.pop))
+        if self._way.leave == "cancel":
+            raise UsageError("a synchronous stream cannot be cancelled: give this way to asynchronous ones only")
+        got: list[Any] = []
+        with _let_break(self._way):
+            _sync.LEAVE[self._way.leave](made.pop, got)
+        return got
+
+    async def arun(self, source: Callable[[], Any]) -> list[Any]:
+        """Begin an asynchronous stream and leave it, in a coroutine test under any runner; otherwise as `run`.
+
+        Args:
+            source: Returns an asynchronous iterable, generator or context manager, or an awaitable that gives one.
+        """
+        self._plan_fault()
+        return await self._leave(source)
+
+    async def _leave(self, take: Callable[[], Any]) -> list[Any]:
+        got: list[Any] = []
+        with self.trace.watching_context(), _let_break(self._way):
+            await _async.leave(self._way.leave, take, got, self.trace)
+        return got
+
+    def _plan_fault(self) -> None:
+        if self._way.fault:
+            self.trace.fault(self._way.fault, **self._way.options)
+
+
+@contextmanager
+def _let_break(way: Way) -> Iterator[None]:
+    """Let a stream raise whatever it likes if the server has broken it off; what this package says is no such thing."""
+    try:
+        yield
+    except LLMTraceError:
+        raise
+    except Exception:
+        if not way.breaks:
+            raise

@@ -1,0 +1,186 @@
+"""What a fault makes of a reply."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from pytest_llmtrace import wire
+from pytest_llmtrace.faults._pieces import Piece, data_of, in_pieces, in_tune, with_pieces
+from pytest_llmtrace.faults._plan import Fault
+from pytest_llmtrace.model import Answer, Failure, Headers, Response
+
+__all__ = ["Inapplicable", "put_on"]
+
+Break = Callable[[int], Sequence[bytes]]
+"""Writes the events with which a gateway breaks off a stream of so many events."""
+
+
+class Inapplicable(Exception):
+    """A fault cannot happen to a reply; the text says why."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Spoilt:
+    """A reply that a fault was put on, and what happened, in words."""
+
+    response: Response
+    words: str
+    failure: Failure | None = None
+    stalls: bool = False
+
+
+def put_on(answer: Answer, fault: Fault, broken_off: Break) -> Answer:
+    """Return a reply with a fault.
+
+    Args:
+        answer: The reply as it was recorded or scripted.
+        fault: One that does not come instead of a reply.
+        broken_off: What breaks off a stream, in the form of its gateway.
+
+    Raises:
+        Inapplicable: It cannot happen to this reply.
+    """
+    try:
+        response = wire.plain(answer.response)
+    except ValueError as error:
+        raise Inapplicable(str(error)) from None
+    spoilt = _MAKERS[fault.kind.name](fault, response, broken_off)
+    return replace(
+        answer,
+        response=spoilt.response,
+        origin=f"{answer.origin}, fault: {spoilt.words}",
+        failure=spoilt.failure or (answer.failure if spoilt.stalls else None),
+        stalls=spoilt.stalls,
+    )
+
+
+# --- cut -------------------------------------------------------------------------------------------------------------
+
+
+def _disconnect(fault: Fault, response: Response, _: Break) -> _Spoilt:
+    return _cut(fault, response, Failure.DISCONNECT)
+
+
+def _read_timeout(fault: Fault, response: Response, _: Break) -> _Spoilt:
+    return _cut(fault, response, Failure.READ_TIMEOUT)
+
+
+def _truncate(fault: Fault, response: Response, _: Break) -> _Spoilt:
+    return _cut(fault, response, None)
+
+
+def _cut(fault: Fault, response: Response, failure: Failure | None) -> _Spoilt:
+    pieces = in_pieces(response)
+    if fault.after is None and len(pieces) == 1:
+        half = pieces[0]._replace(chunk=pieces[0].chunk[: len(pieces[0].chunk) // 2])
+        return _Spoilt(
+            response=with_pieces(response, [half]), words=f"{fault.name} after half of the body", failure=failure
+        )
+    count = _count(fault, pieces, most=len(pieces) if failure else len(pieces) - 1)
+    return _Spoilt(response=with_pieces(response, pieces[:count]), words=_after(fault, count), failure=failure)
+
+
+def _count(fault: Fault, pieces: Sequence[Piece], *, most: int) -> int:
+    """Return how many pieces come before a fault: half of them, if nothing is said."""
+    count = len(pieces) // 2 if fault.after is None else fault.after
+    if count > most:
+        raise Inapplicable(f"the reply had {len(pieces)} chunk{'' if len(pieces) == 1 else 's'}")
+    return count
+
+
+def _after(fault: Fault, count: int) -> str:
+    return f"{fault.name} after {count} chunk{'' if count == 1 else 's'}"
+
+
+# --- events ----------------------------------------------------------------------------------------------------------
+
+
+def _error_in_stream(fault: Fault, response: Response, broken_off: Break) -> _Spoilt:
+    pieces = _events(response)
+    count = _count(fault, pieces, most=len(pieces))
+    kept, ends_at = pieces[:count], pieces[count - 1].offset if count else 0.0
+    sent = sum(data_of(piece.chunk) is not None for piece in kept)
+    added = [Piece(in_tune(event, pieces), ends_at) for event in broken_off(sent)]
+    return _Spoilt(response=with_pieces(response, [*kept, *added]), words=_after(fault, count))
+
+
+def _malformed_sse(fault: Fault, response: Response, _: Break) -> _Spoilt:
+    pieces = _events(response)
+    count = _count(fault, pieces, most=len(pieces) - 1)
+    broken = next((index for index in range(count, len(pieces)) if data_of(pieces[index].chunk) is not None), None)
+    if broken is None:
+        raise Inapplicable(f"no event with JSON came after {count} chunks")
+    text = pieces[broken].chunk
+    cut = _LAST_LINE.sub(lambda line: line[1] + line[2][: len(line[2]) // 2] + line[3], text, count=1)
+    pieces[broken] = pieces[broken]._replace(chunk=cut)
+    return _Spoilt(response=with_pieces(response, pieces), words=_after(fault, broken))
+
+
+_LAST_LINE: Final = re.compile(rb"(data: ?)([^\r\n]*)(\r?\n)")
+
+
+def _events(response: Response) -> list[Piece]:
+    if not wire.is_event_stream(response):
+        raise Inapplicable("the reply was no stream of events")
+    return in_pieces(response)
+
+
+# --- waits -----------------------------------------------------------------------------------------------------------
+
+
+def _stall(fault: Fault, response: Response, _: Break) -> _Spoilt:
+    pieces = in_pieces(response)
+    count = _count(fault, pieces, most=len(pieces) - 1)
+    return _late(response, pieces, count, fault.seconds, f"stall of {fault.seconds:g} s after {count} chunks")
+
+
+def _slow_first_byte(fault: Fault, response: Response, _: Break) -> _Spoilt:
+    return _late(response, in_pieces(response), 0, fault.seconds, f"{fault.name} of {fault.seconds:g} s")
+
+
+def _late(response: Response, pieces: Sequence[Piece], first: int, seconds: float, words: str) -> _Spoilt:
+    late = [piece._replace(offset=piece.offset + seconds) for piece in pieces[first:]]
+    delayed = with_pieces(response, [*pieces[:first], *late], timed=True)
+    return _Spoilt(response=delayed, words=words, stalls=True)
+
+
+# --- whole bodies ----------------------------------------------------------------------------------------------------
+
+
+def _invalid_json(fault: Fault, response: Response, _: Break) -> _Spoilt:
+    if wire.is_event_stream(response) or b":" not in response.body:
+        raise Inapplicable("the reply was no JSON object")
+    body = response.body.replace(b":", b"", 1)
+    return _Spoilt(response=replace(response, chunks=(body,), offsets=None), words=fault.name)
+
+
+def _wrong_content_type(fault: Fault, response: Response, _: Break) -> _Spoilt:
+    headers = _with(response.headers, "content-type", "text/html; charset=utf-8")
+    return _Spoilt(response=replace(response, headers=headers), words=fault.name)
+
+
+def _empty_body(fault: Fault, response: Response, _: Break) -> _Spoilt:
+    headers = _with(response.headers, "content-length", "0")
+    without = tuple(line for line in headers if line[0].lower() != "transfer-encoding")
+    return _Spoilt(response=replace(response, headers=without, chunks=(), offsets=None), words=fault.name)
+
+
+def _with(headers: Headers, name: str, value: str) -> Headers:
+    return (*(line for line in headers if line[0].lower() != name), (name, value))
+
+
+_MAKERS: Final[Mapping[str, Callable[[Fault, Response, Break], _Spoilt]]] = {
+    "disconnect": _disconnect,
+    "empty-body": _empty_body,
+    "error-in-stream": _error_in_stream,
+    "invalid-json": _invalid_json,
+    "malformed-sse": _malformed_sse,
+    "read-timeout": _read_timeout,
+    "slow-first-byte": _slow_first_byte,
+    "stall": _stall,
+    "truncate": _truncate,
+    "wrong-content-type": _wrong_content_type,
+}

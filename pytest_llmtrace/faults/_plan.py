@@ -1,0 +1,165 @@
+"""One fault: what is to happen, to which requests, and how often."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_llmtrace import wire
+from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.faults._kinds import ERRORS, Kind
+from pytest_llmtrace.model import Request
+
+__all__ = ["Fault", "When", "check_options", "check_when"]
+
+_STALL = 3600.0  # seconds: longer than any client waits that has a timeout at all
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class When:
+    """Which requests a fault meets, and which of these it happens to.
+
+    Attributes:
+        times: How often it happens at most; None for no limit.
+        every: It happens to every so many-th request.
+        rate: The share of requests that it happens to, above 0 and at most 1.
+        seed: Makes the choice by `rate` the same on every run.
+        api: The one API that it meets; None for any.
+        model: The one model that is asked for; None for any.
+    """
+
+    times: int | None = 1
+    every: int | None = None
+    rate: float | None = None
+    seed: int = 0
+    api: str | None = None
+    model: str | None = None
+
+    def __str__(self) -> str:
+        often = "once" if self.times == 1 else f"{self.times} times" if self.times else ""
+        which = f"of every {self.every} requests the last" if self.every else f"rate {self.rate:g}" if self.rate else ""
+        only = f"{self.api} only" if self.api else ""
+        model = f"model {self.model}" if self.model else ""
+        return ", ".join(text for text in (often, which, only, model) if text)
+
+
+@dataclass(kw_only=True, eq=False)
+class Fault:
+    """A fault that is planned; `LLMTrace.fault` makes it.
+
+    Attributes:
+        kind: What happens.
+        status: The status of a fault that is one, or that an error in a body names.
+        options: What was said about it: `after`, `seconds`, `retry_after`, `message`, `gateway`.
+        when: To which requests.
+        happened: How often it has happened.
+        note: Why it did not happen to the last request that it met, where that is known.
+    """
+
+    kind: Kind
+    status: int | None
+    options: Mapping[str, Any]
+    when: When
+    happened: int = 0
+    note: str = ""
+    _met: int = 0
+    _random: random.Random = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._random = random.Random(self.when.seed)  # noqa: S311 - no secret hangs on it
+
+    @property
+    def name(self) -> str:
+        """What it is, as a test names it."""
+        return str(self.status) if self.kind.name == "status" else self.kind.name
+
+    @property
+    def after(self) -> int | None:
+        """How many chunks come before it, where that was said."""
+        said: int | None = self.options.get("after", 0 if self.kind.name == "read-timeout" else None)
+        return said
+
+    @property
+    def seconds(self) -> float:
+        """How long it lets the client wait."""
+        return float(self.options.get("seconds", _STALL))
+
+    @property
+    def comes_instead(self) -> bool:
+        """Whether it comes instead of a reply."""
+        return self.kind.comes_instead or (self.kind.name in {"disconnect", "read-timeout"} and self.after == 0)
+
+    def is_due(self, request: Request) -> bool:
+        """Tell whether it is to happen to a request, and count the request if the fault meets it."""
+        if self.when.times is not None and self.happened >= self.when.times:
+            return False
+        api = wire.identify(request)
+        if api is None or self.when.api not in (None, api):
+            return False
+        if self.when.model not in (None, wire.request_body(request).get("model")):
+            return False
+        self._met += 1
+        if self.when.every is not None:
+            return self._met % self.when.every == 0
+        return self.when.rate is None or self._random.random() < self.when.rate
+
+    def __str__(self) -> str:
+        often = str(self.when)
+        return f"{self.name}{f', {often}' if often else ''}{f': {self.note}' if self.note else ''}"
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Refuse options that have no meaning.
+
+    Raises:
+        UsageError: There is one.
+    """
+    for name in ("seconds", "retry_after"):
+        value = options.get(name)
+        if value is not None and not (_is_number(value) and (value > 0 or (value == 0 and name == "retry_after"))):
+            raise UsageError(f"{name}= is a number of seconds, got {value!r}")
+    status = options.get("status")
+    if status is not None and status not in ERRORS:
+        raise UsageError(f"status= is an HTTP status from 400 to 599, got {status!r}")
+    after = options.get("after")
+    if after is not None and not (_is_count(after) and after >= 0):
+        raise UsageError(f"after= counts chunks, 0 or more, got {after!r}")
+
+
+def check_when(
+    *,
+    times: int | None,
+    every: int | None,
+    rate: float | None,
+    seed: int | None,
+    api: str | None,
+    model: str | None,
+) -> When:
+    """Return when a fault happens: once, if nothing else is said.
+
+    Raises:
+        UsageError: An argument has no meaning.
+    """
+    for name, count in (("times", times), ("every", every)):
+        if count is not None and not (_is_count(count) and count > 0):
+            raise UsageError(f"{name}= is a number, 1 or more, got {count!r}")
+    if rate is not None and not (_is_number(rate) and 0 < rate <= 1):
+        raise UsageError(f"rate= is a share above 0 and at most 1, got {rate!r}")
+    if rate is not None and every is not None:
+        raise UsageError("every= and rate= both say which requests a fault happens to; give one of them")
+    if seed is not None and rate is None:
+        raise UsageError("seed= is for rate=: nothing else is left to chance")
+    if times is None and every is None and rate is None:
+        times = 1
+    return When(times=times, every=every, rate=rate, seed=seed or 0, api=api, model=model)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,142 @@
+"""Virtual time for a test of it, and a way to wait in threads and in tasks alike."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from types import ModuleType
+from typing import Any
+
+import pytest
+import trio
+
+from pytest_llmtrace import clock
+from pytest_llmtrace.clock._shift import real
+
+READINGS = ("time", "time_ns", "perf_counter", "perf_counter_ns", "monotonic", "monotonic_ns")
+
+APP = f"""
+import datetime as dt
+import time as clocks
+import timeit
+from time import {", ".join(READINGS)}
+from timeit import default_timer
+
+def now():
+    return dt.datetime.now().timestamp()
+
+late = {{name: (lambda name=name: getattr(clocks, name)()) for name in {READINGS!r}}}
+late["default_timer"] = lambda: timeit.default_timer()
+late["now"] = now
+early = {{name: (lambda name=name: globals()[name]()) for name in ({", ".join(map(repr, READINGS))}, "default_timer")}}
+"""
+"""The code of a module that reads every clock: bound by its name, and looked up as it is read."""
+
+
+@pytest.fixture
+def virtual() -> Iterator[clock.Clock]:
+    """Virtual time for the length of the test."""
+    found = clock.Clock("recorded")
+    found.start()
+    yield found
+    found.stop()
+
+
+@pytest.fixture
+def make_module(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    """Make a module that reads every clock, as if it had been imported by that name."""
+
+    def make(name: str) -> ModuleType:
+        module = ModuleType(name)
+        exec(APP, vars(module))  # noqa: S102
+        monkeypatch.setitem(sys.modules, name, module)
+        return module
+
+    return make
+
+
+class Runner:
+    """Runs functions at the same time: in threads, in tasks of asyncio, or in tasks of trio."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.pace = clock.pace("recorded")
+
+    def wait_until(self, *dues: float) -> Callable[[], Any]:
+        """Return what waits for some moments, one after the other, and returns the virtual times that it saw."""
+        if self.kind == "threads":
+            return functools.partial(self._wait, dues)
+        return functools.partial(self._wait_async, dues)
+
+    def run(self, *works: Callable[[], Any]) -> list[Any]:
+        """Run them at the same time, and return their results in order."""
+        results: list[Any] = [None] * len(works)
+        if self.kind == "threads":
+            self._in_threads(works, results)
+        elif self.kind == "asyncio":
+            asyncio.run(self._in_asyncio(works, results))
+        else:
+            trio.run(self._in_trio, works, results)
+        return results
+
+    def _wait(self, dues: Sequence[float]) -> list[float]:
+        self.pace.begin()
+        seen = []
+        for due in dues:
+            self.pace.wait(due)
+            seen.append(clock.now())
+        self.pace.leave()
+        return seen
+
+    async def _wait_async(self, dues: Sequence[float]) -> list[float]:
+        self.pace.begin()
+        seen = []
+        for due in dues:
+            await self.pace.wait_async(due)
+            seen.append(clock.now())
+        self.pace.leave()
+        return seen
+
+    def _in_threads(self, works: Sequence[Callable[[], Any]], results: list[Any]) -> None:
+        together = threading.Barrier(len(works))
+
+        def work(index: int) -> None:
+            together.wait()
+            results[index] = works[index]()
+
+        threads = [threading.Thread(target=work, args=(index,)) for index in range(len(works))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(10)
+
+    async def _in_asyncio(self, works: Sequence[Callable[[], Awaitable[Any]]], results: list[Any]) -> None:
+        results[:] = await asyncio.gather(*(work() for work in works))
+
+    async def _in_trio(self, works: Sequence[Callable[[], Awaitable[Any]]], results: list[Any]) -> None:
+        async def keep(index: int) -> None:
+            results[index] = await works[index]()
+
+        async with trio.open_nursery() as nursery:
+            for index in range(len(works)):
+                nursery.start_soon(keep, index)
+
+
+@pytest.fixture(params=["threads", "asyncio", "trio"])
+def runner(request: pytest.FixtureRequest) -> Runner:
+    return Runner(request.param)
+
+
+@pytest.fixture
+def tasks() -> Runner:
+    return Runner("asyncio")
+
+
+@pytest.fixture
+def real_seconds() -> Callable[[], float]:
+    """Return what tells the real seconds since the test began."""
+    began = real()
+    return lambda: real() - began

@@ -1,0 +1,145 @@
+"""Who waits for a moment gets there, in order, whoever else does or does nothing; and nothing hangs."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace import clock
+
+pytestmark = pytest.mark.usefixtures("virtual")
+
+
+@pytest.fixture
+def base() -> float:
+    return clock.now()
+
+
+def close_to(base: float, *offsets: float) -> Any:
+    """The moments within a hundredth of the second between them, and what a busy machine adds."""
+    return pytest.approx([base + offset for offset in offsets], abs=0.3)
+
+
+def test_one_alone(runner: Any, base: float, real_seconds: Callable[[], float]) -> None:
+    """Whoever waits alone gets to each of its moments at once."""
+    [seen] = runner.run(runner.wait_until(base + 10, base + 20, base + 30))
+    assert seen == close_to(base, 10, 20, 30)
+    assert real_seconds() < 5
+
+
+def test_together_it_takes_as_long_as_the_longest(runner: Any, base: float) -> None:
+    """Three waits of some seconds end at their own moments, not one after the other."""
+    seen = runner.run(*(runner.wait_until(base + due) for due in (30, 10, 20)))
+    assert [moment for [moment] in seen] == close_to(base, 30, 10, 20)
+
+
+def test_many_steps_keep_their_order(runner: Any, base: float) -> None:
+    """The waits of several are one sequence: nobody sees a moment after a later one of somebody else's."""
+    steps = [[base + 4 * step + lane for step in range(25)] for lane in range(4)]
+    seen = runner.run(*(runner.wait_until(*lane) for lane in steps))
+    assert seen == [pytest.approx(lane, abs=0.5) for lane in steps]
+
+
+def test_a_moment_that_has_passed_is_no_wait(runner: Any, base: float) -> None:
+    """Time never goes back."""
+    [[first, second]] = runner.run(runner.wait_until(base + 10, base + 5))
+    assert second >= first >= base + 10
+
+
+def test_whoever_does_nothing_is_not_waited_for(runner: Any, base: float, real_seconds: Callable[[], float]) -> None:
+    """A stream that somebody has begun and left behind costs the others one grace, not one a chunk."""
+    forgotten = threading.Thread(target=lambda: (runner.pace.begin(), runner.pace.wait(base)))
+    forgotten.start()
+    forgotten.join()
+    [seen] = runner.run(runner.wait_until(*(base + step for step in range(1, 401))))
+    assert seen[-1] == pytest.approx(base + 400, abs=1)
+    assert real_seconds() < 2  # 400 graces would be 4 s.
+
+
+def test_many_at_once_cost_no_more_each(tasks: Any, base: float) -> None:
+    """A step of one among a thousand costs about what it does among a hundred."""
+
+    def cost(number: int, start: float) -> float:
+        before = time.process_time()
+        tasks.run(*(tasks.wait_until(start + 10, start + 20) for _ in range(number)))
+        return (time.process_time() - before) / number
+
+    few = min(cost(100, clock.now()) for _ in range(3))
+    assert cost(1000, clock.now()) < 5 * few
+
+
+def test_a_blocked_loop_keeps_nobody_waiting(base: float, real_seconds: Callable[[], float]) -> None:
+    """A task may be first, and its loop blocked by whoever waits behind it: it is passed over."""
+    pace, done = clock.pace("recorded"), threading.Event()
+
+    async def first() -> float:
+        pace.begin()
+        await pace.wait_async(base + 10)
+        return clock.now()
+
+    def second() -> None:
+        pace.begin()
+        pace.wait(base + 20)
+        done.set()
+
+    async def main() -> float:
+        task = asyncio.create_task(first())
+        await asyncio.sleep(0)
+        threading.Thread(target=second).start()
+        assert done.wait(5)  # The loop stands still.
+        return await task
+
+    assert asyncio.run(main()) >= base + 20
+    assert real_seconds() < 3
+
+
+def test_a_cancelled_wait_is_off_the_agenda(base: float, real_seconds: Callable[[], float]) -> None:
+    """Nobody waits for what was cancelled, and time does not stop at its moment."""
+    pace = clock.pace("recorded")
+
+    async def wait(due: float) -> float:
+        pace.begin()
+        await pace.wait_async(due)
+        return clock.now()
+
+    async def main() -> float:
+        held = asyncio.create_task(wait(base + 10))
+        other = asyncio.create_task(wait(base + 20))
+        await asyncio.sleep(0)
+        held.cancel()
+        return await other
+
+    assert asyncio.run(main()) == pytest.approx(base + 20, abs=1)
+    assert real_seconds() < 3
+
+
+def test_the_end_of_virtual_time_wakes_everybody(runner: Any, virtual: clock.Clock) -> None:
+    """A thread that outlives its test does not wait for ever."""
+    runner.run(runner.wait_until(clock.now() + 1))
+    pace, begun = clock.pace("recorded"), threading.Event()
+
+    def wait() -> None:
+        begun.set()
+        pace.wait(clock.now() + 1e9)
+
+    # Somebody who has acted and does nothing holds the wait up for one grace.
+    threads = [threading.Thread(target=wait) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    begun.wait()
+    virtual.stop()
+    for thread in threads:
+        thread.join(5)
+        assert not thread.is_alive()
+
+
+def test_a_user_may_move_time_past_the_moment(runner: Any, virtual: clock.Clock, base: float) -> None:
+    """Whoever waits for an earlier moment goes on."""
+    virtual.advance(15)
+    [seen] = runner.run(runner.wait_until(base + 10))
+    assert seen == close_to(base, 15)

@@ -1,0 +1,249 @@
+"""Which clocks are shifted, for whom, and that all of it is undone."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import sys
+import threading
+import time
+import timeit
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
+from typing import Any
+
+import pytest
+import time_machine
+
+from pytest_llmtrace import UsageError, clock
+
+HOUR = 3600.0
+EARLY = ("time", "time_ns", "perf_counter", "perf_counter_ns", "monotonic", "monotonic_ns", "default_timer")
+BOUND = [("early", name) for name in EARLY] + [("late", name) for name in (*EARLY, "now")]
+
+# The exemption of each is named by the code of a module of that name.
+REAL_FOR = [
+    "asyncio.base_events", "threading", "concurrent.futures", "anyio._core", "trio._core", "httpx._client",
+    "httpx2._client", "httpcore._sync", "httpcore2._sync", "urllib3.util", "aiohttp.client", "uvloop.loop",
+    "_pytest.runner", "pytest_timeout", "pluggy", "xdist.remote", "execnet.gateway", "time_machine.cli",
+    "freezegun.api",
+]  # fmt: skip
+
+
+def seconds(module: ModuleType, how: str, name: str) -> float:
+    value: float = getattr(module, how)[name]()
+    return value / 1e9 if name.endswith("_ns") else value
+
+
+@pytest.mark.parametrize(("how", "name"), BOUND)
+def test_every_clock_of_the_application_is_virtual(
+    make_module: Callable[[str], ModuleType], how: str, name: str
+) -> None:
+    """Whichever it reads, however it was bound, an hour has passed where the virtual clock was moved by one."""
+    app, virtual = make_module("an_app.tracing"), clock.Clock("recorded")
+    real = seconds(app, how, name)
+    virtual.start()
+    try:
+        before = seconds(app, how, name)
+        virtual.advance(HOUR)
+        after = seconds(app, how, name)
+    finally:
+        virtual.stop()
+    assert after - before == pytest.approx(HOUR, abs=1)
+    assert seconds(app, how, name) - real == pytest.approx(0, abs=1)
+
+
+@pytest.mark.parametrize("name", REAL_FOR)
+def test_who_waits_for_real_has_real_monotonic_time(make_module: Callable[[str], ModuleType], name: str) -> None:
+    """Loops, pools, timeouts and pytest itself would end their waits early, or never."""
+    module, virtual = make_module(name), clock.Clock("recorded")
+    virtual.start()
+    try:
+        before = {(how, reading): seconds(module, how, reading) for how, reading in BOUND if "time" not in reading}
+        virtual.advance(HOUR)
+        after = {(how, reading): seconds(module, how, reading) for how, reading in before if reading != "now"}
+    finally:
+        virtual.stop()
+    assert after == {key: pytest.approx(before[key], abs=1) for key in after}
+
+
+def test_everything_is_put_back(make_module: Callable[[str], ModuleType]) -> None:
+    """The functions of the standard library, and the names of modules that were imported before or meanwhile."""
+    names = ("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")
+    real = [getattr(time, name) for name in names]
+    before, virtual = make_module("app_before"), clock.Clock("recorded")
+    virtual.start()
+    assert time.perf_counter is not real[2]
+    meanwhile = make_module("app_meanwhile")
+    assert meanwhile.__dict__["perf_counter"] is time.perf_counter
+    virtual.stop()
+    for module in (time, before, meanwhile):
+        assert [getattr(module, name) for name in names] == real
+    assert timeit.default_timer is real[2]
+    assert time_machine.traveller_stack == []
+
+
+def test_what_the_test_has_put_there_stays(
+    make_module: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock that the suite has replaced itself is its own business, in the library and in the application."""
+    app, virtual = make_module("app_with_a_mock"), clock.Clock("recorded")
+    monkeypatch.setattr(time, "monotonic", lambda: 7.0)
+    vars(app)["perf_counter"] = lambda: 8.0
+    virtual.start()
+    virtual.advance(HOUR)
+    assert (app.late["monotonic"](), app.early["perf_counter"]()) == (7.0, 8.0)
+    virtual.stop()
+    assert (app.late["monotonic"](), app.early["perf_counter"]()) == (7.0, 8.0)
+
+
+def test_a_second_search_is_cheap(virtual: clock.Clock) -> None:
+    """Modules are searched once: from the second time on virtual time begins and ends within two milliseconds."""
+    virtual.stop()
+    taken = []
+    for _ in range(5):
+        before = time.perf_counter()
+        virtual.start()
+        virtual.stop()
+        taken.append(time.perf_counter() - before)
+    assert min(taken) < 0.004  # Both ways.
+
+
+def test_nested_clocks_are_one(virtual: clock.Clock) -> None:
+    """There is one wall clock: virtual time ends when the outer one ends it."""
+    inner = clock.Clock("recorded")
+    inner.start()
+    inner.advance(HOUR)
+    inner.stop()
+    assert virtual.elapsed == pytest.approx(HOUR, abs=1)
+
+
+def test_a_travel_that_ends_after_ours_is_left_alone() -> None:
+    """The suite's own time-machine may begin in the test and end in a fixture: each ends its own."""
+    virtual, now = clock.Clock("recorded"), time.time()
+    virtual.start()
+    virtual.advance(HOUR)
+    travel = time_machine.travel(dt.datetime(2020, 1, 1, tzinfo=dt.UTC), tick=False)
+    travel.start()
+    virtual.stop()
+    assert dt.datetime.now(dt.UTC).year == 2020
+    travel.stop()
+    assert time.time() == pytest.approx(now, abs=5)
+    assert time_machine.traveller_stack == []
+
+
+def test_the_suite_s_own_travel_around_it_is_kept() -> None:
+    """Virtual time begins at what the suite says the time is."""
+    with time_machine.travel(dt.datetime(2020, 1, 1, tzinfo=dt.UTC), tick=False):
+        virtual = clock.Clock("recorded")
+        virtual.start()
+        virtual.advance(HOUR)
+        assert virtual.now().replace(microsecond=0) == dt.datetime(2020, 1, 1, 1, tzinfo=dt.UTC)
+        virtual.stop()
+        assert virtual.time() == 1577836800
+
+
+# --- what must not be disturbed ---
+
+
+def test_timeouts_of_asyncio_are_real(virtual: clock.Clock) -> None:
+    """An hour of virtual time is no reason for a timeout of ten seconds."""
+
+    async def work() -> str:
+        virtual.advance(HOUR)
+        await asyncio.sleep(0)
+        return "done"
+
+    async def main() -> str:
+        async with asyncio.timeout(10):
+            return await asyncio.wait_for(work(), 10)
+
+    assert asyncio.run(main()) == "done"
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_timeouts_of_anyio_are_real(virtual: clock.Clock, backend: str) -> None:
+    """`fail_after` counts real seconds under both of its loops."""
+    import anyio
+
+    async def main() -> str:
+        with anyio.fail_after(10):
+            virtual.advance(HOUR)
+            await anyio.sleep(0.001)
+            return "done"
+
+    assert anyio.run(main, backend=backend) == "done"
+
+
+def test_timeouts_of_pools_and_locks_are_real(virtual: clock.Clock) -> None:
+    """`ThreadPoolExecutor.map(timeout=)` has its time, and a lock is waited for as long as was said, not shorter."""
+    lock = threading.Lock()
+    lock.acquire()
+
+    def work(_: int) -> str:
+        virtual.advance(HOUR)
+        return "done"
+
+    with ThreadPoolExecutor(1) as pool:
+        assert list(pool.map(work, range(2), timeout=10)) == ["done", "done"]
+        with pytest.raises(TimeoutError):
+            pool.submit(lock.acquire, timeout=0.05).result(timeout=0.01)
+        lock.release()
+
+
+# --- what users hold ---
+
+
+def test_there_is_no_virtual_time_unless_it_was_asked_for() -> None:
+    """The clock tells the time in any case; moving it says which timing it belongs to."""
+    instant = clock.Clock("instant")
+    instant.start()
+    assert instant.time() == pytest.approx(time.time(), abs=1)
+    assert instant.perf_counter() == pytest.approx(time.perf_counter(), abs=1)
+    text = "clock.{} is about virtual time: timing=\"recorded\", and this is 'instant'"
+    with pytest.raises(UsageError, match=f"^{text.format('advance..')}$"):
+        instant.advance(1)
+    with pytest.raises(UsageError, match=f"^{text.format('elapsed')}$"):
+        _ = instant.elapsed
+
+
+def test_virtual_time_is_on_during_the_test_only() -> None:
+    """In fixtures it is not, and the error says so."""
+    with pytest.raises(UsageError) as raised:
+        clock.Clock("recorded").advance(1)
+    assert str(raised.value) == (
+        "clock.advance() is about virtual time, which is not on: "
+        "it is on while the test itself runs, not in its fixtures"
+    )
+
+
+@pytest.mark.parametrize("amount", [-1.0, float("nan"), float("inf")])
+def test_virtual_time_goes_forward(virtual: clock.Clock, amount: float) -> None:
+    """It is moved by a number of seconds, and never back."""
+    with pytest.raises(UsageError, match=r"^clock.advance\(\) moves the clock forward by seconds, got "):
+        virtual.advance(amount)
+
+
+@pytest.mark.parametrize(
+    ("timing", "text"),
+    [
+        ("record", "unknown value of timing= 'record': did you mean 'recorded'? known: instant, real, recorded"),
+        (None, "unknown value of timing= None: known: instant, real, recorded"),
+    ],
+)
+def test_unknown_timings(timing: Any, text: str) -> None:
+    """A wrong word is a usage error that names the nearest."""
+    with pytest.raises(UsageError) as raised:
+        clock.refuse_timing(timing)
+    assert str(raised.value) == text
+
+
+def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only recorded timing needs time-machine; without it one sentence says how to get it."""
+    monkeypatch.setitem(sys.modules, "time_machine", None)
+    clock.refuse_timing("instant")
+    clock.refuse_timing("real")
+    with pytest.raises(UsageError) as raised:
+        clock.refuse_timing("recorded")
+    assert str(raised.value) == 'timing="recorded" needs time-machine: pip install "pytest-llmtrace[timing]"'

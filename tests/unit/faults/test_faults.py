@@ -1,0 +1,356 @@
+"""What each kind of fault makes of a reply, to which requests it happens, and what is refused when it is planned."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace import UsageError
+from pytest_llmtrace.faults import Faults
+from pytest_llmtrace.faults._kinds import KINDS
+from pytest_llmtrace.model import Answer, Failure, Request, Response
+
+Spoil = Callable[..., Answer]
+
+
+def asked(api: str = "chat/completions", **body: Any) -> Request:
+    """Return a request to an LLM."""
+    sent = {"model": "gpt-4o", "messages": [], **body}
+    return Request(method="POST", url=f"https://api.openai.com/v1/{api}", body=json.dumps(sent).encode())
+
+
+def event(number: int) -> bytes:
+    """Return one event of a stream."""
+    choice = {"index": 0, "delta": {"content": str(number)}, "finish_reason": None}
+    return f"data: {json.dumps({'id': 'chatcmpl-1', 'model': 'gpt-4o', 'choices': [choice]})}\n\n".encode()
+
+
+EVENTS = (*map(event, range(4)), b"data: [DONE]\n\n")
+STREAM = Response(
+    status=200,
+    headers=(("content-type", "text/event-stream"), ("transfer-encoding", "chunked")),
+    chunks=EVENTS,
+    offsets=(0.1, 0.2, 0.3, 0.4, 0.5),
+)
+WHOLE = Response(
+    status=200,
+    headers=(("content-type", "application/json"), ("content-length", "26")),
+    chunks=(b'{"id": "1", "choices": []}',),
+)
+
+
+@pytest.fixture
+def faults() -> Faults:
+    """Return no faults yet, in OpenAI's form."""
+    return Faults(lambda _: "openai")
+
+
+@pytest.fixture
+def spoil(faults: Faults) -> Spoil:
+    """Put one fault on one reply: `spoil(STREAM, "truncate", after=2)`."""
+
+    def spoil(response: Response, kind: int | str, **options: Any) -> Answer:
+        plan(faults, kind, **options)
+        answer = faults.answer(asked(), lambda _: Answer(response=response, origin="a.yaml, interaction 0"))
+        assert answer is not None
+        return answer
+
+    return spoil
+
+
+def plan(faults: Faults, kind: int | str, **options: Any) -> Any:
+    """Plan a fault as `LLMTrace.fault` does."""
+    names = ("times", "every", "rate", "seed", "api", "model")
+    return faults.add(kind, {name: options.pop(name, None) for name in names}, options)
+
+
+# --- what it makes of a reply ---
+
+# Kind, options, the chunks that are left of a stream, how they end, what the report says.
+CUT: tuple[tuple[str, dict[str, Any], int, Failure | None, str], ...] = (
+    ("disconnect", {"after": 3}, 3, Failure.DISCONNECT, "disconnect after 3 chunks"),
+    ("disconnect", {}, 2, Failure.DISCONNECT, "disconnect after 2 chunks"),
+    ("disconnect", {"after": 5}, 5, Failure.DISCONNECT, "disconnect after 5 chunks"),
+    ("truncate", {"after": 1}, 1, None, "truncate after 1 chunk"),
+    ("truncate", {}, 2, None, "truncate after 2 chunks"),
+    ("read-timeout", {"after": 4}, 4, Failure.READ_TIMEOUT, "read-timeout after 4 chunks"),
+)
+
+
+@pytest.mark.parametrize(("kind", "options", "left", "failure", "words"), CUT)
+def test_a_stream_is_cut_after_chunks(
+    spoil: Spoil, kind: str, options: dict[str, Any], left: int, failure: Failure | None, words: str
+) -> None:
+    """What was sent before is untouched, with its times; the origin says what was put on it."""
+    answer = spoil(STREAM, kind, **options)
+    assert answer.response.chunks == EVENTS[:left]
+    assert answer.response.offsets == (STREAM.offsets or ())[:left]
+    assert (answer.failure, answer.origin) == (failure, f"a.yaml, interaction 0, fault: {words}")
+
+
+@pytest.mark.parametrize("kind", ["disconnect", "truncate"])
+def test_a_body_in_one_piece_is_cut_in_half(spoil: Spoil, kind: str) -> None:
+    """It has no chunk to be cut at; nor does it keep a length that a client could miss."""
+    answer = spoil(WHOLE, kind)
+    assert answer.response.body == WHOLE.body[:13]
+    assert answer.origin == f"a.yaml, interaction 0, fault: {kind} after half of the body"
+    assert [name for name, _ in answer.response.headers] == ["content-type"]
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [(b"".join(EVENTS),), (EVENTS[0][:10], EVENTS[0][10:] + EVENTS[1], b"".join(EVENTS[2:]))],
+    ids=["one block", "packets"],
+)
+def test_chunks_of_a_stream_are_events(spoil: Spoil, chunks: tuple[bytes, ...]) -> None:
+    """A stream that was recorded in one block, or cut anywhere, is counted by its events, each as late as its end."""
+    offsets = tuple(float(index) for index in range(len(chunks)))
+    answer = spoil(replace(STREAM, chunks=chunks, offsets=offsets), "disconnect", after=3)
+    assert answer.response.chunks == EVENTS[:3]
+    assert answer.response.offsets == ((0.0,) * 3 if len(chunks) == 1 else (1.0, 1.0, 2.0))
+
+
+def test_a_compressed_body_is_opened(spoil: Spoil) -> None:
+    """A fault counts what the application reads, so the content encoding is undone."""
+    headers = (*STREAM.headers, ("content-encoding", "gzip"))
+    packed = replace(STREAM, headers=headers, chunks=(gzip.compress(b"".join(EVENTS)),), offsets=None)
+    answer = spoil(packed, "truncate", after=2)
+    assert answer.response.chunks == EVENTS[:2]
+    assert answer.response.headers == STREAM.headers
+
+
+def test_an_error_in_a_stream_is_the_gateways_own(spoil: Spoil) -> None:
+    """It comes after whole events, in the gateway's form."""
+    *before, last = spoil(STREAM, "error-in-stream", after=2, message="Gone").response.chunks
+    assert tuple(before) == EVENTS[:2]
+    assert json.loads(last.removeprefix(b"data: ")) == {
+        "error": {"message": "Gone", "type": "server_error", "param": None, "code": None}
+    }
+
+
+def test_an_error_in_a_stream_belongs_to_the_stream(spoil: Spoil) -> None:
+    """Where its event names what all events of the stream name, it says the same as they."""
+    chunks = spoil(STREAM, "error-in-stream", after=1, gateway="openrouter").response.chunks
+    data = json.loads(chunks[1].removeprefix(b"data: "))
+    assert (data["id"], data["model"], data["error"]["code"]) == ("chatcmpl-1", "gpt-4o", 502)
+    assert chunks[2] == b"data: [DONE]\n\n"
+
+
+def test_a_malformed_event_is_one_of_several(spoil: Spoil) -> None:
+    """Only the event at that place loses half of its JSON."""
+    chunks = spoil(STREAM, "malformed-sse", after=1).response.chunks
+    assert (chunks[:1], chunks[2:]) == (EVENTS[:1], EVENTS[2:])
+    assert EVENTS[1].startswith(chunks[1].rstrip())
+    assert chunks[1].endswith(b"\n\n")
+
+
+def test_waits_come_before_a_chunk(spoil: Spoil, faults: Faults) -> None:
+    """All that follows comes later, and a read timeout ends the wait."""
+    answer = spoil(STREAM, "stall", seconds=30, after=2)
+    assert answer.response.offsets == pytest.approx((0.1, 0.2, 30.3, 30.4, 30.5))
+    assert answer.stalls
+    assert answer.origin.endswith("fault: stall of 30 s after 2 chunks")
+    answer = spoil(WHOLE, "slow-first-byte", seconds=9)
+    assert (answer.response.offsets, answer.stalls) == ((9.0,), True)
+    assert answer.response.chunks == WHOLE.chunks
+
+
+def test_bodies_that_say_something_else(spoil: Spoil) -> None:
+    """What is no JSON, nothing at all, and a type that is not the body's."""
+    broken = spoil(WHOLE, "invalid-json")
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(broken.response.body)
+    empty = spoil(STREAM, "empty-body").response
+    assert (empty.status, empty.chunks, dict(empty.headers)["content-length"]) == (200, (), "0")
+    page = spoil(WHOLE, "wrong-content-type").response
+    assert (page.chunks, dict(page.headers)["content-type"]) == (WHOLE.chunks, "text/html; charset=utf-8")
+
+
+@pytest.mark.parametrize("gateway", ["openrouter", "openai"])
+def test_an_error_in_a_body_has_status_200(spoil: Spoil, gateway: str) -> None:
+    """OpenRouter sends such; others may be made to."""
+    answer = spoil(WHOLE, "error-in-body", status=502, message="Gone", gateway=gateway)
+    assert (answer.response.status, answer.response.reason) == (200, "OK")
+    assert json.loads(answer.response.body)["error"]["message"] == "Gone"
+    assert answer.origin == f"a.yaml, interaction 0, fault: error-in-body as from {gateway}"
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 413, 429, 500, 502, 503, 529])
+def test_a_status_comes_instead_of_a_reply(faults: Faults, status: int) -> None:
+    """In the gateway's form; the reply is not asked for, so that the next attempt finds it."""
+    plan(faults, status, retry_after=2)
+    answer = faults.answer(asked(), lambda _: pytest.fail("the reply was taken"))
+    assert answer is not None
+    assert answer.response.status == status
+    assert "error" in json.loads(answer.response.body)
+    assert dict(answer.response.headers)["retry-after"] == "2"
+    assert answer.origin == f"fault: {status} as from openai"
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "failure"),
+    [
+        ("connect-error", {}, Failure.CONNECT_ERROR),
+        ("connect-timeout", {}, Failure.CONNECT_TIMEOUT),
+        ("read-timeout", {}, Failure.READ_TIMEOUT),
+        ("disconnect", {"after": 0}, Failure.DISCONNECT),
+    ],
+)
+def test_a_broken_connection_comes_instead_of_a_reply(
+    faults: Faults, kind: str, options: dict[str, Any], failure: Failure
+) -> None:
+    """What breaks before the first byte leaves the reply to the next attempt."""
+    plan(faults, kind, **options)
+    answer = faults.answer(asked(), lambda _: pytest.fail("the reply was taken"))
+    assert answer is not None
+    assert (answer.failure, answer.response.chunks) == (failure, ())
+
+
+def test_a_spoilt_reply_is_there_for_the_next_attempt(faults: Faults) -> None:
+    """Who asks the same again finds the next recording, and if there is none the one that was spoilt."""
+    plan(faults, "disconnect", after=1)
+    recorded = [Answer(response=STREAM, origin="the only one")]
+    answers = [faults.answer(asked(), lambda _: recorded.pop(0) if recorded else None) for _ in range(3)]
+    assert answers[0] is not None
+    assert answers[0].failure is Failure.DISCONNECT
+    assert answers[1:] == [Answer(response=STREAM, origin="the only one"), None]
+    assert faults.answer(asked(model="other"), lambda _: None) is None
+
+
+# Kind, options, the reply that it cannot happen to, why.
+NOT: tuple[tuple[str, dict[str, Any], Response, str], ...] = (
+    ("error-in-stream", {}, WHOLE, "the reply was no stream of events"),
+    ("malformed-sse", {}, WHOLE, "the reply was no stream of events"),
+    ("malformed-sse", {"after": 4}, STREAM, "no event with JSON came after 4 chunks"),
+    ("error-in-body", {}, STREAM, "the reply was a stream of events"),
+    ("invalid-json", {}, STREAM, "the reply was no JSON object"),
+    ("truncate", {"after": 5}, STREAM, "the reply had 5 chunks"),
+    ("stall", {"after": 1}, WHOLE, "the reply had 1 chunk"),
+    ("truncate", {}, replace(WHOLE, headers=(("content-encoding", "br"),), chunks=(b"\xff",)),
+     "content-encoding br cannot be read"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "options", "response", "why"), NOT)
+def test_a_fault_waits_for_a_reply_that_it_can_happen_to(
+    faults: Faults, kind: str, options: dict[str, Any], response: Response, why: str
+) -> None:
+    """Any other reply is given as it is, and the reason is kept for the report."""
+    plan(faults, kind, **options)
+    given = Answer(response=response, origin="a.yaml")
+    assert faults.answer(asked(), lambda _: given) is given
+    assert faults.never_happened() == (f"{kind}, once: {why}",)
+
+
+def test_every_kind_is_proved() -> None:
+    """No kind is without a test that makes it happen."""
+    source = Path(__file__).read_text(encoding="utf-8")
+    assert [kind for kind in KINDS if f'"{kind}"' not in source] == []
+
+
+# --- when ---
+
+
+def happens(faults: Faults, *requests: Request) -> str:
+    """Ask, and show each failed request as `x`."""
+    answers = [faults.answer(request, lambda _: Answer(response=WHOLE, origin="a.yaml")) for request in requests]
+    return "".join("x" if answer and answer.response.status != 200 else "." for answer in answers)
+
+
+@pytest.mark.parametrize(
+    ("when", "expected"),
+    [
+        ({}, "x......"),
+        ({"times": 3}, "xxx...."),
+        ({"every": 3}, "..x..x."),
+        ({"every": 2, "times": 2}, ".x.x..."),
+        ({"rate": 1}, "xxxxxxx"),
+        ({"rate": 0.5, "seed": 1}, "x..xxx."),
+        ({"rate": 0.5, "seed": 2}, "..xx..."),
+    ],
+)
+def test_how_often(when: dict[str, Any], expected: str) -> None:
+    """Once if nothing else is said; chance is the same on every run."""
+    for _ in range(2):
+        faults = Faults(lambda _: "openai")
+        fault = plan(faults, 500, **when)
+        assert happens(faults, *[asked()] * 7) == expected
+        assert fault.happened == expected.count("x")
+
+
+def test_to_which_requests(faults: Faults) -> None:
+    """Of one API and one model if that is said; never to what is no LLM call."""
+    plan(faults, 500, api="chat", model="gpt-4o")
+    weather = Request(method="GET", url="https://example.com/weather")
+    others = (weather, asked(model="gpt-5"), asked("embeddings", input="x"))
+    assert happens(faults, *others, asked(), asked()) == "...x."
+
+
+def test_several_faults_happen_in_order(faults: Faults) -> None:
+    """One a request, the first that is due; those that had no turn are named."""
+    for status in (429, 503, 500):
+        plan(faults, status)
+    found = [faults.answer(asked(), lambda _: None) for _ in range(2)]
+    assert [answer.response.status for answer in found if answer] == [429, 503]
+    assert (faults.never_happened(), faults.total) == (("500, once",), 3)
+
+
+@pytest.mark.parametrize(
+    ("when", "words"),
+    [
+        ({}, "429, once"),
+        ({"times": 2, "api": "chat"}, "429, 2 times, chat only"),
+        ({"every": 3}, "429, of every 3 requests the last"),
+        ({"rate": 0.5, "model": "gpt-4o"}, "429, rate 0.5, model gpt-4o"),
+    ],
+)
+def test_a_fault_says_what_it_waits_for(faults: Faults, when: dict[str, Any], words: str) -> None:
+    """What never happened is named as it was planned."""
+    plan(faults, 429, **when)
+    assert faults.never_happened() == (words,)
+
+
+KNOWN = (
+    "connect-error, connect-timeout, disconnect, empty-body, error-in-body, error-in-stream, invalid-json, "
+    "malformed-sse, read-timeout, slow-first-byte, stall, truncate, wrong-content-type"
+)
+# Kind, options, what is said.
+REFUSED: tuple[tuple[Any, dict[str, Any], str], ...] = (
+    ("disconect", {}, f"unknown kind of fault 'disconect': did you mean 'disconnect'? known: a status as 429, {KNOWN}"),
+    (200, {}, "a fault has a status from 400 to 599, got 200"),
+    (True, {}, "a fault has a status from 400 to 599, got True"),
+    (429, {"after": 2}, ("the fault 429 has no after=; read-timeout, disconnect, truncate, error-in-stream, "
+     "malformed-sse, stall may have it")),
+    ("truncate", {"seconds": 2}, "the fault 'truncate' has no seconds=; stall, slow-first-byte may have it"),
+    ("stall", {"retry_after": 2}, "the fault 'stall' has no retry_after=; a status may have it"),
+    ("stall", {"seconds": 0}, "seconds= is a number of seconds, got 0"),
+    ("stall", {"seconds": float("inf")}, "seconds= is a number of seconds, got inf"),
+    (429, {"retry_after": -1}, "retry_after= is a number of seconds, got -1"),
+    ("truncate", {"after": -1}, "after= counts chunks, 0 or more, got -1"),
+    ("truncate", {"after": 1.5}, "after= counts chunks, 0 or more, got 1.5"),
+    (429, {"times": 0}, "times= is a number, 1 or more, got 0"),
+    (429, {"every": 0}, "every= is a number, 1 or more, got 0"),
+    (429, {"rate": 1.5}, "rate= is a share above 0 and at most 1, got 1.5"),
+    (429, {"rate": 0.5, "every": 2}, "every= and rate= both say which requests a fault happens to; give one of them"),
+    (429, {"seed": 3}, "seed= is for rate=: nothing else is left to chance"),
+    (429, {"api": "chats"}, ("unknown API 'chats': did you mean 'chat'? "
+     "known: chat, completions, embeddings, messages, responses")),
+    (429, {"gateway": "openia"}, ("unknown gateway 'openia': did you mean 'openai'? "
+     "known: anannas, anthropic, azure, litellm, openai, openrouter")),
+    ("error-in-body", {"status": 99}, "status= is an HTTP status from 400 to 599, got 99"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "options", "said"), REFUSED)
+def test_what_has_no_meaning_is_refused(faults: Faults, kind: Any, options: dict[str, Any], said: str) -> None:
+    """When it is planned, in a sentence that names what would have a meaning."""
+    with pytest.raises(UsageError) as caught:
+        plan(faults, kind, **options)
+    assert str(caught.value) == said
+    assert faults.total == 0

@@ -1,0 +1,243 @@
+"""Chunks come when they are due: at once, on the virtual clock, or for real; and a client does not wait for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import trio
+
+from pytest_llmtrace import clock
+from pytest_llmtrace.model import Answer, Response, StreamEnd
+
+URL = "http://llm.test/answered"
+OFFSETS = (2.0, 2.5, 12.0)
+SOON = (0.01, 0.02, 0.05)
+
+
+def answer(*offsets: float, **fields: Any) -> Answer:
+    chunks = tuple(b"chunk %d" % number for number in range(3))
+    return Answer(response=Response(status=200, chunks=chunks, offsets=offsets or None), origin="the script", **fields)
+
+
+@pytest.fixture
+def virtual() -> Iterator[clock.Clock]:
+    found = clock.Clock("recorded")
+    found.start()
+    yield found
+    found.stop()
+
+
+@pytest.fixture
+def open_as(trace: Callable[..., Any], script: Any) -> Callable[..., Any]:
+    """Open a ledger of some timing, before an answer that came at these offsets."""
+
+    def open_as(timing: str, *offsets: float, **fields: Any) -> Any:
+        script.answers["/answered"] = answer(*offsets, **fields)
+        return trace(timing=timing)
+
+    return open_as
+
+
+def reads(driver: Any, *, timeout: float | None = 60.0) -> tuple[list[float], type[BaseException] | None]:
+    """Read the answer, and return when each chunk came, and how it ended."""
+    began, seen = time.perf_counter(), []
+    response = driver.open(URL, client=driver.client(timeout=timeout))
+    try:
+        while driver.take(response.stream, 1):
+            seen.append(time.perf_counter() - began)
+    except driver.library.TransportError as error:
+        return seen, type(error)
+    finally:
+        driver.close_response(response)
+    return seen, None
+
+
+def close_to(offsets: tuple[float, ...]) -> Any:
+    return pytest.approx(list(offsets), abs=0.2)
+
+
+def test_recorded(driver: Any, open_as: Callable[..., Any], virtual: clock.Clock) -> None:
+    """Each chunk comes at its recorded moment of virtual time, and the exchange says so."""
+    ledger = open_as("recorded", *OFFSETS)
+    assert reads(driver) == (close_to(OFFSETS), None)
+    [exchange] = ledger.exchanges()
+    assert list(exchange.response.offsets) == close_to(OFFSETS)
+    assert exchange.ended_ns - exchange.started_ns == pytest.approx(12e9, abs=2e8)
+    assert virtual.elapsed == pytest.approx(12, abs=0.5)
+
+
+def test_real(driver: Any, open_as: Callable[..., Any]) -> None:
+    """Each chunk comes at its recorded moment of real time."""
+    open_as("real", *SOON)
+    seen, _ = reads(driver)
+    assert all(moment >= offset for moment, offset in zip(seen, SOON, strict=True))
+    assert seen == close_to(SOON)
+
+
+@pytest.mark.parametrize("timing", ["instant", "recorded"])
+def test_at_once(driver: Any, open_as: Callable[..., Any], timing: str) -> None:
+    """Where no time is taken, or before virtual time begins (in a fixture), nothing is waited for."""
+    open_as(timing, *OFFSETS)
+    assert reads(driver) == (close_to((0, 0, 0)), None)
+
+
+@pytest.mark.parametrize(
+    "offsets",
+    [(), (2.0, 2.5), (2.0, 2.5, 2.6, 2.7), (2.0, 1.0, 3.0), (2.0, float("nan"), 3.0), (2.0, 3.0, float("inf")),
+     (-1.0, 2.0, 3.0)],
+    ids=["none", "fewer than chunks", "more than chunks", "backwards", "no number", "infinite", "before the request"],
+)  # fmt: skip
+def test_offsets_that_say_nothing(
+    driver: Any, open_as: Callable[..., Any], virtual: clock.Clock, offsets: tuple[float, ...]
+) -> None:
+    """The chunks come at once: an invented time would be no better than none."""
+    open_as("recorded", *offsets)
+    assert reads(driver) == (close_to((0, 0, 0)), None)
+
+
+@pytest.mark.parametrize(
+    ("timing", "offsets", "timeout", "moment"),
+    [("recorded", OFFSETS, 5.0, 7.5), ("real", (0.0, 0.01, 60.0), 0.02, 0.03)],
+    ids=["recorded", "real"],
+)
+def test_a_read_timeout_ends_a_wait(
+    driver: Any,
+    open_as: Callable[..., Any],
+    virtual: clock.Clock,
+    timing: str,
+    offsets: tuple[float, ...],
+    timeout: float,
+    moment: float,
+) -> None:
+    """A client that waits for five seconds raises five seconds after the chunk before, and has had that one."""
+    ledger = open_as(timing, *offsets)
+    began = time.perf_counter()
+    assert reads(driver, timeout=timeout) == (close_to(offsets[:2]), driver.library.ReadTimeout)
+    assert time.perf_counter() - began == pytest.approx(moment, abs=0.3)
+    [exchange] = ledger.exchanges()
+    assert (exchange.stream_end, len(exchange.response.chunks)) == (StreamEnd.FAILED, 2)
+    text = f"ReadTimeout: no bytes for {timeout:g} s, where the next ones come after {offsets[2]:g} s"
+    assert exchange.failure == text
+
+
+@pytest.mark.parametrize(("stalls", "raised"), [(True, True), (False, False)])
+def test_a_stall_times_out_at_once(driver: Any, open_as: Callable[..., Any], stalls: bool, raised: bool) -> None:
+    """Where no time is taken, a wait that is a fault still ends by the client's timeout; one of the model does not."""
+    open_as("instant", *OFFSETS, stalls=stalls)
+    seen, error = reads(driver, timeout=5.0)
+    assert (len(seen), error) == ((2, driver.library.ReadTimeout) if raised else (3, None))
+    assert seen == close_to((0,) * len(seen))
+
+
+def test_a_stall_that_a_client_bears_is_none(driver: Any, open_as: Callable[..., Any]) -> None:
+    """Who waits long enough, or for ever, gets the rest."""
+    open_as("instant", *OFFSETS, stalls=True)
+    assert [reads(driver, timeout=timeout) for timeout in (10.0, None)] == [(close_to((0, 0, 0)), None)] * 2
+
+
+@pytest.mark.parametrize("way", ["in the pool", "at once"])
+def test_the_timeout_is_known_wherever_it_is_answered(
+    driver: Any, open_as: Callable[..., Any], way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mock between client and pool does not keep a client from its timeout."""
+    open_as("instant", *OFFSETS, stalls=True)
+    if way == "in the pool":
+        from pytest_llmtrace.intercept import _pool_tap
+
+        monkeypatch.setattr(_pool_tap, "asks_first", lambda method: False)
+    assert reads(driver, timeout=5.0)[1] is driver.library.ReadTimeout
+
+
+# --- at the same time ---
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_parallel_streams_take_the_time_of_one(
+    library: str, open_as: Callable[..., Any], virtual: clock.Clock, backend: str
+) -> None:
+    """Three streams of twelve seconds that are read at the same time take twelve seconds."""
+    import importlib
+
+    ledger, http = open_as("recorded", *OFFSETS), importlib.import_module(library)
+
+    async def read(client: Any) -> None:
+        async with client.stream("POST", URL) as response:
+            await response.aread()
+
+    async def in_asyncio() -> None:
+        async with http.AsyncClient(timeout=60) as client:
+            await asyncio.gather(*(read(client) for _ in range(3)))
+
+    async def in_trio() -> None:
+        async with http.AsyncClient(timeout=60) as client, trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(read, client)
+
+    asyncio.run(in_asyncio()) if backend == "asyncio" else trio.run(in_trio)
+    assert [list(exchange.response.offsets) for exchange in ledger.exchanges()] == [close_to(OFFSETS)] * 3
+    assert virtual.elapsed == pytest.approx(12, abs=0.5)
+
+
+# --- cancelled ---
+
+
+def cancelled_in(backend: str, work: Callable[[Callable[[], object]], Any]) -> None:
+    """Run a coroutine function, and cancel it once it has called what it was given."""
+    if backend == "trio":
+
+        async def in_trio() -> None:
+            with trio.CancelScope() as scope:
+                await work(scope.cancel)
+
+        trio.run(in_trio)
+        return
+
+    async def in_asyncio() -> None:
+        task: asyncio.Task[None] = asyncio.create_task(work(lambda: task.cancel()))  # noqa: PLW0108 - there is none yet
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(in_asyncio())
+
+
+@pytest.mark.filterwarnings("ignore:Async generator .* was garbage collected:ResourceWarning")  # Those of httpx.
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("where", ["waiting", "between chunks"])
+@pytest.mark.parametrize("whose", ["ours", "a mock's"])
+def test_a_cancelled_stream_says_so(
+    library: str, open_as: Callable[..., Any], backend: str, where: str, whose: str
+) -> None:
+    """A task that is cancelled while it waits for a chunk, or has one in hand, has not closed the stream by choice."""
+    import importlib
+
+    import anyio
+
+    ledger, http = open_as("real", 0.0, 60.0, 60.0), importlib.import_module(library)
+
+    async def chunks() -> Any:
+        yield b"one"
+        await anyio.sleep(60)
+
+    mock = http.MockTransport(lambda request: http.Response(200, content=chunks()))
+    options = {"transport": mock} if whose == "a mock's" else {"timeout": 90}
+
+    async def work(cancel: Callable[[], object]) -> None:
+        async with (
+            http.AsyncClient(**options) as client,
+            client.stream("POST", URL) as response,
+            contextlib.aclosing(response.aiter_raw()) as raw,
+        ):
+            async for _ in raw:
+                cancel()
+                if where == "between chunks":
+                    await anyio.sleep(60)
+
+    cancelled_in(backend, work)
+    [exchange] = ledger.exchanges()
+    assert (exchange.stream_end, exchange.failure) == (StreamEnd.CANCELLED, None)
+    assert len(exchange.response.chunks) == 1
