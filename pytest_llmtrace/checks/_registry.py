@@ -6,7 +6,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from pytest_llmtrace.checks import agents, capture, errors, replay, structure, wire
+from pytest_llmtrace.checks import agents, capture, errors, replay, stream, structure, wire
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Finding, Severity
@@ -27,6 +27,7 @@ CHECKS: tuple[Check, ...] = (
     *replay.CHECKS,
     *capture.CHECKS,
     *structure.CHECKS,
+    *stream.CHECKS,
     *errors.CHECKS,
     *wire.CHECKS,
     *agents.CHECKS,

@@ -33,9 +33,13 @@ class Clock:
 
     Args:
         timing: What the test says of time.
+
+    Raises:
+        UsageError: There is no such timing, or it needs what is not installed.
     """
 
     def __init__(self, timing: Timing) -> None:
+        refuse_timing(timing)
         self._timing = timing
         self._runs = False
         self.obstacle: str | None = None
