@@ -34,6 +34,9 @@ class Clock:
     Args:
         timing: What the test says of time.
 
+    Attributes:
+        obstacle: Why virtual time could not begin, in words; None if it could, or was not asked to.
+
     Raises:
         UsageError: There is no such timing, or it needs what is not installed.
     """
@@ -43,7 +46,6 @@ class Clock:
         self._timing = timing
         self._runs = False
         self.obstacle: str | None = None
-        """Why it could not begin, in words; None if it could, or was not asked to."""
 
     def __repr__(self) -> str:
         return f"Clock({self._timing!r})"
