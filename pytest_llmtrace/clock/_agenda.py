@@ -15,7 +15,7 @@ from enum import Enum, auto
 
 from pytest_llmtrace.clock._others import Others
 from pytest_llmtrace.clock._shift import SHIFT, real
-from pytest_llmtrace.clock._wakers import AsyncWaker, ThreadWaker, Waker, async_waker, running_worker
+from pytest_llmtrace.clock._wakers import AsyncWaker, Waker, async_waker, running_worker, thread_waker
 from pytest_llmtrace.telemetry import Worker
 
 __all__ = ["AGENDA", "Agenda"]
@@ -86,7 +86,7 @@ class Agenda:
 
     def wait(self, due: float) -> None:
         """Wait in a thread until a moment of virtual time, or the end of virtual time."""
-        waker = ThreadWaker()
+        waker = thread_waker()
         wait = self._enter(due, waker)
         try:
             while (step := self._step(wait)) is not _Step.GO:
@@ -104,6 +104,7 @@ class Agenda:
         waker = async_waker()
         wait = self._enter(due, waker)
         try:
+            await waker.let_others()  # As the loop would while the chunk is on its way.
             while (step := self._step(wait)) is not _Step.GO:
                 if step is _Step.SLEEP:
                     await waker.wait()

@@ -4,9 +4,11 @@ from pytest_llmtrace.wire._api import identify, request_body, unread_api
 from pytest_llmtrace.wire._body import is_event_stream, plain
 from pytest_llmtrace.wire._gateway import gateway
 from pytest_llmtrace.wire._history import history, prompts
-from pytest_llmtrace.wire._read import is_llm_call, is_whole, last_content_tick, read
+from pytest_llmtrace.wire._progress import Progress, last_content_tick, progress
+from pytest_llmtrace.wire._read import is_llm_call, is_whole, read
 
 __all__ = [
+    "Progress",
     "gateway",
     "history",
     "identify",
@@ -15,6 +17,7 @@ __all__ = [
     "is_whole",
     "last_content_tick",
     "plain",
+    "progress",
     "prompts",
     "read",
     "request_body",

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import accumulate
 from typing import Any
 
 from pytest_llmtrace.model import Exchange, Reading, Response, State
 from pytest_llmtrace.wire import _chat, _chat_facts, _embeddings, _messages, _responses
 from pytest_llmtrace.wire._api import identify, read_request
-from pytest_llmtrace.wire._body import by_name, decoded, decoded_chunks, header, is_event_stream
+from pytest_llmtrace.wire._body import by_name, decoded, header, is_event_stream
 from pytest_llmtrace.wire._document import Document
 from pytest_llmtrace.wire._errors import state_error
 from pytest_llmtrace.wire._events import Events
@@ -18,10 +17,10 @@ from pytest_llmtrace.wire._gateway import gateway
 from pytest_llmtrace.wire._headers import state_headers, state_provider
 from pytest_llmtrace.wire._json import Broken, parse
 from pytest_llmtrace.wire._request import state_request
-from pytest_llmtrace.wire._sse import events, says_its_end
+from pytest_llmtrace.wire._sse import says_its_end
 from pytest_llmtrace.wire._usage import state_cost
 
-__all__ = ["is_llm_call", "is_whole", "last_content_tick", "read"]
+__all__ = ["is_llm_call", "is_whole", "read"]
 
 _STATE = {
     "chat": _chat_facts.state,
@@ -73,26 +72,6 @@ def read(exchange: Exchange) -> Reading | None:
         facts=facts.found,
         problems=tuple(problems),
     )
-
-
-def last_content_tick(exchange: Exchange) -> int | None:
-    """Return the tick at which the last event of a stream that can say anything was handed to the client.
-
-    None where the response is no event stream, or nothing of it has arrived. What only closes a stream (`[DONE]`,
-    `message_stop`, comments, pings) does not count: whoever stops reading at that point has missed nothing.
-    """
-    response = exchange.response
-    if response is None or not is_event_stream(response):
-        return None
-    try:
-        chunks = decoded_chunks(response.chunks, header(response.headers, "content-encoding"))
-    except ValueError:
-        return None
-    last = max((event.end for event in events(b"".join(chunks)) if event.has_content), default=0)
-    for reached, at in zip(accumulate(map(len, chunks)), exchange.chunk_ticks, strict=False):
-        if reached >= last:
-            return at if last else None
-    return None
 
 
 # --- The response ----------------------------------------------------------------------------------------------------
