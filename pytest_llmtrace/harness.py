@@ -339,6 +339,8 @@ class LLMTrace(Captured):
 
     def account(self) -> dict[str, Any]:
         """Count what was seen, as plain data: exchanges by origin, LLM spans by scope, findings."""
+        if self._judgement.last is None and self.settings.verify is False:
+            return self._judgement.account(self._evidence(), checks.Verdict.none())  # Nobody wants to know.
         return self._judgement.account(*(self._judgement.last or self.judge(complete=False)))
 
     def hint_for(self, error: BaseException) -> str:

@@ -57,6 +57,11 @@ class Verdict:
     known: tuple[Finding, ...] = ()
     expected: tuple[Finding, ...] = ()
 
+    @classmethod
+    def none(cls) -> Verdict:
+        """Return the verdict of nobody: no check has looked."""
+        return cls(findings=(), waived=(), looked_at=0, whole=False)
+
     @property
     def worth_saying(self) -> bool:
         """Whether there is more than what is in the report only."""
