@@ -17,7 +17,7 @@ from pytest_llmtrace.model import Request
 if TYPE_CHECKING:
     from pytest_llmtrace.capture.instrumentors import Instrumentor
 
-__all__ = ["INSTRUMENTORS", "installed", "instrumentor_of", "missing", "sdk_of", "send", "switch_of"]
+__all__ = ["INSTRUMENTORS", "begin", "installed", "instrumentor_of", "missing", "sdk_of", "send", "switch_of"]
 
 INSTRUMENTORS = {
     "openai": "openinference-instrumentation-openai",
@@ -78,18 +78,25 @@ def send(request: Request, *, typed: bool, native: bool | None = None, asynchron
         UnmatchedRequest: Nothing answered.
         TypeError: The typed method wants an argument that was not recorded.
     """
-    sdk = sdk_of(request)
+    try:
+        _drain(begin(request, typed=typed, native=native, asynchronous=asynchronous))
+    except importlib.import_module(sdk_of(request)).APIError as error:
+        if isinstance(error, UnmatchedRequest):
+            raise
+
+
+def begin(request: Request, *, typed: bool, native: bool | None = None, asynchronous: bool = False) -> Any:
+    """Make the call, as `send` does, and return its reply: a stream unread, that of an async client to be awaited.
+
+    Raises:
+        Exception: What the SDK raises.
+    """
     body = dict(wire.request_body(request))
     native = installed(INSTRUMENTORS["anthropic"]) is None if native is None else native
     prefix = "Async" if asynchronous else ""
-    try:
-        if sdk == "anthropic":
-            _drain(_through_anthropic(request, body, prefix, typed=typed, native=native))
-        else:
-            _drain(_through_openai(request, body, prefix, typed=typed))
-    except importlib.import_module(sdk).APIError as error:
-        if isinstance(error, UnmatchedRequest):
-            raise
+    if sdk_of(request) == "anthropic":
+        return _through_anthropic(request, body, prefix, typed=typed, native=native)
+    return _through_openai(request, body, prefix, typed=typed)
 
 
 def sdk_of(request: Request) -> str:

@@ -5,51 +5,28 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from pytest_llmtrace import replay, wire
+from pytest_llmtrace.compare._case import Case
+from pytest_llmtrace.compare._mishaps import mishaps
 from pytest_llmtrace.harness import LLMTrace
-from pytest_llmtrace.model import Cassette, Request, Settings
+from pytest_llmtrace.model import Cassette, Request
 from pytest_llmtrace.replay.gateways import GATEWAYS, Gateway
 
 __all__ = ["Case", "chosen", "every_case"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """One LLM call and what answers it.
-
-    Attributes:
-        id: `builtin:openrouter/chat#0` (cassette, interaction) or `scripted:openai/chat-tools-stream`.
-        request: What the application asks for.
-        prepare: Lets a trace answer it, and nothing else.
-    """
-
-    id: str
-    request: Request
-    prepare: Callable[[LLMTrace], AbstractContextManager[object]]
-
-    @property
-    def gateway(self) -> str:
-        """Whose form the reply takes."""
-        return self.id.partition(":")[2].partition("/")[0]
-
-    @property
-    def settings(self) -> Settings:
-        """What a trace of it runs with. Two cases have two response ids: some instrumentors keep answers by theirs."""
-        return Settings(label=self.id, seed=self.id, verify=False)
-
-
 def every_case() -> tuple[Case, ...]:
-    """Return all cases, in a fixed order."""
+    """Return all cases in which nothing is made to go wrong, in a fixed order."""
     return (*_recorded(), *_scripted())
 
 
 def chosen(ids: Iterable[str]) -> tuple[Case, ...]:
-    """Return the cases of those ids (a prefix stands for all that begin with it); all if there is none."""
+    """Return the cases of those ids (a prefix stands for all that begin with it); all and mishaps if there is none."""
     wanted = tuple(ids)
-    return tuple(case for case in every_case() if not wanted or case.id.startswith(wanted))
+    return tuple(case for case in (*every_case(), *mishaps()) if not wanted or case.id.startswith(wanted))
 
 
 # --- recorded --------------------------------------------------------------------------------------------------------

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pytest_llmtrace.checks import COMPARISONS
 from pytest_llmtrace.compare._clients import Cases, both, side_by_side
+from pytest_llmtrace.compare._mishaps import is_mishap
+from pytest_llmtrace.compare._mishaps_page import tables
 from pytest_llmtrace.compare._run import Result
 from pytest_llmtrace.compare._verdicts import Cell
 
@@ -45,9 +48,16 @@ def page(results: Sequence[Result], sdks: Sequence[str]) -> str:
         results: One an instrumentor.
         sdks: The SDKs with their versions.
     """
-    parts = [_INTRODUCTION, f"SDKs: {', '.join(sdks)}.", "\n".join(_overview(results)), "\n".join(_facts(results))]
+    ordinary = [replace(result, clients=_ordinary(result)) for result in results]
+    parts = [_INTRODUCTION, f"SDKs: {', '.join(sdks)}.", "\n".join(_overview(ordinary)), "\n".join(_facts(ordinary))]
+    parts += tables(results)
     parts += ["\n\n".join(_wrong(result)) for result in results]
     return "\n\n".join(parts)
+
+
+def _ordinary(result: Result) -> dict[str, Cases]:
+    """Leave out the cases in which something goes wrong on purpose: they have tables of their own."""
+    return {client: tuple(case for case in cases if not is_mishap(case)) for client, cases in result.clients.items()}
 
 
 def _overview(results: Sequence[Result]) -> Iterator[str]:

@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from pytest_llmtrace import _sdks
-from pytest_llmtrace.compare._cases import Case, chosen
+from pytest_llmtrace.compare._case import Case
+from pytest_llmtrace.compare._cases import chosen
 from pytest_llmtrace.compare._instrumentors import INSTRUMENTORS, Instrumentation
 from pytest_llmtrace.compare._verdicts import verdicts
+from pytest_llmtrace.exits import WAYS, Exits
 from pytest_llmtrace.harness import LLMTrace
 
 __all__ = ["main"]
@@ -42,17 +44,28 @@ def _played(
 
 
 def _play(instrumentation: Instrumentation, case: Case, *, asynchronous: bool) -> dict[str, Any]:
+    if case.way not in ("", *WAYS) and not asynchronous:
+        return {"raised": None, "report": "", "spans": [], "facts": {}, "findings": [], "left_out": True}
     trace = LLMTrace(settings=case.settings)
     raised = None
     with warnings.catch_warnings(), trace, case.prepare(trace):
         warnings.simplefilter("ignore")  # Recordings name models that are deprecated by now.
         try:
-            _sdks.send(case.request, typed=True, native=instrumentation.native, asynchronous=asynchronous)
+            _make(instrumentation, case, trace, asynchronous=asynchronous)
         except Exception as error:  # noqa: BLE001  # An instrumentor that breaks the call is a result, too.
             raised = f"{type(error).__name__}: {error}"
         evidence, verdict = trace.judge()
         report = trace.report() if verdict.findings else ""
     return {"raised": raised, "report": report, **verdicts(evidence, verdict)}
+
+
+def _make(instrumentation: Instrumentation, case: Case, trace: LLMTrace, *, asynchronous: bool) -> None:
+    """Make the call, and read its reply to the end or leave it."""
+    how: dict[str, Any] = {"typed": True, "native": instrumentation.native, "asynchronous": asynchronous}
+    if case.way:
+        Exits(trace, case.way).run(lambda: _sdks.begin(case.request, **how))
+    else:
+        _sdks.send(case.request, **how)
 
 
 if __name__ == "__main__":

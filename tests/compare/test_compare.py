@@ -18,9 +18,12 @@ from pytest_llmtrace.checks import COMPARISONS
 from pytest_llmtrace.cli import main
 from pytest_llmtrace.compare._cases import chosen, every_case
 from pytest_llmtrace.compare._instrumentors import INSTRUMENTORS
+from pytest_llmtrace.compare._mishaps import FAULTS, is_mishap
 from pytest_llmtrace.compare._page import page
 from pytest_llmtrace.compare._run import Result, run
 from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.exits import ASYNC_WAYS
+from pytest_llmtrace.faults._kinds import KINDS
 from pytest_llmtrace.harness import LLMTrace
 from pytest_llmtrace.replay.gateways import GATEWAYS
 
@@ -66,6 +69,30 @@ def test_no_two_cases_get_one_response_id() -> None:
             seen.update(view.truth.response_id for view in trace.exchanges() if view.truth and view.truth.response_id)
     assert len(seen) > 100
     assert [repeated for repeated, times in seen.items() if times > 1] == []
+
+
+def test_what_goes_wrong_is_shown_too() -> None:
+    """Each way to leave a stream and each kind of fault is a case; a whole run has them, beside all others."""
+    cases = [case for case in chosen([]) if is_mishap({"case": case.id})]
+    assert len(chosen([])) == len(every_case()) + len(cases)
+    assert {case.way for case in cases} == {"", *ASYNC_WAYS}
+    assert {*map(str, KINDS)} - {str(kind) for kind, _, _ in FAULTS} == set()
+
+
+@needs_streams
+def test_mishaps_have_tables_of_their_own() -> None:
+    """A cell leads to the finding, or says that there is none; the counts of the page are of the other cases."""
+    ids = [f"left:anthropic/messages-{way}" for way in ("break", "cancelled", "truncated")]
+    results = run(["by-hand"], [CACHED, *ids, "fault:anthropic/messages-429"])
+    text = page(results, ["anthropic 2.11.0"])
+    assert "| by-hand | anthropic " in text
+    assert " | 2 | 2 |" in text
+    cut = "[cut-stream](#by-hand-wire-cut-stream) [partial-usage](#by-hand-stream-partial-usage)"
+    assert f"| truncated | {cut} |" in text
+    assert "| break | - |" in text
+    assert "| 429 | - |" in text
+    assert '<a id="by-hand-stream-partial-usage"></a>' in text
+    assert "| cancelled | sync: none; async: - |" in text
 
 
 def test_a_case_is_chosen_by_how_its_id_begins() -> None:

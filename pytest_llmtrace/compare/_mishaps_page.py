@@ -1,0 +1,65 @@
+"""What became of mishaps, as tables of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from pytest_llmtrace.compare._clients import Cases, both
+from pytest_llmtrace.compare._mishaps import FAULTS, is_mishap
+from pytest_llmtrace.compare._run import Result
+from pytest_llmtrace.exits import ASYNC_WAYS
+
+__all__ = ["tables"]
+
+_WORDS = """\
+A stream of chat completions and one of the messages API, left in [every way](guide.md#every-way-to-leave-a-stream) \
+and with every [fault](guide.md#faults). A cell names the checks that have found something, and leads to them; a dash \
+is a span that tells rightly what happened. With one client or one API only, that is said. Only an asynchronous stream \
+can be cancelled."""
+
+
+def tables(results: Sequence[Result]) -> Iterator[str]:
+    """Write a table of the ways to leave a stream, one of faults of streams, and one of faults of whole replies."""
+    if not any(is_mishap(case) for result in results for cases in result.clients.values() for case in cases):
+        return
+    yield "## When something goes wrong"
+    yield _WORDS
+    yield _table("way to leave a stream", results, {way: ("left:", f"-{way}") for way in ASYNC_WAYS})
+    for form, heading in (("stream", "fault of a stream"), ("whole", "fault of a reply that is no stream")):
+        kinds = {str(kind): ("fault:", f"-{kind}-{form}") for kind, forms, _ in FAULTS if form in forms}
+        yield _table(heading, results, kinds)
+
+
+def _table(heading: str, results: Sequence[Result], rows: dict[str, tuple[str, str]]) -> str:
+    lines = [f"| {heading} | {' | '.join(result.name for result in results)} |", f"| --- |{' --- |' * len(results)}"]
+    for name, (prefix, suffix) in rows.items():
+        cells = (both(result.clients, _cell(result, prefix, suffix)) for result in results)
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _cell(result: Result, prefix: str, suffix: str) -> Callable[[Cases], str]:
+    def say(cases: Cases) -> str:
+        of = [case for case in cases if case["case"].startswith(prefix) and case["case"].endswith(suffix)]
+        found = {_api(case): _checks(case) for case in of if not case.get("left_out")}
+        if not found:
+            return ""
+        if len(set(found.values())) == 1:
+            return _links(result, next(iter(found.values())))
+        return ", ".join(f"{api}: {_links(result, checks)}" for api, checks in found.items())
+
+    return say
+
+
+def _api(case: dict[str, Any]) -> str:
+    return str(case["case"]).partition("/")[2].partition("-")[0]
+
+
+def _checks(case: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(finding["check"] for finding in case["findings"]))
+
+
+def _links(result: Result, checks: tuple[str, ...]) -> str:
+    links = (f"[{check.partition('/')[2]}](#{result.name}-{check.replace('/', '-')})" for check in checks)
+    return " ".join(links) or "-"
