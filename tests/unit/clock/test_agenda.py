@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from pytest_llmtrace import clock
+from pytest_llmtrace.clock._agenda import Agenda
 
 pytestmark = pytest.mark.usefixtures("virtual")
 
@@ -87,16 +87,22 @@ def test_whoever_does_nothing_is_not_waited_for(runner: Any, base: float, real_s
     assert real_seconds() < 2  # 400 graces would be 4 s.
 
 
-def test_many_at_once_cost_no_more_each(tasks: Any, base: float) -> None:
-    """A step of one among a thousand costs about what it does among a hundred."""
+def test_many_at_once_look_no_more_each(tasks: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of a thousand looks about as often whose turn it is as each of a hundred."""
+    looks, step = [0], Agenda._step
 
-    def cost(number: int, start: float) -> float:
-        before = time.process_time()
+    def counted(agenda: Agenda, wait: Any) -> Any:
+        looks[0] += 1
+        return step(agenda, wait)
+
+    monkeypatch.setattr(Agenda, "_step", counted)
+
+    def looks_of_each(number: int) -> float:
+        looks[0], start = 0, clock.now()
         tasks.run(*(tasks.wait_until(start + 10, start + 20) for _ in range(number)))
-        return (time.process_time() - before) / number
+        return looks[0] / number
 
-    few = min(cost(100, clock.now()) for _ in range(3))
-    assert cost(1000, clock.now()) < 5 * few
+    assert looks_of_each(1000) < 2 * looks_of_each(100)
 
 
 def test_a_blocked_loop_keeps_nobody_waiting(base: float, real_seconds: Callable[[], float]) -> None:
