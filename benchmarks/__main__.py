@@ -12,11 +12,11 @@ from benchmarks._measure import Plan
 
 def main() -> None:
     """Measure what was asked for."""
-    from benchmarks import exits, idle, load, memory, replay_calls, suite, verify
+    from benchmarks import exits, idle, load, memory, replay_calls, suite, timing, verify
 
     modules = {
         "replay": replay_calls, "verify": verify, "load": load, "idle": idle, "suite": suite, "memory": memory,
-        "exits": exits,
+        "exits": exits, "timing": timing,
     }  # fmt: skip
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(

@@ -87,7 +87,6 @@ class LLMTrace(Captured):
         self.settings = replace(base, **changed) if changed else base
         checks.refuse_unknown(self.settings.ignore)
         checks.refuse_limits(self.settings.budget, self.settings.tool_repeats)
-        clock.refuse_timing(self.settings.timing)
         self.clock = clock.Clock(self.settings.timing)
         self._owner = ownership.Owner(self.settings.label)
         self._desk = Desk(self.settings)
@@ -287,7 +286,7 @@ class LLMTrace(Captured):
 
     def findings(self) -> tuple[Finding, ...]:
         """Judge what was seen so far, and return what was found and is not waived; what a baseline names is with it."""
-        _, verdict = self.judge()
+        verdict = self.judge()[1]
         return (*verdict.findings, *verdict.expected)
 
     def verify(self) -> None:
@@ -372,6 +371,7 @@ class LLMTrace(Captured):
             blocked=self._ledger.blocked(),
             leftovers=() if self.settings.allow_unused else self._desk.leftovers(exchanges),
             untimed=self._desk.untimed(self.clock.obstacle),
+            metrics=() if self.settings.timing == "instant" else self._book.metrics(),
             current=tuple(span for span in spans if span.key in self._current),
             absence=self._book.absence(exchange.ambient for exchange in exchanges) if calls and not spans else None,
             silent=capture.silent(calls),

@@ -190,6 +190,7 @@ class Exchange:
         started_ns: Wall time of `started`, nanoseconds since the epoch; `ended_ns` likewise.
         failure: The transport's exception or the refusal's text.
         live: Whether it went to the network in order to be recorded.
+        wanted: Seconds from the request at which the client asked for each chunk, having dealt with the one before.
     """
 
     index: int
@@ -206,6 +207,7 @@ class Exchange:
     stream_end: StreamEnd = StreamEnd.OPEN
     failure: str | None = None
     live: bool = False
+    wanted: tuple[float, ...] = ()
 
 
 # --- Judgements -------------------------------------------------------------------------------------------------------

@@ -43,6 +43,7 @@ VOCABULARY: Mapping[str, str] = {
     "tool_call_names": "A list of the names of the tool calls, in order, where the source has only them.",
     "embedding_count": "How many embeddings came back.",
     "embedding_dimensions": "How many numbers each embedding has.",
+    "time_to_first_token": "Seconds from the request to the first event of its stream, as the source defines both.",
     # What it cost. Tokens are counted as billed.
     "input_tokens": "Everything that the model read, cached tokens included.",
     "output_tokens": "Everything that the model wrote, reasoning included.",
@@ -178,6 +179,7 @@ class Reading:
     tool_call_names = _Value[Sequence[str]]()
     embedding_count = _Value[int]()
     embedding_dimensions = _Value[int]()
+    time_to_first_token = _Value[float]()
     input_tokens = _Value[int]()
     output_tokens = _Value[int]()
     total_tokens = _Value[int]()

@@ -9,8 +9,20 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pytest_llmtrace.checks._account import Account, accounts
+from pytest_llmtrace.checks._pacing import Pacing, pacings
 from pytest_llmtrace.checks._words import shown
-from pytest_llmtrace.model import Absence, Call, Exchange, Finding, Maker, Severity, SpanKey, SpanRecord, Stray
+from pytest_llmtrace.model import (
+    Absence,
+    Call,
+    Exchange,
+    Finding,
+    Maker,
+    MetricPoint,
+    Severity,
+    SpanKey,
+    SpanRecord,
+    Stray,
+)
 
 __all__ = ["Check", "Evidence", "Leftover", "Untimed", "maker_of", "title_of_exchange", "title_of_span"]
 
@@ -48,6 +60,7 @@ class Evidence:
         strays: LLM spans that tell of no exchange.
         blocked: Connections that the socket guard refused, in words.
         leftovers: What was not played; empty where that is allowed.
+        metrics: Points of metrics, where times are looked at.
         untimed: What was replayed at once although its own time was asked for.
         current: Spans of this trace that are still current in the test's own context.
         held: Spans that fixtures held open when the test began; they end after it.
@@ -64,6 +77,7 @@ class Evidence:
     strays: tuple[Stray, ...] = ()
     blocked: tuple[str, ...] = ()
     leftovers: tuple[Leftover, ...] = ()
+    metrics: tuple[MetricPoint, ...] = ()
     untimed: tuple[Untimed, ...] = ()
     current: tuple[SpanRecord, ...] = ()
     held: frozenset[SpanKey] = frozenset()
@@ -77,6 +91,11 @@ class Evidence:
     def accounts(self) -> tuple[Account, ...]:
         """What each span says of its call beside what is true of it; made once, for all checks."""
         return accounts(self.calls)
+
+    @cached_property
+    def pacings(self) -> tuple[Pacing, ...]:
+        """The times of the streams that took any, beside each of their spans."""
+        return pacings(self.accounts)
 
 
 @dataclass(frozen=True, kw_only=True)

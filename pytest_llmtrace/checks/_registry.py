@@ -6,7 +6,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from pytest_llmtrace.checks import agents, capture, errors, leaving, replay, structure, wire
+from pytest_llmtrace.checks import agents, capture, errors, leaving, replay, stream, structure, wire
 from pytest_llmtrace.checks._causes import one_a_cause
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.errors import UsageError
@@ -28,6 +28,7 @@ CHECKS: tuple[Check, ...] = (
     *replay.CHECKS,
     *capture.CHECKS,
     *structure.CHECKS,
+    *stream.CHECKS,
     *errors.CHECKS,
     *leaving.CHECKS,
     *wire.CHECKS,

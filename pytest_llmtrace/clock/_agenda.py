@@ -3,7 +3,8 @@
 Streams that are read at the same time take the time of the longest, not the sum: so whoever waits lets the others act
 first, and time moves to absolute moments, never by differences. Others are the threads and tasks that have acted on a
 stream and do not wait: what they do next may be due earlier. One that does nothing for a while is not waited for any
-longer, until it acts again; so a stream that was abandoned costs one grace, and nothing here waits for long.
+longer, until it acts again; so a stream that was abandoned costs one grace, and nothing here waits for long. A thread
+that runs code of its own has more of it, since a busy machine may have kept it from running.
 """
 
 from __future__ import annotations
@@ -13,16 +14,22 @@ import itertools
 import threading
 from enum import Enum, auto
 
-from pytest_llmtrace.clock._others import Others
+from pytest_llmtrace.clock._others import SLICE, Others, is_busy
 from pytest_llmtrace.clock._shift import SHIFT, real
-from pytest_llmtrace.clock._wakers import AsyncWaker, ThreadWaker, Waker, async_waker, running_worker
+from pytest_llmtrace.clock._wakers import AsyncWaker, ThreadWaker, Waker, async_waker, running_worker, thread_waker
 from pytest_llmtrace.telemetry import Worker
 
 __all__ = ["AGENDA", "Agenda"]
 
-GRACE = 0.01
-"""Real seconds in which the others may act before they are not waited for any longer."""
-PATIENCE = 0.1
+GRACE = 10
+"""Slices of real time in which the others may act before they are not waited for any longer."""
+GRACES = 25
+"""How many times that they have while one of their threads is busy: the machine may be, too."""
+TURNS = 2
+"""Turns that other tasks have before each moment: in trio one that was just started may come after the waiter once."""
+TURNS_OF_GRACE = 20
+"""Turns that they have within a grace at least."""
+PATIENCE = 0.25
 """Real seconds after which a waiter whose turn it is is passed over: its loop is blocked, or does not run."""
 
 
@@ -86,7 +93,7 @@ class Agenda:
 
     def wait(self, due: float) -> None:
         """Wait in a thread until a moment of virtual time, or the end of virtual time."""
-        waker = ThreadWaker()
+        waker = thread_waker()
         wait = self._enter(due, waker)
         try:
             while (step := self._step(wait)) is not _Step.GO:
@@ -94,8 +101,8 @@ class Agenda:
                     waker.wait()
                 elif step is _Step.SETTLE:
                     self._others.settle(waker)
-                elif not waker.wait(GRACE):
-                    self._give_up()
+                else:
+                    self._yield(waker)
         finally:
             self._exit(wait)
 
@@ -104,13 +111,15 @@ class Agenda:
         waker = async_waker()
         wait = self._enter(due, waker)
         try:
+            for _ in range(TURNS):  # As a loop would while the chunk is on its way.
+                await waker.let_others()
             while (step := self._step(wait)) is not _Step.GO:
                 if step is _Step.SLEEP:
                     await waker.wait()
                 elif step is _Step.SETTLE:
                     await self._others.settle_async(waker)
                 else:
-                    await self._yield(wait, waker)
+                    await self._yield_async(wait, waker)
         finally:
             self._exit(wait)
 
@@ -179,11 +188,27 @@ class Agenda:
         with self._lock:
             self._acting.clear()
 
-    async def _yield(self, wait: _Wait, waker: AsyncWaker) -> None:
-        until = real() + GRACE
+    def _others_are_busy(self) -> bool:
+        with self._lock:
+            threads = {worker.thread for worker in self._acting}
+        return any(map(is_busy, threads - {threading.get_ident()}))
+
+    def _yield(self, waker: ThreadWaker) -> None:
+        for number in range(1, GRACE * GRACES + 1):
+            if waker.wait(SLICE):
+                return
+            if number % GRACE == 0 and not self._others_are_busy():
+                break
+        self._give_up()
+
+    async def _yield_async(self, wait: _Wait, waker: AsyncWaker) -> None:
+        graces, turns, until = 0, 0, real() + GRACE * SLICE
         while self._step(wait) is _Step.YIELD:
-            if real() > until:
-                self._give_up()
+            turns += 1
+            if real() > until and turns > TURNS_OF_GRACE:
+                graces, turns, until = graces + 1, 0, real() + GRACE * SLICE
+                if graces == GRACES or not self._others_are_busy():
+                    self._give_up()
             await waker.let_others()
 
     def _watch(self) -> None:

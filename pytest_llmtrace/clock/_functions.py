@@ -6,8 +6,9 @@ import sys
 import time
 import timeit
 from collections.abc import Callable, Mapping
-from types import BuiltinFunctionType, FrameType
+from types import BuiltinFunctionType, FrameType, ModuleType
 from typing import Any
+from weakref import ref
 
 __all__ = ["REAL", "Functions", "is_exempt"]
 
@@ -18,8 +19,8 @@ _NAMES = ("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")
 # Who waits, times out, measures or schedules for real: shifted time would end its waits early, or never.
 _EXEMPT = frozenset(
     {
-        "_pytest", "aiohttp", "anyio", "execnet", "freezegun", "pluggy", "pytest", "pytest_asyncio", "pytest_timeout",
-        "time_machine", "trio", "urllib3", "uvloop", "xdist",
+        "_pytest", "aiohttp", "anyio", "execnet", "freezegun", "hypothesis", "pluggy", "pytest", "pytest_asyncio",
+        "pytest_timeout", "time_machine", "trio", "urllib3", "uvloop", "xdist",
         *sys.stdlib_module_names,
     }
 )  # fmt: skip
@@ -63,8 +64,8 @@ class Functions:
         self._shifted = {name: self._make(name) for name in _NAMES}
         self._to_shifted = {id(REAL[name]): self._shifted[name] for name in _NAMES}
         self._to_real = {id(self._shifted[name]): REAL[name] for name in _NAMES}
-        self._seen: dict[str, int] = {}
-        self._early: list[tuple[dict[str, Any], str]] = []
+        self._seen: dict[str, ref[ModuleType]] = {}
+        self._early: list[tuple[ref[ModuleType], str]] = []
 
     def replace(self) -> None:
         """Put the shifted functions in the place of the real ones."""
@@ -81,18 +82,21 @@ class Functions:
 
     def _swap(self, new: Mapping[int, Reading]) -> None:
         self._search()
-        for place, name in (*_LATE, *self._early):
-            place[name] = new.get(id(place.get(name)), place.get(name))
+        early = ((_globals_of(module()), name) for module, name in self._early)
+        for place, name in (*_LATE, *early):
+            if id(place.get(name)) in new:
+                place[name] = new[id(place[name])]
 
     def _search(self) -> None:
         """Find the modules that have bound a function by its name; each module is searched once."""
-        wanted = {*self._to_shifted, *self._to_real}
-        loaded = {name: id(module) for name, module in sys.modules.items()}
-        for name, _ in loaded.items() - self._seen.items():
-            place = _globals_of(name)
-            if place and not is_exempt(name) and not wanted.isdisjoint(map(id, place.values())):
-                self._early += [(place, key) for key, value in list(place.items()) if id(value) in wanted]
-        self._seen = loaded
+        seen, wanted = self._seen, {*self._to_shifted, *self._to_real}
+        for name, module in list(sys.modules.items()):
+            if (known := seen.get(name)) is not None and known() is module:
+                continue
+            if isinstance(module, ModuleType):
+                seen[name] = found = ref(module)
+                bound = [] if is_exempt(name) else list(_globals_of(module).items())
+                self._early += [(found, key) for key, value in bound if id(value) in wanted]
 
     def _make(self, name: str) -> Reading:
         real, frame_of = REAL[name], sys._getframe
@@ -120,10 +124,7 @@ def _keeps_real_time(caller: FrameType) -> bool:
     return is_exempt(caller.f_globals.get("__name__", ""))
 
 
-def _globals_of(name: str) -> dict[str, Any]:
+def _globals_of(module: ModuleType | None) -> dict[str, Any]:
     """Return the globals of a module, without having a lazy one loaded by the look at it."""
-    try:
-        found = object.__getattribute__(sys.modules.get(name), "__dict__")
-    except AttributeError:
-        return {}
-    return found if isinstance(found, dict) else {}
+    found: dict[str, Any] = {} if module is None else object.__getattribute__(module, "__dict__")
+    return found

@@ -5,18 +5,17 @@ from __future__ import annotations
 import sys
 import threading
 
-from pytest_llmtrace.clock._functions import is_exempt
 from pytest_llmtrace.clock._shift import real
 from pytest_llmtrace.clock._wakers import AsyncWaker, ThreadWaker
 
-__all__ = ["Others"]
+__all__ = ["SLICE", "Others", "is_busy"]
 
-LIMIT = 0.02
-"""Real seconds for which other threads are waited for at most."""
 SLICE = 0.001
-"""Real seconds between two looks at them."""
-CALM = 2
+"""Real seconds between two looks at other threads. Slices are counted: on a busy machine all of them take longer."""
+CALM = 4
 """How many looks in a row must find them idle."""
+LIMIT = 100
+"""For how many slices they are waited for at most."""
 TURNS = 20
 """How many turns the other tasks of a loop have at least."""
 TURNS_FOR = 0.002
@@ -41,12 +40,12 @@ class Others:
 
     def settle(self, waker: ThreadWaker) -> None:
         """Give other threads time, in a thread; it ends early when somebody has begun."""
-        begun, until, calm = self._begun, real() + LIMIT, 0
-        while calm < CALM and real() < until:
+        begun, calm = self._begun, 0
+        for _ in range(LIMIT):
             others = _other_threads()
-            if not others:
+            if not others or calm == CALM:
                 break
-            calm = 0 if any(map(_is_busy, others)) else calm + 1
+            calm = 0 if any(map(is_busy, others)) else calm + 1
             if waker.wait(SLICE):
                 return
         self._settled = begun
@@ -68,7 +67,20 @@ def _other_threads() -> list[int]:
     return [thread.ident or 0 for thread in threading.enumerate() if not thread.daemon and thread.ident != running]
 
 
-def _is_busy(thread: int) -> bool:
-    """Tell whether a thread runs code of its own: one that waits is in the standard library, for a lock or a socket."""
+def is_busy(thread: int) -> bool:
+    """Tell whether a thread runs code, or wants to; one that waits for a lock or a socket is in these modules."""
     frame = sys._current_frames().get(thread)
-    return frame is not None and not is_exempt(frame.f_globals.get("__name__", ""))
+    return frame is not None and not str(frame.f_globals.get("__name__")).startswith(_WAITING)
+
+
+_WAITING = (
+    "asyncio.",
+    "concurrent.",
+    "multiprocessing.",
+    "queue",
+    "selectors",
+    "socket",
+    "ssl",
+    "subprocess",
+    "threading",
+)

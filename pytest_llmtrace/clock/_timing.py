@@ -33,13 +33,19 @@ class Clock:
 
     Args:
         timing: What the test says of time.
+
+    Attributes:
+        obstacle: Why virtual time could not begin, in words; None if it could, or was not asked to.
+
+    Raises:
+        UsageError: There is no such timing, or it needs what is not installed.
     """
 
     def __init__(self, timing: Timing) -> None:
+        refuse_timing(timing)
         self._timing = timing
         self._runs = False
         self.obstacle: str | None = None
-        """Why it could not begin, in words; None if it could, or was not asked to."""
 
     def __repr__(self) -> str:
         return f"Clock({self._timing!r})"

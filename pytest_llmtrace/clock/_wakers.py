@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from pytest_llmtrace.telemetry import Worker
 
-__all__ = ["AsyncWaker", "ThreadWaker", "Waker", "async_waker", "running_worker"]
+__all__ = ["AsyncWaker", "ThreadWaker", "Waker", "async_waker", "running_worker", "thread_waker"]
 
 
 class Waker(Protocol):
@@ -113,6 +113,17 @@ class _Trio:
 
     async def let_others(self) -> None:
         await self._trio.lowlevel.checkpoint()
+
+
+_of_thread = threading.local()
+
+
+def thread_waker() -> ThreadWaker:
+    """Return the one of the running thread, which waits for one thing at a time."""
+    waker: ThreadWaker | None = getattr(_of_thread, "waker", None)
+    if waker is None:
+        waker = _of_thread.waker = ThreadWaker()
+    return waker
 
 
 def async_waker() -> AsyncWaker:

@@ -8,7 +8,7 @@ import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-__all__ = ["CONVERSIONS", "Convert", "Unreadable", "brief", "count", "is_hidden", "json_value", "shown"]
+__all__ = ["CONVERSIONS", "Convert", "Unreadable", "brief", "count", "is_hidden", "json_value", "milliseconds", "shown"]
 
 Convert = Callable[[Any], Any]
 """Turns what stood on the span into the vocabulary's terms; None if it says nothing."""
@@ -76,6 +76,11 @@ def _parsed(value: str) -> float | int | str:
         except ValueError:
             continue
     return value
+
+
+def milliseconds(value: Any) -> float:
+    """Read a time in milliseconds, in seconds."""
+    return number(value) / 1000
 
 
 def count(value: Any) -> int:
@@ -163,7 +168,7 @@ _COUNTS = (
     "max_tokens top_k seed choice_count tool_call_count embedding_count embedding_dimensions input_tokens output_tokens"
     " total_tokens cache_read_tokens cache_write_tokens reasoning_tokens input_audio_tokens output_audio_tokens"
 )
-_NUMBERS = "temperature top_p frequency_penalty presence_penalty cost retry_after"
+_NUMBERS = "temperature top_p frequency_penalty presence_penalty cost retry_after time_to_first_token"
 _TEXTS = "request_model response_model model served_model response_id provider finish_reason error_type request_id"
 
 CONVERSIONS: Mapping[str, Convert] = {

@@ -65,6 +65,7 @@ _FACTS: dict[str, Places] = {
     "refusals": SPOKEN["refusals"],
     "tool_calls": SPOKEN["tool_calls"],
     "embedding_dimensions": "gen_ai.embeddings.dimension.count",
+    "time_to_first_token": "gen_ai.response.time_to_first_chunk",
     "input_tokens": ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"),
     "output_tokens": ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"),
     # No convention of theirs, but written by many, and read by back ends.

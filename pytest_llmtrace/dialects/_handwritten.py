@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from pytest_llmtrace.dialects._convert import milliseconds
 from pytest_llmtrace.dialects._genai import is_genai
+from pytest_llmtrace.dialects._place import attribute
 from pytest_llmtrace.dialects._reader import Dialect
 from pytest_llmtrace.model import SpanRecord
 
@@ -29,6 +31,7 @@ HANDWRITTEN = Dialect(
         "finish_reason": "gen_ai.response.stop_reason",
         "tool_call_count": "gen_ai.response.tool_calls.count",
         "tool_call_names": "gen_ai.response.tool_calls.names",
+        "time_to_first_token": attribute("gen_ai.time_to_first_token_ms", milliseconds),
     },
 )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_llmtrace.dialects._messages import Message, add_text, call, message_places, numbered
-from pytest_llmtrace.dialects._place import Part, inside
+from pytest_llmtrace.dialects._place import Part, happened, inside
 from pytest_llmtrace.dialects._reader import Dialect
 from pytest_llmtrace.model import SpanRecord
 
@@ -136,6 +136,7 @@ OPENINFERENCE = Dialect(
         "tool_calls": (_SAID["tool_calls"], _SAID["repeated"]),
         "embedding_count": Part(prefix=_VECTORS, reader=_vectors, take=_count, label=_VECTOR),
         "embedding_dimensions": Part(prefix=_VECTORS, reader=_vectors, take=_dimensions, label=_VECTOR),
+        "time_to_first_token": happened("First Token Stream Event"),
         "input_tokens": "llm.token_count.prompt",
         "output_tokens": "llm.token_count.completion",
         "total_tokens": "llm.token_count.total",

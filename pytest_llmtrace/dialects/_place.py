@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_llmtrace.dialects._convert import Convert, Unreadable, is_hidden, json_value, shown
+from pytest_llmtrace.model import SpanRecord
 from pytest_llmtrace.reading import Fact, State
 
-__all__ = ["Attribute", "Field", "Part", "Place", "Sheet", "Sum", "added", "attribute", "inside"]
+__all__ = ["Attribute", "Field", "Part", "Place", "Sheet", "Sum", "added", "attribute", "happened", "inside", "moments"]
 
 
 PRESENT = State.PRESENT
@@ -202,6 +203,20 @@ def attribute(key: str, convert: Convert | None = None) -> Place:
             unreadable. Default: as the vocabulary reads that fact.
     """
     return Attribute(keys=(key,), convert=convert)
+
+
+def happened(name: str) -> Place:
+    """Make a place of when an event of a span was, in seconds from the span's start; the first of that name counts."""
+    return Attribute(keys=(_event_key(name),))
+
+
+def moments(span: SpanRecord) -> dict[str, float]:
+    """Return when the events of a span were, by the keys of the places that `happened` makes."""
+    return {_event_key(event.name): (event.time_ns - span.start_ns) / 1e9 for event in reversed(span.events)}
+
+
+def _event_key(name: str) -> str:
+    return f"event {name!r}"
 
 
 def inside(key: str, *names: str, convert: Convert | None = None) -> Place:

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from pytest_llmtrace.dialects._convert import CONVERSIONS, Convert
-from pytest_llmtrace.dialects._place import Place, Sheet, attribute
+from pytest_llmtrace.dialects._place import Place, Sheet, attribute, moments
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Fact, Reading, SpanRecord, State
 
@@ -97,8 +97,9 @@ class _Plan:
 
     def read(self, span: SpanRecord) -> Reading:
         """Read all facts of a span."""
-        sheet = Sheet(attributes=span.attributes, where=f"span {span.name!r}", flat=self._flattened(span.attributes))
-        numbers = {number for key in self.by_key.keys() & span.attributes.keys() for number in self.by_key[key]}
+        attributes = {**span.attributes, **moments(span)} if span.events else span.attributes
+        sheet = Sheet(attributes=attributes, where=f"span {span.name!r}", flat=self._flattened(span.attributes))
+        numbers = {number for key in self.by_key.keys() & attributes.keys() for number in self.by_key[key]}
         numbers |= {number for prefix in sheet.flat for number in self.by_prefix[prefix]}
         facts = dict(self.absent)
         others: list[Fact] = []

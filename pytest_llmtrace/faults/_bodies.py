@@ -123,7 +123,7 @@ _LAST_LINE: Final = re.compile(rb"(data: ?)([^\r\n]*)(\r?\n)")
 
 
 def _events(response: Response) -> list[Piece]:
-    if not wire.is_event_stream(response):
+    if not wire.is_stream(response):
         raise Inapplicable("the reply was no stream of events")
     return in_pieces(response)
 
@@ -151,7 +151,7 @@ def _late(response: Response, pieces: Sequence[Piece], first: int, seconds: floa
 
 
 def _invalid_json(fault: Fault, response: Response, _: Break) -> _Spoilt:
-    if wire.is_event_stream(response) or b":" not in response.body:
+    if wire.is_stream(response) or b":" not in response.body:
         raise Inapplicable("the reply was no JSON object")
     body = response.body.replace(b":", b"", 1)
     return _Spoilt(response=replace(response, chunks=(body,), offsets=None), words=fault.name)

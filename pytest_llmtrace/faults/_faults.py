@@ -120,7 +120,7 @@ class Faults:
     # --- errors in the form of the gateway ---
 
     def _error_in_body(self, fault: Fault, request: Request, answer: Answer) -> Answer:
-        if wire.is_event_stream(answer.response):
+        if wire.is_stream(answer.response):
             raise Inapplicable("the reply was a stream of events")
         name = self._form(fault, request)
         error = failed(name, request, self._failing(fault, name), serial=self._next()).response

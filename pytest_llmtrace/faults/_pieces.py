@@ -34,7 +34,7 @@ def in_pieces(response: Response) -> list[Piece]:
     """
     chunks = response.chunks
     offsets = response.offsets if response.offsets and len(response.offsets) == len(chunks) else (0.0,) * len(chunks)
-    if not wire.is_event_stream(response) or (len(chunks) > 1 and all(map(_ends_an_event, chunks))):
+    if not wire.is_stream(response) or (len(chunks) > 1 and all(map(_ends_an_event, chunks))):
         return [Piece(chunk, offset) for chunk, offset in zip(chunks, offsets, strict=True)]
     events = [event for event in _BETWEEN.split(response.body) if event]
     ends = list(accumulate(map(len, chunks)))

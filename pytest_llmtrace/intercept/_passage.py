@@ -82,6 +82,7 @@ class Passage:
         self._outcome = Outcome.OBSERVED
         self._head: Head | None = None
         self._deliveries: list[Delivery] = []
+        self._wanted: list[float] = []
         self._stream_end = StreamEnd.OPEN
         self._ended: tuple[int, int] | None = None
         self._failure: str | None = None
@@ -140,6 +141,11 @@ class Passage:
         self.settled = True
         self._head = head
 
+    def want(self) -> None:
+        """Note that the client asks for the next chunk."""
+        if self._ended is None and len(self._wanted) == len(self._deliveries):
+            self._wanted.append(now() - self.began)
+
     def deliver(self, chunk: bytes) -> None:
         """Note a chunk that is handed to the client now."""
         if self._ended is None:
@@ -176,6 +182,7 @@ class Passage:
             stream_end=self._stream_end,
             failure=self._failure,
             live=self.networked and self._to_record,
+            wanted=tuple(self._wanted),
         )
 
     def _origin(self) -> str:

@@ -36,6 +36,7 @@ class Played:
 
     def __iter__(self) -> Iterator[bytes]:
         while self._given < len(self._chunks):
+            self._passage.want()
             if self._timetable is not None:
                 with self._noting_break():
                     self._timetable.wait(self._given)
@@ -44,6 +45,7 @@ class Played:
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while self._given < len(self._chunks):
+            self._passage.want()
             if self._timetable is not None:
                 with self._noting_break():
                     await self._timetable.wait_async(self._given)
@@ -99,10 +101,12 @@ class Tapped:
 
     def __iter__(self) -> Iterator[bytes]:
         self._iterator = self._iterator or iter(self._stream)
+        self._passage.want()
         try:
             for chunk in self._iterator:
                 self._passage.deliver(chunk)
                 yield chunk
+                self._passage.want()
         except Exception as error:
             self._passage.fail(error)
             raise
@@ -110,10 +114,12 @@ class Tapped:
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         self._iterator = self._iterator or aiter(self._stream)
+        self._passage.want()
         try:
             async for chunk in self._iterator:
                 self._passage.deliver(chunk)
                 yield chunk
+                self._passage.want()
         except BaseException as error:
             if not isinstance(error, GeneratorExit):  # It was dropped, and not closed.
                 _break(self._passage, error)

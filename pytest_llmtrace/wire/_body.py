@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pytest_llmtrace.model import Headers, Response
 
-__all__ = ["by_name", "decoded", "decoded_chunks", "header", "is_event_stream", "plain"]
+__all__ = ["by_name", "decoded", "decoded_chunks", "header", "plain"]
 
 # wbits for zlib: 32 accepts zlib and gzip wrappings by their own header.
 _AUTODETECT = zlib.MAX_WBITS | 32
@@ -70,11 +70,6 @@ def decoded_chunks(chunks: tuple[bytes, ...], coding: str) -> list[bytes]:
         return _inflated(chunks, -zlib.MAX_WBITS)
     except zlib.error as error:
         raise ValueError(f"its bytes are no {coding} ({error})") from error
-
-
-def is_event_stream(response: Response) -> bool:
-    """Tell whether a response is a stream of server-sent events."""
-    return header(response.headers, "content-type").lower().startswith("text/event-stream")
 
 
 def plain(response: Response) -> Response:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import accumulate
 from typing import Any
 
 from pytest_llmtrace.model import Exchange, Reading, Response, State
 from pytest_llmtrace.wire import _chat, _chat_facts, _embeddings, _messages, _responses
 from pytest_llmtrace.wire._api import identify, read_request
-from pytest_llmtrace.wire._body import by_name, decoded, decoded_chunks, header, is_event_stream
+from pytest_llmtrace.wire._body import by_name, decoded, header
 from pytest_llmtrace.wire._document import Document
 from pytest_llmtrace.wire._errors import state_error
 from pytest_llmtrace.wire._events import Events
@@ -17,11 +16,12 @@ from pytest_llmtrace.wire._facts import Facts, text
 from pytest_llmtrace.wire._gateway import gateway
 from pytest_llmtrace.wire._headers import state_headers, state_provider
 from pytest_llmtrace.wire._json import Broken, parse
+from pytest_llmtrace.wire._progress import is_stream
 from pytest_llmtrace.wire._request import state_request
-from pytest_llmtrace.wire._sse import events, says_its_end
+from pytest_llmtrace.wire._sse import says_its_end
 from pytest_llmtrace.wire._usage import state_cost
 
-__all__ = ["is_llm_call", "is_whole", "last_content_tick", "read"]
+__all__ = ["is_llm_call", "is_whole", "read"]
 
 _STATE = {
     "chat": _chat_facts.state,
@@ -48,7 +48,7 @@ def is_whole(response: Response) -> bool:
     """Tell whether a body is all there, by its declared length or its last event, whoever stopped reading it."""
     if header(response.headers, "content-length") == str(len(response.body)):
         return True
-    if not is_event_stream(response):
+    if not is_stream(response):
         return False
     try:
         return says_its_end(decoded(response.body, header(response.headers, "content-encoding")))
@@ -73,26 +73,6 @@ def read(exchange: Exchange) -> Reading | None:
         facts=facts.found,
         problems=tuple(problems),
     )
-
-
-def last_content_tick(exchange: Exchange) -> int | None:
-    """Return the tick at which the last event of a stream that can say anything was handed to the client.
-
-    None where the response is no event stream, or nothing of it has arrived. What only closes a stream (`[DONE]`,
-    `message_stop`, comments, pings) does not count: whoever stops reading at that point has missed nothing.
-    """
-    response = exchange.response
-    if response is None or not is_event_stream(response):
-        return None
-    try:
-        chunks = decoded_chunks(response.chunks, header(response.headers, "content-encoding"))
-    except ValueError:
-        return None
-    last = max((event.end for event in events(b"".join(chunks)) if event.has_content), default=0)
-    for reached, at in zip(accumulate(map(len, chunks)), exchange.chunk_ticks, strict=False):
-        if reached >= last:
-            return at if last else None
-    return None
 
 
 # --- The response ----------------------------------------------------------------------------------------------------
@@ -128,7 +108,7 @@ def _open(response: Response, api: str, asked: Mapping[str, Any]) -> Document:
         body = decoded(response.body, header(response.headers, "content-encoding"))
     except ValueError as error:
         return _unread(Broken(str(error)), response)
-    if is_event_stream(response) or body.lstrip().startswith((b"data:", b"event:")):
+    if is_stream(response) or body.lstrip().startswith((b"data:", b"event:")):
         return _fold(Events(body), api, asked)
     value = parse(body)
     if isinstance(value, list) and len(value) == 1:  # Google's errors

@@ -224,6 +224,29 @@ def test_it(llmtrace):
     assert result.outcomes == {"test_it": "passed"}, result.out
 
 
+RUNNERS = {"anyio": "anyio.pytest_plugin", "asyncio": "pytest_asyncio.plugin"}
+
+
+@pytest.mark.parametrize("runner", [name for name, plugin in RUNNERS.items() if _has(plugin.partition(".")[0])])
+def test_coroutine_tests(run: Callable[..., Any], runner: str) -> None:
+    """Whoever runs a coroutine test, calls that it makes at the same time take the time of one, and no real time."""
+    source = f"""{MARKED}
+import anyio
+
+@pytest.mark.{runner}
+@pytest.mark.llmtrace(timing="recorded", allow_unused="it is played by name")
+async def test_it(llmtrace):
+    with anyio.fail_after(30):
+        async with anyio.create_task_group() as group:
+            for _ in range(3):
+                group.start_soon(play_async, llmtrace)
+    assert DURATION < llmtrace.clock.elapsed < DURATION + 60
+"""
+    ini = "[pytest]\nasyncio_default_fixture_loop_scope = function\n" if runner == "asyncio" else ""
+    result = run(source, plugins=[RUNNERS[runner]], files={"timed.py": TIMED, "pytest.ini": ini})
+    assert set(result.outcomes.values()) == {"passed"}, result.out
+
+
 def test_trio_with_a_clock_of_its_own(run: Callable[..., Any]) -> None:
     """A fake clock of the loop, which jumps where all tasks sleep, neither moves ours nor is moved by it."""
     source = f"""{MARKED}

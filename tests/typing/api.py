@@ -26,6 +26,10 @@ def use(llmtrace: LLMTrace) -> None:
     assert_type(llmtrace.tree(), SpanTree[SpanView])
     assert_attributes(span, {"gen_ai.request.model": "m"})
     llmtrace.gateway("openai").chat(text="hi").error(429)
+    llmtrace.gateway("openai").chat(first_token=0.8, tokens_per_second=40)
+    with LLMTrace(timing="recorded") as timed:
+        timed.clock.advance(1)
+        assert_type(timed.clock.elapsed, float)
     with LLMTrace(gateway="anthropic", allow_hosts=["localhost:4000"], verify="warn") as inner:
         assert_type(inner, LLMTrace)
     if span.call is not None:

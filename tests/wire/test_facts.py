@@ -291,7 +291,7 @@ def test_no_response() -> None:
 
 @pytest.mark.parametrize("api", ["chat", "completions", "messages", "responses"])
 def test_every_fact_is_looked_for(read: Callable[..., Reading], api: str) -> None:
-    """A call that makes text has a place for every fact but those of embeddings, and those that sum up others."""
+    """A call that makes text has a place for every fact but those of embeddings, those that sum up others, and time."""
     sums = {"model", "finish_reason", "tool_call_count", "tool_call_names", "error_type"}
     embeddings = {"dimensions", "embedding_count", "embedding_dimensions"}
-    assert read(api, {}).facts.keys() == VOCABULARY.keys() - sums - embeddings
+    assert read(api, {}).facts.keys() == VOCABULARY.keys() - sums - embeddings - {"time_to_first_token"}

@@ -99,3 +99,33 @@ def test_the_last_content_of_a_compressed_stream() -> None:
     parts = [packer.compress(text) + packer.flush(zlib.Z_SYNC_FLUSH) for text in (b"data: 1\n\n", b"data: [DONE]\n\n")]
     packed = exchange(headers=(*SSE, ("content-encoding", "gzip")), chunks=tuple(parts))
     assert wire.last_content_tick(packed) == 2
+
+
+ROLE = b'data: {"choices": [{"delta": {"role": "assistant", "content": ""}}]}\n\n'
+WORD = b'data: {"choices": [{"delta": {"content": "Hi"}}]}\n\n'
+END = b"data: [DONE]\n\n"
+
+
+@pytest.mark.parametrize(
+    ("chunks", "found"),
+    [
+        ((ROLE, WORD, WORD, END), (0, 1, 2)),
+        ((ROLE + WORD, WORD + END), (0, 0, 1)),
+        ((ROLE[:9], ROLE[9:-1], ROLE[-1:], WORD[:-2], WORD[-2:]), (2, 4, 3)),
+        ((b": OPENROUTER PROCESSING\n\n", ROLE, END), (1, None, 1)),
+        ((b"event: message_start\ndata: {}\n\n", b'data: {"type": "content_block_delta"}\n\n'), (0, 1, 1)),
+        ((b"data: {}\r\n\r\n", b'data: {"type": "response.output_text.delta"}\r\n\r\n'), (0, 1, 1)),
+        ((b"data: {}", b"\n\n", b"data: no JSON\n\n"), (1, None, 2)),
+        ((b'data: {"choices": [{"text": "Hi"}]}\n\n',), (0, 0, 0)),
+        ((b'data: {"choices": [7, {"delta": 7}]}\n\n', b"data: [1]\n\n"), (0, None, 1)),
+    ],
+)
+def test_how_a_stream_went_on(chunks: tuple[bytes, ...], found: tuple[int, int | None, int]) -> None:
+    """The first event, the first piece of an answer and the last content count where a client could know them."""
+    assert wire.progress(exchange(headers=SSE, chunks=chunks)) == found
+
+
+@pytest.mark.parametrize(("chunks", "headers"), [((END,), SSE), ((), SSE), ((WORD,), ())])
+def test_what_does_not_go_on(chunks: tuple[bytes, ...], headers: Any) -> None:
+    """A stream that says nothing, and what is no stream, have no progress."""
+    assert wire.progress(exchange(headers=headers, chunks=chunks)) is None

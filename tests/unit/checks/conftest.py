@@ -85,7 +85,7 @@ def _fact(name: str, value: Any, prefix: str, where: str) -> Fact:
 
 
 def _exchange(**fields: Any) -> Exchange:
-    response = {name: fields.pop(name) for name in ("status", "chunks", "headers") if name in fields}
+    response = {name: fields.pop(name) for name in ("status", "chunks", "headers", "offsets") if name in fields}
     defaults: dict[str, Any] = {
         "index": 0,
         "request": Request(method="POST", url="https://api.openai.com/v1/chat/completions"),

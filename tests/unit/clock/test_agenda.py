@@ -45,6 +45,32 @@ def test_many_steps_keep_their_order(runner: Any, base: float) -> None:
     assert seen == [pytest.approx(lane, abs=0.5) for lane in steps]
 
 
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_task_that_is_started_meanwhile_runs(base: float, backend: str) -> None:
+    """Whoever waits lets others run, as if it waited for the network: a reply that is asked for then begins then."""
+    import anyio
+
+    pace, seen = clock.pace("recorded"), []
+
+    async def later() -> None:
+        pace.begin()
+        await pace.wait_async(clock.now() + 5)
+        seen.append(clock.now())
+        pace.leave()
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            pace.begin()
+            await pace.wait_async(base + 10)
+            group.start_soon(later)
+            await pace.wait_async(base + 20)
+            seen.append(clock.now())
+            pace.leave()
+
+    anyio.run(main, backend=backend)
+    assert seen == close_to(base, 15, 20)
+
+
 def test_a_moment_that_has_passed_is_no_wait(runner: Any, base: float) -> None:
     """Time never goes back."""
     [[first, second]] = runner.run(runner.wait_until(base + 10, base + 5))

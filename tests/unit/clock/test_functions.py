@@ -15,6 +15,9 @@ from typing import Any
 
 import pytest
 import time_machine
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from pytest_llmtrace import UsageError, clock
 
@@ -27,6 +30,7 @@ REAL_FOR = [
     "asyncio.base_events", "threading", "concurrent.futures", "anyio._core", "trio._core", "httpx._client",
     "httpx2._client", "httpcore._sync", "httpcore2._sync", "urllib3.util", "aiohttp.client", "uvloop.loop",
     "_pytest.runner", "pytest_timeout", "pluggy", "xdist.remote", "execnet.gateway", "time_machine.cli",
+    "hypothesis.core",
     "freezegun.api",
 ]  # fmt: skip
 
@@ -190,6 +194,19 @@ def test_timeouts_of_pools_and_locks_are_real(virtual: clock.Clock) -> None:
         with pytest.raises(TimeoutError):
             pool.submit(lock.acquire, timeout=0.05).result(timeout=0.01)
         lock.release()
+
+
+def test_batches_of_spans_are_exported_in_real_time(virtual: clock.Clock) -> None:
+    """The processor of a batch waits for its delay in real time; what it holds has virtual times."""
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=HOUR * 1000))
+    with provider.get_tracer("app").start_as_current_span("an hour"):
+        virtual.advance(2 * HOUR)
+    assert exporter.get_finished_spans() == ()
+    assert provider.force_flush()
+    [span] = exporter.get_finished_spans()
+    assert ((span.end_time or 0) - (span.start_time or 0)) / 1e9 == pytest.approx(2 * HOUR, abs=1)
+    provider.shutdown()
 
 
 # --- what users hold ---

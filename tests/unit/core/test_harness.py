@@ -75,3 +75,41 @@ def test_views_keep_what_pairing_has_read(monkeypatch: pytest.MonkeyPatch) -> No
         assert view.spans[0].call is not None
         assert (view.truth.input_tokens, view.spans[0].call.input_tokens) == (10, 10)
         monkeypatch.undo()
+
+
+def stream(trace: LLMTrace, *, first: float, lasts: float | None = None) -> None:
+    """Read a stream of two seconds in a span that says when the first token came, and perhaps when it ends itself."""
+    tracer = otel.get_tracer("app")
+    usage = {"prompt_tokens": 10, "completion_tokens": 40}
+    trace.gateway("openai").chat(text="one two three", usage=usage, first_token=1.0, tokens_per_second=40)
+    attributes = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o"}
+    used = {"gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 40}
+    span = tracer.start_span("chat", attributes={**attributes, **used})
+    with otel.use_span(span, end_on_exit=lasts is None):
+        options = {"include_usage": True}
+        http.post(URL, json={"model": "gpt-4o", "messages": [], "stream": True, "stream_options": options})
+        span.set_attribute("gen_ai.response.time_to_first_chunk", first)
+    if lasts is not None:
+        span.end(end_time=span.start_time + round(lasts * 1e9))  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("said", "checks"),
+    [
+        ({"first": 1.0}, []),
+        ({"first": 1000.0}, ["stream/time-to-first-token"]),
+        ({"first": 1.0, "lasts": 1.0}, ["stream/duration"]),
+    ],
+)
+def test_times_are_judged_in_recorded_time(said: dict[str, float], checks: list[str]) -> None:
+    """What a span says of the time of its stream is held against the recording, in milliseconds of real time."""
+    with LLMTrace(timing="recorded", verify=False) as trace:
+        stream(trace, **said)
+        assert [finding.check for finding in trace.findings()] == checks
+
+
+def test_times_are_not_judged_at_once() -> None:
+    """Where replies come at once, no time means anything."""
+    with LLMTrace() as trace:
+        stream(trace, first=1000.0)
+        assert trace.findings() == ()

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from pytest_llmtrace.model import Reading
+from pytest_llmtrace import dialects
+from pytest_llmtrace.model import Reading, SpanEvent, SpanKey, SpanRecord
 
 Reader = Callable[..., Reading]
 Values = Callable[[Reading], dict[str, Any]]
@@ -219,3 +220,34 @@ def test_a_completion_that_cannot_be_read(read: Reader) -> None:
     reading = read({"llm.request.type": "chat", "gen_ai.completion.0.finish_reason": 3})
     assert reading.fact("finish_reasons").keys == "gen_ai.completion.*.finish_reason"
     assert reading.problems == ("gen_ai.completion on span 'chat': a finish reason is no text",)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "scope"),
+    [
+        ({"gen_ai.operation.name": "chat", "gen_ai.response.time_to_first_chunk": 0.8}, "app"),
+        ({"gen_ai.operation.name": "chat", "gen_ai.response.time_to_first_chunk": 0.8}, "com.anthropic.sdk.python"),
+        ({"gen_ai.request.model": "m", "gen_ai.time_to_first_token_ms": 800}, "app"),
+    ],
+)
+def test_time_to_first_token(read: Reader, attributes: dict[str, Any], scope: str) -> None:
+    """Whatever its unit, it is read in seconds."""
+    assert read(attributes, scope=scope).time_to_first_token == 0.8
+
+
+def test_time_of_an_event() -> None:
+    """OpenInference marks the first token by an event, so many seconds after the span began; the first one counts."""
+    span = SpanRecord(
+        key=SpanKey(1, 1),
+        name="ChatCompletion",
+        attributes={"openinference.span.kind": "LLM"},
+        events=tuple(SpanEvent(name=name, time_ns=time) for name, time in EVENTS),
+        start_ns=1_000_000_000,
+    )
+    reading = dialects.read(span)
+    assert reading is not None
+    assert reading.time_to_first_token == 0.8
+    assert reading.fact("time_to_first_token").place == "event 'First Token Stream Event' on span 'ChatCompletion'"
+
+
+EVENTS = (("other", 5), ("First Token Stream Event", 1_800_000_000), ("First Token Stream Event", 2_000_000_000))

@@ -1,0 +1,94 @@
+"""When what of a stream could be known, as far as it tells anything about the times on a span."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pytest_llmtrace import wire
+from pytest_llmtrace.checks._account import Account
+from pytest_llmtrace.model import Exchange
+
+__all__ = ["Pacing", "Window", "pacings", "slack"]
+
+MEANINGFUL = 0.05
+"""Seconds from which on a time is looked at: below, it is the machine's own."""
+
+
+def slack(seconds: float) -> float:
+    """Return by how much a time may be off: one part in a hundred, and what taking it takes."""
+    return 0.01 * abs(seconds) + 0.005
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Window:
+    """When a client had something, in seconds from its request: after its chunk came, before it asked for the next."""
+
+    earliest: float
+    latest: float
+
+    def widened(self, lead: float) -> Window:
+        """Return it for a clock that was started at most that long before the request, with the slack."""
+        return Window(earliest=self.earliest - slack(self.earliest), latest=self.latest + lead + slack(self.latest))
+
+    def holds(self, seconds: float) -> bool:
+        """Tell whether a time lies within."""
+        return self.earliest <= seconds <= self.latest
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pacing:
+    """The times of one stream, beside one span.
+
+    Attributes:
+        account: The call and its span.
+        first: When its first event was had.
+        piece: When the first piece of what the model wrote was had; None if there is none.
+        last: Seconds from the request to the last chunk that says anything.
+        lead: Seconds from the start of the span to the request; the attempts before the last are in it.
+    """
+
+    account: Account
+    first: Window
+    piece: Window | None
+    last: float
+    lead: float
+
+
+def pacings(accounts: Iterable[Account]) -> tuple[Pacing, ...]:
+    """Return the times of the streams that took any time."""
+    found = (_pacing(account) for account in accounts)
+    return tuple(pacing for pacing in found if pacing is not None)
+
+
+def _pacing(account: Account) -> Pacing | None:
+    exchange = account.exchange
+    offsets = exchange.response.offsets if exchange.response else None
+    if not offsets or offsets[-1] < MEANINGFUL or not _clock_ran(exchange, offsets[-1]):
+        return None
+    progress = wire.progress(exchange)
+    if progress is None or offsets[progress.last] < MEANINGFUL:
+        return None
+    return Pacing(
+        account=account,
+        first=_window(exchange, offsets, progress.first),
+        piece=None if progress.piece is None else _window(exchange, offsets, progress.piece),
+        last=offsets[progress.last],
+        lead=max(0.0, (exchange.started_ns - account.span.start_ns) / 1e9),
+    )
+
+
+def _clock_ran(exchange: Exchange, seconds: float) -> bool:
+    """Tell whether the time of day went on meanwhile; a test may have stopped it, and spans tell that time."""
+    return exchange.ended_ns is None or (exchange.ended_ns - exchange.started_ns) / 1e9 >= seconds - slack(seconds)
+
+
+def _window(exchange: Exchange, offsets: tuple[float, ...], chunk: int) -> Window:
+    if chunk + 1 < len(exchange.wanted):
+        latest = exchange.wanted[chunk + 1]
+    elif exchange.ended_ns is not None:
+        latest = (exchange.ended_ns - exchange.started_ns) / 1e9
+    else:
+        latest = math.inf
+    return Window(earliest=offsets[chunk], latest=max(latest, offsets[chunk]))

@@ -1,0 +1,148 @@
+"""The times of a stream: a span lasts as long as it, and its first token came when it came.
+
+Looked at where they mean something: in recorded or real time. What is replayed at once has times of the machine only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pytest_llmtrace.checks._check import Check, Evidence
+from pytest_llmtrace.checks._pacing import Pacing, Window, slack
+from pytest_llmtrace.model import Fact, Finding, MetricPoint, Severity
+
+__all__ = ["CHECKS", "DURATION", "FIRST_TOKEN", "FIRST_TOKEN_MISSING"]
+
+_FACT = "time_to_first_token"
+_METRICS = frozenset(
+    {
+        "gen_ai.client.inference.time_to_first_chunk",
+        "gen_ai.client.operation.time_to_first_chunk",
+        "gen_ai.server.time_to_first_token",
+    }
+)
+# The Anthropic SDK's own spans state when the first piece of content came, not the message that it is to be part of.
+_BY_PIECE = frozenset({"anthropic-native"})
+# Who writes it by hand takes the first event, or the first text that the SDK hands out.
+_BY_EITHER = frozenset({"hand-written"})
+
+
+def _duration(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    for pacing in evidence.pacings:
+        span, exchange = pacing.account.span, pacing.account.exchange
+        if span.end_ns is None or (span.ended or 0) <= exchange.chunk_ticks[0]:
+            continue  # structure/span-never-ended and structure/ended-before-stream tell.
+        begins = (span.start_ns - exchange.started_ns) / 1e9
+        ends = (span.end_ns - exchange.started_ns) / 1e9
+        allowed = slack(pacing.last)
+        if begins <= allowed and ends >= pacing.last - allowed:
+            yield None
+            continue
+        yield check.finding(
+            span,
+            ("span", f"lasts from {begins:.3f} s to {ends:.3f} s after the request"),
+            ("wire", f"the stream took {pacing.last:.3f} s\n{_where(pacing)}"),
+        )
+
+
+def _first_token(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    for pacing in evidence.pacings:
+        window = _window_of(pacing)
+        for fact in pacing.account.stated.get(_FACT, ()):
+            yield None if window.holds(fact.value) else _wrong(check, pacing, fact)
+    for point in evidence.metrics:
+        scoped = [pacing for pacing in evidence.pacings if pacing.account.span.scope == point.scope]
+        if point.name in _METRICS and point.count and scoped:
+            yield _judged(check, point, scoped)
+
+
+def _window_of(pacing: Pacing) -> Window:
+    source = pacing.account.reading.source
+    piece = pacing.piece or pacing.first
+    window = piece if source in _BY_PIECE else pacing.first
+    if source in _BY_EITHER:
+        window = Window(earliest=window.earliest, latest=piece.latest)
+    return window.widened(pacing.lead)
+
+
+def _wrong(check: Check, pacing: Pacing, fact: Fact) -> Finding:
+    is_piece = pacing.account.reading.source in _BY_PIECE and pacing.piece is not None
+    came = pacing.piece if is_piece and pacing.piece else pacing.first
+    what = "the first piece of the content" if is_piece else "the first event"
+    return check.finding(
+        pacing.account.span,
+        ("span", "\n".join(f"{key} = {value!r}" for key, value in fact.parts)),
+        ("wire", f"{what} came {came.earliest:.3f} s after the request\n{_where(pacing)}"),
+    )
+
+
+def _judged(check: Check, point: MetricPoint, scoped: list[Pacing]) -> Finding | None:
+    """Judge a metric point: a mean, of measurements that do not say which call they are of."""
+    mean = point.value / (point.count or 1) / (1000 if point.unit == "ms" else 1)
+    windows = [_window_of(pacing) for pacing in scoped]
+    spread = Window(earliest=min(one.earliest for one in windows), latest=max(one.latest for one in windows))
+    if spread.holds(mean):
+        return None
+    first = min(pacing.first.earliest for pacing in scoped)
+    return check.finding(
+        scoped[0].account.span,
+        ("metric", f"{point.name}: {point.count} measured, {mean:.3f} s on average"),
+        ("wire", f"the first event came {first:.3f} s after the request\n{_where(scoped[0])}"),
+    )
+
+
+def _first_token_missing(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    measured = {point.scope for point in evidence.metrics if point.name in _METRICS}
+    for scope in dict.fromkeys(pacing.account.span.scope for pacing in evidence.pacings):
+        scoped = [pacing.account for pacing in evidence.pacings if pacing.account.span.scope == scope]
+        with_place = [account for account in scoped if account.reading.has_place_for(_FACT)]
+        if not with_place:
+            continue
+        if scope in measured or any(_FACT in account.stated for account in scoped):
+            yield None
+            continue
+        number = "1 stream" if len(scoped) == 1 else f"{len(scoped)} streams"
+        yield check.finding(with_place[0].span, ("span", f"states it neither here nor of any other: {number}"))
+
+
+def _where(pacing: Pacing) -> str:
+    exchange = pacing.account.exchange
+    return f"{exchange.origin}, exchange {exchange.index}"
+
+
+DURATION = Check(
+    id="stream/duration",
+    title="A stream's span says how long the stream took",
+    why="its latency is what dashboards and alerts are about, and it is not that of the call",
+    next="let the span begin before the request and end with the stream, and leave its times to the tracer",
+    look=_duration,
+    compares="The span's own start and end with the time of the request and of the last chunk that says anything and "
+    "that the client has read, within one per cent and 5 ms. Looked at from 50 ms on, in recorded or real time.",
+)
+
+FIRST_TOKEN = Check(
+    id="stream/time-to-first-token",
+    title="The time to the first token is right",
+    why="it is what users wait for, and what providers are compared by",
+    next="take the time when the first event is handed out, count from the request, and mind the unit",
+    look=_first_token,
+    compares="Every attribute, event and metric that states it (`gen_ai.response.time_to_first_chunk`, "
+    "`gen_ai.time_to_first_token_ms`, OpenInference's `First Token Stream Event`, the metrics "
+    "`gen_ai.client.operation.time_to_first_chunk` and `gen_ai.server.time_to_first_token`) with the time at which the "
+    "first event came; of the Anthropic SDK's own spans the first piece of the content, of hand-written ones either. "
+    "It may count from the start of the span or from the request, and end anywhere before the client asked for the "
+    "next chunk, within one per cent and 5 ms. Looked at in recorded or real time.",
+)
+
+FIRST_TOKEN_MISSING = Check(
+    id="stream/time-to-first-token-missing",
+    title="The time to the first token is stated",
+    why="what users wait for cannot be seen",
+    next="state gen_ai.response.time_to_first_chunk on the spans of streams",
+    look=_first_token_missing,
+    severity=Severity.INFO,
+    compares="Spans of streams whose convention has a place for it: it is stated by one of them, or by a metric of "
+    "their scope. Looked at in recorded or real time.",
+)
+
+CHECKS: tuple[Check, ...] = (DURATION, FIRST_TOKEN, FIRST_TOKEN_MISSING)

@@ -1,0 +1,103 @@
+"""In which chunk of a stream something was said: when a client could know it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+from pytest_llmtrace.model import Exchange, Response
+from pytest_llmtrace.wire._body import decoded_chunks, header
+from pytest_llmtrace.wire._json import parse
+from pytest_llmtrace.wire._sse import Event, events
+
+__all__ = ["Progress", "is_stream", "last_content_tick", "progress"]
+
+_CLOSING = re.compile(rb"(?:\r\n|\r|\n){0,2}")
+
+
+class Progress(NamedTuple):
+    """The chunks with which a client had its first event, its first piece of what the model wrote, and all of it."""
+
+    first: int
+    piece: int | None
+    last: int
+
+
+def is_stream(response: Response) -> bool:
+    """Tell whether a body is an event stream."""
+    return header(response.headers, "content-type").lower().startswith("text/event-stream")
+
+
+def progress(exchange: Exchange) -> Progress | None:
+    """Return how a stream went on, in numbers of its chunks, which count from 0.
+
+    None where the response is no event stream, or nothing of it has arrived that says anything. What only closes a
+    stream (`[DONE]`, `message_stop`, comments, pings) does not count.
+    """
+    chunks = _chunks(exchange)
+    body = b"".join(chunks)
+    found = [event for event in events(body) if event.has_content]
+    if not found:
+        return None
+    ends = list(accumulate(map(len, chunks)))
+    piece = next((event for event in found if _is_piece(event)), None)
+    return Progress(
+        first=_chunk_of(found[0], body, ends),
+        piece=None if piece is None else _chunk_of(piece, body, ends),
+        last=next(index for index, reached in enumerate(ends) if reached >= found[-1].end),
+    )
+
+
+def last_content_tick(exchange: Exchange) -> int | None:
+    """Return the tick at which the last event of a stream that can say anything was handed to the client.
+
+    None where there is none. Whoever stops reading at that point has missed nothing.
+    """
+    chunks = _chunks(exchange)
+    last = max((event.end for event in events(b"".join(chunks)) if event.has_content), default=0)
+    for reached, at in zip(accumulate(map(len, chunks)), exchange.chunk_ticks, strict=False):
+        if reached >= last:
+            return at if last else None
+    return None
+
+
+def _chunks(exchange: Exchange) -> tuple[bytes, ...]:
+    response = exchange.response
+    if response is None or not is_stream(response):
+        return ()
+    try:
+        return tuple(decoded_chunks(response.chunks, header(response.headers, "content-encoding")))
+    except ValueError:
+        return ()
+
+
+def _chunk_of(event: Event, body: bytes, ends: list[int]) -> int:
+    """Return the chunk that closes an event: clients wait for the blank line behind it."""
+    closing = _CLOSING.match(body, event.end)
+    end = closing.end() if closing else event.end
+    return next((index for index, reached in enumerate(ends) if reached >= end), len(ends) - 1)
+
+
+def _is_piece(event: Event) -> bool:
+    """Tell whether an event has a piece of what the model wrote, in any API's form."""
+    said = parse(event.data)
+    if not isinstance(said, dict):
+        return False
+    kind = said.get("type")
+    if isinstance(kind, str) and (kind == "content_block_delta" or kind.endswith(".delta")):
+        return True
+    return any(_has_text(choice) for choice in _listed(said.get("choices")))
+
+
+def _has_text(choice: Any) -> bool:
+    delta = choice.get("delta", choice) if isinstance(choice, dict) else None
+    return isinstance(delta, dict) and any(delta.get(name) for name in _WRITTEN)
+
+
+def _listed(value: Any) -> Iterator[Any]:
+    yield from value if isinstance(value, list) else ()
+
+
+_WRITTEN = ("content", "text", "refusal", "reasoning", "reasoning_content", "tool_calls")

@@ -1,0 +1,216 @@
+"""The times of streams: looked at where any time was taken, and right within one per cent and a few milliseconds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.checks import Evidence, verify
+from pytest_llmtrace.checks.stream import CHECKS, DURATION
+from pytest_llmtrace.model import Call, Fact, Finding, Maker, MetricPoint, Severity, SpanKey, State, StreamEnd
+
+STREAM = (("content-type", "text/event-stream"),)
+SECOND = 1_000_000_000
+START = 100 * SECOND
+
+
+def event(**data: Any) -> bytes:
+    return f"data: {json.dumps(data)}\n\n".encode()
+
+
+ROLE = event(choices=[{"delta": {"role": "assistant", "content": ""}}])
+WORD = event(choices=[{"delta": {"content": "word"}}])
+DONE = b"data: [DONE]\n\n"
+CHUNKS = (ROLE, WORD, WORD, DONE)
+OFFSETS = (1.0, 2.0, 4.0, 4.5)
+# A client that deals with each chunk in ten milliseconds.
+WANTED = (0.0, 1.01, 2.01, 4.01)
+
+
+@pytest.fixture
+def streamed(make_call: Callable[..., Call]) -> Callable[..., Call]:
+    """Make a call whose stream came at `OFFSETS`; its span lasts from one time to another, relative to the request."""
+
+    def streamed(
+        said: dict[str, Any] | None = None,
+        *,
+        begins: float = -0.002,
+        ends: float = 4.503,
+        source: str = "otel-genai",
+        **exchange: Any,
+    ) -> Call:
+        defaults: dict[str, Any] = {
+            "headers": STREAM,
+            "chunks": CHUNKS,
+            "offsets": OFFSETS,
+            "wanted": WANTED,
+            "chunk_ticks": (101, 102, 103, 104),
+            "ended": 105,
+            "started_ns": START,
+            "ended_ns": START + round(4.502 * SECOND),
+        }
+        span = {
+            "start_ns": START + round(begins * SECOND),
+            "end_ns": START + round(ends * SECOND),
+            "ended": 106,
+        }
+        call = make_call({"streaming": True}, said or {}, exchange={**defaults, **exchange}, record=span)
+        return replace(call, readings=(replace(call.readings[0], source=source),))
+
+    return streamed
+
+
+def found(*calls: Call, metrics: tuple[MetricPoint, ...] = ()) -> list[Finding]:
+    findings = verify(Evidence(calls=calls, metrics=metrics), {}).findings
+    return [finding for finding in findings if finding.check.startswith("stream/")]
+
+
+def ids(*calls: Call, **more: Any) -> list[str]:
+    return [finding.check for finding in found(*calls, **more)]
+
+
+def looked_at(*calls: Call, **more: Any) -> int:
+    """Count what the checks of streams looked at."""
+    evidence = Evidence(calls=calls, **more)
+    return sum(len(list(check.look(check, evidence))) for check in CHECKS)
+
+
+def ttft(value: float) -> dict[str, Any]:
+    return {"time_to_first_token": value}
+
+
+def test_a_span_that_lasts_as_long_as_its_stream(streamed: Callable[..., Call]) -> None:
+    """From before the request to after the last event; what only closes the stream need not be waited for."""
+    for ends in (4.503, 4.0, 3.96, 10.0):
+        assert ids(streamed(ends=ends)) == []
+    assert ids(streamed(begins=-10.0)) == []
+    assert looked_at(streamed()) == 1
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "text"),
+    [
+        (-0.002, 1.5, "lasts from -0.002 s to 1.500 s after the request"),
+        (0.5, 4.503, "lasts from 0.500 s to 4.503 s after the request"),
+        (3.9, 8.0, "lasts from 3.900 s to 8.000 s after the request"),
+    ],
+    ids=["ends early", "begins late", "is shifted"],
+)
+def test_a_span_that_lasts_otherwise(streamed: Callable[..., Call], begins: float, ends: float, text: str) -> None:
+    """Whatever its length, it must cover the request and the last event."""
+    [finding] = found(streamed(begins=begins, ends=ends))
+    assert finding == Finding(
+        check="stream/duration",
+        severity=Severity.ERROR,
+        subject="span 'chat' (app)",
+        details=(
+            ("span", text),
+            ("wire", "the stream took 4.000 s\ncassettes/chat.yaml, interaction 0, exchange 0"),
+            ("why", "its latency is what dashboards and alerts are about, and it is not that of the call"),
+            ("next", f'{DURATION.next}, or waive: @pytest.mark.llmtrace(ignore={{"stream/duration": "reason"}})'),
+        ),
+        span=SpanKey(1, 1),
+        makers=(Maker(scope="app"),),
+    )
+
+
+def test_a_stream_that_was_left_early(streamed: Callable[..., Call]) -> None:
+    """What the client has not read is not in the span."""
+    left = {"chunks": CHUNKS[:2], "offsets": OFFSETS[:2], "wanted": WANTED[:2], "chunk_ticks": (101, 102)}
+    ended = {"ended_ns": START + round(2.02 * SECOND), "stream_end": StreamEnd.CLOSED}
+    assert ids(streamed(ends=2.03, **left, **ended)) == []
+    assert ids(streamed(ends=1.2, **left, **ended)) == ["stream/duration"]
+
+
+@pytest.mark.parametrize("seconds", [1.0, 1.008, 0.99, 1.016])
+def test_a_right_time_to_first_token(streamed: Callable[..., Call], seconds: float) -> None:
+    """From the span's start or from the request, to the chunk or to when the client was done with it, within 1%."""
+    assert ids(streamed(ttft(seconds))) == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "why"),
+    [(0.0, "from the wrong start"), (0.95, "too early"), (1.06, "too late"), (2.0, "of the second"), (1000, "in ms")],
+)
+def test_a_wrong_time_to_first_token(streamed: Callable[..., Call], seconds: float, why: str) -> None:
+    """One that is off by more is a finding, with the attribute and its value."""
+    [finding] = found(streamed(ttft(seconds)))
+    assert (finding.check, finding.severity) == ("stream/time-to-first-token", Severity.ERROR)
+    assert dict(finding.details)["span"] == f"gen_ai.time_to_first_token = {seconds!r}"
+    assert dict(finding.details)["wire"] == (
+        "the first event came 1.000 s after the request\ncassettes/chat.yaml, interaction 0, exchange 0"
+    )
+
+
+def test_every_place_is_judged(streamed: Callable[..., Call]) -> None:
+    """An attribute may be right and an event wrong."""
+    call = streamed(ttft(1.0))
+    other = Fact(name="time_to_first_token", value=2.0, state=State.PRESENT, parts=(("event 'First'", 2.0),), where="s")
+    call = replace(call, readings=(replace(call.readings[0], others=(other,)),))
+    [finding] = found(call)
+    assert dict(finding.details)["span"] == "event 'First' = 2.0"
+
+
+@pytest.mark.parametrize(
+    ("source", "right", "wrong"),
+    [
+        ("otel-genai", (1.0,), (2.0,)),
+        ("openinference", (1.0,), (2.0,)),
+        ("anthropic-native", (2.0,), (1.0,)),
+        ("hand-written", (1.0, 2.0), (0.5, 4.0)),
+    ],
+)
+def test_definitions(
+    streamed: Callable[..., Call], source: str, right: tuple[float, ...], wrong: tuple[float, ...]
+) -> None:
+    """The Anthropic SDK means the first piece of the content, others the first event, wrappers by hand either."""
+    for seconds in right:
+        assert ids(streamed(ttft(seconds), source=source)) == []
+    for seconds in wrong:
+        assert ids(streamed(ttft(seconds), source=source)) == ["stream/time-to-first-token"]
+
+
+def test_attempts_before_the_last(streamed: Callable[..., Call]) -> None:
+    """A span that began ten seconds before the request that was answered may count from there, or from the request."""
+    for seconds in (1.0, 11.0):
+        assert ids(streamed(ttft(seconds), begins=-10.0)) == []
+
+
+def point(value: float, count: int = 1, **fields: Any) -> MetricPoint:
+    defaults: dict[str, Any] = {"scope": "app", "name": "gen_ai.server.time_to_first_token", "unit": "s"}
+    return MetricPoint(**{**defaults, "kind": "histogram", "value": value, "count": count, **fields})
+
+
+def test_metrics(streamed: Callable[..., Call]) -> None:
+    """A metric is judged by its mean, in its unit; only that of the span's own scope, and only of that meaning."""
+    for right in (point(1.0), point(1000.0, unit="ms"), point(2.0, 2), point(9.0, scope="b"), point(9.0, name="c")):
+        assert "stream/time-to-first-token" not in ids(streamed(), metrics=(right,))
+    [finding] = found(streamed(), metrics=(point(6.0, 2),))
+    assert dict(finding.details)["metric"] == "gen_ai.server.time_to_first_token: 2 measured, 3.000 s on average"
+
+
+@pytest.mark.parametrize("name", ["stopped", "instant", "no stream", "nothing said"])
+def test_where_times_mean_nothing(streamed: Callable[..., Call], name: str) -> None:
+    """A stream that took no time, a time of day that the test has stopped, what is no stream: nothing is looked at."""
+    fields: dict[str, dict[str, Any]] = {
+        "stopped": {"ended_ns": START},
+        "instant": {"offsets": (0.001, 0.002, 0.004, 0.005), "wanted": (0.0, 0.0011, 0.0021, 0.0041)},
+        "no stream": {"headers": ()},
+        "nothing said": {"chunks": (b": ping\n\n",) * 4},
+    }
+    assert looked_at(streamed(ttft(7.0), begins=3.0, ends=3.1, **fields[name])) == 0
+
+
+def test_a_missing_time_is_for_information(streamed: Callable[..., Call]) -> None:
+    """Where the convention has a place for it and no stream of the scope states it, also not by a metric; once."""
+    absent = {"time_to_first_token": State.ABSENT}
+    [finding] = found(streamed(absent), streamed(absent))
+    assert (finding.check, finding.severity) == ("stream/time-to-first-token-missing", Severity.INFO)
+    assert dict(finding.details)["span"] == "states it neither here nor of any other: 2 streams"
+    assert ids(streamed(absent), streamed(ttft(1.0))) == []
+    assert ids(streamed(absent), metrics=(point(1.0),)) == []
+    assert ids(streamed({})) == []
