@@ -9,6 +9,7 @@ from pytest_llmtrace.compare._clients import Cases, both
 from pytest_llmtrace.compare._mishaps import FAULTS, is_mishap
 from pytest_llmtrace.compare._run import Result
 from pytest_llmtrace.exits import ASYNC_WAYS
+from pytest_llmtrace.model import Severity
 
 __all__ = ["tables"]
 
@@ -57,7 +58,7 @@ def _api(case: dict[str, Any]) -> str:
 
 
 def _checks(case: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(finding["check"] for finding in case["findings"]))
+    return tuple(dict.fromkeys(found["check"] for found in case["findings"] if found["severity"] != Severity.INFO))
 
 
 def _links(result: Result, checks: tuple[str, ...]) -> str:
