@@ -73,8 +73,10 @@ def cause() -> SpanKey | None:
 def worker() -> Worker:
     """Name the running thread, and the asyncio task if there is one."""
     asyncio = sys.modules.get("asyncio")
-    loop = asyncio._get_running_loop() if asyncio else None  # In its `__all__`; the public one raises where none runs.
-    task = asyncio.current_task(loop) if asyncio and loop else None
+    try:
+        task = asyncio.current_task() if asyncio else None
+    except RuntimeError:  # No loop runs in this thread.
+        task = None
     return Worker(threading.get_ident(), None if task is None else id(task))
 
 

@@ -1,13 +1,14 @@
-"""Makers of records, with only what a test says about them."""
+"""Makers of records, with only what a test says about them, and virtual time."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from pytest_llmtrace import clock
 from pytest_llmtrace.model import Ambient, Exchange, Outcome, Request, Response, SpanKey, SpanRecord, StreamEnd
 
 SpanMaker = Callable[..., SpanRecord]
@@ -72,3 +73,12 @@ def make_exchange() -> ExchangeMaker:
         return Exchange(**{**defaults, **fields})
 
     return make
+
+
+@pytest.fixture
+def virtual() -> Iterator[clock.Clock]:
+    """Virtual time for the length of the test."""
+    found = clock.Clock("recorded")
+    found.start()
+    yield found
+    found.stop()

@@ -1,4 +1,4 @@
-"""Virtual time for a test of it, and a way to wait in threads and in tasks alike."""
+"""Modules that read every clock, and a way to wait in threads and in tasks alike."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import functools
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -34,15 +34,6 @@ late["now"] = now
 early = {{name: (lambda name=name: globals()[name]()) for name in ({", ".join(map(repr, READINGS))}, "default_timer")}}
 """
 """The code of a module that reads every clock: bound by its name, and looked up as it is read."""
-
-
-@pytest.fixture
-def virtual() -> Iterator[clock.Clock]:
-    """Virtual time for the length of the test."""
-    found = clock.Clock("recorded")
-    found.start()
-    yield found
-    found.stop()
 
 
 @pytest.fixture

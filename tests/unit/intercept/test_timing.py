@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -22,14 +22,6 @@ SOON = (0.01, 0.02, 0.05)
 def answer(*offsets: float, **fields: Any) -> Answer:
     chunks = tuple(b"chunk %d" % number for number in range(3))
     return Answer(response=Response(status=200, chunks=chunks, offsets=offsets or None), origin="the script", **fields)
-
-
-@pytest.fixture
-def virtual() -> Iterator[clock.Clock]:
-    found = clock.Clock("recorded")
-    found.start()
-    yield found
-    found.stop()
 
 
 @pytest.fixture
