@@ -190,7 +190,9 @@ class Exchange:
         started_ns: Wall time of `started`, nanoseconds since the epoch; `ended_ns` likewise.
         failure: The transport's exception or the refusal's text.
         live: Whether it went to the network in order to be recorded.
-        wanted: Seconds from the request at which the client asked for each chunk, having dealt with the one before.
+        timed: Whether its chunks came in a time that is not the machine's own: that of a recording, or of the network.
+        wanted: Where it is timed: seconds from the request at which the client asked for each chunk, having dealt with
+            the one before.
     """
 
     index: int
@@ -207,6 +209,7 @@ class Exchange:
     stream_end: StreamEnd = StreamEnd.OPEN
     failure: str | None = None
     live: bool = False
+    timed: bool = False
     wanted: tuple[float, ...] = ()
 
 

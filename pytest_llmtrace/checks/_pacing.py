@@ -65,7 +65,7 @@ def pacings(accounts: Iterable[Account]) -> tuple[Pacing, ...]:
 def _pacing(account: Account) -> Pacing | None:
     exchange = account.exchange
     offsets = exchange.response.offsets if exchange.response else None
-    if not offsets or offsets[-1] < MEANINGFUL or not _clock_ran(exchange, offsets[-1]):
+    if not exchange.timed or not offsets or offsets[-1] < MEANINGFUL or not _clock_ran(exchange, offsets[-1]):
         return None
     progress = wire.progress(exchange)
     if progress is None or offsets[progress.last] < MEANINGFUL:

@@ -48,6 +48,7 @@ class Passage:
         origin: Where the answer comes from, in a report's words.
         refusal: The error that refused it.
         networked: Whether it was let through to the network.
+        timed: Whether the chunks of its answer are waited for, in virtual or real time.
         asked: Whether an answer has been asked for.
         barred: Whether the transport tried to connect by a way of its own, and was kept from it.
         patience: Seconds for which the client waits for bytes; None if it waits for ever.
@@ -73,6 +74,7 @@ class Passage:
         self.by_client = source is not None
         self.refusal: UnmatchedRequest | None = None
         self.networked = False
+        self.timed = False
         self._to_record = ledger.records(request)
         self.barred = False
         self.settled = False
@@ -143,7 +145,7 @@ class Passage:
 
     def want(self) -> None:
         """Note that the client asks for the next chunk."""
-        if self._ended is None and len(self._wanted) == len(self._deliveries):
+        if self._takes_time and self._ended is None and len(self._wanted) == len(self._deliveries):
             self._wanted.append(now() - self.began)
 
     def deliver(self, chunk: bytes) -> None:
@@ -182,8 +184,13 @@ class Passage:
             stream_end=self._stream_end,
             failure=self._failure,
             live=self.networked and self._to_record,
+            timed=self._takes_time,
             wanted=tuple(self._wanted),
         )
+
+    @property
+    def _takes_time(self) -> bool:
+        return self.timed or self.networked
 
     def _origin(self) -> str:
         if not self.networked or self._outcome not in {Outcome.OBSERVED, Outcome.FAILED}:

@@ -73,4 +73,5 @@ def timetable(library: ModuleType, passage: Passage, answer: Answer) -> Timetabl
         return None
     if clock.flaw(offsets, len(answer.response.chunks)) is not None:
         return None  # replay/timing says so.
+    passage.timed = pace.takes_time
     return Timetable(passage, offsets, pace, library.ReadTimeout)
