@@ -197,7 +197,7 @@ def test_metrics(streamed: Callable[..., Call]) -> None:
 
 @pytest.mark.parametrize("name", ["stopped", "short", "instant", "no stream", "nothing said"])
 def test_where_times_mean_nothing(streamed: Callable[..., Call], name: str) -> None:
-    """What took no time, however long a busy machine took; a time of day that the test has stopped; what is no stream."""
+    """What took no time, on however slow a machine; a time of day that the test has stopped; what is no stream."""
     fields: dict[str, dict[str, Any]] = {
         "stopped": {"ended_ns": START},
         "instant": {"timed": False},
