@@ -77,9 +77,10 @@ def _begin(library: ModuleType, passage: Passage, answer: Answer) -> Exception |
     """Raise the failure of an answer if it comes before the response, else note the response and return it."""
     response, failure = answer.response, None
     if answer.failure is not None:
-        failure = getattr(library, _EXCEPTIONS[answer.failure])(
-            f"{answer.origin}: {_SAID.get(answer.failure, answer.failure.value)}"
-        )
+        said = _SAID.get(answer.failure, answer.failure.value)
+        # Of a fault that a test has planned the origin says it already.
+        text = answer.origin if said in answer.origin else f"{answer.origin}: {said}"
+        failure = getattr(library, _EXCEPTIONS[answer.failure])(text)
         if answer.failure in _BEFORE_RESPONSE or not response.chunks:
             passage.fail(failure)
             raise failure
