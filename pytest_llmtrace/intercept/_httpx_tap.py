@@ -12,9 +12,9 @@ from pytest_llmtrace.intercept._httpx_internals import SINGLE_REQUEST, StandIn, 
 from pytest_llmtrace.intercept._ledger import Ledger, current, watching
 from pytest_llmtrace.intercept._passage import Head, Passage, carrying, in_flight
 from pytest_llmtrace.intercept._patching import patch
-from pytest_llmtrace.intercept._play import decoded, play_in_client, refusal_as_reply
+from pytest_llmtrace.intercept._play import arrive, arrive_async, decoded, play_in_client, refusal_as_reply
 from pytest_llmtrace.intercept._streams import Tapped, shaped
-from pytest_llmtrace.model import Request
+from pytest_llmtrace.model import Answer, Request
 
 __all__ = ["tap"]
 
@@ -60,8 +60,11 @@ class _Tap:
             return self._transport.handle_request(request)
         passage = self._begin(ledger, request, request.read())
         try:
-            response = self._answer_at_once(passage, "handle_request")
-            if response is None:
+            answer = self._answer_at_once(passage, "handle_request")
+            if answer is not None:
+                arrive(self._library, passage, answer)
+                response = play_in_client(self._library, passage, answer)
+            else:
                 with carrying(passage):
                     response = self._transport.handle_request(request)
         except BaseException as error:
@@ -75,8 +78,11 @@ class _Tap:
             return await self._transport.handle_async_request(request)
         passage = self._begin(ledger, request, await request.aread())
         try:
-            response = self._answer_at_once(passage, "handle_async_request")
-            if response is None:
+            answer = self._answer_at_once(passage, "handle_async_request")
+            if answer is not None:
+                await arrive_async(self._library, passage, answer)
+                response = play_in_client(self._library, passage, answer)
+            else:
                 with carrying(passage):
                     response = await self._transport.handle_async_request(request)
         except BaseException as error:
@@ -107,13 +113,13 @@ class _Tap:
         own = (self._library.ASGITransport, self._library.WSGITransport)
         return isinstance(self._transport, own) or type(self._transport).__module__ == "starlette.testclient"
 
-    def _answer_at_once(self, passage: Passage, method: str) -> Any:
-        """Answer here what would be answered in the pool, where nobody stands between, and where there is no pool."""
+    def _answer_at_once(self, passage: Passage, method: str) -> Answer | None:
+        """Return the answer that the pool would give, if nobody stands between, or if there is no pool."""
         is_next = _pool_tap.asks_first(next_after(self._transport, self._library, method))
         is_opaque = not is_next and self._is_opaque()
         answer = passage.ask() if is_next or is_opaque else None
         if answer is not None:
-            return play_in_client(self._library, passage, answer)
+            return answer
         if is_opaque and not passage.allowed:
             raise passage.refuse()
         passage.origin = self._origin()

@@ -8,11 +8,11 @@ from typing import Any
 
 from pytest_llmtrace.errors import UnmatchedRequest
 from pytest_llmtrace.intercept._passage import Head, Passage
-from pytest_llmtrace.intercept._streams import Played, shaped
+from pytest_llmtrace.intercept._streams import Played, noting_break, shaped
 from pytest_llmtrace.intercept._timetable import timetable
 from pytest_llmtrace.model import Answer, Failure, Headers, Response
 
-__all__ = ["decoded", "encoded", "play_in_client", "play_in_pool", "refusal_as_reply"]
+__all__ = ["arrive", "arrive_async", "decoded", "encoded", "play_in_client", "play_in_pool", "refusal_as_reply"]
 
 # By these names in httpx and httpcore alike; what the pool raises, httpx maps to its own.
 _EXCEPTIONS = {
@@ -24,6 +24,26 @@ _EXCEPTIONS = {
 }
 _SAID = {Failure.ABORTED: "the client closed this stream when it was recorded, so nothing is known of the rest"}
 _BEFORE_RESPONSE = {Failure.CONNECT_ERROR, Failure.CONNECT_TIMEOUT}
+
+
+def arrive(library: ModuleType, passage: Passage, answer: Answer) -> None:
+    """Wait until the first byte of an answer is due. Before that there is no response, and the SDK may try again.
+
+    Raises:
+        Exception: The library's `ReadTimeout`: it is due later than its client waits.
+    """
+    table = timetable(library, passage, answer)
+    if table is not None:
+        with noting_break(passage, table):
+            table.wait(0)
+
+
+async def arrive_async(library: ModuleType, passage: Passage, answer: Answer) -> None:
+    """Do the same in a task."""
+    table = timetable(library, passage, answer)
+    if table is not None:
+        with noting_break(passage, table):
+            await table.wait_async(0)
 
 
 def play_in_pool(library: ModuleType, passage: Passage, answer: Answer) -> Any:

@@ -12,7 +12,7 @@ from pytest_llmtrace.intercept._httpcore_internals import is_mocked
 from pytest_llmtrace.intercept._ledger import Ledger, current, watching
 from pytest_llmtrace.intercept._passage import Head, Passage, carrying, in_flight
 from pytest_llmtrace.intercept._patching import is_plain, patch
-from pytest_llmtrace.intercept._play import decoded, play_in_pool
+from pytest_llmtrace.intercept._play import arrive, arrive_async, decoded, play_in_pool
 from pytest_llmtrace.intercept._streams import Tapped
 from pytest_llmtrace.model import Request
 
@@ -55,6 +55,7 @@ def _answering(library: ModuleType, original: Function) -> Function:
             passage = _begin(library, ledger, request, body)
         answer = passage.ask()
         if answer is not None:
+            arrive(library, passage, answer)
             return play_in_pool(library, passage, answer)
         with carrying(passage), _noting_failure(passage):
             return _observed(passage, original(self, request))
@@ -74,6 +75,7 @@ def _answering_async(library: ModuleType, original: Function) -> Function:
             passage = _begin(library, ledger, request, body)
         answer = passage.ask()
         if answer is not None:
+            await arrive_async(library, passage, answer)
             return play_in_pool(library, passage, answer)
         with carrying(passage), _noting_failure(passage):
             return _observed(passage, await original(self, request))

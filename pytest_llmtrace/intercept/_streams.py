@@ -12,7 +12,7 @@ from pytest_llmtrace.intercept._cancellation import in_hand, is_cancellation
 from pytest_llmtrace.intercept._passage import Passage
 from pytest_llmtrace.intercept._timetable import Timetable
 
-__all__ = ["Played", "Tapped", "shaped"]
+__all__ = ["Played", "Tapped", "noting_break", "shaped"]
 
 
 class Played:
@@ -38,7 +38,7 @@ class Played:
         while self._given < len(self._chunks):
             self._passage.want()
             if self._timetable is not None:
-                with self._noting_break():
+                with noting_break(self._passage, self._timetable):
                     self._timetable.wait(self._given)
             yield self._next()
         self._finish()
@@ -47,7 +47,7 @@ class Played:
         while self._given < len(self._chunks):
             self._passage.want()
             if self._timetable is not None:
-                with self._noting_break():
+                with noting_break(self._passage, self._timetable):
                     await self._timetable.wait_async(self._given)
             yield self._next()
         self._finish()
@@ -75,15 +75,6 @@ class Played:
             self._passage.fail(self._failure)
             raise self._failure
         self._passage.exhaust()
-
-    @contextmanager
-    def _noting_break(self) -> Iterator[None]:
-        try:
-            yield
-        except BaseException as error:
-            self._leave()
-            _break(self._passage, error)
-            raise
 
     def _leave(self) -> None:
         if self._timetable is not None:
@@ -137,6 +128,17 @@ class Tapped:
         _close(self._passage)
         if hasattr(self._stream, "aclose"):
             await self._stream.aclose()
+
+
+@contextmanager
+def noting_break(passage: Passage, timetable: Timetable) -> Iterator[None]:
+    """Note what interrupts a wait: the client has lost patience, or was cancelled."""
+    try:
+        yield
+    except BaseException as error:
+        timetable.leave()
+        _break(passage, error)
+        raise
 
 
 def _close(passage: Passage) -> None:

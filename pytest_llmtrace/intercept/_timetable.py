@@ -69,7 +69,7 @@ class Timetable:
 def timetable(library: ModuleType, passage: Passage, answer: Answer) -> Timetable | None:
     """Return the timetable of an answer; None if its chunks are handed out at once."""
     offsets, pace = answer.response.offsets, passage.ledger.pace
-    if offsets is None or not (pace.takes_time or answer.stalls):
+    if not offsets or not (pace.takes_time or answer.stalls):
         return None
     if clock.flaw(offsets, len(answer.response.chunks)) is not None:
         return None  # replay/timing says so.

@@ -102,6 +102,18 @@ def test_a_stream_breaks(ask: Ask, answering: Any) -> None:
         assert exchange.origin.endswith(", fault: disconnect after 3 chunks")
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_late_first_byte_is_tried_again(ask: Ask, stream: bool) -> None:
+    """Nothing has come when the client loses patience, so the SDK asks again, for a stream as well."""
+    with LLMTrace() as trace, trace.replay(recorded(stream=stream)):
+        trace.fault("slow-first-byte")
+        assert ask(max_retries=1, stream=stream)
+        first, second = trace.exchanges()
+        assert (first.response, first.outcome) == (None, "failed")
+        assert second.response is not None
+        assert second.response.status == 200
+
+
 def test_the_report_names_the_fault(ask: Ask) -> None:
     """Who reads a finding about a fault knows that the test has made it."""
     with LLMTrace(verify=False) as trace, trace.replay(recorded()):

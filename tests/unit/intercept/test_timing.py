@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from pytest_llmtrace import clock
-from pytest_llmtrace.model import Answer, Response, StreamEnd
+from pytest_llmtrace.model import Answer, Outcome, Response, StreamEnd
 
 URL = "http://llm.test/answered"
 OFFSETS = (2.0, 2.5, 12.0)
@@ -115,6 +115,20 @@ def test_a_read_timeout_ends_a_wait(
     assert (exchange.stream_end, len(exchange.response.chunks)) == (StreamEnd.FAILED, 2)
     text = f"ReadTimeout: no bytes for {timeout:g} s, where the next ones come after {offsets[2]:g} s"
     assert exchange.failure == text
+
+
+@pytest.mark.parametrize(("timing", "waited"), [("recorded", 5.0), ("instant", 0.0)])
+def test_before_the_first_byte_there_is_no_response(
+    driver: Any, open_as: Callable[..., Any], virtual: clock.Clock, timing: str, waited: float
+) -> None:
+    """A client that does not wait for it has no response at all: the request has failed."""
+    ledger = open_as(timing, 9.0, 9.5, 10.0, stalls=True)
+    began = time.perf_counter()
+    with pytest.raises(driver.library.ReadTimeout, match="no bytes for 5 s, where the next ones come after 9 s"):
+        driver.open(URL, client=driver.client(timeout=5.0))
+    assert time.perf_counter() - began == pytest.approx(waited, abs=0.3)
+    [exchange] = ledger.exchanges()
+    assert (exchange.response, exchange.outcome, exchange.stream_end) == (None, Outcome.FAILED, StreamEnd.FAILED)
 
 
 @pytest.mark.parametrize(("stalls", "raised"), [(True, True), (False, False)])
