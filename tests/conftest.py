@@ -18,9 +18,10 @@ if pytest.version_tuple < (8, 1):
     # it, so that the package is still the installed one.
     sys.path.append(str(Path(__file__).parents[1]))
 
-# What a machine may have set and a test must not depend on: under CI, for one, pytest cuts its lines otherwise.
+# What a machine may have set and a test must not depend on: under CI, for one, pytest cuts its lines otherwise, and
+# under tox all runs have one cache.
 _LEFT_OUT = re.compile(
-    r"CI$|BUILD_NUMBER$|PYTEST_|LLMTRACE_|OTEL_|OPENOBSERVE_|COV_|OPENAI_|ANTHROPIC_|(?i:\w+_proxy$)"
+    r"CI$|BUILD_NUMBER$|PYTEST_|LLMTRACE_|TOX_|OTEL_|OPENOBSERVE_|COV_|OPENAI_|ANTHROPIC_|(?i:\w+_proxy$)"
 )
 _PARENT = Path(str(pytest_llmtrace.__file__)).parents[1]
 

@@ -65,6 +65,7 @@ def run(tmp_path: Path, child_environ: Callable[..., dict[str, str]]) -> Callabl
             path.write_text(text, encoding="utf-8")
         loaded = [part for name in ("pytest_llmtrace.plugin", *plugins) for part in ("-p", name)]
         xml = tmp_path / "junit.xml"
+        xml.unlink(missing_ok=True)  # Of a run before this one.
         command = [
             sys.executable,
             "-m",
