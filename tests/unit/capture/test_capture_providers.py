@@ -221,3 +221,17 @@ def test_unused_it_costs_nothing(run_script: RunScript) -> None:
         assert not [name for name in sys.modules if name.startswith(heavy)]
         """
     )
+
+
+def test_the_apps_processors_are_flushed(run_script: RunScript) -> None:
+    """Ours comes first, and has nothing to flush; those behind it have their turn."""
+    flush = """
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+capture.install()
+provider = TracerProvider()
+provider.add_span_processor(BatchSpanProcessor(ConsoleSpanExporter(formatter=lambda span: span.name)))
+provider.get_tracer("app").start_span("chat").end()
+print("", provider.force_flush())
+"""
+    done = run_script(APP, flush)
+    assert (done.stdout, done.stderr) == ("chat True\n", "")
