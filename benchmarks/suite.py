@@ -25,10 +25,10 @@ The whole of `python -m pytest`, in CPU time (nothing waits), on {tests} tests; 
 under OpenInference, and asserts text and span. One client serves all tests. By hand: a `MockTransport` whose reply is \
 a constant, and an `InMemorySpanExporter` that is cleared; nothing of ours is imported. pytest-recording: one cassette \
 a test, spans by the same exporter. llmtrace: the bare fixture, one cassette a test, with all of its checks; the same \
-in the first run, when nothing is cached; the same with `verify=False`, which is what replay and capture cost without \
-the checks; and no cassette but `gateway="openai"` for the whole module. Only the plugins that a suite needs are \
-loaded. Memory is what the process holds after the last test, against after {early}, both after a collection; pytest \
-keeps its own reports, which is what the growth by hand shows. Medians of {rounds} interleaved runs.
+in the first run, when nothing is cached; the same with `llmtrace_verify = off`, which is what replay and capture cost \
+without the checks; and no cassette but `gateway="openai"` for the whole module. Only the plugins that a suite needs \
+are loaded. Memory is what the process holds after the last test, against after {early}, both after a collection; \
+pytest keeps its own reports, which is what the growth by hand shows. Medians of {rounds} interleaved runs.
 """
 WHY = """\
 Each test opens and closes two ledgers (one for its wider fixtures), reads its settings and its cassette, and is \
@@ -37,11 +37,12 @@ judged; a fixture by hand does nothing of that. The first traced test imports wh
 
 
 class Suite(NamedTuple):
-    """A file of tests, the plugins that it needs, and whether its cache is dropped before."""
+    """A file of tests, the plugins that it needs, whether its cache is dropped before, and what findings do."""
 
     file: str
     plugins: tuple[str, ...] = ()
     cold: bool = False
+    verify: str = "error"
 
 
 OURS = ("pytest_llmtrace.plugin",)
@@ -50,7 +51,7 @@ ALL = {
     RECORDING: Suite("test_recording.py", ("pytest_recording.plugin",)),
     COLD: Suite("test_ours.py", OURS, cold=True),
     WARM: Suite("test_ours.py", OURS),
-    UNVERIFIED: Suite("test_unverified.py", OURS),
+    UNVERIFIED: Suite("test_ours.py", OURS, verify="off"),
     GATEWAY: Suite("test_gateway.py", OURS),
 }
 
@@ -82,7 +83,7 @@ def _write(folder: Path, tests: int) -> None:
         shutil.copy(path, folder)
     reply = {"headers": material.headers(stream=False), "body": material.reply(0, stream=False).decode()}
     (folder / "reply.json").write_text(json.dumps(reply), encoding="utf-8")
-    for module in ("test_recording", "test_ours", "test_unverified"):
+    for module in ("test_recording", "test_ours"):
         for number in range(tests):
             name = f"cassettes/{module}/test_call[{number}]"
             material.cassette(folder, 1, stream=False, number=number, name=name)
@@ -92,7 +93,12 @@ def _run(folder: Path, suite: Suite, tests: int, growth: list[float]) -> float:
     if suite.cold:
         shutil.rmtree(folder / ".pytest_cache", ignore_errors=True)
     plugins = [text for name in suite.plugins for text in ("-p", name)]
-    more = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "BENCH_TESTS": str(tests), "PYTHONPATH": str(folder)}
+    more = {
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "BENCH_TESTS": str(tests),
+        "PYTHONPATH": str(folder),
+        "LLMTRACE_VERIFY": suite.verify,
+    }
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", *plugins, suite.file],
