@@ -14,12 +14,12 @@ SLICE = 0.001
 """Real seconds between two looks at other threads. Slices are counted: on a busy machine all of them take longer."""
 CALM = 4
 """How many looks in a row must find them idle."""
+CALM_OF_WORK = 25
+"""The same while a task waits for a thread, which looks idle until the machine lets it begin."""
 LIMIT = 100
 """For how many slices they are waited for at most."""
-TURNS = 20
-"""How many turns the other tasks of a loop have at least."""
-TURNS_FOR = 0.002
-"""And for how many real seconds."""
+TURNS = 5
+"""How many turns the other tasks of a loop have between two looks at least."""
 
 
 class Others:
@@ -51,14 +51,24 @@ class Others:
         self._settled = begun
 
     async def settle_async(self, waker: AsyncWaker) -> None:
-        """Give other tasks time, in a task; it ends early when somebody has begun."""
-        begun, until, turns = self._begun, real() + TURNS_FOR, 0
-        while not waker.is_alone and (turns < TURNS or real() < until):
-            await waker.let_others()
-            turns += 1
+        """Give other tasks time, and the threads that work for them; it ends early when somebody has begun."""
+        begun, calm = self._begun, 0
+        for _ in range(LIMIT):
+            threads_work = waker.others_await_threads
+            if waker.is_alone or calm >= (CALM_OF_WORK if threads_work else CALM):
+                break
+            calm = 0 if threads_work and any(map(is_busy, _other_threads())) else calm + 1
+            await _let_others_for_a_slice(waker)
             if self._begun != begun:
                 return
         self._settled = begun
+
+
+async def _let_others_for_a_slice(waker: AsyncWaker) -> None:
+    turns, until = 0, real() + SLICE
+    while turns < TURNS or real() < until:
+        await waker.let_others()
+        turns += 1
 
 
 def _other_threads() -> list[int]:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import sys
 import threading
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 from pytest_llmtrace.telemetry import Worker
@@ -31,6 +32,10 @@ class AsyncWaker(Waker, Protocol):
     @property
     def is_alone(self) -> bool:
         """Whether its loop has no other task."""
+
+    @property
+    def others_await_threads(self) -> bool:
+        """Whether another task of its loop waits for what a thread does for it."""
 
     async def wait(self) -> None:
         """Wait to be woken."""
@@ -67,6 +72,10 @@ class _Asyncio:
     def is_alone(self) -> bool:
         return len(asyncio.all_tasks(self._loop)) == 1
 
+    @property
+    def others_await_threads(self) -> bool:
+        return any(_awaits_thread(task.get_coro()) for task in asyncio.all_tasks(self._loop))
+
     def arm(self) -> None:
         self._event.clear()
 
@@ -97,6 +106,16 @@ class _Trio:
     @property
     def is_alone(self) -> bool:
         return bool(self._trio.lowlevel.current_statistics().tasks_living <= self._ALWAYS)
+
+    @property
+    def others_await_threads(self) -> bool:
+        return any(_awaits_thread(task.coro) for task in self._tasks(self._trio.lowlevel.current_root_task()))
+
+    def _tasks(self, task: Any) -> Iterator[Any]:
+        yield task
+        for nursery in task.child_nurseries:
+            for child in nursery.child_tasks:
+                yield from self._tasks(child)
 
     def arm(self) -> None:
         self._event = self._trio.Event()
@@ -140,6 +159,18 @@ def running_worker() -> Worker:
     except RuntimeError:  # No loop runs in this thread.
         task = None
     return Worker(threading.get_ident(), None if task is None else id(task))
+
+
+_TO_THREAD = ("to_thread", "to_thread_run_sync", "run_sync_in_worker_thread")  # asyncio's, trio's and anyio's.
+
+
+def _awaits_thread(coroutine: Any) -> bool:
+    while coroutine is not None:
+        code = getattr(coroutine, "cr_code", None)
+        if code is not None and code.co_name in _TO_THREAD:
+            return True
+        coroutine = getattr(coroutine, "cr_await", None)
+    return False
 
 
 def _running_trio() -> Any:

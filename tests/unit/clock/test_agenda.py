@@ -11,6 +11,7 @@ import pytest
 
 from pytest_llmtrace import clock
 from pytest_llmtrace.clock._agenda import Agenda
+from pytest_llmtrace.clock._shift import real
 
 pytestmark = pytest.mark.usefixtures("virtual")
 
@@ -69,6 +70,37 @@ def test_a_task_that_is_started_meanwhile_runs(base: float, backend: str) -> Non
 
     anyio.run(main, backend=backend)
     assert seen == close_to(base, 15, 20)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_task_that_a_thread_works_for_comes_in_time(base: float, backend: str) -> None:
+    """SDKs ask a thread for the platform before their first request: it is waited for, although it looks idle."""
+    import anyio
+
+    pace, gate, seen = clock.pace("recorded"), threading.Event(), []
+
+    async def ask(begin: Callable[[], object] | None) -> None:
+        if begin is not None:
+            await anyio.to_thread.run_sync(begin)
+        pace.begin()
+        await pace.wait_async(clock.now() + 10)
+        seen.append(clock.now())
+        pace.leave()
+
+    async def open_the_gate() -> None:
+        until = real() + 0.005
+        while real() < until:
+            await anyio.lowlevel.checkpoint()
+        gate.set()
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(ask, None)
+            group.start_soon(ask, gate.wait)
+            group.start_soon(open_the_gate)
+
+    anyio.run(main, backend=backend)
+    assert seen == close_to(base, 10, 10)
 
 
 def test_a_moment_that_has_passed_is_no_wait(runner: Any, base: float) -> None:
