@@ -43,6 +43,9 @@ class Played:
                 with noting_break(self._passage, self._timetable):
                     self._timetable.wait(self._given)
             yield self._next()
+        if self._timetable is not None and self._timetable.breaks_off:
+            with noting_break(self._passage, self._timetable):
+                self._timetable.wait(self._given)
         self._finish()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -52,6 +55,9 @@ class Played:
                 with noting_break(self._passage, self._timetable):
                     await self._timetable.wait_async(self._given)
             yield self._next()
+        if self._timetable is not None and self._timetable.breaks_off:
+            with noting_break(self._passage, self._timetable):
+                await self._timetable.wait_async(self._given)
         self._finish()
 
     def close(self) -> None:
