@@ -189,6 +189,7 @@ class Exchange:
         ended: Tick at which the body was exhausted or closed, or the request failed; None while it is open.
         started_ns: Wall time of `started`, nanoseconds since the epoch; `ended_ns` likewise.
         failure: The transport's exception or the refusal's text.
+        unparsed: The text that its client could not parse as JSON when it left the body for that reason.
         live: Whether it went to the network in order to be recorded.
         timed: Whether its chunks came in a time that is not the machine's own: that of a recording, or of the network.
         wanted: Where it is timed: seconds from the request at which the client asked for each chunk, having dealt with
@@ -208,6 +209,7 @@ class Exchange:
     ended_ns: int | None = None
     stream_end: StreamEnd = StreamEnd.OPEN
     failure: str | None = None
+    unparsed: str | None = None
     live: bool = False
     timed: bool = False
     wanted: tuple[float, ...] = ()
