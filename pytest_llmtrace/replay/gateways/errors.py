@@ -3,10 +3,10 @@
 Sources: the error pages of OpenAI, Anthropic, OpenRouter, Azure OpenAI and Anannas; LiteLLM's proxy exceptions.
 
 These have been compared with real replies. From recordings: OpenAI's 401 (but for the key), Anthropic's 401 and 404,
-Azure's content filter; LiteLLM's of 1.109.1 (live tier). From replies in bug reports: OpenAI's 404, 502, 503 and the
-code of its 408, Anthropic's 529, OpenRouter's 429 of a free model. Of a 413, and of 408, 502 and 503 of other gateways
-no real reply was found: the shape is that of their other errors, the text that of their pages, or ours where they have
-none.
+Azure's content filter; of LiteLLM's those that its live tier meets (1.109.1). As bug reports quote them: OpenAI's 404,
+503 and, of 2023, 502, Anthropic's 529; the code of its 408 was seen behind proxies only. OpenRouter's say what its
+pages say. Of all others no real reply was found: the shape is that of the gateway's other errors, the text that of its
+pages, or ours where they have none.
 """
 
 from __future__ import annotations
