@@ -20,7 +20,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "reading", "telemetry"}),
     frozenset({"model"}),
     frozenset({"_environ", "clock", "ownership"}),
-    frozenset({"tree"}),
+    frozenset({"conventions", "tree"}),
     frozenset({"secrets"}),
     frozenset({"capture", "dialects", "intercept", "replay", "wire"}),
     frozenset({"_matching"}),
