@@ -88,9 +88,9 @@ class Rename:
     values: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Profile:
-    """A convention at a named commit.
+    """A convention at a named commit; one is another one's equal only if it is the same object.
 
     Attributes:
         name: How it is named in `conventions=`.
