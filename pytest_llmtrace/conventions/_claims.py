@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
+from functools import cache, lru_cache
+from typing import Any
 
-from pytest_llmtrace.conventions._load import GENAI, profile
+from pytest_llmtrace.conventions._load import GENAI, SHIPPED, profile
 from pytest_llmtrace.conventions._profile import Profile, SpanType
 from pytest_llmtrace.telemetry import SpanRecord
 
@@ -14,6 +15,8 @@ __all__ = ["claims", "span_type"]
 
 _OPENINFERENCE_SCOPE = "openinference."
 _OPENINFERENCE_KIND = "openinference.span.kind"
+
+_LOGFIRE = "logfire."
 
 _TRACELOOP = "traceloop."
 _TRACELOOP_KIND = "traceloop.span.kind"
@@ -36,37 +39,54 @@ _OPENLLMETRY_VERSION = re.compile(r"0\.\d+\.\d+")
 
 _OPERATION = "gen_ai.operation.name"
 _METHOD = "mcp.method.name"
-_OTEL_NAMES = ("gen_ai.", "mcp.", "openai.")
+_ANY = ""
+_SINGLE = frozenset({"openinference", "openllmetry"})
 _PROVIDERS = ("gen_ai.provider.name", "gen_ai.system")
 
 
 def claims(span: SpanRecord, fixed: tuple[Profile, ...] = ()) -> tuple[Profile, ...]:
     """Return the conventions that a span is held against.
 
-    They are those that it claims to keep by its scope and attributes, each in the version that is fixed, if one is; and
-    of those that are fixed the ones whose namespaces it uses. A wrapper of somebody's own that borrows single names of
-    a convention has promised nothing by itself.
+    They are those that it claims to keep by its scope and attributes, each in the version that is fixed, if one is.
+    A wrapper of somebody's own that borrows single names of a convention has promised nothing: a span that claims none
+    is held against those that are fixed and whose names it uses. A registry of a user's own holds for every span that
+    uses its names.
 
     Args:
         span: The span.
         fixed: The conventions that somebody has named, at most one version of each.
     """
+    names = _Names(span.attributes)
     named = {each.convention: each for each in fixed}
-    claimed = [named.get(each.convention, each) for each in _claimed(span)]
-    return (*claimed, *(each for each in fixed if each not in claimed and _uses(span, each)))
+    claimed = [named.get(each) or profile(each if each in _SINGLE else _newest(span)) for each in _claimed(span, names)]
+    more = [each for each in fixed if not claimed or each.convention not in SHIPPED]
+    return (*claimed, *(each for each in more if any(map(names.begin, each.namespaces))))
 
 
-def _claimed(span: SpanRecord) -> Iterator[Profile]:
+class _Names:
+    """The names of a span's attributes. There may be 10,000, and each is looked at for each of several beginnings."""
+
+    def __init__(self, attributes: Mapping[str, Any]) -> None:
+        self._joined = "\n" + "\n".join(map(str, attributes))
+
+    def begin(self, prefix: str) -> bool:
+        """Tell whether one of them begins so."""
+        return f"\n{prefix}" in self._joined
+
+
+def _claimed(span: SpanRecord, names: _Names) -> Iterator[str]:
     attributes = span.attributes
+    if names.begin(_LOGFIRE):
+        return  # It borrows OpenTelemetry's names, and writes lists as JSON: a convention of its own.
     if _OPENINFERENCE_KIND in attributes or span.scope.startswith(_OPENINFERENCE_SCOPE):
-        yield profile("openinference")
+        yield "openinference"
     if _is_openllmetry(span):
-        yield profile("openllmetry")  # It uses OpenTelemetry's names among its own, and in its own way.
+        yield "openllmetry"  # It uses OpenTelemetry's names among its own, and in its own way.
         return
-    if any(str(name).startswith(_TRACELOOP) for name in attributes):
-        yield profile("openllmetry")  # Traceloop's SDK writes a few names on everybody's spans.
+    if names.begin(_TRACELOOP):
+        yield "openllmetry"  # Traceloop's SDK writes a few names on everybody's spans.
     if _OPERATION in attributes or _METHOD in attributes:
-        yield profile(_newest(frozenset(name for name in attributes if str(name).startswith(_OTEL_NAMES))))
+        yield "otel-genai"
 
 
 def _is_openllmetry(span: SpanRecord) -> bool:
@@ -76,30 +96,47 @@ def _is_openllmetry(span: SpanRecord) -> bool:
     return span.scope in _OPENLLMETRY_SCOPES and _OPENLLMETRY_VERSION.fullmatch(version) is not None
 
 
-def _uses(span: SpanRecord, kept: Profile) -> bool:
-    return any(str(name).startswith(kept.namespaces) for name in span.attributes)
-
-
-@lru_cache(maxsize=1024)
-def _newest(names: frozenset[str]) -> str:
-    """Name the newest version that has all of these names; else the newest of those that have most of them.
+def _newest(span: SpanRecord) -> str:
+    """Name OpenTelemetry's newest version that has all names of a span; else the newest of those that have most.
 
     Versions cannot be told by schema URLs, which instrumentations do not keep in step (measured).
     """
-    return min(GENAI, key=lambda version: sum(name not in profile(version).attributes for name in names))
+    return _newest_with(_telling().intersection(span.attributes))
+
+
+@cache
+def _telling() -> frozenset[str]:
+    """Return the names that some versions have, and others do not."""
+    versions = [frozenset(profile(version).attributes) for version in GENAI]
+    return frozenset[str]().union(*versions) - versions[0].intersection(*versions)
+
+
+@lru_cache(maxsize=1024)
+def _newest_with(names: frozenset[str]) -> str:
+    return min(GENAI, key=lambda version: len(names - profile(version).attributes.keys()))
 
 
 def span_type(kept: Profile, span: SpanRecord) -> SpanType | None:
     """Return what a convention takes a span for: the first type that fits; None if it has none for it."""
-    fitting = [kind for kind in kept.span_types.values() if _fits(kind, span)]
+    attributes = span.attributes
+    fitting = [
+        kind
+        for name, by_value in _types(kept).items()
+        if isinstance(stated := attributes.get(name), str)
+        for kind in (*by_value.get(stated, ()), *by_value.get(_ANY, ()))
+        if not kind.provider or kind.provider in (attributes.get(each) for each in _PROVIDERS)
+    ]
     special = [kind for kind in fitting if kind.provider] or fitting
     # An agent may be invoked within the process or elsewhere, under one operation: the kind of the span tells.
     return next((kind for kind in special if span.kind in kind.kinds), special[0] if special else None)
 
 
-def _fits(kind: SpanType, span: SpanRecord) -> bool:
-    name, values = kind.when
-    stated = span.attributes.get(name)
-    if not isinstance(stated, str) or (values and stated not in values):
-        return False
-    return not kind.provider or any(span.attributes.get(name) == kind.provider for name in _PROVIDERS)
+@lru_cache(maxsize=64)
+def _types(kept: Profile) -> Mapping[str, Mapping[str, list[SpanType]]]:
+    """Sort the types of a convention by the attribute that makes a span one of them, and its value."""
+    found: dict[str, dict[str, list[SpanType]]] = {}
+    for kind in kept.span_types.values():
+        name, values = kind.when
+        for value in values or (_ANY,):
+            found.setdefault(name, {}).setdefault(value, []).append(kind)
+    return found

@@ -94,7 +94,7 @@ class Profile:
 
     Attributes:
         name: How it is named in `conventions=`.
-        convention: `otel-genai`, `openinference`, `openllmetry`, or a name of the user's own.
+        convention: `otel-genai`, `openinference`, `openllmetry`, `otel-core`; of a user's own, `registry` and its file.
         source: Repository and commit.
         license: Under which its data is used, with attribution.
         namespaces: What the names of its attributes begin with, each with its dot: an unknown name in one is a finding.

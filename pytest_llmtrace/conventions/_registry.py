@@ -139,7 +139,7 @@ class _Reading:
         wanted = {name: self._groups.wanted(name) for name in self._spans}
         return Profile(
             name=self._path.stem,
-            convention=self._path.name,
+            convention=f"registry {self._path.name}",
             source=f"{self._path.name}, sha256 {digest}",
             namespaces=_namespaces(self._attributes),
             attributes={name: self._attributes[name] for name in sorted(names)},

@@ -60,7 +60,12 @@ def test_several_claims(attributes: dict[str, Any], names: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "attributes",
-    [{}, {"gen_ai.system": "anthropic", "gen_ai.request.model": "m"}, {"llm.x": 1}],
+    [
+        {},
+        {"gen_ai.system": "anthropic", "gen_ai.request.model": "m"},
+        {"llm.x": 1},
+        {"logfire.span_type": "span", **CHAT},
+    ],
 )
 def test_who_borrows_names_claims_nothing(attributes: dict[str, Any]) -> None:
     """Nor does a span that has nothing to do with it."""
@@ -74,13 +79,13 @@ def test_who_borrows_names_claims_nothing(attributes: dict[str, Any]) -> None:
         ({"gen_ai.system": "anthropic"}, ["genai-2026-08"]),
         ({**CHAT, "acme.tenant": "t"}, ["genai-2026-08", "acme"]),
         ({"acme.tenant": "t"}, ["acme"]),
-        ({"openinference.span.kind": "LLM"}, ["openinference"]),
+        ({"openinference.span.kind": "LLM", "gen_ai.request.model": "m"}, ["openinference"]),
         ({"http.route": "/"}, []),
     ],
 )
 def test_what_is_fixed(attributes: dict[str, Any], names: list[str]) -> None:
-    """It takes the place of the version that would be found, and holds for all who use its names."""
-    acme = Profile(name="acme", convention="acme.yaml", source="acme.yaml", namespaces=("acme.",))
+    """It takes the place of the version that would be found, and holds for who uses its names and claims nothing."""
+    acme = Profile(name="acme", convention="registry acme.yaml", source="acme.yaml", namespaces=("acme.",))
     assert names_of(claims(make(**attributes), (profile("genai-2026-08"), acme))) == names
 
 

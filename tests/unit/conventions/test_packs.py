@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytest_llmtrace import conventions
-from pytest_llmtrace.conventions import PROFILES, Level, profile
+from pytest_llmtrace.conventions import PROFILES, SHIPPED, Level, profile
 from pytest_llmtrace.errors import UsageError
 
 ROOT = Path(__file__).parents[3]
@@ -29,6 +29,7 @@ def test_each_names_its_source(name: str) -> None:
     assert "/" in repository
     assert commit
     assert kept.license.startswith("Apache-2.0; facts from ")
+    assert kept.convention in SHIPPED
 
 
 def test_august() -> None:
