@@ -105,6 +105,8 @@ def test_what_is_fixed(attributes: dict[str, Any], names: list[str]) -> None:
         ("core-1.36", "CLIENT", {**CHAT, "gen_ai.system": "openai"}, "gen_ai.openai.inference.client"),
         ("openinference", "INTERNAL", {"openinference.span.kind": "LLM"}, "LLM"),
         ("openllmetry", "INTERNAL", {"traceloop.span.kind": "tool"}, "tool"),
+        ("openllmetry", "CLIENT", CHAT, "chat"),
+        ("openllmetry", "CLIENT", {"llm.request.type": "completion"}, "legacy.completion"),
     ],
 )
 def test_types(name: str, kind: str, attributes: dict[str, Any], expected: str | None) -> None:

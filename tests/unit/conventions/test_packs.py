@@ -21,6 +21,11 @@ def test_they_are_generated() -> None:
     assert {file.name: file.read_text(encoding="utf-8") for file in PACKS.iterdir()} == GENERATOR["packs"]()
 
 
+def test_whose_facts_they_are() -> None:
+    """NOTICE tells it of each."""
+    assert (ROOT / "NOTICE").read_text(encoding="utf-8") == GENERATOR["notice"]()
+
+
 @pytest.mark.parametrize("name", PROFILES)
 def test_each_names_its_source(name: str) -> None:
     """Repository, commit, license and attribution."""
