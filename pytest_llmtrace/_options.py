@@ -288,11 +288,16 @@ def _timing(config: pytest.Config) -> Any:
     return value or "instant"
 
 
-def _conventions(config: pytest.Config) -> list[str]:
+def _conventions(config: pytest.Config) -> tuple[str, ...]:
     said = _ini.text(config, "llmtrace_conventions").split()
-    if said:
-        _check_conventions(said)
-    return said
+    if not said:
+        return ()
+    from pytest_llmtrace.conventions import named
+
+    _check_conventions(said)
+    found = _absolute(said, config.rootpath)
+    named(found)  # What cannot be read is one error of the run, and not one of each test.
+    return found
 
 
 def _absolute(said: Any, root: Path) -> tuple[str, ...]:

@@ -68,7 +68,7 @@ class LLMTrace(Captured):
         budget: Mapping[str, float] | None = None,
         tool_repeats: int | None = None,
         known: Sequence[Known | Mapping[str, str]] = (),
-        conventions: str | Sequence[str] = (),
+        conventions: str | Path | Sequence[str | Path] = (),
         timing: clock.Timing | None = None,
         settings: Settings | None = None,
     ) -> None:
