@@ -21,6 +21,7 @@ __all__ = ["from_registry"]
 
 LARGEST = 20_000_000
 """Bytes of all files together; OpenTelemetry's own registry has less than a tenth of that."""
+LONGEST_REASON = 500
 
 _TYPES = frozenset({"any", "boolean", "double", "int", "string"})
 _SUFFIXES = (".yaml", ".yml")
@@ -80,7 +81,9 @@ def _parsed(content: bytes, file: Path) -> Any:
 
 
 def _refused(path: Path, reason: str) -> UsageError:
-    return UsageError(f"{path} is no registry of conventions: {reason}")
+    """Make the error. Names in the file may be of any length, and of characters that a terminal acts upon."""
+    shown = "".join(letter if letter.isprintable() else "?" for letter in reason[:LONGEST_REASON])
+    return UsageError(f"{path} is no registry of conventions: {shown}{'...' if len(reason) > LONGEST_REASON else ''}")
 
 
 class _Reading:
