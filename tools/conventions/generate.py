@@ -146,7 +146,7 @@ def _span_type(name: str, span: Table) -> Table:
         "kinds": span["kinds"],
         "names": span.get("names", []),
         "attributes": {each: wanted.split(" | ") for each, wanted in span["attributes"].items()},
-        "unused": [],
+        "unused": span.get("unused", []),
         "when": ["mcp.method.name", []] if method else ["gen_ai.operation.name", span["operations"]],
         "provider": span.get("provider", ""),
     }

@@ -79,6 +79,14 @@ def test_no_name_is_old_and_new(name: str) -> None:
     assert not kept.attributes.keys() & kept.renames.keys()
 
 
+@pytest.mark.parametrize("name", ["genai-2026-08", "genai-2026-10"])
+def test_what_is_not_used(name: str) -> None:
+    """A retrieval has a top-k of its own, and who fetches an answer does not count its tokens again."""
+    kinds = profile(name).span_types
+    assert kinds["gen_ai.retrieval.client"].unused == {"gen_ai.request.top_k"}
+    assert kinds["openai.fetch_response.client"].unused == {"gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"}
+
+
 def test_levels() -> None:
     """The provider is required since 1.37; before that it was the system."""
     before, after = (profile(name).span_types["gen_ai.inference.client"] for name in ("core-1.36", "core-1.41.1"))
