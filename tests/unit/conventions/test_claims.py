@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -113,3 +114,9 @@ def test_types(name: str, kind: str, attributes: dict[str, Any], expected: str |
     """By what the span says it is; a provider's own type before the general one, the kind where both are one."""
     found = span_type(profile(name), make("app", kind, **attributes))
     assert (found.id if found else None) == expected
+
+
+def test_odd_names() -> None:
+    """What no SDK writes as a name is passed over."""
+    odd: dict[Any, Any] = {**CHAT, 10**5000: 1, None: 2, "\ud800": 3}
+    assert names_of(claims(replace(make(), attributes=odd))) == ["genai-2026-10"]
