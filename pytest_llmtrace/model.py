@@ -356,6 +356,8 @@ class Settings:
         recorded: Files that this run has recorded already; they are added to.
         budget: What the test may use at most: `tokens`, `cost` (in USD), `calls`.
         tool_repeats: From how many calls of one tool with the same arguments on there is a finding.
+        conventions: Those that spans are to keep: names, and whole paths of registry files. Those that they claim to
+            keep, if none are named.
         timing: How replies take their time: `instant` not at all, `recorded` on a virtual clock, `real` for real.
     """
 
@@ -382,4 +384,5 @@ class Settings:
     recorded: AbstractSet[Path] = frozenset()
     budget: Mapping[str, float] = field(default_factory=dict)
     tool_repeats: int = 3
+    conventions: tuple[str, ...] = ()
     timing: Literal["instant", "recorded", "real"] = "instant"

@@ -24,7 +24,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"secrets"}),
     frozenset({"capture", "dialects", "intercept", "replay", "wire"}),
     frozenset({"_matching"}),
-    frozenset({"pairing", "record"}),
+    frozenset({"conventions", "pairing", "record"}),
     frozenset({"checks"}),
     frozenset({"waivers"}),
     frozenset({"report"}),

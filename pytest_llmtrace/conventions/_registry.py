@@ -1,0 +1,206 @@
+"""A registry of a user's own, in OpenTelemetry's YAML: `groups` (version 1), or `file_format: definition/2`.
+
+What spans of its types want is read as well, but what makes a span one of a type is prose in these files: so spans are
+held against the attributes' own rules, and not against a type's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pytest_llmtrace.conventions._groups import Groups, name_of
+from pytest_llmtrace.conventions._load import PROFILES, profile
+from pytest_llmtrace.conventions._profile import Attribute, Profile, Rename, SpanType
+from pytest_llmtrace.errors import CassetteError, UsageError
+
+__all__ = ["from_registry"]
+
+LARGEST = 20_000_000
+"""Bytes of all files together; OpenTelemetry's own registry has less than a tenth of that."""
+LONGEST_REASON = 500
+
+_TYPES = frozenset({"any", "boolean", "double", "int", "string"})
+_SUFFIXES = (".yaml", ".yml")
+_V1_PARTS: tuple[str, ...] = ("groups",)
+_V2 = "definition/2"
+_V2_PARTS: tuple[str, ...] = ("attribute_groups", "spans", "span_refinements")
+_NONE = "it has no `groups`, and is no `file_format: definition/2`"
+_REPLACED = re.compile(r"(?i:(?:replaced by|use)) `?([\w.]+\w)`?(?: instead)?\.?")
+
+
+def from_registry(path: Path) -> Profile:
+    """Read a registry: a YAML file, or a directory with such files, whatever else is in it.
+
+    Returns:
+        A convention whose name is the file's; its commit is the hash of what was read.
+
+    Raises:
+        UsageError: It cannot be read: it is not there, too large, no YAML, no registry, or refers to itself.
+    """
+    digest, reading, room = hashlib.sha256(), _Reading(path), LARGEST
+    for file in _files(path):
+        content = _content(file, room)
+        room -= len(content)
+        digest.update(content)
+        reading.add(_parsed(content, file), file)
+    return reading.profile(digest.hexdigest()[:12])
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    found = sorted(file for file in path.rglob("*") if file.suffix in _SUFFIXES and file.is_file())
+    if not found:
+        raise _refused(path, "no YAML file is there")
+    return found
+
+
+def _content(file: Path, room: int) -> bytes:
+    try:
+        if file.stat().st_size > room:
+            raise _refused(file, f"it is larger than {LARGEST // 1_000_000} MB, with the files before it")
+        return file.read_bytes()
+    except OSError as error:
+        raise _refused(file, error.strerror or "it cannot be read") from None
+
+
+def _parsed(content: bytes, file: Path) -> Any:
+    from pytest_llmtrace.replay import yaml_safe  # Most have no registry of their own.
+
+    try:
+        return yaml_safe.parse_yaml(content.decode(), file, noun="registry")
+    except UnicodeDecodeError:
+        raise _refused(file, "it is not in UTF-8") from None
+    except CassetteError as error:
+        where = f"line {error.line}: " if error.line is not None else ""
+        raise _refused(file, f"{where}{error.reason}") from None
+
+
+def _refused(path: Path, reason: str) -> UsageError:
+    """Make the error. Names in the file may be of any length, and of characters that a terminal acts upon."""
+    shown = "".join(letter if letter.isprintable() else "?" for letter in reason[:LONGEST_REASON])
+    return UsageError(f"{path} is no registry of conventions: {shown}{'...' if len(reason) > LONGEST_REASON else ''}")
+
+
+class _Reading:
+    """What was found in the files."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._attributes: dict[str, Attribute] = {}
+        self._renames: dict[str, Rename] = {}
+        self._groups = Groups(lambda reason: _refused(path, reason))
+        self._spans: dict[str, tuple[str, ...]] = {}
+        self._is_any = False
+
+    def add(self, document: Any, file: Path) -> None:
+        if isinstance(document, Mapping) and not document.keys().isdisjoint({"imports", "dependencies"}):
+            self._groups.imports = True
+        if isinstance(document, Mapping) and document.get("file_format") == _V2:
+            parts = _V2_PARTS
+            self._add_attributes(_list_of(document, "attributes", file), file)
+        elif isinstance(document, Mapping) and "groups" in document:
+            parts = _V1_PARTS
+        elif self._path.is_dir():  # The manifest of a registry lies beside its files.
+            return
+        else:
+            raise _refused(file, _NONE)
+        self._is_any = True
+        for part in parts:
+            for group in _list_of(document, part, file):
+                self._add_group(group, file)
+
+    def _add_group(self, group: Mapping[str, Any], file: Path) -> None:
+        is_span = group.get("type") == "span" or not group.keys().isdisjoint({"span_kind", "kind"})
+        name = group.get("id") or group.get("type" if "kind" in group else "name")
+        if not isinstance(name, str):
+            raise _refused(file, f"a group has no `id`: {_shown(group)}")
+        self._groups.add(name, group)
+        if is_span or "ref" in group:
+            kind = group.get("span_kind", group.get("kind"))
+            self._spans[name] = (kind.upper(),) if isinstance(kind, str) else ()
+        self._add_attributes(_list_of(group, "attributes", file), file, prefix=group.get("prefix"))
+
+    def _add_attributes(self, stated: Iterable[Mapping[str, Any]], file: Path, *, prefix: Any = None) -> None:
+        for one in stated:
+            name = name_of(one, prefix)
+            if name is not None:
+                self._attributes[name] = _attribute(name, one, file)
+                if "deprecated" in one:
+                    self._renames[name] = _rename(one["deprecated"])
+            elif not isinstance(one.get("ref", one.get("ref_group")), str):
+                raise _refused(file, f"an attribute has neither `id` nor `ref`: {_shown(one)}")
+
+    def profile(self, digest: str) -> Profile:
+        if not self._is_any:
+            raise _refused(self._path, _NONE)
+        names = self._attributes.keys() - self._renames.keys()
+        wanted = {name: self._groups.wanted(name) for name in self._spans}
+        return Profile(
+            name=self._path.stem,
+            convention=f"registry {self._path.name}",
+            source=f"{self._path.name}, sha256 {digest}",
+            namespaces=_namespaces(self._attributes),
+            attributes={name: self._attributes[name] for name in sorted(names)},
+            span_types={
+                name: SpanType(id=name, kinds=kinds, attributes=wanted[name]) for name, kinds in self._spans.items()
+            },
+            renames=self._renames,
+        )
+
+
+def _list_of(document: Mapping[str, Any], part: str, file: Path) -> list[Mapping[str, Any]]:
+    found = document.get(part) or []
+    if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
+        raise _refused(file, f"`{part}` is no list of mappings")
+    return found
+
+
+def _attribute(name: str, one: Mapping[str, Any], file: Path) -> Attribute:
+    kind, values, is_open = one.get("type"), frozenset[str](), True
+    if isinstance(kind, Mapping):
+        members = _list_of(kind, "members", file)
+        values = frozenset(str(member.get("value", member.get("id"))) for member in members)
+        is_open = bool(kind.get("allow_custom_values", True))
+        kind = "int" if members and all(type(member.get("value")) is int for member in members) else "string"
+    is_family = isinstance(kind, str) and kind.startswith("template[")
+    kind = str(kind).removeprefix("template[").removesuffix("]") if is_family else kind
+    if not isinstance(kind, str) or kind.removesuffix("[]") not in _TYPES:
+        raise _refused(file, f"{name} has the type {_shown(one.get('type'))}; known: {', '.join(sorted(_TYPES))}")
+    stability = one.get("stability")
+    return Attribute(
+        name=name,
+        types=(kind,),
+        values=values,
+        is_open=is_open,
+        stability=stability if isinstance(stability, str) else "",
+        is_family=is_family,
+    )
+
+
+def _rename(stated: Any) -> Rename:
+    """Read what became of an attribute in each of its forms: a mapping with a reason, or a sentence."""
+    if isinstance(stated, Mapping) and isinstance(stated.get("renamed_to"), str):
+        return Rename(new=stated["renamed_to"])
+    note = stated.get("note") if isinstance(stated, Mapping) else stated
+    note = " ".join(note.split()) if isinstance(note, str) else ""
+    replaced = _REPLACED.fullmatch(note)
+    return Rename(new=replaced[1]) if replaced else Rename(new=None, hint=note)
+
+
+def _namespaces(attributes: Iterable[str]) -> tuple[str, ...]:
+    """Return what names begin with, up to their last dot, but for what is in a namespace of a shipped convention.
+
+    What is above is somebody else's as well: `http.acme.tenant` does not make one the owner of `http.`.
+    """
+    shipped = tuple(namespace for name in PROFILES for namespace in profile(name).namespaces)
+    own = {f"{name.rpartition('.')[0]}." for name in attributes if "." in name}
+    return tuple(sorted(namespace for namespace in own if not namespace.startswith(shipped)))
+
+
+def _shown(value: Any) -> str:
+    return f"{value!r:.80}"

@@ -1,0 +1,100 @@
+"""The packs are what the generator makes of the extracts, and say what the conventions say."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+from pytest_llmtrace import conventions
+from pytest_llmtrace.conventions import PROFILES, SHIPPED, Level, profile
+from pytest_llmtrace.errors import UsageError
+
+ROOT = Path(__file__).parents[3]
+GENERATOR = runpy.run_path(str(ROOT / "tools" / "conventions" / "generate.py"))
+PACKS = Path(conventions.__file__).parent / "packs"
+
+
+def test_they_are_generated() -> None:
+    """Each pack is, byte for byte, what the generator writes; none is left over."""
+    assert {file.name: file.read_text(encoding="utf-8") for file in PACKS.iterdir()} == GENERATOR["packs"]()
+
+
+def test_whose_facts_they_are() -> None:
+    """NOTICE tells it of each."""
+    assert (ROOT / "NOTICE").read_text(encoding="utf-8") == GENERATOR["notice"]()
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_each_names_its_source(name: str) -> None:
+    """Repository, commit, license and attribution."""
+    kept = profile(name)
+    repository, _, commit = kept.source.partition(" at ")
+    assert "/" in repository
+    assert commit
+    assert kept.license.startswith("Apache-2.0; facts from ")
+    assert kept.convention in SHIPPED
+
+
+def test_august() -> None:
+    """13 types of spans with 202 attributes in all, as the convention's own tables have; 63 names of gen_ai."""
+    kept = profile("genai-2026-08")
+    types = [kind for kind in kept.span_types.values() if not kind.provider]
+    assert (len(types), sum(len(kind.attributes) for kind in types)) == (13, 202)
+    assert sum(name.startswith("gen_ai.") for name in kept.attributes) == 63
+
+
+def test_october() -> None:
+    """It is August's with its changes: 46 attributes of a call, cache writes by their new name."""
+    kept = profile("genai-2026-10")
+    assert len(kept.span_types["gen_ai.client.inference"].attributes) == 46
+    assert "gen_ai.inference.client" not in kept.span_types
+    assert kept.renames["gen_ai.usage.cache_creation.input_tokens"].new == "gen_ai.usage.cache_write.input_tokens"
+    assert "gen_ai.usage.cache_creation.input_tokens" not in kept.attributes
+
+
+@pytest.mark.parametrize(("name", "types", "rows"), [("core-1.36", 8, 135), ("core-1.41.1", 14, 292)])
+def test_core(name: str, types: int, rows: int) -> None:
+    """As many types and rows as the tables of its documents have, where a provider's do not repeat the provider."""
+    kinds = profile(name).span_types.values()
+    assert len(kinds) == types
+    told = {"openai", "az.ai.inference", "azure.ai.inference", "anthropic"}
+    assert sum(len(kind.attributes) - (kind.provider in told) for kind in kinds) == rows
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_wanted_names_are_known(name: str) -> None:
+    """What a type wants or does not use, and what is used instead of an old name, is among the attributes."""
+    kept = profile(name)
+    named = {each for kind in kept.span_types.values() for each in (*kind.attributes, *kind.unused, kind.when[0])}
+    named |= {rename.new for rename in kept.renames.values() if rename.new}
+    assert not named - kept.attributes.keys()
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_no_name_is_old_and_new(name: str) -> None:
+    """What a convention has renamed, it does not have."""
+    kept = profile(name)
+    assert not kept.attributes.keys() & kept.renames.keys()
+
+
+@pytest.mark.parametrize("name", ["genai-2026-08", "genai-2026-10"])
+def test_what_is_not_used(name: str) -> None:
+    """A retrieval has a top-k of its own, and who fetches an answer does not count its tokens again."""
+    kinds = profile(name).span_types
+    assert kinds["gen_ai.retrieval.client"].unused == {"gen_ai.request.top_k"}
+    assert kinds["openai.fetch_response.client"].unused == {"gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"}
+
+
+def test_levels() -> None:
+    """The provider is required since 1.37; before that it was the system."""
+    before, after = (profile(name).span_types["gen_ai.inference.client"] for name in ("core-1.36", "core-1.41.1"))
+    assert before.attributes["gen_ai.system"].level is Level.REQUIRED
+    assert after.attributes["gen_ai.provider.name"].level is Level.REQUIRED
+
+
+def test_an_unknown_name() -> None:
+    """The nearest one is named."""
+    with pytest.raises(UsageError, match=r"^unknown convention 'genai-26-08': did you mean 'genai-2026-08'\?"):
+        profile("genai-26-08")
