@@ -38,7 +38,7 @@ _RECORDED: Final = pytest.StashKey[set[Path]]()
 _OF_RUN: Final = pytest.StashKey[Mapping[str, Any]]()
 _MARKER_HELP: Final = (
     "llmtrace(cassette=, gateway=, ignore={id: reason}, known=[...], allow_unused=reason, allow_hosts=, "
-    "timing=, verify='error'): "
+    "timing=, content=, verify='error'): "
     "replay, capture and verify the LLM calls of this test"
 )
 _ARGUMENTS: Final = (
@@ -46,9 +46,11 @@ _ARGUMENTS: Final = (
     "allow_unused",
     "budget",
     "cassette",
+    "content",
     "gateway",
     "ignore",
     "known",
+    "longest_attribute",
     "timing",
     "tool_repeats",
     "verify",
@@ -80,6 +82,7 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("llmtrace_record", "none (default), once, new or all: as --llmtrace-record", default="")
     parser.addini("llmtrace_cassette_dir", "where cassette names are looked for (default: cassettes beside the test)")
     parser.addini("llmtrace_app_exporters", "muted (default) or live: the application's own OTLP exporters", default="")
+    parser.addini("llmtrace_content", "captured, redacted or absent: what telemetry is to do with content", default="")
     parser.addini("llmtrace_timing", "instant (default), recorded or real: how replies take their time", default="")
     parser.addini("llmtrace_instrument", "OpenTelemetry instrumentors to switch on, by entry point name", default="")
 
@@ -96,6 +99,7 @@ def check_options(config: pytest.Config) -> None:
         _hiding.check_options(config)
         _app_exporters(config)
         _timing(config)
+        _content(config)
         if _record(config) != "none" and _is_distributed(config):
             raise UsageError(
                 "recording under xdist: two processes would write one cassette; record without -n, then replay with it"
@@ -161,6 +165,8 @@ def settings_for(
         budget=marked.get("budget", {}),
         tool_repeats=marked.get("tool_repeats", 3),
         timing=marked.get("timing", _timing(item.config)),
+        content=marked.get("content", _content(item.config)),
+        longest_attribute=marked.get("longest_attribute", 65_536),
         **_hiding.hiding(item, own, verify=marked.get("verify")),
         **_of_run(item.config),
     )
@@ -194,7 +200,7 @@ def _replay(own: Mapping[str, Any], vcr: Mapping[str, Any]) -> dict[str, Any]:
 def _merged(item: pytest.Item, own: Mapping[str, Any]) -> dict[str, Any]:
     """Merge marker arguments: the closest wins."""
     merged = {key: own[key] for key in _ARGUMENTS if key in own}
-    for name in ("timing", "verify"):
+    for name in ("content", "longest_attribute", "timing", "verify"):
         if name in merged:
             _check_value(name, merged[name])
     for marker in reversed(list(item.iter_markers(MARKER))):
@@ -220,6 +226,8 @@ def _check_value(name: str, value: Any) -> None:
         raise UsageError.unknown("value of verify=", value, ("error", "warn", "False"))
     if name == "timing":
         _check_timing(value)
+    if name in {"content", "longest_attribute"}:
+        _check_content(name, value)
     if name == "ignore":
         _hiding.check_waivers(value)
     if name == "known":
@@ -234,6 +242,12 @@ def _check_timing(value: Any) -> None:
     from pytest_llmtrace.clock import refuse_timing
 
     refuse_timing(value)
+
+
+def _check_content(name: str, value: Any) -> None:
+    from pytest_llmtrace.checks import refuse_content
+
+    refuse_content(**{name: value})
 
 
 def _check_limit(name: str, value: Any) -> None:
@@ -277,6 +291,13 @@ def _timing(config: pytest.Config) -> Any:
     if value not in {"", "instant"}:
         _check_timing(value)
     return value or "instant"
+
+
+def _content(config: pytest.Config) -> Any:
+    value = _ini.text(config, "llmtrace_content") or None
+    if value is not None:
+        _check_content("content", value)
+    return value
 
 
 def recorded_by(config: pytest.Config) -> set[Path]:

@@ -354,6 +354,8 @@ class Settings:
         recorded: Files that this run has recorded already; they are added to.
         budget: What the test may use at most: `tokens`, `cost` (in USD), `calls`.
         tool_repeats: From how many calls of one tool with the same arguments on there is a finding.
+        content: What telemetry is meant to do with content: `captured`, `redacted` (markers only) or `absent`.
+        longest_attribute: From how many characters on an attribute is too large.
         timing: How replies take their time: `instant` not at all, `recorded` on a virtual clock, `real` for real.
     """
 
@@ -380,4 +382,6 @@ class Settings:
     recorded: AbstractSet[Path] = frozenset()
     budget: Mapping[str, float] = field(default_factory=dict)
     tool_repeats: int = 3
+    content: Literal["captured", "redacted", "absent"] | None = None
+    longest_attribute: int = 65_536
     timing: Literal["instant", "recorded", "real"] = "instant"
