@@ -4,6 +4,6 @@ Knows no spans: it takes any text, and bytes as text.
 """
 
 from pytest_llmtrace.canaries._canaries import PLACES, Canaries
-from pytest_llmtrace.canaries._search import SHORTEST, Kind, Search, Sought, is_telling
+from pytest_llmtrace.canaries._search import Kind, Search, Sought, is_telling
 
-__all__ = ["PLACES", "SHORTEST", "Canaries", "Kind", "Search", "Sought", "is_telling"]
+__all__ = ["PLACES", "Canaries", "Kind", "Search", "Sought", "is_telling"]

@@ -9,7 +9,7 @@ from urllib.parse import unquote, unquote_plus
 
 from pytest_llmtrace.secrets.json_text import Unescaped
 
-__all__ = ["BASE64", "from_base64", "layers"]
+__all__ = ["BASE64", "from_base64", "is_escaped", "layers"]
 
 _DEEPEST = 4
 """JSON in JSON in JSON, and base64 in that."""
@@ -18,6 +18,11 @@ BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}")
 _BOTH_CASES = re.compile(r"[^a-z]*[a-z][^A-Z]*[A-Z]|[^A-Z]*[A-Z][^a-z]*[a-z]")
 _PRINTABLE = re.compile(rb"[\t\n\r\x20-\x7e]{8,}")
 _STANDARD = str.maketrans("-_", "+/")
+
+
+def is_escaped(text: str) -> bool:
+    """Tell cheaply whether a text may have escapes of JSON or of a URL."""
+    return "\\" in text or "%" in text or "+" in text
 
 
 def layers(text: str, deepest: int = _DEEPEST) -> Iterator[str]:

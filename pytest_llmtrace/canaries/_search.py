@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 from urllib.parse import quote, quote_plus
 
-from pytest_llmtrace.canaries._layers import BASE64, from_base64, layers
+from pytest_llmtrace.canaries._layers import BASE64, from_base64, is_escaped, layers
 from pytest_llmtrace.secrets.names import MASK
 
-__all__ = ["SHORTEST", "Kind", "Search", "Sought", "is_telling"]
+__all__ = ["Kind", "Search", "Sought", "is_telling"]
 
 _TOKEN = re.compile(r"[A-Za-z0-9]+|[^\x00-\x7f]")
 _END = 40
@@ -20,9 +20,7 @@ _END = 40
 that begin alike the first stands for all."""
 Kind = Literal["secret", "id", "content"]
 
-SHORTEST = 8
-"""Characters: what is shorter is never looked for."""
-_SHORTEST: Mapping[Kind, int] = {"secret": SHORTEST, "id": SHORTEST, "content": 16}
+_SHORTEST: Mapping[Kind, int] = {"secret": 8, "id": 8, "content": 16}
 _LONG_WORD = 16
 _RECOGNISABLE = 12
 """How much of a value gives it away, in characters."""
@@ -87,6 +85,16 @@ class Search:
 
     def __len__(self) -> int:
         return len(self._sought)
+
+    def may_be_in(self, texts: Sequence[str]) -> bool:
+        """Tell cheaply whether any value may stand in some texts; that none does is certain."""
+        if not self._index:
+            return False
+        together = "\n".join(texts)
+        runs = (said for run in BASE64.findall(together) for said in from_base64(run))
+        if any(not self._index.keys().isdisjoint(_TOKEN.findall(said)) for said in (together, *runs)):
+            return True
+        return any(self.within(text) for text in texts if is_escaped(text))
 
     def within(self, text: str) -> tuple[Sought, ...]:
         """Return what stands in a text, each once."""

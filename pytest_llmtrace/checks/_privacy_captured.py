@@ -40,9 +40,7 @@ def uncaptured(evidence: Evidence) -> Iterator[tuple[SpanRecord, Call, tuple[str
 
 def _sides(span: SpanRecord, logs: Mapping[SpanKey, list[LogRecord]]) -> Iterator[str]:
     for record in (span, *logs.get(span.key, ())):
-        event = (record.event_name or "") if isinstance(record, LogRecord) else ""
         for text in Carrier(subject=record).texts():
-            channel = f"event {event}" if event else text.channel
-            side = None if text.is_key else side_of(channel, text.key)
+            side = None if text.is_key else side_of(text.channel, text.key)
             if side and content_in(text.text) is Holds.CONTENT:
                 yield side

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from pytest_llmtrace import dialects
@@ -50,6 +51,7 @@ class Holds(StrEnum):
     CONTENT = "content"
 
 
+@lru_cache(maxsize=4096)
 def side_of(channel: str, key: str) -> str | None:
     """Tell whether a place is one for what was asked (`input`) or answered (`output`); None if it is neither."""
     found = _PLACES.fullmatch(key)

@@ -6,15 +6,15 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from pytest_llmtrace.canaries import SHORTEST, Sought
+from pytest_llmtrace.canaries import Sought
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._privacy_captured import uncaptured
 from pytest_llmtrace.checks._privacy_places import Holds, content_in, side_of, switch_for
 from pytest_llmtrace.checks._privacy_sizes import HIGH_CARDINALITY, OVERSIZED
 from pytest_llmtrace.checks._privacy_texts import Carrier, Text, place_in
 from pytest_llmtrace.errors import UsageError
-from pytest_llmtrace.model import Finding
-from pytest_llmtrace.secrets.shapes import Shape, shapes_in, shown
+from pytest_llmtrace.model import Finding, LogRecord
+from pytest_llmtrace.secrets.shapes import may_hold_shape, shapes_in, shown
 
 __all__ = ["CHECKS", "CONTENT", "SECRET", "refuse_content"]
 
@@ -33,28 +33,22 @@ class _Leak(NamedTuple):
 
 # --- Secrets ---------------------------------------------------------------------------------------------------------
 
-_SHORTEST_SHAPE = 19
-"""`ek_` and 16 characters."""
-
 
 def _secret(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
-    shapes: dict[str, tuple[Shape, ...]] = {}
+    known_keys: set[str] = set()
     for carrier in evidence.carriers:
-        leaks = [leak for text in carrier.texts(SHORTEST) for leak in _secrets_in(carrier, text, evidence, shapes)]
+        strings = carrier.strings(known_keys)
+        leaks: list[_Leak] = []
+        if evidence.secrets.may_be_in(strings) or may_hold_shape("\n".join(strings)):
+            leaks = [leak for text in carrier.texts() for leak in _secrets_in(carrier, text, evidence)]
         yield _finding(check, carrier, leaks) if leaks else None
 
 
-def _secrets_in(
-    carrier: Carrier, text: Text, evidence: Evidence, shapes: dict[str, tuple[Shape, ...]]
-) -> Iterator[_Leak]:
+def _secrets_in(carrier: Carrier, text: Text, evidence: Evidence) -> Iterator[_Leak]:
     known = evidence.secrets.within(text.text)
     for sought in known:
         yield _leak(carrier, text, evidence.secrets.within, sought, f"{sought.what}, {shown(sought.value)}")
-    if known or len(text.text) < _SHORTEST_SHAPE:
-        return
-    if text.text not in shapes:
-        shapes[text.text] = tuple(shapes_in(text.text))
-    for shape in shapes[text.text]:
+    for shape in () if known else shapes_in(text.text):
         place = place_in(text.text, lambda part: any(shapes_in(part)))
         value = shown(text.text[shape.start : shape.end])
         yield _Leak(_place(text, place), f"{shape.looks_like}, {value}", "", _switch(carrier, text))
@@ -81,9 +75,25 @@ def _content(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     if evidence.content == "captured":
         yield from _captured(check, evidence)
         return
+    known_keys: set[str] = set()
+    plain: defaultdict[str, set[str]] = defaultdict(set)
     for carrier in evidence.carriers:
-        leaks = [leak for text in carrier.texts() for leak in _content_in(carrier, text, evidence)]
+        leaks: list[_Leak] = []
+        if evidence.contents.may_be_in(carrier.strings(known_keys)) or _has_place(carrier, plain):
+            leaks = [leak for text in carrier.texts() for leak in _content_in(carrier, text, evidence)]
         yield _finding(check, carrier, leaks) if leaks else None
+
+
+def _has_place(carrier: Carrier, plain: dict[str, set[str]]) -> bool:
+    """Tell whether a carrier has a place for content; `plain` are keys that are none, by channel, and grows."""
+    if isinstance(carrier.subject, LogRecord) and carrier.subject.event_name:
+        return True
+    for channel, attributes in carrier.groups():
+        if not plain[channel].issuperset(attributes):
+            plain[channel] |= {key for key in attributes if side_of(channel, key) is None}
+            if not plain[channel].issuperset(attributes):
+                return True
+    return False
 
 
 def _content_in(carrier: Carrier, text: Text, evidence: Evidence) -> Iterator[_Leak]:
