@@ -2,6 +2,7 @@
 
 from pytest_llmtrace.checks._check import Check, Evidence, Leftover, Untimed, maker_of
 from pytest_llmtrace.checks._compare import Comparison, is_empty
+from pytest_llmtrace.checks._privacy_texts import Carrier
 from pytest_llmtrace.checks._registry import CHECKS, Verdict, known_ids, refuse_unknown, verify, waiver_of
 from pytest_llmtrace.checks.agents import refuse_limits
 from pytest_llmtrace.checks.privacy import refuse_content
@@ -10,6 +11,7 @@ from pytest_llmtrace.checks.wire import COMPARISONS
 __all__ = [
     "CHECKS",
     "COMPARISONS",
+    "Carrier",
     "Check",
     "Comparison",
     "Evidence",

@@ -19,7 +19,8 @@ __all__ = ["Holds", "content_in", "side_of", "switch_for"]
 _INPUT = r"""
   input\.value | llm\.prompts\..+ | reranker\.query | reranker\.input_documents\.\d+\.document\.content
 | llm\.input_messages\.\d+\.message\.(?:content|contents\.\d+\.message_content\.(?:text|image\.image\.url)
-    |function_call_arguments_json|tool_calls\.\d+\.tool_call\.function\.arguments)
+    |contents\.\d+\.tool_call\.function\.arguments|tool_calls\.\d+\.tool_call\.function\.arguments
+    |function_call_arguments_json)
 | embedding\.embeddings\.\d+\.embedding\.text
 | gen_ai\.(?:input\.messages|system_instructions|prompt|tool\.call\.arguments|retrieval\.query\.text)
 | gen_ai\.prompt\.\d+\.(?:content|tool_calls\.\d+\.arguments)
@@ -28,7 +29,8 @@ _INPUT = r"""
 _OUTPUT = r"""
   output\.value | llm\.choices\..+ | retrieval\.documents\.\d+\.document\.content
 | llm\.output_messages\.\d+\.message\.(?:content|contents\.\d+\.message_content\.(?:text|image\.image\.url)
-    |function_call_arguments_json|tool_calls\.\d+\.tool_call\.function\.arguments)
+    |contents\.\d+\.tool_call\.function\.arguments|tool_calls\.\d+\.tool_call\.function\.arguments
+    |function_call_arguments_json)
 | reranker\.output_documents\.\d+\.document\.content
 | gen_ai\.(?:output\.messages|completion|tool\.call\.result|retrieval\.documents)
 | gen_ai\.completion\.\d+\.(?:content|reasoning|refusal|tool_calls\.\d+\.arguments)
