@@ -51,8 +51,8 @@ LAYERS: tuple[frozenset[str], ...] = (
 THIRD_PARTIES: dict[str, frozenset[str]] = {
     "pytest": frozenset({"_hiding", "_ini", "_items", "_options", "_pytest_internals", "_totals", "plugin"}),
     "httpx": frozenset({"intercept", "replay/router"}),
-    "openai": frozenset({"_sdks"}),
-    "anthropic": frozenset({"_sdks", "compare/_by_hand"}),
+    "openai": frozenset({"_sdks", "compare/_privacy_calls"}),
+    "anthropic": frozenset({"_sdks", "compare/_by_hand", "compare/_privacy_calls"}),
     "httpx2": frozenset({"intercept"}),
     "httpcore": frozenset({"intercept"}),
     "httpcore2": frozenset({"intercept"}),
