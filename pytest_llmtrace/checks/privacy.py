@@ -47,11 +47,17 @@ def _secret(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
 def _secrets_in(carrier: Carrier, text: Text, evidence: Evidence) -> Iterator[_Leak]:
     known = evidence.secrets.within(text.text)
     for sought in known:
+        if text.key in _OF_ORGANIZATIONS and sought.what == "the organization":
+            continue
         yield _leak(carrier, text, evidence.secrets.within, sought, f"{sought.what}, {shown(sought.value)}")
     for shape in () if known else shapes_in(text.text):
         place = place_in(text.text, lambda part: any(shapes_in(part)))
         value = shown(text.text[shape.start : shape.end])
         yield _Leak(_place(text, place), f"{shape.looks_like}, {value}", "", _switch(carrier, text))
+
+
+_OF_ORGANIZATIONS = frozenset({"anthropic.organization.id"})
+"""Where an SDK's own spans have the id of the organization, as documented, and nothing else."""
 
 
 # --- Content ---------------------------------------------------------------------------------------------------------

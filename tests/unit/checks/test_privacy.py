@@ -163,6 +163,12 @@ def test_each_secret_header_is_known(judged: Judge, value: str, shown: str) -> N
     assert finding.details[0] == ("span", f"attribute x: {shown}")
 
 
+def test_the_place_for_an_organization_may_have_it(judged: Judge) -> None:
+    """The Anthropic SDK's own spans name the organization that answered; elsewhere it is a finding."""
+    assert judged(attributes={"anthropic.organization.id": "org-4242"}) == []
+    assert len(judged(attributes={"anthropic.organization.id": f"org-4242 {KEY}"})) == 1
+
+
 def test_secrets_of_url_and_body_are_known(judged: Judge, make_exchange: Make, make_span: Make) -> None:
     """Keys travel in queries, in front of hosts and in bodies as well."""
     sent = make_exchange(path="/v1/chat/completions?api_key=query-31415", body={**ASKED, "api_key": "body-31415"})
