@@ -358,6 +358,8 @@ class Settings:
         tool_repeats: From how many calls of one tool with the same arguments on there is a finding.
         conventions: Those that spans are to keep: names, and whole paths of registry files. Those that they claim to
             keep, if none are named.
+        content: What telemetry is meant to do with content: `captured`, `redacted` (markers only) or `absent`.
+        longest_attribute: From how many characters on an attribute is too large.
         timing: How replies take their time: `instant` not at all, `recorded` on a virtual clock, `real` for real.
     """
 
@@ -385,4 +387,6 @@ class Settings:
     budget: Mapping[str, float] = field(default_factory=dict)
     tool_repeats: int = 3
     conventions: tuple[str, ...] = ()
+    content: Literal["captured", "redacted", "absent"] | None = None
+    longest_attribute: int = 65_536
     timing: Literal["instant", "recorded", "real"] = "instant"

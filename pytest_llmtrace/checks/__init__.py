@@ -2,13 +2,16 @@
 
 from pytest_llmtrace.checks._check import Check, Evidence, Leftover, Untimed, maker_of
 from pytest_llmtrace.checks._compare import Comparison, is_empty
+from pytest_llmtrace.checks._privacy_texts import Carrier
 from pytest_llmtrace.checks._registry import CHECKS, Verdict, known_ids, refuse_unknown, verify, waiver_of
 from pytest_llmtrace.checks.agents import refuse_limits
+from pytest_llmtrace.checks.privacy import refuse_content
 from pytest_llmtrace.checks.wire import COMPARISONS
 
 __all__ = [
     "CHECKS",
     "COMPARISONS",
+    "Carrier",
     "Check",
     "Comparison",
     "Evidence",
@@ -18,6 +21,7 @@ __all__ = [
     "is_empty",
     "known_ids",
     "maker_of",
+    "refuse_content",
     "refuse_limits",
     "refuse_unknown",
     "verify",

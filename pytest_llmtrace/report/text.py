@@ -28,7 +28,8 @@ def render(label: str, evidence: Evidence, verdict: Verdict) -> str:
     """
     parts = [legible(headline(label, evidence, verdict))]
     parts += ["\n".join(map(legible, _finding(finding))) for finding in verdict.findings]
-    parts.append("\n".join(map(legible, _tree(evidence))) or "no span and no exchange was seen")
+    tree = map(evidence.secrets.masked, _tree(evidence))
+    parts.append("\n".join(map(legible, tree)) or "no span and no exchange was seen")
     return "\n\n".join(parts)
 
 
