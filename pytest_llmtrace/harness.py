@@ -15,9 +15,9 @@ from pytest_llmtrace._captured import Captured
 from pytest_llmtrace._desk import Desk
 from pytest_llmtrace._judgement import Judgement
 from pytest_llmtrace._recordings import Recordings, RecordMode
-from pytest_llmtrace.conventions import absolute, refuse_conventions
 from pytest_llmtrace._scripted import Scripted
 from pytest_llmtrace.canaries import Canaries
+from pytest_llmtrace.conventions import absolute, refuse_conventions
 from pytest_llmtrace.errors import VerificationError
 from pytest_llmtrace.model import Cassette, Finding, Known, Settings, SpanKey, SpanRecord
 from pytest_llmtrace.pairing import match, pair
