@@ -1,0 +1,52 @@
+"""Counts of attributes by name, as plain data that can be written, read and added up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pytest_llmtrace.contract._names import Names
+from pytest_llmtrace.contract._types import type_of
+
+__all__ = ["Table", "add_all", "count", "merge"]
+
+Table = dict[str, Any]
+"""Names to plain data; lists are sorted sets, numbers are counts."""
+
+
+def count(table: Table, attributes: Mapping[str, Any], names: Names) -> None:
+    """Count the attributes of one span, event, log record or metric point: an indexed name once, with all its types."""
+    seen: dict[str, set[str]] = {}
+    for name, value in attributes.items():
+        seen.setdefault(names.attribute(name), set()).add(type_of(value))
+    for name, types in seen.items():
+        merge(table, {name: {"seen": 1, "types": sorted(types)}})
+
+
+def merge(into: Table, other: Mapping[str, Any]) -> None:
+    """Add a table to another: counts are added, lists united, tables merged, words kept."""
+    for name, value in other.items():
+        mine = into.get(name)
+        if mine is None:
+            into[name] = _copy(value)
+        elif isinstance(value, Mapping):
+            merge(mine, value)
+        elif isinstance(value, list):
+            if not set(value) <= set(mine):
+                into[name] = sorted({*mine, *value})
+        elif isinstance(value, int):
+            into[name] = mine + value
+
+
+def add_all(tables: Iterable[Mapping[str, Any]]) -> Table:
+    """Add tables up; the order makes no difference."""
+    whole: Table = {}
+    for table in tables:
+        merge(whole, table)
+    return whole
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _copy(inner) for name, inner in value.items()}
+    return list(value) if isinstance(value, list) else value
