@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from pytest_llmtrace.contract._renames import Renames
+from pytest_llmtrace.contract._renames import Renames, moved_by, pairs
 from pytest_llmtrace.contract._types import EMPTY
 from pytest_llmtrace.report import counted
 
@@ -78,17 +78,15 @@ class _Comparison:
         self._renames = renames
 
     def scopes(self, old: Table, new: Table) -> Iterator[Change]:
-        moved = _moved_scope(old, new)
-        for name in sorted({*old, *new} - set(moved)):
-            if name not in new:
-                yield _change("removed", name, subject="scope", old=_size(old[name]))
-            elif name not in old and name not in moved.values():
-                yield _change("added", name, subject="scope", new=_size(new[name]))
-            else:
-                before = next((gone for gone, come in moved.items() if come == name), name)
-                if before != name:
-                    yield _change("renamed", name, subject="scope", old=before, new=name)
-                yield from self._scope(name, old[before], new[name])
+        for before, after in pairs(old, new, moved_by(old, new, lambda scope: scope["spans"])):
+            if before is not None and after is not None:
+                if before != after:
+                    yield _change("renamed", after, subject="scope", old=before, new=after)
+                yield from self._scope(after, old[before], new[after])
+            elif before is not None:
+                yield _change("removed", before, subject="scope", old=_size(old[before]))
+            elif after is not None:
+                yield _change("added", after, subject="scope", new=_size(new[after]))
 
     def _scope(self, scope: str, old: Table, new: Table) -> Iterator[Change]:
         if old["versions"] != new["versions"]:
@@ -98,15 +96,17 @@ class _Comparison:
 
     def _items(self, place: _Place, noun: str, old: Table, new: Table) -> Iterator[Change]:
         """Compare what has a name, a count, and attributes: spans, events, log records, metrics."""
-        pairs = tuple(self._renames.paired(old, new))
-        for before, after in pairs:
-            if after is None:
-                yield place.change("removed", f"{noun} {before}", old=_count(noun, old[before]))
-            elif before is None:
+        is_span = noun == "span"
+        moved = moved_by(old, new, lambda span: span["names"]) if is_span else self._renames.moved(old, new)
+        found = tuple(pairs(old, new, moved))
+        for before, after in found:
+            if before is None and after is not None:
                 yield place.change("added", f"{noun} {after}", new=_count(noun, new[after]))
+            elif before is not None and after is None:
+                yield place.change("removed", f"{noun} {before}", old=_count(noun, old[before]))
             elif before != after:
-                yield place.change("renamed", f"{noun} {before}", old=before, new=after)
-        for before, after in pairs:
+                yield place.change("renamed", f"{noun} {before}", old=before or "", new=after or "")
+        for before, after in found:
             if before is not None and after is not None:
                 yield from self._item(place.inner(f"{noun} {after}"), noun, old[before], new[after])
 
@@ -114,7 +114,7 @@ class _Comparison:
         # How many points a metric has depends on how the tests are spread over processes.
         if noun != "metric" and old["seen"] != new["seen"]:
             yield place.change("count", "count", old=str(old["seen"]), new=str(new["seen"]))
-        for field in old:
+        for field in sorted(set(old) & set(new)):
             if field in _ONE_OF_SEVERAL:
                 yield from _words_changed(place, _ONE_OF_SEVERAL[field], old[field], new[field])
             elif field in _TYPES:
@@ -125,16 +125,16 @@ class _Comparison:
 
     def _attributes(self, place: _Place, old: Table, new: Table) -> Iterator[Change]:
         mine, theirs = old["attributes"], new["attributes"]
-        for before, after in self._renames.paired(mine, theirs):
-            if after is None:
-                yield place.change("removed", f"attribute {before}", old=_said(mine[before], old))
-            elif before is None:
-                yield place.change("added", f"attribute {after}", new=_said(theirs[after], new))
-            else:
+        for before, after in pairs(mine, theirs, self._renames.moved(mine, theirs)):
+            if before is not None and after is not None:
                 if before != after:
                     yield place.change("renamed", f"attribute {before}", old=before, new=after)
                 yield from _types_changed(place, f"attribute {after}", mine[before]["types"], theirs[after]["types"])
                 yield from _share_changed(place, f"attribute {after}", (mine[before], old), (theirs[after], new))
+            elif before is not None:
+                yield place.change("removed", f"attribute {before}", old=_said(mine[before], old))
+            elif after is not None:
+                yield place.change("added", f"attribute {after}", new=_said(theirs[after], new))
 
 
 @dataclass(frozen=True)
@@ -157,14 +157,6 @@ _IMPACTS: Final = {
 
 def _change(kind: str, scope: str, *, impact: Impact | None = None, **said: str) -> Change:
     return Change(impact=impact or _IMPACTS.get(kind, Impact.OTHER), kind=kind, scope=scope, **said)
-
-
-def _moved_scope(old: Table, new: Table) -> dict[str, str]:
-    """Return the one scope that is gone with the one that has come, if both tell of the same spans."""
-    gone, come = sorted(set(old) - set(new)), sorted(set(new) - set(old))
-    if len(gone) == len(come) == 1 and set(old[gone[0]]["spans"]) & set(new[come[0]]["spans"]):
-        return {gone[0]: come[0]}
-    return {}
 
 
 def _words_changed(place: _Place, subject: str, old: list[str], new: list[str]) -> Iterator[Change]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_llmtrace.contract import FORMATS, Impact, Renames, changes
+from pytest_llmtrace.contract import FORMATS, Impact, Renames, add_all, changes
 from pytest_llmtrace.conventions import Profile
 from pytest_llmtrace.model import LogRecord, MetricPoint, SpanEvent
 
@@ -126,8 +126,8 @@ def test_spans_events_logs_and_metrics(make_span: Any, reduce: Any, compare: Com
         "    breaking  removed  attribute a (int, 1 of 1)",
         "  breaking  removed  metric calls (1 point, 0 attributes)",
         "  metric tokens",
-        "    breaking  changed  unit: {token} -> 1",
         "    breaking  changed  kind: histogram -> sum",
+        "    breaking  changed  unit: {token} -> 1",
         "    breaking  type     attribute type: string -> int",
     ]
 
@@ -151,6 +151,19 @@ def test_a_scope_that_was_renamed(make_span: Any, reduce: Any, compare: Compare)
         "  breaking  renamed  scope: otel.openai_v2 -> otel.genai.openai",
         "  span chat",
         "    breaking  removed  attribute a (int, 1 of 1)",
+    ]
+
+
+def test_a_span_whose_operation_is_called_otherwise(make_span: Any, reduce: Any, compare: Compare) -> None:
+    """One shape gone and one come that share a span name are one shape; with two that do, nobody knows which."""
+    old = reduce(make_span(name="openai.embeddings", attributes={"llm.request.type": "embedding"}))
+    new = reduce(make_span(name="openai.embeddings", attributes={"llm.request.type": "embeddings"}))
+    third = reduce(make_span(name="openai.embeddings", attributes={"traceloop.span.kind": "task"}))
+    assert compare(old, new) == ["", "app", "  breaking  renamed  span: embedding -> embeddings"]
+    assert [line.strip() for line in compare(old, add_all([new, third]))[2:]] == [
+        "breaking  removed  span embedding (1 span, 1 attribute)",
+        "addition  added    span embeddings (1 span, 1 attribute)",
+        "addition  added    span task (1 span, 1 attribute)",
     ]
 
 
