@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from pytest_llmtrace._lines import counted
 from pytest_llmtrace.contract._renames import Renames, moved_by, pairs
 from pytest_llmtrace.contract._types import EMPTY
-from pytest_llmtrace.report import counted
 
 __all__ = ["Change", "Impact", "changes"]
 

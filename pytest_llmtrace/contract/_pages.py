@@ -8,10 +8,9 @@ from dataclasses import asdict
 from itertools import groupby
 from typing import Final
 
+from pytest_llmtrace._lines import counted, legible
 from pytest_llmtrace.contract._changes import Change, Impact
 from pytest_llmtrace.contract._file import as_json
-from pytest_llmtrace.report import counted
-from pytest_llmtrace.report.text import legible
 
 __all__ = ["FORMATS", "Page"]
 

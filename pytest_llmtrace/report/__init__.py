@@ -1,5 +1,6 @@
 """Findings and spans for people."""
 
-from pytest_llmtrace.report.text import account, counted, render, totals
+from pytest_llmtrace._lines import counted
+from pytest_llmtrace.report.text import account, render, totals
 
 __all__ = ["account", "counted", "render", "totals"]
