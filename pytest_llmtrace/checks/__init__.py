@@ -1,6 +1,7 @@
 """Checks: data that judges a trace. Each looks at the evidence and says what it found, and at how much it looked."""
 
 from pytest_llmtrace.checks._check import Check, Evidence, Leftover, Untimed, maker_of
+from pytest_llmtrace.checks._claims import Claim
 from pytest_llmtrace.checks._compare import Comparison, is_empty
 from pytest_llmtrace.checks._registry import CHECKS, Verdict, known_ids, refuse_unknown, verify, waiver_of
 from pytest_llmtrace.checks.agents import refuse_limits
@@ -10,6 +11,7 @@ __all__ = [
     "CHECKS",
     "COMPARISONS",
     "Check",
+    "Claim",
     "Comparison",
     "Evidence",
     "Leftover",

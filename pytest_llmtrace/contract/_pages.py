@@ -12,7 +12,7 @@ from pytest_llmtrace._lines import counted, legible
 from pytest_llmtrace.contract._changes import Change, Impact
 from pytest_llmtrace.contract._file import as_json
 
-__all__ = ["FORMATS", "Page"]
+__all__ = ["FORMATS", "Page", "code"]
 
 Page = Callable[[Sequence[Change], str, str], str]
 """Writes changes, with what the old and the new contract are called."""
@@ -42,24 +42,24 @@ def _sentence(change: Change) -> str:
 
 
 def _markdown(changes: Sequence[Change], old: str, new: str) -> str:
-    return "\n".join(_rows(changes, f"Telemetry contract, {_code(old)} → {_code(new)}: {_headline(changes)}"))
+    return "\n".join(_rows(changes, f"Telemetry contract, {code(old)} → {code(new)}: {_headline(changes)}"))
 
 
 def _rows(changes: Sequence[Change], headline: str) -> Iterator[str]:
     yield headline
     for scope, of_scope in groupby(changes, key=lambda change: change.scope):
-        yield f"\n**{_code(scope or '(no scope)')}**\n"
+        yield f"\n**{code(scope or '(no scope)')}**\n"
         yield "| impact | change | where | what | before | after |"
         yield "| --- | --- | --- | --- | --- | --- |"
         for change in of_scope:
             noun, _, name = change.subject.partition(" ")
-            what = f"{noun} {_code(name)}" if name else noun
+            what = f"{noun} {code(name)}" if name else noun
             impact = f"**{change.impact}**" if change.impact is Impact.BREAKING else change.impact
-            cells = (impact, change.kind, _code(change.place), what, _code(change.old), _code(change.new))
+            cells = (impact, change.kind, code(change.place), what, code(change.old), code(change.new))
             yield f"| {' | '.join(cells)} |"
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
     """Quote foreign text, so that nothing in it is markup, and none of it ends a cell."""
     text = legible(text).replace("`", "'").replace("|", "\\|")
     return f"`{text}`" if text else ""
