@@ -4,7 +4,9 @@ from pytest_llmtrace.checks._check import Check, Evidence, Leftover, Untimed, ma
 from pytest_llmtrace.checks._claims import Claim
 from pytest_llmtrace.checks._compare import Comparison, is_empty
 from pytest_llmtrace.checks._registry import CHECKS, Verdict, known_ids, refuse_unknown, verify, waiver_of
+from pytest_llmtrace.checks._types import type_of
 from pytest_llmtrace.checks.agents import refuse_limits
+from pytest_llmtrace.checks.conventions import advice
 from pytest_llmtrace.checks.wire import COMPARISONS
 
 __all__ = [
@@ -17,11 +19,13 @@ __all__ = [
     "Leftover",
     "Untimed",
     "Verdict",
+    "advice",
     "is_empty",
     "known_ids",
     "maker_of",
     "refuse_limits",
     "refuse_unknown",
+    "type_of",
     "verify",
     "waiver_of",
 ]

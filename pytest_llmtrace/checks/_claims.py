@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from pytest_llmtrace.checks._account import Account
+from pytest_llmtrace.checks._content import Broken, broken
 from pytest_llmtrace.checks._lexicon import Sheet, lexicon
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.conventions import Profile, SpanType, Wanted
@@ -58,6 +59,11 @@ class Claim:
         return lexicon(self.profile).sort(self.span.attributes)
 
     @cached_property
+    def broken(self) -> list[Broken] | None:
+        """What is wrong with its content; None if it has none."""
+        return broken(self.span.attributes, self.sheet.known, self.profile.convention)
+
+    @cached_property
     def asked(self) -> Mapping[str, Any]:
         """The JSON body of the request, as far as it is one; empty if there is no exchange."""
         return {} if self.account is None else _object(self.account.call.exchanges[0].request.body)
@@ -82,7 +88,9 @@ def claims(spans: Iterable[SpanRecord], accounts: Iterable[Account], fixed: tupl
 
 
 def _claimed(span: SpanRecord, fixed: tuple[Profile, ...]) -> Iterator[Profile]:
-    yield from (profile for profile in fixed if any(name.startswith(profile.namespaces) for name in span.attributes))
+    yield from (
+        profile for profile in fixed if any(str(name).startswith(profile.namespaces) for name in span.attributes)
+    )
 
 
 def _span_type(profile: Profile, span: SpanRecord) -> SpanType | None:

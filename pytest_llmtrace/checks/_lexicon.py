@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_llmtrace.conventions import Attribute, Profile, Rename
 
@@ -13,6 +13,10 @@ __all__ = ["Lexicon", "Sheet", "lexicon"]
 
 _NUMBER = re.compile(r"(?<=\.)\d+(?=\.|$)")
 _AFTER_LAST_NUMBER = re.compile(r".*\.\d+\.")
+_KEPT = 4_096
+"""Indexed names of one convention that are kept."""
+_DIGITS = 9
+"""Of an index; what is longer is hostile."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,6 +36,13 @@ class Sheet:
     indices: Mapping[str, set[int]] = field(default_factory=dict)
 
 
+class _Indexed(NamedTuple):
+    """An indexed name: what its convention says of it, and each list that it is of, with the index in that."""
+
+    attribute: Attribute | None
+    places: tuple[tuple[str, int], ...]
+
+
 class Lexicon:
     """Looks names up, each in constant time.
 
@@ -47,7 +58,9 @@ class Lexicon:
         self._family = tuple(self._families)
         self._namespaces = tuple(profile.namespaces)
         self._pattern = re.compile("|".join(f"(?:{pattern})" for pattern in profile.patterns) or r"(?!)")
-        self._indexed: dict[str, Attribute | None] = {}
+        self._forms: dict[str, Attribute | None] = {}
+        self._indexed: dict[str, _Indexed] = {}
+        self.closed = frozenset(name for name, one in named if one.values and not one.is_open)
 
     def sort(self, attributes: Mapping[str, Any]) -> Sheet:
         """Sort the attributes of a span."""
@@ -63,9 +76,10 @@ class Lexicon:
                 known[name] = plain[name]
             elif name in renames:
                 old[name] = renames[name]
-            elif self._is_indexed(name):
-                known[name] = self._indexed[_NUMBER.sub("0", name)]
-                _note(name, indices)
+            elif (indexed := self._find_indexed(name)) is not None:
+                known[name] = indexed.attribute
+                for prefix, index in indexed.places:
+                    indices.setdefault(prefix, set()).add(index)
             elif name.startswith(self._family):
                 known[name] = self._families[next(family for family in self._family if name.startswith(family))]
             elif name.startswith(self._namespaces):
@@ -77,28 +91,27 @@ class Lexicon:
         return (
             name in self._plain
             or name in self.profile.renames
-            or self._is_indexed(name)
+            or self._find_indexed(name) is not None
             or name.startswith(self._family)
         )
 
-    def _is_indexed(self, name: str) -> bool:
-        """Tell whether a name is an indexed one. Their forms are kept; there are as many as the convention has."""
+    def _find_indexed(self, name: str) -> _Indexed | None:
+        """Take an indexed name apart; None if it is none. Spans repeat their names, so some of them are kept."""
         if not self.profile.patterns:
-            return False
+            return None
+        known = self._indexed.get(name)
+        if known is not None:
+            return known
         form = _NUMBER.sub("0", name)
-        if form in self._indexed:
-            return True
-        if form == name and not _NUMBER.search(name):
-            return False
-        if self._pattern.fullmatch(form) is None:
-            return False
-        self._indexed[form] = self._plain.get(_AFTER_LAST_NUMBER.sub("", form))
-        return True
-
-
-def _note(name: str, indices: dict[str, set[int]]) -> None:
-    for found in _NUMBER.finditer(name):
-        indices.setdefault(name[: found.start() - 1], set()).add(int(found[0][:9]))
+        if form not in self._forms:
+            if self._pattern.fullmatch(form) is None:
+                return None
+            self._forms[form] = self._plain.get(_AFTER_LAST_NUMBER.sub("", form))
+        places = tuple((name[: number.start() - 1], int(number[0][:_DIGITS])) for number in _NUMBER.finditer(name))
+        found = _Indexed(self._forms[form], places)
+        if len(self._indexed) < _KEPT:
+            self._indexed[name] = found
+        return found
 
 
 _lexicons: dict[int, Lexicon] = {}

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._claims import Claim
-from pytest_llmtrace.model import Advice, Finding
+from pytest_llmtrace.model import Advice, Finding, Severity
 
-__all__ = ["Breach", "Rule", "rule"]
+__all__ = ["Breach", "Rule", "advised", "rule"]
 
 _MOST = 8
 """Lines of one finding."""
@@ -43,14 +43,26 @@ class Rule(Check):
 
     Attributes:
         judge: Yields a breach or None for a span that the rule applies to, nothing for one that it does not.
+        unasked: The severity where nobody has named the convention that spans are to keep, if that makes a difference.
     """
 
     judge: Callable[[Claim], Iterable[Breach | None]]
+    unasked: Severity | None = None
 
 
 def rule(**fields: Any) -> Rule:
     """Make a rule; unless it says more, what to do is to put the instrumentation right."""
     return Rule(look=_look, **{"next": "fix the instrumentation", **fields})
+
+
+def advised(**fields: Any) -> Rule:
+    """Make a rule about what a convention advises: in the report only, until `conventions=` names it as wanted.
+
+    Who uses an instrumentor cannot mend its spans, and has not chosen its convention.
+    """
+    only = "Of the severity `info` where `conventions=` names no convention."
+    said = f"{fields.pop('compares', '')} {only}".strip()
+    return rule(**{"severity": Severity.WARNING, "unasked": Severity.INFO, "compares": said, **fields})
 
 
 def _look(check: Rule, evidence: Evidence) -> Iterator[Finding | None]:
@@ -71,7 +83,7 @@ def _look(check: Rule, evidence: Evidence) -> Iterator[Finding | None]:
 
 def _finding(check: Rule, claim: Claim, found: Breach, *, others: int) -> Finding:
     profile = claim.profile
-    return check.finding(
+    finding = check.finding(
         claim.span,
         ("span", "\n".join((*_cut(found.said), *_others(others)))),
         ("rule", "\n".join((*_cut(found.wanted), f"{profile.name}, {profile.source}"))),
@@ -79,6 +91,7 @@ def _finding(check: Rule, claim: Claim, found: Breach, *, others: int) -> Findin
         follows=found.follows,
         advice=found.advice,
     )
+    return finding if claim.is_fixed or check.unasked is None else replace(finding, severity=check.unasked)
 
 
 def _cut(lines: tuple[str, ...]) -> Iterator[str]:

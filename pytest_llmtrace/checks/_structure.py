@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pytest_llmtrace.checks._types import type_of
@@ -38,7 +38,7 @@ def _object(needed: Mapping[str, str], optional: Mapping[str, str], *, fatal: bo
     """Make a walk over an object by the types of its fields; `fatal` is whether nothing else would be the same form."""
 
     def walk(value: Any, where: str) -> Iterator[Fault]:
-        if not isinstance(value, Mapping):
+        if not _is_object(value):
             yield where, f"is {_article(value)}, and no object", True
             return
         for key, kind in needed.items():
@@ -63,12 +63,18 @@ def _kind(value: Any) -> str:
         return "null"
     if _is_list(value):
         return "list"
+    if _is_object(value):
+        return "object"
     kind = type_of(value)
-    return {"map": "object", "int": "number", "double": "number"}.get(kind, kind)
+    return "number" if kind in {"int", "double"} else kind
 
 
 def _is_list(value: Any) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+    return isinstance(value, list | tuple)
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict | Mapping)  # The first is quick to tell, and what JSON is read into.
 
 
 def _article(value: Any) -> str:
@@ -111,7 +117,7 @@ _MESSAGE = _object({"role": "string", "parts": "list"}, {"name": "string", "fini
 def _message(value: Any, where: str) -> Iterator[Fault]:
     wrong = list(_MESSAGE(value, where))
     yield from wrong
-    if isinstance(value, Mapping) and _is_list(value.get("parts")):
+    if _is_object(value) and _is_list(value.get("parts")):
         yield from _parts(value["parts"], f"{where}.parts")
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pytest_llmtrace.checks._claims import Claim
-from pytest_llmtrace.checks._rule import Breach, rule
+from pytest_llmtrace.checks._lexicon import lexicon
+from pytest_llmtrace.checks._rule import Breach, advised, rule
 from pytest_llmtrace.checks._types import has_type, type_of
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.conventions import Attribute, Level
@@ -73,7 +74,7 @@ def _unused(claim: Claim) -> Iterator[Breach | None]:
     )
 
 
-UNUSED = rule(
+UNUSED = advised(
     id="convention/unused",
     title="A span has no attribute that its convention forbids on it",
     why="panels that tell types of spans apart by it count this one among the others",
@@ -143,14 +144,11 @@ TYPE = rule(
 
 def _value(claim: Claim) -> Iterator[Breach | None]:
     attributes = claim.span.attributes
-    closed = {
-        name: attribute
-        for name, attribute in claim.sheet.known.items()
-        if attribute is not None and attribute.values and not attribute.is_open and isinstance(attributes[name], str)
-    }
+    names = lexicon(claim.profile).closed.intersection(claim.sheet.known)
+    closed = [claim.profile.attributes[name] for name in sorted(names) if isinstance(attributes[name], str)]
     if not closed:
         return
-    wrong = {name: attribute for name, attribute in closed.items() if attributes[name] not in attribute.values}
+    wrong = {attribute.name: attribute for attribute in closed if attributes[attribute.name] not in attribute.values}
     if not wrong:
         yield None
         return

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pytest_llmtrace.checks._claims import Claim
-from pytest_llmtrace.checks._rule import Breach, rule
+from pytest_llmtrace.checks._rule import Breach, advised, rule
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.conventions import Level
 from pytest_llmtrace.model import Advice, Severity
 
-__all__ = ["CHECKS", "CONDITIONAL", "UNNEEDED"]
+__all__ = ["CHECKS", "CONDITIONAL", "PORT", "UNNEEDED"]
 
 Condition = Callable[[Claim], str]
 """Says in words by what a condition is met; empty if it is not, or if that cannot be told."""
@@ -51,12 +51,6 @@ def _has_field(*paths: str, unless: tuple[Any, ...] = ()) -> Condition:
     return has
 
 
-def _names_address(claim: Claim) -> str:
-    # Azure's own conditions leave the default port out.
-    stated, condition = claim.span.attributes.get("server.address"), claim.wanted["server.port"].condition
-    return f"server.address = {shown(stated)}" if stated and "443" not in condition else ""
-
-
 def _method(method: str) -> Condition:
     return lambda claim: (
         f"mcp.method.name = {shown(method)}" if claim.span.attributes.get("mcp.method.name") == method else ""
@@ -78,14 +72,22 @@ _CONDITIONS: Mapping[str, tuple[Condition, tuple[str, ...]]] = {
     "mcp.resource.uri": (_method("resources/read"), ()),
     "openai.request.service_tier": (_has_field("service_tier", unless=("auto",)), ()),
     "gen_ai.openai.request.service_tier": (_has_field("service_tier", unless=("auto",)), ()),
-    "server.port": (_names_address, ()),
 }
 
 
-def _conditional(claim: Claim) -> Iterator[Breach | None]:
+def _names_address(claim: Claim) -> str:
+    stated = claim.span.attributes.get("server.address")
+    is_default = "443" in claim.wanted["server.port"].condition  # Azure's own spans leave the default port out.
+    return f"server.address = {shown(stated)}" if stated and not is_default else ""
+
+
+_PORT: Mapping[str, tuple[Condition, tuple[str, ...]]] = {"server.port": (_names_address, ())}
+
+
+def _held(conditions: Mapping[str, tuple[Condition, tuple[str, ...]]], claim: Claim) -> Iterator[Breach | None]:
     wanted = claim.wanted
     met: dict[str, str] = {}
-    for name, (condition, _) in _CONDITIONS.items():
+    for name, (condition, _) in conditions.items():
         if name in wanted and wanted[name].level is Level.CONDITIONALLY_REQUIRED and (reason := condition(claim)):
             met[name] = reason
     if not met:
@@ -100,7 +102,7 @@ def _conditional(claim: Claim) -> Iterator[Breach | None]:
         said=tuple(f"no {name}, and {reason}" for name, reason in missing.items()),
         wanted=tuple(f"{name}: {wanted[name].condition or 'required where it applies'}" for name in missing),
         advice=tuple(_not_present(name) for name in missing),
-        follows=_CONDITIONS[next(iter(missing))][1] if len(missing) == 1 else (),
+        follows=conditions[next(iter(missing))][1] if len(missing) == 1 else (),
     )
 
 
@@ -113,18 +115,29 @@ def _not_present(name: str) -> Advice:
     )
 
 
-CONDITIONAL = rule(
+CONDITIONAL = advised(
     id="convention/conditional",
     title="A span has the attributes that its convention requires of a call such as this",
     why="whoever reads spans by this convention takes what is missing for its opposite: not streaming, one choice, "
     "no failure",
     next="set them where the condition is met",
-    judge=_conditional,
-    severity=Severity.WARNING,
-    compares="Conditions that the span, its exchange or both decide: a failure, a server's address, the request's "
+    judge=lambda claim: _held(_CONDITIONS, claim),
+    compares="Conditions that the span, its exchange or both decide: a failure, the request's "
     "stream, choices, seed, top-k, model, output format and service tier, the method of an MCP span. All others cannot "
     "be told from outside.",
     source="The requirement level `conditionally required` of OTel GenAI; OpenInference: `llm.model_name`",
+    whole_runs_only=True,
+)
+
+
+PORT = rule(
+    id="convention/server-port",
+    title="A span that names its server names the port",
+    why="two servers on one host look like one",
+    next="set server.port beside server.address",
+    judge=lambda claim: _held(_PORT, claim),
+    severity=Severity.INFO,
+    source="OTel GenAI: `server.port` if `server.address` is set",
     whole_runs_only=True,
 )
 
@@ -179,4 +192,4 @@ UNNEEDED = rule(
     "if it is not 1, `server.port` with `server.address`",
 )
 
-CHECKS = (CONDITIONAL, UNNEEDED)
+CHECKS = (CONDITIONAL, PORT, UNNEEDED)

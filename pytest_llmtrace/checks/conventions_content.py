@@ -2,72 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
 
 from pytest_llmtrace.checks._claims import Claim
 from pytest_llmtrace.checks._rule import Breach, rule
-from pytest_llmtrace.checks._structure import FORMS, Fault, faults
-from pytest_llmtrace.checks._texts import is_limit, is_masked
 from pytest_llmtrace.model import Severity
 
 __all__ = ["CHECKS", "CONTENT", "PARTS"]
 
-# A model writes them, and may write no JSON; whoever repeats it tells the truth.
-_BY_MODELS = ("arguments", "arguments_json", "function_call")
-_MOST = 20
-"""Faults of one attribute that are looked for: a long history may repeat one for ever."""
-
-
-class _Broken(NamedTuple):
-    """A fault of an attribute."""
-
-    name: str
-    where: str
-    what: str
-    is_fatal: bool
-
-
-def _look(claim: Claim) -> list[_Broken] | None:
-    """Look at all attributes that hold JSON; None if there are none."""
-    held = {name: claim.span.attributes[name] for name in claim.sheet.known if _holds_json(claim, name)}
-    if not held:
-        return None
-    return [found for name, value in held.items() for found in _faults(name, value)]
-
-
-def _holds_json(claim: Claim, name: str) -> bool:
-    if name in FORMS:
-        return True
-    attribute = claim.sheet.known[name]
-    is_json = attribute is not None and attribute.types == ("json",) and isinstance(claim.span.attributes[name], str)
-    return is_json and not name.endswith(_BY_MODELS)
-
-
-def _faults(name: str, value: Any) -> Iterator[_Broken]:
-    parsed = value
-    if isinstance(value, str):
-        if is_masked(value) or is_limit(len(value)):
-            return  # What was masked or cut is no JSON any more, and not by a fault of the instrumentation.
-        try:
-            parsed = json.loads(value)
-        except (ValueError, RecursionError) as error:
-            reason = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deep"
-            yield _Broken(name, name, f"is no JSON: {reason[0].lower()}{reason[1:]}", is_fatal=True)
-            return
-    found: Iterator[Fault] = faults(name, parsed) if name in FORMS else iter(())
-    for number, (where, what, is_fatal) in enumerate(found):
-        if number == _MOST:
-            return
-        yield _Broken(name, where, what, is_fatal)
-
 
 def _judged(claim: Claim, *, fatal: bool) -> Iterator[Breach | None]:
-    found = _look(claim)
-    if found is None:
+    if claim.broken is None:
         return
-    wrong = [fault for fault in found if fault.is_fatal is fatal]
+    wrong = [fault for fault in claim.broken if fault.is_fatal is fatal]
     if not wrong:
         yield None
         return

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator
 
 from pytest_llmtrace.checks._claims import Claim, is_known_elsewhere
-from pytest_llmtrace.checks._rule import Breach, rule
+from pytest_llmtrace.checks._rule import Breach, advised, rule
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.model import Advice, Severity
 
@@ -49,14 +49,13 @@ def _missing(name: str) -> Advice:
     return Advice(id="missing_attribute", level="violation", attribute=name, message=message)
 
 
-UNKNOWN = rule(
+UNKNOWN = advised(
     id="convention/unknown",
     title="The namespaces of a convention hold what it has defined",
     why="nobody who reads spans by this convention looks for it, and a later version may give the name to something "
     "else",
     next="use the name that the convention has, or a namespace of your own",
     judge=_unknown,
-    severity=Severity.WARNING,
     compares="Names in the convention's own namespaces. A name that another convention or another version of this one "
     "has is a finding only where `conventions=` names the one that is wanted.",
     source="OpenTelemetry, attribute naming: application attributes do not use existing namespaces",

@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_span
 from pytest_llmtrace.checks._claims import Claim
-from pytest_llmtrace.checks._rule import Breach, rule
+from pytest_llmtrace.checks._rule import Breach, advised, rule
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.model import Finding, Severity
 
@@ -40,13 +40,12 @@ def _filled(form: str, attributes: Mapping[str, Any]) -> str:
     return _PLACE.sub(lambda found: str(attributes[found[1]]), form)
 
 
-NAME = rule(
+NAME = advised(
     id="convention/span-name",
     title="A span has the name that its convention forms",
     why="back ends group by name: these calls are not found beside those of other instrumentations",
     next="name the span so when it is started",
     judge=_name,
-    severity=Severity.WARNING,
     compares="Where the attributes that the name is formed of are on the span.",
     source="OTel GenAI, span names (`{gen_ai.operation.name} {gen_ai.request.model}`); OpenInference, EMBEDDING spans "
     "(`CreateEmbeddings`)",
@@ -66,13 +65,12 @@ def _kind(claim: Claim) -> Iterator[Breach | None]:
     yield Breach(names=("kind",), said=(f"kind {claim.span.kind}",), wanted=(f"kind {' or '.join(kinds)}",))
 
 
-KIND = rule(
+KIND = advised(
     id="convention/span-kind",
     title="A span has the kind that its convention asks for",
     why="service maps and latency panels tell calls that leave the process from steps inside of it by the kind",
     next="give kind= when the span is started",
     judge=_kind,
-    severity=Severity.WARNING,
     source="OTel GenAI, span kind of each span",
 )
 
