@@ -16,7 +16,7 @@ __all__ = ["as_json", "load"]
 
 def as_json(content: Mapping[str, Any]) -> str:
     """Write plain data in one order, whatever the order of the run, so that two files can be compared line by line."""
-    return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False)
 
 
 def load(path: Path) -> Mapping[str, Any]:

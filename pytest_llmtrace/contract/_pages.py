@@ -76,7 +76,7 @@ def _json(changes: Sequence[Change], old: str, new: str) -> str:
             "counts": {impact.value: counts[impact] for impact in Impact},
             "changes": [asdict(change) for change in changes],
         }
-    ).rstrip("\n")
+    )
 
 
 def _headline(changes: Sequence[Change]) -> str:

@@ -96,7 +96,7 @@ def to_json(coverages: Iterable[Coverage]) -> str:
             "version": 1,
             "coverage": [_plain(one) for one in coverages],
         }
-    ).rstrip("\n")
+    )
 
 
 def _plain(one: Coverage) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_llmtrace.contract import add_all, as_contract, as_json, load
+from pytest_llmtrace.contract import _names, add_all, as_contract, as_json, load
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import LogRecord, MetricPoint, SpanEvent
 
@@ -113,6 +113,15 @@ def test_an_indexed_name_is_seen_once_a_span(make_span: Any, reduce: Any) -> Non
     span = make_span(attributes={"m.0.content": "a", "m.1.content": 1, "m.2.content": "b"})
     attributes = reduce(span)["app"]["spans"]["chat"]["attributes"]
     assert attributes == {"m.<n>.content": {"seen": 1, "types": ["int", "string"]}}
+
+
+def test_names_are_looked_at_once(make_span: Any, reduce: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What makes a name comparable is done once a name, not once a span: the time is linear and short."""
+    looked: list[str] = []
+    monkeypatch.setattr(_names, "masked", lambda name: looked.append(name) or name)
+    attributes = {f"m.{number}.content": number for number in range(30)}
+    reduce(*(make_span(number, attributes=attributes) for number in range(100)))
+    assert sorted(looked) == sorted(["chat", *("m.<n>.content" for _ in range(30))])
 
 
 @pytest.mark.parametrize(
