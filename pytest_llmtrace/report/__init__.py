@@ -1,5 +1,6 @@
 """Findings and spans for people."""
 
+from pytest_llmtrace.report.files import FORMATS
 from pytest_llmtrace.report.text import account, counted, render, totals
 
-__all__ = ["account", "counted", "render", "totals"]
+__all__ = ["FORMATS", "account", "counted", "render", "totals"]
