@@ -364,6 +364,7 @@ class LLMTrace(Captured):
         exchanges, spans = self._ledger.exchanges(), self._book.spans()
         paired = match(exchanges, spans)
         calls = paired.calls
+        is_measured = self.settings.timing != "instant" or bool(self.settings.reports)
         return checks.Evidence(
             exchanges=exchanges,
             spans=spans,
@@ -373,7 +374,8 @@ class LLMTrace(Captured):
             blocked=self._ledger.blocked(),
             leftovers=() if self.settings.allow_unused else self._desk.leftovers(exchanges),
             untimed=self._desk.untimed(self.clock.obstacle),
-            metrics=() if self.settings.timing == "instant" else self._book.metrics(),
+            metrics=self._book.metrics() if is_measured else (),
+            logs=self._book.logs() if self.settings.reports else (),
             current=tuple(span for span in spans if span.key in self._current),
             absence=self._book.absence(exchange.ambient for exchange in exchanges) if calls and not spans else None,
             silent=capture.silent(calls),

@@ -294,6 +294,7 @@ class Settings:
         recorded: Files that this run has recorded already; they are added to.
         budget: What the test may use at most: `tokens`, `cost` (in USD), `calls`.
         tool_repeats: From how many calls of one tool with the same arguments on there is a finding.
+        reports: The formats of the reports that the run writes, to which each test contributes.
         timing: How replies take their time: `instant` not at all, `recorded` on a virtual clock, `real` for real.
     """
 
@@ -320,4 +321,5 @@ class Settings:
     recorded: AbstractSet[Path] = frozenset()
     budget: Mapping[str, float] = field(default_factory=dict)
     tool_repeats: int = 3
+    reports: tuple[str, ...] = ()
     timing: Literal["instant", "recorded", "real"] = "instant"

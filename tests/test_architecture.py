@@ -41,7 +41,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"compare", "upkeep"}),
     frozenset({"cli"}),
     frozenset({"_ini", "_pytest_internals"}),
-    frozenset({"_hiding"}),
+    frozenset({"_hiding", "_reports"}),
     frozenset({"_options"}),
     frozenset({"_totals"}),
     frozenset({"_items"}),
@@ -50,7 +50,9 @@ LAYERS: tuple[frozenset[str], ...] = (
 
 # Who may import which third party. The harness and what is below it know no pytest.
 THIRD_PARTIES: dict[str, frozenset[str]] = {
-    "pytest": frozenset({"_hiding", "_ini", "_items", "_options", "_pytest_internals", "_totals", "plugin"}),
+    "pytest": frozenset(
+        {"_hiding", "_ini", "_items", "_options", "_pytest_internals", "_reports", "_totals", "plugin"}
+    ),
     "httpx": frozenset({"intercept", "replay/router"}),
     "openai": frozenset({"_sdks"}),
     "anthropic": frozenset({"_sdks", "compare/_by_hand"}),

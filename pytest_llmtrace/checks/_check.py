@@ -19,6 +19,7 @@ from pytest_llmtrace.model import (
     Call,
     Exchange,
     Finding,
+    LogRecord,
     Maker,
     MetricPoint,
     Severity,
@@ -63,7 +64,8 @@ class Evidence:
         strays: LLM spans that tell of no exchange.
         blocked: Connections that the socket guard refused, in words.
         leftovers: What was not played; empty where that is allowed.
-        metrics: Points of metrics, where times are looked at.
+        metrics: Points of metrics, where times are looked at or a report wants them.
+        logs: Log records and events, where a report wants them.
         untimed: What was replayed at once although its own time was asked for.
         current: Spans of this trace that are still current in the test's own context.
         held: Spans that fixtures held open when the test began; they end after it.
@@ -82,6 +84,7 @@ class Evidence:
     blocked: tuple[str, ...] = ()
     leftovers: tuple[Leftover, ...] = ()
     metrics: tuple[MetricPoint, ...] = ()
+    logs: tuple[LogRecord, ...] = ()
     untimed: tuple[Untimed, ...] = ()
     current: tuple[SpanRecord, ...] = ()
     held: frozenset[SpanKey] = frozenset()

@@ -23,6 +23,8 @@ def _judged(claim: Claim, *, fatal: bool) -> Iterator[Breach | None]:
         names=tuple(by_name),
         said=tuple(f"{fault.where} {fault.what}" for fault in wrong),
         wanted=tuple(f"{name}: {_FORMS.get(name, 'JSON')}" for name in by_name),
+        # An error that was taken for an answer is written down as one that has no role.
+        follows=("wire/error-status",) if set(by_name) == {"gen_ai.output.messages"} else (),
     )
 
 

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from pytest_llmtrace._lines import counted
 from pytest_llmtrace.contract._renames import Renames, moved_by, pairs
-from pytest_llmtrace.contract._types import EMPTY
 
 __all__ = ["Change", "Impact", "changes"]
 
@@ -55,6 +54,8 @@ _ONE_OF_SEVERAL: Final = {
     "units": "unit",
     "severities": "severity",
 }
+_EMPTY: Final = "empty[]"
+"""The type of an array without elements, which may be one of any type."""
 _TYPES: Final = {"types": "type", "bodies": "body"}
 _TABLES: Final = {"spans": "span", "logs": "log", "metrics": "metric"}
 
@@ -174,8 +175,8 @@ def _types_changed(place: _Place, subject: str, old: list[str], new: list[str]) 
 
 def _telling(types: Iterable[str], others: Iterable[str]) -> set[str]:
     """Leave out arrays that were empty, if arrays of a type are on either side."""
-    if any(known.endswith("[]") and known != EMPTY for known in (*types, *others)):
-        return set(types) - {EMPTY} or {known for known in others if known.endswith("[]")} - {EMPTY}
+    if any(known.endswith("[]") and known != _EMPTY for known in (*types, *others)):
+        return set(types) - {_EMPTY} or {known for known in others if known.endswith("[]")} - {_EMPTY}
     return set(types)
 
 

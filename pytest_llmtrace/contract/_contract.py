@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from pytest_llmtrace.checks import type_of
 from pytest_llmtrace.contract._names import Names
 from pytest_llmtrace.contract._tally import Table, count, merge
-from pytest_llmtrace.contract._types import type_of
 from pytest_llmtrace.model import LogRecord, MetricPoint, SpanRecord
 
 __all__ = ["FORMAT", "VERSION", "as_contract", "scopes_of"]
@@ -61,7 +61,8 @@ def _add_span(scope: Table, span: SpanRecord, names: Names) -> None:
 def _add_log(scope: Table, log: LogRecord, names: Names) -> None:
     name = log.event_name or ""
     _add_event(scope["logs"], name, log.attributes, names)
-    merge(scope["logs"][names.plain(name)], {"bodies": [type_of(log.body)], "severities": [log.severity or ""]})
+    bodies = [] if log.body is None else [type_of(log.body)]
+    merge(scope["logs"][names.plain(name)], {"bodies": bodies, "severities": [log.severity or ""]})
 
 
 def _add_event(table: Table, name: str, attributes: Mapping[str, Any], names: Names) -> None:

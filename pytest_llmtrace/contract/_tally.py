@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pytest_llmtrace.checks import type_of
 from pytest_llmtrace.contract._names import Names
-from pytest_llmtrace.contract._types import type_of
 
 __all__ = ["Table", "add_all", "count", "merge"]
 

@@ -9,7 +9,7 @@ from typing import Any
 from pytest_llmtrace import contract, conventions
 from pytest_llmtrace.checks import Evidence, Verdict
 
-__all__ = ["contract_of_run", "contract_of_test", "coverage_of_test", "coverage_page", "coverage_json"]
+__all__ = ["contract_of_run", "contract_of_test", "coverage_json", "coverage_of_test", "coverage_page"]
 
 
 @functools.cache

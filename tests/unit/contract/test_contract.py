@@ -83,7 +83,6 @@ def test_a_contract_is_written_whole(make_span: Any, reduce: Any) -> None:
         ([], "empty[]"),
         (b"x", "bytes"),
         ({"a": 1}, "map"),
-        (None, "null"),
     ],
 )
 def test_types(make_span: Any, reduce: Any, value: Any, name: str) -> None:
