@@ -131,9 +131,9 @@ def _add_diff(commands: Any) -> None:
 
 def _diff(old: Path, new: Path, *, form: str, fail_on: str, out: Callable[[str], None]) -> int:
     from pytest_llmtrace.contract import FORMATS, Impact, Renames, changes, load
-    from pytest_llmtrace.conventions import profiles
+    from pytest_llmtrace.conventions import PROFILES, profile
 
-    found = changes(load(old), load(new), Renames(profiles()))
+    found = changes(load(old), load(new), Renames(map(profile, PROFILES)))
     out(FORMATS[form](found, str(old), str(new)))
     if fail_on == "any":
         return int(any(change.kind != "version" for change in found))

@@ -14,7 +14,7 @@ __all__ = ["contract_of_run", "contract_of_test", "coverage_json", "coverage_of_
 
 @functools.cache
 def _names() -> contract.Names:
-    return contract.Names(conventions.profiles())
+    return contract.Names(map(conventions.profile, conventions.PROFILES))
 
 
 def contract_of_test(evidence: Evidence, _verdict: Verdict) -> Any:
