@@ -24,8 +24,8 @@ def add_options(group: pytest.OptionGroup, parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="FORMAT=PATH",
-        help="write a report on the spans of the run: contract (names and types, for `pytest-llmtrace diff`), coverage, "
-        "coverage-json (which attributes of conventions were seen), or weaver (in the form of Weaver's live check); "
+        help="write a report on the spans of the run: contract (names and types, for `pytest-llmtrace diff`), coverage "
+        "or coverage-json (which attributes of conventions were seen), weaver (in the form of Weaver's live check); "
         "FORMAT=- prints it",
     )
     parser.addini("llmtrace_report", "FORMAT=PATH, a line each: as --llmtrace-report", type="linelist")
