@@ -22,7 +22,7 @@ _PLACE = re.compile(r"\{([^}]+)\}")
 
 def _name(claim: Claim) -> Iterator[Breach | None]:
     forms = claim.span_type.names if claim.span_type else ()
-    if not claim.is_fixed:
+    if not claim.is_wanted:
         forms = tuple(form for form in forms if not _PLACE.search(form))
     names = [name for form in forms if (name := _filled(form, claim.span.attributes))]
     if not names:

@@ -1,8 +1,29 @@
 """What the conventions say, at named commits: tables of attributes and of types of spans. Knows no trace.
 
-The tables are written by `tools/conventions/generate.py` from extracts of the conventions' own sources.
+The tables are written by `tools/conventions/generate.py` from extracts of the conventions' own sources; `from_registry`
+reads one of a user's own.
 """
 
+from pytest_llmtrace.conventions._claims import claimed, span_type
+from pytest_llmtrace.conventions._load import GENAI, PROFILES, profile
+from pytest_llmtrace.conventions._named import absolute, named, refuse_conventions
 from pytest_llmtrace.conventions._profile import Attribute, Level, Profile, Rename, SpanType, Wanted
+from pytest_llmtrace.conventions._registry import from_registry
 
-__all__ = ["Attribute", "Level", "Profile", "Rename", "SpanType", "Wanted"]
+__all__ = [
+    "GENAI",
+    "PROFILES",
+    "Attribute",
+    "Level",
+    "Profile",
+    "Rename",
+    "SpanType",
+    "Wanted",
+    "absolute",
+    "claimed",
+    "from_registry",
+    "named",
+    "profile",
+    "refuse_conventions",
+    "span_type",
+]

@@ -58,7 +58,8 @@ class SpanType:
         names: What its name is made of, in the order of preference: `{gen_ai.operation.name} {gen_ai.request.model}`.
         attributes: What is wanted on it, by name.
         unused: Attributes that must not be on it.
-        when: What makes a span one of this type: an attribute and its values.
+        when: What makes a span one of this type: an attribute and its values; no values, if it is enough to be there.
+        provider: Which provider the type is for; empty if it is for any.
     """
 
     id: str
@@ -67,6 +68,7 @@ class SpanType:
     attributes: Mapping[str, Wanted] = field(default_factory=dict)
     unused: frozenset[str] = frozenset()
     when: tuple[str, frozenset[str]] = ("", frozenset())
+    provider: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,0 +1,75 @@
+"""The packs that are shipped, and which of them a name means."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pytest_llmtrace.conventions._profile import Attribute, Level, Profile, Rename, SpanType, Wanted
+from pytest_llmtrace.errors import UsageError
+
+__all__ = ["GENAI", "PROFILES", "profile"]
+
+GENAI = ("genai-2026-10", "genai-2026-08", "core-1.41.1", "core-1.36")
+"""OpenTelemetry's conventions for generative AI, the newest first."""
+
+PROFILES = (*GENAI, "openinference", "openllmetry", "test-cicd-vcs")
+
+_PACKS = Path(__file__).parent / "packs"
+
+
+@cache
+def profile(name: str) -> Profile:
+    """Return a convention that is shipped.
+
+    Raises:
+        UsageError: There is none of that name.
+    """
+    if name not in PROFILES:
+        raise UsageError.unknown("convention", name, PROFILES)
+    return _profile(json.loads((_PACKS / f"{name}.json").read_text(encoding="utf-8")))
+
+
+def _profile(pack: Mapping[str, Any]) -> Profile:
+    return Profile(
+        name=pack["name"],
+        convention=pack["convention"],
+        source=pack["source"],
+        license=f"{pack['license']}; {pack['attribution']}",
+        namespaces=tuple(pack["namespaces"]),
+        attributes={name: _attribute(name, stated) for name, stated in pack["attributes"].items()},
+        span_types={name: _span_type(name, stated) for name, stated in pack["span_types"].items()},
+        renames={name: Rename(**stated) for name, stated in pack["renames"].items()},
+        patterns=tuple(pack["patterns"]),
+    )
+
+
+def _attribute(name: str, stated: Mapping[str, Any]) -> Attribute:
+    return Attribute(
+        name=name,
+        types=tuple(stated["types"]),
+        values=frozenset(stated["values"]),
+        is_open=stated["open"],
+        stability=stated["stability"],
+        is_family=stated["family"],
+    )
+
+
+def _span_type(name: str, stated: Mapping[str, Any]) -> SpanType:
+    key, values = stated["when"]
+    return SpanType(
+        id=name,
+        kinds=tuple(stated["kinds"]),
+        names=tuple(stated["names"]),
+        attributes={each: _wanted(*said) for each, said in stated["attributes"].items()},
+        unused=frozenset(stated["unused"]),
+        when=(key, frozenset(values)),
+        provider=stated["provider"],
+    )
+
+
+def _wanted(level: str, condition: str = "") -> Wanted:
+    return Wanted(level=Level[level.upper()], condition=condition)

@@ -1,0 +1,213 @@
+"""A registry of a user's own, in OpenTelemetry's YAML: `groups` (version 1), or `file_format: definition/2`.
+
+What spans of its types want is read as well, but what makes a span one of a type is prose in these files: so spans are
+held against the attributes' own rules, and not against a type's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pytest_llmtrace.conventions._load import PROFILES, profile
+from pytest_llmtrace.conventions._profile import Attribute, Level, Profile, Rename, SpanType, Wanted
+from pytest_llmtrace.errors import CassetteError, UsageError
+
+__all__ = ["from_registry"]
+
+LARGEST = 20_000_000
+"""Bytes of a file; OpenTelemetry's own registry has less than a tenth of that."""
+
+_TYPES = frozenset({"any", "boolean", "double", "int", "string"})
+_SUFFIXES = (".yaml", ".yml")
+_V1_PARTS: tuple[str, ...] = ("groups",)
+_V2 = "definition/2"
+_V2_PARTS: tuple[str, ...] = ("attribute_groups", "spans", "span_refinements", "events", "metrics", "entities")
+
+
+def from_registry(path: Path) -> Profile:
+    """Read a registry: a YAML file, or a directory with such files, whatever else is in it.
+
+    Returns:
+        A convention whose name is the file's; its commit is the hash of what was read.
+
+    Raises:
+        UsageError: It cannot be read: it is not there, too large, no YAML, no registry, or refers to itself.
+    """
+    digest, reading = hashlib.sha256(), _Reading(path)
+    for file in _files(path):
+        content = _content(file)
+        digest.update(content)
+        reading.add(_parsed(content, file), file)
+    return reading.profile(digest.hexdigest()[:12])
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    found = sorted(file for file in path.rglob("*") if file.suffix in _SUFFIXES and file.is_file())
+    if not found:
+        raise _refused(path, "no YAML file is there")
+    return found
+
+
+def _content(file: Path) -> bytes:
+    try:
+        if file.stat().st_size > LARGEST:
+            raise _refused(file, f"it is larger than {LARGEST // 1_000_000} MB")
+        return file.read_bytes()
+    except OSError as error:
+        raise _refused(file, error.strerror or "it cannot be read") from None
+
+
+def _parsed(content: bytes, file: Path) -> Any:
+    from pytest_llmtrace.replay import yaml_safe  # Most have no registry of their own.
+
+    try:
+        return yaml_safe.parse_yaml(content.decode(), file)
+    except UnicodeDecodeError:
+        raise _refused(file, "it is not in UTF-8") from None
+    except CassetteError as error:
+        where = f"line {error.line}: " if error.line is not None else ""
+        raise _refused(file, f"{where}{error.reason}") from None
+
+
+def _refused(path: Path, reason: str) -> UsageError:
+    return UsageError(f"{path} is no registry of conventions: {reason}")
+
+
+class _Reading:
+    """What was found in the files, and who refers to whom."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._attributes: dict[str, Attribute] = {}
+        self._renames: dict[str, Rename] = {}
+        self._groups: dict[str, Mapping[str, Any]] = {}
+
+    def add(self, document: Any, file: Path) -> None:
+        if not isinstance(document, Mapping):
+            raise _refused(file, "it has no `groups`")
+        if document.get("file_format") == _V2:
+            parts = _V2_PARTS
+            self._add_attributes(_list_of(document, "attributes", file), file)
+        elif "groups" in document:
+            parts = _V1_PARTS
+        else:
+            raise _refused(file, "it has no `groups`, and is no `file_format: definition/2`")
+        for part in parts:
+            for group in _list_of(document, part, file):
+                self._add_group(group, file)
+
+    def _add_group(self, group: Mapping[str, Any], file: Path) -> None:
+        name = group.get("id", group.get("type", group.get("name")))
+        if not isinstance(name, str):
+            raise _refused(file, f"a group has no `id`: {_shown(group)}")
+        self._groups[name] = group
+        self._add_attributes(_list_of(group, "attributes", file), file, prefix=group.get("prefix"))
+
+    def _add_attributes(self, stated: Iterable[Mapping[str, Any]], file: Path, *, prefix: Any = None) -> None:
+        for one in stated:
+            name = one.get("id", one.get("key"))
+            if isinstance(name, str):
+                full = f"{prefix}.{name}" if isinstance(prefix, str) and prefix else name
+                self._attributes[full] = _attribute(full, one, file)
+                if "deprecated" in one:
+                    self._renames[full] = _rename(one["deprecated"])
+            elif not isinstance(one.get("ref", one.get("ref_group")), str):
+                raise _refused(file, f"an attribute has neither `id` nor `ref`: {_shown(one)}")
+
+    def profile(self, digest: str) -> Profile:
+        names = self._attributes.keys() - self._renames.keys()
+        return Profile(
+            name=self._path.stem,
+            convention=self._path.stem,
+            source=f"{self._path.name}, sha256 {digest}",
+            namespaces=tuple(sorted(_namespaces(self._attributes) - _others())),
+            attributes={name: self._attributes[name] for name in sorted(names)},
+            span_types={name: self._span_type(name, group) for name, group in self._groups.items() if _is_span(group)},
+            renames=self._renames,
+        )
+
+    def _span_type(self, name: str, group: Mapping[str, Any]) -> SpanType:
+        kind = group.get("span_kind", group.get("kind"))
+        kinds = (kind.upper(),) if isinstance(kind, str) else ()
+        return SpanType(id=name, kinds=kinds, attributes=dict(self._wanted(name, ())))
+
+    def _wanted(self, name: str, within: tuple[str, ...]) -> Iterator[tuple[str, Wanted]]:
+        """Yield what a group wants: first what those want that it extends or refers to, then what it says itself."""
+        if name in within:
+            raise _refused(self._path, f"{' -> '.join((*within[within.index(name) :], name))} is circular")
+        group = self._groups.get(name)
+        if group is None:
+            raise _refused(self._path, f"{within[-1]} refers to {name!r}, which is not there")
+        above = group.get("extends")
+        if isinstance(above, str):
+            yield from self._wanted(above, (*within, name))
+        for one in group.get("attributes") or ():
+            if isinstance(one.get("ref_group"), str):
+                yield from self._wanted(one["ref_group"], (*within, name))
+            else:
+                stated = one.get("id", one.get("key", one.get("ref")))
+                yield str(stated), _level(one.get("requirement_level"))
+
+
+def _list_of(document: Mapping[str, Any], part: str, file: Path) -> list[Mapping[str, Any]]:
+    found = document.get(part) or []
+    if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
+        raise _refused(file, f"`{part}` is no list of mappings")
+    return found
+
+
+def _attribute(name: str, one: Mapping[str, Any], file: Path) -> Attribute:
+    kind, values, is_open = one.get("type"), frozenset[str](), True
+    if isinstance(kind, Mapping):
+        members = _list_of(kind, "members", file)
+        values = frozenset(str(member.get("value", member.get("id"))) for member in members)
+        is_open = bool(kind.get("allow_custom_values", True))
+        kind = "int" if all(type(member.get("value")) is int for member in members) else "string"
+    is_family = isinstance(kind, str) and kind.startswith("template[")
+    kind = str(kind).removeprefix("template[").removesuffix("]") if is_family else kind
+    if not isinstance(kind, str) or kind.removesuffix("[]") not in _TYPES:
+        raise _refused(file, f"{name} has the type {_shown(one.get('type'))}; known: {', '.join(sorted(_TYPES))}")
+    stability = one.get("stability")
+    return Attribute(
+        name=name,
+        types=(kind,),
+        values=values,
+        is_open=is_open,
+        stability=stability if isinstance(stability, str) else "",
+        is_family=is_family,
+    )
+
+
+def _rename(stated: Any) -> Rename:
+    if isinstance(stated, Mapping):
+        new, note = stated.get("renamed_to"), stated.get("note")
+        return Rename(new=new if isinstance(new, str) else None, hint=note if isinstance(note, str) else "")
+    return Rename(new=None, hint=stated if isinstance(stated, str) else "")
+
+
+def _level(stated: Any) -> Wanted:
+    """Read a level in each of its forms: a name, or a mapping of a name to a condition."""
+    level, condition = next(iter(stated.items())) if isinstance(stated, Mapping) and stated else (stated, "")
+    known = Level.__members__.get(str(level).upper(), Level.RECOMMENDED)
+    return Wanted(level=known, condition=condition if isinstance(condition, str) else "")
+
+
+def _is_span(group: Mapping[str, Any]) -> bool:
+    return group.get("type") == "span" or "span_kind" in group or ("kind" in group and "id" not in group)
+
+
+def _namespaces(attributes: Iterable[str]) -> set[str]:
+    return {f"{name.partition('.')[0]}." for name in attributes if "." in name}
+
+
+def _others() -> set[str]:
+    return {namespace for name in PROFILES for namespace in profile(name).namespaces}
+
+
+def _shown(value: Any) -> str:
+    return f"{value!r:.80}"

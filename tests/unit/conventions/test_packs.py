@@ -1,0 +1,68 @@
+"""The packs are what the generator makes of the extracts, and say what the conventions say."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+from pytest_llmtrace import conventions
+from pytest_llmtrace.conventions import PROFILES, Level, profile
+from pytest_llmtrace.errors import UsageError
+
+ROOT = Path(__file__).parents[3]
+GENERATOR = runpy.run_path(str(ROOT / "tools" / "conventions" / "generate.py"))
+PACKS = Path(conventions.__file__).parent / "packs"
+
+
+def test_they_are_generated() -> None:
+    """Each pack is, byte for byte, what the generator writes; none is left over."""
+    assert {file.name: file.read_text(encoding="utf-8") for file in PACKS.iterdir()} == GENERATOR["packs"]()
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_each_names_its_source(name: str) -> None:
+    """Repository, commit, license and attribution."""
+    kept = profile(name)
+    repository, _, commit = kept.source.partition(" at ")
+    assert "/" in repository
+    assert commit
+    assert kept.license.startswith("Apache-2.0; facts from ")
+
+
+def test_august() -> None:
+    """13 types of spans with 202 attributes in all, as the convention's own tables have; 63 names of gen_ai."""
+    kept = profile("genai-2026-08")
+    types = [kind for kind in kept.span_types.values() if not kind.provider]
+    assert (len(types), sum(len(kind.attributes) for kind in types)) == (13, 202)
+    assert sum(name.startswith("gen_ai.") for name in kept.attributes) == 63
+
+
+def test_october() -> None:
+    """It is August's with its changes: 46 attributes of a call, cache writes by their new name."""
+    kept = profile("genai-2026-10")
+    assert len(kept.span_types["gen_ai.client.inference"].attributes) == 46
+    assert "gen_ai.inference.client" not in kept.span_types
+    assert kept.renames["gen_ai.usage.cache_creation.input_tokens"].new == "gen_ai.usage.cache_write.input_tokens"
+    assert "gen_ai.usage.cache_creation.input_tokens" not in kept.attributes
+
+
+@pytest.mark.parametrize("name", conventions.GENAI)
+def test_no_name_is_old_and_new(name: str) -> None:
+    """What a version has renamed, it does not have."""
+    kept = profile(name)
+    assert not kept.attributes.keys() & kept.renames.keys()
+
+
+def test_levels() -> None:
+    """The provider is required since 1.37; before that it was the system."""
+    before, after = (profile(name).span_types["gen_ai.inference.client"] for name in ("core-1.36", "core-1.41.1"))
+    assert before.attributes["gen_ai.system"].level is Level.REQUIRED
+    assert after.attributes["gen_ai.provider.name"].level is Level.REQUIRED
+
+
+def test_an_unknown_name() -> None:
+    """The nearest one is named."""
+    with pytest.raises(UsageError, match=r"^unknown convention 'genai-26-08': did you mean 'genai-2026-08'\?"):
+        profile("genai-26-08")

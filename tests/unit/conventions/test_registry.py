@@ -1,0 +1,160 @@
+"""A registry of a user's own: what is read of it, and what is refused, in one sentence."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from pytest_llmtrace.conventions import Attribute, Level, Rename, Wanted, from_registry
+from pytest_llmtrace.errors import UsageError
+
+V1 = """
+groups:
+  - id: registry.acme
+    type: attribute_group
+    brief: House attributes
+    attributes:
+      - {id: acme.tenant, type: string, stability: development, brief: whose, examples: [a]}
+      - {id: acme.retries, type: int, brief: how often}
+      - {id: acme.label, type: "template[string]", brief: labels}
+      - id: acme.tier
+        type: {allow_custom_values: false, members: [{id: free, value: free}, {id: paid, value: paid}]}
+      - {id: acme.customer, type: string, deprecated: {reason: renamed, renamed_to: acme.tenant}}
+      - {id: acme.gone, type: string, deprecated: "Obsoleted."}
+  - id: acme.base
+    type: attribute_group
+    attributes: [{ref: acme.tenant, requirement_level: required}]
+  - id: span.acme.chat
+    type: span
+    span_kind: client
+    extends: acme.base
+    attributes:
+      - {ref: acme.tier, requirement_level: {conditionally_required: it is known}}
+      - {ref: acme.retries, requirement_level: opt_in}
+      - {ref: acme.label}
+"""
+
+V2 = """
+file_format: definition/2
+attributes:
+  - {key: acme.tenant, type: string, brief: whose}
+  - {key: acme.retries, type: int, brief: how often}
+attribute_groups:
+  - {id: acme.base, visibility: internal, attributes: [{ref: acme.tenant, requirement_level: required}]}
+spans:
+  - type: acme.chat
+    kind: client
+    name: {note: "chat"}
+    attributes: [{ref_group: acme.base}, {ref: acme.retries, requirement_level: {recommended: there were any}}]
+"""
+
+
+LAUGHS = "a: &a [x]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n" for before, name in itertools.pairwise("abcdefghi")
+)
+"""A file that becomes a billion values where aliases are followed without a limit."""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "acme.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_groups(tmp_path: Path) -> None:
+    """Attributes with types, values and old names; of spans the levels, with those that they extend."""
+    kept = from_registry(written(tmp_path, V1))
+    assert (kept.name, kept.namespaces) == ("acme", ("acme.",))
+    assert kept.attributes["acme.tenant"] == Attribute(name="acme.tenant", types=("string",), stability="development")
+    assert kept.attributes["acme.tier"].values == {"free", "paid"}
+    assert not kept.attributes["acme.tier"].is_open
+    assert kept.attributes["acme.label"].is_family
+    assert kept.renames == {
+        "acme.customer": Rename(new="acme.tenant"),
+        "acme.gone": Rename(new=None, hint="Obsoleted."),
+    }
+    [span] = kept.span_types.values()
+    assert (span.id, span.kinds) == ("span.acme.chat", ("CLIENT",))
+    assert span.attributes == {
+        "acme.tenant": Wanted(level=Level.REQUIRED),
+        "acme.tier": Wanted(level=Level.CONDITIONALLY_REQUIRED, condition="it is known"),
+        "acme.retries": Wanted(level=Level.OPT_IN),
+        "acme.label": Wanted(level=Level.RECOMMENDED),
+    }
+
+
+def test_definitions(tmp_path: Path) -> None:
+    """The second form says the same in other words."""
+    kept = from_registry(written(tmp_path, V2))
+    [span] = kept.span_types.values()
+    assert (span.id, span.kinds) == ("acme.chat", ("CLIENT",))
+    assert span.attributes == {
+        "acme.tenant": Wanted(level=Level.REQUIRED),
+        "acme.retries": Wanted(level=Level.RECOMMENDED, condition="there were any"),
+    }
+
+
+def test_a_directory(tmp_path: Path) -> None:
+    """All its files are one registry, named after it."""
+    folder = tmp_path / "house"
+    folder.mkdir()
+    head, _, spans = V1.partition("  - id: acme.base")
+    (folder / "a.yaml").write_text(head, encoding="utf-8")
+    (folder / "b.yml").write_text(f"groups:\n  - id: acme.base{spans}", encoding="utf-8")
+    kept = from_registry(folder)
+    assert (kept.name, len(kept.attributes), len(kept.span_types)) == ("house", 4, 1)
+
+
+def test_the_hash_tells_its_version(tmp_path: Path) -> None:
+    """A report names what it was held against."""
+    first = from_registry(written(tmp_path, V1)).source
+    assert first.startswith("acme.yaml, sha256 ")
+    assert from_registry(written(tmp_path, V1 + "\n")).source != first
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "it has no `groups`"),
+        ("[1, 2]", "it has no `groups`"),
+        ("other: 1", "it has no `groups`, and is no `file_format: definition/2`"),
+        ("groups: 3", "`groups` is no list of mappings"),
+        ("groups: [1]", "`groups` is no list of mappings"),
+        ("groups: [{brief: x}]", "a group has no `id`: {'brief': 'x'}"),
+        ("groups: [{id: g, attributes: [{brief: x}]}]", "an attribute has neither `id` nor `ref`: {'brief': 'x'}"),
+        (
+            "groups: [{id: g, attributes: [{id: a.b, type: text}]}]",
+            "a.b has the type 'text'; known: any, boolean, double, int, string",
+        ),
+        ("groups: [{id: g, type: span, extends: h}]", "g refers to 'h', which is not there"),
+        ("groups: [{id: g, type: span, extends: h}, {id: h, extends: g}]", "g -> h -> g is circular"),
+        ("groups: [", "line 2: this is no valid YAML"),
+        ("groups: !!python/object/apply:os.system [x]", "line 1: "),
+        ("groups: " + "[" * 500 + "]" * 500, "it nests deeper than 200 levels"),
+        (LAUGHS, "multiply"),
+    ],
+)
+def test_what_is_refused(tmp_path: Path, text: str, reason: str) -> None:
+    """One sentence says what is wrong with which file."""
+    path = written(tmp_path, text)
+    with pytest.raises(UsageError) as refused:
+        from_registry(path)
+    assert str(refused.value).startswith(f"{path} is no registry of conventions: ")
+    assert reason in str(refused.value)
+
+
+def test_what_is_not_there(tmp_path: Path) -> None:
+    """The same, where there is nothing to read."""
+    with pytest.raises(UsageError, match="is no registry of conventions: no YAML file is there"):
+        from_registry(tmp_path / "nowhere")
+
+
+def test_what_is_too_large(tmp_path: Path) -> None:
+    """It is refused before it is read."""
+    path = tmp_path / "acme.yaml"
+    with path.open("wb") as file:
+        file.truncate(20_000_001)
+    with pytest.raises(UsageError, match="it is larger than 20 MB"):
+        from_registry(path)

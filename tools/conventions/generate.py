@@ -1,0 +1,218 @@
+"""Write the packs of conventions from the extracts beside this file: `python tools/conventions/generate.py`.
+
+An extract is a table of names, types, levels and conditions (in our own words) as a convention states them at a named
+commit. A pack is what `pytest_llmtrace.conventions` loads. `genai-2026-10` is `genai-2026-08` with a list of changes.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+EXTRACTS = Path(__file__).parent / "extracts"
+PACKS = Path(__file__).parents[2] / "pytest_llmtrace" / "conventions" / "packs"
+
+OTEL = ("core-1.36", "core-1.41.1", "genai-2026-08", "genai-2026-10")
+OTEL_NAMESPACES = ("gen_ai.", "mcp.", "openai.")
+OPENINFERENCE_NAMESPACES = ("embedding.", "llm.", "openinference.", "reranker.", "retrieval.")
+INDEXED_BY_OPENLLMETRY = ("gen_ai.completion", "gen_ai.prompt", "llm.request.functions")
+"""Lists that OpenLLMetry's older instrumentations write as `gen_ai.prompt.0.role`."""
+
+Table = dict[str, Any]
+
+
+def packs() -> dict[str, str]:
+    """Return the text of each pack by the name of its file."""
+    made = [*(_otel(name) for name in OTEL), _openinference(), _openllmetry(), _test_cicd_vcs()]
+    return {f"{pack['name']}.json": json.dumps(pack, indent=1, ensure_ascii=False) + "\n" for pack in made}
+
+
+def _extract(name: str) -> Table:
+    found: Table = json.loads((EXTRACTS / f"{name}.json").read_text(encoding="utf-8"))
+    return found
+
+
+def _pack(name: str, convention: str, source: Mapping[str, str], **fields: Any) -> Table:
+    return {
+        "name": name,
+        "convention": convention,
+        "source": f"{source['repository']} at {source['commit']}",
+        "license": source["license"],
+        "attribution": f"facts from {source['repository']} ({source['path']}), {source['commit']}, {source['date']}"
+        + (f"; {source['note']}" if "note" in source else ""),
+        **fields,
+    }
+
+
+# --- OpenTelemetry ---------------------------------------------------------------------------------------------------
+
+
+def _otel(name: str) -> Table:
+    extract, renames = _otel_extract(name), _extract("otel-renames")
+    return _pack(
+        name,
+        "otel-genai",
+        extract["source"],
+        namespaces=OTEL_NAMESPACES,
+        attributes={each: _attribute(stated) for each, stated in sorted(extract["attributes"].items())},
+        span_types=_span_types(extract["spans"]),
+        renames={old: renames["renames"][old] for old in renames["from"][name]},
+        patterns=(),
+    )
+
+
+def _otel_extract(name: str) -> Table:
+    extract = _extract(f"otel-{name}")
+    if "based_on" not in extract:
+        return extract
+    changed = copy.deepcopy(_extract(extract["based_on"]))
+    changed["source"] = extract["source"]
+    changed["attributes"] = {
+        each: stated
+        for each, stated in (changed["attributes"] | extract["define"]).items()
+        if each not in extract["drop"]
+    }
+    for change in extract["changes"]:
+        _apply(change, changed["spans"])
+    return changed
+
+
+def _apply(change: Table, spans: Table) -> None:
+    match change:
+        case {"rename_span": old, "to": new}:
+            spans[new] = spans.pop(old)
+            for span in spans.values():
+                span.update({"refines": new} if span.get("refines") == old else {})
+        case {"remove": attribute, "from": span}:
+            del spans[span]["attributes"][attribute]
+        case {"add": attribute, "to": span, "wanted": wanted}:
+            if attribute in spans[span]["attributes"]:
+                raise ValueError(f"{attribute} is on {span} already")
+            spans[span]["attributes"][attribute] = wanted
+        case {"change": attribute, "of": span, "wanted": wanted}:
+            if attribute not in spans[span]["attributes"]:
+                raise ValueError(f"{attribute} is not on {span}")
+            spans[span]["attributes"][attribute] = wanted
+        case _:
+            raise ValueError(f"no such change: {change}")
+
+
+def _span_types(spans: Table) -> Table:
+    """Return the types, those of a provider before what they refine: the first that fits is a span's."""
+    refined = {name: _refined(span, spans[span["refines"]]) for name, span in spans.items() if "refines" in span}
+    plain = {name: span for name, span in spans.items() if name not in refined}
+    return {name: _span_type(name, span) for name, span in {**refined, **plain}.items()}
+
+
+def _refined(span: Table, base: Table) -> Table:
+    attributes = dict(sorted({**base["attributes"], **span["attributes"]}.items()))
+    return {**base, "attributes": attributes, "provider": span["provider"]}
+
+
+def _span_type(name: str, span: Table) -> Table:
+    method = name.startswith("mcp.")
+    return {
+        "kinds": span["kinds"],
+        "names": span.get("names", []),
+        "attributes": {each: wanted.split(" | ") for each, wanted in span["attributes"].items()},
+        "unused": [],
+        "when": ["mcp.method.name", []] if method else ["gen_ai.operation.name", span["operations"]],
+        "provider": span.get("provider", ""),
+    }
+
+
+def _attribute(stated: Table) -> Table:
+    kind = stated["type"]
+    is_template = kind.startswith("template[")
+    return {
+        "types": [kind.removeprefix("template[").removesuffix("]")] if is_template else kind.split("|"),
+        "values": stated.get("values", []),
+        "open": stated.get("open", True),
+        "stability": stated.get("stability", ""),
+        "family": is_template or stated.get("family", False),
+    }
+
+
+# --- The others ------------------------------------------------------------------------------------------------------
+
+
+def _openinference() -> Table:
+    extract = _extract("openinference")
+    return _pack(
+        "openinference",
+        "openinference",
+        extract["source"],
+        namespaces=OPENINFERENCE_NAMESPACES,
+        attributes={name: _attribute(stated) for name, stated in extract["attributes"].items()},
+        span_types={kind: _of_kind(kind, extract) for kind in extract["span_kinds"]},
+        renames={},
+        patterns=extract["patterns"],
+    )
+
+
+def _of_kind(kind: str, extract: Table) -> Table:
+    required = [*extract["required"]["*"], *extract["required"].get(kind, [])]
+    where = extract["where_it_applies"].get(kind, [])
+    return {
+        "kinds": [],
+        "names": extract["names"].get(kind, []),
+        "attributes": {
+            **{name: ["required"] for name in required},
+            **{name: ["conditionally_required", "where it applies"] for name in where},
+        },
+        "unused": extract["unused"].get(kind, []),
+        "when": ["openinference.span.kind", [kind]],
+        "provider": "",
+    }
+
+
+def _openllmetry() -> Table:
+    """Its own names, and those of OpenTelemetry, which its spans use as well."""
+    extract = _extract("openllmetry")
+    others = {name: stated for each in OTEL[:3] for name, stated in _otel_extract(each)["attributes"].items()}
+    renamed = _extract("otel-renames")["renames"]
+    attributes = {name: {"type": "any"} for name in renamed} | others | extract["attributes"]
+    attributes |= {name: {"type": "any", "family": True} for name in INDEXED_BY_OPENLLMETRY}
+    return _pack(
+        "openllmetry",
+        "openllmetry",
+        extract["source"],
+        namespaces=("traceloop.",),
+        attributes={name: _attribute(stated) for name, stated in sorted(attributes.items())},
+        span_types={
+            kind: {
+                "kinds": [],
+                "names": [],
+                "attributes": {"traceloop.span.kind": ["required"]},
+                "unused": [],
+                "when": ["traceloop.span.kind", [kind]],
+                "provider": "",
+            }
+            for kind in extract["span_kinds"]
+        },
+        renames={},
+        patterns=(),
+    )
+
+
+def _test_cicd_vcs() -> Table:
+    extract = _extract("test-cicd-vcs")
+    return _pack(
+        "test-cicd-vcs",
+        "otel-core",
+        extract["source"],
+        namespaces=("cicd.", "test.", "vcs."),
+        attributes={name: _attribute(stated) for name, stated in extract["attributes"].items()},
+        span_types={},
+        renames={},
+        patterns=(),
+    )
+
+
+if __name__ == "__main__":
+    PACKS.mkdir(exist_ok=True)
+    for file, text in packs().items():
+        (PACKS / file).write_text(text, encoding="utf-8")
