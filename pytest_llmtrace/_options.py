@@ -38,7 +38,7 @@ _RECORDED: Final = pytest.StashKey[set[Path]]()
 _OF_RUN: Final = pytest.StashKey[Mapping[str, Any]]()
 _MARKER_HELP: Final = (
     "llmtrace(cassette=, gateway=, ignore={id: reason}, known=[...], allow_unused=reason, allow_hosts=, "
-    "timing=, verify='error'): "
+    "timing=, conventions=, verify='error'): "
     "replay, capture and verify the LLM calls of this test"
 )
 _ARGUMENTS: Final = (
@@ -46,6 +46,7 @@ _ARGUMENTS: Final = (
     "allow_unused",
     "budget",
     "cassette",
+    "conventions",
     "gateway",
     "ignore",
     "known",
@@ -54,7 +55,6 @@ _ARGUMENTS: Final = (
     "verify",
 )
 _MODES: Final = ("none", "once", "new", "all")
-_PLANNED: Final = {"conventions": "conventions="}
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -81,6 +81,7 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("llmtrace_record", "none (default), once, new or all: as --llmtrace-record", default="")
     parser.addini("llmtrace_cassette_dir", "where cassette names are looked for (default: cassettes beside the test)")
     parser.addini("llmtrace_app_exporters", "muted (default) or live: the application's own OTLP exporters", default="")
+    parser.addini("llmtrace_conventions", "which conventions spans are to keep (default: what they claim)", default="")
     parser.addini("llmtrace_timing", "instant (default), recorded or real: how replies take their time", default="")
     parser.addini("llmtrace_instrument", "OpenTelemetry instrumentors to switch on, by entry point name", default="")
 
@@ -98,6 +99,7 @@ def check_options(config: pytest.Config) -> None:
         _reports.reports_of(config)
         _app_exporters(config)
         _timing(config)
+        _conventions(config)
         if _record(config) != "none" and _is_distributed(config):
             raise UsageError(
                 "recording under xdist: two processes would write one cassette; record without -n, then replay with it"
@@ -162,6 +164,7 @@ def settings_for(
         replay=_replay(own, vcr),
         budget=marked.get("budget", {}),
         tool_repeats=marked.get("tool_repeats", 3),
+        conventions=_absolute(marked.get("conventions") or _conventions(item.config), item.config.rootpath),
         timing=marked.get("timing", _timing(item.config)),
         **_hiding.hiding(item, own, verify=marked.get("verify")),
         **_of_run(item.config),
@@ -197,7 +200,7 @@ def _replay(own: Mapping[str, Any], vcr: Mapping[str, Any]) -> dict[str, Any]:
 def _merged(item: pytest.Item, own: Mapping[str, Any]) -> dict[str, Any]:
     """Merge marker arguments: the closest wins."""
     merged = {key: own[key] for key in _ARGUMENTS if key in own}
-    for name in ("timing", "verify"):
+    for name in ("conventions", "timing", "verify"):
         if name in merged:
             _check_value(name, merged[name])
     for marker in reversed(list(item.iter_markers(MARKER))):
@@ -211,8 +214,6 @@ def _check_arguments(marker: pytest.Mark) -> None:
             f"takes keyword arguments only, got {marker.args[0]!r}; did you mean cassette={marker.args[0]!r}?"
         )
     for name, value in marker.kwargs.items():
-        if name in _PLANNED:
-            raise UsageError(f"{_PLANNED[name]} is not built yet")
         if name not in _ARGUMENTS:
             raise UsageError.unknown("argument", name, _ARGUMENTS)
         _check_value(name, value)
@@ -223,6 +224,8 @@ def _check_value(name: str, value: Any) -> None:
         raise UsageError.unknown("value of verify=", value, ("error", "warn", "False"))
     if name == "timing":
         _check_timing(value)
+    if name == "conventions":
+        _check_conventions(value)
     if name == "ignore":
         _hiding.check_waivers(value)
     if name == "known":
@@ -237,6 +240,12 @@ def _check_timing(value: Any) -> None:
     from pytest_llmtrace.clock import refuse_timing
 
     refuse_timing(value)
+
+
+def _check_conventions(value: Any) -> None:
+    from pytest_llmtrace.conventions import refuse_conventions
+
+    refuse_conventions(value)
 
 
 def _check_limit(name: str, value: Any) -> None:
@@ -280,6 +289,21 @@ def _timing(config: pytest.Config) -> Any:
     if value not in {"", "instant"}:
         _check_timing(value)
     return value or "instant"
+
+
+def _conventions(config: pytest.Config) -> list[str]:
+    said = _ini.text(config, "llmtrace_conventions").split()
+    if said:
+        _check_conventions(said)
+    return said
+
+
+def _absolute(said: Any, root: Path) -> tuple[str, ...]:
+    if not said:
+        return ()
+    from pytest_llmtrace.conventions import absolute
+
+    return absolute(said, root)
 
 
 def recorded_by(config: pytest.Config) -> set[Path]:

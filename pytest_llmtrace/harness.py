@@ -15,6 +15,7 @@ from pytest_llmtrace._captured import Captured
 from pytest_llmtrace._desk import Desk
 from pytest_llmtrace._judgement import Judgement
 from pytest_llmtrace._recordings import Recordings, RecordMode
+from pytest_llmtrace.conventions import absolute, named, refuse_conventions
 from pytest_llmtrace.errors import VerificationError
 from pytest_llmtrace.model import Cassette, Finding, Known, Settings, SpanKey, SpanRecord
 from pytest_llmtrace.pairing import match, pair
@@ -44,6 +45,7 @@ class LLMTrace(Captured):
         budget: What the block may use at most: `tokens`, `cost` (in USD), `calls`.
         tool_repeats: From how many calls of one tool with the same arguments on there is a finding; 3 if not said.
         known: Faults of instrumentors that are known: `Known`, or mappings with its fields.
+        conventions: Which conventions spans are to keep: names, registry files; those that they claim, if not said.
         timing: How replies take their time: `instant` (not at all; the default), `recorded` (virtually), `real`.
         settings: All of the above and more, as the pytest plugin has read them; other arguments win.
 
@@ -66,6 +68,7 @@ class LLMTrace(Captured):
         budget: Mapping[str, float] | None = None,
         tool_repeats: int | None = None,
         known: Sequence[Known | Mapping[str, str]] = (),
+        conventions: str | Sequence[str] = (),
         timing: clock.Timing | None = None,
         settings: Settings | None = None,
     ) -> None:
@@ -81,12 +84,16 @@ class LLMTrace(Captured):
             "budget": {**base.budget, **budget} if budget else None,
             "tool_repeats": tool_repeats,
             "known": (*base.known, *waivers.known_of(known)) if known != () else None,
+            "conventions": absolute(conventions, Path.cwd()) if conventions else None,
             "timing": timing,
         }
         changed: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
         self.settings = replace(base, **changed) if changed else base
         checks.refuse_unknown(self.settings.ignore)
         checks.refuse_limits(self.settings.budget, self.settings.tool_repeats)
+        if self.settings.conventions:
+            refuse_conventions(self.settings.conventions)
+        self._profiles = named(self.settings.conventions)
         self.clock = clock.Clock(self.settings.timing)
         self._owner = ownership.Owner(self.settings.label)
         self._desk = Desk(self.settings)
@@ -382,6 +389,7 @@ class LLMTrace(Captured):
             causes=capture.find_for_calls(calls) if spans else {},
             budget=self.settings.budget,
             tool_repeats=self.settings.tool_repeats,
+            profiles=self._profiles,
         )
 
     def _held_open(self) -> tuple[SpanRecord, ...]:

@@ -295,6 +295,8 @@ class Settings:
         budget: What the test may use at most: `tokens`, `cost` (in USD), `calls`.
         tool_repeats: From how many calls of one tool with the same arguments on there is a finding.
         reports: The formats of the reports that the run writes, to which each test contributes.
+        conventions: Those that spans are to keep: names, and whole paths of registry files. Those that they claim to
+            keep, if none are named.
         timing: How replies take their time: `instant` not at all, `recorded` on a virtual clock, `real` for real.
     """
 
@@ -322,4 +324,5 @@ class Settings:
     budget: Mapping[str, float] = field(default_factory=dict)
     tool_repeats: int = 3
     reports: tuple[str, ...] = ()
+    conventions: tuple[str, ...] = ()
     timing: Literal["instant", "recorded", "real"] = "instant"

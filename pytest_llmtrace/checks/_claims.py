@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from pytest_llmtrace import conventions
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._content import Broken, broken
 from pytest_llmtrace.checks._lexicon import Sheet, lexicon
@@ -18,6 +19,8 @@ from pytest_llmtrace.model import SpanKey, SpanRecord
 __all__ = ["Claim", "claims", "is_known_elsewhere"]
 
 _WRITTEN = 20
+_CLAIMED = frozenset({"otel-genai", "openinference", "openllmetry"})
+"""The conventions that a span claims by what it says of itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,14 +31,14 @@ class Claim:
         span: The span, ended.
         profile: The convention.
         span_type: What it takes the span for; None if it has no such type.
-        is_fixed: Whether somebody has named that profile, and it was not chosen for what the span says.
+        is_wanted: Whether somebody has named that profile, and it was not chosen for what the span says.
         account: The span beside the bytes of its call, where it has one.
     """
 
     span: SpanRecord
     profile: Profile
     span_type: SpanType | None = None
-    is_fixed: bool = False
+    is_wanted: bool = False
     account: Account | None = None
 
     @property
@@ -69,45 +72,46 @@ class Claim:
         return {} if self.account is None else _object(self.account.call.exchanges[0].request.body)
 
 
-def claims(spans: Iterable[SpanRecord], accounts: Iterable[Account], fixed: tuple[Profile, ...]) -> Iterator[Claim]:
-    """Yield what each span that has ended claims, in the order of the spans."""
+def claims(spans: Iterable[SpanRecord], accounts: Iterable[Account], wanted: tuple[Profile, ...]) -> Iterator[Claim]:
+    """Yield what each span that has ended claims, in the order of the spans.
+
+    Args:
+        spans: The spans.
+        accounts: What they say of calls.
+        wanted: The conventions that somebody has named: of one that a span claims, that version; one of a user's own
+            for each span that has a name in one of its namespaces.
+    """
     by_span: dict[SpanKey, Account] = {}
     for account in accounts:
         by_span.setdefault(account.span.key, account)
     for span in spans:
         if span.ended is None:
             continue
-        for profile in _claimed(span, fixed):
+        for profile, is_wanted in _kept(span, wanted):
             yield Claim(
                 span=span,
                 profile=profile,
-                span_type=_span_type(profile, span),
-                is_fixed=profile in fixed,
+                span_type=conventions.span_type(profile, span),
+                is_wanted=is_wanted,
                 account=by_span.get(span.key),
             )
 
 
-def _claimed(span: SpanRecord, fixed: tuple[Profile, ...]) -> Iterator[Profile]:
-    yield from (
-        profile for profile in fixed if any(str(name).startswith(profile.namespaces) for name in span.attributes)
-    )
-
-
-def _span_type(profile: Profile, span: SpanRecord) -> SpanType | None:
-    for kind in profile.span_types.values():
-        name, values = kind.when
-        if span.attributes.get(name) in values:
-            return kind
-    return None
+def _kept(span: SpanRecord, wanted: tuple[Profile, ...]) -> Iterator[tuple[Profile, bool]]:
+    claimed = conventions.claimed(span)
+    if claimed is not None:
+        version = next((profile for profile in wanted if profile.convention == claimed.convention), None)
+        yield version or claimed, version is not None
+    for profile in wanted:
+        if profile.convention not in _CLAIMED and any(
+            str(name).startswith(profile.namespaces) for name in span.attributes
+        ):
+            yield profile, True
 
 
 def is_known_elsewhere(name: str) -> bool:
-    """Tell whether another convention, or another version of one, has a name: that they differ is no fault."""
-    return any(lexicon(profile).knows(name) for profile in _shipped())
-
-
-def _shipped() -> tuple[Profile, ...]:
-    return ()
+    """Tell whether any convention that is shipped, in any version, has a name: that they differ is no fault."""
+    return any(lexicon(conventions.profile(other)).knows(name) for other in conventions.PROFILES)
 
 
 def _object(body: bytes) -> Mapping[str, Any]:

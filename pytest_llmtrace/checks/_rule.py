@@ -91,7 +91,7 @@ def _finding(check: Rule, claim: Claim, found: Breach, *, others: int) -> Findin
         follows=found.follows,
         advice=found.advice,
     )
-    return finding if claim.is_fixed or check.unasked is None else replace(finding, severity=check.unasked)
+    return finding if claim.is_wanted or check.unasked is None else replace(finding, severity=check.unasked)
 
 
 def _cut(lines: tuple[str, ...]) -> Iterator[str]:

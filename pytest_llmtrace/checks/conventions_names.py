@@ -23,7 +23,7 @@ def _unknown(claim: Claim) -> Iterator[Breach | None]:
     sheet = claim.sheet
     if not sheet.known and not sheet.unknown:
         return
-    names = tuple(name for name in sheet.unknown if claim.is_fixed or not is_known_elsewhere(name))
+    names = tuple(name for name in sheet.unknown if claim.is_wanted or not is_known_elsewhere(name))
     if not names:
         yield None
         return
@@ -67,7 +67,7 @@ UNKNOWN = advised(
 
 def _deprecated(claim: Claim) -> Iterator[Breach | None]:
     sheet = claim.sheet
-    if not claim.is_fixed or not (sheet.known or sheet.old):
+    if not claim.is_wanted or not (sheet.known or sheet.old):
         return
     said = dict(_old_names(claim)) | dict(_old_values(claim))
     if not said:

@@ -22,6 +22,8 @@ _PLACE = re.compile(r"\{([^}]+)\}")
 
 def _name(claim: Claim) -> Iterator[Breach | None]:
     forms = claim.span_type.names if claim.span_type else ()
+    if not claim.is_wanted:
+        forms = tuple(form for form in forms if not _PLACE.search(form))
     names = [name for form in forms if (name := _filled(form, claim.span.attributes))]
     if not names:
         return
@@ -46,7 +48,8 @@ NAME = advised(
     why="back ends group by name: these calls are not found beside those of other instrumentations",
     next="name the span so when it is started",
     judge=_name,
-    compares="Where the attributes that the name is formed of are on the span.",
+    compares="Where the attributes that the name is formed of are on the span. A name that is formed of attributes may "
+    "be another one for a provider or a framework, so it is judged only where `conventions=` names a convention.",
     source="OTel GenAI, span names (`{gen_ai.operation.name} {gen_ai.request.model}`); OpenInference, EMBEDDING spans "
     "(`CreateEmbeddings`)",
 )

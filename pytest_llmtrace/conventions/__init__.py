@@ -6,6 +6,7 @@ reads one of a user's own.
 
 from pytest_llmtrace.conventions._claims import claimed, span_type
 from pytest_llmtrace.conventions._load import GENAI, PROFILES, profile
+from pytest_llmtrace.conventions._named import absolute, named, refuse_conventions
 from pytest_llmtrace.conventions._profile import Attribute, Level, Profile, Rename, SpanType, Wanted
 from pytest_llmtrace.conventions._registry import from_registry
 
@@ -18,8 +19,11 @@ __all__ = [
     "Rename",
     "SpanType",
     "Wanted",
+    "absolute",
     "claimed",
     "from_registry",
+    "named",
     "profile",
+    "refuse_conventions",
     "span_type",
 ]

@@ -14,7 +14,6 @@ from typing import Any
 from pytest_llmtrace.conventions._load import PROFILES, profile
 from pytest_llmtrace.conventions._profile import Attribute, Level, Profile, Rename, SpanType, Wanted
 from pytest_llmtrace.errors import CassetteError, UsageError
-from pytest_llmtrace.replay import yaml_safe
 
 __all__ = ["from_registry"]
 
@@ -64,6 +63,8 @@ def _content(file: Path) -> bytes:
 
 
 def _parsed(content: bytes, file: Path) -> Any:
+    from pytest_llmtrace.replay import yaml_safe  # Most have no registry of their own.
+
     try:
         return yaml_safe.parse_yaml(content.decode(), file)
     except UnicodeDecodeError:

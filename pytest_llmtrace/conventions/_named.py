@@ -1,0 +1,67 @@
+"""What `conventions=` may say: names of conventions that are shipped, and files of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from pytest_llmtrace.conventions._load import PROFILES, profile
+from pytest_llmtrace.conventions._profile import Profile
+from pytest_llmtrace.conventions._registry import from_registry
+from pytest_llmtrace.errors import UsageError
+
+__all__ = ["absolute", "named", "refuse_conventions"]
+
+
+def refuse_conventions(said: object) -> None:
+    """Refuse what names no convention, and cannot be a file.
+
+    Raises:
+        UsageError: It is that, or two versions of one convention.
+    """
+    names = _each(said)
+    if not names or not all(isinstance(name, str) and name for name in names):
+        raise UsageError(f"conventions= wants names or registry files, got {said!r}")
+    kept: dict[str, str] = {}
+    for name in names:
+        if _is_file(name):
+            continue
+        other = kept.setdefault(profile(name).convention, name)
+        if other != name:
+            raise UsageError(f"conventions= names two versions of one convention: {other} and {name}")
+
+
+def absolute(said: str | Sequence[str], base: Path) -> tuple[str, ...]:
+    """Return the names and files one by one, the files with their whole paths.
+
+    Args:
+        said: One or several.
+        base: What the paths of files are relative to.
+    """
+    return tuple(str(base / name) if _is_file(name) else name for name in _each(said))
+
+
+def named(names: Sequence[str]) -> tuple[Profile, ...]:
+    """Return the conventions.
+
+    Raises:
+        UsageError: A name is not known, or a file cannot be read.
+    """
+    return tuple(_registry(name) if _is_file(name) else profile(name) for name in names)
+
+
+@cache
+def _registry(path: str) -> Profile:
+    return from_registry(Path(path))
+
+
+def _each(said: object) -> tuple[str, ...]:
+    if isinstance(said, str | Path):
+        return (str(said),)
+    return tuple(said) if isinstance(said, Sequence) else ()
+
+
+def _is_file(name: str) -> bool:
+    """Tell a file from a name by how it is written; a file that is not there is missed when it is read."""
+    return name not in PROFILES and (name.endswith((".yaml", ".yml")) or "/" in name or "\\" in name)

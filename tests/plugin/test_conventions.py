@@ -1,0 +1,62 @@
+"""Which conventions a test names: by marker, configuration and ini, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+KNOWN = "core-1.36, core-1.41.1, genai-2026-08, genai-2026-10, openinference, openllmetry, test-cicd-vcs"
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("'genai-26-08'", f"unknown convention 'genai-26-08': did you mean 'genai-2026-08'? known: {KNOWN}"),
+        (
+            "['core-1.36', 'core-1.41.1']",
+            "conventions= names two versions of one convention: core-1.36 and core-1.41.1",
+        ),
+        ("3", "conventions= wants names or registry files, got 3"),
+        ("[]", "conventions= wants names or registry files, got []"),
+    ],
+)
+def test_a_marker_that_names_none(run: Callable[..., Any], value: str, reason: str) -> None:
+    """It is a usage error, with the test's name, before anything runs."""
+    result = run(f"import pytest\n@pytest.mark.llmtrace(conventions={value})\ndef test_it(): pass\n")
+    assert result.usage_error() == f"ERROR: test_it.py::test_it: llmtrace marker: {reason}"
+
+
+def test_an_ini_that_names_none(run: Callable[..., Any]) -> None:
+    """The same of the run's own configuration."""
+    result = run("def test_it(): pass", LLMTRACE_CONVENTIONS="openinferense")
+    said = f"unknown convention 'openinferense': did you mean 'openinference'? known: {KNOWN}"
+    assert result.usage_error() == f"ERROR: llmtrace: {said}"
+
+
+SUITE = """
+import pytest
+
+@pytest.fixture
+def llmtrace_config(request):
+    return {"conventions": ["core-1.36"]} if "config" in request.node.name else {}
+
+def test_ini(llmtrace, pytestconfig):
+    assert llmtrace.settings.conventions == ("openinference", str(pytestconfig.rootpath / "conv/house.yaml"))
+
+def test_config(llmtrace):
+    assert llmtrace.settings.conventions == ("core-1.36",)
+
+@pytest.mark.llmtrace(conventions="genai-2026-10")
+def test_config_and_marker(llmtrace):
+    assert llmtrace.settings.conventions == ("genai-2026-10",)
+"""
+
+
+def test_what_wins(run: Callable[..., Any]) -> None:
+    """The marker over `llmtrace_config` over ini; files are found from the root."""
+    ini = "[pytest]\nllmtrace_conventions = openinference conv/house.yaml\n"
+    result = run(SUITE, files={"pytest.ini": ini, "conv/house.yaml": "groups: []\n"})
+    assert set(result.outcomes.values()) == {"passed"}, result.out
+    assert len(result.outcomes) == 3
