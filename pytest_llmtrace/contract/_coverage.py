@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pytest_llmtrace.checks import Claim
 from pytest_llmtrace.contract._names import Names
 from pytest_llmtrace.contract._tally import Table, merge
-from pytest_llmtrace.conventions import Level, Profile, SpanType, Wanted
+from pytest_llmtrace.conventions import Level
 
-__all__ = ["OUTSIDE", "Coverage", "coverages", "seen_of"]
+__all__ = ["OUTSIDE", "Coverage", "Seen", "coverages", "seen_of"]
 
 OUTSIDE: Final = {
     "elsewhere": "of the convention, for other spans",
@@ -22,52 +22,71 @@ OUTSIDE: Final = {
 """What a convention says of attributes that it does not want on a type of spans."""
 
 
+class Seen(NamedTuple):
+    """How much an attribute is wanted, and on how many spans it was seen."""
+
+    level: Level
+    condition: str
+    spans: int
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Coverage:
     """What the spans of one scope have shown of one type of a convention's spans.
 
     Attributes:
-        profile: The convention.
+        profile: The name of the convention.
+        source: Its repository and commit.
         scope: Who made the spans.
-        span_type: The type; None for spans that claim the convention and are of no type that it has.
+        span_type: The type; empty for spans that claim the convention and are of no type that it has.
         spans: How many there were.
-        wanted: On how many of them each attribute was seen that the type wants, by name; 0 where it never was.
-        outside: The same of all other attributes, by what the convention says of them, a key of `OUTSIDE`.
+        wanted: What the type wants, by name, those first that are wanted most.
+        outside: On how many spans each other attribute was seen, by what the convention says of it: a key of `OUTSIDE`.
     """
 
-    profile: Profile
+    profile: str
+    source: str
     scope: str
-    span_type: SpanType | None
+    span_type: str
     spans: int
-    wanted: Mapping[str, int]
+    wanted: Mapping[str, Seen]
     outside: Mapping[str, Mapping[str, int]]
-
-    def of(self, level: Level) -> Mapping[str, Wanted]:
-        """Return the attributes that the type wants at a level, by name."""
-        found = self.span_type.attributes.items() if self.span_type else ()
-        return {name: wanted for name, wanted in sorted(found) if wanted.level is level}
 
 
 # --- what one test has seen ------------------------------------------------------------------------------------------
 
 
 def seen_of(claims: Iterable[Claim], names: Names) -> Table:
-    """Count the attributes of spans by profile, scope and type of span. Parts of several tests can be merged."""
+    """Count the attributes of spans by profile, scope and type of span. Parts of several tests can be merged.
+
+    What the type wants is part of it, since a convention may be a file of the user's own.
+    """
     seen: Table = {}
     for claim in claims:
-        by_scope = seen.setdefault(claim.profile.name, {}).setdefault(claim.span.scope, {})
-        merge(by_scope, {claim.type_name: {"seen": 1, **_sorted(claim, names)}})
+        profile = seen.setdefault(claim.profile.name, {"source": claim.profile.source, "scopes": {}})
+        by_type = profile["scopes"].setdefault(claim.span.scope, {})
+        if claim.type_name not in by_type:
+            by_type[claim.type_name] = _nothing_of(claim)
+        merge(by_type[claim.type_name], {"seen": 1, **_sorted(claim, names)})
     return seen
 
 
+def _nothing_of(claim: Claim) -> Table:
+    wanted = {
+        name: {"level": wanted.level.name.lower(), "condition": wanted.condition, "seen": 0}
+        for name, wanted in claim.wanted.items()
+    }
+    return {"seen": 0, "wanted": wanted, "outside": {kind: {} for kind in OUTSIDE}}
+
+
 def _sorted(claim: Claim, names: Names) -> Table:
-    wanted: dict[str, int] = {}
+    wanted: dict[str, Any] = {}
     outside: dict[str, dict[str, int]] = {kind: {} for kind in OUTSIDE}
     for name in claim.span.attributes:
         plain = names.attribute(name)
         known = next((one for one in _written_as(name, plain) if one in claim.wanted), None)
         if known is not None:
-            wanted[known] = 1
+            wanted[known] = {"seen": 1}
         else:
             outside[_kind_of(name, claim)][plain] = 1
     return {"wanted": wanted, "outside": outside}
@@ -75,7 +94,7 @@ def _sorted(claim: Claim, names: Names) -> Table:
 
 def _written_as(name: str, plain: str) -> Iterator[str]:
     """Yield how a convention may write a name: as it is, as the list that it is part of, or as its family."""
-    yield from (name, plain, plain.partition(".<n>")[0], plain.removesuffix(".<key>"), plain.removesuffix("<key>"))
+    yield from (name, plain.partition(".<n>")[0], plain.removesuffix(".<key>"))
 
 
 def _kind_of(name: str, claim: Claim) -> str:
@@ -91,24 +110,28 @@ def _kind_of(name: str, claim: Claim) -> str:
 # --- what the run has seen -------------------------------------------------------------------------------------------
 
 
-def coverages(seen: Mapping[str, Any], profile: Callable[[str], Profile]) -> Iterator[Coverage]:
+def coverages(seen: Mapping[str, Any]) -> Iterator[Coverage]:
     """Yield what was seen of each convention, scope and type of span, in the order of their names.
 
     Args:
         seen: What `seen_of` has returned, added up.
-        profile: Returns the convention of a name.
     """
-    for name, by_scope in sorted(seen.items()):
-        convention = profile(name)
-        for scope, by_type in sorted(by_scope.items()):
+    for name, profile in sorted(seen.items()):
+        for scope, by_type in sorted(profile["scopes"].items()):
             for type_name, counts in sorted(by_type.items()):
-                span_type = convention.span_types.get(type_name)
-                wanted = dict.fromkeys(span_type.attributes, 0) if span_type else {}
                 yield Coverage(
-                    profile=convention,
+                    profile=name,
+                    source=profile["source"],
                     scope=scope,
-                    span_type=span_type,
+                    span_type=type_name,
                     spans=counts["seen"],
-                    wanted={**wanted, **counts["wanted"]},
+                    wanted=dict(_by_level(counts["wanted"])),
                     outside=counts["outside"],
                 )
+
+
+def _by_level(wanted: Mapping[str, Any]) -> list[tuple[str, Seen]]:
+    found = (
+        (name, Seen(Level[one["level"].upper()], one["condition"], one["seen"])) for name, one in sorted(wanted.items())
+    )
+    return sorted(found, key=lambda pair: -pair[1].level)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from pytest_llmtrace.conventions import Profile
@@ -45,8 +45,7 @@ class Names:
     """
 
     def __init__(self, profiles: Iterable[Profile]) -> None:
-        known = (attribute for profile in profiles for attribute in profile.attributes.values())
-        self._families = tuple({f"{one.name.rstrip('.')}." for one in known if one.is_family})
+        self._families = tuple({family for profile in profiles for family in _families_of(profile)})
         self._attributes: dict[str, str] = {}
         self._plain: dict[str, str] = {}
 
@@ -54,8 +53,10 @@ class Names:
         """Return an attribute's name with `<n>` for indices, `<key>` for the key of a family, `<id>` for ids."""
         found = self._attributes.get(name)
         if found is None:
-            family = max((one for one in self._families if name.startswith(one)), key=len, default=None)
-            found = self._attributes[name] = f"{family}<key>" if family else _without_ids(_INDEX.sub("<n>", name))
+            indexed = _INDEX.sub("<n>", name)
+            family = max((one for one in self._families if indexed.startswith(one)), key=len, default=indexed)
+            is_key = family != indexed and not indexed.startswith(f"{family}<n>")
+            found = self._attributes[name] = f"{family}<key>" if is_key else _without_ids(indexed)
         return found
 
     def plain(self, name: str) -> str:
@@ -84,6 +85,14 @@ class Names:
             if isinstance(value, str) and value and value in name:
                 name = f" {name} ".replace(f" {value} ", f" {{{attribute}}} ")[1:-1]
         return self.plain(name)
+
+
+def _families_of(profile: Profile) -> Iterator[str]:
+    """Yield the families whose keys are a user's own: a convention that has names in one has no room for others."""
+    for one in profile.attributes.values():
+        family = f"{one.name.rstrip('.')}."
+        if one.is_family and not any(name.startswith(family) and name != family for name in profile.attributes):
+            yield family
 
 
 def _without_ids(name: str) -> str:

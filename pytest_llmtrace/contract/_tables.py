@@ -10,7 +10,7 @@ from pytest_llmtrace._lines import counted, legible
 from pytest_llmtrace.contract._coverage import OUTSIDE, Coverage
 from pytest_llmtrace.contract._file import as_json
 from pytest_llmtrace.contract._pages import code
-from pytest_llmtrace.conventions import Level, Profile
+from pytest_llmtrace.conventions import Level
 
 __all__ = ["to_json", "to_markdown"]
 
@@ -26,18 +26,14 @@ def to_markdown(coverages: Iterable[Coverage]) -> str:
 
 
 def _page(found: Sequence[Coverage]) -> Iterator[str]:
-    for profile, of_profile in groupby(found, key=lambda one: one.profile):
+    for (profile, source), of_profile in groupby(found, key=lambda one: (one.profile, one.source)):
         inner = tuple(of_profile)
-        yield f"# {_titled(profile)}\n"
+        yield f"# {legible(f'{profile} ({source})')}\n"
         yield from _table(_summary(inner))
         for one in inner:
             yield f"\n## {_type_of(one)} of {code(one.scope)}, {counted(one.spans, 'span')}\n"
             yield from _table(_attributes(one))
         yield ""
-
-
-def _titled(profile: Profile) -> str:
-    return legible(f"{profile.name} ({profile.source})")
 
 
 def _summary(found: Iterable[Coverage]) -> Iterator[Sequence[str]]:
@@ -55,23 +51,22 @@ def _summary(found: Iterable[Coverage]) -> Iterator[Sequence[str]]:
 
 def _share(one: Coverage, level: Level) -> str:
     """Say how many attributes of a level were seen at all."""
-    wanted = one.of(level)
-    return f"{sum(one.wanted[name] > 0 for name in wanted)} of {len(wanted)}" if wanted else ""
+    wanted = [seen for seen in one.wanted.values() if seen.level is level]
+    return f"{sum(seen.spans > 0 for seen in wanted)} of {len(wanted)}" if wanted else ""
 
 
 def _attributes(one: Coverage) -> Iterator[Sequence[str]]:
     yield ("attribute", "level", "seen on", "condition")
-    for level in _LEVELS:
-        for name, wanted in one.of(level).items():
-            seen = f"{one.wanted[name]} of {one.spans}" if one.wanted[name] else "none"
-            yield (code(name), _named(level), seen, legible(wanted.condition).replace("|", "\\|"))
+    for name, (level, condition, spans) in one.wanted.items():
+        seen = f"{spans} of {one.spans}" if spans else "none"
+        yield (code(name), _named(level), seen, legible(condition).replace("|", "\\|"))
     for kind, said in OUTSIDE.items():
         for name, number in sorted(one.outside[kind].items()):
             yield (code(name), said, f"{number} of {one.spans}", "")
 
 
 def _type_of(one: Coverage) -> str:
-    return code(one.span_type.id) if one.span_type else "no type of the convention"
+    return code(one.span_type) or "no type of the convention"
 
 
 def _named(level: Level) -> str:
@@ -101,15 +96,14 @@ def to_json(coverages: Iterable[Coverage]) -> str:
 
 def _plain(one: Coverage) -> dict[str, Any]:
     return {
-        "profile": one.profile.name,
-        "source": one.profile.source,
+        "profile": one.profile,
+        "source": one.source,
         "scope": one.scope,
-        "span_type": one.span_type.id if one.span_type else None,
+        "span_type": one.span_type or None,
         "spans": one.spans,
         "wanted": {
-            name: {"level": level.name.lower(), "condition": wanted.condition, "seen": one.wanted[name]}
-            for level in _LEVELS
-            for name, wanted in one.of(level).items()
+            name: {"level": level.name.lower(), "condition": condition, "seen": spans}
+            for name, (level, condition, spans) in one.wanted.items()
         },
         "outside": one.outside,
     }

@@ -43,4 +43,4 @@ def coverage_json(tests: Mapping[str, Any]) -> str:
 
 
 def _coverages(tests: Mapping[str, Any]) -> Iterator[contract.Coverage]:
-    return contract.coverages(contract.add_all(tests.values()), conventions.profile)
+    return contract.coverages(contract.add_all(tests.values()))

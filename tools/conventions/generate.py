@@ -193,7 +193,7 @@ def _openllmetry() -> Table:
             }
             for kind in extract["span_kinds"]
         },
-        renames={},
+        renames=extract["renames"],
         patterns=(),
     )
 

@@ -117,7 +117,12 @@ def test_an_indexed_name_is_seen_once_a_span(make_span: Any, reduce: Any) -> Non
 def test_names_are_looked_at_once(make_span: Any, reduce: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """What makes a name comparable is done once a name, not once a span: the time is linear and short."""
     looked: list[str] = []
-    monkeypatch.setattr(_names, "masked", lambda name: looked.append(name) or name)
+
+    def look(name: str) -> str:
+        looked.append(name)
+        return name
+
+    monkeypatch.setattr(_names, "masked", look)
     attributes = {f"m.{number}.content": number for number in range(30)}
     reduce(*(make_span(number, attributes=attributes) for number in range(100)))
     assert sorted(looked) == sorted(["chat", *("m.<n>.content" for _ in range(30))])
