@@ -19,7 +19,9 @@ from pytest_llmtrace.model import SpanKey, SpanRecord
 __all__ = ["Claim", "claims", "is_known_elsewhere"]
 
 _WRITTEN = 20
-_CLAIMED = frozenset({"otel-genai", "openinference", "openllmetry"})
+_OTEL = "otel-genai"
+_CLAIMED = frozenset({_OTEL, "openinference", "openllmetry"})
+_OF_CALLS = ("gen_ai.provider.name", "gen_ai.request.model", "gen_ai.system")
 """The conventions that a span claims by what it says of itself."""
 
 
@@ -78,8 +80,8 @@ def claims(spans: Iterable[SpanRecord], accounts: Iterable[Account], wanted: tup
     Args:
         spans: The spans.
         accounts: What they say of calls.
-        wanted: The conventions that somebody has named: of one that a span claims, that version; one of a user's own
-            for each span that has a name in one of its namespaces.
+        wanted: The conventions that somebody has named: of one that a span claims, that version; OTel's for a span of
+            a call that claims none; one of a user's own for each span that has a name in one of its namespaces.
     """
     by_span: dict[SpanKey, Account] = {}
     for account in accounts:
@@ -102,6 +104,9 @@ def _kept(span: SpanRecord, wanted: tuple[Profile, ...]) -> Iterator[tuple[Profi
     if claimed is not None:
         version = next((profile for profile in wanted if profile.convention == claimed.convention), None)
         yield version or claimed, version is not None
+    elif any(name in span.attributes for name in _OF_CALLS):
+        # It promises nothing; but somebody has named the convention that spans of calls are to keep.
+        yield from ((profile, True) for profile in wanted if profile.convention == _OTEL)
     for profile in wanted:
         if profile.convention not in _CLAIMED and any(
             str(name).startswith(profile.namespaces) for name in span.attributes
