@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from pytest_llmtrace.checks import Claim
 from pytest_llmtrace.contract._names import Names
-from pytest_llmtrace.contract._tally import Table, merge
+from pytest_llmtrace.contract._tally import Table
 from pytest_llmtrace.conventions import Level
 
 __all__ = ["OUTSIDE", "Coverage", "Seen", "coverages", "seen_of"]
@@ -67,7 +67,7 @@ def seen_of(claims: Iterable[Claim], names: Names) -> Table:
         by_type = profile["scopes"].setdefault(claim.span.scope, {})
         if claim.type_name not in by_type:
             by_type[claim.type_name] = _nothing_of(claim)
-        merge(by_type[claim.type_name], {"seen": 1, **_sorted(claim, names)})
+        _count(by_type[claim.type_name], claim, names)
     return seen
 
 
@@ -79,22 +79,27 @@ def _nothing_of(claim: Claim) -> Table:
     return {"seen": 0, "wanted": wanted, "outside": {kind: {} for kind in OUTSIDE}}
 
 
-def _sorted(claim: Claim, names: Names) -> Table:
-    wanted: dict[str, Any] = {}
-    outside: dict[str, dict[str, int]] = {kind: {} for kind in OUTSIDE}
+def _count(counts: Table, claim: Claim, names: Names) -> None:
+    """Count the attributes of one span, a list or family once."""
+    counts["seen"] += 1
+    wanted: set[str] = set()
+    outside: set[tuple[str, str]] = set()
     for name in claim.span.attributes:
         plain = names.attribute(name)
-        known = next((one for one in _written_as(name, plain) if one in claim.wanted), None)
-        if known is not None:
-            wanted[known] = {"seen": 1}
+        known = name if name in claim.wanted else next((one for one in _written_as(plain) if one in claim.wanted), None)
+        if known is None:
+            outside.add((_kind_of(name, claim), plain))
         else:
-            outside[_kind_of(name, claim)][plain] = 1
-    return {"wanted": wanted, "outside": outside}
+            wanted.add(known)
+    for name in wanted:
+        counts["wanted"][name]["seen"] += 1
+    for kind, name in outside:
+        counts["outside"][kind][name] = counts["outside"][kind].get(name, 0) + 1
 
 
-def _written_as(name: str, plain: str) -> Iterator[str]:
-    """Yield how a convention may write a name: as it is, as the list that it is part of, or as its family."""
-    yield from (name, plain.partition(".<n>")[0], plain.removesuffix(".<key>"))
+def _written_as(plain: str) -> tuple[str, str]:
+    """Return how else a convention may write a name: as the list that it is part of, or as its family."""
+    return plain.partition(".<n>")[0], plain.removesuffix(".<key>")
 
 
 def _kind_of(name: str, claim: Claim) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from pytest_llmtrace.checks import type_of
 from pytest_llmtrace.contract._names import Names
 
 __all__ = ["Table", "add_all", "count", "merge"]
+
+_SCALARS: Final[Mapping[type, str]] = {str: "string", bool: "boolean", int: "int", float: "double"}
+"""What nearly all values are, so that they need no longer look."""
 
 Table = dict[str, Any]
 """Names to plain data; lists are sorted sets, numbers are counts."""
@@ -18,9 +21,12 @@ def count(table: Table, attributes: Mapping[str, Any], names: Names) -> None:
     """Count the attributes of one span, event, log record or metric point: an indexed name once, with all its types."""
     seen: dict[str, set[str]] = {}
     for name, value in attributes.items():
-        seen.setdefault(names.attribute(name), set()).add(type_of(value))
+        seen.setdefault(names.attribute(name), set()).add(_SCALARS.get(type(value)) or type_of(value))
     for name, types in seen.items():
-        merge(table, {name: {"seen": 1, "types": sorted(types)}})
+        known = table.setdefault(name, {"seen": 0, "types": []})
+        known["seen"] += 1
+        if not types.issubset(known["types"]):
+            known["types"] = sorted(types.union(known["types"]))
 
 
 def merge(into: Table, other: Mapping[str, Any]) -> None:

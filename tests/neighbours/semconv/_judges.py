@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import pytest_genai_semconv as neighbour
 from opentelemetry import trace
@@ -14,7 +13,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from pytest_llmtrace import LLMTrace, checks, conventions
 from tests.neighbours.semconv._specimens import Specimen
 
-__all__ = ["is_of_genai", "judged", "theirs"]
+__all__ = ["is_of_genai", "judged", "ours", "theirs"]
 
 _HELPERS = {
     "chat": neighbour.assert_chat_span,
@@ -53,12 +52,13 @@ def judged(specimen: Specimen) -> tuple[Sequence[str], Sequence[tuple[str, str]]
             span.set_status(StatusCode.ERROR)
         span.end()
         [made] = llmtrace.exporter.get_finished_spans()
-        evidence = replace(llmtrace.judge()[0], profiles=(conventions.profile(specimen.profile),))
-        return (theirs(made) if is_of_genai(made) else ()), ours(checks.verify(evidence, {}).findings)
+        return (theirs(made) if is_of_genai(made) else ()), ours(llmtrace, specimen.profile)
 
 
-def ours(findings: Iterable[Any]) -> tuple[tuple[str, str], ...]:
-    """Return severity and check of what is found against a convention."""
+def ours(llmtrace: LLMTrace, profile: str) -> tuple[tuple[str, str], ...]:
+    """Return severity and check of what is found against a convention that the test names."""
+    evidence = replace(llmtrace.judge()[0], profiles=(conventions.profile(profile),))
+    findings = checks.verify(evidence, {}).findings
     return tuple(
         (finding.severity.value, finding.check) for finding in findings if finding.check.startswith("convention/")
     )

@@ -52,7 +52,7 @@ def _judged(case: Case, *, native: bool) -> dict[str, Any]:
             "case": case.id,
             "raised": raised,
             "theirs": [theirs(span) for span in spans],
-            "ours": ours(llmtrace.findings()),
+            "ours": ours(llmtrace, "genai-2026-08"),
         }
 
 
