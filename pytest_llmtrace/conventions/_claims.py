@@ -13,6 +13,7 @@ __all__ = ["claimed", "span_type"]
 _OPENINFERENCE_SCOPE = "openinference."
 _OPENINFERENCE_KIND = "openinference.span.kind"
 _TRACELOOP = "traceloop."
+_LOGFIRE = "logfire."
 _OPENLLMETRY_SCOPES = tuple(f"opentelemetry.instrumentation.{name}" for name in ("openai.v", "anthropic"))
 _OPENLLMETRY_NAMES = frozenset(
     {"gen_ai.is_streaming", "gen_ai.headers", "llm.is_streaming", "llm.usage.total_tokens", "llm.headers"}
@@ -31,6 +32,8 @@ def claimed(span: SpanRecord) -> Profile | None:
     its names. Versions cannot be told by schema URLs, which instrumentations do not keep in step (measured).
     """
     attributes = span.attributes
+    if any(str(name).startswith(_LOGFIRE) for name in attributes):
+        return None  # It borrows OpenTelemetry's names, and writes lists as JSON: a convention of its own.
     if _OPENINFERENCE_KIND in attributes or span.scope.startswith(_OPENINFERENCE_SCOPE):
         return profile("openinference")
     if _is_openllmetry(span):
@@ -66,6 +69,6 @@ def span_type(kept: Profile, span: SpanRecord) -> SpanType | None:
 def _fits(kind: SpanType, span: SpanRecord) -> bool:
     name, values = kind.when
     stated = span.attributes.get(name)
-    if stated is None or (values and stated not in values):
+    if stated is None or (values and not (isinstance(stated, str) and stated in values)):
         return False
     return not kind.provider or span.attributes.get(_PROVIDER) == kind.provider
