@@ -19,10 +19,6 @@ from pytest_llmtrace.model import SpanKey, SpanRecord
 __all__ = ["Claim", "claims", "is_known_elsewhere"]
 
 _WRITTEN = 20
-_OTEL = "otel-genai"
-_CLAIMED = frozenset({_OTEL, "openinference", "openllmetry"})
-_OF_CALLS = ("gen_ai.provider.name", "gen_ai.request.model", "gen_ai.system")
-"""The conventions that a span claims by what it says of itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,43 +71,27 @@ class Claim:
 
 
 def claims(spans: Iterable[SpanRecord], accounts: Iterable[Account], wanted: tuple[Profile, ...]) -> Iterator[Claim]:
-    """Yield what each span that has ended claims, in the order of the spans.
+    """Yield what each span that has ended is held against, in the order of the spans.
 
     Args:
         spans: The spans.
         accounts: What they say of calls.
-        wanted: The conventions that somebody has named: of one that a span claims, that version; OTel's for a span of
-            a call that claims none; one of a user's own for each span that has a name in one of its namespaces.
+        wanted: The conventions that somebody has named.
     """
     by_span: dict[SpanKey, Account] = {}
     for account in accounts:
         by_span.setdefault(account.span.key, account)
     for span in spans:
         if span.ended is None:
-            continue
-        for profile, is_wanted in _kept(span, wanted):
+            continue  # It has not said all that it will say.
+        for profile in conventions.claims(span, wanted):
             yield Claim(
                 span=span,
                 profile=profile,
                 span_type=conventions.span_type(profile, span),
-                is_wanted=is_wanted,
+                is_wanted=profile in wanted,
                 account=by_span.get(span.key),
             )
-
-
-def _kept(span: SpanRecord, wanted: tuple[Profile, ...]) -> Iterator[tuple[Profile, bool]]:
-    claimed = conventions.claimed(span)
-    if claimed is not None:
-        version = next((profile for profile in wanted if profile.convention == claimed.convention), None)
-        yield version or claimed, version is not None
-    elif any(name in span.attributes for name in _OF_CALLS):
-        # It promises nothing; but somebody has named the convention that spans of calls are to keep.
-        yield from ((profile, True) for profile in wanted if profile.convention == _OTEL)
-    for profile in wanted:
-        if profile.convention not in _CLAIMED and any(
-            str(name).startswith(profile.namespaces) for name in span.attributes
-        ):
-            yield profile, True
 
 
 def is_known_elsewhere(name: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pytest_llmtrace.conventions import Attribute, Profile, Rename
@@ -114,12 +115,7 @@ class Lexicon:
         return found
 
 
-_lexicons: dict[int, Lexicon] = {}
-
-
+@lru_cache(maxsize=64)
 def lexicon(profile: Profile) -> Lexicon:
-    """Return the lexicon of a profile, made once. It holds the profile, so that no other one gets its identity."""
-    found = _lexicons.get(id(profile))
-    if found is None:
-        found = _lexicons[id(profile)] = Lexicon(profile)
-    return found
+    """Return the lexicon of a convention, made once."""
+    return Lexicon(profile)

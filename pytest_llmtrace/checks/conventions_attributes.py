@@ -15,13 +15,14 @@ from pytest_llmtrace.model import Advice, Severity, State
 __all__ = ["CHECKS", "REQUIRED", "TYPE", "UNUSED", "VALUE"]
 
 _OPERATION = "gen_ai.operation.name"
+_OF_CALLS = ("gen_ai.provider.name", "gen_ai.request.model", "gen_ai.system")
 
 
 # --- Those that have to be there -------------------------------------------------------------------------------------
 
 
 def _required(claim: Claim) -> Iterator[Breach | None]:
-    if claim.is_wanted and claim.profile.convention == "otel-genai" and not _says_what_it_is(claim):
+    if claim.is_wanted and claim.profile.convention == "otel-genai" and _hides_what_it_is(claim):
         yield _missing((_OPERATION,), "required on every span of a call: it says what the span is")
         return
     required = [name for name, how in claim.wanted.items() if how.level is Level.REQUIRED]
@@ -34,8 +35,11 @@ def _required(claim: Claim) -> Iterator[Breach | None]:
     yield _missing(missing, f"required on a span of the type {claim.type_name}")
 
 
-def _says_what_it_is(claim: Claim) -> bool:
-    return any(kind.when[0] in claim.span.attributes for kind in claim.profile.span_types.values())
+def _hides_what_it_is(claim: Claim) -> bool:
+    """Tell whether a span of a call does not say which type it is of. That of a session, on any span, makes no call."""
+    attributes = claim.span.attributes
+    says = any(kind.when[0] in attributes for kind in claim.profile.span_types.values())
+    return not says and any(name in attributes for name in _OF_CALLS)
 
 
 def _missing(names: tuple[str, ...], wanted: str) -> Breach:

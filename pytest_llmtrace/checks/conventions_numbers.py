@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_llmtrace.checks._claims import Claim
 from pytest_llmtrace.checks._rule import Breach, rule
-from pytest_llmtrace.model import Severity
+from pytest_llmtrace.model import Severity, State
 
 __all__ = ["CHECKS", "INDICES", "TOKENS"]
 
@@ -46,7 +46,7 @@ def _tokens(claim: Claim) -> Iterator[Breach | None]:
     wrong = [
         (whole, parts)
         for whole, parts in sums
-        if sum(counts[part] for part in parts) > counts[whole] and not _is_as_on_the_wire(claim, (whole, *parts))
+        if sum(counts[part] for part in parts) > counts[whole] and not _are_on_the_wire(claim, (whole, *parts))
     ]
     yield _too_many(counts, wrong) if wrong else None
 
@@ -81,14 +81,14 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _is_as_on_the_wire(claim: Claim, names: tuple[str, ...]) -> bool:
-    """Tell whether the span repeats in all of these what the response says: then the sum is the gateway's."""
+def _are_on_the_wire(claim: Claim, names: tuple[str, ...]) -> bool:
+    """Tell whether the response states all of these: each is held against its own then, and the sum is no fault."""
     if claim.account is None:
         return False
     true = claim.account.answered
     facts = (fact for places in claim.account.stated.values() for fact in places)
-    repeated = {key for fact in facts if fact.value == true.fact(fact.name).value for key, _ in fact.parts}
-    return repeated.issuperset(names)
+    known = {key for fact in facts if true.fact(fact.name).state is State.PRESENT for key, _ in fact.parts}
+    return known.issuperset(names)
 
 
 TOKENS = rule(
@@ -99,8 +99,8 @@ TOKENS = rule(
     judge=_tokens,
     severity=Severity.WARNING,
     compares="Cached tokens and modalities within the input, reasoning and modalities within the output, cached ones "
-    "of a modality within both, prompt and completion within the total. A span that repeats what its response says is "
-    "right, whatever the sum.",
+    "of a modality within both, prompt and completion within the total. Where the response states all of "
+    "them, each is held against its own (`wire/...`), and the sum is the gateway's.",
     source="OTel GenAI: the notes on `gen_ai.usage.*`; OpenInference: `llm.token_count.*`",
 )
 

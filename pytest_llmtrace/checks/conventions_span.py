@@ -9,6 +9,7 @@ from typing import Any
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_span
 from pytest_llmtrace.checks._claims import Claim
 from pytest_llmtrace.checks._rule import Breach, advised, rule
+from pytest_llmtrace.checks._said import counts
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.model import Finding, Severity
 
@@ -113,6 +114,8 @@ STATUS = rule(
 def _mixed(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     first: dict[tuple[int, str], Claim] = {}
     for claim in evidence.claims:
+        if _is_second_count(claim):
+            continue  # That two scopes count one call is told by structure/counted-twice, with both.
         first.setdefault((claim.span.key.trace_id, claim.profile.convention), claim)
     by_trace: dict[int, list[Claim]] = {}
     for (trace, _), claim in first.items():
@@ -123,6 +126,12 @@ def _mixed(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
             continue
         lines = (f"{claim.profile.name}: {title_of_span(claim.span)}" for claim in found)
         yield check.finding(found[0].span, ("span", "\n".join(lines)))
+
+
+def _is_second_count(claim: Claim) -> bool:
+    if claim.account is None or claim.span is claim.account.call.spans[0]:
+        return False
+    return sum(map(counts, claim.account.call.readings)) > 1
 
 
 MIXED = Check(

@@ -4,8 +4,8 @@ The tables are written by `tools/conventions/generate.py` from extracts of the c
 reads one of a user's own.
 """
 
-from pytest_llmtrace.conventions._claims import claimed, span_type
-from pytest_llmtrace.conventions._load import GENAI, PROFILES, profile
+from pytest_llmtrace.conventions._claims import claims, span_type
+from pytest_llmtrace.conventions._load import GENAI, PROFILES, SHIPPED, profile
 from pytest_llmtrace.conventions._named import absolute, named, refuse_conventions
 from pytest_llmtrace.conventions._profile import Attribute, Level, Profile, Rename, SpanType, Wanted
 from pytest_llmtrace.conventions._registry import from_registry
@@ -13,6 +13,7 @@ from pytest_llmtrace.conventions._registry import from_registry
 __all__ = [
     "GENAI",
     "PROFILES",
+    "SHIPPED",
     "Attribute",
     "Level",
     "Profile",
@@ -20,7 +21,7 @@ __all__ = [
     "SpanType",
     "Wanted",
     "absolute",
-    "claimed",
+    "claims",
     "from_registry",
     "named",
     "profile",

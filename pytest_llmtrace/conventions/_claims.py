@@ -1,71 +1,142 @@
-"""Which convention a span claims to keep, and what it is in that."""
+"""Which conventions a span claims to keep, and what it is in each."""
 
 from __future__ import annotations
 
-from functools import lru_cache
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache, lru_cache
+from typing import Any
 
-from pytest_llmtrace.conventions._load import GENAI, profile
+from pytest_llmtrace.conventions._load import GENAI, SHIPPED, profile
 from pytest_llmtrace.conventions._profile import Profile, SpanType
 from pytest_llmtrace.telemetry import SpanRecord
 
-__all__ = ["claimed", "span_type"]
+__all__ = ["claims", "span_type"]
 
 _OPENINFERENCE_SCOPE = "openinference."
 _OPENINFERENCE_KIND = "openinference.span.kind"
+
+_LOGFIRE = "logfire."
+
 _TRACELOOP = "traceloop."
-_OPENLLMETRY_SCOPES = tuple(f"opentelemetry.instrumentation.{name}" for name in ("openai.v", "anthropic"))
+_TRACELOOP_KIND = "traceloop.span.kind"
 _OPENLLMETRY_NAMES = frozenset(
-    {"gen_ai.is_streaming", "gen_ai.headers", "llm.is_streaming", "llm.usage.total_tokens", "llm.headers"}
+    {"gen_ai.is_streaming", "gen_ai.headers", "llm.is_streaming", "llm.request.type", "llm.usage.total_tokens"}
+    | {"llm.headers"}
 )
+# packages/ of traceloop/openllmetry: the modules whose names are the scopes of LLM, agent and MCP spans.
+_OPENLLMETRY_SCOPES = frozenset(
+    f"opentelemetry.instrumentation.{name}"
+    for name in (
+        *("agno", "alephalpha", "anthropic", "bedrock", "cohere", "crewai.instrumentation", "google_generativeai"),
+        *("groq", "haystack", "langchain", "litellm", "llamaindex", "mcp.instrumentation", "mistralai", "ollama"),
+        *("openai.v0", "openai.v1", "openai_agents", "replicate", "sagemaker", "together", "transformers"),
+        *("vertexai", "voyageai", "watsonx", "writer"),
+    )
+)
+# OpenTelemetry's own instrumentations have some of these scopes as well, and versions such as 2.3b0.
+_OPENLLMETRY_VERSION = re.compile(r"0\.\d+\.\d+")
+
 _OPERATION = "gen_ai.operation.name"
 _METHOD = "mcp.method.name"
-_OTEL_NAMES = ("gen_ai.", "mcp.", "openai.")
-_PROVIDER = "gen_ai.provider.name"
+_ANY = ""
+_SINGLE = frozenset({"openinference", "openllmetry"})
+_PROVIDERS = ("gen_ai.provider.name", "gen_ai.system")
 
 
-def claimed(span: SpanRecord) -> Profile | None:
-    """Return the convention that a span claims to keep by its scope and attributes; None if it claims none.
+def claims(span: SpanRecord, fixed: tuple[Profile, ...] = ()) -> tuple[Profile, ...]:
+    """Return the conventions that a span is held against.
 
-    A wrapper of somebody's own that borrows single names of a convention has promised nothing. A span that states what
-    it is in OpenTelemetry's terms (`gen_ai.operation.name`) has: it is held against the newest version that has all of
-    its names. Versions cannot be told by schema URLs, which instrumentations do not keep in step (measured).
+    They are those that it claims to keep by its scope and attributes, each in the version that is fixed, if one is.
+    A wrapper of somebody's own that borrows single names of a convention has promised nothing: a span that claims none
+    is held against those that are fixed and whose names it uses. A registry of a user's own holds for every span that
+    uses its names.
+
+    Args:
+        span: The span.
+        fixed: The conventions that somebody has named, at most one version of each.
     """
+    names = _Names(span.attributes)
+    named = {each.convention: each for each in fixed}
+    claimed = [named.get(each) or profile(each if each in _SINGLE else _newest(span)) for each in _claimed(span, names)]
+    more = [each for each in fixed if not claimed or each.convention not in SHIPPED]
+    return (*claimed, *(each for each in more if any(map(names.begin, each.namespaces))))
+
+
+class _Names:
+    """The names of a span's attributes. There may be 10,000, and each is looked at for each of several beginnings."""
+
+    def __init__(self, attributes: Mapping[str, Any]) -> None:
+        self._joined = "\n" + "\n".join(map(str, attributes))
+
+    def begin(self, prefix: str) -> bool:
+        """Tell whether one of them begins so."""
+        return f"\n{prefix}" in self._joined
+
+
+def _claimed(span: SpanRecord, names: _Names) -> Iterator[str]:
     attributes = span.attributes
+    if names.begin(_LOGFIRE):
+        return  # It borrows OpenTelemetry's names, and writes lists as JSON: a convention of its own.
     if _OPENINFERENCE_KIND in attributes or span.scope.startswith(_OPENINFERENCE_SCOPE):
-        return profile("openinference")
+        yield "openinference"
     if _is_openllmetry(span):
-        return profile("openllmetry")
+        yield "openllmetry"  # It uses OpenTelemetry's names among its own, and in its own way.
+        return
+    if names.begin(_TRACELOOP):
+        yield "openllmetry"  # Traceloop's SDK writes a few names on everybody's spans.
     if _OPERATION in attributes or _METHOD in attributes:
-        return profile(_newest(frozenset(name for name in attributes if str(name).startswith(_OTEL_NAMES))))
-    return None
+        yield "otel-genai"
 
 
 def _is_openllmetry(span: SpanRecord) -> bool:
-    attributes = span.attributes
-    return (
-        span.scope.startswith(_OPENLLMETRY_SCOPES)
-        or not _OPENLLMETRY_NAMES.isdisjoint(attributes)
-        or "llm.request.type" in attributes
-        or any(str(name).startswith(_TRACELOOP) for name in attributes)
-    )
+    if _TRACELOOP_KIND in span.attributes or not _OPENLLMETRY_NAMES.isdisjoint(span.attributes):
+        return True
+    version = span.scope_version or "0.0.0"
+    return span.scope in _OPENLLMETRY_SCOPES and _OPENLLMETRY_VERSION.fullmatch(version) is not None
+
+
+def _newest(span: SpanRecord) -> str:
+    """Name OpenTelemetry's newest version that has all names of a span; else the newest of those that have most.
+
+    Versions cannot be told by schema URLs, which instrumentations do not keep in step (measured).
+    """
+    return _newest_with(_telling().intersection(span.attributes))
+
+
+@cache
+def _telling() -> frozenset[str]:
+    """Return the names that some versions have, and others do not."""
+    versions = [frozenset(profile(version).attributes) for version in GENAI]
+    return frozenset[str]().union(*versions) - versions[0].intersection(*versions)
 
 
 @lru_cache(maxsize=1024)
-def _newest(names: frozenset[str]) -> str:
-    """Name the newest version that has all of these names; else the one that has most of them."""
-    return min(GENAI, key=lambda version: sum(name not in profile(version).attributes for name in names))
+def _newest_with(names: frozenset[str]) -> str:
+    return min(GENAI, key=lambda version: len(names - profile(version).attributes.keys()))
 
 
 def span_type(kept: Profile, span: SpanRecord) -> SpanType | None:
     """Return what a convention takes a span for: the first type that fits; None if it has none for it."""
-    fitting = [kind for kind in kept.span_types.values() if _fits(kind, span)]
+    attributes = span.attributes
+    fitting = [
+        kind
+        for name, by_value in _types(kept).items()
+        if isinstance(stated := attributes.get(name), str)
+        for kind in (*by_value.get(stated, ()), *by_value.get(_ANY, ()))
+        if not kind.provider or kind.provider in (attributes.get(each) for each in _PROVIDERS)
+    ]
+    special = [kind for kind in fitting if kind.provider] or fitting
     # An agent may be invoked within the process or elsewhere, under one operation: the kind of the span tells.
-    return next((kind for kind in fitting if span.kind in kind.kinds), fitting[0] if fitting else None)
+    return next((kind for kind in special if span.kind in kind.kinds), special[0] if special else None)
 
 
-def _fits(kind: SpanType, span: SpanRecord) -> bool:
-    name, values = kind.when
-    stated = span.attributes.get(name)
-    if stated is None or (values and stated not in values):
-        return False
-    return not kind.provider or span.attributes.get(_PROVIDER) == kind.provider
+@lru_cache(maxsize=64)
+def _types(kept: Profile) -> Mapping[str, Mapping[str, list[SpanType]]]:
+    """Sort the types of a convention by the attribute that makes a span one of them, and its value."""
+    found: dict[str, dict[str, list[SpanType]]] = {}
+    for kind in kept.span_types.values():
+        name, values = kind.when
+        for value in values or (_ANY,):
+            found.setdefault(name, {}).setdefault(value, []).append(kind)
+    return found

@@ -11,12 +11,15 @@ from typing import Any
 from pytest_llmtrace.conventions._profile import Attribute, Level, Profile, Rename, SpanType, Wanted
 from pytest_llmtrace.errors import UsageError
 
-__all__ = ["GENAI", "PROFILES", "profile"]
+__all__ = ["GENAI", "PROFILES", "SHIPPED", "profile"]
 
 GENAI = ("genai-2026-10", "genai-2026-08", "core-1.41.1", "core-1.36")
 """OpenTelemetry's conventions for generative AI, the newest first."""
 
 PROFILES = (*GENAI, "openinference", "openllmetry", "test-cicd-vcs")
+
+SHIPPED = frozenset({"otel-genai", "openinference", "openllmetry", "otel-core"})
+"""Their conventions; one of a user's own has another name."""
 
 _PACKS = Path(__file__).parent / "packs"
 

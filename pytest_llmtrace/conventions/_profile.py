@@ -88,13 +88,13 @@ class Rename:
     values: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Profile:
-    """A convention at a named commit.
+    """A convention at a named commit; one is another one's equal only if it is the same object.
 
     Attributes:
         name: How it is named in `conventions=`.
-        convention: `otel-genai`, `openinference`, `openllmetry`, or a name of the user's own.
+        convention: `otel-genai`, `openinference`, `openllmetry`, `otel-core`; of a user's own, `registry` and its file.
         source: Repository and commit.
         license: Under which its data is used, with attribution.
         namespaces: What the names of its attributes begin with, each with its dot: an unknown name in one is a finding.

@@ -7,12 +7,14 @@ held against the attributes' own rules, and not against a type's.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pytest_llmtrace.conventions._groups import Groups
 from pytest_llmtrace.conventions._load import PROFILES, profile
-from pytest_llmtrace.conventions._profile import Attribute, Level, Profile, Rename, SpanType, Wanted
+from pytest_llmtrace.conventions._profile import Attribute, Profile, Rename, SpanType
 from pytest_llmtrace.errors import CassetteError, UsageError
 
 __all__ = ["from_registry"]
@@ -24,7 +26,9 @@ _TYPES = frozenset({"any", "boolean", "double", "int", "string"})
 _SUFFIXES = (".yaml", ".yml")
 _V1_PARTS: tuple[str, ...] = ("groups",)
 _V2 = "definition/2"
-_V2_PARTS: tuple[str, ...] = ("attribute_groups", "spans", "span_refinements", "events", "metrics", "entities")
+_V2_PARTS: tuple[str, ...] = ("attribute_groups", "spans", "span_refinements")
+_NONE = "it has no `groups`, and is no `file_format: definition/2`"
+_REPLACED = re.compile(r"(?i:(?:replaced by|use)) `?([\w.]+\w)`?(?: instead)?\.?")
 
 
 def from_registry(path: Path) -> Profile:
@@ -79,33 +83,42 @@ def _refused(path: Path, reason: str) -> UsageError:
 
 
 class _Reading:
-    """What was found in the files, and who refers to whom."""
+    """What was found in the files."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._attributes: dict[str, Attribute] = {}
         self._renames: dict[str, Rename] = {}
-        self._groups: dict[str, Mapping[str, Any]] = {}
+        self._groups = Groups(lambda reason: _refused(path, reason))
+        self._spans: dict[str, tuple[str, ...]] = {}
+        self._is_any = False
 
     def add(self, document: Any, file: Path) -> None:
-        if not isinstance(document, Mapping):
-            raise _refused(file, "it has no `groups`")
-        if document.get("file_format") == _V2:
+        if isinstance(document, Mapping) and not document.keys().isdisjoint({"imports", "dependencies"}):
+            self._groups.imports = True
+        if isinstance(document, Mapping) and document.get("file_format") == _V2:
             parts = _V2_PARTS
             self._add_attributes(_list_of(document, "attributes", file), file)
-        elif "groups" in document:
+        elif isinstance(document, Mapping) and "groups" in document:
             parts = _V1_PARTS
+        elif self._path.is_dir():  # The manifest of a registry lies beside its files.
+            return
         else:
-            raise _refused(file, "it has no `groups`, and is no `file_format: definition/2`")
+            raise _refused(file, _NONE)
+        self._is_any = True
         for part in parts:
             for group in _list_of(document, part, file):
                 self._add_group(group, file)
 
     def _add_group(self, group: Mapping[str, Any], file: Path) -> None:
-        name = group.get("id", group.get("type", group.get("name")))
+        is_span = group.get("type") == "span" or not group.keys().isdisjoint({"span_kind", "kind"})
+        name = group.get("id") or group.get("type" if "kind" in group else "name")
         if not isinstance(name, str):
             raise _refused(file, f"a group has no `id`: {_shown(group)}")
-        self._groups[name] = group
+        self._groups.add(name, group)
+        if is_span or "ref" in group:
+            kind = group.get("span_kind", group.get("kind"))
+            self._spans[name] = (kind.upper(),) if isinstance(kind, str) else ()
         self._add_attributes(_list_of(group, "attributes", file), file, prefix=group.get("prefix"))
 
     def _add_attributes(self, stated: Iterable[Mapping[str, Any]], file: Path, *, prefix: Any = None) -> None:
@@ -120,38 +133,21 @@ class _Reading:
                 raise _refused(file, f"an attribute has neither `id` nor `ref`: {_shown(one)}")
 
     def profile(self, digest: str) -> Profile:
+        if not self._is_any:
+            raise _refused(self._path, _NONE)
         names = self._attributes.keys() - self._renames.keys()
+        wanted = {name: self._groups.wanted(name) for name in self._spans}
         return Profile(
             name=self._path.stem,
-            convention=self._path.stem,
+            convention=f"registry {self._path.name}",
             source=f"{self._path.name}, sha256 {digest}",
-            namespaces=tuple(sorted(_namespaces(self._attributes) - _others())),
+            namespaces=_namespaces(self._attributes),
             attributes={name: self._attributes[name] for name in sorted(names)},
-            span_types={name: self._span_type(name, group) for name, group in self._groups.items() if _is_span(group)},
+            span_types={
+                name: SpanType(id=name, kinds=kinds, attributes=wanted[name]) for name, kinds in self._spans.items()
+            },
             renames=self._renames,
         )
-
-    def _span_type(self, name: str, group: Mapping[str, Any]) -> SpanType:
-        kind = group.get("span_kind", group.get("kind"))
-        kinds = (kind.upper(),) if isinstance(kind, str) else ()
-        return SpanType(id=name, kinds=kinds, attributes=dict(self._wanted(name, ())))
-
-    def _wanted(self, name: str, within: tuple[str, ...]) -> Iterator[tuple[str, Wanted]]:
-        """Yield what a group wants: first what those want that it extends or refers to, then what it says itself."""
-        if name in within:
-            raise _refused(self._path, f"{' -> '.join((*within[within.index(name) :], name))} is circular")
-        group = self._groups.get(name)
-        if group is None:
-            raise _refused(self._path, f"{within[-1]} refers to {name!r}, which is not there")
-        above = group.get("extends")
-        if isinstance(above, str):
-            yield from self._wanted(above, (*within, name))
-        for one in group.get("attributes") or ():
-            if isinstance(one.get("ref_group"), str):
-                yield from self._wanted(one["ref_group"], (*within, name))
-            else:
-                stated = one.get("id", one.get("key", one.get("ref")))
-                yield str(stated), _level(one.get("requirement_level"))
 
 
 def _list_of(document: Mapping[str, Any], part: str, file: Path) -> list[Mapping[str, Any]]:
@@ -184,29 +180,23 @@ def _attribute(name: str, one: Mapping[str, Any], file: Path) -> Attribute:
 
 
 def _rename(stated: Any) -> Rename:
-    if isinstance(stated, Mapping):
-        new, note = stated.get("renamed_to"), stated.get("note")
-        return Rename(new=new if isinstance(new, str) else None, hint=note if isinstance(note, str) else "")
-    return Rename(new=None, hint=stated if isinstance(stated, str) else "")
+    """Read what became of an attribute in each of its forms: a mapping with a reason, or a sentence."""
+    if isinstance(stated, Mapping) and isinstance(stated.get("renamed_to"), str):
+        return Rename(new=stated["renamed_to"])
+    note = stated.get("note") if isinstance(stated, Mapping) else stated
+    note = " ".join(note.split()) if isinstance(note, str) else ""
+    replaced = _REPLACED.fullmatch(note)
+    return Rename(new=replaced[1]) if replaced else Rename(new=None, hint=note)
 
 
-def _level(stated: Any) -> Wanted:
-    """Read a level in each of its forms: a name, or a mapping of a name to a condition."""
-    level, condition = next(iter(stated.items())) if isinstance(stated, Mapping) and stated else (stated, "")
-    known = Level.__members__.get(str(level).upper(), Level.RECOMMENDED)
-    return Wanted(level=known, condition=condition if isinstance(condition, str) else "")
+def _namespaces(attributes: Iterable[str]) -> tuple[str, ...]:
+    """Return what names begin with, up to their last dot, but for what is in a namespace of a shipped convention.
 
-
-def _is_span(group: Mapping[str, Any]) -> bool:
-    return group.get("type") == "span" or "span_kind" in group or ("kind" in group and "id" not in group)
-
-
-def _namespaces(attributes: Iterable[str]) -> set[str]:
-    return {f"{name.partition('.')[0]}." for name in attributes if "." in name}
-
-
-def _others() -> set[str]:
-    return {namespace for name in PROFILES for namespace in profile(name).namespaces}
+    What is above is somebody else's as well: `http.acme.tenant` does not make one the owner of `http.`.
+    """
+    shipped = tuple(namespace for name in PROFILES for namespace in profile(name).namespaces)
+    own = {f"{name.rpartition('.')[0]}." for name in attributes if "." in name}
+    return tuple(sorted(namespace for namespace in own if not namespace.startswith(shipped)))
 
 
 def _shown(value: Any) -> str:

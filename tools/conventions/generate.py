@@ -39,12 +39,17 @@ def _pack(name: str, convention: str, source: Mapping[str, str], **fields: Any) 
     return {
         "name": name,
         "convention": convention,
-        "source": f"{source['repository']} at {source['commit']}",
+        "source": f"{source['repository']} at {_version(source)}",
         "license": source["license"],
         "attribution": f"facts from {source['repository']} ({source['path']}), {source['commit']}, {source['date']}"
         + (f"; {source['note']}" if "note" in source else ""),
         **fields,
     }
+
+
+def _version(source: Mapping[str, str]) -> str:
+    commit = source["commit"][:8]
+    return f"{source['tag']} ({commit})" if "tag" in source else commit
 
 
 # --- OpenTelemetry ---------------------------------------------------------------------------------------------------
@@ -59,9 +64,14 @@ def _otel(name: str) -> Table:
         namespaces=OTEL_NAMESPACES,
         attributes={each: _attribute(stated) for each, stated in sorted(extract["attributes"].items())},
         span_types=_span_types(extract["spans"]),
-        renames={old: renames["renames"][old] for old in renames["from"][name]},
+        renames={old: _rename(renames["renames"][old], extract["attributes"]) for old in renames["from"][name]},
         patterns=(),
     )
+
+
+def _rename(stated: Table, attributes: Table) -> Table:
+    """Leave out where the same is told now, if this version does not tell it."""
+    return {key: value for key, value in stated.items() if key != "hint" or value in attributes}
 
 
 def _otel_extract(name: str) -> Table:
@@ -108,8 +118,9 @@ def _span_types(spans: Table) -> Table:
 
 
 def _refined(span: Table, base: Table) -> Table:
-    attributes = dict(sorted({**base["attributes"], **span["attributes"]}.items()))
-    return {**base, "attributes": attributes, "provider": span["provider"]}
+    attributes = {**base["attributes"], **span["attributes"]}
+    wanted = {name: attributes[name] for name in sorted(attributes.keys() - span.get("without", []))}
+    return {**base, **span, "attributes": wanted}
 
 
 def _span_type(name: str, span: Table) -> Table:
@@ -176,6 +187,7 @@ def _openllmetry() -> Table:
     renamed = _extract("otel-renames")["renames"]
     attributes = {name: {"type": "any"} for name in renamed} | others | extract["attributes"]
     attributes |= {name: {"type": "any", "family": True} for name in INDEXED_BY_OPENLLMETRY}
+    attributes = {name: stated for name, stated in attributes.items() if name not in extract["renames"]}
     return _pack(
         "openllmetry",
         "openllmetry",

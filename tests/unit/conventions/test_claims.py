@@ -6,43 +6,87 @@ from typing import Any
 
 import pytest
 
-from pytest_llmtrace.conventions import claimed, profile, span_type
+from pytest_llmtrace.conventions import Profile, claims, profile, span_type
 from pytest_llmtrace.model import SpanKey, SpanRecord
 
 CHAT = {"gen_ai.operation.name": "chat"}
 
 
-def make(scope: str = "app", kind: str = "CLIENT", **attributes: Any) -> SpanRecord:
-    return SpanRecord(key=SpanKey(1, 1), name="s", scope=scope, kind=kind, attributes=attributes)
+def make(scope: str = "app", kind: str = "CLIENT", version: str | None = None, /, **attributes: Any) -> SpanRecord:
+    return SpanRecord(key=SpanKey(1, 1), name="s", scope=scope, scope_version=version, kind=kind, attributes=attributes)
+
+
+def names_of(found: tuple[Profile, ...]) -> list[str]:
+    return [each.name for each in found]
 
 
 @pytest.mark.parametrize(
-    ("scope", "attributes", "name"),
+    ("scope", "version", "attributes", "names"),
     [
-        ("openinference.instrumentation.openai", {}, "openinference"),
-        ("app", {"openinference.span.kind": "LLM", **CHAT}, "openinference"),
-        ("opentelemetry.instrumentation.openai.v1", CHAT, "openllmetry"),
-        ("app", {"traceloop.span.kind": "tool"}, "openllmetry"),
-        ("app", {"gen_ai.is_streaming": True, **CHAT}, "openllmetry"),
-        ("app", CHAT, "genai-2026-10"),
-        ("app", {**CHAT, "gen_ai.usage.cache_write.input_tokens": 1}, "genai-2026-10"),
-        ("app", {**CHAT, "gen_ai.usage.cache_creation.input_tokens": 1}, "genai-2026-08"),
-        ("app", {**CHAT, "gen_ai.system": "openai"}, "core-1.36"),
-        ("app", {**CHAT, "gen_ai.nobody": 1}, "genai-2026-10"),
-        ("app", {"mcp.method.name": "tools/call"}, "genai-2026-10"),
+        ("openinference.instrumentation.openai", "0.1.66", {}, ["openinference"]),
+        ("app", None, {"openinference.span.kind": "LLM"}, ["openinference"]),
+        ("opentelemetry.instrumentation.openai.v1", "0.62.4", CHAT, ["openllmetry"]),
+        ("opentelemetry.instrumentation.openai.v1", None, CHAT, ["openllmetry"]),
+        ("opentelemetry.instrumentation.vertexai", "0.62.4", CHAT, ["openllmetry"]),
+        ("opentelemetry.instrumentation.vertexai", "2.3b0", CHAT, ["genai-2026-10"]),
+        ("opentelemetry.instrumentation.openai_v2", "2.4b0", CHAT, ["genai-2026-10"]),
+        ("app", None, {"traceloop.span.kind": "tool"}, ["openllmetry"]),
+        ("app", None, {"gen_ai.is_streaming": True, **CHAT}, ["openllmetry"]),
+        ("app", None, CHAT, ["genai-2026-10"]),
+        ("app", None, {**CHAT, "gen_ai.usage.cache_write.input_tokens": 1}, ["genai-2026-10"]),
+        ("app", None, {**CHAT, "gen_ai.usage.cache_creation.input_tokens": 1}, ["genai-2026-08"]),
+        ("app", None, {**CHAT, "gen_ai.system": "openai"}, ["core-1.36"]),
+        ("app", None, {**CHAT, "gen_ai.system": "openai", "gen_ai.provider.name": "openai"}, ["genai-2026-10"]),
+        ("app", None, {**CHAT, "gen_ai.nobody": 1}, ["genai-2026-10"]),
+        ("app", None, {"mcp.method.name": "tools/call"}, ["genai-2026-10"]),
     ],
 )
-def test_claims(scope: str, attributes: dict[str, Any], name: str) -> None:
+def test_claims(scope: str, version: str | None, attributes: dict[str, Any], names: list[str]) -> None:
     """By scope and attributes; of OpenTelemetry's versions the newest that has all names."""
-    found = claimed(make(scope, **attributes))
-    assert found is not None
-    assert found.name == name
+    assert names_of(claims(make(scope, "CLIENT", version, **attributes))) == names
 
 
-@pytest.mark.parametrize("attributes", [{}, {"gen_ai.system": "anthropic", "gen_ai.request.model": "m"}, {"llm.x": 1}])
+@pytest.mark.parametrize(
+    ("attributes", "names"),
+    [
+        ({"openinference.span.kind": "LLM", **CHAT}, ["openinference", "genai-2026-10"]),
+        ({"traceloop.workflow.name": "w", **CHAT}, ["openllmetry", "genai-2026-10"]),
+    ],
+)
+def test_several_claims(attributes: dict[str, Any], names: list[str]) -> None:
+    """A span that is written twice keeps both; one that runs inside of Traceloop's SDK is not Traceloop's own."""
+    assert names_of(claims(make(**attributes))) == names
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {},
+        {"gen_ai.system": "anthropic", "gen_ai.request.model": "m"},
+        {"llm.x": 1},
+        {"logfire.span_type": "span", **CHAT},
+    ],
+)
 def test_who_borrows_names_claims_nothing(attributes: dict[str, Any]) -> None:
     """Nor does a span that has nothing to do with it."""
-    assert claimed(make(**attributes)) is None
+    assert claims(make(**attributes)) == ()
+
+
+@pytest.mark.parametrize(
+    ("attributes", "names"),
+    [
+        (CHAT, ["genai-2026-08"]),
+        ({"gen_ai.system": "anthropic"}, ["genai-2026-08"]),
+        ({**CHAT, "acme.tenant": "t"}, ["genai-2026-08", "acme"]),
+        ({"acme.tenant": "t"}, ["acme"]),
+        ({"openinference.span.kind": "LLM", "gen_ai.request.model": "m"}, ["openinference"]),
+        ({"http.route": "/"}, []),
+    ],
+)
+def test_what_is_fixed(attributes: dict[str, Any], names: list[str]) -> None:
+    """It takes the place of the version that would be found, and holds for who uses its names and claims nothing."""
+    acme = Profile(name="acme", convention="registry acme.yaml", source="acme.yaml", namespaces=("acme.",))
+    assert names_of(claims(make(**attributes), (profile("genai-2026-08"), acme))) == names
 
 
 @pytest.mark.parametrize(
@@ -56,11 +100,14 @@ def test_who_borrows_names_claims_nothing(attributes: dict[str, Any]) -> None:
         ("genai-2026-10", "PRODUCER", {"gen_ai.operation.name": "invoke_agent"}, "gen_ai.invoke_agent.client"),
         ("genai-2026-10", "SERVER", {"mcp.method.name": "tools/list"}, "mcp.server"),
         ("genai-2026-10", "CLIENT", {"gen_ai.operation.name": "of_our_own"}, None),
+        ("genai-2026-10", "INTERNAL", {**CHAT, "gen_ai.provider.name": "openai"}, "openai.gen_ai.inference.client"),
+        ("genai-2026-10", "CLIENT", {"gen_ai.operation.name": ("chat",)}, None),
+        ("core-1.36", "CLIENT", {**CHAT, "gen_ai.system": "openai"}, "gen_ai.openai.inference.client"),
         ("openinference", "INTERNAL", {"openinference.span.kind": "LLM"}, "LLM"),
         ("openllmetry", "INTERNAL", {"traceloop.span.kind": "tool"}, "tool"),
     ],
 )
 def test_types(name: str, kind: str, attributes: dict[str, Any], expected: str | None) -> None:
     """By what the span says it is; a provider's own type before the general one, the kind where both are one."""
-    found = span_type(profile(name), make(kind=kind, **attributes))
+    found = span_type(profile(name), make("app", kind, **attributes))
     assert (found.id if found else None) == expected

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytest_llmtrace import conventions
-from pytest_llmtrace.conventions import PROFILES, Level, profile
+from pytest_llmtrace.conventions import PROFILES, SHIPPED, Level, profile
 from pytest_llmtrace.errors import UsageError
 
 ROOT = Path(__file__).parents[3]
@@ -29,6 +29,7 @@ def test_each_names_its_source(name: str) -> None:
     assert "/" in repository
     assert commit
     assert kept.license.startswith("Apache-2.0; facts from ")
+    assert kept.convention in SHIPPED
 
 
 def test_august() -> None:
@@ -48,9 +49,27 @@ def test_october() -> None:
     assert "gen_ai.usage.cache_creation.input_tokens" not in kept.attributes
 
 
-@pytest.mark.parametrize("name", conventions.GENAI)
+@pytest.mark.parametrize(("name", "types", "rows"), [("core-1.36", 8, 135), ("core-1.41.1", 14, 292)])
+def test_core(name: str, types: int, rows: int) -> None:
+    """As many types and rows as the tables of its documents have, where a provider's do not repeat the provider."""
+    kinds = profile(name).span_types.values()
+    assert len(kinds) == types
+    told = {"openai", "az.ai.inference", "azure.ai.inference", "anthropic"}
+    assert sum(len(kind.attributes) - (kind.provider in told) for kind in kinds) == rows
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_wanted_names_are_known(name: str) -> None:
+    """What a type wants or does not use, and what is used instead of an old name, is among the attributes."""
+    kept = profile(name)
+    named = {each for kind in kept.span_types.values() for each in (*kind.attributes, *kind.unused, kind.when[0])}
+    named |= {rename.new for rename in kept.renames.values() if rename.new}
+    assert not named - kept.attributes.keys()
+
+
+@pytest.mark.parametrize("name", PROFILES)
 def test_no_name_is_old_and_new(name: str) -> None:
-    """What a version has renamed, it does not have."""
+    """What a convention has renamed, it does not have."""
     kept = profile(name)
     assert not kept.attributes.keys() & kept.renames.keys()
 

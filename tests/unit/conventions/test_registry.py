@@ -48,6 +48,8 @@ spans:
     kind: client
     name: {note: "chat"}
     attributes: [{ref_group: acme.base}, {ref: acme.retries, requirement_level: {recommended: there were any}}]
+span_refinements:
+  - {id: paid.acme.chat, ref: acme.chat, attributes: [{ref: acme.retries, requirement_level: required}]}
 """
 
 
@@ -55,6 +57,20 @@ LAUGHS = "a: &a [x]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n" for before, name in itertools.pairwise("abcdefghi")
 )
 """A file that becomes a billion values where aliases are followed without a limit."""
+
+CHAIN = "groups:\n" + "".join(f"- {{id: g{each}, type: span, extends: g{each + 1}}}\n" for each in range(5_000))
+BUSHES = "groups:\n" + "".join(
+    ["- {id: base, attributes: [", *(f"{{id: a.b{each}, type: int}}," for each in range(2_000)), "]}\n"]
+    + [f"- {{id: g{each}, type: span, extends: base}}\n" for each in range(2_000)]
+)
+DOUBLING = (
+    "file_format: definition/2\nattribute_groups:\n- {id: g0, attributes: [{ref: a.b}]}\n"
+    + "".join(
+        f"- {{id: g{each + 1}, attributes: [{{ref_group: g{each}}}, {{ref_group: g{each}}}]}}\n" for each in range(40)
+    )
+    + "spans: [{type: s, kind: client, attributes: [{ref_group: g40}]}]\n"
+)
+"""Groups that refer to one another: one long way, many that are based on a large one, and 2**40 ways to one."""
 
 
 def written(folder: Path, text: str) -> Path:
@@ -88,12 +104,13 @@ def test_groups(tmp_path: Path) -> None:
 def test_definitions(tmp_path: Path) -> None:
     """The second form says the same in other words."""
     kept = from_registry(written(tmp_path, V2))
-    [span] = kept.span_types.values()
+    span, refined = kept.span_types.values()
     assert (span.id, span.kinds) == ("acme.chat", ("CLIENT",))
     assert span.attributes == {
         "acme.tenant": Wanted(level=Level.REQUIRED),
         "acme.retries": Wanted(level=Level.RECOMMENDED, condition="there were any"),
     }
+    assert refined.attributes == {name: Wanted(level=Level.REQUIRED) for name in ("acme.tenant", "acme.retries")}
 
 
 def test_a_directory(tmp_path: Path) -> None:
@@ -105,6 +122,59 @@ def test_a_directory(tmp_path: Path) -> None:
     (folder / "b.yml").write_text(f"groups:\n  - id: acme.base{spans}", encoding="utf-8")
     kept = from_registry(folder)
     assert (kept.name, len(kept.attributes), len(kept.span_types)) == ("house", 4, 1)
+
+
+def test_what_is_beside_a_registry(tmp_path: Path) -> None:
+    """A directory may hold a manifest as well, and groups may be those of the registry that it imports."""
+    folder = tmp_path / "house"
+    folder.mkdir()
+    (folder / "manifest.yaml").write_text("{name: acme, dependencies: [{name: otel}]}", encoding="utf-8")
+    (folder / "spans.yaml").write_text("groups: [{id: s, type: span, extends: otel.common}]", encoding="utf-8")
+    assert from_registry(folder).span_types["s"].attributes == {}
+    (folder / "spans.yaml").unlink()
+    with pytest.raises(UsageError, match="house is no registry of conventions: it has no `groups`"):
+        from_registry(folder)
+
+
+def test_levels_are_inherited(tmp_path: Path) -> None:
+    """A group that mentions an attribute again, for its note or its examples, does not lower what it extends."""
+    text = f"{V1}      - {{ref: acme.tenant, note: ours}}\n"
+    [span] = from_registry(written(tmp_path, text)).span_types.values()
+    assert span.attributes["acme.tenant"] == Wanted(level=Level.REQUIRED)
+
+
+@pytest.mark.parametrize(
+    ("stated", "rename"),
+    [
+        ("{reason: renamed, renamed_to: a.new}", Rename(new="a.new")),
+        ("{reason: obsoleted}", Rename(new=None)),
+        ("{reason: obsoleted, note: 'It is  told elsewhere.'}", Rename(new=None, hint="It is told elsewhere.")),
+        ("{reason: uncategorized, note: 'Replaced by `a.new`.'}", Rename(new="a.new")),
+        ("'Replaced by `a.new`.'", Rename(new="a.new")),
+        ("'Replaced by `a.new` and `b.new`.'", Rename(new=None, hint="Replaced by `a.new` and `b.new`.")),
+        ("true", Rename(new=None)),
+    ],
+)
+def test_what_is_deprecated(tmp_path: Path, stated: str, rename: Rename) -> None:
+    """A new name is taken from wherever it stands alone."""
+    text = f"groups: [{{id: g, attributes: [{{id: a.old, type: string, deprecated: {stated}}}]}}]"
+    kept = from_registry(written(tmp_path, text))
+    assert (kept.attributes, kept.renames) == ({}, {"a.old": rename})
+
+
+@pytest.mark.parametrize(
+    ("names", "namespaces"),
+    [
+        (("acme.tenant", "acme.db.name"), ("acme.", "acme.db.")),
+        (("http.acme.tenant",), ("http.acme.",)),
+        (("gen_ai.acme.tenant", "llm.acme"), ()),
+        (("tenant",), ()),
+    ],
+)
+def test_namespaces(tmp_path: Path, names: tuple[str, ...], namespaces: tuple[str, ...]) -> None:
+    """One owns what is beside one's attributes, not what is above them, nor what is in a shipped convention's."""
+    stated = ", ".join(f"{{id: {name}, type: string}}" for name in names)
+    assert from_registry(written(tmp_path, f"groups: [{{id: g, attributes: [{stated}]}}]")).namespaces == namespaces
 
 
 def test_the_hash_tells_its_version(tmp_path: Path) -> None:
@@ -130,6 +200,12 @@ def test_the_hash_tells_its_version(tmp_path: Path) -> None:
         ),
         ("groups: [{id: g, type: span, extends: h}]", "g refers to 'h', which is not there"),
         ("groups: [{id: g, type: span, extends: h}, {id: h, extends: g}]", "g -> h -> g is circular"),
+        (
+            "groups: [{id: g, type: span, attributes: [{id: a.b, type: int, requirement_level: must}]}]",
+            "a.b has the requirement level 'must'; known: required, conditionally_required, recommended, opt_in",
+        ),
+        (CHAIN, "g0 is based on more than 50 groups, one upon the other"),
+        (BUSHES, "its references multiply to more than 1,000,000 attributes"),
         ("groups: [", "line 2: this is no valid YAML"),
         ("groups: !!python/object/apply:os.system [x]", "line 1: "),
         ("groups: " + "[" * 500 + "]" * 500, "it nests deeper than 200 levels"),
@@ -143,6 +219,12 @@ def test_what_is_refused(tmp_path: Path, text: str, reason: str) -> None:
         from_registry(path)
     assert str(refused.value).startswith(f"{path} is no registry of conventions: ")
     assert reason in str(refused.value)
+
+
+def test_many_ways_to_one_group(tmp_path: Path) -> None:
+    """What a group wants is found once, however many refer to it."""
+    kept = from_registry(written(tmp_path, DOUBLING))
+    assert kept.span_types["s"].attributes == {"a.b": Wanted(level=Level.RECOMMENDED)}
 
 
 def test_what_is_not_there(tmp_path: Path) -> None:

@@ -1,0 +1,82 @@
+"""What the groups of a registry want, with what those want that they extend or refer to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from pytest_llmtrace.conventions._profile import Level, Wanted
+
+__all__ = ["Groups"]
+
+DEEPEST = 50
+"""How many groups may extend one another; OpenTelemetry's own registry has four."""
+
+ROOM = 1_000_000
+"""How much all groups may want together: ten small ones can refer to one another a billion times."""
+
+
+class Groups:
+    """The groups of a registry, by name.
+
+    Args:
+        refused: Makes the error for a reason.
+    """
+
+    def __init__(self, refused: Callable[[str], Exception]) -> None:
+        self._refused = refused
+        self._groups: dict[str, Mapping[str, Any]] = {}
+        self._known: dict[str, Mapping[str, Wanted]] = {}
+        self._room = ROOM
+        self.imports = False
+        """Whether there may be groups of other registries, which are not here to be read."""
+
+    def add(self, name: str, group: Mapping[str, Any]) -> None:
+        """Add one; its attributes are a list of mappings."""
+        self._groups[name] = group
+
+    def wanted(self, name: str, within: tuple[str, ...] = ()) -> Mapping[str, Wanted]:
+        """Return what a group wants: first what those want that it is based on, then what it says itself."""
+        if name in self._known:
+            return self._known[name]
+        if name in within:
+            raise self._refused(f"{' -> '.join((*within[within.index(name) :], name))} is circular")
+        if len(within) >= DEEPEST:
+            raise self._refused(f"{within[0]} is based on more than {DEEPEST} groups, one upon the other")
+        found = self._found(name, within)
+        self._room -= len(found)
+        if self._room < 0:
+            raise self._refused(f"its references multiply to more than {ROOM:,} attributes")
+        self._known[name] = found
+        return found
+
+    def _found(self, name: str, within: tuple[str, ...]) -> dict[str, Wanted]:
+        group = self._groups.get(name)
+        if group is None:
+            if self.imports:
+                return {}
+            raise self._refused(f"{within[-1]} refers to {name!r}, which is not there")
+        found: dict[str, Wanted] = {}
+        for base in _bases(group):
+            found.update(self.wanted(base, (*within, name)))
+        for one in group.get("attributes") or ():
+            if isinstance(stated := one.get("id", one.get("key", one.get("ref"))), str):
+                found[stated] = self._level(one.get("requirement_level"), found.get(stated), stated)
+        return found
+
+    def _level(self, stated: Any, inherited: Wanted | None, name: str) -> Wanted:
+        """Read a level in each of its forms: a name, or a mapping of one to a condition. What is silent inherits."""
+        if stated is None:
+            return inherited or Wanted(level=Level.RECOMMENDED)
+        level, condition = next(iter(stated.items())) if isinstance(stated, Mapping) and stated else (stated, "")
+        known = Level.__members__.get(level.upper()) if isinstance(level, str) else None
+        if known is None:
+            levels = ", ".join(level.name.lower() for level in reversed(Level))
+            raise self._refused(f"{name} has the requirement level {level!r:.80}; known: {levels}")
+        return Wanted(level=known, condition=" ".join(condition.split()) if isinstance(condition, str) else "")
+
+
+def _bases(group: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a group is based on: `extends` in version 1, `ref` of a refinement, `ref_group` among attributes."""
+    stated = (group.get("extends"), group.get("ref"), *(one.get("ref_group") for one in group.get("attributes") or ()))
+    yield from (name for name in stated if isinstance(name, str))
