@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pytest
 
-from pytest_llmtrace import _environ, _hiding, _ini
+from pytest_llmtrace import _environ, _hiding, _ini, _reports
 from pytest_llmtrace._hiding import MARKER
 from pytest_llmtrace.errors import UsageError
 
@@ -78,6 +78,7 @@ def add_options(parser: pytest.Parser) -> None:
         "--llmtrace-strict", action="store_true", default=None, help="findings of severity warning fail too"
     )
     _hiding.add_options(group, parser)
+    _reports.add_options(group, parser)
     parser.addini("llmtrace_strict", "findings of severity warning fail too", default="")
     parser.addini("llmtrace_record", "none (default), once, new or all: as --llmtrace-record", default="")
     parser.addini("llmtrace_cassette_dir", "where cassette names are looked for (default: cassettes beside the test)")
@@ -98,6 +99,7 @@ def check_options(config: pytest.Config) -> None:
     try:
         _strict(config)
         _hiding.check_options(config)
+        _reports.reports_of(config)
         _app_exporters(config)
         _timing(config)
         _conventions(config)
@@ -185,6 +187,7 @@ def _of_run(config: pytest.Config) -> Mapping[str, Any]:
             "app_exporters": _app_exporters(config),
             "record": _record(config),
             "recorded": recorded_by(config),
+            "reports": tuple(_reports.reports_of(config)),
             "instrument": tuple(_ini.text(config, "llmtrace_instrument").split()),
         }
     return known

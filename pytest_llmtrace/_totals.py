@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pytest_llmtrace import _hiding
+from pytest_llmtrace import _hiding, _reports
 from pytest_llmtrace._options import FIXTURE
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ SAID_OF_RECORDINGS: Final = pytest.StashKey[list[str]]()
 
 _PARTIAL: Final = pytest.StashKey[bool]()
 _NOTHING: Final[Mapping[str, Any]] = {
-    **dict.fromkeys(("exchanges", "spans", "expected"), MappingProxyType({})),
+    **dict.fromkeys(("exchanges", "spans", "expected", "reports"), MappingProxyType({})),
     **dict.fromkeys(("findings", "shared", "watched"), ()),
     **dict.fromkeys(("waived", "known"), 0),
     **dict.fromkeys(("whole", "complete", "partial"), False),
@@ -83,6 +83,7 @@ class Totals:
         if self._baseline and accounts:
             self._end_baseline(session, self._baseline, accounts, whole=whole)
         self._said += _unused_known(accounts)
+        self._write_reports(session, accounts)
         if whole and _is_of_folders(session.config):
             self._said += _unused_waivers(accounts)
 
@@ -117,6 +118,13 @@ class Totals:
         played = sorted(os.path.relpath(file, config.rootpath).replace(os.sep, "/") for file in files if file.is_file())
         content = json.dumps({"version": 1, "played": played}, indent=1)
         config.getoption("--llmtrace-played").write_text(f"{content}\n", encoding="utf-8")
+
+    def _write_reports(self, session: pytest.Session, accounts: dict[str, Any]) -> None:
+        try:
+            self._said += _reports.write(session.config, accounts)
+        except OSError as error:
+            self._said.append(f"  report       {error.filename} could not be written: {error.strerror or error}")
+            session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
     def _end_baseline(
         self, session: pytest.Session, baseline: Baseline, accounts: dict[str, Any], *, whole: bool

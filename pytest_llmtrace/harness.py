@@ -17,7 +17,7 @@ from pytest_llmtrace._judgement import Judgement
 from pytest_llmtrace._recordings import Recordings, RecordMode
 from pytest_llmtrace._scripted import Scripted
 from pytest_llmtrace.canaries import Canaries
-from pytest_llmtrace.conventions import absolute, refuse_conventions
+from pytest_llmtrace.conventions import absolute, named, refuse_conventions
 from pytest_llmtrace.errors import VerificationError
 from pytest_llmtrace.model import Cassette, Finding, Known, Settings, SpanKey, SpanRecord
 from pytest_llmtrace.pairing import match, pair
@@ -100,6 +100,7 @@ class LLMTrace(Captured, Scripted):
             refuse_conventions(self.settings.conventions)
         checks.refuse_content(self.settings.content, self.settings.longest_attribute)
         self._canaries = Canaries(self.settings.seed or self.settings.label)
+        self._profiles = named(self.settings.conventions)
         self.clock = clock.Clock(self.settings.timing)
         self._owner = ownership.Owner(self.settings.label)
         self._desk = Desk(self.settings)
@@ -331,6 +332,7 @@ class LLMTrace(Captured, Scripted):
             content=self.settings.content,
             longest_attribute=self.settings.longest_attribute,
             canaries=self._canaries.given(),
+            profiles=self._profiles,
         )
 
     def _held_open(self) -> tuple[SpanRecord, ...]:

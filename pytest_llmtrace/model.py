@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from pytest_llmtrace.finding import Advice, Finding, Known, Maker, Severity
 from pytest_llmtrace.reading import Fact, Reading, State
 from pytest_llmtrace.telemetry import (
     Absence,
@@ -24,6 +25,7 @@ from pytest_llmtrace.telemetry import (
 
 __all__ = [
     "Absence",
+    "Advice",
     "Ambient",
     "Answer",
     "Answerer",
@@ -262,68 +264,6 @@ class Pairing:
     strays: tuple[Stray, ...] = ()
 
 
-class Severity(StrEnum):
-    """`error` fails the test, `warning` is printed, `info` is in the report only."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    INFO = "info"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Maker:
-    """Who made a span, or should have made it.
-
-    Attributes:
-        scope: The instrumentation scope of its spans; of one that made none, its distribution.
-        version: What it gives as its version; empty if it gives none.
-    """
-
-    scope: str
-    version: str = ""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
-    """Something that a check has found.
-
-    Attributes:
-        check: The check's id, as `structure/span-never-ended`.
-        subject: The span or exchange that it is about, in a report's words.
-        details: Labelled lines in order: `span`, `wire`, `why`, `next`, ...; a value may have several lines.
-        span: The span that it is about, if it is about one.
-        makers: Whose fault it may be: who made the spans that it is about, or did not make the one that is missing.
-        follows: The checks whose findings on the same span explain this one, the nearest first.
-        also: The checks whose findings it explains; what they found is among the details.
-    """
-
-    check: str
-    severity: Severity
-    subject: str
-    details: tuple[tuple[str, str], ...] = ()
-    span: SpanKey | None = None
-    makers: tuple[Maker, ...] = ()
-    follows: tuple[str, ...] = ()
-    also: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Known:
-    """A fault of an instrumentor that is known, and hidden where that version of it runs.
-
-    Attributes:
-        check: The id of the check that finds it.
-        instrumentor: Its distribution or its scope; `-`, `_` and `.` mean the same. Who made no span has no scope.
-        reason: What is known of it, as the issue that was filed.
-        versions: The versions that have it, as `<0.63` or `>=1,<1.4`; empty for all.
-    """
-
-    check: str
-    instrumentor: str
-    reason: str
-    versions: str = ""
-
-
 # --- Settings --------------------------------------------------------------------------------------------------------
 
 
@@ -356,6 +296,7 @@ class Settings:
         recorded: Files that this run has recorded already; they are added to.
         budget: What the test may use at most: `tokens`, `cost` (in USD), `calls`.
         tool_repeats: From how many calls of one tool with the same arguments on there is a finding.
+        reports: The formats of the reports that the run writes, to which each test contributes.
         conventions: Those that spans are to keep: names, and whole paths of registry files. Those that they claim to
             keep, if none are named.
         content: What telemetry is meant to do with content: `captured`, `redacted` (markers only) or `absent`.
@@ -386,6 +327,7 @@ class Settings:
     recorded: AbstractSet[Path] = frozenset()
     budget: Mapping[str, float] = field(default_factory=dict)
     tool_repeats: int = 3
+    reports: tuple[str, ...] = ()
     conventions: tuple[str, ...] = ()
     content: Literal["captured", "redacted", "absent"] | None = None
     longest_attribute: int = 65_536

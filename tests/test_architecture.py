@@ -18,16 +18,17 @@ PACKAGE = Path(pytest_llmtrace.__file__).parent
 # From low to high. A part may import those on the lines above its own, never one on its own line or below.
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "reading", "telemetry"}),
+    frozenset({"finding"}),
     frozenset({"model"}),
     frozenset({"_environ", "clock", "ownership"}),
     frozenset({"tree"}),
     frozenset({"secrets"}),
-    frozenset({"canaries"}),
+    frozenset({"_lines", "canaries"}),
     frozenset({"capture", "dialects", "intercept", "replay", "wire"}),
     frozenset({"_matching"}),
     frozenset({"conventions", "pairing", "record"}),
     frozenset({"checks"}),
-    frozenset({"waivers"}),
+    frozenset({"contract", "waivers"}),
     frozenset({"report"}),
     frozenset({"views"}),
     frozenset({"_selection"}),
@@ -40,7 +41,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"compare", "upkeep"}),
     frozenset({"cli"}),
     frozenset({"_ini", "_pytest_internals"}),
-    frozenset({"_hiding"}),
+    frozenset({"_hiding", "_reports"}),
     frozenset({"_options"}),
     frozenset({"_totals"}),
     frozenset({"_items"}),
@@ -49,7 +50,9 @@ LAYERS: tuple[frozenset[str], ...] = (
 
 # Who may import which third party. The harness and what is below it know no pytest.
 THIRD_PARTIES: dict[str, frozenset[str]] = {
-    "pytest": frozenset({"_hiding", "_ini", "_items", "_options", "_pytest_internals", "_totals", "plugin"}),
+    "pytest": frozenset(
+        {"_hiding", "_ini", "_items", "_options", "_pytest_internals", "_reports", "_totals", "plugin"}
+    ),
     "httpx": frozenset({"intercept", "replay/router"}),
     "openai": frozenset({"_sdks", "compare/_privacy_calls"}),
     "anthropic": frozenset({"_sdks", "compare/_by_hand", "compare/_privacy_calls"}),

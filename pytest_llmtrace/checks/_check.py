@@ -10,12 +10,15 @@ from urllib.parse import urlsplit
 
 from pytest_llmtrace.canaries import Search, Sought
 from pytest_llmtrace.checks._account import Account, accounts
+from pytest_llmtrace.checks._claims import Claim, claims
 from pytest_llmtrace.checks._pacing import Pacing, pacings
 from pytest_llmtrace.checks._privacy_known import contents, secrets
 from pytest_llmtrace.checks._privacy_texts import Carrier, carriers
 from pytest_llmtrace.checks._words import shown
+from pytest_llmtrace.conventions import Profile
 from pytest_llmtrace.model import (
     Absence,
+    Advice,
     Call,
     Exchange,
     Finding,
@@ -77,6 +80,7 @@ class Evidence:
         content: What is intended with content; None if nobody has said.
         longest_attribute: The limit for an attribute, in characters.
         canaries: Those that were handed out.
+        profiles: The conventions that spans are held against; if none are named, those that each span claims to keep.
     """
 
     exchanges: tuple[Exchange, ...] = ()
@@ -98,6 +102,7 @@ class Evidence:
     content: Literal["captured", "redacted", "absent"] | None = None
     longest_attribute: int = 65_536
     canaries: tuple[Sought, ...] = ()
+    profiles: tuple[Profile, ...] = ()
 
     @cached_property
     def carriers(self) -> tuple[Carrier, ...]:
@@ -120,6 +125,11 @@ class Evidence:
     def accounts(self) -> tuple[Account, ...]:
         """What each span says of its call beside what is true of it; made once, for all checks."""
         return accounts(self.calls)
+
+    @cached_property
+    def claims(self) -> tuple[Claim, ...]:
+        """The conventions that each span claims to keep; made once, for all checks."""
+        return tuple(claims(self.spans, self.accounts, self.profiles))
 
     @cached_property
     def pacings(self) -> tuple[Pacing, ...]:
@@ -162,6 +172,7 @@ class Check:
         next: str = "",  # noqa: A002
         makers: Iterable[Maker] = (),
         follows: tuple[str, ...] = (),
+        advice: tuple[Advice, ...] = (),
     ) -> Finding:
         """Make a finding of this check: what it is about, what was seen, then why it matters and what to do.
 
@@ -172,17 +183,19 @@ class Check:
             next: Likewise.
             makers: Whose fault it may be; of a span, who made it.
             follows: The checks whose findings on the same span explain this one.
+            advice: The same in Weaver's words.
         """
-        advice = f'{next or self.next}, or waive: @pytest.mark.llmtrace(ignore={{"{self.id}": "reason"}})'
+        to_do = f'{next or self.next}, or waive: @pytest.mark.llmtrace(ignore={{"{self.id}": "reason"}})'
         span = None if isinstance(subject, str) else subject
         return Finding(
             check=self.id,
             severity=self.severity,
             subject=subject if isinstance(subject, str) else title_of_span(subject),
-            details=(*details, ("why", why or self.why), ("next", advice)),
+            details=(*details, ("why", why or self.why), ("next", to_do)),
             span=span.key if span else None,
             makers=(maker_of(span),) if span else tuple(dict.fromkeys(makers)),
             follows=follows,
+            advice=advice,
         )
 
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from pytest_llmtrace import dialects
-from pytest_llmtrace.checks._texts import is_masked
+from pytest_llmtrace.checks._marks import is_masked
 from pytest_llmtrace.model import LogRecord, MetricPoint, SpanRecord
 
 __all__ = ["Holds", "content_in", "side_of", "switch_for"]

@@ -73,15 +73,16 @@ class Carrier:
         yield from self._own()
         for channel, attributes in self.groups():
             for key, value in attributes.items():
-                yield from _of_value(channel, key, value)
-                yield Text(channel, key, key, is_key=True)
+                name = str(key)  # Exporters refuse other keys; a span that is still here may have one.
+                yield from _of_value(channel, name, value)
+                yield Text(channel, name, name, is_key=True)
 
     def strings(self, known_keys: set[str]) -> list[str]:
         """Return the same texts without their places, much faster; keys that are known are left out, and known then."""
         found = [text.text for text in self._own()]
         for _, attributes in self.groups():
             if not known_keys.issuperset(attributes):
-                found += attributes.keys() - known_keys
+                found += map(str, attributes.keys() - known_keys)
                 known_keys.update(attributes)
             for value in attributes.values():
                 if type(value) is str:

@@ -6,7 +6,18 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 
-from pytest_llmtrace.checks import agents, capture, errors, leaving, privacy, replay, stream, structure, wire
+from pytest_llmtrace.checks import (
+    agents,
+    capture,
+    conventions,
+    errors,
+    leaving,
+    privacy,
+    replay,
+    stream,
+    structure,
+    wire,
+)
 from pytest_llmtrace.checks._causes import one_a_cause
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.errors import UsageError
@@ -33,6 +44,7 @@ CHECKS: tuple[Check, ...] = (
     *leaving.CHECKS,
     *wire.CHECKS,
     *agents.CHECKS,
+    *conventions.CHECKS,
     *privacy.CHECKS,
     UNUSED_WAIVER,
 )

@@ -9,19 +9,13 @@ from typing import Any
 
 from pytest_llmtrace.checks._account import Account, Extent
 from pytest_llmtrace.checks._compare import Difference
+from pytest_llmtrace.checks._marks import is_limit, is_masked
 from pytest_llmtrace.model import Fact
 
-__all__ = ["is_cut_from", "is_limit", "is_masked", "longest_text", "reasoning", "texts", "unstated_texts"]
+__all__ = ["is_cut_from", "longest_text", "reasoning", "texts", "unstated_texts"]
 
-_MASK = re.compile(r"[\W_]*(redacted|masked|filtered|hidden|removed)[\W_]*|[*x•]{3,}", re.IGNORECASE)
 _CUT_MARK = re.compile(r"\W{0,3}(\.\.\.|…|[\[(<]*truncated[\])>]*)$", re.IGNORECASE)
-_SHORTEST_LIMIT = 32
 _AROUND = 30
-
-
-def is_masked(text: str) -> bool:
-    """Tell whether a text only says that there was one: `__REDACTED__`, `[redacted]`, `***`."""
-    return _MASK.fullmatch(text) is not None
 
 
 def is_cut_from(mine: str, whole: str, longest: int) -> bool:
@@ -132,10 +126,3 @@ def _begins(whole: str, beginning: str) -> bool:
 def longest_text(account: Account) -> int:
     """Return the length of the longest text on a span."""
     return max((len(value) for value in account.span.attributes.values() if isinstance(value, str)), default=0)
-
-
-def is_limit(length: int) -> bool:
-    """Tell whether somebody may have set a limit of that length: a round one."""
-    if length < _SHORTEST_LIMIT:
-        return False
-    return length % 100 == 0 or length % 1024 == 0 or length & (length - 1) == 0 or length & (length + 1) == 0

@@ -8,8 +8,9 @@ from typing import Any
 
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._compare import Difference
+from pytest_llmtrace.checks._marks import is_masked
 from pytest_llmtrace.checks._replies import listed
-from pytest_llmtrace.checks._texts import is_cut_from, is_masked, longest_text
+from pytest_llmtrace.checks._texts import is_cut_from, longest_text
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.model import Fact
 

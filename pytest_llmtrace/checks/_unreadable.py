@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pytest_llmtrace.checks._account import Account, Extent
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._compare import Comparison
-from pytest_llmtrace.checks._texts import is_limit, longest_text
+from pytest_llmtrace.checks._marks import is_limit
+from pytest_llmtrace.checks._texts import longest_text
 from pytest_llmtrace.checks._words import place_of, said, shown
 from pytest_llmtrace.model import Fact, Finding, State
 

@@ -28,7 +28,7 @@ from opentelemetry import trace
 
 http = importlib.import_module("httpx2" if importlib.util.find_spec("httpx2") else "httpx")
 tracer = trace.get_tracer("app")
-ATTRIBUTES = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o"}
+ATTRIBUTES = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o"}
 
 def ask():
     url, body = "https://api.openai.com/v1/chat/completions", {"model": "gpt-4o", "messages": []}

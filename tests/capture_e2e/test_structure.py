@@ -21,7 +21,7 @@ http = import_module("httpx2" if find_spec("httpx2") else "httpx")
 tracer = trace.get_tracer("app")
 
 URL = "https://api.openai.com/v1/chat/completions"
-ASKED = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o"}
+ASKED = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o"}
 USED = {"gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 5}
 USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
 

@@ -31,6 +31,7 @@ tracer = trace.get_tracer("shop.llm")
 def answer(question):
     with tracer.start_as_current_span("chat", kind=trace.SpanKind.CLIENT) as span:
         span.set_attribute("gen_ai.operation.name", "chat")
+        span.set_attribute("gen_ai.provider.name", "openai")
         span.set_attribute("gen_ai.request.model", "gpt-4o")
         completion = client.chat.completions.create(
             model="gpt-4o",

@@ -28,7 +28,7 @@ async def acall():
 
 def spanned():
     from opentelemetry import trace
-    attributes = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"}
+    attributes = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "m"}
     with trace.get_tracer("app").start_as_current_span("call", attributes=attributes):
         return call()
 """

@@ -35,7 +35,12 @@ gates: deque[tuple[threading.Event, threading.Thread]] = deque()
 
 def attributes(number: int) -> dict[str, Any]:
     started[number] += 1
-    return {"test": number, "gen_ai.operation.name": "chat", "gen_ai.request.model": "m"}
+    return {
+        "test": number,
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": "m",
+    }
 
 
 def body(number: int) -> dict[str, Any]:

@@ -123,6 +123,7 @@ def span(name: str = "chat", *, llm: bool = True) -> Iterator[Any]:
     with trace.get_tracer("app").start_as_current_span(name, kind=kind) as opened:
         if llm:
             opened.set_attribute("gen_ai.operation.name", "chat")
+            opened.set_attribute("gen_ai.provider.name", "openai")
             opened.set_attribute("gen_ai.request.model", "gpt-4o")
         yield opened
 

@@ -16,6 +16,8 @@ def chat(llmtrace: Any, tokens: int = 3, *, scope: str = "app", version: str | N
     llmtrace.gateway("openai").chat(text="hi", usage=USAGE)
     with trace.get_tracer(scope, version).start_as_current_span(name, kind=trace.SpanKind.CLIENT) as span:
         span.set_attribute("gen_ai.operation.name", "chat")
+        span.set_attribute("gen_ai.provider.name", "openai")
+        span.set_attribute("gen_ai.request.model", "gpt-4o")
         with library_named().Client() as client:
             client.post(MOCKED, json=BODY)
         span.set_attributes({"gen_ai.usage.input_tokens": tokens, "gen_ai.usage.output_tokens": 2})

@@ -17,7 +17,7 @@ from pytest_llmtrace.report import render
 SpanMaker = Callable[..., SpanRecord]
 ExchangeMaker = Callable[..., Exchange]
 
-LLM = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o"}
+LLM = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o"}
 COUNTED = {**LLM, "gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 5}
 MODEL_ONLY = {"gen_ai.request.model": "gpt-4o"}
 USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}

@@ -40,6 +40,7 @@ LIMITED = {"error": {"message": "Slow down", "type": "requests", "code": "rate_l
 
 GENAI_MESSAGE: dict[str, Any] = {
     "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": "anthropic",
     "gen_ai.request.model": "claude-haiku-4-5",
     "gen_ai.request.max_tokens": 1024,
     "gen_ai.response.id": "msg_1",
@@ -63,6 +64,7 @@ BY_HAND: dict[str, Any] = {
 }
 OPENINFERENCE: dict[str, Any] = {
     "openinference.span.kind": "LLM",
+    "llm.system": "openai",
     "llm.model_name": "gpt-4o-2024-08-06",
     "llm.invocation_parameters": '{"model": "gpt-4o", "temperature": 0.5, "stream": true}',
     "llm.output_messages.0.message.role": "assistant",
@@ -180,7 +182,7 @@ def test_one_wrong_attribute_is_found(
 def test_a_failure_with_the_numbers_of_a_success() -> None:
     """A limited call whose span is green, with usage from nowhere: each lie is told once."""
     lies = {"gen_ai.usage.input_tokens": 12, "gen_ai.response.model": "gpt-4o"}
-    asked = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o"}
+    asked = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o"}
     assert found(limited(), {**asked, **lies}) == ["wire/error-status", "wire/response-model", "wire/input-tokens"]
     assert found(limited(), {**asked, "error.type": "rate_limit_exceeded"}, status="ERROR") == []
 

@@ -16,7 +16,7 @@ from pytest_llmtrace.report import render
 SpanMaker = Callable[..., SpanRecord]
 ExchangeMaker = Callable[..., Exchange]
 
-LLM = {"gen_ai.operation.name": "chat"}
+LLM = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o"}
 STREAM = (*[b'data: {"choices": [{"delta": {"content": "x"}}]}\n\n'] * 3, b"data: [DONE]\n\n")
 ABSENCE = Absence(cause="the SDK is disabled", why="it records nothing", next="enable it")
 

@@ -27,7 +27,7 @@ http = import_module("httpx2" if find_spec("httpx2") else "httpx")
 def call(trace: LLMTrace, *statuses: int) -> None:
     """Make one call, which takes these attempts, in one span that tells what was answered in the end."""
     tracer = otel.get_tracer("app")
-    attributes = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o"}
+    attributes = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o"}
     used = {"gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 5}
     with tracer.start_as_current_span("chat", attributes={**attributes, **used}):
         for status in statuses:
@@ -82,8 +82,8 @@ def stream(trace: LLMTrace, *, first: float, lasts: float | None = None) -> None
     tracer = otel.get_tracer("app")
     usage = {"prompt_tokens": 10, "completion_tokens": 40}
     trace.gateway("openai").chat(text="one two three", usage=usage, first_token=1.0, tokens_per_second=40)
-    attributes = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o"}
-    used = {"gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 40}
+    attributes = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o"}
+    used = {"gen_ai.request.stream": True, "gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 40}
     span = tracer.start_span("chat", attributes={**attributes, **used})
     with otel.use_span(span, end_on_exit=lasts is None):
         options = {"include_usage": True}

@@ -1,0 +1,80 @@
+"""pytest's options, ini values -> the files that a run writes about itself, and writing them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from pytest_llmtrace import _ini
+from pytest_llmtrace.errors import UsageError
+
+__all__ = ["add_options", "reports_of", "write"]
+
+_TERMINAL: Final = Path("-")
+_REPORTS: Final = pytest.StashKey[Mapping[str, Path]]()
+
+
+def add_options(group: pytest.OptionGroup, parser: pytest.Parser) -> None:
+    """Declare the command line option and its ini value."""
+    group.addoption(
+        "--llmtrace-report",
+        action="append",
+        default=[],
+        metavar="FORMAT=PATH",
+        help="write a report on the spans of the run: contract (names and types, for `pytest-llmtrace diff`), coverage "
+        "or coverage-json (which attributes of conventions were seen), weaver (in the form of Weaver's live check); "
+        "FORMAT=- prints it",
+    )
+    parser.addini("llmtrace_report", "FORMAT=PATH, a line each: as --llmtrace-report", type="linelist")
+
+
+def reports_of(config: pytest.Config) -> Mapping[str, Path]:
+    """Return the files that are wanted, by their formats; read once.
+
+    Raises:
+        UsageError: A format is not known, or a value has no format.
+    """
+    if _REPORTS not in config.stash:
+        asked = config.getoption("--llmtrace-report")
+        # What is typed is relative to where one is, as --junitxml; what is configured, to the configuration.
+        folder = config.invocation_params.dir if asked else config.rootpath
+        wanted = asked or _ini.lines(config, "llmtrace_report")
+        config.stash[_REPORTS] = dict(_parsed(value, folder) for value in wanted)
+    return config.stash[_REPORTS]
+
+
+def _parsed(value: str, folder: Path) -> tuple[str, Path]:
+    from pytest_llmtrace.report import FORMATS
+
+    name, found, path = (part.strip() for part in value.partition("="))
+    if not found or not path:
+        raise UsageError(f"--llmtrace-report takes FORMAT=PATH, as weaver=weaver.json, not {value!r}")
+    if name not in FORMATS:
+        raise UsageError.unknown("format of --llmtrace-report", name, FORMATS)
+    return name, _TERMINAL if path == "-" else folder / path
+
+
+def write(config: pytest.Config, accounts: Mapping[str, Any]) -> Iterator[str]:
+    """Write the files, and say so, a line each, or what the terminal is to show instead of a file.
+
+    Args:
+        config: The run's.
+        accounts: What each test has seen, by its id.
+
+    Raises:
+        OSError: One of them cannot be written.
+    """
+    from pytest_llmtrace.report import FORMATS
+
+    for name, path in reports_of(config).items():
+        tests = {test: account["reports"][name] for test, account in accounts.items() if name in account["reports"]}
+        text = FORMATS[name].of_run(tests)
+        if path is _TERMINAL:
+            yield from ("", *text.splitlines())
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{text}\n", encoding="utf-8")
+        yield f"  report       wrote {name} to {path}"

@@ -1,0 +1,107 @@
+"""Which convention a span claims to keep, and what is known of the call that it tells of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pytest_llmtrace import conventions
+from pytest_llmtrace.checks._account import Account
+from pytest_llmtrace.checks._content import Broken, broken
+from pytest_llmtrace.checks._lexicon import Sheet, lexicon
+from pytest_llmtrace.checks._words import shown
+from pytest_llmtrace.conventions import Profile, SpanType, Wanted
+from pytest_llmtrace.model import SpanKey, SpanRecord
+
+__all__ = ["Claim", "claims", "is_known_elsewhere"]
+
+_WRITTEN = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """One span and one convention that it claims to keep.
+
+    Attributes:
+        span: The span, ended.
+        profile: The convention.
+        span_type: What it takes the span for; None if it has no such type.
+        is_wanted: Whether somebody has named that profile, and it was not chosen for what the span says.
+        account: The span beside the bytes of its call, where it has one.
+    """
+
+    span: SpanRecord
+    profile: Profile
+    span_type: SpanType | None = None
+    is_wanted: bool = False
+    account: Account | None = None
+
+    @property
+    def wanted(self) -> Mapping[str, Wanted]:
+        """What the convention wants on a span of this type, by name."""
+        return self.span_type.attributes if self.span_type else {}
+
+    @property
+    def type_name(self) -> str:
+        """What the convention calls the type of the span; empty if it has no such type."""
+        return self.span_type.id if self.span_type else ""
+
+    def stated(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Write attributes with their values, a line each; many by name alone, since nobody will read all."""
+        written = (f"{name} = {shown(self.span.attributes[name])}" for name in names[:_WRITTEN])
+        return (*written, *names[_WRITTEN:])
+
+    @cached_property
+    def sheet(self) -> Sheet:
+        """The span's attributes, sorted by what the convention says of their names."""
+        return lexicon(self.profile).sort(self.span.attributes)
+
+    @cached_property
+    def broken(self) -> list[Broken] | None:
+        """What is wrong with its content; None if it has none."""
+        return broken(self.span.attributes, self.sheet.known, self.profile.convention)
+
+    @cached_property
+    def asked(self) -> Mapping[str, Any]:
+        """The JSON body of the request, as far as it is one; empty if there is no exchange."""
+        return {} if self.account is None else _object(self.account.call.exchanges[0].request.body)
+
+
+def claims(spans: Iterable[SpanRecord], accounts: Iterable[Account], wanted: tuple[Profile, ...]) -> Iterator[Claim]:
+    """Yield what each span that has ended is held against, in the order of the spans.
+
+    Args:
+        spans: The spans.
+        accounts: What they say of calls.
+        wanted: The conventions that somebody has named.
+    """
+    by_span: dict[SpanKey, Account] = {}
+    for account in accounts:
+        by_span.setdefault(account.span.key, account)
+    for span in spans:
+        if span.ended is None:
+            continue  # It has not said all that it will say.
+        for profile in conventions.claims(span, wanted):
+            yield Claim(
+                span=span,
+                profile=profile,
+                span_type=conventions.span_type(profile, span),
+                is_wanted=profile in wanted,
+                account=by_span.get(span.key),
+            )
+
+
+def is_known_elsewhere(name: str) -> bool:
+    """Tell whether any convention that is shipped, in any version, has a name: that they differ is no fault."""
+    return any(lexicon(conventions.profile(other)).knows(name) for other in conventions.PROFILES)
+
+
+def _object(body: bytes) -> Mapping[str, Any]:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, Mapping) else {}

@@ -1,0 +1,68 @@
+"""What is wrong with the attributes of a span that hold JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from pytest_llmtrace.checks._marks import is_limit, is_masked
+from pytest_llmtrace.checks._structure import FORMS, Fault, faults
+from pytest_llmtrace.conventions import Attribute
+
+__all__ = ["Broken", "broken"]
+
+# A model writes them, and may write no JSON; whoever repeats it tells the truth.
+_BY_MODELS = ("arguments", "arguments_json", "function_call")
+_OTEL = "otel-genai"
+_JSON = ("json",)
+_MOST = 20
+"""Faults of one attribute that are looked for: a long history may repeat one for ever."""
+
+
+class Broken(NamedTuple):
+    """A fault of an attribute."""
+
+    name: str
+    where: str
+    what: str
+    is_fatal: bool
+
+
+def broken(
+    attributes: Mapping[str, Any], known: Mapping[str, Attribute | None], convention: str
+) -> list[Broken] | None:
+    """Look at all attributes that hold JSON; None if there are none.
+
+    Args:
+        attributes: Of a span.
+        known: What its convention says of those that it has.
+        convention: The convention.
+    """
+    # Others fill OTel's names in ways of their own.
+    held = [name for name in FORMS if name in known] if convention == _OTEL else []
+    held += [
+        name
+        for name, attribute in known.items()
+        if attribute is not None and attribute.types == _JSON and not name.endswith(_BY_MODELS)
+    ]
+    texts = [name for name in held if name in FORMS or isinstance(attributes[name], str)]
+    return [found for name in texts for found in _faults(name, attributes[name])] if texts else None
+
+
+def _faults(name: str, value: Any) -> Iterator[Broken]:
+    parsed = value
+    if isinstance(value, str):
+        if is_masked(value) or is_limit(len(value)):
+            return  # What was masked or cut is no JSON any more, and not by a fault of the instrumentation.
+        try:
+            parsed = json.loads(value)
+        except (ValueError, RecursionError) as error:
+            reason = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deep"
+            yield Broken(name, name, f"is no JSON: {reason[0].lower()}{reason[1:]}", is_fatal=True)
+            return
+    found: Iterator[Fault] = faults(name, parsed) if name in FORMS else iter(())
+    for number, (where, what, is_fatal) in enumerate(found):
+        if number == _MOST:
+            return
+        yield Broken(name, where, what, is_fatal)

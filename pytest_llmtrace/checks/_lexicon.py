@@ -1,0 +1,121 @@
+"""The names of a convention, ready to be looked up: whole names, families, indexed names, old names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from pytest_llmtrace.conventions import Attribute, Profile, Rename
+
+__all__ = ["Lexicon", "Sheet", "lexicon"]
+
+_NUMBER = re.compile(r"(?<=\.)\d+(?=\.|$)")
+_AFTER_LAST_NUMBER = re.compile(r".*\.\d+\.")
+_KEPT = 4_096
+"""Indexed names of one convention that are kept."""
+_DIGITS = 9
+"""Of an index; what is longer is hostile."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sheet:
+    """The attributes of a span, sorted by what a convention says of their names.
+
+    Attributes:
+        known: Those that it has, with what it says of them, by name; None for an indexed one of no known type.
+        old: Those that it had.
+        unknown: Those that are in one of its namespaces, and in none of its tables.
+        indices: Of indexed ones: each list, as `llm.input_messages`, and the indices that are there.
+    """
+
+    known: Mapping[str, Attribute | None] = field(default_factory=dict)
+    old: Mapping[str, Rename] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
+    indices: Mapping[str, set[int]] = field(default_factory=dict)
+
+
+class _Indexed(NamedTuple):
+    """An indexed name: what its convention says of it, and each list that it is of, with the index in that."""
+
+    attribute: Attribute | None
+    places: tuple[tuple[str, int], ...]
+
+
+class Lexicon:
+    """Looks names up, each in constant time.
+
+    Args:
+        profile: The convention.
+    """
+
+    def __init__(self, profile: Profile) -> None:
+        self.profile = profile
+        named = profile.attributes.items()
+        self._plain = {name: attribute for name, attribute in named if not attribute.is_family}
+        self._families = {f"{name.rstrip('.')}.": attribute for name, attribute in named if attribute.is_family}
+        self._family = tuple(self._families)
+        self._namespaces = tuple(profile.namespaces)
+        self._pattern = re.compile("|".join(f"(?:{pattern})" for pattern in profile.patterns) or r"(?!)")
+        self._forms: dict[str, Attribute | None] = {}
+        self._indexed: dict[str, _Indexed] = {}
+        self.closed = frozenset(name for name, one in named if one.values and not one.is_open)
+
+    def sort(self, attributes: Mapping[str, Any]) -> Sheet:
+        """Sort the attributes of a span."""
+        known: dict[str, Attribute | None] = {}
+        old: dict[str, Rename] = {}
+        unknown: list[str] = []
+        indices: dict[str, set[int]] = {}
+        plain, renames = self._plain, self.profile.renames
+        for name in attributes:
+            if type(name) is not str:
+                continue
+            if name in plain:
+                known[name] = plain[name]
+            elif name in renames:
+                old[name] = renames[name]
+            elif (indexed := self._find_indexed(name)) is not None:
+                known[name] = indexed.attribute
+                for prefix, index in indexed.places:
+                    indices.setdefault(prefix, set()).add(index)
+            elif name.startswith(self._family):
+                known[name] = self._families[next(family for family in self._family if name.startswith(family))]
+            elif name.startswith(self._namespaces):
+                unknown.append(name)
+        return Sheet(known=known, old=old, unknown=tuple(unknown), indices=indices)
+
+    def knows(self, name: str) -> bool:
+        """Tell whether the convention has or had a name."""
+        return (
+            name in self._plain
+            or name in self.profile.renames
+            or self._find_indexed(name) is not None
+            or name.startswith(self._family)
+        )
+
+    def _find_indexed(self, name: str) -> _Indexed | None:
+        """Take an indexed name apart; None if it is none. Spans repeat their names, so some of them are kept."""
+        if not self.profile.patterns:
+            return None
+        known = self._indexed.get(name)
+        if known is not None:
+            return known
+        form = _NUMBER.sub("0", name)
+        if form not in self._forms:
+            if self._pattern.fullmatch(form) is None:
+                return None
+            self._forms[form] = self._plain.get(_AFTER_LAST_NUMBER.sub("", form))
+        places = tuple((name[: number.start() - 1], int(number[0][:_DIGITS])) for number in _NUMBER.finditer(name))
+        found = _Indexed(self._forms[form], places)
+        if len(self._indexed) < _KEPT:
+            self._indexed[name] = found
+        return found
+
+
+@lru_cache(maxsize=64)
+def lexicon(profile: Profile) -> Lexicon:
+    """Return the lexicon of a convention, made once."""
+    return Lexicon(profile)

@@ -1,0 +1,105 @@
+"""A rule is data: what a convention says of one span, whoever made it, whatever call it tells of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pytest_llmtrace.checks._check import Check, Evidence
+from pytest_llmtrace.checks._claims import Claim
+from pytest_llmtrace.model import Advice, Finding, Severity
+
+__all__ = ["Breach", "Rule", "advised", "rule"]
+
+_MOST = 8
+"""Lines of one finding."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Breach:
+    """What one span does against one rule.
+
+    Attributes:
+        names: What it does it with, without values: by this, spans of one scope do the same.
+        said: What the span says, a line each.
+        wanted: What the convention says, a line each.
+        advice: The same in Weaver's words.
+        follows: The checks whose findings on the same span explain it.
+        next: What to do about just this.
+    """
+
+    names: tuple[str, ...]
+    said: tuple[str, ...]
+    wanted: tuple[str, ...] = ()
+    advice: tuple[Advice, ...] = ()
+    follows: tuple[str, ...] = ()
+    next: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule(Check):
+    """A check that looks at each span that claims to keep a convention.
+
+    Attributes:
+        judge: Yields a breach or None for a span that the rule applies to, nothing for one that it does not.
+        unasked: The severity where nobody has named the convention that spans are to keep, if that makes a difference.
+    """
+
+    judge: Callable[[Claim], Iterable[Breach | None]]
+    unasked: Severity | None = None
+
+
+def rule(**fields: Any) -> Rule:
+    """Make a rule; unless it says more, what to do is to put the instrumentation right."""
+    return Rule(look=_look, **{"next": "fix the instrumentation", **fields})
+
+
+def advised(**fields: Any) -> Rule:
+    """Make a rule about what a convention advises: in the report only, until `conventions=` names it as wanted.
+
+    Who uses an instrumentor cannot mend its spans, and has not chosen its convention.
+    """
+    only = "Of the severity `info` where `conventions=` names no convention."
+    said = f"{fields.pop('compares', '')} {only}".strip()
+    return rule(**{"severity": Severity.WARNING, "unasked": Severity.INFO, "compares": said, **fields})
+
+
+def _look(check: Rule, evidence: Evidence) -> Iterator[Finding | None]:
+    """Judge all spans. What several spans of one scope do alike is one finding, at the first of them."""
+    groups: dict[object, list[tuple[Claim, Breach]]] = {}
+    for claim in evidence.claims:
+        for found in check.judge(claim):
+            if found is None:
+                yield None
+            else:
+                alike = (claim.span.scope, claim.profile.name, claim.span.name, found.names, found.follows)
+                # What another finding explains has to stay with the span of that one.
+                groups.setdefault((alike, claim.span.key if found.follows else None), []).append((claim, found))
+    for group in groups.values():
+        yield from [None] * (len(group) - 1)
+        yield _finding(check, *group[0], others=len(group) - 1)
+
+
+def _finding(check: Rule, claim: Claim, found: Breach, *, others: int) -> Finding:
+    profile = claim.profile
+    finding = check.finding(
+        claim.span,
+        ("span", "\n".join((*_cut(found.said), *_others(others)))),
+        ("rule", "\n".join((*_cut(found.wanted), f"{profile.name}, {profile.source}"))),
+        next=found.next,
+        follows=found.follows,
+        advice=found.advice,
+    )
+    return finding if claim.is_wanted or check.unasked is None else replace(finding, severity=check.unasked)
+
+
+def _cut(lines: tuple[str, ...]) -> Iterator[str]:
+    yield from lines[:_MOST]
+    if len(lines) > _MOST:
+        yield f"and {len(lines) - _MOST:,} more"
+
+
+def _others(number: int) -> Iterator[str]:
+    if number:
+        yield f"and {number:,} more {'span' if number == 1 else 'spans'} of this name and scope"

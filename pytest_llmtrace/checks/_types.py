@@ -1,0 +1,67 @@
+"""The types that attributes may have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+__all__ = ["has_type", "type_of"]
+
+_Test = Callable[[Any], bool]
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+_TYPES: Mapping[str, _Test] = {
+    "string": _is_text,
+    "json": _is_text,
+    "boolean": lambda value: isinstance(value, bool),
+    "int": _is_int,
+    # What is whole is written as an int by many languages.
+    "double": lambda value: isinstance(value, float) or _is_int(value),
+}
+
+
+def has_type(value: Any, types: tuple[str, ...]) -> bool:
+    """Tell whether a value has one of several types; what is not a type that we know may be anything."""
+    return _test(types)(value)
+
+
+@cache
+def _test(types: tuple[str, ...]) -> _Test:
+    """Make the test for several types; as many are kept as conventions have."""
+    tests = [_single(kind) for kind in types]
+    if not tests:
+        return lambda _value: True
+    return tests[0] if len(tests) == 1 else lambda value: any(test(value) for test in tests)
+
+
+def _single(kind: str) -> _Test:
+    name = kind.removesuffix("[]")
+    is_right = _TYPES.get(name, lambda _value: True)
+    if name == kind:
+        return is_right
+    return lambda value: isinstance(value, list | tuple) and all(item is None or is_right(item) for item in value)
+
+
+def type_of(value: Any) -> str:
+    """Name the type of a value, as conventions do; `mixed[]` for an array of several, `empty[]` for one of none."""
+    if not isinstance(value, list | tuple):
+        return _plain(value)
+    kinds = {_plain(item) for item in value if item is not None}
+    return f"{kinds.pop()}[]" if len(kinds) == 1 else "mixed[]" if kinds else "empty[]"
+
+
+def _plain(value: Any) -> str:
+    """Name the type of a value by itself: an array within another is no attribute of OpenTelemetry, however deep."""
+    for kind in ("boolean", "int", "double", "string"):
+        if _TYPES[kind](value):
+            return kind
+    return "map" if isinstance(value, Mapping) else type(value).__name__

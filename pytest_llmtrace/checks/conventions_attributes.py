@@ -1,0 +1,199 @@
+"""A span's attributes against its convention: which there are, and of which types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pytest_llmtrace.checks._claims import Claim
+from pytest_llmtrace.checks._lexicon import lexicon
+from pytest_llmtrace.checks._rule import Breach, advised, rule
+from pytest_llmtrace.checks._types import has_type, type_of
+from pytest_llmtrace.checks._words import shown
+from pytest_llmtrace.conventions import Attribute, Level
+from pytest_llmtrace.model import Advice, Severity, State
+
+__all__ = ["CHECKS", "REQUIRED", "TYPE", "UNUSED", "VALUE"]
+
+_OPERATION = "gen_ai.operation.name"
+_OF_CALLS = ("gen_ai.provider.name", "gen_ai.request.model", "gen_ai.system")
+
+
+# --- Those that have to be there -------------------------------------------------------------------------------------
+
+
+def _required(claim: Claim) -> Iterator[Breach | None]:
+    if claim.is_wanted and claim.profile.convention == "otel-genai" and _hides_what_it_is(claim):
+        yield _missing((_OPERATION,), "required on every span of a call: it says what the span is")
+        return
+    required = [name for name, how in claim.wanted.items() if how.level is Level.REQUIRED]
+    if not required:
+        return
+    missing = tuple(name for name in required if name not in claim.span.attributes and not _by_old_name(claim, name))
+    if not missing:
+        yield None
+        return
+    yield _missing(missing, f"required on a span of the type {claim.type_name}")
+
+
+def _hides_what_it_is(claim: Claim) -> bool:
+    """Tell whether a span of a call does not say which type it is of. That of a session, on any span, makes no call."""
+    attributes = claim.span.attributes
+    says = any(kind.when[0] in attributes for kind in claim.profile.span_types.values())
+    return not says and any(name in attributes for name in _OF_CALLS)
+
+
+def _missing(names: tuple[str, ...], wanted: str) -> Breach:
+    return Breach(
+        names=names,
+        said=tuple(f"no {name}" for name in names),
+        wanted=(wanted,),
+        advice=tuple(_not_present(name) for name in names),
+    )
+
+
+def _not_present(name: str) -> Advice:
+    message = f"Required attribute '{name}' is not present."
+    return Advice(id="required_attribute_not_present", level="violation", attribute=name, message=message)
+
+
+def _by_old_name(claim: Claim, name: str) -> bool:
+    """Tell whether an attribute is there by a name that it had, of which convention/deprecated tells."""
+    return any(rename.new == name for rename in claim.sheet.old.values())
+
+
+REQUIRED = rule(
+    id="convention/required",
+    title="A span has the attributes that its convention requires",
+    why="whoever reads spans by this convention finds this one by them, or not at all",
+    next="set them when the span is started",
+    judge=_required,
+    compares="Spans of a type that the convention has; where a version of OTel's is named, also spans of calls that do "
+    "not say of which type they are. An attribute that is there by an older name is told by "
+    "convention/deprecated.",
+    source="The requirement level `required` of OTel GenAI; OpenInference: `openinference.span.kind`, `llm.system`",
+    whole_runs_only=True,
+)
+
+
+# --- Those that must not ---------------------------------------------------------------------------------------------
+
+
+def _unused(claim: Claim) -> Iterator[Breach | None]:
+    if claim.span_type is None or not claim.span_type.unused:
+        return
+    there = tuple(sorted(claim.span_type.unused.intersection(claim.span.attributes)))
+    if not there:
+        yield None
+        return
+    yield Breach(
+        names=there,
+        said=claim.stated(there),
+        wanted=(f"not used on a span of the type {claim.type_name}",),
+    )
+
+
+UNUSED = advised(
+    id="convention/unused",
+    title="A span has no attribute that its convention forbids on it",
+    why="panels that tell types of spans apart by it count this one among the others",
+    next="leave it out",
+    judge=_unused,
+    source="OpenInference: EMBEDDING spans do not use `llm.system` and `llm.provider`",
+)
+
+
+# --- Their types -----------------------------------------------------------------------------------------------------
+
+
+def _type(claim: Claim) -> Iterator[Breach | None]:
+    attributes, known = claim.span.attributes, claim.sheet.known
+    if not known:
+        return
+    wrong = {
+        name: attribute
+        for name, attribute in known.items()
+        if attribute is not None and not has_type(attributes[name], attribute.types)
+    }
+    if not wrong:
+        yield None
+        return
+    yield Breach(
+        names=tuple(wrong),
+        said=tuple(f"{name} = {shown(attributes[name])}  ({type_of(attributes[name])})" for name in wrong),
+        wanted=tuple(f"{name}: {' or '.join(attribute.types)}" for name, attribute in wrong.items()),
+        advice=tuple(_mismatch(name, type_of(attributes[name]), attribute) for name, attribute in wrong.items()),
+        follows=("wire/unreadable",) if _is_unreadable(claim, wrong) else (),
+    )
+
+
+def _mismatch(name: str, kind: str, attribute: Attribute) -> Advice:
+    return Advice(
+        id="type_mismatch",
+        level="violation",
+        attribute=name,
+        message=f"Attribute '{name}' has type '{kind}'. Type should be '{' or '.join(attribute.types)}'.",
+    )
+
+
+def _is_unreadable(claim: Claim, names: dict[str, Attribute]) -> bool:
+    """Tell whether each of the attributes is one that our own reader could not read."""
+    if claim.account is None:
+        return False
+    reading = claim.account.reading
+    facts = (*reading.facts.values(), *reading.others)
+    unreadable = {key for fact in facts if fact.state is State.UNREADABLE for key, _ in fact.parts}
+    return unreadable.issuperset(names)
+
+
+TYPE = rule(
+    id="convention/type",
+    title="An attribute has the type that its convention gives it",
+    why="a back end makes a column of the first type that it sees, and drops or rejects what comes in another",
+    next="convert the value before it is set",
+    judge=_type,
+    compares="Attributes of one type. A boolean is no int; an int is accepted where a double is meant; an array by "
+    "its elements, where it has any. An attribute of the type `any` may be anything.",
+    source="OTel GenAI and OpenInference: the types of their attributes",
+)
+
+
+# --- Their values ----------------------------------------------------------------------------------------------------
+
+
+def _value(claim: Claim) -> Iterator[Breach | None]:
+    attributes = claim.span.attributes
+    names = lexicon(claim.profile).closed.intersection(claim.sheet.known)
+    closed = [claim.profile.attributes[name] for name in sorted(names) if isinstance(attributes[name], str)]
+    if not closed:
+        return
+    wrong = {attribute.name: attribute for attribute in closed if attributes[attribute.name] not in attribute.values}
+    if not wrong:
+        yield None
+        return
+    yield Breach(
+        names=tuple(wrong),
+        said=claim.stated(tuple(wrong)),
+        wanted=tuple(f"{name}: {', '.join(sorted(attribute.values))}" for name, attribute in wrong.items()),
+        advice=tuple(_undefined(name) for name in wrong),
+    )
+
+
+def _undefined(name: str) -> Advice:
+    message = f"Enum attribute '{name}' has a value which is not documented."
+    return Advice(id="undefined_enum_variant", level="information", attribute=name, message=message)
+
+
+VALUE = rule(
+    id="convention/value",
+    title="An attribute with a closed list of values has one of them",
+    why="whoever reads spans by this convention has no case for it, and shows the span as of no kind",
+    next="use one of the values",
+    judge=_value,
+    severity=Severity.WARNING,
+    compares="Only lists that the convention closes. A provider, an operation or a model that it does not name is no "
+    "finding.",
+    source="OpenInference: `openinference.span.kind`, MIME types, kinds of annotators",
+)
+
+
+CHECKS = (REQUIRED, UNUSED, TYPE, VALUE)

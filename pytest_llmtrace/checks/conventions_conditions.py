@@ -1,0 +1,195 @@
+"""Attributes that a convention requires under a condition, where the condition can be decided."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from pytest_llmtrace.checks._claims import Claim
+from pytest_llmtrace.checks._rule import Breach, advised, rule
+from pytest_llmtrace.checks._words import shown
+from pytest_llmtrace.conventions import Level
+from pytest_llmtrace.model import Advice, Severity
+
+__all__ = ["CHECKS", "CONDITIONAL", "PORT", "UNNEEDED"]
+
+Condition = Callable[[Claim], str]
+"""Says in words by what a condition is met; empty if it is not, or if that cannot be told."""
+
+
+# --- What makes an attribute required --------------------------------------------------------------------------------
+
+
+def _failed(claim: Claim) -> str:
+    return "status ERROR" if claim.span.status == "ERROR" else ""
+
+
+def _asks_for(fact: str, *, unless: tuple[Any, ...] = ()) -> Condition:
+    """Make the condition that the request states a fact, and another value than some."""
+
+    def asks(claim: Claim) -> str:
+        found = None if claim.account is None else claim.account.asked.facts.get(fact)
+        if found is None or found.value is None or found.value in unless:
+            return ""
+        return f"the request has {found.keys} = {shown(found.value)}"
+
+    return asks
+
+
+def _has_field(*paths: str, unless: tuple[Any, ...] = ()) -> Condition:
+    """Make the condition that the request has one of several fields, `text.format`, with another value than some."""
+
+    def has(claim: Claim) -> str:
+        for path in paths:
+            value: Any = claim.asked
+            for key in path.split("."):
+                value = value.get(key) if isinstance(value, Mapping) else None
+            if value is not None and value not in unless:
+                return f"the request has {path}{'' if isinstance(value, Mapping) else f' = {shown(value)}'}"
+        return ""
+
+    return has
+
+
+def _method(method: str) -> Condition:
+    return lambda claim: (
+        f"mcp.method.name = {shown(method)}" if claim.span.attributes.get("mcp.method.name") == method else ""
+    )
+
+
+_CONDITIONS: Mapping[str, tuple[Condition, tuple[str, ...]]] = {
+    # Attribute -> what makes it required, and the checks that tell of the same.
+    "error.type": (_failed, ("wire/error-type", "wire/error-reason")),
+    "gen_ai.output.type": (_has_field("response_format", "text.format", "output_config.format", "output_format"), ()),
+    "gen_ai.prompt.name": (_method("prompts/get"), ()),
+    "gen_ai.request.choice.count": (_asks_for("choice_count", unless=(1,)), ()),
+    "gen_ai.request.model": (_asks_for("request_model"), ()),
+    "gen_ai.request.seed": (_asks_for("seed"), ()),
+    "gen_ai.request.stream": (_asks_for("streaming", unless=(False,)), ()),
+    "gen_ai.request.top_k": (_asks_for("top_k"), ()),
+    "gen_ai.tool.name": (_method("tools/call"), ()),
+    "llm.model_name": (_asks_for("request_model"), ()),
+    "mcp.resource.uri": (_method("resources/read"), ()),
+    "openai.request.service_tier": (_has_field("service_tier", unless=("auto",)), ()),
+    "gen_ai.openai.request.service_tier": (_has_field("service_tier", unless=("auto",)), ()),
+}
+
+
+def _names_address(claim: Claim) -> str:
+    stated = claim.span.attributes.get("server.address")
+    is_default = "443" in claim.wanted["server.port"].condition  # Azure's own spans leave the default port out.
+    return f"server.address = {shown(stated)}" if stated and not is_default else ""
+
+
+_PORT: Mapping[str, tuple[Condition, tuple[str, ...]]] = {"server.port": (_names_address, ())}
+
+
+def _held(conditions: Mapping[str, tuple[Condition, tuple[str, ...]]], claim: Claim) -> Iterator[Breach | None]:
+    wanted = claim.wanted
+    met: dict[str, str] = {}
+    for name, (condition, _) in conditions.items():
+        if name in wanted and wanted[name].level is Level.CONDITIONALLY_REQUIRED and (reason := condition(claim)):
+            met[name] = reason
+    if not met:
+        return
+    old = {rename.new for rename in claim.sheet.old.values()}
+    missing = {name: reason for name, reason in met.items() if name not in claim.span.attributes and name not in old}
+    if not missing:
+        yield None
+        return
+    yield Breach(
+        names=tuple(missing),
+        said=tuple(f"no {name}, and {reason}" for name, reason in missing.items()),
+        wanted=tuple(f"{name}: {wanted[name].condition or 'required where it applies'}" for name in missing),
+        advice=tuple(_not_present(name) for name in missing),
+        follows=conditions[next(iter(missing))][1] if len(missing) == 1 else (),
+    )
+
+
+def _not_present(name: str) -> Advice:
+    return Advice(
+        id="conditionally_required_attribute_not_present",
+        level="information",
+        attribute=name,
+        message=f"Conditionally required attribute '{name}' is not present.",
+    )
+
+
+CONDITIONAL = advised(
+    id="convention/conditional",
+    title="A span has the attributes that its convention requires of a call such as this",
+    why="whoever reads spans by this convention takes what is missing for its opposite: not streaming, one choice, "
+    "no failure",
+    next="set them where the condition is met",
+    judge=lambda claim: _held(_CONDITIONS, claim),
+    compares="Conditions that the span, its exchange or both decide: a failure, the request's "
+    "stream, choices, seed, top-k, model, output format and service tier, the method of an MCP span. All others cannot "
+    "be told from outside.",
+    source="The requirement level `conditionally required` of OTel GenAI; OpenInference: `llm.model_name`",
+    whole_runs_only=True,
+)
+
+
+PORT = rule(
+    id="convention/server-port",
+    title="A span that names its server names the port",
+    why="two servers on one host look like one",
+    next="set server.port beside server.address",
+    judge=lambda claim: _held(_PORT, claim),
+    severity=Severity.INFO,
+    source="OTel GenAI: `server.port` if `server.address` is set",
+    whole_runs_only=True,
+)
+
+
+# --- What is there although its condition is not met -----------------------------------------------------------------
+
+
+def _is_not_streaming(claim: Claim) -> str:
+    streams = None if claim.account is None else claim.account.asked.streaming
+    return "the request does not stream" if streams is False else ""
+
+
+_IDLE: Mapping[str, Callable[[Claim, Any], str]] = {
+    # Attribute -> why it is not needed with its value.
+    "gen_ai.request.choice.count": lambda _claim, value: "one choice is what is not said" if value == 1 else "",
+    "gen_ai.request.stream": lambda _claim, value: "no stream is what is not said" if value is False else "",
+    "gen_ai.response.time_to_first_chunk": lambda claim, _value: _is_not_streaming(claim),
+    "gen_ai.prompt.version": lambda claim, _value: _without(claim, "gen_ai.prompt.name"),
+    "server.port": lambda claim, _value: _without(claim, "server.address"),
+}
+
+
+def _without(claim: Claim, name: str) -> str:
+    return "" if name in claim.span.attributes else f"there is no {name}"
+
+
+def _unneeded(claim: Claim) -> Iterator[Breach | None]:
+    wanted = claim.wanted
+    there = [name for name in _IDLE if name in wanted and name in claim.span.attributes]
+    if not there:
+        return
+    attributes = claim.span.attributes
+    idle = {name: reason for name in there if (reason := _IDLE[name](claim, attributes[name]))}
+    if not idle:
+        yield None
+        return
+    yield Breach(
+        names=tuple(idle),
+        said=tuple(f"{name} = {shown(attributes[name])}, and {reason}" for name, reason in idle.items()),
+        wanted=tuple(f"{name}: {wanted[name].condition}" for name in idle if wanted[name].condition),
+    )
+
+
+UNNEEDED = rule(
+    id="convention/unneeded",
+    title="What a convention wants under a condition is there only then",
+    why="it costs space, and says nothing",
+    next="leave it out",
+    judge=_unneeded,
+    severity=Severity.INFO,
+    source="OTel GenAI: `gen_ai.request.stream` if and only if the request is streaming, `gen_ai.request.choice.count` "
+    "if it is not 1, `server.port` with `server.address`",
+)
+
+CHECKS = (CONDITIONAL, PORT, UNNEEDED)

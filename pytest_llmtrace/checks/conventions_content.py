@@ -1,0 +1,69 @@
+"""The content of a span against its convention: JSON that can be read, and the structure of messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from pytest_llmtrace.checks._claims import Claim
+from pytest_llmtrace.checks._rule import Breach, rule
+from pytest_llmtrace.model import Severity
+
+__all__ = ["CHECKS", "CONTENT", "PARTS"]
+
+
+def _judged(claim: Claim, *, fatal: bool) -> Iterator[Breach | None]:
+    if claim.broken is None:
+        return
+    wrong = [fault for fault in claim.broken if fault.is_fatal is fatal]
+    if not wrong:
+        yield None
+        return
+    by_name: Mapping[str, None] = dict.fromkeys(fault.name for fault in wrong)
+    yield Breach(
+        names=tuple(by_name),
+        said=tuple(f"{fault.where} {fault.what}" for fault in wrong),
+        wanted=tuple(f"{name}: {_FORMS.get(name, 'JSON')}" for name in by_name),
+        # An error that was taken for an answer is written down as one that has no role.
+        follows=("wire/error-status",) if set(by_name) == {"gen_ai.output.messages"} else (),
+    )
+
+
+_FORMS = {
+    "gen_ai.input.messages": "a list of messages, each with role and parts; each part with a type, and what its type "
+    "needs",
+    "gen_ai.output.messages": "a list of messages, each with role and parts; each part with a type, and what its type "
+    "needs",
+    "gen_ai.system_instructions": "a list of parts, each with a type, and what its type needs",
+    "gen_ai.tool.definitions": "a list of tools, each with type and name",
+    "gen_ai.retrieval.documents": "a list of documents",
+    "gen_ai.memory.records": "a list of records, each with content",
+    "gen_ai.tool.call.arguments": "an object",
+    "gen_ai.tool.call.result": "an object",
+}
+
+CONTENT = rule(
+    id="convention/content",
+    title="Content has the structure that its convention gives it",
+    why="a back end that shows conversations shows nothing of this one",
+    next="write it in the convention's structure, as JSON where the SDK takes no structured values",
+    judge=lambda claim: _judged(claim, fatal=True),
+    compares="Attributes that hold JSON, as a text or as structured values: that it is JSON, and messages, parts, "
+    "tool definitions, documents and records by the fields that all of them need. What a model wrote (arguments of "
+    "tools), what was masked, and a text of the length of a limit are not judged.",
+    source="OTel GenAI, the JSON schemas of `gen_ai.input.messages` and the others; OpenInference: JSON strings",
+)
+
+PARTS = rule(
+    id="convention/content-parts",
+    title="A part of a message has what its type needs",
+    why="a reader that knows the type finds an empty part: a text without content, a tool call without a name",
+    next="give the part the fields of its type, or a type of your own",
+    judge=lambda claim: _judged(claim, fatal=False),
+    severity=Severity.WARNING,
+    compares="Parts of the types that the convention defines (text, tool_call, tool_call_response, reasoning, blob, "
+    "uri, file, ...), by their type. The convention's JSON schemas accept them too, since they accept any object with "
+    "a type.",
+    source="OTel GenAI, the JSON schemas of messages: TextPart, ToolCallRequestPart, ...",
+)
+
+CHECKS = (CONTENT, PARTS)

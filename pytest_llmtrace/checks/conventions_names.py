@@ -1,0 +1,120 @@
+"""The names of a span's attributes against its convention: unknown ones, and old ones."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+
+from pytest_llmtrace.checks._claims import Claim, is_known_elsewhere
+from pytest_llmtrace.checks._rule import Breach, advised, rule
+from pytest_llmtrace.checks._words import shown
+from pytest_llmtrace.model import Advice, Severity
+
+__all__ = ["CHECKS", "DEPRECATED", "UNKNOWN"]
+
+_LOOKED_UP = 8
+"""How many unknown names are compared with all known ones, which takes its time."""
+
+
+# --- Unknown ones -----------------------------------------------------------------------------------------------------
+
+
+def _unknown(claim: Claim) -> Iterator[Breach | None]:
+    sheet = claim.sheet
+    if not sheet.known and not sheet.unknown:
+        return
+    names = tuple(name for name in sheet.unknown if claim.is_wanted or not is_known_elsewhere(name))
+    if not names:
+        yield None
+        return
+    near = {name: found for name in names[:_LOOKED_UP] if (found := _nearest(claim, name))}
+    yield Breach(
+        names=names,
+        said=claim.stated(names),
+        wanted=tuple(f"no {name}{_instead(near.get(name, ''))}" for name in names),
+        advice=tuple(_missing(name) for name in names),
+    )
+
+
+def _nearest(claim: Claim, name: str) -> str:
+    return next(iter(difflib.get_close_matches(name, claim.profile.attributes, n=1, cutoff=0.85)), "")
+
+
+def _instead(near: str) -> str:
+    return f"; did you mean {near}?" if near else ""
+
+
+def _missing(name: str) -> Advice:
+    message = f"Attribute '{name}' does not exist in the registry."
+    return Advice(id="missing_attribute", level="violation", attribute=name, message=message)
+
+
+UNKNOWN = advised(
+    id="convention/unknown",
+    title="The namespaces of a convention hold what it has defined",
+    why="nobody who reads spans by this convention looks for it, and a later version may give the name to something "
+    "else",
+    next="use the name that the convention has, or a namespace of your own",
+    judge=_unknown,
+    compares="Names in the convention's own namespaces. A name that another convention or another version of this one "
+    "has is a finding only where `conventions=` names the one that is wanted.",
+    source="OpenTelemetry, attribute naming: application attributes do not use existing namespaces",
+)
+
+
+# --- Old ones --------------------------------------------------------------------------------------------------------
+
+
+def _deprecated(claim: Claim) -> Iterator[Breach | None]:
+    sheet = claim.sheet
+    if not claim.is_wanted or not (sheet.known or sheet.old):
+        return
+    said = dict(_old_names(claim)) | dict(_old_values(claim))
+    if not said:
+        yield None
+        return
+    yield Breach(
+        names=tuple(said),
+        said=claim.stated(tuple(said)),
+        wanted=tuple(said.values()),
+        advice=tuple(_old(name, words) for name, words in said.items()),
+    )
+
+
+def _old_names(claim: Claim) -> Iterator[tuple[str, str]]:
+    for name, rename in claim.sheet.old.items():
+        since = f" since {rename.since}" if rename.since else ""
+        if rename.new is None:
+            yield name, f"{name} is no longer used{since}{f': see {rename.hint}' if rename.hint else ''}"
+            continue
+        value = claim.span.attributes[name]
+        new = rename.values.get(value) if isinstance(value, str) else None
+        yield name, f"{rename.new}{f' = {shown(new)}' if new else ''} instead of {name}{since}"
+
+
+def _old_values(claim: Claim) -> Iterator[tuple[str, str]]:
+    """Yield the attributes that have a new name, and a value that went with the old one."""
+    for rename in claim.profile.renames.values():
+        value = claim.span.attributes.get(rename.new) if rename.new else None
+        if rename.new and isinstance(value, str) and value in rename.values:
+            yield rename.new, f"{rename.new} = {shown(rename.values[value])} instead of {shown(value)}"
+
+
+def _old(name: str, words: str) -> Advice:
+    message = f"Attribute '{name}' is deprecated; note = '{words}'."
+    return Advice(id="deprecated", level="violation", attribute=name, message=message)
+
+
+DEPRECATED = rule(
+    id="convention/deprecated",
+    title="Names and values are those of the convention that is wanted",
+    why="panels that were built for the new names do not show these spans",
+    next="use the new names, or name the convention that the instrumentation keeps in conventions=",
+    judge=_deprecated,
+    severity=Severity.WARNING,
+    compares="Only where `conventions=` names what is wanted: an instrumentation that keeps to an older version keeps "
+    "to a convention.",
+    source="OTel, core `model/gen-ai/deprecated` and the migration guide of the GenAI conventions",
+)
+
+CHECKS = (UNKNOWN, DEPRECATED)

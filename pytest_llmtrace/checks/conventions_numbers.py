@@ -1,0 +1,141 @@
+"""Counts of tokens that are parts of others, and lists that are spread over indexed attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pytest_llmtrace.checks._claims import Claim
+from pytest_llmtrace.checks._rule import Breach, rule
+from pytest_llmtrace.model import Severity, State
+
+__all__ = ["CHECKS", "INDICES", "TOKENS"]
+
+# The whole, and parts that together are no more than it, each by the name of the convention that has it.
+_USAGE = "gen_ai.usage"
+_COUNT = "llm.token_count"
+_SUMS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (f"{_USAGE}.input_tokens", (f"{_USAGE}.cache_read.input_tokens", f"{_USAGE}.cache_write.input_tokens")),
+    (f"{_USAGE}.input_tokens", (f"{_USAGE}.cache_read.input_tokens", f"{_USAGE}.cache_creation.input_tokens")),
+    (f"{_USAGE}.input_tokens", tuple(f"{_USAGE}.{kind}.input_tokens" for kind in ("text", "image", "audio"))),
+    (f"{_USAGE}.output_tokens", tuple(f"{_USAGE}.{kind}.output_tokens" for kind in ("text", "image", "audio"))),
+    (f"{_USAGE}.output_tokens", (f"{_USAGE}.reasoning.output_tokens",)),
+    (
+        f"{_USAGE}.cache_read.input_tokens",
+        tuple(f"{_USAGE}.{kind}.cache_read.input_tokens" for kind in ("text", "image", "audio")),
+    ),
+    *(
+        (f"{_USAGE}.{kind}.input_tokens", (f"{_USAGE}.{kind}.cache_read.input_tokens",))
+        for kind in ("text", "image", "audio")
+    ),
+    (f"{_COUNT}.prompt", (f"{_COUNT}.prompt_details.cache_read", f"{_COUNT}.prompt_details.cache_write")),
+    (f"{_COUNT}.prompt", (f"{_COUNT}.prompt_details.audio",)),
+    (f"{_COUNT}.completion", (f"{_COUNT}.completion_details.reasoning",)),
+    (f"{_COUNT}.completion", (f"{_COUNT}.completion_details.audio",)),
+    (f"{_COUNT}.total", (f"{_COUNT}.prompt", f"{_COUNT}.completion")),
+)
+_NAMES = frozenset(name for whole, parts in _SUMS for name in (whole, *parts))
+
+
+def _tokens(claim: Claim) -> Iterator[Breach | None]:
+    counts = {name: value for name in _NAMES.intersection(claim.sheet.known) if _is_count(value := _value(claim, name))}
+    stated = [(whole, [part for part in parts if part in counts]) for whole, parts in _SUMS if whole in counts]
+    sums = [(whole, parts) for whole, parts in stated if parts]
+    if not sums:
+        return
+    wrong = [
+        (whole, parts)
+        for whole, parts in sums
+        if sum(counts[part] for part in parts) > counts[whole] and not _are_on_the_wire(claim, (whole, *parts))
+    ]
+    yield _too_many(counts, wrong) if wrong else None
+
+
+def _too_many(counts: Mapping[str, float], wrong: list[tuple[str, list[str]]]) -> Breach:
+    return Breach(
+        names=tuple(dict.fromkeys(whole for whole, _ in wrong)),
+        said=tuple(
+            f"{whole} = {counts[whole]}, and {' + '.join(f'{part} {counts[part]}' for part in parts)}"
+            for whole, parts in wrong
+        ),
+        wanted=tuple(f"{' + '.join(parts)}: part of {whole}" for whole, parts in wrong),
+        follows=_WIRE,
+    )
+
+
+_WIRE = (
+    "wire/cache-read-tokens",
+    "wire/cache-write-tokens",
+    "wire/reasoning-tokens",
+    "wire/input-tokens",
+    "wire/output-tokens",
+    "wire/total-tokens",
+)
+
+
+def _value(claim: Claim, name: str) -> Any:
+    return claim.span.attributes[name]
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _are_on_the_wire(claim: Claim, names: tuple[str, ...]) -> bool:
+    """Tell whether the response states all of these: each is held against its own then, and the sum is no fault."""
+    if claim.account is None:
+        return False
+    true = claim.account.answered
+    facts = (fact for places in claim.account.stated.values() for fact in places)
+    known = {key for fact in facts if true.fact(fact.name).state is State.PRESENT for key, _ in fact.parts}
+    return known.issuperset(names)
+
+
+TOKENS = rule(
+    id="convention/tokens",
+    title="Counts that are parts of another are no more than it",
+    why="what is computed from them is negative: tokens that were not cached, text beside the reasoning",
+    next="fix the instrumentation",
+    judge=_tokens,
+    severity=Severity.WARNING,
+    compares="Cached tokens and modalities within the input, reasoning and modalities within the output, cached ones "
+    "of a modality within both, prompt and completion within the total. Where the response states all of "
+    "them, each is held against its own (`wire/...`), and the sum is the gateway's.",
+    source="OTel GenAI: the notes on `gen_ai.usage.*`; OpenInference: `llm.token_count.*`",
+)
+
+
+# --- Indexed lists ---------------------------------------------------------------------------------------------------
+
+
+def _indices(claim: Claim) -> Iterator[Breach | None]:
+    lists = claim.sheet.indices
+    if not lists:
+        return
+    holes = {name: there for name, there in lists.items() if max(there) != len(there) - 1}
+    if not holes:
+        yield None
+        return
+    yield Breach(
+        names=tuple(holes),
+        said=tuple(f"{name}: no {_first_missing(there)}, but {max(there)}" for name, there in holes.items()),
+        wanted=("lists are numbered from 0, without holes",),
+    )
+
+
+def _first_missing(there: set[int]) -> int:
+    return next(index for index in range(len(there) + 1) if index not in there)
+
+
+INDICES = rule(
+    id="convention/indices",
+    title="Lists of attributes are numbered from 0, without holes",
+    why="readers stop at the first number that is missing: the messages behind it are not shown",
+    next="number the items as they come; if attributes were dropped, raise OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT (128 by "
+    "default; the oldest go first)",
+    judge=_indices,
+    severity=Severity.WARNING,
+    source="OpenInference, flattening: `<prefix>.<zero-based index>.<suffix>`",
+)
+
+CHECKS = (TOKENS, INDICES)

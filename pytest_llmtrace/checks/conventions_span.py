@@ -1,0 +1,147 @@
+"""A span's name, kind and status against its convention."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pytest_llmtrace.checks._check import Check, Evidence, title_of_span
+from pytest_llmtrace.checks._claims import Claim
+from pytest_llmtrace.checks._rule import Breach, advised, rule
+from pytest_llmtrace.checks._said import counts
+from pytest_llmtrace.checks._words import shown
+from pytest_llmtrace.model import Finding, Severity
+
+__all__ = ["CHECKS", "KIND", "MIXED", "NAME", "STATUS"]
+
+_PLACE = re.compile(r"\{([^}]+)\}")
+
+
+# --- The name --------------------------------------------------------------------------------------------------------
+
+
+def _name(claim: Claim) -> Iterator[Breach | None]:
+    forms = claim.span_type.names if claim.span_type else ()
+    if not claim.is_wanted:
+        forms = tuple(form for form in forms if not _PLACE.search(form))
+    names = [name for form in forms if (name := _filled(form, claim.span.attributes))]
+    if not names:
+        return
+    if claim.span.name in names:
+        yield None
+        return
+    wanted = " or ".join(map(shown, names))
+    yield Breach(names=("name",), said=(f"its name is {shown(claim.span.name)}",), wanted=(f"the name {wanted}",))
+
+
+def _filled(form: str, attributes: Mapping[str, Any]) -> str:
+    """Fill the names of attributes in the form of a name with their values; empty if one of them is not there."""
+    wanted = _PLACE.findall(form)
+    if not all(isinstance(attributes.get(key), str) and attributes[key] for key in wanted):
+        return ""
+    return _PLACE.sub(lambda found: str(attributes[found[1]]), form)
+
+
+NAME = advised(
+    id="convention/span-name",
+    title="A span has the name that its convention forms",
+    why="back ends group by name: these calls are not found beside those of other instrumentations",
+    next="name the span so when it is started",
+    judge=_name,
+    compares="Where the attributes that the name is formed of are on the span. A name that is formed of attributes may "
+    "be another one for a provider or a framework, so it is judged only where `conventions=` names a convention.",
+    source="OTel GenAI, span names (`{gen_ai.operation.name} {gen_ai.request.model}`); OpenInference, EMBEDDING spans "
+    "(`CreateEmbeddings`)",
+)
+
+
+# --- The kind --------------------------------------------------------------------------------------------------------
+
+
+def _kind(claim: Claim) -> Iterator[Breach | None]:
+    kinds = claim.span_type.kinds if claim.span_type else ()
+    if not kinds:
+        return
+    if claim.span.kind in kinds:
+        yield None
+        return
+    yield Breach(names=("kind",), said=(f"kind {claim.span.kind}",), wanted=(f"kind {' or '.join(kinds)}",))
+
+
+KIND = advised(
+    id="convention/span-kind",
+    title="A span has the kind that its convention asks for",
+    why="service maps and latency panels tell calls that leave the process from steps inside of it by the kind",
+    next="give kind= when the span is started",
+    judge=_kind,
+    source="OTel GenAI, span kind of each span",
+)
+
+
+# --- The status ------------------------------------------------------------------------------------------------------
+
+
+def _status(claim: Claim) -> Iterator[Breach | None]:
+    if claim.span_type is None or "error.type" not in claim.span_type.attributes:
+        return
+    stated = claim.span.attributes.get("error.type")
+    if not stated or claim.span.status == "ERROR":
+        yield None
+        return
+    yield Breach(
+        names=("error.type",),
+        said=(f"status {claim.span.status}, error.type = {shown(stated)}",),
+        wanted=("error.type only if the operation ended in an error, and then the status ERROR",),
+        follows=("wire/error-status",),
+    )
+
+
+STATUS = rule(
+    id="convention/status",
+    title="A span that names an error has the status ERROR",
+    why="error rates count by the status, panels of failures by error.type, and the two differ",
+    next="set both, or neither",
+    judge=_status,
+    severity=Severity.WARNING,
+    source="OpenTelemetry, Recording errors; OTel GenAI: `error.type` if the operation ended in an error",
+)
+
+
+# --- Several conventions ---------------------------------------------------------------------------------------------
+
+
+def _mixed(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    first: dict[tuple[int, str], Claim] = {}
+    for claim in evidence.claims:
+        if _is_second_count(claim):
+            continue  # That two scopes count one call is told by structure/counted-twice, with both.
+        first.setdefault((claim.span.key.trace_id, claim.profile.convention), claim)
+    by_trace: dict[int, list[Claim]] = {}
+    for (trace, _), claim in first.items():
+        by_trace.setdefault(trace, []).append(claim)
+    for found in by_trace.values():
+        if len(found) == 1:
+            yield None
+            continue
+        lines = (f"{claim.profile.name}: {title_of_span(claim.span)}" for claim in found)
+        yield check.finding(found[0].span, ("span", "\n".join(lines)))
+
+
+def _is_second_count(claim: Claim) -> bool:
+    if claim.account is None or claim.span is claim.account.call.spans[0]:
+        return False
+    return sum(map(counts, claim.account.call.readings)) > 1
+
+
+MIXED = Check(
+    id="convention/mixed",
+    title="The spans of a trace keep one convention",
+    why="a panel that is built for one of them shows half of the trace",
+    next="know it, or choose one instrumentation for all",
+    look=_mixed,
+    severity=Severity.INFO,
+    compares="The conventions that the spans of one trace claim to keep, the first span of each.",
+)
+
+CHECKS: tuple[Check, ...] = (NAME, KIND, STATUS, MIXED)

@@ -1,0 +1,107 @@
+"""A run writes what it has seen into files: one for the whole run, whoever ran the tests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+WAYS = pytest.mark.parametrize(
+    ("plugins", "options"), [([], []), (["xdist"], ["-n", "2"])], ids=["in one process", "xdist"]
+)
+
+SUITE = """
+import pytest
+from child import BODY, MOCKED, library_named
+from opentelemetry import trace
+
+tracer = trace.get_tracer("app")
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_chat(llmtrace, number):
+    llmtrace.gateway("openai").chat(usage={"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5})
+    with tracer.start_as_current_span("chat gpt-4o", kind=trace.SpanKind.CLIENT) as span:
+        span.set_attribute("gen_ai.operation.name", "chat")
+        span.set_attribute("gen_ai.provider.name", "openai")
+        span.set_attribute("gen_ai.request.model", "gpt-4o")
+        span.set_attribute("gen_ai.prompt.secret", "sk-proj-abcDEF123456789012345")
+        span.set_attributes({"gen_ai.usage.input_tokens": 3, "gen_ai.usage.output_tokens": 2})
+        with library_named().Client() as client:
+            client.post(MOCKED, json=BODY)
+
+def test_nothing():
+    pass
+"""
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+@WAYS
+def test_weaver(run: Callable[..., Any], tmp_path: Path, plugins: list[str], options: list[str]) -> None:
+    """The report in Weaver's form has all LLM spans of the run with what is found of them, and no values."""
+    done = run(SUITE, plugins=plugins, options=[*options, "--llmtrace-report=weaver=out/weaver.json"])
+    assert done.code == 0, done.out
+    assert done.summary()[-1] == f"  report       wrote weaver to {tmp_path / 'out' / 'weaver.json'}"
+    text = (tmp_path / "out" / "weaver.json").read_text(encoding="utf-8")
+    assert "sk-proj" not in text
+    report = json.loads(text)
+    [first, second] = report["samples"]
+    assert first == second
+    assert first["span"]["attributes"][3] == {
+        "name": "gen_ai.prompt.secret",
+        "value": None,
+        "type": "string",
+        "live_check_result": {
+            "all_advice": [
+                {
+                    "id": "missing_attribute",
+                    "level": "violation",
+                    "message": "Attribute 'gen_ai.prompt.secret' does not exist in the registry.",
+                    "context": {"attribute_key": "gen_ai.prompt.secret"},
+                    "signal_type": "span",
+                    "signal_name": "chat gpt-4o",
+                }
+            ],
+            "highest_advice_level": "violation",
+        },
+    }
+    statistics = report["statistics"]
+    assert {name: statistics[name] for name in ("total_entities_by_type", "advice_type_counts", "no_advice_count")} == {
+        "total_entities_by_type": {"span": 2, "attribute": 12},
+        "advice_type_counts": {"missing_attribute": 2},
+        "no_advice_count": 12,
+    }
+    assert statistics["seen_registry_attributes"]["gen_ai.request.model"] == 2
+    assert statistics["seen_non_registry_attributes"] == {"gen_ai.prompt.secret": 2}
+
+
+def test_configured(run: Callable[..., Any], tmp_path: Path) -> None:
+    """The ini value says the same as the option; what no traced test has contributed to is written, too."""
+    ini = "[pytest]\nllmtrace_report = weaver=weaver.json\n"
+    assert run("def test_nothing(): pass\n", files={"pytest.ini": ini}).code == 0
+    assert read(tmp_path / "weaver.json")["samples"] == []
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("weaver", "--llmtrace-report takes FORMAT=PATH, as weaver=weaver.json, not 'weaver'"),
+        ("wever=w.json", "unknown format of --llmtrace-report 'wever': did you mean 'weaver'? known: weaver"),
+    ],
+)
+def test_wrong_values(run: Callable[..., Any], value: str, said: str) -> None:
+    """A value that has no meaning stops the run."""
+    assert said in run("def test_nothing(): pass\n", options=[f"--llmtrace-report={value}"]).usage_error()
+
+
+def test_not_written(run: Callable[..., Any]) -> None:
+    """A report that cannot be written fails the run, and no test."""
+    files = {"taken": "a file, not a folder"}
+    done = run(SUITE, files=files, options=["--llmtrace-report=weaver=taken/weaver.json"])
+    assert done.code == pytest.ExitCode.TESTS_FAILED
+    assert "could not be written: " in done.summary()[-1]

@@ -1,0 +1,44 @@
+"""What is found of a span that claims to keep a convention."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.checks import Evidence, verify
+from pytest_llmtrace.conventions import Profile
+from pytest_llmtrace.model import Call, Finding, Request
+from tests.unit.checks.conventions._profiles import GENAI
+
+Conform = Callable[..., list[Finding]]
+
+
+@pytest.fixture
+def conform(make_call: Callable[..., Call]) -> Conform:
+    """Hold one span against the small OTel convention, or that of OpenInference: `conform(attributes, kind="CLIENT")`.
+
+    The arguments are fields of the span, but `wire` (facts of its call) and `body` (of its request).
+    """
+
+    def conform(
+        attributes: Mapping[str, Any],
+        profile: Profile = GENAI,
+        *,
+        wire: Mapping[str, Any] | None = None,
+        span: Mapping[str, Any] | None = None,
+        body: bytes = b"{}",
+        **record: Any,
+    ) -> list[Finding]:
+        call = make_call(
+            wire or {},
+            span or {},
+            record={"attributes": attributes, "kind": "CLIENT", **record},
+            exchange={"request": Request(method="POST", url="https://api.openai.com/v1/chat/completions", body=body)},
+        )
+        calls = () if wire is None else (call,)
+        found = verify(Evidence(calls=calls, spans=call.spans, profiles=(profile,)), {}).findings
+        return [finding for finding in found if finding.check.startswith("convention/")]
+
+    return conform

@@ -1,0 +1,129 @@
+"""What is made of breaches: one finding for what spans do alike, Weaver's words, and nothing of what is not known."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from pytest_llmtrace.checks import Evidence, advice, verify
+from pytest_llmtrace.model import Advice, Call, Finding, SpanKey, SpanRecord
+from tests.unit.checks.conventions._profiles import GENAI, OPENINFERENCE
+
+Conform = Callable[..., list[Finding]]
+SpanMaker = Callable[..., SpanRecord]
+
+CHAT = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai"}
+
+
+def found(*spans: SpanRecord, **fields: Any) -> list[Finding]:
+    verdict = verify(Evidence(spans=spans, profiles=(GENAI, OPENINFERENCE), **fields), {})
+    return [finding for finding in verdict.findings if finding.check.startswith("convention/")]
+
+
+def test_alike(make_span: SpanMaker) -> None:
+    """What spans of one scope and name do alike is one finding, at the first; what another does is one more."""
+    mood = [make_span(number, kind="CLIENT", attributes={**CHAT, "gen_ai.mood": number}) for number in range(1, 5)]
+    other = make_span(9, kind="CLIENT", attributes={**CHAT, "gen_ai.mood": 9}, scope="other")
+    first, second = found(*mood, other)
+    assert first.details[0] == ("span", "gen_ai.mood = 1\nand 3 more spans of this name and scope")
+    assert (first.span, second.span) == (SpanKey(1, 1), SpanKey(1, 9))
+    assert second.details[0] == ("span", "gen_ai.mood = 9")
+
+
+def test_many_attributes(make_span: SpanMaker) -> None:
+    """A finding on many attributes stays short."""
+    span = make_span(kind="CLIENT", attributes={**CHAT, **{f"gen_ai.x{number}": number for number in range(30)}})
+    [finding] = found(span)
+    lines = dict(finding.details)["span"].splitlines()
+    assert (len(lines), lines[0], lines[-1]) == (9, "gen_ai.x0 = 0", "and 22 more")
+    assert len(finding.advice) == 30
+
+
+def test_mixed(make_span: SpanMaker) -> None:
+    """That the spans of one trace keep several conventions is said, with a span of each; it fails nothing."""
+    chat = make_span(1, kind="CLIENT", attributes=CHAT)
+    llm = make_span(2, name="LLM", attributes={"openinference.span.kind": "LLM", "llm.system": "openai"})
+    assert found(chat) == found(llm) == []
+    [finding] = found(chat, llm)
+    assert (finding.check, finding.severity.value) == ("convention/mixed", "info")
+    assert finding.details[0] == ("span", "genai-small: span 'chat' (app)\nopeninference-small: span 'LLM' (app)")
+
+
+def test_open_span(make_span: SpanMaker) -> None:
+    """A span that has not ended has not said all that it will say."""
+    assert found(make_span(ended=None, end_ns=None, attributes={"gen_ai.operation.name": "chat"})) == found()
+
+
+def test_wrapper(make_span: SpanMaker) -> None:
+    """Names outside of a convention's namespaces claim nothing."""
+    assert found(make_span(kind="SERVER", attributes={"app.gen_ai.operation.name": "chat", "http.route": "/"})) == []
+
+
+def test_hostile_names(make_span: SpanMaker) -> None:
+    """Names that are no texts, and values of no type that a convention has, are no reason to fail."""
+    span = make_span(kind="CLIENT", attributes={**CHAT, 3: 4, "gen_ai.request.model": b"gpt", "gen_ai.": None, "": ""})
+    assert [finding.check for finding in found(span)] == ["convention/type", "convention/unknown"]
+
+
+def test_deep_content(conform: Conform) -> None:
+    """Content that is nested deeper than Python reads is told as what it is."""
+    [finding] = conform({**CHAT, "gen_ai.input.messages": "[" * 100_001})
+    assert finding.details[0] == ("span", "gen_ai.input.messages is no JSON: nested too deep")
+
+
+def test_explained_by_the_wire(make_call: Callable[..., Call]) -> None:
+    """What another check finds on the same span, and explains more, is told there."""
+    error = {"error": {"status": 429, "type": "rate_limit_error", "code": None, "message": "Slow down"}}
+    call = make_call(
+        error,
+        {},
+        record={"attributes": {**CHAT, "error.type": "429"}, "kind": "CLIENT"},
+        exchange={"status": 429},
+    )
+    [finding] = verify(Evidence(calls=(call,), spans=call.spans, profiles=(GENAI,)), {}).findings
+    assert (finding.check, finding.also) == ("wire/error-status", ("convention/status",))
+
+
+def test_advice(make_span: SpanMaker) -> None:
+    """Findings have Weaver's ids and levels where it has any, an advice for each attribute and each span."""
+    attributes = {"gen_ai.operation.name": 3, "gen_ai.system": "openai", "gen_ai.mood": "good"}
+    spans = [make_span(number, kind="CLIENT", attributes=attributes) for number in (1, 2)]
+    said = advice(Evidence(spans=tuple(spans), profiles=(GENAI,)))
+    assert set(said) == {SpanKey(1, 1), SpanKey(1, 2)}
+    assert said[SpanKey(1, 2)] == [
+        Advice(
+            id="type_mismatch",
+            level="violation",
+            attribute="gen_ai.operation.name",
+            message="Attribute 'gen_ai.operation.name' has type 'int'. Type should be 'string'.",
+        ),
+        Advice(
+            id="missing_attribute",
+            level="violation",
+            attribute="gen_ai.mood",
+            message="Attribute 'gen_ai.mood' does not exist in the registry.",
+        ),
+        Advice(
+            id="deprecated",
+            level="violation",
+            attribute="gen_ai.system",
+            message="Attribute 'gen_ai.system' is deprecated; note = 'gen_ai.provider.name instead of gen_ai.system "
+            "since 1.37.0'.",
+        ),
+    ]
+
+
+def test_linear(make_span: SpanMaker) -> None:
+    """Ten times as many attributes, unknown and indexed ones among them, take about ten times as long."""
+
+    def seconds(count: int) -> float:
+        names = {f"gen_ai.x{number}": number for number in range(count)}
+        lists = {f"llm.input_messages.{number}.message.role": "user" for number in range(count)}
+        spans = make_span(attributes={**CHAT, **names}), make_span(2, attributes={**lists, "llm.system": "openai"})
+        start = time.process_time()
+        found(*spans)
+        return time.process_time() - start
+
+    seconds(1_000)
+    assert min(seconds(20_000) for _ in range(3)) < 40 * min(seconds(2_000) for _ in range(3))

@@ -1,0 +1,351 @@
+"""Each rule about a span's convention finds what breaks it, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.checks.conventions import CHECKS
+from pytest_llmtrace.model import Fact, Finding, Maker, Severity, SpanKey, State
+from tests.unit.checks.conventions._profiles import GENAI, OPENINFERENCE
+
+Conform = Callable[..., list[Finding]]
+
+CHAT = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai"}
+NAMED = {**CHAT, "gen_ai.request.model": "gpt-4o"}
+OI = {"openinference.span.kind": "LLM", "llm.system": "openai"}
+INPUT = "gen_ai.usage.input_tokens"
+READ = "gen_ai.usage.cache_read.input_tokens"
+WRITE = "gen_ai.usage.cache_write.input_tokens"
+MESSAGES = "llm.input_messages"
+
+
+def said(*messages: Any) -> dict[str, Any]:
+    return {**CHAT, "gen_ai.input.messages": json.dumps(messages)}
+
+
+def part(**fields: Any) -> dict[str, Any]:
+    return said({"role": "user", "parts": [fields]})
+
+
+TEXT = (
+    "gen_ai.input.messages: a list of messages, each with role and parts; each part with a type, and what its type "
+    "needs"
+)
+
+# Check, what differs from a call that keeps the small OTel convention, the lines of the span, those of the convention.
+BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
+    ("span-name", {"attributes": NAMED, "name": "openai.chat"}, "its name is 'openai.chat'", "the name 'chat gpt-4o'"),
+    ("span-kind", {"attributes": CHAT, "kind": "SERVER"}, "kind SERVER", "kind CLIENT or INTERNAL"),
+    (
+        "status",
+        {"attributes": {**CHAT, "error.type": "timeout"}},
+        "status UNSET, error.type = 'timeout'",
+        "error.type only if the operation ended in an error, and then the status ERROR",
+    ),
+    (
+        "required",
+        {"attributes": {"gen_ai.operation.name": "chat"}},
+        "no gen_ai.provider.name",
+        "required on a span of the type inference",
+    ),
+    (
+        "required",
+        {"attributes": {"gen_ai.provider.name": "openai"}},
+        "no gen_ai.operation.name",
+        "required on every span of a call: it says what the span is",
+    ),
+    (
+        "type",
+        {"attributes": {**CHAT, INPUT: True, "gen_ai.response.finish_reasons": [1, "stop"]}},
+        f"{INPUT} = True  (boolean)\ngen_ai.response.finish_reasons = [1, 'stop']  (mixed[])",
+        f"{INPUT}: int\ngen_ai.response.finish_reasons: string[]",
+    ),
+    (
+        "type",
+        {"attributes": {**CHAT, "gen_ai.request.temperature": "0.5", "gen_ai.prompt.variable.city": 3}},
+        "gen_ai.request.temperature = '0.5'  (string)\ngen_ai.prompt.variable.city = 3  (int)",
+        "gen_ai.request.temperature: double\ngen_ai.prompt.variable.city: string",
+    ),
+    (
+        "unknown",
+        {"attributes": {**CHAT, "gen_ai.usage.input_token": 3, "gen_ai.mood": "good"}},
+        "gen_ai.usage.input_token = 3\ngen_ai.mood = 'good'",
+        "no gen_ai.usage.input_token; did you mean gen_ai.usage.input_tokens?\nno gen_ai.mood",
+    ),
+    (
+        "deprecated",
+        {"attributes": {"gen_ai.operation.name": "chat", "gen_ai.system": "xai", "gen_ai.prompt": "Hi"}},
+        "gen_ai.system = 'xai'\ngen_ai.prompt = 'Hi'",
+        (
+            "gen_ai.provider.name = 'x_ai' instead of gen_ai.system since 1.37.0\n"
+            "gen_ai.prompt is no longer used: see gen_ai.input.messages"
+        ),
+    ),
+    (
+        "deprecated",
+        {"attributes": {**CHAT, "gen_ai.provider.name": "xai"}},
+        "gen_ai.provider.name = 'xai'",
+        "gen_ai.provider.name = 'x_ai' instead of 'xai'",
+    ),
+    (
+        "conditional",
+        {"attributes": CHAT, "status": "ERROR"},
+        "no error.type, and status ERROR",
+        "error.type: If the operation ended in an error.",
+    ),
+    (
+        "conditional",
+        {"attributes": CHAT, "wire": {"streaming": True, "choice_count": 2}},
+        (
+            "no gen_ai.request.choice.count, and the request has choice_count = 2\n"
+            "no gen_ai.request.stream, and the request has streaming = True"
+        ),
+        "gen_ai.request.choice.count: If it is not 1.\ngen_ai.request.stream: If and only if the request is streaming.",
+    ),
+    (
+        "conditional",
+        {"attributes": CHAT, "wire": {}, "body": b'{"response_format": {"type": "json_object"}}'},
+        "no gen_ai.output.type, and the request has response_format",
+        "gen_ai.output.type: If the request includes an output format.",
+    ),
+    (
+        "server-port",
+        {"attributes": {**CHAT, "server.address": "api.openai.com"}},
+        "no server.port, and server.address = 'api.openai.com'",
+        "server.port: If `server.address` is set.",
+    ),
+    (
+        "unneeded",
+        {"attributes": {**CHAT, "gen_ai.request.stream": False, "server.port": 443}},
+        (
+            "gen_ai.request.stream = False, and no stream is what is not said\n"
+            "server.port = 443, and there is no server.address"
+        ),
+        "gen_ai.request.stream: If and only if the request is streaming.\nserver.port: If `server.address` is set.",
+    ),
+    (
+        "unneeded",
+        {"attributes": {**CHAT, "gen_ai.response.time_to_first_chunk": 0.5}, "wire": {"streaming": False}},
+        "gen_ai.response.time_to_first_chunk = 0.5, and the request does not stream",
+        "",
+    ),
+    (
+        "content",
+        {"attributes": {**CHAT, "gen_ai.input.messages": "Hello"}},
+        "gen_ai.input.messages is no JSON: expecting value",
+        TEXT,
+    ),
+    ("content", {"attributes": said("Hello")}, "gen_ai.input.messages[0] is a string, and no object", TEXT),
+    (
+        "content",
+        {"attributes": said({"role": "user", "content": "Hello"})},
+        "gen_ai.input.messages[0] has no parts",
+        TEXT,
+    ),
+    ("content", {"attributes": part(content="Hi")}, "gen_ai.input.messages[0].parts[0] has no type", TEXT),
+    (
+        "content",
+        {"attributes": {**CHAT, "gen_ai.tool.definitions": [{"type": "function"}]}},
+        "gen_ai.tool.definitions[0] has no name",
+        "gen_ai.tool.definitions: a list of tools, each with type and name",
+    ),
+    (
+        "content-parts",
+        {"attributes": part(type="text", text="Hi")},
+        "gen_ai.input.messages[0].parts[0] (text) has no content",
+        TEXT,
+    ),
+    (
+        "content-parts",
+        {"attributes": part(type="tool_call_response", result="Sunny", id=3)},
+        (
+            "gen_ai.input.messages[0].parts[0] (tool_call_response) has no response\n"
+            "gen_ai.input.messages[0].parts[0] (tool_call_response).id is a number, and no string"
+        ),
+        TEXT,
+    ),
+    (
+        "tokens",
+        {"attributes": {**CHAT, INPUT: 10, READ: 8, WRITE: 3}},
+        f"{INPUT} = 10, and {READ} 8 + {WRITE} 3",
+        f"{READ} + {WRITE}: part of {INPUT}",
+    ),
+)
+
+# The same for OpenInference.
+OPENINFERENCE_BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
+    (
+        "required",
+        {"attributes": {"openinference.span.kind": "LLM"}},
+        "no llm.system",
+        "required on a span of the type LLM",
+    ),
+    (
+        "unused",
+        {
+            "attributes": {"openinference.span.kind": "EMBEDDING", "llm.system": "openai"},
+            "name": "CreateEmbeddings",
+        },
+        "llm.system = 'openai'",
+        "not used on a span of the type EMBEDDING",
+    ),
+    (
+        "span-name",
+        {"attributes": {"openinference.span.kind": "EMBEDDING"}},
+        "its name is 'chat'",
+        "the name 'CreateEmbeddings'",
+    ),
+    (
+        "value",
+        {"attributes": {"openinference.span.kind": "llm"}},
+        "openinference.span.kind = 'llm'",
+        "openinference.span.kind: EMBEDDING, LLM",
+    ),
+    (
+        "type",
+        {"attributes": {**OI, f"{MESSAGES}.0.message.content": 3}},
+        f"{MESSAGES}.0.message.content = 3  (int)",
+        f"{MESSAGES}.0.message.content: string",
+    ),
+    (
+        "content",
+        {"attributes": {**OI, "llm.invocation_parameters": "{'n': 1}"}},
+        "llm.invocation_parameters is no JSON: expecting property name enclosed in double quotes",
+        "llm.invocation_parameters: JSON",
+    ),
+    (
+        "indices",
+        {"attributes": {**OI, f"{MESSAGES}.1.message.role": "user", f"{MESSAGES}.3.message.role": "user"}},
+        f"{MESSAGES}: no 0, but 3",
+        "lists are numbered from 0, without holes",
+    ),
+    (
+        "tokens",
+        {"attributes": {**OI, **{f"llm.token_count.{key}": 7 for key in ("prompt", "completion", "total")}}},
+        "llm.token_count.total = 7, and llm.token_count.prompt 7 + llm.token_count.completion 7",
+        "llm.token_count.prompt + llm.token_count.completion: part of llm.token_count.total",
+    ),
+)
+
+
+def proves(check: str, found: list[Finding], span: str, rule: str, profile: Any) -> None:
+    """Prove that there is one finding, of that check, in these words."""
+    [judge] = [known for known in CHECKS if known.id == f"convention/{check}"]
+    [finding] = found
+    source = f"{profile.name}, {profile.source}"
+    assert (finding.check, finding.severity) == (judge.id, judge.severity)
+    assert finding.details == (
+        ("span", span),
+        ("rule", f"{rule}\n{source}" if rule else source),
+        ("why", judge.why),
+        ("next", f'{judge.next}, or waive: @pytest.mark.llmtrace(ignore={{"{judge.id}": "reason"}})'),
+    )
+    assert (finding.span, finding.makers) == (SpanKey(1, 1), (Maker(scope="app"),))
+
+
+@pytest.mark.parametrize(("check", "fields", "span", "rule"), BREACHES)
+def test_breach(conform: Conform, check: str, fields: dict[str, Any], span: str, rule: str) -> None:
+    """What breaks a rule is one finding, which names all attributes, what is wanted, and the convention."""
+    proves(check, conform(**fields), span, rule, GENAI)
+
+
+@pytest.mark.parametrize(("check", "fields", "span", "rule"), OPENINFERENCE_BREACHES)
+def test_breach_of_openinference(conform: Conform, check: str, fields: dict[str, Any], span: str, rule: str) -> None:
+    """The rules are the same for every convention: what differs is data."""
+    proves(check, conform(profile=OPENINFERENCE, **fields), span, rule, OPENINFERENCE)
+
+
+# What keeps to the small OTel convention.
+CONFORMING: tuple[dict[str, Any], ...] = (
+    {"attributes": {"gen_ai.prompt.variable.city": "Bern"}},  # That it is a call, nobody has said.
+    {"attributes": NAMED, "name": "chat gpt-4o"},
+    {"attributes": CHAT, "name": "anything"},  # Without its model there is no name to form.
+    {"attributes": {**CHAT, "gen_ai.provider.name": "openrouter"}},
+    {"attributes": {**CHAT, "gen_ai.operation.name": "rerank"}, "kind": "SERVER"},  # No type of its own.
+    {"attributes": {**CHAT, "error.type": "timeout"}, "status": "ERROR"},
+    {"attributes": {**CHAT, "gen_ai.request.temperature": 1}},
+    {"attributes": {**CHAT, "gen_ai.response.finish_reasons": ()}},
+    {"attributes": {**CHAT, "gen_ai.response.finish_reasons": ("stop", None)}},
+    {"attributes": {**CHAT, "gen_ai.prompt.variable.city": "Paris"}},
+    {"attributes": {**CHAT, "house.mood": "good", "gen_aim": 3}},
+    {"attributes": {**CHAT, "gen_ai.request.stream": True}, "wire": {"streaming": True}},
+    {"attributes": CHAT, "wire": {"streaming": False, "choice_count": 1}},
+    {"attributes": {**CHAT, "server.address": "api.openai.com", "server.port": 443}},
+    {"attributes": {**CHAT, INPUT: 10, READ: 7, WRITE: 3}},
+    {"attributes": {**CHAT, READ: 7}},
+    {"attributes": part(type="text", content="Hi")},
+    {"attributes": part(type="joke", funny=False)},
+    {
+        "attributes": {
+            **CHAT,
+            "gen_ai.input.messages": [{"role": "user", "parts": ({"type": "text", "content": "Hi"},)}],
+        }
+    },
+    {"attributes": {**CHAT, "gen_ai.input.messages": "__REDACTED__"}},
+    {"attributes": {**CHAT, "gen_ai.input.messages": "[" * 64}},  # The length of a limit.
+)
+CONFORMING_OPENINFERENCE: tuple[dict[str, Any], ...] = (
+    {"attributes": {**OI, f"{MESSAGES}.0.message.role": "user", f"{MESSAGES}.1.message.role": "user"}},
+    {"attributes": {**OI, f"{MESSAGES}.0.message.tool_calls.0.tool_call.function.arguments": "{"}},  # The model's.
+    {"attributes": {"openinference.span.kind": "EMBEDDING", "embedding.embeddings.0.embedding.vector": (0.5, 1)},
+     "name": "CreateEmbeddings"},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("fields", CONFORMING)
+def test_conforming(conform: Conform, fields: dict[str, Any]) -> None:
+    """What keeps to the convention, or is none of its business, is no finding."""
+    assert conform(**fields) == []
+
+
+@pytest.mark.parametrize("fields", CONFORMING_OPENINFERENCE)
+def test_conforming_to_openinference(conform: Conform, fields: dict[str, Any]) -> None:
+    """The same holds for every convention."""
+    assert conform(profile=OPENINFERENCE, **fields) == []
+
+
+def test_tokens_of_the_wire(conform: Conform) -> None:
+    """A span that repeats what its response says is right, although the sum is odd; one that does not is wrong."""
+    attributes = {**CHAT, INPUT: 10, READ: 12}
+    facts = {"input_tokens": 10, "cache_read_tokens": 12}
+    assert conform(attributes, wire=facts, span=as_stated(INPUT=10, READ=12)) == []
+    [finding] = conform(attributes, wire={**facts, "cache_read_tokens": 2}, span={})
+    assert finding.check == "convention/tokens"
+
+
+def as_stated(**counts: int) -> dict[str, Any]:
+    """Return what a reader reads of counts, with the attributes that hold them."""
+    names = {"INPUT": ("input_tokens", INPUT), "READ": ("cache_read_tokens", READ)}
+    return {
+        fact: Fact(name=fact, value=value, state=State.PRESENT, parts=((key, value),))
+        for short, value in counts.items()
+        for fact, key in (names[short],)
+    }
+
+
+def test_severities() -> None:
+    """Only what the convention's own text demands, and a span breaks for sure, fails a test."""
+    by_severity: dict[Severity, list[str]] = {}
+    for check in CHECKS:
+        by_severity.setdefault(check.severity, []).append(check.id.removeprefix("convention/"))
+    assert by_severity == {
+        Severity.ERROR: ["required", "type", "content"],
+        Severity.WARNING: [
+            "span-name",
+            "span-kind",
+            "status",
+            "unused",
+            "value",
+            "unknown",
+            "deprecated",
+            "conditional",
+            "content-parts",
+            "tokens",
+            "indices",
+        ],
+        Severity.INFO: ["mixed", "server-port", "unneeded"],
+    }

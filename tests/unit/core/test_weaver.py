@@ -1,0 +1,113 @@
+"""The report in the form of Weaver's live check."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from pytest_llmtrace.checks import Evidence, Verdict
+from pytest_llmtrace.model import SpanRecord
+from pytest_llmtrace.report import FORMATS
+from tests.unit.checks.conventions._profiles import GENAI
+
+SpanMaker = Callable[..., SpanRecord]
+
+NOTHING: dict[str, Any] = {"all_advice": [], "highest_advice_level": None}
+
+
+def written(*traces: Evidence) -> Any:
+    """Write the report on traces, as a worker and the controller do between them."""
+    weaver = FORMATS["weaver"]
+    tests = {str(number): weaver.of_test(evidence, Verdict.none()) for number, evidence in enumerate(traces)}
+    return json.loads(weaver.of_run(json.loads(json.dumps(tests))))
+
+
+def finding(kind: str, level: str, name: str, message: str) -> dict[str, Any]:
+    return {
+        "id": kind,
+        "level": level,
+        "message": message,
+        "context": {"attribute_key": name},
+        "signal_type": "span",
+        "signal_name": "chat",
+    }
+
+
+def test_samples(make_span: SpanMaker) -> None:
+    """A sample has a span's attributes by name and type, without values; advice stands at the attribute it is about."""
+    attributes = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": "12", "app.tags": (), "app.on": True}
+    span = make_span(kind="CLIENT", attributes=attributes)
+    mismatch = "Attribute 'gen_ai.usage.input_tokens' has type 'string'. Type should be 'int'."
+    missing = "Required attribute 'gen_ai.provider.name' is not present."
+    assert written(Evidence(spans=(span,), profiles=(GENAI,)))["samples"] == [
+        {
+            "span": {
+                "name": "chat",
+                "kind": "client",
+                "attributes": [
+                    {"name": "gen_ai.operation.name", "value": None, "type": "string", "live_check_result": NOTHING},
+                    {
+                        "name": "gen_ai.usage.input_tokens",
+                        "value": None,
+                        "type": "string",
+                        "live_check_result": {
+                            "all_advice": [
+                                finding("type_mismatch", "violation", "gen_ai.usage.input_tokens", mismatch)
+                            ],
+                            "highest_advice_level": "violation",
+                        },
+                    },
+                    {"name": "app.tags", "value": None, "type": None, "live_check_result": NOTHING},
+                    {"name": "app.on", "value": None, "type": "boolean", "live_check_result": NOTHING},
+                ],
+                "span_events": [],
+                "span_links": [],
+                "live_check_result": {
+                    "all_advice": [
+                        finding("required_attribute_not_present", "violation", "gen_ai.provider.name", missing)
+                    ],
+                    "highest_advice_level": "violation",
+                },
+            }
+        }
+    ]
+
+
+def test_statistics(make_span: SpanMaker) -> None:
+    """Statistics are of all samples: each span and each attribute is an entity, coverage is of the registry."""
+    attributes = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "app.on": True}
+    good = make_span(kind="CLIENT", attributes=attributes)
+    bad = make_span(kind="CLIENT", status="ERROR", attributes={**attributes, "gen_ai.mood": "good"})
+    statistics = written(*(Evidence(spans=(span,), profiles=(GENAI,)) for span in (good, bad)))["statistics"]
+    seen = statistics.pop("seen_registry_attributes")
+    assert {name: count for name, count in seen.items() if count} == {
+        "gen_ai.operation.name": 2,
+        "gen_ai.provider.name": 2,
+    }
+    assert seen.keys() == GENAI.attributes.keys()
+    assert statistics == {
+        "total_entities": 9,
+        "total_entities_by_type": {"span": 2, "attribute": 7},
+        "total_advisories": 2,
+        "advice_level_counts": {"information": 1, "violation": 1},
+        "highest_advice_level_counts": {"information": 1, "violation": 1},
+        "no_advice_count": 7,
+        "advice_type_counts": {"conditionally_required_attribute_not_present": 1, "missing_attribute": 1},
+        "advice_message_counts": {
+            "Attribute 'gen_ai.mood' does not exist in the registry.": 1,
+            "Conditionally required attribute 'error.type' is not present.": 1,
+        },
+        "seen_non_registry_attributes": {"app.on": 2, "gen_ai.mood": 1},
+        "seen_registry_metrics": {},
+        "seen_non_registry_metrics": {},
+        "seen_registry_events": {},
+        "seen_non_registry_events": {},
+        "registry_coverage": 2 / len(seen),
+    }
+
+
+def test_other_spans(make_span: SpanMaker) -> None:
+    """Spans that tell of no call and claim no convention are no samples."""
+    report = written(Evidence(spans=(make_span(attributes={"http.route": "/"}),), profiles=(GENAI,)))
+    assert (report["samples"], report["statistics"]["registry_coverage"]) == ([], 0.0)
