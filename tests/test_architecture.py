@@ -38,6 +38,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"_playback"}),
     frozenset({"compare", "upkeep"}),
     frozenset({"cli"}),
+    frozenset({"_declared"}),
     frozenset({"_ini", "_pytest_internals"}),
     frozenset({"_hiding"}),
     frozenset({"_options"}),
@@ -48,7 +49,9 @@ LAYERS: tuple[frozenset[str], ...] = (
 
 # Who may import which third party. The harness and what is below it know no pytest.
 THIRD_PARTIES: dict[str, frozenset[str]] = {
-    "pytest": frozenset({"_hiding", "_ini", "_items", "_options", "_pytest_internals", "_totals", "plugin"}),
+    "pytest": frozenset(
+        {"_declared", "_hiding", "_ini", "_items", "_options", "_pytest_internals", "_totals", "plugin"}
+    ),
     "httpx": frozenset({"intercept", "replay/router"}),
     "openai": frozenset({"_sdks"}),
     "anthropic": frozenset({"_sdks", "compare/_by_hand"}),
