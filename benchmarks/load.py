@@ -27,8 +27,8 @@ a test's own work does. An interaction has {plain:.1f} kB in vcrpy's form, a str
 Medians of {rounds} interleaved rounds.
 """
 WHY = """\
-A cassette of less than 8 KiB has no cache file, since writing one takes longer than reading the cassette: a warm load \
-of one interaction is a cold one. What is there once a file weighs most then: opening it, its hash, the reader's start.
+A cassette of less than 8 KiB is a line in a cache file that all such cassettes share. What is there once a file weighs \
+most with one interaction: opening both files, the hash, the player.
 """
 
 

@@ -115,9 +115,9 @@ def parse(content: bytes | BinaryIO, path: Path | str, *, label: str | None = No
 
 def default_label(path: Path | str) -> str:
     """Name a file as reports do: relative to the current directory where it is below that, with slashes."""
-    text = Path(path).as_posix()
+    text = (path if isinstance(path, Path) else Path(path)).as_posix()
     try:
-        return text.removeprefix(f"{Path.cwd().as_posix().rstrip('/')}/")
+        return text.removeprefix(f"{os.getcwd().replace(os.sep, '/').rstrip('/')}/")  # noqa: PTH109 - a tenth of a Path
     except (OSError, ValueError):
         return text
 
