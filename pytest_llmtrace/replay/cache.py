@@ -137,15 +137,15 @@ class CassetteCache:
     def _to_disk(self, digest: str, cassette: Cassette, *, is_large: bool) -> None:
         if self._directory is None or self._shelf is None:
             return
+        if not is_large:
+            self._shelf.add(digest, _written(cassette))
+            return
         with contextlib.suppress(OSError, ValueError, TypeError, RecursionError):
             if not self._is_ready:  # Once: a suite that is run for the first time writes a file a test.
                 self._directory.mkdir(parents=True, exist_ok=True)
                 _tidy(self._directory)
                 self._is_ready = True
-            if is_large:
-                _write(self._directory / _name(digest), _written(cassette))
-            else:
-                self._shelf.add(digest, b"".join(_written(cassette)))
+            _write(self._directory / _name(digest), _written(cassette))
 
 
 _caches: dict[Path | None, CassetteCache] = {}

@@ -90,6 +90,25 @@ def test_small_files_share_one(write: Callable[..., Path], parsed: list[Path], s
     assert list(shared.parent.iterdir()) == [shared]
 
 
+def test_small_files_are_written_together(
+    write: Callable[..., Path], shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When there are some, the rest when the cache is gone; one that cannot be written keeps no other from it."""
+    monkeypatch.setattr(shelf, "WAITING", 3)
+    loaded = CassetteCache(shared.parent)
+    for number, written in enumerate([[], [], [0, 2], [0, 2]]):
+        origin = "!!binary /w==" if number == 1 else "written"
+        loaded.load(write(TAPE.replace("v1", f"v{number}").replace("written", origin), f"{number}.yaml"))
+        assert _versions_in(shared) == written
+    del loaded
+    assert _versions_in(shared) == [0, 2, 3]
+
+
+def _versions_in(file: Path) -> list[int]:
+    content = file.read_text() if file.exists() else ""
+    return [number for number in range(4) if f"/v{number}" in content]
+
+
 @pytest.mark.parametrize("which", range(9))
 def test_a_broken_entry_is_parsed_over(
     write: Callable[..., Path], parsed: list[Path], shared: Path, which: Any
