@@ -51,9 +51,11 @@ class Shelf:
 
     def _read(self) -> dict[bytes, bytes]:
         with contextlib.suppress(OSError):
-            if self._path.stat().st_size < LARGEST:
-                lines = (line.partition(b" ") for line in self._path.read_bytes().split(b"\n"))
-                return {key: content for key, _, content in lines if content}
+            with self._path.open("rb", buffering=0) as file:
+                content = file.read()
+            if len(content) < LARGEST:
+                lines = (line.partition(b" ") for line in content.split(b"\n"))
+                return {key: text for key, _, text in lines if text}
             self._path.unlink()
         return {}
 
