@@ -21,7 +21,8 @@ and not used, and with `-p no:llmtrace`. All other installed plugins are blocked
 itself is in the figure that ours is compared with. Medians of {starts} interleaved starts each.
 """
 WHY = """\
-The time goes into importing the plugin's own modules, which pytest does through its assertion rewriting.
+The time goes into the plugin's entry point and the one module that it imports, through pytest's assertion rewriting, \
+and into what pytest does for each option, hook and fixture.
 """
 
 

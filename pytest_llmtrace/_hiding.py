@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import pytest
 
 from pytest_llmtrace import _ini
+from pytest_llmtrace._declared import MARKER
 from pytest_llmtrace.errors import UsageError
 
 if TYPE_CHECKING:
     from pytest_llmtrace._baseline import Baseline
 
 __all__ = [
-    "MARKER",
-    "add_options",
     "baseline_of",
     "check_known",
     "check_options",
@@ -25,28 +24,9 @@ __all__ = [
     "verify_of",
 ]
 
-MARKER: Final = "llmtrace"
-
 _BASELINE: Final = pytest.StashKey["Baseline | None"]()
 _IGNORE: Final = pytest.StashKey[Mapping[str, str]]()
 _VERIFY: Final[Mapping[str, Literal["error", "warn", False]]] = {"error": "error", "warn": "warn", "off": False}
-
-
-def add_options(group: pytest.OptionGroup, parser: pytest.Parser) -> None:
-    """Declare the options and ini values that are about this."""
-    group.addoption(
-        "--llmtrace-baseline",
-        metavar="FILE",
-        help="the findings that this suite already has; only others fail (relative to the root directory)",
-    )
-    group.addoption(
-        "--llmtrace-write-baseline",
-        action="store_true",
-        help="write what is found into the baseline; no finding fails",
-    )
-    parser.addini("llmtrace_baseline", "the findings that this suite already has: as --llmtrace-baseline", default="")
-    parser.addini("llmtrace_ignore", "waivers for all tests, a line each: check id: reason", type="linelist")
-    parser.addini("llmtrace_verify", "error (default), warn or off: what findings do where no marker says", default="")
 
 
 def check_options(config: pytest.Config) -> None:

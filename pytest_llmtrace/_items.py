@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_llmtrace import _options
-from pytest_llmtrace._options import FIXTURE, TRACE
+from pytest_llmtrace import _declared, _options, _totals
+from pytest_llmtrace._declared import FIXTURE, PARTIAL, TRACE
 from pytest_llmtrace._pytest_internals import failure_of_testcase
-from pytest_llmtrace._totals import SAID_OF_RECORDINGS, is_partial, written
 from pytest_llmtrace.errors import CassetteError, LLMTraceError, UsageError
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ def traced(request: pytest.FixtureRequest, own: Mapping[str, Any]) -> Iterator[L
         if trace is not None:
             trace.close()  # It began without the configuration, and has seen nothing yet.
         trace = _opened(item, own=own, vcr=vcr, default=default)
-    if not _options.is_traced(item):  # Asked for in the test, which has begun.
+    if not _declared.is_traced(item):  # Asked for in the test, which has begun.
         trace.begin_test()
     try:
         with trace.belonging():
@@ -95,14 +94,14 @@ def traced(request: pytest.FixtureRequest, own: Mapping[str, Any]) -> Iterator[L
         trace.close()
         item.stash[_begun_key] = False  # The item may be run again.
     _save(item, trace)
-    late = trace.late_report(wide=_options.wide_marker(item))
+    late = trace.late_report(wide=_declared.wide_marker(item))
     if late:
         pytest.fail(late, pytrace=False)
 
 
 def _save(item: pytest.Item, trace: LLMTrace) -> None:
     """Write what was recorded, fixtures included, if the code under test ran to its end."""
-    said = item.config.stash.setdefault(SAID_OF_RECORDINGS, [])
+    said = item.config.stash.setdefault(_totals.SAID_OF_RECORDINGS, [])
     if not trace.is_recording:
         return
     if not item.stash.get(_ran_key, False):
@@ -330,5 +329,6 @@ def annotate(item: pytest.Item, report: pytest.TestReport) -> None:
     """
     trace = item.stash.get(TRACE, None)
     if trace is not None:
-        account = {**trace.account(), "partial": is_partial(item.config)}
-        report.llmtrace = written(account)  # type: ignore[attr-defined]
+        account = {**trace.account(), "partial": item.config.stash.get(PARTIAL, False)}
+        _totals.register(item.config)
+        report.llmtrace = _totals.written(account)  # type: ignore[attr-defined]

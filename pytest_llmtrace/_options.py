@@ -10,37 +10,16 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import pytest
 
 from pytest_llmtrace import _environ, _hiding, _ini, _reports
-from pytest_llmtrace._hiding import MARKER
+from pytest_llmtrace._declared import MARKER, MODES, is_distributed
 from pytest_llmtrace.errors import UsageError
 
 if TYPE_CHECKING:
-    from pytest_llmtrace.harness import LLMTrace
     from pytest_llmtrace.model import Settings
 
-__all__ = [
-    "FIXTURE",
-    "MARKER",
-    "TRACE",
-    "add_options",
-    "check_markers",
-    "check_options",
-    "is_traced",
-    "recorded_by",
-    "settings_for",
-    "wide_marker",
-]
-
-FIXTURE: Final = "llmtrace"
-TRACE: Final[pytest.StashKey[LLMTrace]] = pytest.StashKey()
-"""The trace of an item, from when it is opened to the end of the item's protocol."""
+__all__ = ["check_markers", "check_options", "recorded_by", "settings_for"]
 
 _RECORDED: Final = pytest.StashKey[set[Path]]()
 _OF_RUN: Final = pytest.StashKey[Mapping[str, Any]]()
-_MARKER_HELP: Final = (
-    "llmtrace(cassette=, gateway=, ignore={id: reason}, known=[...], allow_unused=reason, allow_hosts=, "
-    "timing=, conventions=, content=, verify='error'): "
-    "replay, capture and verify the LLM calls of this test"
-)
 _ARGUMENTS: Final = (
     "allow_hosts",
     "allow_unused",
@@ -56,46 +35,14 @@ _ARGUMENTS: Final = (
     "tool_repeats",
     "verify",
 )
-_MODES: Final = ("none", "once", "new", "all")
-
-
-def add_options(parser: pytest.Parser) -> None:
-    """Declare the command line options and ini values."""
-    group = parser.getgroup("llmtrace", "LLM telemetry")
-    group.addoption(
-        "--llmtrace-record",
-        choices=_MODES,
-        help="reach the network and record it: once where there is no cassette, new what it lacks, all everything anew "
-        "(default: none)",
-    )
-    group.addoption(
-        "--llmtrace-played",
-        type=Path,
-        metavar="FILE",
-        help="write down which cassettes were played, for `pytest-llmtrace cassettes lint --played FILE`",
-    )
-    group.addoption(
-        "--llmtrace-strict", action="store_true", default=None, help="findings of severity warning fail too"
-    )
-    _hiding.add_options(group, parser)
-    _reports.add_options(group, parser)
-    parser.addini("llmtrace_strict", "findings of severity warning fail too", default="")
-    parser.addini("llmtrace_record", "none (default), once, new or all: as --llmtrace-record", default="")
-    parser.addini("llmtrace_cassette_dir", "where cassette names are looked for (default: cassettes beside the test)")
-    parser.addini("llmtrace_app_exporters", "muted (default) or live: the application's own OTLP exporters", default="")
-    parser.addini("llmtrace_conventions", "which conventions spans are to keep (default: what they claim)", default="")
-    parser.addini("llmtrace_content", "captured, redacted or absent: what telemetry is to do with content", default="")
-    parser.addini("llmtrace_timing", "instant (default), recorded or real: how replies take their time", default="")
-    parser.addini("llmtrace_instrument", "OpenTelemetry instrumentors to switch on, by entry point name", default="")
 
 
 def check_options(config: pytest.Config) -> None:
-    """Declare the marker, and refuse option values that have no meaning.
+    """Refuse option values that have no meaning.
 
     Raises:
         pytest.UsageError: There is one.
     """
-    config.addinivalue_line("markers", _MARKER_HELP)
     try:
         _strict(config)
         _hiding.check_options(config)
@@ -104,7 +51,7 @@ def check_options(config: pytest.Config) -> None:
         _timing(config)
         _conventions(config)
         _content(config)
-        if _record(config) != "none" and _is_distributed(config):
+        if _record(config) != "none" and is_distributed(config):
             raise UsageError(
                 "recording under xdist: two processes would write one cassette; record without -n, then replay with it"
             )
@@ -112,29 +59,17 @@ def check_options(config: pytest.Config) -> None:
         raise pytest.UsageError(f"llmtrace: {error}") from None
 
 
-def check_markers(item: pytest.Item) -> bool:
-    """Tell whether an item has our marker.
+def check_markers(item: pytest.Item) -> None:
+    """Refuse what the markers of an item say if it has no meaning.
 
     Raises:
         pytest.UsageError: A marker has an argument that is not known.
     """
-    markers = list(item.iter_markers(MARKER))
-    for marker in markers:
+    for marker in item.iter_markers(MARKER):
         try:
             _check_arguments(marker)
         except UsageError as error:
             raise pytest.UsageError(f"{item.nodeid}: llmtrace marker: {error}") from None
-    return bool(markers)
-
-
-def is_traced(node: object) -> bool:
-    """Tell whether an item is known to use the fixture; one that asks for it at run time is not."""
-    return FIXTURE in getattr(node, "fixturenames", ())
-
-
-def wide_marker(item: pytest.Item) -> bool:
-    """Tell whether a class or module asks for a trace, which then begins before its own fixtures."""
-    return any(node is not item for node, _ in item.iter_markers_with_node(MARKER))
 
 
 def settings_for(
@@ -339,12 +274,6 @@ def recorded_by(config: pytest.Config) -> set[Path]:
 
 def _record(config: pytest.Config) -> Any:
     value = config.getoption("--llmtrace-record") or _ini.text(config, "llmtrace_record") or "none"
-    if value not in _MODES:
-        raise UsageError.unknown("value of llmtrace_record", value, _MODES)
+    if value not in MODES:
+        raise UsageError.unknown("value of llmtrace_record", value, MODES)
     return value
-
-
-def _is_distributed(config: pytest.Config) -> bool:
-    return hasattr(config, "workerinput") or bool(
-        config.getoption("numprocesses", None) or config.getoption("tx", None)
-    )

@@ -11,24 +11,10 @@ import pytest
 from pytest_llmtrace import _ini
 from pytest_llmtrace.errors import UsageError
 
-__all__ = ["add_options", "reports_of", "write"]
+__all__ = ["reports_of", "write"]
 
 _TERMINAL: Final = Path("-")
 _REPORTS: Final = pytest.StashKey[Mapping[str, Path]]()
-
-
-def add_options(group: pytest.OptionGroup, parser: pytest.Parser) -> None:
-    """Declare the command line option and its ini value."""
-    group.addoption(
-        "--llmtrace-report",
-        action="append",
-        default=[],
-        metavar="FORMAT=PATH",
-        help="write a report on the spans of the run: contract (names and types, for `pytest-llmtrace diff`), coverage "
-        "or coverage-json (which attributes of conventions were seen), weaver (in the form of Weaver's live check); "
-        "FORMAT=- prints it",
-    )
-    parser.addini("llmtrace_report", "FORMAT=PATH, a line each: as --llmtrace-report", type="linelist")
 
 
 def reports_of(config: pytest.Config) -> Mapping[str, Path]:

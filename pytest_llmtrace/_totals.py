@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from pytest_llmtrace import _hiding, _reports
-from pytest_llmtrace._options import FIXTURE
+from pytest_llmtrace._declared import FIXTURE
 
 if TYPE_CHECKING:
     from pytest_llmtrace._baseline import Baseline, Entries
 
-__all__ = ["SAID_OF_RECORDINGS", "Totals", "is_partial", "leave_out", "written"]
+__all__ = ["SAID_OF_RECORDINGS", "Totals", "register", "written"]
 
 SAID_OF_RECORDINGS: Final = pytest.StashKey[list[str]]()
 
-_PARTIAL: Final = pytest.StashKey[bool]()
+_TOTALS: Final = pytest.StashKey["Totals"]()
 _NOTHING: Final[Mapping[str, Any]] = {
     **dict.fromkeys(("exchanges", "spans", "expected", "reports"), MappingProxyType({})),
     **dict.fromkeys(("findings", "shared", "watched"), ()),
@@ -36,14 +36,11 @@ _SHOWN: Final = 20
 """How many findings that no longer occur are named."""
 
 
-def leave_out(config: pytest.Config) -> None:
-    """Note that tests were deselected."""
-    config.stash[_PARTIAL] = True
-
-
-def is_partial(config: pytest.Config) -> bool:
-    """Tell whether tests were deselected in this process."""
-    return config.stash.get(_PARTIAL, False)
+def register(config: pytest.Config) -> None:
+    """See to it that the tests of a run are added up: where there is something to add up, and once."""
+    if _TOTALS not in config.stash and not hasattr(config, "workerinput"):  # Under xdist the controller adds up.
+        config.stash[_TOTALS] = totals = Totals(config)
+        config.pluginmanager.register(totals)
 
 
 def written(account: dict[str, Any]) -> str:
@@ -87,6 +84,7 @@ class Totals:
         if whole and _is_of_folders(session.config):
             self._said += _unused_waivers(accounts)
 
+    @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
         """Say what was replayed, captured, found and recorded, and what was found in tests that passed."""
         if config.getoption("--llmtrace-played"):

@@ -6,78 +6,88 @@ item; that happens when the first test asks for the fixture.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_llmtrace import _options, _totals
+from pytest_llmtrace import _declared
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from typing import Any
+
     from pytest_llmtrace.exits import Exits
     from pytest_llmtrace.harness import LLMTrace
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare options and ini values."""
-    _options.add_options(parser)
+    _declared.declare(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker, and read the options once, so that wrong ones stop the run."""
-    _options.check_options(config)
-    if not hasattr(config, "workerinput"):  # Under xdist the controller adds up.
-        config.pluginmanager.register(_totals.Totals(config))
+    _declared.declare_marker(config)
+    if _declared.is_said(config) or _declared.is_distributed(config):
+        from pytest_llmtrace import _options, _totals
+
+        _options.check_options(config)
+        _totals.register(config)
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
     """Note that what a run did not see may be in what was left out."""
     for item in items:
-        _totals.leave_out(item.config)
+        item.config.stash[_declared.PARTIAL] = True
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Let the marker imply the fixture."""
-    if _options.check_markers(item) and isinstance(item, pytest.Function) and not _options.is_traced(item):
-        item.fixturenames.append(_options.FIXTURE)
+    if _declared.is_marked(item):
+        from pytest_llmtrace import _options
+
+        _options.check_markers(item)
+        if isinstance(item, pytest.Function) and not _declared.is_traced(item):
+            item.fixturenames.append(_declared.FIXTURE)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that leaves a stream once for each way to do so."""
     if "llmtrace_exits" in metafunc.fixturenames:
-        from pytest_llmtrace import _items
+        from pytest_llmtrace._items import parametrize_exits
 
-        _items.parametrize_exits(metafunc)
+        parametrize_exits(metafunc)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
     """Refuse what wider fixtures ask for before and after the test's own trace."""
-    if not _options.is_traced(item):
+    if not _declared.is_traced(item):
         return (yield)
-    from pytest_llmtrace import _items
+    from pytest_llmtrace._items import guarding
 
-    with _items.guarding(item):
+    with guarding(item):
         return (yield)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Begin the trace before wider fixtures where a class or module asks for it."""
-    if _options.is_traced(item) and _options.wide_marker(item):
-        from pytest_llmtrace import _items
+    if _declared.is_traced(item) and _declared.wide_marker(item):
+        from pytest_llmtrace._items import begin_early
 
-        _items.begin_early(item)
+        begin_early(item)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
     """Set the trace up before any other function fixture of a test that has one."""
-    if fixturedef.scope == "function" and _options.is_traced(request.node):
-        from pytest_llmtrace import _items
+    if fixturedef.scope == "function" and _declared.is_traced(request.node):
+        from pytest_llmtrace._items import set_up_first
 
-        _items.set_up_first(request, fixturedef.argname)
+        set_up_first(request, fixturedef.argname)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -88,11 +98,11 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 
 
 def _verified(item: pytest.Item) -> AbstractContextManager[None]:
-    if not _options.is_traced(item):
+    if not _declared.is_traced(item):
         return _verified_if_asked_for(item)
-    from pytest_llmtrace import _items
+    from pytest_llmtrace._items import verified
 
-    return _items.verified(item)
+    return verified(item)
 
 
 @contextmanager
@@ -108,25 +118,25 @@ def _verified_if_asked_for(item: pytest.Item) -> Iterator[None]:
 
 
 def _judged(item: pytest.Item) -> AbstractContextManager[None]:
-    if _options.TRACE not in item.stash:
+    if _declared.TRACE not in item.stash:
         return nullcontext()
-    from pytest_llmtrace import _items
+    from pytest_llmtrace._items import judged
 
-    return _items.judged(item)
+    return judged(item)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
     """Put what was seen on the reports of call and teardown, and what is known of a failure on that of the setup."""
-    if _options.TRACE not in item.stash:
+    if _declared.TRACE not in item.stash:
         return (yield)
-    from pytest_llmtrace import _items
+    from pytest_llmtrace._items import annotate, explain_setup
 
     if call.when == "setup" and call.excinfo is not None:
-        _items.explain_setup(item, call.excinfo.value)
+        explain_setup(item, call.excinfo.value)
     report = yield
     if call.when != "setup":
-        _items.annotate(item, report)
+        annotate(item, report)
     return report
 
 
@@ -139,15 +149,15 @@ def llmtrace_config() -> Mapping[str, Any]:
 @pytest.fixture
 def llmtrace(request: pytest.FixtureRequest, llmtrace_config: Mapping[str, Any]) -> Iterator[LLMTrace]:
     """Replay, capture and verify the LLM calls of this test."""
-    from pytest_llmtrace import _items
+    from pytest_llmtrace._items import traced
 
-    with _items.traced(request, llmtrace_config) as trace:
+    with traced(request, llmtrace_config) as trace:
         yield trace
 
 
 @pytest.fixture
 def llmtrace_exits(request: pytest.FixtureRequest, llmtrace: LLMTrace) -> Exits:
     """Run a streaming function and leave its stream in one way; the test runs once for each."""
-    from pytest_llmtrace import _items
+    from pytest_llmtrace._items import exits
 
-    return _items.exits(request, llmtrace)
+    return exits(request, llmtrace)

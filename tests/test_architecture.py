@@ -40,6 +40,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"_playback"}),
     frozenset({"compare", "upkeep"}),
     frozenset({"cli"}),
+    frozenset({"_declared"}),
     frozenset({"_ini", "_pytest_internals"}),
     frozenset({"_hiding", "_reports"}),
     frozenset({"_options"}),
@@ -51,7 +52,7 @@ LAYERS: tuple[frozenset[str], ...] = (
 # Who may import which third party. The harness and what is below it know no pytest.
 THIRD_PARTIES: dict[str, frozenset[str]] = {
     "pytest": frozenset(
-        {"_hiding", "_ini", "_items", "_options", "_pytest_internals", "_reports", "_totals", "plugin"}
+        {"_declared", "_hiding", "_ini", "_items", "_options", "_pytest_internals", "_reports", "_totals", "plugin"}
     ),
     "httpx": frozenset({"intercept", "replay/router"}),
     "openai": frozenset({"_sdks", "compare/_privacy_calls"}),

@@ -1,9 +1,9 @@
 """Parsed cassettes, kept in the process and between runs.
 
-A file is known by its content, so nothing is ever out of date. Between runs a larger one is kept as JSON, never as a
-pickle: a line for what the file says of itself, one for each recording, and a checksum, so that a cassette is never in
-memory twice. A disk that cannot be written, and a cache file that is broken or not ours, only cost the time to parse
-again.
+A file is known by its content, so nothing is ever out of date. Between runs it is kept as JSON, never as a pickle: a
+line for what the file says of itself, one for each recording, and a checksum, so that a large cassette is never in
+memory twice; small ones share a file. A disk that cannot be written, and a cache file that is broken or not ours, only
+cost the time to parse again.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from typing import Any, BinaryIO
 from pytest_llmtrace.model import Cassette, Failure, Recording, Request, Response
 from pytest_llmtrace.replay.cassette import default_label, open_file, parse
 from pytest_llmtrace.replay.payload import Shared
+from pytest_llmtrace.replay.shelf import Shelf
 
 __all__ = ["CassetteCache", "load"]
 
@@ -36,7 +37,7 @@ FORMAT = 2
 IN_PROCESS = 256
 ON_DISK = 2000
 SMALLEST = 8 * 1024
-"""Smaller files are read about as fast as their cache file would be, so they have none."""
+"""Smaller files have no cache file of their own, since they are read about as fast as it would be."""
 BLOCK = 128 * 1024
 SETTLED_NS = 2_000_000_000
 
@@ -70,6 +71,7 @@ class CassetteCache:
 
     def __init__(self, directory: Path | None = None) -> None:
         self._directory = directory
+        self._shelf = None if directory is None else Shelf(directory / f"cassettes-v{FORMAT}.jsonl")
         self._lock = threading.Lock()
         self._by_content: OrderedDict[str, Cassette] = OrderedDict()
         self._by_file: dict[Path, tuple[Signature, str]] = {}
@@ -104,13 +106,12 @@ class CassetteCache:
         with file:
             digest = _digest(path, file)
             is_large = file.tell() >= SMALLEST
-            cassette = self._by_content.get(digest) or (self._from_disk(digest) if is_large else None)
+            cassette = self._by_content.get(digest) or self._from_disk(digest, is_large=is_large)
             if cassette is None:
                 cassette = parse(file, path, label=label)
                 if not isinstance(file, BytesIO) and _digest(path, file) != digest:  # It was written to meanwhile.
                     return cassette
-                if is_large:
-                    self._to_disk(digest, cassette)
+                self._to_disk(digest, cassette, is_large=is_large)
         self._by_content[digest] = cassette
         self._by_content.move_to_end(digest)
         if len(self._by_content) > IN_PROCESS:
@@ -121,17 +122,23 @@ class CassetteCache:
 
     # --- between runs ---
 
-    def _from_disk(self, digest: str) -> Cassette | None:
-        if self._directory is None:
+    def _from_disk(self, digest: str, *, is_large: bool) -> Cassette | None:
+        if self._directory is None or self._shelf is None:
             return None
         try:
+            if not is_large:
+                known = self._shelf.take(digest)
+                return None if known is None else _read(BytesIO(known))
             with (self._directory / _name(digest)).open("rb") as lines:
                 return _read(lines)
         except (OSError, ValueError, TypeError, LookupError, RecursionError):
             return None
 
-    def _to_disk(self, digest: str, cassette: Cassette) -> None:
-        if self._directory is None:
+    def _to_disk(self, digest: str, cassette: Cassette, *, is_large: bool) -> None:
+        if self._directory is None or self._shelf is None:
+            return
+        if not is_large:
+            self._shelf.add(digest, _written(cassette))
             return
         with contextlib.suppress(OSError, ValueError, TypeError, RecursionError):
             if not self._is_ready:  # Once: a suite that is run for the first time writes a file a test.

@@ -14,8 +14,6 @@ from typing import Any, BinaryIO
 from pytest_llmtrace.errors import CassetteError
 from pytest_llmtrace.model import Cassette
 from pytest_llmtrace.replay.forms import Forms
-from pytest_llmtrace.replay.yaml_layout import read_layout
-from pytest_llmtrace.replay.yaml_safe import parse_yaml
 
 __all__ = ["default_label", "load", "open_file", "parse", "read_file"]
 
@@ -115,14 +113,18 @@ def parse(content: bytes | BinaryIO, path: Path | str, *, label: str | None = No
 
 def default_label(path: Path | str) -> str:
     """Name a file as reports do: relative to the current directory where it is below that, with slashes."""
-    text = Path(path).as_posix()
+    text = (path if isinstance(path, Path) else Path(path)).as_posix()
     try:
-        return text.removeprefix(f"{Path.cwd().as_posix().rstrip('/')}/")
+        return text.removeprefix(f"{os.getcwd().replace(os.sep, '/').rstrip('/')}/")  # noqa: PTH109 - a tenth of a Path
     except (OSError, ValueError):
         return text
 
 
 def _document(file: BinaryIO, path: Path | str, forms: Forms) -> Any:
+    # Not needed by a run whose cassettes are cached, nor by one without cassettes.
+    from pytest_llmtrace.replay.yaml_layout import read_layout
+    from pytest_llmtrace.replay.yaml_safe import parse_yaml
+
     is_json = Path(path).suffix.lower() == ".json"
     file.seek(0)
     if not is_json and (known := read_layout(file, forms.early)) is not None:

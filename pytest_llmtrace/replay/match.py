@@ -133,8 +133,11 @@ _lock = threading.Lock()
 def index_of(recordings: tuple[Recording, ...], settings: ReplaySettings) -> Index:
     """Return the index of some recordings, the same one for the same recordings and settings.
 
-    It is made anew where functions of the user's rewrite requests, since these may have a state.
+    It is made anew where functions of the user's rewrite requests, since these may have a state; and of one recording,
+    which takes no longer than to find it.
     """
+    if len(recordings) == 1:
+        return Index(recordings, settings)
     try:
         key = id(recordings), settings
         hash(key)

@@ -25,16 +25,17 @@ WIDEST = 40
 """Mappings that are indented further are left to the parser, which refuses what nests too deeply."""
 BLOCKS_KEPT = 64
 
-# Repetitions are possessive, so that the time is linear. Never in a text: line breaks other than \n, and what YAML
-# forbids. In quotes no line starts in the first column, so a line that does is a new entry.
-_BAD = r"\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff"
+# Repetitions are possessive, so that the time is linear. In quotes no line starts in the first column, so a line that
+# does is a new entry.
+_ALLOWED = re.compile(r"[^\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]*+")
+"""All but line breaks other than \\n, and what YAML forbids. Asked once: in each pattern it takes long to compile."""
 _NAME = r"[A-Za-z][A-Za-z0-9_-]{0,200}+"
-_PLAIN = rf"[A-Za-z0-9/._+=(;$^~<](?:[^ \n:{_BAD}]++|:(?=[^ \n])|[ ]++(?=[^#\n]))*+"
-_SINGLE = rf"'[^'\n{_BAD}]*+(?:(?:''|\n(?=[ \n]))[^'\n{_BAD}]*+)*+'"
-_DOUBLE = rf'"[^"\\\n{_BAD}]*+(?:(?:\\[^\n{_BAD}]|\\?\n(?=[ \n]))[^"\\\n{_BAD}]*+)*+"'
-_SHORT = rf"""'[^'\n{_BAD}]*+(?:''[^'\n{_BAD}]*+)*+'|"[^"\\\n{_BAD}]*+\""""
-_LITERAL = rf"(?:!!binary )?\|[+-]?\n++(?P<deep>[ ]++)[^ \n{_BAD}][^\n{_BAD}]*+\n(?:(?P=deep)[^\n{_BAD}]*+\n|\n)*+"
-_IN_FLOW = rf"[A-Za-z0-9/._+=(;](?:[^ \n:,?\[\]{{}}{_BAD}]++|[ ](?=[^ \n#,?\[\]{{}}]))*+"
+_PLAIN = r"[A-Za-z0-9/._+=(;$^~<](?:[^ \n:]++|:(?=[^ \n])|[ ]++(?=[^#\n]))*+"
+_SINGLE = r"'[^'\n]*+(?:(?:''|\n(?=[ \n]))[^'\n]*+)*+'"
+_DOUBLE = r'"[^"\\\n]*+(?:(?:\\[^\n]|\\?\n(?=[ \n]))[^"\\\n]*+)*+"'
+_SHORT = r"""'[^'\n]*+(?:''[^'\n]*+)*+'|"[^"\\\n]*+\""""
+_LITERAL = r"(?:!!binary )?\|[+-]?\n++(?P<deep>[ ]++)[^ \n][^\n]*+\n(?:(?P=deep)[^\n]*+\n|\n)*+"
+_IN_FLOW = r"[A-Za-z0-9/._+=(;](?:[^ \n:,?\[\]{}]++|[ ](?=[^ \n#,?\[\]{}]))*+"
 _ITEM = rf"(?:{_IN_FLOW}|{_SHORT})"
 _LIST = rf"\[(?:{_ITEM}(?:, {_ITEM})*+)?+\]"
 _PAIRS = rf"\{{(?:{_NAME}: {_ITEM}(?:, {_NAME}: {_ITEM})*+)?+\}}"
@@ -55,8 +56,6 @@ _ESCAPED = {
     "0": "\0", "a": "\a", "b": "\b", "t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r", "e": "\x1b", " ": " ",
     '"': '"', "/": "/", "\\": "\\", "N": "\x85", "_": "\xa0", "L": "\u2028", "P": "\u2029",
 }  # fmt: skip
-
-
 _SURROGATES = 0xD800, 0xDFFF
 _JSON = json.JSONDecoder(strict=False).decode
 
@@ -119,6 +118,8 @@ class _Document:
             self.line += self.text.count("\n", self.counted)
             self.text = next(self.pieces, "")
             to = self.counted = 0
+            if _ALLOWED.fullmatch(self.text) is None:
+                raise _Unlike
         self.at = to
         self.entry = _ENTRY.match(self.text, to) or _LITERAL_ENTRY.match(self.text, to)
         if self.entry is None and self.text:

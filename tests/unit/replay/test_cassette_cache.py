@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_llmtrace.errors import CassetteError
-from pytest_llmtrace.replay import cache, cassette
+from pytest_llmtrace.replay import cache, cassette, shelf
 from pytest_llmtrace.replay.cache import CassetteCache
 
 TAPE = """interactions:
@@ -32,7 +32,7 @@ llmtrace: {origin: written}
 
 @pytest.fixture(autouse=True)
 def small_files_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep a cache file of the small cassettes here as well."""
+    """Give the small cassettes here a cache file of their own as well."""
     monkeypatch.setattr(cache, "SMALLEST", 0)
 
 
@@ -73,17 +73,70 @@ def test_once_in_all_runs(write: Callable[..., Path], tmp_path: Path, parsed: li
     assert int(checksum) == zlib.crc32(file.read_bytes().removesuffix(checksum + b"\n"))
 
 
-def test_a_small_file_is_not_kept_between_runs(
-    write: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def shared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Keep the cassettes here where small ones are kept; return that file."""
+    monkeypatch.setattr(cache, "SMALLEST", 10**6)
+    return tmp_path / "cache" / f"cassettes-v{cache.FORMAT}.jsonl"
+
+
+def test_small_files_share_one(write: Callable[..., Path], parsed: list[Path], shared: Path) -> None:
+    """What comes from there is equal to what was parsed, once in all runs."""
+    paths = [write(TAPE.replace("v1", f"v{number}"), f"{number}.yaml") for number in range(3)]
+    for _ in range(3):
+        loaded = CassetteCache(shared.parent)
+        assert [loaded.load(path) for path in paths] == [cassette.load(path) for path in paths]
+    assert parsed == paths
+    assert list(shared.parent.iterdir()) == [shared]
+
+
+def test_small_files_are_written_together(
+    write: Callable[..., Path], shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its cache file would cost more in the first run than it saves later."""
-    path = write(TAPE)
-    monkeypatch.setattr(cache, "SMALLEST", len(path.read_bytes()) + 1)
-    CassetteCache(tmp_path / "cache").load(path)
-    assert not (tmp_path / "cache").exists()
-    monkeypatch.setattr(cache, "SMALLEST", len(path.read_bytes()))
-    CassetteCache(tmp_path / "cache").load(path)
-    assert len(list((tmp_path / "cache").iterdir())) == 1
+    """When there are some, the rest when the cache is gone; one that cannot be written keeps no other from it."""
+    monkeypatch.setattr(shelf, "WAITING", 3)
+    loaded = CassetteCache(shared.parent)
+    for number, written in enumerate([[], [], [0, 2], [0, 2]]):
+        origin = "!!binary /w==" if number == 1 else "written"
+        loaded.load(write(TAPE.replace("v1", f"v{number}").replace("written", origin), f"{number}.yaml"))
+        assert _versions_in(shared) == written
+    del loaded
+    assert _versions_in(shared) == [0, 2, 3]
+
+
+def _versions_in(file: Path) -> list[int]:
+    content = file.read_text() if file.exists() else ""
+    return [number for number in range(4) if f"/v{number}" in content]
+
+
+@pytest.mark.parametrize("which", range(9))
+def test_a_broken_entry_is_parsed_over(
+    write: Callable[..., Path], parsed: list[Path], shared: Path, which: Any
+) -> None:
+    """One that is cut off, altered or not ours counts for nothing; the next one is whole, and so are the others."""
+    one, other = write(TAPE), write(TAPE.replace("v1", "v2"), "other.yaml")
+    first = CassetteCache(shared.parent).load(one)
+    good = shared.read_bytes()
+    key, _, entry = good.strip().partition(b" ")
+    wrong = damaged(entry.replace(b"\x1e", b"\n"))
+    broken = [b"", b"\xff\n\n", *(key + b" " + each.replace(b"\n", b"\x1e") for each in wrong)]
+    shared.write_bytes(broken[which])
+    for _ in range(2):
+        loaded = CassetteCache(shared.parent)
+        assert loaded.load(one) == first
+        assert loaded.load(other) == cassette.load(other)
+    assert parsed == [one, one, other]
+    assert shared.read_bytes().startswith(broken[which] + good)
+
+
+def test_the_shared_file_does_not_grow_without_end(
+    write: Callable[..., Path], shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was written of cassettes that have changed since is dropped with the whole file, from run to run."""
+    monkeypatch.setattr(shelf, "LARGEST", 2000)
+    for number in range(12):
+        CassetteCache(shared.parent).load(write(TAPE.replace("v1", f"v{number}")))
+        assert shared.stat().st_size < 3000
 
 
 def test_a_large_file_that_changes_while_it_is_read_is_not_kept(

@@ -1,0 +1,135 @@
+"""What pytest is told about at its start: options, ini values, the marker; and the questions that every test is asked.
+
+With `plugin` the only module that is imported where the plugin is not used, so it imports no other.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_llmtrace.harness import LLMTrace
+
+__all__ = [
+    "FIXTURE",
+    "MARKER",
+    "MODES",
+    "PARTIAL",
+    "TRACE",
+    "declare",
+    "declare_marker",
+    "is_distributed",
+    "is_marked",
+    "is_said",
+    "is_traced",
+    "wide_marker",
+]
+
+FIXTURE: Final = "llmtrace"
+MARKER: Final = "llmtrace"
+TRACE: Final[pytest.StashKey[LLMTrace]] = pytest.StashKey()
+"""The trace of an item, from when it is opened to the end of the item's protocol."""
+PARTIAL: Final[pytest.StashKey[bool]] = pytest.StashKey()
+"""Whether tests of a run were deselected."""
+MODES: Final = ("none", "once", "new", "all")
+
+_MARKER_HELP: Final = (
+    "llmtrace(cassette=, gateway=, ignore={id: reason}, known=[...], allow_unused=reason, allow_hosts=, "
+    "timing=, conventions=, content=, verify='error'): "
+    "replay, capture and verify the LLM calls of this test"
+)
+_STRICT: Final = "findings of severity warning fail too"
+_OPTIONS: Final[dict[str, dict[str, Any]]] = {
+    "record": {
+        "choices": MODES,
+        "help": "reach the network and record it: once where there is no cassette, new what it lacks, all everything "
+        "anew (default: none)",
+    },
+    "played": {
+        "type": Path,
+        "metavar": "FILE",
+        "help": "write down which cassettes were played, for `pytest-llmtrace cassettes lint --played FILE`",
+    },
+    "strict": {"action": "store_true", "default": None, "help": _STRICT},
+    "baseline": {
+        "metavar": "FILE",
+        "help": "the findings that this suite already has; only others fail (relative to the root directory)",
+    },
+    "report": {
+        "action": "append",
+        "default": [],
+        "metavar": "FORMAT=PATH",
+        "help": "write a report on the spans of the run: contract (names and types, for `pytest-llmtrace diff`), "
+        "coverage or coverage-json (which attributes of conventions were seen), weaver (in the form of Weaver's live "
+        "check); FORMAT=- prints it",
+    },
+    "write-baseline": {
+        "action": "store_true",
+        "help": "write what is found into the baseline; no finding fails",
+    },
+}
+_INI: Final = {
+    "llmtrace_baseline": "the findings that this suite already has: as --llmtrace-baseline",
+    "llmtrace_verify": "error (default), warn or off: what findings do where no marker says",
+    "llmtrace_strict": _STRICT,
+    "llmtrace_record": "none (default), once, new or all: as --llmtrace-record",
+    "llmtrace_cassette_dir": "where cassette names are looked for (default: cassettes beside the test)",
+    "llmtrace_app_exporters": "muted (default) or live: the application's own OTLP exporters",
+    "llmtrace_content": "captured, redacted or absent: what telemetry is to do with content",
+    "llmtrace_conventions": "which conventions spans are to keep (default: what they claim)",
+    "llmtrace_timing": "instant (default), recorded or real: how replies take their time",
+    "llmtrace_instrument": "OpenTelemetry instrumentors to switch on, by entry point name",
+}
+_LINES: Final = {
+    "llmtrace_ignore": "waivers for all tests, a line each: check id: reason",
+    "llmtrace_report": "FORMAT=PATH, a line each: as --llmtrace-report",
+}
+
+
+def declare(parser: pytest.Parser) -> None:
+    """Declare the command line options and ini values."""
+    group = parser.getgroup("llmtrace", "LLM telemetry")
+    for name, how in _OPTIONS.items():
+        group.addoption(f"--llmtrace-{name}", **how)
+    for name, what in _INI.items():
+        parser.addini(name, what, default="")
+    for name, what in _LINES.items():
+        parser.addini(name, what, type="linelist")
+
+
+def declare_marker(config: pytest.Config) -> None:
+    """Declare the marker."""
+    config.addinivalue_line("markers", _MARKER_HELP)
+
+
+def is_said(config: pytest.Config) -> bool:
+    """Tell whether any option, ini value or environment variable of ours is set, so that it may have no meaning."""
+    names = (*_INI, *_LINES)
+    options = (config.getoption(f"--llmtrace-{name}") for name in _OPTIONS)
+    return any(options) or any(name.upper() in os.environ or config.getini(name) for name in names)
+
+
+def is_distributed(config: pytest.Config) -> bool:
+    """Tell whether the tests of a run are spread over several processes, of which this is one."""
+    return hasattr(config, "workerinput") or bool(
+        config.getoption("numprocesses", None) or config.getoption("tx", None)
+    )
+
+
+def is_marked(item: pytest.Item) -> bool:
+    """Tell whether an item has our marker."""
+    return item.get_closest_marker(MARKER) is not None
+
+
+def is_traced(node: object) -> bool:
+    """Tell whether an item is known to use the fixture; one that asks for it at run time is not."""
+    return FIXTURE in getattr(node, "fixturenames", ())
+
+
+def wide_marker(item: pytest.Item) -> bool:
+    """Tell whether a class or module asks for a trace, which then begins before its own fixtures."""
+    return any(node is not item for node, _ in item.iter_markers_with_node(MARKER))
