@@ -96,7 +96,7 @@ def test_coverage(run: Callable[..., Any], tmp_path: Path, plugins: list[str], o
     done = run(SUITE, plugins=plugins, options=[*options, *named], LLMTRACE_CONVENTIONS="genai-2026-08")
     found = json.loads((tmp_path / "coverage.json").read_text(encoding="utf-8"))["coverage"]
     assert [(one["scope"], one["span_type"], one["spans"]) for one in found] == [
-        ("app", "openai.gen_ai.inference.client", 4),
+        ("app", "openai.inference.client", 4),
         ("tools", "gen_ai.execute_tool.internal", 1),
     ]
     assert found[0]["wanted"]["gen_ai.operation.name"] == {"level": "required", "condition": "", "seen": 4}
