@@ -1,17 +1,18 @@
-"""Each system sets global providers, so its tests run in a process of their own, started by `test_systems.py`."""
+"""Each system sets global providers, so its tests run in a process of their own; several run at the same time."""
 
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 collect_ignore = ["anannas", "anthropic_manual", "litellm_proxy", "openrouter"]
 
 
-@pytest.fixture
-def run_pytest():
-    """Run pytest in a folder; its output is in `stdout`."""
+@pytest.fixture(scope="session")
+def start_pytest():
+    """Start pytest in a folder, when a processor is free; `.result()` waits for it, and has its output in `stdout`."""
 
     def run(folder, *options):
         command = [sys.executable, "-m", "pytest", "--color=no", *options]
@@ -29,4 +30,18 @@ def run_pytest():
             check=False,
         )
 
-    return run
+    with ThreadPoolExecutor(os.cpu_count()) as processors:
+        yield lambda *arguments: processors.submit(run, *arguments)
+        processors.shutdown(cancel_futures=True)
+
+
+@pytest.fixture(scope="session")
+def start_all(request, start_pytest):
+    """Start what every chosen test of a parameter needs, before the first is looked at; return them by value."""
+
+    def start_all(parameter, arguments):
+        items = (getattr(item, "callspec", None) for item in request.session.items)
+        chosen = [call.params[parameter] for call in items if call and parameter in call.params]
+        return {value: start_pytest(*arguments(value)) for value in chosen}
+
+    return start_all

@@ -7,9 +7,14 @@ import pytest
 HERE = Path(__file__).parent
 
 
+@pytest.fixture(scope="session")
+def runs(start_all):
+    return start_all("system", lambda system: (HERE / system, "-v"))
+
+
 @pytest.mark.parametrize("system", ["anannas", "anthropic_manual", "litellm_proxy", "openrouter"])
-def test_system(system, run_pytest, capsys):
-    run = run_pytest(HERE / system, "-v")
+def test_system(system, runs, capsys):
+    run = runs[system].result()
     with capsys.disabled():
         print(f"\n\n{system}\n{run.stdout}")
     assert run.returncode == pytest.ExitCode.OK

@@ -15,12 +15,22 @@ HERE = Path(__file__).parent
 PATCHES = sorted(HERE.glob("*/twins/*.patch"))
 
 
-@pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: f"{patch.parts[-3]}-{patch.stem}")
-def test_twin_fails_as_expected(patch, tmp_path, run_pytest, capsys):
-    twin = shutil.copytree(patch.parents[1], tmp_path / "twin", ignore=shutil.ignore_patterns("twins", "__pycache__"))
-    apply(patch.read_text(), twin)
+@pytest.fixture(scope="session")
+def runs(start_all, tmp_path_factory):
+    def broken(patch):
+        folder = tmp_path_factory.mktemp(patch.stem) / "twin"
+        shutil.copytree(patch.parents[1], folder, ignore=shutil.ignore_patterns("twins", "__pycache__"))
+        apply(patch.read_text(), folder)
+        # A generator that was left behind is collected, and its error logged, in whichever test that happens.
+        left_out = ("-p", "no:logging", "-p", "no:randomly", "-p", "no:cacheprovider")
+        return folder, "-s", "--tb=short", *left_out
 
-    run = run_pytest(twin, "-s", "--tb=short", "-p", "no:logging", "-p", "no:randomly", "-p", "no:cacheprovider")
+    return start_all("patch", broken)
+
+
+@pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: f"{patch.parts[-3]}-{patch.stem}")
+def test_twin_fails_as_expected(patch, runs, capsys):
+    run = runs[patch].result()
 
     assert run.returncode == pytest.ExitCode.TESTS_FAILED, run.stdout
     failures = failures_of(run.stdout)

@@ -158,7 +158,7 @@ class Runner:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(10)
+            thread.join(60)
 
     async def _in_asyncio(self, works: Sequence[Callable[[], Awaitable[Any]]], results: list[Any]) -> None:
         results[:] = await asyncio.gather(*(work() for work in works))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_llmtrace import clock
+from pytest_llmtrace.clock import _agenda
 from pytest_llmtrace.clock._agenda import Agenda
 from pytest_llmtrace.clock._shift import real
 
@@ -22,15 +23,15 @@ def base() -> float:
 
 
 def close_to(base: float, *offsets: float) -> Any:
-    """The moments within a hundredth of the second between them, and what a busy machine adds."""
-    return pytest.approx([base + offset for offset in offsets], abs=0.3)
+    """The moments, ten seconds apart, and what a busy machine adds: real time goes on within virtual time."""
+    return pytest.approx([base + offset for offset in offsets], abs=4)
 
 
 def test_one_alone(runner: Any, base: float, real_seconds: Callable[[], float]) -> None:
     """Whoever waits alone gets to each of its moments at once."""
     [seen] = runner.run(runner.wait_until(base + 10, base + 20, base + 30))
     assert seen == close_to(base, 10, 20, 30)
-    assert real_seconds() < 5
+    assert real_seconds() < 20
 
 
 def test_together_it_takes_as_long_as_the_longest(runner: Any, base: float) -> None:
@@ -41,9 +42,9 @@ def test_together_it_takes_as_long_as_the_longest(runner: Any, base: float) -> N
 
 def test_many_steps_keep_their_order(runner: Any, base: float) -> None:
     """The waits of several are one sequence: nobody sees a moment after a later one of somebody else's."""
-    steps = [[base + 4 * step + lane for step in range(25)] for lane in range(4)]
+    steps = [[base + 40 * step + 10 * lane for step in range(25)] for lane in range(4)]
     seen = runner.run(*(runner.wait_until(*lane) for lane in steps))
-    assert seen == [pytest.approx(lane, abs=0.5) for lane in steps]
+    assert seen == [pytest.approx(lane, abs=4) for lane in steps]
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
@@ -55,7 +56,7 @@ def test_a_task_that_is_started_meanwhile_runs(base: float, backend: str) -> Non
 
     async def later() -> None:
         pace.begin()
-        await pace.wait_async(clock.now() + 5)
+        await pace.wait_async(base + 20)
         seen.append(clock.now())
         pace.leave()
 
@@ -64,12 +65,12 @@ def test_a_task_that_is_started_meanwhile_runs(base: float, backend: str) -> Non
             pace.begin()
             await pace.wait_async(base + 10)
             group.start_soon(later)
-            await pace.wait_async(base + 20)
+            await pace.wait_async(base + 30)
             seen.append(clock.now())
             pace.leave()
 
     anyio.run(main, backend=backend)
-    assert seen == close_to(base, 15, 20)
+    assert seen == close_to(base, 20, 30)
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
@@ -109,14 +110,17 @@ def test_a_moment_that_has_passed_is_no_wait(runner: Any, base: float) -> None:
     assert second >= first >= base + 10
 
 
-def test_whoever_does_nothing_is_not_waited_for(runner: Any, base: float, real_seconds: Callable[[], float]) -> None:
+def test_whoever_does_nothing_is_not_waited_for(
+    runner: Any, base: float, real_seconds: Callable[[], float], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A stream that somebody has begun and left behind costs the others one grace, not one a chunk."""
+    monkeypatch.setattr(_agenda, "SLICE", 0.02)  # 400 graces would be 80 s.
     forgotten = threading.Thread(target=lambda: (runner.pace.begin(), runner.pace.wait(base)))
     forgotten.start()
     forgotten.join()
     [seen] = runner.run(runner.wait_until(*(base + step for step in range(1, 401))))
-    assert seen[-1] == pytest.approx(base + 400, abs=1)
-    assert real_seconds() < 2  # 400 graces would be 4 s.
+    assert base + 400 <= seen[-1] < base + 440
+    assert real_seconds() < 40
 
 
 def test_many_at_once_look_no_more_each(tasks: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,11 +159,11 @@ def test_a_blocked_loop_keeps_nobody_waiting(base: float, real_seconds: Callable
         task = asyncio.create_task(first())
         await asyncio.sleep(0)
         threading.Thread(target=second).start()
-        assert done.wait(5)  # The loop stands still.
+        assert done.wait(30)  # The loop stands still.
         return await task
 
     assert asyncio.run(main()) >= base + 20
-    assert real_seconds() < 3
+    assert real_seconds() < 20
 
 
 def test_a_cancelled_wait_is_off_the_agenda(base: float, real_seconds: Callable[[], float]) -> None:
@@ -178,8 +182,8 @@ def test_a_cancelled_wait_is_off_the_agenda(base: float, real_seconds: Callable[
         held.cancel()
         return await other
 
-    assert asyncio.run(main()) == pytest.approx(base + 20, abs=1)
-    assert real_seconds() < 3
+    assert [asyncio.run(main())] == close_to(base, 20)
+    assert real_seconds() < 20
 
 
 def test_the_end_of_virtual_time_wakes_everybody(runner: Any, virtual: clock.Clock) -> None:
@@ -198,7 +202,7 @@ def test_the_end_of_virtual_time_wakes_everybody(runner: Any, virtual: clock.Clo
     begun.wait()
     virtual.stop()
     for thread in threads:
-        thread.join(5)
+        thread.join(30)
         assert not thread.is_alive()
 
 

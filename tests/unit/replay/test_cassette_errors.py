@@ -164,7 +164,7 @@ def test_refused_yaml(
     started = time.perf_counter()
     with pytest.raises(CassetteError) as refused:
         load(path)
-    assert time.perf_counter() - started < 5
+    assert time.perf_counter() - started < 30
     assert str(refused.value).startswith(f"{path}{where}: ")
     assert reason is None or refused.value.reason == reason
     assert [found.name for found in tmp_path.iterdir()] == ["tape.yaml"]
