@@ -27,7 +27,7 @@ def test_chat(llmtrace, number):
         span.set_attribute("gen_ai.operation.name", "chat")
         span.set_attribute("gen_ai.provider.name", "openai")
         span.set_attribute("gen_ai.request.model", "gpt-4o")
-        span.set_attribute("gen_ai.prompt.secret", "sk-proj-abcDEF123456789012345")
+        span.set_attribute("gen_ai.house.secret", "sk-proj-abcDEF123456789012345")
         span.set_attributes({"gen_ai.usage.input_tokens": 3, "gen_ai.usage.output_tokens": 2})
         with library_named().Client() as client:
             client.post(MOCKED, json=BODY)
@@ -53,7 +53,7 @@ def test_weaver(run: Callable[..., Any], tmp_path: Path, plugins: list[str], opt
     [first, second] = report["samples"]
     assert first == second
     assert first["span"]["attributes"][3] == {
-        "name": "gen_ai.prompt.secret",
+        "name": "gen_ai.house.secret",
         "value": None,
         "type": "string",
         "live_check_result": {
@@ -61,8 +61,8 @@ def test_weaver(run: Callable[..., Any], tmp_path: Path, plugins: list[str], opt
                 {
                     "id": "missing_attribute",
                     "level": "violation",
-                    "message": "Attribute 'gen_ai.prompt.secret' does not exist in the registry.",
-                    "context": {"attribute_key": "gen_ai.prompt.secret"},
+                    "message": "Attribute 'gen_ai.house.secret' does not exist in the registry.",
+                    "context": {"attribute_key": "gen_ai.house.secret"},
                     "signal_type": "span",
                     "signal_name": "chat gpt-4o",
                 }
@@ -77,7 +77,7 @@ def test_weaver(run: Callable[..., Any], tmp_path: Path, plugins: list[str], opt
         "no_advice_count": 12,
     }
     assert statistics["seen_registry_attributes"]["gen_ai.request.model"] == 2
-    assert statistics["seen_non_registry_attributes"] == {"gen_ai.prompt.secret": 2}
+    assert statistics["seen_non_registry_attributes"] == {"gen_ai.house.secret": 2}
 
 
 def test_configured(run: Callable[..., Any], tmp_path: Path) -> None:
