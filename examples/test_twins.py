@@ -20,7 +20,7 @@ def test_twin_fails_as_expected(patch, tmp_path, run_pytest, capsys):
     twin = shutil.copytree(patch.parents[1], tmp_path / "twin", ignore=shutil.ignore_patterns("twins", "__pycache__"))
     apply(patch.read_text(), twin)
 
-    run = run_pytest(twin, "-s", "--tb=short", "-p", "no:randomly", "-p", "no:cacheprovider")
+    run = run_pytest(twin, "-s", "--tb=short", "-p", "no:logging", "-p", "no:randomly", "-p", "no:cacheprovider")
 
     assert run.returncode == pytest.ExitCode.TESTS_FAILED, run.stdout
     failures = failures_of(run.stdout)

@@ -6,6 +6,7 @@ from typing import Any
 
 from pytest_llmtrace import capture, dialects, intercept
 from pytest_llmtrace._selection import Predicate, exactly_one, select
+from pytest_llmtrace.canaries import Canaries
 from pytest_llmtrace.model import LogRecord, MetricPoint
 from pytest_llmtrace.tree import SpanTree
 from pytest_llmtrace.views import SpanView
@@ -14,9 +15,13 @@ __all__ = ["Captured"]
 
 
 class Captured:
-    """The spans, log records and metric points of a trace. Whoever opens the trace sets book and ledger."""
+    """The spans, log records and metric points of a trace, and canaries for them.
+
+    Whoever opens the trace sets book, ledger and canaries.
+    """
 
     _book: capture.Book
+    _canaries: Canaries
     _ledger: intercept.Ledger
 
     def spans(self, predicate: Predicate | None = None, /, **where: Any) -> tuple[SpanView, ...]:
@@ -61,6 +66,19 @@ class Captured:
     def metrics(self) -> tuple[MetricPoint, ...]:
         """Return the metric points that SDK meters recorded since this trace was opened."""
         return self._book.metrics()
+
+    def canary(self, place: str) -> str:
+        """Return a value that occurs nowhere else, to be put where it says; it is looked for in all that comes out.
+
+        Args:
+            place: `api_key`, `provider_key`, `organization`, `cookie` (secrets: found wherever they come out),
+                `prompt`, `system_prompt`, `tool_arguments`, `tool_result`, `output`, `user_id`, `exception` (content:
+                found where `content=` forbids it).
+
+        Raises:
+            UsageError: There is no such place.
+        """
+        return self._canaries.give(place)
 
     @property
     def exporter(self) -> capture.FinishedSpans:

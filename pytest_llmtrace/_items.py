@@ -59,8 +59,7 @@ def guarding(item: pytest.Item) -> Iterator[None]:
 
 def begin_early(item: pytest.Item) -> None:
     """Open the trace before any fixture; its configuration fixtures are not known yet."""
-    item.stash[TRACE] = trace = _new_trace(item, own={}, vcr={}, default=_default_cassette(item))
-    trace.open()
+    _opened(item, own={}, vcr={}, default=_default_cassette(item))
 
 
 def set_up_first(request: pytest.FixtureRequest, argname: str) -> None:
@@ -86,8 +85,7 @@ def traced(request: pytest.FixtureRequest, own: Mapping[str, Any]) -> Iterator[L
     if trace is None or ((own or vcr or trace.settings.default_cassette != default) and not trace.exchanges()):
         if trace is not None:
             trace.close()  # It began without the configuration, and has seen nothing yet.
-        item.stash[TRACE] = trace = _new_trace(item, own=own, vcr=vcr, default=default)
-        trace.open()
+        trace = _opened(item, own=own, vcr=vcr, default=default)
     if not _options.is_traced(item):  # Asked for in the test, which has begun.
         trace.begin_test()
     try:
@@ -121,6 +119,13 @@ def _save(item: pytest.Item, trace: LLMTrace) -> None:
 def _begun_early(item: pytest.Item) -> LLMTrace | None:
     trace = item.stash.get(TRACE, None)
     return trace if trace is not None and trace.is_open else None
+
+
+def _opened(item: pytest.Item, **said: Any) -> LLMTrace:
+    trace = _new_trace(item, **said)
+    trace.open()  # An instrumentor that is switched on may raise; a trace that never was open has nothing to tell.
+    item.stash[TRACE] = trace
+    return trace
 
 
 def _new_trace(item: pytest.Item, *, own: Mapping[str, Any], vcr: Mapping[str, Any], default: Path) -> LLMTrace:

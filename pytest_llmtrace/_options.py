@@ -38,7 +38,7 @@ _RECORDED: Final = pytest.StashKey[set[Path]]()
 _OF_RUN: Final = pytest.StashKey[Mapping[str, Any]]()
 _MARKER_HELP: Final = (
     "llmtrace(cassette=, gateway=, ignore={id: reason}, known=[...], allow_unused=reason, allow_hosts=, "
-    "timing=, conventions=, verify='error'): "
+    "timing=, conventions=, content=, verify='error'): "
     "replay, capture and verify the LLM calls of this test"
 )
 _ARGUMENTS: Final = (
@@ -46,10 +46,12 @@ _ARGUMENTS: Final = (
     "allow_unused",
     "budget",
     "cassette",
+    "content",
     "conventions",
     "gateway",
     "ignore",
     "known",
+    "longest_attribute",
     "timing",
     "tool_repeats",
     "verify",
@@ -82,6 +84,7 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("llmtrace_cassette_dir", "where cassette names are looked for (default: cassettes beside the test)")
     parser.addini("llmtrace_app_exporters", "muted (default) or live: the application's own OTLP exporters", default="")
     parser.addini("llmtrace_conventions", "which conventions spans are to keep (default: what they claim)", default="")
+    parser.addini("llmtrace_content", "captured, redacted or absent: what telemetry is to do with content", default="")
     parser.addini("llmtrace_timing", "instant (default), recorded or real: how replies take their time", default="")
     parser.addini("llmtrace_instrument", "OpenTelemetry instrumentors to switch on, by entry point name", default="")
 
@@ -100,6 +103,7 @@ def check_options(config: pytest.Config) -> None:
         _app_exporters(config)
         _timing(config)
         _conventions(config)
+        _content(config)
         if _record(config) != "none" and _is_distributed(config):
             raise UsageError(
                 "recording under xdist: two processes would write one cassette; record without -n, then replay with it"
@@ -166,6 +170,8 @@ def settings_for(
         tool_repeats=marked.get("tool_repeats", 3),
         conventions=_absolute(marked.get("conventions") or _conventions(item.config), item.config.rootpath),
         timing=marked.get("timing", _timing(item.config)),
+        content=marked.get("content", _content(item.config)),
+        longest_attribute=marked.get("longest_attribute", 65_536),
         **_hiding.hiding(item, own, verify=marked.get("verify")),
         **_of_run(item.config),
     )
@@ -200,7 +206,7 @@ def _replay(own: Mapping[str, Any], vcr: Mapping[str, Any]) -> dict[str, Any]:
 def _merged(item: pytest.Item, own: Mapping[str, Any]) -> dict[str, Any]:
     """Merge marker arguments: the closest wins."""
     merged = {key: own[key] for key in _ARGUMENTS if key in own}
-    for name in ("conventions", "timing", "verify"):
+    for name in ("content", "conventions", "longest_attribute", "timing", "verify"):
         if name in merged:
             _check_value(name, merged[name])
     for marker in reversed(list(item.iter_markers(MARKER))):
@@ -226,6 +232,8 @@ def _check_value(name: str, value: Any) -> None:
         _check_timing(value)
     if name == "conventions":
         _check_conventions(value)
+    if name in {"content", "longest_attribute"}:
+        _check_content(name, value)
     if name == "ignore":
         _hiding.check_waivers(value)
     if name == "known":
@@ -246,6 +254,12 @@ def _check_conventions(value: Any) -> None:
     from pytest_llmtrace.conventions import refuse_conventions
 
     refuse_conventions(value)
+
+
+def _check_content(name: str, value: Any) -> None:
+    from pytest_llmtrace.checks import refuse_content
+
+    refuse_content(**{name: value})
 
 
 def _check_limit(name: str, value: Any) -> None:
@@ -291,11 +305,16 @@ def _timing(config: pytest.Config) -> Any:
     return value or "instant"
 
 
-def _conventions(config: pytest.Config) -> list[str]:
+def _conventions(config: pytest.Config) -> tuple[str, ...]:
     said = _ini.text(config, "llmtrace_conventions").split()
-    if said:
-        _check_conventions(said)
-    return said
+    if not said:
+        return ()
+    from pytest_llmtrace.conventions import named
+
+    _check_conventions(said)
+    found = _absolute(said, config.rootpath)
+    named(found)  # What cannot be read is one error of the run, and not one of each test.
+    return found
 
 
 def _absolute(said: Any, root: Path) -> tuple[str, ...]:
@@ -304,6 +323,13 @@ def _absolute(said: Any, root: Path) -> tuple[str, ...]:
     from pytest_llmtrace.conventions import absolute
 
     return absolute(said, root)
+
+
+def _content(config: pytest.Config) -> Any:
+    value = _ini.text(config, "llmtrace_content") or None
+    if value is not None:
+        _check_content("content", value)
+    return value
 
 
 def recorded_by(config: pytest.Config) -> set[Path]:

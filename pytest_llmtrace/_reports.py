@@ -13,6 +13,7 @@ from pytest_llmtrace.errors import UsageError
 
 __all__ = ["add_options", "reports_of", "write"]
 
+_TERMINAL: Final = Path("-")
 _REPORTS: Final = pytest.StashKey[Mapping[str, Path]]()
 
 
@@ -23,7 +24,9 @@ def add_options(group: pytest.OptionGroup, parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="FORMAT=PATH",
-        help="write a report on all LLM spans of the run: weaver=PATH in the form of Weaver's live check",
+        help="write a report on the spans of the run: contract (names and types, for `pytest-llmtrace diff`), coverage "
+        "or coverage-json (which attributes of conventions were seen), weaver (in the form of Weaver's live check); "
+        "FORMAT=- prints it",
     )
     parser.addini("llmtrace_report", "FORMAT=PATH, a line each: as --llmtrace-report", type="linelist")
 
@@ -51,11 +54,11 @@ def _parsed(value: str, folder: Path) -> tuple[str, Path]:
         raise UsageError(f"--llmtrace-report takes FORMAT=PATH, as weaver=weaver.json, not {value!r}")
     if name not in FORMATS:
         raise UsageError.unknown("format of --llmtrace-report", name, FORMATS)
-    return name, folder / path
+    return name, _TERMINAL if path == "-" else folder / path
 
 
 def write(config: pytest.Config, accounts: Mapping[str, Any]) -> Iterator[str]:
-    """Write the files, and say so, a line each.
+    """Write the files, and say so, a line each, or what the terminal is to show instead of a file.
 
     Args:
         config: The run's.
@@ -68,6 +71,10 @@ def write(config: pytest.Config, accounts: Mapping[str, Any]) -> Iterator[str]:
 
     for name, path in reports_of(config).items():
         tests = {test: account["reports"][name] for test, account in accounts.items() if name in account["reports"]}
+        text = FORMATS[name].of_run(tests)
+        if path is _TERMINAL:
+            yield from ("", *text.splitlines())
+            continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{FORMATS[name].of_run(tests)}\n", encoding="utf-8")
+        path.write_text(f"{text}\n", encoding="utf-8")
         yield f"  report       wrote {name} to {path}"

@@ -7,10 +7,10 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_llmtrace import __version__, compare
 from pytest_llmtrace.errors import UsageError
@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     replay.set_defaults(run=lambda given, _: _replay(given.paths, form=given.format, verbose=given.verbose))
     add_commands(commands)
     compare.add_command(commands)
+    _add_diff(commands)
     return parser
 
 
@@ -104,3 +105,36 @@ def _table(results: Sequence[Result]) -> Iterator[str]:
     for gateway in gateways:
         yield "  ".join([f"{gateway:<15}", *(f"{rows[gateway, column]:>13}" for column in columns)])
     yield "  ".join([f"{'all':<15}", *(f"{sum(rows[g, column] for g in gateways):>13}" for column in columns)])
+
+
+def _add_diff(commands: Any) -> None:
+    diff = commands.add_parser(
+        "diff",
+        help="say what has changed in the telemetry from one run to another",
+        description="Compare two contracts, as `pytest --llmtrace-report contract=FILE` writes them. Breaking is what "
+        "is gone, renamed or of another type. Exit status: 0, 1 if there are changes that --fail-on names, 2 if a file "
+        "is no contract.",
+    )
+    diff.add_argument("old", type=Path, metavar="OLD", help="the contract before, a JSON file")
+    diff.add_argument("new", type=Path, metavar="NEW", help="the contract after")
+    diff.add_argument("--format", choices=("text", "json", "markdown"), default="text", help="of what is printed")
+    diff.add_argument(
+        "--fail-on",
+        choices=("breaking", "any", "none"),
+        default="breaking",
+        help="which changes make the exit status 1; any: all but those of a scope's version (default: breaking)",
+    )
+    diff.set_defaults(
+        run=lambda given, out: _diff(given.old, given.new, form=given.format, fail_on=given.fail_on, out=out)
+    )
+
+
+def _diff(old: Path, new: Path, *, form: str, fail_on: str, out: Callable[[str], None]) -> int:
+    from pytest_llmtrace.contract import FORMATS, Impact, Renames, changes, load
+    from pytest_llmtrace.conventions import PROFILES, profile
+
+    found = changes(load(old), load(new), Renames(map(profile, PROFILES)))
+    out(FORMATS[form](found, str(old), str(new)))
+    if fail_on == "any":
+        return int(any(change.kind != "version" for change in found))
+    return int(fail_on == "breaking" and any(change.impact is Impact.BREAKING for change in found))

@@ -15,6 +15,8 @@ from pytest_llmtrace._captured import Captured
 from pytest_llmtrace._desk import Desk
 from pytest_llmtrace._judgement import Judgement
 from pytest_llmtrace._recordings import Recordings, RecordMode
+from pytest_llmtrace._scripted import Scripted
+from pytest_llmtrace.canaries import Canaries
 from pytest_llmtrace.conventions import absolute, named, refuse_conventions
 from pytest_llmtrace.errors import VerificationError
 from pytest_llmtrace.model import Cassette, Finding, Known, Settings, SpanKey, SpanRecord
@@ -22,15 +24,12 @@ from pytest_llmtrace.pairing import match, pair
 from pytest_llmtrace.views import ExchangeView, exchange_views
 
 if TYPE_CHECKING:
-    from pytest_llmtrace.faults import Fault
     from pytest_llmtrace.record import Written
-    from pytest_llmtrace.replay.gateways import Gateway
-    from pytest_llmtrace.replay.router import Router
 
 __all__ = ["LLMTrace"]
 
 
-class LLMTrace(Captured):
+class LLMTrace(Captured, Scripted):
     """Replay, capture and verification for one test, or for one `with` block. Of nested ones the innermost answers.
 
     Args:
@@ -46,6 +45,8 @@ class LLMTrace(Captured):
         tool_repeats: From how many calls of one tool with the same arguments on there is a finding; 3 if not said.
         known: Faults of instrumentors that are known: `Known`, or mappings with its fields.
         conventions: Which conventions spans are to keep: names, registry files; those that they claim, if not said.
+        content: What telemetry is meant to do with content: `captured`, `redacted` or `absent`; not judged if not said.
+        longest_attribute: How many characters an attribute may have; 65,536 if not said.
         timing: How replies take their time: `instant` (not at all; the default), `recorded` (virtually), `real`.
         settings: All of the above and more, as the pytest plugin has read them; other arguments win.
 
@@ -68,7 +69,9 @@ class LLMTrace(Captured):
         budget: Mapping[str, float] | None = None,
         tool_repeats: int | None = None,
         known: Sequence[Known | Mapping[str, str]] = (),
-        conventions: str | Sequence[str] = (),
+        conventions: str | Path | Sequence[str | Path] = (),
+        content: Literal["captured", "redacted", "absent"] | None = None,
+        longest_attribute: int | None = None,
         timing: clock.Timing | None = None,
         settings: Settings | None = None,
     ) -> None:
@@ -85,6 +88,8 @@ class LLMTrace(Captured):
             "tool_repeats": tool_repeats,
             "known": (*base.known, *waivers.known_of(known)) if known != () else None,
             "conventions": absolute(conventions, Path.cwd()) if conventions else None,
+            "content": content,
+            "longest_attribute": longest_attribute,
             "timing": timing,
         }
         changed: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
@@ -93,6 +98,8 @@ class LLMTrace(Captured):
         checks.refuse_limits(self.settings.budget, self.settings.tool_repeats)
         if self.settings.conventions:
             refuse_conventions(self.settings.conventions)
+        checks.refuse_content(self.settings.content, self.settings.longest_attribute)
+        self._canaries = Canaries(self.settings.seed or self.settings.label)
         self._profiles = named(self.settings.conventions)
         self.clock = clock.Clock(self.settings.timing)
         self._owner = ownership.Owner(self.settings.label)
@@ -223,72 +230,6 @@ class LLMTrace(Captured):
         """Whether something was recorded that `save` would write."""
         return self._desk.records and any(exchange.live for exchange in self._ledger.exchanges())
 
-    def gateway(self, name: str) -> Gateway:
-        """Return a scripted gateway: what is queued on it answers by API path, on any host, each once.
-
-        Raises:
-            UsageError: There is no such gateway.
-        """
-        return self._desk.gateway(name)
-
-    @property
-    def router(self) -> Router:
-        """A respx router behind the same port, for httpx and httpx2 alike.
-
-        Raises:
-            UsageError: respx is not installed.
-        """
-        return self._desk.router
-
-    def fault(
-        self,
-        kind: int | str,
-        *,
-        after: int | None = None,
-        seconds: float | None = None,
-        retry_after: float | None = None,
-        status: int | None = None,
-        message: str | None = None,
-        gateway: str | None = None,
-        times: int | None = None,
-        every: int | None = None,
-        rate: float | None = None,
-        seed: int | None = None,
-        api: str | None = None,
-        model: str | None = None,
-    ) -> Fault:
-        """Let something go wrong with an LLM call, whoever answers it: a cassette, a gateway or the router.
-
-        What comes instead of a reply (a status, `connect-error`, `connect-timeout`, `read-timeout`) leaves the reply to
-        the next attempt. All others are put on a reply.
-
-        Args:
-            kind: A status from 400 to 599, or `connect-error`, `connect-timeout`, `read-timeout`, `disconnect`,
-                `truncate`, `error-in-body`, `error-in-stream`, `malformed-sse`, `invalid-json`, `stall`,
-                `slow-first-byte`, `wrong-content-type`, `empty-body`.
-            after: How many chunks (of a stream: events) come before it. Default: half of them; of `read-timeout` none.
-            seconds: How long `stall` and `slow-first-byte` let the client wait. Default: an hour.
-            retry_after: Seconds for the `retry-after` header of a status.
-            status: What an `error-in-body` or `error-in-stream` names.
-            message: The error's message. Default: what the gateway says for the status.
-            gateway: In whose form an error is written. Default: that of the gateway that the request goes to.
-            times: How often it happens at most. Default: once; without limit if `every` or `rate` is given.
-            every: It happens to every so many-th request that it meets.
-            rate: The share of the requests that it happens to.
-            seed: Another choice of the same `rate`.
-            api: The one API that it meets: `chat`, `completions`, `responses`, `embeddings` or `messages`.
-            model: The one requested model that it meets.
-
-        Returns:
-            The fault; `happened` says how often it did. One that never did is found as `replay/unplayed`.
-
-        Raises:
-            UsageError: There is no such kind, it has no such option, or a value has no meaning.
-        """
-        when = {"times": times, "every": every, "rate": rate, "seed": seed, "api": api, "model": model}
-        said = {"after": after, "seconds": seconds, "retry_after": retry_after, "status": status, "message": message}
-        return self._desk.faults.add(kind, when, {**said, "gateway": gateway})
-
     # --- judgement ---
 
     def findings(self) -> tuple[Finding, ...]:
@@ -380,13 +321,17 @@ class LLMTrace(Captured):
             blocked=self._ledger.blocked(),
             leftovers=() if self.settings.allow_unused else self._desk.leftovers(exchanges),
             untimed=self._desk.untimed(self.clock.obstacle),
-            metrics=() if self.settings.timing == "instant" else self._book.metrics(),
+            logs=self._book.logs(),
+            metrics=self._book.metrics(),
             current=tuple(span for span in spans if span.key in self._current),
             absence=self._book.absence(exchange.ambient for exchange in exchanges) if calls and not spans else None,
             silent=capture.silent(calls),
             causes=capture.find_for_calls(calls) if spans else {},
             budget=self.settings.budget,
             tool_repeats=self.settings.tool_repeats,
+            content=self.settings.content,
+            longest_attribute=self.settings.longest_attribute,
+            canaries=self._canaries.given(),
             profiles=self._profiles,
         )
 

@@ -191,6 +191,7 @@ class Exchange:
         ended: Tick at which the body was exhausted or closed, or the request failed; None while it is open.
         started_ns: Wall time of `started`, nanoseconds since the epoch; `ended_ns` likewise.
         failure: The transport's exception or the refusal's text.
+        unparsed: The text that its client could not parse as JSON when it left the body for that reason.
         live: Whether it went to the network in order to be recorded.
         timed: Whether its chunks came in a time that is not the machine's own: that of a recording, or of the network.
         wanted: Where it is timed: seconds from the request at which the client asked for each chunk, having dealt with
@@ -210,6 +211,7 @@ class Exchange:
     ended_ns: int | None = None
     stream_end: StreamEnd = StreamEnd.OPEN
     failure: str | None = None
+    unparsed: str | None = None
     live: bool = False
     timed: bool = False
     wanted: tuple[float, ...] = ()
@@ -297,6 +299,8 @@ class Settings:
         reports: The formats of the reports that the run writes, to which each test contributes.
         conventions: Those that spans are to keep: names, and whole paths of registry files. Those that they claim to
             keep, if none are named.
+        content: What telemetry is meant to do with content: `captured`, `redacted` (markers only) or `absent`.
+        longest_attribute: From how many characters on an attribute is too large.
         timing: How replies take their time: `instant` not at all, `recorded` on a virtual clock, `real` for real.
     """
 
@@ -325,4 +329,6 @@ class Settings:
     tool_repeats: int = 3
     reports: tuple[str, ...] = ()
     conventions: tuple[str, ...] = ()
+    content: Literal["captured", "redacted", "absent"] | None = None
+    longest_attribute: int = 65_536
     timing: Literal["instant", "recorded", "real"] = "instant"

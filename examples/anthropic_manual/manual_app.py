@@ -1,7 +1,7 @@
 """A chat service around `anthropic.Anthropic()`, instrumented by hand."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import anthropic
@@ -15,6 +15,7 @@ load_dotenv()
 provider = manual_telemetry.start()
 tracer = trace.get_tracer("chat-api.llm")
 client = anthropic.Anthropic(open_telemetry=False, max_retries=1)  # the SDK's own span would be a second one
+async_client = anthropic.AsyncAnthropic(open_telemetry=False, max_retries=1)
 
 MODEL = "claude-haiku-4-5"
 TOOLS = [
@@ -55,11 +56,30 @@ def stream(prompt: str) -> Iterator[str]:
                 if number == 0:
                     span.set_attribute("gen_ai.time_to_first_token_ms", milliseconds_since(started))
                 yield text
-            message = reply.get_final_message()
-            if message.stop_reason is None:  # Nothing is raised for a stream that was cut; its counts are no counts.
-                span.set_status(StatusCode.ERROR, "the stream ended before its message did")
-            else:
-                describe_reply(span, message, started)
+            describe_end(span, reply.get_final_message(), started)
+
+
+async def astream(prompt: str) -> AsyncIterator[str]:
+    """Do the same asynchronously; the span is not current while a caller has a piece, who may never come back."""
+    request = question(prompt)
+    started = time.perf_counter()
+    span = tracer.start_span("anthropic.messages.stream", kind=SpanKind.CLIENT)
+    describe_request(span, request)
+    try:
+        async with async_client.messages.stream(**request) as reply:
+            first = True
+            async for text in reply.text_stream:
+                if first:
+                    span.set_attribute("gen_ai.time_to_first_token_ms", milliseconds_since(started))
+                    first = False
+                yield text
+            describe_end(span, await reply.get_final_message(), started)
+    except Exception as error:
+        span.record_exception(error)
+        span.set_status(StatusCode.ERROR, str(error))
+        raise
+    finally:
+        span.end()
 
 
 def ask(prompt: str) -> str:
@@ -140,6 +160,14 @@ def describe_reply(span: Span, message: Message, started: float) -> None:
         span.set_attribute("gen_ai.response.tool_calls.names", tools)
     span.set_attribute("gen_ai.latency_ms", milliseconds_since(started))
     span.set_status(StatusCode.OK)
+
+
+def describe_end(span: Span, message: Message, started: float) -> None:
+    """Set what is known after a stream; nothing is raised for one that was cut, and its counts are no counts."""
+    if message.stop_reason is None:
+        span.set_status(StatusCode.ERROR, "the stream ended before its message did")
+    else:
+        describe_reply(span, message, started)
 
 
 def milliseconds_since(started: float) -> float:

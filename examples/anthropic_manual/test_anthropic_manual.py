@@ -4,22 +4,43 @@ The attributes are whatever the back end is asked for: a Jaeger tag, a TraceQL c
 become underscores there; what OpenObserve computes comes with its view, `span.openobserve()`).
 """
 
+import asyncio
+
 import anthropic
 import pytest
-from manual_app import ask, ask_about, provider, run_agent, stream
+from manual_app import ask, ask_about, astream, provider, run_agent, stream
 
 QUESTION = "What is OpenTelemetry?"
 ANSWER = "OpenTelemetry is an open source framework for collecting traces, metrics and logs."
 
 
+def read(prompt):
+    return "".join(stream(prompt))
+
+
+async def aread(prompt):
+    return "".join([text async for text in astream(prompt)])
+
+
+both = pytest.mark.parametrize("answer", [read, lambda prompt: asyncio.run(aread(prompt))], ids=["sync", "async"])
+
+
+@both
 @pytest.mark.llmtrace(cassette="builtin:anthropic/stream")
-def test_stream_without_asserting_spans():
-    assert "".join(stream(QUESTION)) == ANSWER
+def test_stream_without_asserting_spans(answer):
+    assert answer(QUESTION) == ANSWER
 
 
 @pytest.mark.llmtrace(cassette="builtin:anthropic/stream")
-def test_stream_is_left_in_every_way(llmtrace_exits):
-    llmtrace_exits.run(lambda: stream(QUESTION))
+@pytest.mark.parametrize("streamed", [stream, astream], ids=["sync", "async"])
+def test_stream_is_left_in_every_way(llmtrace_exits, streamed):
+    llmtrace_exits.run(lambda: streamed(QUESTION))
+
+
+@pytest.mark.llmtrace(cassette="builtin:anthropic/stream")
+@pytest.mark.parametrize("llmtrace_exits", ["cancelled"], indirect=True)
+def test_stream_is_cancelled(llmtrace_exits):
+    llmtrace_exits.run(lambda: astream(QUESTION))
 
 
 @pytest.mark.llmtrace(cassette="builtin:anthropic/tools")
@@ -53,9 +74,10 @@ def test_message(llmtrace):
     assert span.resource["service.name"] == "chat-api"
 
 
+@both
 @pytest.mark.llmtrace(cassette="builtin:anthropic/stream")
-def test_stream(llmtrace):
-    assert "".join(stream(QUESTION)) == ANSWER
+def test_stream(llmtrace, answer):
+    assert answer(QUESTION) == ANSWER
 
     span = llmtrace.llm_span(scope="chat-api.llm")
     assert span.name == "anthropic.messages.stream"

@@ -1,17 +1,22 @@
 """Checks: data that judges a trace. Each looks at the evidence and says what it found, and at how much it looked."""
 
 from pytest_llmtrace.checks._check import Check, Evidence, Leftover, Untimed, maker_of
+from pytest_llmtrace.checks._claims import Claim
 from pytest_llmtrace.checks._compare import Comparison, is_empty
+from pytest_llmtrace.checks._privacy_texts import Carrier
 from pytest_llmtrace.checks._registry import CHECKS, Verdict, known_ids, refuse_unknown, verify, waiver_of
 from pytest_llmtrace.checks._types import type_of
 from pytest_llmtrace.checks.agents import refuse_limits
 from pytest_llmtrace.checks.conventions import advice
+from pytest_llmtrace.checks.privacy import refuse_content
 from pytest_llmtrace.checks.wire import COMPARISONS
 
 __all__ = [
     "CHECKS",
     "COMPARISONS",
+    "Carrier",
     "Check",
+    "Claim",
     "Comparison",
     "Evidence",
     "Leftover",
@@ -21,6 +26,7 @@ __all__ = [
     "is_empty",
     "known_ids",
     "maker_of",
+    "refuse_content",
     "refuse_limits",
     "refuse_unknown",
     "type_of",

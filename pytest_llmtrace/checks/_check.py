@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from pytest_llmtrace.canaries import Search, Sought
 from pytest_llmtrace.checks._account import Account, accounts
 from pytest_llmtrace.checks._claims import Claim, claims
 from pytest_llmtrace.checks._pacing import Pacing, pacings
+from pytest_llmtrace.checks._privacy_known import contents, secrets
+from pytest_llmtrace.checks._privacy_texts import Carrier, carriers
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.conventions import Profile
 from pytest_llmtrace.model import (
@@ -19,6 +22,7 @@ from pytest_llmtrace.model import (
     Call,
     Exchange,
     Finding,
+    LogRecord,
     Maker,
     MetricPoint,
     Severity,
@@ -63,7 +67,8 @@ class Evidence:
         strays: LLM spans that tell of no exchange.
         blocked: Connections that the socket guard refused, in words.
         leftovers: What was not played; empty where that is allowed.
-        metrics: Points of metrics, where times are looked at.
+        logs: Log records.
+        metrics: Points of metrics.
         untimed: What was replayed at once although its own time was asked for.
         current: Spans of this trace that are still current in the test's own context.
         held: Spans that fixtures held open when the test began; they end after it.
@@ -72,6 +77,9 @@ class Evidence:
         causes: Why the call of an exchange was not captured although others were, by its index, where it is known.
         budget: What the test may use at most: `tokens`, `cost`, `calls`.
         tool_repeats: From how many calls of one tool with the same arguments on there is a finding.
+        content: What is intended with content; None if nobody has said.
+        longest_attribute: The limit for an attribute, in characters.
+        canaries: Those that were handed out.
         profiles: The conventions that spans are held against; if none are named, those that each span claims to keep.
     """
 
@@ -81,6 +89,7 @@ class Evidence:
     strays: tuple[Stray, ...] = ()
     blocked: tuple[str, ...] = ()
     leftovers: tuple[Leftover, ...] = ()
+    logs: tuple[LogRecord, ...] = ()
     metrics: tuple[MetricPoint, ...] = ()
     untimed: tuple[Untimed, ...] = ()
     current: tuple[SpanRecord, ...] = ()
@@ -90,7 +99,27 @@ class Evidence:
     causes: Mapping[int, Absence] = field(default_factory=dict)
     budget: Mapping[str, float] = field(default_factory=dict)
     tool_repeats: int = 3
+    content: Literal["captured", "redacted", "absent"] | None = None
+    longest_attribute: int = 65_536
+    canaries: tuple[Sought, ...] = ()
     profiles: tuple[Profile, ...] = ()
+
+    @cached_property
+    def carriers(self) -> tuple[Carrier, ...]:
+        """All that carries texts out."""
+        return tuple(carriers(self.spans, self.logs, self.metrics))
+
+    @cached_property
+    def secrets(self) -> Search:
+        """The search for what is secret in this trace."""
+        given = (canary for canary in self.canaries if canary.kind == "secret")
+        return Search((*given, *secrets(self.exchanges)))
+
+    @cached_property
+    def contents(self) -> Search:
+        """The search for what was said in the calls of this trace."""
+        given = (canary for canary in self.canaries if canary.kind != "secret")
+        return Search((*given, *contents(self.calls)))
 
     @cached_property
     def accounts(self) -> tuple[Account, ...]:

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
-from pytest_llmtrace.checks import agents, capture, conventions, errors, leaving, replay, stream, structure, wire
+from pytest_llmtrace.checks import (
+    agents,
+    capture,
+    conventions,
+    errors,
+    leaving,
+    privacy,
+    replay,
+    stream,
+    structure,
+    wire,
+)
 from pytest_llmtrace.checks._causes import one_a_cause
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.errors import UsageError
@@ -34,6 +45,7 @@ CHECKS: tuple[Check, ...] = (
     *wire.CHECKS,
     *agents.CHECKS,
     *conventions.CHECKS,
+    *privacy.CHECKS,
     UNUSED_WAIVER,
 )
 
@@ -121,7 +133,7 @@ def verify(
     whole = complete and not any(_run((replay.UNMATCHED,), evidence))
     # Whatever else is missing after a refused request is missing because of that: one cause, one finding.
     seen = _run(CHECKS if whole else tuple(check for check in CHECKS if not check.whole_runs_only), evidence)
-    found = one_a_cause(finding for finding in seen if finding is not None)
+    found = [_hidden(finding, evidence) for finding in one_a_cause(one for one in seen if one is not None)]
     standing = [finding for finding in found if waiver_of(finding, ignore) is None]
     waived = tuple(finding for finding in found if waiver_of(finding, ignore) is not None)
     if whole:
@@ -129,6 +141,15 @@ def verify(
         unused = [name for name in ignore if name not in used and name not in shared]
         standing += [_unused(name, ignore[name]) for name in unused]
     return Verdict(findings=tuple(standing), waived=waived, looked_at=len(seen), whole=whole)
+
+
+def _hidden(finding: Finding, evidence: Evidence) -> Finding:
+    """Mask the secrets of a trace in a finding: it is printed, kept and sent around."""
+    if not len(evidence.secrets):
+        return finding
+    masked = evidence.secrets.masked
+    details = tuple((label, masked(text)) for label, text in finding.details)
+    return replace(finding, subject=masked(finding.subject), details=details)
 
 
 def _run(checks: tuple[Check, ...], evidence: Evidence) -> list[Finding | None]:

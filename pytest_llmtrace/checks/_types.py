@@ -53,10 +53,15 @@ def _single(kind: str) -> _Test:
 
 def type_of(value: Any) -> str:
     """Name the type of a value, as conventions do; `mixed[]` for an array of several, `empty[]` for one of none."""
+    if not isinstance(value, list | tuple):
+        return _plain(value)
+    kinds = {_plain(item) for item in value if item is not None}
+    return f"{kinds.pop()}[]" if len(kinds) == 1 else "mixed[]" if kinds else "empty[]"
+
+
+def _plain(value: Any) -> str:
+    """Name the type of a value by itself: an array within another is no attribute of OpenTelemetry, however deep."""
     for kind in ("boolean", "int", "double", "string"):
         if _TYPES[kind](value):
             return kind
-    if isinstance(value, list | tuple):
-        kinds = {type_of(item) for item in value if item is not None}
-        return f"{kinds.pop()}[]" if len(kinds) == 1 else "mixed[]" if kinds else "empty[]"
     return "map" if isinstance(value, Mapping) else type(value).__name__

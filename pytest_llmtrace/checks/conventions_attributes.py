@@ -14,11 +14,17 @@ from pytest_llmtrace.model import Advice, Severity, State
 
 __all__ = ["CHECKS", "REQUIRED", "TYPE", "UNUSED", "VALUE"]
 
+_OPERATION = "gen_ai.operation.name"
+_OF_CALLS = ("gen_ai.provider.name", "gen_ai.request.model", "gen_ai.system")
+
 
 # --- Those that have to be there -------------------------------------------------------------------------------------
 
 
 def _required(claim: Claim) -> Iterator[Breach | None]:
+    if claim.is_wanted and claim.profile.convention == "otel-genai" and _hides_what_it_is(claim):
+        yield _missing((_OPERATION,), "required on every span of a call: it says what the span is")
+        return
     required = [name for name, how in claim.wanted.items() if how.level is Level.REQUIRED]
     if not required:
         return
@@ -26,11 +32,22 @@ def _required(claim: Claim) -> Iterator[Breach | None]:
     if not missing:
         yield None
         return
-    yield Breach(
-        names=missing,
-        said=tuple(f"no {name}" for name in missing),
-        wanted=(f"required on a span of the type {claim.type_name}",),
-        advice=tuple(_not_present(name) for name in missing),
+    yield _missing(missing, f"required on a span of the type {claim.type_name}")
+
+
+def _hides_what_it_is(claim: Claim) -> bool:
+    """Tell whether a span of a call does not say which type it is of. That of a session, on any span, makes no call."""
+    attributes = claim.span.attributes
+    says = any(kind.when[0] in attributes for kind in claim.profile.span_types.values())
+    return not says and any(name in attributes for name in _OF_CALLS)
+
+
+def _missing(names: tuple[str, ...], wanted: str) -> Breach:
+    return Breach(
+        names=names,
+        said=tuple(f"no {name}" for name in names),
+        wanted=(wanted,),
+        advice=tuple(_not_present(name) for name in names),
     )
 
 
@@ -50,7 +67,8 @@ REQUIRED = rule(
     why="whoever reads spans by this convention finds this one by them, or not at all",
     next="set them when the span is started",
     judge=_required,
-    compares="Spans of a type that the convention has. An attribute that is there by an older name is told by "
+    compares="Spans of a type that the convention has; where a version of OTel's is named, also spans of calls that do "
+    "not say of which type they are. An attribute that is there by an older name is told by "
     "convention/deprecated.",
     source="The requirement level `required` of OTel GenAI; OpenInference: `openinference.span.kind`, `llm.system`",
     whole_runs_only=True,

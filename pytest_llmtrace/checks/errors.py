@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+from pytest_llmtrace import wire
 from pytest_llmtrace.checks._account import Account, Extent, was_stopped
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._replies import kind_of, listed
 from pytest_llmtrace.checks._words import error_in_words, place_of, shown
-from pytest_llmtrace.model import Exchange, Fact, Finding, Severity, SpanRecord, State, StreamEnd
+from pytest_llmtrace.model import Exchange, Fact, Finding, Response, Severity, SpanRecord, State, StreamEnd
 
 __all__ = ["CHECKS", "CUT_STREAM", "ERROR_CODE", "ERROR_REASON", "ERROR_STATUS", "ERROR_TYPE"]
 
@@ -31,6 +32,7 @@ _IN_BODY = (
     "that said nothing"
 )
 _IN_STREAM = "the answer broke off with an error after the response had begun as a 200; the span looks like a success"
+_AT_EVENT = "the client raised in the middle of the answer; the span looks like a success"
 _IN_TRANSPORT = "no complete answer arrived, and the span looks like a success"
 
 
@@ -41,10 +43,20 @@ def _fault(account: Account) -> _Fault | None:
         return _Fault(words=shown(exchange.failure), where=_of(exchange), hidden_by=_IN_TRANSPORT)
     if exchange.response is None:
         return None
+    if (unread := _unread_event(exchange, exchange.response)) is not None:
+        return unread
     status, error = exchange.response.status, account.answered.facts.get("error")
     if status < HTTPStatus.BAD_REQUEST and (error is None or not error.value):
         return None
     return _stated(account, status, error or Fact(name="error"))
+
+
+def _unread_event(exchange: Exchange, response: Response) -> _Fault | None:
+    """Tell of the event that the client could not parse and for which it gave the stream up."""
+    if exchange.unparsed is None or (event := wire.place_of_event(response, exchange.unparsed)) is None:
+        return None
+    words = f"{response.status}, then an event that is no JSON, at which the client gave up"
+    return _Fault(words=words, where=f"{_of(exchange)}, {event}", hidden_by=_AT_EVENT)
 
 
 def _stated(account: Account, status: int, error: Fact) -> _Fault | None:
@@ -101,7 +113,8 @@ ERROR_STATUS = Check(
     next="set the status to ERROR where the failure is noticed: in the except clause, while the stream is read, or on "
     "an `error` in the body",
     compares="Calls whose last attempt ended with a status of 400 or more, an `error` in the body of a 200, an error "
-    "event in the stream, or an exception of the transport (connection, timeout). An attempt that was retried with "
+    "event in the stream, an event that its client could not parse and gave up at, or an exception of the transport "
+    "(connection, timeout). An attempt that was retried with "
     "success is no failure. ERROR on a call that succeeded may be the application's own exception and is not judged.",
     source="OpenTelemetry, Recording errors: span status MUST be ERROR when the operation ended with an error",
     look=_status,

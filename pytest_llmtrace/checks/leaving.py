@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pytest_llmtrace.checks._account import Account, Extent, was_stopped
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._words import place_of, said, shown
-from pytest_llmtrace.model import Exchange, Fact, Finding, Severity, SpanRecord, State, StreamEnd
+from pytest_llmtrace.model import Exchange, Fact, Finding, Reading, Severity, SpanRecord, State, StreamEnd
 
 __all__ = ["CANCELLED", "CHECKS", "PARTIAL_USAGE", "STOPPED_EARLY"]
 
@@ -18,7 +18,7 @@ __all__ = ["CANCELLED", "CHECKS", "PARTIAL_USAGE", "STOPPED_EARLY"]
 def _partial_usage(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     for account in evidence.accounts:
         written = account.answered.fact("output_tokens")
-        if account.span.ended is None or not account.answered.streaming or account.answered.truncated is not True:
+        if account.span.ended is None or not _is_without_end(account.answered):
             continue
         if not (_is_placeholder(account, written) or _is_unstated(account, written)):
             continue
@@ -29,6 +29,11 @@ def _partial_usage(check: Check, evidence: Evidence) -> Iterator[Finding | None]
         lines = "\n".join(said(fact, fact.name) for fact in wrong)
         place = place_of(written, account.exchange)
         yield check.finding(account.span, ("span", lines), ("wire", f"{_stated(written)}\n{place}"))
+
+
+def _is_without_end(answered: Reading) -> bool:
+    """Tell whether a response is a stream that was cut, or ended by an error."""
+    return bool(answered.streaming and (answered.truncated or answered.error))
 
 
 def _is_placeholder(account: Account, written: Fact) -> bool:
@@ -65,8 +70,9 @@ PARTIAL_USAGE = Check(
     why="the count comes with the end of a stream; this number is in every sum of tokens and cost as if it were one",
     next="leave output and total out where a stream did not come to its end",
     look=_partial_usage,
-    compares="Streams that were cut, cancelled or left by their reader before their count had come. Input counts, "
-    "which Anthropic gives in its first event, are right. Where a server counts as it goes, its last count is right.",
+    compares="Streams that were cut, cancelled, ended by an error or left by their reader before their count had come. "
+    "Input counts, which Anthropic gives in its first event, are right. Where a server counts as it goes, its last "
+    "count is right.",
     source="Anthropic, Streaming messages: token counts in `message_delta` are cumulative; the one in `message_start` "
     "is a placeholder",
 )
@@ -123,7 +129,9 @@ def _stopped_early(check: Check, evidence: Evidence) -> Iterator[Finding | None]
 def _was_left(account: Account) -> bool:
     """Tell whether a stream was well when its reader stopped."""
     exchange, answered = account.exchange, account.answered
-    left = exchange.stream_end in {StreamEnd.CLOSED, StreamEnd.OPEN} and exchange.failure is None
+    if exchange.failure is not None or exchange.unparsed is not None:
+        return False
+    left = exchange.stream_end in {StreamEnd.CLOSED, StreamEnd.OPEN}
     return left and bool(answered.streaming) and answered.truncated is True and not answered.error
 
 

@@ -10,6 +10,8 @@ from types import BuiltinFunctionType, FrameType, ModuleType
 from typing import Any
 from weakref import ref
 
+from pytest_llmtrace.clock._places import Place, Swap, places_in
+
 __all__ = ["REAL", "Functions", "is_exempt"]
 
 Reading = Callable[[], Any]
@@ -50,22 +52,42 @@ def is_exempt(module: str) -> bool:
     return known
 
 
+class _Shifted:
+    """A clock that is ahead for who does not keep real time.
+
+    As the built-in one, and unlike a function, it is no method of a class that has it as an attribute.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.__name__ = self.__qualname__ = name
+        self.__module__ = time.__name__
+        self.__wrapped__ = REAL[name]
+        self.shift: Any = 0
+
+    def __call__(self) -> Any:
+        return self.__wrapped__() + (0 if _keeps_real_time(sys._getframe(1)) else self.shift)
+
+
 class Functions:
-    """The shifted functions, and the places that they take: in `time`, in `timeit`, and where a name was bound early.
+    """The shifted functions, and the places that they take: in `time`, in `timeit`, and where one was bound early.
 
     Attributes:
-        shift_ns: The shift in nanoseconds.
-        shift: The same in seconds.
+        shift: By how many seconds they are ahead.
     """
 
     def __init__(self) -> None:
-        self.shift_ns = 0
         self.shift = 0.0
-        self._shifted = {name: self._make(name) for name in _NAMES}
-        self._to_shifted = {id(REAL[name]): self._shifted[name] for name in _NAMES}
-        self._to_real = {id(self._shifted[name]): REAL[name] for name in _NAMES}
+        self._shifted = {name: _Shifted(name) for name in _NAMES}
+        self._to_shifted: Swap = {id(REAL[name]): self._shifted[name] for name in _NAMES}
+        self._to_real: Swap = {id(self._shifted[name]): REAL[name] for name in _NAMES}
         self._seen: dict[str, ref[ModuleType]] = {}
-        self._early: list[tuple[ref[ModuleType], str]] = []
+        self._early: list[Place] = []
+
+    def move(self, shift: float) -> None:
+        """Let them be ahead by so many seconds."""
+        self.shift = shift
+        for name, shifted in self._shifted.items():
+            shifted.shift = round(shift * 1e9) if name.endswith("_ns") else shift
 
     def replace(self) -> None:
         """Put the shifted functions in the place of the real ones."""
@@ -80,38 +102,22 @@ class Functions:
         for place, name in _LATE:
             place[name] = self._to_shifted.get(id(place[name]), place[name])
 
-    def _swap(self, new: Mapping[int, Reading]) -> None:
+    def _swap(self, new: Swap) -> None:
         self._search()
-        early = ((_globals_of(module()), name) for module, name in self._early)
-        for place, name in (*_LATE, *early):
-            if id(place.get(name)) in new:
-                place[name] = new[id(place[name])]
+        for place, name in _LATE:
+            place[name] = new.get(id(place[name]), place[name])
+        for early in self._early:
+            early.swap(new)
 
     def _search(self) -> None:
-        """Find the modules that have bound a function by its name; each module is searched once."""
+        """Find where a function was bound early; each module is searched once."""
         seen, wanted = self._seen, {*self._to_shifted, *self._to_real}
         for name, module in list(sys.modules.items()):
             if (known := seen.get(name)) is not None and known() is module:
                 continue
             if isinstance(module, ModuleType):
-                seen[name] = found = ref(module)
-                bound = [] if is_exempt(name) else list(_globals_of(module).items())
-                self._early += [(found, key) for key, value in bound if id(value) in wanted]
-
-    def _make(self, name: str) -> Reading:
-        real, frame_of = REAL[name], sys._getframe
-        if name.endswith("_ns"):
-
-            def shifted() -> Any:
-                return real() if _keeps_real_time(frame_of(1)) else real() + self.shift_ns
-        else:
-
-            def shifted() -> Any:
-                return real() if _keeps_real_time(frame_of(1)) else real() + self.shift
-
-        shifted.__name__ = shifted.__qualname__ = name
-        shifted.__module__ = time.__name__
-        return shifted
+                seen[name] = ref(module)
+                self._early += [] if is_exempt(name) else places_in(module, wanted)
 
 
 _LATE: tuple[tuple[dict[str, Any], str], ...] = (
@@ -122,9 +128,3 @@ _LATE: tuple[tuple[dict[str, Any], str], ...] = (
 
 def _keeps_real_time(caller: FrameType) -> bool:
     return is_exempt(caller.f_globals.get("__name__", ""))
-
-
-def _globals_of(module: ModuleType | None) -> dict[str, Any]:
-    """Return the globals of a module, without having a lazy one loaded by the look at it."""
-    found: dict[str, Any] = {} if module is None else object.__getattribute__(module, "__dict__")
-    return found

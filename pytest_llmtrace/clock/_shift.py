@@ -70,8 +70,7 @@ class Shift:
         with self._lock:
             if self.is_on and seconds > 0:
                 self._traveller.shift(seconds)
-                self._functions.shift += seconds
-                self._functions.shift_ns = round(self._functions.shift * 1e9)
+                self._functions.move(self._functions.shift + seconds)
                 self._functions.keep()
 
     def _depart(self) -> str | None:
@@ -88,7 +87,7 @@ class Shift:
 
     def _return(self) -> None:
         self.began = None
-        self._functions.shift, self._functions.shift_ns = 0.0, 0
+        self._functions.move(0.0)
         self._functions.restore()
         travellers = time_machine().traveller_stack
         if travellers[-1] is self._traveller:

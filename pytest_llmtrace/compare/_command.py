@@ -49,6 +49,11 @@ def add_command(commands: Any) -> None:
         metavar="FILE",
         help="write to this file instead, as its suffix says (.md, .json, .txt); repeatable",
     )
+    compare.add_argument(
+        "--privacy",
+        action="store_true",
+        help="say instead where secrets and content come out, in each content mode (.md and .json; no cases)",
+    )
     compare.set_defaults(run=_compare)
 
 
@@ -56,11 +61,30 @@ def _compare(given: argparse.Namespace, out: Callable[[str], None]) -> int:
     from pytest_llmtrace.compare._run import CLIENTS, run
 
     formats = [_format_of(path) for path in given.output]  # Before the work: a wrong name need not wait for it.
+    if given.privacy:
+        return _compare_privacy(given, formats, out)
     results = run(given.only, given.case, given.clients or CLIENTS)
     for path, form in zip(given.output, formats, strict=True):
         path.write_text(_FORMATS[form](results) + "\n", encoding="utf-8")
     if not given.output:
         out(_FORMATS[given.format](results))
+    return 0
+
+
+def _compare_privacy(given: argparse.Namespace, formats: Sequence[str], out: Callable[[str], None]) -> int:
+    from pytest_llmtrace.compare import _privacy_page
+    from pytest_llmtrace.compare._privacy_run import run_modes
+    from pytest_llmtrace.compare._run import sdk_versions
+
+    if given.case or given.clients:
+        raise UsageError("--privacy has calls of its own, and makes them with the synchronous client")
+    results = run_modes(given.only)
+    said = {"json": json.dumps([asdict(one) for one in results], indent=1, default=sorted)}
+    page = _privacy_page.page(results, sdk_versions())
+    for path, form in zip(given.output, formats, strict=True):
+        path.write_text(said.get(form, page) + "\n", encoding="utf-8")
+    if not given.output:
+        out(said.get(given.format, page))
     return 0
 
 

@@ -67,7 +67,7 @@ class _Names:
     """The names of a span's attributes. There may be 10,000, and each is looked at for each of several beginnings."""
 
     def __init__(self, attributes: Mapping[str, Any]) -> None:
-        self._joined = "\n" + "\n".join(map(str, attributes))
+        self._joined = "\n" + "\n".join(name for name in attributes if isinstance(name, str))
 
     def begin(self, prefix: str) -> bool:
         """Tell whether one of them begins so."""

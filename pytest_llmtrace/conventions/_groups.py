@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_llmtrace.conventions._profile import Level, Wanted
 
-__all__ = ["Groups"]
+__all__ = ["Groups", "name_of"]
 
 DEEPEST = 50
 """How many groups may extend one another; OpenTelemetry's own registry has four."""
@@ -60,7 +60,8 @@ class Groups:
         for base in _bases(group):
             found.update(self.wanted(base, (*within, name)))
         for one in group.get("attributes") or ():
-            if isinstance(stated := one.get("id", one.get("key", one.get("ref"))), str):
+            stated = name_of(one, group.get("prefix")) or one.get("ref")
+            if isinstance(stated, str):
                 found[stated] = self._level(one.get("requirement_level"), found.get(stated), stated)
         return found
 
@@ -74,6 +75,14 @@ class Groups:
             levels = ", ".join(level.name.lower() for level in reversed(Level))
             raise self._refused(f"{name} has the requirement level {level!r:.80}; known: {levels}")
         return Wanted(level=known, condition=" ".join(condition.split()) if isinstance(condition, str) else "")
+
+
+def name_of(attribute: Mapping[str, Any], prefix: Any) -> str | None:
+    """Return the whole name of an attribute that is defined here; None if it is defined elsewhere."""
+    name = attribute.get("id", attribute.get("key"))
+    if not isinstance(name, str):
+        return None
+    return f"{prefix}.{name}" if isinstance(prefix, str) and prefix else name
 
 
 def _bases(group: Mapping[str, Any]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from pytest_llmtrace.conventions._load import PROFILES, profile
 from pytest_llmtrace.conventions._profile import Profile
@@ -32,7 +33,7 @@ def refuse_conventions(said: object) -> None:
             raise UsageError(f"conventions= names two versions of one convention: {other} and {name}")
 
 
-def absolute(said: str | Sequence[str], base: Path) -> tuple[str, ...]:
+def absolute(said: str | Path | Sequence[str | Path], base: Path) -> tuple[str, ...]:
     """Return the names and files one by one, the files with their whole paths.
 
     Args:
@@ -56,10 +57,9 @@ def _registry(path: str) -> Profile:
     return from_registry(Path(path))
 
 
-def _each(said: object) -> tuple[str, ...]:
-    if isinstance(said, str | Path):
-        return (str(said),)
-    return tuple(said) if isinstance(said, Sequence) else ()
+def _each(said: object) -> tuple[Any, ...]:
+    several = said if isinstance(said, Sequence) and not isinstance(said, str) else (said,)
+    return tuple(str(each) if isinstance(each, Path) else each for each in several)
 
 
 def _is_file(name: str) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pytest_llmtrace.conventions._groups import Groups
+from pytest_llmtrace.conventions._groups import Groups, name_of
 from pytest_llmtrace.conventions._load import PROFILES, profile
 from pytest_llmtrace.conventions._profile import Attribute, Profile, Rename, SpanType
 from pytest_llmtrace.errors import CassetteError, UsageError
@@ -20,7 +20,8 @@ from pytest_llmtrace.errors import CassetteError, UsageError
 __all__ = ["from_registry"]
 
 LARGEST = 20_000_000
-"""Bytes of a file; OpenTelemetry's own registry has less than a tenth of that."""
+"""Bytes of all files together; OpenTelemetry's own registry has less than a tenth of that."""
+LONGEST_REASON = 500
 
 _TYPES = frozenset({"any", "boolean", "double", "int", "string"})
 _SUFFIXES = (".yaml", ".yml")
@@ -40,9 +41,10 @@ def from_registry(path: Path) -> Profile:
     Raises:
         UsageError: It cannot be read: it is not there, too large, no YAML, no registry, or refers to itself.
     """
-    digest, reading = hashlib.sha256(), _Reading(path)
+    digest, reading, room = hashlib.sha256(), _Reading(path), LARGEST
     for file in _files(path):
-        content = _content(file)
+        content = _content(file, room)
+        room -= len(content)
         digest.update(content)
         reading.add(_parsed(content, file), file)
     return reading.profile(digest.hexdigest()[:12])
@@ -57,10 +59,10 @@ def _files(path: Path) -> list[Path]:
     return found
 
 
-def _content(file: Path) -> bytes:
+def _content(file: Path, room: int) -> bytes:
     try:
-        if file.stat().st_size > LARGEST:
-            raise _refused(file, f"it is larger than {LARGEST // 1_000_000} MB")
+        if file.stat().st_size > room:
+            raise _refused(file, f"it is larger than {LARGEST // 1_000_000} MB, with the files before it")
         return file.read_bytes()
     except OSError as error:
         raise _refused(file, error.strerror or "it cannot be read") from None
@@ -70,7 +72,7 @@ def _parsed(content: bytes, file: Path) -> Any:
     from pytest_llmtrace.replay import yaml_safe  # Most have no registry of their own.
 
     try:
-        return yaml_safe.parse_yaml(content.decode(), file)
+        return yaml_safe.parse_yaml(content.decode(), file, noun="registry")
     except UnicodeDecodeError:
         raise _refused(file, "it is not in UTF-8") from None
     except CassetteError as error:
@@ -79,7 +81,9 @@ def _parsed(content: bytes, file: Path) -> Any:
 
 
 def _refused(path: Path, reason: str) -> UsageError:
-    return UsageError(f"{path} is no registry of conventions: {reason}")
+    """Make the error. Names in the file may be of any length, and of characters that a terminal acts upon."""
+    shown = "".join(letter if letter.isprintable() else "?" for letter in reason[:LONGEST_REASON])
+    return UsageError(f"{path} is no registry of conventions: {shown}{'...' if len(reason) > LONGEST_REASON else ''}")
 
 
 class _Reading:
@@ -123,12 +127,11 @@ class _Reading:
 
     def _add_attributes(self, stated: Iterable[Mapping[str, Any]], file: Path, *, prefix: Any = None) -> None:
         for one in stated:
-            name = one.get("id", one.get("key"))
-            if isinstance(name, str):
-                full = f"{prefix}.{name}" if isinstance(prefix, str) and prefix else name
-                self._attributes[full] = _attribute(full, one, file)
+            name = name_of(one, prefix)
+            if name is not None:
+                self._attributes[name] = _attribute(name, one, file)
                 if "deprecated" in one:
-                    self._renames[full] = _rename(one["deprecated"])
+                    self._renames[name] = _rename(one["deprecated"])
             elif not isinstance(one.get("ref", one.get("ref_group")), str):
                 raise _refused(file, f"an attribute has neither `id` nor `ref`: {_shown(one)}")
 
@@ -163,7 +166,7 @@ def _attribute(name: str, one: Mapping[str, Any], file: Path) -> Attribute:
         members = _list_of(kind, "members", file)
         values = frozenset(str(member.get("value", member.get("id"))) for member in members)
         is_open = bool(kind.get("allow_custom_values", True))
-        kind = "int" if all(type(member.get("value")) is int for member in members) else "string"
+        kind = "int" if members and all(type(member.get("value")) is int for member in members) else "string"
     is_family = isinstance(kind, str) and kind.startswith("template[")
     kind = str(kind).removeprefix("template[").removesuffix("]") if is_family else kind
     if not isinstance(kind, str) or kind.removesuffix("[]") not in _TYPES:

@@ -88,6 +88,7 @@ class Passage:
         self._stream_end = StreamEnd.OPEN
         self._ended: tuple[int, int] | None = None
         self._failure: str | None = None
+        self._unparsed: str | None = None
         self.patience = patience
         self.began = now()
         self._started = (tick(), time.time_ns())
@@ -153,13 +154,13 @@ class Passage:
         if self._ended is None:
             self._deliveries.append(Delivery(chunk, tick(), now() - self.began))
 
-    def exhaust(self) -> None:
-        """Note that the client has come to the end of the body."""
-        self._end(StreamEnd.EXHAUSTED)
+    def exhaust(self, unparsed: str | None = None) -> None:
+        """Note that the client has come to the end of the body, and what it could not parse there."""
+        self._end(StreamEnd.EXHAUSTED, unparsed=unparsed)
 
-    def close(self) -> None:
-        """Note that the client has closed the body, if it had not come to the end."""
-        self._end(StreamEnd.CLOSED)
+    def close(self, unparsed: str | None = None) -> None:
+        """Note that the client has closed the body, if it had not come to the end, and what it could not parse."""
+        self._end(StreamEnd.CLOSED, unparsed=unparsed)
 
     def cancel(self) -> None:
         """Note that the client's task was cancelled while it read the body."""
@@ -183,6 +184,7 @@ class Passage:
             ended_ns=ended_ns,
             stream_end=self._stream_end,
             failure=self._failure,
+            unparsed=self._unparsed,
             live=self.networked and self._to_record,
             timed=self._takes_time,
             wanted=tuple(self._wanted),
@@ -208,11 +210,12 @@ class Passage:
         self.settled = True
         self._outcome = outcome
 
-    def _end(self, how: StreamEnd, failure: str | None = None) -> None:
+    def _end(self, how: StreamEnd, failure: str | None = None, unparsed: str | None = None) -> None:
         if self._ended is None:
             self._ended = (tick(), time.time_ns())
             self._stream_end = how
             self._failure = failure
+            self._unparsed = unparsed
             self.source = None
 
 

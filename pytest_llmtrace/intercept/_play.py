@@ -32,7 +32,7 @@ def arrive(library: ModuleType, passage: Passage, answer: Answer) -> None:
     Raises:
         Exception: The library's `ReadTimeout`: it is due later than its client waits.
     """
-    table = timetable(library, passage, answer)
+    table = timetable(library, passage, answer, _failure_of(library, answer))
     if table is not None:
         with noting_break(passage, table):
             table.wait(0)
@@ -40,7 +40,7 @@ def arrive(library: ModuleType, passage: Passage, answer: Answer) -> None:
 
 async def arrive_async(library: ModuleType, passage: Passage, answer: Answer) -> None:
     """Do the same in a task."""
-    table = timetable(library, passage, answer)
+    table = timetable(library, passage, answer, _failure_of(library, answer))
     if table is not None:
         with noting_break(passage, table):
             await table.wait_async(0)
@@ -90,22 +90,27 @@ def _line(name: bytes, value: bytes) -> tuple[str, str]:
 
 def _played(kind: type[Played], library: ModuleType, passage: Passage, answer: Answer) -> Played:
     failure = _begin(library, passage, answer)
-    return kind(passage, answer.response.chunks, failure, timetable(library, passage, answer))
+    return kind(passage, answer.response.chunks, failure, timetable(library, passage, answer, failure))
 
 
 def _begin(library: ModuleType, passage: Passage, answer: Answer) -> Exception | None:
     """Raise the failure of an answer if it comes before the response, else note the response and return it."""
-    response, failure = answer.response, None
-    if answer.failure is not None:
-        said = _SAID.get(answer.failure, answer.failure.value)
-        # Of a fault that a test has planned the origin says it already.
-        text = answer.origin if said in answer.origin else f"{answer.origin}: {said}"
-        failure = getattr(library, _EXCEPTIONS[answer.failure])(text)
-        if answer.failure in _BEFORE_RESPONSE or not response.chunks:
-            passage.fail(failure)
-            raise failure
+    response, failure = answer.response, _failure_of(library, answer)
+    if failure is not None and (answer.failure in _BEFORE_RESPONSE or not response.chunks):
+        passage.fail(failure)
+        raise failure
     passage.respond(Head(response.status, response.headers, response.reason, response.http_version))
     return failure
+
+
+def _failure_of(library: ModuleType, answer: Answer) -> Exception | None:
+    if answer.failure is None:
+        return None
+    said = _SAID.get(answer.failure, answer.failure.value)
+    # Of a fault that a test has planned the origin says it already.
+    text = answer.origin if said in answer.origin else f"{answer.origin}: {said}"
+    error: Exception = getattr(library, _EXCEPTIONS[answer.failure])(text)
+    return error
 
 
 def _extensions(response: Response) -> dict[str, bytes]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from json import JSONDecodeError
 from types import ModuleType
 from typing import Any
 
@@ -41,6 +43,9 @@ class Played:
                 with noting_break(self._passage, self._timetable):
                     self._timetable.wait(self._given)
             yield self._next()
+        if self._timetable is not None and self._timetable.breaks_off:
+            with noting_break(self._passage, self._timetable):
+                self._timetable.wait(self._given)
         self._finish()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -50,12 +55,15 @@ class Played:
                 with noting_break(self._passage, self._timetable):
                     await self._timetable.wait_async(self._given)
             yield self._next()
+        if self._timetable is not None and self._timetable.breaks_off:
+            with noting_break(self._passage, self._timetable):
+                await self._timetable.wait_async(self._given)
         self._finish()
 
     def close(self) -> None:
         """Note that the client is done; it may have had every chunk without asking for the end."""
         if self._given == len(self._chunks) and self._failure is None:
-            self._passage.exhaust()
+            self._passage.exhaust(_unparsed())
         _close(self._passage)
         self._leave()
 
@@ -146,7 +154,13 @@ def _close(passage: Passage) -> None:
     if in_hand():
         passage.cancel()
     else:
-        passage.close()
+        passage.close(_unparsed())
+
+
+def _unparsed() -> str | None:
+    """Return the text that the client could not parse, if that is why it is done: whoever cleans up has it in hand."""
+    error = sys.exc_info()[1]
+    return error.doc if isinstance(error, JSONDecodeError) else None
 
 
 def _break(passage: Passage, error: BaseException) -> None:

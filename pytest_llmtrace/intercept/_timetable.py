@@ -7,7 +7,7 @@ from types import ModuleType
 
 from pytest_llmtrace import clock
 from pytest_llmtrace.intercept._passage import Passage
-from pytest_llmtrace.model import Answer
+from pytest_llmtrace.model import Answer, Failure
 
 __all__ = ["Timetable", "timetable"]
 
@@ -20,20 +20,32 @@ class Timetable:
         offsets: Seconds from the request, one a chunk, ascending.
         pace: How to wait.
         timed_out: What its client raises when it has waited too long.
+        end: What its client raises in the end, since the next chunk never comes; None if the last one is the last.
     """
 
     def __init__(
-        self, passage: Passage, offsets: Sequence[float], pace: clock.Pace, timed_out: type[Exception]
+        self,
+        passage: Passage,
+        offsets: Sequence[float],
+        pace: clock.Pace,
+        timed_out: type[Exception],
+        end: Exception | None,
     ) -> None:
         self._passage = passage
         self._offsets = offsets
         self._pace = pace
         self._timed_out = timed_out
+        self._end = end
         self._reached = passage.began
         pace.begin()
 
+    @property
+    def breaks_off(self) -> bool:
+        """Whether a chunk is waited for that never comes."""
+        return self._end is not None
+
     def wait(self, chunk: int) -> None:
-        """Wait until a chunk is due.
+        """Wait until a chunk is due; what comes after the last is one that never comes.
 
         Raises:
             Exception: The library's `ReadTimeout`: it is due later than its client waits.
@@ -55,6 +67,8 @@ class Timetable:
         self._pace.leave()
 
     def _next(self, chunk: int) -> tuple[float, Exception | None]:
+        if chunk == len(self._offsets):  # Who would wait for ever is told at once: nobody knows how long it was.
+            return clock.now() + (self._passage.patience or 0.0), self._end
         due = self._passage.began + self._offsets[chunk]
         # Where nothing takes time, a chunk is asked for at the moment at which the one before it was due.
         asked = clock.now() if self._pace.takes_time else self._reached
@@ -66,12 +80,17 @@ class Timetable:
         return asked + patience, self._timed_out(text)
 
 
-def timetable(library: ModuleType, passage: Passage, answer: Answer) -> Timetable | None:
-    """Return the timetable of an answer; None if its chunks are handed out at once."""
-    offsets, pace = answer.response.offsets, passage.ledger.pace
-    if not offsets or not (pace.takes_time or answer.stalls):
+def timetable(
+    library: ModuleType, passage: Passage, answer: Answer, failure: Exception | None = None
+) -> Timetable | None:
+    """Return the timetable of an answer; None if its chunks, and its failure if it has one, come at once."""
+    pace, chunks = passage.ledger.pace, len(answer.response.chunks)
+    end = failure if answer.failure is Failure.READ_TIMEOUT and pace.takes_time else None
+    offsets = answer.response.offsets if pace.takes_time or answer.stalls else None
+    if offsets and clock.flaw(offsets, chunks) is None:
+        passage.timed = pace.takes_time
+    elif end is not None:
+        offsets = (0.0,) * chunks  # These come at once, and replay/timing says so.
+    else:
         return None
-    if clock.flaw(offsets, len(answer.response.chunks)) is not None:
-        return None  # replay/timing says so.
-    passage.timed = pace.takes_time
-    return Timetable(passage, offsets, pace, library.ReadTimeout)
+    return Timetable(passage, offsets, pace, library.ReadTimeout, end)

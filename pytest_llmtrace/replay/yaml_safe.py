@@ -56,7 +56,11 @@ class Located(dict[Any, Any]):
 
 
 def parse_yaml(
-    source: str | BinaryIO, path: Path | str, *, interaction: Callable[[int, Any], Any] | None = None
+    source: str | BinaryIO,
+    path: Path | str,
+    *,
+    interaction: Callable[[int, Any], Any] | None = None,
+    noun: str = "cassette",
 ) -> Any:
     """Return the value of a YAML document, in time and memory linear in its length.
 
@@ -67,11 +71,12 @@ def parse_yaml(
         path: Its file, for errors.
         interaction: What to put for an item of the list `interactions`, by its index and value, as soon as it is read:
             as plain values they take several times the memory of the file.
+        noun: What the document is, for errors.
 
     Raises:
         CassetteError: The text is no YAML, has a tag that would build an object, or nests or multiplies too much.
     """
-    builder = _Builder(path, room=FREE_EXPANSION + EXPANSION * _length(source), interaction=interaction)
+    builder = _Builder(path, room=FREE_EXPANSION + EXPANSION * _length(source), interaction=interaction, noun=noun)
     try:
         next_event = _Parser(source).get_event
         while (event := next_event()) is not None:
@@ -111,8 +116,11 @@ def _told(error: yaml.YAMLError, source: str | BinaryIO) -> tuple[str, int | Non
 class _Builder:
     """Puts a document together from its events, without recursion."""
 
-    def __init__(self, path: Path | str, *, room: int, interaction: Callable[[int, Any], Any] | None) -> None:
+    def __init__(
+        self, path: Path | str, *, room: int, interaction: Callable[[int, Any], Any] | None, noun: str
+    ) -> None:
         self.path = path
+        self.noun = noun
         self.interaction = interaction
         self.room = room
         self.size = 0
@@ -134,7 +142,7 @@ class _Builder:
     def document(self, event: Any) -> None:
         self.documents += 1
         if self.documents > 1:
-            raise self.refused("a second YAML document starts here; a cassette is one document", event)
+            raise self.refused(f"a second YAML document starts here; a {self.noun} is one document", event)
 
     def scalar(self, event: Any) -> None:
         tag, value = event.tag, event.value
@@ -164,8 +172,9 @@ class _Builder:
         tag = event.tag
         name = (f"!!{tag.removeprefix(CORE)}" if tag.startswith(CORE) else tag)[:LONGEST_SHOWN]
         return self.refused(
-            f"the tag {name} stands for an object, and a cassette is read as plain values only; nothing was built. "
-            "Record the cassette again, or replace the tagged value by plain text",
+            f"the tag {name} stands for an object, and a {self.noun} is read as plain values only; nothing was built. "
+            + ("Record the cassette again, or replace" if self.noun == "cassette" else "Replace")
+            + " the tagged value by plain text",
             event,
         )
 

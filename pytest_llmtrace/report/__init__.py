@@ -1,6 +1,7 @@
 """Findings and spans for people."""
 
+from pytest_llmtrace._lines import counted
 from pytest_llmtrace.report.files import FORMATS
-from pytest_llmtrace.report.text import account, counted, render, totals
+from pytest_llmtrace.report.text import account, render, totals
 
 __all__ = ["FORMATS", "account", "counted", "render", "totals"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_llmtrace.checks import Evidence, Verdict
-from pytest_llmtrace.report import weaver
+from pytest_llmtrace.report import contracts, weaver
 
 __all__ = ["FORMATS", "Format"]
 
@@ -25,4 +25,9 @@ class Format:
     of_run: Callable[[Mapping[str, Any]], str]
 
 
-FORMATS: Mapping[str, Format] = {"weaver": Format(of_test=weaver.of_test, of_run=weaver.of_run)}
+FORMATS: Mapping[str, Format] = {
+    "contract": Format(of_test=contracts.contract_of_test, of_run=contracts.contract_of_run),
+    "coverage": Format(of_test=contracts.coverage_of_test, of_run=contracts.coverage_page),
+    "coverage-json": Format(of_test=contracts.coverage_of_test, of_run=contracts.coverage_json),
+    "weaver": Format(of_test=weaver.of_test, of_run=weaver.of_run),
+}

@@ -6,16 +6,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from pytest_llmtrace._lines import counted, legible
 from pytest_llmtrace.checks import Evidence, Verdict
 from pytest_llmtrace.model import Call, Exchange, Finding, Severity, SpanKey, SpanRecord
-from pytest_llmtrace.secrets.shapes import masked
 from pytest_llmtrace.tree import SpanTree
 
-__all__ = ["account", "counted", "render", "totals"]
+__all__ = ["account", "render", "totals"]
 
 _INDENT = " " * 7
 _LABEL = 7
-_WIDEST = 500
 
 
 def render(label: str, evidence: Evidence, verdict: Verdict) -> str:
@@ -28,25 +27,9 @@ def render(label: str, evidence: Evidence, verdict: Verdict) -> str:
     """
     parts = [legible(headline(label, evidence, verdict))]
     parts += ["\n".join(map(legible, _finding(finding))) for finding in verdict.findings]
-    parts.append("\n".join(map(legible, _tree(evidence))) or "no span and no exchange was seen")
+    tree = map(evidence.secrets.masked, _tree(evidence))
+    parts.append("\n".join(map(legible, tree)) or "no span and no exchange was seen")
     return "\n\n".join(parts)
-
-
-def legible(line: str) -> str:
-    """Return a line that anybody may print: cut, secrets masked, control characters as Python writes them.
-
-    What a span or a body states is foreign text, which must neither move a terminal's cursor nor fill a log.
-    """
-    if len(line) > _WIDEST:
-        # The secret that stands where the line is cut must be seen whole to be known.
-        line = f"{masked(line[: 2 * _WIDEST])[:_WIDEST]}... ({len(line):,} characters)"
-    else:
-        line = masked(line)
-    return line if line.isprintable() else "".join(map(_printable, line))
-
-
-def _printable(letter: str) -> str:
-    return letter if letter.isprintable() else repr(letter)[1:-1]
 
 
 def headline(label: str, evidence: Evidence, verdict: Verdict) -> str:
@@ -109,11 +92,6 @@ def account(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
 def _file_of(origin: str) -> str:
     """Cut an origin down to the cassette: `cassettes/chat.yaml` of `cassettes/chat.yaml, interaction 0, fault: ...`."""
     return origin.partition(", interaction ")[0].partition(", fault: ")[0]
-
-
-def counted(number: int, noun: str) -> str:
-    """Put a number before a noun."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _finding(finding: Finding) -> Iterator[str]:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from pytest_llmtrace.secrets.names import MASK
 
-__all__ = ["Shape", "is_stand_in", "masked", "shapes_in", "shown"]
+__all__ = ["Shape", "is_stand_in", "masked", "may_hold_shape", "shapes_in", "shown"]
 
 
 class Shape(NamedTuple):
@@ -56,6 +56,12 @@ _SHAPES = {
     "a key that was refused": r"(?<=(?i:api key provided: ))[^\s\"\\]{0,200}[^\s\"\\.]",
 }
 _NAMES = tuple(_SHAPES)
+# What each of them has in it: looked for much faster than the shapes.
+_MARKS = (
+    *("sk-", "k-lf-", "ek_", "sess-", "gsk_", "xai-", "pplx-", "hf_", "nvapi-", "fw_", "r8_", "tgp_v1_", "pylf_v"),
+    *("AIza", "ya29.", "AKIA", "ASIA", "eyJ", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "xox"),
+    *("k_live_", "PRIVATE KEY", "bearer ", "Bearer ", "BEARER ", "provided: "),
+)
 _ANY = re.compile(r"(?<![A-Za-z0-9_-])(?:" + "|".join(f"({shape})" for shape in _SHAPES.values()) + ")")
 _LOOSE = "a provider's key"
 
@@ -197,6 +203,11 @@ _COUNTING = re.compile(
 _BRACKETED = re.compile(r"\[[^\]]*\]|<[^>]*>|\{+[^}]*\}+|\$\{?\w+\}?|%\w+%")
 _WORD = re.compile(r"[A-Za-z]+")
 _LONGEST_NUMBER = 5
+
+
+def may_hold_shape(text: str) -> bool:
+    """Tell cheaply whether a text needs a look for shapes; `bearer` in odd capitals is left out."""
+    return any(mark in text for mark in _MARKS)
 
 
 def shapes_in(text: str) -> Iterator[Shape]:

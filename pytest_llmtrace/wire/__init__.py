@@ -5,7 +5,7 @@ from pytest_llmtrace.wire._body import is_event_stream, plain
 from pytest_llmtrace.wire._gateway import gateway
 from pytest_llmtrace.wire._history import history, prompts
 from pytest_llmtrace.wire._progress import Progress, last_content_tick, progress
-from pytest_llmtrace.wire._read import is_llm_call, is_whole, read
+from pytest_llmtrace.wire._read import is_llm_call, is_whole, place_of_event, read
 
 __all__ = [
     "Progress",
@@ -16,6 +16,7 @@ __all__ = [
     "is_llm_call",
     "is_whole",
     "last_content_tick",
+    "place_of_event",
     "plain",
     "progress",
     "prompts",

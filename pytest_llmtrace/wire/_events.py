@@ -69,6 +69,11 @@ class Events:
         elif data.strip():
             self._broken[number] = value.note
 
+    def last_with(self, data: str) -> int | None:
+        """Return the number of the last event that has exactly this data, None if there is none or it is blank."""
+        found = (number for number in reversed(range(self.total)) if self._pairs[number][1] == data)
+        return next(found, None) if data.strip() else None
+
     def refuse(self, number: int, note: str) -> None:
         """Note that an event cannot be read although it is JSON, and why, as a clause."""
         self._broken[number] = note

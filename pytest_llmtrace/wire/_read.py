@@ -9,7 +9,7 @@ from pytest_llmtrace.model import Exchange, Reading, Response, State
 from pytest_llmtrace.wire import _chat, _chat_facts, _embeddings, _messages, _responses
 from pytest_llmtrace.wire._api import identify, read_request
 from pytest_llmtrace.wire._body import by_name, decoded, header, is_event_stream
-from pytest_llmtrace.wire._document import Document
+from pytest_llmtrace.wire._document import Document, where_of
 from pytest_llmtrace.wire._errors import state_error
 from pytest_llmtrace.wire._events import Events
 from pytest_llmtrace.wire._facts import Facts, text
@@ -20,7 +20,7 @@ from pytest_llmtrace.wire._request import state_request
 from pytest_llmtrace.wire._sse import says_its_end
 from pytest_llmtrace.wire._usage import state_cost
 
-__all__ = ["is_llm_call", "is_whole", "read"]
+__all__ = ["is_llm_call", "is_whole", "place_of_event", "read"]
 
 _STATE = {
     "chat": _chat_facts.state,
@@ -53,6 +53,15 @@ def is_whole(response: Response) -> bool:
         return says_its_end(decoded(response.body, header(response.headers, "content-encoding")))
     except ValueError:
         return False
+
+
+def place_of_event(response: Response, data: str) -> str | None:
+    """Name the last event of a stream that has exactly this data; None if there is none."""
+    try:
+        number = Events(decoded(response.body, header(response.headers, "content-encoding"))).last_with(data)
+    except ValueError:
+        return None
+    return None if number is None else where_of(number)
 
 
 def read(exchange: Exchange) -> Reading | None:

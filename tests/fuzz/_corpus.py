@@ -121,7 +121,7 @@ def _span(number: int, parent: int | None, scope: str, attributes: dict[str, Any
     return SpanRecord(
         key=SpanKey(1, number),
         parent=None if parent is None else SpanKey(1, parent),
-        name=f"chat by {scope}",
+        name=_name(attributes),
         kind="CLIENT",
         scope=scope,
         status="ERROR" if failed else "UNSET",
@@ -138,6 +138,12 @@ def _span(number: int, parent: int | None, scope: str, attributes: dict[str, Any
     )
 
 
+def _name(attributes: dict[str, Any]) -> str:
+    if "openinference.span.kind" in attributes:
+        return "CreateEmbeddings" if attributes["openinference.span.kind"] == "EMBEDDING" else "ChatCompletion"
+    return f"{attributes['gen_ai.operation.name']} {attributes['gen_ai.request.model']}"
+
+
 def _known(truth: Reading, name: str) -> Any:
     fact = truth.fact(name)
     # Who fails has no numbers to tell; the truth has, and that is no contradiction.
@@ -148,6 +154,9 @@ def _known(truth: Reading, name: str) -> Any:
 def _genai(truth: Reading) -> dict[str, Any]:
     return {
         "gen_ai.operation.name": "embeddings" if truth.api == "embeddings" else "chat",
+        "gen_ai.provider.name": "of_the_corpus",
+        "gen_ai.request.stream": _known(truth, "streaming") or None,
+        "gen_ai.request.choice.count": choices if (choices := _known(truth, "choice_count")) != 1 else None,
         **{f"gen_ai.{key}": _known(truth, name) for key, name in _GENAI.items()},
         "gen_ai.response.finish_reasons": tuple(filter(None, _known(truth, "finish_reasons") or ())) or None,
     }
@@ -169,8 +178,10 @@ _GENAI = {
 
 
 def _openinference(truth: Reading) -> dict[str, Any]:
+    is_embedding = truth.api == "embeddings"
     found: dict[str, Any] = {
-        "openinference.span.kind": "EMBEDDING" if truth.api == "embeddings" else "LLM",
+        "openinference.span.kind": "EMBEDDING" if is_embedding else "LLM",
+        "llm.system": None if is_embedding else "of_the_corpus",
         **{f"llm.{key}": _known(truth, name) for key, name in _OPENINFERENCE.items()},
     }
     for index, text in enumerate(_known(truth, "output_texts") or ()):

@@ -26,7 +26,7 @@ def test_chat(llmtrace):
     assert done.outcomes == {"test_chat": FAILED}
     assert done.properties["test_chat"] == {"llmtrace_findings": "structure/exchange-without-span"}
     assert done.section("test_chat") == (
-        "llmtrace: 1 finding in test_chat (1 exchange, 0 LLM spans, 6 checks)\n"
+        "llmtrace: 1 finding in test_chat (1 exchange, 0 LLM spans, 10 checks)\n"
         "\n"
         "error  structure/exchange-without-span  POST /v1/chat/completions  (exchange 0)\n"
         "       span   none is an LLM span of this exchange; captured were:\n"

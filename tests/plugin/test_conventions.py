@@ -28,11 +28,20 @@ def test_a_marker_that_names_none(run: Callable[..., Any], value: str, reason: s
     assert result.usage_error() == f"ERROR: test_it.py::test_it: llmtrace marker: {reason}"
 
 
-def test_an_ini_that_names_none(run: Callable[..., Any]) -> None:
+def test_a_run_that_names_none(run: Callable[..., Any]) -> None:
     """The same of the run's own configuration."""
     result = run("def test_it(): pass", LLMTRACE_CONVENTIONS="openinferense")
     said = f"unknown convention 'openinferense': did you mean 'openinference'? known: {KNOWN}"
     assert result.usage_error() == f"ERROR: llmtrace: {said}"
+
+
+def test_a_run_whose_registry_cannot_be_read(run: Callable[..., Any]) -> None:
+    """That is one error of the run, and not one of each test."""
+    files = {"pytest.ini": "[pytest]\nllmtrace_conventions = openinference house.yaml\n", "house.yaml": "groups: 3\n"}
+    result = run("def test_it(): pass", files=files)
+    said = result.usage_error()
+    assert said.startswith("ERROR: llmtrace: ")
+    assert said.endswith("house.yaml is no registry of conventions: `groups` is no list of mappings")
 
 
 SUITE = """

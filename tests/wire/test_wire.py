@@ -129,3 +129,28 @@ def test_how_a_stream_went_on(chunks: tuple[bytes, ...], found: tuple[int, int |
 def test_what_does_not_go_on(chunks: tuple[bytes, ...], headers: Any) -> None:
     """A stream that says nothing, and what is no stream, have no progress."""
     assert wire.progress(exchange(headers=headers, chunks=chunks)) is None
+
+
+@pytest.mark.parametrize(
+    ("data", "place"),
+    [
+        ("{}", "event 0 of the response"),
+        ('{"id', "event 3 of the response"),
+        ('{"i', None),
+        ("", None),
+        ("[DONE]", None),
+    ],
+)
+def test_the_event_that_a_client_could_not_parse(data: str, place: str | None) -> None:
+    """It is named by its exact data, the last one of several; what is blank could be a text of the client's own."""
+    chunks = (b"data: {}\n\n", b'data: {"id\n\ndata:\n\n', b'event: x\ndata: {"id\n\n', END)
+    response = exchange(headers=SSE, chunks=chunks).response
+    assert response is not None
+    assert wire.place_of_event(response, data) == place
+
+
+def test_an_event_that_cannot_be_unpacked_has_no_place() -> None:
+    """A body that is not what its header says it is has no events."""
+    response = exchange(headers=(*SSE, ("content-encoding", "gzip")), chunks=(b"\x1f\x8b no", WORD)).response
+    assert response is not None
+    assert wire.place_of_event(response, "{}") is None

@@ -1,4 +1,4 @@
-"""Write the packs of conventions from the extracts beside this file: `python tools/conventions/generate.py`.
+"""Write the packs of conventions, and NOTICE, from the extracts beside it: `python tools/conventions/generate.py`.
 
 An extract is a table of names, types, levels and conditions (in our own words) as a convention states them at a named
 commit. A pack is what `pytest_llmtrace.conventions` loads. `genai-2026-10` is `genai-2026-08` with a list of changes.
@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 EXTRACTS = Path(__file__).parent / "extracts"
-PACKS = Path(__file__).parents[2] / "pytest_llmtrace" / "conventions" / "packs"
+ROOT = Path(__file__).parents[2]
+PACKS = ROOT / "pytest_llmtrace" / "conventions" / "packs"
+NOTICE = ROOT / "NOTICE"
 
 OTEL = ("core-1.36", "core-1.41.1", "genai-2026-08", "genai-2026-10")
 OTEL_NAMESPACES = ("gen_ai.", "mcp.", "openai.")
@@ -21,13 +23,28 @@ OPENINFERENCE_NAMESPACES = ("embedding.", "llm.", "openinference.", "reranker.",
 INDEXED_BY_OPENLLMETRY = ("gen_ai.completion", "gen_ai.prompt", "llm.request.functions")
 """Lists that OpenLLMetry's older instrumentations write as `gen_ai.prompt.0.role`."""
 
+NOTICE_HEAD = """pytest-llmtrace
+
+The files in pytest_llmtrace/conventions/packs hold names, types and levels from these projects, in words of our own:
+
+"""
+
 Table = dict[str, Any]
 
 
 def packs() -> dict[str, str]:
     """Return the text of each pack by the name of its file."""
-    made = [*(_otel(name) for name in OTEL), _openinference(), _openllmetry(), _test_cicd_vcs()]
-    return {f"{pack['name']}.json": json.dumps(pack, indent=1, ensure_ascii=False) + "\n" for pack in made}
+    return {f"{pack['name']}.json": json.dumps(pack, indent=1, ensure_ascii=False) + "\n" for pack in _packs()}
+
+
+def notice() -> str:
+    """Return what is said of whose facts the packs hold."""
+    told = (f"{pack['name']}.json ({pack['license']}): {pack['attribution']}\n" for pack in _packs())
+    return NOTICE_HEAD + "".join(told)
+
+
+def _packs() -> list[Table]:
+    return [*(_otel(name) for name in OTEL), _openinference(), _openllmetry(), _test_cicd_vcs()]
 
 
 def _extract(name: str) -> Table:
@@ -129,7 +146,7 @@ def _span_type(name: str, span: Table) -> Table:
         "kinds": span["kinds"],
         "names": span.get("names", []),
         "attributes": {each: wanted.split(" | ") for each, wanted in span["attributes"].items()},
-        "unused": [],
+        "unused": span.get("unused", []),
         "when": ["mcp.method.name", []] if method else ["gen_ai.operation.name", span["operations"]],
         "provider": span.get("provider", ""),
     }
@@ -195,19 +212,24 @@ def _openllmetry() -> Table:
         namespaces=("traceloop.",),
         attributes={name: _attribute(stated) for name, stated in sorted(attributes.items())},
         span_types={
-            kind: {
-                "kinds": [],
-                "names": [],
-                "attributes": {"traceloop.span.kind": ["required"]},
-                "unused": [],
-                "when": ["traceloop.span.kind", [kind]],
-                "provider": "",
-            }
-            for kind in extract["span_kinds"]
+            f"{types.get('prefix', '')}{value}": _of_value(types, value)
+            for types in extract["span_types"]
+            for value in types["values"]
         },
         renames=extract["renames"],
         patterns=(),
     )
+
+
+def _of_value(types: Table, value: str) -> Table:
+    return {
+        "kinds": [],
+        "names": [],
+        "attributes": {name: ["required"] for name in types.get("required", [])},
+        "unused": [],
+        "when": [types["of"], [value]],
+        "provider": "",
+    }
 
 
 def _test_cicd_vcs() -> Table:
@@ -228,3 +250,4 @@ if __name__ == "__main__":
     PACKS.mkdir(exist_ok=True)
     for file, text in packs().items():
         (PACKS / file).write_text(text, encoding="utf-8")
+    NOTICE.write_text(notice(), encoding="utf-8")

@@ -1,6 +1,12 @@
 """The bodies of errors: what each family of gateways sends for a status.
 
 Sources: the error pages of OpenAI, Anthropic, OpenRouter, Azure OpenAI and Anannas; LiteLLM's proxy exceptions.
+
+These have been compared with real replies. From recordings: OpenAI's 401 (but for the key), Anthropic's 401 and 404,
+Azure's content filter; of LiteLLM's those that its live tier meets (1.109.1). As bug reports quote them: OpenAI's 404,
+503 and, of 2023, 502, Anthropic's 529; the code of its 408 was seen behind proxies only. OpenRouter's say what its
+pages say. Of all others no real reply was found: the shape is that of the gateway's other errors, the text that of its
+pages, or ours where they have none.
 """
 
 from __future__ import annotations
@@ -15,18 +21,23 @@ from pytest_llmtrace.replay.gateways._script import Failing
 
 __all__ = ["anthropic", "azure", "failing", "litellm", "numeric", "openai", "openrouter", "request_id", "typed"]
 
+_NO_KEY = "Incorrect API key provided. You can find your API key at https://platform.openai.com/account/api-keys."
+_NO_MODEL = "The model `{model}` does not exist or you do not have access to it."
+_TOO_SLOW = "Timed out reading request body. Try again, or use a smaller request size."
+_TOO_BUSY = "Our servers are currently overloaded. Please try again later."
+
 # Status -> type, code, message.
 _OPENAI: Mapping[int, tuple[str, str | int | None, str]] = {
     400: ("invalid_request_error", None, "Invalid request: a parameter is missing or has a value that is not allowed."),
-    401: ("invalid_request_error", "invalid_api_key", "Incorrect API key provided."),
+    401: ("invalid_request_error", "invalid_api_key", _NO_KEY),
     403: ("invalid_request_error", "unsupported_country_region_territory", "This region is not supported."),
-    404: ("invalid_request_error", "model_not_found", "The model `{model}` does not exist or you do not have access."),
-    408: ("server_error", None, "Timed out reading request body. Try again, or use a smaller request size."),
+    404: ("invalid_request_error", "model_not_found", _NO_MODEL),
+    408: ("server_error", "user_request_timeout", _TOO_SLOW),
     413: ("invalid_request_error", None, "Request body is too large."),
     429: ("requests", "rate_limit_exceeded", "Rate limit reached for {model} on requests per min (RPM)."),
     500: ("server_error", None, "The server had an error while processing your request. Sorry about that!"),
     502: ("cf_bad_gateway", 502, "Bad gateway."),
-    503: ("server_error", None, "The server is overloaded or not ready yet."),
+    503: ("service_unavailable_error", "server_is_overloaded", _TOO_BUSY),
 }
 
 # Status -> type, message.
@@ -54,7 +65,7 @@ _NUMERIC: Mapping[int, str] = {
     413: "Request payload too large",
     429: "Rate limit exceeded: limit_rpm/{model}",
     502: "Provider returned error",
-    503: "No provider is available that meets your routing requirements.",
+    503: "There is no available model provider that meets your routing requirements",
 }
 
 _AZURE: Mapping[int, tuple[str, str]] = {
@@ -71,13 +82,13 @@ _LITELLM: Mapping[int, tuple[str, str | None, str]] = {
     400: ("BadRequestError", "invalid_request_error", "{path}: Invalid model name passed in model={model}."),
     401: ("AuthenticationError", "auth_error", "Authentication Error, Invalid proxy server token passed."),
     403: ("PermissionDeniedError", None, "You do not have access to {model}."),
-    404: ("NotFoundError", None, "The model `{model}` does not exist or you do not have access."),
+    404: ("NotFoundError", None, _NO_MODEL),
     408: ("Timeout", None, "Request timed out."),
     413: ("BadRequestError", "invalid_request_error", "Request body is too large."),
     429: ("RateLimitError", "throttling_error", "Rate limit reached for {model}"),
     500: ("InternalServerError", "internal_server_error", "The server had an error while processing your request."),
     502: ("BadGatewayError", None, "Bad gateway."),
-    503: ("ServiceUnavailableError", None, "The server is overloaded or not ready yet."),
+    503: ("ServiceUnavailableError", None, _TOO_BUSY),
 }
 
 _TYPED: Mapping[int, tuple[str, str]] = {
@@ -205,7 +216,11 @@ def azure(reply: Reply) -> dict[str, Any]:
 def _filtered(reply: Reply) -> dict[str, Any]:
     safe = {"filtered": False, "severity": "safe"}
     found = {"hate": safe, "self_harm": safe, "sexual": safe, "violence": {"filtered": True, "severity": "medium"}}
-    default = "The response was filtered due to the prompt triggering Azure OpenAI's content management policy."
+    default = (
+        "The response was filtered due to the prompt triggering Azure Content management policy. Please modify your "
+        "prompt and retry. To learn more about our content filtering policies please read our documentation: "
+        "https://go.microsoft.com/fwlink/?linkid=21298766"
+    )
     return {
         "message": _message(reply, default),
         "type": failing(reply).type,

@@ -30,6 +30,12 @@ TIMEOUT: dict[str, Any] = {
     "failure": "ReadTimeout: timed out",
 }
 BROKEN: dict[str, Any] = {"stream_end": StreamEnd.FAILED, "failure": "RemoteProtocolError: peer closed connection"}
+GAVE_UP: dict[str, Any] = {
+    "stream_end": StreamEnd.CLOSED,
+    "headers": (("content-type", "text/event-stream"),),
+    "chunks": (b"data: {}\n\n", b'data: {"id\n\n', b"data:\n\n"),
+    "unparsed": '{"id',
+}
 
 NOT_COUNTED = "error rates and alerts count spans by their status, so this failure is not counted"
 IN_BODY = (
@@ -37,6 +43,7 @@ IN_BODY = (
     "that said nothing"
 )
 IN_STREAM = "the answer broke off with an error after the response had begun as a 200; the span looks like a success"
+AT_EVENT = "the client raised in the middle of the answer; the span looks like a success"
 IN_TRANSPORT = "no complete answer arrived, and the span looks like a success"
 AT_NIGHT = "whoever is called at night sees that it failed, not whether it was a rate limit, a timeout or a bad request"
 GROUPED = "failures cannot be grouped: the text of a message differs from call to call, error.type does not"
@@ -69,6 +76,16 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         "status UNSET",
         f"200, then 502 'Provider gone'\n{BODY}",
         IN_STREAM,
+    ),
+    (
+        "wire/error-status",
+        {"truncated": True, **STREAM},
+        {},
+        UNSET,
+        GAVE_UP,
+        "status UNSET",
+        f"200, then an event that is no JSON, at which the client gave up\n{WHERE}, event 1 of the response",
+        AT_EVENT,
     ),
     ("wire/error-status", {}, {}, UNSET, TIMEOUT, "status UNSET", f"'ReadTimeout: timed out'\n{WHERE}", IN_TRANSPORT),
     (
@@ -135,6 +152,10 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     ("wire/error-status", {"truncated": False}, {}, UNSET, {}),
     # The application cancelled its own task, or left its own generator.
     ("wire/error-status", {}, {}, UNSET, {**TIMEOUT, "failure": "CancelledError: "}),
+    # The application could not parse something of its own, or the stream was not given up for the event.
+    ("wire/error-status", {"truncated": True, **STREAM}, {}, UNSET, {**GAVE_UP, "unparsed": '{"answer": '}),
+    ("wire/error-status", {"truncated": True, **STREAM}, {}, UNSET, {**GAVE_UP, "unparsed": ""}),
+    ("wire/error-status", {"truncated": True, **STREAM}, {}, UNSET, {**GAVE_UP, "unparsed": None}),
     # Nobody asked; replay/unmatched tells of it.
     ("wire/error-status", {}, {}, UNSET, {**TIMEOUT, "outcome": Outcome.REFUSED}),
     # An open span is told of by structure/span-never-ended.

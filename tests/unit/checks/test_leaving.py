@@ -26,8 +26,10 @@ BEFORE: dict[str, Any] = {
 PLACEHOLDER = Fact(name="output_tokens", value=1, state=State.PRESENT, parts=(("message.usage.output_tokens", 1),))
 COUNT = Fact(name="output_tokens", value=1, state=State.PRESENT, parts=(("usage.output_tokens", 1),))
 BEGUN = {**STREAM, "input_tokens": 40, "output_tokens": PLACEHOLDER}
+FAILED = {**BEGUN, "truncated": False, "error": {"type": "overloaded_error", "message": "Overloaded"}}
 UNSTATED = {**STREAM, "output_tokens": State.ABSENT, "total_tokens": State.ABSENT}
 OK: dict[str, Any] = {"status": "OK"}
+SAID: dict[str, Any] = {"status": "ERROR", "status_description": "Overloaded"}
 CLOSED_BY = {"status": "ERROR", "attributes": {"error.type": "GeneratorExit"}}
 RECORDED = {
     "status": "ERROR",
@@ -53,6 +55,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         "gen_ai.output_tokens = 1\ngen_ai.total_tokens = 41",
         PLACED,
     ),
+    ("stream/partial-usage", FAILED, {"total_tokens": 41}, SAID, {}, "messages", "gen_ai.total_tokens = 41", PLACED),
     ("stream/partial-usage", BEGUN, {"total_tokens": 41}, {}, OPEN, "messages", "gen_ai.total_tokens = 41", PLACED),
     ("stream/partial-usage", UNSTATED, {"output_tokens": 7}, {}, LEFT, "chat", SEVEN, UNCOUNTED),
     (
@@ -115,6 +118,9 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     ("stream/partial-usage", {**BEGUN, **DONE}, {"output_tokens": 1}, {}, {}, "messages"),
     # The last of counts that a server gives as it goes.
     ("stream/partial-usage", {**BEGUN, "output_tokens": COUNT}, {"output_tokens": 1}, {}, LEFT, "messages"),
+    # An error after the count had come, and one instead of a stream.
+    ("stream/partial-usage", {**FAILED, "output_tokens": COUNT}, {"output_tokens": 1}, SAID, {}, "messages"),
+    ("stream/partial-usage", {**FAILED, "streaming": False}, {"output_tokens": 1}, SAID, {}, "messages"),
     ("stream/partial-usage", {**STREAM, "output_tokens": 3}, {"output_tokens": 3}, {}, LEFT, "chat"),
     ("stream/cancelled", STREAM, {}, {"status": "UNSET"}, CANCELLED, "chat"),
     ("stream/cancelled", STREAM, {}, {"status": "ERROR", "status_description": "CancelledError"}, CANCELLED, "chat"),
@@ -127,6 +133,7 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     ("stream/stopped-early", STREAM, {}, {"status": "ERROR", "attributes": {"error.type": "_OTHER"}}, LEFT, "chat"),
     ("stream/stopped-early", STREAM, {}, {"status": "ERROR", "status_description": "ValueError: 3"}, LEFT, "chat"),
     ("stream/stopped-early", STREAM, {}, CLOSED_BY, CANCELLED, "chat"),
+    ("stream/stopped-early", STREAM, {}, CLOSED_BY, {**LEFT, "unparsed": '{"id'}, "chat"),
     ("stream/stopped-early", {**STREAM, "error": {"status": 500}}, {}, CLOSED_BY, LEFT, "chat"),
 )
 

@@ -16,10 +16,16 @@ import trio
 from pytest_llmtrace import clock
 from pytest_llmtrace.clock._shift import real
 
+HELD = (
+    "default", "keyword", "cached", "attribute", "attribute of the class", "static", "method", "class method",
+    "nested", "field",
+)  # fmt: skip
 READINGS = ("time", "time_ns", "perf_counter", "perf_counter_ns", "monotonic", "monotonic_ns")
 
 APP = f"""
+import dataclasses
 import datetime as dt
+import functools
 import time as clocks
 import timeit
 from time import {", ".join(READINGS)}
@@ -32,8 +38,58 @@ late = {{name: (lambda name=name: getattr(clocks, name)()) for name in {READINGS
 late["default_timer"] = lambda: timeit.default_timer()
 late["now"] = now
 early = {{name: (lambda name=name: globals()[name]()) for name in ({", ".join(map(repr, READINGS))}, "default_timer")}}
+
+def default(now=clocks.monotonic):
+    return now()
+
+def keyword(*, other=7, now=perf_counter):
+    return now()
+
+length = functools.lru_cache(len)  # Of nothing that has defaults.
+length.__wrapped__ = length
+
+@functools.lru_cache(maxsize=0)
+def cached(now=clocks.monotonic):
+    return now()
+
+class Stopwatch:
+    attribute = clocks.perf_counter
+    static = staticmethod(clocks.monotonic)
+
+    def method(self, now=timeit.default_timer):
+        return now()
+
+    @classmethod
+    def class_method(cls, now=clocks.monotonic):
+        return now()
+
+    class Nested:
+        attribute = clocks.monotonic
+
+@dataclasses.dataclass
+class Timer:
+    field: object = clocks.perf_counter
+
+held = {{
+    "default": default,
+    "keyword": keyword,
+    "cached": cached,
+    "attribute": lambda: Stopwatch().attribute(),
+    "attribute of the class": lambda: Stopwatch.attribute(),
+    "static": lambda: Stopwatch().static(),
+    "method": lambda: Stopwatch().method(),
+    "class method": lambda: Stopwatch.class_method(),
+    "nested": lambda: Stopwatch.Nested().attribute(),
+    "field": lambda: Timer().field(),
+}}
+places = lambda: [
+    *default.__defaults__, *keyword.__kwdefaults__.values(), *cached.__wrapped__.__defaults__,
+    *map(vars(Stopwatch).get, ("attribute", "static")), *Stopwatch.method.__defaults__,
+    *Stopwatch.class_method.__defaults__, vars(Stopwatch.Nested)["attribute"], Timer.field,
+    *Timer.__init__.__defaults__,
+]
 """
-"""The code of a module that reads every clock: bound by its name, and looked up as it is read."""
+"""The code of a module that reads every clock: bound by its name, looked up as it is read, and held by what it made."""
 
 
 @pytest.fixture
@@ -42,8 +98,8 @@ def make_module(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
 
     def make(name: str) -> ModuleType:
         module = ModuleType(name)
-        exec(APP, vars(module))  # noqa: S102
         monkeypatch.setitem(sys.modules, name, module)
+        exec(APP, vars(module))  # noqa: S102
         return module
 
     return make

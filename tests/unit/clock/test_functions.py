@@ -20,11 +20,16 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from pytest_llmtrace import UsageError, clock
-from pytest_llmtrace.clock import _functions
+from pytest_llmtrace.clock._places import places_in
+from tests.unit.clock.conftest import HELD
 
 HOUR = 3600.0
 EARLY = ("time", "time_ns", "perf_counter", "perf_counter_ns", "monotonic", "monotonic_ns", "default_timer")
-BOUND = [("early", name) for name in EARLY] + [("late", name) for name in (*EARLY, "now")]
+BOUND = [
+    *(("early", name) for name in EARLY),
+    *(("late", name) for name in (*EARLY, "now")),
+    *(("held", name) for name in HELD),
+]
 
 # The exemption of each is named by the code of a module of that name.
 REAL_FOR = [
@@ -74,10 +79,11 @@ def test_who_waits_for_real_has_real_monotonic_time(make_module: Callable[[str],
 
 
 def test_everything_is_put_back(make_module: Callable[[str], ModuleType]) -> None:
-    """The functions of the standard library, and the names of modules that were imported before or meanwhile."""
+    """The functions of the standard library, and what modules hold that were imported before or meanwhile."""
     names = ("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")
     real = [getattr(time, name) for name in names]
     before, virtual = make_module("app_before"), clock.Clock("recorded")
+    held = list(map(_within, before.places()))
     virtual.start()
     assert time.perf_counter is not real[2]
     meanwhile = make_module("app_meanwhile")
@@ -85,8 +91,14 @@ def test_everything_is_put_back(make_module: Callable[[str], ModuleType]) -> Non
     virtual.stop()
     for module in (time, before, meanwhile):
         assert [getattr(module, name) for name in names] == real
+    for module in (before, meanwhile):
+        assert list(map(_within, module.places())) == held
     assert timeit.default_timer is real[2]
     assert time_machine.traveller_stack == []
+
+
+def _within(place: Any) -> Any:
+    return place.__func__ if isinstance(place, staticmethod) else place
 
 
 def test_what_the_test_has_put_there_stays(
@@ -96,22 +108,25 @@ def test_what_the_test_has_put_there_stays(
     app, virtual = make_module("app_with_a_mock"), clock.Clock("recorded")
     monkeypatch.setattr(time, "monotonic", lambda: 7.0)
     vars(app)["perf_counter"] = lambda: 8.0
+    read = app.late["monotonic"], app.early["perf_counter"], app.held["static"], app.held["default"]
     virtual.start()
+    app.Stopwatch.static = staticmethod(lambda: 9.0)
+    app.default.__defaults__ = (lambda: 10.0,)
     virtual.advance(HOUR)
-    assert (app.late["monotonic"](), app.early["perf_counter"]()) == (7.0, 8.0)
+    assert [reading() for reading in read] == [7.0, 8.0, 9.0, 10.0]
     virtual.stop()
-    assert (app.late["monotonic"](), app.early["perf_counter"]()) == (7.0, 8.0)
+    assert [reading() for reading in read] == [7.0, 8.0, 9.0, 10.0]
 
 
 def test_a_module_is_searched_once(virtual: clock.Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """However often virtual time begins: a module that had bound no clock is not looked at again."""
-    looked_at, look = [], _functions._globals_of
+    looked_at, look = [], places_in
 
-    def noted(module: ModuleType | None) -> dict[str, Any]:
+    def noted(module: ModuleType, clocks: Any) -> Any:
         looked_at.append(module)
-        return look(module)
+        return look(module, clocks)
 
-    monkeypatch.setattr(_functions, "_globals_of", noted)
+    monkeypatch.setattr("pytest_llmtrace.clock._functions.places_in", noted)
     virtual.stop()
     app = ModuleType("app_that_came_late")
     monkeypatch.setitem(sys.modules, app.__name__, app)

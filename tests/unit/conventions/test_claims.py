@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -94,20 +95,28 @@ def test_what_is_fixed(attributes: dict[str, Any], names: list[str]) -> None:
     [
         ("genai-2026-10", "CLIENT", CHAT, "gen_ai.client.inference"),
         ("genai-2026-10", "CLIENT", {**CHAT, "gen_ai.provider.name": "openrouter"}, "gen_ai.client.inference"),
-        ("genai-2026-10", "CLIENT", {**CHAT, "gen_ai.provider.name": "openai"}, "openai.gen_ai.inference.client"),
+        ("genai-2026-10", "CLIENT", {**CHAT, "gen_ai.provider.name": "openai"}, "openai.gen_ai.client.inference"),
         ("genai-2026-10", "CLIENT", {"gen_ai.operation.name": "invoke_agent"}, "gen_ai.invoke_agent.client"),
         ("genai-2026-10", "INTERNAL", {"gen_ai.operation.name": "invoke_agent"}, "gen_ai.invoke_agent.internal"),
         ("genai-2026-10", "PRODUCER", {"gen_ai.operation.name": "invoke_agent"}, "gen_ai.invoke_agent.client"),
         ("genai-2026-10", "SERVER", {"mcp.method.name": "tools/list"}, "mcp.server"),
         ("genai-2026-10", "CLIENT", {"gen_ai.operation.name": "of_our_own"}, None),
-        ("genai-2026-10", "INTERNAL", {**CHAT, "gen_ai.provider.name": "openai"}, "openai.gen_ai.inference.client"),
+        ("genai-2026-10", "INTERNAL", {**CHAT, "gen_ai.provider.name": "openai"}, "openai.gen_ai.client.inference"),
         ("genai-2026-10", "CLIENT", {"gen_ai.operation.name": ("chat",)}, None),
         ("core-1.36", "CLIENT", {**CHAT, "gen_ai.system": "openai"}, "gen_ai.openai.inference.client"),
         ("openinference", "INTERNAL", {"openinference.span.kind": "LLM"}, "LLM"),
         ("openllmetry", "INTERNAL", {"traceloop.span.kind": "tool"}, "tool"),
+        ("openllmetry", "CLIENT", CHAT, "chat"),
+        ("openllmetry", "CLIENT", {"llm.request.type": "completion"}, "legacy.completion"),
     ],
 )
 def test_types(name: str, kind: str, attributes: dict[str, Any], expected: str | None) -> None:
     """By what the span says it is; a provider's own type before the general one, the kind where both are one."""
     found = span_type(profile(name), make("app", kind, **attributes))
     assert (found.id if found else None) == expected
+
+
+def test_odd_names() -> None:
+    """What no SDK writes as a name is passed over."""
+    odd: dict[Any, Any] = {**CHAT, 10**5000: 1, None: 2, "\ud800": 3}
+    assert names_of(claims(replace(make(), attributes=odd))) == ["genai-2026-10"]

@@ -16,6 +16,7 @@ def test_names_and_files(tmp_path: Path) -> None:
     (tmp_path / "house.yaml").write_text("groups: []\n", encoding="utf-8")
     said = absolute(("openinference", "house.yaml"), tmp_path)
     assert [kept.name for kept in named(said)] == ["openinference", "house"]
+    assert absolute((tmp_path / "house.yaml",), tmp_path) == said[1:]
     assert absolute("genai-2026-10", tmp_path) == ("genai-2026-10",)
 
 

@@ -21,6 +21,11 @@ def test_they_are_generated() -> None:
     assert {file.name: file.read_text(encoding="utf-8") for file in PACKS.iterdir()} == GENERATOR["packs"]()
 
 
+def test_whose_facts_they_are() -> None:
+    """NOTICE tells it of each."""
+    assert (ROOT / "NOTICE").read_text(encoding="utf-8") == GENERATOR["notice"]()
+
+
 @pytest.mark.parametrize("name", PROFILES)
 def test_each_names_its_source(name: str) -> None:
     """Repository, commit, license and attribution."""
@@ -72,6 +77,14 @@ def test_no_name_is_old_and_new(name: str) -> None:
     """What a convention has renamed, it does not have."""
     kept = profile(name)
     assert not kept.attributes.keys() & kept.renames.keys()
+
+
+@pytest.mark.parametrize("name", ["genai-2026-08", "genai-2026-10"])
+def test_what_is_not_used(name: str) -> None:
+    """A retrieval has a top-k of its own, and who fetches an answer does not count its tokens again."""
+    kinds = profile(name).span_types
+    assert kinds["gen_ai.retrieval.client"].unused == {"gen_ai.request.top_k"}
+    assert kinds["openai.fetch_response.client"].unused == {"gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"}
 
 
 def test_levels() -> None:

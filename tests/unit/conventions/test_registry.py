@@ -101,6 +101,14 @@ def test_groups(tmp_path: Path) -> None:
     }
 
 
+def test_a_prefix(tmp_path: Path) -> None:
+    """Older registries give what all names of a group begin with."""
+    text = "groups: [{id: g, type: span, prefix: acme, attributes: [{id: tenant, type: string}, {ref: acme.tier}]}]"
+    kept = from_registry(written(tmp_path, text))
+    assert list(kept.attributes) == ["acme.tenant"]
+    assert list(kept.span_types["g"].attributes) == ["acme.tenant", "acme.tier"]
+
+
 def test_definitions(tmp_path: Path) -> None:
     """The second form says the same in other words."""
     kept = from_registry(written(tmp_path, V2))
@@ -207,7 +215,12 @@ def test_the_hash_tells_its_version(tmp_path: Path) -> None:
         (CHAIN, "g0 is based on more than 50 groups, one upon the other"),
         (BUSHES, "its references multiply to more than 1,000,000 attributes"),
         ("groups: [", "line 2: this is no valid YAML"),
-        ("groups: !!python/object/apply:os.system [x]", "line 1: "),
+        (
+            "groups: !!python/object/apply:os.system [x]",
+            "a registry is read as plain values only; nothing was built. Replace the tagged value by plain text",
+        ),
+        ("groups: []\n---\ngroups: []", "line 2: a second YAML document starts here; a registry is one document"),
+        ("groups: [{id: g, attributes: [{id: a.b, type: {members: 3}}]}]", "`members` is no list of mappings"),
         ("groups: " + "[" * 500 + "]" * 500, "it nests deeper than 200 levels"),
         (LAUGHS, "multiply"),
     ],
@@ -238,5 +251,5 @@ def test_what_is_too_large(tmp_path: Path) -> None:
     path = tmp_path / "acme.yaml"
     with path.open("wb") as file:
         file.truncate(20_000_001)
-    with pytest.raises(UsageError, match="it is larger than 20 MB"):
+    with pytest.raises(UsageError, match="it is larger than 20 MB, with the files before it"):
         from_registry(path)

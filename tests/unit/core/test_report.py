@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
+from pytest_llmtrace._lines import legible
 from pytest_llmtrace.checks import Evidence, verify
 from pytest_llmtrace.checks._words import error_in_words, shown
 from pytest_llmtrace.model import SpanRecord
 from pytest_llmtrace.report import render
-from pytest_llmtrace.report.text import legible
 
 # Put together here, so that nobody who looks for keys finds one in this file.
 NOISE = "hT7Qb2wLrX9mKd4VzPq8"

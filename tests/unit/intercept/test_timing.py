@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from pytest_llmtrace import clock
-from pytest_llmtrace.model import Answer, Outcome, Response, StreamEnd
+from pytest_llmtrace.model import Answer, Failure, Outcome, Response, StreamEnd
 
 URL = "http://llm.test/answered"
 OFFSETS = (2.0, 2.5, 12.0)
@@ -125,6 +125,50 @@ def test_before_the_first_byte_there_is_no_response(
     ledger = open_as(timing, 9.0, 9.5, 10.0, stalls=True)
     began = time.perf_counter()
     with pytest.raises(driver.library.ReadTimeout, match="no bytes for 5 s, where the next ones come after 9 s"):
+        driver.open(URL, client=driver.client(timeout=5.0))
+    assert time.perf_counter() - began == pytest.approx(waited, abs=0.3)
+    [exchange] = ledger.exchanges()
+    assert (exchange.response, exchange.outcome, exchange.stream_end) == (None, Outcome.FAILED, StreamEnd.FAILED)
+
+
+@pytest.mark.parametrize(
+    ("timing", "offsets", "timeout", "waited"),
+    [
+        ("recorded", OFFSETS, 20.0, 32.0),
+        ("recorded", (), 20.0, 20.0),  # Nobody knows when the chunks came.
+        ("recorded", OFFSETS, None, 12.0),
+        ("instant", OFFSETS, 20.0, 0.0),
+        ("real", (), 0.05, 0.05),
+    ],
+)
+def test_a_recorded_timeout_takes_the_client_s_time(
+    driver: Any,
+    open_as: Callable[..., Any],
+    virtual: clock.Clock,
+    timing: str,
+    offsets: tuple[float, ...],
+    timeout: float | None,
+    waited: float,
+) -> None:
+    """The next chunk never comes, so a client has waited for as long as it waits, whoever recorded the timeout."""
+    ledger = open_as(timing, *offsets, failure=Failure.READ_TIMEOUT)
+    began = time.perf_counter()
+    seen, error = reads(driver, timeout=timeout)
+    assert (len(seen), error) == (3, driver.library.ReadTimeout)
+    assert time.perf_counter() - began == pytest.approx(waited, abs=0.3)
+    [exchange] = ledger.exchanges()
+    assert (exchange.stream_end, exchange.failure) == (StreamEnd.FAILED, "ReadTimeout: the script: read-timeout")
+    assert exchange.timed is (timing != "instant" and bool(offsets))
+
+
+@pytest.mark.parametrize(("timing", "waited"), [("recorded", 5.0), ("instant", 0.0)])
+def test_a_timeout_before_the_first_byte_takes_it_too(
+    driver: Any, trace: Callable[..., Any], script: Any, virtual: clock.Clock, timing: str, waited: float
+) -> None:
+    """Nothing ever came, so there is no response, once the client has waited for as long as it waits."""
+    script.answers["/answered"] = Answer(response=Response(status=0), origin="the script", failure=Failure.READ_TIMEOUT)
+    ledger, began = trace(timing=timing), time.perf_counter()
+    with pytest.raises(driver.library.ReadTimeout, match=r"^the script: read-timeout$"):
         driver.open(URL, client=driver.client(timeout=5.0))
     assert time.perf_counter() - began == pytest.approx(waited, abs=0.3)
     [exchange] = ledger.exchanges()

@@ -53,6 +53,12 @@ BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
         "required on a span of the type inference",
     ),
     (
+        "required",
+        {"attributes": {"gen_ai.provider.name": "openai"}},
+        "no gen_ai.operation.name",
+        "required on every span of a call: it says what the span is",
+    ),
+    (
         "type",
         {"attributes": {**CHAT, INPUT: True, "gen_ai.response.finish_reasons": [1, "stop"]}},
         f"{INPUT} = True  (boolean)\ngen_ai.response.finish_reasons = [1, 'stop']  (mixed[])",
@@ -255,6 +261,7 @@ def test_breach_of_openinference(conform: Conform, check: str, fields: dict[str,
 
 # What keeps to the small OTel convention.
 CONFORMING: tuple[dict[str, Any], ...] = (
+    {"attributes": {"gen_ai.prompt.variable.city": "Bern"}},  # That it is a call, nobody has said.
     {"attributes": NAMED, "name": "chat gpt-4o"},
     {"attributes": CHAT, "name": "anything"},  # Without its model there is no name to form.
     {"attributes": {**CHAT, "gen_ai.provider.name": "openrouter"}},

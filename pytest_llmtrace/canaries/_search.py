@@ -1,0 +1,187 @@
+"""Find values that are known in any text, all at once and in one pass."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+from urllib.parse import quote, quote_plus
+
+from pytest_llmtrace.canaries._layers import BASE64, from_base64, is_escaped, layers
+from pytest_llmtrace.secrets.names import MASK
+
+__all__ = ["Kind", "Search", "Sought", "is_telling"]
+
+_TOKEN = re.compile(r"[A-Za-z0-9]+|[^\x00-\x7f]")
+_END = 40
+"""Characters. Longer values are found by their beginning and by their end, since many are cut on their way; of those
+that begin alike the first stands for all."""
+Kind = Literal["secret", "id", "content"]
+
+_SHORTEST: Mapping[Kind, int] = {"secret": 8, "id": 8, "content": 16}
+_LONG_WORD = 16
+_RECOGNISABLE = 12
+"""How much of a value gives it away, in characters."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sought:
+    """A value that is looked for.
+
+    Attributes:
+        value: Itself. Never printed.
+        what: What it is, in a report's words: `the API key`.
+        where: Where it is known from: `request header authorization, exchange 0`.
+        kind: Whether it is a secret, which belongs nowhere; or the id of a user or content, which somebody may want.
+    """
+
+    value: str
+    what: str
+    where: str
+    kind: Kind
+
+
+class _Piece(NamedTuple):
+    """A part of a value that stands for it; at an open end it was cut, so that anything may follow."""
+
+    text: str
+    open_start: bool
+    open_end: bool
+    sought: Sought
+
+
+def is_telling(value: str, kind: Kind) -> bool:
+    """Tell whether a value is certain to come from its source wherever it is found.
+
+    A secret and an id have at least 8 characters, content has at least 16; one word alone has digits in it, or is long.
+    """
+    if len(value) < _SHORTEST[kind]:
+        return False
+    tokens = _TOKEN.findall(value)
+    return len(tokens) > 1 or any(len(token) >= _LONG_WORD or not token.isalpha() for token in tokens)
+
+
+class Search:
+    """A search for some values.
+
+    A value is found where it stands by itself, not in the midst of a longer word: as it is, as JSON or a URL escape
+    it, and in base64. It takes time in proportion to the text, however many values there are.
+
+    Args:
+        sought: The values; of equal ones the first counts, and those that tell nothing are left out.
+    """
+
+    def __init__(self, sought: Iterable[Sought]) -> None:
+        self._sought: dict[str, Sought] = {}
+        # By the longest word of a piece; by where that begins and how long the piece is; by the piece.
+        self._index: dict[str, dict[tuple[int, int], dict[str, _Piece]]] = {}
+        self._known: dict[str, tuple[Sought, ...]] = {}
+        for one in sought:
+            if one.value not in self._sought and is_telling(one.value, one.kind):
+                self._sought[one.value] = one
+                self._add(one)
+
+    def __len__(self) -> int:
+        return len(self._sought)
+
+    def may_be_in(self, texts: Sequence[str]) -> bool:
+        """Tell cheaply whether any value may stand in some texts; that none does is certain."""
+        if not self._index:
+            return False
+        together = "\n".join(texts)
+        runs = (said for run in BASE64.findall(together) for said in from_base64(run))
+        if any(not self._index.keys().isdisjoint(_TOKEN.findall(said)) for said in (together, *runs)):
+            return True
+        return any(self.within(text) for text in texts if is_escaped(text))
+
+    def within(self, text: str) -> tuple[Sought, ...]:
+        """Return what stands in a text, each once."""
+        if not self._index:
+            return ()
+        found = self._known.get(text)
+        if found is None:
+            found = tuple(dict.fromkeys(one for layer in layers(text) for one in self._in_layer(layer)))
+            self._known[text] = found
+        return found
+
+    def masked(self, text: str) -> str:
+        """Return a text with what stands in it masked, in whatever form it does, and what gives a part of it away."""
+        for value in self._sought:
+            for form in (*_forms(value), *_words(value)):
+                text = _without(text, form)
+        if self.within(text):
+            text = BASE64.sub(lambda run: MASK if any(map(self._in, from_base64(run[0]))) else run[0], text)
+        return MASK if self.within(text) else text
+
+    def _in(self, text: str) -> bool:
+        return any(self._in_layer(text))
+
+    def _add(self, one: Sought) -> None:
+        whole = _Piece(one.value, open_start=False, open_end=False, sought=one)
+        if len(one.value) <= _END:
+            self._add_piece(whole)
+            return
+        start = _Piece(one.value[:_END], open_start=False, open_end=True, sought=one)
+        end = _Piece(one.value[-_END:], open_start=True, open_end=False, sought=one)
+        if not any([self._add_piece(start), self._add_piece(end)]):
+            self._add_piece(whole)  # One long word, as many a key is.
+
+    def _add_piece(self, piece: _Piece) -> bool:
+        """Add a piece by its longest word, which is whole in it; tell whether it has one."""
+        tokens = [
+            token
+            for token in _TOKEN.finditer(piece.text)
+            if not (piece.open_start and token.start() == 0) and not (piece.open_end and token.end() == len(piece.text))
+        ]
+        if tokens:
+            anchor = max(tokens, key=lambda token: len(token[0]))
+            shapes = self._index.setdefault(anchor[0], {})
+            shapes.setdefault((anchor.start(), len(piece.text)), {}).setdefault(piece.text, piece)
+        return bool(tokens)
+
+    def _in_layer(self, text: str) -> Iterator[Sought]:
+        anchors = self._index.keys() & set(_TOKEN.findall(text))
+        if not anchors:
+            return
+        for token in _TOKEN.finditer(text):
+            if token[0] in anchors:
+                for (before, length), pieces in self._index[token[0]].items():
+                    start = token.start() - before
+                    piece = pieces.get(text[start : start + length]) if start >= 0 else None
+                    if piece is not None and _stands_alone(piece, text, start):
+                        yield piece.sought
+
+
+def _stands_alone(piece: _Piece, text: str, start: int) -> bool:
+    end = start + len(piece.text)
+    glued_before = start > 0 and _is_letter(text[start - 1]) and _is_letter(text[start])
+    glued_after = end < len(text) and _is_letter(text[end]) and _is_letter(text[end - 1])
+    return (piece.open_start or not glued_before) and (piece.open_end or not glued_after)
+
+
+def _is_letter(character: str) -> bool:
+    return character.isascii() and character.isalnum()
+
+
+def _forms(value: str) -> tuple[str, ...]:
+    """Return a value as it stands in texts, JSON and URLs, the longest form first."""
+    forms = {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
+    forms |= {quote(value, safe=""), quote(value), quote_plus(value), repr(value)[1:-1]}
+    return tuple(sorted(forms, key=len, reverse=True))
+
+
+def _words(value: str) -> list[str]:
+    return [word for word in _TOKEN.findall(value) if len(word) >= _RECOGNISABLE]
+
+
+def _without(text: str, form: str) -> str:
+    """Mask a form of a value, also where it was cut."""
+    beginning = form[:_RECOGNISABLE]
+    at = text.find(beginning)
+    while at >= 0:
+        length = next((i for i, (a, b) in enumerate(zip(text[at:], form, strict=False)) if a != b), len(form))
+        text = f"{text[:at]}{MASK}{text[at + length :]}"
+        at = text.find(beginning, at + len(MASK))
+    return text

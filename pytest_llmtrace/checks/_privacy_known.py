@@ -1,0 +1,218 @@
+"""What of a call is secret and what is its content, by the exchange itself: nothing is guessed."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from pytest_llmtrace import wire
+from pytest_llmtrace.canaries import Kind, Sought
+from pytest_llmtrace.model import Call, Exchange, Headers, Reading
+from pytest_llmtrace.secrets.body_text import hits_in_body
+from pytest_llmtrace.secrets.names import is_mask, is_secret_header, may_hold_secret_field
+from pytest_llmtrace.secrets.urls import hits_in_url
+
+__all__ = ["contents", "secrets"]
+
+# --- secrets ---------------------------------------------------------------------------------------------------------
+
+_SOUNDS_SECRET = re.compile(r"(?i)api-?key|secret|passw|credential|cookie|auth(?!or(?:$|-))|token(?!s)")
+# Secret in a file, since they are new on every run, and at home on spans.
+_TRACE_CONTEXT = frozenset({"amz-sdk-invocation-id", "baggage", "traceparent", "tracestate", "x-amz-date"})
+_NOUNS = {
+    "api-key": "the API key",
+    "authorization": "the API key",
+    "cookie": "a cookie",
+    "openai-organization": "the organization",
+    "openai-project": "the project",
+    "anthropic-organization-id": "the organization",
+    "set-cookie": "a cookie",
+    "x-api-key": "the API key",
+    "x-goog-api-key": "the API key",
+    "x-provider-api-key": "the provider's key",
+}
+_OF_RESPONSES = frozenset({"anthropic-organization-id", "openai-organization", "openai-project", "set-cookie"})
+
+
+def secrets(exchanges: Iterable[Exchange]) -> Iterator[Sought]:
+    """Yield the secrets that exchanges carry: in headers, in the URL, and in fields of the body that have their names.
+
+    What stands in a recording in the place of one is none.
+    """
+    seen: set[tuple[object, ...]] = set()
+    for exchange in exchanges:
+        request, response = exchange.request, exchange.response
+        headers = (request.headers, request.url, response and response.headers)
+        if headers in seen and not may_hold_secret_field(request.body):
+            continue
+        seen.add(headers)
+        for value, what, where in _carried(exchange):
+            if not is_mask(value):
+                yield Sought(value=value, what=what, where=f"{where}, exchange {exchange.index}", kind="secret")
+
+
+def _carried(exchange: Exchange) -> Iterator[tuple[str, str, str]]:
+    request, response = exchange.request, exchange.response
+    for name, value in _secret_headers(request.headers):
+        for part in _parts(name, value):
+            yield part, _NOUNS.get(name, f"the header {name}"), f"request header {name}"
+    for name, value in response.headers if response else ():
+        for part in _parts(name.lower(), value) if name.lower() in _OF_RESPONSES else ():
+            yield part, _NOUNS[name.lower()], f"response header {name.lower()}"
+    yield from _in_url(request.url)
+    if may_hold_secret_field(request.body):
+        for hit in hits_in_body(request.body.decode("utf-8", "replace")):
+            if hit.by == "field":
+                yield hit.value, hit.what, f"request body {hit.place}"
+
+
+def _in_url(url: str) -> Iterator[tuple[str, str, str]]:
+    for hit in hits_in_url(url):
+        if hit.by in {"field", "user"}:
+            value = unquote(hit.value).removesuffix("@").rpartition(":")[2]
+            yield value, hit.what, f"request URL {hit.place}".rstrip()
+
+
+def _secret_headers(headers: Headers) -> Iterator[tuple[str, str]]:
+    for name, value in headers:
+        lower = name.lower()
+        if lower not in _TRACE_CONTEXT and (is_secret_header(lower) or _SOUNDS_SECRET.search(lower)):
+            yield lower, value
+
+
+def _parts(name: str, value: str) -> Iterator[str]:
+    """Yield what of a header is secret: without a scheme, of a cookie its value alone, of `Basic` the password too."""
+    if "cookie" in name:
+        pairs = value.split(";") if name == "cookie" else value.split(";")[:1]
+        yield from (pair.partition("=")[2].strip() for pair in pairs)
+        return
+    scheme, _, credentials = value.partition(" ")
+    yield credentials.strip() or value
+    if scheme.lower() == "basic":
+        try:
+            yield base64.b64decode(credentials).decode("utf-8").partition(":")[2]
+        except ValueError:
+            return
+
+
+# --- contents --------------------------------------------------------------------------------------------------------
+
+_USER = "the user's id"
+_ROOTS: Mapping[str, str] = {
+    "input": "the prompt",
+    "instructions": "the system prompt",
+    "messages": "the prompt",
+    "prompt": "the prompt",
+    "safety_identifier": _USER,
+    "system": "the system prompt",
+    "user": _USER,
+}
+_BY_ROLE = {
+    "assistant": "an earlier answer",
+    "developer": "the system prompt",
+    "function": "the tool's result",
+    "system": "the system prompt",
+    "tool": "the tool's result",
+    "user": "the prompt",
+}
+_BY_TYPE = {
+    "custom_tool_call": "the tool's arguments",
+    "custom_tool_call_output": "the tool's result",
+    "function_call": "the tool's arguments",
+    "function_call_output": "the tool's result",
+    "tool_result": "the tool's result",
+    "tool_use": "the tool's arguments",
+}
+# What says how, and not what was said.
+_STRUCTURE = frozenset(
+    {
+        "cache_control",
+        "call_id",
+        "detail",
+        "encrypted_content",
+        "format",
+        "id",
+        "media_type",
+        "model",
+        "name",
+        "role",
+        "signature",
+        "status",
+        "tool_call_id",
+        "tool_use_id",
+        "type",
+    }
+)
+_ANSWERS = {"output_texts": "the answer", "reasoning_texts": "the reasoning", "refusals": "the answer"}
+
+
+def contents(calls: Iterable[Call]) -> Iterator[Sought]:
+    """Yield what was said in calls: prompts, system prompts, tool arguments and results, answers, ids of users."""
+    for call in calls:
+        yield from _asked(call.exchanges[-1])
+        for truth in call.truths[-1:]:
+            yield from _answered(truth)
+
+
+def _asked(exchange: Exchange) -> Iterator[Sought]:
+    body = wire.request_body(exchange.request)
+    elsewhere = {value for key in body.keys() - _ROOTS.keys() for _, value, _ in _leaves(body[key], key, "")}
+    roots = [(key, body[key], what) for key, what in _ROOTS.items() if key in body]
+    metadata = body.get("metadata")
+    if isinstance(metadata, Mapping) and "user_id" in metadata:
+        roots.append(("metadata.user_id", metadata["user_id"], _USER))
+    for key, value, what in roots:
+        for place, text, noun in _leaves(value, key, what):
+            if text not in elsewhere:  # What also is the name of a model or a tool is no secret of the user's.
+                kind: Kind = "id" if noun == _USER else "content"
+                where = f"request body {place}, exchange {exchange.index}"
+                yield Sought(value=text, what=noun, where=where, kind=kind)
+
+
+def _answered(truth: Reading) -> Iterator[Sought]:
+    for name, what in _ANSWERS.items():
+        fact = truth.fact(name)
+        for text in fact.value or ():
+            if isinstance(text, str):
+                yield Sought(value=text, what=what, where=fact.place, kind="content")
+    fact = truth.fact("tool_calls")
+    for made in fact.value or ():
+        for _, text, what in _leaves(made["arguments"], "", "the tool's arguments"):
+            yield Sought(value=text, what=what, where=fact.place, kind="content")
+
+
+def _leaves(value: Any, place: str, what: str, deepest: int = 12) -> Iterator[tuple[str, str, str]]:
+    """Yield the texts in a value, each with its place and what it is; of JSON in a text its texts as well."""
+    if isinstance(value, str):
+        yield place, value, what
+        inner = _parsed(value)
+        if inner is not None and deepest:
+            yield from _leaves(inner, place, what, deepest - 1)
+    elif isinstance(value, list) and deepest:
+        for index, item in enumerate(value):
+            yield from _leaves(item, f"{place}[{index}]", what, deepest - 1)
+    elif isinstance(value, Mapping) and deepest:
+        what = _noun_of(value) or what
+        for key, item in value.items():
+            if key not in _STRUCTURE:
+                noun = "the tool's arguments" if key == "arguments" else what
+                yield from _leaves(item, f"{place}.{key}", noun, deepest - 1)
+
+
+def _noun_of(message: Mapping[str, Any]) -> str | None:
+    kind, role = message.get("type"), message.get("role")
+    by_type = _BY_TYPE.get(kind) if isinstance(kind, str) else None
+    return by_type or (_BY_ROLE.get(role) if isinstance(role, str) else None)
+
+
+def _parsed(text: str) -> Any:
+    if not text.lstrip().startswith(("{", "[")):
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,144 @@
+"""The places in which the conventions put content, and the switches that keep it out of them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any
+
+from pytest_llmtrace import dialects
+from pytest_llmtrace.checks._marks import is_masked
+from pytest_llmtrace.model import LogRecord, MetricPoint, SpanRecord
+
+__all__ = ["Holds", "content_in", "side_of", "switch_for"]
+
+# OpenInference's; OTel GenAI's, in their old forms too; OpenLLMetry's; logfire's.
+_INPUT = r"""
+  input\.value | llm\.prompts\..+ | reranker\.query | reranker\.input_documents\.\d+\.document\.content
+| llm\.input_messages\.\d+\.message\.(?:content|contents\.\d+\.message_content\.(?:text|image\.image\.url)
+    |contents\.\d+\.tool_call\.function\.arguments|tool_calls\.\d+\.tool_call\.function\.arguments
+    |function_call_arguments_json)
+| embedding\.embeddings\.\d+\.embedding\.text
+| gen_ai\.(?:input\.messages|system_instructions|prompt|tool\.call\.arguments|retrieval\.query\.text)
+| gen_ai\.prompt\.\d+\.(?:content|tool_calls\.\d+\.arguments)
+| traceloop\.entity\.input | request_data | all_messages_events
+"""
+_OUTPUT = r"""
+  output\.value | llm\.choices\..+ | retrieval\.documents\.\d+\.document\.content
+| llm\.output_messages\.\d+\.message\.(?:content|contents\.\d+\.message_content\.(?:text|image\.image\.url)
+    |contents\.\d+\.tool_call\.function\.arguments|tool_calls\.\d+\.tool_call\.function\.arguments
+    |function_call_arguments_json)
+| reranker\.output_documents\.\d+\.document\.content
+| gen_ai\.(?:output\.messages|completion|tool\.call\.result|retrieval\.documents)
+| gen_ai\.completion\.\d+\.(?:content|reasoning|refusal|tool_calls\.\d+\.arguments)
+| traceloop\.entity\.output | response_data
+"""
+_PLACES = re.compile(rf"(?x)(?P<input>{_INPUT})|(?P<output>{_OUTPUT})")
+_EVENTS = {"gen_ai.choice": "output", "gen_ai.assistant.message": "input", "gen_ai.content.completion": "output"}
+_IN_EVENTS = re.compile(r"(?:gen_ai\.event\.)?(?:content|message|tool_calls|arguments)")
+# Of messages in JSON: what says how, and not what was said.
+_STRUCTURE = frozenset(
+    {"finish_reason", "id", "index", "kind", "mime_type", "modality", "model", "name", "object", "role", "type"}
+)
+
+
+class Holds(StrEnum):
+    """What stands in a place for content."""
+
+    NOTHING = "nothing"
+    MARKER = "marker"
+    CONTENT = "content"
+
+
+@lru_cache(maxsize=4096)
+def side_of(channel: str, key: str) -> str | None:
+    """Tell whether a place is one for what was asked (`input`) or answered (`output`); None if it is neither."""
+    found = _PLACES.fullmatch(key)
+    if found is not None:
+        return found.lastgroup
+    event = channel.removeprefix("event ")
+    if event.startswith("gen_ai.") and event != channel and _IN_EVENTS.match(key):
+        return _EVENTS.get(event, "input")
+    return None
+
+
+def content_in(text: str) -> Holds:
+    """Tell what stands in a place for content: in a list of messages only what they say counts."""
+    value: Any = text
+    if text.lstrip().startswith(("{", "[")):
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            value = text
+    return _held(value)
+
+
+def _held(value: Any) -> Holds:
+    if isinstance(value, str):
+        return Holds.NOTHING if not value.strip() else Holds.MARKER if is_masked(value) else Holds.CONTENT
+    inner: list[Any] = []
+    if isinstance(value, Mapping):
+        inner = [item for key, item in value.items() if key not in _STRUCTURE]
+    elif isinstance(value, list):
+        inner = value
+    elif value is not None:
+        return Holds.CONTENT
+    found = {_held(item) for item in inner}
+    return next((held for held in (Holds.CONTENT, Holds.MARKER) if held in found), Holds.NOTHING)
+
+
+# --- switches --------------------------------------------------------------------------------------------------------
+
+_OPENINFERENCE = (
+    ("llm.invocation_parameters", "OPENINFERENCE_HIDE_LLM_INVOCATION_PARAMETERS=true"),
+    ("llm.tools.", "OPENINFERENCE_HIDE_LLM_TOOLS=true"),
+    ("llm.prompts.", "OPENINFERENCE_HIDE_PROMPTS=true"),
+    ("llm.choices.", "OPENINFERENCE_HIDE_CHOICES=true"),
+    ("llm.input_messages.", "OPENINFERENCE_HIDE_INPUTS=true"),
+    ("llm.output_messages.", "OPENINFERENCE_HIDE_OUTPUTS=true"),
+    ("input.", "OPENINFERENCE_HIDE_INPUTS=true"),
+    ("output.", "OPENINFERENCE_HIDE_OUTPUTS=true"),
+    ("embedding.embeddings.", "OPENINFERENCE_HIDE_EMBEDDINGS_TEXT=true"),
+    ("retrieval.documents.", "OPENINFERENCE_HIDE_RETRIEVAL_DOCUMENTS=true"),
+    ("reranker.query", "OPENINFERENCE_HIDE_INPUTS=true"),
+    ("reranker.input_documents.", "OPENINFERENCE_HIDE_INPUTS=true"),
+    ("reranker.output_documents.", "OPENINFERENCE_HIDE_OUTPUTS=true"),
+)
+_CONTENT_SWITCHES = {
+    "anthropic-native": "ANTHROPIC_OPEN_TELEMETRY_TRACES_CONTENT_MODE=metadata_only",
+    "openllmetry": "TRACELOOP_TRACE_CONTENT=false",
+    "otel-genai": "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=NO_CONTENT",
+}
+_OTEL = "opentelemetry.instrumentation."
+_OTEL_GENAI = "opentelemetry.instrumentation.genai."
+
+
+def switch_for(subject: object, channel: str, key: str) -> str:
+    """Name the setting of the instrumentation that keeps content out of a place; empty if none is known.
+
+    Args:
+        subject: The span, log record or metric point.
+        channel: As in `Text`.
+        key: Likewise.
+    """
+    scope = getattr(subject, "scope", "")
+    if scope.startswith("openinference."):
+        return next((switch for prefix, switch in _OPENINFERENCE if key.startswith(prefix)), "")
+    if side_of(channel, key) is None and not isinstance(subject, LogRecord):
+        return ""
+    return _CONTENT_SWITCHES.get(_source_of(subject, scope), "")
+
+
+def _source_of(subject: object, scope: str) -> str:
+    if scope.startswith(_OTEL_GENAI):
+        return "otel-genai"
+    if isinstance(subject, SpanRecord):
+        reading = dialects.read(subject)
+        source = reading.source if reading else ""
+        return "" if source == "otel-genai" and not scope.startswith(_OTEL) else source
+    if isinstance(subject, LogRecord | MetricPoint) and scope.startswith(_OTEL):
+        return "openllmetry"
+    return ""

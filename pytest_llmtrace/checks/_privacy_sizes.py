@@ -1,0 +1,93 @@
+"""Attributes that are too large for what they are, and names that are different on every call."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from pytest_llmtrace.checks._check import Check, Evidence
+from pytest_llmtrace.model import Finding, MetricPoint, Severity, SpanRecord
+
+__all__ = ["HIGH_CARDINALITY", "OVERSIZED"]
+
+_LONGEST_LABEL = 256
+"""Characters, of an attribute of a metric."""
+_SHORTEST_CONTENT = 16
+_ID = re.compile(
+    r"(?i)(?<![0-9a-z])(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+    r"|(?=[a-f]*[0-9])[0-9a-f]{16,})(?![0-9a-z])"
+)
+
+
+def _oversized(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    limit = evidence.longest_attribute
+    for span in evidence.spans:
+        sizes = [(key, size) for key, value in span.attributes.items() if (size := _size(value)) > limit]
+        if sizes:
+            lines = "\n".join(f"attribute {key}: {size:,} characters, more than {limit:,}" for key, size in sizes[:8])
+            yield check.finding(span, ("span", lines))
+        else:
+            yield None
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, str | bytes):
+        return len(value)
+    if isinstance(value, list | tuple):
+        return sum(len(item) if isinstance(item, str | bytes) else 8 for item in value)
+    return 0
+
+
+def _high_cardinality(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    told = {span.key for call in evidence.calls for span in call.spans}  # structure/span-name judges those.
+    for span in evidence.spans:
+        if span.key not in told:
+            found = _of_one_call(span.name, evidence)
+            yield _found(check, span, f"its name has {found}") if found else None
+    for point in evidence.metrics:
+        lines = [
+            f"attribute {key} has {found}"
+            for key, value in point.attributes.items()
+            if isinstance(value, str) and (found := _of_one_call(value, evidence))
+        ]
+        yield _found(check, point, "\n".join(lines)) if lines else None
+
+
+def _found(check: Check, subject: SpanRecord | MetricPoint, lines: str) -> Finding:
+    if isinstance(subject, SpanRecord):
+        return check.finding(subject, ("span", lines))
+    return check.finding(f"metric {subject.name!r} ({subject.scope})", ("metric", lines))
+
+
+def _of_one_call(text: str, evidence: Evidence) -> str | None:
+    """Name what in a text belongs to one call only, None if there is nothing."""
+    if _ID.search(text):
+        return "an id"
+    known = evidence.contents.within(text) if len(text) >= _SHORTEST_CONTENT else ()
+    if known:
+        return known[0].what
+    return f"{len(text):,} characters" if len(text) > _LONGEST_LABEL else None
+
+
+OVERSIZED = Check(
+    id="privacy/oversized",
+    title="No attribute is larger than a limit",
+    why="back ends cut or drop what is too large, often the whole span, and store the rest at its price",
+    next="cut it, or leave it out; longest_attribute= sets another limit",
+    look=_oversized,
+    severity=Severity.WARNING,
+    compares="The attributes of spans, in characters, those of a list together: at most 65,536, or what "
+    "`longest_attribute=` says.",
+)
+
+HIGH_CARDINALITY = Check(
+    id="privacy/high-cardinality",
+    title="Names and metrics tell kinds, not calls",
+    why="each value makes a series or a name of its own: dashboards cannot group by it, and metrics get expensive",
+    next="put it into an attribute of the span, and leave it out of names and metrics",
+    look=_high_cardinality,
+    severity=Severity.WARNING,
+    compares="Attributes of metrics, and names of spans that are no LLM call (`structure/span-name` judges those): "
+    "ids (UUIDs, hexadecimal), content of the exchanges, and labels of more than 256 characters.",
+)

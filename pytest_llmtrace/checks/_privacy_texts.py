@@ -1,0 +1,146 @@
+"""Every text that telemetry carries out, by the channel in which it does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from pytest_llmtrace.model import LogRecord, Maker, MetricPoint, SpanRecord
+from pytest_llmtrace.secrets.json_text import json_strings, parsed
+
+__all__ = ["Carrier", "Text", "carriers", "place_in"]
+
+_DEEPEST = 12
+
+
+_LABELS: Mapping[type, str] = {SpanRecord: "span", LogRecord: "log", MetricPoint: "metric"}
+
+
+class Text(NamedTuple):
+    """A text and where it stands: `attribute`, `llm.input_messages.0.message.content`; `is_key` if it is a key."""
+
+    channel: str
+    key: str
+    text: str
+    is_key: bool = False
+
+    @property
+    def place(self) -> str:
+        """The place in a report's words."""
+        return f"{self.channel} {self.key}".rstrip()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Carrier:
+    """What carries texts out: a span, a log record, a point of a metric, a resource."""
+
+    subject: SpanRecord | LogRecord | MetricPoint | Mapping[str, Any]
+
+    @property
+    def label(self) -> str:
+        """How the lines of a report begin that tell of it."""
+        return _LABELS.get(type(self.subject), "found")
+
+    @property
+    def title(self) -> str | SpanRecord:
+        """What a finding is about."""
+        subject = self.subject
+        if isinstance(subject, SpanRecord):
+            return subject
+        if isinstance(subject, LogRecord):
+            return f"log record {subject.event_name or subject.severity or ''!r} ({subject.scope})"
+        if isinstance(subject, MetricPoint):
+            return f"metric {subject.name!r} ({subject.scope})"
+        return "resource"
+
+    @property
+    def makers(self) -> tuple[Maker, ...]:
+        """Who made it, where that is not the span's maker."""
+        scope = getattr(self.subject, "scope", "")
+        return (Maker(scope=scope),) if scope and not isinstance(self.subject, SpanRecord) else ()
+
+    def groups(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Yield its attributes, and those of what belongs to it, by channel."""
+        subject = self.subject
+        yield "attribute", getattr(subject, "attributes", subject)  # type: ignore[arg-type]  # A resource is its own.
+        if isinstance(subject, SpanRecord):
+            yield from ((f"event {event.name}", event.attributes) for event in subject.events)
+            yield from ((f"link {index}", link.attributes) for index, link in enumerate(subject.links))
+
+    def texts(self) -> Iterator[Text]:
+        """Yield its texts."""
+        yield from self._own()
+        for channel, attributes in self.groups():
+            for key, value in attributes.items():
+                name = str(key)  # Exporters refuse other keys; a span that is still here may have one.
+                yield from _of_value(channel, name, value)
+                yield Text(channel, name, name, is_key=True)
+
+    def strings(self, known_keys: set[str]) -> list[str]:
+        """Return the same texts without their places, much faster; keys that are known are left out, and known then."""
+        found = [text.text for text in self._own()]
+        for _, attributes in self.groups():
+            if not known_keys.issuperset(attributes):
+                found += map(str, attributes.keys() - known_keys)
+                known_keys.update(attributes)
+            for value in attributes.values():
+                if type(value) is str:
+                    found.append(value)
+                elif not isinstance(value, int | float):
+                    found += (text.text for text in _of_value("", "", value))
+        return found
+
+    def _own(self) -> Iterator[Text]:
+        subject = self.subject
+        if isinstance(subject, SpanRecord):
+            yield Text("name", "", subject.name)
+            if subject.status_description:
+                yield Text("status description", "", subject.status_description)
+            yield from (Text("name of an event", "", event.name) for event in subject.events)
+        elif isinstance(subject, LogRecord):
+            yield from _of_value(f"event {subject.event_name}" if subject.event_name else "body", "", subject.body)
+
+
+def carriers(
+    spans: Iterable[SpanRecord], logs: Iterable[LogRecord], points: Iterable[MetricPoint]
+) -> Iterator[Carrier]:
+    """Yield all that carries texts; each resource once, however many share it."""
+    resources: list[Mapping[str, Any]] = []
+    last: Mapping[str, Any] = {}
+    subjects: tuple[SpanRecord | LogRecord | MetricPoint, ...] = (*spans, *logs, *points)
+    for subject in subjects:
+        yield Carrier(subject=subject)
+        # Equal ones come one after the other: comparing with the last is nearly always enough.
+        if subject.resource != last:
+            last = subject.resource
+            if last and last not in resources:
+                resources.append(last)
+    yield from (Carrier(subject=resource) for resource in resources)
+
+
+def place_in(text: str, holds: Any) -> str:
+    """Name the part of a JSON text for which `holds` is true, as ` $.messages[0].content`; empty if it is no JSON."""
+    if parsed(text) is None:
+        return ""
+    for string in json_strings(text):
+        if holds(string.value):
+            steps = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in string.steps)
+            return f" ${steps}{', a key' if string.is_key else ''}"
+    return ""
+
+
+def _of_value(channel: str, key: str, value: Any, deepest: int = _DEEPEST) -> Iterator[Text]:
+    if isinstance(value, int | float):
+        return
+    if isinstance(value, bytes | bytearray):
+        value = bytes(value).decode("utf-8", "replace")
+    if isinstance(value, str):
+        yield Text(channel, key, value)
+    elif isinstance(value, Mapping) and deepest:
+        for name, item in value.items():
+            yield Text(channel, f"{key}.{name}".lstrip("."), str(name), is_key=True)
+            yield from _of_value(channel, f"{key}.{name}".lstrip("."), item, deepest - 1)
+    elif isinstance(value, list | tuple) and deepest:
+        for index, item in enumerate(value):
+            yield from _of_value(channel, f"{key}[{index}]", item, deepest - 1)

@@ -1,0 +1,212 @@
+"""Does telemetry carry out what it should not: secrets anywhere, and content where the intention forbids it?"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from pytest_llmtrace.canaries import Sought
+from pytest_llmtrace.checks._check import Check, Evidence
+from pytest_llmtrace.checks._privacy_captured import uncaptured
+from pytest_llmtrace.checks._privacy_places import Holds, content_in, side_of, switch_for
+from pytest_llmtrace.checks._privacy_sizes import HIGH_CARDINALITY, OVERSIZED
+from pytest_llmtrace.checks._privacy_texts import Carrier, Text, place_in
+from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.model import Finding, LogRecord
+from pytest_llmtrace.secrets.shapes import may_hold_shape, shapes_in, shown
+
+__all__ = ["CHECKS", "CONTENT", "SECRET", "refuse_content"]
+
+CONTENTS = ("captured", "redacted", "absent")
+_MOST = 8
+
+
+class _Leak(NamedTuple):
+    """Something that came out: where, what it is, where it is known from, and the switch that would help."""
+
+    place: str
+    what: str
+    source: str
+    switch: str
+
+
+# --- Secrets ---------------------------------------------------------------------------------------------------------
+
+
+def _secret(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    known_keys: set[str] = set()
+    for carrier in evidence.carriers:
+        strings = carrier.strings(known_keys)
+        leaks: list[_Leak] = []
+        if evidence.secrets.may_be_in(strings) or may_hold_shape("\n".join(strings)):
+            leaks = [leak for text in carrier.texts() for leak in _secrets_in(carrier, text, evidence)]
+        yield _finding(check, carrier, leaks) if leaks else None
+
+
+def _secrets_in(carrier: Carrier, text: Text, evidence: Evidence) -> Iterator[_Leak]:
+    known = evidence.secrets.within(text.text)
+    for sought in known:
+        if text.key in _OF_ORGANIZATIONS and sought.what == "the organization":
+            continue
+        yield _leak(carrier, text, evidence.secrets.within, sought, f"{sought.what}, {shown(sought.value)}")
+    for shape in () if known else shapes_in(text.text):
+        place = place_in(text.text, lambda part: any(shapes_in(part)))
+        value = shown(text.text[shape.start : shape.end])
+        yield _Leak(_place(text, place), f"{shape.looks_like}, {value}", "", _switch(carrier, text))
+
+
+_OF_ORGANIZATIONS = frozenset({"anthropic.organization.id"})
+"""Where an SDK's own spans have the id of the organization, as documented, and nothing else."""
+
+
+# --- Content ---------------------------------------------------------------------------------------------------------
+
+
+def refuse_content(content: object = None, longest_attribute: object = 1) -> None:
+    """Refuse an intention or a limit that has no meaning.
+
+    Raises:
+        UsageError: There is one.
+    """
+    if content is not None and content not in CONTENTS:
+        raise UsageError.unknown("value of content=", content, CONTENTS)
+    if isinstance(longest_attribute, bool) or not isinstance(longest_attribute, int) or longest_attribute < 1:
+        raise UsageError(f"longest_attribute= takes a number of characters from 1 on, not {longest_attribute!r}")
+
+
+def _content(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    if evidence.content is None:
+        return
+    if evidence.content == "captured":
+        yield from _captured(check, evidence)
+        return
+    known_keys: set[str] = set()
+    plain: defaultdict[str, set[str]] = defaultdict(set)
+    for carrier in evidence.carriers:
+        leaks: list[_Leak] = []
+        if evidence.contents.may_be_in(carrier.strings(known_keys)) or _has_place(carrier, plain):
+            leaks = [leak for text in carrier.texts() for leak in _content_in(carrier, text, evidence)]
+        yield _finding(check, carrier, leaks) if leaks else None
+
+
+def _has_place(carrier: Carrier, plain: dict[str, set[str]]) -> bool:
+    """Tell whether a carrier has a place for content; `plain` are keys that are none, by channel, and grows."""
+    if isinstance(carrier.subject, LogRecord) and carrier.subject.event_name:
+        return True
+    for channel, attributes in carrier.groups():
+        if not plain[channel].issuperset(attributes):
+            plain[channel] |= {key for key in attributes if side_of(channel, key) is None}
+            if not plain[channel].issuperset(attributes):
+                return True
+    return False
+
+
+def _content_in(carrier: Carrier, text: Text, evidence: Evidence) -> Iterator[_Leak]:
+    if text.key in _OF_USERS:
+        return
+    known = evidence.contents.within(text.text)
+    for sought in known:
+        yield _leak(carrier, text, evidence.contents.within, sought, _sized(sought.what, sought.value))
+    side = None if text.is_key or known else side_of(text.channel, text.key)
+    held = content_in(text.text) if side else Holds.NOTHING
+    if held is Holds.CONTENT:
+        yield _Leak(text.place, _sized(f"content ({side})", text.text), "", _switch(carrier, text))
+    elif held is Holds.MARKER and evidence.content == "absent":
+        yield _Leak(text.place, 'a marker in the place of content: content="redacted" allows it', "", "")
+
+
+_OF_USERS = frozenset({"enduser.id", "enduser.pseudo.id", "session.id", "user.id"})
+"""Where conventions want the id of a user: the application itself has put it there."""
+
+
+def _sized(what: str, value: str) -> str:
+    return f"{what}, {len(value):,} characters"
+
+
+def _captured(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    for span, call, missing in uncaptured(evidence):
+        if not missing:
+            yield None
+            continue
+        what = "\n".join(f"{noun} is nowhere: not on the span, its events or its log records" for noun in missing)
+        exchange = call.exchanges[-1]
+        yield check.finding(
+            span,
+            ("span", what),
+            ("wire", f"{exchange.origin}, exchange {exchange.index}"),
+            why='content="captured" promises it, and who looks at a bad answer in the back end finds none',
+            next="switch content capture on in the instrumentation",
+        )
+
+
+# --- Findings --------------------------------------------------------------------------------------------------------
+
+
+def _leak(
+    carrier: Carrier, text: Text, within: Callable[[str], tuple[Sought, ...]], sought: Sought, what: str
+) -> _Leak:
+    place = place_in(text.text, lambda part: sought in within(part))
+    return _Leak(_place(text, place), what, sought.where, _switch(carrier, text))
+
+
+def _place(text: Text, inside: str) -> str:
+    # A key that is a secret is not named.
+    return f"{text.channel}, a key" if text.is_key else f"{text.place}{inside}"
+
+
+def _switch(carrier: Carrier, text: Text) -> str:
+    return switch_for(carrier.subject, text.channel, text.key)
+
+
+def _finding(check: Check, carrier: Carrier, leaks: list[_Leak]) -> Finding:
+    switches = list(dict.fromkeys(leak.switch for leak in leaks if leak.switch))
+    title = carrier.title
+    wire = list(dict.fromkeys(f"{leak.what.partition(',')[0]}: {leak.source}" for leak in leaks if leak.source))
+    return check.finding(
+        title,
+        (carrier.label, "\n".join(_lines(leaks))),
+        *([("wire", "\n".join(_cut(wire)))] if wire else []),
+        next=f"set {' and '.join(switches)}" if switches else "",
+        makers=carrier.makers,
+    )
+
+
+def _lines(leaks: list[_Leak]) -> Iterable[str]:
+    by_place: defaultdict[str, list[str]] = defaultdict(list)
+    for leak in leaks:
+        by_place[leak.place].append(leak.what)
+    return _cut([f"{place}: {'; '.join(_cut(list(dict.fromkeys(whats))))}" for place, whats in by_place.items()])
+
+
+def _cut(lines: list[str]) -> list[str]:
+    return [*lines[:_MOST], f"and {len(lines) - _MOST} more"] if len(lines) > _MOST else lines
+
+
+SECRET = Check(
+    id="privacy/secret",
+    title="No secret comes out",
+    why="whoever may read the back end can use it, and it stays there as long as the data",
+    next="keep it out of telemetry, and replace it if spans like this were ever exported",
+    look=_secret,
+    compares="The secrets that the exchanges carry (keys, provider keys, cookies and organizations in headers, fields "
+    "and the user in the URL, fields of the body), and canaries, with every text that telemetry carries: span names, "
+    "attributes and their keys, events, links, status descriptions, resources, log records, attributes of metrics; as "
+    "they are, as JSON or URLs escape them, and in base64. Of 8 characters or more, no plain word, and standing by "
+    "themselves. Beside them, whatever has the shape of a provider's key.",
+)
+
+CONTENT = Check(
+    id="privacy/content",
+    title="Content comes out as intended",
+    why="what users say is kept where nobody was to read it",
+    next="keep it out of this place",
+    look=_content,
+    compares='Where `content=` is said. `"absent"` and `"redacted"`: the texts of the exchanges (prompts, system '
+    "prompts, tool arguments and results, answers, ids of users), and canaries, with every text that telemetry "
+    "carries, those of 16 characters or more; and the attributes in which the conventions put content, however short. "
+    '`"redacted"` allows a marker there, as `__REDACTED__`. `"captured"`: what was asked and answered stands on the '
+    "span of the call, its events or its log records.",
+)
+
+CHECKS: tuple[Check, ...] = (SECRET, CONTENT, OVERSIZED, HIGH_CARDINALITY)

@@ -1,0 +1,144 @@
+"""Where a module has bound a clock early: by a name, as the default of a function's argument, or in a class."""
+
+from __future__ import annotations
+
+import functools
+import time
+import timeit
+from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
+from dataclasses import dataclass
+from types import FunctionType, ModuleType
+from typing import Any, Protocol
+from weakref import ref
+
+__all__ = ["Place", "Swap", "globals_of", "places_in"]
+
+Swap = Mapping[int, Callable[[], Any]]
+"""What comes in the place of the function of an id."""
+
+
+_FUNCTIONS = frozenset({FunctionType, type(functools.lru_cache(len))})
+_MODULES = frozenset({id(time), id(timeit)})
+_DEEPEST = 16  # decorators
+
+
+class Place(Protocol):
+    """A place that holds a clock, as long as what it is in lives."""
+
+    def swap(self, new: Swap) -> None:
+        """Put another clock there; one that is not among the ids stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """A global name of a module."""
+
+    module: ref[ModuleType]
+    name: str
+
+    def swap(self, new: Swap) -> None:
+        place = globals_of(self.module())
+        if id(place.get(self.name)) in new:
+            place[self.name] = new[id(place[self.name])]
+
+
+@dataclass(frozen=True, slots=True)
+class _Defaults:
+    """Defaults of a function's arguments, by position and by keyword."""
+
+    function: ref[FunctionType]
+
+    def swap(self, new: Swap) -> None:
+        function = self.function()
+        if function is None:
+            return
+        if function.__defaults__:
+            function.__defaults__ = tuple(new.get(id(value), value) for value in function.__defaults__)
+        by_keyword = function.__kwdefaults__ or {}
+        for name, value in by_keyword.items():
+            by_keyword[name] = new.get(id(value), value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Attribute:
+    """An attribute of a class, which may be a `staticmethod`."""
+
+    owner: ref[type]
+    name: str
+
+    def swap(self, new: Swap) -> None:
+        owner = self.owner()
+        value = None if owner is None else vars(owner).get(self.name)
+        clock = new.get(id(_within(value)))
+        if owner is not None and clock is not None:
+            with suppress(TypeError):  # It was made in C, and cannot be changed.
+                # By `type`, since a metaclass may have rules of its own.
+                type.__setattr__(owner, self.name, staticmethod(clock) if isinstance(value, staticmethod) else clock)
+
+
+def places_in(module: ModuleType, clocks: AbstractSet[int]) -> Iterator[Place]:
+    """Yield the places of a module that hold a clock; looks into functions and classes only if it names any clock.
+
+    Args:
+        module: A module.
+        clocks: The ids of the functions.
+    """
+    home = globals_of(module)
+    bound = list(home.items())  # Another thread may import meanwhile.
+    ids = {id(value) for _, value in bound}
+    if clocks.isdisjoint(ids) and _MODULES.isdisjoint(ids):
+        return
+    for name, value in bound:
+        if id(value) in clocks:
+            yield _Name(ref(module), name)
+        yield from _inside(value, home, clocks)
+
+
+def globals_of(module: ModuleType | None) -> dict[str, Any]:
+    """Return the globals of a module, without having a lazy one loaded by the look at it."""
+    found: dict[str, Any] = {} if module is None else object.__getattribute__(module, "__dict__")
+    return found
+
+
+def _inside(value: Any, home: Mapping[str, Any], clocks: AbstractSet[int]) -> Iterator[Place]:
+    """Look into a function or a class that belongs to a module."""
+    kind = type(value)  # `isinstance` would have a proxy make what it stands for.
+    if kind in _FUNCTIONS:
+        function = _unwrapped(value)
+        if type(function) is FunctionType and function.__globals__ is home and _has_default(function, clocks):
+            yield _Defaults(ref(function))
+    elif issubclass(kind, type) and vars(value).get("__module__") == home.get("__name__"):
+        yield from _inside_class(value, home, clocks)
+
+
+def _inside_class(owner: type, home: Mapping[str, Any], clocks: AbstractSet[int]) -> Iterator[Place]:
+    for name, value in list(vars(owner).items()):
+        found = _within(value)
+        if id(found) in clocks:
+            yield _Attribute(ref(owner), name)
+        elif type(found) in _FUNCTIONS or _is_nested(found, owner):
+            yield from _inside(found, home, clocks)
+
+
+def _unwrapped(value: Any) -> Any:
+    for _ in range(_DEEPEST):
+        if type(within := vars(value).get("__wrapped__")) not in _FUNCTIONS:
+            break
+        value = within
+    return value
+
+
+def _has_default(function: FunctionType, clocks: AbstractSet[int]) -> bool:
+    defaults = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
+    return any(id(default) in clocks for default in defaults)
+
+
+def _within(value: Any) -> Any:
+    """Return the function in a method of whichever kind."""
+    return value.__func__ if type(value) in {staticmethod, classmethod} else value
+
+
+def _is_nested(value: Any, owner: type) -> bool:
+    return issubclass(type(value), type) and value.__qualname__.startswith(f"{owner.__qualname__}.")

@@ -1,0 +1,113 @@
+"""The comparison of content modes as a page for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from pytest_llmtrace.compare._privacy_calls import CALLS, PLACES
+from pytest_llmtrace.compare._privacy_run import Privacy, Row, broken
+
+__all__ = ["page"]
+
+_INTRODUCTION = """\
+# What comes out, and which switch keeps it in
+
+A canary is a value that occurs nowhere else. Each call of this page has one in every place in which secrets and \
+personal data travel, and goes through the real SDK under each instrumentor, in each of its content modes, each in a \
+process of its own; then all that came out is searched for the canaries: names of spans, attributes and their keys, \
+events, links, status descriptions, resources, log records, and attributes of metrics. Nothing is sent to the network. \
+To make this page anew:
+
+```console
+python -m tox -e compare -- --privacy --output docs/privacy.md
+```
+
+The calls: {calls}. An error's message has a canary in the calls that fail.
+
+A cell names the channels in which the canary of its column came out, in any of the calls: **A** an attribute of the \
+span, **E** an event of it, **S** its status description, **N** its name, **L** a log record, **M** an attribute of a \
+metric, **R** the resource. Empty: it came out nowhere. Below each table stand the promises of the modes, as their \
+documentation gives them, whether they are kept, and where else what they hide came out all the same; then every \
+place, exactly, in the default mode and in the others where it differs."""
+
+_LETTERS = {
+    "attribute": "A",
+    "event": "E",
+    "link": "A",
+    "log": "L",
+    "metric": "M",
+    "name": "N",
+    "resource": "R",
+    "status": "S",
+}
+
+
+def page(results: Sequence[Privacy], sdks: Sequence[str]) -> str:
+    """Write the page.
+
+    Args:
+        results: One an instrumentor.
+        sdks: The SDKs with their versions.
+    """
+    parts = [_INTRODUCTION.format(calls="; ".join(CALLS)), f"SDKs: {', '.join(sdks)}."]
+    for result in results:
+        parts.append(f"## {result.name}\n\n{', '.join(result.versions)}.")
+        parts += ["\n".join(table(result)) for table in (_matrix, _promises, _places)]
+    return "\n\n".join(parts)
+
+
+def _matrix(result: Privacy) -> Iterator[str]:
+    yield f"| mode | {' | '.join(PLACES.values())} |"
+    yield f"| --- |{' --- |' * len(PLACES)}"
+    for row in result.rows:
+        yield f"| {_name(row)} | {' | '.join(_cell(row, place) for place in PLACES)} |"
+
+
+def _cell(row: Row, place: str) -> str:
+    if not any(place in call["put"] for call in row.calls):
+        return "n/a"
+    letters = {_LETTERS[where.partition(" ")[0]] for where in row.places(place)}
+    return " ".join(letter for letter in "AESNLMR" if letter in letters)
+
+
+def _promises(result: Privacy) -> Iterator[str]:
+    yield "| mode | promise | kept? | came out elsewhere |"
+    yield "| --- | --- | --- | --- |"
+    for row in result.rows:
+        faults = list(broken(row))
+        kept = f"**no**: {'; '.join(faults)}" if faults else "yes"
+        yield f"| {_name(row)} | {row.mode.promise} | {kept} | {_beside(row)} |"
+
+
+def _beside(row: Row) -> str:
+    """Name where else there is what a mode hides."""
+    lines = []
+    for place in PLACES:
+        found = [where for where in row.places(place) if not where.startswith(tuple(row.mode.shows))]
+        if found and place in row.mode.hides:
+            lines.append(f"{PLACES[place]}: {', '.join(f'`{_short(where)}`' for where in sorted(found))}")
+    return "; ".join(lines)
+
+
+def _places(result: Privacy) -> Iterator[str]:
+    yield "| place | mode | where |"
+    yield "| --- | --- | --- |"
+    default = {place: _list(result.rows[0], place) for place in PLACES}
+    for place, noun in PLACES.items():
+        for row in result.rows:
+            where = _list(row, place)
+            if (row is result.rows[0] and where) or where != default[place]:
+                yield f"| {noun} | {_name(row)} | {where or 'nowhere'} |"
+
+
+def _list(row: Row, place: str) -> str:
+    found: Mapping[str, list[str]] = row.places(place)
+    return ", ".join(f"`{_short(where)}`" for where in sorted(found))
+
+
+def _short(where: str) -> str:
+    return where.removeprefix("attribute ")
+
+
+def _name(row: Row) -> str:
+    return row.mode.name if row.mode.name == "default" else f"`{row.mode.name}`"

@@ -1,0 +1,121 @@
+"""Run every instrumentor in each of its content modes, each in a process of its own; judge what each mode promises."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_llmtrace.compare._instrumentors import INSTRUMENTORS, Instrumentation
+from pytest_llmtrace.compare._modes import MODES, Mode
+from pytest_llmtrace.errors import LLMTraceError, UsageError
+
+__all__ = ["Privacy", "Row", "broken", "run_modes"]
+
+_SDKS = ("openai", "anthropic")
+_SWITCHES = (
+    "ANTHROPIC_OPEN_TELEMETRY_TRACES_CONTENT_MODE",
+    "OPENINFERENCE_HIDE_",
+    "OTEL_INSTRUMENTATION_GENAI_",
+    "TRACELOOP_TRACE_CONTENT",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One mode of an instrumentor.
+
+    Attributes:
+        mode: The setting.
+        calls: What its process printed: one mapping a call.
+    """
+
+    mode: Mode
+    calls: tuple[dict[str, Any], ...]
+
+    def places(self, place: str) -> dict[str, list[str]]:
+        """Return where the canary of a place came out, each with the calls in which it did."""
+        found: dict[str, list[str]] = {}
+        for call in self.calls:
+            for where in call["found"][place]:
+                found.setdefault(where, []).append(call["call"])
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Privacy:
+    """All modes of one instrumentor.
+
+    Attributes:
+        name: The instrumentor.
+        versions: Of its packages.
+        rows: Its modes, the default first.
+    """
+
+    name: str
+    versions: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+def run_modes(only: Sequence[str] = ()) -> tuple[Privacy, ...]:
+    """Compare the content modes of instrumentors.
+
+    Args:
+        only: Instrumentors by name; all that are installed if there is none.
+
+    Raises:
+        UsageError: An instrumentor is not known.
+        LLMTraceError: Its process failed.
+    """
+    for name in only:
+        if name not in INSTRUMENTORS:
+            raise UsageError.unknown("instrumentor", name, INSTRUMENTORS)
+    wanted = (INSTRUMENTORS[name] for name in only or INSTRUMENTORS)
+    return tuple(_privacy(one) for one in wanted if any(map(one.version, _SDKS)))
+
+
+def _privacy(instrumentation: Instrumentation) -> Privacy:
+    versions = tuple(version for sdk in _SDKS if (version := instrumentation.version(sdk)))
+    rows = tuple(Row(mode=mode, calls=_played(instrumentation, mode)) for mode in MODES[instrumentation.name])
+    return Privacy(name=instrumentation.name, versions=versions, rows=rows)
+
+
+def _played(instrumentation: Instrumentation, mode: Mode) -> tuple[dict[str, Any], ...]:
+    command = [sys.executable, "-m", "pytest_llmtrace.compare._privacy_worker", instrumentation.name]
+    own = {key: value for key, value in instrumentation.environ.items() if not _is_switch(key)}
+    environ = {key: value for key, value in os.environ.items() if not _is_switch(key)}
+    done = subprocess.run(  # noqa: S603
+        command, capture_output=True, text=True, env={**environ, **own, **mode.environ}, check=False
+    )
+    if done.returncode != 0:
+        raise LLMTraceError(f"{instrumentation.name} could not be run:\n{done.stderr.strip()}")
+    return tuple(json.loads(done.stdout))
+
+
+def _is_switch(name: str) -> bool:
+    return name.startswith(_SWITCHES)
+
+
+def broken(row: Row) -> Iterator[str]:
+    """Say how a mode breaks its promise, a line for each place; nothing if it keeps it."""
+    for place in sorted(row.mode.hides):
+        for where, calls in row.places(place).items():
+            if re.match(row.mode.where, where):
+                yield f"{place}: in {where} ({', '.join(calls)})"
+    for channel, places in row.mode.shows.items():
+        for place in sorted(places):
+            lost = [call["call"] for call in row.calls if not _came_out(call, place, channel)]
+            if lost:
+                yield f"{place}: in no {channel} ({', '.join(lost)})"
+
+
+def _came_out(call: Mapping[str, Any], place: str, channel: str) -> bool:
+    """Tell whether the canary of a place came out in a channel, if it can have: a call that failed has no answer."""
+    is_there = place in call["put"] and call["call"] != "embeddings"
+    is_lost = call["raised"] is not None and place in {"called", "output"}
+    return not is_there or is_lost or any(where.startswith(f"{channel} ") for where in call["found"][place])

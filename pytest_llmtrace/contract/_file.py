@@ -1,0 +1,81 @@
+"""Contracts as files: written in one order, read with care."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pytest_llmtrace.contract._contract import FORMAT, VERSION
+from pytest_llmtrace.errors import UsageError
+
+__all__ = ["as_json", "load"]
+
+
+def as_json(content: Mapping[str, Any]) -> str:
+    """Write plain data in one order, whatever the order of the run, so that two files can be compared line by line."""
+    return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False)
+
+
+def load(path: Path) -> Mapping[str, Any]:
+    """Read the scopes of a contract.
+
+    Raises:
+        UsageError: The file cannot be read, or is no contract.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}") from None
+    except RecursionError:
+        raise UsageError(f"{path}: is no JSON: it is nested too deep") from None
+    except ValueError as error:
+        raise UsageError(f"{path}: is no JSON: {error}") from None
+    if not isinstance(content, Mapping) or content.get("format") != FORMAT:
+        raise UsageError(f"{path}: is no contract; pytest --llmtrace-report contract={path} writes one")
+    if content.get("version") != VERSION:
+        raise UsageError(
+            f"{path}: is a contract of version {content.get('version')!r}, and this pytest-llmtrace reads {VERSION}; "
+            "write both files with one version of it"
+        )
+    wrong = _wrong(content.get("scopes"), _SCOPES, "scopes")
+    if wrong:
+        raise UsageError(f"{path}: is a damaged contract: {wrong}")
+    scopes: Mapping[str, Any] = content["scopes"]
+    return scopes
+
+
+@dataclass(frozen=True)
+class _Each:
+    """A mapping of names to what has one form."""
+
+    form: Any
+
+
+_WORDS: Final = [str]
+_ATTRIBUTES: Final = _Each({"seen": int, "types": _WORDS})
+_EVENTS: Final = {"seen": int, "attributes": _ATTRIBUTES}
+_SCOPES: Final = _Each(
+    {
+        "versions": _WORDS,
+        "spans": _Each({**_EVENTS, "names": _WORDS, "kinds": _WORDS, "statuses": _WORDS, "events": _Each(_EVENTS)}),
+        "logs": _Each({**_EVENTS, "bodies": _WORDS, "severities": _WORDS}),
+        "metrics": _Each({**_EVENTS, "units": _WORDS, "kinds": _WORDS}),
+    }
+)
+
+
+def _wrong(value: Any, form: Any, place: str) -> str:
+    """Say where a value has not the form that it should have; empty if it has."""
+    if form is int:
+        return "" if type(value) is int and value >= 0 else f"{place} is no count"
+    if form is _WORDS:
+        is_right = isinstance(value, list) and all(isinstance(word, str) for word in value)
+        return "" if is_right else f"{place} is no list of words"
+    if not isinstance(value, Mapping):
+        return f"{place} is no object"
+    fields = dict.fromkeys(value, form.form) if isinstance(form, _Each) else form
+    found = (_wrong(value.get(name), inner, f"{place}.{name}") for name, inner in fields.items())
+    return next(filter(None, found), "")

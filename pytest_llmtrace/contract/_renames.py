@@ -1,0 +1,80 @@
+"""What conventions have renamed, and which name of an old contract is which name of a new one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+from pytest_llmtrace.conventions import Profile
+
+__all__ = ["Renames", "moved_by", "pairs"]
+
+Table = Mapping[str, Any]
+
+
+def pairs(old: Table, new: Table, moved: Mapping[str, str]) -> Iterator[tuple[str | None, str | None]]:
+    """Yield each name of either side once with what it is called on the other; None if it is not there.
+
+    Args:
+        old: By name.
+        new: Likewise.
+        moved: Names that are called otherwise now.
+    """
+    before = {after: name for name, after in moved.items()}
+    for name in sorted({*old, *new} - set(moved)):
+        yield (name if name in old else before.get(name)), (name if name in new else None)
+
+
+def moved_by(old: Table, new: Table, marks: Callable[[Any], Iterable[str]]) -> dict[str, str]:
+    """Return what is gone with the one thing that has come and shares a mark with it, if it shares none with others."""
+    come: dict[str, set[str]] = {}
+    for name in set(new) - set(old):
+        for mark in marks(new[name]):
+            come.setdefault(mark, set()).add(name)
+    found = {}
+    for name in set(old) - set(new):
+        alike = set[str]().union(*(come.get(mark, ()) for mark in marks(old[name])))
+        if len(alike) == 1:
+            found[name] = alike.pop()
+    claims = Counter(found.values())
+    return {name: after for name, after in found.items() if claims[after] == 1}
+
+
+class Renames:
+    """The rename tables of several conventions.
+
+    Args:
+        profiles: The conventions.
+    """
+
+    def __init__(self, profiles: Iterable[Profile]) -> None:
+        self._new: dict[str, set[str]] = {}
+        for profile in profiles:
+            for name, rename in profile.renames.items():
+                if rename.new:
+                    self._new.setdefault(name, set()).add(rename.new)
+
+    def moved(self, old: Table, new: Table) -> dict[str, str]:
+        """Return the names that are gone and for which a name that a convention has for them has come, with that."""
+        come = set(new) - set(old)
+        found: dict[str, str] = {}
+        for name in sorted(set(old) - set(new)):
+            after = self._found(name, come)
+            if after:
+                found[name] = after
+                come.discard(after)
+        return found
+
+    def _found(self, name: str, come: AbstractSet[str]) -> str | None:
+        """Follow what a name was renamed to, by one convention after the other, to what has come."""
+        seen: set[str] = set()
+        pending = [name]
+        while pending:
+            for new in sorted(self._new.get(pending.pop(0), set()) - seen):
+                if new in come:
+                    return new
+                seen.add(new)
+                pending.append(new)
+        return None

@@ -1,0 +1,109 @@
+"""Coverage for people and for programs: as Markdown, which a terminal shows as well, and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+from pytest_llmtrace._lines import counted, legible
+from pytest_llmtrace.contract._coverage import OUTSIDE, Coverage
+from pytest_llmtrace.contract._file import as_json
+from pytest_llmtrace.contract._pages import code
+from pytest_llmtrace.conventions import Level
+
+__all__ = ["to_json", "to_markdown"]
+
+_LEVELS = sorted(Level, reverse=True)
+
+
+def to_markdown(coverages: Iterable[Coverage]) -> str:
+    """Write a table of all types of spans, and one for each."""
+    found = tuple(coverages)
+    if not found:
+        return "No span claims to keep a convention."
+    return "\n".join(_page(found))
+
+
+def _page(found: Sequence[Coverage]) -> Iterator[str]:
+    for (profile, source), of_profile in groupby(found, key=lambda one: (one.profile, one.source)):
+        inner = tuple(of_profile)
+        yield f"# {legible(f'{profile} ({source})')}\n"
+        yield from _table(_summary(inner))
+        for one in inner:
+            yield f"\n## {_type_of(one)} of {code(one.scope)}, {counted(one.spans, 'span')}\n"
+            yield from _table(_attributes(one))
+        yield ""
+
+
+def _summary(found: Iterable[Coverage]) -> Iterator[Sequence[str]]:
+    yield ("scope", "span type", "spans", *map(_named, _LEVELS), "others")
+    for one in found:
+        others = len({name for names in one.outside.values() for name in names})
+        yield (
+            code(one.scope),
+            _type_of(one),
+            str(one.spans),
+            *(_share(one, level) for level in _LEVELS),
+            str(others),
+        )
+
+
+def _share(one: Coverage, level: Level) -> str:
+    """Say how many attributes of a level were seen at all."""
+    wanted = [seen for seen in one.wanted.values() if seen.level is level]
+    return f"{sum(seen.spans > 0 for seen in wanted)} of {len(wanted)}" if wanted else ""
+
+
+def _attributes(one: Coverage) -> Iterator[Sequence[str]]:
+    yield ("attribute", "level", "seen on", "condition")
+    for name, (level, condition, spans) in one.wanted.items():
+        seen = f"{spans} of {one.spans}" if spans else "none"
+        yield (code(name), _named(level), seen, legible(condition).replace("|", "\\|"))
+    for kind, said in OUTSIDE.items():
+        for name, number in sorted(one.outside[kind].items()):
+            yield (code(name), said, f"{number} of {one.spans}", "")
+
+
+def _type_of(one: Coverage) -> str:
+    return code(one.span_type) or "no type of the convention"
+
+
+def _named(level: Level) -> str:
+    return level.name.lower().replace("_", " ")
+
+
+def _table(rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Write rows as a Markdown table whose columns are aligned, so that it can be read as it is."""
+    cells = [tuple(row) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for number, row in enumerate(cells):
+        yield f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |"
+        if number == 0:
+            yield f"| {' | '.join('-' * width for width in widths)} |"
+
+
+def to_json(coverages: Iterable[Coverage]) -> str:
+    """Write all counts, with what each attribute is wanted for."""
+    return as_json(
+        {
+            "format": "pytest-llmtrace coverage",
+            "version": 1,
+            "coverage": [_plain(one) for one in coverages],
+        }
+    )
+
+
+def _plain(one: Coverage) -> dict[str, Any]:
+    return {
+        "profile": one.profile,
+        "source": one.source,
+        "scope": one.scope,
+        "span_type": one.span_type or None,
+        "spans": one.spans,
+        "wanted": {
+            name: {"level": level.name.lower(), "condition": condition, "seen": spans}
+            for name, (level, condition, spans) in one.wanted.items()
+        },
+        "outside": one.outside,
+    }

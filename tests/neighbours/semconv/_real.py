@@ -1,0 +1,62 @@
+"""What either tool finds of real instrumentors, each in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from pytest_llmtrace.compare._instrumentors import INSTRUMENTORS
+
+__all__ = ["played", "real_rows"]
+
+_KINDS: Final[Mapping[str, tuple[str, str | None]]] = {
+    r"missing required attribute (\S+)(?: for .*)?": ("no `{}`", "convention/required"),
+    r"(\S+) must be an? .*|(\S+) must contain only strings": ("the type of `{}`", "convention/type"),
+    r"(\S+) has invalid value ('.*?'); .*": ("`{}` has no well-known value: {}", None),
+    r"span kind must be .* got (\S+)": ("kind {}", "convention/span-kind"),
+    r"span name .* should start with ('.*?') .*": ("a name that does not begin with {}", "convention/span-name"),
+}
+"""What pytest-genai-semconv says, in our words, and our check for the same; None where it has no rule to stand on."""
+
+
+def played(name: str) -> list[dict[str, Any]]:
+    """Play all cases under an instrumentor."""
+    environ = {**os.environ, **INSTRUMENTORS[name].environ}
+    command = (sys.executable, "-W", "ignore", "-m", "tests.neighbours.semconv._worker", name)
+    done = subprocess.run(command, env=environ, stdout=subprocess.PIPE, check=True, timeout=600)
+    found: list[dict[str, Any]] = json.loads(done.stdout)
+    return found
+
+
+def real_rows(cases: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Write the table of one instrumentor: what the neighbour says, and of how many of these calls we say it too."""
+    found, shared, mine = Counter[str](), Counter[str](), Counter[tuple[str, str]]()
+    for case in cases:
+        checks = {check for _, check in case["ours"]}
+        mine.update({(severity, check) for severity, check in case["ours"]})
+        for said, check in dict.fromkeys(_read(text) for texts in case["theirs"] for text in texts):
+            found[said] += 1
+            shared[said] += check in checks
+    yield "| pytest-genai-semconv says | calls | of these, pytest-llmtrace too |"
+    yield "| --- | --- | --- |"
+    for said, number in sorted(found.items()):
+        yield f"| {said} | {number} | {shared[said]} |"
+    yield ""
+    yield "| pytest-llmtrace says | severity | calls |"
+    yield "| --- | --- | --- |"
+    for (severity, check), number in sorted(mine.items()):
+        yield f"| `{check}` | {severity} | {number} |"
+
+
+def _read(text: str) -> tuple[str, str | None]:
+    for pattern, (said, check) in _KINDS.items():
+        match = re.fullmatch(pattern, text)
+        if match:
+            return said.format(*filter(None, match.groups())), check
+    raise AssertionError(f"a violation in words that are not known: {text}")

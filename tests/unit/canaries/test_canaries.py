@@ -1,0 +1,43 @@
+"""Canaries are values that occur nowhere else."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_llmtrace.canaries import PLACES, Canaries, is_telling
+from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.secrets.shapes import shapes_in
+
+
+def test_each_is_its_own() -> None:
+    """Two places, and two tests, have two canaries; a run has those of the run before, since recordings hold them."""
+    values = [Canaries(seed).give(place) for seed in ("test_a", "test_b") for place in PLACES]
+    assert len(set(values)) == 2 * len(PLACES)
+    assert values[0] == Canaries("test_a").give("api_key")
+
+
+def test_each_tells() -> None:
+    """Each is long enough to be looked for, and a key looks like one."""
+    canaries = Canaries("test_a")
+    for place, (_, kind, _) in PLACES.items():
+        assert is_telling(canaries.give(place), kind)
+    assert [shape.looks_like for shape in shapes_in(canaries.give("api_key"))] == ["a provider's key"]
+
+
+def test_only_those_that_were_given_are_known() -> None:
+    """What nobody has put anywhere need not be looked for."""
+    canaries = Canaries("test_a")
+    value = canaries.give("user_id")
+    assert [(one.value, one.what, one.where, one.kind) for one in canaries.given()] == [
+        (value, "the user's id", "canary 'user_id'", "id")
+    ]
+
+
+def test_another_place_is_a_mistake() -> None:
+    """The error names the nearest place that there is."""
+    with pytest.raises(UsageError) as error:
+        Canaries("test_a").give("apikey")
+    assert str(error.value) == (
+        "unknown place for a canary 'apikey': did you mean 'api_key'? known: api_key, cookie, exception, organization, "
+        "output, prompt, provider_key, system_prompt, tool_arguments, tool_result, user_id"
+    )

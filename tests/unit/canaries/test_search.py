@@ -1,0 +1,118 @@
+"""A value that is known is found wherever it comes out, and nothing else is."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_llmtrace.canaries import Search, Sought, is_telling
+
+KEY = "zq8-77f0c2b1d9"
+PROMPT = 'What is "OpenTelemetry",\nand why does the café of ours need it for its orders?'
+
+
+def search(*values: str, kind: str = "secret") -> Search:
+    return Search(Sought(value=value, what="it", where="", kind=kind) for value in values)  # type: ignore[arg-type]
+
+
+def coded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+FORMS = {
+    "alone": KEY,
+    "in a text": f"The key ({KEY}) is wrong.",
+    "in JSON": json.dumps({"headers": {"authorization": f"Bearer {KEY}"}}),
+    "in JSON in JSON": json.dumps({"request": json.dumps({"text": f"\n{KEY}\n"})}),
+    "in a query": f"https://llm.test/?to={quote_plus(f'a b&key={KEY}')}&n=1",
+    "base64": coded(KEY),
+    "base64, one before it": f"Basic {coded(f':{KEY}')}",
+    "base64, two before it": f"Basic {coded(f'u:{KEY}')}",
+    "base64, three before it": f"Basic {coded(f'us:{KEY}')}",
+    "base64 of bytes": coded("") + base64.b64encode(b"\xff\xfe\xff" + f" {KEY} ".encode() + b"\xff").decode(),
+    "base64 for URLs": base64.urlsafe_b64encode(f"??>{KEY}".encode()).decode(),
+    "base64 of JSON": coded(json.dumps({"key": f"\t{KEY}"})),
+}
+
+
+@pytest.mark.parametrize("text", FORMS.values(), ids=FORMS.keys())
+def test_every_form_is_found_and_masked(text: str) -> None:
+    """A secret is found as it is, in JSON, in a URL and in base64 at any alignment; masked, it is found no more."""
+    sought = search(KEY)
+    assert [one.value for one in sought.within(text)] == [KEY]
+    masked = sought.masked(text)
+    assert "[secret]" in masked
+    assert sought.within(masked) == ()
+
+
+@pytest.mark.parametrize(
+    "text", ["", KEY[:-1], f"{KEY}0", f"a{KEY}", KEY.upper(), KEY.replace("-", "_"), coded(KEY[:-1])]
+)
+def test_only_the_value_itself_is_found(text: str) -> None:
+    """What is in the midst of a longer word, or differs in a letter, is another value."""
+    assert search(KEY).within(text) == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [PROMPT, PROMPT[:50], f"Asked: {PROMPT}", f"...{PROMPT[-45:]}", json.dumps([PROMPT[:60]]), quote(PROMPT)],
+)
+def test_a_long_value_is_found_where_it_was_cut(text: str) -> None:
+    """Of a long value its first or its last 40 characters are enough."""
+    assert [one.value for one in search(PROMPT, kind="content").within(text)] == [PROMPT]
+
+
+def test_long_words_are_found_whole() -> None:
+    """A long value without any other word in it is found as a whole."""
+    value = "f00d" * 30
+    assert [one.value for one in search(value).within(f"key={value}")] == [value]
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "tells"),
+    [
+        ("test", "secret", False),
+        ("anthropic", "secret", False),
+        ("not-needed", "secret", True),
+        ("abcd1234", "secret", True),
+        ("abcdefghijklmnop", "secret", True),
+        ("u-31415926", "id", True),
+        ("hello", "content", False),
+        ("Hello, world!", "content", False),
+        ("What is OpenTelemetry?", "content", True),
+        ("----------------", "content", False),
+        ("今天天气怎么样你觉得我出门去公司应该穿什么衣服", "content", True),
+    ],
+)
+def test_what_is_too_short_tells_nothing(value: str, kind: str, tells: bool) -> None:
+    """Words that may stand anywhere are not looked for."""
+    assert is_telling(value, kind) is tells  # type: ignore[arg-type]
+    assert len(search(value, kind=kind)) == tells
+
+
+def test_part_of_a_secret_is_masked() -> None:
+    """What a report has cut off, or taken out of the middle, is masked too."""
+    key = "sk-canary-8fd698cefae0a6f9d5b24d47"
+    assert search(key).masked(f"{key[:-5]}... and '{key[10:]}'") == "[secret]... and '[secret]'"
+
+
+@given(st.text(), st.sampled_from(list(FORMS.values())))
+def test_no_text_makes_it_raise(text: str, form: str) -> None:
+    """Any text may come."""
+    sought = search(KEY, PROMPT)
+    assert sought.within(sought.masked(text + form)) == ()
+
+
+def test_takes_linear_time() -> None:
+    """Ten thousand values are looked for in ten thousand texts one by one, in no more than a second."""
+    sought = search(*(f"What is OpenTelemetry, asked for the time number {n}?" for n in range(10_000)), kind="content")
+    start = time.process_time()
+    found = [sought.within(f"prompt: What is OpenTelemetry {n}, and what is it for?") for n in range(10_000)]
+    assert not any(found)
+    assert time.process_time() - start < 1

@@ -1,0 +1,425 @@
+"""Nothing comes out that should not: secrets nowhere, content as intended; and nobody is alarmed without cause."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.canaries import Canaries
+from pytest_llmtrace.checks import Evidence, refuse_content, verify
+from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.model import Exchange, Finding, LogRecord, MetricPoint, SpanEvent, SpanKey, SpanLink
+from pytest_llmtrace.pairing import pair
+from pytest_llmtrace.report import render
+
+KEY = "zq8-77f0c2b1d9"
+SHAPED = "sk-proj-Ab3dEf6hIj9lMn2pQr5tUv8x"
+PROMPT = "What is OpenTelemetry?"
+ANSWER = "A standard for telemetry."
+HEADERS = (
+    ("Authorization", f"Bearer {KEY}"),
+    ("X-Provider-Api-Key", "prov-31415"),
+    ("Cookie", "a=1; session=crumb-42-and-more"),
+    ("OpenAI-Organization", "org-4242"),
+    ("X-Team-Token", "team:token:1"),
+    ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+)
+FOUND = {"name": "find", "arguments": '{"who": "Jane Doe, Oslo street 3"}'}
+ASKED: dict[str, Any] = {
+    "model": "gpt-4o",
+    "user": "customer-4711-x",
+    "messages": [
+        {"role": "system", "content": "You are the assistant of Acme."},
+        {"role": "user", "content": PROMPT},
+        {"role": "assistant", "tool_calls": [{"id": "call_1", "type": "function", "function": FOUND}]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "Jane owes us 31 dollars."},
+    ],
+}
+REPLY = {
+    "id": "chatcmpl-1",
+    "model": "gpt-4o",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": ANSWER}, "finish_reason": "stop"}],
+}
+
+Make = Callable[..., Any]
+Judge = Callable[..., list[Finding]]
+
+
+@pytest.fixture
+def exchange(make_exchange: Make) -> Exchange:
+    made: Exchange = make_exchange(span=1, body=ASKED, chunks=(json.dumps(REPLY).encode(),), headers=HEADERS)
+    return made
+
+
+@pytest.fixture
+def judged(make_span: Make, exchange: Exchange) -> Judge:
+    """Judge one call with one span by the checks of privacy; fields are those of the span, or of the evidence."""
+
+    def judged(*, evidence: dict[str, Any] | None = None, **fields: Any) -> list[Finding]:
+        span = make_span(**{"attributes": {"gen_ai.request.model": "gpt-4o"}, **fields})
+        seen = Evidence(exchanges=(exchange,), spans=(span,), calls=pair((exchange,), (span,)), **(evidence or {}))
+        return [finding for finding in verify(seen, {}).findings if finding.check.startswith("privacy/")]
+
+    return judged
+
+
+def said(findings: list[Finding]) -> list[tuple[str, str, str]]:
+    return [(finding.check, finding.details[0][0], finding.details[0][1]) for finding in findings]
+
+
+# --- secrets ---------------------------------------------------------------------------------------------------------
+
+KEY_SHOWN = "the API key, …(14 characters)"
+CHANNELS: dict[str, tuple[dict[str, Any], str]] = {
+    "name": ({"name": f"chat {KEY}"}, f"name: {KEY_SHOWN}"),
+    "attribute": ({"attributes": {"http.key": KEY}}, f"attribute http.key: {KEY_SHOWN}"),
+    "list": ({"attributes": {"keys": ("nothing here", KEY)}}, f"attribute keys[1]: {KEY_SHOWN}"),
+    "json": (
+        {"attributes": {"llm.invocation_parameters": json.dumps({"headers": {"Authorization": f"Bearer {KEY}"}})}},
+        f"attribute llm.invocation_parameters $.headers.Authorization: {KEY_SHOWN}",
+    ),
+    "key of json": (
+        {"attributes": {"used": json.dumps({"by": {KEY: 1}})}},
+        f"attribute used $.by, a key: {KEY_SHOWN}",
+    ),
+    "key": ({"attributes": {f"count.{KEY}": 1}}, f"attribute, a key: {KEY_SHOWN}"),
+    "event": (
+        {"events": (SpanEvent(name="sent", time_ns=1, attributes={"header": f"Bearer {KEY}"}),)},
+        f"event sent header: {KEY_SHOWN}",
+    ),
+    "event's name": ({"events": (SpanEvent(name=f"sent {KEY}", time_ns=1),)}, f"name of an event: {KEY_SHOWN}"),
+    "link": (
+        {"links": (SpanLink(key=SpanKey(1, 9), attributes={"header": KEY}),)},
+        f"link 0 header: {KEY_SHOWN}",
+    ),
+    "status": (
+        {"status": "ERROR", "status_description": f"401: {KEY} is wrong"},
+        f"status description: {KEY_SHOWN}",
+    ),
+    "base64": (
+        {"attributes": {"auth": base64.b64encode(f"jane:{KEY}".encode()).decode()}},
+        f"attribute auth: {KEY_SHOWN}",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("fields", "line"), CHANNELS.values(), ids=CHANNELS.keys())
+def test_a_secret_is_found_in_every_channel_of_a_span(judged: Judge, fields: dict[str, Any], line: str) -> None:
+    """The finding names channel and place, and what it is; never the secret."""
+    assert said(judged(**fields)) == [("privacy/secret", "span", line)]
+
+
+OTHERS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "log": (
+        {"logs": (LogRecord(scope="app", severity="WARN", body={"error": [f"bad key {KEY}"]}),)},
+        "log record 'WARN' (app)",
+        f"body error[0]: {KEY_SHOWN}",
+    ),
+    "log's attribute": (
+        {"logs": (LogRecord(scope="app", event_name="sent", attributes={"auth": KEY}),)},
+        "log record 'sent' (app)",
+        f"attribute auth: {KEY_SHOWN}",
+    ),
+    "metric": (
+        {"metrics": (MetricPoint(scope="app", name="calls", attributes={"api_key": KEY}),)},
+        "metric 'calls' (app)",
+        f"attribute api_key: {KEY_SHOWN}",
+    ),
+}
+
+
+@pytest.mark.parametrize(("evidence", "subject", "line"), OTHERS.values(), ids=OTHERS.keys())
+def test_a_secret_is_found_beside_spans(judged: Judge, evidence: dict[str, Any], subject: str, line: str) -> None:
+    """Log records and metrics carry out as much as spans do."""
+    [finding] = judged(evidence=evidence)
+    assert (finding.check, finding.subject, finding.details[0][1]) == ("privacy/secret", subject, line)
+    assert [maker.scope for maker in finding.makers] == ["app"]
+
+
+def test_a_resource_is_told_once(judged: Judge, make_span: Make) -> None:
+    """What many spans share is one finding."""
+    resource = {"service.name": "shop", "deployment.key": KEY}
+    others = {"logs": tuple(LogRecord(scope="app", resource=resource) for _ in range(3))}
+    [finding] = judged(resource=resource, evidence=others)
+    assert (finding.subject, finding.details[0]) == ("resource", ("found", f"attribute deployment.key: {KEY_SHOWN}"))
+
+
+SOURCES = {
+    "prov-31415": "the provider's key, …(10 characters)",
+    "crumb-42-and-more": "a cookie, …(17 characters)",
+    "org-4242": "the organization, …(8 characters)",
+    "team:token:1": "the header x-team-token, …(12 characters)",
+}
+
+
+@pytest.mark.parametrize(("value", "shown"), SOURCES.items())
+def test_each_secret_header_is_known(judged: Judge, value: str, shown: str) -> None:
+    """Not only the key is a secret."""
+    [finding] = judged(attributes={"x": f"it is {value}!"})
+    assert finding.details[0] == ("span", f"attribute x: {shown}")
+
+
+def test_the_place_for_an_organization_may_have_it(judged: Judge) -> None:
+    """The Anthropic SDK's own spans name the organization that answered; elsewhere it is a finding."""
+    assert judged(attributes={"anthropic.organization.id": "org-4242"}) == []
+    assert len(judged(attributes={"anthropic.organization.id": f"org-4242 {KEY}"})) == 1
+
+
+def test_secrets_of_url_and_body_are_known(judged: Judge, make_exchange: Make, make_span: Make) -> None:
+    """Keys travel in queries, in front of hosts and in bodies as well."""
+    sent = make_exchange(path="/v1/chat/completions?api_key=query-31415", body={**ASKED, "api_key": "body-31415"})
+    span = make_span(attributes={"url.full": "https://x.test/?api_key=query-31415", "y": "body-31415"})
+    [finding] = [
+        one for one in verify(Evidence(exchanges=(sent,), spans=(span,)), {}).findings if "secret" in one.check
+    ]
+    came_out = (
+        "attribute url.full: the parameter api_key, …(11 characters)",
+        "attribute y: the field api_key, …(10 characters)",
+    )
+    sources = (
+        "the parameter api_key: request URL query api_key, exchange 0",
+        "the field api_key: request body $.api_key, exchange 0",
+    )
+    assert finding.details[:2] == (("span", "\n".join(came_out)), ("wire", "\n".join(sources)))
+
+
+def test_what_looks_like_a_key_is_found_without_a_source(judged: Judge) -> None:
+    """A key of another service has no exchange, but a shape."""
+    [finding] = judged(attributes={"note": f"used {SHAPED}"})
+    assert finding.details[0] == ("span", "attribute note: an OpenAI key, sk-…(32 characters)")
+
+
+def test_a_canary_is_found(judged: Judge) -> None:
+    """A canary stands for a secret that never was in an exchange."""
+    canaries = Canaries("test_a")
+    [finding] = judged(attributes={"tenant": canaries.give("organization")}, evidence={"canaries": canaries.given()})
+    assert finding.details[:2] == (
+        ("span", "attribute tenant: the organization, …(35 characters)"),
+        ("wire", "the organization: canary 'organization'"),
+    )
+
+
+QUIET: dict[str, Any] = {
+    "gen_ai.request.model": "gpt-4o",
+    "server.address": "api.openai.com",
+    "gen_ai.response.id": "chatcmpl-1",
+    "trace": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    "prompt": PROMPT,
+    "user.id": "customer-4711-x",
+    "digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "b64": base64.b64encode(PROMPT.encode()).decode(),
+    "tokens": 12,
+    "ratio": 0.5,
+    "flags": (True, False),
+}
+
+
+def test_nobody_is_alarmed_without_cause(judged: Judge) -> None:
+    """Without an intention content is nobody's business, and ids, digests and trace context are no secrets."""
+    assert judged(attributes=QUIET) == []
+
+
+@pytest.mark.parametrize("key", ["test", "anthropic", "[secret]", ""])
+def test_what_stands_for_a_key_is_none(make_exchange: Make, make_span: Make, key: str) -> None:
+    """A word as a key, or a recording's mask, may stand anywhere."""
+    sent = make_exchange(headers=(("authorization", f"Bearer {key}"),))
+    span = make_span(attributes={"gen_ai.system": "anthropic", "note": f"a {key} test"})
+    found = verify(Evidence(exchanges=(sent,), spans=(span,)), {}).findings
+    assert [finding for finding in found if finding.check.startswith("privacy/")] == []
+
+
+def test_no_report_shows_a_secret(make_span: Make, exchange: Exchange) -> None:
+    """What other checks found beside it, and the tree of spans, are masked as well."""
+    span = make_span(name=f"chat {KEY}", attributes={"gen_ai.request.model": f"gpt-4o {KEY}", "a": KEY})
+    evidence = Evidence(exchanges=(exchange,), spans=(span,), calls=pair((exchange,), (span,)))
+    verdict = verify(evidence, {})
+    assert {finding.check for finding in verdict.findings} >= {"privacy/secret", "wire/request-model"}
+    assert KEY not in repr(verdict.findings)
+    assert KEY not in render("test_a", evidence, verdict)
+
+
+# --- content ---------------------------------------------------------------------------------------------------------
+
+LONG = "You are the assistant of Acme."
+SPOKEN: dict[str, tuple[dict[str, Any], str]] = {
+    "prompt": ({"attributes": {"app.note": f"asked: {PROMPT}"}}, "attribute app.note: the prompt, 22 characters"),
+    "system": ({"name": LONG}, "name: the system prompt, 30 characters"),
+    "arguments": (
+        {"attributes": {"x": "to Jane Doe, Oslo street 3"}},
+        "attribute x: the tool's arguments, 23 characters",
+    ),
+    "result": ({"attributes": {"x": "Jane owes us 31 dollars."}}, "attribute x: the tool's result, 24 characters"),
+    "answer": ({"attributes": {"x": ANSWER}}, "attribute x: the answer, 25 characters"),
+    "user": ({"attributes": {"y": "customer-4711-x!"}}, "attribute y: the user's id, 15 characters"),
+    "short, by its place": (
+        {"attributes": {"gen_ai.prompt.0.content": "hi"}},
+        "attribute gen_ai.prompt.0.content: content (input), 2 characters",
+    ),
+    "messages": (
+        {"attributes": {"gen_ai.output.messages": '[{"role": "user", "parts": [{"content": "A"}]}]'}},
+        "attribute gen_ai.output.messages: content (output), 47 characters",
+    ),
+    "event": (
+        {"events": (SpanEvent(name="gen_ai.user.message", time_ns=1, attributes={"content": "hi there"}),)},
+        "event gen_ai.user.message content: content (input), 8 characters",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("intention", ["absent", "redacted"])
+@pytest.mark.parametrize(("fields", "line"), SPOKEN.values(), ids=SPOKEN.keys())
+def test_content_is_found_where_it_is_not_wanted(
+    judged: Judge, intention: str, fields: dict[str, Any], line: str
+) -> None:
+    """By its value wherever it is, and by its place however short; never shown."""
+    found = said(judged(**fields, evidence={"content": intention}))
+    assert ("privacy/content", "span", line) in found
+    assert judged(**fields) == []
+
+
+def test_the_switch_of_the_instrumentation_is_named(judged: Judge) -> None:
+    """Whoever made the span has a setting for it."""
+    advice = {
+        ("openinference.instrumentation.openai", "input.value"): "OPENINFERENCE_HIDE_INPUTS=true",
+        ("openinference.instrumentation.openai", "llm.invocation_parameters"): (
+            "OPENINFERENCE_HIDE_LLM_INVOCATION_PARAMETERS=true"
+        ),
+        ("opentelemetry.instrumentation.genai.openai", "gen_ai.input.messages"): (
+            "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=NO_CONTENT"
+        ),
+        ("opentelemetry.instrumentation.openai.v1", "gen_ai.prompt.0.content"): "TRACELOOP_TRACE_CONTENT=false",
+        ("com.anthropic.sdk.python", "gen_ai.input.messages"): (
+            "ANTHROPIC_OPEN_TELEMETRY_TRACES_CONTENT_MODE=metadata_only"
+        ),
+    }
+    for (scope, key), switch in advice.items():
+        attributes = {"gen_ai.request.model": "gpt-4o", "llm.request.type": "chat", key: PROMPT}
+        [finding] = judged(scope=scope, attributes=attributes, evidence={"content": "absent"})
+        assert finding.details[-1][1].startswith(f"set {switch}, or waive"), scope
+
+
+MARKED = {
+    "input.value": "__REDACTED__",
+    "gen_ai.input.messages": '[{"role": "user", "parts": [{"type": "text", "content": "__REDACTED__"}]}]',
+}
+
+
+def test_a_marker_is_redacted_and_not_absent(judged: Judge) -> None:
+    """Who wants nothing there does not want a marker; who wants content redacted does."""
+    assert judged(attributes=MARKED, evidence={"content": "redacted"}) == []
+    [finding] = judged(attributes=MARKED, evidence={"content": "absent"})
+    line = 'a marker in the place of content: content="redacted" allows it'
+    assert finding.details[0] == ("span", f"attribute input.value: {line}\nattribute gen_ai.input.messages: {line}")
+
+
+@pytest.mark.parametrize("intention", ["absent", "redacted"])
+def test_what_is_no_content_is_no_finding(judged: Judge, intention: str) -> None:
+    """Models, counts, structure without content, and the user's id where conventions want it."""
+    attributes = {
+        **{key: value for key, value in QUIET.items() if key not in {"prompt", "b64"}},
+        "gen_ai.input.messages": '[{"role": "user", "parts": []}]',
+        "gen_ai.prompt.0.role": "assistant",
+        "llm.input_messages.0.message.role": "user",
+        "gen_ai.completion.0.finish_reason": "stop",
+        "input.mime_type": "application/json",
+    }
+    assert judged(attributes=attributes, evidence={"content": intention}) == []
+
+
+CAPTURED = {
+    "gen_ai.request.model": "gpt-4o",
+    "gen_ai.input.messages": json.dumps([{"role": "user", "parts": [{"type": "text", "content": PROMPT}]}]),
+    "gen_ai.output.messages": json.dumps([{"role": "assistant", "parts": [{"type": "text", "content": ANSWER}]}]),
+}
+NOWHERE = "{} is nowhere: not on the span, its events or its log records"
+
+
+@pytest.mark.parametrize(
+    ("left_out", "missing"),
+    [
+        ((), []),
+        (("gen_ai.output.messages",), ["what was answered"]),
+        (("gen_ai.input.messages", "gen_ai.output.messages"), ["what was asked", "what was answered"]),
+    ],
+)
+def test_content_that_was_promised_is_there(judged: Judge, left_out: tuple[str, ...], missing: list[str]) -> None:
+    """Asked and answered are looked for apart: instrumentations lose the one or the other."""
+    attributes = {key: value for key, value in CAPTURED.items() if key not in left_out}
+    found = said(judged(attributes=attributes, evidence={"content": "captured"}))
+    lines = "\n".join(NOWHERE.format(noun) for noun in missing)
+    assert found == ([("privacy/content", "span", lines)] if missing else [])
+
+
+def test_content_in_a_log_record_is_captured(judged: Judge) -> None:
+    """Events carry the content of a span as well as its attributes do."""
+    logs = (
+        LogRecord(scope="app", event_name="gen_ai.user.message", body={"content": "hi"}, span=SpanKey(1, 1)),
+        LogRecord(scope="app", attributes={"gen_ai.output.messages": ANSWER}, span=SpanKey(1, 1)),
+    )
+    assert judged(evidence={"content": "captured", "logs": logs}) == []
+
+
+# --- sizes -----------------------------------------------------------------------------------------------------------
+
+
+def test_an_oversized_attribute_is_a_warning(judged: Judge) -> None:
+    """The limit may be another."""
+    attributes = {"image": "x" * 65_537, "vector": (0.5,) * 10, "text": "x" * 65_536}
+    assert said(judged(attributes=attributes)) == [
+        ("privacy/oversized", "span", "attribute image: 65,537 characters, more than 65,536")
+    ]
+    assert judged(attributes=attributes, evidence={"longest_attribute": 70_000}) == []
+    [finding] = judged(attributes=attributes, evidence={"longest_attribute": 70})
+    assert finding.severity == "warning"
+    assert finding.details[0][1].splitlines()[1] == "attribute vector: 80 characters, more than 70"
+
+
+UUID = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        (UUID, "attribute x has an id"),
+        ("resp_0af7651916cd43dd8448eb211c80319c", "attribute x has an id"),
+        (f"about {PROMPT}", "attribute x has the prompt"),
+        ("word " * 60, "attribute x has 300 characters"),
+        ("gpt-4o-2024-08-06", ""),
+        ("api.openai.com", ""),
+        ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", ""),
+    ],
+)
+def test_a_metric_has_few_series(judged: Judge, value: str, line: str) -> None:
+    """Each value of an attribute of a metric makes a series."""
+    points = (MetricPoint(scope="app", name="calls", attributes={"x": value}),)
+    found = said(judged(evidence={"metrics": points}))
+    assert found == ([("privacy/high-cardinality", "metric", line)] if line else [])
+
+
+def test_the_name_of_a_span_has_no_id(judged: Judge, make_span: Make, exchange: Exchange) -> None:
+    """Of spans that are no LLM call; `structure/span-name` judges those."""
+    spans = (make_span(1, name=f"order {UUID}"), make_span(2, name="orders of 2024"))
+    found = verify(Evidence(spans=spans), {}).findings
+    assert said(list(found)) == [("privacy/high-cardinality", "span", "its name has an id")]
+
+
+# --- settings --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"content": "hidden"}, "unknown value of content= 'hidden': known: absent, captured, redacted"),
+        ({"longest_attribute": 0}, "longest_attribute= takes a number of characters from 1 on, not 0"),
+        ({"longest_attribute": True}, "longest_attribute= takes a number of characters from 1 on, not True"),
+    ],
+)
+def test_values_without_a_meaning_are_refused(given: dict[str, Any], message: str) -> None:
+    """Wrong use is no finding."""
+    with pytest.raises(UsageError) as error:
+        refuse_content(**given)
+    assert str(error.value) == message

@@ -1,0 +1,213 @@
+"""What a run's telemetry is reduced to."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.contract import _names, add_all, as_contract, as_json, load
+from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.model import LogRecord, MetricPoint, SpanEvent
+
+CHAT = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o"}
+
+
+def test_a_contract_is_written_whole(make_span: Any, reduce: Any) -> None:
+    """Names, kinds, types and how often, of spans, events, log records and metrics by scope; no value, id or time."""
+    failed = SpanEvent(name="exception", time_ns=1, attributes={"exception.type": "RateLimitError"})
+    scopes = reduce(
+        make_span(1, name="chat gpt-4o", kind="CLIENT", status="OK", scope_version="1.2", attributes=CHAT),
+        make_span(2, name="chat gpt-4o", kind="CLIENT", status="ERROR", attributes={**CHAT, "n": 1}, events=(failed,)),
+        make_span(3, ended=None),
+        logs=(LogRecord(scope="app", event_name="gen_ai.choice", body={"index": 0}, severity="INFO"),),
+        metrics=(MetricPoint(scope="meter", name="tokens", unit="{token}", attributes={"gen_ai.token.type": "input"}),),
+    )
+    assert json.loads(as_json(as_contract(scopes))) == {
+        "format": "pytest-llmtrace contract",
+        "version": 1,
+        "scopes": {
+            "app": {
+                "versions": ["1.2"],
+                "spans": {
+                    "chat": {
+                        "seen": 2,
+                        "names": ["chat {gen_ai.request.model}"],
+                        "kinds": ["CLIENT"],
+                        "statuses": ["ERROR", "OK"],
+                        "attributes": {
+                            "gen_ai.operation.name": {"seen": 2, "types": ["string"]},
+                            "gen_ai.request.model": {"seen": 2, "types": ["string"]},
+                            "n": {"seen": 1, "types": ["int"]},
+                        },
+                        "events": {
+                            "exception": {
+                                "seen": 1,
+                                "attributes": {"exception.type": {"seen": 1, "types": ["string"]}},
+                            }
+                        },
+                    }
+                },
+                "logs": {"gen_ai.choice": {"seen": 1, "bodies": ["map"], "severities": ["INFO"], "attributes": {}}},
+                "metrics": {},
+            },
+            "meter": {
+                "versions": [],
+                "spans": {},
+                "logs": {},
+                "metrics": {
+                    "tokens": {
+                        "seen": 1,
+                        "units": ["{token}"],
+                        "kinds": ["sum"],
+                        "attributes": {"gen_ai.token.type": {"seen": 1, "types": ["string"]}},
+                    }
+                },
+            },
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        ("x", "string"),
+        (True, "boolean"),
+        (1, "int"),
+        (1.0, "double"),
+        (("x", "y"), "string[]"),
+        ([True], "boolean[]"),
+        ([1, 1.5], "mixed[]"),
+        ([], "empty[]"),
+        (b"x", "bytes"),
+        ({"a": 1}, "map"),
+    ],
+)
+def test_types(make_span: Any, reduce: Any, value: Any, name: str) -> None:
+    """A type is named as conventions do, and a bool is no int."""
+    shape = reduce(make_span(attributes={"a": value}))["app"]["spans"]["chat"]
+    assert shape["attributes"] == {"a": {"seen": 1, "types": [name]}}
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("llm.input_messages.0.message.role", "llm.input_messages.<n>.message.role"),
+        ("gen_ai.prompt.12.content", "gen_ai.prompt.<n>.content"),
+        ("house.label.customer", "house.label.<key>"),
+        ("llm.4o", "llm.4o"),
+        ("cache.3f2b8c1d9e0a4f5b.hit", "cache.<id>.hit"),
+        ("key.sk-proj-Ab3dEf6hIj9lMn2pQr5tUv8x", "key.[secret]"),
+    ],
+)
+def test_attribute_names(make_span: Any, reduce: Any, name: str, kept: str) -> None:
+    """Indices, the keys of families, ids and secrets are no part of a name."""
+    assert list(reduce(make_span(attributes={name: 1}))["app"]["spans"]["chat"]["attributes"]) == [kept]
+
+
+def test_an_indexed_name_is_seen_once_a_span(make_span: Any, reduce: Any) -> None:
+    """Ten messages on one span are one attribute that one span has, with the types of all."""
+    span = make_span(attributes={"m.0.content": "a", "m.1.content": 1, "m.2.content": "b"})
+    attributes = reduce(span)["app"]["spans"]["chat"]["attributes"]
+    assert attributes == {"m.<n>.content": {"seen": 1, "types": ["int", "string"]}}
+
+
+def test_names_are_looked_at_once(make_span: Any, reduce: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What makes a name comparable is done once a name, not once a span: the time is linear and short."""
+    looked: list[str] = []
+
+    def look(name: str) -> str:
+        looked.append(name)
+        return name
+
+    monkeypatch.setattr(_names, "masked", look)
+    attributes = {f"m.{number}.content": number for number in range(30)}
+    reduce(*(make_span(number, attributes=attributes) for number in range(100)))
+    assert sorted(looked) == sorted(["chat", *("m.<n>.content" for _ in range(30))])
+
+
+@pytest.mark.parametrize(
+    ("name", "attributes", "shape", "kept"),
+    [
+        ("execute_tool get_weather", {"gen_ai.tool.name": "get_weather"}, None, "execute_tool {gen_ai.tool.name}"),
+        ("ChatCompletion", {"openinference.span.kind": "LLM"}, "LLM", "ChatCompletion"),
+        ("joke.workflow", {"traceloop.span.kind": "workflow"}, "workflow", "joke.workflow"),
+        ("openai.chat", {"llm.request.type": "chat"}, "chat", "openai.chat"),
+        ("chat o", {"gen_ai.request.model": "o"}, None, "chat {gen_ai.request.model}"),
+        ("job 20261128", {}, None, "job <id>"),
+        ("run 3f2b8c1d-9e0a-4f5b-8c1d-3f2b8c1d9e0a", {}, None, "run <id>"),
+        ("a\nb", {}, None, "a b"),
+    ],
+)
+def test_shapes(
+    make_span: Any, reduce: Any, name: str, attributes: dict[str, str], shape: str | None, kept: str
+) -> None:
+    """A span's shape is what its convention calls the operation, else its name without what changes between calls."""
+    spans = reduce(make_span(name=name, attributes=attributes))["app"]["spans"]
+    assert {known: found["names"] for known, found in spans.items()} == {shape or kept: [kept]}
+
+
+def test_parts_in_any_order_are_one_contract(make_span: Any, reduce: Any) -> None:
+    """Tests may run in any order, in any process: the file is the same, letter by letter."""
+    spans = [
+        make_span(number, name=f"n{number % 3}", scope=f"s{number % 2}", attributes={f"a{number % 5}": number})
+        for number in range(30)
+    ]
+    whole = as_json(as_contract(reduce(*spans)))
+    parts = [reduce(span) for span in reversed(spans)]
+    assert as_json(as_contract(add_all(parts))) == whole
+    assert as_json(as_contract(add_all(parts))) == whole  # Adding leaves the parts as they were.
+
+
+def test_a_contract_is_read_as_it_was_written(make_span: Any, reduce: Any, tmp_path: Path) -> None:
+    """What is written can be read."""
+    scopes = reduce(make_span(attributes={"a": 1, "é": [1]}))
+    path = tmp_path / "contract.json"
+    path.write_text(as_json(as_contract(scopes)), encoding="utf-8")
+    assert load(path) == scopes
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "No such file or directory"),
+        ("", "is no JSON: Expecting value: line 1 column 1 (char 0)"),
+        ("[" * 100_000, "is no JSON: it is nested too deep"),
+        ("[]", "is no contract; pytest --llmtrace-report contract={path} writes one"),
+        ('{"resourceSpans": []}', "is no contract; pytest --llmtrace-report contract={path} writes one"),
+        (
+            '{"format": "pytest-llmtrace contract", "version": 2}',
+            "is a contract of version 2, and this pytest-llmtrace reads 1; write both files with one version of it",
+        ),
+        (
+            '{"format": "pytest-llmtrace contract", "version": 1}',
+            "is a damaged contract: scopes is no object",
+        ),
+        (
+            '{"format": "pytest-llmtrace contract", "version": 1, "scopes": {"app": {"versions": [1]}}}',
+            "is a damaged contract: scopes.app.versions is no list of words",
+        ),
+        (
+            '{"format": "pytest-llmtrace contract", "version": 1, "scopes": {"": {"versions": [], "spans": {"": {}}}}}',
+            "is a damaged contract: scopes..spans..seen is no count",
+        ),
+    ],
+)
+def test_what_is_no_contract(tmp_path: Path, content: str | None, reason: str) -> None:
+    """A file that is missing, foreign, damaged or of another version is one error that says which and why."""
+    path = tmp_path / "contract.json"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    with pytest.raises(UsageError) as error:
+        load(path)
+    assert str(error.value) == f"{path}: {reason.format(path=path)}"
+
+
+def test_bytes_that_are_no_text(tmp_path: Path) -> None:
+    """So is a file in no known encoding."""
+    path = tmp_path / "contract.json"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UsageError, match="is no JSON: 'utf-8' codec can't decode byte 0xff"):
+        load(path)
