@@ -68,7 +68,8 @@ _CONDITIONS: Mapping[str, tuple[Condition, tuple[str, ...]]] = {
     "gen_ai.request.stream": (_asks_for("streaming", unless=(False,)), ()),
     "gen_ai.request.top_k": (_asks_for("top_k"), ()),
     "gen_ai.tool.name": (_method("tools/call"), ()),
-    "llm.model_name": (_asks_for("request_model"), ()),
+    # Some set it from the answer, which a span that has ended early has not seen.
+    "llm.model_name": (_asks_for("request_model"), ("structure/ended-before-stream",)),
     "mcp.resource.uri": (_method("resources/read"), ()),
     "openai.request.service_tier": (_has_field("service_tier", unless=("auto",)), ()),
     "gen_ai.openai.request.service_tier": (_has_field("service_tier", unless=("auto",)), ()),

@@ -218,7 +218,7 @@ def test_last_failed_finds_findings(run: Callable[..., Any]) -> None:
         ('ignore={"replay/unplayed": ""}', "ignore={'replay/unplayed': ...} wants a reason in words"),
         ('ignore=["replay/unplayed"]', "ignore= takes {check id: reason}, not ['replay/unplayed']"),
         ("allow_unused=True", "allow_unused= wants a reason in words"),
-        ('conventions="x"', "conventions= is not built yet"),
+        ('conventions="x"', "unknown convention 'x': known: core-1.36, "),
         ('timing="fast"', "unknown value of timing= 'fast': known: instant, real, recorded"),
     ],
 )
