@@ -138,10 +138,10 @@ def test_before_the_first_byte_there_is_no_response(
 @pytest.mark.parametrize(
     ("timing", "offsets", "timeout", "waited"),
     [
-        ("recorded", OFFSETS, 20.0, 32.0),
-        ("recorded", (), 20.0, 20.0),  # Nobody knows when the chunks came.
-        ("recorded", OFFSETS, None, 12.0),
-        ("instant", OFFSETS, 20.0, 0.0),
+        ("recorded", OFFSETS, 2000.0, 3200.0),
+        ("recorded", (), 2000.0, 2000.0),  # Nobody knows when the chunks came.
+        ("recorded", OFFSETS, None, 1200.0),
+        ("instant", OFFSETS, 2000.0, 0.0),
         ("real", (), 0.05, 0.05),
     ],
 )
@@ -159,13 +159,15 @@ def test_a_recorded_timeout_takes_the_client_s_time(
     began = time.perf_counter()
     seen, error = reads(driver, timeout=timeout)
     assert (len(seen), error) == (3, driver.library.ReadTimeout)
-    assert time.perf_counter() - began == pytest.approx(waited, abs=0.3)
+    took = time.perf_counter() - began
+    assert took >= waited
+    assert [took] == close_to(waited)
     [exchange] = ledger.exchanges()
     assert (exchange.stream_end, exchange.failure) == (StreamEnd.FAILED, "ReadTimeout: the script: read-timeout")
     assert exchange.timed is (timing != "instant" and bool(offsets))
 
 
-@pytest.mark.parametrize(("timing", "waited"), [("recorded", 5.0), ("instant", 0.0)])
+@pytest.mark.parametrize(("timing", "waited"), [("recorded", 500.0), ("instant", 0.0)])
 def test_a_timeout_before_the_first_byte_takes_it_too(
     driver: Any, trace: Callable[..., Any], script: Any, virtual: clock.Clock, timing: str, waited: float
 ) -> None:
@@ -173,8 +175,8 @@ def test_a_timeout_before_the_first_byte_takes_it_too(
     script.answers["/answered"] = Answer(response=Response(status=0), origin="the script", failure=Failure.READ_TIMEOUT)
     ledger, began = trace(timing=timing), time.perf_counter()
     with pytest.raises(driver.library.ReadTimeout, match=r"^the script: read-timeout$"):
-        driver.open(URL, client=driver.client(timeout=5.0))
-    assert time.perf_counter() - began == pytest.approx(waited, abs=0.3)
+        driver.open(URL, client=driver.client(timeout=500.0))
+    assert [time.perf_counter() - began] == close_to(waited)
     [exchange] = ledger.exchanges()
     assert (exchange.response, exchange.outcome, exchange.stream_end) == (None, Outcome.FAILED, StreamEnd.FAILED)
 
