@@ -111,6 +111,25 @@ def test_third_parties_stay_in_their_place(path: Path) -> None:
         assert allowed is None or allowed & here, f"{path.name} imports {name}"
 
 
+def test_what_no_version_can_change_imports_nobody() -> None:
+    """Tests are left out with the lowest versions only where they, and the part that they prove, import no package."""
+    tests = Path(__file__).parent
+    lowest = (tests.parent / "tox.ini").read_text(encoding="utf-8").partition("[testenv:lowest]")[2].partition("\n[")[0]
+    left_out = {tests.parent / folder for folder in re.findall(r"--ignore=(\S+?)[ }]", lowest)} - {tests / "docs"}
+    assert left_out
+    own = {*sys.stdlib_module_names, "pytest_llmtrace"}
+    for folder in left_out:
+        assert imported_by(PACKAGE / folder.name) <= own
+        assert imported_by(folder) <= own | {"hypothesis", "pytest"}
+
+
+def imported_by(folder: Path) -> set[str]:
+    """Name the packages that the modules of a folder import."""
+    modules = [*folder.rglob("*.py")]
+    assert modules
+    return {name.partition(".")[0] for path in modules for name in imports(path)}
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
 def test_private_names_of_others_stay_in_internals(path: Path) -> None:
     """Private modules and names of other packages are imported only in a module named `_x_internals`."""
