@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from pytest_llmtrace.checks import agents, capture, errors, leaving, replay, stream, structure, wire
 from pytest_llmtrace.checks._causes import one_a_cause
@@ -117,9 +117,9 @@ def verify(
         UsageError: A waiver names no check.
     """
     refuse_unknown(ignore)
-    whole = complete and not any(_run((replay.UNMATCHED,), evidence))
     # Whatever else is missing after a refused request is missing because of that: one cause, one finding.
-    seen = _run(CHECKS if whole else tuple(check for check in CHECKS if not check.whole_runs_only), evidence)
+    whole = complete and not any(_run((replay.UNMATCHED,), evidence))
+    seen = _run(_concerned(evidence.there, whole=whole), evidence)
     found = one_a_cause(finding for finding in seen if finding is not None)
     standing = [finding for finding in found if waiver_of(finding, ignore) is None]
     waived = tuple(finding for finding in found if waiver_of(finding, ignore) is not None)
@@ -128,6 +128,13 @@ def verify(
         unused = [name for name in ignore if name not in used and name not in shared]
         standing += [_unused(name, ignore[name]) for name in unused]
     return Verdict(findings=tuple(standing), waived=waived, looked_at=len(seen), whole=whole)
+
+
+@lru_cache(maxsize=256)
+def _concerned(there: frozenset[str], *, whole: bool) -> tuple[Check, ...]:
+    """Return the checks that find anything to look at. Half of them do not, and most tests have the same to look at."""
+    asked = (check for check in CHECKS if not check.about or not there.isdisjoint(check.about))
+    return tuple(check for check in asked if whole or not check.whole_runs_only)
 
 
 def _run(checks: tuple[Check, ...], evidence: Evidence) -> list[Finding | None]:
