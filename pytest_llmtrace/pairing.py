@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 
 from pytest_llmtrace import dialects, wire
+from pytest_llmtrace._collector import uncollected
 from pytest_llmtrace._matching import Matching, fits
 from pytest_llmtrace.model import Call, Exchange, Pairing, Reading, SpanKey, SpanRecord, Stray
 from pytest_llmtrace.tree import Ancestry
@@ -33,6 +34,7 @@ def pair(exchanges: Iterable[Exchange], spans: Iterable[SpanRecord]) -> tuple[Ca
     return match(exchanges, spans).calls
 
 
+@uncollected
 def match(exchanges: Iterable[Exchange], spans: Iterable[SpanRecord]) -> Pairing:
     """Pair as `pair` does, and return also the LLM spans that belong to no call."""
     spans = tuple(spans)

@@ -6,6 +6,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
+from pytest_llmtrace._collector import uncollected
 from pytest_llmtrace.checks import agents, capture, errors, leaving, replay, stream, structure, wire
 from pytest_llmtrace.checks._causes import one_a_cause
 from pytest_llmtrace.checks._check import Check, Evidence
@@ -101,6 +102,7 @@ def _family(check_id: str) -> str:
     return f"{check_id.partition('/')[0]}/*"
 
 
+@uncollected
 def verify(
     evidence: Evidence, ignore: Mapping[str, str], *, shared: Container[str] = (), complete: bool = True
 ) -> Verdict:
