@@ -27,14 +27,13 @@ interleaved bouts.
 Below that, time per item as the number of items grows, against the smallest number: a chunk of one stream; a call \
 with a span of its own that was current, or that was not current and is found by the id of its response, or by worker \
 and model alone; a span that is no LLM span, beside one call; an attribute of one span. Where there is one call, what \
-it takes anyway is in the smallest number too. Linear is at most {linear:.2f} times the smallest: Python's collections \
-of the whole heap, which grows with what is kept of each call, are in there. Medians of {rounds} interleaved rounds.
+it takes anyway is in the smallest number too. Linear is at most {linear:.2f} times the smallest. Medians of {rounds} \
+interleaved rounds.
 """
 WHY = """\
 A plain call costs us a fixed amount, whatever the SDK takes: a third of it is reading the body (some thirty facts, \
-each with its place), a sixth reading the span, a third the checks, the rest pairing and Python's collections. \
-From 100 calls to 1,000 the time per call grows because Python begins to collect the whole heap; from there on it \
-stays. Without its collector the time per call does not grow.
+each with its place), a fifth reading the span, a third the checks, the rest pairing. Python's collector stands still \
+meanwhile, and looks at what was kept once, afterwards.
 """
 
 

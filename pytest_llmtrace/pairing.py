@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 
 from pytest_llmtrace import dialects, wire
+from pytest_llmtrace._collector import uncollected
 from pytest_llmtrace._matching import Matching, fits
-from pytest_llmtrace.model import Call, Exchange, Pairing, Reading, SpanKey, SpanRecord, State, Stray
+from pytest_llmtrace.model import Call, Exchange, Pairing, Reading, SpanKey, SpanRecord, Stray
 from pytest_llmtrace.tree import Ancestry
 
 __all__ = ["match", "pair"]
@@ -33,6 +34,7 @@ def pair(exchanges: Iterable[Exchange], spans: Iterable[SpanRecord]) -> tuple[Ca
     return match(exchanges, spans).calls
 
 
+@uncollected
 def match(exchanges: Iterable[Exchange], spans: Iterable[SpanRecord]) -> Pairing:
     """Pair as `pair` does, and return also the LLM spans that belong to no call."""
     spans = tuple(spans)
@@ -41,17 +43,21 @@ def match(exchanges: Iterable[Exchange], spans: Iterable[SpanRecord]) -> Pairing
     read = ((exchange, truth) for exchange in exchanges if (truth := wire.read(exchange)) is not None)
     drafts = sorted(_attempts(read, ancestry), key=lambda draft: draft.first.index)
     covering = _claim(drafts, readings)
-    taken = {span.key for draft in drafts for span in draft.by_scope.values()}
-    free = [span for span in spans if span.key in readings and span.key not in taken and span.key not in covering]
-    _find(drafts, free, readings)
-    taken = {span.key for draft in drafts for span in draft.by_scope.values()}
+    free = _untold(drafts, (span for span in spans if span.key in readings))
+    _find(drafts, [span for span in free if span.key not in covering], readings)
     _add_notes(drafts, spans, readings)
-    strays = [span for span in spans if span.key in readings and span.key not in taken]
+    strays = _untold(drafts, free) if free else []
     around = {outer.key for draft in drafts for outer in _around(draft, ancestry)} if strays else set()
     return Pairing(
         calls=tuple(draft.call(readings) for draft in drafts),
         strays=tuple(Stray(span=span, reading=readings[span.key], covers=span.key in around) for span in strays),
     )
+
+
+def _untold(drafts: Iterable[_Draft], spans: Iterable[SpanRecord]) -> list[SpanRecord]:
+    """Return the spans that tell of no call."""
+    taken = {span.key for draft in drafts for span in draft.by_scope.values()}
+    return [span for span in spans if span.key not in taken]
 
 
 def _around(draft: _Draft, ancestry: Ancestry) -> Iterator[SpanRecord]:
@@ -194,11 +200,11 @@ def _add_notes(drafts: Sequence[_Draft], spans: Iterable[SpanRecord], readings: 
 
 def _completed(reading: Reading, note: Reading) -> Reading:
     """Join what a span and a note say: what only one of them says is a fact, what both say has two places."""
-    said = {name: fact for name, fact in reading.facts.items() if fact.state is not State.ABSENT}
-    again = (fact for name, fact in note.facts.items() if name in said and fact.state is not State.ABSENT)
+    again = (fact for name, fact in note.facts.items() if name in reading.facts)
     return replace(
         reading,
-        facts={**reading.facts, **note.facts, **said},
+        facts={**reading.facts, **note.facts, **reading.facts},
+        places={**note.places, **reading.places},
         others=(*reading.others, *again, *note.others),
         problems=(*reading.problems, *note.problems),
     )

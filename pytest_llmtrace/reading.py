@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Generic, NamedTuple, Self, TypeVar, overload
 
-__all__ = ["VOCABULARY", "Fact", "Reading", "State"]
+__all__ = ["ABSENT", "NULL", "PRESENT", "UNREADABLE", "VOCABULARY", "Fact", "Reading", "State"]
 
 VOCABULARY: Mapping[str, str] = {
     # What was asked.
@@ -74,10 +74,14 @@ class State(StrEnum):
     UNREADABLE = "unreadable"
 
 
+# By name alone: Python 3.11 takes ten times as long to look up a member of an enum.
+PRESENT, ABSENT, NULL, UNREADABLE = State.PRESENT, State.ABSENT, State.NULL, State.UNREADABLE
+
+
 class Fact(NamedTuple):
     """One value of a reading, with the place that it was read from (for people).
 
-    A tuple, by name only: a call has dozens of them, and a frozen dataclass takes three times as long to make.
+    A tuple: a call has dozens of them, and a frozen dataclass takes three times as long to make.
 
     Attributes:
         name: One of `VOCABULARY`, or a name of a registered dialect's own.
@@ -91,7 +95,7 @@ class Fact(NamedTuple):
 
     name: str
     value: Any = None
-    state: State = State.ABSENT
+    state: State = ABSENT
     parts: tuple[tuple[str, Any], ...] = ()
     where: str = ""
     note: str = ""
@@ -139,7 +143,10 @@ class Reading:
         source: Who read it: an API as `chat`, a dialect as `openinference`.
         api: `chat`, `completions`, `responses`, `embeddings` or `messages`, where it is known.
         gateway: Whose flavour of the API it is, where it is known.
-        facts: By name. What is not in here was not looked for: the source has no place for it.
+        facts: What the source says, by name: present, null or unreadable.
+        places: Where each fact would stand that the source does not state although it has a place for it, by name;
+            those that it states may be in here too. What is in neither was not looked for. A text each and no `Fact`:
+            half of what is looked for is absent, and readings are kept.
         others: Further places that state a fact of `facts`, in order: a span may say one thing in several ways, and
             one of them wrongly.
         problems: What could not be read at all, and why, a sentence each: the place first.
@@ -149,6 +156,7 @@ class Reading:
     api: str | None = None
     gateway: str | None = None
     facts: Mapping[str, Fact] = field(default_factory=dict)
+    places: Mapping[str, str] = field(default_factory=dict)
     others: tuple[Fact, ...] = ()
     problems: tuple[str, ...] = ()
 
@@ -198,13 +206,15 @@ class Reading:
 
     def fact(self, name: str) -> Fact:
         """Return the fact of that name; one that the reader did not look for is absent."""
-        return self.facts.get(name) or Fact(name=name)
+        return self.facts.get(name) or Fact(name=name, where=self.places.get(name, ""))
 
     def stated(self, name: str) -> tuple[Fact, ...]:
         """Return every place that states the fact of that name, the first one first; none if it is absent."""
-        places = (self.fact(name), *self.others)
-        return tuple(fact for fact in places if fact.name == name and fact.state is not State.ABSENT)
+        first = self.facts.get(name)
+        if first is None:
+            return ()
+        return (first, *(fact for fact in self.others if fact.name == name)) if self.others else (first,)
 
     def has_place_for(self, name: str) -> bool:
         """Tell whether the reader looked for that fact: whether its source has a place for it."""
-        return name in self.facts
+        return name in self.facts or name in self.places

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pytest_llmtrace.model import Call, Exchange, Fact, Outcome, Reading, SpanRecord, State, StreamEnd
+from pytest_llmtrace.model import Call, Exchange, Fact, Outcome, Reading, SpanRecord, StreamEnd
+from pytest_llmtrace.reading import PRESENT
 
-__all__ = ["Account", "Extent", "accounts", "was_stopped"]
+__all__ = ["WHOLE", "Account", "Extent", "accounts", "was_stopped"]
 
 
 class Extent(StrEnum):
@@ -17,6 +18,9 @@ class Extent(StrEnum):
     WHOLE = "whole"  # all of it, be it cut or complete: the span can know whatever the bytes say
     BEGUN = "begun"  # it stopped before the end: the span can know what the first event fixed
     UNKNOWN = "unknown"  # the end arrived in one block with what was before it, and may not have been looked at
+
+
+WHOLE = Extent.WHOLE  # As in `reading`: the member of an enum takes long to look up.
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,9 +78,9 @@ def _accounts(call: Call) -> Iterator[Account]:
 
 
 def _stated(reading: Reading) -> dict[str, list[Fact]]:
-    stated = {name: [fact] for name, fact in reading.facts.items() if fact.state is State.PRESENT}
+    stated = {name: [fact] for name, fact in reading.facts.items() if fact.state is PRESENT}
     for fact in reading.others:
-        if fact.state is State.PRESENT:
+        if fact.state is PRESENT:
             stated.setdefault(fact.name, []).append(fact)
     return stated
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pytest_llmtrace.canaries import Search, Sought
 from pytest_llmtrace.checks._account import Account, accounts
 from pytest_llmtrace.checks._claims import Claim, claims
+from pytest_llmtrace.checks._faults import Fault, failures
 from pytest_llmtrace.checks._pacing import Pacing, pacings
 from pytest_llmtrace.checks._privacy_known import contents, secrets
 from pytest_llmtrace.checks._privacy_texts import Carrier, carriers
@@ -31,7 +32,7 @@ from pytest_llmtrace.model import (
     Stray,
 )
 
-__all__ = ["Check", "Evidence", "Leftover", "Untimed", "maker_of", "title_of_exchange", "title_of_span"]
+__all__ = ["RARE", "Check", "Evidence", "Leftover", "Untimed", "maker_of", "title_of_exchange", "title_of_span"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,6 +55,10 @@ class Untimed:
     origin: str
     reasons: tuple[str, ...]
     next: str = ""
+
+
+RARE = ("budget", "failures", "leftovers", "pacings", "strays", "untimed")
+"""Parts of the evidence that few traces have: a check that is about one of them is not asked without it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +137,27 @@ class Evidence:
         return tuple(claims(self.spans, self.accounts, self.profiles))
 
     @cached_property
+    def by_key(self) -> Mapping[SpanKey, SpanRecord]:
+        """The spans by their identity."""
+        return {span.key: span for span in self.spans}
+
+    @cached_property
+    def call_of(self) -> Mapping[SpanKey, Call]:
+        """The calls by their spans."""
+        return {span.key: call for call in self.calls for span in call.spans}
+
+    @cached_property
+    def there(self) -> frozenset[str]:
+        """What there is to look at (`Check.about`): facts that spans state, and parts of this that are there."""
+        facts = (account.stated for account in self.accounts)
+        return frozenset(name for name in RARE if getattr(self, name)).union(*facts)
+
+    @cached_property
+    def failures(self) -> tuple[tuple[Account, Fault], ...]:
+        """The spans whose call failed, with how."""
+        return failures(self.accounts)
+
+    @cached_property
     def pacings(self) -> tuple[Pacing, ...]:
         """The times of the streams that took any, beside each of their spans."""
         return pacings(self.accounts)
@@ -147,6 +173,8 @@ class Check:
         why: What goes wrong for the team when it is broken.
         next: What to do about it.
         look: Yields, for each thing that the rule applies to, a finding or None.
+        about: What it looks at, by name: facts that spans state, or parts of the evidence that are rarely there. It is
+            not asked where there is none of them; without a name it always is.
         severity: What a finding does to the test.
         compares: What is held against what, where the title does not say it all; a sentence or more, for the docs.
         source: Where the rule is written down, for the docs: a convention, an SDK's behaviour.
@@ -159,6 +187,7 @@ class Check:
     why: str
     next: str
     look: Callable[[Any, Evidence], Iterable[Finding | None]]
+    about: tuple[str, ...] = ()
     severity: Severity = Severity.ERROR
     compares: str = ""
     source: str = ""

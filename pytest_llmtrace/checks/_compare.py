@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from pytest_llmtrace.checks._account import Account, Extent
+from pytest_llmtrace.checks._account import WHOLE, Account, Extent
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._words import error_in_words, is_on, place_of, said, shown
-from pytest_llmtrace.model import Fact, Finding, State
+from pytest_llmtrace.model import Fact, Finding
+from pytest_llmtrace.reading import NULL, PRESENT, UNREADABLE
 
 __all__ = ["Comparison", "Difference", "Early", "Judge", "compare", "comparison", "is_empty"]
 
@@ -53,13 +54,12 @@ class Early(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison(Check):
-    """A check that holds a fact of the span against the wire's.
+    """A check that holds what a span states of a fact, all that it is about, against the wire's.
 
     Attributes:
         fact: The wire's fact.
         noun: What reports call it.
         judge: Tells whether both say the same, where the wire states it.
-        on_span: The span's facts that are held against it; by default the one of the same name.
         of_request: Whether it is a fact of the request.
         early: Whether it can be compared when the client stopped reading before the end.
         invented: Why a value is wrong where the wire states none. If empty, the wire need not state what is true.
@@ -69,19 +69,24 @@ class Comparison(Check):
     fact: str
     noun: str
     judge: Judge
-    on_span: tuple[str, ...] = ()
     of_request: bool = False
     early: Early = Early.NO
     invented: str = ""
     unstated: Judge | None = None
 
+    def judge_invented(self, mine: Fact, true: Fact, account: Account) -> Difference | None:
+        """Hold the span's fact, present, against a wire that does not state it."""
+        if is_empty(mine.value):
+            return None
+        return self.unstated(mine, true, account) if self.unstated else Difference()
+
 
 def compare(check: Comparison, evidence: Evidence) -> list[Finding | None]:
     """Hold every place of a fact on every span against the wire: one finding a span, however many places are wrong.
 
-    A list: most comparisons find nothing to compare, and each is made for each test.
+    A list: comparisons are made by the dozen, and a generator costs as much as one of them.
     """
-    names = check.on_span or (check.fact,)
+    names = check.about
     looked: list[Finding | None] = []
     for account in evidence.accounts:
         stated = account.stated
@@ -92,8 +97,11 @@ def compare(check: Comparison, evidence: Evidence) -> list[Finding | None]:
 
 
 def comparison(**fields: Any) -> Comparison:
-    """Make a comparison; unless it says more, what to do is to put the instrumentation right."""
-    return Comparison(look=compare, **{"next": "fix the instrumentation", **fields})
+    """Make a comparison.
+
+    Unless it says more, it is about the span's fact of the same name, and the instrumentation is what to put right.
+    """
+    return Comparison(look=compare, **{"about": (fields["fact"],), "next": "fix the instrumentation", **fields})
 
 
 def is_empty(value: Any) -> bool:
@@ -105,9 +113,10 @@ def is_empty(value: Any) -> bool:
 
 def _held_against(check: Comparison, stated: list[Fact], account: Account) -> list[Finding | None]:
     true = _truth(check, account)
-    if true is None or true.state is State.UNREADABLE or (true.state is not State.PRESENT and not check.invented):
+    if true is None or true.state is UNREADABLE or (true.state is not PRESENT and not check.invented):
         return []
-    wrong = [(mine, found) for mine in stated if (found := _difference(check, mine, true, account)) is not None]
+    judge = check.judge if true.state is PRESENT else check.judge_invented
+    wrong = [(mine, found) for mine in stated if (found := judge(mine, true, account)) is not None]
     looked: list[Finding | None] = [None] * (len(stated) - len(wrong))
     return [*looked, _finding(check, wrong, true, account)] if wrong else looked
 
@@ -115,14 +124,15 @@ def _held_against(check: Comparison, stated: list[Fact], account: Account) -> li
 def _truth(check: Comparison, account: Account) -> Fact | None:
     """Return the wire's fact, None where it cannot be held against the span's."""
     if check.of_request:
-        return account.asked.facts.get(check.fact)
+        asked = account.asked
+        return asked.fact(check.fact) if asked.has_place_for(check.fact) else None
     true = account.answered.fact(check.fact)
-    if account.extent is Extent.WHOLE:
+    if account.extent is WHOLE:
         return true
     early = _is_fixed_first(check, account) or check.early is Early.BEGINNING
     # Anthropic's last event may restate its counts, and may have been looked at if it came in one block with the rest.
     sure = check.early is not Early.MESSAGES or account.extent is Extent.BEGUN
-    return true if true.state is State.PRESENT and early and sure else None
+    return true if true.state is PRESENT and early and sure else None
 
 
 def _is_fixed_first(check: Comparison, account: Account) -> bool:
@@ -130,14 +140,6 @@ def _is_fixed_first(check: Comparison, account: Account) -> bool:
     if check.early is Early.MESSAGES:
         return account.answered.api == "messages"
     return check.early is Early.YES
-
-
-def _difference(check: Comparison, mine: Fact, true: Fact, account: Account) -> Difference | None:
-    if true.state is State.PRESENT:
-        return check.judge(mine, true, account)
-    if is_empty(mine.value):
-        return None
-    return check.unstated(mine, true, account) if check.unstated else Difference()
 
 
 def _finding(check: Comparison, wrong: list[tuple[Fact, Difference]], true: Fact, account: Account) -> Finding:
@@ -160,7 +162,7 @@ def _not_waited_for(
     check: Comparison, wrong: list[tuple[Fact, Difference]], true: Fact, account: Account
 ) -> tuple[str, ...]:
     """Name the checks that find that a span ended without waiting for a fact, or never."""
-    came_later = true.state is State.PRESENT and not check.of_request and not _is_fixed_first(check, account)
+    came_later = true.state is PRESENT and not check.of_request and not _is_fixed_first(check, account)
     # A note beside the span was made when the stream was over.
     came_later = came_later and all(is_on(mine, account.span) for mine, _ in wrong)
     return ("structure/ended-before-stream", "structure/span-never-ended") if came_later else ()
@@ -171,13 +173,13 @@ def _why(check: Comparison, true: Fact, difference: Difference) -> str:
         return difference.why
     if difference.more:
         return f"{check.why}; {difference.more}"
-    return check.why if true.state is State.PRESENT else check.invented
+    return check.why if true.state is PRESENT else check.invented
 
 
 def _wire(check: Comparison, true: Fact, account: Account) -> str:
-    if true.state is State.PRESENT:
+    if true.state is PRESENT:
         return said(true, check.noun)
-    if true.state is State.NULL and true.parts:
+    if true.state is NULL and true.parts:
         return f"{true.parts[-1][0]} = null"
     return f"no {check.noun}{'' if check.of_request else _reason(account)}"
 

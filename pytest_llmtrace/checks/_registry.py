@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 
+from pytest_llmtrace._collector import uncollected
 from pytest_llmtrace.checks import (
     agents,
     capture,
@@ -114,6 +115,7 @@ def _family(check_id: str) -> str:
     return f"{check_id.partition('/')[0]}/*"
 
 
+@uncollected
 def verify(
     evidence: Evidence, ignore: Mapping[str, str], *, shared: Container[str] = (), complete: bool = True
 ) -> Verdict:
@@ -130,9 +132,9 @@ def verify(
         UsageError: A waiver names no check.
     """
     refuse_unknown(ignore)
-    whole = complete and not any(_run((replay.UNMATCHED,), evidence))
     # Whatever else is missing after a refused request is missing because of that: one cause, one finding.
-    seen = _run(CHECKS if whole else tuple(check for check in CHECKS if not check.whole_runs_only), evidence)
+    whole = complete and not any(_run((replay.UNMATCHED,), evidence))
+    seen = _run(_concerned(evidence.there, whole=whole), evidence)
     found = [_hidden(finding, evidence) for finding in one_a_cause(one for one in seen if one is not None)]
     standing = [finding for finding in found if waiver_of(finding, ignore) is None]
     waived = tuple(finding for finding in found if waiver_of(finding, ignore) is not None)
@@ -141,6 +143,13 @@ def verify(
         unused = [name for name in ignore if name not in used and name not in shared]
         standing += [_unused(name, ignore[name]) for name in unused]
     return Verdict(findings=tuple(standing), waived=waived, looked_at=len(seen), whole=whole)
+
+
+@lru_cache(maxsize=256)
+def _concerned(there: frozenset[str], *, whole: bool) -> tuple[Check, ...]:
+    """Return the checks that find anything to look at. Half of them do not, and most tests have the same to look at."""
+    asked = (check for check in CHECKS if not check.about or not there.isdisjoint(check.about))
+    return tuple(check for check in asked if whole or not check.whole_runs_only)
 
 
 def _hidden(finding: Finding, evidence: Evidence) -> Finding:

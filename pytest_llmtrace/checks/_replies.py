@@ -107,6 +107,8 @@ def kind_of(reason: Any) -> str:
 
 def finish_reasons(mine: Fact, true: Fact, account: Account) -> Difference | None:
     """Compare the reasons by choice, each by its kind; a choice without a reason may be left out or say so."""
+    if mine.value == true.value:
+        return None
     said, there = _kinds(mine.value), _kinds(true.value)
     if said == there or (mine.name == "finish_reason" and set(said) <= set(there)):
         return None

@@ -8,8 +8,6 @@ from pytest_llmtrace.model import Call, Exchange, Reading, SpanRecord, State
 
 __all__ = ["counts", "llm_spans", "said", "said_of", "stated"]
 
-_COUNTED = ("input_tokens", "output_tokens", "total_tokens")
-
 
 def said(call: Call) -> str:
     """Say of each attempt of a call what was asked, what was answered, and where that came from."""
@@ -27,13 +25,13 @@ def said_of(exchange: Exchange, truth: Reading | None) -> str:
 
 def counts(reading: Reading) -> bool:
     """Tell whether a span counts tokens."""
-    return any(reading.fact(name).state is State.PRESENT and bool(reading.fact(name).value) for name in _COUNTED)
+    return bool(reading.input_tokens or reading.output_tokens or reading.total_tokens)
 
 
 def stated(reading: Reading) -> str:
     """Write the token counts of a span as they stand there."""
-    facts = (reading.fact(name) for name in _COUNTED[:2] if reading.fact(name).state is State.PRESENT)
-    return ", ".join(f"{key} = {value!r}" for fact in facts for key, value in fact.parts)
+    facts = (reading.fact(name) for name in ("input_tokens", "output_tokens"))
+    return ", ".join(f"{key} = {value!r}" for fact in facts if fact.state is State.PRESENT for key, value in fact.parts)
 
 
 def llm_spans(calls: Iterable[Call]) -> Iterator[tuple[Call, SpanRecord, Reading]]:

@@ -37,6 +37,8 @@ def is_cut_from(mine: str, whole: str, longest: int) -> bool:
 
 def texts(mine: Fact, true: Fact, account: Account) -> Difference | None:
     """Compare the texts of the choices, in order; choices without a text are passed over."""
+    if mine.value == true.value:
+        return None
     said, there = _stated(mine.value), _stated(true.value)
     if said in (there, there + _refusals(account)) or not said:
         return None

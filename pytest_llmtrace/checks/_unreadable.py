@@ -10,14 +10,15 @@ from pytest_llmtrace.checks._compare import Comparison
 from pytest_llmtrace.checks._marks import is_limit
 from pytest_llmtrace.checks._texts import longest_text
 from pytest_llmtrace.checks._words import place_of, said, shown
-from pytest_llmtrace.model import Fact, Finding, State
+from pytest_llmtrace.model import Fact, Finding
+from pytest_llmtrace.reading import PRESENT, UNREADABLE
 
 __all__ = ["unreadable"]
 
 
 def unreadable(comparisons: tuple[Comparison, ...]) -> Check:
     """Make the check that looks for what cannot be read among the facts that are compared."""
-    by_name = {name: check for check in comparisons for name in check.on_span or (check.fact,)}
+    by_name = {name: check for check in comparisons for name in check.about}
 
     def look(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         for account in evidence.accounts:
@@ -39,10 +40,10 @@ def _look_at(check: Check, account: Account, by_name: dict[str, Comparison]) -> 
     told: set[str] = set()
     reading = account.reading
     for fact in (*reading.facts.values(), *reading.others):
-        if fact.state is not State.UNREADABLE or _attribute(fact) in told or fact.name not in by_name:
+        if fact.state is not UNREADABLE or _attribute(fact) in told or fact.name not in by_name:
             continue
         true = _truth(by_name[fact.name], account)
-        if true.state is State.PRESENT and not _was_cut(fact, account):
+        if true.state is PRESENT and not _was_cut(fact, account):
             told.add(_attribute(fact))
             yield _finding(check, by_name[fact.name], fact, true, account)
 

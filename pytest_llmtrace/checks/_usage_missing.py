@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 
 from pytest_llmtrace import wire
 from pytest_llmtrace.checks._account import Account, Extent
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._words import place_of, said
-from pytest_llmtrace.model import Call, Fact, Finding, Severity, State
+from pytest_llmtrace.model import Fact, Finding, Severity
 
 __all__ = ["USAGE_MISSING"]
 
 
+_COUNTS = ("input_tokens", "output_tokens")
+
+
 def _usage_missing(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
-    for call, accounts in _by_call(evidence.accounts):
+    for _, group in groupby(evidence.accounts, key=_call):  # The accounts of one call follow each other.
+        accounts = list(group)
         stated = _stated_usage(accounts[0])
         silent = [account for account in accounts if _has_place(account)]
         if not stated or not silent:
@@ -22,19 +27,16 @@ def _usage_missing(check: Check, evidence: Evidence) -> Iterator[Finding | None]
         if any(_says_usage(account) for account in accounts) or all(map(_is_told_elsewhere, silent)):
             yield None
             continue
-        exchange = call.exchanges[-1]
+        place = place_of(stated[0], accounts[0].exchange)
         yield check.finding(
             silent[0].span,
             ("span", "neither input nor output tokens"),
-            ("wire", "\n".join((*(said(fact, fact.name) for fact in stated), place_of(stated[0], exchange)))),
+            ("wire", "\n".join((*(said(fact, fact.name) for fact in stated), place))),
         )
 
 
-def _by_call(accounts: tuple[Account, ...]) -> Iterator[tuple[Call, list[Account]]]:
-    by_call: dict[int, list[Account]] = {}
-    for account in accounts:
-        by_call.setdefault(id(account.call), []).append(account)
-    yield from ((group[0].call, group) for group in by_call.values())
+def _call(account: Account) -> int:
+    return id(account.call)
 
 
 def _stated_usage(account: Account) -> list[Fact]:
@@ -42,18 +44,15 @@ def _stated_usage(account: Account) -> list[Fact]:
     reading = account.answered
     if account.extent is not Extent.WHOLE or not account.sure or reading.error or reading.truncated:
         return []
-    facts = (reading.fact("input_tokens"), reading.fact("output_tokens"))
-    return [fact for fact in facts if fact.state is State.PRESENT and fact.value]
+    return [reading.fact(name) for name in _COUNTS if reading.fact(name).value]
 
 
 def _has_place(account: Account) -> bool:
-    reading = account.reading
-    return reading.has_place_for("input_tokens") or reading.has_place_for("output_tokens")
+    return any(map(account.reading.has_place_for, _COUNTS))
 
 
 def _says_usage(account: Account) -> bool:
-    reading = account.reading
-    return any(reading.fact(name).state is not State.ABSENT for name in ("input_tokens", "output_tokens"))
+    return any(map(account.reading.stated, _COUNTS))
 
 
 def _is_told_elsewhere(account: Account) -> bool:

@@ -47,7 +47,7 @@ MODELS: tuple[Comparison, ...] = (
         "gateway's upstream are all right.",
         source="OpenInference: `llm.model_name`",
         fact="request_model",
-        on_span=("model",),
+        about=("model",),
         noun="model",
         judge=_models.one_of_the_models,
         early=Early.YES,

@@ -219,6 +219,7 @@ BUDGET = Check(
     why="the same run in production uses more than it may",
     next="find the calls that grew, or raise the budget",
     look=_budget,
+    about=("budget",),
     compares="What the bytes say of tokens and cost, summed over all attempts, and the number of calls, with budget=. "
     "A call that does not say counts as nothing; if none does, the budget is a finding itself.",
 )

@@ -2,98 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from http import HTTPStatus
+from collections.abc import Iterator
 from typing import Any
 
-from pytest_llmtrace import wire
-from pytest_llmtrace.checks._account import Account, Extent, was_stopped
+from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._check import Check, Evidence
+from pytest_llmtrace.checks._faults import fault_of
 from pytest_llmtrace.checks._replies import kind_of, listed
-from pytest_llmtrace.checks._words import error_in_words, place_of, shown
-from pytest_llmtrace.model import Exchange, Fact, Finding, Response, Severity, SpanRecord, State, StreamEnd
+from pytest_llmtrace.checks._words import place_of, shown
+from pytest_llmtrace.model import Finding, Severity, SpanRecord, State, StreamEnd
 
 __all__ = ["CHECKS", "CUT_STREAM", "ERROR_CODE", "ERROR_REASON", "ERROR_STATUS", "ERROR_TYPE"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Fault:
-    """How a call went wrong: in words, where that is seen, what hides it, and the numbers that name it."""
-
-    words: str
-    where: str
-    hidden_by: str = ""
-    codes: frozenset[str] = frozenset()
-
-
-_IN_BODY = (
-    "the SDK returns an empty answer for an error inside a 200 and raises nothing, so the span looks like a success "
-    "that said nothing"
-)
-_IN_STREAM = "the answer broke off with an error after the response had begun as a 200; the span looks like a success"
-_AT_EVENT = "the client raised in the middle of the answer; the span looks like a success"
-_IN_TRANSPORT = "no complete answer arrived, and the span looks like a success"
-
-
-def _fault(account: Account) -> _Fault | None:
-    """Tell how the last attempt of a call failed, if it did."""
-    exchange = account.exchange
-    if exchange.failure is not None and not was_stopped(exchange):
-        return _Fault(words=shown(exchange.failure), where=_of(exchange), hidden_by=_IN_TRANSPORT)
-    if exchange.response is None:
-        return None
-    if (unread := _unread_event(exchange, exchange.response)) is not None:
-        return unread
-    status, error = exchange.response.status, account.answered.facts.get("error")
-    if status < HTTPStatus.BAD_REQUEST and (error is None or not error.value):
-        return None
-    return _stated(account, status, error or Fact(name="error"))
-
-
-def _unread_event(exchange: Exchange, response: Response) -> _Fault | None:
-    """Tell of the event that the client could not parse and for which it gave the stream up."""
-    if exchange.unparsed is None or (event := wire.place_of_event(response, exchange.unparsed)) is None:
-        return None
-    words = f"{response.status}, then an event that is no JSON, at which the client gave up"
-    return _Fault(words=words, where=f"{_of(exchange)}, {event}", hidden_by=_AT_EVENT)
-
-
-def _stated(account: Account, status: int, error: Fact) -> _Fault | None:
-    """Tell of an error that the response states: by its status, in its body, or in mid-stream."""
-    stated, where = error.value if isinstance(error.value, Mapping) else {}, place_of(error, account.exchange)
-    if status >= HTTPStatus.BAD_REQUEST:
-        words = error_in_words({"status": status, **{k: v for k, v in stated.items() if k != "status"}})
-        return _Fault(words=words, where=where, codes=_codes(stated, status))
-    if not stated or account.extent is Extent.UNKNOWN:
-        return None
-    streamed = account.answered.streaming
-    words = f"{status}, then {error_in_words(stated)}" if streamed else f"{status} with {error_in_words(stated)}"
-    return _Fault(words=words, where=where, hidden_by=_IN_STREAM if streamed else _IN_BODY, codes=_codes(stated, None))
-
-
-def _codes(error: Mapping[str, Any], status: int | None) -> frozenset[str]:
-    found = (status, error.get("status"), error.get("code"))
-    return frozenset(str(code) for code in found if isinstance(code, int | str))
-
-
-def _of(exchange: Exchange) -> str:
-    return f"{exchange.origin}, exchange {exchange.index}"
-
-
-def _failed(evidence: Evidence) -> Iterator[tuple[Account, _Fault]]:
-    """Yield each span whose call failed."""
-    for account in evidence.accounts:
-        fault = _fault(account)
-        if fault is not None and account.span.ended is not None:  # An open one is told by structure/span-never-ended.
-            yield account, fault
 
 
 # --- The status ------------------------------------------------------------------------------------------------------
 
 
 def _status(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
-    for account, fault in _failed(evidence):
+    for account, fault in evidence.failures:
         if account.span.status == "ERROR":
             yield None
             continue
@@ -118,6 +44,7 @@ ERROR_STATUS = Check(
     "success is no failure. ERROR on a call that succeeded may be the application's own exception and is not judged.",
     source="OpenTelemetry, Recording errors: span status MUST be ERROR when the operation ended with an error",
     look=_status,
+    about=("failures",),
 )
 
 
@@ -125,7 +52,7 @@ ERROR_STATUS = Check(
 
 
 def _reason(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
-    for account, fault in _failed(evidence):
+    for account, fault in evidence.failures:
         if account.span.status != "ERROR":
             continue
         if _tells_why(account.span):
@@ -152,12 +79,13 @@ ERROR_REASON = Check(
     compares="One of the three is enough: an exception event, `error.type`, a status description.",
     source="OpenTelemetry, Recording errors: description SHOULD be set when the status is ERROR",
     look=_reason,
+    about=("failures",),
     severity=Severity.WARNING,
 )
 
 
 def _type(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
-    for account, fault in _failed(evidence):
+    for account, fault in evidence.failures:
         reading, span = account.reading, account.span
         # A wrapper that only borrows some of the convention's names has not promised its error.type.
         wanted = reading.has_place_for("error_type") and "gen_ai.operation.name" in span.attributes
@@ -177,13 +105,14 @@ ERROR_TYPE = Check(
     compares="Spans with the status ERROR that name their gen_ai.operation.name, as the convention requires first.",
     source="OTel GenAI, client inference span: `error.type` is required if the operation ended in an error",
     look=_type,
+    about=("failures",),
     severity=Severity.WARNING,
     whole_runs_only=True,
 )
 
 
 def _code(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
-    for account, fault in _failed(evidence):
+    for account, fault in evidence.failures:
         fact = account.reading.fact("error_type")
         if not fault.codes or not _is_status(fact.value):
             continue
@@ -210,6 +139,7 @@ ERROR_CODE = Check(
     compares="Where `error.type` is a number from 400 to 599: it is the HTTP status or the code in the error.",
     source="OTel GenAI: `error.type` SHOULD match the error code returned by the provider or the client library",
     look=_code,
+    about=("failures",),
 )
 
 
@@ -242,7 +172,7 @@ def _cut(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
 def _was_read_silently(account: Account) -> bool:
     """Tell whether the client read to the end of what came, and nothing was raised or stated as an error."""
     exchange = account.exchange
-    return exchange.stream_end is StreamEnd.EXHAUSTED and _fault(account) is None
+    return exchange.stream_end is StreamEnd.EXHAUSTED and fault_of(account) is None
 
 
 def _says_it_was_cut(account: Account) -> bool:

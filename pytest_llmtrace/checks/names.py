@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from pytest_llmtrace import wire
 from pytest_llmtrace.checks._check import Check, Evidence
@@ -38,11 +39,17 @@ def _part_of_one_call(bare: str, call: Call, reading: Reading) -> str | None:
     for value in ids:
         if isinstance(value, str) and len(value) >= 6 and value in bare:  # noqa: PLR2004
             return f"the id of the response, {value!r}"
+    return _number_in(bare) or _prompt_in(bare, call)
+
+
+@lru_cache(maxsize=256)
+def _number_in(bare: str) -> str | None:
+    """Name an id or a long number in a name. Most names are those of other spans, too."""
     for pattern, kind in ((_UUID, "an id"), (_HEX, "an id"), (_NUMBER, "a number")):
         found = pattern.search(bare)
         if found:
             return f"{kind} of this one call, {found[0]!r}"
-    return _prompt_in(bare, call)
+    return None
 
 
 def _prompt_in(bare: str, call: Call) -> str | None:
@@ -57,10 +64,16 @@ def _prompt_in(bare: str, call: Call) -> str | None:
 
 def _without_models(name: str, call: Call, reading: Reading) -> str:
     """Take the models out of a name: they have dates in their own names, and belong there."""
-    known = [getattr(read, fact) for read in (reading, *call.truths) for fact in _MODELS]
-    for model in sorted({model for model in known if isinstance(model, str) and model}, key=len, reverse=True):
-        name = name.replace(model, "<model>").replace(model.rpartition("/")[2] or model, "<model>")
+    stated = (read.facts[fact].value for read in (reading, *call.truths) for fact in _MODELS if fact in read.facts)
+    known = {model for model in stated if isinstance(model, str) and model and _own(model) in name}
+    for model in sorted(known, key=len, reverse=True):
+        name = name.replace(model, "<model>").replace(_own(model), "<model>")
     return name
+
+
+def _own(model: str) -> str:
+    """Return the name of a model without the provider before it."""
+    return model.rpartition("/")[2] or model
 
 
 _MODELS = ("request_model", "response_model", "served_model")

@@ -15,9 +15,8 @@ _ENTRIES = frozenset({"SERVER", "CONSUMER"})
 
 
 def _parent_lost(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
-    by_key = {span.key: span for span in evidence.spans}
-    for root, from_elsewhere in _roots(evidence, by_key):
-        cause = by_key.get(root.cause) if root.cause else None
+    for root, from_elsewhere in _roots(evidence):
+        cause = evidence.by_key.get(root.cause) if root.cause else None
         if cause is None or not from_elsewhere or not _was_open(cause, root):
             yield None
             continue
@@ -27,7 +26,7 @@ def _parent_lost(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         )
 
 
-def _roots(evidence: Evidence, by_key: dict[SpanKey, SpanRecord]) -> Iterator[tuple[SpanRecord, bool]]:
+def _roots(evidence: Evidence) -> Iterator[tuple[SpanRecord, bool]]:
     """Yield the roots above LLM spans that another thread's code may have caused, and whether they are no decision.
 
     A span with links says where it comes from, and so does one of a server or a consumer; where a span was current, it
@@ -41,7 +40,7 @@ def _roots(evidence: Evidence, by_key: dict[SpanKey, SpanRecord]) -> Iterator[tu
             seen.add(top.key)
             if top.parent is None and top.cause is not None:
                 yield top, not top.links and top.current is None and top.kind not in _ENTRIES
-            top = by_key.get(top.parent) if top.parent else None
+            top = evidence.by_key.get(top.parent) if top.parent else None
 
 
 def _was_open(cause: SpanRecord, span: SpanRecord) -> bool:
@@ -50,15 +49,13 @@ def _was_open(cause: SpanRecord, span: SpanRecord) -> bool:
 
 
 def _parent_wrong(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
-    by_key = {span.key: span for span in evidence.spans}
-    told = {span.key: call for call in evidence.calls for span in call.spans}
     left = {span.key for span in evidence.current}
     for call in evidence.calls:
         for span in call.spans:
-            parent = by_key.get(span.parent) if span.parent else None
+            parent = evidence.by_key.get(span.parent) if span.parent else None
             if parent is None or parent.key in left:  # The latter is told by structure/span-current.
                 continue
-            fault = _fault(span, parent, told.get(parent.key), call)
+            fault = _fault(span, parent, evidence.call_of.get(parent.key), call)
             if fault is None:
                 yield None
             else:

@@ -51,6 +51,7 @@ UNPLAYED = Check(
     why="the application no longer makes a call that was recorded, or makes it elsewhere",
     next='remove it, or say why it may stay: @pytest.mark.llmtrace(allow_unused="reason")',
     look=_unplayed,
+    about=("leftovers",),
     whole_runs_only=True,
 )
 
@@ -60,6 +61,7 @@ TIMING = Check(
     why="it was replayed at once, so durations and times to first token are not those of the recording",
     next='record it again (`--llmtrace-record=all` keeps the times of chunks), or say timing="instant"',
     look=_timing,
+    about=("untimed",),
     severity=Severity.WARNING,
     compares='With `timing="recorded"` or `"real"`, the offsets of each recording that was played: one a chunk, in '
     "seconds after the request, ascending. A scripted reply takes the time that it was given.",

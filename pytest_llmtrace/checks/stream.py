@@ -116,6 +116,7 @@ DURATION = Check(
     why="its latency is what dashboards and alerts are about, and it is not that of the call",
     next="let the span begin before the request and end with the stream, and leave its times to the tracer",
     look=_duration,
+    about=("pacings",),
     compares="The span's own start and end with the time of the request and of the last chunk that says anything and "
     "that the client has read, within one per cent and 5 ms. Looked at from 50 ms on, in recorded or real time.",
 )
@@ -126,6 +127,7 @@ FIRST_TOKEN = Check(
     why="it is what users wait for, and what providers are compared by",
     next="take the time when the first event is handed out, count from the request, and mind the unit",
     look=_first_token,
+    about=("pacings",),
     compares="Every attribute, event and metric that states it (`gen_ai.response.time_to_first_chunk`, "
     "`gen_ai.time_to_first_token_ms`, OpenInference's `First Token Stream Event`, the metrics "
     "`gen_ai.client.operation.time_to_first_chunk` and `gen_ai.server.time_to_first_token`) with the time at which the "
@@ -140,6 +142,7 @@ FIRST_TOKEN_MISSING = Check(
     why="what users wait for cannot be seen",
     next="state gen_ai.response.time_to_first_chunk on the spans of streams",
     look=_first_token_missing,
+    about=("pacings",),
     severity=Severity.INFO,
     compares="Spans of streams whose convention has a place for it: it is stated by one of them, or by a metric of "
     "their scope. Looked at in recorded or real time.",

@@ -9,7 +9,7 @@ from pytest_llmtrace import wire
 from pytest_llmtrace.checks import names, parents, retries, twice
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_exchange, title_of_span
 from pytest_llmtrace.checks._said import said, said_of
-from pytest_llmtrace.model import Call, Exchange, Finding, Outcome, Severity, SpanKey, SpanRecord, Stray
+from pytest_llmtrace.model import Call, Exchange, Finding, Outcome, Severity, SpanRecord, Stray
 
 __all__ = [
     "CHECKS",
@@ -24,7 +24,6 @@ __all__ = [
 def _exchange_without_span(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     if not evidence.spans and evidence.absence is not None:
         return  # The one cause is told by capture/nothing.
-    told = {span.key: call for call in evidence.calls for span in call.spans}
     for call in evidence.calls:
         first = call.exchanges[0]
         if first.outcome is Outcome.REFUSED:
@@ -36,7 +35,7 @@ def _exchange_without_span(check: Check, evidence: Evidence) -> Iterator[Finding
         on = "".join(f"\n{maker.scope} {maker.version} is on for this SDK and made none" for maker in makers)
         yield check.finding(
             title_of_exchange(first) + (f": {cause.cause}" if cause else ""),
-            ("span", _spans_seen(evidence.spans, first, told) + ("" if cause else on)),
+            ("span", _spans_seen(evidence, first) + ("" if cause else on)),
             ("wire", said(call)),
             why=cause.why if cause else "",
             next=cause.next if cause else _REPORT if makers else "",
@@ -44,7 +43,8 @@ def _exchange_without_span(check: Check, evidence: Evidence) -> Iterator[Finding
         )
 
 
-def _spans_seen(spans: tuple[SpanRecord, ...], exchange: Exchange, told: dict[SpanKey, Call]) -> str:
+def _spans_seen(evidence: Evidence, exchange: Exchange) -> str:
+    spans, told = evidence.spans, evidence.call_of
     if not spans:
         return "none was captured in this test"
     current = exchange.ambient.span
@@ -136,9 +136,8 @@ def _ended_before_stream(check: Check, evidence: Evidence) -> Iterator[Finding |
 
 
 def _is_streamed(exchange: Exchange) -> bool:
-    headers = exchange.response.headers if exchange.response else ()
-    kinds = (value.lower() for name, value in headers if name.lower() == "content-type")
-    return bool(exchange.chunk_ticks) and next(kinds, "").startswith("text/event-stream")
+    response = exchange.response
+    return bool(exchange.chunk_ticks) and response is not None and wire.is_event_stream(response)
 
 
 def _judged(check: Check, call: Call, span: SpanRecord, last: int) -> Finding | None:
@@ -173,6 +172,7 @@ SPAN_WITHOUT_EXCHANGE = Check(
     why="a back end counts a call that was never made, with its tokens and its cost",
     next="end the attempt without a span where no request is sent (a cache, a mock of the SDK)",
     look=_span_without_exchange,
+    about=("strays",),
     severity=Severity.WARNING,
     compares="Each LLM span that ended without an error with the LLM calls of the test. Not judged in a test in which "
     "no LLM call was seen at all, nor of spans that are just around calls with spans of their own, nor of spans during "

@@ -47,7 +47,7 @@ def _cells(evidence: Evidence, wrong: AbstractSet[str]) -> Iterator[tuple[Compar
 def _cell(truth: Reading | None, reading: Reading, check: Comparison) -> Cell | None:
     if truth is None or truth.fact(check.fact).state is not State.PRESENT:
         return None
-    mine = [reading.fact(name) for name in check.on_span or (check.fact,) if reading.has_place_for(name)]
+    mine = [reading.fact(name) for name in check.about if reading.has_place_for(name)]
     if any(fact.state is State.PRESENT for fact in mine):
         return Cell.RIGHT
     if check.fact in _MODELS and reading.model:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pytest_llmtrace.dialects._dialect import Dialect, Places
 from pytest_llmtrace.dialects._messages import from_json, message_places
 from pytest_llmtrace.dialects._place import Place
-from pytest_llmtrace.dialects._reader import Dialect, Places
 from pytest_llmtrace.model import SpanRecord
 
 __all__ = ["GENAI", "SPOKEN", "is_genai", "joined"]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pytest_llmtrace.dialects._convert import milliseconds
+from pytest_llmtrace.dialects._dialect import Dialect
 from pytest_llmtrace.dialects._genai import is_genai
 from pytest_llmtrace.dialects._place import attribute
-from pytest_llmtrace.dialects._reader import Dialect
 from pytest_llmtrace.model import SpanRecord
 
 __all__ = ["ANTHROPIC_NATIVE", "HANDWRITTEN"]

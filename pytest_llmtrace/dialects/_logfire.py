@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_llmtrace.dialects._convert import count, json_value
+from pytest_llmtrace.dialects._dialect import Dialect, Places
 from pytest_llmtrace.dialects._genai import is_genai, joined
 from pytest_llmtrace.dialects._messages import Message, from_json, mapping, message_places
 from pytest_llmtrace.dialects._place import Place, inside
-from pytest_llmtrace.dialects._reader import Dialect, Places
 from pytest_llmtrace.model import SpanRecord
 
 __all__ = ["LOGFIRE", "LOGFIRE_ANTHROPIC", "NOTES"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pytest_llmtrace.dialects._dialect import Dialect
 from pytest_llmtrace.dialects._messages import Message, add_text, call, message_places, numbered
 from pytest_llmtrace.dialects._place import Part, happened, inside
-from pytest_llmtrace.dialects._reader import Dialect
 from pytest_llmtrace.model import SpanRecord
 
 __all__ = ["OPENINFERENCE"]

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_llmtrace.dialects._convert import Unreadable
+from pytest_llmtrace.dialects._dialect import Dialect
 from pytest_llmtrace.dialects._genai import is_genai, joined
 from pytest_llmtrace.dialects._messages import Message, add_text, call, message_places, numbered
-from pytest_llmtrace.dialects._reader import Dialect
 from pytest_llmtrace.model import SpanRecord
 
 __all__ = ["OPENLLMETRY"]

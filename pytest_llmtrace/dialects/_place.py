@@ -9,12 +9,9 @@ from typing import Any
 
 from pytest_llmtrace.dialects._convert import Convert, Unreadable, is_hidden, json_value, shown
 from pytest_llmtrace.model import SpanRecord
-from pytest_llmtrace.reading import Fact, State
+from pytest_llmtrace.reading import NULL, PRESENT, UNREADABLE, Fact
 
 __all__ = ["Attribute", "Field", "Part", "Place", "Sheet", "Sum", "added", "attribute", "happened", "inside", "moments"]
-
-
-PRESENT = State.PRESENT
 
 
 @dataclass(kw_only=True, slots=True)
@@ -54,7 +51,7 @@ class Sheet:
     def fact(self, name: str, key: str, raw: Any, convert: Convert | None) -> Fact | None:
         """Make a fact of a value, None if the value says nothing."""
         if raw is None:
-            return Fact(name=name, state=State.NULL, parts=((key, None),), where=self.where)
+            return Fact(name, None, NULL, ((key, None),), self.where)
         if type(raw) is str and is_hidden(raw):
             return None
         try:
@@ -65,11 +62,11 @@ class Sheet:
             return self.unreadable(name, key, raw, f"{type(error).__name__}: {error}")
         if value is None:
             return None
-        return Fact(name=name, value=value, state=PRESENT, parts=((key, shown(raw)),), where=self.where)
+        return Fact(name, value, PRESENT, ((key, shown(raw)),), self.where)
 
     def unreadable(self, name: str, key: str, raw: Any, note: str) -> Fact:
         """Make a fact of what cannot be read."""
-        return Fact(name=name, state=State.UNREADABLE, parts=((key, shown(raw)),), where=self.where, note=note)
+        return Fact(name, None, UNREADABLE, ((key, shown(raw)),), self.where, note)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +149,7 @@ class Sum(Place):
         """Read the attributes and add them."""
         facts = [Attribute(keys=(key,)).find(name, sheet, convert) for key in self.keys if key in sheet.attributes]
         there = [fact for fact in facts if fact is not None]
-        bad = next((fact for fact in there if fact.state is State.UNREADABLE), None)
+        bad = next((fact for fact in there if fact.state is UNREADABLE), None)
         present = [fact for fact in there if fact.state is PRESENT]
         if bad is not None or not present:
             return bad or next(iter(there), None)
@@ -191,7 +188,7 @@ class Part(Place):
         value = self.take(opened)
         if value is None:
             return None
-        return Fact(name=name, value=value, state=PRESENT, parts=((self.label, value),), where=sheet.where)
+        return Fact(name, value, PRESENT, ((self.label, value),), sheet.where)
 
 
 def attribute(key: str, convert: Convert | None = None) -> Place:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from pytest_llmtrace.reading import Fact, State
+from pytest_llmtrace.reading import NULL, PRESENT, UNREADABLE, Fact
 
 __all__ = ["MISSING", "Facts", "Misfit", "Spot", "count", "flag", "integer", "number", "shown", "text", "texts"]
 
@@ -48,20 +48,31 @@ class Spot(NamedTuple):
     where: str
 
 
-class Facts:
-    """The facts of one reading, by name, while it is made."""
+class _Places(dict[str, str]):
+    """The places of one exchange, in a report's words. One text for all facts of a place: they are many, and kept."""
 
     def __init__(self, stem: str) -> None:
+        super().__init__()
         self.stem = stem
-        self.found: dict[str, Fact] = {}
-        self._places: dict[str, str] = {}
 
-    def at(self, what: str) -> str:
-        """Name a place of this exchange for people."""
-        place = self._places.get(what)
-        if place is None:  # One text for all facts of a place: there are many of these, and they are kept.
-            place = self._places[what] = f"{self.stem}, {what}"
+    def __missing__(self, what: str) -> str:
+        place = self[what] = f"{self.stem}, {what}"
         return place
+
+
+class Facts:
+    """The facts of one reading, by name, while it is made.
+
+    Attributes:
+        at: Names a place of this exchange for people.
+        found: What is there.
+        missing: Where each would be that is not there; those that are may be in here too.
+    """
+
+    def __init__(self, stem: str) -> None:
+        self.found: dict[str, Fact] = {}
+        self.missing: dict[str, str] = {}
+        self.at = _Places(stem)
 
     def column(self, name: str, values: list[Any], key: str, where: str) -> None:
         """State a fact that is a list by choice, from what stood in each.
@@ -116,7 +127,7 @@ class Facts:
         except Misfit as misfit:
             self.unreadable(name, str(misfit), spot.where, parts)
         else:
-            self.put(name, value, parts, spot.where)
+            self.found[name] = Fact(name, value, PRESENT, parts, self.at[spot.where])
 
     def derive(self, name: str, kind: Callable[[Any], Any], spot: Spot, key: str) -> None:
         """State a fact that is made of what a spot holds; `kind` returns `MISSING` where there is nothing of it.
@@ -142,19 +153,23 @@ class Facts:
 
     def put(self, name: str, value: Any, parts: tuple[tuple[str, Any], ...], where: str) -> None:
         """State a fact that was there to be read."""
-        self.found[name] = Fact(name=name, value=value, state=State.PRESENT, parts=parts, where=self.at(where))
+        self.found[name] = Fact(name, value, PRESENT, parts, self.at[where])
 
     def null(self, name: str, parts: tuple[tuple[str, Any], ...], where: str) -> None:
         """State that null stood where the fact would be."""
-        self.found[name] = Fact(name=name, state=State.NULL, parts=parts, where=self.at(where))
+        self.found[name] = Fact(name, None, NULL, parts, self.at[where])
 
     def absent(self, name: str, where: str) -> None:
         """State that the fact is not there."""
-        self.found[name] = Fact(name=name, where=self.at(where))
+        self.missing[name] = self.at[where]
+
+    def expect(self, names: Iterable[str], where: str) -> None:
+        """State of several facts that they are not there, unless they are stated."""
+        self.missing.update(dict.fromkeys(names, self.at[where]))
 
     def unreadable(self, name: str, note: str, where: str, parts: tuple[tuple[str, Any], ...] = ()) -> None:
         """State that something stood there that is not what it must be."""
-        self.found[name] = Fact(name=name, state=State.UNREADABLE, parts=parts, where=self.at(where), note=note)
+        self.found[name] = Fact(name, None, UNREADABLE, parts, self.at[where], note)
 
 
 def shown(value: Any) -> str:
@@ -190,7 +205,7 @@ def flag(value: Any) -> bool:
 
 def number(value: Any) -> float | int:
     """Take a finite number, as it stands."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise Misfit(f"{shown(value)} is no number", value)
     if isinstance(value, float) and not math.isfinite(value):
         raise Misfit(f"{shown(value)} is no finite number", value)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from pytest_llmtrace.model import Headers, Request, Response
+from pytest_llmtrace.wire._body import by_name
 
 __all__ = ["gateway"]
 
@@ -37,11 +39,16 @@ def gateway(request: Request, response: Response | None = None) -> str:
     """
     if response is not None and _has_prefix(response.headers, ("x-litellm-", "llm_provider-")):
         return "litellm"
-    host = urlsplit(request.url).hostname or ""
+    return _of_url(request.url)
+
+
+@lru_cache(maxsize=256)
+def _of_url(url: str) -> str:
+    host = urlsplit(url).hostname or ""
     while host and host not in _HOSTS:
         host = host.partition(".")[2]
     return _HOSTS.get(host, "other")
 
 
 def _has_prefix(headers: Headers, prefixes: tuple[str, ...]) -> bool:
-    return any(name.lower().startswith(prefixes) for name, _ in headers)
+    return any(name.startswith(prefixes) for name in by_name(headers))

@@ -14,6 +14,7 @@ from pytest_llmtrace.wire._facts import MISSING, Facts, Misfit, Spot, shown, tex
 __all__ = ["state_headers", "state_provider"]
 
 _WHERE = "response headers"
+_FACTS = ("request_id", "served_model", "retry_after", "rate_limit")
 _LIMITS = ("x-ratelimit-", "anthropic-ratelimit-", "ratelimit")
 # Anthropic's name first for its API, OpenAI's for the others; then Azure, AWS, Mistral, LiteLLM.
 _REQUEST_IDS = (
@@ -25,20 +26,21 @@ _REQUEST_IDS = (
     "x-litellm-call-id",
 )
 _PROVIDERS = ("x-inference-provider", "x-portkey-provider")  # Hugging Face router, Portkey
+_RETRIES = ("retry-after-ms", "retry-after")
 _SERVED = ("x-litellm-model-name",)
 
 
 def state_headers(facts: Facts, headers: Mapping[str, str], api: str) -> None:
     """State what a response says in its headers."""
     names = ("request-id", *_REQUEST_IDS) if api == "messages" else _REQUEST_IDS
+    facts.expect(_FACTS, _WHERE)
     _take(facts, "request_id", headers, names)
     _take(facts, "served_model", headers, _SERVED)
-    _state_retry(facts, headers)
+    if not headers.keys().isdisjoint(_RETRIES):
+        _state_retry(facts, headers)
     limits = {name: value for name, value in headers.items() if name.startswith(_LIMITS)}
     if limits:
         facts.put("rate_limit", limits, tuple(limits.items()), _WHERE)
-    else:
-        facts.absent("rate_limit", _WHERE)
 
 
 def state_provider(facts: Facts, document: Document, headers: Mapping[str, str]) -> None:
@@ -47,9 +49,7 @@ def state_provider(facts: Facts, document: Document, headers: Mapping[str, str])
 
 
 def _take(facts: Facts, name: str, headers: Mapping[str, str], names: tuple[str, ...]) -> None:
-    if headers.keys().isdisjoint(names):
-        facts.absent(name, _WHERE)
-    else:
+    if not headers.keys().isdisjoint(names):
         facts.take(name, text, _spots(headers, names))
 
 
@@ -62,7 +62,7 @@ def _state_retry(facts: Facts, headers: Mapping[str, str]) -> None:
     def seconds(value: Any) -> float:
         return _seconds(value, headers.get("date", ""))
 
-    [exact, usual] = _spots(headers, ("retry-after-ms", "retry-after"))
+    [exact, usual] = _spots(headers, _RETRIES)
     if exact.value is not MISSING:
         facts.take("retry_after", _milliseconds, [exact])
     else:

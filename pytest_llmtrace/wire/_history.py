@@ -44,6 +44,9 @@ class History:
     whole: bool = True
 
 
+_NO_HISTORY = History()
+
+
 class _Step(NamedTuple):
     """One thing in a conversation: a call by its id (with a name if it is the client's to make), or a result."""
 
@@ -63,7 +66,7 @@ def history(request: Request, api: str | None) -> History:
     """
     steps = _STEPS.get(api or "")
     if steps is None or (b"tool" not in request.body and b"_call" not in request.body and not _is_packed(request)):
-        return History()
+        return _NO_HISTORY
     body = request_body(request)
     calls: list[PastCall] = []
     results: list[PastResult] = []

@@ -31,7 +31,6 @@ _STATE = {
 }
 # What is put together from all events: it cannot be known where one of them cannot be read.
 _FROM_ALL_EVENTS = frozenset({"finish_reasons", "output_texts", "reasoning_texts", "refusals", "tool_calls"})
-_EMPTY = frozenset({State.ABSENT, State.NULL})
 _BODY = "response body"
 _IN_BODY = (_BODY, "of the response")
 _BAD = 400
@@ -79,6 +78,7 @@ def read(exchange: Exchange) -> Reading | None:
         api=api,
         gateway=gateway(exchange.request, exchange.response),
         facts=facts.found,
+        places=facts.missing,
         problems=tuple(problems),
     )
 
@@ -108,7 +108,7 @@ def _state_response(
         return []
     if not lost:
         _spoil(facts, document)
-    return [f"{facts.at(document.where)}: {document.broken}"]
+    return [f"{facts.at[document.where]}: {document.broken}"]
 
 
 def _open(response: Response, api: str, asked: Mapping[str, Any]) -> Document:
@@ -155,5 +155,8 @@ def _unread(broken: Broken, response: Response) -> Document:
 def _spoil(facts: Facts, document: Document) -> None:
     """Take back what cannot be known where a body, or some events of a stream, could not be read."""
     for name, fact in list(facts.found.items()):
-        if name in _FROM_ALL_EVENTS or (fact.state in _EMPTY and fact.where.endswith(_IN_BODY)):
+        if name in _FROM_ALL_EVENTS or (fact.state is State.NULL and fact.where.endswith(_IN_BODY)):
             facts.unreadable(name, document.broken, document.where, fact.parts)
+    for name, where in facts.missing.items():
+        if name in _FROM_ALL_EVENTS or where.endswith(_IN_BODY):
+            facts.unreadable(name, document.broken, document.where)

@@ -38,10 +38,9 @@ def state_request(facts: Facts, body: Mapping[str, Any], url: str, api: str) -> 
     if api == "embeddings":
         facts.take("dimensions", count, [Spot(body.get("dimensions", MISSING), "dimensions", _WHERE)])
         return
+    facts.expect(PARAMETERS, _WHERE)
     for name, (kind, keys) in PARAMETERS.items():
-        if body.keys().isdisjoint(keys):
-            facts.absent(name, _WHERE)
-        else:
+        if not body.keys().isdisjoint(keys):
             facts.take(name, kind, [Spot(body.get(key, MISSING), key, _WHERE) for key in keys])
 
 

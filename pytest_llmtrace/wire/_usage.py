@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from pytest_llmtrace.reading import State
 from pytest_llmtrace.wire._document import Document, where_of
 from pytest_llmtrace.wire._facts import MISSING, Facts, Misfit, Spot, count, number, shown
 
@@ -42,7 +41,6 @@ _OPENAI: dict[str, tuple[tuple[str, ...], ...]] = {
         ("output_tokens_details", "audio_tokens"),
     ),
 }
-
 _ANTHROPIC: dict[str, tuple[str, ...]] = {
     "output_tokens": ("output_tokens",),
     "cache_read_tokens": ("cache_read_input_tokens",),
@@ -50,6 +48,7 @@ _ANTHROPIC: dict[str, tuple[str, ...]] = {
     "reasoning_tokens": ("output_tokens_details", "thinking_tokens"),
 }
 _COST = (("cost",), ("pydantic_ai_gateway", "cost_estimate"))  # OpenRouter and Anannas, Pydantic gateway
+_HEADS = {name: frozenset(path[0] for path in paths) for name, paths in {**_OPENAI, "cost": _COST}.items()}
 _COST_HEADER = "x-litellm-response-cost"
 _ANTHROPIC_INPUT = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 
@@ -57,17 +56,19 @@ _ANTHROPIC_INPUT = ("input_tokens", "cache_creation_input_tokens", "cache_read_i
 def openai_tokens(facts: Facts, document: Document) -> None:
     """State the token counts of an OpenAI-shaped usage object, as they stand there."""
     usage = document.spot("usage")
+    facts.expect(_OPENAI, usage.where)
     for name, paths in _OPENAI.items():
-        facts.take(name, count, _spots(usage, paths))
+        if not _lacks(usage.value, _HEADS[name]):
+            facts.take(name, count, _spots(usage, paths))
 
 
 def anthropic_tokens(facts: Facts, document: Document) -> None:
     """State the token counts of an Anthropic usage object, of which a stream gives parts in several events."""
     usage = document.spot("usage")
+    facts.expect(_OPENAI, usage.where)
     for name, path in _ANTHROPIC.items():
-        facts.take(name, count, [_spot(_holder(document, usage, path[0]), path)])
-    for name in ("total_tokens", "input_audio_tokens", "output_audio_tokens"):
-        facts.absent(name, usage.where)
+        if not _lacks(usage.value, path[:1]):
+            facts.take(name, count, [_spot(_holder(document, usage, path[0]), path)])
     _anthropic_input(facts, document, usage)
 
 
@@ -75,9 +76,13 @@ def _anthropic_input(facts: Facts, document: Document, usage: Spot) -> None:
     """State what the model read: `input_tokens` leaves out what was read from a cache or written to one."""
     spots = [_spot(_holder(document, usage, key), (key,)) for key in _ANTHROPIC_INPUT]
     there = [spot for spot in spots if spot.value is not MISSING and spot.value is not None]
-    odd = next((spot for spot in there if _misfit(spot.value)), None)
-    if odd or spots[0] not in there:
-        facts.take("input_tokens", count, [odd or spots[0]])
+    try:
+        total = sum(count(spot.value) for spot in there)
+    except Misfit:
+        facts.take("input_tokens", count, [next(spot for spot in there if _misfit(spot.value))])
+        return
+    if spots[0] not in there:
+        facts.take("input_tokens", count, spots[:1])
         return
     # The prefix that they share is said once.
     parts = [(spot.key if spot is there[0] else spot.key.rpartition(".")[2], spot.value) for spot in there]
@@ -87,7 +92,7 @@ def _anthropic_input(facts: Facts, document: Document, usage: Spot) -> None:
         if (name := f"usage.{spot.key.rpartition('.')[2]}") in document.fields
     ]
     where = where_of(*numbers) if numbers else usage.where
-    facts.put("input_tokens", sum(count(spot.value) for spot in there), tuple(parts), where)
+    facts.put("input_tokens", total, tuple(parts), where)
 
 
 def _misfit(value: Any) -> bool:
@@ -100,8 +105,13 @@ def _misfit(value: Any) -> bool:
 
 def _holder(document: Document, usage: Spot, key: str) -> Spot:
     """Return the usage object as of the event that said this field of it."""
-    field = document.fields.get(f"usage.{key}")
+    field = document.fields.get(f"usage.{key}") if document.streamed else None
     return usage if field is None else Spot(usage.value, f"{field[0]}usage", where_of(field[1]))
+
+
+def _lacks(usage: Any, fields: Iterable[str]) -> bool:
+    """Tell whether a usage object has none of some fields: each flavour has few of those of all."""
+    return usage is MISSING or (isinstance(usage, dict) and usage.keys().isdisjoint(fields))
 
 
 def _spots(usage: Spot, paths: tuple[tuple[str, ...], ...]) -> Iterator[Spot]:
@@ -126,10 +136,15 @@ def _spot(usage: Spot, path: tuple[str, ...]) -> Spot:
 
 def state_cost(facts: Facts, document: Document, headers: Mapping[str, str]) -> None:
     """State what the call cost, where the gateway says so: in the usage object, or LiteLLM in a header."""
-    facts.take("cost", number, _spots(document.spot("usage"), _COST))
-    said = headers.get(_COST_HEADER)
-    if said and facts.found["cost"].state in {State.ABSENT, State.NULL}:
+    usage, said = document.spot("usage"), headers.get(_COST_HEADER)
+    facts.expect(("cost",), usage.where)
+    if not said and _lacks(usage.value, _HEADS["cost"]):
+        return
+    spots = list(_spots(usage, _COST))
+    if said and all(spot.value is MISSING or spot.value is None for spot in spots):
         facts.take("cost", _amount, [Spot(said, _COST_HEADER, "response headers")])
+    else:
+        facts.take("cost", number, spots)
 
 
 def _amount(said: str) -> float:

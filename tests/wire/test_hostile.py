@@ -106,6 +106,8 @@ QUICK = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCh
 
 
 def keeps_the_rules(reading: Reading) -> None:
+    assert reading.places.keys() <= VOCABULARY.keys()
+    assert all(where.startswith("chat.yaml, exchange 3, ") for where in reading.places.values())
     for name, fact in reading.facts.items():
         assert name == fact.name in VOCABULARY
         assert (fact.value is not None) is (fact.state is State.PRESENT)

@@ -47,8 +47,13 @@ def make_call() -> Callable[..., Call]:
         exchange: Mapping[str, Any] | None = None,
         record: Mapping[str, Any] | None = None,
     ) -> Call:
-        truth = Reading(source=api, api=api, facts=_facts(wire, "", WIRE))
-        said = Reading(source="otel-genai", facts=_facts(span, "gen_ai.", "span 'chat'"), others=others)
+        truth = Reading(source=api, api=api, facts=_facts(wire, "", WIRE), places=dict.fromkeys(wire, WIRE))
+        said = Reading(
+            source="otel-genai",
+            facts=_facts(span, "gen_ai.", "span 'chat'"),
+            places=dict.fromkeys(span, ""),
+            others=others,
+        )
         return Call(
             exchanges=(_exchange(**(exchange or {})),),
             spans=(_span(**(record or {})),),
@@ -71,7 +76,8 @@ def judged(make_call: Callable[..., Call]) -> Judged:
 
 
 def _facts(values: Facts, prefix: str, where: str) -> dict[str, Fact]:
-    return {name: _fact(name, value, prefix, where) for name, value in values.items()}
+    there = {name: value for name, value in values.items() if value is not State.ABSENT}
+    return {name: _fact(name, value, prefix, where) for name, value in there.items()}
 
 
 def _fact(name: str, value: Any, prefix: str, where: str) -> Fact:

@@ -9,8 +9,10 @@ import pytest
 
 from pytest_llmtrace import UsageError
 from pytest_llmtrace.checks import CHECKS, Evidence, Leftover, Untimed, verify
+from pytest_llmtrace.checks._check import RARE
 from pytest_llmtrace.model import Absence, Exchange, Outcome, Severity, SpanRecord
 from pytest_llmtrace.pairing import pair
+from pytest_llmtrace.reading import VOCABULARY
 from pytest_llmtrace.report import render
 
 SpanMaker = Callable[..., SpanRecord]
@@ -40,6 +42,12 @@ def test_a_good_call_has_no_finding(make_span: SpanMaker, streamed: Exchange) ->
     verdict = verify(seen, {})
     assert (verdict.findings, verdict.waived) == ((), ())
     assert verdict.looked_at >= 7
+
+
+def test_what_a_check_is_about_exists() -> None:
+    """A check is about facts of the vocabulary, or rare parts of the evidence: a name of neither would never ask it."""
+    assert {name for check in CHECKS for name in check.about} <= VOCABULARY.keys() | RARE
+    assert all(hasattr(Evidence(), name) for name in RARE)
 
 
 @pytest.mark.parametrize(("ended", "fires"), [(101, True), (102, True), (104, False), (None, False)])

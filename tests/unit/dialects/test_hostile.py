@@ -62,7 +62,7 @@ def test_nothing_is_raised(opening: dict[str, Any], scope: str, attributes: dict
         assert fact.name in VOCABULARY
         assert (fact.value is None) == (fact.state is not State.PRESENT)
         assert bool(fact.note) == (fact.state is State.UNREADABLE)
-        assert fact.place == "" if fact.state is State.ABSENT else fact.place.endswith(" on span 'chat'")
+        assert fact.place.endswith(" on span 'chat'")
         repr(fact)
 
 

@@ -1,0 +1,85 @@
+"""How calls went wrong, by what their bytes say and by what the transport raised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from pytest_llmtrace import wire
+from pytest_llmtrace.checks._account import Account, Extent, was_stopped
+from pytest_llmtrace.checks._words import error_in_words, place_of, shown
+from pytest_llmtrace.model import Exchange, Fact, Response
+
+__all__ = ["Fault", "failures", "fault_of"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fault:
+    """How a call went wrong: in words, where that is seen, what hides it, and the numbers that name it."""
+
+    words: str
+    where: str
+    hidden_by: str = ""
+    codes: frozenset[str] = frozenset()
+
+
+_IN_BODY = (
+    "the SDK returns an empty answer for an error inside a 200 and raises nothing, so the span looks like a success "
+    "that said nothing"
+)
+_IN_STREAM = "the answer broke off with an error after the response had begun as a 200; the span looks like a success"
+_AT_EVENT = "the client raised in the middle of the answer; the span looks like a success"
+_IN_TRANSPORT = "no complete answer arrived, and the span looks like a success"
+
+
+def fault_of(account: Account) -> Fault | None:
+    """Tell how the last attempt of a call failed, if it did."""
+    exchange = account.exchange
+    if exchange.failure is not None and not was_stopped(exchange):
+        return Fault(words=shown(exchange.failure), where=_of(exchange), hidden_by=_IN_TRANSPORT)
+    if exchange.response is None:
+        return None
+    if (unread := _unread_event(exchange, exchange.response)) is not None:
+        return unread
+    status, error = exchange.response.status, account.answered.facts.get("error")
+    if status < HTTPStatus.BAD_REQUEST and (error is None or not error.value):
+        return None
+    return _stated(account, status, error or Fact(name="error"))
+
+
+def _unread_event(exchange: Exchange, response: Response) -> Fault | None:
+    """Tell of the event that the client could not parse and for which it gave the stream up."""
+    if exchange.unparsed is None or (event := wire.place_of_event(response, exchange.unparsed)) is None:
+        return None
+    words = f"{response.status}, then an event that is no JSON, at which the client gave up"
+    return Fault(words=words, where=f"{_of(exchange)}, {event}", hidden_by=_AT_EVENT)
+
+
+def _stated(account: Account, status: int, error: Fact) -> Fault | None:
+    """Tell of an error that the response states: by its status, in its body, or in mid-stream."""
+    stated, where = error.value if isinstance(error.value, Mapping) else {}, place_of(error, account.exchange)
+    if status >= HTTPStatus.BAD_REQUEST:
+        words = error_in_words({"status": status, **{k: v for k, v in stated.items() if k != "status"}})
+        return Fault(words=words, where=where, codes=_codes(stated, status))
+    if not stated or account.extent is Extent.UNKNOWN:
+        return None
+    streamed = account.answered.streaming
+    words = f"{status}, then {error_in_words(stated)}" if streamed else f"{status} with {error_in_words(stated)}"
+    return Fault(words=words, where=where, hidden_by=_IN_STREAM if streamed else _IN_BODY, codes=_codes(stated, None))
+
+
+def _codes(error: Mapping[str, Any], status: int | None) -> frozenset[str]:
+    found = (status, error.get("status"), error.get("code"))
+    return frozenset(str(code) for code in found if isinstance(code, int | str))
+
+
+def _of(exchange: Exchange) -> str:
+    return f"{exchange.origin}, exchange {exchange.index}"
+
+
+def failures(accounts: Iterable[Account]) -> tuple[tuple[Account, Fault], ...]:
+    """Return each span whose call failed, with how; an open one is told by structure/span-never-ended."""
+    found = ((account, fault_of(account)) for account in accounts if account.span.ended is not None)
+    return tuple((account, fault) for account, fault in found if fault is not None)

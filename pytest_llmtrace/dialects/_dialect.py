@@ -1,0 +1,64 @@
+"""A dialect: how to recognise a span, and which attributes hold which facts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from pytest_llmtrace.dialects._place import Place, attribute
+from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.model import SpanRecord
+
+__all__ = ["Dialect", "Places"]
+
+Places = str | Place | Sequence[str | Place]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Dialect:
+    """A way to write LLM calls on spans, as data.
+
+    Attributes:
+        name: How readings name it.
+        facts: For each fact the places that may state it: an attribute by its name, or what `attribute`, `inside` and
+            `added` make; several in the order of preference. All of them are looked at.
+        scopes: The instrumentation scopes whose spans are written in it.
+        recognises: Whether a span is an LLM call written in it; with scopes, of those scopes only. Default: every span
+            of the scopes, or without scopes every span that has one of its attributes.
+    """
+
+    name: str
+    facts: Mapping[str, Places]
+    scopes: Sequence[str] = ()
+    recognises: Callable[[SpanRecord], bool] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no place, before a span comes."""
+        for name, place in self.places:
+            if not isinstance(place, Place):
+                raise UsageError(
+                    f"fact {name!r} of dialect {self.name!r}: a place is the name of an attribute, or what "
+                    f"attribute(), inside() and added() make; got {place!r}"
+                )
+
+    def speaks(self, span: SpanRecord) -> bool:
+        """Tell whether a span is an LLM call written in this dialect."""
+        if self.scopes and span.scope not in self.scopes:
+            return False
+        if self.recognises is not None:
+            return bool(self.recognises(span))
+        return bool(self.scopes) or not self._keys.isdisjoint(span.attributes)
+
+    @cached_property
+    def places(self) -> tuple[tuple[str, Place], ...]:
+        """Each fact with each of its places, in order."""
+        return tuple(
+            (name, attribute(place) if isinstance(place, str) else place)
+            for name, places in self.facts.items()
+            for place in ((places,) if isinstance(places, str) or not isinstance(places, Sequence) else places)
+        )
+
+    @cached_property
+    def _keys(self) -> frozenset[str]:
+        return frozenset(key for _, place in self.places for key in place.keys)
