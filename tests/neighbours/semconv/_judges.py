@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest_genai_semconv as neighbour
 from opentelemetry import trace
@@ -15,7 +16,7 @@ from tests.neighbours.semconv._specimens import Specimen
 
 __all__ = ["is_of_genai", "judged", "ours", "theirs"]
 
-_HELPERS = {
+_HELPERS: Mapping[str, Callable[..., Any]] = {
     "chat": neighbour.assert_chat_span,
     "execute_tool": neighbour.assert_execute_tool_span,
     "invoke_agent": neighbour.assert_invoke_agent_span,
