@@ -28,6 +28,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"checks"}),
     frozenset({"waivers"}),
     frozenset({"report"}),
+    frozenset({"openobserve"}),
     frozenset({"views"}),
     frozenset({"_selection"}),
     frozenset({"faults"}),
