@@ -235,7 +235,7 @@ class _Building:
             except ValueError:
                 self.unknown[name] = _NO_NUMBER.format(value=columns[name])
 
-    def _numbers(self) -> Iterator[tuple[str, type[int] | type[float]]]:
+    def _numbers(self) -> Iterator[tuple[str, type[int | float]]]:
         """Yield the columns that hold numbers, whatever the client has sent."""
         names = self.server.columns
         yield from ((names[fact], int) for fact in _INTS if fact in names)
