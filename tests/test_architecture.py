@@ -60,6 +60,8 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
     "yaml": frozenset({"replay", "record", "upkeep"}),
     "respx": frozenset({"replay/router", "intercept"}),
     "packaging": frozenset({"waivers"}),
+    "datafusion": frozenset({"openobserve/sql", "openobserve/_functions"}),
+    "pyarrow": frozenset({"openobserve/sql", "openobserve/_functions"}),
     "opentelemetry": frozenset({"capture", "compare/_by_hand"}),
 }
 

@@ -6,5 +6,6 @@ server takes from its own catalogues (prices, estimated tokens) is named, never 
 
 from pytest_llmtrace.openobserve._record import Record, record
 from pytest_llmtrace.openobserve._server import NEWEST, PROFILES, Server, server
+from pytest_llmtrace.openobserve._stream import Stream
 
-__all__ = ["NEWEST", "PROFILES", "Record", "Server", "record", "server"]
+__all__ = ["NEWEST", "PROFILES", "Record", "Server", "Stream", "record", "server"]

@@ -164,7 +164,8 @@ class _Building:
         for key, value in self.attributes.items():
             if self.is_llm and removed(key):
                 continue
-            for name, each in flattened(key, value):
+            each_column = ((column(key), value),) if type(value) is str else flattened(key, value)
+            for name, each in each_column:
                 before = found.get(name)
                 if before is not None and before[1] != each:
                     keys = (*self.clashes.get(name, before[:1]), key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from pytest_llmtrace.openobserve._operation import MODEL_SCOPE
@@ -71,6 +72,7 @@ _REMOVED = frozenset(
 _REMOVED_PREFIXES = ("gen_ai.prompt", "gen_ai.completion", "llm.input_messages", "llm.output_messages")
 
 
+@lru_cache(maxsize=65536)
 def removed(key: str) -> bool:
     """Tell whether the attribute is gone from an LLM span once its texts were read."""
     return key in _REMOVED or key.startswith(_REMOVED_PREFIXES)

@@ -6,11 +6,13 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 __all__ = ["column", "compact", "flattened", "text", "tokens", "wire_value"]
 
 
+@lru_cache(maxsize=65536)
 def column(key: str) -> str:
     """Return the column of an attribute: lower case, and `_` for every character that is no letter, digit or `_`."""
     if key.isascii():
@@ -25,6 +27,11 @@ def _of_any_alphabet(char: str) -> str:
 
 def wire_value(value: Any) -> Any:
     """Return a value as the server holds it on arrival: scalars are text, arrays and maps hold such."""
+    kind = type(value)
+    if kind is str:
+        return value
+    if kind is int:
+        return str(value)
     if isinstance(value, Mapping):
         return {str(key): wire_value(each) for key, each in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
