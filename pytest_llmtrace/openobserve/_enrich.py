@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from pytest_llmtrace.openobserve._operation import MODEL_SCOPE, is_generation, operation
@@ -139,25 +140,35 @@ def enrich(
     _add_usage(found, usage(attributes, scope, server), pair if is_generation(kind) else (None, None), server)
     priced = is_generation(kind) and (server.prices_silence or any(text is not None for text in pair))
     _add_costs(found, costs(attributes), priced=priced, server=server)
-    if any(key.startswith(("llm.evaluation.", "evaluation_", "llm_evaluation_")) for key in attributes):
+    if any(map(_is_evaluation, attributes)):
         found.unknown["llm_evaluator_type"] = _CONFIGURED
     return found
 
 
+@lru_cache(maxsize=65536)
+def _is_evaluation(key: str) -> bool:
+    return key.startswith(("llm.evaluation.", "evaluation_", "llm_evaluation_"))
+
+
 def _fields(attributes: _Attributes, resource: _Attributes, server: Server) -> Iterator[tuple[str, Any]]:
-    model = next((attributes[key] for key in _MODEL if key in attributes), None)
-    if isinstance(model, str):
-        yield "response_model", model
-    tool_names = _TOOL_NAME_WITH_AGENTS if "agent_name" in server.columns else _TOOL_NAME
-    for name, keys in {**_SOURCES, "tool_name": tool_names}.items():
-        value = next((attributes[key] for key in keys if key in attributes), None)
-        if value is not None:
+    for name, key in _found(frozenset(attributes), with_agents="agent_name" in server.columns):
+        value = attributes[key]
+        if isinstance(value, str) or name != "response_model":
             yield name, compact(value) if isinstance(value, list | dict) else value
     for name, keys in _WIDER.items():
         if name in server.columns:
             value = next((place[key] for place in (attributes, resource) for key in keys if key in place), None)
             if value is not None:
                 yield name, value
+
+
+@lru_cache(maxsize=4096)
+def _found(there: frozenset[str], *, with_agents: bool) -> tuple[tuple[str, str], ...]:
+    """Return the fields of the span itself with the attribute that each is read from; spans repeat their names."""
+    tool_names = _TOOL_NAME_WITH_AGENTS if with_agents else _TOOL_NAME
+    sources = {"response_model": _MODEL, **_SOURCES, "tool_name": tool_names}
+    first = {name: next((key for key in keys if key in there), None) for name, keys in sources.items()}
+    return tuple((name, key) for name, key in first.items() if key is not None)
 
 
 def _parameters(attributes: _Attributes, scope: str) -> Iterator[tuple[str, str]]:

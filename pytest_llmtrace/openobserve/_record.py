@@ -164,15 +164,16 @@ class _Building:
         for key, value in self.attributes.items():
             if self.is_llm and removed(key):
                 continue
-            each_column = ((column(key), value),) if type(value) is str else flattened(key, value)
-            for name, each in each_column:
+            for name, each in ((column(key), value),) if type(value) is str else flattened(key, value):
                 before = found.get(name)
                 if before is not None and before[1] != each:
-                    keys = (*self.clashes.get(name, before[:1]), key)
-                    self.clashes[name] = keys
-                    self.unknown[name] = _CLASH.format(keys=" and ".join(keys))
+                    self._note_clash(name, (*self.clashes.get(name, before[:1]), key))
                 found[name] = (key, each)
         return found
+
+    def _note_clash(self, name: str, keys: tuple[str, ...]) -> None:
+        self.clashes[name] = keys
+        self.unknown[name] = _CLASH.format(keys=" and ".join(keys))
 
     def _base(self) -> Iterator[tuple[str, Any]]:
         span = self.span

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, lru_cache
 from typing import Any
 
 from pytest_llmtrace.openobserve._operation import MODEL_SCOPE
@@ -13,6 +13,7 @@ __all__ = ["BY_THE_SERVER", "removed", "texts"]
 
 _Attributes = Mapping[str, Any]
 _Pair = tuple[Any, Any]
+_Source = Callable[[_Attributes, set[str], str], _Pair | None]
 
 BY_THE_SERVER = object()
 """A text that the server lays out in its own way, out of events."""
@@ -36,6 +37,7 @@ _OF_SCOPE = (
         "ai.result.toolCalls",
     ),
 )
+_OUTPUTS_OF_LIVEKIT = ("lk.function_tool.output", "lk.response.text")
 _VERTEX = ("gcp.vertex.agent.llm_request", "gcp.vertex.agent.llm_response")
 _VERTEX_TOOL = ("gcp.vertex.agent.tool_call_args", "gcp.vertex.agent.tool_response")
 
@@ -81,30 +83,11 @@ def removed(key: str) -> bool:
 def texts(attributes: _Attributes, events: Iterable[SpanEvent], scope: str) -> _Pair:
     """Return the input and the output; None for what there is not, `BY_THE_SERVER` for what it lays out itself."""
     names = {event.name for event in events}
-    for source in _sources(attributes, names, scope):
-        found = source()
+    for source in _SOURCES:
+        found = source(attributes, names, scope)
         if found is not None:
             return found
     return None, None
-
-
-def _sources(attributes: _Attributes, events: set[str], scope: str) -> Iterator[Callable[[], _Pair | None]]:
-    yield lambda: _of_events(events, _MESSAGE_EVENTS, _CHOICE)
-    yield lambda: _pair(attributes, "langfuse.observation.input", "langfuse.observation.output")
-    yield lambda: _pair(attributes, "traceloop.entity.input", "traceloop.entity.output")
-    yield lambda: _nested(attributes, "gen_ai.prompt", "gen_ai.completion")
-    yield lambda: _pair(attributes, "gen_ai.input.messages", "gen_ai.output.messages")
-    yield lambda: _pair(attributes, "gen_ai.tool.call.arguments", "gen_ai.tool.call.result")
-    yield lambda: _of_events(events, frozenset(_CONTENT_EVENTS[:1]), _CONTENT_EVENTS[1])
-    yield lambda: _first_of(attributes, *_OF_SCOPE) if scope == MODEL_SCOPE else None
-    yield lambda: _vertex(attributes)
-    yield lambda: _pair(attributes, "prompt", "all_messages_events")
-    yield lambda: _first_of(attributes, ("lk.input_text",), ("lk.function_tool.output", "lk.response.text"))
-    yield lambda: _pair(attributes, "mlflow.spanInputs", "mlflow.spanOutputs")
-    yield lambda: _pair(attributes, "input.value", "output.value")
-    yield lambda: _pair(attributes, "input", "output")
-    yield lambda: _pair(attributes, "tool_arguments", "tool_response")
-    yield lambda: _nested(attributes, "llm.input_messages", "llm.output_messages")
 
 
 def _pair(attributes: _Attributes, asked: str, answered: str) -> _Pair | None:
@@ -131,7 +114,7 @@ def _of_events(names: set[str], asked: frozenset[str], answered: str) -> _Pair |
 
 
 def _nested(attributes: _Attributes, asked: str, answered: str) -> _Pair | None:
-    if not any(key.startswith(asked) for key in attributes):
+    if not any(map(_begins_with(asked), attributes)):
         return None
     return _rebuilt(attributes, asked), _rebuilt(attributes, answered)
 
@@ -163,3 +146,33 @@ def _with_lists(value: Any) -> Any:
     if inner and all(key.isascii() and key.isdecimal() for key in inner):
         return [inner[key] for key in sorted(inner, key=int) if int(key) <= _MAX_INDEX]
     return inner
+
+
+@cache
+def _begins_with(prefix: str) -> Callable[[str], bool]:
+    return lambda key: key.startswith(prefix)
+
+
+def _of(asked: str, answered: str) -> _Source:
+    return lambda attributes, _events, _scope: _pair(attributes, asked, answered)
+
+
+_SOURCES: tuple[_Source, ...] = (
+    lambda _, events, _scope: _of_events(events, _MESSAGE_EVENTS, _CHOICE),
+    _of("langfuse.observation.input", "langfuse.observation.output"),
+    _of("traceloop.entity.input", "traceloop.entity.output"),
+    lambda attributes, _, _scope: _nested(attributes, "gen_ai.prompt", "gen_ai.completion"),
+    _of("gen_ai.input.messages", "gen_ai.output.messages"),
+    _of("gen_ai.tool.call.arguments", "gen_ai.tool.call.result"),
+    lambda _, events, _scope: _of_events(events, frozenset(_CONTENT_EVENTS[:1]), _CONTENT_EVENTS[1]),
+    lambda attributes, _, scope: _first_of(attributes, *_OF_SCOPE) if scope == MODEL_SCOPE else None,
+    lambda attributes, _, _scope: _vertex(attributes),
+    _of("prompt", "all_messages_events"),
+    lambda attributes, _, _scope: _first_of(attributes, ("lk.input_text",), _OUTPUTS_OF_LIVEKIT),
+    _of("mlflow.spanInputs", "mlflow.spanOutputs"),
+    _of("input.value", "output.value"),
+    _of("input", "output"),
+    _of("tool_arguments", "tool_response"),
+    lambda attributes, _, _scope: _nested(attributes, "llm.input_messages", "llm.output_messages"),
+)
+"""In the order of the server."""

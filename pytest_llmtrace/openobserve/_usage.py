@@ -52,8 +52,16 @@ _CACHE_OF_GENERATION_2 = (
     ("gen_ai.usage.cache_read_tokens", "cache_read_input_tokens"),
     ("gen_ai.usage.cache_write_tokens", "cache_creation_input_tokens"),
 )
+_KEYS = (
+    *(key for key, _ in (*_BEFORE_CACHE, *_AFTER_CACHE, *_OF_SCOPE, *_CACHE_OF_GENERATION_2)),
+    *(key for key, _ in (*_CACHE_READ, *_CACHE_CREATION)),
+    *_CACHE_MISS,
+)
+_FLAT = {key: key.replace(".", "_") for key in _KEYS}
+"""How the newest releases read them as well."""
 _DETAILS = "langfuse.observation.usage_details"
 _COST_DETAILS = "langfuse.observation.cost_details"
+_ANY = frozenset((*_FLAT, *_FLAT.values(), _DETAILS))
 _RENAMED = {"prompt_tokens": "input", "completion_tokens": "output", "total_tokens": "total"}
 
 
@@ -72,8 +80,10 @@ class Usage:
 
 def usage(attributes: _Attributes, scope: str, server: Server) -> Usage:
     """Read the counts; of several sources for one the last wins."""
-    look = _Look(attributes, also_flat=server.keeps_usage)
     found = Usage()
+    if _ANY.isdisjoint(attributes):
+        return found
+    look = _Look(attributes, also_flat=server.keeps_usage)
     for key, name in _BEFORE_CACHE:
         look.into(found, key, name)
     if server.keeps_usage:
@@ -93,8 +103,12 @@ class _Look:
     also_flat: bool
 
     def at(self, key: str) -> int | None:
-        found = tokens(self.attributes.get(key))
-        return tokens(self.attributes.get(key.replace(".", "_"))) if found is None and self.also_flat else found
+        stated = self.attributes.get(key)
+        found = None if stated is None else tokens(stated)
+        if found is None and self.also_flat:
+            stated = self.attributes.get(_FLAT[key])
+            return None if stated is None else tokens(stated)
+        return found
 
     def into(self, found: Usage, key: str, name: str) -> None:
         count = self.at(key)
