@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_llmtrace import capture, dialects, intercept
 from pytest_llmtrace._selection import Predicate, exactly_one, select
@@ -10,6 +10,9 @@ from pytest_llmtrace.canaries import Canaries
 from pytest_llmtrace.model import LogRecord, MetricPoint
 from pytest_llmtrace.tree import SpanTree
 from pytest_llmtrace.views import SpanView
+
+if TYPE_CHECKING:
+    from pytest_llmtrace.openobserve import Stream
 
 __all__ = ["Captured"]
 
@@ -79,6 +82,22 @@ class Captured:
             UsageError: There is no such place.
         """
         return self._canaries.give(place)
+
+    def openobserve(self, profile: str | None = None, *, stream: str = "default") -> Stream:
+        """Return the ended spans as OpenObserve stores them: `.rows()`, and `.sql(query)` (extra `sql`).
+
+        Args:
+            profile: Whose releases: `0.70`, `0.90`, `0.91` or `0.92`, which is the default.
+            stream: What queries call the stream.
+
+        Raises:
+            UsageError: There is no such profile.
+        """
+        from pytest_llmtrace import openobserve  # Most tests do not ask.
+
+        openobserve.server(profile or openobserve.NEWEST)
+        records = (view.openobserve(profile) for view in self._views())
+        return openobserve.Stream(tuple(records), name=stream)
 
     @property
     def exporter(self) -> capture.FinishedSpans:

@@ -7,6 +7,7 @@
     ├── CassetteError         a cassette that cannot be read: file, line, reason
     ├── UnmatchedRequest      nothing answered a request (also an AssertionError)
     ├── BlockedConnection     a socket tried to leave the machine (also an OSError)
+    ├── QueryError            SQL on spans that has no answer here (also an AssertionError)
     ├── SelectionError        `span(...)` found none, or several (also an AssertionError)
     └── VerificationError     findings at the end of a trace (also an AssertionError)
 
@@ -23,6 +24,7 @@ __all__ = [
     "BlockedConnection",
     "CassetteError",
     "LLMTraceError",
+    "QueryError",
     "SelectionError",
     "UnmatchedRequest",
     "UsageError",
@@ -77,6 +79,10 @@ class UnmatchedRequest(LLMTraceError, AssertionError):
 
 class BlockedConnection(LLMTraceError, OSError):
     """A socket tried to reach a host that the running test does not allow."""
+
+
+class QueryError(LLMTraceError, AssertionError):
+    """A query that OpenObserve would refuse, or that asks for what only a server knows."""
 
 
 class SelectionError(LLMTraceError, AssertionError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_llmtrace.model import (
     Call,
@@ -19,6 +19,9 @@ from pytest_llmtrace.model import (
     SpanLink,
     SpanRecord,
 )
+
+if TYPE_CHECKING:
+    from pytest_llmtrace.openobserve import Record as OpenObserveRecord
 
 __all__ = ["ExchangeView", "SpanView", "exchange_views"]
 
@@ -127,6 +130,19 @@ class SpanView:
     def call(self) -> Reading | None:
         """What the span says of its LLM call, None if no dialect reads it as one."""
         return self.reader(self.record)
+
+    def openobserve(self, profile: str | None = None) -> OpenObserveRecord:
+        """Return the record that OpenObserve stores for the span: a mapping of columns to values.
+
+        Args:
+            profile: Whose releases: `0.70`, `0.90`, `0.91` or `0.92`, which is the default.
+
+        Raises:
+            UsageError: There is no such profile.
+        """
+        from pytest_llmtrace import openobserve  # Most tests do not ask.
+
+        return openobserve.record(self.record, profile=profile or openobserve.NEWEST)
 
     def __repr__(self) -> str:
         state = self.status if self.ended else "not ended"

@@ -30,6 +30,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"checks"}),
     frozenset({"contract", "waivers"}),
     frozenset({"report"}),
+    frozenset({"openobserve"}),
     frozenset({"views"}),
     frozenset({"_selection"}),
     frozenset({"faults"}),
@@ -64,6 +65,8 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
     "yaml": frozenset({"replay", "record", "upkeep"}),
     "respx": frozenset({"replay/router", "intercept"}),
     "packaging": frozenset({"waivers"}),
+    "datafusion": frozenset({"openobserve/sql", "openobserve/_functions"}),
+    "pyarrow": frozenset({"openobserve/sql", "openobserve/_functions"}),
     "opentelemetry": frozenset({"capture", "compare/_by_hand"}),
 }
 

@@ -3,8 +3,7 @@
 A column is an attribute with its dots as underscores: `llm.model_name` is `llm_model_name`. The span's name is
 `operation_name`, its status `span_status`.
 
-Columns that the server computes from the span come with the OpenObserve view (`span.openobserve()`):
-`llm_observation_type`, `llm_request_parameters_model`, `llm_usage_tokens_input` and `llm_usage_tokens_output`.
+`span.openobserve()` is the record that the server stores, with the columns that it computes.
 """
 
 import json
@@ -56,6 +55,30 @@ def test_chat(llmtrace):
     assert span.status == "OK"
     assert span.duration > 0
     assert span.resource["service.name"] == "travel-guide"
+
+
+@pytest.mark.parametrize("release", ["0.70", "0.90", "0.91", "0.92"])
+@pytest.mark.llmtrace(cassette="builtin:anannas/chat")
+def test_columns(llmtrace, release):
+    ask(QUESTION)
+
+    row = llmtrace.llm_span(name="ChatCompletion").openobserve(release)
+    assert row["operation_name"] == "ChatCompletion"
+    assert row["span_status"] == "OK"
+    assert row["duration"] > 0
+    assert row["openinference_span_kind"] == "LLM"
+    assert row["llm_system"] == "openai"
+    assert row["llm_model_name"] == "anthropic/claude-haiku-4.5"
+    tokens = [row[f"llm_token_count_{name}"] for name in ("prompt", "completion", "total")]
+    assert tokens == ["12", "19", "31"]
+    if "0.80" <= release < "0.91":
+        assert row["llm_observation_type"] == "GENERATION"
+        assert row["llm_request_parameters_model"] == "claude-haiku-4.5"
+        assert (row["llm_usage_tokens_input"], row["llm_usage_tokens_output"]) == (12, 19)
+    if release >= "0.91":  # What became of them.
+        assert row["gen_ai_operation_name"] == "chat"
+        assert (row["gen_ai_usage_input_tokens"], row["gen_ai_usage_output_tokens"]) == (12, 19)
+    assert os.environ["ANTHROPIC_API_KEY"] not in repr(dict(row))
 
 
 @pytest.mark.llmtrace(cassette="builtin:anannas/stream")

@@ -3,8 +3,7 @@
 A column is an attribute with its dots as underscores: `llm.model_name` is `llm_model_name`. The span's name is
 `operation_name`, its status `span_status`.
 
-Columns that the server computes from the span come with the OpenObserve view (`span.openobserve()`):
-`llm_observation_type`, `llm_request_parameters_model` and `gen_ai_response_model`.
+`span.openobserve()` is the record that the server stores, with the columns that it computes.
 """
 
 import json
@@ -64,6 +63,31 @@ def test_chat(llmtrace):
     assert headers["x-litellm-model-name"] == "openai/gpt-4o-mini"  # the body and the span name the proxy's alias
     assert float(headers["x-litellm-response-cost"]) == pytest.approx(12 * 0.15e-6 + 15 * 0.60e-6)
     assert headers["x-litellm-attempted-retries"] == "0"
+
+
+@pytest.mark.parametrize("release", ["0.70", "0.90", "0.91", "0.92"])
+@pytest.mark.llmtrace(cassette="builtin:litellm/chat")
+def test_columns(llmtrace, release):
+    ask(QUESTION)
+
+    row = llmtrace.llm_span(name="ChatCompletion").openobserve(release)
+    assert row["operation_name"] == "ChatCompletion"
+    assert row["span_status"] == "OK"
+    assert row["duration"] > 0  # includes the proxy's own time
+    assert row["openinference_span_kind"] == "LLM"
+    assert row["llm_system"] == "openai"
+    assert row["llm_model_name"] == "gpt-4o-mini"
+    tokens = [row[f"llm_token_count_{name}"] for name in ("prompt", "completion", "total")]
+    assert tokens == ["12", "15", "27"]
+    assert row["llm_token_count_prompt_details_cache_read"] == "0"
+    assert row["llm_token_count_completion_details_reasoning"] == "0"
+    assert json.loads(row["llm_invocation_parameters"]) == {"model": "gpt-4o-mini", "max_tokens": 200}
+    assert row["input_mime_type"] == row["output_mime_type"] == "application/json"
+    if release >= "0.80":
+        assert row["gen_ai_response_model"] == "gpt-4o-mini"
+    if "0.80" <= release < "0.91":
+        assert row["llm_observation_type"] == "GENERATION"
+        assert row["llm_request_parameters_model"] == "gpt-4o-mini"
 
 
 @pytest.mark.llmtrace(cassette="builtin:litellm/stream")

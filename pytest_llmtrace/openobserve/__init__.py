@@ -1,0 +1,11 @@
+"""SpanRecord -> the record that OpenObserve stores for it. Knows no HTTP.
+
+Restated from measured facts about the server's releases, each profile for the releases from its version on. What a
+server takes from its own catalogues (prices, estimated tokens) is named, never invented.
+"""
+
+from pytest_llmtrace.openobserve._record import Record, record
+from pytest_llmtrace.openobserve._server import NEWEST, PROFILES, Server, server
+from pytest_llmtrace.openobserve._stream import Stream
+
+__all__ = ["NEWEST", "PROFILES", "Record", "Server", "Stream", "record", "server"]

@@ -1,0 +1,231 @@
+"""What OpenObserve computes for an LLM span, beside what the client has sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from pytest_llmtrace.openobserve._operation import MODEL_SCOPE, is_generation, operation
+from pytest_llmtrace.openobserve._server import Server
+from pytest_llmtrace.openobserve._texts import BY_THE_SERVER, texts
+from pytest_llmtrace.openobserve._usage import Usage, costs, usage
+from pytest_llmtrace.openobserve._values import compact, flattened
+from pytest_llmtrace.telemetry import SpanEvent
+
+__all__ = ["Enrichment", "enrich"]
+
+_Attributes = Mapping[str, Any]
+
+_ESTIMATED = "the server counts the tokens of the text by itself, with the tokeniser of the model"
+_TOTAL_OF_ESTIMATED = "it is the sum of counts that the server estimates"
+_PRICED = "the server takes prices from its own catalogue, which changes"
+_LAID_OUT = "the server lays it out by itself, out of the span's events"
+_CONFIGURED = "evaluations are read by rules that are not known well enough"
+
+_MODEL = (
+    "gen_ai.response.model",
+    "ai.model.id",
+    "gen_ai.request.model",
+    "langfuse.observation.model.name",
+    "llm.response.model",
+    "llm.model_name",
+    "model",
+)
+_TOOL_NAME = ("gen_ai.tool.name", "langfuse.observation.metadata.tool.name")
+_TOOL_NAME_WITH_AGENTS = (
+    "gen_ai.tool.name",
+    "tool.name",
+    "tool_call.function.name",
+    "langchain.tool.name",
+    "crewai.task.tools",
+    "langfuse.observation.metadata.tool.name",
+)
+_SOURCES: Mapping[str, tuple[str, ...]] = {
+    "provider": (
+        "gen_ai.provider.name",
+        "gen_ai.system",
+        "ai.model.provider",
+        "langfuse.observation.metadata.ls_provider",
+    ),
+    "prompt_name": ("gen_ai.prompt.name", "langfuse.observation.prompt.name"),
+    "tool_call_id": ("gen_ai.tool.call.id", "langfuse.observation.metadata.tool.id"),
+    "tool_call_arguments": ("gen_ai.tool.call.arguments",),
+    "tool_call_result": ("gen_ai.tool.call.result",),
+}
+"""Fields of the span itself, each with its sources in order."""
+_WIDER: Mapping[str, tuple[str, ...]] = {
+    "user": ("user.id", "ai.telemetry.metadata.userId"),
+    "conversation": (
+        "session.id",
+        "gen_ai.conversation.id",
+        "ai.telemetry.metadata.sessionId",
+        "langfuse.observation.metadata.langfuse_session_id",
+        "langfuse.observation.metadata.session_id",
+    ),
+    "agent_name": ("gen_ai.agent.name", "agent.name", "llm.agent.name", "gcp.vertex.agent.name", "crewai.task.agent"),
+    "agent_id": ("gen_ai.agent.id", "agent.id", "agent_id", "llm.agent.id", "llm.agent_id"),
+    "environment": (
+        "deployment.environment.name",
+        "deployment.environment",
+        "env",
+        "environment",
+        "k8s.namespace.name",
+    ),
+    "agent_version": ("gen_ai.agent.version", "service.version", "app.version", "git.commit.sha"),
+}
+"""Fields that are looked for on the span, then on the resource."""
+_PARAMETERS_OF_SCOPE = {
+    "ai.settings.maxSteps": "maxSteps",
+    "ai.prompt.toolChoice": "toolChoice",
+    "gen_ai.request.max_tokens": "maxTokens",
+    "gen_ai.response.finish_reasons": "finishReason",
+    "gen_ai.system": "system",
+    "ai.settings.maxRetries": "maxRetries",
+    "ai.settings.mode": "mode",
+    "gen_ai.request.temperature": "temperature",
+}
+_PARAMETERS_IN_JSON = ("llm.invocation_parameters", "langfuse.observation.model.parameters", "model_config")
+_REQUEST = "gen_ai.request."
+_CACHE_COSTS = (
+    "gen_ai_usage_cost_cache_read_input",
+    "gen_ai_usage_cost_cache_creation_input",
+    "gen_ai_usage_cost_estimated_without_cache",
+    "gen_ai_usage_cost_cache_read_savings",
+    "gen_ai_usage_cost_net_cache_impact",
+)
+
+
+@dataclass(kw_only=True)
+class Enrichment:
+    """What is computed.
+
+    Attributes:
+        columns: Values by column.
+        unknown: Columns that the server fills with what cannot be known here, and why.
+    """
+
+    columns: dict[str, Any] = field(default_factory=dict)
+    unknown: dict[str, str] = field(default_factory=dict)
+
+
+def enrich(
+    attributes: _Attributes, resource: _Attributes, events: tuple[SpanEvent, ...], scope: str, server: Server
+) -> Enrichment:
+    """Compute what the server adds to an LLM span.
+
+    Args:
+        attributes: The span's, as they arrive.
+        resource: The resource's, likewise.
+        events: The span's.
+        scope: The name of its scope.
+        server: Whose releases.
+    """
+    names, found = server.columns, Enrichment()
+    kind = operation(attributes, scope, generation=server.generation)
+    found.columns[names["operation"]] = kind
+    for name, value in _fields(attributes, resource, server):
+        found.columns[names[name]] = value
+    for parameter, value in _parameters(attributes, scope):
+        if server.generation < 3 or parameter != "model":  # noqa: PLR2004
+            found.columns |= dict(flattened(names["parameters"] + parameter, value))
+    pair = texts(attributes, events, scope)
+    for name, text in zip(("input", "output"), pair, strict=True):
+        if text is BY_THE_SERVER:
+            found.unknown[names[name]] = _LAID_OUT
+        else:
+            found.columns |= dict(flattened(names[name], text))
+    _add_usage(found, usage(attributes, scope, server), pair if is_generation(kind) else (None, None), server)
+    priced = is_generation(kind) and (server.prices_silence or any(text is not None for text in pair))
+    _add_costs(found, costs(attributes), priced=priced, server=server)
+    if any(map(_is_evaluation, attributes)):
+        found.unknown["llm_evaluator_type"] = _CONFIGURED
+    return found
+
+
+@lru_cache(maxsize=65536)
+def _is_evaluation(key: str) -> bool:
+    return key.startswith(("llm.evaluation.", "evaluation_", "llm_evaluation_"))
+
+
+def _fields(attributes: _Attributes, resource: _Attributes, server: Server) -> Iterator[tuple[str, Any]]:
+    for name, key in _found(frozenset(attributes), with_agents="agent_name" in server.columns):
+        value = attributes[key]
+        if isinstance(value, str) or name != "response_model":
+            yield name, compact(value) if isinstance(value, list | dict) else value
+    for name, keys in _WIDER.items():
+        if name in server.columns:
+            value = next((place[key] for place in (attributes, resource) for key in keys if key in place), None)
+            if value is not None:
+                yield name, value
+
+
+@lru_cache(maxsize=4096)
+def _found(there: frozenset[str], *, with_agents: bool) -> tuple[tuple[str, str], ...]:
+    """Return the fields of the span itself with the attribute that each is read from; spans repeat their names."""
+    tool_names = _TOOL_NAME_WITH_AGENTS if with_agents else _TOOL_NAME
+    sources = {"response_model": _MODEL, **_SOURCES, "tool_name": tool_names}
+    first = {name: next((key for key in keys if key in there), None) for name, keys in sources.items()}
+    return tuple((name, key) for name, key in first.items() if key is not None)
+
+
+def _parameters(attributes: _Attributes, scope: str) -> Iterator[tuple[str, str]]:
+    if scope == MODEL_SCOPE:
+        found = {name: attributes[key] for key, name in _PARAMETERS_OF_SCOPE.items() if key in attributes}
+        yield from ((name, _as_text(value)) for name, value in found.items())
+        return
+    for key in _PARAMETERS_IN_JSON:
+        parameters = _object(attributes.get(key))
+        if parameters is not None:
+            yield from ((name, _as_text(value)) for name, value in parameters.items() if value is not None)
+            return
+    for key, value in attributes.items():
+        if key.startswith(_REQUEST):
+            yield key.removeprefix(_REQUEST), _as_text(value)
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else compact(value)
+
+
+def _object(value: Any) -> Mapping[str, Any] | None:
+    try:
+        found = json.loads(value) if isinstance(value, str) else None
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, Mapping) else None
+
+
+def _add_usage(found: Enrichment, used: Usage, said: tuple[Any, Any], server: Server) -> None:
+    names, counts = server.columns, used.counts
+    for name, text in zip(("input", "output"), said, strict=True):
+        if name not in counts and text is not None:
+            found.unknown[names[f"usage.{name}"]] = _ESTIMATED
+        else:
+            found.columns[names[f"usage.{name}"]] = counts.get(name, 0)
+    both = (names["usage.input"], names["usage.output"])
+    if "total" in counts:
+        found.columns[names["usage.total"]] = counts["total"]
+    elif found.unknown.keys() & set(both):
+        found.unknown[names["usage.total"]] = _TOTAL_OF_ESTIMATED
+    else:
+        found.columns[names["usage.total"]] = sum(found.columns[name] for name in both) + used.beside
+    for name in counts.keys() - {"input", "output", "total"}:
+        found.columns[names.get(f"usage.{name}") or names["usage.*"] + name] = counts[name]
+
+
+def _add_costs(found: Enrichment, sent: Mapping[str, float], *, priced: bool, server: Server) -> None:
+    names = server.columns
+    if not sent and priced:
+        columns = [names[f"cost.{name}"] for name in ("input", "output", "total")]
+        cached = found.columns.keys() & {names.get("usage.cache_read", ""), names.get("usage.cache_creation", "")}
+        found.unknown |= dict.fromkeys((*columns, *(_CACHE_COSTS if cached else ())), _PRICED)
+        return
+    for name, cost in sent.items():
+        column = names.get(f"cost.{name}")
+        if column is not None:
+            found.columns[column] = cost
+    if "total" not in sent:
+        found.columns[names["cost.total"]] = sum(sent.values()) if sent else 0.0

@@ -1,0 +1,132 @@
+"""The functions that OpenObserve's SQL has beside those of DataFusion, as far as they make sense on traces.
+
+Arrays are JSON in text, as they are stored. Source: OpenObserve's SQL reference, pages on array, aggregate and
+full-text functions; what a reference leaves open (an empty or malformed array) gives NULL.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+__all__ = ["ABSENT", "functions"]
+
+ABSENT = (
+    "approx_topk",
+    "approx_topk_distinct",
+    "match_all",
+    "match_all_raw",
+    "match_all_raw_ignore_case",
+    "re_matches",
+    "regexp_match_to_fields",
+    "string_to_array_v2",
+)
+"""Functions that the server has and the view has not: they depend on its indexes, or give approximations."""
+
+_UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
+_INTERVAL = re.compile(r"\s*(\d+)\s*(second|minute|hour|day|week)s?\s*", re.IGNORECASE)
+_DEFAULT_INTERVAL = 10
+"""Seconds of a bucket where no interval is said; the server chooses one from the range that is looked at."""
+
+
+def functions() -> Iterator[Any]:
+    """Yield them, for a session of DataFusion."""
+    import pyarrow as pa
+    from datafusion import udf
+
+    text, whole = pa.string(), pa.int64()
+
+    def scalar(name: str, call: Callable[..., Any], arguments: list[Any], result: Any) -> Any:
+        def over_rows(*columns: Any) -> Any:
+            rows = zip(*(column.to_pylist() for column in columns), strict=True)
+            return pa.array([None if None in row else call(*row) for row in rows], type=result)
+
+        return udf(over_rows, arguments, result, "immutable", name=name)
+
+    for name in ("str_match", "match_field"):
+        yield scalar(name, lambda field, value: value in field, [text, text], pa.bool_())
+    for name in ("str_match_ignore_case", "match_field_ignore_case"):
+        yield scalar(name, lambda field, value: value.lower() in field.lower(), [text, text], pa.bool_())
+    yield scalar("re_match", lambda field, value: bool(re.search(value, field)), [text, text], pa.bool_())
+    yield scalar("re_not_match", lambda field, value: not re.search(value, field), [text, text], pa.bool_())
+    yield scalar("histogram", _histogram, [whole, text], text)
+    yield scalar("arrcount", _of_array(len), [text], whole)
+    yield scalar("arrsort", _of_array(lambda array: _json(sorted(array))), [text], text)
+    yield scalar("arr_descending", _of_array(lambda array: _json(sorted(array, reverse=True))), [text], text)
+    yield scalar("arrindex", _arrindex, [text, whole, whole], text)
+    yield scalar("arrjoin", _arrjoin, [text, text], text)
+    yield scalar("arrzip", _arrzip, [text, text, text], text)
+    yield scalar("spath", _spath, [text, text], text)
+    yield scalar("cast_to_arr", _of_array(lambda array: [_plain(each) for each in array]), [text], pa.list_(text))
+    yield scalar("to_array_string", _json, [pa.list_(text)], text)
+
+
+def _histogram(timestamp: int, interval: str) -> str | None:
+    """Return the beginning of the bucket that a time in microseconds is in."""
+    seconds = _DEFAULT_INTERVAL
+    if interval:
+        found = _INTERVAL.fullmatch(interval)
+        if found is None:
+            return None
+        seconds = max(1, int(found[1]) * _UNITS[found[2].lower()])
+    begin = timestamp // 1_000_000 // seconds * seconds
+    return dt.datetime.fromtimestamp(begin, dt.UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _array(text: str) -> list[Any] | None:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, list) else None
+
+
+def _of_array(call: Callable[[list[Any]], Any]) -> Callable[[str], Any]:
+    def on_text(text: str) -> Any:
+        array = _array(text)
+        try:
+            return None if array is None else call(array)
+        except TypeError:  # Elements of several types have no order.
+            return None
+
+    return on_text
+
+
+def _arrindex(text: str, start: int, end: int) -> str | None:
+    array = _array(text)
+    return None if array is None else _json(array[max(start, 0) : end + 1])
+
+
+def _arrjoin(text: str, delimiter: str) -> str | None:
+    array = _array(text)
+    return None if array is None else delimiter.join(map(_plain, array))
+
+
+def _arrzip(first: str, second: str, delimiter: str) -> str | None:
+    left, right = _array(first), _array(second)
+    if left is None or right is None:
+        return None
+    return _json([f"{_plain(a)}{delimiter}{_plain(b)}" for a, b in zip(left, right, strict=False)])
+
+
+def _spath(text: str, path: str) -> str | None:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    for key in path.split("."):
+        if not isinstance(found, dict) or key not in found:
+            return None
+        found = found[key]
+    return _plain(found)
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else _json(value)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,178 @@
+"""What an LLM span was asked and what it answered: the first source that has an input supplies both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, lru_cache
+from typing import Any
+
+from pytest_llmtrace.openobserve._operation import MODEL_SCOPE
+from pytest_llmtrace.telemetry import SpanEvent
+
+__all__ = ["BY_THE_SERVER", "removed", "texts"]
+
+_Attributes = Mapping[str, Any]
+_Pair = tuple[Any, Any]
+_Source = Callable[[_Attributes, set[str], str], _Pair | None]
+
+BY_THE_SERVER = object()
+"""A text that the server lays out in its own way, out of events."""
+
+_MESSAGE_EVENTS = frozenset(
+    {"gen_ai.system.message", "gen_ai.user.message", "gen_ai.assistant.message", "gen_ai.tool.message"}
+)
+_CONTENT_EVENTS = ("gen_ai.content.prompt", "gen_ai.content.completion")
+_CHOICE = "gen_ai.choice"
+_MAX_INDEX = 100
+
+_OF_SCOPE = (
+    ("ai.prompt.messages", "ai.prompt", "ai.toolCall.args"),
+    (
+        "ai.response.text",
+        "ai.result.text",
+        "ai.toolCall.result",
+        "ai.response.object",
+        "ai.result.object",
+        "ai.response.toolCalls",
+        "ai.result.toolCalls",
+    ),
+)
+_OUTPUTS_OF_LIVEKIT = ("lk.function_tool.output", "lk.response.text")
+_VERTEX = ("gcp.vertex.agent.llm_request", "gcp.vertex.agent.llm_response")
+_VERTEX_TOOL = ("gcp.vertex.agent.tool_call_args", "gcp.vertex.agent.tool_response")
+
+_REMOVED = frozenset(
+    {
+        "all_messages_events",
+        "events",
+        "gen_ai.input.messages",
+        "gen_ai.output.messages",
+        "gen_ai.tool.call.arguments",
+        "gen_ai.tool.call.result",
+        "input",
+        "input.value",
+        "langfuse.observation.input",
+        "langfuse.observation.output",
+        "lk.function_tool.output",
+        "lk.input_text",
+        "lk.response.text",
+        "mlflow.spanInputs",
+        "mlflow.spanOutputs",
+        "output",
+        "output.value",
+        "prompt",
+        "tool_arguments",
+        "tool_response",
+        "traceloop.entity.input",
+        "traceloop.entity.output",
+        *_OF_SCOPE[0],
+        *_OF_SCOPE[1],
+        *_VERTEX,
+        *_VERTEX_TOOL,
+    }
+)
+_REMOVED_PREFIXES = ("gen_ai.prompt", "gen_ai.completion", "llm.input_messages", "llm.output_messages")
+
+
+@lru_cache(maxsize=65536)
+def removed(key: str) -> bool:
+    """Tell whether the attribute is gone from an LLM span once its texts were read."""
+    return key in _REMOVED or key.startswith(_REMOVED_PREFIXES)
+
+
+def texts(attributes: _Attributes, events: Iterable[SpanEvent], scope: str) -> _Pair:
+    """Return the input and the output; None for what there is not, `BY_THE_SERVER` for what it lays out itself."""
+    names = {event.name for event in events}
+    for source in _SOURCES:
+        found = source(attributes, names, scope)
+        if found is not None:
+            return found
+    return None, None
+
+
+def _pair(attributes: _Attributes, asked: str, answered: str) -> _Pair | None:
+    return (attributes[asked], attributes.get(answered)) if asked in attributes else None
+
+
+def _first_of(attributes: _Attributes, asked: Iterable[str], answered: Iterable[str]) -> _Pair | None:
+    key = next((key for key in asked if key in attributes), None)
+    if key is None:
+        return None
+    return attributes[key], next((attributes[key] for key in answered if key in attributes), None)
+
+
+def _vertex(attributes: _Attributes) -> _Pair | None:
+    if attributes.get(_VERTEX[0]) == "{}":
+        return _pair(attributes, *_VERTEX_TOOL)
+    return _pair(attributes, *_VERTEX)
+
+
+def _of_events(names: set[str], asked: frozenset[str], answered: str) -> _Pair | None:
+    if not names & (asked | {answered}):
+        return None
+    return BY_THE_SERVER if names & asked else None, BY_THE_SERVER if answered in names else None
+
+
+def _nested(attributes: _Attributes, asked: str, answered: str) -> _Pair | None:
+    if not any(map(_begins_with(asked), attributes)):
+        return None
+    return _rebuilt(attributes, asked), _rebuilt(attributes, answered)
+
+
+def _rebuilt(attributes: _Attributes, prefix: str) -> Any:
+    """Build what was flattened into `prefix.0.role` and the like."""
+    if prefix in attributes:
+        return attributes[prefix]
+    root: dict[str, Any] = {}
+    for key, value in attributes.items():
+        if not key.startswith(f"{prefix}."):
+            continue
+        *path, last = key.removeprefix(f"{prefix}.").split(".")
+        place = root
+        for part in path:
+            inner = place.setdefault(part, {})
+            if not isinstance(inner, dict):
+                break  # A value stands where others are nested: the first is kept.
+            place = inner
+        else:
+            place.setdefault(last, value)
+    return _with_lists(root) or None
+
+
+def _with_lists(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    inner = {key: _with_lists(each) for key, each in value.items()}
+    if inner and all(key.isascii() and key.isdecimal() for key in inner):
+        return [inner[key] for key in sorted(inner, key=int) if int(key) <= _MAX_INDEX]
+    return inner
+
+
+@cache
+def _begins_with(prefix: str) -> Callable[[str], bool]:
+    return lambda key: key.startswith(prefix)
+
+
+def _of(asked: str, answered: str) -> _Source:
+    return lambda attributes, _events, _scope: _pair(attributes, asked, answered)
+
+
+_SOURCES: tuple[_Source, ...] = (
+    lambda _, events, _scope: _of_events(events, _MESSAGE_EVENTS, _CHOICE),
+    _of("langfuse.observation.input", "langfuse.observation.output"),
+    _of("traceloop.entity.input", "traceloop.entity.output"),
+    lambda attributes, _, _scope: _nested(attributes, "gen_ai.prompt", "gen_ai.completion"),
+    _of("gen_ai.input.messages", "gen_ai.output.messages"),
+    _of("gen_ai.tool.call.arguments", "gen_ai.tool.call.result"),
+    lambda _, events, _scope: _of_events(events, frozenset(_CONTENT_EVENTS[:1]), _CONTENT_EVENTS[1]),
+    lambda attributes, _, scope: _first_of(attributes, *_OF_SCOPE) if scope == MODEL_SCOPE else None,
+    lambda attributes, _, _scope: _vertex(attributes),
+    _of("prompt", "all_messages_events"),
+    lambda attributes, _, _scope: _first_of(attributes, ("lk.input_text",), _OUTPUTS_OF_LIVEKIT),
+    _of("mlflow.spanInputs", "mlflow.spanOutputs"),
+    _of("input.value", "output.value"),
+    _of("input", "output"),
+    _of("tool_arguments", "tool_response"),
+    lambda attributes, _, _scope: _nested(attributes, "llm.input_messages", "llm.output_messages"),
+)
+"""In the order of the server."""

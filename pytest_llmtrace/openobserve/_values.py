@@ -1,0 +1,90 @@
+"""How OpenObserve stores the names and values of attributes: every scalar as text, every name in one alphabet."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+__all__ = ["column", "compact", "flattened", "text", "tokens", "wire_value"]
+
+
+@lru_cache(maxsize=65536)
+def column(key: str) -> str:
+    """Return the column of an attribute: lower case, and `_` for every character that is no letter, digit or `_`."""
+    if key.isascii():
+        return "".join(char if char.isalnum() or char == "_" else "_" for char in key.lower())
+    return "".join(_of_any_alphabet(char) for char in key)
+
+
+def _of_any_alphabet(char: str) -> str:
+    lower = char.lower()
+    return lower if lower.islower() or lower.isnumeric() else "_"
+
+
+def wire_value(value: Any) -> Any:
+    """Return a value as the server holds it on arrival: scalars are text, arrays and maps hold such."""
+    kind = type(value)
+    if kind is str:
+        return value
+    if kind is int:
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): wire_value(each) for key, each in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [wire_value(each) for each in value]
+    return text(value)
+
+
+def text(value: Any) -> str:
+    """Write a scalar as the server does."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return _float(value)
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return ""
+    return str(value)
+
+
+def _float(value: float) -> str:
+    """Write a number as Rust displays it: without an exponent, and without `.0`."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    digits = format(Decimal(repr(value)), "f")
+    return digits.removesuffix(".0")
+
+
+def flattened(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the columns of an attribute with their values: a map has one for each of its keys, an array is JSON."""
+    if isinstance(value, Mapping):
+        for name, each in value.items():
+            yield from flattened(f"{key}_{name}", each)
+    elif isinstance(value, list):
+        if value:
+            yield column(key), compact(value)
+    elif value is not None:
+        yield column(key), value
+
+
+def compact(value: Any) -> str:
+    """Write JSON as the server does."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def tokens(value: Any) -> int | None:
+    """Read a count: a whole number above zero, or one in text; None for anything else."""
+    if isinstance(value, str):
+        digits = value[1:] if value[:1] in ("+", "-") else value
+        value = int(value) if digits.isascii() and digits.isdecimal() and len(digits) < 20 else None  # noqa: PLR2004
+    return value if type(value) is int and value > 0 else None

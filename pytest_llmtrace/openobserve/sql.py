@@ -1,0 +1,93 @@
+"""SQL over the records of spans, by the engine that OpenObserve uses: Apache DataFusion, the extra `sql`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pytest_llmtrace.errors import QueryError, UsageError
+from pytest_llmtrace.openobserve._functions import ABSENT, functions
+from pytest_llmtrace.openobserve._record import Record
+
+__all__ = ["query"]
+
+_MISSING = 'SQL on spans needs Apache DataFusion: pip install "pytest-llmtrace[sql]"'
+_HISTOGRAM = re.compile(r"\bhistogram\s*\(\s*([^,()]+?)\s*\)", re.IGNORECASE)
+_EVERYTHING = re.compile(r"(?:select|distinct|[,.])\s*\*", re.IGNORECASE)
+_NAME = re.compile(r"[a-z_0-9]+", re.IGNORECASE)
+_TEXT = re.compile(r"'(?:[^']|'')*'")
+_CALL = re.compile(rf"\b({'|'.join(ABSENT)})\s*\(", re.IGNORECASE)
+
+
+def query(sql: str, records: Sequence[Record], *, stream: str = "default") -> list[dict[str, Any]]:
+    """Run a query over records, and return its rows.
+
+    Args:
+        sql: A SELECT; the stream is the table.
+        records: The records, all of one profile.
+        stream: The stream's name.
+
+    Raises:
+        QueryError: The engine refuses it; or it names a function that the view does not offer, or a column whose
+            values only a server knows.
+        UsageError: The engine is not installed.
+    """
+    bare = _TEXT.sub("''", sql)
+    _refuse_functions(bare)
+    _refuse_unknown(bare, records)
+    names = None if _EVERYTHING.search(bare) else {name.lower() for name in _NAME.findall(bare)}
+    session = _session(_columns(records, names), stream)
+    try:
+        rows: list[dict[str, Any]] = session.sql(_HISTOGRAM.sub(r"histogram(\1, '')", sql)).to_pylist()
+    except Exception as error:  # noqa: BLE001  # DataFusion raises plain exceptions of several types.
+        raise QueryError(f"OpenObserve would refuse this query: {_first_line(error)}") from None
+    return rows
+
+
+def _session(columns: Mapping[str, list[Any]], stream: str) -> Any:
+    try:
+        import pyarrow as pa
+        from datafusion import SessionContext
+    except ImportError:
+        raise UsageError(_MISSING) from None
+    session = SessionContext()
+    for function in functions():
+        session.register_udf(function)
+    session.from_arrow(pa.table({name: _array(pa, values) for name, values in columns.items()}), name=stream)
+    return session
+
+
+def _columns(records: Sequence[Record], names: set[str] | None) -> dict[str, list[Any]]:
+    """Return what the query looks at, by column; `trace_id` always, since a table has at least one."""
+    there = {name for columns in {tuple(record) for record in records} for name in columns}
+    wanted = there if names is None else there & (names | {"trace_id"})
+    return {name: [record.get(name) for record in records] for name in sorted(wanted)}
+
+
+def _array(pa: Any, values: Iterable[Any]) -> Any:
+    """A column of numbers holds numbers; text among them makes a column of text."""
+    kinds = {type(value) for value in values} - {type(None)}
+    if str in kinds:
+        return pa.array([None if value is None else str(value) for value in values], type=pa.string())
+    return pa.array(values, type=pa.float64() if float in kinds else pa.int64())
+
+
+def _refuse_functions(sql: str) -> None:
+    found = _CALL.search(sql)
+    if found is not None:
+        raise QueryError(f"{found[1].lower()}() is a function of OpenObserve that the view does not offer")
+
+
+def _refuse_unknown(sql: str, records: Sequence[Record]) -> None:
+    unknown: Mapping[str, str] = {name: why for record in records for name, why in record.unknown.items()}
+    for name in _NAME.findall(sql):
+        if name.lower() in unknown:
+            of = sum(name.lower() in record.unknown for record in records)
+            raise QueryError(
+                f"{name.lower()} is not reproducible on {of} of {len(records)} spans: {unknown[name.lower()]}"
+            )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().replace("\n", " ")

@@ -1,0 +1,314 @@
+"""What OpenObserve adds to an LLM span: its gate, operation, model, texts, parameters, tokens and costs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.model import SpanEvent
+from pytest_llmtrace.openobserve import NEWEST, PROFILES, Record
+
+Store = Callable[..., Record]
+
+ASKED = json.dumps({"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}]})
+OPENINFERENCE: Mapping[str, Any] = {
+    "openinference.span.kind": "LLM",
+    "llm.system": "openai",
+    "llm.model_name": "gpt-4o-mini",
+    "llm.invocation_parameters": '{"model": "gpt-4o-mini", "max_tokens": 64}',
+    "llm.token_count.prompt": 12,
+    "llm.token_count.completion": 5,
+    "llm.token_count.total": 17,
+    "input.value": ASKED,
+    "input.mime_type": "application/json",
+    "output.value": "out",
+    "output.mime_type": "application/json",
+    "llm.input_messages.0.message.role": "user",
+    "llm.input_messages.0.message.content": "hi",
+}
+"""A span as OpenInference writes it for the LiteLLM Proxy."""
+
+PRICES = "not reproducible: the server takes prices from its own catalogue, which changes"
+
+
+def added(record: Record) -> dict[str, Any]:
+    """What is in a record beside base columns."""
+    base = {"trace_id", "span_id", "flags", "start_time", "end_time", "duration", "_timestamp", "events", "links"}
+    base |= {"operation_name", "service_name", "span_status", "span_kind", "status_code", "status_message"}
+    return {name: value for name, value in record.items() if name not in base}
+
+
+IN_EACH = {
+    "openinference_span_kind": "LLM",
+    "llm_system": "openai",
+    "llm_model_name": "gpt-4o-mini",
+    "llm_invocation_parameters": OPENINFERENCE["llm.invocation_parameters"],
+    "llm_token_count_prompt": "12",
+    "llm_token_count_completion": "5",
+    "llm_token_count_total": "17",
+    "input_mime_type": "application/json",
+    "output_mime_type": "application/json",
+}
+OF_RELEASE: Mapping[str, Mapping[str, Any]] = {
+    "0.70": {
+        "_o2_llm_observation_type": "GENERATION",
+        "_o2_llm_model_name": "gpt-4o-mini",
+        "_o2_llm_model_parameters_model": "gpt-4o-mini",
+        "_o2_llm_model_parameters_max_tokens": "64",
+        "_o2_llm_input": ASKED,
+        "_o2_llm_output": "out",
+        "_o2_llm_usage_details_input": 12,
+        "_o2_llm_usage_details_output": 5,
+        "_o2_llm_usage_details_total": 17,
+    },
+    "0.90": {
+        "llm_observation_type": "GENERATION",
+        "gen_ai_response_model": "gpt-4o-mini",
+        "llm_request_parameters_model": "gpt-4o-mini",
+        "llm_request_parameters_max_tokens": "64",
+        "llm_input": ASKED,
+        "llm_output": "out",
+        "llm_usage_tokens_input": 12,
+        "llm_usage_tokens_output": 5,
+        "llm_usage_tokens_total": 17,
+    },
+    "0.92": {
+        "gen_ai_operation_name": "chat",
+        "gen_ai_response_model": "gpt-4o-mini",
+        "gen_ai_request_max_tokens": "64",
+        "gen_ai_input_messages": ASKED,
+        "gen_ai_output_messages": "out",
+        "gen_ai_usage_input_tokens": 12,
+        "gen_ai_usage_output_tokens": 5,
+        "gen_ai_usage_total_tokens": 17,
+    },
+}
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_span_of_openinference(store: Store, profile: str) -> None:
+    """The whole record of the common case; its prices are the server's own and not made up."""
+    record = store(OPENINFERENCE, profile)
+    assert added(record) == {**IN_EACH, **OF_RELEASE.get(profile, OF_RELEASE["0.92"])}
+    assert set(record.unknown) == {record.server.columns[f"cost.{name}"] for name in ("input", "output", "total")}
+    with pytest.raises(KeyError, match=PRICES):
+        record[record.server.columns["cost.total"]]
+
+
+def test_texts_are_taken_out(store: Store) -> None:
+    """The attributes that held texts are gone, and the record tells where the text is."""
+    record = store(OPENINFERENCE)
+    assert set(record.removed) == {key for key in OPENINFERENCE if key.startswith(("llm.input", "input.v", "output.v"))}
+    with pytest.raises(KeyError, match=r"removes input\.value once it has its text in gen_ai_input_messages"):
+        record["input_value"]
+
+
+@pytest.mark.parametrize(
+    ("key", "since"),
+    [("gen_ai.request.model", "0.70"), ("input", "0.70"), ("openinference.span.kind", "0.92"), ("agent.name", "0.92")],
+)
+def test_the_gate(store: Store, key: str, since: str) -> None:
+    """One of some attributes makes a span an LLM span; 0.92 knows more of them."""
+    is_llm = [store({key: "x"}, profile).is_llm for profile in PROFILES]
+    assert is_llm == [profile >= since for profile in PROFILES]
+
+
+def test_no_llm_span(store: Store) -> None:
+    """The answer's model and counts alone do not open it: nothing is computed."""
+    record = store({"gen_ai.response.model": "m", "llm.token_count.prompt": 3})
+    assert not record.is_llm
+    assert added(record) == {"gen_ai_response_model": "m", "llm_token_count_prompt": "3"}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "newest", "before"),
+    [
+        ({"gen_ai.operation.name": "CHAT"}, "chat", "GENERATION"),
+        ({"gen_ai.operation.name": "create_agent"}, "create_agent", "AGENT"),
+        ({"gen_ai.operation.name": "retrieval"}, "retrieval", "SPAN"),
+        (
+            {"gen_ai.operation.name": "messages.create", "llm.request.type": "completion"},
+            "text_completion",
+            "GENERATION",
+        ),
+        ({"traceloop.span.kind": "workflow", "input": "x"}, "invoke_workflow", "WORKFLOW"),
+        ({"openinference.span.kind": "embedding", "input": "x"}, "embeddings", "EMBEDDING"),
+        ({"openinference.span.kind": "RERANKER", "input": "x"}, "span", "SPAN"),
+        ({"langfuse.observation.type": "retriever"}, "retrieval", "RETRIEVER"),
+        ({"gen_ai.tool.name": "t", "input": "x"}, "execute_tool", "TOOL"),
+        ({"llm.model_name": "m"}, "chat", "GENERATION"),
+        ({"input": "x"}, "span", "SPAN"),
+    ],
+    ids=str,
+)
+def test_the_operation(store: Store, attributes: Mapping[str, Any], newest: str, before: str) -> None:
+    """The first rule that knows its value decides; a name that no rule knows is overwritten."""
+    assert store(attributes)["gen_ai_operation_name"] == newest
+    assert store(attributes, "0.90")["llm_observation_type"] == before
+
+
+@pytest.mark.parametrize(
+    ("scope", "attributes", "expected"),
+    [("ai", {"ai.model.id": "m"}, "chat"), ("ai", {}, "span"), ("other", {"ai.model.id": "m"}, "chat")],
+)
+def test_the_scope_of_the_vercel_sdk(store: Store, scope: str, attributes: Mapping[str, Any], expected: str) -> None:
+    """Its spans are LLM spans whatever they have."""
+    assert store(attributes, scope=scope)["gen_ai_operation_name"] == expected
+
+
+def test_the_first_model_counts_even_if_it_is_none(store: Store) -> None:
+    """A model that is no text hides those after it."""
+    attributes = {"gen_ai.response.model": ("a", "b"), "gen_ai.request.model": "m"}
+    assert store(attributes)["gen_ai_response_model"] == '["a","b"]'
+    assert store({"gen_ai.request.model": "m"})["gen_ai_response_model"] == "m"
+
+
+def test_openinference_names_no_provider(store: Store) -> None:
+    """`llm.system` and `llm.provider` are not read; the GenAI names are, the older one too."""
+    assert "gen_ai_provider_name" not in store({**OPENINFERENCE, "llm.provider": "openai"})
+    assert store({"gen_ai.system": "anthropic", "gen_ai.request.model": "m"})["gen_ai_provider_name"] == "anthropic"
+    assert store({"gen_ai.provider.name": "x", "gen_ai.request.model": "m"}, "0.90")["gen_ai_system"] == "x"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "said"),
+    [
+        ({"gen_ai.input.messages": "a", "gen_ai.output.messages": "b", "input.value": "c"}, ("a", "b")),
+        ({"traceloop.entity.input": "a", "gen_ai.input.messages": "b"}, ("a", None)),
+        ({"gen_ai.output.messages": "b"}, (None, None)),
+        ({"llm.input_messages.0.message.role": "user"}, ('[{"message":{"role":"user"}}]', None)),
+        ({"gen_ai.prompt.1.role": "b", "gen_ai.prompt.0.role": "a"}, ('[{"role":"a"},{"role":"b"}]', None)),
+        ({"gcp.vertex.agent.llm_request": "{}", "gcp.vertex.agent.tool_call_args": "a"}, ("a", None)),
+    ],
+    ids=["messages", "traceloop first", "output only", "openinference", "indexed", "vertex"],
+)
+def test_texts(store: Store, attributes: Mapping[str, Any], said: tuple[str | None, str | None]) -> None:
+    """The first source that has an input supplies both texts; what was flattened is built again."""
+    record = store({"gen_ai.request.model": "m", **attributes})
+    assert (record.get("gen_ai_input_messages"), record.get("gen_ai_output_messages")) == said
+
+
+def test_the_name_of_a_prompt_hides_the_messages(store: Store) -> None:
+    """It begins as the older prompts do, and is taken for one: its columns are those of an object."""
+    record = store({"gen_ai.prompt.name": "greet", "gen_ai.input.messages": "a", "gen_ai.request.model": "m"})
+    assert record["gen_ai_input_messages_name"] == record["gen_ai_prompt_name"] == "greet"
+    assert "gen_ai_input_messages" not in record
+
+
+def test_messages_in_events(store: Store) -> None:
+    """They come first, and how they are laid out is the server's matter."""
+    event = SpanEvent(name="gen_ai.user.message", time_ns=1, attributes={"content": "hi"})
+    record = store({"gen_ai.request.model": "m", "input.value": "x"}, events=(event,))
+    with pytest.raises(KeyError, match="the server lays it out by itself"):
+        record["gen_ai_input_messages"]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "counts"),
+    [
+        ({"gen_ai.usage.input_tokens": 3, "gen_ai.usage.output_tokens": 4}, (3, 4, 7)),
+        ({"gen_ai.usage.prompt_tokens": "3", "gen_ai.usage.completion_tokens": "4"}, (3, 4, 7)),
+        ({"gen_ai.usage.total_tokens": 9, "llm.token_count.prompt": 3}, (3, 0, 9)),
+        ({"llm.usage.total_tokens": 9}, (0, 0, 9)),
+        ({"llm.token_count.total": 9}, (0, 0, 0)),
+        ({"llm.token_count.prompt": "12.0"}, (0, 0, 0)),
+        ({"langfuse.observation.usage_details": '{"prompt_tokens": 3, "completion_tokens": 4}'}, (3, 4, 7)),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("profile", PROFILES)
+def test_counts(store: Store, profile: str, attributes: Mapping[str, Any], counts: tuple[int, ...]) -> None:
+    """Of several sources the last wins; OpenInference's total is not read; each span has all three."""
+    record = store({"gen_ai.request.model": "m", **attributes}, profile)
+    columns = [record.server.columns[f"usage.{name}"] for name in ("input", "output", "total")]
+    assert [record[name] for name in columns] == list(counts)
+
+
+@pytest.mark.parametrize(
+    ("cache", "total"),
+    [
+        ({"gen_ai.usage.cache_read.input_tokens": 30}, 15),
+        ({"cache_read_input_tokens": 30}, 45),
+        ({"gen_ai.usage.cache_read_tokens": 30, "gen_ai.usage.cache_write_tokens": 20}, 65),
+    ],
+    ids=str,
+)
+def test_cached_tokens(store: Store, cache: Mapping[str, int], total: int) -> None:
+    """By the name of the attribute 0.92 decides whether the input includes them; those beside it add to the total."""
+    record = store(
+        {"gen_ai.request.model": "m", "gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 5, **cache}
+    )
+    assert (record["gen_ai_usage_cache_read_input_tokens"], record["gen_ai_usage_total_tokens"]) == (30, total)
+
+
+def test_missing_counts_are_estimated_by_the_server(store: Store) -> None:
+    """Where there is a text: which number it gets is not known here; a chain's is nothing."""
+    record = store({"gen_ai.operation.name": "chat", "input.value": "hi", "gen_ai.usage.output_tokens": 5})
+    assert record["gen_ai_usage_output_tokens"] == 5
+    assert {"gen_ai_usage_input_tokens", "gen_ai_usage_total_tokens"} <= record.unknown.keys()
+    chain = store({"openinference.span.kind": "CHAIN", "input.value": "hi"})
+    assert [chain[f"gen_ai_usage_{name}_tokens"] for name in ("input", "output", "total")] == [0, 0, 0]
+    assert (chain["gen_ai_usage_cost"], chain.unknown) == (0.0, {})
+
+
+def test_who_has_the_last_word(store: Store) -> None:
+    """0.91 writes its own counts over what the client has sent, 0.92 keeps them."""
+    attributes = {"gen_ai.request.model": "m", "gen_ai.usage.input_tokens": 7, "llm.token_count.prompt": 9}
+    assert store(attributes, "0.91")["gen_ai_usage_input_tokens"] == 9
+    assert store(attributes, "0.92")["gen_ai_usage_input_tokens"] == 7
+
+
+def test_a_count_that_is_none(store: Store) -> None:
+    """0.92 keeps what the client has sent, and its column holds numbers."""
+    record = store({"gen_ai.request.model": "m", "gen_ai.usage.input_tokens": "many"})
+    assert record.unknown["gen_ai_usage_input_tokens"] == "the column holds numbers, and the client has sent 'many'"
+
+
+@pytest.mark.parametrize("profile", PROFILES[1:])
+def test_costs_that_were_sent(store: Store, profile: str) -> None:
+    """The client's own cost is the total; OpenInference's is not read."""
+    sent = {"gen_ai.request.model": "m", "gen_ai.usage.cost": 0.25, "llm.cost.total": 9.0}
+    record = store(sent, profile)
+    assert record[record.server.columns["cost.total"]] == 0.25
+    details = store(
+        {"gen_ai.request.model": "m", "langfuse.observation.cost_details": '{"input": 0.5, "output": 1}'}, profile
+    )
+    assert details[record.server.columns["cost.total"]] == 1.5
+
+
+@pytest.mark.parametrize(
+    ("attributes", "parameters"),
+    [
+        ({"gen_ai.request.temperature": 0.5}, {"temperature": "0.5"}),
+        ({"gen_ai.request.stop_sequences": ("a",)}, {"stop_sequences": '["a"]'}),
+        ({"llm.invocation_parameters": '{"top_p": 1, "tools": [1]}'}, {"top_p": "1", "tools": "[1]"}),
+        ({"llm.invocation_parameters": "no json", "model_config": '{"seed": 3}'}, {"seed": "3"}),
+    ],
+    ids=["genai", "arrays", "openinference", "the first that can be read"],
+)
+def test_parameters(store: Store, attributes: Mapping[str, Any], parameters: Mapping[str, str]) -> None:
+    """The first source that can be read gives them, as text; generation 3 leaves out the model."""
+    record = store({"gen_ai.request.model": "m", **attributes}, "0.90")
+    found = {
+        name.removeprefix("llm_request_parameters_"): value for name, value in record.items() if "parameters_" in name
+    }
+    found.pop("model", None)
+    assert {name: value for name, value in found.items() if not name.startswith("llm_")} == parameters
+
+
+@pytest.mark.parametrize(("profile", "session"), [("0.90", "session_id"), (NEWEST, "gen_ai_conversation_id")])
+def test_user_and_session(store: Store, profile: str, session: str) -> None:
+    """They are read from the span, then from the resource."""
+    record = store({"session.id": "s", "gen_ai.request.model": "m"}, profile, resource={"user.id": "u"})
+    assert (record["user_id"], record[session]) == ("u", "s")
+
+
+def test_agents(store: Store) -> None:
+    """0.92 names the agent, its version and the environment."""
+    attributes = {"openinference.span.kind": "AGENT", "agent.name": "planner"}
+    record = store(attributes, resource={"service.name": "s", "service.version": "1.2", "deployment.environment": "ci"})
+    names = ("gen_ai_agent_name", "gen_ai_agent_version", "deployment_environment_name")
+    assert [record[name] for name in names] == ["planner", "1.2", "ci"]

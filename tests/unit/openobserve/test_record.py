@@ -1,0 +1,170 @@
+"""A span's record: base columns, names, values and clashes, as measured for each range of releases."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.model import SpanEvent, SpanKey, SpanLink
+from pytest_llmtrace.openobserve import NEWEST, PROFILES, Record
+
+Store = Callable[..., Record]
+
+SINCE_091 = PROFILES[2:]
+BEFORE_091 = PROFILES[:2]
+
+
+def test_base_columns(store: Store) -> None:
+    """Every span has these; times are nanoseconds, but for the duration and the timestamp, which are microseconds."""
+    assert dict(store(status_description=None)) == {
+        "trace_id": "00000000000000000000000000000abc",
+        "span_id": "0000000000000def",
+        "flags": 1,
+        "span_status": "OK",
+        "span_kind": "1",
+        "operation_name": "ChatCompletion",
+        "start_time": 1_700_000_000_123_456_789,
+        "end_time": 1_700_000_002_123_457_789,
+        "duration": 2_000_001,
+        "_timestamp": 1_700_000_000_123_456,
+        "service_name": "chat-api",
+        "events": "[]",
+        "links": "[]",
+        "status_code": 1,
+        "status_message": "",
+    }
+
+
+def test_parent(store: Store) -> None:
+    """A child names its parent."""
+    record = store(parent=SpanKey(0xABC, 0x123))
+    assert record["reference_parent_trace_id"] == record["trace_id"]
+    assert (record["reference_parent_span_id"], record["reference_ref_type"]) == ("0000000000000123", "ChildOf")
+
+
+def test_an_error(store: Store) -> None:
+    """The status is a word and a number, with its description; they win over attributes of these names."""
+    record = store({"status_code": 429, "status_message": "mine"}, status="ERROR", status_description="limit")
+    assert [record[name] for name in ("span_status", "status_code", "status_message")] == ["ERROR", 2, "limit"]
+
+
+def test_kinds(store: Store) -> None:
+    """The kind is the number of the protocol, as text."""
+    kinds = ("INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
+    assert [store(kind=kind)["span_kind"] for kind in kinds] == ["1", "2", "3", "4", "5"]
+
+
+def test_events_and_links_are_text(store: Store) -> None:
+    """They are JSON, with their attributes' own names and with scalars as text."""
+    event = SpanEvent(name="exception", time_ns=7, attributes={"exception.type": "E", "n": 1})
+    link = SpanLink(key=SpanKey(1, 2), attributes={"why": True})
+    record = store(events=(event,), links=(link,))
+    assert record["events"] == '[{"name":"exception","_timestamp":7,"exception.type":"E","n":"1"}]'
+    [stored] = json.loads(record["links"])
+    assert (stored["context"]["traceId"], stored["context"]["spanId"], stored["why"]) == (
+        f"{1:032x}",
+        f"{2:016x}",
+        "true",
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "stored"),
+    [
+        ("text", "text"),
+        (12, "12"),
+        (True, "true"),
+        (0.5, "0.5"),
+        (1.0, "1"),
+        (1e22, "10000000000000000000000"),
+        (1.5e-7, "0.00000015"),
+        (float("nan"), "NaN"),
+        (float("-inf"), "-inf"),
+        (b"bytes", "bytes"),
+        (b"\xff", ""),
+        ((1, 2), '["1","2"]'),
+        (("a", "ä"), '["a","ä"]'),
+    ],
+)
+def test_every_value_is_text(store: Store, value: Any, stored: str) -> None:
+    """Numbers and booleans too; numbers without an exponent, arrays as JSON whose scalars are text."""
+    assert store({"a.value": value})["a_value"] == stored
+
+
+def test_maps_and_empty_arrays(store: Store) -> None:
+    """A map becomes a column for each of its keys, an empty array none."""
+    record = store({"m": {"a": 1, "b": {"c": 2}}, "empty": ()})
+    assert (record["m_a"], record["m_b_c"], "m" in record, "empty" in record) == ("1", "2", False, False)
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [("ai.toolCall.args", "ai_toolcall_args"), ("a--b", "a__b"), ("Größe.n", "größe_n"), ("x²y", "x²y")],
+)
+def test_names(store: Store, key: str, name: str) -> None:
+    """Letters are lower case, all but letters, digits and `_` is `_`, and several of them stay several."""
+    assert store({key: "v"})[name] == "v"
+
+
+def test_resource(store: Store) -> None:
+    """Attributes of the resource are prefixed, the service's name is not; without one it is that of the stream."""
+    record = store(resource={"service.name": "s", "service.version": "1", "telemetry.sdk.name": "otel"})
+    names = ("service_name", "service_service_version", "service_telemetry_sdk_name")
+    assert [record[name] for name in names] == ["s", "1", "otel"]
+    assert store(resource={})["service_name"] == "default"
+
+
+@pytest.mark.parametrize("profile", SINCE_091)
+def test_reserved_names_stand_beside_their_columns(store: Store, profile: str) -> None:
+    """From 0.91 on an attribute cannot take a base column, nor one of the resource."""
+    record = store(
+        {"duration": "long", "trace.id": "x", "service.version": "2"},
+        profile,
+        resource={"service.name": "s", "version": "1"},
+    )
+    assert (record["duration"], record["attr_duration"], record["attr_trace_id"]) == (2_000_001, "long", "x")
+    assert (record["service_version"], record["attr_service_version"]) == ("1", "2")
+    assert record.overwritten == {}
+
+
+@pytest.mark.parametrize("profile", BEFORE_091)
+def test_reserved_names_took_their_columns(store: Store, profile: str) -> None:
+    """Before that it could, but for four names as they are written; the record tells."""
+    record = store({"duration": "long", "trace.id": "x"}, profile)
+    assert (record["attr_duration"], record["trace_id"]) == ("long", "x")
+    assert record.overwritten == {"trace_id": "trace.id"}
+
+
+def test_two_attributes_of_one_column(store: Store) -> None:
+    """Which one is stored cannot be known; two that say the same are no matter."""
+    record = store({"a.b": "1", "a_b": "2", "c.d": 1, "c_d": "1"})
+    assert record.clashes == {"a_b": ("a.b", "a_b")}
+    assert record["c_d"] == "1"
+    with pytest.raises(KeyError, match=r"a_b: not reproducible: a\.b and a_b become one column"):
+        record["a_b"]
+
+
+def test_inferred_services(store: Store) -> None:
+    """From 0.91 on a client's span names the host that it called; an address is no name."""
+    attributes = {"server.address": "openrouter.ai:443"}
+    assert store(attributes, kind="CLIENT")["infer_service_name"] == "openrouter.ai"
+    assert "infer_service_name" not in store(attributes, kind="INTERNAL")
+    assert "infer_service_name" not in store({"server.address": "127.0.0.1"}, kind="CLIENT")
+    assert "infer_service_name" not in store(attributes, "0.90", kind="CLIENT")
+    assert store({"url.full": "https://a.example/x"}, kind="PRODUCER")["infer_service_name"] == "a.example"
+
+
+def test_a_column_that_is_not_there_says_so(store: Store) -> None:
+    """Whoever asks for it reads which release has none."""
+    with pytest.raises(KeyError, match=f"llm_usage_tokens_input: no such column in OpenObserve {NEWEST}"):
+        store({"llm.model_name": "m"})["llm_usage_tokens_input"]
+
+
+def test_an_unknown_profile(store: Store) -> None:
+    """The known ones are named."""
+    with pytest.raises(UsageError, match=r"0\.93.*0\.70.*0\.90.*0\.91.*0\.92"):
+        store(profile="0.93")

@@ -1,0 +1,110 @@
+"""SQL on the records of spans, by the engine of OpenObserve and with its functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.errors import QueryError
+from pytest_llmtrace.openobserve import Record, Stream
+
+Store = Callable[..., Record]
+
+
+@pytest.fixture
+def calls(store: Store) -> Stream:
+    """Four spans: three calls of two models, and one that is no LLM span."""
+    spans: tuple[tuple[dict[str, Any], int], ...] = (
+        ({"llm.model_name": "a", "llm.token_count.prompt": 10, "llm.token_count.completion": 5}, 1),
+        ({"llm.model_name": "a", "llm.token_count.prompt": 20, "llm.token_count.completion": 5}, 6),
+        ({"llm.model_name": "b", "llm.token_count.prompt": 900, "tags": ("x", "y")}, 7),
+        ({"plain": True}, 1),
+    )
+    start = 1_700_000_000_000_000_000
+    records = [
+        store(attributes, start_ns=start + index * 10**9, end_ns=start + (index + seconds) * 10**9)
+        for index, (attributes, seconds) in enumerate(spans)
+    ]
+    return Stream(records)
+
+
+def test_a_group(calls: Stream) -> None:
+    """What the server computes is a number; what the client has sent is text, and has to be cast."""
+    found = calls.sql(
+        "SELECT llm_model_name AS model, SUM(gen_ai_usage_input_tokens) AS n, "
+        "SUM(CAST(llm_token_count_prompt AS INT)) AS m "
+        'FROM "default" WHERE llm_model_name IS NOT NULL GROUP BY 1 ORDER BY 1'
+    )
+    assert found == [{"model": "a", "n": 30, "m": 30}, {"model": "b", "n": 900, "m": 900}]
+
+
+def test_slow_but_not_huge(calls: Stream) -> None:
+    """The question of those who look for calls that were slow without being large."""
+    slow = 'SELECT llm_model_name FROM "default" WHERE duration > 5000000 AND gen_ai_usage_input_tokens < 500'
+    assert calls.sql(slow) == [{"llm_model_name": "a"}]
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("str_match(llm_model_name, 'B')", False),
+        ("str_match_ignore_case(llm_model_name, 'B')", True),
+        ("re_match(llm_model_name, '^b$')", True),
+        ("re_not_match(llm_model_name, '^b$')", False),
+        ("arrcount(tags)", 2),
+        ("arr_descending(tags)", '["y","x"]'),
+        ("arrsort(arr_descending(tags))", '["x","y"]'),
+        ("arrindex(tags, 1, 1)", '["y"]'),
+        ("arrjoin(tags, ' | ')", "x | y"),
+        ("arrzip(tags, tags, '-')", '["x-x","y-y"]'),
+        ("array_length(cast_to_arr(tags))", 2),
+        ("to_array_string(cast_to_arr(tags))", '["x","y"]'),
+        ("spath('{\"a\": {\"b\": 23}}', 'a.b')", "23"),
+        ("spath('no json', 'a')", None),
+        ("arrcount(llm_model_name)", None),
+        ("histogram(_timestamp, '30 seconds')", "2023-11-14T22:13:00"),
+        ("histogram(_timestamp)", "2023-11-14T22:13:20"),
+    ],
+)
+def test_functions(calls: Stream, expression: str, value: Any) -> None:
+    """Each does what the reference says."""
+    query = f"SELECT {expression} AS v FROM \"default\" WHERE llm_model_name = 'b'"  # noqa: S608
+    assert calls.sql(query) == [{"v": value}]
+
+
+@pytest.mark.parametrize(
+    ("query", "error"),
+    [
+        ('SELECT nobody FROM "default"', r"OpenObserve would refuse this query: .*No field named nobody"),
+        ('SELECT 1 FROM "logs"', r"OpenObserve would refuse this query: .*logs"),
+        ('SELECT nosuch(1) FROM "default"', r"OpenObserve would refuse this query: .*Invalid function 'nosuch'"),
+        ('SELECT SUM(llm_token_count_prompt) FROM "default"', r"OpenObserve would refuse this query: .*'sum'"),
+        (
+            "SELECT match_all('x') FROM \"default\"",
+            r"^match_all\(\) is a function of OpenObserve that the view does not",
+        ),
+        (
+            'SELECT gen_ai_usage_cost FROM "default"',
+            r"^gen_ai_usage_cost is not reproducible on 3 of 4 spans: the server",
+        ),
+    ],
+)
+def test_what_cannot_be_answered(calls: Stream, query: str, error: str) -> None:
+    """A column or function that is not there, text where numbers are wanted, and what only a server knows."""
+    with pytest.raises(QueryError, match=error):
+        calls.sql(query)
+
+
+def test_a_name_in_a_text_is_no_column(calls: Stream) -> None:
+    """Nor is a function in one called."""
+    assert calls.sql("SELECT 'gen_ai_usage_cost match_all(x)' AS v FROM \"default\" LIMIT 1") == [
+        {"v": "gen_ai_usage_cost match_all(x)"}
+    ]
+
+
+def test_no_spans() -> None:
+    """A stream without spans has no columns: OpenObserve does not know it either."""
+    with pytest.raises(QueryError):
+        Stream(()).sql('SELECT operation_name FROM "default"')
