@@ -112,10 +112,12 @@ def test_the_file_is_made_for_small_differences(run: Callable[..., Any], tmp_pat
         '  "version": 1,\n'
         '  "findings": {\n'
         '    "sub/test_a.py::test_a": {\n'
+        "      \"privacy/secret  span '[secret]' (app)\": 1,\n"
         "      \"structure/span-name  span '[secret]' (app)\": 1,\n"
         "      \"wire/input-tokens  span '[secret]' (app)\": 1\n"
         "    },\n"
         '    "test_it.py::test_b": {\n'
+        "      \"privacy/secret  span '[secret]' (app)\": 1,\n"
         "      \"structure/span-name  span '[secret]' (app)\": 1,\n"
         "      \"wire/input-tokens  span '[secret]' (app)\": 1\n"
         "    }\n"

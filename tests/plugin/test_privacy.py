@@ -12,9 +12,12 @@ from pytest_llmtrace.canaries import Canaries
 
 SUITE = """
 import json
-import httpx2
 import pytest
 from opentelemetry import trace
+try:
+    import httpx2 as httpx
+except ImportError:  # The older SDKs bring httpx.
+    import httpx
 
 tracer = trace.get_tracer("shop.llm")
 
@@ -26,7 +29,7 @@ def chat(llmtrace, **attributes):
     with tracer.start_as_current_span("chat", attributes={**told, **attributes}) as span:
         asked = {"model": "gpt-4o", "messages": [{"role": "user", "content": "What is OpenTelemetry?"}]}
         headers = {"authorization": f"Bearer {key}"}
-        httpx2.post("https://api.openai.com/v1/chat/completions", json=asked, headers=headers)
+        httpx.post("https://api.openai.com/v1/chat/completions", json=asked, headers=headers)
 
 @pytest.fixture(scope="session")
 def llmtrace_config():
