@@ -204,7 +204,9 @@ def genai(api: str, events: int, identity: str) -> dict[str, Any]:
     """Return the attributes of a span by the GenAI conventions, with the content."""
     message = {"role": "assistant", "parts": [{"type": "text", "content": said(events)}], "finish_reason": FINISH[api]}
     asked = [{"role": "user", "parts": [{"type": "text", "content": QUESTION}]}]
+    streaming = {"gen_ai.request.stream": True} if events else {}
     return {
+        **streaming,
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": "openai" if api == "chat" else "anthropic",
         "gen_ai.request.model": MODELS[api],
