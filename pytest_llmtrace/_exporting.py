@@ -124,7 +124,8 @@ class Exporting:
         }
         try:
             resources = export.resource_spans(spans, resource=self._shared["resource"], attributes=attributes)
-            for sink in (*self._spools.values(), *self._files) if resources else ():
+            sinks: list[export.Spool | export.Lines] = [*self._spools.values(), *self._files]
+            for sink in sinks if resources else ():
                 sink.put(self._name, resources)
         except Exception as error:  # noqa: BLE001  # No test fails since its spans cannot be kept.
             return f"{type(error).__name__}: {error}"
@@ -203,7 +204,8 @@ def _said(outcome: export.Outcome, to: export.Destination, spool: export.Spool, 
     for reason, number in outcome.rejected.items():
         yield f"  rejected     {counted(number, 'span')} by {to.label}: {reason}"
     if waiting:
-        yield f"  not sent     {counted(waiting, 'span')} to {to.label}: {why}; they are kept, send them: {_push(spool)}"
+        what = counted(waiting, "span")
+        yield f"  not sent     {what} to {to.label}: {why}; they are kept, send them: {_push(spool)}"
     if doubtful:
         what = counted(doubtful, "span")
         yield f"  in doubt     {what} to {to.label}: {why}; find out, and send what is missing: {_push(spool)}"
@@ -221,7 +223,7 @@ def _spans(item: pytest.Item) -> list[SpanRecord]:
 
 
 def _status(report: pytest.TestReport, before: str | None) -> str:
-    """Return the result of a test so far: `pass` or `fail`, the convention's words; `skipped` or `xfailed`, pytest's."""
+    """Return the result of a test so far: `pass` or `fail`, as the convention says; else `skipped` or `xfailed`."""
     if report.failed or before == "fail":
         return "fail"
     if report.skipped:

@@ -21,7 +21,8 @@ _SPOOL: Final = Path(".pytest_cache/llmtrace/spool")
 _ABOUT: Final = (
     "Send the spans that runs with --llmtrace-export have kept since they could not send them. Where to is said by the "
     "environment or .env, as it was for the run. Spans of which nobody learned whether they have arrived are looked up "
-    "in OpenObserve, and only those that it does not have are sent. Exit status: 0, 1 if spans are left, 2 for wrong use."
+    "in OpenObserve, and only those that it does not have are sent. Exit status: 0, 1 if spans are left, 2 for wrong "
+    "use."
 )
 
 
@@ -76,6 +77,6 @@ def _said(outcome: Outcome, to: Destination, spool: Spool) -> Iterator[str]:
         yield f"not sent {counted(spool.waiting(), 'span')}: {'; '.join(outcome.problems)}"
     if spool.in_doubt():
         yield (
-            f"in doubt {counted(spool.in_doubt(), 'span')}: they may have arrived, and {to.name} does not tell; look for "
-            "their llmtrace.run.id there, then --in-doubt send or drop"
+            f"in doubt {counted(spool.in_doubt(), 'span')}: they may have arrived, and {to.name} does not tell; look "
+            "for their llmtrace.run.id there, then --in-doubt send or drop"
         )
