@@ -63,10 +63,9 @@ class Exporting:
         self._files = [export.Lines(folder / name.removeprefix("file=")) for name in names if name.startswith("file=")]
         self._links: dict[str, list[str]] = {}
         self._troubles: dict[str, None] = {}
-        self._is_over = False
         self._status: int | pytest.ExitCode = pytest.ExitCode.OK
         worker: dict[str, Any] | None = getattr(config, "workerinput", None)
-        self._is_controller = worker is None
+        self._is_over = worker is not None  # The controller sends what its workers have kept.
         if worker is not None:
             self._shared = json.loads(worker[_INPUT])
             self._files = [export.Lines(Path(path)) for path in self._shared["files"]]
@@ -161,8 +160,7 @@ class Exporting:
 
     def pytest_unconfigure(self) -> None:
         """Send the spans where there is no terminal to say so."""
-        if self._is_controller:
-            list(self._finish(lambda _: None))
+        list(self._finish(lambda _: None))
 
     def _finish(self, tell: Any) -> Iterator[str]:
         """Send the spans once, and say what became of them, a line each."""

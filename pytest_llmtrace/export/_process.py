@@ -11,7 +11,6 @@ import json
 import subprocess
 import sys
 import threading
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -80,8 +79,7 @@ def _followed(process: subprocess.Popen[str], order: str, tell: Callable[[int], 
     process.stdin.write(order)
     process.stdin.close()
     for line in process.stdout:
-        said = json.loads(line)
-        outcome = Outcome(sent=said["sent"], rejected=Counter(said["rejected"]), problems=said["problems"])
+        outcome = Outcome(**json.loads(line))
         tell(outcome.sent)
     process.wait()
     return outcome

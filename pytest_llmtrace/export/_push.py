@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -44,7 +43,7 @@ class Outcome:
 
     sent: int = 0
     arrived: int = 0
-    rejected: Counter[str] = field(default_factory=Counter)
+    rejected: dict[str, int] = field(default_factory=dict)
     problems: dict[str, None] = field(default_factory=dict)
 
     def add(self, spans: int, answer: Answer) -> None:
@@ -52,7 +51,7 @@ class Outcome:
         if answer.fate is Fate.ACCEPTED:
             self.sent += spans - answer.rejected
             if answer.rejected:
-                self.rejected[answer.why] += answer.rejected
+                self.rejected[answer.why] = self.rejected.get(answer.why, 0) + answer.rejected
         else:
             self.problems[answer.why] = None
 
