@@ -48,8 +48,9 @@ class Request(http.server.BaseHTTPRequestHandler):
     def answer(self, status: int, body: bytes, kind: str = "application/json", **headers: str) -> None:
         """Send an answer."""
         self.send_response(status)
-        for name, value in {"content-type": kind, "content-length": str(len(body)), **headers}.items():
-            self.send_header(name.replace("_", "-"), value)
+        more = {name.replace("_", "-"): value for name, value in headers.items()}
+        for name, value in {"content-type": kind, "content-length": str(len(body)), **more}.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
 
@@ -76,6 +77,7 @@ class Receiver:
         faults: Asked in turn for each request; the first that answers it has the word.
         largest: Spans that one request may have; more are 413.
         may_search: Whether the token may read.
+        closed: Set when it is closed; what waits for it goes on.
         streams: Under which names spans were stored.
     """
 
@@ -86,6 +88,7 @@ class Receiver:
         self.largest = 10**9
         self.may_search = True
         self.streams: Counter[str] = Counter()
+        self.closed = threading.Event()
         self._server = _Server(("127.0.0.1", 0), Request)
         self._server.receiver = self
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -99,6 +102,7 @@ class Receiver:
 
     def close(self) -> None:
         """Be down from now on."""
+        self.closed.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

@@ -185,7 +185,7 @@ class Push:
                 return answer
             pause = max(answer.wait or 0, _PAUSE * 2 ** (attempt - 1))
             if pause >= self._left():
-                asked = f", and asks to wait {answer.wait:.3g} s" if answer.wait else ""
+                asked = f", and asks to wait {answer.wait:.0f} s" if answer.wait else ""
                 return replace(answer, why=f"{answer.why}{asked}", is_final=True)
             if answer.wait is None and attempt == _ATTEMPTS:
                 return replace(answer, is_final=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -43,7 +42,7 @@ def exported(run: Callable[..., Any], receiver: Receiver, tmp_path: Path) -> Cal
     """Run the suite with export, and see that its outcome is the same as ever, and that no token is written down."""
 
     def exported(source: str = SUITE, *, code: int = 1, options: list[str] | None = None, **more: Any) -> Any:
-        environ = {"OPENOBSERVE_TIMEOUT": "0.5", "LLMTRACE_EXPORT_BUDGET": "8", **receiver.environ}
+        environ = {"OPENOBSERVE_TIMEOUT": "0.5", "LLMTRACE_EXPORT_BUDGET": "2", **receiver.environ}
         done = run(source, options=[*EXPORT, *(options or [])], **{**environ, **more})
         assert done.code == code, done.out
         written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
@@ -98,6 +97,11 @@ UNTOLD = (
     "in doubt 12 spans: they may have arrived, and openobserve does not tell; look for their llmtrace.run.id there, "
     "then --in-doubt send or drop"
 )
+STOPPED = """
+def test_stop():
+    {}
+"""
+INTERRUPTED = "the run was interrupted"
 SENT = f"  exported     12 spans to {BACK_END}"
 
 
@@ -163,12 +167,9 @@ def closing_late(request: Request) -> bool:
     return True
 
 
-never = threading.Event()
-
-
 def slow(request: Request) -> bool:
     """Answer when nobody waits any more."""
-    never.wait(3)
+    request.server.receiver.closed.wait()
     request.hang_up()
     return True
 
@@ -177,6 +178,15 @@ def slow_late(request: Request) -> bool:
     """Do the same, having stored what came."""
     request.server.receiver.respond(request)
     return slow(request)
+
+
+def dripping(request: Request) -> bool:
+    """Never end an answer, and never be silent for long."""
+    request.answer(200, b"", content_length="100000")
+    while not request.server.receiver.closed.wait(0.02):
+        request.wfile.write(b"{")
+        request.wfile.flush()
+    return True
 
 
 def echoing(request: Request) -> bool:
@@ -199,7 +209,7 @@ REFUSING = {
         status(413, b"length limit exceeded"),
         "it answered 413 (length limit exceeded): a single span is too large",
     ),
-    "429": (status(429, b"", retry_after="3600"), "it answered 429, and asks to wait 3.6e+03 s"),
+    "429": (status(429, b"", retry_after="3600"), "it answered 429, and asks to wait 3600 s"),
     "500": (status(500, b'{"code":500,"message":"disk"}'), "it answered 500 (disk)"),
     "503": (
         status(503, b'{"code":503,"message":"overloaded"}', retry_after="99"),
@@ -253,6 +263,7 @@ DOUBTFUL = {
         "it answered 200 and nothing of OTLP's (<!doctype html> <h1>Welcome</h1>)",
     ),
     "bad gateway": (status(502), 0, "it answered 502"),
+    "dripping": (dripping, 0, "the budget of 2 s was spent"),
 }
 
 
@@ -344,6 +355,25 @@ def test_a_run_sends_its_own_spans_and_names_those_of_others(
     ]
     push(receiver)
     assert receiver.counts() == before + made(tmp_path)
+
+
+def test_an_interrupted_run_sends_nothing(
+    exported: Callable[..., Any], push: Callable[..., Any], receiver: Receiver, tmp_path: Path
+) -> None:
+    """Whoever stops a run does not wait for the back end; the spans are kept."""
+    done = exported(SUITE + STOPPED.format("pytest.exit('enough')"), code=2)
+    assert said(done, receiver, tmp_path) == [FILE, kept(f"  not sent     12 spans to {BACK_END}: {INTERRUPTED}")]
+    assert push(receiver) == (0, [f"sent 12 spans to {BACK_END}"])
+    assert receiver.counts() == made(tmp_path)
+
+
+def test_a_run_that_dies_has_kept_its_spans(
+    exported: Callable[..., Any], push: Callable[..., Any], receiver: Receiver, tmp_path: Path
+) -> None:
+    """What the tests before the end of the process have made is there, whole."""
+    exported(SUITE + STOPPED.format("import os; os._exit(70)"), code=70)
+    assert push(receiver) == (0, [f"sent 12 spans to {BACK_END}"])
+    assert receiver.counts() == made(tmp_path)
 
 
 def test_mocks_that_tests_leave_behind_are_not_in_the_way(
