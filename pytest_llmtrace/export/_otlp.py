@@ -18,8 +18,6 @@ __all__ = ["as_bytes", "resource_spans"]
 
 _KINDS: Final = {"INTERNAL": 1, "SERVER": 2, "CLIENT": 3, "PRODUCER": 4, "CONSUMER": 5}
 _STATUSES: Final = {"UNSET": 0, "OK": 1, "ERROR": 2}
-_SAMPLED: Final = 1
-"""The flags of every span that was captured: what is not sampled reaches no back end."""
 
 
 def resource_spans(
@@ -59,7 +57,6 @@ def _scope(span: SpanRecord) -> dict[str, Any]:
 def _span(span: SpanRecord, attributes: Mapping[str, Any]) -> dict[str, Any]:
     written = {
         **_ids(span.key),
-        "flags": _SAMPLED,
         "name": span.name,
         "kind": _KINDS[span.kind],
         "startTimeUnixNano": str(span.start_ns),

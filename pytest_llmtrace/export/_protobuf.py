@@ -46,7 +46,6 @@ def _span(said: Mapping[str, Any]) -> bytes:
         *(_bytes(11, _event(event)) for event in said.get("events", ())),
         *(_bytes(13, _link(link)) for link in said.get("links", ())),
         _bytes(15, _text(2, said["status"]["message"]) + _number(3, said["status"]["code"])),
-        _tag(16, 5) + struct.pack("<I", said["flags"]),
     ]
     return b"".join(parts)
 

@@ -52,7 +52,7 @@ def test_the_same_as_opentelemetry() -> None:
     resources = json.loads(as_bytes(resource_spans(records, resource={}, attributes={})))
     ours = ExportTraceServiceRequest.FromString(request(resources))
     for span in (span for one in (ours, theirs) for scope in one.resource_spans[0].scope_spans for span in scope.spans):
-        span.flags &= 0xFF  # Whether a parent is remote is not ours to know.
+        span.flags = 0  # Whether a parent is remote is not ours to know.
         for one in span.links:
             one.flags = 0
     assert ours == theirs

@@ -21,9 +21,13 @@ def test_each_trace_has_its_page(make_span: Callable[..., SpanRecord]) -> None:
         for number, trace in enumerate([1, 2, 1])
     ]
     assert list(links(destination("openobserve", environ), spans)) == [
-        f"http://o2:5080/web/traces/trace-details?stream=default&trace_id={1:032x}"
-        "&from=1699999940000000&to=1700000062000005&org_identifier=a%26b",
-        f"http://o2:5080/web/traces/trace-details?stream=default&trace_id={2:032x}"
-        "&from=1699999941000000&to=1700000061000005&org_identifier=a%26b",
+        (
+            f"http://o2:5080/web/traces/trace-details?stream=default&trace_id={1:032x}"
+            "&from=1699999940000000&to=1700000062000005&org_identifier=a%26b"
+        ),
+        (
+            f"http://o2:5080/web/traces/trace-details?stream=default&trace_id={2:032x}"
+            "&from=1699999941000000&to=1700000061000005&org_identifier=a%26b"
+        ),
     ]
     assert list(links(destination("otlp", {}), spans)) == []

@@ -41,7 +41,6 @@ def test_a_whole_span(make_span: MakeSpan) -> None:
                         "traceId": f"{1:032x}",
                         "spanId": f"{2:016x}",
                         "parentSpanId": f"{1:016x}",
-                        "flags": 1,
                         "name": "chat",
                         "kind": 3,
                         "startTimeUnixNano": "1152921504606846976",
