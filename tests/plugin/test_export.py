@@ -304,7 +304,7 @@ def test_what_nobody_can_look_up_is_for_the_user_to_decide(
     assert receiver.counts() == made(tmp_path)
 
 
-PASSING = {
+PASSING: dict[str, tuple[Callable[[Receiver], None], int]] = {
     "429 twice": (lambda receiver: receiver.times(status(429, retry_after="0.1"), 2), 3),
     "503 twice": (lambda receiver: receiver.times(status(503), 2), 3),
     "413 for more than 5": (lambda receiver: setattr(receiver, "largest", 5), 7),
