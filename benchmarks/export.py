@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import resource
 import shutil
@@ -61,6 +62,7 @@ class Server:
     def __init__(self) -> None:
         from tests.receiver import Receiver
 
+        gc.disable()  # It keeps all that it gets, and would look through it again and again.
         self._receiver = Receiver()
 
     def environ(self) -> dict[str, str]:
@@ -91,9 +93,9 @@ def measure(plan: Plan, folder: Path) -> Result:
         }
         for cell in cells.values():  # The first run writes bytecode and caches.
             cell()
-        ask("taken")
         wanted = {KEPT: KEEPING, SENT: SENDING}
         rows = compared("time", interleaved(cells, plan.rounds), WITHOUT, wanted, lambda seconds: f"{seconds:.2f} s")
+        ask("taken")
         size, sending = _sending(plan, folder, environ, ask)
     what = WHAT.format(spans=2 * plan.items, a_test=A_TEST, size=size, fastest=FASTEST, rounds=plan.rounds)
     return Result(name="export", title="Export", what=what, rows=(*rows, *sending), why=WHY)

@@ -175,7 +175,8 @@ def _flat(said: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for resource in said:
         for scope in resource["scopeSpans"]:
             for span in scope["spans"]:
-                yield {**span, "resource": resource["resource"], "scope": scope["scope"]}
+                span["resource"], span["scope"] = resource["resource"], scope["scope"]
+                yield span
 
 
 def plain(attributes: list[dict[str, Any]]) -> dict[str, Any]:
