@@ -5,6 +5,7 @@ Imported only where somebody exports. Whatever goes wrong here is said in the su
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -63,7 +64,7 @@ class Exporting:
         self._files = [export.Lines(folder / name.removeprefix("file=")) for name in names if name.startswith("file=")]
         self._links: dict[str, list[str]] = {}
         self._troubles: dict[str, None] = {}
-        self._status: int | pytest.ExitCode = pytest.ExitCode.OK
+        self._exit_status: int | pytest.ExitCode = pytest.ExitCode.OK
         worker: dict[str, Any] | None = getattr(config, "workerinput", None)
         self._is_over = worker is not None  # The controller sends what its workers have kept.
         if worker is not None:
@@ -142,7 +143,7 @@ class Exporting:
 
     def pytest_sessionfinish(self, exitstatus: int | pytest.ExitCode) -> None:
         """Note how the run has ended."""
-        self._status = exitstatus
+        self._exit_status = exitstatus
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -177,13 +178,16 @@ class Exporting:
     def _sent(self, to: export.Destination, spool: export.Spool, tell: Any) -> Iterator[str]:
         run = self._shared["run"]
         outcome = export.Outcome()
-        if self._status == pytest.ExitCode.INTERRUPTED:
+        if self._exit_status == pytest.ExitCode.INTERRUPTED:
             outcome.problems["the run was interrupted"] = None
         elif spool.waiting(run):
+            began = time.perf_counter()
             try:
                 outcome = export.push(to, spool, run=run, budget=self._budget, tell=tell)
             except Exception as error:  # noqa: BLE001  # No run fails since its spans cannot be sent.
                 outcome.problems[f"{type(error).__name__}: {error}"] = None
+            # One budget for all destinations; the last of them can at least begin.
+            self._budget = max(self._budget - (time.perf_counter() - began), 1.0)
         yield from _said(outcome, to, spool, run)
 
     def _linked(self) -> Iterator[str]:
@@ -252,5 +256,9 @@ def _spool_folder(config: pytest.Config) -> Path:
     said = _ini.text(config, "llmtrace_spool")
     if said:
         return config.rootpath / said
+    folder = config.rootpath / ".pytest_cache"
     cache = getattr(config, "cache", None)  # Absent under -p no:cacheprovider.
-    return (config.rootpath / ".pytest_cache" if cache is None else cache.mkdir(FIXTURE).parents[1]) / FIXTURE / "spool"
+    if cache is not None:
+        with contextlib.suppress(OSError):  # What cannot be written is said when a test has spans.
+            folder = cache.mkdir(FIXTURE).parents[1]
+    return folder / FIXTURE / "spool"

@@ -21,7 +21,8 @@ from typing import Any, Final
 __all__ = ["TOKEN", "Receiver"]
 
 TOKEN: Final = f"Basic {base64.b64encode(b'ci@example.com:ingestion-secret').decode()}"
-_INGEST: Final = re.compile(r"/api/(\w+)/(?:v1/|otel/v1/)?traces")
+_INGEST: Final = re.compile(r"/api/(\w+)/(?:v1/|otel/v1/)?traces|/v1/traces")
+_OTLP: Final = re.compile(r"/v1/traces")
 _SEARCH: Final = re.compile(r"/api/(\w+)/_search\?type=traces&use_cache=false")
 _PAST, _FUTURE = 5 * 3600, 24 * 3600
 _REJECTED: Final = "Some spans were rejected due to exceeding the allowed retention period"
@@ -123,6 +124,9 @@ class Receiver:
             return unauthorized
         if _SEARCH.fullmatch(request.path):
             return self._search(request)
+        if _OTLP.fullmatch(request.path) and request.headers.get("content-type") == "application/x-protobuf":
+            self.spans += list(_of_protobuf(gzip.decompress(request.content)))
+            return 200, b"", "application/x-protobuf"
         if not _INGEST.fullmatch(request.path):
             return 404, b"Not Found", "text/plain"
         try:
@@ -177,6 +181,37 @@ def _flat(said: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             for span in scope["spans"]:
                 span["resource"], span["scope"] = resource["resource"], scope["scope"]
                 yield span
+
+
+def _of_protobuf(message: bytes) -> Iterator[dict[str, Any]]:
+    """Yield the ids of the spans of an ExportTraceServiceRequest."""
+    for resource in _fields(message, 1):
+        for scope in _fields(resource, 2):
+            for span in _fields(scope, 2):
+                yield {"traceId": _fields(span, 1)[0].hex(), "spanId": _fields(span, 2)[0].hex()}
+
+
+def _fields(message: bytes, wanted: int) -> list[bytes]:
+    """Return the fields of a number; those of our messages are bytes, varints or of fixed size."""
+    found, at = [], 0
+    while at < len(message):
+        tag, at = _varint(message, at)
+        kind = tag & 7
+        length, at = _varint(message, at) if kind in {0, 2} else ({1: 8, 5: 4}[kind], at)
+        if kind == 2 and tag >> 3 == wanted:
+            found.append(message[at : at + length])
+        at += 0 if kind == 0 else length
+    return found
+
+
+def _varint(message: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte, at = message[at], at + 1
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            return value, at
 
 
 def plain(attributes: list[dict[str, Any]]) -> dict[str, Any]:

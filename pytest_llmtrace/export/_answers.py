@@ -109,7 +109,7 @@ def _partial_success(reply: Reply) -> tuple[int, str]:
         return int(success.get(1, 0)), bytes(success.get(2, b"")).decode("utf-8", "replace")
     said = json.loads(reply.body)
     partial = said.get("partialSuccess", said.get("partial_success")) or {}
-    return int(partial.get("rejectedSpans", 0)), str(partial.get("errorMessage", ""))
+    return max(0, int(partial.get("rejectedSpans") or 0)), str(partial.get("errorMessage") or "")
 
 
 def _fields(message: bytes) -> dict[int, Any]:

@@ -61,6 +61,8 @@ def push(destination: Destination, spool: Spool, *, run: str, budget: float, tel
             outcome = _followed(process, json.dumps(order), tell)
         except BaseException:
             process.kill()
+            process.wait()
+            spool.abandon(run)
             raise
         finally:
             timer.cancel()

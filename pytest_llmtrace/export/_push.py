@@ -49,9 +49,10 @@ class Outcome:
     def add(self, spans: int, answer: Answer) -> None:
         """Count an answer to a request."""
         if answer.fate is Fate.ACCEPTED:
-            self.sent += spans - answer.rejected
-            if answer.rejected:
-                self.rejected[answer.why] = self.rejected.get(answer.why, 0) + answer.rejected
+            rejected = min(answer.rejected, spans)
+            self.sent += spans - rejected
+            if rejected:
+                self.rejected[answer.why] = self.rejected.get(answer.why, 0) + rejected
         else:
             self.problems[answer.why] = None
 
@@ -122,7 +123,11 @@ class Push:
 
     def _send(self, batch: Batch) -> Answer:
         """Send a batch, in parts if it is too large, and put away what is to be sent again."""
-        answer = self._posted(batch.body())
+        try:
+            answer = self._posted(batch.body())
+        except BaseException:  # Whoever interrupts it does not know what has arrived.
+            batch.doubt()
+            raise
         if answer.is_too_large and batch.spans > 1:
             return self._send_parts(batch)
         self.outcome.add(batch.spans, answer)

@@ -181,9 +181,10 @@ class Spool:
         except FileNotFoundError:
             return
         for name in names:
-            for state in states:
-                if name.startswith(run) and name.endswith(state):
-                    yield Kept(self.folder / name, int(name.removesuffix(state).rpartition(".")[2]))
+            state = next((state for state in states if name.endswith(state)), None)
+            number = name.removesuffix(state).rpartition(".")[2] if state else ""
+            if name.startswith(run) and number.isdigit():
+                yield Kept(self.folder / name, int(number))
 
 
 def spans_of(resources: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -340,6 +340,20 @@ def test_frozen(llmtrace):
     assert len(made(tmp_path) - receiver.counts()) == 1
 
 
+@pytest.mark.parametrize("protocol", ["http/protobuf", "http/json"])
+def test_any_otlp_endpoint(exported: Callable[..., Any], receiver: Receiver, tmp_path: Path, protocol: str) -> None:
+    """`otlp` follows OpenTelemetry's variables, beside other destinations."""
+    done = exported(
+        options=["--llmtrace-export=otlp"],
+        OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=f"{receiver.url}/v1/traces",
+        OTEL_EXPORTER_OTLP_TRACES_HEADERS=f"authorization={TOKEN.replace(' ', '%20').replace('=', '%3D')}",
+        OTEL_EXPORTER_OTLP_PROTOCOL=protocol,
+    )
+    assert said(done, receiver, tmp_path) == [FILE, SENT, "  exported     12 spans to OTLP at URL/v1/traces"]
+    assert receiver.requests == ["/api/default/v1/traces", "/v1/traces"]
+    assert receiver.counts() == made(tmp_path) + made(tmp_path)
+
+
 def test_a_run_sends_its_own_spans_and_names_those_of_others(
     exported: Callable[..., Any], push: Callable[..., Any], receiver: Receiver, tmp_path: Path
 ) -> None:
