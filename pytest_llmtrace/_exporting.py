@@ -28,6 +28,8 @@ _PROPERTY: Final = "llmtrace_trace"
 _INPUT: Final = "llmtrace_export"
 _SHOWN: Final = 5
 """How many traces of a test are linked."""
+_SHOWN_TESTS: Final = 20
+"""How many failed tests are linked in the summary."""
 _STATUS: Final = pytest.StashKey[str]()
 
 
@@ -192,9 +194,12 @@ class Exporting:
 
     def _linked(self) -> Iterator[str]:
         """Say where the traces of failed tests are."""
-        for test, links in self._links.items():
-            for link in links:
-                yield f"  trace        {test}  {link}"
+        linked = [(test, links) for test, links in self._links.items() if links]
+        for test, links in linked[:_SHOWN_TESTS]:
+            more = f"  (and {len(links) - 1} more in its report)" if len(links) > 1 else ""
+            yield f"  trace        {test}  {links[0]}{more}"
+        if len(linked) > _SHOWN_TESTS:
+            yield f"  trace        {len(linked) - _SHOWN_TESTS} more tests have links in their reports"
 
 
 def _said(outcome: export.Outcome, to: export.Destination, spool: export.Spool, run: str) -> Iterator[str]:
