@@ -99,26 +99,29 @@ class Exporting:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Link a test's traces on its report, and keep its spans when it is over."""
-        if call.when == "call" and TRACE in item.stash:
-            self._link(item, call)
+        spans: list[SpanRecord] = []
+        if TRACE in item.stash and (call.when == "teardown" or (call.when == "call" and call.excinfo is not None)):
+            spans = [view.record for view in item.stash[TRACE].spans()]
+            links = self._link(item, spans)
+            if links and call.when == "call":
+                item.add_report_section("call", f"{FIXTURE} trace", "\n".join(links))
         report = yield
         item.stash[_STATUS] = _status(report, None if call.when == "setup" else item.stash.get(_STATUS, None))
-        if call.when == "teardown" and TRACE in item.stash:
-            trouble = self._keep(item)
+        if spans and call.when == "teardown":
+            trouble = self._keep(item, spans)
             if trouble:
                 report.llmtrace_trouble = trouble  # type: ignore[attr-defined]
         return report
 
-    def _link(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    def _link(self, item: pytest.Item, spans: list[SpanRecord]) -> list[str]:
+        """Put the addresses of a test's traces into the properties that JUnit shows, and return them."""
         item.user_properties[:] = (known for known in item.user_properties if known[0] != _PROPERTY)
-        found = [link for to in self._destinations for link in export.links(to, _spans(item))][:_SHOWN]
+        found = [link for to in self._destinations for link in export.links(to, spans)][:_SHOWN]
         item.user_properties.extend((_PROPERTY, link) for link in found)
-        if found and call.excinfo is not None and not call.excinfo.errisinstance(pytest.skip.Exception):
-            item.add_report_section("call", f"{FIXTURE} trace", "\n".join(found))
+        return found
 
-    def _keep(self, item: pytest.Item) -> str:
+    def _keep(self, item: pytest.Item, spans: list[SpanRecord]) -> str:
         """Keep the spans of a test; say what went wrong, if anything."""
-        spans = _spans(item)
         attributes = {
             "test.case.name": item.nodeid,
             "test.case.result.status": item.stash[_STATUS],
@@ -127,7 +130,7 @@ class Exporting:
         try:
             resources = export.resource_spans(spans, resource=self._shared["resource"], attributes=attributes)
             sinks: list[export.Spool | export.Lines] = [*self._spools.values(), *self._files]
-            for sink in sinks if resources else ():
+            for sink in sinks:
                 sink.put(self._name, resources)
         except Exception as error:  # noqa: BLE001  # No test fails since its spans cannot be kept.
             return f"{type(error).__name__}: {error}"
@@ -223,10 +226,6 @@ def _said(outcome: export.Outcome, to: export.Destination, spool: export.Spool, 
 
 def _push(spool: export.Spool) -> str:
     return f"pytest-llmtrace push --spool {spool.folder.parent}"
-
-
-def _spans(item: pytest.Item) -> list[SpanRecord]:
-    return [view.record for view in item.stash[TRACE].spans()]
 
 
 def _status(report: pytest.TestReport, before: str | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import quote
 
 from pytest_llmtrace.export._settings import Destination
 from pytest_llmtrace.model import SpanRecord
@@ -26,11 +26,8 @@ def links(destination: Destination, spans: Iterable[SpanRecord]) -> Iterator[str
     for span in spans if destination.base else ():
         traces.setdefault(span.key.trace_id, []).append(span)
     for trace, its_spans in traces.items():
-        said = {
-            "stream": destination.stream,
-            "trace_id": f"{trace:032x}",
-            "from": min(span.start_ns for span in its_spans) // 1000 - _AROUND,
-            "to": max(span.end_ns or 0 for span in its_spans) // 1000 + _AROUND,
-            "org_identifier": destination.organization,
-        }
-        yield f"{destination.base}/web/traces/trace-details?{urlencode(said)}"
+        start = min(span.start_ns for span in its_spans) // 1000 - _AROUND
+        end = max(span.end_ns or 0 for span in its_spans) // 1000 + _AROUND
+        where = f"stream={quote(destination.stream)}&trace_id={trace:032x}&from={start}&to={end}"
+        organization = quote(destination.organization, safe="")
+        yield f"{destination.base}/web/traces/trace-details?{where}&org_identifier={organization}"

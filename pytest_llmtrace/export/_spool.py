@@ -213,6 +213,7 @@ def only(resources: list[dict[str, Any]], keys: Collection[str]) -> list[dict[st
 
 def _write(path: Path, content: bytes) -> None:
     """Write a file that is there as a whole or not at all."""
-    beside = path.with_name(f"{path.name}.new")
-    beside.write_bytes(content)
-    beside.replace(path)
+    beside = f"{path}.new"
+    with open(beside, "wb", buffering=0) as file:  # noqa: PTH123  # Each test waits for this.
+        file.write(content)
+    os.replace(beside, path)  # noqa: PTH105

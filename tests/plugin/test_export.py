@@ -133,6 +133,7 @@ def test_links_lead_to_the_traces_of_a_failed_test(
     name = "test_chat[5]"
     link = done.junit_properties(name)["llmtrace_trace"]
     assert done.section(name, "llmtrace trace") == link
+    assert done.junit_properties("test_chat[0]")["llmtrace_trace"].startswith(link.partition("&")[0])
     assert f"  trace        test_it.py::{name}  {link}" in done.out
     its = [span for span in receiver.spans if plain(span["attributes"])["test.case.name"].endswith(name)]
     first = min(int(span["startTimeUnixNano"]) for span in its) // 1000 - 60_000_000
