@@ -100,7 +100,7 @@ class Exporting:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Link a test's traces on its report, and keep its spans when it is over."""
         spans: list[SpanRecord] = []
-        if TRACE in item.stash and (call.when == "teardown" or (call.when == "call" and call.excinfo is not None)):
+        if TRACE in item.stash and (call.when == "teardown" or (call.when == "call" and _has_failed(call))):
             spans = [view.record for view in item.stash[TRACE].spans()]
             links = self._link(item, spans)
             if links and call.when == "call":
@@ -226,6 +226,10 @@ def _said(outcome: export.Outcome, to: export.Destination, spool: export.Spool, 
 
 def _push(spool: export.Spool) -> str:
     return f"pytest-llmtrace push --spool {spool.folder.parent}"
+
+
+def _has_failed(call: pytest.CallInfo[None]) -> bool:
+    return call.excinfo is not None and not call.excinfo.errisinstance(pytest.skip.Exception)
 
 
 def _status(report: pytest.TestReport, before: str | None) -> str:

@@ -214,6 +214,6 @@ def only(resources: list[dict[str, Any]], keys: Collection[str]) -> list[dict[st
 def _write(path: Path, content: bytes) -> None:
     """Write a file that is there as a whole or not at all."""
     beside = f"{path}.new"
-    with open(beside, "wb", buffering=0) as file:  # noqa: PTH123  # Each test waits for this.
+    with open(beside, "wb") as file:  # noqa: PTH123  # Each test waits for this.
         file.write(content)
     os.replace(beside, path)  # noqa: PTH105
