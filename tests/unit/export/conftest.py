@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 from pytest_llmtrace.export import Destination, Spool, destination, resource_spans
 from pytest_llmtrace.model import SpanKey, SpanRecord
 from tests.receiver import Receiver
+
+collect_ignore = [] if find_spec("grpc") else ["test_protobuf.py"]  # It comes with OpenTelemetry's own encoder.
 
 
 @pytest.fixture
