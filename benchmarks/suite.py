@@ -59,7 +59,7 @@ ALL = {
 
 def measure(plan: Plan, folder: Path) -> Result:
     """Run all suites."""
-    _write(folder, plan.tests)
+    write(folder, plan.tests)
     growth: dict[str, list[float]] = {name: [] for name in ALL}
     cells = {name: functools.partial(_run, folder, suite, plan.tests, growth[name]) for name, suite in ALL.items()}
     for name, cell in cells.items():  # The first run writes bytecode and caches.
@@ -79,7 +79,7 @@ def measure(plan: Plan, folder: Path) -> Result:
     return Result(name="suite", title="A suite", what=what, rows=tuple(rows), why=WHY)
 
 
-def _write(folder: Path, tests: int) -> None:
+def write(folder: Path, tests: int) -> None:
     for path in SUITES.glob("*.py"):
         shutil.copy(path, folder)
     reply = {"headers": material.headers(stream=False), "body": material.reply(0, stream=False).decode()}

@@ -23,6 +23,7 @@ __all__ = [
     "declare",
     "declare_marker",
     "is_distributed",
+    "is_exporting",
     "is_marked",
     "is_said",
     "is_traced",
@@ -67,6 +68,13 @@ _OPTIONS: Final[dict[str, dict[str, Any]]] = {
         "coverage or coverage-json (which attributes of conventions were seen), weaver (in the form of Weaver's live "
         "check); FORMAT=- prints it",
     },
+    "export": {
+        "action": "append",
+        "default": [],
+        "metavar": "WHERE",
+        "help": "send the spans of traced tests to openobserve, to otlp, or to a file (file=PATH) when the tests are "
+        "over; the environment or .env says where these are",
+    },
     "write-baseline": {
         "action": "store_true",
         "help": "write what is found into the baseline; no finding fails",
@@ -80,12 +88,15 @@ _INI: Final = {
     "llmtrace_cassette_dir": "where cassette names are looked for (default: cassettes beside the test)",
     "llmtrace_app_exporters": "muted (default) or live: the application's own OTLP exporters",
     "llmtrace_content": "captured, redacted or absent: what telemetry is to do with content",
+    "llmtrace_export_budget": "seconds that sending spans may take at the end of a run (default: 10)",
+    "llmtrace_spool": "where spans are kept until they were sent (default: llmtrace/spool in pytest's cache)",
     "llmtrace_conventions": "which conventions spans are to keep (default: what they claim)",
     "llmtrace_timing": "instant (default), recorded or real: how replies take their time",
     "llmtrace_instrument": "OpenTelemetry instrumentors to switch on, by entry point name",
 }
 _LINES: Final = {
     "llmtrace_ignore": "waivers for all tests, a line each: check id: reason",
+    "llmtrace_export": "openobserve, otlp or file=PATH, a line each: as --llmtrace-export",
     "llmtrace_report": "FORMAT=PATH, a line each: as --llmtrace-report",
 }
 
@@ -111,6 +122,12 @@ def is_said(config: pytest.Config) -> bool:
     names = (*_INI, *_LINES)
     options = (config.getoption(f"--llmtrace-{name}") for name in _OPTIONS)
     return any(options) or any(name.upper() in os.environ or config.getini(name) for name in names)
+
+
+def is_exporting(config: pytest.Config) -> bool:
+    """Tell whether spans are to be sent anywhere."""
+    said = config.getoption("--llmtrace-export") or config.getini("llmtrace_export")
+    return bool(said or os.environ.get("LLMTRACE_EXPORT"))
 
 
 def is_distributed(config: pytest.Config) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmtrace import __version__, compare
+from pytest_llmtrace import __version__, compare, export
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.upkeep import add_commands
 
@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     replay.set_defaults(run=lambda given, _: _replay(given.paths, form=given.format, verbose=given.verbose))
     add_commands(commands)
     compare.add_command(commands)
+    export.add_command(commands)
     _add_diff(commands)
     return parser
 

@@ -35,6 +35,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
         _options.check_options(config)
         _totals.register(config)
+    if _declared.is_exporting(config):
+        from pytest_llmtrace import _exporting
+
+        _exporting.register(config)
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:

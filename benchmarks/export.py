@@ -1,0 +1,180 @@
+"""Exporting: what it adds to a suite, and how fast spans are sent."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest_llmtrace
+from benchmarks import _material as material
+from benchmarks import suite
+from benchmarks._measure import Cell, Plan, Result, Row, compared, environment, interleaved, multiples, remote
+
+WITHOUT, KEPT, SENT = "llmtrace", "spans kept, back end down", "spans kept and sent"
+PUSH = "push"
+KEEPING, SENDING, PACE, MEMORY = 1.05, 1.10, 1.0, 1.5
+FASTEST = 20_000
+"""Spans a second that are wanted."""
+A_TEST = 20
+RESOURCE = {"service.name": "app", "telemetry.sdk.language": "python", "llmtrace.run.id": "run"}
+ATTRIBUTES = {
+    "openinference.span.kind": "LLM",
+    "llm.system": "openai",
+    "llm.provider": "openai",
+    "llm.model_name": "gpt-4o-mini-2024-07-18",
+    "llm.invocation_parameters": '{"model": "gpt-4o-mini", "temperature": 0.5}',
+    "llm.input_messages.0.message.role": "user",
+    "llm.output_messages.0.message.role": "assistant",
+    "llm.token_count.prompt": 12,
+    "llm.token_count.completion": 7,
+    "llm.token_count.total": 19,
+    "input.mime_type": "application/json",
+    "output.mime_type": "application/json",
+}
+"""What OpenInference has on a call, besides request and reply."""
+
+WHAT = """\
+The suite of above with one cassette a test, in CPU time, the process that sends included: without export; with \
+`--llmtrace-export openobserve` where nobody listens, so that spans are only kept; and to a receiver in a process of \
+its own. The spans of each test are written to a file of their own. Sending: {spans:,} spans of LLM calls, {a_test} a \
+test, {size:.1f} kB each, from the spool to that receiver, which parses and counts them; the ratio is to the time that \
+{fastest:,} spans a second take. Memory is the peak of the process that sends, in multiples of its peak for a tenth of \
+the spans. Medians of {rounds} interleaved runs.
+"""
+WHY = """\
+Each test reads its spans once more, encodes them, and makes a file; at the end a process starts. A span is sent as it \
+was kept: what takes time is reading many files, compressing, and waiting for the receiver, which shares the machine.
+"""
+
+
+class Server:
+    """A receiver in a process of its own."""
+
+    def __init__(self) -> None:
+        from tests.receiver import Receiver
+
+        gc.disable()  # It keeps all that it gets, and would look through it again and again.
+        self._receiver = Receiver()
+
+    def environ(self) -> dict[str, str]:
+        """What leads to it."""
+        return self._receiver.environ
+
+    def taken(self) -> tuple[int, int]:
+        """How many spans it has got since it was asked last, and how many different ones."""
+        counts = self._receiver.counts()
+        self._receiver.spans.clear()
+        return counts.total(), len(counts)
+
+    def close(self) -> None:
+        """Stop it."""
+        self._receiver.close()
+
+
+def measure(plan: Plan, folder: Path) -> Result:
+    """Run the suite, then fill spools and send them."""
+    suite.write(folder, plan.tests)
+    with remote(Server) as ask:
+        environ = ask("environ")
+        down = {**environ, "OPENOBSERVE_URL": "http://127.0.0.1:9"}
+        cells = {
+            WITHOUT: functools.partial(_run, folder, plan.tests, environ, []),
+            KEPT: functools.partial(_run, folder, plan.tests, down, ["--llmtrace-export=openobserve"]),
+            SENT: functools.partial(_run, folder, plan.tests, environ, ["--llmtrace-export=openobserve"]),
+        }
+        for cell in cells.values():  # The first run writes bytecode and caches.
+            cell()
+        wanted = {KEPT: KEEPING, SENT: SENDING}
+        rows = compared("time", interleaved(cells, plan.rounds), WITHOUT, wanted, lambda seconds: f"{seconds:.2f} s")
+        ask("taken")
+        size, sending = _sending(plan, folder, environ, ask)
+    what = WHAT.format(spans=2 * plan.items, a_test=A_TEST, size=size, fastest=FASTEST, rounds=plan.rounds)
+    return Result(name="export", title="Export", what=what, rows=(*rows, *sending), why=WHY)
+
+
+def _run(folder: Path, tests: int, environ: dict[str, str], options: list[str]) -> float:
+    """Run the suite; return the CPU time of it and of what it starts."""
+    paths = os.pathsep.join((str(folder), str(Path(str(pytest_llmtrace.__file__)).parents[1])))
+    more = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "BENCH_TESTS": str(tests), "PYTHONPATH": paths, **environ}
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "pytest_llmtrace.plugin", *options, "test_ours.py"],
+        cwd=folder, env=environment(folder, **more), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert f"{tests} passed" in run.stdout, run.stdout[-5000:] + run.stderr
+    shutil.rmtree(folder / ".pytest_cache" / "llmtrace", ignore_errors=True)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+# --- sending ---------------------------------------------------------------------------------------------------------
+
+
+class Sender:
+    """A process that sends a spool and watches itself."""
+
+    def send(self, folder: Path, environ: dict[str, str]) -> tuple[float, int]:
+        """Send a spool; return the seconds that it took, and the bytes that the process held at most."""
+        from pytest_llmtrace.export import Push, Spool, destination
+
+        start = time.perf_counter()
+        outcome = Push(destination("openobserve", environ), Spool(folder), budget=600).run()
+        took = time.perf_counter() - start
+        assert not outcome.problems, outcome.problems
+        return took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def _sending(plan: Plan, folder: Path, environ: dict[str, str], ask: Cell) -> tuple[float, list[Row]]:
+    """Fill a spool, send copies of it and of one of a tenth; return the size of a span in kB, and what came of it."""
+    spans = 2 * plan.items
+    for number in (spans // 10, spans):
+        _fill(folder / f"spool-{number}", number)
+    size = sum(path.stat().st_size for path in (folder / f"spool-{spans}").iterdir()) / spans / 1000
+    paces, multiple = [], []
+    for _ in range(plan.rounds):
+        small, large = (_sent(folder, number, environ, ask) for number in (spans // 10, spans))
+        paces.append(large[0] * FASTEST / spans)
+        multiple.append(large[1] / small[1])
+    shown = f"{FASTEST / statistics.median(paces):,.0f} spans/s"
+    return size, [
+        replace(multiples("sending", {PUSH: paces}, {PUSH: PACE})[0], value=shown),
+        *multiples("memory, all to a tenth", {PUSH: multiple}, {PUSH: MEMORY}),
+    ]
+
+
+def _sent(folder: Path, spans: int, environ: dict[str, str], ask: Cell) -> tuple[float, int]:
+    spool = folder / "sending"
+    shutil.copytree(folder / f"spool-{spans}", spool)
+    with remote(Sender) as send:
+        measured: tuple[float, int] = send("send", spool, environ)
+    assert ask("taken") == (spans, spans)
+    shutil.rmtree(spool)
+    return measured
+
+
+def _fill(folder: Path, spans: int) -> None:
+    from pytest_llmtrace.export import Spool, resource_spans
+    from pytest_llmtrace.model import SpanKey, SpanRecord
+
+    spool, now = Spool(folder), time.time_ns()
+    sent, reply = material.sent(stream=False).content.decode(), material.reply(0, stream=False).decode()
+    attributes = {**ATTRIBUTES, "input.value": sent, "output.value": reply}
+    for test in range(spans // A_TEST):
+        keys = (SpanKey(test + 1, test * A_TEST + number + 1) for number in range(A_TEST))
+        made = [
+            SpanRecord(key=key, name="ChatCompletion", attributes=attributes, start_ns=now, end_ns=now + 10**8)
+            for key in keys
+        ]
+        spool.put("run", resource_spans(made, resource=RESOURCE, attributes={"test.case.name": f"test[{test}]"}))

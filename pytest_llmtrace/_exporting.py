@@ -1,0 +1,272 @@
+"""What pytest does so that spans reach a back end: keep them as each test ends, send them when all have.
+
+Imported only where somebody exports. Whatever goes wrong here is said in the summary and changes no outcome.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import time
+from collections.abc import Generator, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from pytest_llmtrace import _ini, export
+from pytest_llmtrace._declared import FIXTURE, TRACE
+from pytest_llmtrace._lines import counted
+from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.model import SpanRecord
+
+__all__ = ["Exporting", "register"]
+
+_PROPERTY: Final = "llmtrace_trace"
+_INPUT: Final = "llmtrace_export"
+_SHOWN: Final = 5
+"""How many traces of a test are linked."""
+_SHOWN_TESTS: Final = 20
+"""How many failed tests are linked in the summary."""
+_STATUS: Final = pytest.StashKey[str]()
+
+
+def register(config: pytest.Config) -> None:
+    """See to it that the spans of a run are exported.
+
+    Raises:
+        pytest.UsageError: It is not said where to, or that has no meaning.
+    """
+    try:
+        config.pluginmanager.register(Exporting(config))
+    except UsageError as error:
+        raise pytest.UsageError(f"llmtrace: {error}") from None
+
+
+class Exporting:
+    """Exports the spans of a run, as a plugin of its own: in workers it keeps them, in the controller it sends them.
+
+    Args:
+        config: The run's.
+
+    Raises:
+        UsageError: A destination, or what says where it is, has no meaning.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        folder = config.invocation_params.dir
+        environ = {**export.read_env_file(config.rootpath / ".env"), **os.environ}
+        names = _wanted(config)
+        self._budget = _budget(config)
+        self._destinations = [export.destination(name, environ) for name in names if not name.startswith("file=")]
+        root = _spool_folder(config)
+        self._spools = {to.name: export.Spool(root / to.name) for to in self._destinations}
+        self._files = [export.Lines(folder / name.removeprefix("file=")) for name in names if name.startswith("file=")]
+        self._links: dict[str, list[str]] = {}
+        self._troubles: dict[str, None] = {}
+        self._exit_status: int | pytest.ExitCode = pytest.ExitCode.OK
+        worker: dict[str, Any] | None = getattr(config, "workerinput", None)
+        self._is_over = worker is not None  # The controller sends what its workers have kept.
+        if worker is not None:
+            self._shared = json.loads(worker[_INPUT])
+            self._files = [export.Lines(Path(path)) for path in self._shared["files"]]
+            self._name = f"{self._shared['run']}-{worker['workerid']}"
+        else:
+            self._start(config, environ)
+
+    def _start(self, config: pytest.Config, environ: Mapping[str, str]) -> None:
+        run = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(4)}"
+        resource = export.identify(environ, config.rootpath, run=run)
+        self._shared = {"run": run, "resource": resource, "files": [str(file.path) for file in self._files]}
+        self._name = f"{run}-main"
+        for file in self._files:
+            try:
+                file.start()
+            except OSError as error:
+                raise UsageError(f"--llmtrace-export file={file.path}: {error.strerror or error}") from None
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a worker of xdist's what the controller has found out."""
+        node.workerinput[_INPUT] = json.dumps(self._shared)
+
+    # --- each test ---
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Link a test's traces on its report, and keep its spans when it is over."""
+        spans: list[SpanRecord] = []
+        if TRACE in item.stash and (call.when == "teardown" or (call.when == "call" and _has_failed(call))):
+            spans = [view.record for view in item.stash[TRACE].spans()]
+            links = self._link(item, spans)
+            if links and call.when == "call":
+                item.add_report_section("call", f"{FIXTURE} trace", "\n".join(links))
+        report = yield
+        item.stash[_STATUS] = _status(report, None if call.when == "setup" else item.stash.get(_STATUS, None))
+        if spans and call.when == "teardown":
+            trouble = self._keep(item, spans)
+            if trouble:
+                report.llmtrace_trouble = trouble  # type: ignore[attr-defined]
+        return report
+
+    def _link(self, item: pytest.Item, spans: list[SpanRecord]) -> list[str]:
+        """Put the addresses of a test's traces into the properties that JUnit shows, and return them."""
+        item.user_properties[:] = (known for known in item.user_properties if known[0] != _PROPERTY)
+        found = [link for to in self._destinations for link in export.links(to, spans)][:_SHOWN]
+        item.user_properties.extend((_PROPERTY, link) for link in found)
+        return found
+
+    def _keep(self, item: pytest.Item, spans: list[SpanRecord]) -> str:
+        """Keep the spans of a test; say what went wrong, if anything."""
+        attributes = {
+            "test.case.name": item.nodeid,
+            "test.case.result.status": item.stash[_STATUS],
+            "test.suite.name": item.nodeid.partition("::")[0],
+        }
+        try:
+            resources = export.resource_spans(spans, resource=self._shared["resource"], attributes=attributes)
+            sinks: list[export.Spool | export.Lines] = [*self._spools.values(), *self._files]
+            for sink in sinks:
+                sink.put(self._name, resources)
+        except Exception as error:  # noqa: BLE001  # No test fails since its spans cannot be kept.
+            return f"{type(error).__name__}: {error}"
+        return ""
+
+    # --- the run ---
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take what reports say, also those of workers."""
+        if report.when == "call" and report.failed:
+            self._links[report.nodeid] = [str(value) for name, value in report.user_properties if name == _PROPERTY]
+        trouble = getattr(report, "llmtrace_trouble", None)
+        if trouble:
+            self._troubles[trouble] = None
+
+    def pytest_sessionfinish(self, exitstatus: int | pytest.ExitCode) -> None:
+        """Note how the run has ended."""
+        self._exit_status = exitstatus
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+        """Send the spans, show how far that is, and say what became of them."""
+
+        def tell(sent: int) -> None:
+            if terminalreporter.isatty:
+                terminalreporter.rewrite(f"llmtrace: {sent:,} spans sent", erase=True)
+
+        lines = [*self._finish(tell), *self._linked()]
+        if lines and not config.getoption("collectonly"):
+            terminalreporter.section(f"{FIXTURE} export")
+            for line in lines:
+                terminalreporter.line(line)
+
+    def pytest_unconfigure(self) -> None:
+        """Send the spans where there is no terminal to say so."""
+        list(self._finish(lambda _: None))
+
+    def _finish(self, tell: Any) -> Iterator[str]:
+        """Send the spans once, and say what became of them, a line each."""
+        if self._is_over:
+            return
+        self._is_over = True
+        for trouble in self._troubles:
+            yield f"  not kept     spans of a test or more: {trouble}"
+        for file in self._files:
+            yield f"  exported     to {file.path}"
+        for to in self._destinations:
+            yield from self._sent(to, self._spools[to.name], tell)
+
+    def _sent(self, to: export.Destination, spool: export.Spool, tell: Any) -> Iterator[str]:
+        run = self._shared["run"]
+        outcome = export.Outcome()
+        if self._exit_status == pytest.ExitCode.INTERRUPTED:
+            outcome.problems["the run was interrupted"] = None
+        elif spool.waiting(run):
+            began = time.perf_counter()
+            try:
+                outcome = export.push(to, spool, run=run, budget=self._budget, tell=tell)
+            except Exception as error:  # noqa: BLE001  # No run fails since its spans cannot be sent.
+                outcome.problems[f"{type(error).__name__}: {error}"] = None
+            # One budget for all destinations; the last of them can at least begin.
+            self._budget = max(self._budget - (time.perf_counter() - began), 1.0)
+        yield from _said(outcome, to, spool, run)
+
+    def _linked(self) -> Iterator[str]:
+        """Say where the traces of failed tests are."""
+        linked = [(test, links) for test, links in self._links.items() if links]
+        for test, links in linked[:_SHOWN_TESTS]:
+            more = f"  (and {len(links) - 1} more in its report)" if len(links) > 1 else ""
+            yield f"  trace        {test}  {links[0]}{more}"
+        if len(linked) > _SHOWN_TESTS:
+            yield f"  trace        {len(linked) - _SHOWN_TESTS} more tests have links in their reports"
+
+
+def _said(outcome: export.Outcome, to: export.Destination, spool: export.Spool, run: str) -> Iterator[str]:
+    """Say what became of the spans of a run, and what to do about those that were not accepted."""
+    why = "; ".join(outcome.problems) or "not asked"
+    waiting, doubtful = spool.waiting(run), spool.in_doubt(run)
+    if outcome.sent or not (waiting or doubtful or outcome.rejected):
+        yield f"  exported     {counted(outcome.sent, 'span')} to {to.label}"
+    for reason, number in outcome.rejected.items():
+        yield f"  rejected     {counted(number, 'span')} by {to.label}: {reason}"
+    if waiting:
+        what = counted(waiting, "span")
+        yield f"  not sent     {what} to {to.label}: {why}; they are kept, send them: {_push(spool)}"
+    if doubtful:
+        what = counted(doubtful, "span")
+        yield f"  in doubt     {what} to {to.label}: {why}; find out, and send what is missing: {_push(spool)}"
+    earlier = spool.waiting() + spool.in_doubt() - waiting - doubtful
+    if earlier:
+        yield f"  waiting      {counted(earlier, 'span')} of earlier runs in {spool.folder}; send them: {_push(spool)}"
+
+
+def _push(spool: export.Spool) -> str:
+    return f"pytest-llmtrace push --spool {spool.folder.parent}"
+
+
+def _has_failed(call: pytest.CallInfo[None]) -> bool:
+    return call.excinfo is not None and not call.excinfo.errisinstance(pytest.skip.Exception)
+
+
+def _status(report: pytest.TestReport, before: str | None) -> str:
+    """Return the result of a test so far: `pass` or `fail`, as the convention says; else `skipped` or `xfailed`."""
+    if report.failed or before == "fail":
+        return "fail"
+    if report.skipped:
+        return "xfailed" if hasattr(report, "wasxfail") else "skipped"
+    return before or "pass"
+
+
+def _wanted(config: pytest.Config) -> list[str]:
+    said = config.getoption("--llmtrace-export") or _ini.lines(config, "llmtrace_export")
+    if any(name == "file=" for name in said):
+        raise UsageError("--llmtrace-export file= takes a path, as file=spans.jsonl")
+    return list(dict.fromkeys(said))
+
+
+def _budget(config: pytest.Config) -> float:
+    value = _ini.text(config, "llmtrace_export_budget") or "10"
+    try:
+        budget = float(value)
+    except ValueError:
+        budget = -1
+    if not 0 < budget < float("inf"):
+        raise UsageError(f"llmtrace_export_budget is {value!r}: it must be a number of seconds above 0")
+    return budget
+
+
+def _spool_folder(config: pytest.Config) -> Path:
+    """Return where spans are kept: beside what `--cache-clear` clears, so that it does not lose them."""
+    said = _ini.text(config, "llmtrace_spool")
+    if said:
+        return config.rootpath / said
+    folder = config.rootpath / ".pytest_cache"
+    cache = getattr(config, "cache", None)  # Absent under -p no:cacheprovider.
+    if cache is not None:
+        with contextlib.suppress(OSError):  # What cannot be written is said when a test has spans.
+            folder = cache.mkdir(FIXTURE).parents[1]
+    return folder / FIXTURE / "spool"

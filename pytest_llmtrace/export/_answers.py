@@ -1,0 +1,166 @@
+"""What a back end's answer to a request says of the spans in it.
+
+OTLP/HTTP 1.x, "OTLP/HTTP Response", and what OpenObserve's releases do: rejections stand in the body, with status 206
+for JSON and 200 for protobuf; errors are JSON of its own, or text.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import email.utils
+import json
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+__all__ = ["Answer", "Fate", "Reply", "read"]
+
+_SHOWN: Final = 200
+"""How many characters of an answer are shown."""
+WINDOW: Final = (
+    "OpenObserve takes spans that started at most 5 hours ago and 24 hours ahead; the usual reason is a test that "
+    "freezes the time"
+)
+
+
+class Fate(StrEnum):
+    """What became of the spans of a request."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"  # not stored, and would not be if sent again as they are
+    LATER = "later"  # not stored, and may be if sent again
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reply:
+    """An answer as it came."""
+
+    status: int
+    content_type: str = ""
+    retry_after: str = ""
+    body: bytes = b""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What an answer says.
+
+    Attributes:
+        fate: What became of the spans.
+        why: In words, unless all were accepted.
+        rejected: How many of the accepted request's spans the back end dropped.
+        wait: Seconds that it asks to wait, 0 if it does not say how long; None if it does not ask.
+        is_final: Whether no other request will fare better.
+        is_too_large: Whether a smaller request may be accepted.
+    """
+
+    fate: Fate
+    why: str = ""
+    rejected: int = 0
+    wait: float | None = None
+    is_final: bool = False
+    is_too_large: bool = False
+
+
+def read(reply: Reply) -> Answer:
+    """Read an answer."""
+    if 200 <= reply.status < 300:  # noqa: PLR2004  # RFC 9110, 15.3
+        return _accepted(reply)
+    why = f"it answered {reply.status}{_said(reply)}"
+    match reply.status:
+        case 401 | 403:
+            return Answer(fate=Fate.REFUSED, why=f"{why}: check the token and the organization", is_final=True)
+        case 404 | 405 | 415:
+            return Answer(fate=Fate.REFUSED, why=f"{why}: check the address", is_final=True)
+        case 413:
+            return Answer(fate=Fate.REFUSED, why=f"{why}: a single span is too large", is_too_large=True)
+        case 429 | 503:
+            return Answer(fate=Fate.LATER, why=why, wait=_wait(reply.retry_after))
+        case 502 | 504:  # A proxy that has lost the back end does not know what that did.
+            return Answer(fate=Fate.UNKNOWN, why=why)
+        case status if 300 <= status < 400:  # noqa: PLR2004  # RFC 9110, 15.4
+            return Answer(fate=Fate.REFUSED, why=f"{why}: it has moved, check the address", is_final=True)
+    return Answer(fate=Fate.REFUSED, why=why)
+
+
+def _accepted(reply: Reply) -> Answer:
+    try:
+        rejected, message = _partial_success(reply)
+    except (ValueError, TypeError, AttributeError, IndexError):
+        return Answer(fate=Fate.UNKNOWN, why=f"it answered {reply.status} and nothing of OTLP's{_said(reply)}")
+    if not rejected:
+        return Answer(fate=Fate.ACCEPTED)
+    hint = f" ({WINDOW})" if "retention" in message else ""
+    return Answer(fate=Fate.ACCEPTED, rejected=rejected, why=f"{message or 'no reason given'}{hint}")
+
+
+def _partial_success(reply: Reply) -> tuple[int, str]:
+    """Return how many spans were rejected, and why.
+
+    Raises:
+        ValueError: The body is no answer of OTLP's; also TypeError, AttributeError and IndexError.
+    """
+    if not reply.body:
+        return 0, ""
+    if reply.content_type.startswith("application/x-protobuf"):
+        success = _fields(_fields(reply.body).get(1, b""))
+        return int(success.get(1, 0)), bytes(success.get(2, b"")).decode("utf-8", "replace")
+    said = json.loads(reply.body)
+    partial = said.get("partialSuccess", said.get("partial_success")) or {}
+    return max(0, int(partial.get("rejectedSpans") or 0)), str(partial.get("errorMessage") or "")
+
+
+def _fields(message: bytes) -> dict[int, Any]:
+    """Return the fields of a protobuf message, by number: numbers and bytes.
+
+    Raises:
+        ValueError: It is none, or has a field of another kind, as no answer of OTLP's has; or IndexError.
+    """
+    fields: dict[int, Any] = {}
+    at = 0
+    while at < len(message):
+        tag, at = _varint(message, at)
+        value, at = _varint(message, at)
+        if tag & 7 == 2:  # noqa: PLR2004  # LEN: bytes, of which the number is the length
+            if at + value > len(message):
+                raise ValueError("cut off")
+            fields[tag >> 3] = message[at : at + value]
+            at += value
+        elif tag & 7 == 0:
+            fields[tag >> 3] = value
+        else:
+            raise ValueError("neither a number nor bytes")
+    return fields
+
+
+def _varint(message: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = message[at]
+        value |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:  # noqa: PLR2004  # The high bit says that another byte follows.
+            return value, at
+
+
+def _said(reply: Reply) -> str:
+    """Return what an answer says in words, on one line, as the end of a sentence."""
+    text = reply.body.decode("utf-8", "replace")
+    with contextlib.suppress(ValueError, TypeError, KeyError):
+        text = json.loads(text)["message"]
+    line = "".join(char if char.isprintable() else " " for char in str(text)[:_SHOWN]).strip()
+    return f" ({' '.join(line.split())})" if line else ""
+
+
+def _wait(retry_after: str) -> float:
+    """Read `Retry-After`: seconds, or a date (RFC 9110, 10.2.3); 0 for anything else."""
+    try:
+        return max(0.0, float(retry_after))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time())
+    except ValueError:
+        return 0.0

@@ -1,0 +1,87 @@
+"""One request, by the standard library alone."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pytest_llmtrace.export._answers import Answer, Fate, Reply, read
+
+__all__ = ["ask", "post"]
+
+_LONGEST: Final = 1 << 16
+"""Bytes of an answer that are read."""
+_LEVEL: Final = 1
+"""Of compression: telemetry repeats itself, and there is a budget of time."""
+
+
+class _Staying(urllib.request.HTTPRedirectHandler):
+    """Follows nobody: a token is for one server."""
+
+    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
+        """Leave the redirection to the caller."""
+
+
+def post(url: str, body: bytes, *, content_type: str, headers: Mapping[str, str], timeout: float) -> Answer:
+    """Post a body, compressed, and say what became of it.
+
+    Args:
+        url: Where to.
+        body: What.
+        content_type: Of the body.
+        headers: Further ones.
+        timeout: In seconds, of each wait for the server.
+    """
+    more = {"content-encoding": "gzip", "content-type": content_type}
+    request = urllib.request.Request(  # noqa: S310  # The settings let only http and https through.
+        url, gzip.compress(body, _LEVEL), {**headers, **more}
+    )
+    try:
+        return read(_reply(request, timeout, longest=_LONGEST))
+    except urllib.error.URLError as error:  # Before the whole request was sent.
+        return Answer(fate=Fate.LATER, why=f"it cannot be reached: {_reason(error.reason)}")
+    except TimeoutError:
+        return Answer(fate=Fate.UNKNOWN, why=f"it did not answer within {timeout:.3g} s")
+    except (OSError, http.client.HTTPException) as error:
+        return Answer(fate=Fate.UNKNOWN, why=f"the connection broke before an answer: {_reason(error)}")
+
+
+def ask(url: str, body: bytes, *, headers: Mapping[str, str], timeout: float) -> bytes | None:
+    """Post a question in JSON, and return the answer to it; None where there is none.
+
+    Args:
+        url: Where to.
+        body: The question.
+        headers: Further ones.
+        timeout: In seconds, of each wait for the server.
+    """
+    request = urllib.request.Request(url, body, {**headers, "content-type": "application/json"})  # noqa: S310
+    try:
+        reply = _reply(request, timeout, longest=None)
+    except (OSError, http.client.HTTPException):
+        return None
+    return reply.body if reply.status == http.HTTPStatus.OK else None
+
+
+def _reply(request: urllib.request.Request, timeout: float, *, longest: int | None) -> Reply:
+    try:
+        opened = urllib.request.build_opener(_Staying).open(request, timeout=timeout)
+    except urllib.error.HTTPError as error:
+        opened = error
+    with opened:
+        return Reply(
+            status=opened.status,
+            content_type=opened.headers.get("content-type", ""),
+            retry_after=opened.headers.get("retry-after", ""),
+            body=opened.read(longest),
+        )
+
+
+def _reason(error: object) -> str:
+    """Name an error: what the system says, else its text, else its type."""
+    said = getattr(error, "strerror", None) or str(error)
+    return said or type(error).__name__

@@ -1,0 +1,168 @@
+"""Who made a span: the run, its CI and its sources, by OpenTelemetry's conventions `cicd.*` and `vcs.*`.
+
+What is not known is left out. Nothing is asked of other programs: environment variables and git's own files tell.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+__all__ = ["identify"]
+
+_GITHUB: Final = {
+    "cicd.pipeline.name": "{GITHUB_WORKFLOW}",
+    "cicd.pipeline.run.id": "{GITHUB_RUN_ID}",
+    "cicd.pipeline.run.url.full": "{GITHUB_SERVER_URL}/{GITHUB_REPOSITORY}/actions/runs/{GITHUB_RUN_ID}",
+    "cicd.pipeline.task.name": "{GITHUB_JOB}",
+    "cicd.worker.name": "{RUNNER_NAME}",
+    "vcs.provider.name": "github",
+    "vcs.owner.name": "{GITHUB_REPOSITORY_OWNER}",
+    "vcs.repository.url.full": "{GITHUB_SERVER_URL}/{GITHUB_REPOSITORY}",
+    "vcs.ref.head.name": "{GITHUB_HEAD_REF}|{GITHUB_REF_NAME}",  # Of a pull request the latter is `12/merge`.
+    "vcs.ref.head.type": "{GITHUB_REF_TYPE}",
+    "vcs.ref.head.revision": "{GITHUB_SHA}",
+    "vcs.ref.base.name": "{GITHUB_BASE_REF}",
+}
+_GITLAB: Final = {
+    "cicd.pipeline.name": "{CI_PIPELINE_NAME}",
+    "cicd.pipeline.run.id": "{CI_PIPELINE_ID}",
+    "cicd.pipeline.run.url.full": "{CI_PIPELINE_URL}",
+    "cicd.pipeline.task.name": "{CI_JOB_NAME}",
+    "cicd.pipeline.task.run.id": "{CI_JOB_ID}",
+    "cicd.pipeline.task.run.url.full": "{CI_JOB_URL}",
+    "cicd.worker.id": "{CI_RUNNER_ID}",
+    "cicd.worker.name": "{CI_RUNNER_DESCRIPTION}",
+    "vcs.provider.name": "gitlab",
+    "vcs.owner.name": "{CI_PROJECT_NAMESPACE}",
+    "vcs.repository.name": "{CI_PROJECT_NAME}",
+    "vcs.repository.url.full": "{CI_PROJECT_URL}",
+    "vcs.ref.head.name": "{CI_COMMIT_REF_NAME}",
+    "vcs.ref.head.revision": "{CI_COMMIT_SHA}",
+    "vcs.ref.base.name": "{CI_MERGE_REQUEST_TARGET_BRANCH_NAME}",
+    "vcs.change.id": "{CI_MERGE_REQUEST_IID}",
+    "vcs.change.title": "{CI_MERGE_REQUEST_TITLE}",
+}
+_JENKINS: Final = {
+    "cicd.pipeline.name": "{JOB_NAME}",
+    "cicd.pipeline.run.id": "{BUILD_NUMBER}",
+    "cicd.pipeline.run.url.full": "{BUILD_URL}",
+    "cicd.pipeline.task.name": "{STAGE_NAME}",
+    "cicd.worker.name": "{NODE_NAME}",
+    "vcs.repository.url.full": "{GIT_URL}",
+    "vcs.ref.head.name": "{BRANCH_NAME}",
+    "vcs.ref.head.revision": "{GIT_COMMIT}",
+    "vcs.ref.base.name": "{CHANGE_TARGET}",
+    "vcs.change.id": "{CHANGE_ID}",
+    "vcs.change.title": "{CHANGE_TITLE}",
+}
+_BUILDKITE: Final = {
+    "cicd.pipeline.name": "{BUILDKITE_PIPELINE_SLUG}",
+    "cicd.pipeline.run.id": "{BUILDKITE_BUILD_ID}",
+    "cicd.pipeline.run.url.full": "{BUILDKITE_BUILD_URL}",
+    "cicd.pipeline.task.name": "{BUILDKITE_LABEL}",
+    "cicd.pipeline.task.run.id": "{BUILDKITE_JOB_ID}",
+    "cicd.worker.id": "{BUILDKITE_AGENT_ID}",
+    "cicd.worker.name": "{BUILDKITE_AGENT_NAME}",
+    "vcs.repository.url.full": "{BUILDKITE_REPO}",
+    "vcs.ref.head.name": "{BUILDKITE_BRANCH}",
+    "vcs.ref.head.revision": "{BUILDKITE_COMMIT}",
+    "vcs.ref.base.name": "{BUILDKITE_PULL_REQUEST_BASE_BRANCH}",
+}
+_SYSTEMS: Final = {
+    "GITHUB_ACTIONS": _GITHUB,
+    "GITLAB_CI": _GITLAB,
+    "JENKINS_URL": _JENKINS,
+    "BUILDKITE": _BUILDKITE,
+}
+"""By the variable that each sets in its jobs. Of forms with `|` between them the first that can be filled in counts."""
+_PLACE: Final = re.compile(r"\{(\w+)\}")
+_REVISION: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_WITH_USER: Final = re.compile(r"(?<=://)[^/@]+@")
+
+
+def identify(environ: Mapping[str, str], folder: Path, *, run: str) -> dict[str, str]:
+    """Return the attributes that all spans of a run share.
+
+    Args:
+        environ: The environment variables.
+        folder: Where the sources are, or a folder of theirs.
+        run: What tells the run from others.
+    """
+    told = next((table for sign, table in _SYSTEMS.items() if environ.get(sign)), {})
+    found = {**_of_git(folder), **_filled(told, environ)}
+    if "vcs.repository.url.full" in found:
+        # A CI's address of a repository may have a token for a user.
+        url = found["vcs.repository.url.full"] = _WITH_USER.sub("", found["vcs.repository.url.full"])
+        found.setdefault("vcs.repository.name", url.rstrip("/").rpartition("/")[2].removesuffix(".git"))
+    return {"llmtrace.run.id": run, **found}
+
+
+def _filled(table: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+    """Fill a table in, without the lines of which a variable is not set."""
+    filled = ((name, next(_fillings(forms, environ), "")) for name, forms in table.items())
+    return {name: value for name, value in filled if value}
+
+
+def _fillings(forms: str, environ: Mapping[str, str]) -> Iterator[str]:
+    for form in forms.split("|"):
+        if all(environ.get(variable) for variable in _PLACE.findall(form)):
+            yield _PLACE.sub(lambda place: environ[place[1]], form)
+
+
+# --- git -------------------------------------------------------------------------------------------------------------
+
+
+def _of_git(folder: Path) -> dict[str, str]:
+    """Read what git's own files say; nothing where there are none, or none that can be read."""
+    try:
+        return dict(_told_by_git(folder))
+    except (OSError, UnicodeDecodeError):
+        return {}
+
+
+def _told_by_git(folder: Path) -> Iterator[tuple[str, str]]:
+    own = next((place / ".git" for place in (folder, *folder.parents) if (place / ".git").exists()), None)
+    if own is None:
+        return
+    if own.is_file():  # A work tree or a submodule: `gitdir: PATH`.
+        own = own.parent / _read(own).partition(":")[2].strip()
+    common = own / _read(own / "commondir") if (own / "commondir").exists() else own
+    head = _read(own / "HEAD")
+    ref = head.removeprefix("ref:").strip() if head.startswith("ref:") else None
+    if ref is not None and ref.startswith("refs/heads/"):
+        yield "vcs.ref.head.name", ref.removeprefix("refs/heads/")
+        yield "vcs.ref.head.type", "branch"
+    revision = head if ref is None else _revision(ref, (own, common))
+    if revision is not None and _REVISION.fullmatch(revision):
+        yield "vcs.ref.head.revision", revision
+    url = _origin(common / "config")
+    if url:
+        yield "vcs.repository.url.full", url
+
+
+def _revision(ref: str, folders: tuple[Path, ...]) -> str | None:
+    for folder in folders:
+        if (folder / ref).is_file():
+            return _read(folder / ref)
+    packed = folders[-1] / "packed-refs"
+    lines = _read(packed).splitlines() if packed.is_file() else []
+    return next((line.partition(" ")[0] for line in lines if line.endswith(f" {ref}")), None)
+
+
+def _origin(config: Path) -> str | None:
+    """Return the address of the remote `origin` (git-config(1), "Syntax")."""
+    section = ""
+    for line in map(str.strip, _read(config).splitlines()):
+        if line.startswith("["):
+            section = line
+        name, is_set, value = line.partition("=")
+        if section == '[remote "origin"]' and is_set and name.strip() == "url":
+            return value.strip()
+    return None
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8").strip()

@@ -1,0 +1,33 @@
+"""The page of OpenObserve that shows a trace (its web router, unchanged from v0.14 to v0.92)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+from urllib.parse import quote
+
+from pytest_llmtrace.export._settings import Destination
+from pytest_llmtrace.model import SpanRecord
+
+__all__ = ["links"]
+
+_AROUND: Final = 60_000_000
+"""How far before and after a trace its page looks, in microseconds: as OpenObserve's own links do."""
+
+
+def links(destination: Destination, spans: Iterable[SpanRecord]) -> Iterator[str]:
+    """Yield the address of each trace that some spans belong to, in the order of their starts.
+
+    Args:
+        destination: Where they are sent; nothing is yielded where no pages are known.
+        spans: They must have ended.
+    """
+    traces: dict[int, list[SpanRecord]] = {}
+    for span in spans if destination.base else ():
+        traces.setdefault(span.key.trace_id, []).append(span)
+    for trace, its_spans in traces.items():
+        start = min(span.start_ns for span in its_spans) // 1000 - _AROUND
+        end = max(span.end_ns or 0 for span in its_spans) // 1000 + _AROUND
+        where = f"stream={quote(destination.stream)}&trace_id={trace:032x}&from={start}&to={end}"
+        organization = quote(destination.organization, safe="")
+        yield f"{destination.base}/web/traces/trace-details?{where}&org_identifier={organization}"

@@ -1,0 +1,99 @@
+"""A push in a process of its own.
+
+So that neither mocks and guards that tests have left behind nor a frozen clock can get in its way, and so that it can
+be stopped, whatever it waits for. What it has to know goes through its standard input: a token has no place in a
+command line.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+from pytest_llmtrace.export._push import Outcome, Push
+from pytest_llmtrace.export._settings import Destination
+from pytest_llmtrace.export._spool import Spool
+
+__all__ = ["main", "push"]
+
+_CODE: Final = "import sys; sys.path.insert(0, {path!r}); from pytest_llmtrace.export import main; main()"
+_ROOT: Final = str(Path(__file__).parents[2])
+_MARGIN: Final = 0.5
+"""Seconds of the budget, at most half of it, that are left for the process to start and to end by itself."""
+
+
+def push(destination: Destination, spool: Spool, *, run: str, budget: float, tell: Callable[[int], None]) -> Outcome:
+    """Push what a run has put into a spool.
+
+    Args:
+        destination: Where to.
+        spool: Where it is.
+        run: Which run's.
+        budget: Seconds that it may take; then it is stopped, and what was under way is put aside.
+        tell: Called with the number of spans that have been sent so far.
+
+    Raises:
+        OSError: The process cannot be started.
+    """
+    process = subprocess.Popen(  # noqa: S603  # Ourselves.
+        [sys.executable, "-I", "-c", _CODE.format(path=_ROOT)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, encoding="utf-8",
+    )  # fmt: skip
+    inner = budget - min(_MARGIN, budget / 2)
+    order = {"destination": asdict(destination), "folder": str(spool.folder), "run": run, "budget": inner}
+    outcome = Outcome()
+    is_late = threading.Event()
+
+    def stop() -> None:
+        is_late.set()
+        process.kill()
+
+    timer = threading.Timer(budget, stop)
+    with process:
+        timer.start()
+        try:
+            outcome = _followed(process, json.dumps(order), tell)
+        except BaseException:
+            process.kill()
+            process.wait()
+            spool.abandon(run)
+            raise
+        finally:
+            timer.cancel()
+    if process.returncode:
+        spool.abandon(run)
+        why = f"the budget of {budget:g} s was spent" if is_late.is_set() else f"sending failed ({process.returncode})"
+        outcome.problems[why] = None
+    return outcome
+
+
+def _followed(process: subprocess.Popen[str], order: str, tell: Callable[[int], None]) -> Outcome:
+    """Hand the order over, and read what the process says until it ends."""
+    outcome = Outcome()
+    if process.stdin is None or process.stdout is None:
+        return outcome
+    process.stdin.write(order)
+    process.stdin.close()
+    for line in process.stdout:
+        outcome = Outcome(**json.loads(line))
+        tell(outcome.sent)
+    process.wait()
+    return outcome
+
+
+def main() -> None:
+    """Be that process."""
+    order = json.load(sys.stdin)
+    spool = Spool(Path(order["folder"]))
+    push = Push(Destination(**order["destination"]), spool, budget=order["budget"], tell=_tell)
+    _tell(push.run(order["run"]))
+
+
+def _tell(outcome: Outcome) -> None:
+    print(json.dumps(asdict(outcome)), flush=True)  # This is how it speaks.

@@ -1,0 +1,115 @@
+"""OTLP's JSON form -> its protobuf form, which is what OTLP/HTTP servers take unless they say otherwise.
+
+The fields are those of opentelemetry-proto 1.x (`trace/v1/trace.proto`, `common/v1/common.proto`). Fields that a
+request of ours never has are left out.
+"""
+
+from __future__ import annotations
+
+import base64
+import struct
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+__all__ = ["request"]
+
+
+def request(resources: Iterable[Mapping[str, Any]]) -> bytes:
+    """Encode an `ExportTraceServiceRequest`.
+
+    Args:
+        resources: Elements of `resourceSpans`.
+    """
+    return b"".join(_bytes(1, _resource_spans(resource)) for resource in resources)
+
+
+def _resource_spans(said: Mapping[str, Any]) -> bytes:
+    scopes = (_bytes(2, _scope_spans(scope)) for scope in said["scopeSpans"])
+    return _bytes(1, _attributes(1, said["resource"]["attributes"])) + b"".join(scopes)
+
+
+def _scope_spans(said: Mapping[str, Any]) -> bytes:
+    scope = _text(1, said["scope"]["name"]) + _text(2, said["scope"].get("version", ""))
+    return _bytes(1, scope) + b"".join(_bytes(2, _span(span)) for span in said["spans"])
+
+
+def _span(said: Mapping[str, Any]) -> bytes:
+    parts = [
+        _bytes(1, bytes.fromhex(said["traceId"])),
+        _bytes(2, bytes.fromhex(said["spanId"])),
+        _bytes(4, bytes.fromhex(said["parentSpanId"])) if "parentSpanId" in said else b"",
+        _text(5, said["name"]),
+        _number(6, said["kind"]),
+        _fixed64(7, int(said["startTimeUnixNano"])),
+        _fixed64(8, int(said["endTimeUnixNano"])),
+        _attributes(9, said["attributes"]),
+        *(_bytes(11, _event(event)) for event in said.get("events", ())),
+        *(_bytes(13, _link(link)) for link in said.get("links", ())),
+        _bytes(15, _text(2, said["status"]["message"]) + _number(3, said["status"]["code"])),
+    ]
+    return b"".join(parts)
+
+
+def _event(said: Mapping[str, Any]) -> bytes:
+    return _fixed64(1, int(said["timeUnixNano"])) + _text(2, said["name"]) + _attributes(3, said["attributes"])
+
+
+def _link(said: Mapping[str, Any]) -> bytes:
+    ids = _bytes(1, bytes.fromhex(said["traceId"])) + _bytes(2, bytes.fromhex(said["spanId"]))
+    return ids + _attributes(4, said["attributes"])
+
+
+def _attributes(number: int, said: Iterable[Mapping[str, Any]]) -> bytes:
+    return b"".join(_bytes(number, _text(1, pair["key"]) + _bytes(2, _value(pair["value"]))) for pair in said)
+
+
+def _value(said: Mapping[str, Any]) -> bytes:
+    for kind, value in said.items():
+        match kind:
+            case "stringValue":
+                return _bytes(1, value.encode())
+            case "boolValue":
+                return _tag(2, 0) + _varint(value)
+            case "intValue":
+                return _tag(3, 0) + _varint(int(value) & 0xFFFF_FFFF_FFFF_FFFF)
+            case "doubleValue":
+                return _tag(4, 1) + struct.pack("<d", value)
+            case "arrayValue":
+                return _bytes(5, b"".join(_bytes(1, _value(item)) for item in value["values"]))
+            case "kvlistValue":
+                return _bytes(6, _attributes(1, value["values"]))
+            case "bytesValue":
+                return _bytes(7, base64.b64decode(value))
+    return b""
+
+
+# --- the wire format (protobuf.dev/programming-guides/encoding) ------------------------------------------------------
+
+
+def _varint(value: int) -> bytes:
+    found = bytearray()
+    while value > 0x7F:  # noqa: PLR2004  # Seven bits a byte
+        found.append(value & 0x7F | 0x80)
+        value >>= 7
+    found.append(value)
+    return bytes(found)
+
+
+def _tag(number: int, kind: int) -> bytes:
+    return _varint(number << 3 | kind)
+
+
+def _bytes(number: int, content: bytes) -> bytes:
+    return _tag(number, 2) + _varint(len(content)) + content
+
+
+def _text(number: int, content: str) -> bytes:
+    return _bytes(number, content.encode()) if content else b""
+
+
+def _number(number: int, value: int) -> bytes:
+    return _tag(number, 0) + _varint(value) if value else b""
+
+
+def _fixed64(number: int, value: int) -> bytes:
+    return _tag(number, 1) + struct.pack("<Q", value)

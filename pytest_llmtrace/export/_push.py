@@ -1,0 +1,207 @@
+"""Send what is in a spool, within a budget of time."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from pytest_llmtrace.export import _http
+from pytest_llmtrace.export._answers import Answer, Fate
+from pytest_llmtrace.export._otlp import as_bytes
+from pytest_llmtrace.export._protobuf import request
+from pytest_llmtrace.export._settings import Destination
+from pytest_llmtrace.export._spool import Batch, Kept, Spool, key_of, only, spans_of
+
+__all__ = ["Outcome", "Push"]
+
+_MOST_SPANS: Final = 1_000
+_MOST_BYTES: Final = 4 << 20
+"""Of a request, before compression, unless a single test has more."""
+_ATTEMPTS: Final = 4
+_PAUSE: Final = 0.1
+"""Seconds before the second attempt; twice as long before each further one."""
+_SHORTEST: Final = 0.05
+"""Seconds that a request has at least."""
+_PATIENCE: Final = 2
+"""How many requests without an answer that says something are enough."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of the spans.
+
+    Attributes:
+        sent: How many were accepted, those without that the back end dropped.
+        arrived: How many of those in doubt the back end had.
+        rejected: How many it dropped, by its reason.
+        problems: Why others were not accepted, each once.
+    """
+
+    sent: int = 0
+    arrived: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)
+    problems: dict[str, None] = field(default_factory=dict)
+
+    def add(self, spans: int, answer: Answer) -> None:
+        """Count an answer to a request."""
+        if answer.fate is Fate.ACCEPTED:
+            rejected = min(answer.rejected, spans)
+            self.sent += spans - rejected
+            if rejected:
+                self.rejected[answer.why] = self.rejected.get(answer.why, 0) + rejected
+        else:
+            self.problems[answer.why] = None
+
+
+class Push:
+    """Sends spans to one destination.
+
+    Args:
+        destination: Where to.
+        spool: Where they are.
+        budget: Seconds until it stops.
+        tell: Called after each request with what was done so far.
+        now: The time in seconds, from anywhere on.
+        sleep: Waits.
+    """
+
+    def __init__(
+        self,
+        destination: Destination,
+        spool: Spool,
+        *,
+        budget: float,
+        tell: Callable[[Outcome], None] = lambda _: None,
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._destination = destination
+        self._spool = spool
+        self._tell = tell
+        self._now = now
+        self._sleep = sleep
+        self._budget = budget
+        self._deadline = now() + budget
+        self._unanswered = 0
+        self.outcome = Outcome()
+
+    def run(self, run: str = "") -> Outcome:
+        """Send what waits, of one run or all. What was not accepted stays, and what may have arrived stays apart."""
+        for batch in self._spool.claim(run, most_spans=_MOST_SPANS, most_bytes=_MOST_BYTES):
+            if self._left() <= 0:
+                batch.release()
+                self.outcome.problems[f"the budget of {self._budget:g} s was spent"] = None
+                break
+            answer = self._send(batch)
+            if answer.is_final or self._unanswered >= _PATIENCE:
+                break
+        return self.outcome
+
+    def resolve(self, present: Callable[[list[dict[str, Any]]], set[str] | None], run: str = "") -> bool:
+        """Find out what became of what was under way, and make what did not arrive wait again.
+
+        Args:
+            present: Returns the keys of those of some `resourceSpans`' that the back end has; None if it does not tell.
+            run: As for `run`.
+
+        Returns:
+            Whether the back end has told.
+        """
+        for kept in self._spool.doubtful(run):
+            there = present(kept.read())
+            if there is None:
+                return False
+            left = kept.without(there)
+            self.outcome.arrived += kept.spans - (left.spans if left else 0)
+            if left:
+                Batch((left,)).release()
+        return True
+
+    def _send(self, batch: Batch) -> Answer:
+        """Send a batch, in parts if it is too large, and put away what is to be sent again."""
+        try:
+            answer = self._posted(batch.body())
+        except BaseException:  # Whoever interrupts it does not know what has arrived.
+            batch.doubt()
+            raise
+        if answer.is_too_large and batch.spans > 1:
+            return self._send_parts(batch)
+        self.outcome.add(batch.spans, answer)
+        if answer.fate is Fate.ACCEPTED:
+            batch.remove()
+            batch = Batch(())
+        self._put_away(batch, answer)
+        return answer
+
+    def _send_parts(self, batch: Batch) -> Answer:
+        if len(batch.files) == 1:
+            return self._send_spans(batch.files[0])
+        middle = len(batch.files) // 2
+        first, second = Batch(batch.files[:middle]), Batch(batch.files[middle:])
+        answer = self._send(first)
+        if answer.is_final or self._unanswered >= _PATIENCE:
+            second.release()
+            return answer
+        return self._send(second)
+
+    def _send_spans(self, kept: Kept) -> Answer:
+        """Send a test that is too large as a whole in ever smaller parts; what is accepted is taken out of its file."""
+        resources = kept.read()
+        left: Kept | None = kept
+        parts = _halves(list(dict.fromkeys(map(key_of, spans_of(resources)))))
+        while parts:
+            part = parts.pop()
+            answer = self._posted(as_bytes({"resourceSpans": only(resources, set(part))}))
+            if answer.is_too_large and len(part) > 1:
+                parts += _halves(part)
+                continue
+            self.outcome.add(len(part), answer)
+            if answer.fate is Fate.ACCEPTED and left is not None:
+                left = left.without(part)
+            elif answer.is_final or answer.fate is Fate.UNKNOWN:
+                break
+        self._put_away(Batch((left,) if left else ()), answer)
+        return answer
+
+    def _put_away(self, batch: Batch, answer: Answer) -> None:
+        """Let spans wait again, or put them aside if they may have arrived."""
+        if answer.fate is Fate.UNKNOWN:
+            self._unanswered += 1
+            batch.doubt()
+        else:
+            self._unanswered = 0
+            batch.release()
+        self._tell(self.outcome)
+
+    def _posted(self, body: bytes) -> Answer:
+        """Post a request, again and again while the back end wants it later or cannot be reached."""
+        to = self._destination
+        kind = "application/json" if to.is_json else "application/x-protobuf"
+        content = body if to.is_json else request(json.loads(body)["resourceSpans"])
+        for attempt in itertools.count(1):
+            timeout = min(to.timeout, max(self._left(), _SHORTEST))
+            answer = _http.post(to.url, content, content_type=kind, headers=to.headers, timeout=timeout)
+            answer = replace(answer, why=to.masked(answer.why))
+            if answer.fate is not Fate.LATER:
+                return answer
+            pause = max(answer.wait or 0, _PAUSE * 2 ** (attempt - 1))
+            if pause >= self._left():
+                asked = f", and asks to wait {answer.wait:.0f} s" if answer.wait else ""
+                return replace(answer, why=f"{answer.why}{asked}", is_final=True)
+            if answer.wait is None and attempt == _ATTEMPTS:
+                return replace(answer, is_final=True)
+            self._sleep(pause)
+        raise AssertionError("attempts have no end")
+
+    def _left(self) -> float:
+        return self._deadline - self._now()
+
+
+def _halves(keys: list[str]) -> list[list[str]]:
+    """Part a list in two, the second half first, as a stack wants it; there is none of no length."""
+    middle = (len(keys) + 1) // 2
+    return [half for half in (keys[middle:], keys[:middle]) if half]

@@ -1,0 +1,219 @@
+"""Spans on disk until a back end has accepted them.
+
+A folder for each destination has a file for each test, whole and ready to be sent: an OTLP request in its JSON form,
+written beside its place and renamed, so that there are no half files. A file is gone only when it was accepted. While
+it is under way its name ends in `.sending`: whoever renames a file first sends it. It ends in `.doubt` when nobody
+learned whether it has arrived. Nothing here knows a token.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import time
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pytest_llmtrace.export._otlp import as_bytes
+
+__all__ = ["Batch", "Kept", "Spool", "key_of", "only", "spans_of"]
+
+_START: Final = b'{"resourceSpans":['
+_END: Final = b"]}"
+_READY: Final = ".json"
+_SENDING: Final = ".json.sending"
+_DOUBT: Final = ".json.doubt"
+_LONGEST: Final = 60
+"""Seconds after which what is still under way was left by somebody who is gone: no request takes as long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A file of the spool that is being sent.
+
+    Attributes:
+        path: Where it is now.
+        spans: How many spans it has.
+    """
+
+    path: Path
+    spans: int
+
+    def read(self) -> list[dict[str, Any]]:
+        """Return its `resourceSpans`."""
+        found: list[dict[str, Any]] = json.loads(self.path.read_bytes())["resourceSpans"]
+        return found
+
+    def without(self, keys: Collection[str]) -> Kept | None:
+        """Take spans out, by their keys; at once, so that none is ever lost or there twice. None if none is left."""
+        resources = self.read()
+        there = {key_of(span) for span in spans_of(resources)}
+        if not there - set(keys):
+            self.path.unlink()
+            return None
+        left = there - set(keys)
+        _write(self.path, as_bytes({"resourceSpans": only(resources, left)}))
+        before, state = self._parts()
+        return Kept(self.path.rename(self.path.with_name(f"{before}.{len(left)}{state}")), len(left))
+
+    def become(self, state: str) -> Kept:
+        """Rename it; FileNotFoundError if somebody else was first."""
+        before, _ = self._parts()
+        return Kept(self.path.rename(self.path.with_name(f"{before}.{self.spans}{state}")), self.spans)
+
+    def _parts(self) -> tuple[str, str]:
+        """Return what its name says before and after its number of spans."""
+        before, _, state = self.path.name.partition(f".{self.spans}{_READY}")
+        return before, f"{_READY}{state}"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some files that are sent as one request."""
+
+    files: tuple[Kept, ...]
+
+    @property
+    def spans(self) -> int:
+        """How many spans it has."""
+        return sum(kept.spans for kept in self.files)
+
+    def body(self) -> bytes:
+        """Return the request."""
+        parts = (kept.path.read_bytes()[len(_START) : -len(_END)] for kept in self.files)
+        return _START + b",".join(parts) + _END
+
+    def remove(self) -> None:
+        """Forget what was accepted."""
+        for kept in self.files:
+            kept.path.unlink()
+
+    def release(self) -> None:
+        """Put back what certainly did not arrive."""
+        for kept in self.files:
+            kept.become(_READY)
+
+    def doubt(self) -> None:
+        """Put aside what may have arrived."""
+        for kept in self.files:
+            kept.become(_DOUBT)
+
+
+class Spool:
+    """The spans that wait for one destination.
+
+    Args:
+        folder: Where they are; it need not exist.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._numbers = itertools.count()
+
+    def put(self, run: str, resources: list[dict[str, Any]]) -> None:
+        """Keep the spans of a test.
+
+        Args:
+            run: What tells the files of this process from those of all others.
+            resources: Elements of `resourceSpans`.
+
+        Raises:
+            OSError: The disk does not take them.
+        """
+        body = as_bytes({"resourceSpans": resources})
+        name = f"{run}-{next(self._numbers):06d}.{sum(1 for _ in spans_of(resources))}{_READY}"
+        try:
+            _write(self.folder / name, body)
+        except FileNotFoundError:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            # They may have content that belongs into no repository.
+            (self.folder / ".gitignore").write_text("*\n", encoding="utf-8")
+            _write(self.folder / name, body)
+
+    def waiting(self, run: str = "") -> int:
+        """Count the spans that are to be sent, of one run or all."""
+        return sum(kept.spans for kept in self._files(run, _READY))
+
+    def in_doubt(self, run: str = "") -> int:
+        """Count the spans that are or were under way, and of which nobody has learned yet what became of them."""
+        return sum(kept.spans for kept in self._files(run, _DOUBT, _SENDING))
+
+    def claim(self, run: str = "", *, most_spans: int, most_bytes: int) -> Iterator[Batch]:
+        """Yield what is to be sent, oldest first, in batches; each is the caller's from then on.
+
+        Args:
+            run: How the names of the files begin.
+            most_spans: In one batch, if it has several files.
+            most_bytes: Likewise.
+        """
+        claimed: list[Kept] = []
+        spans = size = 0
+        for kept in self._files(run, _READY):
+            with contextlib.suppress(FileNotFoundError):  # Somebody else has it.
+                more = kept.path.stat().st_size
+                if claimed and (spans + kept.spans > most_spans or size + more > most_bytes):
+                    yield Batch(tuple(claimed))
+                    claimed, spans, size = [], 0, 0
+                claimed.append(kept.become(_SENDING))
+                os.utime(claimed[-1].path)
+                spans, size = spans + kept.spans, size + more
+        if claimed:
+            yield Batch(tuple(claimed))
+
+    def doubtful(self, run: str = "") -> Iterator[Kept]:
+        """Yield the files that may have arrived, without those that somebody is sending."""
+        yield from self._files(run, _DOUBT)
+        for kept in self._files(run, _SENDING):
+            if time.time() - kept.path.stat().st_mtime > _LONGEST:
+                yield kept
+
+    def abandon(self, run: str) -> None:
+        """Put aside what was under way when whoever sent the spans of a run was stopped."""
+        Batch(tuple(self._files(run, _SENDING))).doubt()
+
+    def _files(self, run: str, *states: str) -> Iterator[Kept]:
+        try:
+            names = sorted(os.listdir(self.folder))  # noqa: PTH208  # There may be tens of thousands.
+        except FileNotFoundError:
+            return
+        for name in names:
+            state = next((state for state in states if name.endswith(state)), None)
+            number = name.removesuffix(state).rpartition(".")[2] if state else ""
+            if name.startswith(run) and number.isdigit():
+                yield Kept(self.folder / name, int(number))
+
+
+def spans_of(resources: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the spans of some `resourceSpans`."""
+    for resource in resources:
+        for scope in resource["scopeSpans"]:
+            yield from scope["spans"]
+
+
+def key_of(span: Mapping[str, Any]) -> str:
+    """Return what tells a span from all others of its test: some suites give each test the same ids."""
+    return f"{span['traceId']}{span['spanId']}"
+
+
+def only(resources: list[dict[str, Any]], keys: Collection[str]) -> list[dict[str, Any]]:
+    """Return those of the spans of some `resourceSpans` whose keys are given."""
+    found = []
+    for resource in resources:
+        scopes = []
+        for scope in resource["scopeSpans"]:
+            spans = [span for span in scope["spans"] if key_of(span) in keys]
+            scopes += [{**scope, "spans": spans}] if spans else []
+        found += [{**resource, "scopeSpans": scopes}] if scopes else []
+    return found
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file that is there as a whole or not at all."""
+    beside = f"{path}.new"
+    with open(beside, "wb") as file:  # noqa: PTH123  # Each test waits for this.
+        file.write(content)
+    os.replace(beside, path)  # noqa: PTH105

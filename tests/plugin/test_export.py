@@ -1,0 +1,471 @@
+"""Spans reach the back end once, whatever it does; what it does never changes a run."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.cli import main
+from tests.receiver import TOKEN, Receiver, Request, plain
+
+WAYS = pytest.mark.parametrize(
+    ("plugins", "options"), [([], []), (["xdist"], ["-n", "2"])], ids=["in one process", "xdist"]
+)
+EXPORT = ["--llmtrace-export=openobserve", "--llmtrace-export=file=spans.jsonl"]
+SUITE = """
+import pytest
+from child import span
+
+@pytest.mark.parametrize("number", range(6))
+def test_chat(llmtrace, number):
+    with span("outer", llm=False), span("inner", llm=False):
+        pass
+    assert number != 5
+"""
+SPANS = 12
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    yield receiver
+    receiver.close()
+
+
+@pytest.fixture
+def exported(run: Callable[..., Any], receiver: Receiver, tmp_path: Path) -> Callable[..., Any]:
+    """Run the suite with export, and see that its outcome is the same as ever, and that no token is written down."""
+
+    def exported(source: str = SUITE, *, code: int = 1, options: list[str] | None = None, **more: Any) -> Any:
+        environ = {"OPENOBSERVE_TIMEOUT": "0.5", "LLMTRACE_EXPORT_BUDGET": "2", **receiver.environ}
+        done = run(source, options=[*EXPORT, *(options or [])], **{**environ, **more})
+        assert done.code == code, done.out
+        written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+        for secret in (TOKEN, TOKEN.split()[1]):
+            assert secret not in done.out
+            assert secret.encode() not in written
+        return done
+
+    return exported
+
+
+@pytest.fixture
+def push(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+    """Run `pytest-llmtrace push` where the suite ran; return its exit status and what it said."""
+
+    def push(receiver: Receiver, *arguments: str) -> tuple[int, list[str]]:
+        monkeypatch.chdir(tmp_path)
+        for name, value in {**receiver.environ, "OPENOBSERVE_TIMEOUT": "5"}.items():
+            monkeypatch.setenv(name, value)
+        status = main(["push", *arguments])
+        return status, capsys.readouterr().out.replace(receiver.url, "URL").splitlines()
+
+    return push
+
+
+def made(folder: Path) -> Counter[str]:
+    """Count the spans of the run by their ids, as its file has them."""
+    lines = (folder / "spans.jsonl").read_text(encoding="utf-8").splitlines()
+    resources = [resource for line in lines for resource in json.loads(line)["resourceSpans"]]
+    return Counter(span["spanId"] for each in resources for scope in each["scopeSpans"] for span in scope["spans"])
+
+
+def said(done: Any, receiver: Receiver, folder: Path) -> list[str]:
+    """Return what the summary says of the export, without the links."""
+    section = done.out.partition("= llmtrace export =")[2].splitlines()[1:]
+    found = [line for line in section if line.startswith("  ") and not line.startswith("  trace ")]
+    return [line.replace(receiver.url, "URL").replace(str(folder), "DIR") for line in found]
+
+
+def kept(what: str) -> str:
+    return f"{what}; they are kept, send them: {PUSH}"
+
+
+BACK_END = "OpenObserve at URL, organization default, stream default"
+FILE = "  exported     to DIR/spans.jsonl"
+PUSH = "pytest-llmtrace push --spool DIR/.pytest_cache/llmtrace/spool"
+REJECTED = (
+    "Some spans were rejected due to exceeding the allowed retention period (OpenObserve takes spans that started at "
+    "most 5 hours ago and 24 hours ahead; the usual reason is a test that freezes the time)"
+)
+UNTOLD = (
+    "in doubt 12 spans: they may have arrived, and openobserve does not tell; look for their llmtrace.run.id there, "
+    "then --in-doubt send or drop"
+)
+STOPPED = """
+def test_stop():
+    {}
+"""
+INTERRUPTED = "the run was interrupted"
+SENT = f"  exported     12 spans to {BACK_END}"
+
+
+@WAYS
+def test_all_spans_arrive_once(
+    exported: Callable[..., Any], receiver: Receiver, tmp_path: Path, plugins: list[str], options: list[str]
+) -> None:
+    """Every span of the run arrives once, in one push, with its test, the result and the run."""
+    done = exported(plugins=plugins, options=options)
+    assert said(done, receiver, tmp_path) == [FILE, SENT]
+    assert len(receiver.requests) == 1
+    assert receiver.counts() == made(tmp_path)
+    assert receiver.counts().total() == SPANS
+    results = Counter(
+        (own["test.case.name"], own["test.case.result.status"], own["test.suite.name"])
+        for own in (plain(span["attributes"]) for span in receiver.spans)
+    )
+    number_of = {f"test_it.py::test_chat[{number}]": "fail" if number == 5 else "pass" for number in range(6)}
+    assert results == {(test, result, "test_it.py"): 2 for test, result in number_of.items()}
+    assert len({plain(span["resource"]["attributes"])["llmtrace.run.id"] for span in receiver.spans}) == 1
+
+
+@WAYS
+def test_links_lead_to_the_traces_of_a_failed_test(
+    exported: Callable[..., Any], receiver: Receiver, tmp_path: Path, plugins: list[str], options: list[str]
+) -> None:
+    """A failure, JUnit and the summary have the address of the page that shows the test's trace."""
+    done = exported(plugins=plugins, options=options, OPENOBSERVE_ORG="team", OPENOBSERVE_TRACES_STREAM_NAME="Tests!")
+    name = "test_chat[5]"
+    link = done.junit_properties(name)["llmtrace_trace"]
+    assert done.section(name, "llmtrace trace") == link
+    assert done.junit_properties("test_chat[0]")["llmtrace_trace"].startswith(link.partition("&")[0])
+    assert f"  trace        test_it.py::{name}  {link}" in done.out
+    its = [span for span in receiver.spans if plain(span["attributes"])["test.case.name"].endswith(name)]
+    first = min(int(span["startTimeUnixNano"]) for span in its) // 1000 - 60_000_000
+    last = max(int(span["endTimeUnixNano"]) for span in its) // 1000 + 60_000_000
+    assert link == (
+        f"{receiver.url}/web/traces/trace-details?stream=tests_&trace_id={its[0]['traceId']}"
+        f"&from={first}&to={last}&org_identifier=team"
+    )
+    assert receiver.streams == {"tests_": SPANS}
+
+
+def status(number: int, body: bytes = b"", kind: str = "text/plain", **headers: str) -> Callable[[Request], bool]:
+    """Answer with a status."""
+
+    def fault(request: Request) -> bool:
+        request.answer(number, body, kind, **headers)
+        return True
+
+    return fault
+
+
+def closing(request: Request) -> bool:
+    """Close the connection, and do nothing."""
+    request.hang_up()
+    return True
+
+
+def closing_late(request: Request) -> bool:
+    """Close the connection, having stored what came."""
+    request.server.receiver.respond(request)
+    request.hang_up()
+    return True
+
+
+def slow(request: Request) -> bool:
+    """Answer when nobody waits any more."""
+    request.server.receiver.closed.wait()
+    request.hang_up()
+    return True
+
+
+def slow_late(request: Request) -> bool:
+    """Do the same, having stored what came."""
+    request.server.receiver.respond(request)
+    return slow(request)
+
+
+def dripping(request: Request) -> bool:
+    """Never end an answer, and never be silent for long."""
+    request.answer(200, b"", content_length="100000")
+    while not request.server.receiver.closed.wait(0.02):
+        request.wfile.write(b"{")
+        request.wfile.flush()
+    return True
+
+
+def echoing(request: Request) -> bool:
+    """Refuse the token, and say it."""
+    request.answer(401, f"I do not like {request.headers['authorization']}".encode(), "text/plain")
+    return True
+
+
+TOKEN_HINT = ": check the token and the organization"
+REFUSING = {
+    "401": (status(401, b"Unauthorized Access", "text/plain"), f"it answered 401 (Unauthorized Access){TOKEN_HINT}"),
+    "401, in JSON": (
+        status(401, b'{"code":401,"message":"Unauthorized Access"}'),
+        f"it answered 401 (Unauthorized Access){TOKEN_HINT}",
+    ),
+    "401, saying the token": (echoing, f"it answered 401 (I do not like [secret]){TOKEN_HINT}"),
+    "404": (status(404), "it answered 404: check the address"),
+    "400": (status(400, b'{"code":400,"message":"Invalid json"}'), "it answered 400 (Invalid json)"),
+    "413": (
+        status(413, b"length limit exceeded"),
+        "it answered 413 (length limit exceeded): a single span is too large",
+    ),
+    "429": (status(429, b"", retry_after="3600"), "it answered 429, and asks to wait 3600 s"),
+    "500": (status(500, b'{"code":500,"message":"disk"}'), "it answered 500 (disk)"),
+    "503": (
+        status(503, b'{"code":503,"message":"overloaded"}', retry_after="99"),
+        "it answered 503 (overloaded), and asks to wait 99 s",
+    ),
+    "moved": (status(301, b"", location="http://127.0.0.1:1/"), "it answered 301: it has moved, check the address"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSING)
+def test_what_is_refused_is_kept_and_sent_later(
+    exported: Callable[..., Any], push: Callable[..., Any], receiver: Receiver, tmp_path: Path, what: str
+) -> None:
+    """Spans that the back end refuses are kept, the summary says why, and `push` sends them once it accepts them."""
+    fault, why = REFUSING[what]
+    receiver.faults.append(fault)
+    lines = said(exported(), receiver, tmp_path)
+    assert lines == [FILE, kept(f"  not sent     12 spans to {BACK_END}: {why}")]
+    assert receiver.spans == []
+    receiver.faults.clear()
+    assert push(receiver) == (0, [f"sent 12 spans to {BACK_END}"])
+    assert receiver.counts() == made(tmp_path)
+    assert push(receiver) == (0, ["nothing waits in .pytest_cache/llmtrace/spool"])
+
+
+def test_a_back_end_that_is_down(
+    exported: Callable[..., Any], push: Callable[..., Any], receiver: Receiver, tmp_path: Path
+) -> None:
+    """Where nobody listens, the spans wait for `push`."""
+    down = Receiver()
+    down.close()
+    done = exported(OPENOBSERVE_URL=down.url)
+    why = "it cannot be reached: Connection refused"
+    assert said(done, down, tmp_path)[1:] == [kept(f"  not sent     12 spans to {BACK_END}: {why}")]
+    assert push(receiver) == (0, [f"sent 12 spans to {BACK_END}"])
+    assert receiver.counts() == made(tmp_path)
+
+
+DOUBTFUL = {
+    "closing": (closing, 0, "the connection broke before an answer: Remote end closed connection without response"),
+    "closing late": (
+        closing_late,
+        SPANS,
+        "the connection broke before an answer: Remote end closed connection without response",
+    ),
+    "slow": (slow, 0, "it did not answer within 0.5 s"),
+    "slow, late": (slow_late, SPANS, "it did not answer within 0.5 s"),
+    "garbage": (
+        status(200, b"<!doctype html>\n<h1>Welcome</h1>", "text/html"),
+        0,
+        "it answered 200 and nothing of OTLP's (<!doctype html> <h1>Welcome</h1>)",
+    ),
+    "bad gateway": (status(502), 0, "it answered 502"),
+    "dripping": (dripping, 0, "the budget of 2 s was spent"),
+}
+
+
+@pytest.mark.parametrize("what", DOUBTFUL)
+def test_what_is_in_doubt_is_looked_up_and_sent_if_it_is_missing(
+    exported: Callable[..., Any], push: Callable[..., Any], receiver: Receiver, tmp_path: Path, what: str
+) -> None:
+    """Spans that may have arrived are put aside; `push` asks the back end, and sends those that it does not have."""
+    fault, arrived, why = DOUBTFUL[what]
+    receiver.faults.append(fault)
+    lines = said(exported(), receiver, tmp_path)
+    assert lines[1:] == [
+        f"  in doubt     12 spans to {BACK_END}: {why}; find out, and send what is missing: {PUSH}",
+    ]
+    receiver.faults.clear()
+    found = [f"found {arrived} spans there that had been in doubt"] if arrived else []
+    assert push(receiver) == (0, [f"sent {SPANS - arrived} spans to {BACK_END}", *found])
+    assert receiver.counts() == made(tmp_path)
+
+
+def test_what_nobody_can_look_up_is_for_the_user_to_decide(
+    exported: Callable[..., Any], push: Callable[..., Any], receiver: Receiver, tmp_path: Path
+) -> None:
+    """Where the token may not read, spans in doubt are neither sent nor dropped before the user says so."""
+    receiver.faults.append(closing)
+    exported()
+    receiver.faults.clear()
+    receiver.may_search = False
+    assert push(receiver) == (
+        1,
+        [
+            f"sent 0 spans to {BACK_END}",
+            UNTOLD,
+        ],
+    )
+    assert receiver.spans == []
+    assert push(receiver, "--in-doubt", "send") == (0, [f"sent 12 spans to {BACK_END}"])
+    assert receiver.counts() == made(tmp_path)
+
+
+PASSING: dict[str, tuple[Callable[[Receiver], None], int]] = {
+    "429 twice": (lambda receiver: receiver.times(status(429, retry_after="0.1"), 2), 3),
+    "503 twice": (lambda receiver: receiver.times(status(503), 2), 3),
+    "413 for more than 5": (lambda receiver: setattr(receiver, "largest", 5), 7),
+    "413 for more than 1": (lambda receiver: setattr(receiver, "largest", 1), 23),
+}
+
+
+@pytest.mark.parametrize("what", PASSING)
+def test_what_passes_is_outlasted(exported: Callable[..., Any], receiver: Receiver, tmp_path: Path, what: str) -> None:
+    """A back end that wants it later or in smaller parts gets it so, all of it once."""
+    prepare, requests = PASSING[what]
+    prepare(receiver)
+    assert said(exported(), receiver, tmp_path) == [FILE, SENT]
+    assert len(receiver.requests) == requests
+    assert receiver.counts() == made(tmp_path)
+
+
+def test_rejections_are_read_from_the_answer(exported: Callable[..., Any], receiver: Receiver, tmp_path: Path) -> None:
+    """What the back end drops from an accepted request is counted, with its reason and the usual cause."""
+    source = (
+        SUITE
+        + """
+def test_frozen(llmtrace):
+    from opentelemetry import trace
+    trace.get_tracer("app").start_span("old", start_time=10**18).end(10**18 + 1)
+"""
+    )
+    assert said(exported(source), receiver, tmp_path) == [
+        FILE,
+        SENT,
+        f"  rejected     1 span by {BACK_END}: {REJECTED}",
+    ]
+    assert len(made(tmp_path) - receiver.counts()) == 1
+
+
+@pytest.mark.parametrize("protocol", ["http/protobuf", "http/json"])
+def test_any_otlp_endpoint(exported: Callable[..., Any], receiver: Receiver, tmp_path: Path, protocol: str) -> None:
+    """`otlp` follows OpenTelemetry's variables, beside other destinations."""
+    done = exported(
+        options=["--llmtrace-export=otlp"],
+        OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=f"{receiver.url}/v1/traces",
+        OTEL_EXPORTER_OTLP_TRACES_HEADERS=f"authorization={TOKEN.replace(' ', '%20').replace('=', '%3D')}",
+        OTEL_EXPORTER_OTLP_PROTOCOL=protocol,
+    )
+    assert said(done, receiver, tmp_path) == [FILE, SENT, "  exported     12 spans to OTLP at URL/v1/traces"]
+    assert receiver.requests == ["/api/default/v1/traces", "/v1/traces"]
+    assert receiver.counts() == made(tmp_path) + made(tmp_path)
+
+
+def test_a_run_sends_its_own_spans_and_names_those_of_others(
+    exported: Callable[..., Any], push: Callable[..., Any], receiver: Receiver, tmp_path: Path
+) -> None:
+    """What an earlier run has left is said, not sent along: another process may be at it."""
+    receiver.faults.append(status(401))
+    exported()
+    before = made(tmp_path)
+    receiver.faults.clear()
+    assert said(exported(), receiver, tmp_path) == [
+        FILE,
+        SENT,
+        f"  waiting      12 spans of earlier runs in DIR/.pytest_cache/llmtrace/spool/openobserve; send them: {PUSH}",
+    ]
+    push(receiver)
+    assert receiver.counts() == before + made(tmp_path)
+
+
+def test_an_interrupted_run_sends_nothing(
+    exported: Callable[..., Any], push: Callable[..., Any], receiver: Receiver, tmp_path: Path
+) -> None:
+    """Whoever stops a run does not wait for the back end; the spans are kept."""
+    done = exported(SUITE + STOPPED.format("pytest.exit('enough')"), code=2)
+    assert said(done, receiver, tmp_path) == [FILE, kept(f"  not sent     12 spans to {BACK_END}: {INTERRUPTED}")]
+    assert push(receiver) == (0, [f"sent 12 spans to {BACK_END}"])
+    assert receiver.counts() == made(tmp_path)
+
+
+def test_a_run_that_dies_has_kept_its_spans(
+    exported: Callable[..., Any], push: Callable[..., Any], receiver: Receiver, tmp_path: Path
+) -> None:
+    """What the tests before the end of the process have made is there, whole."""
+    exported(SUITE + STOPPED.format("import os; os._exit(70)"), code=70)
+    assert push(receiver) == (0, [f"sent 12 spans to {BACK_END}"])
+    assert receiver.counts() == made(tmp_path)
+
+
+def test_mocks_that_tests_leave_behind_are_not_in_the_way(
+    exported: Callable[..., Any], receiver: Receiver, tmp_path: Path
+) -> None:
+    """Neither a socket that is blocked for good nor a clock that stands still keeps the spans."""
+    source = (
+        SUITE
+        + """
+@pytest.fixture(scope="session", autouse=True)
+def broken():
+    yield
+    import socket, time
+    def guard(*args, **kwargs):
+        raise RuntimeError("no network here")
+    socket.socket = socket.create_connection = socket.getaddrinfo = guard
+    time.time = time.monotonic = lambda: 0.0
+"""
+    )
+    assert said(exported(source), receiver, tmp_path) == [FILE, SENT]
+    assert receiver.counts() == made(tmp_path)
+
+
+WRONG = {
+    "nothing is set": (
+        {"OPENOBSERVE_URL": "", "OPENOBSERVE_AUTH_TOKEN": ""},
+        "--llmtrace-export openobserve needs OPENOBSERVE_URL and OPENOBSERVE_AUTH_TOKEN (environment or .env)",
+    ),
+    "no scheme": (
+        {"OPENOBSERVE_AUTH_TOKEN": "c2VjcmV0"},
+        "OPENOBSERVE_AUTH_TOKEN must read `Basic ` and base64 of `email:token`; what is set does not",
+    ),
+    "no address": (
+        {"OPENOBSERVE_URL": "localhost:5080"},
+        "OPENOBSERVE_URL must be the address of a server, as http://localhost:5080; what is set is not",
+    ),
+    "no time": (
+        {"OPENOBSERVE_TIMEOUT": "soon"},
+        "OPENOBSERVE_TIMEOUT is 'soon': it must be a number of seconds above 0",
+    ),
+    "no budget": (
+        {"LLMTRACE_EXPORT_BUDGET": "0"},
+        "llmtrace_export_budget is '0': it must be a number of seconds above 0",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_wrong_settings_stop_the_run(run: Callable[..., Any], receiver: Receiver, what: str) -> None:
+    """What is missing or has no meaning is one usage error at the start, which does not repeat a token."""
+    environ, text = WRONG[what]
+    done = run(SUITE, options=EXPORT, **{**receiver.environ, **environ})
+    assert done.usage_error() == f"ERROR: llmtrace: {text}"
+    assert "c2VjcmV0" not in done.out
+
+
+def test_settings_may_stand_in_a_file(run: Callable[..., Any], receiver: Receiver) -> None:
+    """`.env` in the root directory is read, and ini names the destination."""
+    lines = [f'{name}="{value}"' for name, value in receiver.environ.items()]
+    files = {".env": "# where\n" + "\n".join(lines), "pytest.ini": "[pytest]\nllmtrace_export = openobserve\n"}
+    done = run(SUITE, files=files)
+    assert done.code == 1, done.out
+    assert receiver.counts().total() == SPANS
+
+
+def test_without_the_option_nothing_is_exported(run: Callable[..., Any], receiver: Receiver, tmp_path: Path) -> None:
+    """The environment alone exports nothing and imports nothing."""
+    source = (
+        SUITE
+        + """
+def test_modules():
+    import sys
+    loaded = [name for name in sys.modules if name.startswith("pytest_llmtrace.")]
+    assert not [name for name in loaded if "export" in name.split(".")[1]]
+"""
+    )
+    done = run(source, **receiver.environ)
+    assert done.outcomes["test_modules"] == "passed"
+    assert receiver.requests == []
+    assert not (tmp_path / ".pytest_cache" / "llmtrace").exists()

@@ -1,0 +1,180 @@
+"""Environment and git -> attributes of the run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_llmtrace.export import identify
+
+GITHUB = {
+    "GITHUB_ACTIONS": "true",
+    "GITHUB_WORKFLOW": "tests",
+    "GITHUB_RUN_ID": "42",
+    "GITHUB_SERVER_URL": "https://github.com",
+    "GITHUB_REPOSITORY": "acme/app",
+    "GITHUB_REPOSITORY_OWNER": "acme",
+    "GITHUB_JOB": "unit",
+    "GITHUB_SHA": "a" * 40,
+    "GITHUB_REF_NAME": "12/merge",
+    "GITHUB_REF_TYPE": "branch",
+    "GITHUB_HEAD_REF": "feature",
+    "GITHUB_BASE_REF": "main",
+    "RUNNER_NAME": "runner 1",
+}
+GITLAB = {
+    "GITLAB_CI": "true",
+    "CI_PIPELINE_ID": "42",
+    "CI_PIPELINE_URL": "https://gitlab.com/acme/app/-/pipelines/42",
+    "CI_JOB_NAME": "unit",
+    "CI_JOB_ID": "43",
+    "CI_PROJECT_NAME": "app",
+    "CI_PROJECT_URL": "https://gitlab.com/acme/app",
+    "CI_COMMIT_REF_NAME": "feature",
+    "CI_COMMIT_SHA": "a" * 40,
+    "CI_MERGE_REQUEST_IID": "7",
+}
+JENKINS = {
+    "JENKINS_URL": "https://ci",
+    "JOB_NAME": "app",
+    "BUILD_NUMBER": "42",
+    "BUILD_URL": "https://ci/job/app/42/",
+    "GIT_URL": "https://robot:token@git.acme.com/acme/app.git",
+    "GIT_COMMIT": "a" * 40,
+    "BRANCH_NAME": "main",
+}
+BUILDKITE = {
+    "BUILDKITE": "true",
+    "BUILDKITE_PIPELINE_SLUG": "app",
+    "BUILDKITE_BUILD_ID": "42",
+    "BUILDKITE_JOB_ID": "43",
+    "BUILDKITE_REPO": "git@github.com:acme/app.git",
+    "BUILDKITE_BRANCH": "main",
+    "BUILDKITE_PULL_REQUEST_BASE_BRANCH": "",
+}
+FOUND = {
+    "github": (
+        GITHUB,
+        {
+            "cicd.pipeline.name": "tests",
+            "cicd.pipeline.run.id": "42",
+            "cicd.pipeline.run.url.full": "https://github.com/acme/app/actions/runs/42",
+            "cicd.pipeline.task.name": "unit",
+            "cicd.worker.name": "runner 1",
+            "vcs.provider.name": "github",
+            "vcs.owner.name": "acme",
+            "vcs.repository.name": "app",
+            "vcs.repository.url.full": "https://github.com/acme/app",
+            "vcs.ref.head.name": "feature",
+            "vcs.ref.head.type": "branch",
+            "vcs.ref.head.revision": "a" * 40,
+            "vcs.ref.base.name": "main",
+        },
+    ),
+    "gitlab": (
+        GITLAB,
+        {
+            "cicd.pipeline.run.id": "42",
+            "cicd.pipeline.run.url.full": "https://gitlab.com/acme/app/-/pipelines/42",
+            "cicd.pipeline.task.name": "unit",
+            "cicd.pipeline.task.run.id": "43",
+            "vcs.provider.name": "gitlab",
+            "vcs.repository.name": "app",
+            "vcs.repository.url.full": "https://gitlab.com/acme/app",
+            "vcs.ref.head.name": "feature",
+            "vcs.ref.head.revision": "a" * 40,
+            "vcs.change.id": "7",
+        },
+    ),
+    "jenkins": (
+        JENKINS,
+        {
+            "cicd.pipeline.name": "app",
+            "cicd.pipeline.run.id": "42",
+            "cicd.pipeline.run.url.full": "https://ci/job/app/42/",
+            "vcs.repository.name": "app",
+            "vcs.repository.url.full": "https://git.acme.com/acme/app.git",
+            "vcs.ref.head.name": "main",
+            "vcs.ref.head.revision": "a" * 40,
+        },
+    ),
+    "buildkite": (
+        BUILDKITE,
+        {
+            "cicd.pipeline.name": "app",
+            "cicd.pipeline.run.id": "42",
+            "cicd.pipeline.task.run.id": "43",
+            "vcs.repository.name": "app",
+            "vcs.repository.url.full": "git@github.com:acme/app.git",
+            "vcs.ref.head.name": "main",
+        },
+    ),
+    "nothing": ({}, {}),
+}
+
+
+@pytest.mark.parametrize("system", FOUND)
+def test_ci(tmp_path: Path, system: str) -> None:
+    """Each CI system's variables become attributes of the conventions; what is not set is left out."""
+    environ, found = FOUND[system]
+    assert identify(environ, tmp_path, run="r") == {"llmtrace.run.id": "r", **found}
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A repository as git lays it out, on the branch `topic/one`."""
+    git = tmp_path / ".git"
+    (git / "refs" / "heads" / "topic").mkdir(parents=True)
+    (git / "HEAD").write_text("ref: refs/heads/topic/one\n", encoding="utf-8")
+    (git / "refs" / "heads" / "topic" / "one").write_text(f"{'b' * 40}\n", encoding="utf-8")
+    config = '[core]\n\tbare = false\n[remote "origin"]\n\turl = https://me:secret@git.acme.com/acme/app.git\n'
+    (git / "config").write_text(config, encoding="utf-8")
+    return tmp_path
+
+
+GIT = {
+    "vcs.ref.head.name": "topic/one",
+    "vcs.ref.head.type": "branch",
+    "vcs.ref.head.revision": "b" * 40,
+    "vcs.repository.url.full": "https://git.acme.com/acme/app.git",
+    "vcs.repository.name": "app",
+}
+
+
+def test_plain_git(repository: Path) -> None:
+    """Without CI git's files tell branch, revision and origin, without what authorizes somebody."""
+    (repository / "below").mkdir()
+    assert identify({}, repository / "below", run="r") == {"llmtrace.run.id": "r", **GIT}
+
+
+def test_packed_references(repository: Path) -> None:
+    """A branch may stand in one file with others."""
+    (repository / ".git/refs/heads/topic/one").unlink()
+    packed = f"# pack-refs with: peeled\n{'c' * 40} refs/heads/main\n{'b' * 40} refs/heads/topic/one\n"
+    (repository / ".git/packed-refs").write_text(packed, encoding="utf-8")
+    assert identify({}, repository, run="r") == {"llmtrace.run.id": "r", **GIT}
+
+
+def test_a_work_tree(repository: Path, tmp_path: Path) -> None:
+    """A work tree has its own HEAD and shares the rest."""
+    own = repository / ".git/worktrees/other"
+    own.mkdir(parents=True)
+    (own / "HEAD").write_text(f"{'d' * 40}\n", encoding="utf-8")
+    (own / "commondir").write_text("../..\n", encoding="utf-8")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/.git").write_text(f"gitdir: {own}\n", encoding="utf-8")
+    found = identify({}, tmp_path / "other", run="r")
+    assert found == {
+        "llmtrace.run.id": "r",
+        "vcs.ref.head.revision": "d" * 40,
+        "vcs.repository.url.full": GIT["vcs.repository.url.full"],
+        "vcs.repository.name": "app",
+    }
+
+
+@pytest.mark.parametrize("broken", ["HEAD", "config"])
+def test_what_cannot_be_read_is_left_out(repository: Path, broken: str) -> None:
+    """A repository that is not as it should be is none."""
+    (repository / ".git" / broken).write_bytes(b"\xff")
+    assert identify({}, repository, run="r") == {"llmtrace.run.id": "r"}

@@ -1,0 +1,152 @@
+"""Sending what is in a spool; the time is virtual."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.export import Destination, Outcome, Push, Spool, present
+from tests.receiver import Receiver, Request
+
+SpansOf = Callable[..., list[dict[str, Any]]]
+
+
+class Time:
+    """A clock that only waiting moves."""
+
+    def __init__(self) -> None:
+        self.waits: list[float] = []
+
+    def now(self) -> float:
+        return sum(self.waits)
+
+    def sleep(self, seconds: float) -> None:
+        self.waits.append(round(seconds, 6))
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def push(to: Destination, spool: Spool, time: Time) -> Push:
+    return Push(to, spool, budget=10, now=time.now, sleep=time.sleep)
+
+
+def answering(status: int, **headers: str) -> Callable[[Request], bool]:
+    def fault(request: Request) -> bool:
+        request.answer(status, b"", **headers)
+        return True
+
+    return fault
+
+
+def test_waits_as_long_as_it_is_asked_to(
+    push: Push, receiver: Receiver, spool: Spool, spans_of: SpansOf, time: Time
+) -> None:
+    """`Retry-After` is honoured; without it, each wait is twice as long as the one before."""
+    spool.put("run", spans_of(0))
+    receiver.times(answering(429, retry_after="4"), 1)
+    receiver.times(answering(503), 2)
+    assert push.run() == Outcome(sent=1)
+    assert time.waits == [4, 0.2, 0.4]
+
+
+def test_does_not_wait_beyond_its_budget(
+    push: Push, receiver: Receiver, spool: Spool, spans_of: SpansOf, time: Time
+) -> None:
+    """A wait that is longer than what is left of the budget ends the push at once."""
+    spool.put("run", spans_of(0))
+    receiver.faults.append(answering(429, retry_after="6"))
+    assert push.run() == Outcome(problems={"it answered 429, and asks to wait 6 s": None})
+    assert time.waits == [6]
+    assert spool.waiting() == 1
+
+
+def test_gives_up_on_one_that_is_down(
+    push: Push, receiver: Receiver, spool: Spool, spans_of: SpansOf, time: Time
+) -> None:
+    """A back end that cannot be reached is tried four times, not until the budget is spent."""
+    spool.put("run", spans_of(0))
+    receiver.close()
+    assert push.run() == Outcome(problems={"it cannot be reached: Connection refused": None})
+    assert time.waits == [0.1, 0.2, 0.4]
+
+
+def test_one_bad_request_does_not_keep_the_others(
+    to: Destination, receiver: Receiver, spool: Spool, spans_of: SpansOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a back end cannot read stays, and the rest is sent."""
+    monkeypatch.setattr("pytest_llmtrace.export._push._MOST_SPANS", 1)
+    for number in range(3):
+        spool.put("run", spans_of(number))
+    receiver.times(answering(400), 1)
+    told: list[int] = []
+    assert Push(to, spool, budget=10, tell=lambda done: told.append(done.sent)).run() == Outcome(
+        sent=2, problems={"it answered 400": None}
+    )
+    assert told == [0, 1, 2]
+    assert (spool.waiting(), spool.in_doubt(), receiver.counts().total()) == (1, 0, 2)
+
+
+def test_stops_when_nobody_answers(
+    to: Destination, receiver: Receiver, spool: Spool, spans_of: SpansOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After two requests of which nobody says what became of them, the rest is not risked."""
+    monkeypatch.setattr("pytest_llmtrace.export._push._MOST_SPANS", 1)
+    for number in range(4):
+        spool.put("run", spans_of(number))
+    receiver.faults.append(answering(502))
+    assert Push(to, spool, budget=10).run() == Outcome(problems={"it answered 502": None})
+    assert (len(receiver.requests), spool.in_doubt(), spool.waiting()) == (2, 2, 2)
+
+
+def test_a_test_that_is_too_large_is_parted(
+    to: Destination, receiver: Receiver, spool: Spool, spans_of: SpansOf
+) -> None:
+    """A single test is sent in parts that the back end takes; only what is left of it is in doubt if one is lost."""
+    spool.put("run", spans_of(*range(8)))
+    receiver.largest = 3
+    seen = iter(range(100))
+
+    def third_part_is_lost(request: Request) -> bool:
+        if next(seen) < 5:
+            return False
+        request.hang_up()
+        return True
+
+    receiver.faults.append(third_part_is_lost)
+    outcome = Push(to, spool, budget=10).run()
+    assert (outcome.sent, spool.waiting(), spool.in_doubt()) == (4, 0, 4)
+    receiver.faults.clear()
+    later = Push(to, spool, budget=10)
+    assert later.resolve(lambda resources: present(to, resources))
+    assert later.run() == Outcome(sent=4)
+    assert set(receiver.counts().values()) == {1}
+    assert receiver.counts().total() == 8
+
+
+def test_only_the_same_test_of_the_same_run_counts_as_there(
+    to: Destination, receiver: Receiver, spool: Spool, spans_of: SpansOf
+) -> None:
+    """A suite may give each test the same ids: spans of another test or run are no proof."""
+    for test, run in (("test", "run"), ("other", "run"), ("test", "older")):
+        spool.put("run", spans_of(0, test=test, run=run))
+        Push(to, spool, budget=10).run()
+    assert receiver.counts().total() == 3
+    del receiver.spans[0]
+    assert present(to, spans_of(0)) == set()
+    assert len(present(to, spans_of(0, test="other")) or ()) == 1
+
+
+def test_nothing_is_concluded_where_nobody_tells(to: Destination, receiver: Receiver, spans_of: SpansOf) -> None:
+    """A back end that may not be asked, is down or does not answer in its form does not tell."""
+    receiver.may_search = False
+    assert present(to, spans_of(0)) is None
+    receiver.faults.append(answering(200))
+    assert present(to, spans_of(0)) is None
+    receiver.close()
+    assert present(to, spans_of(0)) is None

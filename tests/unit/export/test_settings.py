@@ -1,0 +1,137 @@
+"""Environment variables -> destinations."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.export import Destination, destination, read_env_file
+
+UNKNOWN = (
+    "unknown destination of --llmtrace-export 'openobserver': did you mean 'openobserve'? "
+    "known: file=PATH, openobserve, otlp"
+)
+TOKEN = "Basic Y2k6c2VjcmV0LW9mLWNp"
+OPENOBSERVE = {"OPENOBSERVE_URL": "https://o2.acme.com/base/", "OPENOBSERVE_AUTH_TOKEN": TOKEN}
+
+
+def test_openobserve() -> None:
+    """The official SDK's variables say where, with its defaults; the token is never shown."""
+    environ = {**OPENOBSERVE, "OPENOBSERVE_ORG": "my org", "OPENOBSERVE_TRACES_STREAM_NAME": "LLM tests"}
+    found = destination("openobserve", environ)
+    assert found == Destination(
+        name="openobserve",
+        label="OpenObserve at https://o2.acme.com/base, organization my org, stream llm_tests",
+        url="https://o2.acme.com/base/api/my%20org/v1/traces",
+        headers={"authorization": TOKEN, "stream-name": "llm_tests"},
+        timeout=30,
+        search_url="https://o2.acme.com/base/api/my%20org/_search?type=traces&use_cache=false",
+        stream="llm_tests",
+        base="https://o2.acme.com/base",
+        organization="my org",
+    )
+    assert "Basic" not in repr(found)
+    least = destination("openobserve", {**OPENOBSERVE, "OPENOBSERVE_TIMEOUT": "2.5"})
+    assert (least.organization, least.stream, least.timeout) == ("default", "default", 2.5)
+
+
+def test_otlp() -> None:
+    """OpenTelemetry's variables say where; those for traces win, and their address is taken as it is."""
+    found = destination("otlp", {})
+    default = Destination(
+        name="otlp",
+        label="OTLP at http://localhost:4318/v1/traces",
+        url="http://localhost:4318/v1/traces",
+        headers={},
+        timeout=10,
+        is_json=False,
+    )
+    assert found == default
+    environ = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://all:1/",
+        "OTEL_EXPORTER_OTLP_HEADERS": "X-Key=a%20b, other=c",
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "3",
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json",
+    }
+    all_signals = replace(
+        default,
+        label="OTLP at http://all:1/v1/traces",
+        url="http://all:1/v1/traces",
+        headers={"x-key": "a b", "other": "c"},
+        timeout=3,
+        is_json=True,
+    )
+    assert destination("otlp", environ) == all_signals
+    environ |= {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://traces:2/x?key=1"}
+    found = destination("otlp", environ)
+    assert (found.url, found.label) == ("http://traces:2/x?key=1", "OTLP at http://traces:2/x")
+
+
+@pytest.mark.parametrize(
+    ("name", "environ", "text"),
+    [
+        (
+            "openobserver",
+            {},
+            UNKNOWN,
+        ),
+        (
+            "openobserve",
+            {"OPENOBSERVE_URL": "http://x"},
+            "--llmtrace-export openobserve needs OPENOBSERVE_AUTH_TOKEN (environment or .env)",
+        ),
+        (
+            "openobserve",
+            {**OPENOBSERVE, "OPENOBSERVE_AUTH_TOKEN": "Basic a\nb"},
+            "OPENOBSERVE_AUTH_TOKEN must read `Basic ` and base64 of `email:token`; what is set does not",
+        ),
+        (
+            "openobserve",
+            {**OPENOBSERVE, "OPENOBSERVE_URL": "http://me:secret@x"},
+            "OPENOBSERVE_URL must be the address of a server, as http://localhost:5080; what is set is not",
+        ),
+        (
+            "otlp",
+            {"OTEL_EXPORTER_OTLP_HEADERS": "secret"},
+            "OTEL_EXPORTER_OTLP_HEADERS must read `key=value,key=value`; what is set does not",
+        ),
+        (
+            "otlp",
+            {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
+            "unknown protocol of --llmtrace-export otlp 'grpc': known: http/json, http/protobuf",
+        ),
+        (
+            "otlp",
+            {"OTEL_EXPORTER_OTLP_TRACES_TIMEOUT": "-1"},
+            "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT is '-1': it must be a number of seconds above 0",
+        ),
+    ],
+)
+def test_wrong_settings(name: str, environ: dict[str, str], text: str) -> None:
+    """What has no meaning is a usage error that names the variable and not what is secret."""
+    with pytest.raises(UsageError) as caught:
+        destination(name, environ)
+    assert str(caught.value) == text
+
+
+def test_env_file(tmp_path: Path) -> None:
+    """`.env` has names and values, which may be quoted; nothing else in it counts."""
+    text = "# a comment\nexport A=1\nB = 'two words'  # why\nC=\"x=y\"\nD=plain text # not this\nE=\n\nnonsense\n"
+    (tmp_path / ".env").write_text(text, encoding="utf-8")
+    assert {name: value for name, value in read_env_file(tmp_path / ".env").items() if value is not None} == {
+        "A": "1",
+        "B": "two words",
+        "C": "x=y",
+        "D": "plain text",
+        "E": "",
+    }
+    assert read_env_file(tmp_path / "none") == {}
+
+
+def test_what_a_server_says_is_masked() -> None:
+    """Neither the token nor a word of it is repeated."""
+    to = destination("openobserve", OPENOBSERVE)
+    assert to.masked(f"bad {TOKEN}, {TOKEN.split()[1]}") == "bad [secret], [secret]"
