@@ -17,7 +17,7 @@ from pytest_llmtrace.model import Request
 if TYPE_CHECKING:
     from pytest_llmtrace.capture.instrumentors import Instrumentor
 
-__all__ = ["INSTRUMENTORS", "begin", "installed", "instrumentor_of", "missing", "sdk_of", "send", "switch_of"]
+__all__ = ["INSTRUMENTORS", "begin", "drain", "installed", "instrumentor_of", "missing", "sdk_of", "send", "switch_of"]
 
 INSTRUMENTORS = {
     "openai": "openinference-instrumentation-openai",
@@ -79,7 +79,7 @@ def send(request: Request, *, typed: bool, native: bool | None = None, asynchron
         TypeError: The typed method wants an argument that was not recorded.
     """
     try:
-        _drain(begin(request, typed=typed, native=native, asynchronous=asynchronous))
+        drain(begin(request, typed=typed, native=native, asynchronous=asynchronous))
     except importlib.import_module(sdk_of(request)).APIError as error:
         if isinstance(error, UnmatchedRequest):
             raise
@@ -174,7 +174,8 @@ def _base_of(request: Request, ending: str) -> tuple[str, dict[str, str]]:
     return urlunsplit((url.scheme, url.netloc, path, "", "")), dict(parse_qsl(url.query, keep_blank_values=True))
 
 
-def _drain(reply: Any) -> None:
+def drain(reply: Any) -> None:
+    """Read a reply to its end; that of an async client in an event loop of its own."""
     if inspect.isawaitable(reply):
         import asyncio
 
