@@ -80,6 +80,7 @@ _INI: Final = {
     "llmtrace_cassette_dir": "where cassette names are looked for (default: cassettes beside the test)",
     "llmtrace_app_exporters": "muted (default) or live: the application's own OTLP exporters",
     "llmtrace_content": "captured, redacted or absent: what telemetry is to do with content",
+    "llmtrace_longest_attribute": "how many characters an attribute may have (default: 65536)",
     "llmtrace_conventions": "which conventions spans are to keep (default: what they claim)",
     "llmtrace_timing": "instant (default), recorded or real: how replies take their time",
     "llmtrace_instrument": "OpenTelemetry instrumentors to switch on, by entry point name",
