@@ -90,6 +90,7 @@ _INI: Final = {
     "llmtrace_content": "captured, redacted or absent: what telemetry is to do with content",
     "llmtrace_export_budget": "seconds that sending spans may take at the end of a run (default: 10)",
     "llmtrace_spool": "where spans are kept until they were sent (default: llmtrace/spool in pytest's cache)",
+    "llmtrace_longest_attribute": "how many characters an attribute may have (default: 65536)",
     "llmtrace_conventions": "which conventions spans are to keep (default: what they claim)",
     "llmtrace_timing": "instant (default), recorded or real: how replies take their time",
     "llmtrace_instrument": "OpenTelemetry instrumentors to switch on, by entry point name",

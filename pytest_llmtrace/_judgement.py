@@ -70,7 +70,7 @@ class Judgement:
                 **hidden,
                 "complete": self._complete,
                 "expected": dict(hidden["expected"] + self._late),
-                "reports": {name: report.FORMATS[name].of_test(evidence, verdict) for name in self._settings.reports},
+                "reports": {name: report.contribution(name, evidence, verdict) for name in self._settings.reports},
                 "remark": self.report(evidence, verdict) if silent else "",
             }
         return self._account

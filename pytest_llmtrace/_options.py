@@ -51,6 +51,7 @@ def check_options(config: pytest.Config) -> None:
         _timing(config)
         _conventions(config)
         _content(config)
+        _longest_attribute(config)
         if _record(config) != "none" and is_distributed(config):
             raise UsageError(
                 "recording under xdist: two processes would write one cassette; record without -n, then replay with it"
@@ -106,7 +107,7 @@ def settings_for(
         conventions=_absolute(marked.get("conventions") or _conventions(item.config), item.config.rootpath),
         timing=marked.get("timing", _timing(item.config)),
         content=marked.get("content", _content(item.config)),
-        longest_attribute=marked.get("longest_attribute", 65_536),
+        longest_attribute=marked.get("longest_attribute", _longest_attribute(item.config)),
         **_hiding.hiding(item, own, verify=marked.get("verify")),
         **_of_run(item.config),
     )
@@ -265,6 +266,15 @@ def _content(config: pytest.Config) -> Any:
     if value is not None:
         _check_content("content", value)
     return value
+
+
+def _longest_attribute(config: pytest.Config) -> int:
+    value = _ini.text(config, "llmtrace_longest_attribute").replace("_", "")
+    if not value:
+        return 65_536
+    limit = int(value) if value.isdecimal() else value
+    _check_content("longest_attribute", limit)
+    return int(limit)
 
 
 def recorded_by(config: pytest.Config) -> set[Path]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pytest_llmtrace._desk import Desk
+from pytest_llmtrace.canaries import Sought
 from pytest_llmtrace.model import Exchange
 
 if TYPE_CHECKING:
@@ -45,8 +46,12 @@ class Recordings:
                 if recorder is not None:
                     self._takes.append(_Take(recorder, range(first, len(ledger.exchanges()))))
 
-    def save(self, exchanges: Sequence[Exchange]) -> tuple[Written, ...]:
+    def save(self, exchanges: Sequence[Exchange], known: Iterable[Sought]) -> tuple[Written, ...]:
         """Write each cassette once, however many blocks have recorded into it.
+
+        Args:
+            exchanges: Those of the trace.
+            known: What is secret in it.
 
         Raises:
             CassetteError: One could not be written.
@@ -60,5 +65,6 @@ class Recordings:
             recorder = recorders.get(exchange.index, self._desk.recorder)
             if recorder is not None:
                 of.setdefault(recorder, []).append(exchange)
-        found = [recorder.save(recorded) for recorder, recorded in of.items()]
+        secrets = tuple(known)
+        found = [recorder.save(recorded, secrets) for recorder, recorded in of.items()]
         return tuple(written for written in found if written is not None)

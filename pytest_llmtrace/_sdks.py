@@ -17,7 +17,7 @@ from pytest_llmtrace.model import Request
 if TYPE_CHECKING:
     from pytest_llmtrace.capture.instrumentors import Instrumentor
 
-__all__ = ["INSTRUMENTORS", "begin", "installed", "instrumentor_of", "missing", "sdk_of", "send", "switch_of"]
+__all__ = ["INSTRUMENTORS", "begin", "drain", "installed", "instrumentor_of", "missing", "sdk_of", "send", "switch_of"]
 
 INSTRUMENTORS = {
     "openai": "openinference-instrumentation-openai",
@@ -63,7 +63,9 @@ def missing(request: Request) -> str | None:
     return None if importlib.util.find_spec(sdk) else sdk
 
 
-def send(request: Request, *, typed: bool, native: bool | None = None, asynchronous: bool = False) -> None:
+def send(
+    request: Request, *, typed: bool, native: bool | None = None, asynchronous: bool = False, retries: int = 0
+) -> None:
     """Make the call, and read its reply to the end. What the reply makes the SDK raise is no failure here.
 
     Args:
@@ -73,19 +75,22 @@ def send(request: Request, *, typed: bool, native: bool | None = None, asynchron
             client posts the recorded body.
         native: Whether the SDK makes spans of its own. Default: where no instrumentor for it is installed.
         asynchronous: Whether its asynchronous client makes it, in an event loop of its own.
+        retries: How often the SDK tries again.
 
     Raises:
         UnmatchedRequest: Nothing answered.
         TypeError: The typed method wants an argument that was not recorded.
     """
     try:
-        _drain(begin(request, typed=typed, native=native, asynchronous=asynchronous))
+        drain(begin(request, typed=typed, native=native, asynchronous=asynchronous, retries=retries))
     except importlib.import_module(sdk_of(request)).APIError as error:
         if isinstance(error, UnmatchedRequest):
             raise
 
 
-def begin(request: Request, *, typed: bool, native: bool | None = None, asynchronous: bool = False) -> Any:
+def begin(
+    request: Request, *, typed: bool, native: bool | None = None, asynchronous: bool = False, retries: int = 0
+) -> Any:
     """Make the call, as `send` does, and return its reply: a stream unread, that of an async client to be awaited.
 
     Raises:
@@ -95,8 +100,8 @@ def begin(request: Request, *, typed: bool, native: bool | None = None, asynchro
     native = installed(INSTRUMENTORS["anthropic"]) is None if native is None else native
     prefix = "Async" if asynchronous else ""
     if sdk_of(request) == "anthropic":
-        return _through_anthropic(request, body, prefix, typed=typed, native=native)
-    return _through_openai(request, body, prefix, typed=typed)
+        return _through_anthropic(request, body, prefix, typed=typed, native=native, retries=retries)
+    return _through_openai(request, body, prefix, typed=typed, retries=retries)
 
 
 def sdk_of(request: Request) -> str:
@@ -104,13 +109,13 @@ def sdk_of(request: Request) -> str:
     return "anthropic" if wire.identify(request) == "messages" else "openai"
 
 
-def _through_openai(request: Request, body: dict[str, Any], prefix: str, *, typed: bool) -> Any:
+def _through_openai(request: Request, body: dict[str, Any], prefix: str, *, typed: bool, retries: int) -> Any:
     import openai
 
     api = wire.identify(request) or ""
     base, query = _base_of(request, _ENDINGS[api])
     cls = getattr(openai, f"{prefix}OpenAI")
-    client = cls(api_key="replayed", base_url=base, default_query=query, max_retries=0)
+    client = cls(api_key="replayed", base_url=base, default_query=query, max_retries=retries)
     methods: dict[str, Callable[..., Any]] = {
         "chat": client.chat.completions.create,
         "completions": client.completions.create,
@@ -138,11 +143,13 @@ def _openai_types(api: str) -> tuple[Any, Any]:
     }[api]
 
 
-def _through_anthropic(request: Request, body: dict[str, Any], prefix: str, *, typed: bool, native: bool) -> Any:
+def _through_anthropic(
+    request: Request, body: dict[str, Any], prefix: str, *, typed: bool, native: bool, retries: int
+) -> Any:
     import anthropic
 
     base, query = _base_of(request, _ENDINGS["messages"])
-    options: dict[str, Any] = {"api_key": "replayed", "base_url": base, "max_retries": 0, "timeout": 600}
+    options: dict[str, Any] = {"api_key": "replayed", "base_url": base, "max_retries": retries, "timeout": 600}
     # Beside an instrumentor the SDK's own span would be a second one.
     if not native and "open_telemetry" in inspect.signature(anthropic.Anthropic).parameters:
         options["open_telemetry"] = False
@@ -174,7 +181,8 @@ def _base_of(request: Request, ending: str) -> tuple[str, dict[str, str]]:
     return urlunsplit((url.scheme, url.netloc, path, "", "")), dict(parse_qsl(url.query, keep_blank_values=True))
 
 
-def _drain(reply: Any) -> None:
+def drain(reply: Any) -> None:
+    """Read a reply to its end; that of an async client in an event loop of its own."""
     if inspect.isawaitable(reply):
         import asyncio
 

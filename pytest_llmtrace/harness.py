@@ -223,7 +223,8 @@ class LLMTrace(Captured, Scripted):
         Raises:
             CassetteError: It could not be written.
         """
-        return self._recordings.save(self._ledger.exchanges())
+        exchanges = self._ledger.exchanges()
+        return self._recordings.save(exchanges, checks.secrets_of(exchanges, self._canaries.given()))
 
     @property
     def is_recording(self) -> bool:

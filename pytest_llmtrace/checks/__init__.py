@@ -3,6 +3,7 @@
 from pytest_llmtrace.checks._check import Check, Evidence, Leftover, Untimed, maker_of
 from pytest_llmtrace.checks._claims import Claim
 from pytest_llmtrace.checks._compare import Comparison, is_empty
+from pytest_llmtrace.checks._privacy_known import secrets_of
 from pytest_llmtrace.checks._privacy_texts import Carrier
 from pytest_llmtrace.checks._registry import CHECKS, Verdict, known_ids, refuse_unknown, verify, waiver_of
 from pytest_llmtrace.checks._types import type_of
@@ -29,6 +30,7 @@ __all__ = [
     "refuse_content",
     "refuse_limits",
     "refuse_unknown",
+    "secrets_of",
     "type_of",
     "verify",
     "waiver_of",

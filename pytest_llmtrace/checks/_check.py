@@ -13,7 +13,7 @@ from pytest_llmtrace.checks._account import Account, accounts
 from pytest_llmtrace.checks._claims import Claim, claims
 from pytest_llmtrace.checks._faults import Fault, failures
 from pytest_llmtrace.checks._pacing import Pacing, pacings
-from pytest_llmtrace.checks._privacy_known import contents, secrets
+from pytest_llmtrace.checks._privacy_known import contents, secrets_of
 from pytest_llmtrace.checks._privacy_texts import Carrier, carriers
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.conventions import Profile
@@ -117,8 +117,12 @@ class Evidence:
     @cached_property
     def secrets(self) -> Search:
         """The search for what is secret in this trace."""
-        given = (canary for canary in self.canaries if canary.kind == "secret")
-        return Search((*given, *secrets(self.exchanges)))
+        return Search(secrets_of(self.exchanges, self.canaries))
+
+    @cached_property
+    def unwritten(self) -> Search:
+        """The search for what stands in no file: secrets, and canaries for content too."""
+        return Search((*self.canaries, *secrets_of(self.exchanges))) if self.canaries else self.secrets
 
     @cached_property
     def contents(self) -> Search:

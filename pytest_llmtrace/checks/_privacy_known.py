@@ -16,7 +16,7 @@ from pytest_llmtrace.secrets.body_text import hits_in_body
 from pytest_llmtrace.secrets.names import is_mask, is_secret_header, may_hold_secret_field
 from pytest_llmtrace.secrets.urls import hits_in_url
 
-__all__ = ["contents", "secrets"]
+__all__ = ["contents", "secrets_of"]
 
 # --- secrets ---------------------------------------------------------------------------------------------------------
 
@@ -38,7 +38,13 @@ _NOUNS = {
 _OF_RESPONSES = frozenset({"anthropic-organization-id", "openai-organization", "openai-project", "set-cookie"})
 
 
-def secrets(exchanges: Iterable[Exchange]) -> Iterator[Sought]:
+def secrets_of(exchanges: Iterable[Exchange], canaries: Iterable[Sought] = ()) -> Iterator[Sought]:
+    """Yield what is secret in a trace: the canaries that stand for secrets, and what its exchanges carry."""
+    yield from (canary for canary in canaries if canary.kind == "secret")
+    yield from _secrets(exchanges)
+
+
+def _secrets(exchanges: Iterable[Exchange]) -> Iterator[Sought]:
     """Yield the secrets that exchanges carry: in headers, in the URL, and in fields of the body that have their names.
 
     What stands in a recording in the place of one is none.

@@ -153,12 +153,11 @@ def _concerned(there: frozenset[str], *, whole: bool) -> tuple[Check, ...]:
 
 
 def _hidden(finding: Finding, evidence: Evidence) -> Finding:
-    """Mask the secrets of a trace in a finding: it is printed, kept and sent around."""
-    if not len(evidence.secrets):
+    """Mask the secrets of a trace in a finding: it is printed, kept and sent around. A baseline has its subject."""
+    if not len(evidence.unwritten):
         return finding
-    masked = evidence.secrets.masked
-    details = tuple((label, masked(text)) for label, text in finding.details)
-    return replace(finding, subject=masked(finding.subject), details=details)
+    details = tuple((label, evidence.secrets.masked(text)) for label, text in finding.details)
+    return replace(finding, subject=evidence.unwritten.masked(finding.subject), details=details)
 
 
 def _run(checks: tuple[Check, ...], evidence: Evidence) -> list[Finding | None]:

@@ -61,7 +61,7 @@ def tool_arguments(mine: Fact, true: Fact, account: Account) -> Difference | Non
     if len(asked) != len(true.value):
         return None
     for said, there in _matched(asked, true.value):
-        text = said.get("arguments") if isinstance(said, Mapping) else None
+        text = said.get("arguments") if isinstance(said, Mapping) and isinstance(there, Mapping) else None
         if text is None or _same_arguments(text, there.get("arguments"), longest_text(account)):
             continue
         name = _part(there, "name")

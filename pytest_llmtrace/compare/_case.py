@@ -22,12 +22,14 @@ class Case:
         request: What the application asks for.
         prepare: Lets a trace answer it, and nothing else.
         way: How its stream is left, by the names of `llmtrace_exits`; read to its end if none is named.
+        retries: How often the SDK tries again.
     """
 
     id: str
     request: Request
     prepare: Callable[[LLMTrace], AbstractContextManager[object]]
     way: str = ""
+    retries: int = 0
 
     @property
     def gateway(self) -> str:

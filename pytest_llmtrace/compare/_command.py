@@ -77,7 +77,7 @@ def _compare_privacy(given: argparse.Namespace, formats: Sequence[str], out: Cal
     from pytest_llmtrace.compare._run import sdk_versions
 
     if given.case or given.clients:
-        raise UsageError("--privacy has calls of its own, and makes them with the synchronous client")
+        raise UsageError("--privacy has calls of its own, and makes them with both clients")
     results = run_modes(given.only)
     said = {"json": json.dumps([asdict(one) for one in results], indent=1, default=sorted)}
     page = _privacy_page.page(results, sdk_versions())

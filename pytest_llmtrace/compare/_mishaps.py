@@ -5,66 +5,130 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from pytest_llmtrace.compare._case import Case
 from pytest_llmtrace.exits import ASYNC_WAYS
 from pytest_llmtrace.harness import LLMTrace
 from pytest_llmtrace.model import Request
 
-__all__ = ["FAULTS", "is_mishap", "mishaps"]
+__all__ = ["FAULTS", "Fault", "is_mishap", "mishaps"]
+
+Prepare = Callable[[LLMTrace], AbstractContextManager[object]]
 
 _EITHER: Final = ("stream", "whole")
 _LATE: Final = {"seconds": 3600}
 
-FAULTS: Final[tuple[tuple[int | str, tuple[str, ...], Mapping[str, Any]], ...]] = (
-    *((status, _EITHER, {}) for status in (400, 401, 403, 404, 408, 413, 429, 500, 502, 503, 529)),
-    ("connect-error", _EITHER, {}),
-    ("connect-timeout", _EITHER, {}),
-    ("read-timeout", _EITHER, {}),
-    ("disconnect", _EITHER, {}),
-    ("truncate", _EITHER, {}),
-    ("error-in-body", ("whole",), {}),
-    ("error-in-stream", ("stream",), {}),
-    ("malformed-sse", ("stream",), {}),
-    ("invalid-json", ("whole",), {}),
-    ("stall", ("stream",), _LATE),
-    ("slow-first-byte", _EITHER, _LATE),
-    ("wrong-content-type", _EITHER, {}),
-    ("empty-body", _EITHER, {}),
-)
-"""Each kind of fault, the replies that it can happen to, and what is said about it."""
+
+class Fault(NamedTuple):
+    """Something that goes wrong.
+
+    Attributes:
+        kind: As `LLMTrace.fault` takes it.
+        forms: The replies that it can happen to.
+        options: What else is said about it.
+        retries: How often the SDK tries again.
+    """
+
+    kind: int | str
+    forms: tuple[str, ...] = _EITHER
+    options: Mapping[str, Any] = MappingProxyType({})
+    retries: int = 0
+
+
+FAULTS: Final[Mapping[str, Fault]] = {
+    **{str(status): Fault(status) for status in (400, 401, 403, 404, 408, 413, 429)},
+    "429-retry-after": Fault(429, options={"retry_after": 0.01}, retries=1),
+    **{str(status): Fault(status) for status in (500, 502, 503, 529)},
+    "connect-error": Fault("connect-error"),
+    "connect-timeout": Fault("connect-timeout"),
+    "read-timeout": Fault("read-timeout"),
+    "disconnect": Fault("disconnect"),
+    "truncate": Fault("truncate"),
+    "error-in-body": Fault("error-in-body", ("whole",)),
+    "error-in-stream": Fault("error-in-stream", ("stream",)),
+    "malformed-sse": Fault("malformed-sse", ("stream",)),
+    "invalid-json": Fault("invalid-json", ("whole",)),
+    "stall": Fault("stall", ("stream",), _LATE),
+    "slow-first-byte": Fault("slow-first-byte", options=_LATE),
+    "wrong-content-type": Fault("wrong-content-type"),
+    "empty-body": Fault("empty-body"),
+}
+"""Each fault by its name on the page."""
+
+
+class _Asked(NamedTuple):
+    """A call of one API.
+
+    Attributes:
+        url: Where it goes.
+        body: What it asks for.
+        streaming: What it says besides if it asks for a stream; None if there is none.
+        usage: What the reply counts.
+        faults: The faults that it is shown; all if none are named, and every way to leave its stream.
+    """
+
+    url: str
+    body: Mapping[str, Any]
+    streaming: Mapping[str, Any] | None
+    usage: Mapping[str, int]
+    faults: tuple[str, ...] = ()
+
 
 _QUESTION: Final = [{"role": "user", "content": "What is OpenTelemetry?"}]
-_ASKED: Final[Mapping[tuple[str, str], tuple[str, Mapping[str, Any], Mapping[str, Any]]]] = {
-    ("openai", "chat"): (
+_CHAT: Final = {"messages": _QUESTION, "max_tokens": 256}
+_WITH_USAGE: Final = {"stream": True, "stream_options": {"include_usage": True}}
+_ASKED: Final[Mapping[tuple[str, str], _Asked]] = {
+    ("openai", "chat"): _Asked(
         "https://api.openai.com/v1/chat/completions",
-        {"model": "gpt-4o-mini", "messages": _QUESTION, "max_tokens": 256},
-        {"stream": True, "stream_options": {"include_usage": True}},
+        {"model": "gpt-4o-mini", **_CHAT},
+        _WITH_USAGE,
+        {"prompt_tokens": 40, "completion_tokens": 9},
     ),
-    ("anthropic", "messages"): (
+    ("openai", "responses"): _Asked(
+        "https://api.openai.com/v1/responses",
+        {"model": "gpt-4o-mini", "input": "What is OpenTelemetry?", "max_output_tokens": 256},
+        {"stream": True},
+        {"input_tokens": 40, "output_tokens": 9},
+    ),
+    ("openai", "embeddings"): _Asked(
+        "https://api.openai.com/v1/embeddings",
+        {"model": "text-embedding-3-small", "input": ["one"], "encoding_format": "float"},
+        None,
+        {"prompt_tokens": 40},
+    ),
+    ("anthropic", "messages"): _Asked(
         "https://api.anthropic.com/v1/messages",
         {"model": "claude-sonnet-4-5", "messages": _QUESTION, "max_tokens": 256},
         {"stream": True},
+        {"input_tokens": 40, "output_tokens": 9},
     ),
-}
-_USAGE: Final[Mapping[str, Mapping[str, int]]] = {
-    "chat": {"prompt_tokens": 40, "completion_tokens": 9},
-    "messages": {"input_tokens": 40, "output_tokens": 9},
+    ("openrouter", "chat"): _Asked(
+        "https://openrouter.ai/api/v1/chat/completions",
+        {"model": "openai/gpt-4o-mini", **_CHAT},
+        _WITH_USAGE,
+        {"prompt_tokens": 40, "completion_tokens": 9},
+        faults=("error-in-body", "error-in-stream"),  # What it does as no other gateway.
+    ),
 }
 
 
 def mishaps() -> Iterator[Case]:
     """Yield a case for each way to leave a stream, and for each fault of a stream and of a whole reply."""
-    for gateway, api in _ASKED:
-        for way in ASYNC_WAYS:
-            request = _request(gateway, api, "stream")
-            yield Case(id=f"left:{gateway}/{api}-{way}", request=request, prepare=_replying(gateway, api), way=way)
-        for kind, forms, options in FAULTS:
-            for form in forms:
-                prepare = _spoiling(gateway, api, kind, options)
-                name = f"fault:{gateway}/{api}-{kind}-{form}"
-                yield Case(id=name, request=_request(gateway, api, form), prepare=prepare)
+    for (gateway, api), asked in _ASKED.items():
+        for way in ASYNC_WAYS if asked.streaming and not asked.faults else ():
+            request, prepare = _request(asked, "stream"), _replying(gateway, api, asked)
+            yield Case(id=f"left:{gateway}/{api}-{way}", request=request, prepare=prepare, way=way)
+        for name in asked.faults or FAULTS:
+            fault = FAULTS[name]
+            for form in fault.forms if asked.streaming else {"whole"}.intersection(fault.forms):
+                yield Case(
+                    id=f"fault:{gateway}/{api}-{name}-{form}",
+                    request=_request(asked, form),
+                    prepare=_spoiling(fault, _replying(gateway, api, asked)),
+                    retries=fault.retries,
+                )
 
 
 def is_mishap(case: Mapping[str, Any]) -> bool:
@@ -72,24 +136,21 @@ def is_mishap(case: Mapping[str, Any]) -> bool:
     return str(case["case"]).startswith(("left:", "fault:"))
 
 
-def _request(gateway: str, api: str, form: str) -> Request:
-    url, body, streaming = _ASKED[gateway, api]
-    sent = {**body, **(streaming if form == "stream" else {})}
+def _request(asked: _Asked, form: str) -> Request:
+    sent = {**asked.body, **((asked.streaming or {}) if form == "stream" else {})}
     headers = (("content-type", "application/json"),)
-    return Request(method="POST", url=url, headers=headers, body=json.dumps(sent).encode())
+    return Request(method="POST", url=asked.url, headers=headers, body=json.dumps(sent).encode())
 
 
-def _replying(gateway: str, api: str) -> Callable[[LLMTrace], AbstractContextManager[object]]:
-    return lambda trace: nullcontext(
-        getattr(trace.gateway(gateway), api)(text="A standard for telemetry.", usage=_USAGE[api])
-    )
+def _replying(gateway: str, api: str, asked: _Asked) -> Prepare:
+    text = {} if api == "embeddings" else {"text": "A standard for telemetry."}
+    return lambda trace: nullcontext(getattr(trace.gateway(gateway), api)(**text, usage=asked.usage))
 
 
-def _spoiling(
-    gateway: str, api: str, kind: int | str, options: Mapping[str, Any]
-) -> Callable[[LLMTrace], AbstractContextManager[object]]:
+def _spoiling(fault: Fault, reply: Prepare) -> Prepare:
     def prepare(trace: LLMTrace) -> AbstractContextManager[object]:
-        fault = trace.fault(kind, **options)
-        return nullcontext() if fault.comes_instead else _replying(gateway, api)(trace)
+        happens = trace.fault(fault.kind, **fault.options)
+        # What comes instead of a reply leaves it to the next attempt, if there is one.
+        return nullcontext() if happens.comes_instead and not fault.retries else reply(trace)
 
     return prepare

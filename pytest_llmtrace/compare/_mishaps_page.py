@@ -14,10 +14,12 @@ from pytest_llmtrace.model import Severity
 __all__ = ["tables"]
 
 _WORDS = """\
-A stream of chat completions and one of the messages API, left in [every way](guide.md#every-way-to-leave-a-stream) \
-and with every [fault](guide.md#faults). A cell names the checks that have found something, and leads to them; a dash \
-is a span that tells rightly what happened. With one client or one API only, that is said. Only an asynchronous stream \
-can be cancelled."""
+Streams of chat completions, of responses and of the messages API, left in \
+[every way](guide.md#every-way-to-leave-a-stream) and with every [fault](guide.md#faults); the same calls without a \
+stream, and embeddings; and the two errors that OpenRouter sends with status 200 (`openrouter`). A cell names the \
+checks that have found something, and leads to them; a dash is a span that tells rightly what happened. With one \
+client or some APIs only, that is said. Only an asynchronous stream can be cancelled. After `429-retry-after` the SDK \
+tries again, and is answered."""
 
 
 def tables(results: Sequence[Result]) -> Iterator[str]:
@@ -28,7 +30,7 @@ def tables(results: Sequence[Result]) -> Iterator[str]:
     yield _WORDS
     yield _table("way to leave a stream", results, {way: ("left:", f"-{way}") for way in ASYNC_WAYS})
     for form, heading in (("stream", "fault of a stream"), ("whole", "fault of a reply that is no stream")):
-        kinds = {str(kind): ("fault:", f"-{kind}-{form}") for kind, forms, _ in FAULTS if form in forms}
+        kinds = {name: ("fault:", f"-{name}-{form}") for name, fault in FAULTS.items() if form in fault.forms}
         yield _table(heading, results, kinds)
 
 
@@ -54,7 +56,9 @@ def _cell(result: Result, prefix: str, suffix: str) -> Callable[[Cases], str]:
 
 
 def _api(case: dict[str, Any]) -> str:
-    return str(case["case"]).partition("/")[2].partition("-")[0]
+    """Name the API; of a gateway that is shown for what it alone does, the gateway."""
+    gateway, _, rest = str(case["case"]).partition(":")[2].partition("/")
+    return gateway if gateway == "openrouter" else rest.partition("-")[0]
 
 
 def _checks(case: dict[str, Any]) -> tuple[str, ...]:

@@ -14,9 +14,11 @@ _ANSWERED = frozenset({"called", "output"})
 _IMAGE = frozenset({"image"})
 _TOOLS = frozenset({"described"})
 _PUT = _ASKED | _IMAGE | _TOOLS
-_EVERYTHING = _ALL | _IMAGE | _TOOLS
 _PROMPT = frozenset({"prompt"})
+_OUTPUT = frozenset({"output"})
 _USER = frozenset({"user_id"})
+_VECTOR = frozenset({"vector"})
+_EVERYTHING = _ALL | _IMAGE | _TOOLS | _VECTOR
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +30,9 @@ class Mode:
         promise: What its documentation says, in a few words.
         hides: The places from which nothing comes out ...
         where: ... in what this regular expression matches: `channel key`.
-        shows: The places from which something comes out in a channel, as `attribute` or `log`; of conversations, since
-            OTel GenAI has no place for what is embedded.
+        shows: The places from which something comes out in a channel, as `attribute` or `log`; of calls that have a
+            span, and of conversations, since OTel GenAI has no place for what is embedded.
+        logs: Whether such calls have log records; None if nothing is promised.
     """
 
     environ: Mapping[str, str] = field(default_factory=dict)
@@ -37,6 +40,7 @@ class Mode:
     hides: AbstractSet[str] = frozenset()
     where: str = ".*"
     shows: Mapping[str, AbstractSet[str]] = field(default_factory=dict)
+    logs: bool | None = None
 
     @property
     def name(self) -> str:
@@ -50,9 +54,21 @@ def _hide(name: str, promise: str, hides: AbstractSet[str], where: str) -> Mode:
 
 
 _TEXT = r"message\.(?:content|contents\.N\.message_content\.text)$"
+_EMBEDDINGS = r"embedding\.embeddings\."
+_EMIT = "OTEL_INSTRUMENTATION_GENAI_EMIT_EVENT"
 _CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
-_ON_SPANS = r"(attribute|event|link|name|status).*"
-_IN_LOGS = r"log .*"
+
+
+def _on_spans(capture: str, promise: str, *, logs: bool, emit: str | None = None) -> Mode:
+    return Mode(
+        environ={_CAPTURE: capture, **({_EMIT: emit} if emit else {})},
+        promise=promise,
+        hides=_EVERYTHING,
+        where=r"log .*",
+        shows={"attribute": _ALL},
+        logs=logs,
+    )
+
 
 MODES: Mapping[str, Sequence[Mode]] = {
     "openinference": (
@@ -66,33 +82,30 @@ MODES: Mapping[str, Sequence[Mode]] = {
         _hide("INPUT_IMAGES", "no image in llm.input_messages", _IMAGE, r"llm\.input_messages\..*image"),
         _hide("LLM_TOOLS", "no llm.tools", _TOOLS, r"llm\.tools\."),
         _hide("LLM_INVOCATION_PARAMETERS", "no llm.invocation_parameters", _USER, r"llm\.invocation_parameters"),
-        _hide("EMBEDDINGS_TEXT", "no text in embedding.embeddings", _PROMPT, r"embedding\.embeddings\."),
-        _hide("PROMPTS", "no llm.prompts", _ASKED, r"llm\.prompts"),
-        _hide("CHOICES", "no llm.choices", _ANSWERED, r"llm\.choices"),
+        _hide("EMBEDDINGS_TEXT", "no text in embedding.embeddings", _PROMPT, _EMBEDDINGS),
+        _hide("EMBEDDINGS_VECTORS", "no vector in embedding.embeddings", _VECTOR, _EMBEDDINGS),
+        _hide("EMBEDDING_VECTORS", "the same (its old name)", _VECTOR, _EMBEDDINGS),
+        _hide("RETRIEVAL_DOCUMENTS", "no content in retrieval.documents", _EVERYTHING, r"retrieval\.documents\."),
+        _hide("PROMPTS", "no llm.prompts", _PROMPT, r"llm\.prompts"),
+        _hide("CHOICES", "no llm.choices", _OUTPUT, r"llm\.choices"),
     ),
     "traceloop": (
         Mode(promise="all content comes out", shows={"attribute": _ALL}),
         Mode(
             environ={"TRACELOOP_TRACE_CONTENT": "false"},
             promise="no prompt, completion or embedding",
-            hides=_ALL | _IMAGE,
+            hides=_ALL | _IMAGE | _VECTOR,
         ),
     ),
     "otel-genai": (
-        Mode(promise="no content", hides=_EVERYTHING),
-        Mode(environ={_CAPTURE: "NO_CONTENT"}, promise="no content", hides=_EVERYTHING),
-        Mode(
-            environ={_CAPTURE: "SPAN_ONLY"},
-            promise="content on spans, none in events",
-            hides=_EVERYTHING,
-            where=_IN_LOGS,
-            shows={"attribute": _ALL},
-        ),
+        Mode(promise="no content", hides=_EVERYTHING, logs=False),
+        Mode(environ={_CAPTURE: "NO_CONTENT"}, promise="no content", hides=_EVERYTHING, logs=False),
+        _on_spans("SPAN_ONLY", "content on spans, no events", logs=False),
         Mode(
             environ={_CAPTURE: "EVENT_ONLY"},
             promise="content in events, none on spans",
             hides=_EVERYTHING,
-            where=_ON_SPANS,
+            where=r"(attribute|event|link|name|status).*",
             shows={"log": _ALL},
         ),
         Mode(
@@ -100,6 +113,20 @@ MODES: Mapping[str, Sequence[Mode]] = {
             promise="content on spans and in events",
             shows={"attribute": _ALL, "log": _ALL},
         ),
+        Mode(
+            environ={_CAPTURE: "NO_CONTENT", _EMIT: "true"},
+            promise="events without content",
+            hides=_EVERYTHING,
+            logs=True,
+        ),
+        _on_spans("SPAN_ONLY", "content on spans, events without", logs=True, emit="true"),
+        Mode(
+            environ={_CAPTURE: "EVENT_ONLY", _EMIT: "false"},
+            promise="no events, no content",
+            hides=_EVERYTHING,
+            logs=False,
+        ),
+        _on_spans("SPAN_AND_EVENT", "content on spans, no events", logs=False, emit="false"),
     ),
     "native-anthropic": (
         Mode(promise="no content", hides=_EVERYTHING),

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
+from pytest_llmtrace import _sdks
 from pytest_llmtrace.harness import LLMTrace
+from pytest_llmtrace.model import Cassette, Recording, Request, Response
 
-__all__ = ["CALLS", "PLACES", "Put", "make"]
+__all__ = ["CALLS", "CLIENTS", "PLACES", "Call", "Put", "make", "number_of"]
+
+CLIENTS: Final = ("sync", "async")
 
 PLACES: Final[Mapping[str, str]] = {
     "api_key": "API key",
@@ -24,6 +31,7 @@ PLACES: Final[Mapping[str, str]] = {
     "image": "image, its URL",
     "called": "tool arguments, answered",
     "output": "answer",
+    "vector": "embedding vector",
     "user_id": "user id",
     "exception": "error message",
 }
@@ -41,46 +49,52 @@ class Call:
         sdk: Whose client makes it.
         api: Which method of it.
         body: What it is asked, with canaries.
-        script: Lets the gateway answer, with canaries.
+        prepare: Lets a trace answer it, with canaries.
     """
 
     sdk: str
     api: str
     body: Callable[[Put], dict[str, Any]]
-    script: Callable[[Any, Put], object]
+    prepare: Callable[[LLMTrace, Put], AbstractContextManager[object]]
 
 
-def make(call: Call, trace: LLMTrace, put: Put, *, native: bool) -> None:
-    """Make a call, and read its reply to the end."""
-    call.script(trace.gateway(call.sdk), put)
-    method: Any = _client(call, put, native=native)
-    for name in _METHODS[call.api]:
-        method = getattr(method, name)
-    reply = method(**call.body(put))
-    for _ in reply if hasattr(reply, "__next__") else ():
-        pass
+def make(call: Call, trace: LLMTrace, put: Put, *, client: str, native: bool) -> None:
+    """Make a call with the `sync` or the `async` client, and read its reply to the end."""
+    with call.prepare(trace, put):
+        method: Any = _client(call, put, prefix="Async" if client == "async" else "", native=native)
+        for name in _METHODS[call.api]:
+            method = getattr(method, name)
+        _sdks.drain(method(**call.body(put)))
+
+
+def number_of(canary: str) -> float:
+    """Return a canary as a number, since a vector has nothing else; binary, so that no encoding rounds it."""
+    return int(canary[-12:], 16) / 2**48
 
 
 _METHODS = {
     "chat": ("chat", "completions", "create"),
+    "completions": ("completions", "create"),
     "embeddings": ("embeddings", "create"),
     "messages": ("messages", "create"),
     "responses": ("responses", "create"),
 }
 
 
-def _client(call: Call, put: Put, *, native: bool) -> Any:
+def _client(call: Call, put: Put, *, prefix: str, native: bool) -> Any:
     headers = {"x-provider-api-key": put("provider_key"), "cookie": f"session={put('cookie')}"}
     options: dict[str, Any] = {"api_key": put("api_key"), "max_retries": 0}
     if call.sdk == "openai":
         import openai
 
-        return openai.OpenAI(**options, organization=put("organization"), default_headers=headers)
+        cls: Any = getattr(openai, f"{prefix}OpenAI")
+        return cls(**options, organization=put("organization"), default_headers=headers)
     import anthropic
 
     if not native and "open_telemetry" in inspect.signature(anthropic.Anthropic).parameters:
         options["open_telemetry"] = False
-    return anthropic.Anthropic(**options, default_headers={**headers, "openai-organization": put("organization")})
+    cls = getattr(anthropic, f"{prefix}Anthropic")
+    return cls(**options, default_headers={**headers, "openai-organization": put("organization")})
 
 
 # --- what is asked ---------------------------------------------------------------------------------------------------
@@ -147,6 +161,10 @@ def _messages(put: Put) -> dict[str, Any]:
     }
 
 
+def _completions(put: Put) -> dict[str, Any]:
+    return {"model": "gpt-3.5-turbo-instruct", "prompt": f"Who is {put('prompt')}?", "user": put("user_id")}
+
+
 def _embeddings(put: Put) -> dict[str, Any]:
     asked = [f"Who is {put('prompt')}?"]
     return {"model": "text-embedding-3-small", "input": asked, "user": put("user_id"), "encoding_format": "float"}
@@ -163,25 +181,48 @@ def _answer(api: str) -> Callable[[Any, Put], object]:
     return script
 
 
-def _vectors(gateway: Any, _put: Put) -> object:
-    return gateway.embeddings()
+def _vectors(gateway: Any, put: Put) -> object:
+    return gateway.embeddings(vectors=[[number_of(put("vector")), 0.5]])
 
 
 def _error(gateway: Any, put: Put) -> object:
     return gateway.error(400, message=f"Wrong is {put('exception')}.")
 
 
+def _completed(trace: LLMTrace, put: Put, *, streams: bool) -> AbstractContextManager[object]:
+    """Answer as the completions API does, which gateways do not script: it is older than all of them."""
+    head = {"id": "cmpl-1", "object": "text_completion", "created": 1, "model": "gpt-3.5-turbo-instruct"}
+    choice = {"index": 0, "text": f"It is {put('output')}.", "logprobs": None, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 12, "completion_tokens": 8, "total_tokens": 20}
+    text = json.dumps({**head, "choices": [choice], "usage": usage})
+    body = f"data: {text}\n\ndata: [DONE]\n\n" if streams else text
+    kind = "text/event-stream" if streams else "application/json"
+    response = Response(status=200, headers=(("content-type", kind),), chunks=(body.encode(),), reason="OK")
+    request = Request(method="POST", url="https://api.openai.com/v1/completions", headers=(), body=b"")
+    recording = Recording(index=0, request=request, response=response, any_body=True)
+    return trace.replay(Cassette(label="completions", recordings=(recording,)))
+
+
+# --- all of them -----------------------------------------------------------------------------------------------------
+
+
 def _calls() -> Iterator[tuple[str, Call]]:
     bodies = {"chat": _chat, "responses": _responses, "messages": _messages}
     for api, body in bodies.items():
         sdk = "anthropic" if api == "messages" else "openai"
-        yield api, Call(sdk=sdk, api=api, body=body, script=_answer(api))
-        yield f"{api}, stream", Call(sdk=sdk, api=api, body=_streamed(body), script=_answer(api))
-        yield f"{api}, failed", Call(sdk=sdk, api=api, body=body, script=_error)
-    yield (
-        "embeddings",
-        Call(sdk="openai", api="embeddings", body=_embeddings, script=lambda gateway, _: gateway.embeddings()),
-    )
+        yield api, Call(sdk=sdk, api=api, body=body, prepare=_scripted(sdk, _answer(api)))
+        yield f"{api}, stream", Call(sdk=sdk, api=api, body=_streamed(body), prepare=_scripted(sdk, _answer(api)))
+        yield f"{api}, failed", Call(sdk=sdk, api=api, body=body, prepare=_scripted(sdk, _error))
+    old = partial(Call, sdk="openai", api="completions")
+    yield "completions", old(body=_completions, prepare=partial(_completed, streams=False))
+    yield "completions, stream", old(body=_streamed(_completions), prepare=partial(_completed, streams=True))
+    yield "embeddings", Call(sdk="openai", api="embeddings", body=_embeddings, prepare=_scripted("openai", _vectors))
+
+
+def _scripted(
+    gateway: str, script: Callable[[Any, Put], object]
+) -> Callable[[LLMTrace, Put], AbstractContextManager[object]]:
+    return lambda trace, put: nullcontext(script(trace.gateway(gateway), put))
 
 
 def _streamed(body: Callable[[Put], dict[str, Any]]) -> Callable[[Put], dict[str, Any]]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
-from pytest_llmtrace.compare._privacy_calls import CALLS, PLACES
-from pytest_llmtrace.compare._privacy_run import Privacy, Row, broken
+from pytest_llmtrace.compare._privacy_calls import CALLS, CLIENTS, PLACES
+from pytest_llmtrace.compare._privacy_run import Made, Privacy, Row, broken, idle, named
 
 __all__ = ["page"]
 
@@ -13,9 +13,10 @@ _INTRODUCTION = """\
 # What comes out, and which switch keeps it in
 
 A canary is a value that occurs nowhere else. Each call of this page has one in every place in which secrets and \
-personal data travel, and goes through the real SDK under each instrumentor, in each of its content modes, each in a \
-process of its own; then all that came out is searched for the canaries: names of spans, attributes and their keys, \
-events, links, status descriptions, resources, log records, and attributes of metrics. Nothing is sent to the network. \
+personal data travel, and goes through the real SDK, with its synchronous and its asynchronous client, under each \
+instrumentor, in each of its content modes, each in a process of its own; then all that came out is searched for the \
+canaries: names of spans, attributes and their keys, events, links, status descriptions, resources, log records, and \
+attributes of metrics. Nothing is sent to the network. \
 To make this page anew:
 
 ```console
@@ -26,9 +27,11 @@ The calls: {calls}. An error's message has a canary in the calls that fail.
 
 A cell names the channels in which the canary of its column came out, in any of the calls: **A** an attribute of the \
 span, **E** an event of it, **S** its status description, **N** its name, **L** a log record, **M** an attribute of a \
-metric, **R** the resource. Empty: it came out nowhere. Below each table stand the promises of the modes, as their \
-documentation gives them, whether they are kept, and where else what they hide came out all the same; then every \
-place, exactly, in the default mode and in the others where it differs."""
+metric, **R** the resource. Empty: it came out nowhere. With one client only, that is said. A vector has a number for \
+a canary. Below each table stand the promises of the modes, as their documentation gives them, whether they are kept, \
+and where else what they hide came out all the same; then every place, exactly, in the default mode and in the others \
+where it differs. *Nothing to hide*: in no mode do these calls have anything of the kind there, so nothing is known of \
+the switch."""
 
 _LETTERS = {
     "attribute": "A",
@@ -51,9 +54,14 @@ def page(results: Sequence[Privacy], sdks: Sequence[str]) -> str:
     """
     parts = [_INTRODUCTION.format(calls="; ".join(CALLS)), f"SDKs: {', '.join(sdks)}."]
     for result in results:
-        parts.append(f"## {result.name}\n\n{', '.join(result.versions)}.")
+        parts.append(f"## {result.name}\n\n{', '.join(result.versions)}.{_silent(result)}")
         parts += ["\n".join(table(result)) for table in (_matrix, _promises, _places)]
     return "\n\n".join(parts)
+
+
+def _silent(result: Privacy) -> str:
+    silent = [call for call in result.rows[0].calls if not call["spans"]]
+    return f" No span: {named(silent)}." if silent else ""
 
 
 def _matrix(result: Privacy) -> Iterator[str]:
@@ -66,26 +74,47 @@ def _matrix(result: Privacy) -> Iterator[str]:
 def _cell(row: Row, place: str) -> str:
     if not any(place in call["put"] for call in row.calls):
         return "n/a"
-    letters = {_LETTERS[where.partition(" ")[0]] for where in row.places(place)}
+    by_client = {client: _channels(row, place, client) for client in CLIENTS}
+    if len(set(by_client.values())) == 1:
+        return by_client["sync"]
+    return "; ".join(f"{client}: {channels or 'nowhere'}" for client, channels in by_client.items())
+
+
+def _channels(row: Row, place: str, client: str) -> str:
+    found = [where for where, calls in row.places(place).items() if client in _clients(calls)]
+    letters = {_LETTERS[where.partition(" ")[0]] for where in found}
     return " ".join(letter for letter in "AESNLMR" if letter in letters)
+
+
+def _clients(calls: Sequence[Made]) -> set[str]:
+    return {call["client"] for call in calls}
 
 
 def _promises(result: Privacy) -> Iterator[str]:
     yield "| mode | promise | kept? | came out elsewhere |"
     yield "| --- | --- | --- | --- |"
     for row in result.rows:
-        faults = list(broken(row))
-        kept = f"**no**: {'; '.join(faults)}" if faults else "yes"
-        yield f"| {_name(row)} | {row.mode.promise} | {kept} | {_beside(row)} |"
+        yield f"| {_name(row)} | {row.mode.promise} | {_kept(row, result.rows)} | {_beside(row)} |"
+
+
+def _kept(row: Row, rows: Sequence[Row]) -> str:
+    faults = list(broken(row))
+    if faults:
+        return f"**no**: {'; '.join(faults)}"
+    vain = idle(row, rows)
+    if vain and vain == row.mode.hides:
+        return "nothing to hide"
+    nouns = [noun for place, noun in PLACES.items() if place in vain]
+    return f"yes; nothing to hide: {', '.join(nouns)}" if nouns else "yes"
 
 
 def _beside(row: Row) -> str:
     """Name where else there is what a mode hides."""
     lines = []
-    for place in PLACES:
-        found = [where for where in row.places(place) if not where.startswith(tuple(row.mode.shows))]
+    for place, noun in PLACES.items():
+        found = [pair for pair in sorted(row.places(place).items()) if not pair[0].startswith(tuple(row.mode.shows))]
         if found and place in row.mode.hides:
-            lines.append(f"{PLACES[place]}: {', '.join(f'`{_short(where)}`' for where in sorted(found))}")
+            lines.append(f"{noun}: {', '.join(_where(*pair) for pair in found)}")
     return "; ".join(lines)
 
 
@@ -101,8 +130,12 @@ def _places(result: Privacy) -> Iterator[str]:
 
 
 def _list(row: Row, place: str) -> str:
-    found: Mapping[str, list[str]] = row.places(place)
-    return ", ".join(f"`{_short(where)}`" for where in sorted(found))
+    return ", ".join(_where(where, calls) for where, calls in sorted(row.places(place).items()))
+
+
+def _where(where: str, calls: Sequence[Made]) -> str:
+    clients = _clients(calls)
+    return f"`{_short(where)}`" + (f" ({clients.pop()} only)" if len(clients) < len(CLIENTS) else "")
 
 
 def _short(where: str) -> str:

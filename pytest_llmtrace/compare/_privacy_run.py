@@ -13,9 +13,10 @@ from typing import Any
 
 from pytest_llmtrace.compare._instrumentors import INSTRUMENTORS, Instrumentation
 from pytest_llmtrace.compare._modes import MODES, Mode
+from pytest_llmtrace.compare._privacy_calls import CLIENTS
 from pytest_llmtrace.errors import LLMTraceError, UsageError
 
-__all__ = ["Privacy", "Row", "broken", "run_modes"]
+__all__ = ["Made", "Privacy", "Row", "broken", "idle", "named", "run_modes"]
 
 _SDKS = ("openai", "anthropic")
 _SWITCHES = (
@@ -26,24 +27,28 @@ _SWITCHES = (
 )
 
 
+Made = Mapping[str, Any]
+"""A call, as a process has printed it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """One mode of an instrumentor.
 
     Attributes:
         mode: The setting.
-        calls: What its process printed: one mapping a call.
+        calls: What its process printed: one mapping a call and client.
     """
 
     mode: Mode
-    calls: tuple[dict[str, Any], ...]
+    calls: tuple[Made, ...]
 
-    def places(self, place: str) -> dict[str, list[str]]:
+    def places(self, place: str) -> dict[str, list[Made]]:
         """Return where the canary of a place came out, each with the calls in which it did."""
-        found: dict[str, list[str]] = {}
+        found: dict[str, list[Made]] = {}
         for call in self.calls:
             for where in call["found"][place]:
-                found.setdefault(where, []).append(call["call"])
+                found.setdefault(where, []).append(call)
         return found
 
 
@@ -85,7 +90,7 @@ def _privacy(instrumentation: Instrumentation) -> Privacy:
     return Privacy(name=instrumentation.name, versions=versions, rows=rows)
 
 
-def _played(instrumentation: Instrumentation, mode: Mode) -> tuple[dict[str, Any], ...]:
+def _played(instrumentation: Instrumentation, mode: Mode) -> tuple[Made, ...]:
     command = [sys.executable, "-m", "pytest_llmtrace.compare._privacy_worker", instrumentation.name]
     own = {key: value for key, value in instrumentation.environ.items() if not _is_switch(key)}
     environ = {key: value for key, value in os.environ.items() if not _is_switch(key)}
@@ -106,16 +111,50 @@ def broken(row: Row) -> Iterator[str]:
     for place in sorted(row.mode.hides):
         for where, calls in row.places(place).items():
             if re.match(row.mode.where, where):
-                yield f"{place}: in {where} ({', '.join(calls)})"
+                yield f"{place}: in {where} ({named(calls)})"
     for channel, places in row.mode.shows.items():
         for place in sorted(places):
-            lost = [call["call"] for call in row.calls if not _came_out(call, place, channel)]
+            lost = [call for call in row.calls if not _came_out(call, place, channel)]
             if lost:
-                yield f"{place}: in no {channel} ({', '.join(lost)})"
+                yield f"{place}: in no {channel} ({named(lost)})"
+    if row.mode.logs is not None:
+        other = [call for call in row.calls if _is_answered(call) and bool(call["logs"]) is not row.mode.logs]
+        if other:
+            yield f"{'no log record' if row.mode.logs else 'a log record'} ({named(other)})"
 
 
-def _came_out(call: Mapping[str, Any], place: str, channel: str) -> bool:
+def idle(row: Row, rows: Sequence[Row]) -> frozenset[str]:
+    """Return what a mode hides although no mode shows it there: that it does not come out is not the mode's doing.
+
+    Args:
+        row: The mode.
+        rows: All modes of its instrumentor.
+    """
+
+    def is_shown(place: str) -> bool:
+        return any(re.match(row.mode.where, where) for other in rows for where in other.places(place))
+
+    return frozenset(place for place in row.mode.hides if not is_shown(place))
+
+
+def named(calls: Sequence[Made]) -> str:
+    """Name calls, with the client where only one of them has made such a call."""
+    clients: dict[str, list[str]] = {}
+    for call in calls:
+        clients.setdefault(call["call"], []).append(call["client"])
+    return ", ".join(name if len(by) == len(CLIENTS) else f"{name}, {by[0]}" for name, by in clients.items())
+
+
+def _came_out(call: Made, place: str, channel: str) -> bool:
     """Tell whether the canary of a place came out in a channel, if it can have: a call that failed has no answer."""
-    is_there = place in call["put"] and call["call"] != "embeddings"
+    is_there = place in call["put"] and _is_conversation(call)
     is_lost = call["raised"] is not None and place in {"called", "output"}
     return not is_there or is_lost or any(where.startswith(f"{channel} ") for where in call["found"][place])
+
+
+def _is_conversation(call: Made) -> bool:
+    return bool(call["spans"]) and call["call"] != "embeddings"
+
+
+def _is_answered(call: Made) -> bool:
+    return _is_conversation(call) and call["raised"] is None

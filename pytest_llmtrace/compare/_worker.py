@@ -62,6 +62,7 @@ def _play(instrumentation: Instrumentation, case: Case, *, asynchronous: bool) -
 def _make(instrumentation: Instrumentation, case: Case, trace: LLMTrace, *, asynchronous: bool) -> None:
     """Make the call, and read its reply to the end or leave it."""
     how: dict[str, Any] = {"typed": True, "native": instrumentation.native, "asynchronous": asynchronous}
+    how["retries"] = case.retries
     if case.way:
         Exits(trace, case.way).run(lambda: _sdks.begin(case.request, **how))
     else:

@@ -34,6 +34,7 @@ class Change:
         subject: What has changed: `attribute gen_ai.system`, `kind`.
         old: What was there; empty if nothing was.
         new: What is there; empty if nothing is.
+        hint: Of a name that is gone, where its convention tells the same now.
     """
 
     impact: Impact
@@ -43,6 +44,7 @@ class Change:
     subject: str
     old: str = ""
     new: str = ""
+    hint: str = ""
 
 
 Table = Mapping[str, Any]
@@ -133,7 +135,8 @@ class _Comparison:
                 yield from _types_changed(place, f"attribute {after}", mine[before]["types"], theirs[after]["types"])
                 yield from _share_changed(place, f"attribute {after}", (mine[before], old), (theirs[after], new))
             elif before is not None:
-                yield place.change("removed", f"attribute {before}", old=_said(mine[before], old))
+                hint = self._renames.hint(before)
+                yield place.change("removed", f"attribute {before}", old=_said(mine[before], old), hint=hint)
             elif after is not None:
                 yield place.change("added", f"attribute {after}", new=_said(theirs[after], new))
 

@@ -38,7 +38,8 @@ def _sentence(change: Change) -> str:
     if change.old and change.new:
         subject = change.subject.partition(" ")[0] if change.kind == "renamed" else change.subject
         return f"{subject}: {change.old} -> {change.new}"
-    return f"{change.subject} ({change.old or change.new})"
+    hint = f"; see {change.hint}" if change.hint else ""
+    return f"{change.subject} ({change.old or change.new}){hint}"
 
 
 def _markdown(changes: Sequence[Change], old: str, new: str) -> str:
@@ -55,7 +56,8 @@ def _rows(changes: Sequence[Change], headline: str) -> Iterator[str]:
             noun, _, name = change.subject.partition(" ")
             what = f"{noun} {code(name)}" if name else noun
             impact = f"**{change.impact}**" if change.impact is Impact.BREAKING else change.impact
-            cells = (impact, change.kind, code(change.place), what, code(change.old), code(change.new))
+            after = f"see {code(change.hint)}" if change.hint else code(change.new)
+            cells = (impact, change.kind, code(change.place), what, code(change.old), after)
             yield f"| {' | '.join(cells)} |"
 
 

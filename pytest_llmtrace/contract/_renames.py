@@ -51,10 +51,17 @@ class Renames:
 
     def __init__(self, profiles: Iterable[Profile]) -> None:
         self._new: dict[str, set[str]] = {}
+        self._hints: dict[str, str] = {}
         for profile in profiles:
             for name, rename in profile.renames.items():
                 if rename.new:
                     self._new.setdefault(name, set()).add(rename.new)
+                elif rename.hint:
+                    self._hints.setdefault(name, rename.hint)
+
+    def hint(self, name: str) -> str:
+        """Return where a convention tells now what a name has told for which it has no new one; empty if it is mute."""
+        return self._hints.get(name, "")
 
     def moved(self, old: Table, new: Table) -> dict[str, str]:
         """Return the names that are gone and for which a name that a convention has for them has come, with that."""

@@ -12,10 +12,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
+from pytest_llmtrace.canaries import Sought
 from pytest_llmtrace.errors import CassetteError, UsageError
 from pytest_llmtrace.model import Exchange, Recording
 from pytest_llmtrace.record._document import appended, rewritten
 from pytest_llmtrace.record._file import read, write
+from pytest_llmtrace.record._known import Guard
 from pytest_llmtrace.record._scrubbing import Scrubber
 from pytest_llmtrace.record._take import taken
 from pytest_llmtrace.replay.cassette import default_label, parse
@@ -65,23 +67,25 @@ class Recorder:
         self.path = path
         self.mode = mode
         self._scrubber = Scrubber(settings, config)
+        self._keep = settings.keep
         self._before = read(path)
         self._written: bytes | None = None  # What the file held when it was last saved, as a digest.
 
-    def save(self, exchanges: Iterable[Exchange]) -> Written | None:
+    def save(self, exchanges: Iterable[Exchange], known: Iterable[Sought] = ()) -> Written | None:
         """Write what went to the network.
 
         Args:
             exchanges: All that belongs into the file. Who saves again says again what was saved before.
+            known: What is known to be secret, by the exchanges of the whole trace.
 
         Returns:
             What was written, None if nothing went there.
 
         Raises:
-            CassetteError: It could not be written, or another process has recorded into this file meanwhile; the file
-                is as it was.
+            CassetteError: It could not be written, or another process has recorded into this file meanwhile, or
+                it would hold a known secret; the file is as it was.
         """
-        recordings, places = self._scrubbed(exchanges)
+        recordings, places = self._scrubbed(exchanges, Guard(self.path, known, self._keep))
         if not recordings:
             return None
         contents: list[bytes] = []
@@ -101,13 +105,14 @@ class Recorder:
             scrubbed=places,
         )
 
-    def _scrubbed(self, exchanges: Iterable[Exchange]) -> tuple[list[Recording], Counter[str]]:
+    def _scrubbed(self, exchanges: Iterable[Exchange], guard: Guard) -> tuple[list[Recording], Counter[str]]:
         recordings: list[Recording] = []
         places = Counter[str]()
         for exchange in exchanges:
             recording = taken(exchange)
             scrubbed = None if recording is None else self._scrubber.scrubbed(recording)
             if scrubbed is not None:
+                scrubbed = guard.checked(scrubbed)
                 recordings.append(replace(scrubbed.recording, index=len(recordings)))
                 places += scrubbed.places
         return recordings, places

@@ -22,7 +22,7 @@ from pytest_llmtrace.replay.hooks import concealed, filtered, filtered_response,
 from pytest_llmtrace.replay.settings import ReplaySettings
 from pytest_llmtrace.secrets.urls import hits_in_url
 
-__all__ = ["Scrubbed", "Scrubber"]
+__all__ = ["Scrubbed", "Scrubber", "with_length"]
 
 Patterns = tuple[re.Pattern[str], ...]
 
@@ -135,7 +135,7 @@ def _response(response: Response, keep: Patterns, places: Counter[str]) -> Respo
         offsets = offsets[-1:]
     return replace(
         response,
-        headers=_with_length(_headers(headers, "response header", places), len(body)),
+        headers=with_length(_headers(headers, "response header", places), len(body)),
         chunks=tuple(chunks),
         offsets=offsets and tuple(round(offset, 4) for offset in offsets),
     )
@@ -156,7 +156,8 @@ def _kept(headers: Headers, dropped: frozenset[str]) -> Headers:
     return tuple(line for line in headers if line[0].lower() not in dropped)
 
 
-def _with_length(headers: Headers, length: int) -> Headers:
+def with_length(headers: Headers, length: int) -> Headers:
+    """Return headers that tell the length of a body as it is now, if they tell one."""
     return tuple((name, str(length) if name.lower() == "content-length" else value) for name, value in headers)
 
 

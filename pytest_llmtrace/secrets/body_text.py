@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Container, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
@@ -16,7 +17,7 @@ from pytest_llmtrace.secrets.personal import is_personal_field, personal_in
 from pytest_llmtrace.secrets.pieces import Stream, Streams
 from pytest_llmtrace.secrets.shapes import is_stand_in, shapes_in
 
-__all__ = ["FORM", "Hit", "Steps", "alarming", "hits_in_body", "hits_in_text", "hits_in_value", "moved"]
+__all__ = ["FORM", "Hit", "Steps", "alarming", "assembled", "hits_in_body", "hits_in_text", "hits_in_value", "moved"]
 
 Steps = tuple[str | int, ...]
 
@@ -58,6 +59,14 @@ def hits_in_body(text: str) -> Iterator[Hit]:
         yield from _in_stream(text)
     else:
         yield from _nested(text, "", 0)
+
+
+def assembled(text: str) -> Iterator[str]:
+    """Yield the texts that the events of a body add up to; of one that is no stream there are none."""
+    streams = Streams(text)
+    if _STREAM_START.match(text) and "data:" in text:
+        deque(_in_events(text, streams), maxlen=0)  # What each of them holds is not asked for.
+    yield from (stream.text for stream in streams if stream.text)
 
 
 def hits_in_text(text: str, place: str = "") -> Iterator[Hit]:

@@ -21,9 +21,9 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 
 class AcmeInstrumentor(BaseInstrumentor):
     def instrumentation_dependencies(self):
-        return [{wants!r}]
+        return {wants!r}
     def _instrument(self, **kwargs):
-        raise AssertionError("not reached")
+        raise RuntimeError("the patch does not fit")
     def _uninstrument(self, **kwargs):
         pass
 """,
@@ -51,6 +51,43 @@ error  capture/nothing  1 LLM call, no span: {cause}
 POST /v1/chat/completions  200  (exchange 0)"""
 
 
+def install(folder: Path, *wants: str) -> None:
+    """Put the instrumentor beside the app; it wants some releases, and fails where it has them."""
+    for name, text in FAKE.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text.format(wants=wants))
+
+
+FAILING = """
+import pytest
+
+def test_asked(llmtrace):
+    pass
+
+@pytest.mark.llmtrace
+def test_marked():
+    pass
+
+@pytest.mark.llmtrace(cassette="builtin:openai/chat")
+class TestWide:
+    def test_wide(self):
+        pass
+
+def test_other():
+    pass
+"""
+
+
+def test_an_instrumentor_that_raises(run_pytest: RunPytest, tmp_path: Path) -> None:
+    """One that raises while it is switched on is an error of each test that wants it, and pytest goes on."""
+    install(tmp_path)
+    run = run_pytest(FAILING, LLMTRACE_INSTRUMENT="acme")
+    assert run.text.splitlines()[-1].startswith("1 passed, 3 errors in ")
+    assert "INTERNALERROR" not in run.text
+    for test in ("test_asked", "test_marked", "TestWide.test_wide"):
+        assert run.failure(f"ERROR at setup of {test}").endswith("E   RuntimeError: the patch does not fit")
+
+
 @pytest.mark.parametrize(
     ("wants", "found"),
     [("openai >= 999", f"openai {version('openai')} is installed"), ("acme-sdk", "no release of it is installed")],
@@ -61,9 +98,7 @@ def test_refused_version(wants: str, found: str, by: str, run_pytest: RunPytest,
 
     Whoever switched it on, the app or `llmtrace_instrument`.
     """
-    for name, text in FAKE.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text.format(wants=wants))
+    install(tmp_path, wants)
     by_ini = {"LLMTRACE_INSTRUMENT": "acme"} if by == "ini" else {}
     run = run_pytest(TESTS, conftest=SWITCHED_BY_THE_APP if by == "app" else "", **by_ini)
     assert run.failure("test_judged") == REPORT.format(

@@ -104,10 +104,12 @@ class Result:
         reports: The reports of each test by its name, in order: `when`, `outcome` (pytest's word, as `xfailed`),
             `text`, `sections` and `properties`.
         junit: What it wrote for JUnit.
+        folder: Where it ran.
     """
 
     code: int
     out: str
+    folder: Path
     reports: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     junit: ET.Element | None = None
 
@@ -174,6 +176,7 @@ def run_in(folder: Path, environ: dict[str, str], *, plugins: Sequence[str], opt
     return Result(
         code=done.returncode,
         out=done.stdout,
+        folder=folder,
         reports=json.loads(reports.read_text(encoding="utf-8")) if reports.exists() else {},
         junit=ET.parse(junit).getroot() if junit.exists() else None,  # noqa: S314
     )
@@ -226,15 +229,15 @@ def run(tmp_path: Path, beside_server: Callable[..., dict[str, str]]) -> Run:
 
 @pytest.fixture(scope="session")
 def run_suite(tmp_path_factory: pytest.TempPathFactory, beside_server: Callable[..., dict[str, str]]) -> Run:
-    """Run a file of suites/, once for each set of environment variables."""
+    """Run a file of suites/, once for each set of options and environment variables."""
     done: dict[tuple[str, ...], Result] = {}
 
-    def run_suite(name: str, *, plugins: Sequence[str] = (), **env: str) -> Result:
-        key = (name, *env.values())
+    def run_suite(name: str, *, plugins: Sequence[str] = (), options: Sequence[str] = (), **env: str) -> Result:
+        key = (name, *options, *env.values())
         if key not in done:
             folder = tmp_path_factory.mktemp(name.removesuffix(".py"))
             shutil.copy(HERE / "suites" / name, folder / f"test_{name}")
-            done[key] = run_in(folder, beside_server(folder, **env), plugins=plugins, options=[])
+            done[key] = run_in(folder, beside_server(folder, **env), plugins=plugins, options=options)
         return done[key]
 
     return run_suite

@@ -105,6 +105,37 @@ def test_no_report_of_a_run_shows_a_secret(run: Callable[..., Any], plugins: lis
         assert Canaries(f"test_it.py::{test}").give("api_key")[10:] not in everything
 
 
+LARGE = """
+import pytest
+from opentelemetry import trace
+
+@pytest.fixture
+def note(llmtrace):
+    yield
+    trace.get_tracer("app").start_span("note", attributes={"note": "x" * 101}).end()
+    print("limits", [f.check for f in llmtrace.findings()])
+
+def test_ini(note):
+    pass
+
+@pytest.mark.llmtrace(longest_attribute=200)
+def test_marker(note):
+    pass
+"""
+
+
+@pytest.mark.parametrize("by", ["ini", "environment"])
+def test_the_limit_of_a_suite(run: Callable[..., Any], by: str) -> None:
+    """The ini value and its environment twin hold where no marker says otherwise."""
+    files = {"pytest.ini": "[pytest]\nllmtrace_longest_attribute = 100\n"} if by == "ini" else {}
+    env = {} if by == "ini" else {"LLMTRACE_LONGEST_ATTRIBUTE": "1_00"}
+    result = run(LARGE, files=files, options=["-rP"], **env)
+    assert [line for line in result.out.splitlines() if line.startswith("limits")] == [
+        "limits ['privacy/oversized']",
+        "limits []",
+    ]
+
+
 LIMIT = "import pytest\n@pytest.mark.llmtrace(longest_attribute=0)\ndef test_a(): pass\n"
 
 
@@ -114,6 +145,14 @@ LIMIT = "import pytest\n@pytest.mark.llmtrace(longest_attribute=0)\ndef test_a()
         (
             {"pytest.ini": "[pytest]\nllmtrace_content = hidden\n"},
             "llmtrace: unknown value of content= 'hidden': known: absent, captured, redacted",
+        ),
+        (
+            {"pytest.ini": "[pytest]\nllmtrace_longest_attribute = 64k\n"},
+            "llmtrace: longest_attribute= takes a number of characters from 1 on, not '64k'",
+        ),
+        (
+            {"pytest.ini": "[pytest]\nllmtrace_longest_attribute = 0\n"},
+            "llmtrace: longest_attribute= takes a number of characters from 1 on, not 0",
         ),
         (
             {"test_it.py": LIMIT},

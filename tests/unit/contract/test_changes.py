@@ -13,6 +13,7 @@ from pytest_llmtrace.conventions import Profile
 from pytest_llmtrace.model import LogRecord, MetricPoint, SpanEvent
 
 SYSTEM, VENDOR, PROVIDER = "gen_ai.system", "gen_ai.vendor", "gen_ai.provider.name"
+TOTAL = "llm.usage.total_tokens"
 
 Compare = Callable[[dict[str, Any], dict[str, Any]], list[str]]
 
@@ -45,7 +46,7 @@ def test_nothing_has_changed(make_span: Any, reduce: Any, profile: Profile) -> N
         ({"a": 1}, {"a": True}, "breaking  type     attribute a: int -> boolean"),
         ({VENDOR: 1}, {PROVIDER: 1}, f"breaking  renamed  attribute: {VENDOR} -> {PROVIDER}"),
         ({SYSTEM: 1}, {PROVIDER: 1}, f"breaking  renamed  attribute: {SYSTEM} -> {PROVIDER}"),
-        ({"llm.usage.total_tokens": 1}, {}, "breaking  removed  attribute llm.usage.total_tokens (int, 1 of 1)"),
+        ({TOTAL: 1}, {}, f"breaking  removed  attribute {TOTAL} (int, 1 of 1); see the sum of both"),
         ({VENDOR: 1}, {VENDOR: 1, PROVIDER: 1}, f"addition  added    attribute {PROVIDER} (int, 1 of 1)"),
         ({VENDOR: 1, PROVIDER: 1}, {PROVIDER: 1}, f"breaking  removed  attribute {VENDOR} (int, 1 of 1)"),
     ],
@@ -55,7 +56,8 @@ def test_attributes(
 ) -> None:
     """What is gone, renamed or of another type breaks its readers; what has come does not.
 
-    A name is renamed if the old one is gone and the convention's new one has come, by as many steps as it took.
+    A name is renamed if the old one is gone and the convention's new one has come, by as many steps as it took. Of one
+    that has no new name it is told where the convention has the same.
     """
     said = compare(reduce(make_span(attributes=old)), reduce(make_span(attributes=new)))
     assert said == ["", "app", "  span chat", f"    {line}"]
@@ -182,19 +184,20 @@ def test_scopes_that_have_gone_and_come(make_span: Any, reduce: Any, compare: Co
 
 def test_pages(make_span: Any, reduce: Any, profile: Profile) -> None:
     """Markdown is for a pull request, JSON for programs; foreign names are no markup and move no cursor."""
-    old, new = reduce(make_span(attributes={"a|`b`\x1b": 1})), reduce(make_span(attributes={"c": 1}))
+    old, new = reduce(make_span(attributes={"a|`b`\x1b": 1, TOTAL: 1})), reduce(make_span(attributes={"c": 1}))
     found = changes(old, new, Renames([profile]))
-    assert [change.impact for change in found] == [Impact.BREAKING, Impact.ADDITION]
+    assert [change.impact for change in found] == [Impact.BREAKING, Impact.ADDITION, Impact.BREAKING]
     assert FORMATS["text"](found, "old", "new").splitlines() == [
-        "old -> new: 1 breaking, 0 other, 1 addition",
+        "old -> new: 2 breaking, 0 other, 1 addition",
         "",
         "app",
         "  span chat",
         "    breaking  removed  attribute a|`b`\\x1b (int, 1 of 1)",
         "    addition  added    attribute c (int, 1 of 1)",
+        f"    breaking  removed  attribute {TOTAL} (int, 1 of 1); see the sum of both",
     ]
     assert FORMATS["markdown"](found, "old", "new").splitlines() == [
-        "Telemetry contract, `old` → `new`: 1 breaking, 0 other, 1 addition",
+        "Telemetry contract, `old` → `new`: 2 breaking, 0 other, 1 addition",
         "",
         "**`app`**",
         "",
@@ -202,13 +205,14 @@ def test_pages(make_span: Any, reduce: Any, profile: Profile) -> None:
         "| --- | --- | --- | --- | --- | --- |",
         "| **breaking** | removed | `span chat` | attribute `a\\|'b'\\x1b` | `int, 1 of 1` |  |",
         "| addition | added | `span chat` | attribute `c` |  | `int, 1 of 1` |",
+        f"| **breaking** | removed | `span chat` | attribute `{TOTAL}` | `int, 1 of 1` | see `the sum of both` |",
     ]
     assert json.loads(FORMATS["json"](found, "old", "new")) == {
         "format": "pytest-llmtrace contract diff",
         "version": 1,
         "old": "old",
         "new": "new",
-        "counts": {"breaking": 1, "other": 0, "addition": 1},
+        "counts": {"breaking": 2, "other": 0, "addition": 1},
         "changes": [
             {
                 "impact": "breaking",
@@ -218,6 +222,7 @@ def test_pages(make_span: Any, reduce: Any, profile: Profile) -> None:
                 "subject": "attribute a|`b`\x1b",
                 "old": "int, 1 of 1",
                 "new": "",
+                "hint": "",
             },
             {
                 "impact": "addition",
@@ -227,6 +232,17 @@ def test_pages(make_span: Any, reduce: Any, profile: Profile) -> None:
                 "subject": "attribute c",
                 "old": "",
                 "new": "int, 1 of 1",
+                "hint": "",
+            },
+            {
+                "impact": "breaking",
+                "kind": "removed",
+                "scope": "app",
+                "place": "span chat",
+                "subject": f"attribute {TOTAL}",
+                "old": "int, 1 of 1",
+                "new": "",
+                "hint": "the sum of both",
             },
         ],
     }

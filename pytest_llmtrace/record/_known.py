@@ -1,0 +1,108 @@
+"""The last look at a recording: nothing that its trace knows to be secret is written, whatever it looks like."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from pytest_llmtrace.canaries import Search, Sought
+from pytest_llmtrace.errors import CassetteError
+from pytest_llmtrace.model import Headers, Recording, Response
+from pytest_llmtrace.record._scrubbing import Scrubbed, with_length
+from pytest_llmtrace.secrets.body_text import assembled
+from pytest_llmtrace.secrets.names import MASK
+
+__all__ = ["Guard"]
+
+
+class Guard:
+    """Masks what is known to be secret where scrubbing has left it, and refuses what cannot be masked.
+
+    A request is compared by its URL and its body: if only the file had them masked, it would match nothing. So there
+    nothing is masked.
+
+    Args:
+        path: The file, for what is said of it.
+        known: The secrets of the trace: those that its exchanges carry, and canaries.
+        keep: Patterns of values that stay, as in a scrubber.
+    """
+
+    def __init__(self, path: Path, known: Iterable[Sought], keep: tuple[re.Pattern[str], ...]) -> None:
+        self._path = path
+        self._search = Search(one for one in known if not any(kept.fullmatch(one.value) for kept in keep))
+
+    def checked(self, scrubbed: Scrubbed) -> Scrubbed:
+        """Return a recording without known secrets.
+
+        Raises:
+            CassetteError: One of them stands where it cannot be masked.
+        """
+        places = scrubbed.places.copy()
+        recording = scrubbed.recording
+        request, response = recording.request, recording.response
+        recording = replace(
+            recording,
+            request=replace(request, headers=self._headers(request.headers, "request header", places)),
+            response=response and self._response(response, places),
+        )
+        self._refuse(recording)
+        return Scrubbed(recording=recording, places=places)
+
+    def _response(self, response: Response, places: Counter[str]) -> Response:
+        headers = self._headers(response.headers, "response header", places)
+        chunks = tuple(self._body(chunk, places) for chunk in response.chunks)
+        whole = self._body(b"".join(chunks), places)
+        if whole != b"".join(chunks):  # It began in one chunk and ended in another.
+            offsets = response.offsets and response.offsets[-1:]
+            return replace(response, headers=with_length(headers, len(whole)), chunks=(whole,), offsets=offsets)
+        return replace(response, headers=with_length(headers, len(whole)), chunks=chunks)
+
+    def _headers(self, headers: Headers, what: str, places: Counter[str]) -> Headers:
+        return tuple((name, self._masked(value, f"{what} {name.lower()}", places)) for name, value in headers)
+
+    def _body(self, body: bytes, places: Counter[str]) -> bytes:
+        try:
+            text = body.decode("utf-8")
+        except UnicodeDecodeError:
+            return body
+        masked = self._masked(text, "response body", places)
+        # With nothing but a mask it would be no reply: that is refused.
+        return body if masked == MASK else masked.encode("utf-8")
+
+    def _masked(self, text: str, place: str, places: Counter[str]) -> str:
+        found = self._found(text)
+        if found:
+            places[place] += len(found)
+        return Search(found).masked(text) if found else text
+
+    def _found(self, text: str) -> tuple[Sought, ...]:
+        return self._search.within(text) if self._search.may_be_in([text]) else ()
+
+    def _refuse(self, recording: Recording) -> None:
+        for place, text in _texts(recording):
+            for sought in self._found(text):
+                request = recording.request
+                raise CassetteError(
+                    self._path,
+                    f"nothing was written, since {sought.what} ({sought.where}) stands in the {place} of "
+                    f"{request.method} {self._search.masked(request.url)}, where it cannot be masked. Next: take it "
+                    "out of the call, or out of the file with before_record_request or before_record_response; or let "
+                    "it stay with scrub_keep",
+                )
+
+
+def _texts(recording: Recording) -> Iterator[tuple[str, str]]:
+    """Yield all that is written of a recording, with where it stands."""
+    request, response = recording.request, recording.response
+    yield "URL", request.url
+    yield from (("request headers", f"{name}: {value}") for name, value in request.headers)
+    yield "request body", request.body.decode("utf-8", "replace")
+    if response is not None:
+        yield "reason phrase", response.reason
+        yield from (("response headers", f"{name}: {value}") for name, value in response.headers)
+        body = response.body.decode("utf-8", "replace")
+        yield "response body", body
+        yield from (("response body, over several events,", text) for text in assembled(body))
