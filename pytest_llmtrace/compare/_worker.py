@@ -46,15 +46,15 @@ def _played(
 
 def _play(instrumentation: Instrumentation, case: Case, *, asynchronous: bool) -> dict[str, Any]:
     if case.way not in ("", *WAYS) and not asynchronous:
-        return {
+        nothing: dict[str, Any] = {
             "raised": None,
             "breaks": False,
             "report": "",
             "spans": [],
             "facts": {},
             "findings": [],
-            "left_out": True,
         }
+        return {**nothing, "left_out": True}
     trace = LLMTrace(settings=case.settings)
     raised, breaks = None, False
     with warnings.catch_warnings(), trace, case.prepare(trace):

@@ -82,14 +82,13 @@ def test_what_goes_wrong_is_shown_too() -> None:
     streams = {case.id.partition("-")[0] for case in cases if case.way}
     assert streams == {"left:openai/chat", "left:openai/responses", "left:anthropic/messages"}
     replies = {case.id.partition("-")[0] for case in cases if case.id.endswith("-429-whole")}
-    assert replies == {f"fault:openai/{api}" for api in ("chat", "responses", "embeddings")} | {
-        "fault:anthropic/messages"
-    }
+    assert replies == {"fault:openai/embeddings", *(one.replace("left:", "fault:") for one in streams)}
     own = {case.id for case in cases if case.gateway == "openrouter"}
     assert own == {f"fault:openrouter/chat-{name}" for name in ("error-in-body-whole", "error-in-stream-stream")}
 
 
 @needs_streams
+@pytest.mark.filterwarnings("ignore:The model:DeprecationWarning")
 @pytest.mark.parametrize("asynchronous", [False, True])
 @pytest.mark.parametrize("id_", [case.id for case in chosen(["fault:"]) if case.retries])
 def test_what_is_tried_again_is_answered(id_: str, asynchronous: bool) -> None:
@@ -120,7 +119,7 @@ def test_mishaps_have_tables_of_their_own() -> None:
 def test_a_gateway_that_is_shown_for_its_own_errors_is_named() -> None:
     """In a cell are the names of APIs; what one gateway alone does stands under its name."""
     found = [{"check": "wire/error-status", "severity": "error", "subject": "", "also": []}]
-    cases = tuple(
+    cases: tuple[dict[str, Any], ...] = tuple(
         {"case": f"fault:{name}-error-in-body-whole", "spans": [], "facts": {}, "findings": said, "raised": None}
         for name, said in (("openai/chat", []), ("openrouter/chat", found))
     )
@@ -135,7 +134,7 @@ def test_an_instrumentation_that_breaks_the_call_is_told(
 ) -> None:
     """What an instrumentation raises by itself fails the application's call; what an SDK raises does not count."""
     name = "fault:anthropic/messages-error-in-body-whole"
-    scope = {"__name__": module}
+    scope: dict[str, Any] = {"__name__": module}
     exec("def _make(*args, **kwargs): raise TypeError('it is None')", scope)  # noqa: S102
     monkeypatch.setattr(_worker, "_make", scope["_make"])
     [case] = _worker._played(INSTRUMENTORS["native-anthropic"], chosen([name]), asynchronous=False)
