@@ -9,7 +9,7 @@ import json
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pytest_llmtrace import _sdks
@@ -44,17 +44,12 @@ def _played(
         yield {"case": case.id, **_play(instrumentation, case, asynchronous=asynchronous)}
 
 
+_NOTHING: Mapping[str, Any] = {"spans": [], "facts": {}, "findings": []}
+
+
 def _play(instrumentation: Instrumentation, case: Case, *, asynchronous: bool) -> dict[str, Any]:
     if case.way not in ("", *WAYS) and not asynchronous:
-        nothing: dict[str, Any] = {
-            "raised": None,
-            "breaks": False,
-            "report": "",
-            "spans": [],
-            "facts": {},
-            "findings": [],
-        }
-        return {**nothing, "left_out": True}
+        return {"raised": None, "breaks": False, "report": "", **_NOTHING, "left_out": True}
     trace = LLMTrace(settings=case.settings)
     raised, breaks = None, False
     with warnings.catch_warnings(), trace, case.prepare(trace):
