@@ -13,13 +13,14 @@ from pytest_llmtrace.model import Severity
 
 __all__ = ["tables"]
 
+_RAISES = "**raises**"
 _WORDS = """\
 Streams of chat completions, of responses and of the messages API, left in \
 [every way](guide.md#every-way-to-leave-a-stream) and with every [fault](guide.md#faults); the same calls without a \
 stream, and embeddings; and the two errors that OpenRouter sends with status 200 (`openrouter`). A cell names the \
 checks that have found something, and leads to them; a dash is a span that tells rightly what happened. With one \
-client or some APIs only, that is said. Only an asynchronous stream can be cancelled. After `429-retry-after` the SDK \
-tries again, and is answered."""
+client or some APIs only, that is said. **raises**: the instrumentation itself raises, and breaks the call. Only an \
+asynchronous stream can be cancelled. After `429-retry-after` the SDK tries again, and is answered."""
 
 
 def tables(results: Sequence[Result]) -> Iterator[str]:
@@ -62,9 +63,13 @@ def _api(case: dict[str, Any]) -> str:
 
 
 def _checks(case: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(found["check"] for found in case["findings"] if found["severity"] != Severity.INFO))
+    found = dict.fromkeys(found["check"] for found in case["findings"] if found["severity"] != Severity.INFO)
+    return (*found, *((_RAISES,) if case.get("breaks") else ()))
 
 
 def _links(result: Result, checks: tuple[str, ...]) -> str:
-    links = (f"[{check.partition('/')[2]}](#{result.name}-{check.replace('/', '-')})" for check in checks)
-    return " ".join(links) or "-"
+    return " ".join(check if check == _RAISES else _link(result, check) for check in checks) or "-"
+
+
+def _link(result: Result, check: str) -> str:
+    return f"[{check.partition('/')[2]}](#{result.name}-{check.replace('/', '-')})"

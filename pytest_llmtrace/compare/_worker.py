@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import sys
+import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pytest_llmtrace import _sdks
@@ -43,20 +44,29 @@ def _played(
         yield {"case": case.id, **_play(instrumentation, case, asynchronous=asynchronous)}
 
 
+_NOTHING: Mapping[str, Any] = {"spans": [], "facts": {}, "findings": []}
+
+
 def _play(instrumentation: Instrumentation, case: Case, *, asynchronous: bool) -> dict[str, Any]:
     if case.way not in ("", *WAYS) and not asynchronous:
-        return {"raised": None, "report": "", "spans": [], "facts": {}, "findings": [], "left_out": True}
+        return {"raised": None, "breaks": False, "report": "", **_NOTHING, "left_out": True}
     trace = LLMTrace(settings=case.settings)
-    raised = None
+    raised, breaks = None, False
     with warnings.catch_warnings(), trace, case.prepare(trace):
         warnings.simplefilter("ignore")  # Recordings name models that are deprecated by now.
         try:
             _make(instrumentation, case, trace, asynchronous=asynchronous)
         except Exception as error:  # noqa: BLE001  # An instrumentor that breaks the call is a result, too.
-            raised = f"{type(error).__name__}: {error}"
+            raised, breaks = f"{type(error).__name__}: {error}", _is_of_instrumentation(error)
         evidence, verdict = trace.judge()
         report = trace.report() if verdict.findings else ""
-    return {"raised": raised, "report": report, **verdicts(evidence, verdict)}
+    return {"raised": raised, "breaks": breaks, "report": report, **verdicts(evidence, verdict)}
+
+
+def _is_of_instrumentation(error: Exception) -> bool:
+    """Tell whether an instrumentation has raised an error by itself, and not only let it through."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals.get("__name__")).startswith(("openinference.", "opentelemetry."))
 
 
 def _make(instrumentation: Instrumentation, case: Case, trace: LLMTrace, *, asynchronous: bool) -> None:

@@ -16,9 +16,11 @@ import pytest
 from pytest_llmtrace import _sdks
 from pytest_llmtrace.checks import COMPARISONS
 from pytest_llmtrace.cli import main
+from pytest_llmtrace.compare import _worker
 from pytest_llmtrace.compare._cases import chosen, every_case
 from pytest_llmtrace.compare._instrumentors import INSTRUMENTORS
 from pytest_llmtrace.compare._mishaps import FAULTS, is_mishap
+from pytest_llmtrace.compare._mishaps_page import tables
 from pytest_llmtrace.compare._page import page
 from pytest_llmtrace.compare._run import Result, run
 from pytest_llmtrace.errors import UsageError
@@ -76,7 +78,26 @@ def test_what_goes_wrong_is_shown_too() -> None:
     cases = [case for case in chosen([]) if is_mishap({"case": case.id})]
     assert len(chosen([])) == len(every_case()) + len(cases)
     assert {case.way for case in cases} == {"", *ASYNC_WAYS}
-    assert {*map(str, KINDS)} - {str(kind) for kind, _, _ in FAULTS} == set()
+    assert {*map(str, KINDS)} - {str(fault.kind) for fault in FAULTS.values()} == set()
+    streams = {case.id.partition("-")[0] for case in cases if case.way}
+    assert streams == {"left:openai/chat", "left:openai/responses", "left:anthropic/messages"}
+    replies = {case.id.partition("-")[0] for case in cases if case.id.endswith("-429-whole")}
+    assert replies == {"fault:openai/embeddings", *(one.replace("left:", "fault:") for one in streams)}
+    own = {case.id for case in cases if case.gateway == "openrouter"}
+    assert own == {f"fault:openrouter/chat-{name}" for name in ("error-in-body-whole", "error-in-stream-stream")}
+
+
+@needs_streams
+@pytest.mark.filterwarnings("ignore:The model:DeprecationWarning")
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize("id_", [case.id for case in chosen(["fault:"]) if case.retries])
+def test_what_is_tried_again_is_answered(id_: str, asynchronous: bool) -> None:
+    """After a 429 that names a time the SDK makes a second request, which is answered."""
+    [case] = chosen([id_])
+    with LLMTrace(settings=case.settings) as trace, case.prepare(trace):
+        _sdks.send(case.request, typed=True, native=False, asynchronous=asynchronous, retries=case.retries)
+        statuses = [view.response and view.response.status for view in trace.exchanges()]
+    assert statuses == [429, 200]
 
 
 @needs_streams
@@ -93,6 +114,34 @@ def test_mishaps_have_tables_of_their_own() -> None:
     assert "| 429 | - |" in text
     assert '<a id="by-hand-stream-partial-usage"></a>' in text
     assert "| cancelled | sync: none; async: - |" in text
+
+
+def test_a_gateway_that_is_shown_for_its_own_errors_is_named() -> None:
+    """In a cell are the names of APIs; what one gateway alone does stands under its name."""
+    found = [{"check": "wire/error-status", "severity": "error", "subject": "", "also": []}]
+    cases: tuple[dict[str, Any], ...] = tuple(
+        {"case": f"fault:{name}-error-in-body-whole", "spans": [], "facts": {}, "findings": said, "raised": None}
+        for name, said in (("openai/chat", []), ("openrouter/chat", found))
+    )
+    result = Result(name="some", versions=("some 1",), clients={"sync": cases, "async": cases})
+    cell = "chat: -, openrouter: [error-status](#some-wire-error-status)"
+    assert f"| error-in-body | {cell} |" in "\n".join(tables([result]))
+
+
+@pytest.mark.parametrize(("module", "cell"), [("openinference.instrumentation.x", "**raises**"), ("anthropic", "-")])
+def test_an_instrumentation_that_breaks_the_call_is_told(
+    monkeypatch: pytest.MonkeyPatch, module: str, cell: str
+) -> None:
+    """What an instrumentation raises by itself fails the application's call; what an SDK raises does not count."""
+    name = "fault:anthropic/messages-error-in-body-whole"
+    scope: dict[str, Any] = {"__name__": module}
+    exec("def _make(*args, **kwargs): raise TypeError('it is None')", scope)  # noqa: S102
+    monkeypatch.setattr(_worker, "_make", scope["_make"])
+    [case] = _worker._played(INSTRUMENTORS["native-anthropic"], chosen([name]), asynchronous=False)
+    assert case["raised"] == "TypeError: it is None"
+    case["findings"] = []
+    result = Result(name="some", versions=(), clients={"sync": (case,), "async": (case,)})
+    assert f"| error-in-body | {cell} |" in "\n".join(tables([result]))
 
 
 def test_a_case_is_chosen_by_how_its_id_begins() -> None:
