@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import inspect
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from child import library_named  # type: ignore[import-not-found]
 from opentelemetry import _logs, metrics, trace
+from opentelemetry.sdk import _logs as sdk_logs
 from opentelemetry.trace import Status, StatusCode
 
 REQUEST_HEADERS = (
@@ -166,16 +168,25 @@ def link(canary: str) -> None:
     span.add_link(span.get_span_context(), {"note": canary, canary: 1})
 
 
+def emit(body: object, event: str, **attributes: object) -> None:
+    logger: Any = _logs.get_logger("app")
+    if "body" in inspect.signature(logger.emit).parameters:
+        logger.emit(body=body, event_name=event, attributes=attributes)
+        return
+    fields = {"attributes": {**attributes, "event.name": event}, "trace_id": 0, "span_id": 0, "trace_flags": 0}
+    logger.emit(vars(sdk_logs)["LogRecord"](body=body, **fields))  # before opentelemetry-api 1.36
+
+
 def log_body(canary: str) -> None:
-    _logs.get_logger("app").emit(_logs.LogRecord(body=canary, event_name="app.said"))
+    emit(canary, "app.said")
 
 
 def log_event(canary: str) -> None:
-    _logs.get_logger("app").emit(_logs.LogRecord(event_name=canary))
+    emit(None, canary)
 
 
 def log_attribute(canary: str) -> None:
-    _logs.get_logger("app").emit(_logs.LogRecord(event_name="app.said", attributes={"note": canary, canary: 1}))
+    emit(None, "app.said", **{"note": canary, canary: 1})
 
 
 def metric_name(canary: str) -> None:
