@@ -107,11 +107,11 @@ class Spool:
     """The spans that wait for one destination.
 
     Args:
-        folder: Where they are; it need not exist.
+        path: A folder, which need not exist.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self._numbers = itertools.count()
 
     def put(self, run: str, resources: list[dict[str, Any]]) -> None:
@@ -127,12 +127,12 @@ class Spool:
         body = as_bytes({"resourceSpans": resources})
         name = f"{run}-{next(self._numbers):06d}.{sum(1 for _ in spans_of(resources))}{_READY}"
         try:
-            _write(self.folder / name, body)
+            _write(self.path / name, body)
         except FileNotFoundError:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True)
             # They may have content that belongs into no repository.
-            (self.folder / ".gitignore").write_text("*\n", encoding="utf-8")
-            _write(self.folder / name, body)
+            (self.path / ".gitignore").write_text("*\n", encoding="utf-8")
+            _write(self.path / name, body)
 
     def waiting(self, run: str = "") -> int:
         """Count the spans that are to be sent, of one run or all."""
@@ -177,14 +177,14 @@ class Spool:
 
     def _files(self, run: str, *states: str) -> Iterator[Kept]:
         try:
-            names = sorted(os.listdir(self.folder))  # noqa: PTH208  # There may be tens of thousands.
-        except FileNotFoundError:
+            names = sorted(os.listdir(self.path))  # noqa: PTH208  # There may be tens of thousands.
+        except (FileNotFoundError, NotADirectoryError):
             return
         for name in names:
             state = next((state for state in states if name.endswith(state)), None)
             number = name.removesuffix(state).rpartition(".")[2] if state else ""
             if name.startswith(run) and number.isdigit():
-                yield Kept(self.folder / name, int(number))
+                yield Kept(self.path / name, int(number))
 
 
 def spans_of(resources: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

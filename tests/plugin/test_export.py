@@ -391,6 +391,53 @@ def test_a_run_that_dies_has_kept_its_spans(
     assert receiver.counts() == made(tmp_path)
 
 
+def test_spans_that_cannot_be_kept(exported: Callable[..., Any], receiver: Receiver, tmp_path: Path) -> None:
+    """A disk that takes nothing fails no test; the summary says so."""
+    assert said(exported(LLMTRACE_SPOOL="test_it.py"), receiver, tmp_path) == [
+        "  not kept     the spans of 6 tests: Not a directory (DIR/test_it.py/openobserve)",
+        FILE,
+        f"  exported     0 spans to {BACK_END}",
+    ]
+    assert made(tmp_path).total() == SPANS
+
+
+def test_each_attempt_of_a_test_is_exported(exported: Callable[..., Any], receiver: Receiver) -> None:
+    """A test that is run again has the spans of each attempt, with its own result."""
+    exported(plugins=["pytest_rerunfailures"], options=["--reruns", "1"])
+    results = Counter(plain(span["attributes"])["test.case.result.status"] for span in receiver.spans)
+    assert results == {"pass": 10, "fail": 4}
+
+
+def test_results_have_their_own_words(exported: Callable[..., Any], receiver: Receiver) -> None:
+    """What has neither passed nor failed is called as pytest calls it; what fails in its fixtures has failed."""
+    source = """
+    import pytest
+    from child import span
+
+    @pytest.fixture
+    def bad():
+        yield
+        raise RuntimeError("bad")
+
+    def outcome(name, act):
+        with span(name, llm=False):
+            act()
+
+    def test_skipped(llmtrace):
+        outcome("skipped", lambda: pytest.skip("no"))
+
+    @pytest.mark.xfail
+    def test_xfailed(llmtrace):
+        outcome("xfailed", lambda: 1 / 0)
+
+    def test_torn_down(llmtrace, bad):
+        outcome("torn down", int)
+    """
+    exported(source)
+    results = {span["name"]: plain(span["attributes"])["test.case.result.status"] for span in receiver.spans}
+    assert results == {"skipped": "skipped", "xfailed": "xfailed", "torn down": "fail"}
+
+
 def test_mocks_that_tests_leave_behind_are_not_in_the_way(
     exported: Callable[..., Any], receiver: Receiver, tmp_path: Path
 ) -> None:
