@@ -155,6 +155,9 @@ class Exporting:
                 terminalreporter.rewrite(f"llmtrace: {sent:,} spans sent", erase=True)
 
         lines = [*self._finish(tell), *self._linked()]
+        if terminalreporter.isatty:
+            terminalreporter.rewrite("", erase=True)
+            terminalreporter.write("\r")
         if lines and not config.getoption("collectonly"):
             terminalreporter.section(f"{FIXTURE} export")
             for line in lines:

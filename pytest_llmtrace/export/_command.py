@@ -75,8 +75,12 @@ def _said(outcome: Outcome, to: Destination, spool: Spool) -> Iterator[str]:
         yield f"rejected {counted(number, 'span')}: {reason}"
     if spool.waiting():
         yield f"not sent {counted(spool.waiting(), 'span')}: {'; '.join(outcome.problems)}"
-    if spool.in_doubt():
+    doubtful = sum(kept.spans for kept in spool.doubtful())
+    if doubtful:
         yield (
-            f"in doubt {counted(spool.in_doubt(), 'span')}: they may have arrived, and {to.name} does not tell; look "
-            "for their llmtrace.run.id there, then --in-doubt send or drop"
+            f"in doubt {counted(doubtful, 'span')}: they may have arrived, and {to.name} does not tell; look for their "
+            "llmtrace.run.id there, then --in-doubt send or drop"
         )
+    if spool.in_doubt() > doubtful:
+        under_way = counted(spool.in_doubt() - doubtful, "span")
+        yield f"under way {under_way}: another process sends them, or was stopped; ask again in a minute"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -302,6 +305,33 @@ def test_what_nobody_can_look_up_is_for_the_user_to_decide(
     )
     assert receiver.spans == []
     assert push(receiver, "--in-doubt", "send") == (0, [f"sent 12 spans to {BACK_END}"])
+    assert receiver.counts() == made(tmp_path)
+
+
+def test_a_push_that_was_killed(
+    exported: Callable[..., Any],
+    push: Callable[..., Any],
+    receiver: Receiver,
+    tmp_path: Path,
+    child_environ: Callable[..., dict[str, str]],
+) -> None:
+    """What was under way when a push was killed is left alone for a minute, then looked up: nothing arrives twice."""
+    receiver.faults.append(status(401))
+    exported()
+    receiver.faults[:] = [slow_late]
+    command = [sys.executable, "-c", "from pytest_llmtrace.cli import main; main()", "push"]
+    with subprocess.Popen(command, cwd=tmp_path, env=child_environ(**receiver.environ)) as process:
+        while not receiver.spans:
+            assert process.poll() is None
+            receiver.closed.wait(0.01)
+        process.kill()
+    receiver.faults.clear()
+    under_way = "under way 12 spans: another process sends them, or was stopped; ask again in a minute"
+    assert push(receiver) == (1, [f"sent 0 spans to {BACK_END}", under_way])
+    for path in (tmp_path / ".pytest_cache/llmtrace/spool/openobserve").glob("*.sending"):
+        os.utime(path, (0, 0))
+    found = "found 12 spans there that had been in doubt"
+    assert push(receiver) == (0, [f"sent 0 spans to {BACK_END}", found])
     assert receiver.counts() == made(tmp_path)
 
 
