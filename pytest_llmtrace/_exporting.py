@@ -152,7 +152,7 @@ class Exporting:
 
         def tell(sent: int) -> None:
             if terminalreporter.isatty:
-                terminalreporter.rewrite(f"llmtrace: {sent:,} spans sent", erase=True)
+                terminalreporter.rewrite(f"llmtrace: {counted(sent, 'span')} sent", erase=True)
 
         lines = [*self._finish(tell), *self._linked()]
         if terminalreporter.isatty:
