@@ -35,10 +35,15 @@ def test_a_test_is_a_file(spool: Spool, spans_of: SpansOf) -> None:
 
 
 def test_half_a_file_does_not_count(spool: Spool, spans_of: SpansOf) -> None:
-    """What was not written to its end has another name, and is not sent."""
+    """What was not written to its end is not sent, and is gone when nobody can be writing it any more."""
     spool.put("run", spans_of(0))
-    (spool.path / "run-000001.1.json.new").write_bytes(b'{"resou')
+    half = spool.path / "run-000001.1.json"
+    half.write_bytes((spool.path / "run-000000.1.json").read_bytes()[:-1])
     assert [batch.spans for batch in claimed(spool)] == [1]
+    assert half.exists()
+    os.utime(half, (0, 0))
+    assert claimed(spool) == []
+    assert not half.exists()
 
 
 def test_batches_are_joined_and_bounded(spool: Spool, spans_of: SpansOf) -> None:
