@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import time
+from collections import Counter
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -65,7 +66,7 @@ class Exporting:
         self._spools = {to.name: export.Spool(root / to.name) for to in self._destinations}
         self._files = [export.Lines(folder / name.removeprefix("file=")) for name in names if name.startswith("file=")]
         self._links: dict[str, list[str]] = {}
-        self._troubles: dict[str, None] = {}
+        self._troubles = Counter[str]()
         self._exit_status: int | pytest.ExitCode = pytest.ExitCode.OK
         worker: dict[str, Any] | None = getattr(config, "workerinput", None)
         self._is_over = worker is not None  # The controller sends what its workers have kept.
@@ -108,9 +109,7 @@ class Exporting:
         report = yield
         item.stash[_STATUS] = _status(report, None if call.when == "setup" else item.stash.get(_STATUS, None))
         if spans and call.when == "teardown":
-            trouble = self._keep(item, spans)
-            if trouble:
-                report.llmtrace_trouble = trouble  # type: ignore[attr-defined]
+            report.llmtrace_troubles = list(self._keep(item, spans))  # type: ignore[attr-defined]
         return report
 
     def _link(self, item: pytest.Item, spans: list[SpanRecord]) -> list[str]:
@@ -120,21 +119,20 @@ class Exporting:
         item.user_properties.extend((_PROPERTY, link) for link in found)
         return found
 
-    def _keep(self, item: pytest.Item, spans: list[SpanRecord]) -> str:
+    def _keep(self, item: pytest.Item, spans: list[SpanRecord]) -> Iterator[str]:
         """Keep the spans of a test; say what went wrong, if anything."""
         attributes = {
             "test.case.name": item.nodeid,
             "test.case.result.status": item.stash[_STATUS],
             "test.suite.name": item.nodeid.partition("::")[0],
         }
-        try:
-            resources = export.resource_spans(spans, resource=self._shared["resource"], attributes=attributes)
-            sinks: list[export.Spool | export.Lines] = [*self._spools.values(), *self._files]
-            for sink in sinks:
+        resources = export.resource_spans(spans, resource=self._shared["resource"], attributes=attributes)
+        sinks: list[export.Spool | export.Lines] = [*self._spools.values(), *self._files]
+        for sink in sinks:
+            try:
                 sink.put(self._name, resources)
-        except Exception as error:  # noqa: BLE001  # No test fails since its spans cannot be kept.
-            return f"{type(error).__name__}: {error}"
-        return ""
+            except OSError as error:  # No test fails since its spans cannot be kept.
+                yield f"{error.strerror or error} ({sink.path})"
 
     # --- the run ---
 
@@ -142,9 +140,7 @@ class Exporting:
         """Take what reports say, also those of workers."""
         if report.when == "call" and report.failed:
             self._links[report.nodeid] = [str(value) for name, value in report.user_properties if name == _PROPERTY]
-        trouble = getattr(report, "llmtrace_trouble", None)
-        if trouble:
-            self._troubles[trouble] = None
+        self._troubles.update(getattr(report, "llmtrace_troubles", ()))
 
     def pytest_sessionfinish(self, exitstatus: int | pytest.ExitCode) -> None:
         """Note how the run has ended."""
@@ -156,9 +152,12 @@ class Exporting:
 
         def tell(sent: int) -> None:
             if terminalreporter.isatty:
-                terminalreporter.rewrite(f"llmtrace: {sent:,} spans sent", erase=True)
+                terminalreporter.rewrite(f"llmtrace: {counted(sent, 'span')} sent", erase=True)
 
         lines = [*self._finish(tell), *self._linked()]
+        if terminalreporter.isatty:
+            terminalreporter.rewrite("", erase=True)
+            terminalreporter.write("\r")
         if lines and not config.getoption("collectonly"):
             terminalreporter.section(f"{FIXTURE} export")
             for line in lines:
@@ -173,8 +172,8 @@ class Exporting:
         if self._is_over:
             return
         self._is_over = True
-        for trouble in self._troubles:
-            yield f"  not kept     spans of a test or more: {trouble}"
+        for trouble, tests in self._troubles.items():
+            yield f"  not kept     the spans of {counted(tests, 'test')}: {trouble}"
         for file in self._files:
             yield f"  exported     to {file.path}"
         for to in self._destinations:
@@ -221,11 +220,11 @@ def _said(outcome: export.Outcome, to: export.Destination, spool: export.Spool, 
         yield f"  in doubt     {what} to {to.label}: {why}; find out, and send what is missing: {_push(spool)}"
     earlier = spool.waiting() + spool.in_doubt() - waiting - doubtful
     if earlier:
-        yield f"  waiting      {counted(earlier, 'span')} of earlier runs in {spool.folder}; send them: {_push(spool)}"
+        yield f"  waiting      {counted(earlier, 'span')} of earlier runs in {spool.path}; send them: {_push(spool)}"
 
 
 def _push(spool: export.Spool) -> str:
-    return f"pytest-llmtrace push --spool {spool.folder.parent}"
+    return f"pytest-llmtrace push --spool {spool.path.parent}"
 
 
 def _has_failed(call: pytest.CallInfo[None]) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmtrace import __version__, compare, export
+from pytest_llmtrace import __version__, compare
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.upkeep import add_commands
 
@@ -60,8 +60,8 @@ def _parser() -> argparse.ArgumentParser:
     replay.set_defaults(run=lambda given, _: _replay(given.paths, form=given.format, verbose=given.verbose))
     add_commands(commands)
     compare.add_command(commands)
-    export.add_command(commands)
     _add_diff(commands)
+    _add_push(commands)
     return parser
 
 
@@ -139,3 +139,30 @@ def _diff(old: Path, new: Path, *, form: str, fail_on: str, out: Callable[[str],
     if fail_on == "any":
         return int(any(change.kind != "version" for change in found))
     return int(fail_on == "breaking" and any(change.impact is Impact.BREAKING for change in found))
+
+
+def _add_push(commands: Any) -> None:
+    push = commands.add_parser(
+        "push",
+        help="send the spans that a run could not send",
+        description="Send the spans that runs with --llmtrace-export have kept since they could not send them. Where "
+        "to is said by the environment or .env, as it was for the run. Spans of which nobody learned whether they have "
+        "arrived are looked up in OpenObserve, and only those that it does not have are sent. Exit status: 0, 1 if "
+        "spans are left, 2 for wrong use.",
+    )
+    spool = Path(".pytest_cache/llmtrace/spool")
+    push.add_argument("--spool", type=Path, default=spool, metavar="DIR", help=f"where they are (default: {spool})")
+    push.add_argument("--budget", type=float, default=300.0, metavar="SECONDS", help="stop after that (default: 300)")
+    push.add_argument(
+        "--in-doubt",
+        choices=("look", "send", "drop"),
+        default="look",
+        help="spans that may have arrived: look them up (default), send them and risk to have them twice, or drop them",
+    )
+    push.set_defaults(run=_push)
+
+
+def _push(given: argparse.Namespace, out: Callable[[str], None]) -> int:
+    from pytest_llmtrace.export import run_push
+
+    return run_push(given, out)

@@ -3,7 +3,7 @@
 Standard library only. Nothing here is imported unless somebody exports.
 """
 
-from pytest_llmtrace.export._command import add_command
+from pytest_llmtrace.export._command import run_push
 from pytest_llmtrace.export._identity import identify
 from pytest_llmtrace.export._lines import Lines
 from pytest_llmtrace.export._link import links
@@ -21,7 +21,6 @@ __all__ = [
     "Outcome",
     "Push",
     "Spool",
-    "add_command",
     "destination",
     "identify",
     "links",
@@ -30,4 +29,5 @@ __all__ = [
     "push",
     "read_env_file",
     "resource_spans",
+    "run_push",
 ]

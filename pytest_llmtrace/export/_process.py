@@ -46,7 +46,7 @@ def push(destination: Destination, spool: Spool, *, run: str, budget: float, tel
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, encoding="utf-8",
     )  # fmt: skip
     inner = budget - min(_MARGIN, budget / 2)
-    order = {"destination": asdict(destination), "folder": str(spool.folder), "run": run, "budget": inner}
+    order = {"destination": asdict(destination), "folder": str(spool.path), "run": run, "budget": inner}
     outcome = Outcome()
     is_late = threading.Event()
 

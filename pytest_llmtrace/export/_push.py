@@ -112,7 +112,7 @@ class Push:
             Whether the back end has told.
         """
         for kept in self._spool.doubtful(run):
-            there = present(kept.read())
+            there = present(kept.read()) if self._left() > 0 else None
             if there is None:
                 return False
             left = kept.without(there)

@@ -1,7 +1,7 @@
 """Spans on disk until a back end has accepted them.
 
-A folder for each destination has a file for each test, whole and ready to be sent: an OTLP request in its JSON form,
-written beside its place and renamed, so that there are no half files. A file is gone only when it was accepted. While
+A folder for each destination has a file for each test, ready to be sent: an OTLP request in its JSON form, on one line,
+whose end says that the file is whole. A file is gone only when it was accepted. While
 it is under way its name ends in `.sending`: whoever renames a file first sends it. It ends in `.doubt` when nobody
 learned whether it has arrived. Nothing here knows a token.
 """
@@ -23,7 +23,7 @@ from pytest_llmtrace.export._otlp import as_bytes
 __all__ = ["Batch", "Kept", "Spool", "key_of", "only", "spans_of"]
 
 _START: Final = b'{"resourceSpans":['
-_END: Final = b"]}"
+_END: Final = b"]}\n"
 _READY: Final = ".json"
 _SENDING: Final = ".json.sending"
 _DOUBT: Final = ".json.doubt"
@@ -56,7 +56,7 @@ class Kept:
             self.path.unlink()
             return None
         left = there - set(keys)
-        _write(self.path, as_bytes({"resourceSpans": only(resources, left)}))
+        _rewrite(self.path, _request(only(resources, left)))
         before, state = self._parts()
         return Kept(self.path.rename(self.path.with_name(f"{before}.{len(left)}{state}")), len(left))
 
@@ -107,11 +107,11 @@ class Spool:
     """The spans that wait for one destination.
 
     Args:
-        folder: Where they are; it need not exist.
+        path: A folder, which need not exist.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self._numbers = itertools.count()
 
     def put(self, run: str, resources: list[dict[str, Any]]) -> None:
@@ -124,15 +124,15 @@ class Spool:
         Raises:
             OSError: The disk does not take them.
         """
-        body = as_bytes({"resourceSpans": resources})
+        body = _request(resources)
         name = f"{run}-{next(self._numbers):06d}.{sum(1 for _ in spans_of(resources))}{_READY}"
         try:
-            _write(self.folder / name, body)
+            _write(f"{self.path}/{name}", body)
         except FileNotFoundError:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True)
             # They may have content that belongs into no repository.
-            (self.folder / ".gitignore").write_text("*\n", encoding="utf-8")
-            _write(self.folder / name, body)
+            (self.path / ".gitignore").write_text("*\n", encoding="utf-8")
+            _write(f"{self.path}/{name}", body)
 
     def waiting(self, run: str = "") -> int:
         """Count the spans that are to be sent, of one run or all."""
@@ -154,7 +154,9 @@ class Spool:
         spans = size = 0
         for kept in self._files(run, _READY):
             with contextlib.suppress(FileNotFoundError):  # Somebody else has it.
-                more = kept.path.stat().st_size
+                more = _size(kept.path)
+                if not more:
+                    continue
                 if claimed and (spans + kept.spans > most_spans or size + more > most_bytes):
                     yield Batch(tuple(claimed))
                     claimed, spans, size = [], 0, 0
@@ -177,14 +179,14 @@ class Spool:
 
     def _files(self, run: str, *states: str) -> Iterator[Kept]:
         try:
-            names = sorted(os.listdir(self.folder))  # noqa: PTH208  # There may be tens of thousands.
-        except FileNotFoundError:
+            names = sorted(os.listdir(self.path))  # noqa: PTH208  # There may be tens of thousands.
+        except (FileNotFoundError, NotADirectoryError):
             return
         for name in names:
             state = next((state for state in states if name.endswith(state)), None)
             number = name.removesuffix(state).rpartition(".")[2] if state else ""
             if name.startswith(run) and number.isdigit():
-                yield Kept(self.folder / name, int(number))
+                yield Kept(self.path / name, int(number))
 
 
 def spans_of(resources: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -211,9 +213,39 @@ def only(resources: list[dict[str, Any]], keys: Collection[str]) -> list[dict[st
     return found
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Write a file that is there as a whole or not at all."""
-    beside = f"{path}.new"
-    with open(beside, "wb") as file:  # noqa: PTH123  # Each test waits for this.
-        file.write(content)
-    os.replace(beside, path)  # noqa: PTH105
+def _request(resources: list[dict[str, Any]]) -> bytes:
+    return as_bytes({"resourceSpans": resources}) + b"\n"
+
+
+def _size(path: Path) -> int:
+    """Return the size of a file if it is whole, else 0; half a file that nobody writes any more is removed.
+
+    Raises:
+        FileNotFoundError: Somebody else has it.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(0, size - 1))
+        if file.read(1) == b"\n":
+            return size
+    if time.time() - path.stat().st_mtime > _LONGEST:
+        path.unlink()
+    return 0
+
+
+def _write(path: str, content: bytes) -> None:
+    """Write a new file, in one go. To rename it would take several times as long, and each test waits for this."""
+    with open(path, "xb") as file:  # noqa: PTH123
+        try:
+            file.write(content)
+            file.flush()
+        except OSError:
+            os.unlink(path)  # noqa: PTH108
+            raise
+
+
+def _rewrite(path: Path, content: bytes) -> None:
+    """Replace a file at once, so that either content is there."""
+    beside = path.with_name(f"{path.name}.new")
+    beside.write_bytes(content)
+    beside.replace(path)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -305,6 +308,33 @@ def test_what_nobody_can_look_up_is_for_the_user_to_decide(
     assert receiver.counts() == made(tmp_path)
 
 
+def test_a_push_that_was_killed(
+    exported: Callable[..., Any],
+    push: Callable[..., Any],
+    receiver: Receiver,
+    tmp_path: Path,
+    child_environ: Callable[..., dict[str, str]],
+) -> None:
+    """What was under way when a push was killed is left alone for a minute, then looked up: nothing arrives twice."""
+    receiver.faults.append(status(401))
+    exported()
+    receiver.faults[:] = [slow_late]
+    command = [sys.executable, "-c", "from pytest_llmtrace.cli import main; main()", "push"]
+    with subprocess.Popen(command, cwd=tmp_path, env=child_environ(**receiver.environ)) as process:
+        while not receiver.spans:
+            assert process.poll() is None
+            receiver.closed.wait(0.01)
+        process.kill()
+    receiver.faults.clear()
+    under_way = "under way 12 spans: another process sends them, or was stopped; ask again in a minute"
+    assert push(receiver) == (1, [f"sent 0 spans to {BACK_END}", under_way])
+    for path in (tmp_path / ".pytest_cache/llmtrace/spool/openobserve").glob("*.sending"):
+        os.utime(path, (0, 0))
+    found = "found 12 spans there that had been in doubt"
+    assert push(receiver) == (0, [f"sent 0 spans to {BACK_END}", found])
+    assert receiver.counts() == made(tmp_path)
+
+
 PASSING: dict[str, tuple[Callable[[Receiver], None], int]] = {
     "429 twice": (lambda receiver: receiver.times(status(429, retry_after="0.1"), 2), 3),
     "503 twice": (lambda receiver: receiver.times(status(503), 2), 3),
@@ -389,6 +419,53 @@ def test_a_run_that_dies_has_kept_its_spans(
     exported(SUITE + STOPPED.format("import os; os._exit(70)"), code=70)
     assert push(receiver) == (0, [f"sent 12 spans to {BACK_END}"])
     assert receiver.counts() == made(tmp_path)
+
+
+def test_spans_that_cannot_be_kept(exported: Callable[..., Any], receiver: Receiver, tmp_path: Path) -> None:
+    """A disk that takes nothing fails no test; the summary says so."""
+    assert said(exported(LLMTRACE_SPOOL="test_it.py"), receiver, tmp_path) == [
+        "  not kept     the spans of 6 tests: Not a directory (DIR/test_it.py/openobserve)",
+        FILE,
+        f"  exported     0 spans to {BACK_END}",
+    ]
+    assert made(tmp_path).total() == SPANS
+
+
+def test_each_attempt_of_a_test_is_exported(exported: Callable[..., Any], receiver: Receiver) -> None:
+    """A test that is run again has the spans of each attempt, with its own result."""
+    exported(plugins=["pytest_rerunfailures"], options=["--reruns", "1"])
+    results = Counter(plain(span["attributes"])["test.case.result.status"] for span in receiver.spans)
+    assert results == {"pass": 10, "fail": 4}
+
+
+def test_results_have_their_own_words(exported: Callable[..., Any], receiver: Receiver) -> None:
+    """What has neither passed nor failed is called as pytest calls it; what fails in its fixtures has failed."""
+    source = """
+    import pytest
+    from child import span
+
+    @pytest.fixture
+    def bad():
+        yield
+        raise RuntimeError("bad")
+
+    def outcome(name, act):
+        with span(name, llm=False):
+            act()
+
+    def test_skipped(llmtrace):
+        outcome("skipped", lambda: pytest.skip("no"))
+
+    @pytest.mark.xfail
+    def test_xfailed(llmtrace):
+        outcome("xfailed", lambda: 1 / 0)
+
+    def test_torn_down(llmtrace, bad):
+        outcome("torn down", int)
+    """
+    exported(source)
+    results = {span["name"]: plain(span["attributes"])["test.case.result.status"] for span in receiver.spans}
+    assert results == {"skipped": "skipped", "xfailed": "xfailed", "torn down": "fail"}
 
 
 def test_mocks_that_tests_leave_behind_are_not_in_the_way(

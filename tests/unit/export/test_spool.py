@@ -17,7 +17,7 @@ SpansOf = Callable[..., list[dict[str, Any]]]
 
 
 def names(spool: Spool) -> list[str]:
-    return sorted(path.name for path in spool.folder.iterdir() if path.name != ".gitignore")
+    return sorted(path.name for path in spool.path.iterdir() if path.name != ".gitignore")
 
 
 def claimed(spool: Spool, run: str = "", most: int = 100) -> list[Batch]:
@@ -29,16 +29,21 @@ def test_a_test_is_a_file(spool: Spool, spans_of: SpansOf) -> None:
     spool.put("run-1", spans_of(0, 1))
     spool.put("run-1", spans_of(2))
     assert names(spool) == ["run-1-000000.2.json", "run-1-000001.1.json"]
-    assert json.loads((spool.folder / names(spool)[1]).read_bytes()) == {"resourceSpans": spans_of(2)}
-    assert (spool.folder / ".gitignore").read_text(encoding="utf-8") == "*\n"
+    assert json.loads((spool.path / names(spool)[1]).read_bytes()) == {"resourceSpans": spans_of(2)}
+    assert (spool.path / ".gitignore").read_text(encoding="utf-8") == "*\n"
     assert (spool.waiting("run-1"), spool.waiting("run-2"), spool.in_doubt()) == (3, 0, 0)
 
 
 def test_half_a_file_does_not_count(spool: Spool, spans_of: SpansOf) -> None:
-    """What was not written to its end has another name, and is not sent."""
+    """What was not written to its end is not sent, and is gone when nobody can be writing it any more."""
     spool.put("run", spans_of(0))
-    (spool.folder / "run-000001.1.json.new").write_bytes(b'{"resou')
+    half = spool.path / "run-000001.1.json"
+    half.write_bytes((spool.path / "run-000000.1.json").read_bytes()[:-1])
     assert [batch.spans for batch in claimed(spool)] == [1]
+    assert half.exists()
+    os.utime(half, (0, 0))
+    assert claimed(spool) == []
+    assert not half.exists()
 
 
 def test_batches_are_joined_and_bounded(spool: Spool, spans_of: SpansOf) -> None:
