@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from pytest_llmtrace.openobserve._operation import MODEL_SCOPE
@@ -83,7 +84,7 @@ def usage(attributes: _Attributes, scope: str, server: Server) -> Usage:
     found = Usage()
     if _ANY.isdisjoint(attributes):
         return found
-    look = _Look(attributes, also_flat=server.keeps_usage)
+    look = _Look(attributes, _there(tuple(attributes), also_flat=server.keeps_usage), also_flat=server.keeps_usage)
     for key, name in _BEFORE_CACHE:
         look.into(found, key, name)
     if server.keeps_usage:
@@ -97,12 +98,21 @@ def usage(attributes: _Attributes, scope: str, server: Server) -> Usage:
     return found
 
 
+@lru_cache(maxsize=4096)
+def _there(keys: tuple[str, ...], *, also_flat: bool) -> frozenset[str]:
+    """Return those of the keys that are there, by the name that they are asked for; spans repeat theirs."""
+    return frozenset(key for key, flat in _FLAT.items() if key in keys or (also_flat and flat in keys))
+
+
 @dataclass(frozen=True)
 class _Look:
     attributes: _Attributes
+    there: frozenset[str]
     also_flat: bool
 
     def at(self, key: str) -> int | None:
+        if key not in self.there:
+            return None
         stated = self.attributes.get(key)
         found = None if stated is None else tokens(stated)
         if found is None and self.also_flat:

@@ -61,7 +61,8 @@ def _float(value: float) -> str:
         return "NaN"
     if math.isinf(value):
         return "inf" if value > 0 else "-inf"
-    digits = format(Decimal(repr(value)), "f")
+    digits = repr(value)
+    digits = format(Decimal(digits), "f") if "e" in digits else digits
     return digits.removesuffix(".0")
 
 
@@ -79,7 +80,10 @@ def flattened(key: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 def compact(value: Any) -> str:
     """Write JSON as the server does."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _JSON.encode(value)
+
+
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def tokens(value: Any) -> int | None:
