@@ -13,7 +13,7 @@ from pytest_llmtrace.openobserve._server import Server
 from pytest_llmtrace.openobserve._server import server as server_of
 from pytest_llmtrace.openobserve._texts import BY_THE_SERVER, texts
 from pytest_llmtrace.openobserve._usage import Usage, costs, usage
-from pytest_llmtrace.openobserve._values import compact, flattened
+from pytest_llmtrace.openobserve._values import column, compact, flattened
 from pytest_llmtrace.telemetry import SpanEvent
 
 __all__ = ["Enrichment", "enrich"]
@@ -133,7 +133,7 @@ def enrich(
         found.columns[names[name]] = value
     for parameter, value in _parameters(attributes, scope, readable):
         if server.generation < 3 or parameter != "model":  # noqa: PLR2004
-            found.columns |= dict(flattened(names["parameters"] + parameter, value))
+            found.columns[column(names["parameters"] + parameter)] = value
     pair = texts(attributes, events, scope)
     for name, text in zip(("input", "output"), pair, strict=True):
         if text is BY_THE_SERVER:
