@@ -39,7 +39,7 @@ MODES: Final = ("none", "once", "new", "all")
 
 _MARKER_HELP: Final = (
     "llmtrace(cassette=, gateway=, ignore={id: reason}, known=[...], allow_unused=reason, allow_hosts=, "
-    "timing=, conventions=, content=, verify='error'): "
+    "timing=, conventions=, content=, openobserve=, verify='error'): "
     "replay, capture and verify the LLM calls of this test"
 )
 _STRICT: Final = "findings of severity warning fail too"
@@ -81,6 +81,8 @@ _INI: Final = {
     "llmtrace_app_exporters": "muted (default) or live: the application's own OTLP exporters",
     "llmtrace_content": "captured, redacted or absent: what telemetry is to do with content",
     "llmtrace_conventions": "which conventions spans are to keep (default: what they claim)",
+    "llmtrace_openobserve": "the releases of OpenObserve that spans go to, as 0.92: what it will show is judged",
+    "llmtrace_openobserve_columns": "the columns that the team's dashboards name",
     "llmtrace_timing": "instant (default), recorded or real: how replies take their time",
     "llmtrace_instrument": "OpenTelemetry instrumentors to switch on, by entry point name",
 }
