@@ -89,8 +89,8 @@ SPANS: dict[str, tuple[dict[str, Any], list[tuple[str, str, str]]]] = {
         {"gen_ai.response.model": "gpt-4o", "gen_ai.usage.input_tokens": 12},
         [("backend/gate", "error", SERVER)],
     ),
-    "unknown operation": (
-        {**GOOD, "gen_ai.operation.name": "respond", "langfuse.observation.type": "TOOL"},
+    "no operation": (
+        {**{key: GOOD[key] for key in GOOD if key != "gen_ai.operation.name"}, "gen_ai.tool.name": "find"},
         [("backend/operation", "warning", f"gen_ai_operation_name = 'execute_tool'\n{SERVER}")],
     ),
     "no model": (
