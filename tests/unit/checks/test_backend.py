@@ -89,9 +89,9 @@ SPANS: dict[str, tuple[dict[str, Any], list[tuple[str, str, str]]]] = {
         {"gen_ai.response.model": "gpt-4o", "gen_ai.usage.input_tokens": 12},
         [("backend/gate", "error", SERVER)],
     ),
-    "no operation": (
-        {**{key: GOOD[key] for key in GOOD if key != "gen_ai.operation.name"}, "gen_ai.tool.name": "find"},
-        [("backend/operation", "warning", f"gen_ai_operation_name = 'execute_tool'\n{SERVER}")],
+    "a kind that comes first": (
+        {**OPENINFERENCE, "gen_ai.system": "openai", "traceloop.span.kind": "task"},
+        [("backend/operation", "warning", f"gen_ai_operation_name = 'task'\n{SERVER}")],
     ),
     "no model": (
         {key: value for key, value in GOOD.items() if key != "gen_ai.request.model"},
