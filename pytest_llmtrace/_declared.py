@@ -64,7 +64,8 @@ _OPTIONS: Final[dict[str, dict[str, Any]]] = {
         "default": [],
         "metavar": "FORMAT=PATH",
         "help": "write a report on the spans of the run: contract (names and types, for `pytest-llmtrace diff`), "
-        "coverage or coverage-json (which attributes of conventions were seen), weaver (in the form of Weaver's live "
+        "coverage or coverage-json (which attributes of conventions were seen), openobserve (the records that it "
+        "would store, for `pytest-llmtrace dashboard`), weaver (in the form of Weaver's live "
         "check); FORMAT=- prints it",
     },
     "write-baseline": {
