@@ -40,7 +40,7 @@ MODES: Final = ("none", "once", "new", "all")
 
 _MARKER_HELP: Final = (
     "llmtrace(cassette=, gateway=, ignore={id: reason}, known=[...], allow_unused=reason, allow_hosts=, "
-    "timing=, conventions=, content=, verify='error'): "
+    "timing=, conventions=, content=, openobserve=, verify='error'): "
     "replay, capture and verify the LLM calls of this test"
 )
 _STRICT: Final = "findings of severity warning fail too"
@@ -65,7 +65,8 @@ _OPTIONS: Final[dict[str, dict[str, Any]]] = {
         "default": [],
         "metavar": "FORMAT=PATH",
         "help": "write a report on the spans of the run: contract (names and types, for `pytest-llmtrace diff`), "
-        "coverage or coverage-json (which attributes of conventions were seen), weaver (in the form of Weaver's live "
+        "coverage or coverage-json (which attributes of conventions were seen), openobserve (the records that it "
+        "would store, for `pytest-llmtrace dashboard`), weaver (in the form of Weaver's live "
         "check); FORMAT=- prints it",
     },
     "export": {
@@ -92,6 +93,8 @@ _INI: Final = {
     "llmtrace_spool": "where spans are kept until they were sent (default: llmtrace/spool in pytest's cache)",
     "llmtrace_longest_attribute": "how many characters an attribute may have (default: 65536)",
     "llmtrace_conventions": "which conventions spans are to keep (default: what they claim)",
+    "llmtrace_openobserve": "the releases of OpenObserve that spans go to, as 0.92: what it will show is judged",
+    "llmtrace_openobserve_columns": "the columns that the team's dashboards name",
     "llmtrace_timing": "instant (default), recorded or real: how replies take their time",
     "llmtrace_instrument": "OpenTelemetry instrumentors to switch on, by entry point name",
 }

@@ -31,10 +31,15 @@ _ARGUMENTS: Final = (
     "ignore",
     "known",
     "longest_attribute",
+    "openobserve",
+    "openobserve_columns",
     "timing",
     "tool_repeats",
     "verify",
 )
+
+
+_CHECKED: Final = ("content", "conventions", "longest_attribute", "openobserve", "openobserve_columns")
 
 
 def check_options(config: pytest.Config) -> None:
@@ -52,6 +57,7 @@ def check_options(config: pytest.Config) -> None:
         _conventions(config)
         _content(config)
         _longest_attribute(config)
+        _openobserve(config)
         if _record(config) != "none" and is_distributed(config):
             raise UsageError(
                 "recording under xdist: two processes would write one cassette; record without -n, then replay with it"
@@ -108,6 +114,8 @@ def settings_for(
         timing=marked.get("timing", _timing(item.config)),
         content=marked.get("content", _content(item.config)),
         longest_attribute=marked.get("longest_attribute", _longest_attribute(item.config)),
+        openobserve=marked.get("openobserve", _openobserve(item.config)),
+        openobserve_columns=marked.get("openobserve_columns", _openobserve_columns(item.config)),
         **_hiding.hiding(item, own, verify=marked.get("verify")),
         **_of_run(item.config),
     )
@@ -142,7 +150,7 @@ def _replay(own: Mapping[str, Any], vcr: Mapping[str, Any]) -> dict[str, Any]:
 def _merged(item: pytest.Item, own: Mapping[str, Any]) -> dict[str, Any]:
     """Merge marker arguments: the closest wins."""
     merged = {key: own[key] for key in _ARGUMENTS if key in own}
-    for name in ("content", "conventions", "longest_attribute", "timing", "verify"):
+    for name in (*_CHECKED, "timing", "verify"):
         if name in merged:
             _check_value(name, merged[name])
     for marker in reversed(list(item.iter_markers(MARKER))):
@@ -168,6 +176,8 @@ def _check_value(name: str, value: Any) -> None:
         _check_timing(value)
     if name == "conventions":
         _check_conventions(value)
+    if name.startswith("openobserve"):
+        _check_backend(name, value)
     if name in {"content", "longest_attribute"}:
         _check_content(name, value)
     if name == "ignore":
@@ -196,6 +206,12 @@ def _check_content(name: str, value: Any) -> None:
     from pytest_llmtrace.checks import refuse_content
 
     refuse_content(**{name: value})
+
+
+def _check_backend(name: str, value: Any) -> None:
+    from pytest_llmtrace.checks import refuse_backend
+
+    refuse_backend(**{name: value})
 
 
 def _check_limit(name: str, value: Any) -> None:
@@ -275,6 +291,17 @@ def _longest_attribute(config: pytest.Config) -> int:
     limit = int(value) if value.isdecimal() else value
     _check_content("longest_attribute", limit)
     return int(limit)
+
+
+def _openobserve(config: pytest.Config) -> str | None:
+    value = _ini.text(config, "llmtrace_openobserve") or None
+    if value is not None:
+        _check_backend("openobserve", value)
+    return value
+
+
+def _openobserve_columns(config: pytest.Config) -> tuple[str, ...]:
+    return tuple(_ini.text(config, "llmtrace_openobserve_columns").split())
 
 
 def recorded_by(config: pytest.Config) -> set[Path]:

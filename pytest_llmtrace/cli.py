@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_command(commands)
     _add_diff(commands)
     _add_push(commands)
+    _add_dashboard(commands)
     return parser
 
 
@@ -128,6 +129,35 @@ def _add_diff(commands: Any) -> None:
     diff.set_defaults(
         run=lambda given, out: _diff(given.old, given.new, form=given.format, fail_on=given.fail_on, out=out)
     )
+
+
+def _add_dashboard(commands: Any) -> None:
+    dashboard = commands.add_parser(
+        "dashboard",
+        help="run exported dashboards and alerts of OpenObserve over the spans of a suite",
+        description="Say of each panel which columns do not exist, whether it stays empty, and whether its query "
+        "fails. The spans are those that `pytest --llmtrace-report openobserve=FILE` writes. Exit status: 0, 1 if a "
+        "panel fails, 2 if a file cannot be read. Needs the extra `sql`.",
+    )
+    dashboard.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a dashboard or an alert, as exported")
+    dashboard.add_argument("--records", required=True, type=Path, metavar="RECORDS", help="the records of a run")
+    dashboard.add_argument("--format", choices=("text", "json"), default="text", help="of what is printed")
+    dashboard.set_defaults(run=lambda given, out: _dashboard(given.files, given.records, form=given.format, out=out))
+
+
+def _dashboard(files: Sequence[Path], records: Path, *, form: str, out: Callable[[str], None]) -> int:
+    from pytest_llmtrace.openobserve import dashboard, kept
+
+    stored = kept.load(records)
+    found = {str(path): [dashboard.judge(panel, stored) for panel in dashboard.panels(path)] for path in files}
+    if form == "json":
+        out(json.dumps({path: [asdict(one) for one in verdicts] for path, verdicts in found.items()}, indent=1))
+    else:
+        for path, verdicts in found.items():
+            out(path)
+            for one in verdicts:
+                out(f"  {one.state.value:<11}  {one.title}{': ' if one.reasons else ''}{'; '.join(one.reasons)}")
+    return int(any(one.state is dashboard.State.FAILS for verdicts in found.values() for one in verdicts))
 
 
 def _diff(old: Path, new: Path, *, form: str, fail_on: str, out: Callable[[str], None]) -> int:

@@ -47,6 +47,8 @@ class LLMTrace(Captured, Scripted):
         conventions: Which conventions spans are to keep: names, registry files; those that they claim, if not said.
         content: What telemetry is meant to do with content: `captured`, `redacted` or `absent`; not judged if not said.
         longest_attribute: How many characters an attribute may have; 65,536 if not said.
+        openobserve: The profile of OpenObserve that the spans go to; the checks `backend/` judge only where it is said.
+        openobserve_columns: The columns that the team's dashboards name.
         timing: How replies take their time: `instant` (not at all; the default), `recorded` (virtually), `real`.
         settings: All of the above and more, as the pytest plugin has read them; other arguments win.
 
@@ -72,6 +74,8 @@ class LLMTrace(Captured, Scripted):
         conventions: str | Path | Sequence[str | Path] = (),
         content: Literal["captured", "redacted", "absent"] | None = None,
         longest_attribute: int | None = None,
+        openobserve: str | None = None,
+        openobserve_columns: Sequence[str] = (),
         timing: clock.Timing | None = None,
         settings: Settings | None = None,
     ) -> None:
@@ -90,6 +94,8 @@ class LLMTrace(Captured, Scripted):
             "conventions": absolute(conventions, Path.cwd()) if conventions else None,
             "content": content,
             "longest_attribute": longest_attribute,
+            "openobserve": openobserve,
+            "openobserve_columns": openobserve_columns or None,
             "timing": timing,
         }
         changed: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
@@ -99,6 +105,7 @@ class LLMTrace(Captured, Scripted):
         if self.settings.conventions:
             refuse_conventions(self.settings.conventions)
         checks.refuse_content(self.settings.content, self.settings.longest_attribute)
+        checks.refuse_backend(self.settings.openobserve, self.settings.openobserve_columns)
         self._canaries = Canaries(self.settings.seed or self.settings.label)
         self._profiles = named(self.settings.conventions)
         self.clock = clock.Clock(self.settings.timing)
@@ -333,6 +340,9 @@ class LLMTrace(Captured, Scripted):
             content=self.settings.content,
             longest_attribute=self.settings.longest_attribute,
             canaries=self._canaries.given(),
+            openobserve=self.settings.openobserve,
+            openobserve_columns=tuple(self.settings.openobserve_columns) if self.settings.openobserve else (),
+            now_ns=clock.wall_ns(),
             profiles=self._profiles,
         )
 

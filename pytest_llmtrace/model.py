@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -301,6 +301,8 @@ class Settings:
             keep, if none are named.
         content: What telemetry is meant to do with content: `captured`, `redacted` (markers only) or `absent`.
         longest_attribute: From how many characters on an attribute is too large.
+        openobserve: The profile of OpenObserve that spans go to: its releases; None if nobody has said.
+        openobserve_columns: The columns that the team's dashboards and assertions name.
         timing: How replies take their time: `instant` not at all, `recorded` on a virtual clock, `real` for real.
     """
 
@@ -331,4 +333,6 @@ class Settings:
     conventions: tuple[str, ...] = ()
     content: Literal["captured", "redacted", "absent"] | None = None
     longest_attribute: int = 65_536
+    openobserve: str | None = None
+    openobserve_columns: Sequence[str] = ()
     timing: Literal["instant", "recorded", "real"] = "instant"

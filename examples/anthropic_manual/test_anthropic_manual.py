@@ -156,3 +156,24 @@ def test_spans_are_seen_after_the_provider_was_shut_down(llmtrace):
     ask(QUESTION)
 
     assert llmtrace.llm_span(scope="chat-api.llm").status == "OK"
+
+
+# Calls that were slow without being large. `duration` is in microseconds; counts are text before they are cast.
+SLOW_BUT_NOT_HUGE = """
+SELECT operation_name, duration / 1000000 AS seconds, gen_ai_response_stop_reason AS stop_reason
+FROM "default"
+WHERE duration > 5000000 AND CAST(gen_ai_usage_input_tokens AS INT) < 2000
+"""
+
+
+@pytest.mark.llmtrace(timing="recorded")
+def test_slow_but_not_huge(llmtrace):
+    gateway = llmtrace.gateway("anthropic")
+    gateway.messages(text="Soon.", usage={"input_tokens": 12, "output_tokens": 2})
+    gateway.messages(text="Late.", usage={"input_tokens": 12, "output_tokens": 2}, first_token=6)
+    gateway.messages(text="Long.", usage={"input_tokens": 90_000, "output_tokens": 2}, first_token=8)
+    assert [ask(QUESTION) for _ in range(3)] == ["Soon.", "Late.", "Long."]
+
+    assert llmtrace.openobserve().sql(SLOW_BUT_NOT_HUGE) == [
+        {"operation_name": "anthropic.messages.create", "seconds": 6, "stop_reason": "end_turn"}
+    ]

@@ -8,6 +8,7 @@ from pytest_llmtrace.checks._privacy_texts import Carrier
 from pytest_llmtrace.checks._registry import CHECKS, Verdict, known_ids, refuse_unknown, verify, waiver_of
 from pytest_llmtrace.checks._types import type_of
 from pytest_llmtrace.checks.agents import refuse_limits
+from pytest_llmtrace.checks.backend import refuse_backend
 from pytest_llmtrace.checks.conventions import advice
 from pytest_llmtrace.checks.privacy import refuse_content
 from pytest_llmtrace.checks.wire import COMPARISONS
@@ -27,6 +28,7 @@ __all__ = [
     "is_empty",
     "known_ids",
     "maker_of",
+    "refuse_backend",
     "refuse_content",
     "refuse_limits",
     "refuse_unknown",

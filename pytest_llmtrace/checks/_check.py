@@ -31,6 +31,7 @@ from pytest_llmtrace.model import (
     SpanRecord,
     Stray,
 )
+from pytest_llmtrace.openobserve import NEWEST, Record, record
 
 __all__ = ["RARE", "Check", "Evidence", "Leftover", "Untimed", "maker_of", "title_of_exchange", "title_of_span"]
 
@@ -57,7 +58,7 @@ class Untimed:
     next: str = ""
 
 
-RARE = ("budget", "failures", "leftovers", "pacings", "strays", "untimed")
+RARE = ("budget", "failures", "leftovers", "openobserve", "openobserve_columns", "pacings", "strays", "untimed")
 """Parts of the evidence that few traces have: a check that is about one of them is not asked without it."""
 
 
@@ -85,6 +86,9 @@ class Evidence:
         content: What is intended with content; None if nobody has said.
         longest_attribute: The limit for an attribute, in characters.
         canaries: Those that were handed out.
+        openobserve: The profile of OpenObserve that the team uses; None if it does not say.
+        openobserve_columns: The columns that its dashboards and assertions name.
+        now_ns: The real time, in nanoseconds since the epoch; 0 if nobody has looked.
         profiles: The conventions that spans are held against; if none are named, those that each span claims to keep.
     """
 
@@ -107,6 +111,9 @@ class Evidence:
     content: Literal["captured", "redacted", "absent"] | None = None
     longest_attribute: int = 65_536
     canaries: tuple[Sought, ...] = ()
+    openobserve: str | None = None
+    openobserve_columns: tuple[str, ...] = ()
+    now_ns: int = 0
     profiles: tuple[Profile, ...] = ()
 
     @cached_property
@@ -149,6 +156,12 @@ class Evidence:
     def call_of(self) -> Mapping[SpanKey, Call]:
         """The calls by their spans."""
         return {span.key: call for call in self.calls for span in call.spans}
+
+    @cached_property
+    def stored(self) -> Mapping[SpanKey, Record]:
+        """What OpenObserve stores for the spans that have ended, in the team's profile."""
+        profile = self.openobserve or NEWEST
+        return {span.key: record(span, profile=profile) for span in self.spans if span.ended is not None}
 
     @cached_property
     def there(self) -> frozenset[str]:

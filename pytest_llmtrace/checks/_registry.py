@@ -9,6 +9,7 @@ from functools import cache, lru_cache
 from pytest_llmtrace._collector import uncollected
 from pytest_llmtrace.checks import (
     agents,
+    backend,
     capture,
     conventions,
     errors,
@@ -47,6 +48,7 @@ CHECKS: tuple[Check, ...] = (
     *agents.CHECKS,
     *conventions.CHECKS,
     *privacy.CHECKS,
+    *backend.CHECKS,
     UNUSED_WAIVER,
 )
 

@@ -102,6 +102,15 @@ def real() -> float:
     return float(REAL["perf_counter"]())
 
 
+_EPOCH = time.time() - real()
+"""When `perf_counter` was 0; taken as the plugin begins, before a test freezes anything."""
+
+
+def wall_ns() -> int:
+    """Return the real time in nanoseconds since the epoch, whoever has frozen the clocks."""
+    return int((_EPOCH + real()) * 1e9)
+
+
 def time_machine() -> Any:
     """Import time-machine.
 

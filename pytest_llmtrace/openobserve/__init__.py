@@ -7,5 +7,6 @@ server takes from its own catalogues (prices, estimated tokens) is named, never 
 from pytest_llmtrace.openobserve._record import Record, record
 from pytest_llmtrace.openobserve._server import NEWEST, PROFILES, Server, server
 from pytest_llmtrace.openobserve._stream import Stream
+from pytest_llmtrace.openobserve._values import column
 
-__all__ = ["NEWEST", "PROFILES", "Record", "Server", "Stream", "record", "server"]
+__all__ = ["NEWEST", "PROFILES", "Record", "Server", "Stream", "column", "record", "server"]

@@ -10,9 +10,10 @@ from typing import Any
 
 from pytest_llmtrace.openobserve._operation import MODEL_SCOPE, is_generation, operation
 from pytest_llmtrace.openobserve._server import Server
+from pytest_llmtrace.openobserve._server import server as server_of
 from pytest_llmtrace.openobserve._texts import BY_THE_SERVER, texts
 from pytest_llmtrace.openobserve._usage import Usage, costs, usage
-from pytest_llmtrace.openobserve._values import compact, flattened
+from pytest_llmtrace.openobserve._values import column, compact, flattened
 from pytest_llmtrace.telemetry import SpanEvent
 
 __all__ = ["Enrichment", "enrich"]
@@ -89,6 +90,7 @@ _PARAMETERS_OF_SCOPE = {
 }
 _PARAMETERS_IN_JSON = ("llm.invocation_parameters", "langfuse.observation.model.parameters", "model_config")
 _REQUEST = "gen_ai.request."
+_EVALUATIONS = ("llm.evaluation.", "evaluation_", "llm_evaluation_")
 _CACHE_COSTS = (
     "gen_ai_usage_cost_cache_read_input",
     "gen_ai_usage_cost_cache_creation_input",
@@ -124,13 +126,14 @@ def enrich(
         server: Whose releases.
     """
     names, found = server.columns, Enrichment()
+    readable = _readable(tuple(attributes), tuple(resource), server.name)
     kind = operation(attributes, scope, generation=server.generation)
     found.columns[names["operation"]] = kind
-    for name, value in _fields(attributes, resource, server):
+    for name, value in _fields(attributes, resource, readable):
         found.columns[names[name]] = value
-    for parameter, value in _parameters(attributes, scope):
+    for parameter, value in _parameters(attributes, scope, readable):
         if server.generation < 3 or parameter != "model":  # noqa: PLR2004
-            found.columns |= dict(flattened(names["parameters"] + parameter, value))
+            found.columns[column(names["parameters"] + parameter)] = value
     pair = texts(attributes, events, scope)
     for name, text in zip(("input", "output"), pair, strict=True):
         if text is BY_THE_SERVER:
@@ -140,38 +143,52 @@ def enrich(
     _add_usage(found, usage(attributes, scope, server), pair if is_generation(kind) else (None, None), server)
     priced = is_generation(kind) and (server.prices_silence or any(text is not None for text in pair))
     _add_costs(found, costs(attributes), priced=priced, server=server)
-    if any(map(_is_evaluation, attributes)):
+    if readable.has_evaluation:
         found.unknown["llm_evaluator_type"] = _CONFIGURED
     return found
 
 
-@lru_cache(maxsize=65536)
-def _is_evaluation(key: str) -> bool:
-    return key.startswith(("llm.evaluation.", "evaluation_", "llm_evaluation_"))
+@dataclass(frozen=True, kw_only=True)
+class _Readable:
+    """What is read of a span, by the names of its attributes alone: each field with the attribute it is taken from."""
 
-
-def _fields(attributes: _Attributes, resource: _Attributes, server: Server) -> Iterator[tuple[str, Any]]:
-    for name, key in _found(frozenset(attributes), with_agents="agent_name" in server.columns):
-        value = attributes[key]
-        if isinstance(value, str) or name != "response_model":
-            yield name, compact(value) if isinstance(value, list | dict) else value
-    for name, keys in _WIDER.items():
-        if name in server.columns:
-            value = next((place[key] for place in (attributes, resource) for key in keys if key in place), None)
-            if value is not None:
-                yield name, value
+    own: tuple[tuple[str, str], ...]
+    wider: tuple[tuple[str, str, bool], ...]
+    requested: tuple[str, ...]
+    has_evaluation: bool
 
 
 @lru_cache(maxsize=4096)
-def _found(there: frozenset[str], *, with_agents: bool) -> tuple[tuple[str, str], ...]:
-    """Return the fields of the span itself with the attribute that each is read from; spans repeat their names."""
-    tool_names = _TOOL_NAME_WITH_AGENTS if with_agents else _TOOL_NAME
+def _readable(there: tuple[str, ...], resource: tuple[str, ...], profile: str) -> _Readable:
+    """Spans repeat their names, so that this is looked for once; a field of the resource is marked by True."""
+    names = server_of(profile).columns
+    tool_names = _TOOL_NAME_WITH_AGENTS if "agent_name" in names else _TOOL_NAME
     sources = {"response_model": _MODEL, **_SOURCES, "tool_name": tool_names}
-    first = {name: next((key for key in keys if key in there), None) for name, keys in sources.items()}
-    return tuple((name, key) for name, key in first.items() if key is not None)
+    own = {name: next((key for key in keys if key in there), None) for name, keys in sources.items()}
+    places = ((False, there), (True, resource))
+    wider = {
+        name: next(((key, is_resource) for is_resource, place in places for key in keys if key in place), None)
+        for name, keys in _WIDER.items()
+        if name in names
+    }
+    return _Readable(
+        own=tuple((name, key) for name, key in own.items() if key is not None),
+        wider=tuple((name, *found) for name, found in wider.items() if found is not None),
+        requested=tuple(key for key in there if key.startswith(_REQUEST)),
+        has_evaluation=any(key.startswith(_EVALUATIONS) for key in there),
+    )
 
 
-def _parameters(attributes: _Attributes, scope: str) -> Iterator[tuple[str, str]]:
+def _fields(attributes: _Attributes, resource: _Attributes, readable: _Readable) -> Iterator[tuple[str, Any]]:
+    for name, key in readable.own:
+        value = attributes[key]
+        if isinstance(value, str) or name != "response_model":
+            yield name, compact(value) if isinstance(value, list | dict) else value
+    for name, key, is_resource in readable.wider:
+        yield name, (resource if is_resource else attributes)[key]
+
+
+def _parameters(attributes: _Attributes, scope: str, readable: _Readable) -> Iterator[tuple[str, str]]:
     if scope == MODEL_SCOPE:
         found = {name: attributes[key] for key, name in _PARAMETERS_OF_SCOPE.items() if key in attributes}
         yield from ((name, _as_text(value)) for name, value in found.items())
@@ -181,9 +198,8 @@ def _parameters(attributes: _Attributes, scope: str) -> Iterator[tuple[str, str]
         if parameters is not None:
             yield from ((name, _as_text(value)) for name, value in parameters.items() if value is not None)
             return
-    for key, value in attributes.items():
-        if key.startswith(_REQUEST):
-            yield key.removeprefix(_REQUEST), _as_text(value)
+    for key in readable.requested:
+        yield key.removeprefix(_REQUEST), _as_text(attributes[key])
 
 
 def _as_text(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from typing import Any
 
 from pytest_llmtrace.openobserve._enrich import enrich
@@ -117,37 +118,35 @@ class _Building:
         self.span, self.server = span, of
         self.resource = {key: wire_value(value) for key, value in span.resource.items()}
         self.service = dict(self._service_columns())
-        self.attributes = {self._renamed(key): wire_value(value) for key, value in span.attributes.items()}
-        self.is_llm = span.scope == MODEL_SCOPE or not of.gate.isdisjoint(self.attributes)
+        self.shape = _shape(tuple(span.attributes), tuple(self.service), span.scope, of.name)
+        values = [value if type(value) is str else wire_value(value) for value in span.attributes.values()]
+        self.attributes = dict(zip(self.shape.renamed, values, strict=True))
         self.unknown: dict[str, str] = {}
         self.clashes: dict[str, tuple[str, ...]] = {}
 
     def record(self) -> Record:
-        base, own = dict(self._base()), self._own()
-        overwritten = {name: key for name, (key, _) in own.items() if name in base}
-        columns = {**base, **self.service, **{name: value for name, (_, value) in own.items()}}
+        base = dict(self._base())
+        own, keys = self._own()
+        overwritten = {name: keys[name] for name in own.keys() & base.keys()}
+        columns = {**base, **self.service, **own}
         if self.server.infers_services and self.span.kind in ("CLIENT", "PRODUCER"):
             known, unknown = inferred(self.attributes)
             columns |= known
             self.unknown |= unknown
-        if self.is_llm:
+        if self.shape.is_llm:
             self._enrich(columns)
         columns |= self._status()
+        for name in self.unknown:
+            columns.pop(name, None)
         return Record(
             server=self.server,
-            columns={name: value for name, value in columns.items() if name not in self.unknown},
+            columns=columns,
             unknown=self.unknown,
-            is_llm=self.is_llm,
+            is_llm=self.shape.is_llm,
             clashes=self.clashes,
             overwritten=overwritten,
-            removed=tuple(key for key in self.attributes if self.is_llm and removed(key)),
+            removed=self.shape.removed,
         )
-
-    def _renamed(self, key: str) -> str:
-        if self.server.keeps_both:
-            taken = column(key)
-            return f"attr_{key}" if taken in _RESERVED or taken in self.service else key
-        return f"attr_{key}" if key in _RESERVED_AS_WRITTEN else key
 
     def _service_columns(self) -> Iterator[tuple[str, Any]]:
         for key, value in self.resource.items():
@@ -158,18 +157,17 @@ class _Building:
                 name = f"service_attr_{key}"
             yield from flattened(name, value)
 
-    def _own(self) -> dict[str, tuple[str, Any]]:
-        """Return what the span's attributes become, by column, with the attribute."""
-        found: dict[str, tuple[str, Any]] = {}
-        for key, value in self.attributes.items():
-            if self.is_llm and removed(key):
-                continue
-            for name, each in ((column(key), value),) if type(value) is str else flattened(key, value):
-                before = found.get(name)
-                if before is not None and before[1] != each:
-                    self._note_clash(name, (*self.clashes.get(name, before[:1]), key))
-                found[name] = (key, each)
-        return found
+    def _own(self) -> tuple[dict[str, Any], dict[str, str]]:
+        """Return what the span's attributes become, by column, and the attribute of each column."""
+        found: dict[str, Any] = {}
+        keys: dict[str, str] = {}
+        for key, own_name in self.shape.kept:
+            value = self.attributes[key]
+            for name, each in ((own_name, value),) if type(value) is str else flattened(key, value):
+                if name in found and found[name] != each:
+                    self._note_clash(name, (*self.clashes.get(name, (keys[name],)), key))
+                found[name], keys[name] = each, key
+        return found, keys
 
     def _note_clash(self, name: str, keys: tuple[str, ...]) -> None:
         self.clashes[name] = keys
@@ -193,8 +191,8 @@ class _Building:
             yield "reference_parent_span_id", f"{span.parent.span_id:016x}"
             yield "reference_ref_type", "ChildOf"
         yield "service_name", self._service_name()
-        yield "events", compact([self._event(event) for event in span.events])
-        yield "links", compact([self._link(link) for link in span.links])
+        yield "events", compact([self._event(event) for event in span.events]) if span.events else "[]"
+        yield "links", compact([self._link(link) for link in span.links]) if span.links else "[]"
 
     def _service_name(self) -> str:
         name = self.span.resource.get("service.name")
@@ -226,10 +224,10 @@ class _Building:
         self._make_numbers(columns)
 
     def _sent(self, columns: Mapping[str, Any]) -> frozenset[str]:
-        return frozenset(name for name, _ in self._numbers() if name in columns)
+        return frozenset(name for name, _ in _numbers(self.server.name) if name in columns)
 
     def _make_numbers(self, columns: dict[str, Any]) -> None:
-        for name, number in self._numbers():
+        for name, number in _numbers(self.server.name):
             if not isinstance(columns.get(name), str):
                 continue
             try:
@@ -237,8 +235,44 @@ class _Building:
             except ValueError:
                 self.unknown[name] = _NO_NUMBER.format(value=columns[name])
 
-    def _numbers(self) -> Iterator[tuple[str, type[int | float]]]:
-        """Yield the columns that hold numbers, whatever the client has sent."""
-        names = self.server.columns
-        yield from ((names[fact], int) for fact in _INTS if fact in names)
-        yield from ((names[fact], float) for fact in _FLOATS if fact in names)
+
+@dataclass(frozen=True, kw_only=True)
+class _Shape:
+    """What the names of a span's attributes alone decide; spans repeat their names, so that it is decided once.
+
+    Attributes:
+        renamed: The attributes as the server takes them in, in their order.
+        kept: Those that are stored, with their columns.
+        removed: Those that are not.
+        is_llm: Whether the span is one of an LLM application.
+    """
+
+    renamed: tuple[str, ...]
+    kept: tuple[tuple[str, str], ...]
+    removed: tuple[str, ...]
+    is_llm: bool
+
+
+@lru_cache(maxsize=4096)
+def _shape(keys: tuple[str, ...], service: tuple[str, ...], scope: str, profile: str) -> _Shape:
+    of = server(profile)
+    renamed = tuple(_renamed(key, service, keeps_both=of.keeps_both) for key in keys)
+    is_llm = scope == MODEL_SCOPE or not of.gate.isdisjoint(renamed)
+    gone = tuple(key for key in dict.fromkeys(renamed) if is_llm and removed(key))
+    kept = tuple((key, column(key)) for key in dict.fromkeys(renamed) if key not in gone)
+    return _Shape(renamed=renamed, kept=kept, removed=gone, is_llm=is_llm)
+
+
+def _renamed(key: str, service: tuple[str, ...], *, keeps_both: bool) -> str:
+    if keeps_both:
+        taken = column(key)
+        return f"attr_{key}" if taken in _RESERVED or taken in service else key
+    return f"attr_{key}" if key in _RESERVED_AS_WRITTEN else key
+
+
+@cache
+def _numbers(profile: str) -> tuple[tuple[str, type[int | float]], ...]:
+    """Return the columns that hold numbers, whatever the client has sent."""
+    names = server(profile).columns
+    whole = ((names[fact], int) for fact in _INTS if fact in names)
+    return (*whole, *((names[fact], float) for fact in _FLOATS if fact in names))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
 from pytest_llmtrace.openobserve._operation import MODEL_SCOPE
@@ -114,7 +114,7 @@ def _of_events(names: set[str], asked: frozenset[str], answered: str) -> _Pair |
 
 
 def _nested(attributes: _Attributes, asked: str, answered: str) -> _Pair | None:
-    if not any(map(_begins_with(asked), attributes)):
+    if not _any_begins_with(asked, tuple(attributes)):
         return None
     return _rebuilt(attributes, asked), _rebuilt(attributes, answered)
 
@@ -148,9 +148,10 @@ def _with_lists(value: Any) -> Any:
     return inner
 
 
-@cache
-def _begins_with(prefix: str) -> Callable[[str], bool]:
-    return lambda key: key.startswith(prefix)
+@lru_cache(maxsize=4096)
+def _any_begins_with(prefix: str, keys: tuple[str, ...]) -> bool:
+    """Spans repeat their names."""
+    return any(key.startswith(prefix) for key in keys)
 
 
 def _of(asked: str, answered: str) -> _Source:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from pytest_llmtrace.openobserve._operation import MODEL_SCOPE
@@ -47,15 +48,14 @@ _CACHE_CREATION = (
     ("cache_creation_input_tokens", False),
     ("gen_ai.usage.cache_write_tokens", False),
 )
-_CACHE_MISS = ("gen_ai.usage.prompt_cache_miss_tokens", "prompt_cache_miss_tokens")
+_CACHE_MISS = (("gen_ai.usage.prompt_cache_miss_tokens", "input"), ("prompt_cache_miss_tokens", "input"))
 _CACHE_OF_GENERATION_2 = (
     ("gen_ai.usage.cache_read_tokens", "cache_read_input_tokens"),
     ("gen_ai.usage.cache_write_tokens", "cache_creation_input_tokens"),
 )
 _KEYS = (
-    *(key for key, _ in (*_BEFORE_CACHE, *_AFTER_CACHE, *_OF_SCOPE, *_CACHE_OF_GENERATION_2)),
+    *(key for key, _ in (*_BEFORE_CACHE, *_AFTER_CACHE, *_OF_SCOPE, *_CACHE_OF_GENERATION_2, *_CACHE_MISS)),
     *(key for key, _ in (*_CACHE_READ, *_CACHE_CREATION)),
-    *_CACHE_MISS,
 )
 _FLAT = {key: key.replace(".", "_") for key in _KEYS}
 """How the newest releases read them as well."""
@@ -83,23 +83,29 @@ def usage(attributes: _Attributes, scope: str, server: Server) -> Usage:
     found = Usage()
     if _ANY.isdisjoint(attributes):
         return found
-    look = _Look(attributes, also_flat=server.keeps_usage)
-    for key, name in _BEFORE_CACHE:
-        look.into(found, key, name)
+    look = _Look(attributes, _there(tuple(attributes), also_flat=server.keeps_usage), also_flat=server.keeps_usage)
+    look.into(found, _BEFORE_CACHE)
     if server.keeps_usage:
         _read_cache(look, found)
     elif server.generation == 2:  # noqa: PLR2004
-        for key, name in _CACHE_OF_GENERATION_2:
-            look.into(found, key, name)
-    for key, name in (*_AFTER_CACHE, *(_OF_SCOPE if scope == MODEL_SCOPE else ())):
-        look.into(found, key, name)
+        look.into(found, _CACHE_OF_GENERATION_2)
+    look.into(found, _AFTER_CACHE)
+    if scope == MODEL_SCOPE:
+        look.into(found, _OF_SCOPE)
     found.counts |= dict(_details(attributes))
     return found
+
+
+@lru_cache(maxsize=4096)
+def _there(keys: tuple[str, ...], *, also_flat: bool) -> frozenset[str]:
+    """Return those of the keys that are there, by the name that they are asked for; spans repeat theirs."""
+    return frozenset(key for key, flat in _FLAT.items() if key in keys or (also_flat and flat in keys))
 
 
 @dataclass(frozen=True)
 class _Look:
     attributes: _Attributes
+    there: frozenset[str]
     also_flat: bool
 
     def at(self, key: str) -> int | None:
@@ -110,22 +116,22 @@ class _Look:
             return None if stated is None else tokens(stated)
         return found
 
-    def into(self, found: Usage, key: str, name: str) -> None:
-        count = self.at(key)
-        if count is not None:
-            found.counts[name] = count
+    def into(self, found: Usage, places: Iterable[tuple[str, str]]) -> None:
+        for key, name in places:
+            count = self.at(key) if key in self.there else None
+            if count is not None:
+                found.counts[name] = count
 
 
 def _read_cache(look: _Look, found: Usage) -> None:
     for name, places in (("cache_read", _CACHE_READ), ("cache_creation", _CACHE_CREATION)):
         for key, included in places:
-            count = look.at(key)
+            count = look.at(key) if key in look.there else None
             if count is not None:
                 found.counts[name] = count
                 found.beside += 0 if included else count
                 break
-    for key in _CACHE_MISS:
-        look.into(found, key, "input")
+    look.into(found, _CACHE_MISS)
 
 
 def _details(attributes: _Attributes) -> Iterator[tuple[str, int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -27,11 +27,11 @@ def _of_any_alphabet(char: str) -> str:
 
 def wire_value(value: Any) -> Any:
     """Return a value as the server holds it on arrival: scalars are text, arrays and maps hold such."""
-    kind = type(value)
-    if kind is str:
-        return value
-    if kind is int:
-        return str(value)
+    write = _SCALARS.get(type(value))
+    if write is not None:
+        return write(value)
+    if type(value) in (list, tuple):
+        return [wire_value(each) for each in value]
     if isinstance(value, Mapping):
         return {str(key): wire_value(each) for key, each in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
@@ -61,8 +61,18 @@ def _float(value: float) -> str:
         return "NaN"
     if math.isinf(value):
         return "inf" if value > 0 else "-inf"
-    digits = format(Decimal(repr(value)), "f")
+    digits = repr(value)
+    digits = format(Decimal(digits), "f") if "e" in digits else digits
     return digits.removesuffix(".0")
+
+
+_SCALARS: Mapping[type, Callable[[Any], str]] = {
+    str: str,
+    int: str,
+    bool: lambda value: "true" if value else "false",
+    float: _float,
+}
+"""The usual ones; what derives from them takes the longer way, which comes to the same."""
 
 
 def flattened(key: str, value: Any) -> Iterator[tuple[str, Any]]:
@@ -79,7 +89,10 @@ def flattened(key: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 def compact(value: Any) -> str:
     """Write JSON as the server does."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _JSON.encode(value)
+
+
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def tokens(value: Any) -> int | None:

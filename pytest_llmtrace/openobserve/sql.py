@@ -10,7 +10,12 @@ from pytest_llmtrace.errors import QueryError, UsageError
 from pytest_llmtrace.openobserve._functions import ABSENT, functions
 from pytest_llmtrace.openobserve._record import Record
 
-__all__ = ["query"]
+__all__ = ["NotReproducible", "query"]
+
+
+class NotReproducible(QueryError):
+    """A query asks for what only a server knows."""
+
 
 _MISSING = 'SQL on spans needs Apache DataFusion: pip install "pytest-llmtrace[sql]"'
 _HISTOGRAM = re.compile(r"\bhistogram\s*\(\s*([^,()]+?)\s*\)", re.IGNORECASE)
@@ -84,7 +89,7 @@ def _refuse_unknown(sql: str, records: Sequence[Record]) -> None:
     for name in _NAME.findall(sql):
         if name.lower() in unknown:
             of = sum(name.lower() in record.unknown for record in records)
-            raise QueryError(
+            raise NotReproducible(
                 f"{name.lower()} is not reproducible on {of} of {len(records)} spans: {unknown[name.lower()]}"
             )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_llmtrace.canaries import Search
 from pytest_llmtrace.checks import Evidence, Verdict
-from pytest_llmtrace.report import contracts, weaver
+from pytest_llmtrace.report import contracts, stored, weaver
 
 __all__ = ["FORMATS", "Format", "contribution"]
 
@@ -31,6 +31,7 @@ FORMATS: Mapping[str, Format] = {
     "contract": Format(of_test=contracts.contract_of_test, of_run=contracts.contract_of_run),
     "coverage": Format(of_test=contracts.coverage_of_test, of_run=contracts.coverage_page),
     "coverage-json": Format(of_test=contracts.coverage_of_test, of_run=contracts.coverage_json),
+    "openobserve": Format(of_test=stored.of_test, of_run=stored.of_run),
     "weaver": Format(of_test=weaver.of_test, of_run=weaver.of_run),
 }
 

@@ -1,0 +1,183 @@
+"""Calls as OpenObserve shows them: is each there, as what it was, with its model, its provider and its tokens?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pytest_llmtrace.checks._account import Account, Extent
+from pytest_llmtrace.checks._check import Check, Evidence
+from pytest_llmtrace.checks._words import shown
+from pytest_llmtrace.model import Finding, Severity, SpanRecord
+from pytest_llmtrace.openobserve import Record
+from pytest_llmtrace.reading import PRESENT
+
+__all__ = ["CHECKS"]
+
+_GENERATIONS = ("chat", "text_completion", "generate_content", "GENERATION")
+_EMBEDDINGS = ("embeddings", "EMBEDDING")
+_RULES = "how OpenObserve enriches spans, read from its releases v0.60 to v0.92"
+_WIRE_CHECKS = ("wire/input-tokens", "wire/output-tokens", "wire/total-tokens", "wire/usage-missing")
+_SYSTEMS = ("llm.system", "llm.provider")
+
+
+def _accounts(evidence: Evidence) -> Iterator[tuple[Account, Record]]:
+    """Yield the spans of calls with what is stored for them."""
+    for account in evidence.accounts:
+        stored = evidence.stored.get(account.span.key)
+        if stored is not None:
+            yield account, stored
+
+
+def _shown_accounts(evidence: Evidence) -> Iterator[tuple[Account, Record]]:
+    """Yield those that are on the LLM pages: whatever the others lack has one cause."""
+    return ((account, stored) for account, stored in _accounts(evidence) if stored.is_llm)
+
+
+def _gate(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    for account, stored in _accounts(evidence):
+        if stored.is_llm:
+            yield None
+        else:
+            lacks = "no attribute that makes it an LLM span, as gen_ai.operation.name or gen_ai.request.model"
+            yield check.finding(account.span, ("span", lacks), ("backend", _server(stored)))
+
+
+def _operation(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    for account, stored in _shown_accounts(evidence):
+        name = stored.server.columns["operation"]
+        kind = stored.columns[name]
+        wanted = _EMBEDDINGS if account.asked.api == "embeddings" else _GENERATIONS
+        if kind in wanted:
+            yield None
+            continue
+        said = _kinds_on(account.span) or "nothing says which operation it is"
+        column = f"{name} = {shown(kind)}\n{_server(stored)}"
+        wire = f"a call of the API {account.asked.api!r}, exchange {account.exchange.index}"
+        yield check.finding(account.span, ("span", said), ("backend", column), ("wire", wire))
+
+
+def _kinds_on(span: SpanRecord) -> str:
+    keys = ("gen_ai.operation.name", "llm.request.type", "traceloop.span.kind", "openinference.span.kind")
+    return "\n".join(f"{key} = {shown(span.attributes[key])}" for key in keys if key in span.attributes)
+
+
+def _model(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    for account, stored in _shown_accounts(evidence):
+        name = stored.server.columns["response_model"]
+        lacks = f"{name} is not there\n{_server(stored)}"
+        yield None if name in stored or name in stored.unknown else check.finding(account.span, ("backend", lacks))
+
+
+def _provider(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    scopes: set[str] = set()
+    for account, stored in _shown_accounts(evidence):
+        name, span = stored.server.columns["provider"], account.span
+        if name in stored or name in stored.unknown or span.scope in scopes:
+            yield None
+            continue
+        scopes.add(span.scope)
+        said = "\n".join(f"{key} = {shown(span.attributes[key])}" for key in _SYSTEMS if key in span.attributes)
+        lacks = f"{name} is not there{': OpenObserve does not read what the span says' if said else ''}"
+        yield check.finding(
+            span, *([("span", said)] if said else []), ("backend", f"{lacks}\n{_server(stored)}")
+        )  # fmt: skip
+
+
+def _tokens(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    for account, stored in _shown_accounts(evidence):
+        if account.extent is not Extent.WHOLE or account.answered.truncated or account.answered.error:
+            continue
+        wrong = list(_wrong_counts(account, stored))
+        if not wrong:
+            yield None
+            continue
+        span = "\n".join(f"{key} = {value!r}" for key, value in account.span.attributes.items() if _is_count(key))
+        yield check.finding(
+            account.span,
+            ("backend", "\n".join((*(f"{column} = {value}" for column, value, _ in wrong), _server(stored)))),
+            ("span", span or "no counts"),
+            ("wire", "\n".join(true for _, _, true in wrong)),
+            follows=_WIRE_CHECKS,
+        )
+
+
+def _wrong_counts(account: Account, stored: Record) -> Iterator[tuple[str, int, str]]:
+    truth = account.answered
+    for fact_name, column in (("input_tokens", "usage.input"), ("output_tokens", "usage.output")):
+        fact, name = truth.fact(fact_name), stored.server.columns[column]
+        if fact.state is PRESENT and name in stored and stored[name] != fact.value:
+            yield name, stored[name], f"{fact_name} {fact.value!r}: {fact.place}"
+    name = stored.server.columns["usage.total"]
+    if truth.input_tokens is not None and truth.output_tokens is not None and name in stored:
+        total = truth.input_tokens + truth.output_tokens
+        if stored[name] not in (total, truth.total_tokens):
+            yield name, stored[name], f"input and output tokens together are {total}"
+
+
+def _is_count(key: str) -> bool:
+    return "token" in key and ("usage" in key or "count" in key)
+
+
+def _server(stored: Record) -> str:
+    return f"OpenObserve {stored.server.name} ({stored.server.releases})"
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        id="backend/gate",
+        title="OpenObserve takes the span of a call for an LLM span",
+        why="the call is not on the LLM pages, and no column of them is filled",
+        next="set gen_ai.operation.name on the span",
+        look=_gate,
+        about=("openobserve",),
+        compares="The spans of calls with the attributes one of which, in that profile, makes a span an LLM span.",
+        source=_RULES,
+    ),
+    Check(
+        id="backend/operation",
+        title="OpenObserve takes the call for what it was",
+        why="it is counted with other work, and calls that are no generation have no cost",
+        next="set gen_ai.operation.name to chat, text_completion, generate_content or embeddings",
+        look=_operation,
+        about=("openobserve",),
+        severity=Severity.WARNING,
+        compares="The type that the first rule of the server gives (`gen_ai.operation.name`, `llm.request.type`, "
+        "`traceloop.span.kind`, `openinference.span.kind` and so on) with the API that was called.",
+        source=_RULES,
+    ),
+    Check(
+        id="backend/model",
+        title="The model of a call is in OpenObserve's column",
+        why="tokens and cost cannot be told apart by model, and no price is found",
+        next="set gen_ai.response.model or gen_ai.request.model on the span",
+        look=_model,
+        about=("openobserve",),
+        severity=Severity.WARNING,
+        source=_RULES,
+    ),
+    Check(
+        id="backend/provider",
+        title="The provider of a call is in OpenObserve's column",
+        why="calls cannot be told apart by provider; of OpenInference's llm.system the server makes no provider",
+        next="set gen_ai.provider.name on such spans, in a span processor of the application",
+        look=_provider,
+        about=("openobserve",),
+        severity=Severity.INFO,
+        compares="One finding for the spans of one scope. The server reads `gen_ai.provider.name`, `gen_ai.system`, "
+        "`ai.model.provider` and Langfuse's; it is its gap that it does not read OpenInference's.",
+        source=_RULES,
+    ),
+    Check(
+        id="backend/tokens",
+        title="OpenObserve shows the tokens that the wire counts",
+        why="sums of tokens and cost in the back end are wrong",
+        next="state each count once, in gen_ai.usage.input_tokens and gen_ai.usage.output_tokens, cached tokens in it",
+        look=_tokens,
+        about=("openobserve",),
+        severity=Severity.WARNING,
+        compares="The columns of input, output and total tokens with the wire. Of several attributes for one count the "
+        "server takes the last by its order; some cached tokens it adds to the total. A count that the server would "
+        "estimate is not compared, nor one that the span itself has wrong: that is a finding of `wire/`.",
+        source=_RULES,
+    ),
+)

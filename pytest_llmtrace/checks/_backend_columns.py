@@ -1,0 +1,214 @@
+"""Columns of OpenObserve: what several attributes fill, what is summed twice, what is lost, text or empty."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from pytest_llmtrace.checks._check import Check, Evidence
+from pytest_llmtrace.checks._words import shown
+from pytest_llmtrace.model import Finding, Severity, SpanKey, SpanRecord
+from pytest_llmtrace.openobserve import Record, column
+
+__all__ = ["CHECKS"]
+
+_MOST = 8
+_RULES = "how OpenObserve stores spans, read from its releases v0.60 to v0.92"
+_HOUR = 3_600 * 10**9
+_BEFORE, _AFTER = 5 * _HOUR, 24 * _HOUR
+
+
+def _stored(evidence: Evidence) -> Iterator[tuple[SpanRecord, Record]]:
+    return ((span, evidence.stored[span.key]) for span in evidence.spans if span.key in evidence.stored)
+
+
+def _double_count(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    inside = _inside(evidence)
+    for span, stored in _stored(evidence):
+        name = stored.server.columns["usage.total"]
+        mine = stored.get(name)
+        if not stored.is_llm or not mine:
+            continue
+        counted = [evidence.stored[key][name] for key in inside.get(span.key, ()) if evidence.stored[key].get(name)]
+        if not counted:
+            yield None
+            continue
+        calls = f"{len(counted):,} {'span' if len(counted) == 1 else 'spans'} inside of it: {sum(counted):,}"
+        yield check.finding(span, ("backend", f"{name} = {mine:,}; of {calls}\nOpenObserve {stored.server.name}"))
+
+
+def _inside(evidence: Evidence) -> Mapping[SpanKey, list[SpanKey]]:
+    """Return the spans of calls that are inside of each span, at any depth."""
+    found: defaultdict[SpanKey, list[SpanKey]] = defaultdict(list)
+    for key in evidence.call_of:
+        seen, around = {key}, _parent(key, evidence)
+        while around is not None and around not in seen:
+            found[around].append(key)
+            seen.add(around)
+            around = _parent(around, evidence)
+    return found
+
+
+def _parent(key: SpanKey, evidence: Evidence) -> SpanKey | None:
+    parent = evidence.by_key[key].parent if key in evidence.stored else None
+    return parent if parent in evidence.stored else None
+
+
+def _clash(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    for span, stored in _stored(evidence):
+        lines = [f"{name}: {' and '.join(keys)}" for name, keys in stored.clashes.items()]
+        yield check.finding(span, ("backend", _joined(lines))) if lines else None
+
+
+def _base_column(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    for span, stored in _stored(evidence):
+        taken = [f"{name} is what the attribute {key} says" for name, key in stored.overwritten.items()]
+        moved = [] if taken else [f"{key} is in {f'attr_{column(key)}'}" for key in _moved(span, stored)]
+        if not taken and not moved:
+            yield None
+            continue
+        found = check.finding(span, ("backend", f"{_joined(taken or moved)}\nOpenObserve {stored.server.name}"))
+        yield found if taken else replace(found, severity=Severity.INFO)
+
+
+def _moved(span: SpanRecord, stored: Record) -> Iterator[str]:
+    return (key for key in span.attributes if f"attr_{column(key)}" in stored)
+
+
+def _removed(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    named = set(evidence.openobserve_columns)
+    gone: dict[str, Record] = {}
+    for _, stored in _stored(evidence):
+        gone |= {key: stored for key in stored.removed if column(key) in named - stored.keys()}
+    for key, stored in gone.items():
+        texts = f"{stored.server.columns['input']} and {stored.server.columns['output']}"
+        yield check.finding(f"column {column(key)}", ("backend", f"{key} is removed; texts are in {texts}"))
+
+
+def _dropped(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    if not evidence.now_ns:
+        return
+    early, late = evidence.now_ns - _BEFORE, evidence.now_ns + _AFTER
+    out = [span for span, _ in _stored(evidence) if not early <= span.start_ns <= late]
+    yield from (None for _ in evidence.stored)
+    if out:
+        hours = (out[0].start_ns - evidence.now_ns) / _HOUR
+        way = f"{abs(hours):,.0f} hours {'before' if hours < 0 else 'after'} now"
+        more = f"\nand {len(out) - 1:,} more of this trace" if out[1:] else ""
+        yield check.finding(out[0], ("span", f"it starts {way}{more}"))
+
+
+def _text(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    wanted = set(evidence.openobserve_columns)
+    numbers: dict[str, tuple[SpanRecord, str]] = {}
+    for span, stored in _stored(evidence):
+        for key, value in span.attributes.items():
+            name = column(key)
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if is_number and name in wanted and isinstance(stored.get(name), str):
+                numbers.setdefault(name, (span, f"{key} = {value!r}"))
+    for name, (span, said) in numbers.items():
+        cast = f"{name} holds text: CAST({name} AS DOUBLE) makes a number of it"
+        yield check.finding(span, ("span", said), ("backend", cast))
+
+
+def _empty_column(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    records = [stored for _, stored in _stored(evidence)]
+    if not any(stored.is_llm for stored in records):
+        return
+    there = {name for stored in records for name in (*stored, *stored.unknown)}
+    gone = {column(key) for stored in records for key in stored.removed}
+    for name in evidence.openobserve_columns:
+        if name in there or name in gone:
+            yield None
+        else:
+            said = f"no span of {len(records):,} has it\nOpenObserve {records[0].server.name}"
+            yield check.finding(f"column {shown(name)}", ("backend", said))
+
+
+def _joined(lines: list[str]) -> str:
+    return "\n".join(lines[:_MOST] + ([f"and {len(lines) - _MOST} more"] if len(lines) > _MOST else []))
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        id="backend/double-count",
+        title="A sum of OpenObserve's token column counts each call once",
+        why="a dashboard that sums the column over all spans counts these tokens once for each of the spans",
+        next="leave the counts to the spans of the calls, or sum only where the operation is that of a call",
+        look=_double_count,
+        about=("openobserve",),
+        severity=Severity.WARNING,
+        compares="The total of an LLM span with those of the spans of calls inside of it, at any depth.",
+        source=_RULES,
+    ),
+    Check(
+        id="backend/clash",
+        title="No two attributes become one column with different values",
+        why="which of them the column gets differs from span to span",
+        next="keep one of them",
+        look=_clash,
+        about=("openobserve",),
+        severity=Severity.WARNING,
+        compares="Names as columns: in lower case, with `_` for whatever is no letter, digit or `_`.",
+        source=_RULES,
+    ),
+    Check(
+        id="backend/base-column",
+        title="No attribute takes a column that OpenObserve fills itself",
+        why="queries on the column see the attribute, or see it nowhere under its own name",
+        next="give the attribute another name",
+        look=_base_column,
+        about=("openobserve",),
+        severity=Severity.WARNING,
+        compares="Attributes with the base columns. Of the severity `info` from 0.91 on, which keeps the column and "
+        "puts the attribute into `attr_...` beside it.",
+        source=_RULES,
+    ),
+    Check(
+        id="backend/removed",
+        title="No column that the team names is removed from LLM spans",
+        why="it is filled on the span and empty in the back end",
+        next="query the columns of the texts instead",
+        look=_removed,
+        about=("openobserve_columns",),
+        severity=Severity.INFO,
+        compares="The columns of `openobserve_columns=` with the attributes that the server removes once it has their texts.",  # noqa: E501
+        source=_RULES,
+    ),
+    Check(
+        id="backend/dropped",
+        title="Spans start in the time that OpenObserve takes",
+        why="the server drops them, and answers 200",
+        next="do not freeze the time of spans that are to be sent",
+        look=_dropped,
+        about=("openobserve",),
+        severity=Severity.WARNING,
+        compares="The start of spans with the last 5 hours and the next 24, by the server's defaults.",
+        source=_RULES,
+    ),
+    Check(
+        id="backend/text",
+        title="Numbers that the team queries are stored as numbers",
+        why="the server stores every attribute as text: a query that sums or compares it as a number is refused or wrong",  # noqa: E501
+        next="CAST it in the query, or query the column that the server computes",
+        look=_text,
+        about=("openobserve_columns",),
+        severity=Severity.INFO,
+        compares="The columns of `openobserve_columns=` that come from attributes with numbers.",
+        source=_RULES,
+    ),
+    Check(
+        id="backend/empty-column",
+        title="Every column that the team names is on a span",
+        why="a panel or alert on it stays empty, and nobody is told",
+        next="name the column as it is stored, or set the attribute that it comes from",
+        look=_empty_column,
+        about=("openobserve_columns",),
+        severity=Severity.WARNING,
+        compares="The columns of `openobserve_columns=` with those of all spans of a trace that has an LLM span.",
+        source=_RULES,
+        whole_runs_only=True,
+    ),
+)

@@ -1,0 +1,26 @@
+"""Spans as OpenObserve will show them, in the profile that the team names; where it names none, nobody is asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytest_llmtrace.checks import _backend_calls, _backend_columns
+from pytest_llmtrace.checks._check import Check
+from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.openobserve import server
+
+__all__ = ["CHECKS", "refuse_backend"]
+
+CHECKS: tuple[Check, ...] = (*_backend_calls.CHECKS, *_backend_columns.CHECKS)
+
+
+def refuse_backend(openobserve: Any = None, openobserve_columns: Any = ()) -> None:
+    """Refuse a profile that there is not, and columns that are no list of names.
+
+    Raises:
+        UsageError: There is one.
+    """
+    if openobserve is not None:
+        server(openobserve)
+    if isinstance(openobserve_columns, str) or not all(isinstance(name, str) and name for name in openobserve_columns):
+        raise UsageError(f"openobserve_columns= takes a list of names of columns, not {openobserve_columns!r}")

@@ -1,0 +1,185 @@
+"""Exported dashboards and alerts, run over the records of a suite: what fails, and what stays empty.
+
+Source: OpenObserve's public reference and exports; dashboards up to version 8, whose panels are in tabs (older: at the
+top), and alerts with SQL.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pytest_llmtrace.errors import QueryError, UsageError
+from pytest_llmtrace.openobserve._record import Record
+from pytest_llmtrace.openobserve._stream import Stream
+from pytest_llmtrace.openobserve.kept import read
+from pytest_llmtrace.openobserve.sql import NotReproducible
+
+__all__ = ["Panel", "State", "Verdict", "judge", "panels"]
+
+_VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)\}?")
+_STREAM = re.compile(r"""\bfrom\s+(?:"([^"]+)"|([\w-]+))""", re.IGNORECASE)
+_MISSING = re.compile(r"No field named (?:\S+\.)?\"?(\w+)\"?")
+
+
+class State(StrEnum):
+    """What became of a panel."""
+
+    FILLED = "filled"
+    EMPTY = "empty"
+    FAILS = "fails"
+    PASSED_OVER = "passed over"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """One query of a panel, or an alert.
+
+    Attributes:
+        title: How the file names it.
+        sql: The query, with its variables filled in; empty if there is none to run.
+        columns: The columns that its fields name, where there is no query.
+        passed_over: Why it is not run; empty if it is.
+    """
+
+    title: str
+    sql: str = ""
+    columns: tuple[str, ...] = ()
+    passed_over: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What became of a panel, and why, a line each."""
+
+    title: str
+    state: State
+    reasons: tuple[str, ...] = ()
+
+
+def panels(path: Path) -> tuple[Panel, ...]:
+    """Read the panels of a dashboard, or an alert.
+
+    Raises:
+        UsageError: The file cannot be read, or is neither.
+    """
+    content = read(path)
+    try:
+        found = tuple(_panels(content))
+    except (AttributeError, KeyError, TypeError) as error:
+        raise UsageError(f"{path}: is a damaged dashboard or alert: {error!r}") from None
+    if not found:
+        raise UsageError(f"{path}: is no dashboard with panels and no alert, as OpenObserve exports them")
+    return found
+
+
+def _panels(content: Any) -> Iterator[Panel]:
+    if not isinstance(content, Mapping):
+        return
+    if "query_condition" in content:
+        yield _alert(content)
+        return
+    variables = {one["name"]: one.get("value") for one in (content.get("variables") or {}).get("list") or ()}
+    tabs = [*(content.get("tabs") or ()), {"panels": content.get("panels") or ()}]
+    for panel in (panel for tab in tabs for panel in tab.get("panels") or ()):
+        queries = panel.get("queries") or ()
+        title = panel.get("title") or panel.get("id") or "panel"
+        if not queries:
+            yield Panel(title=title, passed_over="it has no query")
+        for number, query in enumerate(queries):
+            name = title if len(queries) == 1 else f"{title}, query {number}"
+            yield _panel(name, panel.get("queryType", "sql"), query, variables)
+
+
+def _panel(title: str, kind: str, query: Mapping[str, Any], variables: Mapping[str, Any]) -> Panel:
+    fields = query.get("fields") or {}
+    of = fields.get("stream_type", "traces")
+    if kind == "promql":
+        return Panel(title=title, passed_over="PromQL is not run")
+    if of != "traces":
+        return Panel(title=title, passed_over=f"it is on {of}, not on traces")
+    text = query.get("query") or ""
+    if text:
+        return _filled_in(title, text, variables)
+    named = [*(fields.get("x") or ()), *(fields.get("y") or ()), *_filters(fields.get("filter"))]
+    columns = tuple(dict.fromkeys(one["column"] for one in named if one.get("column")))
+    return Panel(title=title, columns=columns, passed_over="" if columns else "it has neither a query nor fields")
+
+
+def _filters(found: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield conditions; newer versions nest them in groups."""
+    for one in found.get("conditions") or () if isinstance(found, Mapping) else found or ():
+        if one.get("filterType") == "group" or "conditions" in one:
+            yield from _filters(one)
+        else:
+            yield one
+
+
+def _alert(content: Mapping[str, Any]) -> Panel:
+    title, condition = content.get("name") or "alert", content["query_condition"]
+    of = content.get("stream_type", "traces")
+    if of != "traces":
+        return Panel(title=title, passed_over=f"it is on {of}, not on traces")
+    if condition.get("promql"):
+        return Panel(title=title, passed_over="PromQL is not run")
+    if condition.get("sql"):
+        return _filled_in(title, condition["sql"], {})
+    columns = tuple(dict.fromkeys(_columns_of(condition.get("conditions"))))
+    return Panel(title=title, columns=columns, passed_over="" if columns else "it has neither SQL nor conditions")
+
+
+def _columns_of(conditions: Any) -> Iterator[str]:
+    if isinstance(conditions, Mapping):
+        if isinstance(conditions.get("column"), str):
+            yield conditions["column"]
+        conditions = list(conditions.values())
+    for one in conditions if isinstance(conditions, list) else ():
+        yield from _columns_of(one)
+
+
+def _filled_in(title: str, sql: str, variables: Mapping[str, Any]) -> Panel:
+    values = {name: one[0] if isinstance(one, list) and one else one for name, one in variables.items()}
+    lacking = [name for name in _VARIABLE.findall(sql) if values.get(name) in (None, "", [])]
+    if lacking:
+        return Panel(title=title, passed_over=f"the variable ${lacking[0]} has no value in the file")
+    return Panel(title=title, sql=_VARIABLE.sub(lambda match: str(values[match[1]]), sql))
+
+
+# --- judging ---------------------------------------------------------------------------------------------------------
+
+
+def judge(panel: Panel, records: Sequence[Record]) -> Verdict:
+    """Run a panel over records.
+
+    Raises:
+        UsageError: The engine is not installed (extra `sql`).
+    """
+    if panel.passed_over:
+        return Verdict(title=panel.title, state=State.PASSED_OVER, reasons=(panel.passed_over,))
+    if not panel.sql:
+        there = {name for record in records for name in (*record, *record.unknown)}
+        gone = tuple(f"no column {name}" for name in panel.columns if name not in there)
+        return Verdict(title=panel.title, state=State.FAILS if gone else State.FILLED, reasons=gone)
+    stream = _STREAM.search(panel.sql)
+    name = (stream[1] or stream[2]) if stream else "default"
+    try:
+        rows = Stream(records, name=name).sql(panel.sql)
+    except NotReproducible as error:
+        return Verdict(title=panel.title, state=State.PASSED_OVER, reasons=(str(error),))
+    except QueryError as error:
+        missing = _MISSING.search(str(error))
+        reason = f"no column {missing[1]}" if missing else str(error)
+        return Verdict(title=panel.title, state=State.FAILS, reasons=(reason,))
+    return _of_rows(panel.title, rows)
+
+
+def _of_rows(title: str, rows: Sequence[Mapping[str, Any]]) -> Verdict:
+    if not rows:
+        return Verdict(title=title, state=State.EMPTY, reasons=("no row",))
+    empty = tuple(f"{name} is NULL in all rows" for name in rows[0] if all(row[name] is None for row in rows))
+    is_empty = len(empty) == len(rows[0])
+    return Verdict(title=title, state=State.EMPTY if is_empty else State.FILLED, reasons=empty)

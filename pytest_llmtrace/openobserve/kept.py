@@ -1,0 +1,76 @@
+"""The records of a run in a file: `pytest --llmtrace-report openobserve=FILE` writes it, `dashboard` reads it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.openobserve._record import Record
+from pytest_llmtrace.openobserve._server import server
+
+__all__ = ["as_file", "as_plain", "load", "read"]
+
+_FORMAT: Final = "pytest-llmtrace openobserve"
+_VERSION: Final = 1
+
+
+def as_plain(records: Iterable[Record], masked: Callable[[str], str]) -> list[dict[str, Any]]:
+    """Return records as data that JSON can carry, their texts masked."""
+    return [
+        {
+            "columns": {name: masked(value) if isinstance(value, str) else value for name, value in record.items()},
+            "unknown": dict(record.unknown),
+            "is_llm": record.is_llm,
+            "profile": record.server.name,
+        }
+        for record in records
+    ]
+
+
+def as_file(tests: Mapping[str, Any]) -> str:
+    """Write the records of a run, from what its tests have contributed, by their ids."""
+    content = {"format": _FORMAT, "version": _VERSION, "tests": tests}
+    return json.dumps(content, indent=1, ensure_ascii=False)
+
+
+def read(path: Path) -> Any:
+    """Read JSON.
+
+    Raises:
+        UsageError: The file cannot be read, or is no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}") from None
+    except RecursionError:
+        raise UsageError(f"{path}: is no JSON: it is nested too deep") from None
+    except ValueError as error:
+        raise UsageError(f"{path}: is no JSON: {error}") from None
+
+
+def load(path: Path) -> tuple[Record, ...]:
+    """Read the records of a run.
+
+    Raises:
+        UsageError: The file cannot be read, or is none of these.
+    """
+    content = read(path)
+    if not isinstance(content, Mapping) or (content.get("format"), content.get("version")) != (_FORMAT, _VERSION):
+        raise UsageError(f"{path}: has no records; pytest --llmtrace-report openobserve={path} writes them")
+    try:
+        return tuple(_record(one) for records in content["tests"].values() for one in records)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"{path}: is damaged: {error!r}") from None
+
+
+def _record(plain: Mapping[str, Any]) -> Record:
+    return Record(
+        server=server(plain["profile"]),
+        columns=dict(plain["columns"]),
+        unknown=dict(plain["unknown"]),
+        is_llm=bool(plain["is_llm"]),
+    )

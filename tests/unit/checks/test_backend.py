@@ -1,0 +1,186 @@
+"""What OpenObserve will show of spans is judged, in the profile that the team names, and only where it names one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.checks import Evidence, refuse_backend, verify
+from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.model import Finding, SpanKey
+from pytest_llmtrace.pairing import pair
+
+Make = Callable[..., Any]
+Judge = Callable[..., list[Finding]]
+
+NOW = 1_800_000_000 * 10**9
+REPLY = {
+    "id": "chatcmpl-1",
+    "model": "gpt-4o",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "A standard."}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 12, "completion_tokens": 5, "total_tokens": 17},
+}
+GOOD: dict[str, Any] = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": "openai",
+    "gen_ai.request.model": "gpt-4o",
+    "gen_ai.usage.input_tokens": 12,
+    "gen_ai.usage.output_tokens": 5,
+}
+OPENINFERENCE: dict[str, Any] = {
+    "openinference.span.kind": "LLM",
+    "llm.system": "openai",
+    "llm.model_name": "gpt-4o",
+    "llm.token_count.prompt": 12,
+    "llm.token_count.completion": 5,
+    "input.value": "What is a span?",
+}
+
+
+@pytest.fixture
+def judged(make_span: Make, make_exchange: Make) -> Judge:
+    """Judge a call with its span, which is inside of another, by the checks of the family `backend/`."""
+
+    def judged(attributes: dict[str, Any], around: dict[str, Any] | None = None, **evidence: Any) -> list[Finding]:
+        exchange = make_exchange(span=2, chunks=(json.dumps(REPLY).encode(),))
+        outer = make_span(1, name="agent", attributes=around or {}, start_ns=NOW, end_ns=NOW + 1)
+        inner = make_span(2, parent=1, attributes=attributes, start_ns=NOW, end_ns=NOW + 1)
+        seen = Evidence(
+            exchanges=(exchange,),
+            spans=(outer, inner),
+            calls=pair((exchange,), (outer, inner)),
+            **{"openobserve": "0.92", "now_ns": NOW, **evidence},
+        )
+        assert seen.calls[0].spans == (inner,)
+        return [finding for finding in verify(seen, {}).findings if finding.check.startswith("backend/")]
+
+    return judged
+
+
+def said(findings: list[Finding]) -> list[tuple[str, str, str]]:
+    return [(finding.check, str(finding.severity), dict(finding.details)["backend"]) for finding in findings]
+
+
+SERVER = "OpenObserve 0.92 (v0.92.0 and later, as of August 2026)"
+
+
+@pytest.mark.parametrize("profile", ["0.70", "0.90", "0.91", "0.92"])
+def test_a_good_span(judged: Judge, profile: str) -> None:
+    """A span that says all of it in OTel GenAI's names is no finding, whatever the releases."""
+    assert judged(GOOD, openobserve=profile) == []
+
+
+def test_who_does_not_use_it_sees_nothing(judged: Judge) -> None:
+    """Without a profile no check of the family looks at anything."""
+    assert judged(SPANS["gate"][0], openobserve=None) == []
+
+
+def test_openinference(judged: Judge) -> None:
+    """Of a right OpenInference span only the provider is missing, which is the server's gap, and no failure."""
+    expected = f"gen_ai_provider_name is not there: OpenObserve does not read what the span says\n{SERVER}"
+    assert said(judged(OPENINFERENCE)) == [("backend/provider", "info", expected)]
+
+
+SPANS: dict[str, tuple[dict[str, Any], list[tuple[str, str, str]]]] = {
+    "gate": (
+        {"gen_ai.response.model": "gpt-4o", "gen_ai.usage.input_tokens": 12},
+        [("backend/gate", "error", SERVER)],
+    ),
+    "a kind that comes first": (
+        {**OPENINFERENCE, "gen_ai.system": "openai", "traceloop.span.kind": "task"},
+        [("backend/operation", "warning", f"gen_ai_operation_name = 'task'\n{SERVER}")],
+    ),
+    "no model": (
+        {key: value for key, value in GOOD.items() if key != "gen_ai.request.model"},
+        [("backend/model", "warning", f"gen_ai_response_model is not there\n{SERVER}")],
+    ),
+    "two counts": (
+        {**GOOD, "llm.token_count.prompt": 20},
+        [("backend/tokens", "warning", f"gen_ai_usage_total_tokens = 25\n{SERVER}")],
+    ),
+    "cached tokens beside": (
+        {**GOOD, "cache_read_input_tokens": 8},
+        [("backend/tokens", "warning", f"gen_ai_usage_total_tokens = 25\n{SERVER}")],
+    ),
+    "clash": (
+        {**GOOD, "team.name": "a", "team_name": "b"},
+        [("backend/clash", "warning", "team_name: team.name and team_name")],
+    ),
+    "base column": (
+        {**GOOD, "duration": 3},
+        [("backend/base-column", "info", "duration is in attr_duration\nOpenObserve 0.92")],
+    ),
+}
+
+
+@pytest.mark.parametrize(("attributes", "expected"), SPANS.values(), ids=SPANS.keys())
+def test_faults_of_a_span(judged: Judge, attributes: dict[str, Any], expected: list[tuple[str, str, str]]) -> None:
+    """Each is one finding, with what the server shows."""
+    assert said(judged(attributes)) == expected
+
+
+def test_an_overwritten_base_column(judged: Judge) -> None:
+    """Before 0.91 an attribute takes the column itself."""
+    found = said(judged({**GOOD, "operation_name": "mine"}, openobserve="0.90"))
+    expected = "operation_name is what the attribute operation_name says\nOpenObserve 0.90"
+    assert found == [("backend/base-column", "warning", expected)]
+
+
+def test_overwritten_usage(judged: Judge) -> None:
+    """0.91 writes its own count over the one that the client has sent under the very name of the column."""
+    found = said(judged({**GOOD, "llm.token_count.prompt": 20}, openobserve="0.91"))
+    shown = "gen_ai_usage_input_tokens = 20\ngen_ai_usage_total_tokens = 25"
+    assert found == [("backend/tokens", "warning", f"{shown}\nOpenObserve 0.91 (v0.91.0 to v0.91.5)")]
+
+
+def test_a_sum_that_counts_twice(judged: Judge) -> None:
+    """An agent that repeats the counts of its calls doubles the sum of the column; one without counts does not."""
+    agent = {"gen_ai.operation.name": "invoke_agent"}
+    counts = {"gen_ai.usage.input_tokens": 12, "gen_ai.usage.output_tokens": 5}
+    expected = "gen_ai_usage_total_tokens = 17; of 1 span inside of it: 17\nOpenObserve 0.92"
+    assert said(judged(GOOD, {**agent, **counts})) == [("backend/double-count", "warning", expected)]
+    assert judged(GOOD, agent) == []
+
+
+@pytest.mark.parametrize(("hours", "drops"), [(-4, False), (-6, True), (23, False), (25, True)])
+def test_the_time_window(judged: Judge, hours: int, drops: bool) -> None:
+    """Spans that start 5 hours before now or 24 after are dropped by the server."""
+    found = judged(GOOD, now_ns=NOW - hours * 3600 * 10**9)
+    assert [finding.check for finding in found] == ["backend/dropped"] * drops
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("llm_model_name", []),
+        ("llm_usage_tokens_input", ["backend/empty-column"]),
+        ("input_value", ["backend/removed"]),
+        ("llm_token_count_prompt", ["backend/text"]),
+        ("gen_ai_usage_cost", []),
+    ],
+)
+def test_named_columns(judged: Judge, name: str, expected: list[str]) -> None:
+    """Of the columns that the team names it is said which are empty, removed or text; a price is the server's."""
+    found = judged({**OPENINFERENCE, "gen_ai.system": "openai"}, openobserve_columns=(name,))
+    assert [finding.check for finding in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ({"openobserve": "0.5"}, r"unknown OpenObserve profile '0\.5'"),
+        ({"openobserve_columns": "one"}, "takes a list of names"),
+    ],
+)
+def test_what_has_no_meaning(said: dict[str, Any], error: str) -> None:
+    """A profile that is not known and columns that are no list are refused."""
+    with pytest.raises(UsageError, match=error):
+        refuse_backend(**said)
+
+
+def test_keys_are_of_spans(judged: Judge) -> None:
+    """A finding names its span, so that it can be waived with it."""
+    assert judged(SPANS["gate"][0])[0].span == SpanKey(1, 2)

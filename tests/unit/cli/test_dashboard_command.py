@@ -1,0 +1,158 @@
+"""`pytest-llmtrace dashboard`: what an exported dashboard or alert makes of a suite's spans."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace import cli
+from pytest_llmtrace.model import SpanKey, SpanRecord
+from pytest_llmtrace.openobserve import kept, record
+
+SPANS = [
+    {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o", "gen_ai.usage.input_tokens": 12},
+    {"plain": True, "token": "hush"},
+]
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Path:
+    """The records of a suite with one test, as a report writes them."""
+    stored = [record(SpanRecord(key=SpanKey(1, n), name="x", attributes=one)) for n, one in enumerate(SPANS)]
+    plain = kept.as_plain(stored, lambda text: text.replace("hush", "***"))
+    path = tmp_path / "records.json"
+    path.write_text(kept.as_file({"test_chat": json.loads(json.dumps(plain))}), encoding="utf-8")
+    return path
+
+
+def sql(title: str, query: str, *, kind: str = "sql", of: str = "traces") -> dict[str, Any]:
+    return {"title": title, "queryType": kind, "queries": [{"query": query, "fields": {"stream_type": of}}]}
+
+
+PANELS = [
+    sql("Models", 'SELECT gen_ai_response_model, SUM(gen_ai_usage_input_tokens) AS n FROM "default" GROUP BY 1'),
+    sql("Slow", 'SELECT operation_name FROM "default" WHERE duration > $limit'),
+    sql("Old name", 'SELECT llm_usage_tokens_input FROM "default"'),
+    sql("Broken", 'SELEKT 1 FROM "default"'),
+    sql("Prices", 'SELECT gen_ai_usage_cost FROM "default"'),
+    sql("Other", 'SELECT 1 AS one, CAST(NULL AS TEXT) AS two FROM "spans"'),
+    sql("Unset", "SELECT 1 FROM \"default\" WHERE operation_name = '$nobody'"),
+    sql("Logs", 'SELECT 1 FROM "logs"', of="logs"),
+    sql("Metrics", "up", kind="promql"),
+    {
+        "title": "Fields",
+        "queries": [
+            {
+                "fields": {
+                    "x": [{"column": "_timestamp"}],
+                    "y": [{"column": "llm_tokens"}],
+                    "filter": {"filterType": "group", "conditions": [{"column": "span_status"}]},
+                }
+            }
+        ],
+    },
+    {"title": "Words", "queries": []},
+]
+VARIABLES = {"list": [{"name": "limit", "value": "5000000"}]}
+SHOWN = """\
+  filled       Models
+  empty        Slow: no row
+  fails        Old name: no column llm_usage_tokens_input
+  fails        Broken: OpenObserve would refuse this query: {error}
+  passed over  Prices: gen_ai_usage_cost is not reproducible on 1 of 2 spans: {price}
+  filled       Other: two is NULL in all rows
+  passed over  Unset: the variable $nobody has no value in the file
+  passed over  Logs: it is on logs, not on traces
+  passed over  Metrics: PromQL is not run
+  fails        Fields: no column llm_tokens
+  passed over  Words: it has no query
+"""
+
+
+@pytest.mark.parametrize(
+    "dashboard", [{"version": 8, "tabs": [{"panels": PANELS}]}, {"version": 1, "panels": PANELS}], ids=["tabs", "old"]
+)
+def test_a_dashboard(
+    dashboard: dict[str, Any], records: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each panel has one line: filled, empty, failing or passed over, and why; one that fails makes it exit with 1."""
+    path = tmp_path / "team.json"
+    path.write_text(json.dumps({**dashboard, "variables": VARIABLES}), encoding="utf-8")
+    assert cli.main(["dashboard", str(path), "--records", str(records)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    error = lines[4].partition("query: ")[2]
+    price = "the server takes prices from its own catalogue, which changes"
+    assert "SELEKT" in error
+    assert "\n".join(lines) + "\n" == f"{path}\n" + SHOWN.format(error=error, price=price)
+
+
+ALERT = {"name": "Too many", "stream_type": "traces", "stream_name": "default"}
+QUERY = {"type": "sql", "sql": 'SELECT COUNT(*) AS n FROM "default"'}
+CONDITIONS = {"or": [{"column": "duration"}, {"and": [{"column": "llm_tokens"}]}]}
+
+
+@pytest.mark.parametrize(
+    ("condition", "verdict"),
+    [
+        (QUERY, {"state": "filled", "reasons": []}),
+        ({"type": "custom", "conditions": CONDITIONS}, {"state": "fails", "reasons": ["no column llm_tokens"]}),
+        ({"type": "promql", "promql": "up"}, {"state": "passed over", "reasons": ["PromQL is not run"]}),
+    ],
+)
+def test_an_alert_as_json(
+    condition: Any, verdict: Any, records: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An alert is one panel; JSON has the same as the text."""
+    path = tmp_path / "alert.json"
+    path.write_text(json.dumps({**ALERT, "query_condition": condition}), encoding="utf-8")
+    status = cli.main(["dashboard", str(path), "--records", str(records), "--format", "json"])
+    assert json.loads(capsys.readouterr().out) == {str(path): [{"title": "Too many", **verdict}]}
+    assert status == (verdict["state"] == "fails")
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("{", "is no JSON: "),
+        ("[" * 100_000, "is no JSON: it is nested too deep"),
+        ("[]", "is no dashboard with panels and no alert, as OpenObserve exports them"),
+        ('{"panels": [7]}', "is a damaged dashboard or alert: "),
+    ],
+)
+def test_what_is_no_dashboard(
+    text: str, error: str, records: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line says what is wrong with the file."""
+    path = tmp_path / "x.json"
+    path.write_text(text, encoding="utf-8")
+    assert cli.main(["dashboard", str(path), "--records", str(records)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"pytest-llmtrace: {path}: {error}")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        (None, "No such file"),
+        ("{}", "has no records; pytest --llmtrace-report openobserve="),
+        ('{"format": "pytest-llmtrace openobserve", "version": 1, "tests": {"a": [{}]}}', "is damaged: "),
+    ],
+)
+def test_what_are_no_records(text: str | None, error: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Likewise for the records."""
+    path = tmp_path / "x.json"
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    assert cli.main(["dashboard", "any.json", "--records", str(path)]) == 2
+    assert capsys.readouterr().err.startswith(f"pytest-llmtrace: {path}: {error}")
+
+
+def test_records_are_masked(records: Path) -> None:
+    """What is secret does not get into the file."""
+    text = records.read_text(encoding="utf-8")
+    assert "***" in text
+    assert "hush" not in text
