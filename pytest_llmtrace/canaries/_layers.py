@@ -55,9 +55,9 @@ def _in_runs(text: str) -> tuple[str, ...]:
     return tuple(said for run in BASE64.findall(text) for said in from_base64(run))
 
 
-_REPEATED = 500
+_REPEATED = 2_000
 """Characters. Shorter texts are kept with what is known of them: most stand on the next span again."""
-_in_runs_kept = lru_cache(maxsize=4_096)(_in_runs)
+_in_runs_kept = lru_cache(maxsize=2_048)(_in_runs)
 
 
 def from_base64(run: str) -> Iterator[str]:

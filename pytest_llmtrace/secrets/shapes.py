@@ -215,9 +215,9 @@ def _has_mark(text: str) -> bool:
     return any(mark in text for mark in _MARKS)
 
 
-_REPEATED = 500
+_REPEATED = 2_000
 """Characters. Shorter texts are kept with what is known of them: most stand on the next span again."""
-_has_mark_kept = lru_cache(maxsize=4_096)(_has_mark)
+_has_mark_kept = lru_cache(maxsize=2_048)(_has_mark)
 
 
 def shapes_in(text: str) -> Iterator[Shape]:
