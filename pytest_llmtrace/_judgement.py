@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -57,12 +58,16 @@ class Judgement:
             return ""
         return report.render(f"{self._settings.label}, after the test", evidence, verdict)
 
-    def account(self, evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
+    def account(self, seen: Callable[[], tuple[Evidence, Verdict]]) -> dict[str, Any]:
         """Count what the last judgement has seen and what was hidden, as plain data; made once.
 
         `remark` is the report on findings that do not fail the test, which nobody would print otherwise.
+
+        Args:
+            seen: Returns the last judgement; asked only when there is no account yet.
         """
         if self._account is None:
+            evidence, verdict = seen()
             silent = self._settings.verify and verdict.worth_saying and not self.fails(verdict)
             hidden = waivers.account(evidence, verdict, self._settings)
             self._account = {

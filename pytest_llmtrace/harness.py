@@ -295,9 +295,12 @@ class LLMTrace(Captured, Scripted):
 
     def account(self) -> dict[str, Any]:
         """Count what was seen, as plain data: exchanges by origin, LLM spans by scope, findings."""
+        return self._judgement.account(self._seen)
+
+    def _seen(self) -> tuple[checks.Evidence, checks.Verdict]:
         if self._judgement.last is None and self.settings.verify is False:
-            return self._judgement.account(self._evidence(), checks.Verdict.none())  # Nobody wants to know.
-        return self._judgement.account(*(self._judgement.last or self.judge(complete=False)))
+            return self._evidence(), checks.Verdict.none()  # Nobody wants to know.
+        return self._judgement.last or self.judge(complete=False)
 
     def hint_for(self, error: BaseException) -> str:
         """Say what a known error of the application under test comes from; empty if it is not known."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from urllib.parse import unquote, unquote_plus
 
 from pytest_llmtrace.secrets.json_text import Unescaped
 
-__all__ = ["BASE64", "from_base64", "is_escaped", "layers"]
+__all__ = ["BASE64", "from_base64", "in_base64", "is_escaped", "layers"]
 
 _DEEPEST = 4
 """JSON in JSON in JSON, and base64 in that."""
@@ -40,9 +41,23 @@ def _decoded(text: str) -> Iterator[str]:
         yield plain
     if "+" in text and " " not in text and "=" in text.rstrip("="):  # A space, in a query and in a form.
         yield unquote_plus(text)
-    runs = [said for run in BASE64.finditer(text) for said in from_base64(run[0])]
+    runs = in_base64(text)
     if runs:
         yield "\n".join(runs)
+
+
+def in_base64(text: str) -> tuple[str, ...]:
+    """Return what stands in the runs of base64 of a text."""
+    return _in_runs(text) if len(text) > _REPEATED else _in_runs_kept(text)
+
+
+def _in_runs(text: str) -> tuple[str, ...]:
+    return tuple(said for run in BASE64.findall(text) for said in from_base64(run))
+
+
+_REPEATED = 2_000
+"""Characters. Shorter texts are kept with what is known of them: most stand on the next span again."""
+_in_runs_kept = lru_cache(maxsize=2_048)(_in_runs)
 
 
 def from_base64(run: str) -> Iterator[str]:

@@ -6,10 +6,11 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal, NamedTuple
 from urllib.parse import quote, quote_plus
 
-from pytest_llmtrace.canaries._layers import BASE64, from_base64, is_escaped, layers
+from pytest_llmtrace.canaries._layers import BASE64, from_base64, in_base64, is_escaped, layers
 from pytest_llmtrace.secrets.names import MASK
 
 __all__ = ["Kind", "Search", "Sought", "is_telling"]
@@ -22,6 +23,8 @@ Kind = Literal["secret", "id", "content"]
 
 _SHORTEST: Mapping[Kind, int] = {"secret": 8, "id": 8, "content": 16}
 _LONG_WORD = 16
+_FEW = 16
+"""Words that are looked for one by one, which is faster than taking a text apart."""
 _RECOGNISABLE = 12
 """How much of a value gives it away, in characters."""
 
@@ -91,10 +94,9 @@ class Search:
         if not self._index:
             return False
         together = "\n".join(texts)
-        runs = (said for run in BASE64.findall(together) for said in from_base64(run))
-        if any(not self._index.keys().isdisjoint(_TOKEN.findall(said)) for said in (together, *runs)):
+        if self._has_anchor(together) or any(map(self._has_anchor, chain.from_iterable(map(in_base64, texts)))):
             return True
-        return any(self.within(text) for text in texts if is_escaped(text))
+        return is_escaped(together) and any(self.within(text) for text in texts if is_escaped(text))
 
     def within(self, text: str) -> tuple[Sought, ...]:
         """Return what stands in a text, each once."""
@@ -114,6 +116,11 @@ class Search:
         if self.within(text):
             text = BASE64.sub(lambda run: MASK if any(map(self._in, from_base64(run[0]))) else run[0], text)
         return MASK if self.within(text) else text
+
+    def _has_anchor(self, text: str) -> bool:
+        if len(self._index) <= _FEW:
+            return any(anchor in text for anchor in self._index)
+        return not self._index.keys().isdisjoint(_TOKEN.findall(text))
 
     def _in(self, text: str) -> bool:
         return any(self._in_layer(text))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pytest_llmtrace.checks._marks import is_limit, is_masked
@@ -18,6 +19,8 @@ _OTEL = "otel-genai"
 _JSON = ("json",)
 _MOST = 20
 """Faults of one attribute that are looked for: a long history may repeat one for ever."""
+_REPEATED = 4_000
+"""Characters. Shorter texts are kept with what is known of them: instructions and tools are the same on many spans."""
 
 
 class Broken(NamedTuple):
@@ -47,7 +50,16 @@ def broken(
         if attribute is not None and attribute.types == _JSON and not name.endswith(_BY_MODELS)
     ]
     texts = [name for name in held if name in FORMS or isinstance(attributes[name], str)]
-    return [found for name in texts for found in _faults(name, attributes[name])] if texts else None
+    return [found for name in texts for found in _found(name, attributes[name])] if texts else None
+
+
+def _found(name: str, value: Any) -> Iterable[Broken]:
+    return _found_in_text(name, value) if type(value) is str and len(value) <= _REPEATED else _faults(name, value)
+
+
+@lru_cache(maxsize=512)
+def _found_in_text(name: str, value: str) -> tuple[Broken, ...]:
+    return tuple(_faults(name, value))
 
 
 def _faults(name: str, value: Any) -> Iterator[Broken]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
+from pytest_llmtrace.checks._types import has_type
 from pytest_llmtrace.conventions import Attribute, Profile, Rename
 
 __all__ = ["Lexicon", "Sheet", "lexicon"]
@@ -16,13 +17,17 @@ _NUMBER = re.compile(r"(?<=\.)\d+(?=\.|$)")
 _AFTER_LAST_NUMBER = re.compile(r".*\.\d+\.")
 _KEPT = 4_096
 """Indexed names of one convention that are kept."""
+_SHAPES = 64
+"""Lists of types of one list of names that are kept."""
+_MOST = 128
+"""Attributes of a span that are sorted once for all spans with the same; OpenTelemetry's own limit."""
 _DIGITS = 9
 """Of an index; what is longer is hostile."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Sheet:
-    """The attributes of a span, sorted by what a convention says of their names.
+    """The attributes of a span, sorted by what a convention says of their names; spans with the same names share one.
 
     Attributes:
         known: Those that it has, with what it says of them, by name; None for an indexed one of no known type.
@@ -35,6 +40,29 @@ class Sheet:
     old: Mapping[str, Rename] = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
     indices: Mapping[str, set[int]] = field(default_factory=dict)
+    _doubtful: dict[tuple[type, ...], tuple[str, ...]] = field(default_factory=dict)
+
+    def doubtful(self, attributes: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the known attributes that may not have the type that the convention gives them.
+
+        Of a list it depends on its elements, of all else on the type alone: most spans have the same.
+        """
+        types = tuple(map(type, attributes.values()))
+        found = self._doubtful.get(types)
+        if found is None:
+            found = tuple(name for name, one in self.known.items() if one and _is_doubtful(attributes[name], one))
+            if len(self._doubtful) < _SHAPES:
+                self._doubtful[types] = found
+        return found
+
+    @cached_property
+    def renamed(self) -> frozenset[str]:
+        """The new names of those that it had."""
+        return frozenset(rename.new for rename in self.old.values() if rename.new)
+
+
+def _is_doubtful(value: Any, attribute: Attribute) -> bool:
+    return isinstance(value, list | tuple) or not has_type(value, attribute.types)
 
 
 class _Indexed(NamedTuple):
@@ -62,9 +90,15 @@ class Lexicon:
         self._forms: dict[str, Attribute | None] = {}
         self._indexed: dict[str, _Indexed] = {}
         self.closed = frozenset(name for name, one in named if one.values and not one.is_open)
+        self._sheet = lru_cache(maxsize=256)(self._sorted)
 
     def sort(self, attributes: Mapping[str, Any]) -> Sheet:
         """Sort the attributes of a span."""
+        # A name that only equals a text, as a member of an enumeration may, is none here.
+        is_plain = len(attributes) <= _MOST and {str}.issuperset(map(type, attributes))
+        return (self._sheet if is_plain else self._sorted)(tuple(attributes))
+
+    def _sorted(self, attributes: tuple[str, ...]) -> Sheet:
         known: dict[str, Attribute | None] = {}
         old: dict[str, Rename] = {}
         unknown: list[str] = []

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -76,18 +77,27 @@ def _carried(exchange: Exchange) -> Iterator[tuple[str, str, str]]:
                 yield hit.value, hit.what, f"request body {hit.place}"
 
 
-def _in_url(url: str) -> Iterator[tuple[str, str, str]]:
-    for hit in hits_in_url(url):
-        if hit.by in {"field", "user"}:
-            value = unquote(hit.value).removesuffix("@").rpartition(":")[2]
-            yield value, hit.what, f"request URL {hit.place}".rstrip()
+@lru_cache(maxsize=256)
+def _in_url(url: str) -> tuple[tuple[str, str, str], ...]:
+    """Return what is secret in a URL; most calls go to the same ones."""
+    return tuple(
+        (unquote(hit.value).removesuffix("@").rpartition(":")[2], hit.what, f"request URL {hit.place}".rstrip())
+        for hit in hits_in_url(url)
+        if hit.by in {"field", "user"}
+    )
 
 
 def _secret_headers(headers: Headers) -> Iterator[tuple[str, str]]:
     for name, value in headers:
         lower = name.lower()
-        if lower not in _TRACE_CONTEXT and (is_secret_header(lower) or _SOUNDS_SECRET.search(lower)):
+        if _is_secret_name(lower):
             yield lower, value
+
+
+@lru_cache(maxsize=1_024)
+def _is_secret_name(lower: str) -> bool:
+    """Tell whether a header, in lower case, is secret by its name."""
+    return lower not in _TRACE_CONTEXT and (is_secret_header(lower) or _SOUNDS_SECRET.search(lower) is not None)
 
 
 def _parts(name: str, value: str) -> Iterator[str]:

@@ -59,6 +59,8 @@ def _is(value: Any, kind: str) -> bool:
 
 def _kind(value: Any) -> str:
     """Name the type of a JSON value."""
+    if isinstance(value, str):
+        return "string"
     if value is None:
         return "null"
     if _is_list(value):

@@ -9,7 +9,7 @@ from pytest_llmtrace.checks._lexicon import lexicon
 from pytest_llmtrace.checks._rule import Breach, advised, rule
 from pytest_llmtrace.checks._types import has_type, type_of
 from pytest_llmtrace.checks._words import shown
-from pytest_llmtrace.conventions import Attribute, Level
+from pytest_llmtrace.conventions import Attribute
 from pytest_llmtrace.model import Advice, Severity, State
 
 __all__ = ["CHECKS", "REQUIRED", "TYPE", "UNUSED", "VALUE"]
@@ -25,10 +25,10 @@ def _required(claim: Claim) -> Iterator[Breach | None]:
     if claim.is_wanted and claim.profile.convention == "otel-genai" and _hides_what_it_is(claim):
         yield _missing((_OPERATION,), "required on every span of a call: it says what the span is")
         return
-    required = [name for name, how in claim.wanted.items() if how.level is Level.REQUIRED]
+    required = claim.span_type.required if claim.span_type else ()
     if not required:
         return
-    missing = tuple(name for name in required if name not in claim.span.attributes and not _by_old_name(claim, name))
+    missing = tuple(name for name in required if name not in claim.span.attributes and name not in claim.sheet.renamed)
     if not missing:
         yield None
         return
@@ -54,11 +54,6 @@ def _missing(names: tuple[str, ...], wanted: str) -> Breach:
 def _not_present(name: str) -> Advice:
     message = f"Required attribute '{name}' is not present."
     return Advice(id="required_attribute_not_present", level="violation", attribute=name, message=message)
-
-
-def _by_old_name(claim: Claim, name: str) -> bool:
-    """Tell whether an attribute is there by a name that it had, of which convention/deprecated tells."""
-    return any(rename.new == name for rename in claim.sheet.old.values())
 
 
 REQUIRED = rule(
@@ -111,8 +106,8 @@ def _type(claim: Claim) -> Iterator[Breach | None]:
         return
     wrong = {
         name: attribute
-        for name, attribute in known.items()
-        if attribute is not None and not has_type(attributes[name], attribute.types)
+        for name in claim.sheet.doubtful(attributes)
+        if (attribute := known[name]) and not has_type(attributes[name], attribute.types)
     }
     if not wrong:
         yield None

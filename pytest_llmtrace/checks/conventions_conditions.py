@@ -8,7 +8,6 @@ from typing import Any
 from pytest_llmtrace.checks._claims import Claim
 from pytest_llmtrace.checks._rule import Breach, advised, rule
 from pytest_llmtrace.checks._words import shown
-from pytest_llmtrace.conventions import Level
 from pytest_llmtrace.model import Advice, Severity
 
 __all__ = ["CHECKS", "CONDITIONAL", "PORT", "UNNEEDED"]
@@ -86,15 +85,15 @@ _PORT: Mapping[str, tuple[Condition, tuple[str, ...]]] = {"server.port": (_names
 
 
 def _held(conditions: Mapping[str, tuple[Condition, tuple[str, ...]]], claim: Claim) -> Iterator[Breach | None]:
+    if claim.span_type is None:
+        return
     wanted = claim.wanted
-    met: dict[str, str] = {}
-    for name, (condition, _) in conditions.items():
-        if name in wanted and wanted[name].level is Level.CONDITIONALLY_REQUIRED and (reason := condition(claim)):
-            met[name] = reason
+    concerned = [name for name in conditions if name in claim.span_type.conditional]
+    met = {name: reason for name in concerned if (reason := conditions[name][0](claim))}
     if not met:
         return
-    old = {rename.new for rename in claim.sheet.old.values()}
-    missing = {name: reason for name, reason in met.items() if name not in claim.span.attributes and name not in old}
+    there = (claim.span.attributes, claim.sheet.renamed)
+    missing = {name: reason for name, reason in met.items() if not any(name in names for names in there)}
     if not missing:
         yield None
         return

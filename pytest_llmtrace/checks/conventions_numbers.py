@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from pytest_llmtrace.checks._claims import Claim
@@ -38,11 +39,11 @@ _NAMES = frozenset(name for whole, parts in _SUMS for name in (whole, *parts))
 
 
 def _tokens(claim: Claim) -> Iterator[Breach | None]:
-    counts = {name: value for name in _NAMES.intersection(claim.sheet.known) if _is_count(value := _value(claim, name))}
-    stated = [(whole, [part for part in parts if part in counts]) for whole, parts in _SUMS if whole in counts]
-    sums = [(whole, parts) for whole, parts in stated if parts]
+    there = claim.sheet.known.keys() & _NAMES
+    sums = _sums(frozenset(name for name in there if _is_count(claim.span.attributes[name])))
     if not sums:
         return
+    counts = claim.span.attributes
     wrong = [
         (whole, parts)
         for whole, parts in sums
@@ -51,7 +52,14 @@ def _tokens(claim: Claim) -> Iterator[Breach | None]:
     yield _too_many(counts, wrong) if wrong else None
 
 
-def _too_many(counts: Mapping[str, float], wrong: list[tuple[str, list[str]]]) -> Breach:
+@lru_cache(maxsize=256)
+def _sums(names: frozenset[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return each whole with its parts that is among some names; most spans have the same."""
+    stated = [(whole, tuple(part for part in parts if part in names)) for whole, parts in _SUMS if whole in names]
+    return tuple((whole, parts) for whole, parts in stated if parts)
+
+
+def _too_many(counts: Mapping[str, Any], wrong: list[tuple[str, tuple[str, ...]]]) -> Breach:
     return Breach(
         names=tuple(dict.fromkeys(whole for whole, _ in wrong)),
         said=tuple(
@@ -71,10 +79,6 @@ _WIRE = (
     "wire/output-tokens",
     "wire/total-tokens",
 )
-
-
-def _value(claim: Claim, name: str) -> Any:
-    return claim.span.attributes[name]
 
 
 def _is_count(value: Any) -> bool:

@@ -39,7 +39,7 @@ def _secret(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     for carrier in evidence.carriers:
         strings = carrier.strings(known_keys)
         leaks: list[_Leak] = []
-        if evidence.secrets.may_be_in(strings) or may_hold_shape("\n".join(strings)):
+        if evidence.secrets.may_be_in(strings) or any(map(may_hold_shape, strings)):
             leaks = [leak for text in carrier.texts() for leak in _secrets_in(carrier, text, evidence)]
         yield _finding(check, carrier, leaks) if leaks else None
 

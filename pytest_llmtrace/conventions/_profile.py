@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import cached_property
 
 __all__ = ["Attribute", "Level", "Profile", "Rename", "SpanType", "Wanted"]
 
@@ -48,7 +49,7 @@ class Wanted:
     condition: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class SpanType:
     """A type of spans.
 
@@ -69,6 +70,16 @@ class SpanType:
     unused: frozenset[str] = frozenset()
     when: tuple[str, frozenset[str]] = ("", frozenset())
     provider: str = ""
+
+    @cached_property
+    def required(self) -> tuple[str, ...]:
+        """The attributes that have to be on every span of this type."""
+        return tuple(name for name, how in self.attributes.items() if how.level is Level.REQUIRED)
+
+    @cached_property
+    def conditional(self) -> frozenset[str]:
+        """The attributes that have to be on some."""
+        return frozenset(name for name, how in self.attributes.items() if how.level is Level.CONDITIONALLY_REQUIRED)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from string import ascii_lowercase, ascii_uppercase
 from typing import NamedTuple
 
@@ -207,7 +208,16 @@ _LONGEST_NUMBER = 5
 
 def may_hold_shape(text: str) -> bool:
     """Tell cheaply whether a text needs a look for shapes; `bearer` in odd capitals is left out."""
+    return _has_mark(text) if len(text) > _REPEATED else _has_mark_kept(text)
+
+
+def _has_mark(text: str) -> bool:
     return any(mark in text for mark in _MARKS)
+
+
+_REPEATED = 2_000
+"""Characters. Shorter texts are kept with what is known of them: most stand on the next span again."""
+_has_mark_kept = lru_cache(maxsize=2_048)(_has_mark)
 
 
 def shapes_in(text: str) -> Iterator[Shape]:

@@ -51,6 +51,16 @@ def test_every_form_is_found_and_masked(text: str) -> None:
     assert sought.within(masked) == ()
 
 
+@pytest.mark.parametrize("around", ["", "o " * 2_000], ids=["short", "long"])
+@pytest.mark.parametrize("others", [0, 100])
+@pytest.mark.parametrize("text", FORMS.values(), ids=FORMS.keys())
+def test_no_form_is_missed_by_the_quick_look(text: str, others: int, around: str) -> None:
+    """Where the quick look finds nothing there is nothing, among few values and many, in short texts and long ones."""
+    sought = search(KEY, *(f"{number}-of-many-others" for number in range(others)))
+    assert sought.may_be_in(["chat", f"{around}{text}"])
+    assert not sought.may_be_in(["chat", around, "gpt-4o"])
+
+
 @pytest.mark.parametrize(
     "text", ["", KEY[:-1], f"{KEY}0", f"a{KEY}", KEY.upper(), KEY.replace("-", "_"), coded(KEY[:-1])]
 )

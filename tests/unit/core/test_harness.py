@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import pytest
 from opentelemetry import trace as otel
 
-from pytest_llmtrace import LLMTrace, VerificationError, dialects, wire
+from pytest_llmtrace import LLMTrace, VerificationError, dialects, harness, wire
 from pytest_llmtrace.capture import Book
 
 
@@ -48,6 +48,16 @@ def test_what_is_for_information_only_is_in_the_report_only(capsys: pytest.Captu
     assert trace.account()["findings"] == []
     assert capsys.readouterr().err == ""
     assert "info  structure/retries-hidden  span 'chat' (app)" in trace.report()
+
+
+def test_an_account_that_nobody_judges_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without verification each report of a test carries the account of the first one; nothing is paired again."""
+    with LLMTrace(verify=False) as trace:
+        call(trace, OK)
+        account = trace.account()
+        assert account["spans"] == {"app": 1}
+        monkeypatch.setattr(harness, "match", lambda *_: pytest.fail("it was paired again"))
+        assert trace.account() == account
 
 
 def test_a_budget_fails_its_block() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Any
 
 import pytest
@@ -325,6 +326,32 @@ def as_stated(**counts: int) -> dict[str, Any]:
         for short, value in counts.items()
         for fact, key in (names[short],)
     }
+
+
+class _Name(StrEnum):
+    MODEL = "gen_ai.request.model"
+
+
+REASONS = "gen_ai.response.finish_reasons"
+
+
+def test_spans_of_the_same_names_are_judged_by_their_own_values(conform: Conform) -> None:
+    """That another span had the same names, or the same names and types, says nothing of the elements of a list."""
+    for value, said in (
+        (["stop"], []),
+        ([1], [f"{REASONS} = [1]  (int[])"]),
+        ("stop", [f"{REASONS} = 'stop'  (string)"]),
+        (["stop", None], []),
+    ):
+        found = conform({**CHAT, REASONS: value}, name="chat")
+        assert [dict(finding.details)["span"] for finding in found if finding.check == "convention/type"] == said
+
+
+def test_a_name_that_only_equals_a_text_is_not_taken_for_it(conform: Conform) -> None:
+    """A member of an enumeration equals its text; a span that has it is judged as before, whoever came first."""
+    for name, checks in ((_Name.MODEL, []), ("gen_ai.request.model", ["convention/type"])) * 2:
+        found = conform({**CHAT, name: 4}, name="chat")
+        assert [finding.check for finding in found if finding.check == "convention/type"] == checks
 
 
 def test_severities() -> None:
