@@ -12,12 +12,26 @@ from benchmarks._measure import Plan
 
 def main() -> None:
     """Measure what was asked for."""
-    from benchmarks import conventions, exits, export, idle, load, memory, privacy, replay_calls, suite, timing, verify
+    from benchmarks import (
+        conventions,
+        exits,
+        export,
+        idle,
+        load,
+        memory,
+        openobserve,
+        privacy,
+        replay_calls,
+        suite,
+        timing,
+        verify,
+    )
 
     modules = {
         "replay": replay_calls, "verify": verify, "load": load, "idle": idle, "suite": suite, "memory": memory,
         "timing": timing, "exits": exits, "conventions": conventions, "privacy": privacy,
         "export": export,
+        "openobserve": openobserve,
     }  # fmt: skip
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(

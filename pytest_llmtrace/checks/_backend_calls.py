@@ -39,7 +39,7 @@ def _gate(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
             yield None
         else:
             lacks = "no attribute that makes it an LLM span, as gen_ai.operation.name or gen_ai.request.model"
-            yield check.finding(account.span, ("span", lacks), ("backend", _server(stored)))
+            yield check.finding(account.span, ("span", lacks), ("stored", _server(stored)))
 
 
 def _operation(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
@@ -53,7 +53,7 @@ def _operation(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         said = _kinds_on(account.span) or "nothing says which operation it is"
         column = f"{name} = {shown(kind)}\n{_server(stored)}"
         wire = f"a call of the API {account.asked.api!r}, exchange {account.exchange.index}"
-        yield check.finding(account.span, ("span", said), ("backend", column), ("wire", wire))
+        yield check.finding(account.span, ("span", said), ("stored", column), ("wire", wire))
 
 
 def _kinds_on(span: SpanRecord) -> str:
@@ -65,7 +65,7 @@ def _model(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     for account, stored in _shown_accounts(evidence):
         name = stored.server.columns["response_model"]
         lacks = f"{name} is not there\n{_server(stored)}"
-        yield None if name in stored or name in stored.unknown else check.finding(account.span, ("backend", lacks))
+        yield None if name in stored or name in stored.unknown else check.finding(account.span, ("stored", lacks))
 
 
 def _provider(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
@@ -79,7 +79,7 @@ def _provider(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         said = "\n".join(f"{key} = {shown(span.attributes[key])}" for key in _SYSTEMS if key in span.attributes)
         lacks = f"{name} is not there{': OpenObserve does not read what the span says' if said else ''}"
         yield check.finding(
-            span, *([("span", said)] if said else []), ("backend", f"{lacks}\n{_server(stored)}")
+            span, *([("span", said)] if said else []), ("stored", f"{lacks}\n{_server(stored)}")
         )  # fmt: skip
 
 
@@ -94,7 +94,7 @@ def _tokens(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         span = "\n".join(f"{key} = {value!r}" for key, value in account.span.attributes.items() if _is_count(key))
         yield check.finding(
             account.span,
-            ("backend", "\n".join((*(f"{column} = {value}" for column, value, _ in wrong), _server(stored)))),
+            ("stored", "\n".join((*(f"{column} = {value}" for column, value, _ in wrong), _server(stored)))),
             ("span", span or "no counts"),
             ("wire", "\n".join(true for _, _, true in wrong)),
             follows=_WIRE_CHECKS,

@@ -35,7 +35,7 @@ def _double_count(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
             yield None
             continue
         calls = f"{len(counted):,} {'span' if len(counted) == 1 else 'spans'} inside of it: {sum(counted):,}"
-        yield check.finding(span, ("backend", f"{name} = {mine:,}; of {calls}\nOpenObserve {stored.server.name}"))
+        yield check.finding(span, ("stored", f"{name} = {mine:,}; of {calls}\nOpenObserve {stored.server.name}"))
 
 
 def _inside(evidence: Evidence) -> Mapping[SpanKey, list[SpanKey]]:
@@ -58,7 +58,7 @@ def _parent(key: SpanKey, evidence: Evidence) -> SpanKey | None:
 def _clash(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     for span, stored in _stored(evidence):
         lines = [f"{name}: {' and '.join(keys)}" for name, keys in stored.clashes.items()]
-        yield check.finding(span, ("backend", _joined(lines))) if lines else None
+        yield check.finding(span, ("stored", _joined(lines))) if lines else None
 
 
 def _base_column(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
@@ -68,7 +68,7 @@ def _base_column(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         if not taken and not moved:
             yield None
             continue
-        found = check.finding(span, ("backend", f"{_joined(taken or moved)}\nOpenObserve {stored.server.name}"))
+        found = check.finding(span, ("stored", f"{_joined(taken or moved)}\nOpenObserve {stored.server.name}"))
         yield found if taken else replace(found, severity=Severity.INFO)
 
 
@@ -83,7 +83,7 @@ def _removed(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         gone |= {key: stored for key in stored.removed if column(key) in named - stored.keys()}
     for key, stored in gone.items():
         texts = f"{stored.server.columns['input']} and {stored.server.columns['output']}"
-        yield check.finding(f"column {column(key)}", ("backend", f"{key} is removed; texts are in {texts}"))
+        yield check.finding(f"column {column(key)}", ("stored", f"{key} is removed; texts are in {texts}"))
 
 
 def _dropped(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
@@ -110,7 +110,7 @@ def _text(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
                 numbers.setdefault(name, (span, f"{key} = {value!r}"))
     for name, (span, said) in numbers.items():
         cast = f"{name} holds text: CAST({name} AS DOUBLE) makes a number of it"
-        yield check.finding(span, ("span", said), ("backend", cast))
+        yield check.finding(span, ("span", said), ("stored", cast))
 
 
 def _empty_column(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
@@ -124,7 +124,7 @@ def _empty_column(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
             yield None
         else:
             said = f"no span of {len(records):,} has it\nOpenObserve {records[0].server.name}"
-            yield check.finding(f"column {shown(name)}", ("backend", said))
+            yield check.finding(f"column {shown(name)}", ("stored", said))
 
 
 def _joined(lines: list[str]) -> str:

@@ -44,8 +44,11 @@ def test_a_suite_names_its_back_end(run: Callable[..., Any], tmp_path: Path) -> 
 def test_ini(run: Callable[..., Any]) -> None:
     """What the ini file says is for all tests, columns with it."""
     ini = "[pytest]\nllmtrace_openobserve = 0.90\nllmtrace_openobserve_columns = span_status nobody\n"
-    done = run(SUITE.replace('"llm.system": "openai"', '"input.value": "Hello."'), files={"pytest.ini": ini})
-    assert done.outcomes == {"test_plain": "passed", "test_marked": "passed"}
+    done = run(
+        SUITE.replace('"llm.system": "openai"', '"llm.system": "openai", "gen_ai.request.model": "gpt-4o"'),
+        files={"pytest.ini": ini},
+    )
+    assert done.outcomes == {"test_plain": "passed", "test_marked": "passed"}, done.out
     assert done.out.count("warning  backend/empty-column  column 'nobody'") == 2
     wrong = run(SUITE, files={"pytest.ini": "[pytest]\nllmtrace_openobserve = 1\n"})
     assert "ERROR: llmtrace: unknown OpenObserve profile '1'" in wrong.out

@@ -61,7 +61,7 @@ def judged(make_span: Make, make_exchange: Make) -> Judge:
 
 
 def said(findings: list[Finding]) -> list[tuple[str, str, str]]:
-    return [(finding.check, str(finding.severity), dict(finding.details)["backend"]) for finding in findings]
+    return [(finding.check, str(finding.severity), dict(finding.details)["stored"]) for finding in findings]
 
 
 SERVER = "OpenObserve 0.92 (v0.92.0 and later, as of August 2026)"
