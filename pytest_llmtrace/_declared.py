@@ -40,7 +40,7 @@ MODES: Final = ("none", "once", "new", "all")
 
 _MARKER_HELP: Final = (
     "llmtrace(cassette=, gateway=, ignore={id: reason}, known=[...], allow_unused=reason, allow_hosts=, "
-    "timing=, conventions=, content=, openobserve=, verify='error'): "
+    "timing=, conventions=, content=, openobserve=, openobserve_columns=, verify='error'): "
     "replay, capture and verify the LLM calls of this test"
 )
 _STRICT: Final = "findings of severity warning fail too"
