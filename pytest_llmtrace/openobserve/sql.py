@@ -22,6 +22,7 @@ _HISTOGRAM = re.compile(r"\bhistogram\s*\(\s*([^,()]+?)\s*\)", re.IGNORECASE)
 _EVERYTHING = re.compile(r"(?:select|distinct|[,.])\s*\*", re.IGNORECASE)
 _NAME = re.compile(r"[a-z_0-9]+", re.IGNORECASE)
 _TEXT = re.compile(r"'(?:[^']|'')*'")
+_NO_SIGNATURE = re.compile(r"No function matches the given name and argument types '(\w+)\(([^']*)\)'")
 _CALL = re.compile(rf"\b({'|'.join(ABSENT)})\s*\(", re.IGNORECASE)
 
 
@@ -46,7 +47,7 @@ def query(sql: str, records: Sequence[Record], *, stream: str = "default") -> li
     try:
         rows: list[dict[str, Any]] = session.sql(_HISTOGRAM.sub(r"histogram(\1, '')", sql)).to_pylist()
     except Exception as error:  # noqa: BLE001  # DataFusion raises plain exceptions of several types.
-        raise QueryError(f"OpenObserve would refuse this query: {_first_line(error)}") from None
+        raise QueryError(f"OpenObserve would refuse this query: {_in_words(error)}") from None
     return rows
 
 
@@ -94,5 +95,11 @@ def _refuse_unknown(sql: str, records: Sequence[Record]) -> None:
             )
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().replace("\n", " ")
+def _in_words(error: Exception) -> str:
+    """Return what the engine says, without its guesses at a fault of its own and its lists of signatures."""
+    said = str(error).strip().replace("\n", " ")
+    refused = _NO_SIGNATURE.search(said)
+    if refused is None:
+        return said
+    advice = "; what a client sends is text there: CAST(... AS INT) it" if "Utf8" in refused[2] else ""
+    return f"{refused[1]}() does not take {refused[2]}{advice}"
