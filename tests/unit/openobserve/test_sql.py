@@ -82,8 +82,7 @@ def test_functions(calls: Stream, expression: str, value: Any) -> None:
         ('SELECT nosuch(1) FROM "default"', r"OpenObserve would refuse this query: .*Invalid function 'nosuch'"),
         (
             'SELECT SUM(llm_token_count_prompt) FROM "default"',
-            r"^OpenObserve would refuse this query: sum\(\) does not take Utf8; what a client sends is text there: "
-            r"CAST\(\.\.\. AS INT\) it$",
+            r"^OpenObserve would refuse this query: sum\(\) does not take Utf8; .*: CAST\(\.\.\. AS INT\) it$",
         ),
         (
             "SELECT match_all('x') FROM \"default\"",
