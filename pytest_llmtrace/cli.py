@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_llmtrace import __version__, compare, export
+from pytest_llmtrace import __version__, compare, doctor, export
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.upkeep import add_commands
 
@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     add_commands(commands)
     compare.add_command(commands)
     export.add_command(commands)
+    doctor.add_command(commands)
     _add_diff(commands)
     return parser
 

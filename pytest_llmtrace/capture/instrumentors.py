@@ -53,7 +53,7 @@ def installed() -> tuple[Instrumentor, ...]:
     return tuple(_state(point) for point in points)
 
 
-def loaded() -> Iterator[tuple[Instrumentor, str]]:
+def loaded() -> Iterator[tuple[Instrumentor, Exception | None]]:
     """Import each installed instrumentor and make it, by name; none is switched on.
 
     Yields:
@@ -64,10 +64,9 @@ def loaded() -> Iterator[tuple[Instrumentor, str]]:
             cls = point.load()
             if existing_instance(cls) is None:
                 cls()
-            yield _state(point), ""
+            yield _state(point), None
         except Exception as error:  # noqa: BLE001  # Whatever a module of somebody else's raises.
-            broken = Instrumentor(name=point.name, package=_package(point), state=Switch.OFF)
-            yield broken, f"{type(error).__name__}: {error}"
+            yield Instrumentor(name=point.name, package=_package(point), state=Switch.OFF), error
 
 
 def silent(calls: Iterable[Call]) -> dict[int, tuple[Maker, ...]]:

@@ -17,11 +17,11 @@ from pytest_llmtrace.export._settings import NAMES, Destination, destination, re
 from pytest_llmtrace.export._spool import Spool, key_of, spans_of
 
 __all__ = [
+    "NAMES",
     "Answer",
     "Destination",
     "Fate",
     "Lines",
-    "NAMES",
     "Outcome",
     "Push",
     "Spool",
