@@ -30,6 +30,15 @@ _PREFIXES: Final = {
     "openobserve": ("OPENOBSERVE_URL", "OPENOBSERVE_AUTH_TOKEN"),
     "otlp": ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
 }
+_NEXT: Final = {
+    Fate.REFUSED: "nothing was stored",
+    Fate.LATER: "nothing was stored; try again when it is up",
+    Fate.UNKNOWN: "whether it was stored is not known; check the address",
+}
+_DROPPED: Final = {
+    "openobserve": "check the clock of this machine and the pipelines of the stream: it gives one reason for all",
+    "otlp": "check its settings",
+}
 _PAUSE: Final = 0.5
 """Seconds between two looks for the span."""
 
@@ -94,7 +103,7 @@ def _there_and_back(to: Destination, wait: Wait) -> Iterator[Diagnosis]:
     if answer.fate is not Fate.ACCEPTED:
         yield problem(about, *_refusal(to, answer))
     elif answer.rejected:
-        yield problem(about, f"it accepted the request and dropped the span: {to.masked(answer.why)}", "see its reason")
+        yield problem(about, f"it accepted the request and dropped the span: {answer.why}", _DROPPED[to.name])
     else:
         yield ok(about, f"it accepted {SPAN!r}, trace {next(spans_of(resources))['traceId']}")
         yield _seen(to, resources, wait)
@@ -107,7 +116,7 @@ def _refusal(to: Destination, answer: Answer) -> tuple[str, str]:
     wrong organization is not known.
     """
     if to.name != "openobserve" or answer.reply is None or answer.reply.status != 401:  # noqa: PLR2004
-        return answer.why, "see its reason"
+        return answer.why, _NEXT[answer.fate]
     if answer.reply.content_type.startswith("application/json"):
         return (
             "it answered 401 in the form for a request without an Authorization header, and one was sent",
