@@ -49,16 +49,16 @@ def test_text(receiver: Receiver, capsys: pytest.CaptureFixture[str]) -> None:
     said = re.sub(r"\b[0-9a-f]{32}\b", "ID", capsys.readouterr().out.replace(receiver.url, "URL"))
     assert said.splitlines() == [
         (
-            "ok       settings of --llmtrace-export openobserve: well-formed, OpenObserve at URL, organization default, "
-            "stream default"
+            "ok       settings of --llmtrace-export openobserve: well-formed, OpenObserve at URL, organization "
+            "default, stream default"
         ),
         "ok       connection to openobserve: the server takes connections",
         "ok       a span to openobserve: it accepted 'pytest-llmtrace doctor', trace ID",
         "ok       the span read back from openobserve: its search API has it in stream default",
         (
             "unknown  settings of --llmtrace-export otlp: neither OTEL_EXPORTER_OTLP_ENDPOINT nor "
-            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is set; set OTEL_EXPORTER_OTLP_ENDPOINT in the environment or .env if you "
-            "export there"
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is set; set OTEL_EXPORTER_OTLP_ENDPOINT in the environment or .env if "
+            "you export there"
         ),
         f"ok       {NAMES}: none is installed",
         f"ok       exporters of the app: {EXPORTERS}",

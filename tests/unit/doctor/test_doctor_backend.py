@@ -121,8 +121,8 @@ def test_nobody_listens(look: Look, receiver: Receiver) -> None:
     assert look() == [
         SET[0],
         (
-            "problem  connection to openobserve: port PORT of 127.0.0.1 refuses the connection: nothing listens there; "
-            "check the address, and whether the server runs and may be reached from here"
+            "problem  connection to openobserve: port PORT of 127.0.0.1 refuses the connection: nothing listens "
+            "there; check the address, and whether the server runs and may be reached from here"
         ),
     ]
 
@@ -143,8 +143,8 @@ def test_credentials_that_are_not_accepted(look: Look) -> None:
     assert look(OPENOBSERVE_AUTH_TOKEN=wrong) == [
         *SET,
         (
-            "problem  a span to openobserve: it answered 401 in the form for credentials that it does not accept; check "
-            "OPENOBSERVE_AUTH_TOKEN, and OPENOBSERVE_ORG: the answer does not tell which of them is wrong"
+            "problem  a span to openobserve: it answered 401 in the form for credentials that it does not accept; "
+            "check OPENOBSERVE_AUTH_TOKEN, and OPENOBSERVE_ORG: the answer does not tell which of them is wrong"
         ),
     ]
 
@@ -155,8 +155,8 @@ def test_credentials_that_do_not_arrive(look: Look, receiver: Receiver) -> None:
     assert look() == [
         *SET,
         (
-            "problem  a span to openobserve: it answered 401 in the form for a request without an Authorization header, "
-            "and one was sent; look for what takes it away on the way, as a proxy"
+            "problem  a span to openobserve: it answered 401 in the form for a request without an Authorization "
+            "header, and one was sent; look for what takes it away on the way, as a proxy"
         ),
     ]
 
@@ -168,8 +168,8 @@ def test_credentials_that_do_not_arrive(look: Look, receiver: Receiver) -> None:
             206,
             b'{"partialSuccess":{"rejectedSpans":1,"errorMessage":"out of time"}}',
             (
-                "it accepted the request and dropped the span: out of time; check the clock of this machine and the pipelines of the "
-                "stream: it gives one reason for all"
+                "it accepted the request and dropped the span: out of time; check the clock of this machine and the "
+                "pipelines of the stream: it gives one reason for all"
             ),
         ),
         (
@@ -203,8 +203,8 @@ def test_a_token_that_may_not_read(look: Look, receiver: Receiver, status: int) 
         *SET,
         SENT,
         (
-            "unknown  the span read back from openobserve: the token that may send may not read, as those for ingestion "
-            f"(it answered {status}); with it `pytest-llmtrace push` cannot look up spans that are in doubt"
+            "unknown  the span read back from openobserve: the token that may send may not read, as those for "
+            f"ingestion (it answered {status}); with it `pytest-llmtrace push` cannot look up spans that are in doubt"
         ),
     ]
 

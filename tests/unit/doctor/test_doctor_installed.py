@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,8 +40,8 @@ class Acme(BaseInstrumentor):
         (
             {"openobserve": "1.0.2", "openobserve-telemetry-sdk": "0.1.1"},
             (
-                "problem  {}: openobserve 1.0.2, openobserve-telemetry-sdk 0.1.1 are installed together; uninstall all of "
-                "them, then install one: their files overwrite each other's; openobserve-python-sdk or "
+                "problem  {}: openobserve 1.0.2, openobserve-telemetry-sdk 0.1.1 are installed together; uninstall "
+                "all of them, then install one: their files overwrite each other's; openobserve-python-sdk or "
                 "openobserve-telemetry-sdk"
             ),
         ),
@@ -88,12 +89,10 @@ def installed(folder: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> Non
     """Install a distribution with an instrumentor, as packages look."""
     info = folder / "acme_llm-1.0.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: Acme_LLM\nVersion: 1.0\n".replace("Acme_LLM", "acme-llm")
-    )
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: Acme_LLM\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[opentelemetry_instrumentor]\nacme = acme_llm:Acme\n")
     (folder / "acme_llm.py").write_text(source)
-    monkeypatch.delitem(__import__("sys").modules, "acme_llm", raising=False)
+    monkeypatch.delitem(sys.modules, "acme_llm", raising=False)
     monkeypatch.syspath_prepend(folder)
 
 
@@ -135,8 +134,8 @@ def test_exporters_whose_endpoint_is_down(receiver: Receiver, variable: str, nam
     found = exporters({variable: receiver.url}, {name: "1"})
     assert list(map(str, found)) == [
         (
-            f"problem  exporter {name} 1: {variable}: port {port} of 127.0.0.1 refuses the connection: nothing listens "
-            f"there; {cost}; unset {variable} where nobody listens, or start what does"
+            f"problem  exporter {name} 1: {variable}: port {port} of 127.0.0.1 refuses the connection: nothing "
+            f"listens there; {cost}; unset {variable} where nobody listens, or start what does"
         )
     ]
 
