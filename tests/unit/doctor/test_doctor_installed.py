@@ -58,7 +58,7 @@ def test_names(installed: dict[str, str], said: str) -> None:
         (
             MODULE.format(wants="pytest < 1"),
             ("problem  {}: it wants pytest < 1, and pytest VERSION is installed: it will do nothing; install "
-            "pytest < 1, or a release of acme-llm that knows yours"),
+            "pytest < 1, or a release of Acme_LLM that knows yours"),
         ),
         (
             MODULE.format(wants="acme-sdk > 1"),
@@ -67,7 +67,7 @@ def test_names(installed: dict[str, str], said: str) -> None:
         ("import acme_sdk", ("unknown  {}: it cannot be loaded: ModuleNotFoundError: No module named 'acme_sdk'; "
          "install that if the app uses it")),
         ("1 / 0", ("problem  {}: it cannot be loaded: ZeroDivisionError: division by zero; install a release of "
-         "acme-llm that fits what is installed")),
+         "Acme_LLM that fits what is installed")),
     ],
     ids=["refuses", "nothing to instrument", "module missing", "broken"],
 )  # fmt: skip
@@ -75,14 +75,14 @@ def test_instrumentors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: 
     """Each instrumentor that would do nothing has its own line; none is switched on."""
     installed(tmp_path, monkeypatch, source)
     lines = [str(found).replace(pytest.__version__, "VERSION") for found in instrumentors()]
-    assert [line for line in lines if "acme" in line] == [said.format("instrumentor acme of acme-llm")]
+    assert [line for line in lines if "acme" in line] == [said.format("instrumentor acme of Acme_LLM")]
 
 
 def test_instrumentors_that_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that fit are named in one line."""
     installed(tmp_path, monkeypatch, MODULE.format(wants="pytest >= 1"))
     (line,) = [str(found) for found in instrumentors() if "acme" in str(found)]
-    assert line.startswith("ok       instrumentors that take the installed releases: acme (acme-llm)")
+    assert line.startswith("ok       instrumentors that take the installed releases: acme (Acme_LLM)")
 
 
 def installed(folder: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
