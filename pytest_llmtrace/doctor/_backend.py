@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final
 
 from pytest_llmtrace.doctor._diagnosis import Diagnosis, State, ok, problem, unknown
@@ -32,12 +33,22 @@ _PREFIXES: Final = {
 }
 _NEXT: Final = {
     Fate.REFUSED: "nothing was stored",
-    Fate.LATER: "nothing was stored; try again when it is up",
+    Fate.LATER: "nothing was stored; try again later",
     Fate.UNKNOWN: "whether it was stored is not known; check the address",
 }
 _DROPPED: Final = {
     "openobserve": "check the clock of this machine and the pipelines of the stream: it gives one reason for all",
     "otlp": "check its settings",
+}
+_UNAUTHORIZED: Final = {
+    b'{"code":401,"message":"Unauthorized Access"}': (
+        "it answered 401 in the form for a request without an Authorization header, and one was sent",
+        "look for what takes it away on the way, as a proxy",
+    ),
+    b"Unauthorized Access": (
+        "it answered 401 in the form for credentials that it does not accept",
+        "check OPENOBSERVE_AUTH_TOKEN, and OPENOBSERVE_ORG: the answer does not tell which of them is wrong",
+    ),
 }
 _PAUSE: Final = 0.5
 """Seconds between two looks for the span."""
@@ -115,17 +126,10 @@ def _refusal(to: Destination, answer: Answer) -> tuple[str, str]:
     OpenObserve answers 401 in two forms (0.92): JSON without an Authorization header, text for a wrong one. That of a
     wrong organization is not known.
     """
-    if to.name != "openobserve" or answer.reply is None or answer.reply.status != 401:  # noqa: PLR2004
+    reply = answer.reply
+    if to.name != "openobserve" or reply is None or reply.status != HTTPStatus.UNAUTHORIZED:
         return answer.why, _NEXT[answer.fate]
-    if answer.reply.content_type.startswith("application/json"):
-        return (
-            "it answered 401 in the form for a request without an Authorization header, and one was sent",
-            "look for what takes it away on the way, as a proxy",
-        )
-    return (
-        "it answered 401 in the form for credentials that it does not accept",
-        "check OPENOBSERVE_AUTH_TOKEN, and OPENOBSERVE_ORG: the answer does not tell which of them is wrong",
-    )
+    return _UNAUTHORIZED.get(reply.body.strip(), (answer.why, _NEXT[answer.fate]))
 
 
 def _seen(to: Destination, resources: list[dict[str, Any]], wait: Wait) -> Diagnosis:
@@ -135,12 +139,13 @@ def _seen(to: Destination, resources: list[dict[str, Any]], wait: Wait) -> Diagn
     key = key_of(next(spans_of(resources)))
     deadline = wait.now() + wait.seconds
     while True:
+        left = deadline - wait.now()
         try:
-            if key in look(to, resources, timeout=min(to.timeout, wait.seconds)):
+            if key in look(to, resources, timeout=min(to.timeout, max(left, _PAUSE))):
                 return ok(about, f"its search API has it in stream {to.stream}")
         except UntoldError as error:
             return _untold(about, error)
-        if wait.now() + _PAUSE > deadline:
+        if left < _PAUSE:
             found = f"its search API did not have it within {wait.seconds:g} s"
             return unknown(about, found, "look for the trace in its pages")
         wait.sleep(_PAUSE)

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from pytest_llmtrace._lines import legible
 from pytest_llmtrace.doctor._backend import Wait, backend
 from pytest_llmtrace.doctor._diagnosis import Diagnosis, State
 from pytest_llmtrace.doctor._exporters import exporters
@@ -44,7 +45,8 @@ def _run(given: argparse.Namespace, out: Callable[[str], None]) -> int:
         if given.format == "text":
             out(str(diagnosis))
     if given.format == "json":
-        out(json.dumps([asdict(diagnosis) for diagnosis in found], indent=1))
+        entries = [{key: legible(said) for key, said in asdict(diagnosis).items()} for diagnosis in found]
+        out(json.dumps(entries, indent=1))
     return int(any(diagnosis.state is State.PROBLEM for diagnosis in found))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,13 +31,8 @@ def receiver() -> Iterator[Receiver]:
 def _bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, receiver: Receiver) -> None:
     """Nothing is installed, and `.env` alone leads to the receiver."""
     monkeypatch.chdir(tmp_path)
-    for name in (
-        "OPENOBSERVE_ORG",
-        "OPENOBSERVE_TRACES_STREAM_NAME",
-        "OPENOBSERVE_TIMEOUT",
-        "OTEL_EXPORTER_OTLP_ENDPOINT",
-    ):
-        monkeypatch.delenv(name, raising=False)
+    for name in [name for name in os.environ if name.startswith(("OPENOBSERVE_", "OTEL_"))]:
+        monkeypatch.delenv(name)
     monkeypatch.setattr("urllib.request.getproxies", dict)
     for name, found in (("of_openobserve", {}), ("versions", {}), ("instrumentors", [])):
         monkeypatch.setattr(f"pytest_llmtrace.doctor._command.{name}", lambda found=found: found)

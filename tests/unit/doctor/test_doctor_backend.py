@@ -175,7 +175,7 @@ def test_credentials_that_do_not_arrive(look: Look, receiver: Receiver) -> None:
         (
             503,
             b'{"code":503,"message":"overloaded"}',
-            "it answered 503 (overloaded); nothing was stored; try again when it is up",
+            "it answered 503 (overloaded); nothing was stored; try again later",
         ),
         (
             200,

@@ -12,7 +12,7 @@ from pytest_llmtrace.doctor._installed import instrumentors, names, versions
 from tests.receiver import Receiver
 
 HTTP = "opentelemetry-exporter-otlp-proto-http"
-WAITS = "an app that uses it was measured to wait 7 to 10 s for each batch, also at exit, and its spans are lost"
+WAITS = "to give a batch up was measured to take 7 to 10 s (1.45.2), which an app that exits waits for"
 MODULE = """
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 
@@ -57,20 +57,32 @@ def test_names(installed: dict[str, str], said: str) -> None:
     [
         (
             MODULE.format(wants="pytest < 1"),
-            ("problem  {}: it wants pytest < 1, and pytest VERSION is installed: it will do nothing; install "
-            "pytest < 1, or a release of Acme_LLM that knows yours"),
+            (
+                "problem  {}: it wants pytest < 1, and pytest VERSION is installed: it will do nothing; install "
+                "pytest < 1, or a release of Acme_LLM that knows yours"
+            ),
         ),
         (
             MODULE.format(wants="acme-sdk > 1"),
             "ok       {}: it wants acme-sdk > 1, which is not installed: there is nothing to instrument",
         ),
-        ("import acme_sdk", ("unknown  {}: it cannot be loaded: ModuleNotFoundError: No module named 'acme_sdk'; "
-         "install that if the app uses it")),
-        ("1 / 0", ("problem  {}: it cannot be loaded: ZeroDivisionError: division by zero; install a release of "
-         "Acme_LLM that fits what is installed")),
+        (
+            "import acme_sdk",
+            (
+                "unknown  {}: it cannot be loaded: ModuleNotFoundError: No module named 'acme_sdk'; "
+                "install that if the app uses it"
+            ),
+        ),
+        (
+            "1 / 0",
+            (
+                "problem  {}: it cannot be loaded: ZeroDivisionError: division by zero; install a release of "
+                "Acme_LLM that fits what is installed"
+            ),
+        ),
     ],
     ids=["refuses", "nothing to instrument", "module missing", "broken"],
-)  # fmt: skip
+)
 def test_instrumentors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, said: str) -> None:
     """Each instrumentor that would do nothing has its own line; none is switched on."""
     installed(tmp_path, monkeypatch, source)
@@ -123,7 +135,7 @@ def test_exporters_whose_endpoint_is_up(receiver: Receiver) -> None:
         (
             "OPENOBSERVE_URL",
             "openobserve-telemetry-sdk",
-            "an app that uses it was measured to hang up to 30 s at exit, and its spans are lost",
+            "an app that uses it was measured to hang up to 30 s at exit, with its data lost",
         ),
     ],
 )
