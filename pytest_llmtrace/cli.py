@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_command(commands)
     _add_diff(commands)
     _add_push(commands)
+    _add_doctor(commands)
     _add_dashboard(commands)
     return parser
 
@@ -196,3 +197,29 @@ def _push(given: argparse.Namespace, out: Callable[[str], None]) -> int:
     from pytest_llmtrace.export import run_push
 
     return run_push(given, out)
+
+
+def _add_doctor(commands: Any) -> None:
+    doctor = commands.add_parser(
+        "doctor",
+        help="say why spans do not arrive",
+        description="Look at the settings of --llmtrace-export in the environment and .env, connect to the back end, "
+        "send it one span and read that back where its token may; look at distributions that share a name, at "
+        "instrumentors that refuse the installed SDK, and at exporters of the app whose endpoint is down. A line each: "
+        "ok, problem or unknown. Exit status: 0, 1 if there is a problem, 2 for wrong use.",
+    )
+    doctor.add_argument(
+        "--export",
+        choices=("openobserve", "otlp"),
+        action="append",
+        help="only this back end, which must be set up; may be repeated",
+    )
+    doctor.add_argument("--no-send", action="store_true", help="send no span")
+    doctor.add_argument("--format", choices=("text", "json"), default="text", help="json: one array, an entry each")
+    doctor.set_defaults(run=_doctor)
+
+
+def _doctor(given: argparse.Namespace, out: Callable[[str], None]) -> int:
+    from pytest_llmtrace.doctor import run_doctor
+
+    return run_doctor(given, out)

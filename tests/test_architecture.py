@@ -38,7 +38,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"harness"}),
     frozenset({"_sdks", "exits"}),
     frozenset({"_playback"}),
-    frozenset({"compare", "upkeep"}),
+    frozenset({"compare", "doctor", "upkeep"}),
     frozenset({"cli"}),
     frozenset({"_declared"}),
     frozenset({"_ini", "_pytest_internals"}),

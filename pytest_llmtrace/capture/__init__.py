@@ -11,11 +11,13 @@ from pytest_llmtrace.capture.book import Book, open_book
 from pytest_llmtrace.capture.context import ambient, context_kept, current_span
 from pytest_llmtrace.capture.exporters import export_unmuted
 from pytest_llmtrace.capture.finished import FinishedSpans
-from pytest_llmtrace.capture.instrumentors import silent, switch_on
+from pytest_llmtrace.capture.instrumentors import Instrumentor, Switch, loaded, silent, switch_on
 
 __all__ = [
     "Book",
     "FinishedSpans",
+    "Instrumentor",
+    "Switch",
     "ambient",
     "context_kept",
     "current_span",
@@ -23,6 +25,7 @@ __all__ = [
     "find_for_calls",
     "hint_for",
     "install",
+    "loaded",
     "open_book",
     "silent",
     "switch_on",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import EntryPoint, entry_points
@@ -15,7 +15,7 @@ from pytest_llmtrace.capture._otel_internals import conflict_of, existing_instan
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Call, Maker, Request
 
-__all__ = ["Instrumentor", "Switch", "installed", "silent", "switch_on"]
+__all__ = ["Instrumentor", "Switch", "installed", "loaded", "silent", "switch_on"]
 
 _GROUP = "opentelemetry_instrumentor"
 _switched: set[str] = set()
@@ -51,6 +51,22 @@ def installed() -> tuple[Instrumentor, ...]:
     """Return the installed instrumentors by name. None is imported: one that is not loaded is off."""
     points = sorted(entry_points(group=_GROUP), key=lambda point: (point.name, _package(point)))
     return tuple(_state(point) for point in points)
+
+
+def loaded() -> Iterator[tuple[Instrumentor, Exception | None]]:
+    """Import each installed instrumentor and make it, by name; none is switched on.
+
+    Yields:
+        Its state, and the error if that failed.
+    """
+    for point in sorted(entry_points(group=_GROUP), key=lambda point: (point.name, _package(point))):
+        try:
+            cls = point.load()
+            if existing_instance(cls) is None:
+                cls()
+            yield _state(point), None
+        except Exception as error:  # noqa: BLE001  # Whatever a module of somebody else's raises.
+            yield Instrumentor(name=point.name, package=_package(point), state=Switch.OFF), error
 
 
 def silent(calls: Iterable[Call]) -> dict[int, tuple[Maker, ...]]:

@@ -10,7 +10,7 @@ import contextlib
 import email.utils
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
@@ -54,6 +54,7 @@ class Answer:
         wait: Seconds that it asks to wait, 0 if it does not say how long; None if it does not ask.
         is_final: Whether no other request will fare better.
         is_too_large: Whether a smaller request may be accepted.
+        reply: The answer as it came, where somebody may want to see it.
     """
 
     fate: Fate
@@ -62,6 +63,7 @@ class Answer:
     wait: float | None = None
     is_final: bool = False
     is_too_large: bool = False
+    reply: Reply | None = field(default=None, repr=False, compare=False)
 
 
 def read(reply: Reply) -> Answer:

@@ -7,16 +7,21 @@ import http.client
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from pytest_llmtrace.export._answers import Answer, Fate, Reply, read
 
-__all__ = ["ask", "post"]
+__all__ = ["NoReplyError", "ask", "post"]
 
 _LONGEST: Final = 1 << 16
 """Bytes of an answer that are read."""
 _LEVEL: Final = 1
 """Of compression: telemetry repeats itself, and there is a budget of time."""
+
+
+class NoReplyError(Exception):
+    """A server did not answer; the text says why."""
 
 
 class _Staying(urllib.request.HTTPRedirectHandler):
@@ -41,7 +46,8 @@ def post(url: str, body: bytes, *, content_type: str, headers: Mapping[str, str]
         url, gzip.compress(body, _LEVEL), {**headers, **more}
     )
     try:
-        return read(_reply(request, timeout, longest=_LONGEST))
+        reply = _reply(request, timeout, longest=_LONGEST)
+        return replace(read(reply), reply=reply)
     except urllib.error.URLError as error:  # Before the whole request was sent.
         return Answer(fate=Fate.LATER, why=f"it cannot be reached: {_reason(error.reason)}")
     except TimeoutError:
@@ -50,21 +56,25 @@ def post(url: str, body: bytes, *, content_type: str, headers: Mapping[str, str]
         return Answer(fate=Fate.UNKNOWN, why=f"the connection broke before an answer: {_reason(error)}")
 
 
-def ask(url: str, body: bytes, *, headers: Mapping[str, str], timeout: float) -> bytes | None:
-    """Post a question in JSON, and return the answer to it; None where there is none.
+def ask(url: str, body: bytes, *, headers: Mapping[str, str], timeout: float) -> Reply:
+    """Post a question in JSON, and return the answer to it, whatever its status.
 
     Args:
         url: Where to.
         body: The question.
         headers: Further ones.
         timeout: In seconds, of each wait for the server.
+
+    Raises:
+        NoReplyError: There is none.
     """
     request = urllib.request.Request(url, body, {**headers, "content-type": "application/json"})  # noqa: S310
     try:
-        reply = _reply(request, timeout, longest=None)
-    except (OSError, http.client.HTTPException):
-        return None
-    return reply.body if reply.status == http.HTTPStatus.OK else None
+        return _reply(request, timeout, longest=None)
+    except urllib.error.URLError as error:
+        raise NoReplyError(f"it cannot be reached: {_reason(error.reason)}") from error
+    except (OSError, http.client.HTTPException) as error:
+        raise NoReplyError(f"it did not answer: {_reason(error)}") from error
 
 
 def _reply(request: urllib.request.Request, timeout: float, *, longest: int | None) -> Reply:

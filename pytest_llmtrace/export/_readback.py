@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
@@ -10,11 +11,23 @@ from pytest_llmtrace.export import _http
 from pytest_llmtrace.export._settings import Destination
 from pytest_llmtrace.export._spool import key_of, spans_of
 
-__all__ = ["present"]
+__all__ = ["UntoldError", "look", "present"]
 
 _ID: Final = "llmtrace.run.id"
 _TEST: Final = "test.case.name"
 _ANSWERS: Final = 100_000
+
+
+class UntoldError(Exception):
+    """A back end does not tell which spans it has; the text says why.
+
+    Attributes:
+        status: Of its answer, if it has given one.
+    """
+
+    def __init__(self, why: str, status: int | None = None) -> None:
+        super().__init__(why)
+        self.status = status
 
 
 def present(destination: Destination, resources: list[dict[str, Any]]) -> set[str] | None:
@@ -28,10 +41,45 @@ def present(destination: Destination, resources: list[dict[str, Any]]) -> set[st
     """
     if not destination.search_url:
         return None
+    try:
+        return look(destination, resources, timeout=destination.timeout)
+    except UntoldError:
+        return None
+
+
+def look(destination: Destination, resources: list[dict[str, Any]], *, timeout: float) -> set[str]:
+    """Return the keys of those spans that a back end with a search API has.
+
+    Args:
+        destination: The back end.
+        resources: The spans of one test, as elements of `resourceSpans`.
+        timeout: In seconds, of each wait for the server.
+
+    Raises:
+        UntoldError: It does not tell.
+    """
+    try:
+        reply = _http.ask(
+            destination.search_url,
+            json.dumps({"query": _query(destination, resources)}).encode(),
+            headers={"authorization": destination.headers["authorization"]},
+            timeout=timeout,
+        )
+    except _http.NoReplyError as error:
+        raise UntoldError(str(error)) from error
+    if reply.status != http.HTTPStatus.OK:
+        raise UntoldError(f"it answered {reply.status}", reply.status)
+    try:
+        return set(_keys(json.loads(reply.body)["hits"], resources))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UntoldError("it answered nothing of the search API's", reply.status) from error
+
+
+def _query(destination: Destination, resources: list[dict[str, Any]]) -> dict[str, Any]:
     spans = list(spans_of(resources))
     starts = [int(span["startTimeUnixNano"]) // 1000 for span in spans]
     traces = ", ".join(f"'{trace}'" for trace in sorted({span["traceId"] for span in spans}))
-    query = {
+    return {
         # All columns: one that a stream does not have is an error.
         "sql": f'SELECT * FROM "{destination.stream}" WHERE trace_id IN ({traces})',  # noqa: S608  # Our own hex digits
         "start_time": min(starts),
@@ -39,16 +87,6 @@ def present(destination: Destination, resources: list[dict[str, Any]]) -> set[st
         "from": 0,
         "size": _ANSWERS,
     }
-    said = _http.ask(
-        destination.search_url,
-        json.dumps({"query": query}).encode(),
-        headers={"authorization": destination.headers["authorization"]},
-        timeout=destination.timeout,
-    )
-    try:
-        return set(_keys(json.loads(said or b"")["hits"], resources))
-    except (ValueError, TypeError, KeyError):
-        return None
 
 
 def _keys(hits: Iterable[Mapping[str, Any]], resources: list[dict[str, Any]]) -> Iterator[str]:

@@ -1,0 +1,158 @@
+"""The back end of `--llmtrace-export`: settings, connection, one span there and back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+from pytest_llmtrace.doctor._diagnosis import Diagnosis, State, ok, problem, unknown
+from pytest_llmtrace.doctor._reach import PATIENCE, is_behind_proxy, obstacle
+from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.export import (
+    Answer,
+    Destination,
+    Fate,
+    UntoldError,
+    destination,
+    key_of,
+    look,
+    post_once,
+    probe_span,
+    spans_of,
+)
+
+__all__ = ["Wait", "backend"]
+
+SPAN: Final = "pytest-llmtrace doctor"
+_PREFIXES: Final = {
+    "openobserve": ("OPENOBSERVE_URL", "OPENOBSERVE_AUTH_TOKEN"),
+    "otlp": ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
+}
+_NEXT: Final = {
+    Fate.REFUSED: "nothing was stored",
+    Fate.LATER: "nothing was stored; try again later",
+    Fate.UNKNOWN: "whether it was stored is not known; check the address",
+}
+_DROPPED: Final = {
+    "openobserve": "check the clock of this machine and the pipelines of the stream: it gives one reason for all",
+    "otlp": "check its settings",
+}
+_UNAUTHORIZED: Final = {
+    b'{"code":401,"message":"Unauthorized Access"}': (
+        "it answered 401 in the form for a request without an Authorization header, and one was sent",
+        "look for what takes it away on the way, as a proxy",
+    ),
+    b"Unauthorized Access": (
+        "it answered 401 in the form for credentials that it does not accept",
+        "check OPENOBSERVE_AUTH_TOKEN, and OPENOBSERVE_ORG: the answer does not tell which of them is wrong",
+    ),
+}
+_PAUSE: Final = 0.5
+"""Seconds between two looks for the span."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """How long to look for the span.
+
+    Attributes:
+        seconds: In all.
+        now: The time in seconds, from anywhere on.
+        sleep: Waits.
+    """
+
+    seconds: float = 10
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
+def backend(name: str, environ: Mapping[str, str], *, is_wanted: bool, sends: bool, wait: Wait) -> Iterator[Diagnosis]:
+    """Look at one destination.
+
+    Args:
+        name: `openobserve` or `otlp`.
+        environ: The environment, and `.env` below it.
+        is_wanted: Whether it is a problem if nothing is set.
+        sends: Whether to send a span.
+        wait: How long to look for that.
+    """
+    about = f"settings of --llmtrace-export {name}"
+    if not any(environ.get(variable) for variable in _PREFIXES[name]):
+        todo = f"set {_PREFIXES[name][0]} in the environment or .env"
+        found = f"neither {' nor '.join(_PREFIXES[name])} is set"
+        yield problem(about, found, todo) if is_wanted else unknown(about, found, f"{todo} if you export there")
+        return
+    try:
+        to = destination(name, environ)
+    except UsageError as error:
+        yield problem(about, str(error), "correct it in the environment or .env")
+        return
+    yield ok(about, f"well-formed, {to.label}")
+    connection = _connection(to)
+    yield connection
+    if connection.state is not State.PROBLEM:
+        yield from _there_and_back(to, wait) if sends else [unknown(f"a span to {name}", "not sent (--no-send)")]
+
+
+def _connection(to: Destination) -> Diagnosis:
+    about = f"connection to {to.name}"
+    if is_behind_proxy(to.url):
+        return unknown(about, "requests go through a proxy that the environment names, which was not looked at")
+    found = obstacle(to.url, min(to.timeout, PATIENCE))
+    if found:
+        return problem(about, found, "check the address, and whether the server runs and may be reached from here")
+    return ok(about, "the server takes connections")
+
+
+def _there_and_back(to: Destination, wait: Wait) -> Iterator[Diagnosis]:
+    resources = probe_span(SPAN)
+    answer = post_once(to, resources)
+    about = f"a span to {to.name}"
+    if answer.fate is not Fate.ACCEPTED:
+        yield problem(about, *_refusal(to, answer))
+    elif answer.rejected:
+        yield problem(about, f"it accepted the request and dropped the span: {answer.why}", _DROPPED[to.name])
+    else:
+        yield ok(about, f"it accepted {SPAN!r}, trace {next(spans_of(resources))['traceId']}")
+        yield _seen(to, resources, wait)
+
+
+def _refusal(to: Destination, answer: Answer) -> tuple[str, str]:
+    """Return what was found and what to do.
+
+    OpenObserve answers 401 in two forms (0.92): JSON without an Authorization header, text for a wrong one. That of a
+    wrong organization is not known.
+    """
+    reply = answer.reply
+    if to.name != "openobserve" or reply is None or reply.status != HTTPStatus.UNAUTHORIZED:
+        return answer.why, _NEXT[answer.fate]
+    return _UNAUTHORIZED.get(reply.body.strip(), (answer.why, _NEXT[answer.fate]))
+
+
+def _seen(to: Destination, resources: list[dict[str, Any]], wait: Wait) -> Diagnosis:
+    about = f"the span read back from {to.name}"
+    if not to.search_url:
+        return unknown(about, "OTLP has no way to read spans back")
+    key = key_of(next(spans_of(resources)))
+    deadline = wait.now() + wait.seconds
+    while True:
+        left = deadline - wait.now()
+        try:
+            if key in look(to, resources, timeout=min(to.timeout, max(left, _PAUSE))):
+                return ok(about, f"its search API has it in stream {to.stream}")
+        except UntoldError as error:
+            return _untold(about, error)
+        if left < _PAUSE:
+            found = f"its search API did not have it within {wait.seconds:g} s"
+            return unknown(about, found, "look for the trace in its pages")
+        wait.sleep(_PAUSE)
+
+
+def _untold(about: str, error: UntoldError) -> Diagnosis:
+    if error.status in {401, 403}:
+        found = f"the token that may send may not read, as those for ingestion ({error})"
+        return unknown(about, found, "with it `pytest-llmtrace push` cannot look up spans that are in doubt")
+    return unknown(about, f"the search API does not tell: {error}")

@@ -1,0 +1,53 @@
+"""What one look has found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pytest_llmtrace._lines import legible
+
+__all__ = ["Diagnosis", "State", "ok", "problem", "unknown"]
+
+
+class State(StrEnum):
+    """How it is."""
+
+    OK = "ok"
+    PROBLEM = "problem"
+    UNKNOWN = "unknown"  # it could not be told, or was not looked at
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """A line of the report.
+
+    Attributes:
+        state: How it is.
+        about: What was looked at.
+        found: What was found.
+        next: What to do, if anything.
+    """
+
+    state: State
+    about: str
+    found: str
+    next: str = ""
+
+    def __str__(self) -> str:
+        return legible(f"{self.state:<8} {self.about}: {self.found}{f'; {self.next}' if self.next else ''}")
+
+
+def ok(about: str, found: str, todo: str = "") -> Diagnosis:
+    """Return that all is well."""
+    return Diagnosis(State.OK, about, found, todo)
+
+
+def problem(about: str, found: str, todo: str) -> Diagnosis:
+    """Return that something has to be done."""
+    return Diagnosis(State.PROBLEM, about, found, todo)
+
+
+def unknown(about: str, found: str, todo: str = "") -> Diagnosis:
+    """Return that it cannot be told."""
+    return Diagnosis(State.UNKNOWN, about, found, todo)

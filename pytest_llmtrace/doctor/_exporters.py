@@ -1,0 +1,100 @@
+"""Exporters of the app that would hold its exit up since nobody listens.
+
+Measured in November 2026 with the endpoint refusing or silent: opentelemetry-exporter-otlp-proto-http 1.45.2 gives a
+batch up after 7 to 10 s; openobserve-telemetry-sdk 0.1.1 and openobserve-python-sdk 0.2.0 hang up to 30 s at exit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from pytest_llmtrace.doctor._diagnosis import Diagnosis, ok, problem, unknown
+from pytest_llmtrace.doctor._reach import is_behind_proxy, obstacle
+
+__all__ = ["exporters"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Exporter:
+    """A distribution that sends.
+
+    Attributes:
+        name: Of the distribution.
+        variables: That say where to.
+        default: Where to without them.
+        cost: What it costs if nobody listens.
+    """
+
+    name: str
+    variables: tuple[str, ...]
+    default: str
+    cost: str
+
+
+_OTLP: Final = tuple(f"OTEL_EXPORTER_OTLP_{signal}ENDPOINT" for signal in ("", "TRACES_", "METRICS_", "LOGS_"))
+_HANGS: Final = "an app that uses it was measured to hang up to 30 s at exit, with its data lost"
+_EXPORTERS: Final = (
+    _Exporter(
+        "opentelemetry-exporter-otlp-proto-http",
+        _OTLP,
+        "http://localhost:4318",
+        "to give a batch up was measured to take 7 to 10 s (1.45.2), which an app that exits waits for",
+    ),
+    _Exporter(
+        "opentelemetry-exporter-otlp-proto-grpc",
+        _OTLP,
+        "http://localhost:4317",
+        "how long an app that uses it waits at exit was not measured",
+    ),
+    _Exporter("openobserve-python-sdk", ("OPENOBSERVE_URL",), "http://localhost:5080", _HANGS),
+    _Exporter("openobserve-telemetry-sdk", ("OPENOBSERVE_URL",), "http://localhost:5080", _HANGS),
+)
+
+
+def exporters(environ: Mapping[str, str], installed: Mapping[str, str]) -> Iterator[Diagnosis]:
+    """Look at the endpoints of the installed exporters.
+
+    Args:
+        environ: The environment, and `.env` below it.
+        installed: Versions by distribution.
+    """
+    there = [exporter for exporter in _EXPORTERS if exporter.name in installed]
+    for exporter in there:
+        about = f"exporter {exporter.name} {installed[exporter.name]}"
+        named = [(name, environ[name].strip()) for name in exporter.variables if environ.get(name, "").strip()]
+        if not named:
+            yield _by_default(about, exporter)
+        for name, value in named:
+            yield _endpoint(about, exporter, name, value)
+    if not there:
+        yield ok("exporters of the app", f"none of {', '.join(each.name for each in _EXPORTERS)} is installed")
+
+
+def _by_default(about: str, exporter: _Exporter) -> Diagnosis:
+    found = obstacle(exporter.default)
+    if not found:
+        return ok(about, f"its default endpoint {exporter.default} takes connections")
+    return unknown(
+        about,
+        f"{exporter.variables[0]} is not set, and at its default endpoint {found}; {exporter.cost}; "
+        "whether the app uses it was not looked at",
+    )
+
+
+def _endpoint(about: str, exporter: _Exporter, name: str, value: str) -> Diagnosis:
+    url = value if "://" in value else f"http://{value}"  # gRPC's exporter takes host:port
+    try:
+        fits = bool(urlsplit(url).hostname) and urlsplit(url).scheme in {"http", "https"} and urlsplit(url).port != 0
+    except ValueError:
+        fits = False
+    if not fits:
+        return problem(about, f"{name} is no address", f"correct or unset {name}")
+    if is_behind_proxy(url):
+        return unknown(about, f"to the endpoint of {name} leads a proxy, which was not looked at")
+    found = obstacle(url)
+    if not found:
+        return ok(about, f"the endpoint of {name} takes connections")
+    return problem(about, f"{name}: {found}; {exporter.cost}", f"unset {name} where nobody listens, or start what does")

@@ -1,0 +1,58 @@
+"""Does a server take connections? By the standard library, and no more than that: nothing is asked of it."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import urllib.request
+from typing import Final
+from urllib.parse import urlsplit
+
+__all__ = ["PATIENCE", "is_behind_proxy", "obstacle"]
+
+PATIENCE: Final = 5.0
+"""Seconds that a connection, and then TLS, may take."""
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+def is_behind_proxy(url: str) -> bool:
+    """Tell whether the environment has a proxy for requests to an address, as `urllib` reads it."""
+    parts = urlsplit(url)
+    return parts.scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(parts.netloc)
+
+
+def obstacle(url: str, timeout: float = PATIENCE) -> str:
+    """Connect to the server of an address, with TLS if it is https.
+
+    Returns:
+        What stands in the way, in words; "" if nothing does.
+    """
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+    where = f"port {port} of {host}"
+    try:
+        connection = socket.create_connection((host, port), timeout)
+    except (socket.gaierror, UnicodeError):
+        return f"DNS knows no address of {host}"
+    except ConnectionRefusedError:
+        return f"{where} refuses the connection: nothing listens there"
+    except TimeoutError:
+        return f"{where} does not take a connection within {timeout:g} s"
+    except OSError as error:
+        return f"{where} cannot be reached: {error.strerror or error}"
+    with connection:
+        return _tls_obstacle(connection, host, where, timeout) if parts.scheme == "https" else ""
+
+
+def _tls_obstacle(connection: socket.socket, host: str, where: str, timeout: float) -> str:
+    try:
+        with ssl.create_default_context().wrap_socket(connection, server_hostname=host):
+            return ""
+    except ssl.SSLCertVerificationError as error:
+        return f"the certificate of {where} is not trusted: {error.verify_message}"
+    except TimeoutError:
+        return f"{where} takes the connection, and does not begin TLS within {timeout:g} s"
+    except ssl.SSLError as error:
+        return f"{where} takes the connection, and TLS fails: {error.reason or error}"
+    except OSError as error:
+        return f"{where} takes the connection, and ends it before TLS: {error.strerror or error}"

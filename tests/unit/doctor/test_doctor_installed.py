@@ -1,0 +1,193 @@
+"""What is installed beside the app."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from pytest_llmtrace.doctor._exporters import exporters
+from pytest_llmtrace.doctor._installed import instrumentors, names, versions
+from tests.receiver import Receiver
+
+HTTP = "opentelemetry-exporter-otlp-proto-http"
+WAITS = "to give a batch up was measured to take 7 to 10 s (1.45.2), which an app that exits waits for"
+MODULE = """
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+
+class Acme(BaseInstrumentor):
+    def instrumentation_dependencies(self):
+        return [{wants!r}]
+    def _instrument(self, **kwargs):
+        raise AssertionError("nobody is switched on")
+    def _uninstrument(self, **kwargs): ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("installed", "said"),
+    [
+        ({}, "ok       {}: none is installed"),
+        ({"openobserve-python-sdk": "0.2.0"}, "ok       {}: openobserve-python-sdk 0.2.0"),
+        (
+            {"openobserve": "1.0.2"},
+            (
+                "problem  {}: openobserve 1.0.2 is not OpenObserve's; uninstall it; the official ones are "
+                "openobserve-python-sdk and openobserve-telemetry-sdk, of which one may be installed"
+            ),
+        ),
+        (
+            {"openobserve": "1.0.2", "openobserve-telemetry-sdk": "0.1.1"},
+            (
+                "problem  {}: openobserve 1.0.2, openobserve-telemetry-sdk 0.1.1 are installed together; uninstall "
+                "all of them, then install one: their files overwrite each other's; openobserve-python-sdk or "
+                "openobserve-telemetry-sdk"
+            ),
+        ),
+    ],
+)
+def test_names(installed: dict[str, str], said: str) -> None:
+    """One official distribution may import as `openobserve`, or none."""
+    assert str(names(installed)) == said.format("distributions that import as openobserve")
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (
+            MODULE.format(wants="pytest < 1"),
+            (
+                "problem  {}: it wants pytest < 1, and pytest VERSION is installed: it will do nothing; install "
+                "pytest < 1, or a release of Acme_LLM that knows yours"
+            ),
+        ),
+        (
+            MODULE.format(wants="acme-sdk > 1"),
+            "ok       {}: it wants acme-sdk > 1, which is not installed: there is nothing to instrument",
+        ),
+        (
+            "import acme_sdk",
+            (
+                "unknown  {}: it cannot be loaded: ModuleNotFoundError: No module named 'acme_sdk'; "
+                "install that if the app uses it"
+            ),
+        ),
+        (
+            "1 / 0",
+            (
+                "problem  {}: it cannot be loaded: ZeroDivisionError: division by zero; install a release of "
+                "Acme_LLM that fits what is installed"
+            ),
+        ),
+    ],
+    ids=["refuses", "nothing to instrument", "module missing", "broken"],
+)
+def test_instrumentors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, said: str) -> None:
+    """Each instrumentor that would do nothing has its own line; none is switched on."""
+    installed(tmp_path, monkeypatch, source)
+    lines = [str(found).replace(pytest.__version__, "VERSION") for found in instrumentors()]
+    assert [line for line in lines if "acme" in line] == [said.format("instrumentor acme of Acme_LLM")]
+
+
+def test_instrumentors_that_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that fit are named in one line."""
+    installed(tmp_path, monkeypatch, MODULE.format(wants="pytest >= 1"))
+    (line,) = [str(found) for found in instrumentors() if "acme" in str(found)]
+    assert line.startswith("ok       instrumentors that take the installed releases: acme (Acme_LLM)")
+
+
+def installed(folder: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
+    """Install a distribution with an instrumentor, as packages look."""
+    info = folder / "acme_llm-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: Acme_LLM\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[opentelemetry_instrumentor]\nacme = acme_llm:Acme\n")
+    (folder / "acme_llm.py").write_text(source)
+    monkeypatch.delitem(sys.modules, "acme_llm", raising=False)
+    monkeypatch.syspath_prepend(folder)
+
+
+def test_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Distributions are found by their names, whatever these are called by."""
+    installed(tmp_path, monkeypatch, "")
+    assert versions()["acme-llm"] == "1.0"
+
+
+def test_exporters_whose_endpoint_is_up(receiver: Receiver) -> None:
+    """An endpoint that takes connections blocks nobody; nothing is sent to it."""
+    found = exporters({"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": receiver.url}, {HTTP: "1.45.2"})
+    assert list(map(str, found)) == [
+        f"ok       exporter {HTTP} 1.45.2: the endpoint of OTEL_EXPORTER_OTLP_LOGS_ENDPOINT takes connections"
+    ]
+    assert receiver.requests == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "name", "cost"),
+    [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", HTTP, WAITS),
+        (
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+            "opentelemetry-exporter-otlp-proto-grpc",
+            "how long an app that uses it waits at exit was not measured",
+        ),
+        (
+            "OPENOBSERVE_URL",
+            "openobserve-telemetry-sdk",
+            "an app that uses it was measured to hang up to 30 s at exit, with its data lost",
+        ),
+    ],
+)
+def test_exporters_whose_endpoint_is_down(receiver: Receiver, variable: str, name: str, cost: str) -> None:
+    """An endpoint that the environment names and nobody serves is a problem, with what it was measured to cost."""
+    receiver.close()
+    port = receiver.url.rpartition(":")[2]
+    found = exporters({variable: receiver.url}, {name: "1"})
+    assert list(map(str, found)) == [
+        (
+            f"problem  exporter {name} 1: {variable}: port {port} of 127.0.0.1 refuses the connection: nothing "
+            f"listens there; {cost}; unset {variable} where nobody listens, or start what does"
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ("", "ok       {}: its default endpoint http://localhost:4318 takes connections"),
+        (
+            "nothing listens",
+            (
+                "unknown  {}: OTEL_EXPORTER_OTLP_ENDPOINT is not set, and at its default endpoint nothing listens; "
+                f"{WAITS}; whether the app uses it was not looked at"
+            ),
+        ),
+    ],
+)
+def test_exporters_without_a_setting(monkeypatch: pytest.MonkeyPatch, found: str, said: str) -> None:
+    """That an exporter is installed does not say that the app uses it."""
+    monkeypatch.setattr("pytest_llmtrace.doctor._exporters.obstacle", lambda _: found)
+    assert list(map(str, exporters({}, {HTTP: "1.45.2"}))) == [said.format(f"exporter {HTTP} 1.45.2")]
+
+
+@pytest.mark.parametrize("value", ["ftp://here", "http://:4318", "http://here:port"])
+def test_exporters_whose_setting_is_wrong(value: str) -> None:
+    """An endpoint that is no address is a problem; it is not repeated, since it may have a password."""
+    found = exporters({"OTEL_EXPORTER_OTLP_ENDPOINT": value}, {HTTP: "1.45.2"})
+    assert list(map(str, found)) == [
+        (
+            f"problem  exporter {HTTP} 1.45.2: OTEL_EXPORTER_OTLP_ENDPOINT is no address; correct or unset "
+            "OTEL_EXPORTER_OTLP_ENDPOINT"
+        )
+    ]
+
+
+def test_no_exporters() -> None:
+    """What was looked for is named."""
+    assert list(map(str, exporters({}, {}))) == [
+        (
+            f"ok       exporters of the app: none of {HTTP}, opentelemetry-exporter-otlp-proto-grpc, "
+            "openobserve-python-sdk, openobserve-telemetry-sdk is installed"
+        )
+    ]

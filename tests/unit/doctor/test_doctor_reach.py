@@ -1,0 +1,75 @@
+"""Why a server takes no connection, in words."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.doctor._reach import obstacle
+from tests.receiver import Receiver
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """Return a port that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def raising(error: Exception) -> Callable[..., Any]:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise error
+
+    return fail
+
+
+def test_a_server_that_takes_connections(silent: int) -> None:
+    """Nothing stands in the way."""
+    assert obstacle(f"http://127.0.0.1:{silent}") == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (socket.gaierror(-2, "Name or service not known"), "DNS knows no address of o2.example.com"),
+        (ConnectionRefusedError(), "port 443 of o2.example.com refuses the connection: nothing listens there"),
+        (TimeoutError(), "port 443 of o2.example.com does not take a connection within 5 s"),
+        (
+            OSError(101, "Network is unreachable"),
+            "port 443 of o2.example.com cannot be reached: Network is unreachable",
+        ),
+    ],
+    ids=["dns", "refused", "timeout", "unreachable"],
+)
+def test_no_connection(monkeypatch: pytest.MonkeyPatch, error: OSError, said: str) -> None:
+    """Name resolution, refusals and timeouts are told apart."""
+    monkeypatch.setattr(socket, "create_connection", raising(error))
+    assert obstacle("https://o2.example.com/base") == said
+
+
+def test_tls_that_does_not_begin(silent: int) -> None:
+    """A server that takes connections and is silent is no refusal."""
+    assert obstacle(f"https://127.0.0.1:{silent}", 0.05) == (
+        f"port {silent} of 127.0.0.1 takes the connection, and does not begin TLS within 0.05 s"
+    )
+
+
+def test_a_server_without_tls(receiver: Receiver) -> None:
+    """HTTP on the port of https is named; what OpenSSL calls it depends on its release."""
+    found = obstacle(receiver.url.replace("http:", "https:"))
+    where = receiver.url.rpartition(":")[2]
+    assert found.rpartition(": ")[0] == f"port {where} of 127.0.0.1 takes the connection, and TLS fails"
+
+
+def test_a_certificate_that_is_not_trusted(monkeypatch: pytest.MonkeyPatch, silent: int) -> None:
+    """The reason is the one that verification has."""
+    error = ssl.SSLCertVerificationError()
+    error.verify_message = "self-signed certificate"
+    monkeypatch.setattr(ssl.SSLContext, "wrap_socket", raising(error))
+    assert obstacle(f"https://127.0.0.1:{silent}") == (
+        f"the certificate of port {silent} of 127.0.0.1 is not trusted: self-signed certificate"
+    )
