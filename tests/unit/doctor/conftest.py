@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
 from tests.receiver import Receiver
+
+# Where instrumentors cannot be made there is nothing to test.
+collect_ignore = [] if find_spec("opentelemetry.instrumentation") else ["test_doctor_instrumentors.py"]
 
 
 @pytest.fixture(autouse=True)
@@ -19,3 +25,19 @@ def receiver() -> Iterator[Receiver]:
     receiver = Receiver()
     yield receiver
     receiver.close()
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Install a distribution with an instrumentor, whose module has some source, as packages look."""
+
+    def made(source: str) -> None:
+        info = tmp_path / "acme_llm-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: Acme_LLM\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text("[opentelemetry_instrumentor]\nacme = acme_llm:Acme\n")
+        (tmp_path / "acme_llm.py").write_text(source)
+        monkeypatch.delitem(sys.modules, "acme_llm", raising=False)
+        monkeypatch.syspath_prepend(tmp_path)
+
+    return made
