@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from pytest_llmtrace.cli import main
+from pytest_llmtrace.export import destination
 from tests.live.backends import BACKENDS, Running, Span, as_sent, running
 
 SUITE = Path(__file__).parent / "backend_suite.py"
@@ -112,21 +113,18 @@ def test_openobserve_stores_the_columns_that_we_say(exported: Exported, tmp_path
 
 def rows_of(sent: list[Span]) -> list[dict[str, Any]]:
     """Return what OpenObserve has of the traces of spans."""
-    organization = os.environ.get("OPENOBSERVE_ORG", "default")
-    stream = os.environ.get("OPENOBSERVE_TRACES_STREAM_NAME", "default")
+    to = destination("openobserve", os.environ)
     traces = ", ".join(sorted({f"'{span['trace']}'" for span in sent}))
+    starts = [span["start"] // 1000 for span in sent]
     query = {
-        "sql": f'SELECT * FROM "{stream}" WHERE trace_id IN ({traces})',  # noqa: S608  # Our own hex digits
-        "start_time": min(span["start"] for span in sent) // 1000,
-        "end_time": max(span["start"] for span in sent) // 1000 + 1,
+        "sql": f'SELECT * FROM "{to.stream}" WHERE trace_id IN ({traces})',  # noqa: S608  # Our own hex digits
+        "start_time": min(starts),
+        "end_time": max(starts) + 1,
         "from": 0,
         "size": 1000,
     }
-    request = urllib.request.Request(  # noqa: S310  # Whoever runs this has named it
-        f"{os.environ['OPENOBSERVE_URL'].rstrip('/')}/api/{organization}/_search?type=traces&use_cache=false",
-        json.dumps({"query": query}).encode(),
-        {"authorization": os.environ["OPENOBSERVE_AUTH_TOKEN"], "content-type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+    headers = {"authorization": to.headers["authorization"], "content-type": "application/json"}
+    request = urllib.request.Request(to.search_url, json.dumps({"query": query}).encode(), headers)  # noqa: S310
+    with urllib.request.urlopen(request, timeout=to.timeout) as answer:  # noqa: S310
         found: list[dict[str, Any]] = json.load(answer)["hits"]
         return found
