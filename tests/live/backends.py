@@ -1,7 +1,8 @@
 """Arize Phoenix and MLflow: how each is started, what it says of its spans, and what it does not keep of them.
 
 A span is here a mapping of `trace`, `id`, `parent`, `name`, `kind`, `status`, `message`, `start` and `end` (in
-nanoseconds), `attributes`, `events` and `links`, made of what JSON has.
+nanoseconds), `attributes`, `events` and `links`, made of what JSON has. Neither back end tells scopes; of resources
+Phoenix tells nothing, and MLflow some as tags of the trace, so they are not compared.
 """
 
 from __future__ import annotations

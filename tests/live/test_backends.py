@@ -20,7 +20,7 @@ from tests.live.backends import BACKENDS, Running, Span, as_sent, running
 
 SUITE = Path(__file__).parent / "backend_suite.py"
 SPANS = 5
-NAMED = [name for name in BACKENDS if f"LLMTRACE_LIVE_{name.upper()}" in os.environ]
+NAMED = [name for name in BACKENDS if os.environ.get(f"LLMTRACE_LIVE_{name.upper()}")]
 REFUSED = {
     "phoenix": (
         {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"},
@@ -63,7 +63,7 @@ def exported(tmp_path: Path, child_environ: Callable[..., dict[str, str]]) -> Ex
 
 
 def as_text(spans: list[Span]) -> str:
-    """Write spans so that 1, 1.0 and true differ."""
+    """Write spans as JSON, in which 1, 1.0 and true differ."""
     return json.dumps(spans, indent=1, sort_keys=True, ensure_ascii=False)
 
 
