@@ -75,7 +75,8 @@ def read(reply: Reply) -> Answer:
         case 401 | 403:
             return Answer(fate=Fate.REFUSED, why=f"{why}: check the token and the organization", is_final=True)
         case 404 | 405 | 415:
-            return Answer(fate=Fate.REFUSED, why=f"{why}: check the address", is_final=True)
+            what = "protocol" if reply.status == 415 else "address"  # noqa: PLR2004  # RFC 9110, 15.5.16
+            return Answer(fate=Fate.REFUSED, why=f"{why}: check the {what}", is_final=True)
         case 413:
             return Answer(fate=Fate.REFUSED, why=f"{why}: a single span is too large", is_too_large=True)
         case 429 | 503:

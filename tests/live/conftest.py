@@ -1,6 +1,6 @@
-"""Starts the real LiteLLM Proxy in front of `upstream.py`. Without a venv that holds it nothing here is collected.
+"""Starts the real LiteLLM Proxy in front of `upstream.py`. What needs a venv that nobody names is not collected.
 
-`LLMTRACE_LIVE_GATEWAY` names the venv; `tox -e live` makes one and sets it.
+`LLMTRACE_LIVE_GATEWAY`, `LLMTRACE_LIVE_PHOENIX` and `LLMTRACE_LIVE_MLFLOW` name them; `tox -e live` makes and sets all.
 """
 
 from __future__ import annotations
@@ -8,10 +8,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,21 +18,27 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.live.servers import environ, free_port, running, wait
+
 GATEWAY = os.environ.get("LLMTRACE_LIVE_GATEWAY")
 HERE = Path(__file__).parent
-PATIENCE = 180
 KEY = "sk-CanaryMaster000000000001"
 UPSTREAM_KEY = "sk-CanaryUpstream0000000001"
+ASKS_NOBODY = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False"}
+"""For prices, and tells nobody of itself."""
 
-collect_ignore_glob = [] if GATEWAY else ["test_*.py"]
+NEEDED = {
+    "test_litellm.py": ("LLMTRACE_LIVE_GATEWAY",),
+    "test_backends.py": ("LLMTRACE_LIVE_PHOENIX", "LLMTRACE_LIVE_MLFLOW"),
+}
+collect_ignore = [file for file, names in NEEDED.items() if not any(map(os.environ.get, names))]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say once why nothing here ran."""
-    if not GATEWAY:
-        terminalreporter.write_line(
-            "tests/live was left out: LLMTRACE_LIVE_GATEWAY names no venv with LiteLLM Proxy; tox -e live makes one"
-        )
+    """Say once why some of this did not run."""
+    for file in collect_ignore:
+        names = " or ".join(NEEDED[file])
+        terminalreporter.write_line(f"tests/live/{file} was left out: {names} names no venv; tox -e live makes one")
 
 
 class Gateway(NamedTuple):
@@ -80,18 +84,18 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """Run the proxy and the server behind it."""
     assert GATEWAY
     folder = tmp_path_factory.mktemp("gateway")
-    with _running([sys.executable, str(HERE / "upstream.py")], stdout=subprocess.PIPE) as behind:
+    with running([sys.executable, str(HERE / "upstream.py")], stdout=subprocess.PIPE) as behind:
         assert behind.stdout
         upstream = f"http://127.0.0.1:{int(behind.stdout.readline())}"
         config = folder / "litellm.json"  # YAML to those who read it
         config.write_text(json.dumps(_config(upstream)), encoding="utf-8")
-        port = _free_port()
+        port = free_port()
         command = [str(Path(GATEWAY) / "bin" / "litellm"), "--config", str(config), "--drop_params"]
-        with (folder / "log").open("wb") as log, _running(
-            [*command, "--host", "127.0.0.1", "--port", str(port)], cwd=folder, env=_environ(), stdout=log
+        with (folder / "log").open("wb") as log, running(
+            [*command, "--host", "127.0.0.1", "--port", str(port)], cwd=folder, env=environ(**ASKS_NOBODY), stdout=log
         ) as process:  # fmt: skip
             url = f"http://127.0.0.1:{port}"
-            _wait(url, process, folder / "log")
+            wait("LiteLLM Proxy", f"{url}/health/liveliness", process, folder / "log")
             yield Gateway(url, KEY, upstream, process)
 
 
@@ -107,45 +111,3 @@ def _config(upstream: str) -> dict[str, object]:
         "litellm_settings": {"use_chat_completions_url_for_anthropic_messages": True, "telemetry": False},
         "general_settings": {"master_key": KEY},
     }
-
-
-def _environ() -> dict[str, str]:
-    """Return an environment in which it asks nobody for prices and tells nobody of itself."""
-    left_out = ("LLMTRACE_", "OPENAI_", "ANTHROPIC_", "LITELLM_", "OTEL_", "PYTHON", "PYTEST_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
-    return {**kept, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False"}
-
-
-@contextmanager
-def _running(command: list[str], **options: object) -> Iterator[subprocess.Popen[bytes]]:
-    process: subprocess.Popen[bytes] = subprocess.Popen(command, stderr=subprocess.STDOUT, **options)  # type: ignore[call-overload]
-    try:
-        with process:
-            try:
-                yield process
-            finally:
-                process.terminate()
-                process.wait(20)
-    finally:
-        process.kill()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
-
-
-def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Ask until it answers; it needs about half a minute."""
-    for _ in range(PATIENCE):
-        try:
-            with urllib.request.urlopen(f"{url}/health/liveliness", timeout=10):  # noqa: S310
-                return
-        except urllib.error.URLError:
-            try:
-                process.wait(1)  # a second, or until it has ended
-            except subprocess.TimeoutExpired:
-                continue
-        break
-    pytest.fail(f"LiteLLM Proxy did not start:\n{log.read_text(encoding='utf-8', errors='replace')[-3000:]}")

@@ -208,6 +208,10 @@ REFUSING = {
     ),
     "401, saying the token": (echoing, f"it answered 401 (I do not like [secret]){TOKEN_HINT}"),
     "404": (status(404), "it answered 404: check the address"),
+    "415": (
+        status(415, b"Unsupported content type: application/json"),
+        "it answered 415 (Unsupported content type: application/json): check the protocol",
+    ),
     "400": (status(400, b'{"code":400,"message":"Invalid json"}'), "it answered 400 (Invalid json)"),
     "413": (
         status(413, b"length limit exceeded"),
