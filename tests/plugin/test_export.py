@@ -437,6 +437,7 @@ def test_spans_that_cannot_be_kept(exported: Callable[..., Any], receiver: Recei
 
 def test_each_attempt_of_a_test_is_exported(exported: Callable[..., Any], receiver: Receiver) -> None:
     """A test that is run again has the spans of each attempt, with its own result."""
+    pytest.importorskip("pytest_rerunfailures")
     exported(plugins=["pytest_rerunfailures"], options=["--reruns", "1"])
     results = Counter(plain(span["attributes"])["test.case.result.status"] for span in receiver.spans)
     assert results == {"pass": 10, "fail": 4}
