@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 import gc
-import statistics
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks._measure import Plan, Result, Row, compared, interleaved
-from benchmarks.conventions import ATTRIBUTES, _genai, _openinference
+from benchmarks._measure import Plan, Result
+from benchmarks._spans import ATTRIBUTES, SIZES, both
 from pytest_llmtrace.model import SpanKey, SpanRecord
 from pytest_llmtrace.openobserve import Stream, record
 
-SECONDS, LINEAR = 0.5, 1.50
-SIZES = (1_000, 10_000)
+SECONDS = 0.5
 QUERY = 'SELECT gen_ai_response_model, SUM(gen_ai_usage_input_tokens) AS n FROM "default" GROUP BY 1'
 
 WHAT = """\
@@ -31,29 +28,11 @@ Nearly all of it is making the records; the query takes 20 to 30 ms.
 
 def measure(plan: Plan, folder: Path) -> Result:  # noqa: ARG001 - nothing is written
     """Measure both conventions."""
-    rows: list[Row] = []
-    for name, attributes in (("OTel GenAI", _genai()), ("OpenInference", _openinference())):
-        sizes = [size for size in SIZES if size <= plan.items]
-        cells = {f"n = {size:,}": functools.partial(_seconds, attributes, size) for size in sizes}
-        measured = interleaved(cells, plan.rounds)
-        if len(sizes) == len(SIZES):
-            rows.append(_whole(name, measured[f"n = {SIZES[-1]:,}"]))
-        per_span = {cell: [one / size for one in measured[cell]] for cell, size in zip(cells, sizes, strict=True)}
-        first, *others = cells
-        rows += compared(f"{name}, a span", per_span, first, dict.fromkeys(others, LINEAR), _microseconds)
+    rows = both(plan, _seconds, allowed=SECONDS)
     what = WHAT.format(
         attributes=ATTRIBUTES, most=SIZES[-1], fewest=SIZES[0], seconds=SECONDS, rounds=plan.rounds
     )  # fmt: skip
     return Result(name="openobserve", title="SQL on spans", what=what, rows=tuple(rows), why=WHY)
-
-
-def _whole(name: str, seconds: list[float]) -> Row:
-    ratios = [one / SECONDS for one in seconds]
-    quartiles = statistics.quantiles(ratios, n=4, method="inclusive")
-    return Row(
-        case=f"{name}, {SIZES[-1]:,} spans", subject="pytest-llmtrace", value=f"{statistics.median(seconds):.2f} s",
-        ratio=statistics.median(ratios), spread=(quartiles[0], quartiles[-1]), target=1.0, below=True,
-    )  # fmt: skip
 
 
 def _seconds(attributes: Mapping[str, Any], size: int) -> float:
@@ -67,7 +46,3 @@ def _seconds(attributes: Mapping[str, Any], size: int) -> float:
     taken = time.process_time() - start
     assert found == {"gen_ai_response_model": found["gen_ai_response_model"], "n": 20 * size}
     return taken
-
-
-def _microseconds(seconds: float) -> str:
-    return f"{seconds * 1e6:,.1f} us"

@@ -15,7 +15,6 @@ __all__ = ["CHECKS"]
 
 _GENERATIONS = ("chat", "text_completion", "generate_content", "GENERATION")
 _EMBEDDINGS = ("embeddings", "EMBEDDING")
-_RULES = "how OpenObserve enriches spans, read from its releases v0.60 to v0.92"
 _WIRE_CHECKS = ("wire/input-tokens", "wire/output-tokens", "wire/total-tokens", "wire/usage-missing")
 _SYSTEMS = ("llm.system", "llm.provider")
 
@@ -131,7 +130,8 @@ CHECKS: tuple[Check, ...] = (
         look=_gate,
         about=("openobserve",),
         compares="The spans of calls with the attributes one of which, in that profile, makes a span an LLM span.",
-        source=_RULES,
+        source="OpenObserve, the gate of its LLM enrichment: the presence of one key; v0.92 added those of agents "
+        "and tools",
     ),
     Check(
         id="backend/operation",
@@ -143,7 +143,8 @@ CHECKS: tuple[Check, ...] = (
         severity=Severity.WARNING,
         compares="The type that the first rule of the server gives (`gen_ai.operation.name`, `llm.request.type`, "
         "`traceloop.span.kind`, `openinference.span.kind` and so on) with the API that was called.",
-        source=_RULES,
+        source="OpenObserve, the operation by the first rule that yields a value; another value of "
+        "`gen_ai.operation.name` is overwritten (from v0.91)",
     ),
     Check(
         id="backend/model",
@@ -153,7 +154,7 @@ CHECKS: tuple[Check, ...] = (
         look=_model,
         about=("openobserve",),
         severity=Severity.WARNING,
-        source=_RULES,
+        source="OpenObserve, `gen_ai_response_model`: the first of seven attributes that is there, a string",
     ),
     Check(
         id="backend/provider",
@@ -165,7 +166,8 @@ CHECKS: tuple[Check, ...] = (
         severity=Severity.INFO,
         compares="One finding for the spans of one scope. The server reads `gen_ai.provider.name`, `gen_ai.system`, "
         "`ai.model.provider` and Langfuse's; it is its gap that it does not read OpenInference's.",
-        source=_RULES,
+        source="OpenObserve, `gen_ai_provider_name` (`gen_ai_system` before v0.91): the attributes that it is read "
+        "from",
     ),
     Check(
         id="backend/tokens",
@@ -178,6 +180,7 @@ CHECKS: tuple[Check, ...] = (
         compares="The columns of input, output and total tokens with the wire. Of several attributes for one count the "
         "server takes the last by its order; some cached tokens it adds to the total. A count that the server would "
         "estimate is not compared, nor one that the span itself has wrong: that is a finding of `wire/`.",
-        source=_RULES,
+        source="OpenObserve, usage: several sources for one count, of which the last wins; v0.91 overwrites the "
+        "client's",
     ),
 )

@@ -14,7 +14,6 @@ from pytest_llmtrace.openobserve import Record, column
 __all__ = ["CHECKS"]
 
 _MOST = 8
-_RULES = "how OpenObserve stores spans, read from its releases v0.60 to v0.92"
 _HOUR = 3_600 * 10**9
 _BEFORE, _AFTER = 5 * _HOUR, 24 * _HOUR
 
@@ -90,8 +89,9 @@ def _dropped(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     if not evidence.now_ns:
         return
     early, late = evidence.now_ns - _BEFORE, evidence.now_ns + _AFTER
-    out = [span for span, _ in _stored(evidence) if not early <= span.start_ns <= late]
-    yield from (None for _ in evidence.stored)
+    spans = [span for span, _ in _stored(evidence)]
+    out = [span for span in spans if not early <= span.start_ns <= late]
+    yield from [None] * (len(spans) - len(out))
     if out:
         hours = (out[0].start_ns - evidence.now_ns) / _HOUR
         way = f"{abs(hours):,.0f} hours {'before' if hours < 0 else 'after'} now"
@@ -141,7 +141,7 @@ CHECKS: tuple[Check, ...] = (
         about=("openobserve",),
         severity=Severity.WARNING,
         compares="The total of an LLM span with those of the spans of calls inside of it, at any depth.",
-        source=_RULES,
+        source="OpenObserve, usage: computed for every LLM span by itself, whatever it is inside of",
     ),
     Check(
         id="backend/clash",
@@ -152,7 +152,7 @@ CHECKS: tuple[Check, ...] = (
         about=("openobserve",),
         severity=Severity.WARNING,
         compares="Names as columns: in lower case, with `_` for whatever is no letter, digit or `_`.",
-        source=_RULES,
+        source="OpenObserve, names of columns; of two keys for one the last written wins, in the order of a hash map",
     ),
     Check(
         id="backend/base-column",
@@ -164,7 +164,7 @@ CHECKS: tuple[Check, ...] = (
         severity=Severity.WARNING,
         compares="Attributes with the base columns. Of the severity `info` from 0.91 on, which keeps the column and "
         "puts the attribute into `attr_...` beside it.",
-        source=_RULES,
+        source="OpenObserve, reserved columns: 16 names from v0.91 on; before, all but four are overwritten",
     ),
     Check(
         id="backend/removed",
@@ -175,7 +175,7 @@ CHECKS: tuple[Check, ...] = (
         about=("openobserve_columns",),
         severity=Severity.INFO,
         compares="The columns of `openobserve_columns=` with the attributes that the server removes once it has their texts.",  # noqa: E501
-        source=_RULES,
+        source="OpenObserve, texts: the attributes that they were read from are removed (from v0.60)",
     ),
     Check(
         id="backend/dropped",
@@ -186,7 +186,8 @@ CHECKS: tuple[Check, ...] = (
         about=("openobserve",),
         severity=Severity.WARNING,
         compares="The start of spans with the last 5 hours and the next 24, by the server's defaults.",
-        source=_RULES,
+        source="OpenObserve, `ZO_INGEST_ALLOWED_UPTO` (5 h) and `ZO_INGEST_ALLOWED_IN_FUTURE` (24 h); rejected with "
+        "status 200 or 206",
     ),
     Check(
         id="backend/text",
@@ -197,7 +198,7 @@ CHECKS: tuple[Check, ...] = (
         about=("openobserve_columns",),
         severity=Severity.INFO,
         compares="The columns of `openobserve_columns=` that come from attributes with numbers.",
-        source=_RULES,
+        source="OpenObserve, values of attributes: integers, doubles and booleans become strings",
     ),
     Check(
         id="backend/empty-column",
@@ -208,7 +209,7 @@ CHECKS: tuple[Check, ...] = (
         about=("openobserve_columns",),
         severity=Severity.WARNING,
         compares="The columns of `openobserve_columns=` with those of all spans of a trace that has an LLM span.",
-        source=_RULES,
+        source="OpenObserve, names of columns and the four generations of those that it computes",
         whole_runs_only=True,
     ),
 )

@@ -163,7 +163,9 @@ def judge(panel: Panel, records: Sequence[Record]) -> Verdict:
     if not panel.sql:
         there = {name for record in records for name in (*record, *record.unknown)}
         gone = tuple(f"no column {name}" for name in panel.columns if name not in there)
-        return Verdict(title=panel.title, state=State.FAILS if gone else State.FILLED, reasons=gone)
+        if gone:
+            return Verdict(title=panel.title, state=State.FAILS, reasons=gone)
+        return Verdict(title=panel.title, state=State.FILLED, reasons=("its columns are there; fields are not run",))
     stream = _STREAM.search(panel.sql)
     name = (stream[1] or stream[2]) if stream else "default"
     try:
@@ -180,6 +182,8 @@ def judge(panel: Panel, records: Sequence[Record]) -> Verdict:
 def _of_rows(title: str, rows: Sequence[Mapping[str, Any]]) -> Verdict:
     if not rows:
         return Verdict(title=title, state=State.EMPTY, reasons=("no row",))
+    if len(rows) == 1 and set(rows[0].values()) == {0}:  # What counts has a row always.
+        return Verdict(title=title, state=State.EMPTY, reasons=("it counts 0",))
     empty = tuple(f"{name} is NULL in all rows" for name in rows[0] if all(row[name] is None for row in rows))
     is_empty = len(empty) == len(rows[0])
     return Verdict(title=title, state=State.EMPTY if is_empty else State.FILLED, reasons=empty)

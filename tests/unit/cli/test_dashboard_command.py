@@ -98,6 +98,11 @@ CONDITIONS = {"or": [{"column": "duration"}, {"and": [{"column": "llm_tokens"}]}
     ("condition", "verdict"),
     [
         (QUERY, {"state": "filled", "reasons": []}),
+        ({**QUERY, "sql": f"{QUERY['sql']} WHERE duration < 0"}, {"state": "empty", "reasons": ["it counts 0"]}),
+        (
+            {"type": "custom", "conditions": {"or": [{"column": "duration"}]}},
+            {"state": "filled", "reasons": ["its columns are there; fields are not run"]},
+        ),
         ({"type": "custom", "conditions": CONDITIONS}, {"state": "fails", "reasons": ["no column llm_tokens"]}),
         ({"type": "promql", "promql": "up"}, {"state": "passed over", "reasons": ["PromQL is not run"]}),
     ],
