@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._measure import Plan, Result
-from benchmarks._spans import ATTRIBUTES, SIZES, both
+from benchmarks._spans import ATTRIBUTES, SIZES, both, of_its_own
 from pytest_llmtrace.model import SpanKey, SpanRecord
 from pytest_llmtrace.openobserve import Stream, record
 
@@ -37,7 +37,14 @@ def measure(plan: Plan, folder: Path) -> Result:  # noqa: ARG001 - nothing is wr
 
 def _seconds(attributes: Mapping[str, Any], size: int) -> float:
     spans = [
-        SpanRecord(key=SpanKey(1, number), name="chat", scope="app", ended=1, end_ns=1, attributes=dict(attributes))
+        SpanRecord(
+            key=SpanKey(1, number),
+            name="chat",
+            scope="app",
+            ended=1,
+            end_ns=1,
+            attributes=of_its_own(attributes, number),
+        )
         for number in range(1, size + 1)
     ]
     gc.collect()

@@ -21,8 +21,9 @@ Verifying is reading the bytes of an exchange, reading its span, pairing the two
 is the real one over a `MockTransport` that returns the same bytes in the same chunks, in the same process; nothing is \
 captured or replayed meanwhile. A plain reply has {plain} bytes; a stream has {events} events, one a chunk ({stream} \
 kB in chat completions), of which the SDK makes an object each. The spans tell the truth, with request and answer as \
-their content, so that every comparison has something to compare, and nothing is found. Medians of {bouts} \
-interleaved bouts.
+their content, so that every comparison has something to compare, and nothing is found. It is one call \
+that is judged again and again, so that what is kept for names and texts is at hand; first calls take longer. Medians \
+of {bouts} interleaved bouts.
 
 Below that, time per item as the number of items grows, against the smallest number: a chunk of one stream; a call \
 with a span of its own that was current, or that was not current and is found by the id of its response, or by worker \
@@ -31,8 +32,9 @@ it takes anyway is in the smallest number too. Linear is at most {linear:.2f} ti
 interleaved rounds.
 """
 WHY = """\
-A plain call costs us a fixed amount, whatever the SDK takes: a third of it is reading the body (some thirty facts, \
-each with its place), a fifth reading the span, a third the checks, the rest pairing. Python's collector stands still \
+A plain call costs us a fixed amount, whatever the SDK takes: a fifth to a quarter of it is reading the body \
+(some thirty facts, each with its place), a tenth to a sixth reading the span, more than half the checks, the rest \
+pairing. Python's collector stands still \
 meanwhile, and looks at what was kept once, afterwards.
 """
 
