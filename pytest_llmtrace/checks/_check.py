@@ -14,6 +14,7 @@ from pytest_llmtrace.checks._claims import Claim, claims
 from pytest_llmtrace.checks._faults import Fault, failures
 from pytest_llmtrace.checks._pacing import Pacing, pacings
 from pytest_llmtrace.checks._privacy_known import contents, secrets_of
+from pytest_llmtrace.checks._privacy_suspicions import Suspicion, suspicions
 from pytest_llmtrace.checks._privacy_texts import Carrier, carriers
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.conventions import Profile
@@ -120,6 +121,12 @@ class Evidence:
     def carriers(self) -> tuple[Carrier, ...]:
         """All that carries texts out."""
         return tuple(carriers(self.spans, self.logs, self.metrics))
+
+    @cached_property
+    def suspicions(self) -> tuple[Suspicion, ...]:
+        """What each carrier may hold, in their order; content is looked for where it is not wanted."""
+        unwanted = self.contents if self.content in {"redacted", "absent"} else Search(())
+        return tuple(suspicions(self.carriers, self.secrets, unwanted))
 
     @cached_property
     def secrets(self) -> Search:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmtrace.canaries import Search, Sought, is_telling
+from pytest_llmtrace.canaries import Glance, Search, Sought, is_telling
 
 KEY = "zq8-77f0c2b1d9"
 PROMPT = 'What is "OpenTelemetry",\nand why does the café of ours need it for its orders?'
@@ -38,6 +38,8 @@ FORMS = {
     "base64 of bytes": coded("") + base64.b64encode(b"\xff\xfe\xff" + f" {KEY} ".encode() + b"\xff").decode(),
     "base64 for URLs": base64.urlsafe_b64encode(f"??>{KEY}".encode()).decode(),
     "base64 of JSON": coded(json.dumps({"key": f"\t{KEY}"})),
+    "base64 of base64": coded(f"Basic {coded(f':{KEY}')}"),
+    "base64 in a query": quote_plus(coded(f"??>{KEY}")),
 }
 
 
@@ -57,8 +59,8 @@ def test_every_form_is_found_and_masked(text: str) -> None:
 def test_no_form_is_missed_by_the_quick_look(text: str, others: int, around: str) -> None:
     """Where the quick look finds nothing there is nothing, among few values and many, in short texts and long ones."""
     sought = search(KEY, *(f"{number}-of-many-others" for number in range(others)))
-    assert sought.may_be_in(["chat", f"{around}{text}"])
-    assert not sought.may_be_in(["chat", around, "gpt-4o"])
+    assert sought.may_be_in(Glance(["chat", f"{around}{text}"]))
+    assert not sought.may_be_in(Glance(["chat", around, "gpt-4o"]))
 
 
 @pytest.mark.parametrize(
