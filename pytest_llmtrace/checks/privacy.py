@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from pytest_llmtrace.canaries import Sought
+from pytest_llmtrace.canaries import Sought, layers
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._privacy_captured import uncaptured
 from pytest_llmtrace.checks._privacy_places import Holds, content_in, side_of, switch_for
@@ -14,7 +14,7 @@ from pytest_llmtrace.checks._privacy_sizes import HIGH_CARDINALITY, OVERSIZED
 from pytest_llmtrace.checks._privacy_texts import Carrier, Text, place_in
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Finding, LogRecord
-from pytest_llmtrace.secrets.shapes import shapes_in, shown
+from pytest_llmtrace.secrets.shapes import Shape, shapes_in, shown
 
 __all__ = ["CHECKS", "CONTENT", "SECRET", "refuse_content"]
 
@@ -48,10 +48,15 @@ def _secrets_in(carrier: Carrier, text: Text, evidence: Evidence) -> Iterator[_L
         if sought.home and text.key == sought.home:
             continue
         yield _leak(carrier, text, evidence.secrets.within, sought, f"{sought.what}, {shown(sought.value)}")
-    for shape in () if known else shapes_in(text.text):
+    for shape, value in () if known else _shaped(text.text):
         place = place_in(text.text, lambda part: any(shapes_in(part)))
-        value = shown(text.text[shape.start : shape.end])
-        yield _Leak(_place(text, place), f"{shape.looks_like}, {value}", "", _switch(carrier, text))
+        yield _Leak(_place(text, place), f"{shape.looks_like}, {shown(value)}", "", _switch(carrier, text))
+
+
+def _shaped(text: str) -> list[tuple[Shape, str]]:
+    """Return what looks like a secret in a text as it is, or in the first of its layers that has such."""
+    found = ([(shape, layer[shape.start : shape.end]) for shape in shapes_in(layer)] for layer in layers(text))
+    return next(filter(None, found), [])
 
 
 # --- Content ---------------------------------------------------------------------------------------------------------

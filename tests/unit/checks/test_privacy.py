@@ -217,6 +217,12 @@ def test_what_looks_like_a_key_is_found_without_a_source(judged: Judge) -> None:
     assert finding.details[0] == ("span", "attribute note: an OpenAI key, sk-…(32 characters)")
 
 
+def test_what_looks_like_a_key_is_found_behind_an_escape(judged: Judge) -> None:
+    """In JSON a line feed ends in a letter: what stands behind it begins a word all the same."""
+    [finding] = judged(attributes={"note": json.dumps({"text": f"used:\n{SHAPED}"})})
+    assert finding.details[0] == ("span", "attribute note $.text: an OpenAI key, sk-…(32 characters)")
+
+
 def test_a_canary_is_found(judged: Judge) -> None:
     """A canary stands for a secret that never was in an exchange."""
     canaries = Canaries("test_a")
