@@ -70,7 +70,7 @@ def _deprecated(claim: MetricClaim) -> Iterator[Breach | None]:
     if not claim.is_wanted:
         return
     rename = claim.profile.metric_renames.get(claim.name)
-    metric = {claim.name: _instead_of_old(claim.name, rename)} if rename else {}
+    metric = {claim.name: _instead_of_old(claim.name, rename)} if rename else dict(_moved(claim))
     attributes = dict(old_names(claim.sheet, claim.attributes))
     if not metric and not attributes:
         yield None
@@ -84,6 +84,19 @@ def _deprecated(claim: MetricClaim) -> Iterator[Breach | None]:
             *(deprecated_attribute(name, words) for name, words in attributes.items()),
         ),
     )
+
+
+def _moved(claim: MetricClaim) -> Iterator[tuple[str, str]]:
+    """Yield the metric, if some of its points belong to another one, and to which."""
+    moved = claim.metric.moved if claim.metric else {}
+    stated = dict.fromkeys(point.attributes.get(_OPERATION) for point in claim.points)
+    found = [value for value in stated if isinstance(value, str) and value in moved]
+    if found:
+        instead = " or ".join(dict.fromkeys(moved[value] for value in found))
+        yield claim.name, f"{instead} instead of {claim.name} where {_OPERATION} is {' or '.join(found)}"
+
+
+_OPERATION = "gen_ai.operation.name"
 
 
 def _instead_of_old(name: str, rename: Rename) -> str:

@@ -83,6 +83,7 @@ def _metric(name: str, stated: Mapping[str, Any]) -> MetricType:
         unit=stated["unit"],
         buckets=tuple(stated["buckets"]),
         attributes=_all_wanted(stated),
+        moved=stated["moved"],
     )
 
 

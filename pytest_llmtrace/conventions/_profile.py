@@ -92,6 +92,7 @@ class MetricType:
         unit: In UCUM; None if the convention does not say.
         buckets: The boundaries of a histogram's buckets, in its unit; empty if the convention does not say.
         attributes: What is wanted on its points, by name.
+        moved: Values of `gen_ai.operation.name` that belong to another metric, and its name.
     """
 
     name: str
@@ -99,6 +100,7 @@ class MetricType:
     unit: str | None = None
     buckets: tuple[float, ...] = ()
     attributes: Mapping[str, Wanted] = field(default_factory=dict)
+    moved: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def required(self) -> tuple[str, ...]:

@@ -119,6 +119,8 @@ def _apply_to_metrics(change: Table, metrics: Table, renames: Table) -> bool:
         case {"drop_metric": old, "hint": hint, "because": because}:
             del metrics[old]
             renames[old] = {"new": None, "since": f"genai {because}", "hint": hint}
+        case {"move_metric": old, "to": new, "of": operations}:
+            metrics[old] = {**metrics[old], "moved": dict.fromkeys(operations, new)}
         case {"rename_metric": old, "to": new, "because": because}:
             metrics[new] = metrics.pop(old)
             renames[old] = {"new": new, "since": f"genai {because}"}
@@ -166,6 +168,7 @@ def _metric(stated: Table) -> Table:
         "unit": stated["unit"],
         "buckets": stated.get("buckets", []),
         "attributes": {each: wanted.split(" | ") for each, wanted in stated["attributes"].items()},
+        "moved": stated.get("moved", {}),
     }
 
 

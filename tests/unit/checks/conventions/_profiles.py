@@ -79,7 +79,7 @@ GENAI = Profile(
             attributes={"gen_ai.operation.name": _REQUIRED, "gen_ai.provider.name": _REQUIRED},
         ),
         "gen_ai.duration": MetricType(name="gen_ai.duration", instrument="histogram", unit="s", buckets=(0.01, 1, 100)),
-        "gen_ai.depth": MetricType(name="gen_ai.depth"),
+        "gen_ai.depth": MetricType(name="gen_ai.depth", moved={"chat": "gen_ai.calls"}),
     },
     metric_renames={
         "gen_ai.requests": Rename(new="gen_ai.calls", since="1.37.0"),

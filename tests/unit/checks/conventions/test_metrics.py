@@ -47,6 +47,12 @@ BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
         "gen_ai.system = 'xai'",
         "gen_ai.provider.name = 'x_ai' instead of gen_ai.system since 1.37.0",
     ),
+    (
+        "deprecated",
+        {"name": "gen_ai.depth", "attributes": CHAT},
+        "its name",
+        "gen_ai.calls instead of gen_ai.depth where gen_ai.operation.name is chat",
+    ),
     ("unit", {**CALLS, "unit": "calls"}, "unit 'calls'", "unit '{call}'"),
     ("unit", {**CALLS, "unit": ""}, "unit ''", "unit '{call}'"),
     ("instrument", {**CALLS, "kind": "histogram"}, "the points are those of a histogram", "instrument counter"),
@@ -98,7 +104,12 @@ CONFORMING: tuple[dict[str, Any], ...] = (
     {**DURATION, "bounds": ()},  # An exponential histogram has none.
     {**CALLS, "attributes": {**CHAT, "app.tenant": 3, "server.port": 443, "gen_ai.tier": "free"}},
     {**CALLS, "attributes": {**CHAT, "gen_ai.provider.name": "openrouter"}},
-    {"name": "gen_ai.depth", "unit": "m", "kind": "gauge"},  # Of which the convention says nothing.
+    {
+        "name": "gen_ai.depth",
+        "attributes": {"gen_ai.operation.name": "plan"},
+        "unit": "m",
+        "kind": "gauge",
+    },  # Of which the convention says nothing.
     {"name": "http.client.request.duration", "unit": "parsec", "attributes": {"server.port": "443"}},
 )
 
@@ -155,6 +166,9 @@ USAGE: dict[str, Any] = {
 }
 
 
+TOOK = {**USAGE, "name": "gen_ai.client.operation.duration", "unit": "s", "attributes": CHAT}
+
+
 @pytest.mark.parametrize(
     ("profiles", "point", "said"),
     [
@@ -174,6 +188,16 @@ USAGE: dict[str, Any] = {
             ("genai-2026-10",),
             {**USAGE, "name": "gen_ai.client.generation.choices", "attributes": CHAT},
             [("unknown", Severity.WARNING, "genai-2026-10")],
+        ),
+        (
+            ("genai-2026-10",),
+            {**USAGE, "name": "gen_ai.client.operation.duration", "unit": "s", "attributes": CHAT},
+            [("deprecated", Severity.WARNING, "genai-2026-10")],
+        ),
+        (
+            ("genai-2026-08",),
+            {**USAGE, "name": "gen_ai.client.operation.duration", "unit": "s", "attributes": CHAT},
+            [],
         ),
         (("openinference",), {**USAGE, "unit": "token"}, [("unit", Severity.ERROR, "genai-2026-08")]),
     ],
