@@ -23,12 +23,12 @@ LINEAR = 1.50
 
 WHAT = """\
 The checks of privacy over calls with a span each, of {attributes} attributes, most of them different from span to \
-span: ids, URLs, JSON, and a text of 200 characters; the keys, questions and answers of all calls differ, too. Once \
-without an intention, where secrets are looked for alone, and once with `content="redacted"`, where all that was said \
-in the calls is looked for in all spans. And each of these together with the checks of conventions, over the same \
-spans: with the messages as content where nothing is intended, without them where they are to be redacted. Nothing is \
-found. CPU time; of 10,000 spans against {seconds:g} s, and per span against the smallest number. Medians of {rounds} \
-interleaved rounds.
+span: ids, URLs, JSON with escapes, and a text of 200 characters; the keys, questions and answers of all calls \
+differ, too. Once without an intention, where secrets are looked for alone, and once with `content="redacted"`, where \
+all that was said in the calls is looked for in all spans. And each of these together with the checks of conventions, \
+over the same spans: with the messages as content where nothing is intended, without them where they are to be \
+redacted. Nothing is found. CPU time; of 10,000 spans against {seconds:g} s, and per span against the smallest \
+number. Medians of {rounds} interleaved rounds.
 """
 WHY = """\
 Every text is looked through once, however many values are looked for: they are found by their longest word.
@@ -95,7 +95,7 @@ def _attributes(span: SpanRecord, index: int, content: str | None) -> dict[str, 
     made = {
         **{key: _said(value, index) if isinstance(value, str) else value for key, value in told.items()},
         "app.text": f"parcel {index} was taken " * 9,
-        "app.payload": json.dumps({"order": index, "lines": [{"id": f"{index:016x}", "name": "a thing"}]}),
+        "app.payload": json.dumps({"order": index, "lines": [{"id": f"{index:016x}", "name": 'a "thing"'}]}),
     }
     for number in range(ATTRIBUTES - len(made)):
         made[f"app.{number}"] = f"https://shop.test/orders/{index}?line={number}" if number % 2 else f"{index}-{number}"

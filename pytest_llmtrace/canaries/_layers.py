@@ -40,7 +40,7 @@ class Glance:
                 self._add(text)
 
     def _add(self, text: str) -> None:
-        for layer in layers(text):
+        for layer in layers(text, roughly=True):
             self.words.update(words_of(layer))
 
 
@@ -49,16 +49,22 @@ def _is_escaped(text: str) -> bool:
     return "\\" in text or "%" in text or "+" in text
 
 
-def layers(text: str, deepest: int = _DEEPEST) -> Iterator[str]:
-    """Yield a text, and what it says without an encoding that it may have, over and over."""
+def layers(text: str, deepest: int = _DEEPEST, *, roughly: bool = False) -> Iterator[str]:
+    """Yield a text, and what it says without an encoding that it may have, over and over.
+
+    Args:
+        text: The text.
+        deepest: How many encodings may lie upon one another.
+        roughly: Whether breaks between words will do for the escapes of JSON: several times as fast.
+    """
     yield text
     if deepest:
-        for inner in _decoded(text):
-            yield from layers(inner, deepest - 1)
+        for inner in _decoded(text, roughly=roughly):
+            yield from layers(inner, deepest - 1, roughly=roughly)
 
 
-def _decoded(text: str) -> Iterator[str]:
-    if "\\" in text and (plain := Unescaped(text).value) != text:
+def _decoded(text: str, *, roughly: bool) -> Iterator[str]:
+    if "\\" in text and (plain := _unescaped(text, roughly=roughly)) != text:
         yield plain
     if "%" in text and (plain := unquote(text)) != text:
         yield plain
@@ -66,6 +72,19 @@ def _decoded(text: str) -> Iterator[str]:
         yield unquote_plus(text)
     if said := "\n".join(_in_base64(text)):
         yield said
+
+
+def _unescaped(text: str, *, roughly: bool) -> str:
+    """Return a text without the escapes of JSON.
+
+    All but two of them stand for what is no part of a word. Where backslashes are no escapes, words begin right behind
+    them, as they do in the text itself.
+    """
+    is_simple = "\\u" not in text and "\\/" not in text  # Any letter; a character of base64.
+    return _ESCAPES.sub("\n", text) if roughly and is_simple else Unescaped(text).value
+
+
+_ESCAPES = re.compile(r"\\+[^\\]?")
 
 
 def _in_base64(text: str) -> Iterator[str]:
