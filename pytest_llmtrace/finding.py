@@ -39,14 +39,14 @@ class Advice:
     Attributes:
         id: As `type_mismatch`.
         level: As Weaver gives it, which says nothing of whether a test fails.
-        attribute: The attribute that it is about.
+        attribute: The attribute that it is about; empty if it is about a metric itself.
         message: What is wrong with it, without its value.
     """
 
     id: str
     level: Literal["violation", "improvement", "information"]
-    attribute: str
     message: str
+    attribute: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

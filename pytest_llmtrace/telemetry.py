@@ -102,7 +102,7 @@ class MetricPoint:
     """One data point of a metric, as the difference that the test made.
 
     `value` is the sum or gauge value, for a histogram the sum of its measurements; `count` is how many there were
-    (None for what is no histogram).
+    (None for what is no histogram). `bounds` are those of a histogram's buckets; an exponential one has none.
     """
 
     scope: str
@@ -113,6 +113,8 @@ class MetricPoint:
     count: int | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
     resource: Mapping[str, Any] = field(default_factory=dict)
+    scope_version: str | None = None
+    bounds: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,6 +4,7 @@ Knows no spans: it takes any text, and bytes as text.
 """
 
 from pytest_llmtrace.canaries._canaries import PLACES, Canaries
+from pytest_llmtrace.canaries._layers import Glance, layers
 from pytest_llmtrace.canaries._search import Kind, Search, Sought, is_telling
 
-__all__ = ["PLACES", "Canaries", "Kind", "Search", "Sought", "is_telling"]
+__all__ = ["PLACES", "Canaries", "Glance", "Kind", "Search", "Sought", "is_telling", "layers"]

@@ -16,12 +16,13 @@ class _Place(NamedTuple):
     what: str
     kind: Kind
     prefix: str
+    home: str = ""
 
 
 PLACES: Final[Mapping[str, _Place]] = {
     "api_key": _Place("the API key", "secret", "sk-canary-"),
     "provider_key": _Place("the provider's key", "secret", "sk-canary-provider-"),
-    "organization": _Place("the organization", "secret", "org-canary-"),
+    "organization": _Place("the organization", "secret", "org-canary-", "anthropic.organization.id"),
     "cookie": _Place("the cookie", "secret", "canary-cookie-"),
     "prompt": _Place("the prompt", "content", "canary-prompt-"),
     "system_prompt": _Place("the system prompt", "content", "canary-system-prompt-"),
@@ -31,7 +32,7 @@ PLACES: Final[Mapping[str, _Place]] = {
     "user_id": _Place("the user's id", "id", "canary-user-"),
     "exception": _Place("the exception's message", "content", "canary-exception-"),
 }
-"""Where a canary can be put: what reports call it, what it stands for, and how it begins."""
+"""Where a canary can be put: what reports call it, what it stands for, how it begins, and where it is at home."""
 
 
 class Canaries:
@@ -61,6 +62,7 @@ class Canaries:
     def given(self) -> tuple[Sought, ...]:
         """Return those that were handed out."""
         return tuple(
-            Sought(value=value, what=PLACES[place].what, where=f"canary {place!r}", kind=PLACES[place].kind)
+            Sought(value=value, what=at.what, where=f"canary {place!r}", kind=at.kind, home=at.home)
             for place, value in self._given.items()
+            for at in (PLACES[place],)
         )

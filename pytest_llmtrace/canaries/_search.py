@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain
 from typing import Literal, NamedTuple
 from urllib.parse import quote, quote_plus
 
-from pytest_llmtrace.canaries._layers import BASE64, from_base64, in_base64, is_escaped, layers
+from pytest_llmtrace.canaries._layers import BASE64, Glance, from_base64, layers
 from pytest_llmtrace.secrets.names import MASK
+from pytest_llmtrace.secrets.words import WORD, words_of
 
 __all__ = ["Kind", "Search", "Sought", "is_telling"]
 
-_TOKEN = re.compile(r"[A-Za-z0-9]+|[^\x00-\x7f]")
 _END = 40
 """Characters. Longer values are found by their beginning and by their end, since many are cut on their way; of those
 that begin alike the first stands for all."""
@@ -23,8 +21,6 @@ Kind = Literal["secret", "id", "content"]
 
 _SHORTEST: Mapping[Kind, int] = {"secret": 8, "id": 8, "content": 16}
 _LONG_WORD = 16
-_FEW = 16
-"""Words that are looked for one by one, which is faster than taking a text apart."""
 _RECOGNISABLE = 12
 """How much of a value gives it away, in characters."""
 
@@ -38,12 +34,14 @@ class Sought:
         what: What it is, in a report's words: `the API key`.
         where: Where it is known from: `request header authorization, exchange 0`.
         kind: Whether it is a secret, which belongs nowhere; or the id of a user or content, which somebody may want.
+        home: The one attribute that is documented to hold it; empty if there is none.
     """
 
     value: str
     what: str
     where: str
     kind: Kind
+    home: str = ""
 
 
 class _Piece(NamedTuple):
@@ -62,7 +60,7 @@ def is_telling(value: str, kind: Kind) -> bool:
     """
     if len(value) < _SHORTEST[kind]:
         return False
-    tokens = _TOKEN.findall(value)
+    tokens = WORD.findall(value)
     return len(tokens) > 1 or any(len(token) >= _LONG_WORD or not token.isalpha() for token in tokens)
 
 
@@ -89,14 +87,9 @@ class Search:
     def __len__(self) -> int:
         return len(self._sought)
 
-    def may_be_in(self, texts: Sequence[str]) -> bool:
+    def may_be_in(self, seen: Glance) -> bool:
         """Tell cheaply whether any value may stand in some texts; that none does is certain."""
-        if not self._index:
-            return False
-        together = "\n".join(texts)
-        if self._has_anchor(together) or any(map(self._has_anchor, chain.from_iterable(map(in_base64, texts)))):
-            return True
-        return is_escaped(together) and any(self.within(text) for text in texts if is_escaped(text))
+        return not self._index.keys().isdisjoint(seen.words)
 
     def within(self, text: str) -> tuple[Sought, ...]:
         """Return what stands in a text, each once."""
@@ -114,16 +107,8 @@ class Search:
             for form in (*_forms(value), *_words(value)):
                 text = _without(text, form)
         if self.within(text):
-            text = BASE64.sub(lambda run: MASK if any(map(self._in, from_base64(run[0]))) else run[0], text)
+            text = BASE64.sub(lambda run: MASK if any(map(self.within, from_base64(run[0]))) else run[0], text)
         return MASK if self.within(text) else text
-
-    def _has_anchor(self, text: str) -> bool:
-        if len(self._index) <= _FEW:
-            return any(anchor in text for anchor in self._index)
-        return not self._index.keys().isdisjoint(_TOKEN.findall(text))
-
-    def _in(self, text: str) -> bool:
-        return any(self._in_layer(text))
 
     def _add(self, one: Sought) -> None:
         whole = _Piece(one.value, open_start=False, open_end=False, sought=one)
@@ -137,22 +122,24 @@ class Search:
 
     def _add_piece(self, piece: _Piece) -> bool:
         """Add a piece by its longest word, which is whole in it; tell whether it has one."""
-        tokens = [
-            token
-            for token in _TOKEN.finditer(piece.text)
-            if not (piece.open_start and token.start() == 0) and not (piece.open_end and token.end() == len(piece.text))
-        ]
-        if tokens:
-            anchor = max(tokens, key=lambda token: len(token[0]))
-            shapes = self._index.setdefault(anchor[0], {})
-            shapes.setdefault((anchor.start(), len(piece.text)), {}).setdefault(piece.text, piece)
-        return bool(tokens)
+        words, text = words_of(piece.text), piece.text
+        if piece.open_start and words and text.startswith(words[0]):
+            del words[0]
+        if piece.open_end and words and text.endswith(words[-1]):
+            del words[-1]
+        if words:
+            anchor = max(words, key=len)
+            # Within a longer word it can only stand in the one that was cut.
+            start = text.rfind(anchor) if piece.open_start else text.find(anchor)
+            shapes = self._index.setdefault(anchor, {})
+            shapes.setdefault((start, len(text)), {}).setdefault(text, piece)
+        return bool(words)
 
     def _in_layer(self, text: str) -> Iterator[Sought]:
-        anchors = self._index.keys() & set(_TOKEN.findall(text))
+        anchors = self._index.keys() & set(words_of(text))
         if not anchors:
             return
-        for token in _TOKEN.finditer(text):
+        for token in WORD.finditer(text):
             if token[0] in anchors:
                 for (before, length), pieces in self._index[token[0]].items():
                     start = token.start() - before
@@ -180,7 +167,7 @@ def _forms(value: str) -> tuple[str, ...]:
 
 
 def _words(value: str) -> list[str]:
-    return [word for word in _TOKEN.findall(value) if len(word) >= _RECOGNISABLE]
+    return [word for word in WORD.findall(value) if len(word) >= _RECOGNISABLE]
 
 
 def _without(text: str, form: str) -> str:

@@ -114,7 +114,8 @@ def _points(data: MetricsData) -> Iterator[MetricPoint]:
         resource = dict(of_resource.resource.attributes or {})
         for of_scope in of_resource.scope_metrics:
             for metric in of_scope.metrics:
-                yield from _points_of(metric, scope=of_scope.scope.name, resource=resource)
+                scope = of_scope.scope
+                yield from _points_of(metric, scope=scope.name, scope_version=scope.version or None, resource=resource)
 
 
 def _points_of(metric: Metric, **where: Any) -> Iterator[MetricPoint]:
@@ -130,6 +131,7 @@ def _points_of(metric: Metric, **where: Any) -> Iterator[MetricPoint]:
             value=value,
             count=None if isinstance(point, NumberDataPoint) else point.count,
             attributes=dict(point.attributes or {}),
+            bounds=tuple(getattr(point, "explicit_bounds", ())),
         )
 
 

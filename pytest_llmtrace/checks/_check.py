@@ -12,8 +12,10 @@ from pytest_llmtrace.canaries import Search, Sought
 from pytest_llmtrace.checks._account import Account, accounts
 from pytest_llmtrace.checks._claims import Claim, claims
 from pytest_llmtrace.checks._faults import Fault, failures
+from pytest_llmtrace.checks._metric_claims import MetricClaim, metric_claims
 from pytest_llmtrace.checks._pacing import Pacing, pacings
 from pytest_llmtrace.checks._privacy_known import contents, secrets_of
+from pytest_llmtrace.checks._privacy_suspicions import Suspicion, suspicions
 from pytest_llmtrace.checks._privacy_texts import Carrier, carriers
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.conventions import Profile
@@ -89,7 +91,8 @@ class Evidence:
         openobserve: The profile of OpenObserve that the team uses; None if it does not say.
         openobserve_columns: The columns that its dashboards and assertions name.
         now_ns: The real time, in nanoseconds since the epoch; 0 if nobody has looked.
-        profiles: The conventions that spans are held against; if none are named, those that each span claims to keep.
+        profiles: The conventions that spans and metrics are held against; if none are named, those that each claims to
+            keep.
     """
 
     exchanges: tuple[Exchange, ...] = ()
@@ -122,6 +125,12 @@ class Evidence:
         return tuple(carriers(self.spans, self.logs, self.metrics))
 
     @cached_property
+    def suspicions(self) -> tuple[Suspicion, ...]:
+        """What each carrier may hold, in their order; content is looked for where it is not wanted."""
+        unwanted = self.contents if self.content in {"redacted", "absent"} else Search(())
+        return tuple(suspicions(self.carriers, self.secrets, unwanted))
+
+    @cached_property
     def secrets(self) -> Search:
         """The search for what is secret in this trace."""
         return Search(secrets_of(self.exchanges, self.canaries))
@@ -146,6 +155,11 @@ class Evidence:
     def claims(self) -> tuple[Claim, ...]:
         """The conventions that each span claims to keep; made once, for all checks."""
         return tuple(claims(self.spans, self.accounts, self.profiles))
+
+    @cached_property
+    def metric_claims(self) -> tuple[MetricClaim, ...]:
+        """The conventions that each metric is held against; made once, for all checks."""
+        return tuple(metric_claims(self.metrics, self.profiles))
 
     @cached_property
     def by_key(self) -> Mapping[SpanKey, SpanRecord]:

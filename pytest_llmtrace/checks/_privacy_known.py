@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from pytest_llmtrace import wire
-from pytest_llmtrace.canaries import Kind, Sought
+from pytest_llmtrace.canaries import PLACES, Kind, Sought
 from pytest_llmtrace.model import Call, Exchange, Headers, Reading
 from pytest_llmtrace.secrets.body_text import hits_in_body
 from pytest_llmtrace.secrets.names import is_mask, is_secret_header, may_hold_secret_field
@@ -36,6 +36,7 @@ _NOUNS = {
     "x-goog-api-key": "the API key",
     "x-provider-api-key": "the provider's key",
 }
+_HOMES = {"anthropic-organization-id": PLACES["organization"].home}
 _OF_RESPONSES = frozenset({"anthropic-organization-id", "openai-organization", "openai-project", "set-cookie"})
 
 
@@ -57,24 +58,26 @@ def _secrets(exchanges: Iterable[Exchange]) -> Iterator[Sought]:
         if headers in seen and not may_hold_secret_field(request.body):
             continue
         seen.add(headers)
-        for value, what, where in _carried(exchange):
+        for value, what, where, home in _carried(exchange):
             if not is_mask(value):
-                yield Sought(value=value, what=what, where=f"{where}, exchange {exchange.index}", kind="secret")
+                where = f"{where}, exchange {exchange.index}"  # noqa: PLW2901
+                yield Sought(value=value, what=what, where=where, kind="secret", home=home)
 
 
-def _carried(exchange: Exchange) -> Iterator[tuple[str, str, str]]:
+def _carried(exchange: Exchange) -> Iterator[tuple[str, str, str, str]]:
     request, response = exchange.request, exchange.response
     for name, value in _secret_headers(request.headers):
         for part in _parts(name, value):
-            yield part, _NOUNS.get(name, f"the header {name}"), f"request header {name}"
+            yield part, _NOUNS.get(name, f"the header {name}"), f"request header {name}", ""
     for name, value in response.headers if response else ():
-        for part in _parts(name.lower(), value) if name.lower() in _OF_RESPONSES else ():
-            yield part, _NOUNS[name.lower()], f"response header {name.lower()}"
-    yield from _in_url(request.url)
+        lower = name.lower()
+        for part in _parts(lower, value) if lower in _OF_RESPONSES else ():
+            yield part, _NOUNS[lower], f"response header {lower}", _HOMES.get(lower, "")
+    yield from ((*found, "") for found in _in_url(request.url))
     if may_hold_secret_field(request.body):
         for hit in hits_in_body(request.body.decode("utf-8", "replace")):
             if hit.by == "field":
-                yield hit.value, hit.what, f"request body {hit.place}"
+                yield hit.value, hit.what, f"request body {hit.place}", ""
 
 
 @lru_cache(maxsize=256)

@@ -10,7 +10,7 @@ from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._claims import Claim
 from pytest_llmtrace.model import Advice, Finding, Severity
 
-__all__ = ["Breach", "Rule", "advised", "rule"]
+__all__ = ["Breach", "Rule", "advised", "as_advised", "cut", "rule"]
 
 _MOST = 8
 """Lines of one finding."""
@@ -60,9 +60,14 @@ def advised(**fields: Any) -> Rule:
 
     Who uses an instrumentor cannot mend its spans, and has not chosen its convention.
     """
+    return rule(**as_advised(fields))
+
+
+def as_advised(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a rule about what a convention advises."""
     only = "Of the severity `info` where `conventions=` names no convention."
-    said = f"{fields.pop('compares', '')} {only}".strip()
-    return rule(**{"severity": Severity.WARNING, "unasked": Severity.INFO, "compares": said, **fields})
+    said = f"{fields.get('compares', '')} {only}".strip()
+    return {"severity": Severity.WARNING, "unasked": Severity.INFO, **fields, "compares": said}
 
 
 def _look(check: Rule, evidence: Evidence) -> Iterator[Finding | None]:
@@ -85,8 +90,8 @@ def _finding(check: Rule, claim: Claim, found: Breach, *, others: int) -> Findin
     profile = claim.profile
     finding = check.finding(
         claim.span,
-        ("span", "\n".join((*_cut(found.said), *_others(others)))),
-        ("rule", "\n".join((*_cut(found.wanted), f"{profile.name}, {profile.source}"))),
+        ("span", "\n".join((*cut(found.said), *_others(others)))),
+        ("rule", "\n".join((*cut(found.wanted), f"{profile.name}, {profile.source}"))),
         next=found.next,
         follows=found.follows,
         advice=found.advice,
@@ -94,7 +99,8 @@ def _finding(check: Rule, claim: Claim, found: Breach, *, others: int) -> Findin
     return finding if claim.is_wanted or check.unasked is None else replace(finding, severity=check.unasked)
 
 
-def _cut(lines: tuple[str, ...]) -> Iterator[str]:
+def cut(lines: tuple[str, ...]) -> Iterator[str]:
+    """Yield the lines that one finding has room for."""
     yield from lines[:_MOST]
     if len(lines) > _MOST:
         yield f"and {len(lines) - _MOST:,} more"

@@ -1,20 +1,26 @@
-"""Spans against the conventions that they claim to keep."""
+"""Spans and metrics against the conventions that they claim to keep."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from pytest_llmtrace.checks import (
     conventions_attributes,
     conventions_conditions,
     conventions_content,
+    conventions_metric_attributes,
+    conventions_metrics,
     conventions_names,
     conventions_numbers,
     conventions_span,
 )
 from pytest_llmtrace.checks._check import Check, Evidence
+from pytest_llmtrace.checks._metric_claims import MetricClaim
+from pytest_llmtrace.checks._metric_rule import MetricRule
 from pytest_llmtrace.checks._rule import Rule
-from pytest_llmtrace.model import Advice, SpanKey
+from pytest_llmtrace.model import Advice, MetricPoint, SpanKey
 
-__all__ = ["CHECKS", "advice"]
+__all__ = ["CHECKS", "advice", "advice_on_point"]
 
 CHECKS: tuple[Check, ...] = (
     *conventions_span.CHECKS,
@@ -23,6 +29,8 @@ CHECKS: tuple[Check, ...] = (
     *conventions_conditions.CHECKS,
     *conventions_content.CHECKS,
     *conventions_numbers.CHECKS,
+    *conventions_metrics.CHECKS,
+    *conventions_metric_attributes.CHECKS,
 )
 
 
@@ -37,3 +45,10 @@ def advice(evidence: Evidence) -> dict[SpanKey, list[Advice]]:
                 if one is not None:
                     found.setdefault(claim.span.key, []).extend(one.advice)
     return found
+
+
+def advice_on_point(claim: MetricClaim, point: MetricPoint) -> list[Advice]:
+    """Return what is found of one point of a metric, and by it of the metric, in Weaver's words."""
+    alone = replace(claim, points=(point,))
+    rules = (check for check in CHECKS if isinstance(check, MetricRule))
+    return [one for rule in rules for found in rule.judge(alone) if found is not None for one in found.advice]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pytest_llmtrace.checks._advice import required_attribute, type_mismatch, undefined_variant
 from pytest_llmtrace.checks._claims import Claim
 from pytest_llmtrace.checks._lexicon import lexicon
 from pytest_llmtrace.checks._rule import Breach, advised, rule
 from pytest_llmtrace.checks._types import has_type, type_of
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.conventions import Attribute
-from pytest_llmtrace.model import Advice, Severity, State
+from pytest_llmtrace.model import Severity, State
 
 __all__ = ["CHECKS", "REQUIRED", "TYPE", "UNUSED", "VALUE"]
 
@@ -47,13 +48,8 @@ def _missing(names: tuple[str, ...], wanted: str) -> Breach:
         names=names,
         said=tuple(f"no {name}" for name in names),
         wanted=(wanted,),
-        advice=tuple(_not_present(name) for name in names),
+        advice=tuple(map(required_attribute, names)),
     )
-
-
-def _not_present(name: str) -> Advice:
-    message = f"Required attribute '{name}' is not present."
-    return Advice(id="required_attribute_not_present", level="violation", attribute=name, message=message)
 
 
 REQUIRED = rule(
@@ -116,17 +112,8 @@ def _type(claim: Claim) -> Iterator[Breach | None]:
         names=tuple(wrong),
         said=tuple(f"{name} = {shown(attributes[name])}  ({type_of(attributes[name])})" for name in wrong),
         wanted=tuple(f"{name}: {' or '.join(attribute.types)}" for name, attribute in wrong.items()),
-        advice=tuple(_mismatch(name, type_of(attributes[name]), attribute) for name, attribute in wrong.items()),
+        advice=tuple(type_mismatch(name, type_of(attributes[name]), attribute) for name, attribute in wrong.items()),
         follows=("wire/unreadable",) if _is_unreadable(claim, wrong) else (),
-    )
-
-
-def _mismatch(name: str, kind: str, attribute: Attribute) -> Advice:
-    return Advice(
-        id="type_mismatch",
-        level="violation",
-        attribute=name,
-        message=f"Attribute '{name}' has type '{kind}'. Type should be '{' or '.join(attribute.types)}'.",
     )
 
 
@@ -169,13 +156,8 @@ def _value(claim: Claim) -> Iterator[Breach | None]:
         names=tuple(wrong),
         said=claim.stated(tuple(wrong)),
         wanted=tuple(f"{name}: {', '.join(sorted(attribute.values))}" for name, attribute in wrong.items()),
-        advice=tuple(_undefined(name) for name in wrong),
+        advice=tuple(map(undefined_variant, wrong)),
     )
-
-
-def _undefined(name: str) -> Advice:
-    message = f"Enum attribute '{name}' has a value which is not documented."
-    return Advice(id="undefined_enum_variant", level="information", attribute=name, message=message)
 
 
 VALUE = rule(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from pytest_llmtrace.checks._advice import condition_met
 from pytest_llmtrace.checks._claims import Claim
 from pytest_llmtrace.checks._rule import Breach, advised, rule
 from pytest_llmtrace.checks._words import shown
-from pytest_llmtrace.model import Advice, Severity
+from pytest_llmtrace.model import Severity
 
 __all__ = ["CHECKS", "CONDITIONAL", "PORT", "UNNEEDED"]
 
@@ -101,17 +102,8 @@ def _held(conditions: Mapping[str, tuple[Condition, tuple[str, ...]]], claim: Cl
         names=tuple(missing),
         said=tuple(f"no {name}, and {reason}" for name, reason in missing.items()),
         wanted=tuple(f"{name}: {wanted[name].condition or 'required where it applies'}" for name in missing),
-        advice=tuple(_not_present(name) for name in missing),
+        advice=tuple(map(condition_met, missing)),
         follows=conditions[next(iter(missing))][1] if len(missing) == 1 else (),
-    )
-
-
-def _not_present(name: str) -> Advice:
-    return Advice(
-        id="conditionally_required_attribute_not_present",
-        level="information",
-        attribute=name,
-        message=f"Conditionally required attribute '{name}' is not present.",
     )
 
 

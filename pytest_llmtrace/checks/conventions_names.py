@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
+from pytest_llmtrace.checks._advice import deprecated_attribute, missing_attribute
 from pytest_llmtrace.checks._claims import Claim, is_known_elsewhere
+from pytest_llmtrace.checks._lexicon import Sheet
 from pytest_llmtrace.checks._rule import Breach, advised, rule
 from pytest_llmtrace.checks._words import shown
-from pytest_llmtrace.model import Advice, Severity
+from pytest_llmtrace.model import Severity
 
-__all__ = ["CHECKS", "DEPRECATED", "UNKNOWN"]
+__all__ = ["CHECKS", "DEPRECATED", "UNKNOWN", "instead_of_unknown", "old_names"]
 
 _LOOKED_UP = 8
 """How many unknown names are compared with all known ones, which takes its time."""
@@ -27,26 +30,20 @@ def _unknown(claim: Claim) -> Iterator[Breach | None]:
     if not names:
         yield None
         return
-    near = {name: found for name in names[:_LOOKED_UP] if (found := _nearest(claim, name))}
+    known = claim.profile.attributes
+    near = {name: instead_of_unknown(name, known) for name in names[:_LOOKED_UP]}
     yield Breach(
         names=names,
         said=claim.stated(names),
-        wanted=tuple(f"no {name}{_instead(near.get(name, ''))}" for name in names),
-        advice=tuple(_missing(name) for name in names),
+        wanted=tuple(f"no {name}{near.get(name, '')}" for name in names),
+        advice=tuple(map(missing_attribute, names)),
     )
 
 
-def _nearest(claim: Claim, name: str) -> str:
-    return next(iter(difflib.get_close_matches(name, claim.profile.attributes, n=1, cutoff=0.85)), "")
-
-
-def _instead(near: str) -> str:
-    return f"; did you mean {near}?" if near else ""
-
-
-def _missing(name: str) -> Advice:
-    message = f"Attribute '{name}' does not exist in the registry."
-    return Advice(id="missing_attribute", level="violation", attribute=name, message=message)
+def instead_of_unknown(name: str, known: Iterable[str]) -> str:
+    """Ask whether a name that is known was meant, if one is nearly the same; empty if none is."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 UNKNOWN = advised(
@@ -69,7 +66,7 @@ def _deprecated(claim: Claim) -> Iterator[Breach | None]:
     sheet = claim.sheet
     if not claim.is_wanted or not (sheet.known or sheet.old):
         return
-    said = dict(_old_names(claim)) | dict(_old_values(claim))
+    said = dict(old_names(sheet, claim.span.attributes)) | dict(_old_values(claim))
     if not said:
         yield None
         return
@@ -77,17 +74,18 @@ def _deprecated(claim: Claim) -> Iterator[Breach | None]:
         names=tuple(said),
         said=claim.stated(tuple(said)),
         wanted=tuple(said.values()),
-        advice=tuple(_old(name, words) for name, words in said.items()),
+        advice=tuple(deprecated_attribute(name, words) for name, words in said.items()),
     )
 
 
-def _old_names(claim: Claim) -> Iterator[tuple[str, str]]:
-    for name, rename in claim.sheet.old.items():
+def old_names(sheet: Sheet, attributes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the attributes whose names are old, with what is used instead."""
+    for name, rename in sheet.old.items():
         since = f" since {rename.since}" if rename.since else ""
         if rename.new is None:
             yield name, f"{name} is no longer used{since}{f': see {rename.hint}' if rename.hint else ''}"
             continue
-        value = claim.span.attributes[name]
+        value = attributes[name]
         new = rename.values.get(value) if isinstance(value, str) else None
         yield name, f"{rename.new}{f' = {shown(new)}' if new else ''} instead of {name}{since}"
 
@@ -98,11 +96,6 @@ def _old_values(claim: Claim) -> Iterator[tuple[str, str]]:
         value = claim.span.attributes.get(rename.new) if rename.new else None
         if rename.new and isinstance(value, str) and value in rename.values:
             yield rename.new, f"{rename.new} = {shown(rename.values[value])} instead of {shown(value)}"
-
-
-def _old(name: str, words: str) -> Advice:
-    message = f"Attribute '{name}' is deprecated; note = '{words}'."
-    return Advice(id="deprecated", level="violation", attribute=name, message=message)
 
 
 DEPRECATED = rule(

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from pytest_llmtrace.canaries import Sought
+from pytest_llmtrace.canaries import Sought, layers
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._privacy_captured import uncaptured
 from pytest_llmtrace.checks._privacy_places import Holds, content_in, side_of, switch_for
@@ -14,7 +14,7 @@ from pytest_llmtrace.checks._privacy_sizes import HIGH_CARDINALITY, OVERSIZED
 from pytest_llmtrace.checks._privacy_texts import Carrier, Text, place_in
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Finding, LogRecord
-from pytest_llmtrace.secrets.shapes import may_hold_shape, shapes_in, shown
+from pytest_llmtrace.secrets.shapes import Shape, shapes_in, shown
 
 __all__ = ["CHECKS", "CONTENT", "SECRET", "refuse_content"]
 
@@ -35,11 +35,9 @@ class _Leak(NamedTuple):
 
 
 def _secret(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
-    known_keys: set[str] = set()
-    for carrier in evidence.carriers:
-        strings = carrier.strings(known_keys)
+    for carrier, suspicion in zip(evidence.carriers, evidence.suspicions, strict=True):
         leaks: list[_Leak] = []
-        if evidence.secrets.may_be_in(strings) or any(map(may_hold_shape, strings)):
+        if suspicion.secrets:
             leaks = [leak for text in carrier.texts() for leak in _secrets_in(carrier, text, evidence)]
         yield _finding(check, carrier, leaks) if leaks else None
 
@@ -47,17 +45,18 @@ def _secret(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
 def _secrets_in(carrier: Carrier, text: Text, evidence: Evidence) -> Iterator[_Leak]:
     known = evidence.secrets.within(text.text)
     for sought in known:
-        if text.key in _OF_ORGANIZATIONS and sought.what == "the organization":
+        if sought.home and text.key == sought.home:
             continue
         yield _leak(carrier, text, evidence.secrets.within, sought, f"{sought.what}, {shown(sought.value)}")
-    for shape in () if known else shapes_in(text.text):
+    for shape, value in () if known else _shaped(text.text):
         place = place_in(text.text, lambda part: any(shapes_in(part)))
-        value = shown(text.text[shape.start : shape.end])
-        yield _Leak(_place(text, place), f"{shape.looks_like}, {value}", "", _switch(carrier, text))
+        yield _Leak(_place(text, place), f"{shape.looks_like}, {shown(value)}", "", _switch(carrier, text))
 
 
-_OF_ORGANIZATIONS = frozenset({"anthropic.organization.id"})
-"""Where an SDK's own spans have the id of the organization, as documented, and nothing else."""
+def _shaped(text: str) -> list[tuple[Shape, str]]:
+    """Return what looks like a secret in a text as it is, or in the first of its layers that has such."""
+    found = ([(shape, layer[shape.start : shape.end]) for shape in shapes_in(layer)] for layer in layers(text))
+    return next(filter(None, found), [])
 
 
 # --- Content ---------------------------------------------------------------------------------------------------------
@@ -81,11 +80,10 @@ def _content(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     if evidence.content == "captured":
         yield from _captured(check, evidence)
         return
-    known_keys: set[str] = set()
     plain: defaultdict[str, set[str]] = defaultdict(set)
-    for carrier in evidence.carriers:
+    for carrier, suspicion in zip(evidence.carriers, evidence.suspicions, strict=True):
         leaks: list[_Leak] = []
-        if evidence.contents.may_be_in(carrier.strings(known_keys)) or _has_place(carrier, plain):
+        if suspicion.contents or _has_place(carrier, plain):
             leaks = [leak for text in carrier.texts() for leak in _content_in(carrier, text, evidence)]
         yield _finding(check, carrier, leaks) if leaks else None
 

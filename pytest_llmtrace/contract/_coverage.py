@@ -1,12 +1,12 @@
-"""Which attributes of the conventions a run has shown, on which types of spans."""
+"""Which attributes of the conventions a run has shown, on which types of spans and on which metrics."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
-from pytest_llmtrace.checks import Claim
+from pytest_llmtrace.checks import Claim, MetricClaim
 from pytest_llmtrace.contract._names import Names
 from pytest_llmtrace.contract._tally import Table
 from pytest_llmtrace.conventions import Level
@@ -14,41 +14,44 @@ from pytest_llmtrace.conventions import Level
 __all__ = ["OUTSIDE", "Coverage", "Seen", "coverages", "seen_of"]
 
 OUTSIDE: Final = {
-    "elsewhere": "of the convention, for other spans",
+    "elsewhere": "of the convention, for others",
     "old": "no longer in the convention",
     "unknown": "not in the convention, in one of its namespaces",
     "foreign": "in no namespace of the convention",
 }
-"""What a convention says of attributes that it does not want on a type of spans."""
+"""What a convention says of attributes that it does not want on a type of spans, or on a metric."""
 
 
 class Seen(NamedTuple):
-    """How much an attribute is wanted, and on how many spans it was seen."""
+    """How much an attribute is wanted, and on how many spans or series it was seen."""
 
     level: Level
     condition: str
-    spans: int
+    number: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Coverage:
-    """What the spans of one scope have shown of one type of a convention's spans.
+    """What the spans of one scope have shown of one type of a convention's spans, or its series of one metric.
 
     Attributes:
         profile: The name of the convention.
         source: Its repository and commit.
-        scope: Who made the spans.
-        span_type: The type; empty for spans that claim the convention and are of no type that it has.
-        spans: How many there were.
-        wanted: What the type wants, by name, those first that are wanted most.
-        outside: On how many spans each other attribute was seen, by what the convention says of it: a key of `OUTSIDE`.
+        scope: Who made them.
+        signal: `span` or `metric`.
+        name: The type of the spans, empty for those that claim the convention and are of no type that it has; or the
+            name of the metric.
+        number: How many spans there were, or series of the metric, each counted once a test.
+        wanted: What is wanted on them, by name, that first which is wanted most.
+        outside: On how many each other attribute was seen, by what the convention says of it: a key of `OUTSIDE`.
     """
 
     profile: str
     source: str
     scope: str
-    span_type: str
-    spans: int
+    signal: Literal["span", "metric"]
+    name: str
+    number: int
     wanted: Mapping[str, Seen]
     outside: Mapping[str, Mapping[str, int]]
 
@@ -56,22 +59,32 @@ class Coverage:
 # --- what one test has seen ------------------------------------------------------------------------------------------
 
 
-def seen_of(claims: Iterable[Claim], names: Names) -> Table:
-    """Count the attributes of spans by profile, scope and type of span. Parts of several tests can be merged.
+def seen_of(claims: Iterable[Claim], metric_claims: Iterable[MetricClaim], names: Names) -> Table:
+    """Count the attributes of spans by profile, scope and type of span, those of metrics by profile, scope and metric.
 
-    What the type wants is part of it, since a convention may be a file of the user's own.
+    Parts of several tests can be merged. What the convention wants is part of it, since it may be a file of the user's
+    own.
     """
     seen: Table = {}
     for claim in claims:
-        profile = seen.setdefault(claim.profile.name, {"source": claim.profile.source, "scopes": {}})
-        by_type = profile["scopes"].setdefault(claim.span.scope, {})
-        if claim.type_name not in by_type:
-            by_type[claim.type_name] = _nothing_of(claim)
-        _count(by_type[claim.type_name], claim, names)
+        _count(_counts(seen, "span", claim.span.scope, claim.type_name, claim), claim.span.attributes, claim, names)
+    for metric in metric_claims:
+        counts = _counts(seen, "metric", metric.scope, metric.name, metric)
+        for point in metric.points:
+            _count(counts, point.attributes, metric, names)
     return seen
 
 
-def _nothing_of(claim: Claim) -> Table:
+def _counts(seen: Table, signal: str, scope: str, name: str, claim: Claim | MetricClaim) -> Table:
+    profile = seen.setdefault(claim.profile.name, {"source": claim.profile.source, "span": {}, "metric": {}})
+    by_name = profile[signal].setdefault(scope, {})
+    if name not in by_name:
+        by_name[name] = _nothing_of(claim)
+    found: Table = by_name[name]
+    return found
+
+
+def _nothing_of(claim: Claim | MetricClaim) -> Table:
     wanted = {
         name: {"level": wanted.level.name.lower(), "condition": wanted.condition, "seen": 0}
         for name, wanted in claim.wanted.items()
@@ -79,12 +92,12 @@ def _nothing_of(claim: Claim) -> Table:
     return {"seen": 0, "wanted": wanted, "outside": {kind: {} for kind in OUTSIDE}}
 
 
-def _count(counts: Table, claim: Claim, names: Names) -> None:
-    """Count the attributes of one span, a list or family once."""
+def _count(counts: Table, attributes: Mapping[str, Any], claim: Claim | MetricClaim, names: Names) -> None:
+    """Count the attributes of one span or series, a list or family once."""
     counts["seen"] += 1
     wanted: set[str] = set()
     outside: set[tuple[str, str]] = set()
-    for name in claim.span.attributes:
+    for name in attributes:
         plain = names.attribute(name)
         known = name if name in claim.wanted else next((one for one in _written_as(plain) if one in claim.wanted), None)
         if known is None:
@@ -102,7 +115,7 @@ def _written_as(plain: str) -> tuple[str, str]:
     return plain.partition(".<n>")[0], plain.removesuffix(".<key>")
 
 
-def _kind_of(name: str, claim: Claim) -> str:
+def _kind_of(name: str, claim: Claim | MetricClaim) -> str:
     sheet = claim.sheet
     return (
         "elsewhere" if name in sheet.known
@@ -116,23 +129,28 @@ def _kind_of(name: str, claim: Claim) -> str:
 
 
 def coverages(seen: Mapping[str, Any]) -> Iterator[Coverage]:
-    """Yield what was seen of each convention, scope and type of span, in the order of their names.
+    """Yield what was seen of each convention: its spans by scope and type, then its metrics by scope and name.
 
     Args:
         seen: What `seen_of` has returned, added up.
     """
-    for name, profile in sorted(seen.items()):
-        for scope, by_type in sorted(profile["scopes"].items()):
-            for type_name, counts in sorted(by_type.items()):
-                yield Coverage(
-                    profile=name,
-                    source=profile["source"],
-                    scope=scope,
-                    span_type=type_name,
-                    spans=counts["seen"],
-                    wanted=dict(_by_level(counts["wanted"])),
-                    outside=counts["outside"],
-                )
+    for profile, found in sorted(seen.items()):
+        for signal in _SIGNALS:
+            for scope, by_name in sorted(found[signal].items()):
+                for name, counts in sorted(by_name.items()):
+                    yield Coverage(
+                        profile=profile,
+                        source=found["source"],
+                        scope=scope,
+                        signal=signal,
+                        name=name,
+                        number=counts["seen"],
+                        wanted=dict(_by_level(counts["wanted"])),
+                        outside=counts["outside"],
+                    )
+
+
+_SIGNALS: tuple[Literal["span", "metric"], ...] = ("span", "metric")
 
 
 def _by_level(wanted: Mapping[str, Any]) -> list[tuple[str, Seen]]:

@@ -18,10 +18,10 @@ _LEVELS = sorted(Level, reverse=True)
 
 
 def to_markdown(coverages: Iterable[Coverage]) -> str:
-    """Write a table of all types of spans, and one for each."""
+    """Write a table of all types of spans and one of all metrics, and one for each."""
     found = tuple(coverages)
     if not found:
-        return "No span claims to keep a convention."
+        return "No span or metric claims to keep a convention."
     return "\n".join(_page(found))
 
 
@@ -29,21 +29,31 @@ def _page(found: Sequence[Coverage]) -> Iterator[str]:
     for (profile, source), of_profile in groupby(found, key=lambda one: (one.profile, one.source)):
         inner = tuple(of_profile)
         yield f"# {legible(f'{profile} ({source})')}\n"
-        yield from _table(_summary(inner))
+        for signal, head in _HEADS.items():
+            if of_signal := [one for one in inner if one.signal == signal]:
+                yield from _table(_summary(of_signal, head))
+                yield ""
         for one in inner:
-            yield f"\n## {_type_of(one)} of {code(one.scope)}, {counted(one.spans, 'span')}\n"
+            yield f"## {_type_of(one)} of {code(one.scope)}, {_number_of(one)}\n"
             yield from _table(_attributes(one))
-        yield ""
+            yield ""
 
 
-def _summary(found: Iterable[Coverage]) -> Iterator[Sequence[str]]:
-    yield ("scope", "span type", "spans", *map(_named, _LEVELS), "others")
+_HEADS = {"span": ("span type", "spans"), "metric": ("metric", "series")}
+
+
+def _number_of(one: Coverage) -> str:
+    return counted(one.number, "span") if one.signal == "span" else f"{one.number} series"
+
+
+def _summary(found: Iterable[Coverage], head: tuple[str, str]) -> Iterator[Sequence[str]]:
+    yield ("scope", *head, *map(_named, _LEVELS), "others")
     for one in found:
         others = len({name for names in one.outside.values() for name in names})
         yield (
             code(one.scope),
             _type_of(one),
-            str(one.spans),
+            str(one.number),
             *(_share(one, level) for level in _LEVELS),
             str(others),
         )
@@ -52,21 +62,21 @@ def _summary(found: Iterable[Coverage]) -> Iterator[Sequence[str]]:
 def _share(one: Coverage, level: Level) -> str:
     """Say how many attributes of a level were seen at all."""
     wanted = [seen for seen in one.wanted.values() if seen.level is level]
-    return f"{sum(seen.spans > 0 for seen in wanted)} of {len(wanted)}" if wanted else ""
+    return f"{sum(seen.number > 0 for seen in wanted)} of {len(wanted)}" if wanted else ""
 
 
 def _attributes(one: Coverage) -> Iterator[Sequence[str]]:
     yield ("attribute", "level", "seen on", "condition")
-    for name, (level, condition, spans) in one.wanted.items():
-        seen = f"{spans} of {one.spans}" if spans else "none"
+    for name, (level, condition, number) in one.wanted.items():
+        seen = f"{number} of {one.number}" if number else "none"
         yield (code(name), _named(level), seen, legible(condition).replace("|", "\\|"))
     for kind, said in OUTSIDE.items():
         for name, number in sorted(one.outside[kind].items()):
-            yield (code(name), said, f"{number} of {one.spans}", "")
+            yield (code(name), said, f"{number} of {one.number}", "")
 
 
 def _type_of(one: Coverage) -> str:
-    return code(one.span_type) or "no type of the convention"
+    return code(one.name) or "no type of the convention"
 
 
 def _named(level: Level) -> str:
@@ -95,15 +105,15 @@ def to_json(coverages: Iterable[Coverage]) -> str:
 
 
 def _plain(one: Coverage) -> dict[str, Any]:
+    spans = {"span_type": one.name or None, "spans": one.number}
     return {
         "profile": one.profile,
         "source": one.source,
         "scope": one.scope,
-        "span_type": one.span_type or None,
-        "spans": one.spans,
+        **(spans if one.signal == "span" else {"metric": one.name, "series": one.number}),
         "wanted": {
-            name: {"level": level.name.lower(), "condition": condition, "seen": spans}
-            for name, (level, condition, spans) in one.wanted.items()
+            name: {"level": level.name.lower(), "condition": condition, "seen": number}
+            for name, (level, condition, number) in one.wanted.items()
         },
         "outside": one.outside,
     }

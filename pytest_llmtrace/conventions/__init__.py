@@ -4,10 +4,10 @@ The tables are written by `tools/conventions/generate.py` from extracts of the c
 reads one of a user's own.
 """
 
-from pytest_llmtrace.conventions._claims import claims, span_type
+from pytest_llmtrace.conventions._claims import claims, metric_claims, span_type
 from pytest_llmtrace.conventions._load import GENAI, PROFILES, SHIPPED, profile
 from pytest_llmtrace.conventions._named import absolute, named, refuse_conventions
-from pytest_llmtrace.conventions._profile import Attribute, Level, Profile, Rename, SpanType, Wanted
+from pytest_llmtrace.conventions._profile import Attribute, Level, MetricType, Profile, Rename, SpanType, Wanted
 from pytest_llmtrace.conventions._registry import from_registry
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "SHIPPED",
     "Attribute",
     "Level",
+    "MetricType",
     "Profile",
     "Rename",
     "SpanType",
@@ -23,6 +24,7 @@ __all__ = [
     "absolute",
     "claims",
     "from_registry",
+    "metric_claims",
     "named",
     "profile",
     "refuse_conventions",

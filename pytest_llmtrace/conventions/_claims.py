@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, lru_cache
 from typing import Any
 
 from pytest_llmtrace.conventions._load import GENAI, SHIPPED, profile
 from pytest_llmtrace.conventions._profile import Profile, SpanType
-from pytest_llmtrace.telemetry import SpanRecord
+from pytest_llmtrace.telemetry import MetricPoint, SpanRecord
 
-__all__ = ["claims", "span_type"]
+__all__ = ["claims", "metric_claims", "span_type"]
 
 _OPENINFERENCE_SCOPE = "openinference."
 _OPENINFERENCE_KIND = "openinference.span.kind"
@@ -63,6 +63,37 @@ def claims(span: SpanRecord, fixed: tuple[Profile, ...] = ()) -> tuple[Profile, 
     return (*claimed, *(each for each in more if any(map(names.begin, each.namespaces))))
 
 
+def metric_claims(points: tuple[MetricPoint, ...], fixed: tuple[Profile, ...] = ()) -> tuple[Profile, ...]:
+    """Return the conventions that a metric is held against: the one that has its namespace, and those of a user's own.
+
+    Args:
+        points: The points of one metric of one scope, at least one.
+        fixed: As for spans.
+    """
+    point, named = points[0], {each.convention: each for each in fixed}
+    kept: list[Profile] = []
+    if _is_openllmetry_scope(point.scope, point.scope_version):
+        kept.append(named.get("openllmetry") or profile("openllmetry"))
+    elif point.name.startswith(profile(GENAI[0]).namespaces):
+        kept.append(named.get("otel-genai") or profile(_newest_of_metric(points)))
+    more = (each for each in fixed if not kept or each.convention not in SHIPPED)
+    return (*kept, *(each for each in more if point.name in each.metrics or point.name.startswith(each.namespaces)))
+
+
+def _newest_of_metric(points: Iterable[MetricPoint]) -> str:
+    """Name OpenTelemetry's newest version that has a metric; among several the one with most of its attributes."""
+    names = {name for point in points for name in point.attributes}
+    metrics = {point.name for point in points}
+    versions = {version: profile(version) for version in GENAI}
+    return min(
+        GENAI,
+        key=lambda version: (
+            len(metrics - versions[version].metrics.keys()),
+            len(names - versions[version].attributes.keys()),
+        ),
+    )
+
+
 class _Names:
     """The names of a span's attributes. There may be 10,000, and each is looked at for each of several beginnings."""
 
@@ -92,8 +123,11 @@ def _claimed(span: SpanRecord, names: _Names) -> Iterator[str]:
 def _is_openllmetry(span: SpanRecord) -> bool:
     if _TRACELOOP_KIND in span.attributes or not _OPENLLMETRY_NAMES.isdisjoint(span.attributes):
         return True
-    version = span.scope_version or "0.0.0"
-    return span.scope in _OPENLLMETRY_SCOPES and _OPENLLMETRY_VERSION.fullmatch(version) is not None
+    return _is_openllmetry_scope(span.scope, span.scope_version)
+
+
+def _is_openllmetry_scope(scope: str, version: str | None) -> bool:
+    return scope in _OPENLLMETRY_SCOPES and _OPENLLMETRY_VERSION.fullmatch(version or "0.0.0") is not None
 
 
 def _newest(span: SpanRecord) -> str:

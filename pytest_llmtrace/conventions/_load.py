@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pytest_llmtrace.conventions._profile import Attribute, Level, Profile, Rename, SpanType, Wanted
+from pytest_llmtrace.conventions._profile import Attribute, Level, MetricType, Profile, Rename, SpanType, Wanted
 from pytest_llmtrace.errors import UsageError
 
 __all__ = ["GENAI", "PROFILES", "SHIPPED", "profile"]
@@ -45,7 +45,9 @@ def _profile(pack: Mapping[str, Any]) -> Profile:
         namespaces=tuple(pack["namespaces"]),
         attributes={name: _attribute(name, stated) for name, stated in pack["attributes"].items()},
         span_types={name: _span_type(name, stated) for name, stated in pack["span_types"].items()},
+        metrics={name: _metric(name, stated) for name, stated in pack["metrics"].items()},
         renames={name: Rename(**stated) for name, stated in pack["renames"].items()},
+        metric_renames={name: Rename(**stated) for name, stated in pack["metric_renames"].items()},
         patterns=tuple(pack["patterns"]),
     )
 
@@ -67,11 +69,26 @@ def _span_type(name: str, stated: Mapping[str, Any]) -> SpanType:
         id=name,
         kinds=tuple(stated["kinds"]),
         names=tuple(stated["names"]),
-        attributes={each: _wanted(*said) for each, said in stated["attributes"].items()},
+        attributes=_all_wanted(stated),
         unused=frozenset(stated["unused"]),
         when=(key, frozenset(values)),
         provider=stated["provider"],
     )
+
+
+def _metric(name: str, stated: Mapping[str, Any]) -> MetricType:
+    return MetricType(
+        name=name,
+        instrument=stated["instrument"],
+        unit=stated["unit"],
+        buckets=tuple(stated["buckets"]),
+        attributes=_all_wanted(stated),
+        moved=stated["moved"],
+    )
+
+
+def _all_wanted(stated: Mapping[str, Any]) -> Mapping[str, Wanted]:
+    return {name: _wanted(*said) for name, said in stated["attributes"].items()}
 
 
 def _wanted(level: str, condition: str = "") -> Wanted:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
 
-__all__ = ["Attribute", "Level", "Profile", "Rename", "SpanType", "Wanted"]
+__all__ = ["Attribute", "Level", "MetricType", "Profile", "Rename", "SpanType", "Wanted"]
 
 
 class Level(IntEnum):
@@ -82,6 +82,32 @@ class SpanType:
         return frozenset(name for name, how in self.attributes.items() if how.level is Level.CONDITIONALLY_REQUIRED)
 
 
+@dataclass(frozen=True, kw_only=True)
+class MetricType:
+    """A metric.
+
+    Attributes:
+        name: Its name.
+        instrument: `counter`, `updowncounter`, `gauge` or `histogram`; empty if the convention does not say.
+        unit: In UCUM; None if the convention does not say.
+        buckets: The boundaries of a histogram's buckets, in its unit; empty if the convention does not say.
+        attributes: What is wanted on its points, by name.
+        moved: Values of `gen_ai.operation.name` that belong to another metric, and its name.
+    """
+
+    name: str
+    instrument: str = ""
+    unit: str | None = None
+    buckets: tuple[float, ...] = ()
+    attributes: Mapping[str, Wanted] = field(default_factory=dict)
+    moved: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def required(self) -> tuple[str, ...]:
+        """The attributes that have to be on every point."""
+        return tuple(name for name, how in self.attributes.items() if how.level is Level.REQUIRED)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rename:
     """That a name is no longer used.
@@ -111,7 +137,9 @@ class Profile:
         namespaces: What the names of its attributes begin with, each with its dot: an unknown name in one is a finding.
         attributes: By name.
         span_types: By id.
+        metrics: By name.
         renames: Old names and their new ones.
+        metric_renames: Those of metrics.
         patterns: Regular expressions of indexed names, whole.
     """
 
@@ -122,5 +150,7 @@ class Profile:
     namespaces: tuple[str, ...] = ()
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
     span_types: Mapping[str, SpanType] = field(default_factory=dict)
+    metrics: Mapping[str, MetricType] = field(default_factory=dict)
     renames: Mapping[str, Rename] = field(default_factory=dict)
+    metric_renames: Mapping[str, Rename] = field(default_factory=dict)
     patterns: tuple[str, ...] = ()

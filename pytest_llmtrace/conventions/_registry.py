@@ -1,7 +1,7 @@
 """A registry of a user's own, in OpenTelemetry's YAML: `groups` (version 1), or `file_format: definition/2`.
 
 What spans of its types want is read as well, but what makes a span one of a type is prose in these files: so spans are
-held against the attributes' own rules, and not against a type's.
+held against the attributes' own rules, and not against a type's. A metric has a name, and is held against all of it.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from pytest_llmtrace.conventions._groups import Groups, name_of
 from pytest_llmtrace.conventions._load import PROFILES, profile
-from pytest_llmtrace.conventions._profile import Attribute, Profile, Rename, SpanType
+from pytest_llmtrace.conventions._profile import Attribute, MetricType, Profile, Rename, SpanType
 from pytest_llmtrace.errors import CassetteError, UsageError
 
 __all__ = ["from_registry"]
@@ -27,7 +28,7 @@ _TYPES = frozenset({"any", "boolean", "double", "int", "string"})
 _SUFFIXES = (".yaml", ".yml")
 _V1_PARTS: tuple[str, ...] = ("groups",)
 _V2 = "definition/2"
-_V2_PARTS: tuple[str, ...] = ("attribute_groups", "spans", "span_refinements")
+_V2_PARTS: tuple[str, ...] = ("attribute_groups", "spans", "span_refinements", "metrics")
 _NONE = "it has no `groups`, and is no `file_format: definition/2`"
 _REPLACED = re.compile(r"(?i:(?:replaced by|use)) `?([\w.]+\w)`?(?: instead)?\.?")
 
@@ -95,6 +96,7 @@ class _Reading:
         self._renames: dict[str, Rename] = {}
         self._groups = Groups(lambda reason: _refused(path, reason))
         self._spans: dict[str, tuple[str, ...]] = {}
+        self._metrics: dict[str, Mapping[str, Any]] = {}
         self._is_any = False
 
     def add(self, document: Any, file: Path) -> None:
@@ -116,11 +118,14 @@ class _Reading:
 
     def _add_group(self, group: Mapping[str, Any], file: Path) -> None:
         is_span = group.get("type") == "span" or not group.keys().isdisjoint({"span_kind", "kind"})
+        is_metric = not is_span and "instrument" in group
         name = group.get("id") or group.get("type" if "kind" in group else "name")
         if not isinstance(name, str):
             raise _refused(file, f"a group has no `id`: {_shown(group)}")
         self._groups.add(name, group)
-        if is_span or "ref" in group:
+        if is_metric:
+            self._metrics[name] = group
+        elif is_span or "ref" in group:
             kind = group.get("span_kind", group.get("kind"))
             self._spans[name] = (kind.upper(),) if isinstance(kind, str) else ()
         self._add_attributes(_list_of(group, "attributes", file), file, prefix=group.get("prefix"))
@@ -149,8 +154,36 @@ class _Reading:
             span_types={
                 name: SpanType(id=name, kinds=kinds, attributes=wanted[name]) for name, kinds in self._spans.items()
             },
+            metrics={one.name: one for one in map(self._metric, self._metrics) if one.name not in self._old_metrics},
             renames=self._renames,
+            metric_renames=self._old_metrics,
         )
+
+    def _metric(self, group: str) -> MetricType:
+        stated = self._metrics[group]
+        return MetricType(
+            name=_metric_name(group, stated),
+            instrument=_text(stated.get("instrument")) or "",
+            unit=_text(stated.get("unit")),
+            attributes=self._groups.wanted(group),
+        )
+
+    @cached_property
+    def _old_metrics(self) -> Mapping[str, Rename]:
+        return {
+            _metric_name(group, stated): _rename(stated["deprecated"])
+            for group, stated in self._metrics.items()
+            if "deprecated" in stated
+        }
+
+
+def _metric_name(group: str, stated: Mapping[str, Any]) -> str:
+    """Return the name of a metric: in version 1 beside its group's, in version 2 the same."""
+    return _text(stated.get("metric_name")) or group
+
+
+def _text(stated: Any) -> str | None:
+    return stated if isinstance(stated, str) else None
 
 
 def _list_of(document: Mapping[str, Any], part: str, file: Path) -> list[Mapping[str, Any]]:
@@ -171,13 +204,12 @@ def _attribute(name: str, one: Mapping[str, Any], file: Path) -> Attribute:
     kind = str(kind).removeprefix("template[").removesuffix("]") if is_family else kind
     if not isinstance(kind, str) or kind.removesuffix("[]") not in _TYPES:
         raise _refused(file, f"{name} has the type {_shown(one.get('type'))}; known: {', '.join(sorted(_TYPES))}")
-    stability = one.get("stability")
     return Attribute(
         name=name,
         types=(kind,),
         values=values,
         is_open=is_open,
-        stability=stability if isinstance(stability, str) else "",
+        stability=_text(one.get("stability")) or "",
         is_family=is_family,
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from pytest_llmtrace.canaries import Search, Sought
+from pytest_llmtrace.canaries import Glance, Search, Sought
 from pytest_llmtrace.errors import CassetteError
 from pytest_llmtrace.model import Headers, Recording, Response
 from pytest_llmtrace.record._scrubbing import Scrubbed, with_length
@@ -79,7 +79,7 @@ class Guard:
         return Search(found).masked(text) if found else text
 
     def _found(self, text: str) -> tuple[Sought, ...]:
-        return self._search.within(text) if self._search.may_be_in([text]) else ()
+        return self._search.within(text) if self._search and self._search.may_be_in(Glance([text])) else ()
 
     def _refuse(self, recording: Recording) -> None:
         for place, text in _texts(recording):

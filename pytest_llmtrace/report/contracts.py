@@ -28,8 +28,8 @@ def contract_of_run(tests: Mapping[str, Any]) -> str:
 
 
 def coverage_of_test(evidence: Evidence, _verdict: Verdict) -> Any:
-    """Return what one trace has shown of the conventions that its spans claim to keep."""
-    return contract.seen_of(evidence.claims, _names())
+    """Return what one trace has shown of the conventions that its spans and metrics claim to keep."""
+    return contract.seen_of(evidence.claims, evidence.metric_claims, _names())
 
 
 def coverage_page(tests: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_llmtrace.canaries import Search
+from pytest_llmtrace.canaries import Glance, Search
 from pytest_llmtrace.checks import Evidence, Verdict
 from pytest_llmtrace.report import contracts, stored, weaver
 
@@ -49,7 +49,7 @@ def contribution(name: str, evidence: Evidence, verdict: Verdict) -> Any:
     """
     found = FORMATS[name].of_test(evidence, verdict)
     search = evidence.unwritten
-    return _without(search, found) if search.may_be_in([json.dumps(found)]) else found
+    return _without(search, found) if search and search.may_be_in(Glance([json.dumps(found)])) else found
 
 
 def _without(search: Search, data: Any) -> Any:

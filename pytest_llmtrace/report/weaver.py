@@ -1,7 +1,8 @@
-"""The LLM spans of a run in the form of the report that `weaver registry live-check` writes.
+"""The LLM spans and metrics of a run in the form of the report that `weaver registry live-check` writes.
 
-The form is that of Weaver 0.25.1, crates/weaver_live_check: `LiveCheckReport`, `SampleSpan`, `PolicyFinding`. Values of
-attributes are left out, since reports are kept and sent around; in that form they are optional.
+The form is that of Weaver 0.25.1, crates/weaver_live_check: `LiveCheckReport`, `SampleSpan`, `SampleMetric`,
+`PolicyFinding`. Values of attributes and measurements are left out, since reports are kept and sent around; in that
+form they are optional.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from pytest_llmtrace.checks import Evidence, Verdict, advice, type_of
-from pytest_llmtrace.model import Advice, SpanKey, SpanRecord
+from pytest_llmtrace.checks import Evidence, MetricClaim, Verdict, advice, advice_on_point, type_of
+from pytest_llmtrace.model import Advice, MetricPoint, SpanKey, SpanRecord
 
 __all__ = ["of_run", "of_test"]
 
@@ -28,16 +29,18 @@ _TYPES: Final = frozenset((*_SINGLE, *(f"{kind}[]" for kind in _SINGLE)))
 
 
 def of_test(evidence: Evidence, _verdict: Verdict) -> Any:
-    """Return the LLM spans of a trace as samples, and the names of the conventions' attributes, as plain data.
+    """Return the LLM spans and metrics of a trace as samples, and the names that the conventions have, as plain data.
 
     The names, and not those of the conventions: the controller of a distributed run may not have a user's own.
     """
     found = advice(evidence)
     spans = _llm_spans(evidence, {claim.span.key for claim in evidence.claims})
-    profiles = {claim.profile.name: claim.profile for claim in evidence.claims}
+    profiles = {one.profile for one in evidence.claims} | {one.profile for one in evidence.metric_claims}
+    samples: list[Any] = [{"span": _span(span, found.get(span.key, []))} for span in spans]
     return {
-        "samples": [{"span": _span(span, found.get(span.key, []))} for span in spans],
-        "registry": sorted({name for profile in profiles.values() for name in profile.attributes}),
+        "samples": [*samples, *({"metric": _metric(claim)} for claim in evidence.metric_claims)],
+        "registry": sorted({name for profile in profiles for name in profile.attributes}),
+        "metrics": sorted({name for profile in profiles for name in profile.metrics}),
     }
 
 
@@ -46,11 +49,16 @@ def _llm_spans(evidence: Evidence, claimed: AbstractSet[SpanKey]) -> Iterator[Sp
     return (span for span in evidence.spans if span.key in told or span.key in claimed)
 
 
+class _Signal(NamedTuple):
+    """What advice is about."""
+
+    type: str
+    name: str
+
+
 def _span(span: SpanRecord, found: list[Advice]) -> dict[str, Any]:
-    by_name: dict[str, list[Advice]] = {}
-    for one in found:
-        by_name.setdefault(one.attribute, []).append(one)
-    attributes = [_attribute(span, name, by_name.pop(name, [])) for name in span.attributes]
+    signal = _Signal("span", span.name)
+    attributes, missing = _attributes(signal, span.attributes, found)
     return {
         "name": span.name,
         "kind": span.kind.lower(),
@@ -58,29 +66,59 @@ def _span(span: SpanRecord, found: list[Advice]) -> dict[str, Any]:
         "span_events": [],
         "span_links": [],
         # What is missing has no attribute to stand at.
-        "live_check_result": _result(span, (one for missing in by_name.values() for one in missing)),
+        "live_check_result": _result(signal, missing),
     }
 
 
-def _attribute(span: SpanRecord, name: str, found: list[Advice]) -> dict[str, Any]:
-    kind = type_of(span.attributes[name])
+def _metric(claim: MetricClaim) -> dict[str, Any]:
+    signal = _Signal("metric", claim.name)
+    found = [(point, advice_on_point(claim, point)) for point in claim.points]
+    of_metric = dict.fromkeys(one for _, advised in found for one in advised if not one.attribute)
+    return {
+        "name": claim.name,
+        "instrument": claim.instrument,
+        "unit": claim.points[0].unit,
+        "data_points": [_point(signal, point, [one for one in advised if one.attribute]) for point, advised in found],
+        "live_check_result": _result(signal, of_metric),
+    }
+
+
+def _point(signal: _Signal, point: MetricPoint, found: list[Advice]) -> dict[str, Any]:
+    attributes, missing = _attributes(signal, point.attributes, found)
+    measured = {"value": None} if point.count is None else {"count": point.count, "sum": None}
+    return {"attributes": attributes, **measured, "live_check_result": _result(signal, missing)}
+
+
+def _attributes(
+    signal: _Signal, attributes: Mapping[str, Any], found: list[Advice]
+) -> tuple[list[dict[str, Any]], list[Advice]]:
+    """Return attributes with what is said of each, and what is said of those that are missing."""
+    by_name: dict[str, list[Advice]] = {}
+    for one in found:
+        by_name.setdefault(one.attribute, []).append(one)
+    there = [_attribute(signal, name, value, by_name.pop(name, [])) for name, value in attributes.items()]
+    return there, [one for missing in by_name.values() for one in missing]
+
+
+def _attribute(signal: _Signal, name: str, value: Any, found: list[Advice]) -> dict[str, Any]:
+    kind = type_of(value)
     return {
         "name": name,
         "value": None,
         "type": kind if kind in _TYPES else None,
-        "live_check_result": _result(span, found),
+        "live_check_result": _result(signal, found),
     }
 
 
-def _result(span: SpanRecord, found: Iterable[Advice]) -> dict[str, Any]:
+def _result(signal: _Signal, found: Iterable[Advice]) -> dict[str, Any]:
     all_advice = [
         {
             "id": one.id,
             "level": one.level,
             "message": one.message,
-            "context": {"attribute_key": one.attribute},
-            "signal_type": "span",
-            "signal_name": span.name,
+            "context": {"attribute_key": one.attribute} if one.attribute else {},
+            "signal_type": signal.type,
+            "signal_name": signal.name,
         }
         for one in found
     ]
@@ -94,20 +132,21 @@ def _result(span: SpanRecord, found: Iterable[Advice]) -> dict[str, Any]:
 def of_run(tests: Mapping[str, Any]) -> str:
     """Write the report on a run, from what its tests have seen."""
     samples = [sample for test in tests.values() for sample in test["samples"]]
-    registry = sorted({name for test in tests.values() for name in test["registry"]})
-    return json.dumps({"samples": samples, "statistics": _statistics(samples, registry)}, indent=2)
+    known = ({name for test in tests.values() for name in test[part]} for part in ("registry", "metrics"))
+    return json.dumps({"samples": samples, "statistics": _statistics(samples, *map(sorted, known))}, indent=2)
 
 
-def _statistics(samples: list[Any], registry: list[str]) -> dict[str, Any]:
-    spans = [sample["span"] for sample in samples]
-    attributes = [attribute for span in spans for attribute in span["attributes"]]
-    results = [entity["live_check_result"] for entity in (*spans, *attributes)]
+def _statistics(samples: list[Any], registry: list[str], known_metrics: list[str]) -> dict[str, Any]:
+    entities = _entities(samples)
+    results = [entity["live_check_result"] for of_type in entities.values() for entity in of_type]
     all_advice = [one for result in results for one in result["all_advice"]]
-    names = Counter(attribute["name"] for attribute in attributes)
+    names, metrics = (Counter(entity["name"] for entity in entities.get(kind, ())) for kind in ("attribute", "metric"))
     seen = {name: names.pop(name, 0) for name in registry}
+    seen_metrics = {name: metrics.pop(name, 0) for name in known_metrics}
+    every = (*seen.values(), *seen_metrics.values())
     return {
         "total_entities": len(results),
-        "total_entities_by_type": {"span": len(spans), "attribute": len(attributes)},
+        "total_entities_by_type": {kind: len(of_type) for kind, of_type in entities.items()},
         "total_advisories": len(all_advice),
         "advice_level_counts": _counted(one["level"] for one in all_advice),
         "highest_advice_level_counts": _counted(
@@ -118,12 +157,22 @@ def _statistics(samples: list[Any], registry: list[str]) -> dict[str, Any]:
         "advice_message_counts": _counted(one["message"] for one in all_advice),
         "seen_registry_attributes": seen,
         "seen_non_registry_attributes": dict(names),
-        "seen_registry_metrics": {},
-        "seen_non_registry_metrics": {},
+        "seen_registry_metrics": seen_metrics,
+        "seen_non_registry_metrics": dict(metrics),
         "seen_registry_events": {},
         "seen_non_registry_events": {},
-        "registry_coverage": sum(map(bool, seen.values())) / len(seen) if seen else 0.0,
+        "registry_coverage": sum(map(bool, every)) / len(every) if every else 0.0,
     }
+
+
+def _entities(samples: list[Any]) -> dict[str, list[Any]]:
+    """Return all that advice can stand at, by its type; types without any are left out."""
+    spans = [sample["span"] for sample in samples if "span" in sample]
+    metrics = [sample["metric"] for sample in samples if "metric" in sample]
+    points = [point for metric in metrics for point in metric["data_points"]]
+    attributes = [attribute for entity in (*spans, *points) for attribute in entity["attributes"]]
+    found = {"span": spans, "metric": metrics, "data_point": points, "attribute": attributes}
+    return {kind: of_type for kind, of_type in found.items() if of_type}
 
 
 def _counted(names: Iterable[str]) -> dict[str, int]:

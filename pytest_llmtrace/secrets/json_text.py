@@ -11,9 +11,9 @@ from typing import Any
 __all__ = ["JsonString", "Unescaped", "json_strings", "parsed"]
 
 _TOKEN = re.compile(r'"((?:[^"\\]++|\\.)*+)"|([\[{])|([\]}])|(,)|(:)', re.DOTALL)
-_ESCAPE = re.compile(
-    r"(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.)|[^\\]+|\\", re.DOTALL
-)
+_ONE = r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\."
+_JUST_ESCAPES = re.compile(_ONE, re.DOTALL)
+_ESCAPE = re.compile(rf"({_ONE})|[^\\]+|\\", re.DOTALL)
 _SIMPLE = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", '"': '"', "\\": "\\", "/": "/"}
 
 
@@ -46,7 +46,7 @@ def _unescaped(raw: str) -> str:
 
 
 def _as_far_as_possible(raw: str) -> str:
-    return "".join(_plain(piece[0]) if piece[1] else piece[0] for piece in _ESCAPE.finditer(raw))
+    return _JUST_ESCAPES.sub(lambda escape: _plain(escape[0]), raw)
 
 
 def _plain(escape: str) -> str:

@@ -8,12 +8,12 @@ itself that it is none (`sk-test`, `REDACTED`, `AKIAIOSFODNN7EXAMPLE`) is left a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Collection, Iterator
 from string import ascii_lowercase, ascii_uppercase
 from typing import NamedTuple
 
 from pytest_llmtrace.secrets.names import MASK
+from pytest_llmtrace.secrets.words import words_of
 
 __all__ = ["Shape", "is_stand_in", "masked", "may_hold_shape", "shapes_in", "shown"]
 
@@ -59,10 +59,13 @@ _SHAPES = {
 _NAMES = tuple(_SHAPES)
 # What each of them has in it: looked for much faster than the shapes.
 _MARKS = (
-    *("sk-", "k-lf-", "ek_", "sess-", "gsk_", "xai-", "pplx-", "hf_", "nvapi-", "fw_", "r8_", "tgp_v1_", "pylf_v"),
-    *("AIza", "ya29.", "AKIA", "ASIA", "eyJ", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "xox"),
-    *("k_live_", "PRIVATE KEY", "bearer ", "Bearer ", "BEARER ", "provided: "),
+    *("sk-", "pk-lf-", "ek_", "sess-", "gsk_", "xai-", "pplx-", "hf_", "csk-", "nvapi-", "fw_", "r8_", "tgp_v1_"),
+    *("pylf_v", "AIza", "ya29.", "AKIA", "ASIA", "eyJ", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "xox"),
+    *("rk_live_", "sk_live_", "-----BEGIN ", "bearer ", "Bearer ", "BEARER ", "provided: "),
 )
+# Nearly all of them begin with a whole word, and one look among the words of a text tells of them all.
+_BEGINNINGS = tuple(mark for mark in _MARKS if mark.isalnum())
+_HEADS = frozenset(words_of(mark)[0] for mark in _MARKS if not mark.isalnum())
 _ANY = re.compile(r"(?<![A-Za-z0-9_-])(?:" + "|".join(f"({shape})" for shape in _SHAPES.values()) + ")")
 _LOOSE = "a provider's key"
 
@@ -206,18 +209,15 @@ _WORD = re.compile(r"[A-Za-z]+")
 _LONGEST_NUMBER = 5
 
 
-def may_hold_shape(text: str) -> bool:
-    """Tell cheaply whether a text needs a look for shapes; `bearer` in odd capitals is left out."""
-    return _has_mark(text) if len(text) > _REPEATED else _has_mark_kept(text)
+def may_hold_shape(text: str, words: Collection[str]) -> bool:
+    """Tell cheaply whether a text needs a look for shapes; `bearer` in odd capitals is left out.
 
-
-def _has_mark(text: str) -> bool:
-    return any(mark in text for mark in _MARKS)
-
-
-_REPEATED = 2_000
-"""Characters. Shorter texts are kept with what is known of them: most stand on the next span again."""
-_has_mark_kept = lru_cache(maxsize=2_048)(_has_mark)
+    Args:
+        text: The text.
+        words: Its words, or more.
+    """
+    marks = _BEGINNINGS if _HEADS.isdisjoint(words) else _MARKS
+    return any(mark in text for mark in marks)
 
 
 def shapes_in(text: str) -> Iterator[Shape]:

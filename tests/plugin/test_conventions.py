@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -69,3 +70,38 @@ def test_what_wins(run: Callable[..., Any]) -> None:
     result = run(SUITE, files={"pytest.ini": ini, "conv/house.yaml": "groups: []\n"})
     assert set(result.outcomes.values()) == {"passed"}, result.out
     assert len(result.outcomes) == 3
+
+
+METRIC = """
+import pytest
+from opentelemetry import metrics
+
+def test_of_a_convention(llmtrace):
+    metrics.get_meter("shop", "1.0").create_gauge("gen_ai.client.token.usage", unit="{token}").set(3)
+
+@pytest.mark.llmtrace(conventions="house.yaml")
+def test_of_a_house(llmtrace):
+    metrics.get_meter("shop", "1.0").create_counter("shop.orders", unit="order").add(1, {"shop.tenant": 1})
+"""
+HOUSE = """
+groups:
+  - {id: registry.shop, type: attribute_group, attributes: [{id: shop.tenant, type: string, brief: whose}]}
+  - {id: metric.shop.orders, type: metric, metric_name: shop.orders, instrument: counter, unit: "{order}",
+     attributes: [{ref: shop.tenant, requirement_level: required}]}
+"""
+
+
+def test_metrics_of_a_test(run: Callable[..., Any]) -> None:
+    """What a test measures is judged, by the convention that has its namespace and by a registry of the team's own."""
+    done = run(METRIC, files={"house.yaml": HOUSE})
+    found = {name: re.findall(r"(?m)^(error  convention/metric-.*)$", done.text(name)) for name in done.outcomes}
+    assert found == {
+        "test_of_a_convention": [
+            "error  convention/metric-instrument  metric 'gen_ai.client.token.usage' (shop)",
+            "error  convention/metric-required  metric 'gen_ai.client.token.usage' (shop)",
+        ],
+        "test_of_a_house": [
+            "error  convention/metric-unit  metric 'shop.orders' (shop)",
+            "error  convention/metric-type  metric 'shop.orders' (shop)",
+        ],
+    }

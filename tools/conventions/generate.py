@@ -81,7 +81,9 @@ def _otel(name: str) -> Table:
         namespaces=OTEL_NAMESPACES,
         attributes={each: _attribute(stated) for each, stated in sorted(extract["attributes"].items())},
         span_types=_span_types(extract["spans"]),
+        metrics={each: _metric(stated) for each, stated in sorted(extract["metrics"].items())},
         renames={old: _rename(renames["renames"][old], extract["attributes"]) for old in renames["from"][name]},
+        metric_renames=extract.get("metric_renames", {}),
         patterns=(),
     )
 
@@ -102,9 +104,29 @@ def _otel_extract(name: str) -> Table:
         for each, stated in (changed["attributes"] | extract["define"]).items()
         if each not in extract["drop"]
     }
+    changed["metric_renames"] = {}
     for change in extract["changes"]:
-        _apply(change, changed["spans"])
+        if not _apply_to_metrics(change, changed["metrics"], changed["metric_renames"]):
+            _apply(change, changed["spans"])
     return changed
+
+
+def _apply_to_metrics(change: Table, metrics: Table, renames: Table) -> bool:
+    """Make a change, and keep what became of a name; tell whether it was one of metrics."""
+    match change:
+        case {"define_metric": new, "as": stated}:
+            metrics[new] = stated
+        case {"drop_metric": old, "hint": hint, "because": because}:
+            del metrics[old]
+            renames[old] = {"new": None, "since": f"genai {because}", "hint": hint}
+        case {"move_metric": old, "to": new, "of": operations}:
+            metrics[old] = {**metrics[old], "moved": dict.fromkeys(operations, new)}
+        case {"rename_metric": old, "to": new, "because": because}:
+            metrics[new] = metrics.pop(old)
+            renames[old] = {"new": new, "since": f"genai {because}"}
+        case _:
+            return False
+    return True
 
 
 def _apply(change: Table, spans: Table) -> None:
@@ -138,6 +160,16 @@ def _refined(span: Table, base: Table) -> Table:
     attributes = {**base["attributes"], **span["attributes"]}
     wanted = {name: attributes[name] for name in sorted(attributes.keys() - span.get("without", []))}
     return {**base, **span, "attributes": wanted}
+
+
+def _metric(stated: Table) -> Table:
+    return {
+        "instrument": stated["instrument"],
+        "unit": stated["unit"],
+        "buckets": stated.get("buckets", []),
+        "attributes": {each: wanted.split(" | ") for each, wanted in stated["attributes"].items()},
+        "moved": stated.get("moved", {}),
+    }
 
 
 def _span_type(name: str, span: Table) -> Table:
@@ -176,7 +208,9 @@ def _openinference() -> Table:
         namespaces=OPENINFERENCE_NAMESPACES,
         attributes={name: _attribute(stated) for name, stated in extract["attributes"].items()},
         span_types={kind: _of_kind(kind, extract) for kind in extract["span_kinds"]},
+        metrics={},
         renames={},
+        metric_renames={},
         patterns=extract["patterns"],
     )
 
@@ -216,7 +250,10 @@ def _openllmetry() -> Table:
             for types in extract["span_types"]
             for value in types["values"]
         },
+        # Their names alone: the package gives neither instruments nor units, and each instrumentation has its own.
+        metrics={name: _metric({"instrument": "", "unit": None, "attributes": {}}) for name in extract["metrics"]},
         renames=extract["renames"],
+        metric_renames={},
         patterns=(),
     )
 
@@ -241,7 +278,9 @@ def _test_cicd_vcs() -> Table:
         namespaces=("cicd.", "test.", "vcs."),
         attributes={name: _attribute(stated) for name, stated in extract["attributes"].items()},
         span_types={},
+        metrics={},
         renames={},
+        metric_renames={},
         patterns=(),
     )
 

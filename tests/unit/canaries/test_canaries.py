@@ -19,8 +19,8 @@ def test_each_is_its_own() -> None:
 def test_each_tells() -> None:
     """Each is long enough to be looked for, and a key looks like one."""
     canaries = Canaries("test_a")
-    for place, (_, kind, _) in PLACES.items():
-        assert is_telling(canaries.give(place), kind)
+    for place, found in PLACES.items():
+        assert is_telling(canaries.give(place), found.kind)
     assert [shape.looks_like for shape in shapes_in(canaries.give("api_key"))] == ["a provider's key"]
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmtrace.canaries import Search, Sought, is_telling
+from pytest_llmtrace.canaries import Glance, Search, Sought, is_telling
 
 KEY = "zq8-77f0c2b1d9"
 PROMPT = 'What is "OpenTelemetry",\nand why does the café of ours need it for its orders?'
@@ -38,6 +38,10 @@ FORMS = {
     "base64 of bytes": coded("") + base64.b64encode(b"\xff\xfe\xff" + f" {KEY} ".encode() + b"\xff").decode(),
     "base64 for URLs": base64.urlsafe_b64encode(f"??>{KEY}".encode()).decode(),
     "base64 of JSON": coded(json.dumps({"key": f"\t{KEY}"})),
+    "base64 of base64": coded(f"Basic {coded(f':{KEY}')}"),
+    "JSON in base64 with escaped slashes": json.dumps({"a\\n": coded(f"???{KEY}")}).replace("/", "\\/"),
+    "JSON, and a letter escaped": json.dumps({"text": f"\n{KEY}"}).replace("z", "\\u007a"),
+    "base64 in a query": quote_plus(coded(f"??>{KEY}")),
 }
 
 
@@ -57,8 +61,22 @@ def test_every_form_is_found_and_masked(text: str) -> None:
 def test_no_form_is_missed_by_the_quick_look(text: str, others: int, around: str) -> None:
     """Where the quick look finds nothing there is nothing, among few values and many, in short texts and long ones."""
     sought = search(KEY, *(f"{number}-of-many-others" for number in range(others)))
-    assert sought.may_be_in(["chat", f"{around}{text}"])
-    assert not sought.may_be_in(["chat", around, "gpt-4o"])
+    assert sought.may_be_in(Glance(["chat", f"{around}{text}"]))
+    assert not sought.may_be_in(Glance(["chat", around, "gpt-4o"]))
+
+
+@given(
+    before=st.text(alphabet='ab"\\\n/%+é 1', max_size=12),
+    after=st.text(alphabet='ab"\\\n/%+é 1', max_size=12),
+    depth=st.integers(0, 3),
+)
+def test_the_quick_look_is_no_narrower_than_the_search(before: str, after: str, depth: int) -> None:
+    """Whatever is found, at whatever depth of JSON, was suspected: a first look is rough, but misses nothing."""
+    text = f"{before}{KEY}{after}"
+    for _ in range(depth):
+        text = json.dumps({"t": text})
+    sought = search(KEY)
+    assert not sought.within(text) or sought.may_be_in(Glance([text]))
 
 
 @pytest.mark.parametrize(

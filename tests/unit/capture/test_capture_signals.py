@@ -90,15 +90,15 @@ def values(book: capture.Book) -> dict[str, object]:
 
 def test_metric_points(meters: MeterProvider, books: Books) -> None:
     """Counters, histograms and gauges are read whole."""
-    meter = meters.get_meter("app.llm")
+    meter = meters.get_meter("app.llm", "1.2")
     meter.create_counter("calls", "{call}").add(2, {"model": "m"})
     for seconds in (0.5, 1.5):
-        meter.create_histogram("duration", "s").record(seconds)
+        meter.create_histogram("duration", "s", explicit_bucket_boundaries_advisory=[1.0, 2.0]).record(seconds)
     meter.create_gauge("queue").set(3)
-    where: dict[str, Any] = {"scope": "app.llm", "resource": {"service.name": "shop"}}
+    where: dict[str, Any] = {"scope": "app.llm", "scope_version": "1.2", "resource": {"service.name": "shop"}}
     assert sorted(books[0].metrics(), key=lambda point: point.name) == [
         MetricPoint(**where, name="calls", unit="{call}", kind="sum", value=2, attributes={"model": "m"}),
-        MetricPoint(**where, name="duration", unit="s", kind="histogram", value=2.0, count=2),
+        MetricPoint(**where, name="duration", unit="s", kind="histogram", value=2.0, count=2, bounds=(1.0, 2.0)),
         MetricPoint(**where, name="queue", kind="gauge", value=3),
     ]
 

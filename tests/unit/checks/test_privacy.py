@@ -12,7 +12,7 @@ import pytest
 from pytest_llmtrace.canaries import Canaries
 from pytest_llmtrace.checks import Evidence, refuse_content, verify
 from pytest_llmtrace.errors import UsageError
-from pytest_llmtrace.model import Exchange, Finding, LogRecord, MetricPoint, SpanEvent, SpanKey, SpanLink
+from pytest_llmtrace.model import Exchange, Finding, LogRecord, MetricPoint, Response, SpanEvent, SpanKey, SpanLink
 from pytest_llmtrace.pairing import pair
 from pytest_llmtrace.report import render
 
@@ -163,10 +163,34 @@ def test_each_secret_header_is_known(judged: Judge, value: str, shown: str) -> N
     assert finding.details[0] == ("span", f"attribute x: {shown}")
 
 
-def test_the_place_for_an_organization_may_have_it(judged: Judge) -> None:
-    """The Anthropic SDK's own spans name the organization that answered; elsewhere it is a finding."""
-    assert judged(attributes={"anthropic.organization.id": "org-4242"}) == []
-    assert len(judged(attributes={"anthropic.organization.id": f"org-4242 {KEY}"})) == 1
+HOME = "anthropic.organization.id"
+
+
+def of_anthropic(make_exchange: Make, make_span: Make, **attributes: Any) -> list[Finding]:
+    answered = Response(status=200, headers=(("Anthropic-Organization-Id", "org-3141"),))
+    exchange = make_exchange(headers=HEADERS, response=answered)
+    seen = Evidence(exchanges=(exchange,), spans=(make_span(attributes=attributes),))
+    return [finding for finding in verify(seen, {}).findings if finding.check == "privacy/secret"]
+
+
+def test_the_home_of_an_organization_may_have_it(make_exchange: Make, make_span: Make) -> None:
+    """The Anthropic SDK's own spans name the organization that answered; elsewhere, or another one, is a finding."""
+    assert of_anthropic(make_exchange, make_span, **{HOME: "org-3141"}) == []
+    found = "the organization, …(8 characters)"
+    for key, value, shown in (
+        ("tenant", "org-3141", found),
+        (HOME, "org-4242", found),
+        (HOME, f"org-3141 {KEY}", KEY_SHOWN),
+    ):
+        [finding] = of_anthropic(make_exchange, make_span, **{key: value})
+        assert finding.details[0] == ("span", f"attribute {key}: {shown}")
+
+
+def test_the_home_of_an_organization_may_have_its_canary(judged: Judge) -> None:
+    """A canary that stands for an organization is at home where one is."""
+    canaries = Canaries("test_a")
+    attributes = {HOME: canaries.give("organization")}
+    assert judged(attributes=attributes, evidence={"canaries": canaries.given()}) == []
 
 
 def test_secrets_of_url_and_body_are_known(judged: Judge, make_exchange: Make, make_span: Make) -> None:
@@ -191,6 +215,12 @@ def test_what_looks_like_a_key_is_found_without_a_source(judged: Judge) -> None:
     """A key of another service has no exchange, but a shape."""
     [finding] = judged(attributes={"note": f"used {SHAPED}"})
     assert finding.details[0] == ("span", "attribute note: an OpenAI key, sk-…(32 characters)")
+
+
+def test_what_looks_like_a_key_is_found_behind_an_escape(judged: Judge) -> None:
+    """In JSON a line feed ends in a letter: what stands behind it begins a word all the same."""
+    [finding] = judged(attributes={"note": json.dumps({"text": f"used:\n{SHAPED}"})})
+    assert finding.details[0] == ("span", "attribute note $.text: an OpenAI key, sk-…(32 characters)")
 
 
 def test_a_canary_is_found(judged: Judge) -> None:

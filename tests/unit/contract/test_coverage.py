@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from pytest_llmtrace.checks import Claim
+from pytest_llmtrace.checks import Claim, MetricClaim
 from pytest_llmtrace.contract import Names, add_all, coverages, seen_of, to_json, to_markdown
-from pytest_llmtrace.conventions import Attribute, Level, Profile, Rename, SpanType, Wanted
+from pytest_llmtrace.conventions import Attribute, Level, MetricType, Profile, Rename, SpanType, Wanted
+from pytest_llmtrace.model import MetricPoint
 
 CHAT = SpanType(
     id="chat.client",
@@ -31,6 +32,12 @@ PROFILE = Profile(
         "ai.label": Attribute(name="ai.label", types=("string",), is_family=True),
     },
     span_types={"chat.client": CHAT},
+    metrics={
+        "ai.calls": MetricType(
+            name="ai.calls",
+            attributes={"ai.model": Wanted(level=Level.REQUIRED), "ai.error": Wanted(level=Level.RECOMMENDED)},
+        )
+    },
     renames={"ai.vendor": Rename(new="ai.model")},
     patterns=(r"ai\.messages\.\d+\.role",),
 )
@@ -43,6 +50,10 @@ PAGE = """\
 | `app`   | `chat.client`             | 2     | 1 of 1   | 0 of 1                 |             | 2 of 2 | 4      |
 | `tools` | no type of the convention | 1     |          |                        |             |        | 1      |
 
+| scope | metric     | series | required | conditionally required | recommended | opt in | others |
+| ----- | ---------- | ------ | -------- | ---------------------- | ----------- | ------ | ------ |
+| `app` | `ai.calls` | 3      | 1 of 1   |                        | 0 of 1      |        | 1      |
+
 ## `chat.client` of `app`, 2 spans
 
 | attribute     | level                                           | seen on | condition                  |
@@ -51,16 +62,24 @@ PAGE = """\
 | `ai.error`    | conditionally required                          | none    | If it failed \\| timed out. |
 | `ai.label`    | opt in                                          | 1 of 2  |                            |
 | `ai.messages` | opt in                                          | 1 of 2  |                            |
-| `ai.tool`     | of the convention, for other spans              | 1 of 2  |                            |
+| `ai.tool`     | of the convention, for others                   | 1 of 2  |                            |
 | `ai.vendor`   | no longer in the convention                     | 1 of 2  |                            |
 | `ai.new`      | not in the convention, in one of its namespaces | 1 of 2  |                            |
 | `http.method` | in no namespace of the convention               | 1 of 2  |                            |
 
 ## no type of the convention of `tools`, 1 span
 
-| attribute | level                              | seen on | condition |
-| --------- | ---------------------------------- | ------- | --------- |
-| `ai.tool` | of the convention, for other spans | 1 of 1  |           |
+| attribute | level                         | seen on | condition |
+| --------- | ----------------------------- | ------- | --------- |
+| `ai.tool` | of the convention, for others | 1 of 1  |           |
+
+## `ai.calls` of `app`, 3 series
+
+| attribute    | level                             | seen on | condition |
+| ------------ | --------------------------------- | ------- | --------- |
+| `ai.model`   | required                          | 2 of 3  |           |
+| `ai.error`   | recommended                       | none    |           |
+| `app.tenant` | in no namespace of the convention | 1 of 3  |           |
 """
 
 
@@ -75,15 +94,21 @@ def claim(make_span: Any) -> Callable[..., Claim]:
     return claim
 
 
-def covered(*claims: Claim) -> Any:
-    """Count each span apart, as tests do, and add up."""
+def measured(*series: dict[str, Any]) -> MetricClaim:
+    points = tuple(MetricPoint(scope="app", name="ai.calls", attributes=attributes) for attributes in series)
+    return MetricClaim(points=points, profile=PROFILE)
+
+
+def covered(*claims: Claim, metrics: tuple[MetricClaim, ...] = ()) -> Any:
+    """Count each span and each metric apart, as tests do, and add up."""
     names = Names([PROFILE])
-    return coverages(add_all(seen_of([one], names) for one in claims))
+    of_spans = (seen_of([one], [], names) for one in claims)
+    return coverages(add_all((*of_spans, *(seen_of([], [one], names) for one in metrics))))
 
 
 def test_nothing_claims_a_convention() -> None:
-    """No span, no table."""
-    assert to_markdown(covered()) == "No span claims to keep a convention."
+    """No span and no metric, no table."""
+    assert to_markdown(covered()) == "No span or metric claims to keep a convention."
     assert json.loads(to_json(covered())) == {"format": "pytest-llmtrace coverage", "version": 1, "coverage": []}
 
 
@@ -97,6 +122,7 @@ def test_the_page(claim: Callable[..., Claim]) -> None:
             claim(ai__model="x", ai__messages__0__role="user", ai__messages__1__role="user"),
             claim(ai__model="x", ai__vendor="x", ai__tool="x", ai__new="x", http__method="x", ai__label__team="x"),
             claim(span_type=None, scope="tools", ai__tool="x"),
+            metrics=(measured({"ai.model": "x"}, {}), measured({"ai.model": "x", "app.tenant": 1})),
         )
     )
     assert page == PAGE
@@ -104,7 +130,7 @@ def test_the_page(claim: Callable[..., Claim]) -> None:
 
 def test_json(claim: Callable[..., Claim]) -> None:
     """JSON has the same, for programs."""
-    content = json.loads(to_json(covered(claim(ai__model="x", ai__tool="x"))))
+    content = json.loads(to_json(covered(claim(ai__model="x", ai__tool="x"), metrics=(measured({"ai.model": "x"}),))))
     assert content == {
         "format": "pytest-llmtrace coverage",
         "version": 1,
@@ -126,6 +152,18 @@ def test_json(claim: Callable[..., Claim]) -> None:
                     "ai.label": {"level": "opt_in", "condition": "", "seen": 0},
                 },
                 "outside": {"elsewhere": {"ai.tool": 1}, "old": {}, "unknown": {}, "foreign": {}},
-            }
+            },
+            {
+                "profile": "small-1",
+                "source": "example/small at 1234567",
+                "scope": "app",
+                "metric": "ai.calls",
+                "series": 1,
+                "wanted": {
+                    "ai.model": {"level": "required", "condition": "", "seen": 1},
+                    "ai.error": {"level": "recommended", "condition": "", "seen": 0},
+                },
+                "outside": {"elsewhere": {}, "old": {}, "unknown": {}, "foreign": {}},
+            },
         ],
     }

@@ -54,6 +54,35 @@ def test_october() -> None:
     assert "gen_ai.usage.cache_creation.input_tokens" not in kept.attributes
 
 
+@pytest.mark.parametrize(
+    ("name", "number"), [("core-1.36", 5), ("core-1.41.1", 11), ("genai-2026-08", 16), ("genai-2026-10", 23)]
+)
+def test_metrics(name: str, number: int) -> None:
+    """As many as the registry has; each of a known instrument, with a unit, and buckets where its page advises some."""
+    metrics = profile(name).metrics
+    assert len(metrics) == number
+    assert {metric.instrument for metric in metrics.values()} <= {"counter", "histogram"}
+    assert all(metric.unit and (metric.buckets or metric.unit == "{token}") for metric in metrics.values())
+
+
+def test_what_october_calls_otherwise() -> None:
+    """Calls of a model have metrics of their own: counters of tokens, and durations."""
+    kept = profile("genai-2026-10")
+    assert kept.metrics["gen_ai.client.inference.usage.input_tokens"].required == (
+        "gen_ai.operation.name",
+        "gen_ai.provider.name",
+        "gen_ai.token.modality",
+    )
+    assert {old: rename.new for old, rename in kept.metric_renames.items()} == {
+        "gen_ai.client.token.usage": None,
+        "gen_ai.client.operation.time_to_first_chunk": "gen_ai.client.inference.time_to_first_chunk",
+        "gen_ai.client.operation.time_per_output_chunk": "gen_ai.client.inference.time_per_output_chunk",
+        "gen_ai.workflow.duration": "gen_ai.invoke_workflow.duration",
+    }
+    moved = kept.metrics["gen_ai.client.operation.duration"].moved
+    assert moved == dict.fromkeys(("chat", "generate_content", "text_completion"), "gen_ai.client.inference.duration")
+
+
 @pytest.mark.parametrize(("name", "types", "rows"), [("core-1.36", 8, 135), ("core-1.41.1", 14, 292)])
 def test_core(name: str, types: int, rows: int) -> None:
     """As many types and rows as the tables of its documents have, where a provider's do not repeat the provider."""
@@ -65,11 +94,15 @@ def test_core(name: str, types: int, rows: int) -> None:
 
 @pytest.mark.parametrize("name", PROFILES)
 def test_wanted_names_are_known(name: str) -> None:
-    """What a type wants or does not use, and what is used instead of an old name, is among the attributes."""
+    """What a type or a metric wants, and what is used instead of an old name, is among the attributes and metrics."""
     kept = profile(name)
     named = {each for kind in kept.span_types.values() for each in (*kind.attributes, *kind.unused, kind.when[0])}
     named |= {rename.new for rename in kept.renames.values() if rename.new}
+    named |= {each for metric in kept.metrics.values() for each in metric.attributes}
     assert not named - kept.attributes.keys()
+    used = {rename.new for rename in kept.metric_renames.values() if rename.new}
+    used |= {new for metric in kept.metrics.values() for new in metric.moved.values()}
+    assert not used - kept.metrics.keys()
 
 
 @pytest.mark.parametrize("name", PROFILES)
@@ -77,6 +110,7 @@ def test_no_name_is_old_and_new(name: str) -> None:
     """What a convention has renamed, it does not have."""
     kept = profile(name)
     assert not kept.attributes.keys() & kept.renames.keys()
+    assert not kept.metrics.keys() & kept.metric_renames.keys()
 
 
 @pytest.mark.parametrize("name", ["genai-2026-08", "genai-2026-10"])

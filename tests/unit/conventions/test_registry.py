@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_llmtrace.conventions import Attribute, Level, Rename, Wanted, from_registry
+from pytest_llmtrace.conventions import Attribute, Level, MetricType, Rename, Wanted, from_registry
 from pytest_llmtrace.errors import UsageError
 
 V1 = """
@@ -26,6 +26,14 @@ groups:
   - id: acme.base
     type: attribute_group
     attributes: [{ref: acme.tenant, requirement_level: required}]
+  - id: metric.acme.orders
+    type: metric
+    metric_name: acme.orders
+    instrument: counter
+    unit: "{order}"
+    extends: acme.base
+  - {id: metric.acme.sales, type: metric, metric_name: acme.sales, instrument: counter, unit: "1",
+     deprecated: {reason: renamed, renamed_to: acme.orders}}
   - id: span.acme.chat
     type: span
     span_kind: client
@@ -50,7 +58,13 @@ spans:
     attributes: [{ref_group: acme.base}, {ref: acme.retries, requirement_level: {recommended: there were any}}]
 span_refinements:
   - {id: paid.acme.chat, ref: acme.chat, attributes: [{ref: acme.retries, requirement_level: required}]}
+metrics:
+  - {name: acme.orders, instrument: counter, unit: "{order}", attributes: [{ref_group: acme.base}]}
 """
+
+ORDERS = MetricType(
+    name="acme.orders", instrument="counter", unit="{order}", attributes={"acme.tenant": Wanted(level=Level.REQUIRED)}
+)
 
 
 LAUGHS = "a: &a [x]\n" + "".join(
@@ -99,6 +113,17 @@ def test_groups(tmp_path: Path) -> None:
         "acme.retries": Wanted(level=Level.OPT_IN),
         "acme.label": Wanted(level=Level.RECOMMENDED),
     }
+
+
+@pytest.mark.parametrize("text", [V1, V2])
+def test_metrics(tmp_path: Path, text: str) -> None:
+    """Instrument, unit and levels of each metric, in both forms."""
+    assert from_registry(written(tmp_path, text)).metrics == {"acme.orders": ORDERS}
+
+
+def test_old_metrics(tmp_path: Path) -> None:
+    """A metric that is deprecated is no longer one, and its new name is known."""
+    assert from_registry(written(tmp_path, V1)).metric_renames == {"acme.sales": Rename(new="acme.orders")}
 
 
 def test_a_prefix(tmp_path: Path) -> None:

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from pytest_llmtrace.checks import Evidence, Verdict
-from pytest_llmtrace.model import SpanRecord
+from pytest_llmtrace.model import MetricPoint, SpanRecord
 from pytest_llmtrace.report import FORMATS
 from tests.unit.checks.conventions._profiles import GENAI
 
 SpanMaker = Callable[..., SpanRecord]
 
+CHAT = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai"}
 NOTHING: dict[str, Any] = {"all_advice": [], "highest_advice_level": None}
 
 
@@ -99,12 +100,50 @@ def test_statistics(make_span: SpanMaker) -> None:
             "Conditionally required attribute 'error.type' is not present.": 1,
         },
         "seen_non_registry_attributes": {"app.on": 2, "gen_ai.mood": 1},
-        "seen_registry_metrics": {},
+        "seen_registry_metrics": dict.fromkeys(GENAI.metrics, 0),
         "seen_non_registry_metrics": {},
         "seen_registry_events": {},
         "seen_non_registry_events": {},
-        "registry_coverage": 2 / len(seen),
+        "registry_coverage": 2 / (len(seen) + len(GENAI.metrics)),
     }
+
+
+def test_metrics() -> None:
+    """A metric has its points, each with its attributes; advice on the metric stands there, once for all its points."""
+    calls: dict[str, Any] = {"scope": "app", "name": "gen_ai.calls", "unit": "calls"}
+    series = ({**CHAT, "gen_ai.mood": "x"}, {"gen_ai.operation.name": 1})
+    points = [MetricPoint(**calls, attributes=attributes) for attributes in series]
+    report = written(Evidence(metrics=tuple(points), profiles=(GENAI,)))
+    metric = report["samples"][0]["metric"]
+    results = [metric["live_check_result"], *(point["live_check_result"] for point in metric["data_points"])]
+    said = [[(one["id"], one["signal_type"], one["context"]) for one in result["all_advice"]] for result in results]
+    assert (metric["name"], metric["instrument"], metric["unit"]) == ("gen_ai.calls", "counter", "calls")
+    assert said == [
+        [("unit_mismatch", "metric", {})],
+        [],
+        [("required_attribute_not_present", "metric", {"attribute_key": "gen_ai.provider.name"})],
+    ]
+    attributes = [attribute for point in metric["data_points"] for attribute in point["attributes"]]
+    assert [(one["name"], one["live_check_result"]["highest_advice_level"]) for one in attributes] == [
+        ("gen_ai.operation.name", None),
+        ("gen_ai.provider.name", None),
+        ("gen_ai.mood", "violation"),
+        ("gen_ai.operation.name", "violation"),
+    ]
+    statistics = report["statistics"]
+    assert statistics["total_entities_by_type"] == {"metric": 1, "data_point": 2, "attribute": 4}
+    assert statistics["seen_registry_metrics"] == {"gen_ai.calls": 1, "gen_ai.depth": 0, "gen_ai.duration": 0}
+    assert statistics["seen_non_registry_metrics"] == {}
+
+
+def test_a_histogram() -> None:
+    """Its points have a count, and no measurement; a metric that the convention does not have is seen as such."""
+    point = MetricPoint(scope="app", name="gen_ai.wait", unit="s", kind="histogram", value=2.5, count=3)
+    report = written(Evidence(metrics=(point,), profiles=(GENAI,)))
+    [shown] = report["samples"][0]["metric"]["data_points"]
+    assert shown == {"attributes": [], "count": 3, "sum": None, "live_check_result": NOTHING}
+    assert report["statistics"]["advice_type_counts"] == {"missing_metric": 1}
+    assert report["statistics"]["seen_non_registry_metrics"] == {"gen_ai.wait": 1}
 
 
 def test_other_spans(make_span: SpanMaker) -> None:

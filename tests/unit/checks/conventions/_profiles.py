@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_llmtrace.conventions import Attribute, Level, Profile, Rename, SpanType, Wanted
+from pytest_llmtrace.conventions import Attribute, Level, MetricType, Profile, Rename, SpanType, Wanted
 
 __all__ = ["GENAI", "OPENINFERENCE"]
 
@@ -51,6 +51,7 @@ GENAI = Profile(
             server__port="int",
         ),
         "gen_ai.prompt.variable": Attribute(name="gen_ai.prompt.variable", types=("string",), is_family=True),
+        "gen_ai.tier": _closed("gen_ai.tier", "free", "paid"),
     },
     span_types={
         "inference": SpanType(
@@ -69,6 +70,20 @@ GENAI = Profile(
             },
             when=("gen_ai.operation.name", frozenset({"chat"})),
         )
+    },
+    metrics={
+        "gen_ai.calls": MetricType(
+            name="gen_ai.calls",
+            instrument="counter",
+            unit="{call}",
+            attributes={"gen_ai.operation.name": _REQUIRED, "gen_ai.provider.name": _REQUIRED},
+        ),
+        "gen_ai.duration": MetricType(name="gen_ai.duration", instrument="histogram", unit="s", buckets=(0.01, 1, 100)),
+        "gen_ai.depth": MetricType(name="gen_ai.depth", moved={"chat": "gen_ai.calls"}),
+    },
+    metric_renames={
+        "gen_ai.requests": Rename(new="gen_ai.calls", since="1.37.0"),
+        "gen_ai.tokens": Rename(new=None, hint="the spans"),
     },
     renames={
         "gen_ai.system": Rename(new="gen_ai.provider.name", since="1.37.0", values={"xai": "x_ai"}),

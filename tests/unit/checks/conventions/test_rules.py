@@ -360,7 +360,15 @@ def test_severities() -> None:
     for check in CHECKS:
         by_severity.setdefault(check.severity, []).append(check.id.removeprefix("convention/"))
     assert by_severity == {
-        Severity.ERROR: ["required", "type", "content"],
+        Severity.ERROR: [
+            "required",
+            "type",
+            "content",
+            "metric-unit",
+            "metric-instrument",
+            "metric-required",
+            "metric-type",
+        ],
         Severity.WARNING: [
             "span-name",
             "span-kind",
@@ -373,6 +381,10 @@ def test_severities() -> None:
             "content-parts",
             "tokens",
             "indices",
+            "metric-unknown",
+            "metric-deprecated",
+            "metric-buckets",
+            "metric-value",
         ],
         Severity.INFO: ["mixed", "server-port", "unneeded"],
     }

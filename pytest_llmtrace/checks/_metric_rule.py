@@ -1,0 +1,56 @@
+"""A rule about metrics is data: what a convention says of one metric of one scope."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pytest_llmtrace.checks._check import Check, Evidence
+from pytest_llmtrace.checks._metric_claims import MetricClaim
+from pytest_llmtrace.checks._rule import Breach, as_advised, cut
+from pytest_llmtrace.model import Finding, Maker, Severity
+
+__all__ = ["MetricRule", "metric_advised", "metric_rule"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricRule(Check):
+    """A check that looks at each metric that is held against a convention.
+
+    Attributes:
+        judge: Yields a breach or None for a metric that the rule applies to, nothing for one that it does not.
+        unasked: As of a rule about spans.
+    """
+
+    judge: Callable[[MetricClaim], Iterable[Breach | None]]
+    unasked: Severity | None = None
+
+
+def metric_rule(**fields: Any) -> MetricRule:
+    """Make a rule about metrics; unless it says more, what to do is to put the instrumentation right."""
+    return MetricRule(look=_look, **{"next": "fix the instrumentation", **fields})
+
+
+def metric_advised(**fields: Any) -> MetricRule:
+    """Make a rule about what a convention advises: in the report only, until `conventions=` names it as wanted."""
+    return metric_rule(**as_advised(fields))
+
+
+def _look(check: MetricRule, evidence: Evidence) -> Iterator[Finding | None]:
+    for claim in evidence.metric_claims:
+        for found in check.judge(claim):
+            yield None if found is None else _finding(check, claim, found)
+
+
+def _finding(check: MetricRule, claim: MetricClaim, found: Breach) -> Finding:
+    profile = claim.profile
+    finding = check.finding(
+        f"metric {claim.name!r} ({claim.scope})",
+        ("metric", "\n".join(cut(found.said))),
+        ("rule", "\n".join((*cut(found.wanted), f"{profile.name}, {profile.source}"))),
+        next=found.next,
+        makers=(Maker(scope=claim.scope, version=claim.points[0].scope_version or ""),),
+        advice=found.advice,
+    )
+    return finding if claim.is_wanted or check.unasked is None else replace(finding, severity=check.unasked)

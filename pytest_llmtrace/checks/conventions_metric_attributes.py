@@ -1,0 +1,124 @@
+"""The attributes of a metric against its convention: which there are, of which types, with which values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pytest_llmtrace.checks._advice import required_attribute, type_mismatch, undefined_variant
+from pytest_llmtrace.checks._lexicon import lexicon
+from pytest_llmtrace.checks._metric_claims import MetricClaim
+from pytest_llmtrace.checks._metric_rule import metric_rule
+from pytest_llmtrace.checks._rule import Breach
+from pytest_llmtrace.checks._types import has_type, type_of
+from pytest_llmtrace.checks._words import shown
+from pytest_llmtrace.model import Severity
+
+__all__ = ["CHECKS"]
+
+
+def _required(claim: MetricClaim) -> Iterator[Breach | None]:
+    required = claim.metric.required if claim.metric else ()
+    if not required:
+        return
+    absent = tuple(
+        name
+        for name in required
+        if name not in claim.sheet.renamed and any(name not in point.attributes for point in claim.points)
+    )
+    if not absent:
+        yield None
+        return
+    yield Breach(
+        names=absent,
+        said=tuple(f"no {name}{_on_some(claim, name)}" for name in absent),
+        wanted=("required on every point of this metric",),
+        advice=tuple(map(required_attribute, absent)),
+    )
+
+
+def _on_some(claim: MetricClaim, name: str) -> str:
+    without = sum(name not in point.attributes for point in claim.points)
+    return "" if without == len(claim.points) else f" on {without} of {len(claim.points)} series"
+
+
+REQUIRED = metric_rule(
+    id="convention/metric-required",
+    title="The points of a metric have the attributes that its convention requires",
+    why="who groups by them counts these points under nothing, or not at all",
+    next="pass them with each measurement",
+    judge=_required,
+    compares="Each series. An attribute that is there by an older name is told by convention/metric-deprecated.",
+    source="The requirement level `required` of OTel GenAI's and MCP's metrics",
+    whole_runs_only=True,
+)
+
+
+def _type(claim: MetricClaim) -> Iterator[Breach | None]:
+    known = {name: attribute for name, attribute in claim.sheet.known.items() if attribute}
+    if not known:
+        return
+    wrong = {
+        name: value
+        for name, attribute in known.items()
+        for point in claim.points
+        if name in point.attributes and not has_type(value := point.attributes[name], attribute.types)
+    }
+    if not wrong:
+        yield None
+        return
+    yield Breach(
+        names=tuple(wrong),
+        said=tuple(f"{name} = {shown(value)}  ({type_of(value)})" for name, value in wrong.items()),
+        wanted=tuple(f"{name}: {' or '.join(known[name].types)}" for name in wrong),
+        advice=tuple(type_mismatch(name, type_of(value), known[name]) for name, value in wrong.items()),
+    )
+
+
+TYPE = metric_rule(
+    id="convention/metric-type",
+    title="An attribute of a metric has the type that its convention gives it",
+    why="443 and '443' are two series, and no filter finds both",
+    next="convert the value before it is measured",
+    judge=_type,
+    compares="As `convention/type`.",
+    source="OTel GenAI: the types of its attributes",
+)
+
+
+def _value(claim: MetricClaim) -> Iterator[Breach | None]:
+    closed = lexicon(claim.profile).closed.intersection(claim.sheet.known)
+    if not closed:
+        return
+    wrong = dict(_outside(claim, closed))
+    if not wrong:
+        yield None
+        return
+    values = {name: ", ".join(sorted(claim.profile.attributes[name].values)) for name in wrong}
+    yield Breach(
+        names=tuple(wrong),
+        said=tuple(f"{name} = {shown(value)}" for name, value in wrong.items()),
+        wanted=tuple(f"{name}: {listed}" for name, listed in values.items()),
+        advice=tuple(map(undefined_variant, wrong)),
+    )
+
+
+def _outside(claim: MetricClaim, closed: frozenset[str]) -> Iterator[tuple[str, str]]:
+    for name in sorted(closed):
+        for point in claim.points:
+            value = point.attributes.get(name)
+            if isinstance(value, str) and value not in claim.profile.attributes[name].values:
+                yield name, value
+
+
+VALUE = metric_rule(
+    id="convention/metric-value",
+    title="An attribute of a metric with a closed list of values has one of them",
+    why="a panel that has a colour for each value has none for it",
+    next="use one of the values",
+    judge=_value,
+    severity=Severity.WARNING,
+    compares="Only lists that the convention closes; OpenTelemetry's own are open.",
+    source="A registry of your own: `allow_custom_values: false`",
+)
+
+CHECKS = (REQUIRED, TYPE, VALUE)

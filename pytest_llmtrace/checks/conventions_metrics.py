@@ -1,0 +1,211 @@
+"""Metrics against their convention: name, unit, instrument, buckets and attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pytest_llmtrace.checks._advice import (
+    deprecated_attribute,
+    deprecated_metric,
+    missing_attribute,
+    missing_metric,
+    unexpected_instrument,
+    unit_mismatch,
+)
+from pytest_llmtrace.checks._claims import is_known_elsewhere
+from pytest_llmtrace.checks._metric_claims import KINDS, MetricClaim
+from pytest_llmtrace.checks._metric_rule import metric_advised, metric_rule
+from pytest_llmtrace.checks._rule import Breach
+from pytest_llmtrace.checks._words import shown
+from pytest_llmtrace.checks.conventions_names import instead_of_unknown, old_names
+from pytest_llmtrace.conventions import PROFILES, Profile, Rename, profile
+from pytest_llmtrace.model import Severity
+
+__all__ = ["CHECKS"]
+
+
+# --- Names -----------------------------------------------------------------------------------------------------------
+
+
+def _unknown(claim: MetricClaim) -> Iterator[Breach | None]:
+    attributes = tuple(name for name in claim.sheet.unknown if claim.is_wanted or not is_known_elsewhere(name))
+    is_known = _has(claim.profile, claim.name) or (not claim.is_wanted and _is_known_elsewhere(claim.name))
+    metric = () if is_known else (claim.name,)
+    if not metric and not attributes:
+        yield None
+        return
+    yield Breach(
+        names=(*metric, *attributes),
+        said=(*("its name" for _ in metric), *(f"attribute {name}" for name in attributes)),
+        wanted=(
+            *(f"no metric {name}{instead_of_unknown(name, claim.profile.metrics)}" for name in metric),
+            *(f"no attribute {name}" for name in attributes),
+        ),
+        advice=(*(missing_metric() for _ in metric), *map(missing_attribute, attributes)),
+    )
+
+
+def _has(kept: Profile, name: str) -> bool:
+    return name in kept.metrics or name in kept.metric_renames
+
+
+def _is_known_elsewhere(name: str) -> bool:
+    return any(_has(profile(each), name) for each in PROFILES)
+
+
+UNKNOWN = metric_advised(
+    id="convention/metric-unknown",
+    title="The metrics in a convention's namespaces are those that it has defined",
+    why="no panel that is built for the convention shows it, and a later version may give the name to something else",
+    next="use the metric that the convention has, or a namespace of your own",
+    judge=_unknown,
+    compares="Names of metrics, and of attributes of metrics, in the convention's own namespaces. What another "
+    "convention or another version of this one has is a finding only where `conventions=` names the one that is "
+    "wanted.",
+    source="OpenTelemetry, naming: application metrics and attributes do not use existing namespaces",
+)
+
+
+def _deprecated(claim: MetricClaim) -> Iterator[Breach | None]:
+    if not claim.is_wanted:
+        return
+    rename = claim.profile.metric_renames.get(claim.name)
+    metric = {claim.name: _instead_of_old(claim.name, rename)} if rename else dict(_moved(claim))
+    attributes = dict(old_names(claim.sheet, claim.attributes))
+    if not metric and not attributes:
+        yield None
+        return
+    yield Breach(
+        names=(*metric, *attributes),
+        said=(*("its name" for _ in metric), *(f"{name} = {shown(claim.attributes[name])}" for name in attributes)),
+        wanted=(*metric.values(), *attributes.values()),
+        advice=(
+            *(deprecated_metric(name, words) for name, words in metric.items()),
+            *(deprecated_attribute(name, words) for name, words in attributes.items()),
+        ),
+    )
+
+
+def _moved(claim: MetricClaim) -> Iterator[tuple[str, str]]:
+    """Yield the metric, if some of its points belong to another one, and to which."""
+    moved = claim.metric.moved if claim.metric else {}
+    stated = dict.fromkeys(point.attributes.get(_OPERATION) for point in claim.points)
+    found = [value for value in stated if isinstance(value, str) and value in moved]
+    if found:
+        instead = " or ".join(dict.fromkeys(moved[value] for value in found))
+        yield claim.name, f"{instead} instead of {claim.name} where {_OPERATION} is {' or '.join(found)}"
+
+
+_OPERATION = "gen_ai.operation.name"
+
+
+def _instead_of_old(name: str, rename: Rename) -> str:
+    since = f" since {rename.since}" if rename.since else ""
+    if rename.new:
+        return f"{rename.new} instead of {name}{since}"
+    return f"{name} is no longer used{since}{f': see {rename.hint}' if rename.hint else ''}"
+
+
+DEPRECATED = metric_rule(
+    id="convention/metric-deprecated",
+    title="Metrics have the names of the convention that is wanted",
+    why="panels that were built for the new names show nothing",
+    next="use the new names, or name the convention that the instrumentation keeps in conventions=",
+    judge=_deprecated,
+    severity=Severity.WARNING,
+    compares="Metrics and their attributes, only where `conventions=` names what is wanted.",
+    source="The migration guide of the GenAI conventions",
+)
+
+
+# --- What a metric is ------------------------------------------------------------------------------------------------
+
+
+def _unit(claim: MetricClaim) -> Iterator[Breach | None]:
+    wanted = claim.metric.unit if claim.metric else None
+    if wanted is None:
+        return
+    units = {point.unit: None for point in claim.points if point.unit != wanted}
+    if not units:
+        yield None
+        return
+    yield Breach(
+        names=("unit",),
+        said=tuple(f"unit {shown(unit)}" for unit in units),
+        wanted=(f"unit {shown(wanted)}",),
+        advice=tuple(unit_mismatch(unit, wanted) for unit in units),
+    )
+
+
+UNIT = metric_rule(
+    id="convention/metric-unit",
+    title="A metric has the unit that its convention gives it",
+    why="back ends put the unit into the name or convert by it: two series that nobody adds up, or seconds shown as "
+    "milliseconds",
+    next="give unit= when the instrument is made",
+    judge=_unit,
+    source="OTel GenAI, metrics: the unit of each, in UCUM",
+)
+
+
+def _instrument(claim: MetricClaim) -> Iterator[Breach | None]:
+    wanted = claim.metric.instrument if claim.metric else ""
+    if wanted not in KINDS:
+        return
+    kinds = {point.kind: None for point in claim.points if point.kind != KINDS[wanted]}
+    if not kinds:
+        yield None
+        return
+    yield Breach(
+        names=("instrument",),
+        said=tuple(f"the points are those of a {kind}" for kind in kinds),
+        wanted=(f"instrument {wanted}",),
+        advice=tuple(unexpected_instrument(kind, wanted) for kind in kinds),
+    )
+
+
+INSTRUMENT = metric_rule(
+    id="convention/metric-instrument",
+    title="A metric is of the instrument that its convention asks for",
+    why="a percentile of a sum, or the rate of a histogram's value, is no number at all: the panel stays empty",
+    next="make it with the other instrument",
+    judge=_instrument,
+    compares="Histograms, gauges and sums; counters that go up only and those that go down as well are both sums.",
+    source="OTel GenAI, metrics: the instrument of each",
+)
+
+
+def _buckets(claim: MetricClaim) -> Iterator[Breach | None]:
+    wanted = claim.metric.buckets if claim.metric else ()
+    found = {point.bounds: None for point in claim.points if point.bounds}
+    if not wanted or not found:
+        return
+    others = [bounds for bounds in found if bounds != wanted]
+    if not others:
+        yield None
+        return
+    yield Breach(
+        names=("buckets",),
+        said=tuple(f"buckets up to {_written(bounds)}" for bounds in others),
+        wanted=(f"buckets up to {_written(wanted)}",),
+    )
+
+
+def _written(bounds: tuple[float, ...]) -> str:
+    return ", ".join(f"{bound:g}" if bound < _MILLION else f"{bound:.0f}" for bound in bounds)
+
+
+_MILLION = 1_000_000
+
+BUCKETS = metric_advised(
+    id="convention/metric-buckets",
+    title="A histogram has the buckets that its convention advises",
+    why="the SDK's own buckets are for milliseconds: nearly every call of a model falls into the first, and every "
+    "percentile is the same",
+    next="give explicit_bucket_boundaries_advisory= when the instrument is made",
+    judge=_buckets,
+    compares="Histograms with explicit boundaries; a view of the application's own may have set others on purpose.",
+    source="OTel GenAI and MCP, metrics: the bucket boundaries of each",
+)
+
+CHECKS = (UNKNOWN, DEPRECATED, UNIT, INSTRUMENT, BUCKETS)

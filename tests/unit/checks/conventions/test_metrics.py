@@ -1,0 +1,222 @@
+"""Each rule about metrics finds what breaks it, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.checks import Evidence, verify
+from pytest_llmtrace.conventions import Profile, profile
+from pytest_llmtrace.model import Advice, Finding, Maker, MetricPoint, Severity
+from tests.unit.checks.conventions._profiles import GENAI
+
+CHAT = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai"}
+CALLS: dict[str, Any] = {"name": "gen_ai.calls", "unit": "{call}", "attributes": CHAT}
+DURATION: dict[str, Any] = {"name": "gen_ai.duration", "unit": "s", "kind": "histogram", "bounds": (0.01, 1.0, 100.0)}
+SOURCE = "genai-small, example/semantic-conventions-genai at 1234567"
+NAME = "gen_ai.client.token.usage"
+
+
+def judged(*points: dict[str, Any], profiles: tuple[Profile, ...] = (GENAI,), scope: str = "app") -> list[Finding]:
+    metrics = tuple(MetricPoint(**{"scope": scope, **fields}) for fields in points)
+    found = verify(Evidence(metrics=metrics, profiles=profiles), {}).findings
+    return [finding for finding in found if finding.check.startswith("convention/")]
+
+
+# Check, a metric that differs from one of the small convention, the lines of the metric, those of the convention.
+BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
+    ("unknown", {**CALLS, "name": "gen_ai.call"}, "its name", "no metric gen_ai.call; did you mean gen_ai.calls?"),
+    ("unknown", {**CALLS, "name": "gen_ai.mood"}, "its name", "no metric gen_ai.mood"),
+    (
+        "unknown",
+        {**CALLS, "attributes": {**CHAT, "gen_ai.mood": "good"}},
+        "attribute gen_ai.mood",
+        "no attribute gen_ai.mood",
+    ),
+    (
+        "deprecated",
+        {**CALLS, "name": "gen_ai.requests"},
+        "its name",
+        "gen_ai.calls instead of gen_ai.requests since 1.37.0",
+    ),
+    ("deprecated", {**CALLS, "name": "gen_ai.tokens"}, "its name", "gen_ai.tokens is no longer used: see the spans"),
+    (
+        "deprecated",
+        {**CALLS, "attributes": {"gen_ai.operation.name": "chat", "gen_ai.system": "xai"}},
+        "gen_ai.system = 'xai'",
+        "gen_ai.provider.name = 'x_ai' instead of gen_ai.system since 1.37.0",
+    ),
+    (
+        "deprecated",
+        {"name": "gen_ai.depth", "attributes": CHAT},
+        "its name",
+        "gen_ai.calls instead of gen_ai.depth where gen_ai.operation.name is chat",
+    ),
+    ("unit", {**CALLS, "unit": "calls"}, "unit 'calls'", "unit '{call}'"),
+    ("unit", {**CALLS, "unit": ""}, "unit ''", "unit '{call}'"),
+    ("instrument", {**CALLS, "kind": "histogram"}, "the points are those of a histogram", "instrument counter"),
+    (
+        "instrument",
+        {**DURATION, "kind": "gauge", "bounds": ()},
+        "the points are those of a gauge",
+        "instrument histogram",
+    ),
+    (
+        "buckets",
+        {**DURATION, "bounds": (0.0, 5.0, 16_777_216.0)},
+        "buckets up to 0, 5, 16777216",
+        "buckets up to 0.01, 1, 100",
+    ),
+    (
+        "required",
+        {**CALLS, "attributes": {}},
+        "no gen_ai.operation.name\nno gen_ai.provider.name",
+        "required on every point of this metric",
+    ),
+    (
+        "type",
+        {**DURATION, "attributes": {"server.port": "443", "gen_ai.request.stream": 1}},
+        "server.port = '443'  (string)\ngen_ai.request.stream = 1  (int)",
+        "server.port: int\ngen_ai.request.stream: boolean",
+    ),
+    (
+        "value",
+        {**DURATION, "attributes": {"gen_ai.tier": "gold"}},
+        "gen_ai.tier = 'gold'",
+        "gen_ai.tier: free, paid",
+    ),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("check", "point", "said", "wanted"), BREACHES)
+def test_breaches(check: str, point: dict[str, Any], said: str, wanted: str) -> None:
+    """The finding names the metric, its scope, what its points say, and what the convention says at which commit."""
+    [finding] = judged(point)
+    assert (finding.check, finding.subject) == (f"convention/metric-{check}", f"metric {point['name']!r} (app)")
+    assert finding.details[:2] == (("metric", said), ("rule", f"{wanted}\n{SOURCE}"))
+    assert finding.makers == (Maker(scope="app"),)
+
+
+CONFORMING: tuple[dict[str, Any], ...] = (
+    CALLS,
+    DURATION,
+    {**DURATION, "bounds": ()},  # An exponential histogram has none.
+    {**CALLS, "attributes": {**CHAT, "app.tenant": 3, "server.port": 443, "gen_ai.tier": "free"}},
+    {**CALLS, "attributes": {**CHAT, "gen_ai.provider.name": "openrouter"}},
+    {
+        "name": "gen_ai.depth",
+        "attributes": {"gen_ai.operation.name": "plan"},
+        "unit": "m",
+        "kind": "gauge",
+    },  # Of which the convention says nothing.
+    {"name": "http.client.request.duration", "unit": "parsec", "attributes": {"server.port": "443"}},
+)
+
+
+@pytest.mark.parametrize("point", CONFORMING)
+def test_conforming(point: dict[str, Any]) -> None:
+    """What keeps to the convention, or is none of its business, is no finding."""
+    assert judged(point) == []
+
+
+def test_one_finding_for_all_series() -> None:
+    """A metric is judged once, whatever its number of series; what only some of them lack says on how many."""
+    [finding] = judged(CALLS, {**CALLS, "attributes": {"gen_ai.operation.name": "chat"}}, CALLS)
+    assert finding.details[0] == ("metric", "no gen_ai.provider.name on 1 of 3 series")
+
+
+def test_scopes_are_judged_apart() -> None:
+    """The same metric of two scopes is two findings, each with who made it."""
+    found = judged({**CALLS, "unit": "1"}, {**CALLS, "unit": "1", "scope": "lib", "scope_version": "2.0"})
+    assert [finding.makers for finding in found] == [(Maker(scope="app"),), (Maker(scope="lib", version="2.0"),)]
+
+
+def test_weavers_words() -> None:
+    """What Weaver has a word for is told in it, as Weaver tells it."""
+    found = judged({**CALLS, "unit": "1", "kind": "gauge", "attributes": {"gen_ai.operation.name": 1}})
+    missing = "Required attribute 'gen_ai.provider.name' is not present."
+    mismatch = "Attribute 'gen_ai.operation.name' has type 'int'. Type should be 'string'."
+    assert [finding.advice for finding in found] == [
+        (Advice(id="unit_mismatch", level="violation", message="Unit should be '{call}', but found '1'."),),
+        (
+            Advice(
+                id="unexpected_instrument",
+                level="violation",
+                message="Instrument should be 'counter', but found 'gauge'.",
+            ),
+        ),
+        (
+            Advice(
+                id="required_attribute_not_present",
+                level="violation",
+                attribute="gen_ai.provider.name",
+                message=missing,
+            ),
+        ),
+        (Advice(id="type_mismatch", level="violation", attribute="gen_ai.operation.name", message=mismatch),),
+    ]
+
+
+USAGE: dict[str, Any] = {
+    "name": NAME,
+    "unit": "{token}",
+    "kind": "histogram",
+    "attributes": {**CHAT, "gen_ai.token.type": "input"},
+}
+
+
+TOOK = {**USAGE, "name": "gen_ai.client.operation.duration", "unit": "s", "attributes": CHAT}
+
+
+@pytest.mark.parametrize(
+    ("profiles", "point", "said"),
+    [
+        ((), USAGE, []),
+        ((), {**USAGE, "attributes": {**CHAT, "gen_ai.token.type": 1}}, [("type", Severity.ERROR, "genai-2026-08")]),
+        ((), {**USAGE, "unit": "token"}, [("unit", Severity.ERROR, "genai-2026-08")]),
+        (
+            (),
+            {**USAGE, "attributes": {"gen_ai.system": "openai", "gen_ai.token.type": "input"}},
+            [("required", Severity.ERROR, "core-1.36")],
+        ),
+        ((), {**USAGE, "bounds": (0.0, 5.0)}, [("buckets", Severity.INFO, "genai-2026-08")]),
+        ((), {**USAGE, "name": "gen_ai.client.mood"}, [("unknown", Severity.INFO, "genai-2026-08")]),
+        ((), {**USAGE, "name": "gen_ai.client.generation.choices"}, []),  # OpenLLMetry's.
+        (("genai-2026-10",), {**USAGE, "attributes": CHAT}, [("deprecated", Severity.WARNING, "genai-2026-10")]),
+        (
+            ("genai-2026-10",),
+            {**USAGE, "name": "gen_ai.client.generation.choices", "attributes": CHAT},
+            [("unknown", Severity.WARNING, "genai-2026-10")],
+        ),
+        (
+            ("genai-2026-10",),
+            {**USAGE, "name": "gen_ai.client.operation.duration", "unit": "s", "attributes": CHAT},
+            [("deprecated", Severity.WARNING, "genai-2026-10")],
+        ),
+        (
+            ("genai-2026-08",),
+            {**USAGE, "name": "gen_ai.client.operation.duration", "unit": "s", "attributes": CHAT},
+            [],
+        ),
+        (("openinference",), {**USAGE, "unit": "token"}, [("unit", Severity.ERROR, "genai-2026-08")]),
+    ],
+)
+def test_which_convention(profiles: tuple[str, ...], point: dict[str, Any], said: list[tuple[Any, ...]]) -> None:
+    """The newest version that has the metric and its attributes judges, or the one that somebody has named."""
+    found = judged(point, profiles=tuple(map(profile, profiles)))
+    assert [
+        (
+            finding.check.removeprefix("convention/metric-"),
+            finding.severity,
+            finding.details[1][1].split("\n")[-1].split(",")[0],
+        )
+        for finding in found
+    ] == said
+
+
+def test_openllmetry_keeps_its_own() -> None:
+    """Its metrics have OpenTelemetry's names, and units and attributes of their own: it has promised no others."""
+    scope = "opentelemetry.instrumentation.openai.v1"
+    assert judged({**USAGE, "unit": "token", "scope_version": "0.62.1"}, profiles=(), scope=scope) == []
+    assert len(judged({**USAGE, "unit": "token", "scope_version": "2.3b0"}, profiles=(), scope=scope)) == 1
