@@ -9,9 +9,10 @@ from pathlib import Path
 
 from pytest_llmtrace._lines import counted
 from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.export._destination import Destination
 from pytest_llmtrace.export._push import Outcome, Push
 from pytest_llmtrace.export._readback import present
-from pytest_llmtrace.export._settings import NAMES, Destination, destination, read_env_file
+from pytest_llmtrace.export._settings import NAMES, destination, read_env_file
 from pytest_llmtrace.export._spool import Batch, Spool
 
 __all__ = ["run_push"]

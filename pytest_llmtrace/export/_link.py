@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 from urllib.parse import quote
 
-from pytest_llmtrace.export._settings import Destination
+from pytest_llmtrace.export._destination import Destination
 from pytest_llmtrace.model import SpanRecord
 
 __all__ = ["links"]

@@ -1,4 +1,4 @@
-"""OTLP's JSON form -> its protobuf form, which is what OTLP/HTTP servers take unless they say otherwise.
+"""OTLP's JSON form -> its protobuf form, which is what OTLP servers take unless they say otherwise; and answers back.
 
 The fields are those of opentelemetry-proto 1.x (`trace/v1/trace.proto`, `common/v1/common.proto`). Fields that a
 request of ours never has are left out.
@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import base64
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-__all__ = ["request"]
+__all__ = ["fields", "request"]
 
 
 def request(resources: Iterable[Mapping[str, Any]]) -> bytes:
@@ -84,6 +84,37 @@ def _value(said: Mapping[str, Any]) -> bytes:
 
 
 # --- the wire format (protobuf.dev/programming-guides/encoding) ------------------------------------------------------
+
+
+def fields(message: bytes) -> Iterator[tuple[int, Any]]:
+    """Yield the fields of a message: numbers, and bytes for all that is longer.
+
+    Raises:
+        ValueError: It is no message, or has a field of another kind, as no answer of OTLP's has; or IndexError.
+    """
+    at = 0
+    while at < len(message):
+        tag, at = _read_varint(message, at)
+        value, at = _read_varint(message, at)
+        if tag & 7 == 2:  # noqa: PLR2004  # LEN: bytes, of which the number is the length
+            if at + value > len(message):
+                raise ValueError("cut off")
+            yield tag >> 3, message[at : at + value]
+            at += value
+        elif tag & 7 == 0:
+            yield tag >> 3, value
+        else:
+            raise ValueError("neither a number nor bytes")
+
+
+def _read_varint(message: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = message[at]
+        value |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:  # noqa: PLR2004  # The high bit says that another byte follows.
+            return value, at
 
 
 def _varint(value: int) -> bytes:

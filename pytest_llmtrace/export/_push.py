@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import itertools
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from pytest_llmtrace.export import _http
 from pytest_llmtrace.export._answers import Answer, Fate
+from pytest_llmtrace.export._destination import Destination
 from pytest_llmtrace.export._otlp import as_bytes
-from pytest_llmtrace.export._protobuf import request
-from pytest_llmtrace.export._settings import Destination
+from pytest_llmtrace.export._sending import encoded, post
 from pytest_llmtrace.export._spool import Batch, Kept, Spool, key_of, only, spans_of
 
 __all__ = ["Outcome", "Push"]
@@ -180,12 +178,10 @@ class Push:
     def _posted(self, body: bytes) -> Answer:
         """Post a request, again and again while the back end wants it later or cannot be reached."""
         to = self._destination
-        kind = "application/json" if to.is_json else "application/x-protobuf"
-        content = body if to.is_json else request(json.loads(body)["resourceSpans"])
+        content = encoded(to, body)
         for attempt in itertools.count(1):
             timeout = min(to.timeout, max(self._left(), _SHORTEST))
-            answer = _http.post(to.url, content, content_type=kind, headers=to.headers, timeout=timeout)
-            answer = replace(answer, why=to.masked(answer.why))
+            answer = post(to, content, timeout=timeout)
             if answer.fate is not Fate.LATER:
                 return answer
             pause = max(answer.wait or 0, _PAUSE * 2 ** (attempt - 1))

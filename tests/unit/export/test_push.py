@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from pytest_llmtrace.export import Destination, Outcome, Push, Spool, present
-from tests.receiver import Receiver, Request
+from pytest_llmtrace.export import Destination, Outcome, Push, Spool, destination, present
+from tests.receiver import CERTIFICATE, TOKEN, Receiver, Request
 
 SpansOf = Callable[..., list[dict[str, Any]]]
 
@@ -150,3 +150,18 @@ def test_nothing_is_concluded_where_nobody_tells(to: Destination, receiver: Rece
     assert present(to, spans_of(0)) is None
     receiver.close()
     assert present(to, spans_of(0)) is None
+
+
+def test_tls(spool: Spool, spans_of: SpansOf, time: Time) -> None:
+    """A server is believed by the certificate that the environment names, and not without it."""
+    receiver = Receiver(has_tls=True)
+    spool.put("run", spans_of(0))
+    environ = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
+        "OTEL_EXPORTER_OTLP_HEADERS": f"authorization={TOKEN.replace(' ', '%20').replace('=', '%3D')}",
+    }
+    [why] = Push(destination("otlp", environ), spool, budget=10, now=time.now, sleep=time.sleep).run().problems
+    assert why.startswith("it cannot be reached: [SSL: CERTIFICATE_VERIFY_FAILED]")
+    environ["OTEL_EXPORTER_OTLP_CERTIFICATE"] = str(CERTIFICATE)
+    assert Push(destination("otlp", environ), spool, budget=10).run() == Outcome(sent=1)
+    receiver.close()

@@ -1,0 +1,35 @@
+"""One request to a destination, by its protocol."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from pytest_llmtrace.export import _http
+from pytest_llmtrace.export._answers import Answer
+from pytest_llmtrace.export._destination import GRPC, HTTP_JSON, Destination
+from pytest_llmtrace.export._protobuf import request
+
+__all__ = ["encoded", "post"]
+
+
+def encoded(to: Destination, body: bytes) -> bytes:
+    """Return a request in OTLP's JSON form as the destination wants it."""
+    return body if to.protocol == HTTP_JSON else request(json.loads(body)["resourceSpans"])
+
+
+def post(to: Destination, content: bytes, *, timeout: float) -> Answer:
+    """Send what `encoded` has returned, once. What authorizes that is not in the answer's text.
+
+    Args:
+        to: Where to.
+        content: What.
+        timeout: In seconds.
+    """
+    if to.protocol == GRPC:
+        from pytest_llmtrace.export import _grpc  # Its package is optional.
+
+        answer = _grpc.post(to, content, timeout=timeout)
+    else:
+        answer = _http.post(to, content, timeout=timeout)
+    return replace(answer, why=to.masked(answer.why))
