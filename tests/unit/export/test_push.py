@@ -80,7 +80,7 @@ def test_one_bad_request_does_not_keep_the_others(
     to: Destination, receiver: Receiver, spool: Spool, spans_of: SpansOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a back end cannot read stays, and the rest is sent."""
-    monkeypatch.setattr("pytest_llmtrace.export._push._MOST_SPANS", 1)
+    monkeypatch.setattr("pytest_llmtrace.export._spool.MOST_SPANS", 1)
     for number in range(3):
         spool.put("run", spans_of(number))
     receiver.times(answering(400), 1)
@@ -96,7 +96,7 @@ def test_stops_when_nobody_answers(
     to: Destination, receiver: Receiver, spool: Spool, spans_of: SpansOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After two requests of which nobody says what became of them, the rest is not risked."""
-    monkeypatch.setattr("pytest_llmtrace.export._push._MOST_SPANS", 1)
+    monkeypatch.setattr("pytest_llmtrace.export._spool.MOST_SPANS", 1)
     for number in range(4):
         spool.put("run", spans_of(number))
     receiver.faults.append(answering(502))
