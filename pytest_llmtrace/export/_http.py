@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import http.client
 import urllib.error
 import urllib.request
@@ -19,8 +18,6 @@ __all__ = ["NoReplyError", "ask", "post"]
 _TYPES: Final = {HTTP_JSON: "application/json", HTTP_PROTOBUF: "application/x-protobuf"}
 _LONGEST: Final = 1 << 16
 """Bytes of an answer that are read."""
-_LEVEL: Final = 1
-"""Of compression: telemetry repeats itself, and there is a budget of time."""
 
 
 class NoReplyError(Exception):
@@ -39,12 +36,12 @@ def post(to: Destination, body: bytes, *, timeout: float) -> Answer:
 
     Args:
         to: Where to.
-        body: The request, in the form that the destination takes.
+        body: The request, in the form that the destination takes, compressed if it is to be.
         timeout: In seconds, of each wait for the server.
     """
     headers = {**to.headers, "content-type": _TYPES[to.protocol]}
     if to.is_compressed:
-        headers["content-encoding"], body = "gzip", gzip.compress(body, _LEVEL)
+        headers["content-encoding"] = "gzip"
     asked = urllib.request.Request(to.url, body, headers)  # noqa: S310  # The settings let only http and https through.
     try:
         reply = _reply(asked, timeout, longest=_LONGEST, tls=to.tls)

@@ -10,13 +10,15 @@ import base64
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from pytest_llmtrace.model import SpanEvent, SpanKey, SpanLink, SpanRecord
+if TYPE_CHECKING:  # A push is a process of its own, which needs no more of the package than it uses.
+    from pytest_llmtrace.model import SpanEvent, SpanKey, SpanLink, SpanRecord
 
 __all__ = ["as_bytes", "resource_spans"]
 
 _KINDS: Final = {"INTERNAL": 1, "SERVER": 2, "CLIENT": 3, "PRODUCER": 4, "CONSUMER": 5}
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _STATUSES: Final = {"UNSET": 0, "OK": 1, "ERROR": 2}
 
 
@@ -47,7 +49,7 @@ def resource_spans(
 
 def as_bytes(value: Any) -> bytes:
     """Write JSON, on one line. Halves of characters, which strings may have in Python, become `?`."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return _JSON.encode(value).encode("utf-8", "replace")
 
 
 def _scope(span: SpanRecord) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from dataclasses import replace
+from typing import Final
 
 from pytest_llmtrace.export import _http
 from pytest_llmtrace.export._answers import Answer
@@ -12,10 +14,14 @@ from pytest_llmtrace.export._protobuf import request
 
 __all__ = ["encoded", "post"]
 
+_LEVEL: Final = 1
+"""Of compression: telemetry repeats itself, and there is a budget of time."""
+
 
 def encoded(to: Destination, body: bytes) -> bytes:
-    """Return a request in OTLP's JSON form as the destination wants it."""
-    return body if to.protocol == HTTP_JSON else request(json.loads(body)["resourceSpans"])
+    """Return a request in OTLP's JSON form as the destination wants it; gRPC compresses by itself."""
+    content = body if to.protocol == HTTP_JSON else request(json.loads(body)["resourceSpans"])
+    return gzip.compress(content, _LEVEL) if to.is_compressed and to.protocol != GRPC else content
 
 
 def post(to: Destination, content: bytes, *, timeout: float) -> Answer:
