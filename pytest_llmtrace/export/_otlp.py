@@ -72,7 +72,18 @@ def _span(span: SpanRecord, attributes: Mapping[str, Any]) -> dict[str, Any]:
         written["events"] = [_event(event) for event in span.events]
     if span.links:
         written["links"] = [_link(link) for link in span.links]
-    return written
+    return written | _said(
+        traceState=span.trace_state,
+        flags=span.flags,
+        droppedAttributesCount=span.dropped.attributes,
+        droppedEventsCount=span.dropped.events,
+        droppedLinksCount=span.dropped.links,
+    )
+
+
+def _said(**fields: str | int) -> dict[str, str | int]:
+    """Return the fields that say something: others are left out, as in protobuf."""
+    return {name: value for name, value in fields.items() if value}
 
 
 def _ids(key: SpanKey) -> dict[str, str]:
@@ -85,11 +96,14 @@ def _status(span: SpanRecord) -> dict[str, Any]:
 
 
 def _event(event: SpanEvent) -> dict[str, Any]:
-    return {"timeUnixNano": str(event.time_ns), "name": event.name, "attributes": _attributes(event.attributes)}
+    own = {"timeUnixNano": str(event.time_ns), "name": event.name, "attributes": _attributes(event.attributes)}
+    return own | _said(droppedAttributesCount=event.dropped_attributes)
 
 
 def _link(link: SpanLink) -> dict[str, Any]:
-    return {**_ids(link.key), "attributes": _attributes(link.attributes)}
+    own = {**_ids(link.key), "attributes": _attributes(link.attributes)}
+    more = _said(traceState=link.trace_state, flags=link.flags, droppedAttributesCount=link.dropped_attributes)
+    return own | more
 
 
 def _attributes(attributes: Mapping[str, Any]) -> list[dict[str, Any]]:

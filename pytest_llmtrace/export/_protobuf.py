@@ -37,26 +37,33 @@ def _span(said: Mapping[str, Any]) -> bytes:
     parts = [
         _bytes(1, bytes.fromhex(said["traceId"])),
         _bytes(2, bytes.fromhex(said["spanId"])),
+        _text(3, said.get("traceState", "")),
         _bytes(4, bytes.fromhex(said["parentSpanId"])) if "parentSpanId" in said else b"",
         _text(5, said["name"]),
         _number(6, said["kind"]),
         _fixed64(7, int(said["startTimeUnixNano"])),
         _fixed64(8, int(said["endTimeUnixNano"])),
         _attributes(9, said["attributes"]),
+        _number(10, said.get("droppedAttributesCount", 0)),
         *(_bytes(11, _event(event)) for event in said.get("events", ())),
+        _number(12, said.get("droppedEventsCount", 0)),
         *(_bytes(13, _link(link)) for link in said.get("links", ())),
+        _number(14, said.get("droppedLinksCount", 0)),
         _bytes(15, _text(2, said["status"]["message"]) + _number(3, said["status"]["code"])),
+        _fixed32(16, said.get("flags", 0)),
     ]
     return b"".join(parts)
 
 
 def _event(said: Mapping[str, Any]) -> bytes:
-    return _fixed64(1, int(said["timeUnixNano"])) + _text(2, said["name"]) + _attributes(3, said["attributes"])
+    own = _fixed64(1, int(said["timeUnixNano"])) + _text(2, said["name"]) + _attributes(3, said["attributes"])
+    return own + _number(4, said.get("droppedAttributesCount", 0))
 
 
 def _link(said: Mapping[str, Any]) -> bytes:
     ids = _bytes(1, bytes.fromhex(said["traceId"])) + _bytes(2, bytes.fromhex(said["spanId"]))
-    return ids + _attributes(4, said["attributes"])
+    own = _text(3, said.get("traceState", "")) + _attributes(4, said["attributes"])
+    return ids + own + _number(5, said.get("droppedAttributesCount", 0)) + _fixed32(6, said.get("flags", 0))
 
 
 def _attributes(number: int, said: Iterable[Mapping[str, Any]]) -> bytes:
@@ -144,3 +151,7 @@ def _number(number: int, value: int) -> bytes:
 
 def _fixed64(number: int, value: int) -> bytes:
     return _tag(number, 1) + struct.pack("<Q", value)
+
+
+def _fixed32(number: int, value: int) -> bytes:
+    return _tag(number, 5) + struct.pack("<I", value) if value else b""

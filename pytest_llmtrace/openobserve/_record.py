@@ -226,9 +226,14 @@ class _Building:
         return {"name": event.name, "_timestamp": event.time_ns, **values}
 
     def _link(self, link: Any) -> dict[str, Any]:
-        context = {"traceId": f"{link.key.trace_id:032x}", "spanId": f"{link.key.span_id:016x}"}
+        context = {
+            "traceId": f"{link.key.trace_id:032x}",
+            "spanId": f"{link.key.span_id:016x}",
+            "traceFlags": link.flags,
+            "traceState": link.trace_state,
+        }
         values = {key: wire_value(value) for key, value in link.attributes.items()}
-        return {"context": {**context, "traceFlags": 0, "traceState": ""}, **values, "droppedAttributesCount": 0}
+        return {"context": context, **values, "droppedAttributesCount": link.dropped_attributes}
 
     def _status(self) -> dict[str, Any]:
         return {
