@@ -51,8 +51,9 @@ test, {size:.1f} kB each, from the spool to that receiver, which parses and coun
 the spans. Medians of {rounds} interleaved runs.
 """
 WHY = """\
-Each test reads its spans once more, encodes them, and makes a file; at the end a process starts. A span is sent as it \
-was kept: what takes time is reading many files, compressing, and waiting for the receiver, which shares the machine.
+Each test reads its spans once more, encodes them, and writes a line; at the end a process starts, which alone takes \
+1.5% of this suite. A span is sent as it was kept: what takes time is compressing, and waiting for the receiver, which \
+shares the machine.
 """
 
 
