@@ -10,7 +10,8 @@ from typing import Any
 import grpc
 import pytest
 
-from pytest_llmtrace.export import Destination, Outcome, Push, Spool, destination
+from pytest_llmtrace.export import Destination, Fate, Outcome, Push, Spool, destination, post_once, probe_span
+from pytest_llmtrace.export import spans_of as flat
 from tests.grpc_receiver import Fault, GrpcReceiver, bytes_field, number_field
 from tests.receiver import CERTIFICATE, TOKEN
 
@@ -273,3 +274,10 @@ def test_the_destination_is_not_shown_whole(server: GrpcReceiver) -> None:
     assert to.headers == {"authorization": TOKEN}
     assert to.label == f"OTLP by gRPC at {server.url}"
     assert TOKEN.split()[1] not in repr(to)
+
+
+def test_the_doctor_sends_a_span_too(server: GrpcReceiver) -> None:
+    """A single span without the spool goes the same way."""
+    resources = probe_span("hello")
+    assert post_once(destination("otlp", server.environ), resources).fate is Fate.ACCEPTED
+    assert server.counts() == {next(flat(resources))["spanId"]: 1}
