@@ -291,14 +291,12 @@ def _append(path: str, line: bytes, flag: int = 0) -> None:
     The file is not held open: somebody may send it, and tests close what they have not opened.
     """
     file = os.open(path, os.O_WRONLY | os.O_APPEND | flag | getattr(os, "O_BINARY", 0), 0o666)
-    written, before = 0, os.fstat(file).st_size
     try:
         written = os.write(file, line)
         if written < len(line):
+            os.ftruncate(file, os.fstat(file).st_size - written)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     finally:
-        if written < len(line):
-            os.ftruncate(file, before)
         os.close(file)
 
 
