@@ -244,10 +244,10 @@ class _Building:
     def _enrich(self, columns: dict[str, Any]) -> None:
         added = enrich(self.attributes, self.resource, self.span.events, self.span.scope, self.server)
         kept = self._sent(columns) if self.server.keeps_usage else frozenset()
-        for name, value in added.columns.items():
-            if name not in kept:
-                columns[name] = value
-                self.unknown.pop(name, None)
+        computed = {name: value for name, value in added.columns.items() if name not in kept}
+        columns |= computed
+        for name in self.unknown.keys() & computed.keys():
+            del self.unknown[name]
         self.unknown |= {name: why for name, why in added.unknown.items() if name not in kept}
         self._make_numbers(columns)
 
