@@ -45,14 +45,15 @@ ATTRIBUTES = {
 WHAT = """\
 The suite of above with one cassette a test, in CPU time, the process that sends included: without export; with \
 `--llmtrace-export openobserve` where nobody listens, so that spans are only kept; and to a receiver in a process of \
-its own. The spans of each test are written to a file of their own. Sending: {spans:,} spans of LLM calls, {a_test} a \
+its own. Sending: {spans:,} spans of LLM calls, {a_test} a \
 test, {size:.1f} kB each, from the spool to that receiver, which parses and counts them; the ratio is to the time that \
 {fastest:,} spans a second take. Memory is the peak of the process that sends, in multiples of its peak for a tenth of \
 the spans. Medians of {rounds} interleaved runs.
 """
 WHY = """\
-Each test reads its spans once more, encodes them, and makes a file; at the end a process starts. A span is sent as it \
-was kept: what takes time is reading many files, compressing, and waiting for the receiver, which shares the machine.
+Each test reads its spans once more, encodes them, and writes a line; at the end a process starts, which alone takes \
+1.5% of this suite. A span is sent as it was kept: what takes time is compressing, and waiting for the receiver, which \
+shares the machine.
 """
 
 

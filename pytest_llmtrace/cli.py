@@ -223,3 +223,7 @@ def _doctor(given: argparse.Namespace, out: Callable[[str], None]) -> int:
     from pytest_llmtrace.doctor import run_doctor
 
     return run_doctor(given, out)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -14,6 +14,7 @@ from pytest_llmtrace.reading import Fact, Reading, State
 from pytest_llmtrace.telemetry import (
     Absence,
     Ambient,
+    Dropped,
     LogRecord,
     MetricPoint,
     SpanEvent,
@@ -31,6 +32,7 @@ __all__ = [
     "Answerer",
     "Call",
     "Cassette",
+    "Dropped",
     "Exchange",
     "Fact",
     "Failure",

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 __all__ = [
     "Absence",
     "Ambient",
+    "Dropped",
     "LogRecord",
     "MetricPoint",
     "SpanEvent",
@@ -33,6 +34,14 @@ class Worker(NamedTuple):
     task: int | None = None
 
 
+class Dropped(NamedTuple):
+    """How much a limit of the SDK has left out of a span."""
+
+    attributes: int = 0
+    events: int = 0
+    links: int = 0
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SpanEvent:
     """An event on a span; the time in nanoseconds since the epoch."""
@@ -40,14 +49,18 @@ class SpanEvent:
     name: str
     time_ns: int
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    dropped_attributes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SpanLink:
-    """A link from a span to another."""
+    """A link from a span to another; `flags` and `trace_state` as in `SpanRecord`, of that other span."""
 
     key: SpanKey
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    dropped_attributes: int = 0
+    trace_state: str = ""
+    flags: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +73,8 @@ class SpanRecord:
         worker: Where it started.
         current: The span that was current there, which need not be its parent.
         cause: The span that was current where that thread, or work item of a pool, was started.
+        trace_state: In the form of W3C's header `tracestate`.
+        flags: W3C's trace flags, and whether the parent is remote (`SpanFlags` of opentelemetry-proto); 0 if not known.
     """
 
     key: SpanKey
@@ -81,6 +96,9 @@ class SpanRecord:
     worker: Worker | None = field(default=None, compare=False)
     current: SpanKey | None = field(default=None, compare=False)
     cause: SpanKey | None = field(default=None, compare=False)
+    trace_state: str = ""
+    flags: int = 0
+    dropped: Dropped = field(default=Dropped())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

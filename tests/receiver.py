@@ -11,16 +11,21 @@ import gzip
 import http.server
 import json
 import re
+import ssl
 import threading
 import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["TOKEN", "Receiver"]
+__all__ = ["CERTIFICATE", "KEY", "TOKEN", "Receiver", "of_protobuf", "plain"]
 
 TOKEN: Final = f"Basic {base64.b64encode(b'ci@example.com:ingestion-secret').decode()}"
+CERTIFICATE: Final = Path(__file__).parent / "tls" / "certificate.pem"
+"""Of `localhost`, by itself; made by openssl for these tests alone, until 2126."""
+KEY: Final = CERTIFICATE.with_name("key.pem")
 _INGEST: Final = re.compile(r"/api/(\w+)/(?:v1/|otel/v1/)?traces|/v1/traces")
 _OTLP: Final = re.compile(r"/v1/traces")
 _SEARCH: Final = re.compile(r"/api/(\w+)/_search\?type=traces&use_cache=false")
@@ -80,9 +85,12 @@ class Receiver:
         may_search: Whether the token may read.
         closed: Set when it is closed; what waits for it goes on.
         streams: Under which names spans were stored.
+
+    Args:
+        has_tls: Whether it wants TLS; `CERTIFICATE` is its own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_tls: bool = False) -> None:
         self.spans: list[dict[str, Any]] = []
         self.requests: list[str] = []
         self.faults: list[Fault] = []
@@ -92,7 +100,11 @@ class Receiver:
         self.closed = threading.Event()
         self._server = _Server(("127.0.0.1", 0), Request)
         self._server.receiver = self
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self.url = f"http{'s' if has_tls else ''}://127.0.0.1:{self._server.server_port}"
+        if has_tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(CERTIFICATE, KEY)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
 
@@ -125,7 +137,7 @@ class Receiver:
         if _SEARCH.fullmatch(request.path):
             return self._search(request)
         if _OTLP.fullmatch(request.path) and request.headers.get("content-type") == "application/x-protobuf":
-            self.spans += list(_of_protobuf(gzip.decompress(request.content)))
+            self.spans += list(of_protobuf(gzip.decompress(request.content)))
             return 200, b"", "application/x-protobuf"
         if not _INGEST.fullmatch(request.path):
             return 404, b"Not Found", "text/plain"
@@ -183,7 +195,7 @@ def _flat(said: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
                 yield span
 
 
-def _of_protobuf(message: bytes) -> Iterator[dict[str, Any]]:
+def of_protobuf(message: bytes) -> Iterator[dict[str, Any]]:
     """Yield the ids of the spans of an ExportTraceServiceRequest."""
     for resource in _fields(message, 1):
         for scope in _fields(resource, 2):

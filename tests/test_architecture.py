@@ -40,6 +40,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"_playback"}),
     frozenset({"compare", "doctor", "upkeep"}),
     frozenset({"cli"}),
+    frozenset({"__main__"}),
     frozenset({"_declared"}),
     frozenset({"_ini", "_pytest_internals"}),
     frozenset({"_exporting", "_hiding", "_reports"}),

@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib
 import os
 import re
+import subprocess
+import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -68,3 +71,12 @@ def test_entry_points() -> None:
         loaded = importlib.import_module(module)
         assert not name or callable(getattr(loaded, name))
     assert project["version"] == pytest_llmtrace.__version__
+
+
+@pytest.mark.parametrize("module", ["pytest_llmtrace", "pytest_llmtrace.cli"])
+def test_the_command_is_a_module_too(module: str, child_environ: Callable[..., dict[str, str]], tmp_path: Path) -> None:
+    """`python -m` runs the command where no script is on the path, with its exit status."""
+    command = [sys.executable, "-m", module, "push", "--spool", "nowhere"]
+    done = subprocess.run(command, env=child_environ(), cwd=tmp_path, capture_output=True, text=True, check=False)
+    text = "pytest-llmtrace: there is no spool nowhere; name one with --spool\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", text)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytest_llmtrace.model import LogRecord, SpanEvent, SpanKey, SpanLink, SpanRecord, Worker
+from pytest_llmtrace.model import Dropped, LogRecord, SpanEvent, SpanKey, SpanLink, SpanRecord, Worker
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import ReadableSpan
-    from opentelemetry.trace import SpanContext
+    from opentelemetry.sdk.trace import Event, ReadableSpan
+    from opentelemetry.trace import Link, SpanContext
 
 __all__ = ["Origin", "key_of", "log_record", "span_record"]
 
@@ -22,6 +22,8 @@ class Origin(NamedTuple):
 
 
 NOWHERE = Origin()
+_KNOWS_REMOTE = 0x100
+_IS_REMOTE = 0x200
 
 
 def key_of(context: SpanContext) -> SpanKey:
@@ -49,11 +51,8 @@ def span_record(span: ReadableSpan, *, started: int, ended: int | None, origin: 
         status=span.status.status_code.name,
         status_description=span.status.description,
         attributes=_plain(span.attributes),
-        events=tuple(
-            SpanEvent(name=event.name, time_ns=event.timestamp, attributes=_plain(event.attributes))
-            for event in span.events
-        ),
-        links=tuple(SpanLink(key=key_of(link.context), attributes=_plain(link.attributes)) for link in span.links),
+        events=tuple(map(_event, span.events)),
+        links=tuple(map(_link, span.links)),
         resource=_plain(span.resource.attributes),
         start_ns=span.start_time or 0,
         end_ns=span.end_time,
@@ -62,7 +61,34 @@ def span_record(span: ReadableSpan, *, started: int, ended: int | None, origin: 
         worker=origin.worker,
         current=origin.current,
         cause=origin.cause,
+        trace_state=span.context.trace_state.to_header(),
+        flags=_flags(span.context, span.parent),
+        dropped=Dropped(span.dropped_attributes, span.dropped_events, span.dropped_links),
     )
+
+
+def _event(event: Event) -> SpanEvent:
+    return SpanEvent(
+        name=event.name,
+        time_ns=event.timestamp,
+        attributes=_plain(event.attributes),
+        dropped_attributes=event.dropped_attributes,
+    )
+
+
+def _link(link: Link) -> SpanLink:
+    return SpanLink(
+        key=key_of(link.context),
+        attributes=_plain(link.attributes),
+        dropped_attributes=link.dropped_attributes,
+        trace_state=link.context.trace_state.to_header(),
+        flags=_flags(link.context, link.context),
+    )
+
+
+def _flags(context: SpanContext, other: SpanContext | None) -> int:
+    """Return `SpanFlags` of opentelemetry-proto: of a context, and whether another is remote."""
+    return context.trace_flags | _KNOWS_REMOTE | (_IS_REMOTE if other is not None and other.is_remote else 0)
 
 
 def log_record(emitted: Any) -> LogRecord:

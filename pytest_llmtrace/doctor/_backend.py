@@ -101,7 +101,7 @@ def _connection(to: Destination) -> Diagnosis:
     about = f"connection to {to.name}"
     if is_behind_proxy(to.url):
         return unknown(about, "requests go through a proxy that the environment names, which was not looked at")
-    found = obstacle(to.url, min(to.timeout, PATIENCE))
+    found = obstacle(to.url, min(to.timeout, PATIENCE), certificate=to.tls.get("certificate"))
     if found:
         return problem(about, found, "check the address, and whether the server runs and may be reached from here")
     return ok(about, "the server takes connections")

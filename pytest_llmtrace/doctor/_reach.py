@@ -21,8 +21,13 @@ def is_behind_proxy(url: str) -> bool:
     return parts.scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(parts.netloc)
 
 
-def obstacle(url: str, timeout: float = PATIENCE) -> str:
+def obstacle(url: str, timeout: float = PATIENCE, *, certificate: str | None = None) -> str:
     """Connect to the server of an address, with TLS if it is https.
+
+    Args:
+        url: The address.
+        timeout: In seconds.
+        certificate: A file with what certifies the server, if the system's own is not meant.
 
     Returns:
         What stands in the way, in words; "" if nothing does.
@@ -41,12 +46,15 @@ def obstacle(url: str, timeout: float = PATIENCE) -> str:
     except OSError as error:
         return f"{where} cannot be reached: {error.strerror or error}"
     with connection:
-        return _tls_obstacle(connection, host, where, timeout) if parts.scheme == "https" else ""
+        if parts.scheme != "https":
+            return ""
+        context = ssl.create_default_context(cafile=certificate)
+        return _tls_obstacle(connection, context, host, where, timeout)
 
 
-def _tls_obstacle(connection: socket.socket, host: str, where: str, timeout: float) -> str:
+def _tls_obstacle(connection: socket.socket, context: ssl.SSLContext, host: str, where: str, timeout: float) -> str:
     try:
-        with ssl.create_default_context().wrap_socket(connection, server_hostname=host):
+        with context.wrap_socket(connection, server_hostname=host):
             return ""
     except ssl.SSLCertVerificationError as error:
         return f"the certificate of {where} is not trusted: {error.verify_message}"

@@ -5,6 +5,7 @@ Standard library only. Nothing here is imported unless somebody exports.
 
 from pytest_llmtrace.export._answers import Answer, Fate
 from pytest_llmtrace.export._command import run_push
+from pytest_llmtrace.export._destination import Destination
 from pytest_llmtrace.export._identity import identify
 from pytest_llmtrace.export._lines import Lines
 from pytest_llmtrace.export._link import links
@@ -13,7 +14,7 @@ from pytest_llmtrace.export._probe import post_once, probe_span
 from pytest_llmtrace.export._process import main, push
 from pytest_llmtrace.export._push import Outcome, Push
 from pytest_llmtrace.export._readback import UntoldError, look, present
-from pytest_llmtrace.export._settings import NAMES, Destination, destination, read_env_file
+from pytest_llmtrace.export._settings import NAMES, destination, read_env_file
 from pytest_llmtrace.export._spool import Spool, key_of, spans_of
 
 __all__ = [

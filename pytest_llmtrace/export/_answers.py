@@ -12,9 +12,11 @@ import json
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
-__all__ = ["Answer", "Fate", "Reply", "read"]
+from pytest_llmtrace.export._protobuf import fields
+
+__all__ = ["Answer", "Fate", "Reply", "accepted", "in_words", "read"]
 
 _SHOWN: Final = 200
 """How many characters of an answer are shown."""
@@ -69,8 +71,8 @@ class Answer:
 def read(reply: Reply) -> Answer:
     """Read an answer."""
     if 200 <= reply.status < 300:  # noqa: PLR2004  # RFC 9110, 15.3
-        return _accepted(reply)
-    why = f"it answered {reply.status}{_said(reply)}"
+        return accepted(reply.body, reply.content_type, f"{reply.status}")
+    why = f"it answered {reply.status}{_said(reply.body)}"
     match reply.status:
         case 401 | 403:
             return Answer(fate=Fate.REFUSED, why=f"{why}: check the token and the organization", is_final=True)
@@ -88,73 +90,53 @@ def read(reply: Reply) -> Answer:
     return Answer(fate=Fate.REFUSED, why=why)
 
 
-def _accepted(reply: Reply) -> Answer:
+def accepted(body: bytes, content_type: str, status: str) -> Answer:
+    """Read the answer to a request that was accepted.
+
+    Args:
+        body: The answer.
+        content_type: What it is.
+        status: What it was said with.
+    """
     try:
-        rejected, message = _partial_success(reply)
+        rejected, message = _partial_success(body, content_type)
     except (ValueError, TypeError, AttributeError, IndexError):
-        return Answer(fate=Fate.UNKNOWN, why=f"it answered {reply.status} and nothing of OTLP's{_said(reply)}")
+        return Answer(fate=Fate.UNKNOWN, why=f"it answered {status} and nothing of OTLP's{_said(body)}")
     if not rejected:
         return Answer(fate=Fate.ACCEPTED)
     hint = f" ({WINDOW})" if "retention" in message else ""
     return Answer(fate=Fate.ACCEPTED, rejected=rejected, why=f"{message or 'no reason given'}{hint}")
 
 
-def _partial_success(reply: Reply) -> tuple[int, str]:
+def in_words(text: str) -> str:
+    """Return the beginning of what a server says, on one line."""
+    line = "".join(char if char.isprintable() else " " for char in text[:_SHOWN])
+    return " ".join(line.split())
+
+
+def _partial_success(body: bytes, content_type: str) -> tuple[int, str]:
     """Return how many spans were rejected, and why.
 
     Raises:
         ValueError: The body is no answer of OTLP's; also TypeError, AttributeError and IndexError.
     """
-    if not reply.body:
+    if not body:
         return 0, ""
-    if reply.content_type.startswith("application/x-protobuf"):
-        success = _fields(_fields(reply.body).get(1, b""))
+    if content_type.startswith("application/x-protobuf"):
+        success = dict(fields(dict(fields(body)).get(1, b"")))
         return int(success.get(1, 0)), bytes(success.get(2, b"")).decode("utf-8", "replace")
-    said = json.loads(reply.body)
+    said = json.loads(body)
     partial = said.get("partialSuccess", said.get("partial_success")) or {}
     return max(0, int(partial.get("rejectedSpans") or 0)), str(partial.get("errorMessage") or "")
 
 
-def _fields(message: bytes) -> dict[int, Any]:
-    """Return the fields of a protobuf message, by number: numbers and bytes.
-
-    Raises:
-        ValueError: It is none, or has a field of another kind, as no answer of OTLP's has; or IndexError.
-    """
-    fields: dict[int, Any] = {}
-    at = 0
-    while at < len(message):
-        tag, at = _varint(message, at)
-        value, at = _varint(message, at)
-        if tag & 7 == 2:  # noqa: PLR2004  # LEN: bytes, of which the number is the length
-            if at + value > len(message):
-                raise ValueError("cut off")
-            fields[tag >> 3] = message[at : at + value]
-            at += value
-        elif tag & 7 == 0:
-            fields[tag >> 3] = value
-        else:
-            raise ValueError("neither a number nor bytes")
-    return fields
-
-
-def _varint(message: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = message[at]
-        value |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 0x80:  # noqa: PLR2004  # The high bit says that another byte follows.
-            return value, at
-
-
-def _said(reply: Reply) -> str:
-    """Return what an answer says in words, on one line, as the end of a sentence."""
-    text = reply.body.decode("utf-8", "replace")
+def _said(body: bytes) -> str:
+    """Return what an answer says in words, as the end of a sentence."""
+    text = body.decode("utf-8", "replace")
     with contextlib.suppress(ValueError, TypeError, KeyError):
-        text = json.loads(text)["message"]
-    line = "".join(char if char.isprintable() else " " for char in str(text)[:_SHOWN]).strip()
-    return f" ({' '.join(line.split())})" if line else ""
+        text = str(json.loads(text)["message"])
+    words = in_words(text)
+    return f" ({words})" if words else ""
 
 
 def _wait(retry_after: str) -> float:

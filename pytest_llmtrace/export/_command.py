@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pytest_llmtrace._lines import counted
 from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.export._destination import Destination
 from pytest_llmtrace.export._push import Outcome, Push
 from pytest_llmtrace.export._readback import present
-from pytest_llmtrace.export._settings import NAMES, Destination, destination, read_env_file
+from pytest_llmtrace.export._settings import NAMES, destination, read_env_file
 from pytest_llmtrace.export._spool import Batch, Spool
+
+if TYPE_CHECKING:
+    import argparse
 
 __all__ = ["run_push"]
 
@@ -57,6 +60,8 @@ def _emptied(
 
 
 def _said(outcome: Outcome, to: Destination, spool: Spool) -> Iterator[str]:
+    from pytest_llmtrace._lines import counted  # Whoever only sends needs no patterns of secrets.
+
     yield f"sent {counted(outcome.sent, 'span')} to {to.label}"
     if outcome.arrived:
         yield f"found {counted(outcome.arrived, 'span')} there that had been in doubt"

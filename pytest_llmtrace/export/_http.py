@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import http.client
 import urllib.error
 import urllib.request
@@ -11,13 +10,14 @@ from dataclasses import replace
 from typing import Any, Final
 
 from pytest_llmtrace.export._answers import Answer, Fate, Reply, read
+from pytest_llmtrace.export._destination import HTTP_JSON, HTTP_PROTOBUF, Destination
+from pytest_llmtrace.export._tls import context
 
 __all__ = ["NoReplyError", "ask", "post"]
 
+_TYPES: Final = {HTTP_JSON: "application/json", HTTP_PROTOBUF: "application/x-protobuf"}
 _LONGEST: Final = 1 << 16
 """Bytes of an answer that are read."""
-_LEVEL: Final = 1
-"""Of compression: telemetry repeats itself, and there is a budget of time."""
 
 
 class NoReplyError(Exception):
@@ -31,22 +31,20 @@ class _Staying(urllib.request.HTTPRedirectHandler):
         """Leave the redirection to the caller."""
 
 
-def post(url: str, body: bytes, *, content_type: str, headers: Mapping[str, str], timeout: float) -> Answer:
-    """Post a body, compressed, and say what became of it.
+def post(to: Destination, body: bytes, *, timeout: float) -> Answer:
+    """Post a request of OTLP's, and say what became of it.
 
     Args:
-        url: Where to.
-        body: What.
-        content_type: Of the body.
-        headers: Further ones.
+        to: Where to.
+        body: The request, in the form that the destination takes, compressed if it is to be.
         timeout: In seconds, of each wait for the server.
     """
-    more = {"content-encoding": "gzip", "content-type": content_type}
-    request = urllib.request.Request(  # noqa: S310  # The settings let only http and https through.
-        url, gzip.compress(body, _LEVEL), {**headers, **more}
-    )
+    headers = {**to.headers, "content-type": _TYPES[to.protocol]}
+    if to.is_compressed:
+        headers["content-encoding"] = "gzip"
+    asked = urllib.request.Request(to.url, body, headers)  # noqa: S310  # The settings let only http and https through.
     try:
-        reply = _reply(request, timeout, longest=_LONGEST)
+        reply = _reply(asked, timeout, longest=_LONGEST, tls=to.tls)
         return replace(read(reply), reply=reply)
     except urllib.error.URLError as error:  # Before the whole request was sent.
         return Answer(fate=Fate.LATER, why=f"it cannot be reached: {_reason(error.reason)}")
@@ -77,9 +75,12 @@ def ask(url: str, body: bytes, *, headers: Mapping[str, str], timeout: float) ->
         raise NoReplyError(f"it did not answer: {_reason(error)}") from error
 
 
-def _reply(request: urllib.request.Request, timeout: float, *, longest: int | None) -> Reply:
+def _reply(
+    request: urllib.request.Request, timeout: float, *, longest: int | None, tls: Mapping[str, str] | None = None
+) -> Reply:
+    handlers = [_Staying(), *([urllib.request.HTTPSHandler(context=context(tls))] if tls else [])]
     try:
-        opened = urllib.request.build_opener(_Staying).open(request, timeout=timeout)
+        opened = urllib.request.build_opener(*handlers).open(request, timeout=timeout)
     except urllib.error.HTTPError as error:
         opened = error
     with opened:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from pytest_llmtrace.export._settings import Destination
-from pytest_llmtrace.model import SpanRecord
+from pytest_llmtrace.export._destination import Destination
+
+if TYPE_CHECKING:
+    from pytest_llmtrace.model import SpanRecord
 
 __all__ = ["links"]
 

@@ -10,13 +10,15 @@ import base64
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from pytest_llmtrace.model import SpanEvent, SpanKey, SpanLink, SpanRecord
+if TYPE_CHECKING:  # A push is a process of its own, which needs no more of the package than it uses.
+    from pytest_llmtrace.model import SpanEvent, SpanKey, SpanLink, SpanRecord
 
 __all__ = ["as_bytes", "resource_spans"]
 
 _KINDS: Final = {"INTERNAL": 1, "SERVER": 2, "CLIENT": 3, "PRODUCER": 4, "CONSUMER": 5}
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _STATUSES: Final = {"UNSET": 0, "OK": 1, "ERROR": 2}
 
 
@@ -47,7 +49,7 @@ def resource_spans(
 
 def as_bytes(value: Any) -> bytes:
     """Write JSON, on one line. Halves of characters, which strings may have in Python, become `?`."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return _JSON.encode(value).encode("utf-8", "replace")
 
 
 def _scope(span: SpanRecord) -> dict[str, Any]:
@@ -70,7 +72,18 @@ def _span(span: SpanRecord, attributes: Mapping[str, Any]) -> dict[str, Any]:
         written["events"] = [_event(event) for event in span.events]
     if span.links:
         written["links"] = [_link(link) for link in span.links]
-    return written
+    return written | _said(
+        traceState=span.trace_state,
+        flags=span.flags,
+        droppedAttributesCount=span.dropped.attributes,
+        droppedEventsCount=span.dropped.events,
+        droppedLinksCount=span.dropped.links,
+    )
+
+
+def _said(**fields: str | int) -> dict[str, str | int]:
+    """Return the fields that say something: others are left out, as in protobuf."""
+    return {name: value for name, value in fields.items() if value}
 
 
 def _ids(key: SpanKey) -> dict[str, str]:
@@ -83,11 +96,14 @@ def _status(span: SpanRecord) -> dict[str, Any]:
 
 
 def _event(event: SpanEvent) -> dict[str, Any]:
-    return {"timeUnixNano": str(event.time_ns), "name": event.name, "attributes": _attributes(event.attributes)}
+    own = {"timeUnixNano": str(event.time_ns), "name": event.name, "attributes": _attributes(event.attributes)}
+    return own | _said(droppedAttributesCount=event.dropped_attributes)
 
 
 def _link(link: SpanLink) -> dict[str, Any]:
-    return {**_ids(link.key), "attributes": _attributes(link.attributes)}
+    own = {**_ids(link.key), "attributes": _attributes(link.attributes)}
+    more = _said(traceState=link.trace_state, flags=link.flags, droppedAttributesCount=link.dropped_attributes)
+    return own | more
 
 
 def _attributes(attributes: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import replace
 from typing import Any, Final
 
-from pytest_llmtrace.export import _http
 from pytest_llmtrace.export._answers import Answer
+from pytest_llmtrace.export._destination import Destination
 from pytest_llmtrace.export._otlp import as_bytes
-from pytest_llmtrace.export._protobuf import request
-from pytest_llmtrace.export._settings import Destination
+from pytest_llmtrace.export._sending import encoded, post
 
 __all__ = ["post_once", "probe_span"]
 
@@ -37,7 +35,4 @@ def probe_span(name: str) -> list[dict[str, Any]]:
 
 def post_once(to: Destination, resources: list[dict[str, Any]]) -> Answer:
     """Send spans, without a second attempt. What authorizes that is not in the answer's text."""
-    content = as_bytes({"resourceSpans": resources}) if to.is_json else request(resources)
-    kind = "application/json" if to.is_json else "application/x-protobuf"
-    answer = _http.post(to.url, content, content_type=kind, headers=to.headers, timeout=to.timeout)
-    return replace(answer, why=to.masked(answer.why))
+    return post(to, encoded(to, as_bytes({"resourceSpans": resources})), timeout=to.timeout)

@@ -16,8 +16,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
+from pytest_llmtrace.export._destination import GRPC, Destination
 from pytest_llmtrace.export._push import Outcome, Push
-from pytest_llmtrace.export._settings import Destination
 from pytest_llmtrace.export._spool import Spool
 
 __all__ = ["main", "push"]
@@ -46,7 +46,13 @@ def push(destination: Destination, spool: Spool, *, run: str, budget: float, tel
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, encoding="utf-8",
     )  # fmt: skip
     inner = budget - min(_MARGIN, budget / 2)
-    order = {"destination": asdict(destination), "folder": str(spool.path), "run": run, "budget": inner}
+    order = {
+        "destination": asdict(destination),
+        "folder": str(spool.path),
+        "run": run,
+        "budget": inner,
+        "path": sys.path if destination.protocol == GRPC else [],
+    }
     outcome = Outcome()
     is_late = threading.Event()
 
@@ -90,6 +96,7 @@ def _followed(process: subprocess.Popen[str], order: str, tell: Callable[[int], 
 def main() -> None:
     """Be that process."""
     order = json.load(sys.stdin)
+    sys.path += order["path"]  # gRPC may be installed where only the tests look for it.
     spool = Spool(Path(order["folder"]))
     push = Push(Destination(**order["destination"]), spool, budget=order["budget"], tell=_tell)
     _tell(push.run(order["run"]))

@@ -1,4 +1,4 @@
-"""OTLP's JSON form -> its protobuf form, which is what OTLP/HTTP servers take unless they say otherwise.
+"""OTLP's JSON form -> its protobuf form, which is what OTLP servers take unless they say otherwise; and answers back.
 
 The fields are those of opentelemetry-proto 1.x (`trace/v1/trace.proto`, `common/v1/common.proto`). Fields that a
 request of ours never has are left out.
@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import base64
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-__all__ = ["request"]
+__all__ = ["fields", "request"]
 
 
 def request(resources: Iterable[Mapping[str, Any]]) -> bytes:
@@ -37,26 +37,33 @@ def _span(said: Mapping[str, Any]) -> bytes:
     parts = [
         _bytes(1, bytes.fromhex(said["traceId"])),
         _bytes(2, bytes.fromhex(said["spanId"])),
+        _text(3, said.get("traceState", "")),
         _bytes(4, bytes.fromhex(said["parentSpanId"])) if "parentSpanId" in said else b"",
         _text(5, said["name"]),
         _number(6, said["kind"]),
         _fixed64(7, int(said["startTimeUnixNano"])),
         _fixed64(8, int(said["endTimeUnixNano"])),
         _attributes(9, said["attributes"]),
+        _number(10, said.get("droppedAttributesCount", 0)),
         *(_bytes(11, _event(event)) for event in said.get("events", ())),
+        _number(12, said.get("droppedEventsCount", 0)),
         *(_bytes(13, _link(link)) for link in said.get("links", ())),
+        _number(14, said.get("droppedLinksCount", 0)),
         _bytes(15, _text(2, said["status"]["message"]) + _number(3, said["status"]["code"])),
+        _fixed32(16, said.get("flags", 0)),
     ]
     return b"".join(parts)
 
 
 def _event(said: Mapping[str, Any]) -> bytes:
-    return _fixed64(1, int(said["timeUnixNano"])) + _text(2, said["name"]) + _attributes(3, said["attributes"])
+    own = _fixed64(1, int(said["timeUnixNano"])) + _text(2, said["name"]) + _attributes(3, said["attributes"])
+    return own + _number(4, said.get("droppedAttributesCount", 0))
 
 
 def _link(said: Mapping[str, Any]) -> bytes:
     ids = _bytes(1, bytes.fromhex(said["traceId"])) + _bytes(2, bytes.fromhex(said["spanId"]))
-    return ids + _attributes(4, said["attributes"])
+    own = _text(3, said.get("traceState", "")) + _attributes(4, said["attributes"])
+    return ids + own + _number(5, said.get("droppedAttributesCount", 0)) + _fixed32(6, said.get("flags", 0))
 
 
 def _attributes(number: int, said: Iterable[Mapping[str, Any]]) -> bytes:
@@ -86,6 +93,37 @@ def _value(said: Mapping[str, Any]) -> bytes:
 # --- the wire format (protobuf.dev/programming-guides/encoding) ------------------------------------------------------
 
 
+def fields(message: bytes) -> Iterator[tuple[int, Any]]:
+    """Yield the fields of a message: numbers, and bytes for all that is longer.
+
+    Raises:
+        ValueError: It is no message, or has a field of another kind, as no answer of OTLP's has; or IndexError.
+    """
+    at = 0
+    while at < len(message):
+        tag, at = _read_varint(message, at)
+        value, at = _read_varint(message, at)
+        if tag & 7 == 2:  # noqa: PLR2004  # LEN: bytes, of which the number is the length
+            if at + value > len(message):
+                raise ValueError("cut off")
+            yield tag >> 3, message[at : at + value]
+            at += value
+        elif tag & 7 == 0:
+            yield tag >> 3, value
+        else:
+            raise ValueError("neither a number nor bytes")
+
+
+def _read_varint(message: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = message[at]
+        value |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:  # noqa: PLR2004  # The high bit says that another byte follows.
+            return value, at
+
+
 def _varint(value: int) -> bytes:
     found = bytearray()
     while value > 0x7F:  # noqa: PLR2004  # Seven bits a byte
@@ -113,3 +151,7 @@ def _number(number: int, value: int) -> bytes:
 
 def _fixed64(number: int, value: int) -> bytes:
     return _tag(number, 1) + struct.pack("<Q", value)
+
+
+def _fixed32(number: int, value: int) -> bytes:
+    return _tag(number, 5) + struct.pack("<I", value) if value else b""

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import itertools
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from pytest_llmtrace.export import _http
 from pytest_llmtrace.export._answers import Answer, Fate
+from pytest_llmtrace.export._destination import Destination
 from pytest_llmtrace.export._otlp import as_bytes
-from pytest_llmtrace.export._protobuf import request
-from pytest_llmtrace.export._settings import Destination
-from pytest_llmtrace.export._spool import Batch, Kept, Spool, key_of, only, spans_of
+from pytest_llmtrace.export._sending import encoded, post
+from pytest_llmtrace.export._spool import Batch, Kept, Key, Spool, keys_of, only
 
 __all__ = ["Outcome", "Push"]
 
-_MOST_SPANS: Final = 1_000
-_MOST_BYTES: Final = 4 << 20
-"""Of a request, before compression, unless a single test has more."""
 _ATTEMPTS: Final = 4
 _PAUSE: Final = 0.1
 """Seconds before the second attempt; twice as long before each further one."""
@@ -91,7 +86,7 @@ class Push:
 
     def run(self, run: str = "") -> Outcome:
         """Send what waits, of one run or all. What was not accepted stays, and what may have arrived stays apart."""
-        for batch in self._spool.claim(run, most_spans=_MOST_SPANS, most_bytes=_MOST_BYTES):
+        for batch in self._spool.claim(run):
             if self._left() <= 0:
                 batch.release()
                 self.outcome.problems[f"the budget of {self._budget:g} s was spent"] = None
@@ -105,17 +100,20 @@ class Push:
         """Find out what became of what was under way, and make what did not arrive wait again.
 
         Args:
-            present: Returns the keys of those of some `resourceSpans`' that the back end has; None if it does not tell.
+            present: Returns the keys of those spans of a test that the back end has; None if it does not tell.
             run: As for `run`.
 
         Returns:
             Whether the back end has told.
         """
         for kept in self._spool.doubtful(run):
-            there = present(kept.read()) if self._left() > 0 else None
-            if there is None:
-                return False
-            left = kept.without(there)
+            arrived: list[Key] = []
+            for number, test in enumerate(kept.tests()):
+                there = present(test) if test and self._left() > 0 else None
+                if test and there is None:
+                    return False
+                arrived += [(number, key) for key in there or ()]
+            left = kept.without(arrived)
             self.outcome.arrived += kept.spans - (left.spans if left else 0)
             if left:
                 Batch((left,)).release()
@@ -149,13 +147,14 @@ class Push:
         return self._send(second)
 
     def _send_spans(self, kept: Kept) -> Answer:
-        """Send a test that is too large as a whole in ever smaller parts; what is accepted is taken out of its file."""
-        resources = kept.read()
+        """Send a file that is too large as a whole in ever smaller parts; what is accepted is taken out of it."""
+        tests = kept.tests()
         left: Kept | None = kept
-        parts = _halves(list(dict.fromkeys(map(key_of, spans_of(resources)))))
+        parts = _halves(keys_of(tests))
         while parts:
             part = parts.pop()
-            answer = self._posted(as_bytes({"resourceSpans": only(resources, set(part))}))
+            resources = list(itertools.chain.from_iterable(only(tests, set(part))))
+            answer = self._posted(as_bytes({"resourceSpans": resources}))
             if answer.is_too_large and len(part) > 1:
                 parts += _halves(part)
                 continue
@@ -180,12 +179,10 @@ class Push:
     def _posted(self, body: bytes) -> Answer:
         """Post a request, again and again while the back end wants it later or cannot be reached."""
         to = self._destination
-        kind = "application/json" if to.is_json else "application/x-protobuf"
-        content = body if to.is_json else request(json.loads(body)["resourceSpans"])
+        content = encoded(to, body)
         for attempt in itertools.count(1):
             timeout = min(to.timeout, max(self._left(), _SHORTEST))
-            answer = _http.post(to.url, content, content_type=kind, headers=to.headers, timeout=timeout)
-            answer = replace(answer, why=to.masked(answer.why))
+            answer = post(to, content, timeout=timeout)
             if answer.fate is not Fate.LATER:
                 return answer
             pause = max(answer.wait or 0, _PAUSE * 2 ** (attempt - 1))
@@ -201,7 +198,7 @@ class Push:
         return self._deadline - self._now()
 
 
-def _halves(keys: list[str]) -> list[list[str]]:
+def _halves(keys: list[Key]) -> list[list[Key]]:
     """Part a list in two, the second half first, as a stack wants it; there is none of no length."""
     middle = (len(keys) + 1) // 2
     return [half for half in (keys[middle:], keys[:middle]) if half]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from pytest_llmtrace.export import _http
-from pytest_llmtrace.export._settings import Destination
+from pytest_llmtrace.export._destination import Destination
 from pytest_llmtrace.export._spool import key_of, spans_of
 
 __all__ = ["UntoldError", "look", "present"]

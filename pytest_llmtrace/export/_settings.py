@@ -2,65 +2,27 @@
 
 `openobserve` reads the variables of the official SDK: OPENOBSERVE_URL, _ORG, _AUTH_TOKEN, _TRACES_STREAM_NAME and
 _TIMEOUT (in seconds).
-`otlp` reads OpenTelemetry's: OTEL_EXPORTER_OTLP_[TRACES_]ENDPOINT, _HEADERS, _TIMEOUT, _PROTOCOL; the timeout is in
-seconds, as OpenTelemetry's own exporters in Python have it.
+`otlp` reads OpenTelemetry's (`_otel_settings`).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 
 from pytest_llmtrace.errors import UsageError
-from pytest_llmtrace.secrets.names import MASK
+from pytest_llmtrace.export._checked import checked_seconds, checked_url
+from pytest_llmtrace.export._destination import Destination
+from pytest_llmtrace.export._otel_settings import otlp
 
-__all__ = ["NAMES", "Destination", "destination", "read_env_file"]
+__all__ = ["NAMES", "destination", "read_env_file"]
 
 NAMES: Final = ("openobserve", "otlp")
-_SECRET: Final = 8
-"""Characters that a header's value, or a word of it, has at least if it is to be kept secret."""
 _SCHEME: Final = re.compile(r"(?i)(basic|bearer) \S+")
 _LINE: Final = re.compile(r"\s*(?:export\s+)?(\w+)\s*=\s*(?:'([^']*)'|\"([^\"]*)\"|(.*?))\s*(?:\s#.*)?")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Destination:
-    """A back end that takes spans by OTLP over HTTP.
-
-    Attributes:
-        name: `openobserve` or `otlp`.
-        label: How reports call it.
-        url: Where spans are posted.
-        headers: What authorizes that, and more. Never shown.
-        timeout: Of a request, in seconds.
-        is_json: Whether it is sent OTLP's JSON form; else protobuf.
-        search_url: Where spans can be read back, where that is known.
-        stream: Where it stores them.
-        base: Where its pages are, where it is known to have some.
-        organization: Whose pages.
-    """
-
-    name: str
-    label: str
-    url: str
-    headers: Mapping[str, str] = field(repr=False)
-    timeout: float
-    is_json: bool = True
-    search_url: str = ""
-    stream: str = ""
-    base: str = ""
-    organization: str = ""
-
-    def masked(self, text: str) -> str:
-        """Return a text, as a server said it, without what authorizes us: some repeat what they do not like."""
-        for secret in (part for value in self.headers.values() for part in (value, *value.split())):
-            if len(secret) >= _SECRET:
-                text = text.replace(secret, MASK)
-        return text
 
 
 def destination(name: str, environ: Mapping[str, str]) -> Destination:
@@ -71,7 +33,7 @@ def destination(name: str, environ: Mapping[str, str]) -> Destination:
     """
     if name not in NAMES:
         raise UsageError.unknown("destination of --llmtrace-export", name, (*NAMES, "file=PATH"))
-    return _openobserve(environ) if name == "openobserve" else _otlp(environ)
+    return _openobserve(environ) if name == "openobserve" else otlp(environ)
 
 
 def read_env_file(path: Path) -> dict[str, str]:
@@ -93,7 +55,7 @@ def _openobserve(environ: Mapping[str, str]) -> Destination:
     missing = [name for name in ("OPENOBSERVE_URL", "OPENOBSERVE_AUTH_TOKEN") if not environ.get(name)]
     if missing:
         raise UsageError(f"--llmtrace-export openobserve needs {' and '.join(missing)} (environment or .env)")
-    url = _checked_url("OPENOBSERVE_URL", environ).rstrip("/")
+    url = checked_url("OPENOBSERVE_URL", environ["OPENOBSERVE_URL"]).rstrip("/")
     token = environ["OPENOBSERVE_AUTH_TOKEN"].strip()
     if not _SCHEME.fullmatch(token) or not (token.isascii() and token.isprintable()):
         raise UsageError("OPENOBSERVE_AUTH_TOKEN must read `Basic ` and base64 of `email:token`; what is set does not")
@@ -105,77 +67,12 @@ def _openobserve(environ: Mapping[str, str]) -> Destination:
         label=f"OpenObserve at {url}, organization {organization}, stream {stream}",
         url=f"{url}/api/{path}/v1/traces",
         headers={"authorization": token, "stream-name": stream},
-        timeout=_seconds("OPENOBSERVE_TIMEOUT", environ, 30),
+        timeout=checked_seconds("OPENOBSERVE_TIMEOUT", environ, 30),
         search_url=f"{url}/api/{path}/_search?type=traces&use_cache=false",
         stream=stream,
         base=url,
         organization=organization,
     )
-
-
-def _otlp(environ: Mapping[str, str]) -> Destination:
-    protocol = _either("PROTOCOL", environ)[1] or "http/protobuf"
-    if protocol not in {"http/protobuf", "http/json"}:
-        raise UsageError.unknown("protocol of --llmtrace-export otlp", protocol, ("http/protobuf", "http/json"))
-    name, value = _either("ENDPOINT", environ)
-    url = _checked_url(name, {name: value or "http://localhost:4318"})
-    if not name.startswith("OTEL_EXPORTER_OTLP_TRACES_"):
-        url = f"{url.rstrip('/')}/v1/traces"
-    name, value = _either("TIMEOUT", environ)
-    return Destination(
-        name="otlp",
-        label=f"OTLP at {_without_query(url)}",
-        url=url,
-        headers=_headers(*_either("HEADERS", environ)),
-        timeout=_seconds(name, {name: value}, 10),
-        is_json=protocol == "http/json",
-    )
-
-
-def _either(what: str, environ: Mapping[str, str]) -> tuple[str, str]:
-    """Return the variable for traces, else the one for all signals, by name and value."""
-    names = (f"OTEL_EXPORTER_OTLP_TRACES_{what}", f"OTEL_EXPORTER_OTLP_{what}")
-    name = next((name for name in names if environ.get(name)), names[1])
-    return name, environ.get(name, "").strip()
-
-
-def _headers(name: str, value: str) -> dict[str, str]:
-    """Read `key=value` pairs with commas between them, their values percent-encoded."""
-    headers = {}
-    for pair in filter(None, map(str.strip, value.split(","))):
-        key, is_set, said = (part.strip() for part in pair.partition("="))
-        said = unquote(said)
-        if not is_set or not re.fullmatch(r"[\w!#$%&'*+.^`|~-]+", key) or not said.isprintable() or not said.isascii():
-            raise UsageError(f"{name} must read `key=value,key=value`; what is set does not")
-        headers[key.lower()] = said
-    return headers
-
-
-def _checked_url(name: str, environ: Mapping[str, str]) -> str:
-    url = environ[name].strip()
-    try:
-        parts = urlsplit(url)
-        fits = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0 and url.isprintable()
-    except ValueError:
-        fits = False
-    if not fits or parts.username is not None:
-        raise UsageError(f"{name} must be the address of a server, as http://localhost:5080; what is set is not")
-    return url
-
-
-def _without_query(url: str) -> str:
-    return url.partition("?")[0]
-
-
-def _seconds(name: str, environ: Mapping[str, str], default: float) -> float:
-    value = environ.get(name) or str(default)
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = 0
-    if not 0 < seconds < float("inf"):
-        raise UsageError(f"{name} is {value!r}: it must be a number of seconds above 0")
-    return seconds
 
 
 def _stream_name(name: str) -> str:

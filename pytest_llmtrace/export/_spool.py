@@ -1,29 +1,41 @@
 """Spans on disk until a back end has accepted them.
 
-A folder for each destination has a file for each test, ready to be sent: an OTLP request in its JSON form, on one line,
-whose end says that the file is whole. A file is gone only when it was accepted. While
-it is under way its name ends in `.sending`: whoever renames a file first sends it. It ends in `.doubt` when nobody
-learned whether it has arrived. Nothing here knows a token.
+A folder for each destination has files for each process, about as large as a request. A line of one is what a test has
+kept: an OTLP request in its JSON form, ready to be sent, whose end says that it is whole. A file is gone only when it
+was accepted. While it is under way its name ends in `.sending`: whoever renames a file first sends it, and who writes
+to it begins another. It ends in `.doubt` when nobody learned whether it has arrived. Nothing here knows a token.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import json
 import os
 import time
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from pytest_llmtrace.export._otlp import as_bytes
 
-__all__ = ["Batch", "Kept", "Spool", "key_of", "only", "spans_of"]
+__all__ = ["Batch", "Kept", "Key", "Spool", "key_of", "keys_of", "only", "spans_of"]
 
+Key: TypeAlias = tuple[int, str]
+"""Which test of a file, and which of its spans: some suites give the spans of each test the same ids."""
+Resources: TypeAlias = list[dict[str, Any]]
+"""Elements of `resourceSpans`."""
+
+MOST_SPANS: Final = 1_000
+"""Of a file, and of a request, unless a single test has more."""
+MOST_BYTES: Final = 4 << 20
+"""Likewise, before compression."""
 _START: Final = b'{"resourceSpans":['
 _END: Final = b"]}\n"
+_SPAN: Final = b'"startTimeUnixNano":'
+"""Once in each span; in texts quotes have a backslash."""
 _READY: Final = ".json"
 _SENDING: Final = ".json.sending"
 _DOUBT: Final = ".json.doubt"
@@ -38,37 +50,45 @@ class Kept:
     Attributes:
         path: Where it is now.
         spans: How many spans it has.
+        size: Its size in bytes, without a last line that is not whole.
     """
 
     path: Path
     spans: int
+    size: int
 
-    def read(self) -> list[dict[str, Any]]:
-        """Return its `resourceSpans`."""
-        found: list[dict[str, Any]] = json.loads(self.path.read_bytes())["resourceSpans"]
-        return found
+    def lines(self) -> list[bytes]:
+        """Return what each test has kept."""
+        return self.path.read_bytes()[: self.size].splitlines(keepends=True)
 
-    def without(self, keys: Collection[str]) -> Kept | None:
-        """Take spans out, by their keys; at once, so that none is ever lost or there twice. None if none is left."""
-        resources = self.read()
-        there = {key_of(span) for span in spans_of(resources)}
-        if not there - set(keys):
-            self.path.unlink()
+    def tests(self) -> list[Resources]:
+        """Return the same, read."""
+        return [json.loads(line)["resourceSpans"] for line in self.lines()]
+
+    def without(self, gone: Collection[Key]) -> Kept | None:
+        """Take spans out; at once, so that none is ever lost or there twice. None if none is left."""
+        tests = self.tests()
+        left = set(keys_of(tests)) - set(gone)
+        if not left:
+            self.remove()
             return None
-        left = there - set(keys)
-        _rewrite(self.path, _request(only(resources, left)))
-        before, state = self._parts()
-        return Kept(self.path.rename(self.path.with_name(f"{before}.{len(left)}{state}")), len(left))
+        content = b"".join(map(_request, only(tests, left)))  # What has nothing left stays, so that keys do.
+        _rewrite(self.path, content)
+        return Kept(self.path, content.count(_SPAN), len(content))
+
+    def remove(self) -> None:
+        """Forget it, but not what somebody may have written to it who had it open when it was claimed."""
+        late = self.path.read_bytes()[self.size :] if self.path.stat().st_size > self.size else b""
+        if late.endswith(_END):
+            _rewrite(self.path, late)
+            self.become(_READY)
+        else:
+            self.path.unlink()
 
     def become(self, state: str) -> Kept:
         """Rename it; FileNotFoundError if somebody else was first."""
-        before, _ = self._parts()
-        return Kept(self.path.rename(self.path.with_name(f"{before}.{self.spans}{state}")), self.spans)
-
-    def _parts(self) -> tuple[str, str]:
-        """Return what its name says before and after its number of spans."""
-        before, _, state = self.path.name.partition(f".{self.spans}{_READY}")
-        return before, f"{_READY}{state}"
+        name = self.path.name.partition(_READY)[0]
+        return replace(self, path=self.path.rename(self.path.with_name(f"{name}{state}")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +104,13 @@ class Batch:
 
     def body(self) -> bytes:
         """Return the request."""
-        parts = (kept.path.read_bytes()[len(_START) : -len(_END)] for kept in self.files)
-        return _START + b",".join(parts) + _END
+        parts = (line[len(_START) : -len(_END)] for kept in self.files for line in kept.lines())
+        return _START + b",".join(filter(None, parts)) + _END
 
     def remove(self) -> None:
         """Forget what was accepted."""
         for kept in self.files:
-            kept.path.unlink()
+            kept.remove()
 
     def release(self) -> None:
         """Put back what certainly did not arrive."""
@@ -113,26 +133,44 @@ class Spool:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._numbers = itertools.count()
+        self._run = self._file = ""
+        self._spans = self._size = 0
 
-    def put(self, run: str, resources: list[dict[str, Any]]) -> None:
+    def put(self, run: str, resources: Resources) -> None:
         """Keep the spans of a test.
 
         Args:
             run: What tells the files of this process from those of all others.
-            resources: Elements of `resourceSpans`.
+            resources: The spans.
 
         Raises:
             OSError: The disk does not take them.
         """
-        body = _request(resources)
-        name = f"{run}-{next(self._numbers):06d}.{sum(1 for _ in spans_of(resources))}{_READY}"
+        line = _request(resources)
+        self._spans += line.count(_SPAN)
+        self._size += len(line)
+        is_full = self._spans > MOST_SPANS or self._size > MOST_BYTES
+        if is_full or run != self._run:
+            self._begin(run, line)
+            return
         try:
-            _write(f"{self.path}/{name}", body)
+            _append(self._file, line)
+        except FileNotFoundError:  # Somebody sends it.
+            self._begin(run, line)
+        except OSError:
+            self._run = ""  # The end of the file may be half a line.
+            raise
+
+    def _begin(self, run: str, line: bytes) -> None:
+        self._run, self._spans, self._size = run, line.count(_SPAN), len(line)
+        self._file = f"{self.path}/{run}-{next(self._numbers):06d}{_READY}"
+        try:
+            _append(self._file, line, os.O_CREAT)
         except FileNotFoundError:
             self.path.mkdir(parents=True, exist_ok=True)
             # They may have content that belongs into no repository.
             (self.path / ".gitignore").write_text("*\n", encoding="utf-8")
-            _write(f"{self.path}/{name}", body)
+            _append(self._file, line, os.O_CREAT)
 
     def waiting(self, run: str = "") -> int:
         """Count the spans that are to be sent, of one run or all."""
@@ -142,27 +180,22 @@ class Spool:
         """Count the spans that are or were under way, and of which nobody has learned yet what became of them."""
         return sum(kept.spans for kept in self._files(run, _DOUBT, _SENDING))
 
-    def claim(self, run: str = "", *, most_spans: int, most_bytes: int) -> Iterator[Batch]:
+    def claim(self, run: str = "") -> Iterator[Batch]:
         """Yield what is to be sent, oldest first, in batches; each is the caller's from then on.
 
         Args:
             run: How the names of the files begin.
-            most_spans: In one batch, if it has several files.
-            most_bytes: Likewise.
         """
         claimed: list[Kept] = []
         spans = size = 0
-        for kept in self._files(run, _READY):
+        for path in self._paths(run, _READY):
             with contextlib.suppress(FileNotFoundError):  # Somebody else has it.
-                more = _size(kept.path)
-                if not more:
-                    continue
-                if claimed and (spans + kept.spans > most_spans or size + more > most_bytes):
+                more = _kept(path)
+                if claimed and (spans + more.spans > MOST_SPANS or size + more.size > MOST_BYTES):
                     yield Batch(tuple(claimed))
                     claimed, spans, size = [], 0, 0
-                claimed.append(kept.become(_SENDING))
-                os.utime(claimed[-1].path)
-                spans, size = spans + kept.spans, size + more
+                claimed += _claimed(path)
+                spans, size = spans + more.spans, size + more.size
         if claimed:
             yield Batch(tuple(claimed))
 
@@ -178,18 +211,19 @@ class Spool:
         Batch(tuple(self._files(run, _SENDING))).doubt()
 
     def _files(self, run: str, *states: str) -> Iterator[Kept]:
+        for path in self._paths(run, *states):
+            with contextlib.suppress(FileNotFoundError):
+                yield _kept(path)
+
+    def _paths(self, run: str, *states: str) -> Iterator[Path]:
         try:
-            names = sorted(os.listdir(self.path))  # noqa: PTH208  # There may be tens of thousands.
+            names = sorted(os.listdir(self.path))  # noqa: PTH208  # Names are all that is wanted.
         except (FileNotFoundError, NotADirectoryError):
             return
-        for name in names:
-            state = next((state for state in states if name.endswith(state)), None)
-            number = name.removesuffix(state).rpartition(".")[2] if state else ""
-            if name.startswith(run) and number.isdigit():
-                yield Kept(self.path / name, int(number))
+        yield from (self.path / name for name in names if name.startswith(run) and name.endswith(states))
 
 
-def spans_of(resources: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def spans_of(resources: Resources) -> Iterator[dict[str, Any]]:
     """Yield the spans of some `resourceSpans`."""
     for resource in resources:
         for scope in resource["scopeSpans"]:
@@ -197,12 +231,22 @@ def spans_of(resources: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def key_of(span: Mapping[str, Any]) -> str:
-    """Return what tells a span from all others of its test: some suites give each test the same ids."""
+    """Return what tells a span from all others of its test."""
     return f"{span['traceId']}{span['spanId']}"
 
 
-def only(resources: list[dict[str, Any]], keys: Collection[str]) -> list[dict[str, Any]]:
-    """Return those of the spans of some `resourceSpans` whose keys are given."""
+def keys_of(tests: Iterable[Resources]) -> list[Key]:
+    """Return what tells the spans of several tests from each other, each once."""
+    keys = ((number, key_of(span)) for number, test in enumerate(tests) for span in spans_of(test))
+    return list(dict.fromkeys(keys))
+
+
+def only(tests: Iterable[Resources], keys: Collection[Key]) -> list[Resources]:
+    """Return those of the spans whose keys are given; as many tests, some of them perhaps empty."""
+    return [_only(test, {key for of, key in keys if of == number}) for number, test in enumerate(tests)]
+
+
+def _only(resources: Resources, keys: Collection[str]) -> Resources:
     found = []
     for resource in resources:
         scopes = []
@@ -213,35 +257,47 @@ def only(resources: list[dict[str, Any]], keys: Collection[str]) -> list[dict[st
     return found
 
 
-def _request(resources: list[dict[str, Any]]) -> bytes:
+def _request(resources: Resources) -> bytes:
     return as_bytes({"resourceSpans": resources}) + b"\n"
 
 
-def _size(path: Path) -> int:
-    """Return the size of a file if it is whole, else 0; half a file that nobody writes any more is removed.
+def _kept(path: Path) -> Kept:
+    """Look at a file; FileNotFoundError if somebody else has it."""
+    content = path.read_bytes()
+    size = content.rfind(_END) + len(_END) if _END in content else 0
+    return Kept(path, content.count(_SPAN, 0, size), size)
+
+
+def _claimed(path: Path) -> list[Kept]:
+    """Take a file; none if it has no whole line, and then remove it if nobody can be writing one any more.
 
     Raises:
         FileNotFoundError: Somebody else has it.
     """
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        file.seek(max(0, size - 1))
-        if file.read(1) == b"\n":
-            return size
-    if time.time() - path.stat().st_mtime > _LONGEST:
-        path.unlink()
-    return 0
+    kept = _kept(Kept(path, 0, 0).become(_SENDING).path)
+    if kept.size:
+        os.utime(kept.path)
+        return [kept]
+    if time.time() - kept.path.stat().st_mtime > _LONGEST:
+        kept.path.unlink()
+    else:
+        kept.become(_READY)
+    return []
 
 
-def _write(path: str, content: bytes) -> None:
-    """Write a new file, in one go. To rename it would take several times as long, and each test waits for this."""
-    with open(path, "xb") as file:  # noqa: PTH123
-        try:
-            file.write(content)
-            file.flush()
-        except OSError:
-            os.unlink(path)  # noqa: PTH108
-            raise
+def _append(path: str, line: bytes, flag: int = 0) -> None:
+    """Write a line, in one go, and none of it if the disk is full.
+
+    The file is not held open: somebody may send it, and tests close what they have not opened.
+    """
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | flag | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        written = os.write(file, line)
+        if written < len(line):
+            os.ftruncate(file, os.fstat(file).st_size - written)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    finally:
+        os.close(file)
 
 
 def _rewrite(path: Path, content: bytes) -> None:

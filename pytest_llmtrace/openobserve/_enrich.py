@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -11,8 +11,8 @@ from typing import Any
 from pytest_llmtrace.openobserve._operation import MODEL_SCOPE, is_generation, operation
 from pytest_llmtrace.openobserve._server import Server
 from pytest_llmtrace.openobserve._server import server as server_of
-from pytest_llmtrace.openobserve._texts import BY_THE_SERVER, texts
-from pytest_llmtrace.openobserve._usage import Usage, costs, usage
+from pytest_llmtrace.openobserve._texts import BY_THE_SERVER, Source, text_sources, texts
+from pytest_llmtrace.openobserve._usage import Usage, costs, counted, usage
 from pytest_llmtrace.openobserve._values import column, compact, flattened
 from pytest_llmtrace.telemetry import SpanEvent
 
@@ -126,21 +126,21 @@ def enrich(
         server: Whose releases.
     """
     names, found = server.columns, Enrichment()
-    readable = _readable(tuple(attributes), tuple(resource), server.name)
+    readable = _readable(tuple(attributes), tuple(resource), scope, server.name)
     kind = operation(attributes, scope, generation=server.generation)
     found.columns[names["operation"]] = kind
     for name, value in _fields(attributes, resource, readable):
         found.columns[names[name]] = value
-    for parameter, value in _parameters(attributes, scope, readable):
-        if server.generation < 3 or parameter != "model":  # noqa: PLR2004
-            found.columns[column(names["parameters"] + parameter)] = value
-    pair = texts(attributes, events, scope)
+    found.columns |= _parameters(attributes, scope, readable, server)
+    pair = texts(attributes, events, scope, readable.texts)
     for name, text in zip(("input", "output"), pair, strict=True):
         if text is BY_THE_SERVER:
             found.unknown[names[name]] = _LAID_OUT
         else:
             found.columns |= dict(flattened(names[name], text))
-    _add_usage(found, usage(attributes, scope, server), pair if is_generation(kind) else (None, None), server)
+    _add_usage(
+        found, usage(attributes, scope, server, readable.counts), pair if is_generation(kind) else (None, None), server
+    )
     priced = is_generation(kind) and (server.prices_silence or any(text is not None for text in pair))
     _add_costs(found, costs(attributes), priced=priced, server=server)
     if readable.has_evaluation:
@@ -154,14 +154,18 @@ class _Readable:
 
     own: tuple[tuple[str, str], ...]
     wider: tuple[tuple[str, str, bool], ...]
-    requested: tuple[str, ...]
+    in_json: tuple[str, ...]
+    requested: tuple[tuple[str, str], ...]
+    texts: tuple[Source, ...]
+    counts: frozenset[str]
     has_evaluation: bool
 
 
 @lru_cache(maxsize=4096)
-def _readable(there: tuple[str, ...], resource: tuple[str, ...], profile: str) -> _Readable:
+def _readable(there: tuple[str, ...], resource: tuple[str, ...], scope: str, profile: str) -> _Readable:
     """Spans repeat their names, so that this is looked for once; a field of the resource is marked by True."""
-    names = server_of(profile).columns
+    server = server_of(profile)
+    names = server.columns
     tool_names = _TOOL_NAME_WITH_AGENTS if "agent_name" in names else _TOOL_NAME
     sources = {"response_model": _MODEL, **_SOURCES, "tool_name": tool_names}
     own = {name: next((key for key in keys if key in there), None) for name, keys in sources.items()}
@@ -174,9 +178,19 @@ def _readable(there: tuple[str, ...], resource: tuple[str, ...], profile: str) -
     return _Readable(
         own=tuple((name, key) for name, key in own.items() if key is not None),
         wider=tuple((name, *found) for name, found in wider.items() if found is not None),
-        requested=tuple(key for key in there if key.startswith(_REQUEST)),
+        in_json=tuple(key for key in _PARAMETERS_IN_JSON if key in there),
+        requested=tuple(_requested(there, server)),
+        texts=text_sources(there, scope),
+        counts=counted(there, server),
         has_evaluation=any(key.startswith(_EVALUATIONS) for key in there),
     )
+
+
+def _requested(there: Iterable[str], server: Server) -> Iterator[tuple[str, str]]:
+    for key in there:
+        name = _parameter(key.removeprefix(_REQUEST), server) if key.startswith(_REQUEST) else None
+        if name is not None:
+            yield key, name
 
 
 def _fields(attributes: _Attributes, resource: _Attributes, readable: _Readable) -> Iterator[tuple[str, Any]]:
@@ -188,18 +202,24 @@ def _fields(attributes: _Attributes, resource: _Attributes, readable: _Readable)
         yield name, (resource if is_resource else attributes)[key]
 
 
-def _parameters(attributes: _Attributes, scope: str, readable: _Readable) -> Iterator[tuple[str, str]]:
+def _parameters(attributes: _Attributes, scope: str, readable: _Readable, server: Server) -> dict[str, str]:
+    """Return the parameters of the request, by column."""
     if scope == MODEL_SCOPE:
-        found = {name: attributes[key] for key, name in _PARAMETERS_OF_SCOPE.items() if key in attributes}
-        yield from ((name, _as_text(value)) for name, value in found.items())
-        return
-    for key in _PARAMETERS_IN_JSON:
-        parameters = _object(attributes.get(key))
-        if parameters is not None:
-            yield from ((name, _as_text(value)) for name, value in parameters.items() if value is not None)
-            return
-    for key in readable.requested:
-        yield key.removeprefix(_REQUEST), _as_text(attributes[key])
+        said: _Attributes | None = {
+            name: attributes[key] for key, name in _PARAMETERS_OF_SCOPE.items() if key in attributes
+        }
+    else:
+        objects = (_object(attributes[key]) for key in readable.in_json)
+        said = next((one for one in objects if one is not None), None)
+    if said is None:
+        return {name: _as_text(attributes[key]) for key, name in readable.requested}
+    columns = ((_parameter(name, server), value) for name, value in said.items() if value is not None)
+    return {name: _as_text(value) for name, value in columns if name is not None}
+
+
+def _parameter(name: str, server: Server) -> str | None:
+    """Return the column of a parameter; the model has one of its own since generation 3."""
+    return None if server.generation >= 3 and name == "model" else column(server.columns["parameters"] + name)  # noqa: PLR2004
 
 
 def _as_text(value: Any) -> str:

@@ -12,7 +12,7 @@ from pytest_llmtrace.openobserve._operation import MODEL_SCOPE
 from pytest_llmtrace.openobserve._server import NEWEST, Server, server
 from pytest_llmtrace.openobserve._services import inferred
 from pytest_llmtrace.openobserve._texts import removed
-from pytest_llmtrace.openobserve._values import column, compact, flattened, wire_value
+from pytest_llmtrace.openobserve._values import WRITERS, column, compact, flattened, wire_value
 from pytest_llmtrace.telemetry import SpanRecord
 
 __all__ = ["Record", "record"]
@@ -119,15 +119,18 @@ class _Building:
         self.resource = {key: wire_value(value) for key, value in span.resource.items()}
         self.service = dict(self._service_columns())
         self.shape = _shape(tuple(span.attributes), tuple(self.service), span.scope, of.name)
-        values = [value if type(value) is str else wire_value(value) for value in span.attributes.values()]
+        values = [
+            value if (kind := type(value)) is str else WRITERS.get(kind, wire_value)(value)
+            for value in span.attributes.values()
+        ]
         self.attributes = dict(zip(self.shape.renamed, values, strict=True))
         self.unknown: dict[str, str] = {}
         self.clashes: dict[str, tuple[str, ...]] = {}
 
     def record(self) -> Record:
-        base = dict(self._base())
-        own, keys = self._own()
-        overwritten = {name: keys[name] for name in own.keys() & base.keys()}
+        base = self._base()
+        own = self._own()
+        overwritten = {name: self._key_of(name) for name in own.keys() & base.keys()}
         columns = {**base, **self.service, **own}
         if self.server.infers_services and self.span.kind in ("CLIENT", "PRODUCER"):
             known, unknown = inferred(self.attributes)
@@ -157,42 +160,62 @@ class _Building:
                 name = f"service_attr_{key}"
             yield from flattened(name, value)
 
-    def _own(self) -> tuple[dict[str, Any], dict[str, str]]:
-        """Return what the span's attributes become, by column, and the attribute of each column."""
+    def _own(self) -> dict[str, Any]:
+        """Return what the span's attributes become, by column."""
+        found = {name: self.attributes[key] for key, name in self.shape.kept}
+        others = [(name, value) for name, value in found.items() if type(value) is not str]
+        if len(found) < len(self.shape.kept) or any(type(value) is dict for _, value in others):
+            return self._one_by_one()
+        for name, value in others:
+            if value:
+                found[name] = compact(value)
+            else:
+                del found[name]
+        return found
+
+    def _one_by_one(self) -> dict[str, Any]:
+        """Do the same where several attributes may become one column."""
         found: dict[str, Any] = {}
         keys: dict[str, str] = {}
-        for key, own_name in self.shape.kept:
-            value = self.attributes[key]
-            for name, each in ((own_name, value),) if type(value) is str else flattened(key, value):
-                if name in found and found[name] != each:
+        for key, _ in self.shape.kept:
+            for name, value in flattened(key, self.attributes[key]):
+                if name in found and found[name] != value:
                     self._note_clash(name, (*self.clashes.get(name, (keys[name],)), key))
-                found[name], keys[name] = each, key
-        return found, keys
+                found[name], keys[name] = value, key
+        return found
+
+    def _key_of(self, column: str) -> str:
+        """Return the attribute that a column is from, the last if there are several."""
+        keys = (key for key, _ in reversed(self.shape.kept))
+        return next(key for key in keys if column in dict(flattened(key, self.attributes[key])))
 
     def _note_clash(self, name: str, keys: tuple[str, ...]) -> None:
         self.clashes[name] = keys
         self.unknown[name] = _CLASH.format(keys=" and ".join(keys))
 
-    def _base(self) -> Iterator[tuple[str, Any]]:
+    def _base(self) -> dict[str, Any]:
         span = self.span
-        yield "trace_id", f"{span.key.trace_id:032x}"
-        yield "span_id", f"{span.key.span_id:016x}"
-        yield "flags", 1
-        yield "span_status", span.status
-        yield "span_kind", _KINDS.get(span.kind, "0")
-        yield "operation_name", span.name
-        yield "start_time", span.start_ns
         end = span.start_ns if span.end_ns is None else span.end_ns
-        yield "end_time", end
-        yield "duration", (end - span.start_ns) // 1000
-        yield "_timestamp", span.start_ns // 1000
+        base = {
+            "trace_id": f"{span.key.trace_id:032x}",
+            "span_id": f"{span.key.span_id:016x}",
+            "flags": 1,
+            "span_status": span.status,
+            "span_kind": _KINDS.get(span.kind, "0"),
+            "operation_name": span.name,
+            "start_time": span.start_ns,
+            "end_time": end,
+            "duration": (end - span.start_ns) // 1000,
+            "_timestamp": span.start_ns // 1000,
+            "service_name": self._service_name(),
+            "events": compact([self._event(event) for event in span.events]) if span.events else "[]",
+            "links": compact([self._link(link) for link in span.links]) if span.links else "[]",
+        }
         if span.parent is not None:
-            yield "reference_parent_trace_id", f"{span.parent.trace_id:032x}"
-            yield "reference_parent_span_id", f"{span.parent.span_id:016x}"
-            yield "reference_ref_type", "ChildOf"
-        yield "service_name", self._service_name()
-        yield "events", compact([self._event(event) for event in span.events]) if span.events else "[]"
-        yield "links", compact([self._link(link) for link in span.links]) if span.links else "[]"
+            base["reference_parent_trace_id"] = f"{span.parent.trace_id:032x}"
+            base["reference_parent_span_id"] = f"{span.parent.span_id:016x}"
+            base["reference_ref_type"] = "ChildOf"
+        return base
 
     def _service_name(self) -> str:
         name = self.span.resource.get("service.name")
@@ -203,9 +226,14 @@ class _Building:
         return {"name": event.name, "_timestamp": event.time_ns, **values}
 
     def _link(self, link: Any) -> dict[str, Any]:
-        context = {"traceId": f"{link.key.trace_id:032x}", "spanId": f"{link.key.span_id:016x}"}
+        context = {
+            "traceId": f"{link.key.trace_id:032x}",
+            "spanId": f"{link.key.span_id:016x}",
+            "traceFlags": link.flags,
+            "traceState": link.trace_state,
+        }
         values = {key: wire_value(value) for key, value in link.attributes.items()}
-        return {"context": {**context, "traceFlags": 0, "traceState": ""}, **values, "droppedAttributesCount": 0}
+        return {"context": context, **values, "droppedAttributesCount": link.dropped_attributes}
 
     def _status(self) -> dict[str, Any]:
         return {
@@ -216,15 +244,15 @@ class _Building:
     def _enrich(self, columns: dict[str, Any]) -> None:
         added = enrich(self.attributes, self.resource, self.span.events, self.span.scope, self.server)
         kept = self._sent(columns) if self.server.keeps_usage else frozenset()
-        for name, value in added.columns.items():
-            if name not in kept:
-                columns[name] = value
-                self.unknown.pop(name, None)
+        computed = {name: value for name, value in added.columns.items() if name not in kept}
+        columns |= computed
+        for name in self.unknown.keys() & computed.keys():
+            del self.unknown[name]
         self.unknown |= {name: why for name, why in added.unknown.items() if name not in kept}
         self._make_numbers(columns)
 
     def _sent(self, columns: Mapping[str, Any]) -> frozenset[str]:
-        return frozenset(name for name, _ in _numbers(self.server.name) if name in columns)
+        return _number_names(self.server.name) & columns.keys()
 
     def _make_numbers(self, columns: dict[str, Any]) -> None:
         for name, number in _numbers(self.server.name):
@@ -268,6 +296,11 @@ def _renamed(key: str, service: tuple[str, ...], *, keeps_both: bool) -> str:
         taken = column(key)
         return f"attr_{key}" if taken in _RESERVED or taken in service else key
     return f"attr_{key}" if key in _RESERVED_AS_WRITTEN else key
+
+
+@cache
+def _number_names(profile: str) -> frozenset[str]:
+    return frozenset(name for name, _ in _numbers(profile))
 
 
 @cache

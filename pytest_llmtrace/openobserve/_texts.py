@@ -9,11 +9,11 @@ from typing import Any
 from pytest_llmtrace.openobserve._operation import MODEL_SCOPE
 from pytest_llmtrace.telemetry import SpanEvent
 
-__all__ = ["BY_THE_SERVER", "removed", "texts"]
+__all__ = ["BY_THE_SERVER", "Source", "removed", "text_sources", "texts"]
 
 _Attributes = Mapping[str, Any]
 _Pair = tuple[Any, Any]
-_Source = Callable[[_Attributes, set[str], str], _Pair | None]
+Source = Callable[[_Attributes, set[str], str], _Pair | None]
 
 BY_THE_SERVER = object()
 """A text that the server lays out in its own way, out of events."""
@@ -80,14 +80,27 @@ def removed(key: str) -> bool:
     return key in _REMOVED or key.startswith(_REMOVED_PREFIXES)
 
 
-def texts(attributes: _Attributes, events: Iterable[SpanEvent], scope: str) -> _Pair:
-    """Return the input and the output; None for what there is not, `BY_THE_SERVER` for what it lays out itself."""
+def texts(attributes: _Attributes, events: Iterable[SpanEvent], scope: str, known: tuple[Source, ...]) -> _Pair:
+    """Return the input and the output; None for what there is not, `BY_THE_SERVER` for what it lays out itself.
+
+    Args:
+        attributes: The span's, as they arrive.
+        events: The span's.
+        scope: The name of its scope.
+        known: What `text_sources` says of the attributes.
+    """
     names = {event.name for event in events}
-    for source in _SOURCES:
+    for source in _SOURCES if names else known:
         found = source(attributes, names, scope)
         if found is not None:
             return found
     return None, None
+
+
+def text_sources(keys: Iterable[str], scope: str) -> tuple[Source, ...]:
+    """Return the sources that a span without events may have, by the names of its attributes alone."""
+    attributes = dict.fromkeys(keys)
+    return tuple(source for source in _SOURCES if source(attributes, set(), scope) is not None)
 
 
 def _pair(attributes: _Attributes, asked: str, answered: str) -> _Pair | None:
@@ -114,7 +127,7 @@ def _of_events(names: set[str], asked: frozenset[str], answered: str) -> _Pair |
 
 
 def _nested(attributes: _Attributes, asked: str, answered: str) -> _Pair | None:
-    if not _any_begins_with(asked, tuple(attributes)):
+    if not any(key.startswith(asked) for key in attributes):
         return None
     return _rebuilt(attributes, asked), _rebuilt(attributes, answered)
 
@@ -148,17 +161,11 @@ def _with_lists(value: Any) -> Any:
     return inner
 
 
-@lru_cache(maxsize=4096)
-def _any_begins_with(prefix: str, keys: tuple[str, ...]) -> bool:
-    """Spans repeat their names."""
-    return any(key.startswith(prefix) for key in keys)
-
-
-def _of(asked: str, answered: str) -> _Source:
+def _of(asked: str, answered: str) -> Source:
     return lambda attributes, _events, _scope: _pair(attributes, asked, answered)
 
 
-_SOURCES: tuple[_Source, ...] = (
+_SOURCES: tuple[Source, ...] = (
     lambda _, events, _scope: _of_events(events, _MESSAGE_EVENTS, _CHOICE),
     _of("langfuse.observation.input", "langfuse.observation.output"),
     _of("traceloop.entity.input", "traceloop.entity.output"),

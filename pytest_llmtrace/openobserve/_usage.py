@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 from pytest_llmtrace.openobserve._operation import MODEL_SCOPE
 from pytest_llmtrace.openobserve._server import Server
 from pytest_llmtrace.openobserve._values import tokens
 
-__all__ = ["Usage", "costs", "usage"]
+__all__ = ["Usage", "costs", "counted", "usage"]
 
 _Attributes = Mapping[str, Any]
 
@@ -60,8 +59,8 @@ _KEYS = (
 _FLAT = {key: key.replace(".", "_") for key in _KEYS}
 """How the newest releases read them as well."""
 _DETAILS = "langfuse.observation.usage_details"
+_COST = "gen_ai.usage.cost"
 _COST_DETAILS = "langfuse.observation.cost_details"
-_ANY = frozenset((*_FLAT, *_FLAT.values(), _DETAILS))
 _RENAMED = {"prompt_tokens": "input", "completion_tokens": "output", "total_tokens": "total"}
 
 
@@ -78,28 +77,34 @@ class Usage:
     beside: int = 0
 
 
-def usage(attributes: _Attributes, scope: str, server: Server) -> Usage:
-    """Read the counts; of several sources for one the last wins."""
+def usage(attributes: _Attributes, scope: str, server: Server, known: frozenset[str]) -> Usage:
+    """Read the counts; of several sources for one the last wins.
+
+    Args:
+        attributes: The span's, as they arrive.
+        scope: The name of its scope.
+        server: Whose releases.
+        known: What `counted` says of the attributes.
+    """
     found = Usage()
-    if _ANY.isdisjoint(attributes):
-        return found
-    look = _Look(attributes, _there(tuple(attributes), also_flat=server.keeps_usage), also_flat=server.keeps_usage)
-    look.into(found, _BEFORE_CACHE)
-    if server.keeps_usage:
-        _read_cache(look, found)
-    elif server.generation == 2:  # noqa: PLR2004
-        look.into(found, _CACHE_OF_GENERATION_2)
-    look.into(found, _AFTER_CACHE)
-    if scope == MODEL_SCOPE:
-        look.into(found, _OF_SCOPE)
-    found.counts |= dict(_details(attributes))
+    if known:
+        look = _Look(attributes, known, also_flat=server.keeps_usage)
+        look.into(found, _BEFORE_CACHE)
+        if server.keeps_usage:
+            _read_cache(look, found)
+        elif server.generation == 2:  # noqa: PLR2004
+            look.into(found, _CACHE_OF_GENERATION_2)
+        look.into(found, _AFTER_CACHE)
+        if scope == MODEL_SCOPE:
+            look.into(found, _OF_SCOPE)
+    if _DETAILS in attributes:
+        found.counts |= dict(_details(attributes))
     return found
 
 
-@lru_cache(maxsize=4096)
-def _there(keys: tuple[str, ...], *, also_flat: bool) -> frozenset[str]:
-    """Return those of the keys that are there, by the name that they are asked for; spans repeat theirs."""
-    return frozenset(key for key, flat in _FLAT.items() if key in keys or (also_flat and flat in keys))
+def counted(keys: Container[str], server: Server) -> frozenset[str]:
+    """Return those of the attributes that hold counts, by the names that they are asked for."""
+    return frozenset(key for key, flat in _FLAT.items() if key in keys or (server.keeps_usage and flat in keys))
 
 
 @dataclass(frozen=True)
@@ -151,7 +156,9 @@ def _leaves(found: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
 
 def costs(attributes: _Attributes) -> dict[str, float]:
     """Read the costs that the client has sent, in USD: `total`, and what Langfuse names."""
-    found = {"total": attributes.get("gen_ai.usage.cost"), **_json_object(attributes.get(_COST_DETAILS))}
+    if _COST not in attributes and _COST_DETAILS not in attributes:
+        return {}
+    found = {"total": attributes.get(_COST), **_json_object(attributes.get(_COST_DETAILS))}
     return {name: cost for name, value in found.items() if (cost := _number(value)) is not None}
 
 

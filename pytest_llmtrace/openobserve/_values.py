@@ -7,9 +7,10 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from json.encoder import encode_basestring
+from typing import Any, Final
 
-__all__ = ["column", "compact", "flattened", "text", "tokens", "wire_value"]
+__all__ = ["WRITERS", "column", "compact", "flattened", "text", "tokens", "wire_value"]
 
 
 @lru_cache(maxsize=65536)
@@ -27,22 +28,25 @@ def _of_any_alphabet(char: str) -> str:
 
 def wire_value(value: Any) -> Any:
     """Return a value as the server holds it on arrival: scalars are text, arrays and maps hold such."""
-    write = _SCALARS.get(type(value))
-    if write is not None:
-        return write(value)
-    if type(value) in (list, tuple):
-        return [wire_value(each) for each in value]
+    return WRITERS.get(type(value), _composed)(value)
+
+
+def _composed(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): wire_value(each) for key, each in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return [wire_value(each) for each in value]
+        return _listed(value)
     return text(value)
+
+
+def _listed(value: Sequence[Any]) -> list[Any]:
+    return [wire_value(each) for each in value]
 
 
 def text(value: Any) -> str:
     """Write a scalar as the server does."""
     if isinstance(value, str):
-        return value
+        return str.__str__(value)  # Without what a type derived from it may make of itself.
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
@@ -66,21 +70,23 @@ def _float(value: float) -> str:
     return digits.removesuffix(".0")
 
 
-_SCALARS: Mapping[type, Callable[[Any], str]] = {
+WRITERS: Final[Mapping[type, Callable[[Any], Any]]] = {
     str: str,
     int: str,
     bool: lambda value: "true" if value else "false",
     float: _float,
+    list: _listed,
+    tuple: _listed,
 }
-"""The usual ones; what derives from them takes the longer way, which comes to the same."""
+"""What `wire_value` does, by the type of the value; what derives from these takes the longer way to the same."""
 
 
 def flattened(key: str, value: Any) -> Iterator[tuple[str, Any]]:
     """Yield the columns of an attribute with their values: a map has one for each of its keys, an array is JSON."""
-    if isinstance(value, Mapping):
+    if type(value) is dict:
         for name, each in value.items():
             yield from flattened(f"{key}_{name}", each)
-    elif isinstance(value, list):
+    elif type(value) is list:
         if value:
             yield column(key), compact(value)
     elif value is not None:
@@ -88,7 +94,9 @@ def flattened(key: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def compact(value: Any) -> str:
-    """Write JSON as the server does."""
+    """Write JSON as the server does. Arrays of texts, which are most of them, are written here: it takes a third."""
+    if type(value) is list and all(type(each) is str for each in value):
+        return f"[{','.join(map(encode_basestring, value))}]"
     return _JSON.encode(value)
 
 

@@ -66,9 +66,9 @@ def _session(columns: Mapping[str, list[Any]], stream: str) -> Any:
 
 def _columns(records: Sequence[Record], names: set[str] | None) -> dict[str, list[Any]]:
     """Return what the query looks at, by column; `trace_id` always, since a table has at least one."""
-    there = {name for columns in {tuple(record) for record in records} for name in columns}
+    there = {name for names in {tuple(record.columns) for record in records} for name in names}
     wanted = there if names is None else there & (names | {"trace_id"})
-    return {name: [record.get(name) for record in records] for name in sorted(wanted)}
+    return {name: [record.columns.get(name) for record in records] for name in sorted(wanted)}
 
 
 def _array(pa: Any, values: Iterable[Any]) -> Any:

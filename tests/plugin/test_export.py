@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -14,22 +13,10 @@ from typing import Any
 import pytest
 
 from pytest_llmtrace.cli import main
+from tests.plugin.exporting import SUITE, WAYS, made, said
 from tests.receiver import TOKEN, Receiver, Request, plain
 
-WAYS = pytest.mark.parametrize(
-    ("plugins", "options"), [([], []), (["xdist"], ["-n", "2"])], ids=["in one process", "xdist"]
-)
 EXPORT = ["--llmtrace-export=openobserve", "--llmtrace-export=file=spans.jsonl"]
-SUITE = """
-import pytest
-from child import span
-
-@pytest.mark.parametrize("number", range(6))
-def test_chat(llmtrace, number):
-    with span("outer", llm=False), span("inner", llm=False):
-        pass
-    assert number != 5
-"""
 SPANS = 12
 
 
@@ -71,20 +58,6 @@ def push(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     return push
 
 
-def made(folder: Path) -> Counter[str]:
-    """Count the spans of the run by their ids, as its file has them."""
-    lines = (folder / "spans.jsonl").read_text(encoding="utf-8").splitlines()
-    resources = [resource for line in lines for resource in json.loads(line)["resourceSpans"]]
-    return Counter(span["spanId"] for each in resources for scope in each["scopeSpans"] for span in scope["spans"])
-
-
-def said(done: Any, receiver: Receiver, folder: Path) -> list[str]:
-    """Return what the summary says of the export, without the links."""
-    section = done.out.partition("= llmtrace export =")[2].splitlines()[1:]
-    found = [line for line in section if line.startswith("  ") and not line.startswith("  trace ")]
-    return [line.replace(receiver.url, "URL").replace(str(folder), "DIR") for line in found]
-
-
 def kept(what: str) -> str:
     return f"{what}; they are kept, send them: {PUSH}"
 
@@ -114,7 +87,7 @@ def test_all_spans_arrive_once(
 ) -> None:
     """Every span of the run arrives once, in one push, with its test, the result and the run."""
     done = exported(plugins=plugins, options=options)
-    assert said(done, receiver, tmp_path) == [FILE, SENT]
+    assert said(done, receiver.url, tmp_path) == [FILE, SENT]
     assert len(receiver.requests) == 1
     assert receiver.counts() == made(tmp_path)
     assert receiver.counts().total() == SPANS
@@ -234,7 +207,7 @@ def test_what_is_refused_is_kept_and_sent_later(
     """Spans that the back end refuses are kept, the summary says why, and `push` sends them once it accepts them."""
     fault, why = REFUSING[what]
     receiver.faults.append(fault)
-    lines = said(exported(), receiver, tmp_path)
+    lines = said(exported(), receiver.url, tmp_path)
     assert lines == [FILE, kept(f"  not sent     12 spans to {BACK_END}: {why}")]
     assert receiver.spans == []
     receiver.faults.clear()
@@ -251,7 +224,7 @@ def test_a_back_end_that_is_down(
     down.close()
     done = exported(OPENOBSERVE_URL=down.url)
     why = "it cannot be reached: Connection refused"
-    assert said(done, down, tmp_path)[1:] == [kept(f"  not sent     12 spans to {BACK_END}: {why}")]
+    assert said(done, down.url, tmp_path)[1:] == [kept(f"  not sent     12 spans to {BACK_END}: {why}")]
     assert push(receiver) == (0, [f"sent 12 spans to {BACK_END}"])
     assert receiver.counts() == made(tmp_path)
 
@@ -282,7 +255,7 @@ def test_what_is_in_doubt_is_looked_up_and_sent_if_it_is_missing(
     """Spans that may have arrived are put aside; `push` asks the back end, and sends those that it does not have."""
     fault, arrived, why = DOUBTFUL[what]
     receiver.faults.append(fault)
-    lines = said(exported(), receiver, tmp_path)
+    lines = said(exported(), receiver.url, tmp_path)
     assert lines[1:] == [
         f"  in doubt     12 spans to {BACK_END}: {why}; find out, and send what is missing: {PUSH}",
     ]
@@ -352,7 +325,7 @@ def test_what_passes_is_outlasted(exported: Callable[..., Any], receiver: Receiv
     """A back end that wants it later or in smaller parts gets it so, all of it once."""
     prepare, requests = PASSING[what]
     prepare(receiver)
-    assert said(exported(), receiver, tmp_path) == [FILE, SENT]
+    assert said(exported(), receiver.url, tmp_path) == [FILE, SENT]
     assert len(receiver.requests) == requests
     assert receiver.counts() == made(tmp_path)
 
@@ -367,7 +340,7 @@ def test_frozen(llmtrace):
     trace.get_tracer("app").start_span("old", start_time=10**18).end(10**18 + 1)
 """
     )
-    assert said(exported(source), receiver, tmp_path) == [
+    assert said(exported(source), receiver.url, tmp_path) == [
         FILE,
         SENT,
         f"  rejected     1 span by {BACK_END}: {REJECTED}",
@@ -384,7 +357,7 @@ def test_any_otlp_endpoint(exported: Callable[..., Any], receiver: Receiver, tmp
         OTEL_EXPORTER_OTLP_TRACES_HEADERS=f"authorization={TOKEN.replace(' ', '%20').replace('=', '%3D')}",
         OTEL_EXPORTER_OTLP_PROTOCOL=protocol,
     )
-    assert said(done, receiver, tmp_path) == [FILE, SENT, "  exported     12 spans to OTLP at URL/v1/traces"]
+    assert said(done, receiver.url, tmp_path) == [FILE, SENT, "  exported     12 spans to OTLP at URL/v1/traces"]
     assert receiver.requests == ["/api/default/v1/traces", "/v1/traces"]
     assert receiver.counts() == made(tmp_path) + made(tmp_path)
 
@@ -397,7 +370,7 @@ def test_a_run_sends_its_own_spans_and_names_those_of_others(
     exported()
     before = made(tmp_path)
     receiver.faults.clear()
-    assert said(exported(), receiver, tmp_path) == [
+    assert said(exported(), receiver.url, tmp_path) == [
         FILE,
         SENT,
         f"  waiting      12 spans of earlier runs in DIR/.pytest_cache/llmtrace/spool/openobserve; send them: {PUSH}",
@@ -411,7 +384,7 @@ def test_an_interrupted_run_sends_nothing(
 ) -> None:
     """Whoever stops a run does not wait for the back end; the spans are kept."""
     done = exported(SUITE + STOPPED.format("pytest.exit('enough')"), code=2)
-    assert said(done, receiver, tmp_path) == [FILE, kept(f"  not sent     12 spans to {BACK_END}: {INTERRUPTED}")]
+    assert said(done, receiver.url, tmp_path) == [FILE, kept(f"  not sent     12 spans to {BACK_END}: {INTERRUPTED}")]
     assert push(receiver) == (0, [f"sent 12 spans to {BACK_END}"])
     assert receiver.counts() == made(tmp_path)
 
@@ -427,7 +400,7 @@ def test_a_run_that_dies_has_kept_its_spans(
 
 def test_spans_that_cannot_be_kept(exported: Callable[..., Any], receiver: Receiver, tmp_path: Path) -> None:
     """A disk that takes nothing fails no test; the summary says so."""
-    assert said(exported(LLMTRACE_SPOOL="test_it.py"), receiver, tmp_path) == [
+    assert said(exported(LLMTRACE_SPOOL="test_it.py"), receiver.url, tmp_path) == [
         "  not kept     the spans of 6 tests: Not a directory (DIR/test_it.py/openobserve)",
         FILE,
         f"  exported     0 spans to {BACK_END}",
@@ -490,7 +463,7 @@ def broken():
     time.time = time.monotonic = lambda: 0.0
 """
     )
-    assert said(exported(source), receiver, tmp_path) == [FILE, SENT]
+    assert said(exported(source), receiver.url, tmp_path) == [FILE, SENT]
     assert receiver.counts() == made(tmp_path)
 
 

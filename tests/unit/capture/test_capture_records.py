@@ -5,29 +5,32 @@ from __future__ import annotations
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Decision, Sampler, SamplingResult
-from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, StatusCode, TraceFlags
+from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, StatusCode, TraceFlags, TraceState
 
 from pytest_llmtrace import capture, ownership
-from pytest_llmtrace.model import Ambient, SpanEvent, SpanKey, SpanLink, SpanRecord
+from pytest_llmtrace.model import Ambient, Dropped, SpanEvent, SpanKey, SpanLink, SpanRecord
 from pytest_llmtrace.ownership import Owner
 
 Books = tuple[capture.Book, capture.Book]
 Pair = tuple[Owner, Owner]
 
-REMOTE = SpanContext(trace_id=7, span_id=8, is_remote=True, trace_flags=TraceFlags(1))
+REMOTE = SpanContext(
+    trace_id=7, span_id=8, is_remote=True, trace_flags=TraceFlags(1), trace_state=TraceState([("vendor", "1")])
+)
 
 
 def test_span(owners: Pair, books: Books) -> None:
     """Every field of a span is read, under names as OpenTelemetry spells them."""
-    provider = TracerProvider(resource=Resource({"service.name": "shop"}), shutdown_on_exit=False)
+    resource, limits = Resource({"service.name": "shop"}), SpanLimits(max_span_attributes=1)
+    provider = TracerProvider(resource=resource, span_limits=limits, shutdown_on_exit=False)
     with ownership.belonging_to(owners[0]):
         span = provider.get_tracer("app.llm", "1.2").start_span(
             "chat",
             context=trace.set_span_in_context(NonRecordingSpan(REMOTE)),
             kind=SpanKind.CLIENT,
-            attributes={"tags": ["a", "b"]},
+            attributes={"too": "many", "tags": ["a", "b"]},
             links=[Link(REMOTE, {"why": "retry"})],
             start_time=10,
         )
@@ -46,12 +49,15 @@ def test_span(owners: Pair, books: Books) -> None:
         status_description="too long",
         attributes={"tags": ("a", "b")},
         events=(SpanEvent(name="first token", time_ns=15, attributes={"n": 1}),),
-        links=(SpanLink(key=SpanKey(7, 8), attributes={"why": "retry"}),),
+        links=(SpanLink(key=SpanKey(7, 8), attributes={"why": "retry"}, trace_state="vendor=1", flags=0x301),),
         resource={"service.name": "shop"},
         start_ns=10,
         end_ns=20,
         started=record.started,
         ended=record.ended,
+        trace_state="vendor=1",
+        flags=0x301,
+        dropped=Dropped(attributes=1),
     )
     assert record.ended is not None
     assert record.started < record.ended

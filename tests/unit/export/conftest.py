@@ -14,7 +14,8 @@ from pytest_llmtrace.export import Destination, Spool, destination, resource_spa
 from pytest_llmtrace.model import SpanKey, SpanRecord
 from tests.receiver import Receiver
 
-collect_ignore = [] if find_spec("grpc") else ["test_protobuf.py"]  # It comes with OpenTelemetry's own encoder.
+# OpenTelemetry's own encoder comes with its exporters.
+collect_ignore = [] if find_spec("grpc") else ["test_grpc.py", "test_protobuf.py"]
 
 
 @pytest.fixture

@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import Link, SpanKind, StatusCode
+from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode, TraceFlags, TraceState
 
 from pytest_llmtrace.capture.records import span_record
 from pytest_llmtrace.export import resource_spans
 from pytest_llmtrace.export._otlp import as_bytes
 from pytest_llmtrace.export._protobuf import request
 
+REMOTE = SpanContext(
+    7, 8, is_remote=True, trace_flags=TraceFlags(1), trace_state=TraceState([("vendor", "1"), ("other", "2")])
+)
 VALUES: dict[str, Any] = {
     "text": "grüße",
     "empty": "",
@@ -37,22 +41,35 @@ VALUES: dict[str, Any] = {
 def test_the_same_as_opentelemetry() -> None:
     """What we send in protobuf is, field by field, what OpenTelemetry's exporter sends of the same spans."""
     memory = InMemorySpanExporter()
-    provider = TracerProvider(resource=Resource({"service.name": "app", "service.instance": 7}), shutdown_on_exit=False)
+    limits = SpanLimits(
+        max_span_attributes=10, max_events=1, max_links=1, max_event_attributes=3, max_link_attributes=1
+    )
+    resource = Resource({"service.name": "app", "service.instance": 7})
+    provider = TracerProvider(resource=resource, span_limits=limits, shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(memory))
     tracer = provider.get_tracer("scope", "1.2")
-    with tracer.start_as_current_span("outer", kind=SpanKind.CLIENT, attributes=VALUES) as outer:
+    caller = trace.set_span_in_context(trace.NonRecordingSpan(REMOTE))
+    with tracer.start_as_current_span("outer", caller, kind=SpanKind.CLIENT, attributes=VALUES) as outer:
+        outer.add_event("too many")
         outer.add_event("event", VALUES)
         outer.set_status(StatusCode.ERROR, "no")
-        link = Link(outer.get_span_context(), {"why": "batch"})
-        with provider.get_tracer("other").start_as_current_span("inner", links=[link]):
+        links = [Link(outer.get_span_context(), {"why": "batch"}), Link(REMOTE, {"why": "retry", "of": 2})]
+        with provider.get_tracer("other").start_as_current_span("inner", links=links, attributes=VALUES):
             pass
     spans = memory.get_finished_spans()
     theirs = encode_spans(spans)
     records = [span_record(span, started=0, ended=1) for span in spans]
     resources = json.loads(as_bytes(resource_spans(records, resource={}, attributes={})))
     ours = ExportTraceServiceRequest.FromString(request(resources))
-    for span in (span for one in (ours, theirs) for scope in one.resource_spans[0].scope_spans for span in scope.spans):
-        span.flags = 0  # Whether a parent is remote is not ours to know.
+    for span in (span for scope in ours.resource_spans[0].scope_spans for span in scope.spans):
+        assert span.flags & 0xFF == 1
+        span.flags &= ~0xFF  # OpenTelemetry's exporter leaves the trace flags out, and the state of links.
         for one in span.links:
-            one.flags = 0
+            one.flags &= ~0xFF
+            assert one.trace_state == "vendor=1,other=2"
+            one.ClearField("trace_state")
     assert ours == theirs
+    [inner, outer] = [span for scope in theirs.resource_spans[0].scope_spans for span in scope.spans]
+    assert (inner.name, inner.dropped_links_count, inner.links[0].dropped_attributes_count) == ("inner", 1, 1)
+    assert (outer.trace_state, outer.dropped_events_count, outer.dropped_attributes_count) == ("vendor=1,other=2", 1, 2)
+    assert outer.events[0].dropped_attributes_count == 9

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from pytest_llmtrace.export import Destination, Outcome, Push, Spool, present
-from tests.receiver import Receiver, Request
+from pytest_llmtrace.export import Destination, Outcome, Push, Spool, destination, present
+from tests.receiver import CERTIFICATE, TOKEN, Receiver, Request
 
 SpansOf = Callable[..., list[dict[str, Any]]]
 
@@ -80,7 +80,7 @@ def test_one_bad_request_does_not_keep_the_others(
     to: Destination, receiver: Receiver, spool: Spool, spans_of: SpansOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a back end cannot read stays, and the rest is sent."""
-    monkeypatch.setattr("pytest_llmtrace.export._push._MOST_SPANS", 1)
+    monkeypatch.setattr("pytest_llmtrace.export._spool.MOST_SPANS", 1)
     for number in range(3):
         spool.put("run", spans_of(number))
     receiver.times(answering(400), 1)
@@ -96,7 +96,7 @@ def test_stops_when_nobody_answers(
     to: Destination, receiver: Receiver, spool: Spool, spans_of: SpansOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After two requests of which nobody says what became of them, the rest is not risked."""
-    monkeypatch.setattr("pytest_llmtrace.export._push._MOST_SPANS", 1)
+    monkeypatch.setattr("pytest_llmtrace.export._spool.MOST_SPANS", 1)
     for number in range(4):
         spool.put("run", spans_of(number))
     receiver.faults.append(answering(502))
@@ -150,3 +150,18 @@ def test_nothing_is_concluded_where_nobody_tells(to: Destination, receiver: Rece
     assert present(to, spans_of(0)) is None
     receiver.close()
     assert present(to, spans_of(0)) is None
+
+
+def test_tls(spool: Spool, spans_of: SpansOf, time: Time) -> None:
+    """A server is believed by the certificate that the environment names, and not without it."""
+    receiver = Receiver(has_tls=True)
+    spool.put("run", spans_of(0))
+    environ = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
+        "OTEL_EXPORTER_OTLP_HEADERS": f"authorization={TOKEN.replace(' ', '%20').replace('=', '%3D')}",
+    }
+    [why] = Push(destination("otlp", environ), spool, budget=10, now=time.now, sleep=time.sleep).run().problems
+    assert why.startswith("it cannot be reached: [SSL: CERTIFICATE_VERIFY_FAILED]")
+    environ["OTEL_EXPORTER_OTLP_CERTIFICATE"] = str(CERTIFICATE)
+    assert Push(destination("otlp", environ), spool, budget=10).run() == Outcome(sent=1)
+    receiver.close()

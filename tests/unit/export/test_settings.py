@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.export import Destination, destination, read_env_file
+from tests.receiver import CERTIFICATE, KEY
 
 UNKNOWN = (
     "unknown destination of --llmtrace-export 'openobserver': did you mean 'openobserve'? "
     "known: file=PATH, openobserve, otlp"
 )
 TOKEN = "Basic Y2k6c2VjcmV0LW9mLWNp"
+PROTOCOLS = "grpc, http/json, http/protobuf"
+GRPC = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
 OPENOBSERVE = {"OPENOBSERVE_URL": "https://o2.acme.com/base/", "OPENOBSERVE_AUTH_TOKEN": TOKEN}
 
 
@@ -47,7 +51,7 @@ def test_otlp() -> None:
         url="http://localhost:4318/v1/traces",
         headers={},
         timeout=10,
-        is_json=False,
+        protocol="http/protobuf",
     )
     assert found == default
     environ = {
@@ -62,12 +66,66 @@ def test_otlp() -> None:
         url="http://all:1/v1/traces",
         headers={"x-key": "a b", "other": "c"},
         timeout=3,
-        is_json=True,
+        protocol="http/json",
     )
     assert destination("otlp", environ) == all_signals
     environ |= {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://traces:2/x?key=1"}
     found = destination("otlp", environ)
     assert (found.url, found.label) == ("http://traces:2/x?key=1", "OTLP at http://traces:2/x")
+
+
+@pytest.mark.parametrize(
+    ("environ", "url"),
+    [
+        ({}, "http://localhost:4317"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://all:1/ignored"}, "http://all:1"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "https://all:1", "OTEL_EXPORTER_OTLP_INSECURE": "true"}, "https://all:1"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "all:1"}, "https://all:1"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "all:1", "OTEL_EXPORTER_OTLP_INSECURE": "True"}, "http://all:1"),
+        (
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://all:1", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://traces:2"},
+            "http://traces:2",
+        ),
+        (
+            {
+                "OTEL_EXPORTER_OTLP_ENDPOINT": "[::1]:4317",
+                "OTEL_EXPORTER_OTLP_INSECURE": "true",
+                "OTEL_EXPORTER_OTLP_TRACES_INSECURE": "false",
+            },
+            "https://[::1]:4317",
+        ),
+    ],
+)
+def test_grpc(monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], url: str) -> None:
+    """The address has no path; its scheme says whether there is TLS, and where it has none `_INSECURE` does."""
+    monkeypatch.setattr("pytest_llmtrace.export._otel_settings.find_spec", lambda _: SimpleNamespace(origin="there"))
+    found = destination("otlp", {**GRPC, **environ})
+    assert (found.url, found.label, found.protocol) == (url, f"OTLP by gRPC at {url}", "grpc")
+
+
+@pytest.mark.parametrize("found", [None, SimpleNamespace(origin=None)], ids=["nothing", "a folder of that name"])
+def test_grpc_is_not_installed(monkeypatch: pytest.MonkeyPatch, found: object) -> None:
+    """Without its package gRPC is a usage error that says what to install."""
+    monkeypatch.setattr("pytest_llmtrace.export._otel_settings.find_spec", lambda _: found)
+    with pytest.raises(UsageError) as caught:
+        destination("otlp", GRPC)
+    text = "OTLP by gRPC needs its exporter: pip install opentelemetry-exporter-otlp-proto-grpc"
+    assert str(caught.value) == text
+
+
+def test_files_and_compression(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Certificates are files, which a process elsewhere can find; requests are compressed unless that is not wanted."""
+    own = tmp_path / "own.pem"
+    own.write_bytes(CERTIFICATE.read_bytes() + KEY.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    environ = {
+        "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE": str(CERTIFICATE),
+        "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": "own.pem",
+        "OTEL_EXPORTER_OTLP_COMPRESSION": "none",
+    }
+    found = destination("otlp", environ)
+    assert found.tls == {"certificate": str(CERTIFICATE), "client_certificate": str(own)}
+    assert (found.is_compressed, destination("otlp", {}).is_compressed) == (False, True)
 
 
 @pytest.mark.parametrize(
@@ -100,8 +158,28 @@ def test_otlp() -> None:
         ),
         (
             "otlp",
-            {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
-            "unknown protocol of --llmtrace-export otlp 'grpc': known: http/json, http/protobuf",
+            {"OTEL_EXPORTER_OTLP_PROTOCOL": "gprc"},
+            f"unknown value of OTEL_EXPORTER_OTLP_PROTOCOL 'gprc': did you mean 'grpc'? known: {PROTOCOLS}",
+        ),
+        (
+            "otlp",
+            {"OTEL_EXPORTER_OTLP_TRACES_COMPRESSION": "zstd"},
+            "unknown value of OTEL_EXPORTER_OTLP_TRACES_COMPRESSION 'zstd': known: gzip, none",
+        ),
+        (
+            "otlp",
+            {"OTEL_EXPORTER_OTLP_CERTIFICATE": "no/ca.pem"},
+            "OTEL_EXPORTER_OTLP_CERTIFICATE does not name what TLS needs: No such file or directory",
+        ),
+        (
+            "otlp",
+            {**GRPC, "OTEL_EXPORTER_OTLP_ENDPOINT": "user:secret@collector:4317"},
+            "OTEL_EXPORTER_OTLP_ENDPOINT must be the address of a server, as http://localhost:5080; what is set is not",
+        ),
+        (
+            "otlp",
+            {**GRPC, "OTEL_EXPORTER_OTLP_HEADERS": "x-key-bin=secret"},
+            "OTEL_EXPORTER_OTLP_HEADERS must read `key=value,key=value`; what is set does not",
         ),
         (
             "otlp",
@@ -110,8 +188,9 @@ def test_otlp() -> None:
         ),
     ],
 )
-def test_wrong_settings(name: str, environ: dict[str, str], text: str) -> None:
+def test_wrong_settings(monkeypatch: pytest.MonkeyPatch, name: str, environ: dict[str, str], text: str) -> None:
     """What has no meaning is a usage error that names the variable and not what is secret."""
+    monkeypatch.setattr("pytest_llmtrace.export._otel_settings.find_spec", lambda _: SimpleNamespace(origin="there"))
     with pytest.raises(UsageError) as caught:
         destination(name, environ)
     assert str(caught.value) == text

@@ -1,0 +1,58 @@
+"""Where spans are sent, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from pytest_llmtrace.secrets.names import MASK
+
+__all__ = ["GRPC", "HTTP_JSON", "HTTP_PROTOBUF", "Destination"]
+
+HTTP_JSON: Final = "http/json"
+HTTP_PROTOBUF: Final = "http/protobuf"
+GRPC: Final = "grpc"
+"""The protocols, as `OTEL_EXPORTER_OTLP_PROTOCOL` calls them."""
+_SECRET: Final = 8
+"""Characters that a header's value, or a word of it, has at least if it is to be kept secret."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Destination:
+    """A back end that takes spans by OTLP.
+
+    Attributes:
+        name: `openobserve` or `otlp`.
+        label: How reports call it.
+        url: Where spans are posted; for gRPC the server's address.
+        headers: What authorizes that, and more. Never shown.
+        timeout: Of a request, in seconds.
+        protocol: Which of OTLP's.
+        is_compressed: Whether requests are, by gzip.
+        tls: Files that a connection needs: `certificate` of the server, `client_certificate` and `client_key`.
+        search_url: Where spans can be read back, where that is known.
+        stream: Where it stores them.
+        base: Where its pages are, where it is known to have some.
+        organization: Whose pages.
+    """
+
+    name: str
+    label: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    timeout: float
+    protocol: str = HTTP_JSON
+    is_compressed: bool = True
+    tls: Mapping[str, str] = field(default_factory=dict)
+    search_url: str = ""
+    stream: str = ""
+    base: str = ""
+    organization: str = ""
+
+    def masked(self, text: str) -> str:
+        """Return a text, as a server said it, without what authorizes us: some repeat what they do not like."""
+        for secret in (part for value in self.headers.values() for part in (value, *value.split())):
+            if len(secret) >= _SECRET:
+                text = text.replace(secret, MASK)
+        return text

@@ -1,0 +1,178 @@
+"""One request by gRPC, whose package is optional: OTLP/gRPC 1.x, on a connection of its own.
+
+The request is bytes, and so is the answer; nothing is parsed by code that is generated.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from urllib.parse import urlsplit
+
+from pytest_llmtrace.export._answers import Answer, Fate, accepted, in_words
+from pytest_llmtrace.export._destination import Destination
+from pytest_llmtrace.export._protobuf import fields
+
+if TYPE_CHECKING:
+    import grpc
+
+__all__ = ["post"]
+
+_States: TypeAlias = "queue.SimpleQueue[grpc.ChannelConnectivity]"
+
+_METHOD: Final = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+_PORTS: Final = {"http": 80, "https": 443}
+_NOTICED: Final = 0.3
+"""Seconds after a failed call within which gRPC says that the connection is gone."""
+_UNWATCHED: Final = 0.5
+"""Seconds after which nobody looks at the state of a connection any more."""
+_LOGGING: Final = ("GRPC_TRACE", "GRPC_VERBOSITY")
+"""What makes gRPC write down the headers of its requests."""
+_DETAILS: Final = "grpc-status-details-bin"
+_RETRY_INFO: Final = b"/google.rpc.RetryInfo"
+_TOO_LARGE: Final = re.compile(r"(?i)larger than max|length too large")
+_BETWEEN: Final = re.compile(r"RST_STREAM|header with status: 50[24]")
+"""Said by somebody between us and the back end, or when that lets go of the request."""
+
+_LATER: Final = ("ABORTED", "DATA_LOSS", "OUT_OF_RANGE", "UNAVAILABLE")
+_UNTOLD: Final = ("CANCELLED", "DEADLINE_EXCEEDED")
+_RETRYABLE: Final = (*_LATER, *_UNTOLD, "RESOURCE_EXHAUSTED")
+"""After these OTLP has a client send again; the last wants a `RetryInfo`. Those of the middle may have been stored."""
+_BROKEN: Final = ("INTERNAL", "UNAVAILABLE", "UNKNOWN")
+"""What gRPC says itself where it has lost the connection, and servers say as well."""
+_FINAL: Final = {
+    "NOT_FOUND": "check the address",
+    "PERMISSION_DENIED": "check the token and the organization",
+    "UNAUTHENTICATED": "check the token and the organization",
+    "UNIMPLEMENTED": "check the address, and OTEL_EXPORTER_OTLP_COMPRESSION",
+}
+
+
+def post(to: Destination, body: bytes, *, timeout: float) -> Answer:
+    """Send a request, and say what became of it.
+
+    Args:
+        to: Where to.
+        body: An `ExportTraceServiceRequest`.
+        timeout: In seconds, of the connection and the answer together.
+    """
+    deadline = time.monotonic() + timeout
+    channel = _channel(to)
+    states: _States = queue.SimpleQueue()
+    channel.subscribe(states.put, try_to_connect=True)
+    try:
+        obstacle = _obstacle(channel, states, deadline)
+        if obstacle:
+            return Answer(fate=Fate.LATER, why=f"it cannot be reached: {obstacle}")
+        return _answer(channel, to, body, states, deadline - time.monotonic())
+    finally:
+        channel.unsubscribe(states.put)
+        _close_soon(channel)
+
+
+def _answer(channel: grpc.Channel, to: Destination, body: bytes, states: _States, timeout: float) -> Answer:
+    grpc = _package()
+    compression = grpc.Compression.Gzip if to.is_compressed else grpc.Compression.NoCompression
+    metadata = tuple(to.headers.items())
+    try:
+        reply = channel.unary_unary(_METHOD)(body, timeout=timeout, metadata=metadata, compression=compression)
+    except grpc.RpcError as error:
+        return _refused(error, lambda: _is_there(states))
+    return accepted(reply, "application/x-protobuf", "OK")
+
+
+def _package() -> Any:
+    """Import gRPC such that it logs nothing, whatever the environment says: tokens are in its logs."""
+    for name in _LOGGING:
+        os.environ.pop(name, None)
+    import grpc
+
+    return grpc
+
+
+def _channel(to: Destination) -> Any:
+    grpc = _package()
+    parts = urlsplit(to.url)
+    target = parts.netloc if parts.port else f"{parts.netloc}:{_PORTS[parts.scheme]}"
+    options = [("grpc.use_local_subchannel_pool", 1)]  # Else it would wait for what an earlier attempt has left.
+    if parts.scheme == "http":
+        return grpc.insecure_channel(target, options)
+    names = ("certificate", "client_key", "client_certificate")
+    files = (Path(to.tls[name]).read_bytes() if name in to.tls else None for name in names)
+    return grpc.secure_channel(target, grpc.ssl_channel_credentials(*files), options)
+
+
+def _close_soon(channel: grpc.Channel) -> None:
+    """Close it when its thread is over that looks at it every 0.2 s, and would fail if it had none to look at."""
+    timer = threading.Timer(_UNWATCHED, channel.close)
+    timer.daemon = True
+    timer.start()
+
+
+# --- the connection --------------------------------------------------------------------------------------------------
+
+
+def _obstacle(channel: grpc.Channel, states: _States, deadline: float) -> str:
+    """Wait for the connection; return what stands in its way, "" if nothing does. No span has been sent then."""
+    grpc = _package()
+    try:
+        for state in iter(lambda: states.get(timeout=max(0.0, deadline - time.monotonic())), None):
+            if state is grpc.ChannelConnectivity.READY:
+                return ""
+            if state is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
+                break
+    except queue.Empty:
+        return "it did not take the connection in time"
+    try:  # An empty request does no harm, and fails with the reason.
+        channel.unary_unary(_METHOD)(b"", timeout=max(0.1, deadline - time.monotonic()))
+    except grpc.RpcError as error:
+        return in_words((error.details() or "").rpartition("last error: ")[2]) or error.code().name
+    return "the connection failed"
+
+
+def _is_there(states: _States) -> bool:
+    """Tell whether the connection has outlived a call that failed: what a server refuses does not end it."""
+    try:
+        states.get(timeout=_NOTICED)
+    except queue.Empty:
+        return True
+    return False
+
+
+# --- the answer ------------------------------------------------------------------------------------------------------
+
+
+def _refused(error: Any, is_there: Callable[[], bool]) -> Answer:
+    code, said = error.code().name, in_words(error.details() or "")
+    why = f"it answered {code}{f' ({said})' if said else ''}"
+    wait = _wait(error.trailing_metadata() or ())
+    if wait is not None and code in _RETRYABLE:
+        return Answer(fate=Fate.LATER, why=why, wait=wait)
+    if code in _FINAL:
+        return Answer(fate=Fate.REFUSED, why=f"{why}: {_FINAL[code]}", is_final=True)
+    if _TOO_LARGE.search(said):
+        return Answer(fate=Fate.REFUSED, why=f"{why}: a single span is too large", is_too_large=True)
+    if code in _UNTOLD or _BETWEEN.search(said):
+        return Answer(fate=Fate.UNKNOWN, why=why)
+    if code in _BROKEN and not is_there():
+        return Answer(fate=Fate.UNKNOWN, why=f"the connection broke before an answer: {said}")
+    return Answer(fate=Fate.LATER, why=why, wait=0) if code in _LATER else Answer(fate=Fate.REFUSED, why=why)
+
+
+def _wait(metadata: Iterable[tuple[str, Any]]) -> float | None:
+    """Return the seconds that a server asks to wait (google/rpc/status.proto, google/rpc/error_details.proto)."""
+    try:
+        for number, detail in fields(dict(metadata).get(_DETAILS, b"")):
+            about = dict(fields(detail)) if number == 3 else {}  # noqa: PLR2004
+            if about.get(1, b"").endswith(_RETRY_INFO):
+                delay = dict(fields(dict(fields(about[2]))[1]))
+                return float(delay.get(1, 0) + delay.get(2, 0) / 1e9)
+    except (ValueError, LookupError, TypeError, AttributeError):  # No message of these, so that nothing is asked.
+        return None
+    return None

@@ -1,0 +1,114 @@
+"""OpenTelemetry's environment variables -> where spans are sent by OTLP.
+
+OTEL_EXPORTER_OTLP_[TRACES_]ENDPOINT, _PROTOCOL, _HEADERS, _TIMEOUT, _COMPRESSION, _CERTIFICATE, _CLIENT_CERTIFICATE,
+_CLIENT_KEY, and for gRPC _INSECURE (specification, "OpenTelemetry Protocol Exporter"); those for traces win. The
+timeout is in seconds, as OpenTelemetry's own exporters in Python have it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.export._checked import checked_seconds, checked_url
+from pytest_llmtrace.export._destination import GRPC, HTTP_JSON, HTTP_PROTOBUF, Destination
+from pytest_llmtrace.export._tls import context
+
+__all__ = ["otlp"]
+
+_PROTOCOLS: Final = (GRPC, HTTP_JSON, HTTP_PROTOBUF)
+_COMPRESSIONS: Final = ("gzip", "none")
+_BOOLEANS: Final = ("false", "true")
+_FILES: Final = ("CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY")
+_HEADER: Final = re.compile(r"[\w!#$%&'*+.^`|~-]+")
+_GRPC_HEADER: Final = re.compile(r"(?i)(?!grpc-)(?!.*-bin$)[a-z0-9_.-]+")
+"""What gRPC takes for metadata that is text."""
+_NO_GRPC: Final = "OTLP by gRPC needs its exporter: pip install opentelemetry-exporter-otlp-proto-grpc"
+
+
+def otlp(environ: Mapping[str, str]) -> Destination:
+    """Return the destination.
+
+    Raises:
+        UsageError: A variable has no meaning, or gRPC is wanted and not installed.
+    """
+    protocol = _one_of("PROTOCOL", environ, _PROTOCOLS, HTTP_PROTOBUF)
+    is_grpc = protocol == GRPC
+    if is_grpc and not _has_grpc():
+        raise UsageError(_NO_GRPC)
+    url = _grpc_address(environ) if is_grpc else _http_address(environ)
+    name, value = _either("TIMEOUT", environ)
+    return Destination(
+        name="otlp",
+        label=f"OTLP{' by gRPC' if is_grpc else ''} at {url.partition('?')[0]}",
+        url=url,
+        headers=_headers(*_either("HEADERS", environ), _GRPC_HEADER if is_grpc else _HEADER),
+        timeout=checked_seconds(name, {name: value}, 10),
+        protocol=protocol,
+        is_compressed=_one_of("COMPRESSION", environ, _COMPRESSIONS, "gzip") == "gzip",
+        tls=_files(environ),
+    )
+
+
+def _has_grpc() -> bool:
+    """Tell whether gRPC can be imported; a folder that happens to have its name cannot be."""
+    found = find_spec("grpc")
+    return found is not None and found.origin is not None
+
+
+def _http_address(environ: Mapping[str, str]) -> str:
+    name, value = _either("ENDPOINT", environ)
+    url = checked_url(name, value or "http://localhost:4318")
+    return url if name.startswith("OTEL_EXPORTER_OTLP_TRACES_") else f"{url.rstrip('/')}/v1/traces"
+
+
+def _grpc_address(environ: Mapping[str, str]) -> str:
+    """Return scheme, host and port. The scheme says whether there is TLS; without one, `_INSECURE` does."""
+    is_insecure = _one_of("INSECURE", environ, _BOOLEANS, "false") == "true"
+    name, value = _either("ENDPOINT", environ)
+    value = value or "http://localhost:4317"
+    parts = urlsplit(checked_url(name, value if "://" in value else f"http{'' if is_insecure else 's'}://{value}"))
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _files(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the files for TLS, which make a context."""
+    said = {what: _either(what, environ) for what in _FILES}
+    files = {what.lower(): str(Path(value).absolute()) for what, (_, value) in said.items() if value}
+    try:
+        context(files)
+    except OSError as error:
+        names = " or ".join(name for name, value in said.values() if value)
+        raise UsageError(f"{names} does not name what TLS needs: {error.strerror or error}") from None
+    return files
+
+
+def _one_of(what: str, environ: Mapping[str, str], known: tuple[str, ...], default: str) -> str:
+    name, value = _either(what, environ)
+    if (value.lower() or default) not in known:
+        raise UsageError.unknown(f"value of {name}", value, known)
+    return value.lower() or default
+
+
+def _either(what: str, environ: Mapping[str, str]) -> tuple[str, str]:
+    """Return the variable for traces, else the one for all signals, by name and value."""
+    names = (f"OTEL_EXPORTER_OTLP_TRACES_{what}", f"OTEL_EXPORTER_OTLP_{what}")
+    name = next((name for name in names if environ.get(name)), names[1])
+    return name, environ.get(name, "").strip()
+
+
+def _headers(name: str, value: str, known: re.Pattern[str]) -> dict[str, str]:
+    """Read `key=value` pairs with commas between them, their values percent-encoded."""
+    headers = {}
+    for pair in filter(None, map(str.strip, value.split(","))):
+        key, is_set, said = (part.strip() for part in pair.partition("="))
+        said = unquote(said)
+        if not is_set or not known.fullmatch(key) or not said.isprintable() or not said.isascii():
+            raise UsageError(f"{name} must read `key=value,key=value`; what is set does not")
+        headers[key.lower()] = said
+    return headers

@@ -1,0 +1,40 @@
+"""The suite that tests of export run, and what they read of its run."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+__all__ = ["SUITE", "WAYS", "made", "said"]
+
+WAYS = pytest.mark.parametrize(
+    ("plugins", "options"), [([], []), (["xdist"], ["-n", "2"])], ids=["in one process", "xdist"]
+)
+SUITE = """
+import pytest
+from child import span
+
+@pytest.mark.parametrize("number", range(6))
+def test_chat(llmtrace, number):
+    with span("outer", llm=False), span("inner", llm=False):
+        pass
+    assert number != 5
+"""
+
+
+def made(folder: Path) -> Counter[str]:
+    """Count the spans of the run by their ids, as its file has them."""
+    lines = (folder / "spans.jsonl").read_text(encoding="utf-8").splitlines()
+    resources = [resource for line in lines for resource in json.loads(line)["resourceSpans"]]
+    return Counter(span["spanId"] for each in resources for scope in each["scopeSpans"] for span in scope["spans"])
+
+
+def said(done: Any, url: str, folder: Path) -> list[str]:
+    """Return what the summary says of the export, without the links."""
+    section = done.out.partition("= llmtrace export =")[2].splitlines()[1:]
+    found = [line for line in section if line.startswith("  ") and not line.startswith("  trace ")]
+    return [line.replace(url, "URL").replace(str(folder), "DIR") for line in found]
