@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
+from pytest_llmtrace._quick import quick
 from pytest_llmtrace.model import Call, Exchange, Fact, Outcome, Reading, SpanRecord, StreamEnd
 from pytest_llmtrace.reading import PRESENT
 
 __all__ = ["WHOLE", "Account", "Extent", "accounts", "was_stopped"]
 
 
+@quick
 class Extent(StrEnum):
     """How much of what came the client has read, as far as a comparison with the span may rely on it."""
 
@@ -20,12 +22,11 @@ class Extent(StrEnum):
     UNKNOWN = "unknown"  # the end arrived in one block with what was before it, and may not have been looked at
 
 
-WHOLE = Extent.WHOLE  # As in `reading`: the member of an enum takes long to look up.
+WHOLE = Extent.WHOLE
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Account:
-    """One span's account of one call.
+class Account(NamedTuple):
+    """One span's account of one call. A tuple, as a `Fact`: there is one for each span of each call.
 
     Attributes:
         call: The call.
@@ -61,9 +62,10 @@ def _accounts(call: Call) -> Iterator[Account]:
         return
     asked, answered = call.truths[0], call.truths[-1]
     how_far = _extent(exchange, answered)
+    unknown = how_far is Extent.UNKNOWN
     for span, reading in zip(call.spans, call.readings, strict=True):
         # A finish reason comes with the end: whoever states one has seen it.
-        seen = how_far is Extent.UNKNOWN and bool(reading.finish_reasons or reading.finish_reason)
+        seen = unknown and bool(reading.finish_reasons or reading.finish_reason)
         yield Account(
             call=call,
             span=span,
@@ -72,7 +74,7 @@ def _accounts(call: Call) -> Iterator[Account]:
             asked=asked,
             answered=answered,
             exchange=exchange,
-            extent=Extent.WHOLE if seen else how_far,
+            extent=WHOLE if seen else how_far,
             sure=not seen,
         )
 
@@ -87,7 +89,7 @@ def _stated(reading: Reading) -> dict[str, list[Fact]]:
 
 def was_stopped(exchange: Exchange) -> bool:
     """Tell whether the application itself stopped an exchange: a task was cancelled, a generator closed."""
-    return (exchange.failure or "").partition(":")[0] in _STOPS
+    return exchange.failure is not None and exchange.failure.partition(":")[0] in _STOPS
 
 
 _STOPS = frozenset({"CancelledError", "Cancelled", "GeneratorExit", "KeyboardInterrupt", "SystemExit"})
@@ -102,9 +104,10 @@ def _extent(exchange: Exchange, answered: Reading) -> Extent:
     if not ended and answered.truncated is not False:
         return Extent.BEGUN
     # Our own player calls a body exhausted when its last chunk was handed out, looked at or not.
-    sure = ended and exchange.outcome is not Outcome.ANSWERED
-    if sure or not answered.streaming or _is_one_event(exchange.response.chunks):
-        return Extent.WHOLE
+    if not answered.streaming or (ended and exchange.outcome is not Outcome.ANSWERED):
+        return WHOLE
+    if _is_one_event(exchange.response.chunks):
+        return WHOLE
     return Extent.UNKNOWN
 
 

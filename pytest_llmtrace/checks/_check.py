@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from pytest_llmtrace._quick import lazy
 from pytest_llmtrace.canaries import Search, Sought
 from pytest_llmtrace.checks._account import Account, accounts
 from pytest_llmtrace.checks._claims import Claim, claims
@@ -116,65 +116,65 @@ class Evidence:
     now_ns: int = 0
     profiles: tuple[Profile, ...] = ()
 
-    @cached_property
+    @lazy
     def carriers(self) -> tuple[Carrier, ...]:
         """All that carries texts out."""
         return tuple(carriers(self.spans, self.logs, self.metrics))
 
-    @cached_property
+    @lazy
     def secrets(self) -> Search:
         """The search for what is secret in this trace."""
         return Search(secrets_of(self.exchanges, self.canaries))
 
-    @cached_property
+    @lazy
     def unwritten(self) -> Search:
         """The search for what stands in no file: secrets, and canaries for content too."""
         return Search((*self.canaries, *secrets_of(self.exchanges))) if self.canaries else self.secrets
 
-    @cached_property
+    @lazy
     def contents(self) -> Search:
         """The search for what was said in the calls of this trace."""
         given = (canary for canary in self.canaries if canary.kind != "secret")
         return Search((*given, *contents(self.calls)))
 
-    @cached_property
+    @lazy
     def accounts(self) -> tuple[Account, ...]:
         """What each span says of its call beside what is true of it; made once, for all checks."""
         return accounts(self.calls)
 
-    @cached_property
+    @lazy
     def claims(self) -> tuple[Claim, ...]:
         """The conventions that each span claims to keep; made once, for all checks."""
         return tuple(claims(self.spans, self.accounts, self.profiles))
 
-    @cached_property
+    @lazy
     def by_key(self) -> Mapping[SpanKey, SpanRecord]:
         """The spans by their identity."""
         return {span.key: span for span in self.spans}
 
-    @cached_property
+    @lazy
     def call_of(self) -> Mapping[SpanKey, Call]:
         """The calls by their spans."""
         return {span.key: call for call in self.calls for span in call.spans}
 
-    @cached_property
+    @lazy
     def stored(self) -> Mapping[SpanKey, Record]:
         """What OpenObserve stores for the spans that have ended, in the team's profile."""
         profile = self.openobserve or NEWEST
         return {span.key: record(span, profile=profile) for span in self.spans if span.ended is not None}
 
-    @cached_property
+    @lazy
     def there(self) -> frozenset[str]:
         """What there is to look at (`Check.about`): facts that spans state, and parts of this that are there."""
         facts = (account.stated for account in self.accounts)
         return frozenset(name for name in RARE if getattr(self, name)).union(*facts)
 
-    @cached_property
+    @lazy
     def failures(self) -> tuple[tuple[Account, Fault], ...]:
         """The spans whose call failed, with how."""
         return failures(self.accounts)
 
-    @cached_property
+    @lazy
     def pacings(self) -> tuple[Pacing, ...]:
         """The times of the streams that took any, beside each of their spans."""
         return pacings(self.accounts)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from pytest_llmtrace import conventions
+from pytest_llmtrace._quick import lazy
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._content import Broken, broken
 from pytest_llmtrace.checks._lexicon import Sheet, lexicon
@@ -54,17 +54,23 @@ class Claim:
         written = (f"{name} = {shown(self.span.attributes[name])}" for name in names[:_WRITTEN])
         return (*written, *names[_WRITTEN:])
 
-    @cached_property
+    @lazy
     def sheet(self) -> Sheet:
         """The span's attributes, sorted by what the convention says of their names."""
         return lexicon(self.profile).sort(self.span.attributes)
 
-    @cached_property
+    @lazy
     def broken(self) -> list[Broken] | None:
         """What is wrong with its content; None if it has none."""
         return broken(self.span.attributes, self.sheet.known, self.profile.convention)
 
-    @cached_property
+    def may_ask(self, fields: tuple[bytes, ...]) -> bool:
+        """Tell cheaply whether the body of the request may have one of some fields; that it has none is certain."""
+        body = b"" if self.account is None else self.account.call.exchanges[0].request.body
+        is_plain = b"\\u" not in body and b"\0" not in body  # Neither escapes in names, nor UTF-16.
+        return not is_plain or any(field in body for field in fields)
+
+    @lazy
     def asked(self) -> Mapping[str, Any]:
         """The JSON body of the request, as far as it is one; empty if there is no exchange."""
         return {} if self.account is None else _object(self.account.call.exchanges[0].request.body)

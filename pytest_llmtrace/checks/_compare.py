@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from pytest_llmtrace._quick import quick
 from pytest_llmtrace.checks._account import WHOLE, Account, Extent
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._words import error_in_words, is_on, place_of, said, shown
@@ -43,6 +44,7 @@ Judge = Callable[[Fact, Fact, Account], Difference | None]
 """Holds the span's fact, present, against the wire's; None if they say the same."""
 
 
+@quick
 class Early(StrEnum):
     """Whether a fact can be compared when the client stopped reading before the end."""
 
@@ -116,8 +118,14 @@ def _held_against(check: Comparison, stated: list[Fact], account: Account) -> li
     if true is None or true.state is UNREADABLE or (true.state is not PRESENT and not check.invented):
         return []
     judge = check.judge if true.state is PRESENT else check.judge_invented
-    wrong = [(mine, found) for mine in stated if (found := judge(mine, true, account)) is not None]
-    looked: list[Finding | None] = [None] * (len(stated) - len(wrong))
+    looked: list[Finding | None] = []
+    wrong: list[tuple[Fact, Difference]] = []
+    for mine in stated:
+        found = judge(mine, true, account)
+        if found is None:
+            looked.append(None)
+        else:
+            wrong.append((mine, found))
     return [*looked, _finding(check, wrong, true, account)] if wrong else looked
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, NamedTuple
 
+from pytest_llmtrace._quick import lazy
 from pytest_llmtrace.checks._types import has_type
 from pytest_llmtrace.conventions import Attribute, Profile, Rename
 
@@ -55,7 +56,7 @@ class Sheet:
                 self._doubtful[types] = found
         return found
 
-    @cached_property
+    @lazy
     def renamed(self) -> frozenset[str]:
         """The new names of those that it had."""
         return frozenset(rename.new for rename in self.old.values() if rename.new)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -42,11 +42,11 @@ class Rule(Check):
     """A check that looks at each span that claims to keep a convention.
 
     Attributes:
-        judge: Yields a breach or None for a span that the rule applies to, nothing for one that it does not.
+        judge: Returns the breach of a span; else whether the rule applies to it, and it keeps it.
         unasked: The severity where nobody has named the convention that spans are to keep, if that makes a difference.
     """
 
-    judge: Callable[[Claim], Iterable[Breach | None]]
+    judge: Callable[[Claim], Breach | bool]
     unasked: Severity | None = None
 
 
@@ -65,17 +65,25 @@ def advised(**fields: Any) -> Rule:
     return rule(**{"severity": Severity.WARNING, "unasked": Severity.INFO, "compares": said, **fields})
 
 
-def _look(check: Rule, evidence: Evidence) -> Iterator[Finding | None]:
+def _look(check: Rule, evidence: Evidence) -> list[Finding | None]:
     """Judge all spans. What several spans of one scope do alike is one finding, at the first of them."""
-    groups: dict[object, list[tuple[Claim, Breach]]] = {}
+    looked: list[Finding | None] = []
+    broken: list[tuple[Claim, Breach]] = []
     for claim in evidence.claims:
-        for found in check.judge(claim):
-            if found is None:
-                yield None
-            else:
-                alike = (claim.span.scope, claim.profile.name, claim.span.name, found.names, found.follows)
-                # What another finding explains has to stay with the span of that one.
-                groups.setdefault((alike, claim.span.key if found.follows else None), []).append((claim, found))
+        found = check.judge(claim)
+        if found is True:
+            looked.append(None)
+        elif found:
+            broken.append((claim, found))
+    return [*looked, *_grouped(check, broken)] if broken else looked
+
+
+def _grouped(check: Rule, broken: list[tuple[Claim, Breach]]) -> Iterator[Finding | None]:
+    groups: dict[object, list[tuple[Claim, Breach]]] = {}
+    for claim, found in broken:
+        alike = (claim.span.scope, claim.profile.name, claim.span.name, found.names, found.follows)
+        # What another finding explains has to stay with the span of that one.
+        groups.setdefault((alike, claim.span.key if found.follows else None), []).append((claim, found))
     for group in groups.values():
         yield from [None] * (len(group) - 1)
         yield _finding(check, *group[0], others=len(group) - 1)

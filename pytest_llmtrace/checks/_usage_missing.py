@@ -44,7 +44,7 @@ def _stated_usage(account: Account) -> list[Fact]:
     reading = account.answered
     if account.extent is not Extent.WHOLE or not account.sure or reading.error or reading.truncated:
         return []
-    return [reading.fact(name) for name in _COUNTS if reading.fact(name).value]
+    return [fact for name in _COUNTS if (fact := reading.fact(name)).value]
 
 
 def _has_place(account: Account) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from pytest_llmtrace.checks._claims import Claim
 from pytest_llmtrace.checks._lexicon import lexicon
 from pytest_llmtrace.checks._rule import Breach, advised, rule
@@ -21,18 +19,16 @@ _OF_CALLS = ("gen_ai.provider.name", "gen_ai.request.model", "gen_ai.system")
 # --- Those that have to be there -------------------------------------------------------------------------------------
 
 
-def _required(claim: Claim) -> Iterator[Breach | None]:
+def _required(claim: Claim) -> Breach | bool:
     if claim.is_wanted and claim.profile.convention == "otel-genai" and _hides_what_it_is(claim):
-        yield _missing((_OPERATION,), "required on every span of a call: it says what the span is")
-        return
+        return _missing((_OPERATION,), "required on every span of a call: it says what the span is")
     required = claim.span_type.required if claim.span_type else ()
     if not required:
-        return
+        return False
     missing = tuple(name for name in required if name not in claim.span.attributes and name not in claim.sheet.renamed)
     if not missing:
-        yield None
-        return
-    yield _missing(missing, f"required on a span of the type {claim.type_name}")
+        return True
+    return _missing(missing, f"required on a span of the type {claim.type_name}")
 
 
 def _hides_what_it_is(claim: Claim) -> bool:
@@ -73,14 +69,13 @@ REQUIRED = rule(
 # --- Those that must not ---------------------------------------------------------------------------------------------
 
 
-def _unused(claim: Claim) -> Iterator[Breach | None]:
+def _unused(claim: Claim) -> Breach | bool:
     if claim.span_type is None or not claim.span_type.unused:
-        return
+        return False
     there = tuple(sorted(claim.span_type.unused.intersection(claim.span.attributes)))
     if not there:
-        yield None
-        return
-    yield Breach(
+        return True
+    return Breach(
         names=there,
         said=claim.stated(there),
         wanted=(f"not used on a span of the type {claim.type_name}",),
@@ -100,19 +95,18 @@ UNUSED = advised(
 # --- Their types -----------------------------------------------------------------------------------------------------
 
 
-def _type(claim: Claim) -> Iterator[Breach | None]:
+def _type(claim: Claim) -> Breach | bool:
     attributes, known = claim.span.attributes, claim.sheet.known
     if not known:
-        return
+        return False
     wrong = {
         name: attribute
         for name in claim.sheet.doubtful(attributes)
         if (attribute := known[name]) and not has_type(attributes[name], attribute.types)
     }
     if not wrong:
-        yield None
-        return
-    yield Breach(
+        return True
+    return Breach(
         names=tuple(wrong),
         said=tuple(f"{name} = {shown(attributes[name])}  ({type_of(attributes[name])})" for name in wrong),
         wanted=tuple(f"{name}: {' or '.join(attribute.types)}" for name, attribute in wrong.items()),
@@ -155,17 +149,16 @@ TYPE = rule(
 # --- Their values ----------------------------------------------------------------------------------------------------
 
 
-def _value(claim: Claim) -> Iterator[Breach | None]:
+def _value(claim: Claim) -> Breach | bool:
     attributes = claim.span.attributes
     names = lexicon(claim.profile).closed.intersection(claim.sheet.known)
     closed = [claim.profile.attributes[name] for name in sorted(names) if isinstance(attributes[name], str)]
     if not closed:
-        return
+        return False
     wrong = {attribute.name: attribute for attribute in closed if attributes[attribute.name] not in attribute.values}
     if not wrong:
-        yield None
-        return
-    yield Breach(
+        return True
+    return Breach(
         names=tuple(wrong),
         said=claim.stated(tuple(wrong)),
         wanted=tuple(f"{name}: {', '.join(sorted(attribute.values))}" for name, attribute in wrong.items()),

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pytest_llmtrace.checks._claims import Claim
 from pytest_llmtrace.checks._rule import Breach, advised, rule
 from pytest_llmtrace.checks._words import shown
-from pytest_llmtrace.model import Advice, Severity
+from pytest_llmtrace.model import Advice, Fact, Severity
 
 __all__ = ["CHECKS", "CONDITIONAL", "PORT", "UNNEEDED"]
 
-Condition = Callable[[Claim], str]
-"""Says in words by what a condition is met; empty if it is not, or if that cannot be told."""
+Condition = Callable[[Claim], str | Fact]
+"""Returns by what a condition is met, in words or as what the request says; empty if not, or if it cannot be told."""
 
 
 # --- What makes an attribute required --------------------------------------------------------------------------------
@@ -26,22 +26,24 @@ def _failed(claim: Claim) -> str:
 def _asks_for(fact: str, *, unless: tuple[Any, ...] = ()) -> Condition:
     """Make the condition that the request states a fact, and another value than some."""
 
-    def asks(claim: Claim) -> str:
+    def asks(claim: Claim) -> str | Fact:
         found = None if claim.account is None else claim.account.asked.facts.get(fact)
-        if found is None or found.value is None or found.value in unless:
-            return ""
-        return f"the request has {found.keys} = {shown(found.value)}"
+        return "" if found is None or found.value is None or found.value in unless else found
 
     return asks
 
 
 def _has_field(*paths: str, unless: tuple[Any, ...] = ()) -> Condition:
     """Make the condition that the request has one of several fields, `text.format`, with another value than some."""
+    steps = {path: path.split(".") for path in paths}
+    heads = tuple(keys[0].encode() for keys in steps.values())
 
     def has(claim: Claim) -> str:
-        for path in paths:
+        if not claim.may_ask(heads):
+            return ""
+        for path, keys in steps.items():
             value: Any = claim.asked
-            for key in path.split("."):
+            for key in keys:
                 value = value.get(key) if isinstance(value, Mapping) else None
             if value is not None and value not in unless:
                 return f"the request has {path}{'' if isinstance(value, Mapping) else f' = {shown(value)}'}"
@@ -84,26 +86,29 @@ def _names_address(claim: Claim) -> str:
 _PORT: Mapping[str, tuple[Condition, tuple[str, ...]]] = {"server.port": (_names_address, ())}
 
 
-def _held(conditions: Mapping[str, tuple[Condition, tuple[str, ...]]], claim: Claim) -> Iterator[Breach | None]:
+def _held(conditions: Mapping[str, tuple[Condition, tuple[str, ...]]], claim: Claim) -> Breach | bool:
     if claim.span_type is None:
-        return
-    wanted = claim.wanted
-    concerned = [name for name in conditions if name in claim.span_type.conditional]
-    met = {name: reason for name in concerned if (reason := conditions[name][0](claim))}
+        return False
+    conditional = claim.span_type.conditional
+    met = {name: by for name in conditions if name in conditional and (by := conditions[name][0](claim))}
     if not met:
-        return
-    there = (claim.span.attributes, claim.sheet.renamed)
-    missing = {name: reason for name, reason in met.items() if not any(name in names for names in there)}
+        return False
+    there, renamed = claim.span.attributes, claim.sheet.renamed
+    missing = {name: _in_words(by) for name, by in met.items() if name not in there and name not in renamed}
     if not missing:
-        yield None
-        return
-    yield Breach(
+        return True
+    wanted = claim.wanted
+    return Breach(
         names=tuple(missing),
         said=tuple(f"no {name}, and {reason}" for name, reason in missing.items()),
         wanted=tuple(f"{name}: {wanted[name].condition or 'required where it applies'}" for name in missing),
         advice=tuple(_not_present(name) for name in missing),
         follows=conditions[next(iter(missing))][1] if len(missing) == 1 else (),
     )
+
+
+def _in_words(met: str | Fact) -> str:
+    return met if isinstance(met, str) else f"the request has {met.keys} = {shown(met.value)}"
 
 
 def _not_present(name: str) -> Advice:
@@ -164,17 +169,15 @@ def _without(claim: Claim, name: str) -> str:
     return "" if name in claim.span.attributes else f"there is no {name}"
 
 
-def _unneeded(claim: Claim) -> Iterator[Breach | None]:
-    wanted = claim.wanted
-    there = [name for name in _IDLE if name in wanted and name in claim.span.attributes]
+def _unneeded(claim: Claim) -> Breach | bool:
+    wanted, attributes = claim.wanted, claim.span.attributes
+    there = [name for name in _IDLE if name in attributes and name in wanted]
     if not there:
-        return
-    attributes = claim.span.attributes
+        return False
     idle = {name: reason for name in there if (reason := _IDLE[name](claim, attributes[name]))}
     if not idle:
-        yield None
-        return
-    yield Breach(
+        return True
+    return Breach(
         names=tuple(idle),
         said=tuple(f"{name} = {shown(attributes[name])}, and {reason}" for name, reason in idle.items()),
         wanted=tuple(f"{name}: {wanted[name].condition}" for name in idle if wanted[name].condition),

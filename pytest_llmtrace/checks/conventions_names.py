@@ -19,16 +19,15 @@ _LOOKED_UP = 8
 # --- Unknown ones -----------------------------------------------------------------------------------------------------
 
 
-def _unknown(claim: Claim) -> Iterator[Breach | None]:
+def _unknown(claim: Claim) -> Breach | bool:
     sheet = claim.sheet
     if not sheet.known and not sheet.unknown:
-        return
+        return False
     names = tuple(name for name in sheet.unknown if claim.is_wanted or not is_known_elsewhere(name))
     if not names:
-        yield None
-        return
+        return True
     near = {name: found for name in names[:_LOOKED_UP] if (found := _nearest(claim, name))}
-    yield Breach(
+    return Breach(
         names=names,
         said=claim.stated(names),
         wanted=tuple(f"no {name}{_instead(near.get(name, ''))}" for name in names),
@@ -65,15 +64,14 @@ UNKNOWN = advised(
 # --- Old ones --------------------------------------------------------------------------------------------------------
 
 
-def _deprecated(claim: Claim) -> Iterator[Breach | None]:
+def _deprecated(claim: Claim) -> Breach | bool:
     sheet = claim.sheet
     if not claim.is_wanted or not (sheet.known or sheet.old):
-        return
+        return False
     said = dict(_old_names(claim)) | dict(_old_values(claim))
     if not said:
-        yield None
-        return
-    yield Breach(
+        return True
+    return Breach(
         names=tuple(said),
         said=claim.stated(tuple(said)),
         wanted=tuple(said.values()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -38,18 +38,18 @@ _SUMS: tuple[tuple[str, tuple[str, ...]], ...] = (
 _NAMES = frozenset(name for whole, parts in _SUMS for name in (whole, *parts))
 
 
-def _tokens(claim: Claim) -> Iterator[Breach | None]:
+def _tokens(claim: Claim) -> Breach | bool:
     there = claim.sheet.known.keys() & _NAMES
     sums = _sums(frozenset(name for name in there if _is_count(claim.span.attributes[name])))
     if not sums:
-        return
+        return False
     counts = claim.span.attributes
     wrong = [
         (whole, parts)
         for whole, parts in sums
         if sum(counts[part] for part in parts) > counts[whole] and not _are_on_the_wire(claim, (whole, *parts))
     ]
-    yield _too_many(counts, wrong) if wrong else None
+    return _too_many(counts, wrong) if wrong else True
 
 
 @lru_cache(maxsize=256)
@@ -112,15 +112,14 @@ TOKENS = rule(
 # --- Indexed lists ---------------------------------------------------------------------------------------------------
 
 
-def _indices(claim: Claim) -> Iterator[Breach | None]:
+def _indices(claim: Claim) -> Breach | bool:
     lists = claim.sheet.indices
     if not lists:
-        return
+        return False
     holes = {name: there for name, there in lists.items() if max(there) != len(there) - 1}
     if not holes:
-        yield None
-        return
-    yield Breach(
+        return True
+    return Breach(
         names=tuple(holes),
         said=tuple(f"{name}: no {_first_missing(there)}, but {max(there)}" for name, there in holes.items()),
         wanted=("lists are numbered from 0, without holes",),

@@ -21,18 +21,17 @@ _PLACE = re.compile(r"\{([^}]+)\}")
 # --- The name --------------------------------------------------------------------------------------------------------
 
 
-def _name(claim: Claim) -> Iterator[Breach | None]:
+def _name(claim: Claim) -> Breach | bool:
     forms = claim.span_type.names if claim.span_type else ()
     if not claim.is_wanted:
         forms = tuple(form for form in forms if not _PLACE.search(form))
     names = [name for form in forms if (name := _filled(form, claim.span.attributes))]
     if not names:
-        return
+        return False
     if claim.span.name in names:
-        yield None
-        return
+        return True
     wanted = " or ".join(map(shown, names))
-    yield Breach(names=("name",), said=(f"its name is {shown(claim.span.name)}",), wanted=(f"the name {wanted}",))
+    return Breach(names=("name",), said=(f"its name is {shown(claim.span.name)}",), wanted=(f"the name {wanted}",))
 
 
 def _filled(form: str, attributes: Mapping[str, Any]) -> str:
@@ -59,14 +58,13 @@ NAME = advised(
 # --- The kind --------------------------------------------------------------------------------------------------------
 
 
-def _kind(claim: Claim) -> Iterator[Breach | None]:
+def _kind(claim: Claim) -> Breach | bool:
     kinds = claim.span_type.kinds if claim.span_type else ()
     if not kinds:
-        return
+        return False
     if claim.span.kind in kinds:
-        yield None
-        return
-    yield Breach(names=("kind",), said=(f"kind {claim.span.kind}",), wanted=(f"kind {' or '.join(kinds)}",))
+        return True
+    return Breach(names=("kind",), said=(f"kind {claim.span.kind}",), wanted=(f"kind {' or '.join(kinds)}",))
 
 
 KIND = advised(
@@ -82,14 +80,13 @@ KIND = advised(
 # --- The status ------------------------------------------------------------------------------------------------------
 
 
-def _status(claim: Claim) -> Iterator[Breach | None]:
+def _status(claim: Claim) -> Breach | bool:
     if claim.span_type is None or "error.type" not in claim.span_type.attributes:
-        return
+        return False
     stated = claim.span.attributes.get("error.type")
     if not stated or claim.span.status == "ERROR":
-        yield None
-        return
-    yield Breach(
+        return True
+    return Breach(
         names=("error.type",),
         said=(f"status {claim.span.status}, error.type = {shown(stated)}",),
         wanted=("error.type only if the operation ended in an error, and then the status ERROR",),

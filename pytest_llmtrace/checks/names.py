@@ -35,8 +35,8 @@ def _span_name(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
 
 def _part_of_one_call(bare: str, call: Call, reading: Reading) -> str | None:
     """Name the part of a span's name that belongs to one call only, None if there is none."""
-    ids = {reading.response_id, *(truth.response_id for truth in call.truths)}
-    for value in ids:
+    for read in (reading, *call.truths):
+        value = read.response_id
         if isinstance(value, str) and len(value) >= 6 and value in bare:  # noqa: PLR2004
             return f"the id of the response, {value!r}"
     return _number_in(bare) or _prompt_in(bare, call)
@@ -64,9 +64,12 @@ def _prompt_in(bare: str, call: Call) -> str | None:
 
 def _without_models(name: str, call: Call, reading: Reading) -> str:
     """Take the models out of a name: they have dates in their own names, and belong there."""
-    stated = (read.facts[fact].value for read in (reading, *call.truths) for fact in _MODELS if fact in read.facts)
-    known = {model for model in stated if isinstance(model, str) and model and _own(model) in name}
-    for model in sorted(known, key=len, reverse=True):
+    known = set()
+    for read in (reading, *call.truths):
+        for model in (read.request_model, read.response_model, read.served_model):
+            if isinstance(model, str) and model and _own(model) in name:
+                known.add(model)
+    for model in sorted(known, key=len, reverse=True) if known else ():
         name = name.replace(model, "<model>").replace(_own(model), "<model>")
     return name
 
@@ -74,9 +77,6 @@ def _without_models(name: str, call: Call, reading: Reading) -> str:
 def _own(model: str) -> str:
     """Return the name of a model without the provider before it."""
     return model.rpartition("/")[2] or model
-
-
-_MODELS = ("request_model", "response_model", "served_model")
 
 
 def _likeness(call: Call) -> object:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from functools import cached_property
+
+from pytest_llmtrace._quick import lazy
 
 __all__ = ["Attribute", "Level", "Profile", "Rename", "SpanType", "Wanted"]
 
@@ -71,12 +72,12 @@ class SpanType:
     when: tuple[str, frozenset[str]] = ("", frozenset())
     provider: str = ""
 
-    @cached_property
+    @lazy
     def required(self) -> tuple[str, ...]:
         """The attributes that have to be on every span of this type."""
         return tuple(name for name, how in self.attributes.items() if how.level is Level.REQUIRED)
 
-    @cached_property
+    @lazy
     def conditional(self) -> frozenset[str]:
         """The attributes that have to be on some."""
         return frozenset(name for name, how in self.attributes.items() if how.level is Level.CONDITIONALLY_REQUIRED)
