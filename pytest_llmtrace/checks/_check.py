@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from pytest_llmtrace import wire
 from pytest_llmtrace._quick import lazy
 from pytest_llmtrace.canaries import Search, Sought
 from pytest_llmtrace.checks._account import Account, accounts
@@ -58,7 +59,10 @@ class Untimed:
     next: str = ""
 
 
-RARE = ("budget", "failures", "leftovers", "openobserve", "openobserve_columns", "pacings", "strays", "untimed")
+RARE = (
+    *("budget", "caused", "content", "failures", "leftovers", "openobserve", "openobserve_columns", "pacings"),
+    *("retried", "strays", "tooled", "unclear", "unfinished", "untimed"),
+)
 """Parts of the evidence that few traces have: a check that is about one of them is not asked without it."""
 
 
@@ -166,13 +170,41 @@ class Evidence:
     @lazy
     def there(self) -> frozenset[str]:
         """What there is to look at (`Check.about`): facts that spans state, and parts of this that are there."""
-        facts = (account.stated for account in self.accounts)
-        return frozenset(name for name in RARE if getattr(self, name)).union(*facts)
+        rare = [name for name in RARE if getattr(self, name)]
+        return frozenset(rare).union(*[account.stated for account in self.accounts])
 
     @lazy
     def failures(self) -> tuple[tuple[Account, Fault], ...]:
         """The spans whose call failed, with how."""
         return failures(self.accounts)
+
+    @lazy
+    def caused(self) -> tuple[SpanRecord, ...]:
+        """The spans that were started in a thread, or work item of a pool, which another span had started."""
+        return tuple([span for span in self.spans if span.cause is not None])
+
+    @lazy
+    def retried(self) -> tuple[Call, ...]:
+        """The calls of several attempts."""
+        return tuple([call for call in self.calls if len(call.exchanges) > 1])
+
+    @lazy
+    def tooled(self) -> tuple[tuple[Call, wire.History], ...]:
+        """The calls that tell of tools, with what their requests tell of those that were used before."""
+        found = [(call, wire.history(call.exchanges[-1].request, _api(call))) for call in self.calls]
+        return tuple([(call, past) for call, past in found if past.calls or past.results or _asks_for_tools(call)])
+
+    @lazy
+    def unclear(self) -> tuple[Account, ...]:
+        """The accounts with facts that cannot be read or say nothing."""
+        found = [each for each in self.accounts if each.reading.others or len(each.stated) < len(each.reading.facts)]
+        return tuple(found)
+
+    @lazy
+    def unfinished(self) -> tuple[Account, ...]:
+        """The accounts of responses that did not come to their end, or came to an error."""
+        answered = [(account, account.answered) for account in self.accounts]
+        return tuple([account for account, truth in answered if truth.truncated is not False or truth.error])
 
     @lazy
     def pacings(self) -> tuple[Pacing, ...]:
@@ -243,6 +275,14 @@ class Check:
             follows=follows,
             advice=advice,
         )
+
+
+def _api(call: Call) -> str | None:
+    return call.truths[-1].api if call.truths else None
+
+
+def _asks_for_tools(call: Call) -> bool:
+    return bool(call.truths and call.truths[-1].tool_calls)
 
 
 def maker_of(span: SpanRecord) -> Maker:

@@ -65,8 +65,10 @@ class Carrier:
         subject = self.subject
         yield "attribute", getattr(subject, "attributes", subject)  # type: ignore[arg-type]  # A resource is its own.
         if isinstance(subject, SpanRecord):
-            yield from ((f"event {event.name}", event.attributes) for event in subject.events)
-            yield from ((f"link {index}", link.attributes) for index, link in enumerate(subject.links))
+            for event in subject.events:
+                yield f"event {event.name}", event.attributes
+            for index, link in enumerate(subject.links):
+                yield f"link {index}", link.attributes
 
     def texts(self) -> Iterator[Text]:
         """Yield its texts."""
@@ -82,13 +84,13 @@ class Carrier:
         found = [text.text for text in self._own()]
         for _, attributes in self.groups():
             if not known_keys.issuperset(attributes):
-                found += map(str, attributes.keys() - known_keys)
+                found += [str(key) for key in attributes if key not in known_keys]
                 known_keys.update(attributes)
             for value in attributes.values():
                 if type(value) is str:
                     found.append(value)
-                elif not isinstance(value, int | float):
-                    found += (text.text for text in _of_value("", "", value))
+                elif not isinstance(value, (int, float)):
+                    found += [text.text for text in _of_value("", "", value)]
         return found
 
     def _own(self) -> Iterator[Text]:
@@ -97,7 +99,8 @@ class Carrier:
             yield Text("name", "", subject.name)
             if subject.status_description:
                 yield Text("status description", "", subject.status_description)
-            yield from (Text("name of an event", "", event.name) for event in subject.events)
+            for event in subject.events:
+                yield Text("name of an event", "", event.name)
         elif isinstance(subject, LogRecord):
             yield from _of_value(f"event {subject.event_name}" if subject.event_name else "body", "", subject.body)
 
@@ -131,9 +134,9 @@ def place_in(text: str, holds: Any) -> str:
 
 
 def _of_value(channel: str, key: str, value: Any, deepest: int = _DEEPEST) -> Iterator[Text]:
-    if isinstance(value, int | float):
+    if isinstance(value, (int, float)):
         return
-    if isinstance(value, bytes | bytearray):
+    if isinstance(value, (bytes, bytearray)):
         value = bytes(value).decode("utf-8", "replace")
     if isinstance(value, str):
         yield Text(channel, key, value)
@@ -141,6 +144,6 @@ def _of_value(channel: str, key: str, value: Any, deepest: int = _DEEPEST) -> It
         for name, item in value.items():
             yield Text(channel, f"{key}.{name}".lstrip("."), str(name), is_key=True)
             yield from _of_value(channel, f"{key}.{name}".lstrip("."), item, deepest - 1)
-    elif isinstance(value, list | tuple) and deepest:
+    elif isinstance(value, (list, tuple)) and deepest:
         for index, item in enumerate(value):
             yield from _of_value(channel, f"{key}[{index}]", item, deepest - 1)

@@ -135,7 +135,7 @@ def verify(
     """
     refuse_unknown(ignore)
     # Whatever else is missing after a refused request is missing because of that: one cause, one finding.
-    whole = complete and not any(_run((replay.UNMATCHED,), evidence))
+    whole = complete and not any(replay.UNMATCHED.look(replay.UNMATCHED, evidence))
     seen = _run(_concerned(evidence.there, whole=whole), evidence)
     found = [_hidden(finding, evidence) for finding in one_a_cause(one for one in seen if one is not None)]
     standing = [finding for finding in found if waiver_of(finding, ignore) is None]

@@ -39,7 +39,7 @@ def _secret(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     for carrier in evidence.carriers:
         strings = carrier.strings(known_keys)
         leaks: list[_Leak] = []
-        if evidence.secrets.may_be_in(strings) or any(map(may_hold_shape, strings)):
+        if evidence.secrets.may_be_in(strings) or may_hold_shape(strings):
             leaks = [leak for text in carrier.texts() for leak in _secrets_in(carrier, text, evidence)]
         yield _finding(check, carrier, leaks) if leaks else None
 
@@ -202,6 +202,7 @@ CONTENT = Check(
     why="what users say is kept where nobody was to read it",
     next="keep it out of this place",
     look=_content,
+    about=("content",),
     compares='Where `content=` is said. `"absent"` and `"redacted"`: the texts of the exchanges (prompts, system '
     "prompts, tool arguments and results, answers, ids of users), and canaries, with every text that telemetry "
     "carries, those of 16 characters or more; and the attributes in which the conventions put content, however short. "

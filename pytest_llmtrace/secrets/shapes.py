@@ -8,8 +8,7 @@ itself that it is none (`sk-test`, `REDACTED`, `AKIAIOSFODNN7EXAMPLE`) is left a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterable, Iterator
 from string import ascii_lowercase, ascii_uppercase
 from typing import NamedTuple
 
@@ -206,18 +205,25 @@ _WORD = re.compile(r"[A-Za-z]+")
 _LONGEST_NUMBER = 5
 
 
-def may_hold_shape(text: str) -> bool:
-    """Tell cheaply whether a text needs a look for shapes; `bearer` in odd capitals is left out."""
-    return _has_mark(text) if len(text) > _REPEATED else _has_mark_kept(text)
+def may_hold_shape(texts: Iterable[str]) -> bool:
+    """Tell cheaply whether any of some texts needs a look for shapes; `bearer` in odd capitals is left out."""
+    new = [text for text in texts if text not in _unmarked]
+    if not new:
+        return False
+    together = "\n".join(new)  # No mark goes across the end of a line.
+    if any(mark in together for mark in _MARKS):
+        return True
+    if len(_unmarked) > _KEPT:
+        _unmarked.clear()
+    _unmarked.update(text for text in new if len(text) <= _REPEATED)
+    return False
 
 
-def _has_mark(text: str) -> bool:
-    return any(mark in text for mark in _MARKS)
-
-
+_unmarked: set[str] = set()
+"""Texts without a mark: most stand on the next span again."""
 _REPEATED = 2_000
-"""Characters. Shorter texts are kept with what is known of them: most stand on the next span again."""
-_has_mark_kept = lru_cache(maxsize=2_048)(_has_mark)
+"""Characters. Longer ones are not kept."""
+_KEPT = 4_096
 
 
 def shapes_in(text: str) -> Iterator[Shape]:

@@ -23,9 +23,9 @@ def test_no_shape_is_passed_over(name: str, data: st.DataObject, around: tuple[s
     found = data.draw(st.from_regex(BEHIND.sub("", shape), fullmatch=True))
     text = f"{before[1] if before else ''}{found}"
     assume("bearer" not in text.lower() or text[:6] in {"bearer", "Bearer", "BEARER"})
-    assert shapes.may_hold_shape(f"{around[0]}{text}{around[1]}")
+    assert shapes.may_hold_shape(["plain", f"{around[0]}{text}{around[1]}"])
 
 
 def test_a_plain_text_needs_no_look() -> None:
     """A text without marks has no shapes, and is told at once."""
-    assert not shapes.may_hold_shape("A standard for telemetry, of traces, metrics and logs.")
+    assert not shapes.may_hold_shape(["A standard for telemetry, of traces, metrics and logs.", ""])
