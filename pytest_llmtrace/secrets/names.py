@@ -128,7 +128,4 @@ def is_mask(value: str) -> bool:
 def may_hold_secret_field(body: bytes) -> bool:
     """Tell cheaply whether a JSON body needs a look for secret fields."""
     lower = body.lower()
-    for end in _ENDS_OF_FIELDS:
-        if end in lower:
-            return True
-    return False
+    return any(end in lower for end in _ENDS_OF_FIELDS)

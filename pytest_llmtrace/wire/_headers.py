@@ -25,6 +25,7 @@ _REQUEST_IDS = (
     "mistral-correlation-id",
     "x-litellm-call-id",
 )
+_ANTHROPIC_IDS = ("request-id", *_REQUEST_IDS)
 _PROVIDERS = ("x-inference-provider", "x-portkey-provider")  # Hugging Face router, Portkey
 _RETRIES = ("retry-after-ms", "retry-after")
 _SERVED = ("x-litellm-model-name",)
@@ -32,9 +33,8 @@ _SERVED = ("x-litellm-model-name",)
 
 def state_headers(facts: Facts, headers: Mapping[str, str], api: str) -> None:
     """State what a response says in its headers."""
-    names = ("request-id", *_REQUEST_IDS) if api == "messages" else _REQUEST_IDS
     facts.expect(_FACTS, _WHERE)
-    _take(facts, "request_id", headers, names)
+    _take(facts, "request_id", headers, _ANTHROPIC_IDS if api == "messages" else _REQUEST_IDS)
     _take(facts, "served_model", headers, _SERVED)
     if not headers.keys().isdisjoint(_RETRIES):
         _state_retry(facts, headers)
@@ -45,7 +45,10 @@ def state_headers(facts: Facts, headers: Mapping[str, str], api: str) -> None:
 
 def state_provider(facts: Facts, document: Document, headers: Mapping[str, str]) -> None:
     """State who served the call: in the body, or in a header."""
-    facts.take("provider", text, [document.spot("provider"), *_spots(headers, _PROVIDERS)])
+    if "provider" in document.body or not headers.keys().isdisjoint(_PROVIDERS):
+        facts.take("provider", text, [document.spot("provider"), *_spots(headers, _PROVIDERS)])
+    else:
+        facts.absent("provider", document.where)
 
 
 def _take(facts: Facts, name: str, headers: Mapping[str, str], names: tuple[str, ...]) -> None:
