@@ -14,6 +14,9 @@ from pytest_llmtrace.reading import NULL, PRESENT, UNREADABLE, Fact
 __all__ = ["Attribute", "Field", "Part", "Place", "Sheet", "Sum", "added", "attribute", "happened", "inside", "moments"]
 
 
+_NOTHING = object()
+
+
 @dataclass(kw_only=True, slots=True)
 class Sheet:
     """A span during its reading.
@@ -33,12 +36,14 @@ class Sheet:
     def open(self, key: str, reader: Convert, raw: Any) -> Any:
         """Return what a reader makes of a value, None if it was masked, or the reason why it cannot be read."""
         slot = (key, reader)
-        if slot not in self.opened:
+        found = self.opened.get(slot, _NOTHING)
+        if found is _NOTHING:
             try:
-                self.opened[slot] = None if raw is None or is_hidden(raw) else reader(raw)
+                found = None if raw is None or is_hidden(raw) else reader(raw)
             except Unreadable as error:
-                self.opened[slot] = error
-        return self.opened[slot]
+                found = error
+            self.opened[slot] = found
+        return found
 
     def problems(self) -> tuple[str, ...]:
         """Say what could not be opened, once, however many facts it holds."""
@@ -136,9 +141,6 @@ def _follow(value: Any, path: tuple[str, ...]) -> Any:
             return _NOTHING
         value = value.get(step, _NOTHING)
     return value
-
-
-_NOTHING = object()
 
 
 @dataclass(frozen=True, kw_only=True)
