@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
+from http import HTTPStatus
 from typing import NamedTuple
 
 from pytest_llmtrace._quick import quick
 from pytest_llmtrace.model import Call, Exchange, Fact, Outcome, Reading, SpanRecord, StreamEnd
 from pytest_llmtrace.reading import PRESENT
 
-__all__ = ["WHOLE", "Account", "Extent", "accounts", "was_stopped"]
+__all__ = ["WHOLE", "Account", "Extent", "accounts", "is_odd", "was_stopped"]
 
 
 @quick
@@ -33,6 +34,7 @@ class Account(NamedTuple):
         span: The span that tells of it.
         reading: What the span says.
         stated: The facts that are present on the span, by name, each with all its places.
+        is_clear: Whether that is all that it says: nothing is null, or cannot be read.
         asked: What the first attempt's bytes say: the request's facts are taken from it.
         answered: What the last attempt's bytes say: the attempt that counts.
         exchange: The last attempt.
@@ -44,6 +46,7 @@ class Account(NamedTuple):
     span: SpanRecord
     reading: Reading
     stated: Mapping[str, list[Fact]]
+    is_clear: bool
     asked: Reading
     answered: Reading
     exchange: Exchange
@@ -65,12 +68,14 @@ def _accounts(call: Call) -> Iterator[Account]:
     unknown = how_far is Extent.UNKNOWN
     for span, reading in zip(call.spans, call.readings, strict=True):
         # A finish reason comes with the end: whoever states one has seen it.
+        stated = _stated(reading)
         seen = unknown and bool(reading.finish_reasons or reading.finish_reason)
         yield Account(
             call=call,
             span=span,
             reading=reading,
-            stated=_stated(reading),
+            stated=stated,
+            is_clear=sum(map(len, stated.values())) == len(reading.facts) + len(reading.others),
             asked=asked,
             answered=answered,
             exchange=exchange,
@@ -85,6 +90,15 @@ def _stated(reading: Reading) -> dict[str, list[Fact]]:
         if fact.state is PRESENT:
             stated.setdefault(fact.name, []).append(fact)
     return stated
+
+
+def is_odd(account: Account) -> bool:
+    """Tell whether a call did not go as most do: it failed, was cut or stopped, took its time, or is told unclearly."""
+    exchange, answered = account.exchange, account.answered
+    failed = exchange.failure is not None or exchange.unparsed is not None or answered.error
+    if failed or exchange.response is None or exchange.response.status >= HTTPStatus.BAD_REQUEST.value:
+        return True
+    return exchange.timed or answered.truncated is not False or not account.is_clear
 
 
 def was_stopped(exchange: Exchange) -> bool:

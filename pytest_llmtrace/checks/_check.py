@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pytest_llmtrace import wire
 from pytest_llmtrace._quick import lazy
 from pytest_llmtrace.canaries import Search, Sought
-from pytest_llmtrace.checks._account import Account, accounts
+from pytest_llmtrace.checks._account import Account, accounts, is_odd
 from pytest_llmtrace.checks._claims import Claim, claims
 from pytest_llmtrace.checks._faults import Fault, failures
 from pytest_llmtrace.checks._pacing import Pacing, pacings
@@ -59,10 +59,10 @@ class Untimed:
     next: str = ""
 
 
-RARE = (
-    *("budget", "caused", "content", "failures", "leftovers", "openobserve", "openobserve_columns", "pacings"),
-    *("retried", "strays", "tooled", "unclear", "unfinished", "untimed"),
-)
+_GIVEN = ("budget", "content", "leftovers", "openobserve", "openobserve_columns", "strays", "untimed")
+_OF_CALLS = ("caused", "retried", "tooled")
+_OF_ODD = ("failures", "pacings", "unclear", "unfinished")
+RARE = (*_GIVEN, *_OF_CALLS, *_OF_ODD)
 """Parts of the evidence that few traces have: a check that is about one of them is not asked without it."""
 
 
@@ -170,13 +170,18 @@ class Evidence:
     @lazy
     def there(self) -> frozenset[str]:
         """What there is to look at (`Check.about`): facts that spans state, and parts of this that are there."""
-        rare = [name for name in RARE if getattr(self, name)]
+        rare = [name for name in (RARE if self.odd else (*_GIVEN, *_OF_CALLS)) if getattr(self, name)]
         return frozenset(rare).union(*[account.stated for account in self.accounts])
+
+    @lazy
+    def odd(self) -> tuple[Account, ...]:
+        """The accounts of calls that did not go as most do; few have any."""
+        return tuple([account for account in self.accounts if is_odd(account)])
 
     @lazy
     def failures(self) -> tuple[tuple[Account, Fault], ...]:
         """The spans whose call failed, with how."""
-        return failures(self.accounts)
+        return failures(self.odd)
 
     @lazy
     def caused(self) -> tuple[SpanRecord, ...]:
@@ -197,19 +202,18 @@ class Evidence:
     @lazy
     def unclear(self) -> tuple[Account, ...]:
         """The accounts with facts that cannot be read or say nothing."""
-        found = [each for each in self.accounts if each.reading.others or len(each.stated) < len(each.reading.facts)]
-        return tuple(found)
+        return tuple([account for account in self.odd if not account.is_clear])
 
     @lazy
     def unfinished(self) -> tuple[Account, ...]:
         """The accounts of responses that did not come to their end, or came to an error."""
-        answered = [(account, account.answered) for account in self.accounts]
+        answered = [(account, account.answered) for account in self.odd]
         return tuple([account for account, truth in answered if truth.truncated is not False or truth.error])
 
     @lazy
     def pacings(self) -> tuple[Pacing, ...]:
         """The times of the streams that took any, beside each of their spans."""
-        return pacings(self.accounts)
+        return pacings(self.odd)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -62,7 +62,7 @@ class Claim:
     @lazy
     def broken(self) -> list[Broken] | None:
         """What is wrong with its content; None if it has none."""
-        return broken(self.span.attributes, self.sheet.known, self.profile.convention)
+        return broken(self.span.attributes, self.sheet, self.profile.convention)
 
     def may_ask(self, fields: tuple[bytes, ...]) -> bool:
         """Tell cheaply whether the body of the request may have one of some fields; that it has none is certain."""

@@ -35,12 +35,14 @@ class Sheet:
         old: Those that it had.
         unknown: Those that are in one of its namespaces, and in none of its tables.
         indices: Of indexed ones: each list, as `llm.input_messages`, and the indices that are there.
+        closed: Those with a closed list of values, in the order of their names.
     """
 
     known: Mapping[str, Attribute | None] = field(default_factory=dict)
     old: Mapping[str, Rename] = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
     indices: Mapping[str, set[int]] = field(default_factory=dict)
+    closed: tuple[Attribute, ...] = ()
     _doubtful: dict[tuple[type, ...], tuple[str, ...]] = field(default_factory=dict)
 
     def doubtful(self, attributes: Mapping[str, Any]) -> tuple[str, ...]:
@@ -90,7 +92,7 @@ class Lexicon:
         self._pattern = re.compile("|".join(f"(?:{pattern})" for pattern in profile.patterns) or r"(?!)")
         self._forms: dict[str, Attribute | None] = {}
         self._indexed: dict[str, _Indexed] = {}
-        self.closed = frozenset(name for name, one in named if one.values and not one.is_open)
+        self._closed = frozenset(name for name, one in named if one.values and not one.is_open)
         self._sheet = lru_cache(maxsize=256)(self._sorted)
 
     def sort(self, attributes: Mapping[str, Any]) -> Sheet:
@@ -120,7 +122,8 @@ class Lexicon:
                 known[name] = self._families[next(family for family in self._family if name.startswith(family))]
             elif name.startswith(self._namespaces):
                 unknown.append(name)
-        return Sheet(known=known, old=old, unknown=tuple(unknown), indices=indices)
+        closed = tuple(plain[name] for name in sorted(self._closed.intersection(known)))
+        return Sheet(known=known, old=old, unknown=tuple(unknown), indices=indices, closed=closed)
 
     def knows(self, name: str) -> bool:
         """Tell whether the convention has or had a name."""

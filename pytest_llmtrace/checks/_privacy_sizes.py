@@ -23,8 +23,9 @@ _ID = re.compile(
 def _oversized(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     limit = evidence.longest_attribute
     for span in evidence.spans:
-        if max(map(_size, span.attributes.values()), default=0) > limit:
-            sizes = [(key, size) for key, value in span.attributes.items() if (size := _size(value)) > limit]
+        others = [each for each in span.attributes.items() if type(each[1]) is not str or len(each[1]) > limit]
+        sizes = [(key, size) for key, value in others if (size := _size(value)) > limit]
+        if sizes:
             lines = "\n".join(f"attribute {key}: {size:,} characters, more than {limit:,}" for key, size in sizes[:8])
             yield check.finding(span, ("span", lines))
         else:

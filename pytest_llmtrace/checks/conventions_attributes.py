@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pytest_llmtrace.checks._claims import Claim
-from pytest_llmtrace.checks._lexicon import lexicon
 from pytest_llmtrace.checks._rule import Breach, advised, rule
 from pytest_llmtrace.checks._types import has_type, type_of
 from pytest_llmtrace.checks._words import shown
@@ -151,8 +150,7 @@ TYPE = rule(
 
 def _value(claim: Claim) -> Breach | bool:
     attributes = claim.span.attributes
-    names = lexicon(claim.profile).closed.intersection(claim.sheet.known)
-    closed = [claim.profile.attributes[name] for name in sorted(names) if isinstance(attributes[name], str)]
+    closed = [attribute for attribute in claim.sheet.closed if isinstance(attributes[attribute.name], str)]
     if not closed:
         return False
     wrong = {attribute.name: attribute for attribute in closed if attributes[attribute.name] not in attribute.values}

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from pytest_llmtrace.checks._claims import Claim
+from pytest_llmtrace.checks._lexicon import Sheet
 from pytest_llmtrace.checks._rule import Breach, rule
 from pytest_llmtrace.model import Severity, State
 
@@ -39,11 +40,12 @@ _NAMES = frozenset(name for whole, parts in _SUMS for name in (whole, *parts))
 
 
 def _tokens(claim: Claim) -> Breach | bool:
-    there = claim.sheet.known.keys() & _NAMES
-    sums = _sums(frozenset(name for name in there if _is_count(claim.span.attributes[name])))
+    counts = claim.span.attributes
+    sums = _sums(claim.sheet)
+    if not all(_is_count(counts[name]) for whole, parts in sums for name in (whole, *parts)):
+        sums = _summed(frozenset(name for name in claim.sheet.known.keys() & _NAMES if _is_count(counts[name])))
     if not sums:
         return False
-    counts = claim.span.attributes
     wrong = [
         (whole, parts)
         for whole, parts in sums
@@ -53,8 +55,13 @@ def _tokens(claim: Claim) -> Breach | bool:
 
 
 @lru_cache(maxsize=256)
-def _sums(names: frozenset[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return each whole with its parts that is among some names; most spans have the same."""
+def _sums(sheet: Sheet) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return each whole with its parts that is among the attributes; most spans have the same."""
+    return _summed(frozenset(sheet.known.keys() & _NAMES))
+
+
+def _summed(names: frozenset[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return each whole with its parts that is among some names."""
     stated = [(whole, tuple(part for part in parts if part in names)) for whole, parts in _SUMS if whole in names]
     return tuple((whole, parts) for whole, parts in stated if parts)
 

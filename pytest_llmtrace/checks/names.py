@@ -27,10 +27,15 @@ def _span_name(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     for call, span, reading in llm_spans(evidence.calls):
         bare = _without_models(span.name, call, reading)
         found = _part_of_one_call(bare, call, reading)
-        before, first = names.setdefault((span.scope, _likeness(call), _DIGITS.sub("#", bare)), (bare, span))
+        before, first = names.setdefault((span.scope, _likeness(call), _without_digits(bare)), (bare, span))
         if found is None and before != bare:
             found = f"{span.name!r} here and {first.name!r} in a call of the same kind"
         yield check.finding(span, ("span", f"its name has {found}")) if found else None
+
+
+@lru_cache(maxsize=256)
+def _without_digits(bare: str) -> str:
+    return _DIGITS.sub("#", bare)
 
 
 def _part_of_one_call(bare: str, call: Call, reading: Reading) -> str | None:
@@ -64,14 +69,20 @@ def _prompt_in(bare: str, call: Call) -> str | None:
 
 def _without_models(name: str, call: Call, reading: Reading) -> str:
     """Take the models out of a name: they have dates in their own names, and belong there."""
-    known = set()
-    for read in (reading, *call.truths):
-        for model in (read.request_model, read.response_model, read.served_model):
-            if isinstance(model, str) and model and _own(model) in name:
-                known.add(model)
-    for model in sorted(known, key=len, reverse=True) if known else ():
+    facts = [read.facts for read in (reading, *call.truths)]
+    stated = [each[fact].value for each in facts for fact in _MODELS if fact in each]
+    return _without(name, tuple([model for model in stated if isinstance(model, str)]))
+
+
+@lru_cache(maxsize=256)
+def _without(name: str, models: tuple[str, ...]) -> str:
+    known = {model for model in models if model and _own(model) in name}
+    for model in sorted(known, key=len, reverse=True):
         name = name.replace(model, "<model>").replace(_own(model), "<model>")
     return name
+
+
+_MODELS = ("request_model", "response_model", "served_model")
 
 
 def _own(model: str) -> str:
