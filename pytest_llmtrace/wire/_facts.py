@@ -214,6 +214,8 @@ def number(value: Any) -> float | int:
 
 def count(value: Any) -> int:
     """Take a whole number from 0 on that a counter can hold; 12.0 is one, 12.5 and "12" are none."""
+    if type(value) is int and 0 <= value < _LARGEST_COUNT:
+        return value
     whole = number(value)
     if isinstance(whole, float):
         if not whole.is_integer():

@@ -75,8 +75,8 @@ def anthropic_tokens(facts: Facts, document: Document) -> None:
     usage = document.spot("usage")
     facts.expect(_OPENAI, usage.where)
     for name, paths in _ANTHROPIC.items():
-        if _there(usage.value, paths):
-            facts.take(name, count, [_part(document, usage, paths[0])])
+        for path in _there(usage.value, paths):
+            facts.take(name, count, [_part(document, usage, path)])
     _anthropic_input(facts, document, usage)
 
 
@@ -109,8 +109,9 @@ def _misfit(value: Any) -> bool:
 
 def _part(document: Document, usage: Spot, path: _Path) -> Spot:
     """Look up a field of the usage object in the event that said it."""
-    field = document.fields.get(f"usage.{path[1][0]}") if document.streamed else None
-    return _spot(usage if field is None else Spot(usage.value, f"{field[0]}usage", where_of(field[1])), path)
+    if not document.streamed or (field := document.fields.get(f"usage.{path[1][0]}")) is None:
+        return _spot(usage, path)
+    return _spot(Spot(usage.value, f"{field[0]}usage", where_of(field[1])), path)
 
 
 def _there(usage: Any, paths: tuple[_Path, ...]) -> Sequence[_Path]:
