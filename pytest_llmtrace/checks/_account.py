@@ -75,7 +75,7 @@ def _accounts(call: Call) -> Iterator[Account]:
             span=span,
             reading=reading,
             stated=stated,
-            is_clear=sum(map(len, stated.values())) == len(reading.facts) + len(reading.others),
+            is_clear=len(stated) == len(reading.facts) and all(fact.state is PRESENT for fact in reading.others),
             asked=asked,
             answered=answered,
             exchange=exchange,

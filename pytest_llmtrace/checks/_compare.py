@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -88,13 +88,22 @@ def compare(check: Comparison, evidence: Evidence) -> list[Finding | None]:
 
     A list: comparisons are made by the dozen, and a generator costs as much as one of them.
     """
-    names = check.about
     looked: list[Finding | None] = []
     for account in evidence.accounts:
-        stated = account.stated
-        facts = stated.get(names[0]) if len(names) == 1 else [fact for name in names for fact in stated.get(name, ())]
-        if facts:
-            looked += _held_against(check, facts, account)
+        stated = _stated(check, account)
+        true = _truth(check, account) if stated else None
+        if true is None or true.state is UNREADABLE or (true.state is not PRESENT and not check.invented):
+            continue
+        judge = check.judge if true.state is PRESENT else check.judge_invented
+        wrong: list[tuple[Fact, Difference]] = []
+        for mine in stated:
+            found = judge(mine, true, account)
+            if found is None:
+                looked.append(None)
+            else:
+                wrong.append((mine, found))
+        if wrong:
+            looked.append(_finding(check, wrong, true, account))
     return looked
 
 
@@ -113,20 +122,12 @@ def is_empty(value: Any) -> bool:
     return not value
 
 
-def _held_against(check: Comparison, stated: list[Fact], account: Account) -> list[Finding | None]:
-    true = _truth(check, account)
-    if true is None or true.state is UNREADABLE or (true.state is not PRESENT and not check.invented):
-        return []
-    judge = check.judge if true.state is PRESENT else check.judge_invented
-    looked: list[Finding | None] = []
-    wrong: list[tuple[Fact, Difference]] = []
-    for mine in stated:
-        found = judge(mine, true, account)
-        if found is None:
-            looked.append(None)
-        else:
-            wrong.append((mine, found))
-    return [*looked, _finding(check, wrong, true, account)] if wrong else looked
+def _stated(check: Comparison, account: Account) -> Sequence[Fact]:
+    """Return every place of the span at which the fact is stated."""
+    stated, names = account.stated, check.about
+    if len(names) == 1:
+        return stated.get(names[0], ())
+    return [fact for name in names if name in stated for fact in stated[name]]
 
 
 def _truth(check: Comparison, account: Account) -> Fact | None:
@@ -135,12 +136,15 @@ def _truth(check: Comparison, account: Account) -> Fact | None:
         asked = account.asked
         return asked.fact(check.fact) if asked.has_place_for(check.fact) else None
     true = account.answered.fact(check.fact)
-    if account.extent is WHOLE:
-        return true
+    return true if account.extent is WHOLE or _is_known_early(check, true, account) else None
+
+
+def _is_known_early(check: Comparison, true: Fact, account: Account) -> bool:
+    """Tell whether a fact can be compared although the client has not read all of the response."""
     early = _is_fixed_first(check, account) or check.early is Early.BEGINNING
     # Anthropic's last event may restate its counts, and may have been looked at if it came in one block with the rest.
     sure = check.early is not Early.MESSAGES or account.extent is Extent.BEGUN
-    return true if true.state is PRESENT and early and sure else None
+    return true.state is PRESENT and early and sure
 
 
 def _is_fixed_first(check: Comparison, account: Account) -> bool:

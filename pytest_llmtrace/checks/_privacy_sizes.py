@@ -23,8 +23,7 @@ _ID = re.compile(
 def _oversized(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     limit = evidence.longest_attribute
     for span in evidence.spans:
-        others = [each for each in span.attributes.items() if type(each[1]) is not str or len(each[1]) > limit]
-        sizes = [(key, size) for key, value in others if (size := _size(value)) > limit]
+        sizes = [(key, size) for key, value in span.attributes.items() if (size := _size(value)) > limit]
         if sizes:
             lines = "\n".join(f"attribute {key}: {size:,} characters, more than {limit:,}" for key, size in sizes[:8])
             yield check.finding(span, ("span", lines))
@@ -33,7 +32,7 @@ def _oversized(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
 
 
 def _size(value: Any) -> int:
-    if isinstance(value, (str, bytes)):
+    if type(value) is str or isinstance(value, bytes):
         return len(value)
     if isinstance(value, (list, tuple)):
         return sum(len(item) if isinstance(item, str | bytes) else 8 for item in value)

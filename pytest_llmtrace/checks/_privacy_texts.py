@@ -31,6 +31,9 @@ class Text(NamedTuple):
         return f"{self.channel} {self.key}".rstrip()
 
 
+_NUMBERS = frozenset({bool, float, int})
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Carrier:
     """What carries texts out: a span, a log record, a point of a metric, a resource."""
@@ -60,15 +63,15 @@ class Carrier:
         scope = getattr(self.subject, "scope", "")
         return (Maker(scope=scope),) if scope and not isinstance(self.subject, SpanRecord) else ()
 
-    def groups(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """Yield its attributes, and those of what belongs to it, by channel."""
+    def groups(self) -> list[tuple[str, Mapping[str, Any]]]:
+        """Return its attributes, and those of what belongs to it, by channel."""
         subject = self.subject
-        yield "attribute", getattr(subject, "attributes", subject)  # type: ignore[arg-type]  # A resource is its own.
-        if isinstance(subject, SpanRecord):
-            for event in subject.events:
-                yield f"event {event.name}", event.attributes
-            for index, link in enumerate(subject.links):
-                yield f"link {index}", link.attributes
+        own: Mapping[str, Any] = getattr(subject, "attributes", subject)  # type: ignore[assignment]  # A resource.
+        if not isinstance(subject, SpanRecord):
+            return [("attribute", own)]
+        events = [(f"event {event.name}", event.attributes) for event in subject.events]
+        links = [(f"link {index}", link.attributes) for index, link in enumerate(subject.links)]
+        return [("attribute", own), *events, *links]
 
     def texts(self) -> Iterator[Text]:
         """Yield its texts."""
@@ -89,20 +92,20 @@ class Carrier:
             for value in attributes.values():
                 if type(value) is str:
                     found.append(value)
-                elif not isinstance(value, (int, float)):
+                elif type(value) not in _NUMBERS:
                     found += [text.text for text in _of_value("", "", value)]
         return found
 
-    def _own(self) -> Iterator[Text]:
+    def _own(self) -> list[Text]:
         subject = self.subject
         if isinstance(subject, SpanRecord):
-            yield Text("name", "", subject.name)
+            texts = [Text("name", "", subject.name)]
             if subject.status_description:
-                yield Text("status description", "", subject.status_description)
-            for event in subject.events:
-                yield Text("name of an event", "", event.name)
-        elif isinstance(subject, LogRecord):
-            yield from _of_value(f"event {subject.event_name}" if subject.event_name else "body", "", subject.body)
+                texts.append(Text("status description", "", subject.status_description))
+            return texts + [Text("name of an event", "", event.name) for event in subject.events]
+        if isinstance(subject, LogRecord):
+            return [*_of_value(f"event {subject.event_name}" if subject.event_name else "body", "", subject.body)]
+        return []
 
 
 def carriers(

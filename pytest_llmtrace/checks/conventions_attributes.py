@@ -95,12 +95,13 @@ UNUSED = advised(
 
 
 def _type(claim: Claim) -> Breach | bool:
-    attributes, known = claim.span.attributes, claim.sheet.known
+    attributes, sheet = claim.span.attributes, claim.sheet
+    known = sheet.known
     if not known:
         return False
     wrong = {
         name: attribute
-        for name in claim.sheet.doubtful(attributes)
+        for name in sheet.doubtful(attributes)
         if (attribute := known[name]) and not has_type(attributes[name], attribute.types)
     }
     if not wrong:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from pytest_llmtrace.checks._claims import Claim
 from pytest_llmtrace.checks._rule import Breach, advised, rule
 from pytest_llmtrace.checks._words import shown
+from pytest_llmtrace.conventions import SpanType
 from pytest_llmtrace.model import Advice, Fact, Severity
 
 __all__ = ["CHECKS", "CONDITIONAL", "PORT", "UNNEEDED"]
@@ -86,11 +88,19 @@ def _names_address(claim: Claim) -> str:
 _PORT: Mapping[str, tuple[Condition, tuple[str, ...]]] = {"server.port": (_names_address, ())}
 
 
-def _held(conditions: Mapping[str, tuple[Condition, tuple[str, ...]]], claim: Claim) -> Breach | bool:
+_GROUPS = {"call": _CONDITIONS, "server": _PORT}
+
+
+@lru_cache(maxsize=256)
+def _concerned(kind: SpanType, group: str) -> tuple[tuple[str, Condition], ...]:
+    """Return the conditions of a group that a type of spans has, by attribute."""
+    return tuple((name, condition) for name, (condition, _) in _GROUPS[group].items() if name in kind.conditional)
+
+
+def _held(group: str, claim: Claim) -> Breach | bool:
     if claim.span_type is None:
         return False
-    conditional = claim.span_type.conditional
-    met = {name: by for name in conditions if name in conditional and (by := conditions[name][0](claim))}
+    met = {name: by for name, condition in _concerned(claim.span_type, group) if (by := condition(claim))}
     if not met:
         return False
     there, renamed = claim.span.attributes, claim.sheet.renamed
@@ -103,7 +113,7 @@ def _held(conditions: Mapping[str, tuple[Condition, tuple[str, ...]]], claim: Cl
         said=tuple(f"no {name}, and {reason}" for name, reason in missing.items()),
         wanted=tuple(f"{name}: {wanted[name].condition or 'required where it applies'}" for name in missing),
         advice=tuple(_not_present(name) for name in missing),
-        follows=conditions[next(iter(missing))][1] if len(missing) == 1 else (),
+        follows=_GROUPS[group][next(iter(missing))][1] if len(missing) == 1 else (),
     )
 
 
@@ -126,7 +136,7 @@ CONDITIONAL = advised(
     why="whoever reads spans by this convention takes what is missing for its opposite: not streaming, one choice, "
     "no failure",
     next="set them where the condition is met",
-    judge=lambda claim: _held(_CONDITIONS, claim),
+    judge=lambda claim: _held("call", claim),
     compares="Conditions that the span, its exchange or both decide: a failure, the request's "
     "stream, choices, seed, top-k, model, output format and service tier, the method of an MCP span. All others cannot "
     "be told from outside.",
@@ -140,7 +150,7 @@ PORT = rule(
     title="A span that names its server names the port",
     why="two servers on one host look like one",
     next="set server.port beside server.address",
-    judge=lambda claim: _held(_PORT, claim),
+    judge=lambda claim: _held("server", claim),
     severity=Severity.INFO,
     source="OTel GenAI: `server.port` if `server.address` is set",
     whole_runs_only=True,

@@ -41,32 +41,26 @@ _NAMES = frozenset(name for whole, parts in _SUMS for name in (whole, *parts))
 
 def _tokens(claim: Claim) -> Breach | bool:
     counts = claim.span.attributes
-    sums = _sums(claim.sheet)
-    if not all(_is_count(counts[name]) for whole, parts in sums for name in (whole, *parts)):
-        sums = _summed(frozenset(name for name in claim.sheet.known.keys() & _NAMES if _is_count(counts[name])))
-    if not sums:
-        return False
-    wrong = [
-        (whole, parts)
-        for whole, parts in sums
-        if sum(counts[part] for part in parts) > counts[whole] and not _are_on_the_wire(claim, (whole, *parts))
-    ]
-    return _too_many(counts, wrong) if wrong else True
+    looked = False
+    wrong: list[tuple[str, list[str]]] = []
+    for whole, names in _sums(claim.sheet):
+        parts = [part for part in names if _is_count(counts[part])] if _is_count(counts[whole]) else []
+        looked = looked or bool(parts)
+        if parts and sum([counts[part] for part in parts]) > counts[whole]:
+            wrong.append((whole, parts))
+    wrong = [(whole, parts) for whole, parts in wrong if not _are_on_the_wire(claim, (whole, *parts))]
+    return _too_many(counts, wrong) if wrong else looked
 
 
 @lru_cache(maxsize=256)
 def _sums(sheet: Sheet) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Return each whole with its parts that is among the attributes; most spans have the same."""
-    return _summed(frozenset(sheet.known.keys() & _NAMES))
-
-
-def _summed(names: frozenset[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return each whole with its parts that is among some names."""
+    names = _NAMES.intersection(sheet.known)
     stated = [(whole, tuple(part for part in parts if part in names)) for whole, parts in _SUMS if whole in names]
     return tuple((whole, parts) for whole, parts in stated if parts)
 
 
-def _too_many(counts: Mapping[str, Any], wrong: list[tuple[str, tuple[str, ...]]]) -> Breach:
+def _too_many(counts: Mapping[str, Any], wrong: list[tuple[str, list[str]]]) -> Breach:
     return Breach(
         names=tuple(dict.fromkeys(whole for whole, _ in wrong)),
         said=tuple(

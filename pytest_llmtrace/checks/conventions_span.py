@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_span
@@ -11,6 +12,7 @@ from pytest_llmtrace.checks._claims import Claim
 from pytest_llmtrace.checks._rule import Breach, advised, rule
 from pytest_llmtrace.checks._said import counts
 from pytest_llmtrace.checks._words import shown
+from pytest_llmtrace.conventions import SpanType
 from pytest_llmtrace.model import Finding, Severity
 
 __all__ = ["CHECKS", "KIND", "MIXED", "NAME", "STATUS"]
@@ -22,9 +24,7 @@ _PLACE = re.compile(r"\{([^}]+)\}")
 
 
 def _name(claim: Claim) -> Breach | bool:
-    forms = claim.span_type.names if claim.span_type else ()
-    if not claim.is_wanted:
-        forms = tuple(form for form in forms if not _PLACE.search(form))
+    forms = _forms(claim.span_type, claim.is_wanted) if claim.span_type else ()
     names = [name for form in forms if (name := _filled(form, claim.span.attributes))]
     if not names:
         return False
@@ -32,6 +32,12 @@ def _name(claim: Claim) -> Breach | bool:
         return True
     wanted = " or ".join(map(shown, names))
     return Breach(names=("name",), said=(f"its name is {shown(claim.span.name)}",), wanted=(f"the name {wanted}",))
+
+
+@lru_cache(maxsize=256)
+def _forms(kind: SpanType, is_wanted: bool) -> tuple[str, ...]:
+    """Return the forms of the name of a type that are judged; where nobody wants the convention, the fixed ones."""
+    return tuple(form for form in kind.names if is_wanted or not _PLACE.search(form))
 
 
 def _filled(form: str, attributes: Mapping[str, Any]) -> str:

@@ -50,9 +50,9 @@ class Wanted:
     condition: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class SpanType:
-    """A type of spans.
+    """A type of spans; one is another one's equal only if it is the same object.
 
     Attributes:
         id: As the convention names it; `LLM` and the like for OpenInference.
