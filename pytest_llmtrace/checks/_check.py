@@ -216,9 +216,9 @@ class Evidence:
         return pacings(self.odd)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Check:
-    """A rule about traces.
+    """A rule about traces; one is another one's equal only if it is the same object.
 
     Attributes:
         id: Stable, `family/name`.

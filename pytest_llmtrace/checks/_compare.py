@@ -14,7 +14,7 @@ from pytest_llmtrace.checks._words import error_in_words, is_on, place_of, said,
 from pytest_llmtrace.model import Fact, Finding
 from pytest_llmtrace.reading import NULL, PRESENT, UNREADABLE
 
-__all__ = ["Comparison", "Difference", "Early", "Judge", "compare", "comparison", "is_empty"]
+__all__ = ["Comparison", "Difference", "Early", "Judge", "agreed", "compare", "comparison", "is_empty"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,7 +54,7 @@ class Early(StrEnum):
     MESSAGES = "messages"  # in Anthropic's API only, where the first event has it
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Comparison(Check):
     """A check that holds what a span states of a fact, all that it is about, against the wire's.
 
@@ -90,21 +90,31 @@ def compare(check: Comparison, evidence: Evidence) -> list[Finding | None]:
     """
     looked: list[Finding | None] = []
     for account in evidence.accounts:
-        stated = _stated(check, account)
-        true = _truth(check, account) if stated else None
-        if true is None or true.state is UNREADABLE or (true.state is not PRESENT and not check.invented):
-            continue
-        judge = check.judge if true.state is PRESENT else check.judge_invented
-        wrong: list[tuple[Fact, Difference]] = []
-        for mine in stated:
-            found = judge(mine, true, account)
-            if found is None:
-                looked.append(None)
-            else:
-                wrong.append((mine, found))
+        stated, true, judge = _matter(check, account)
+        wrong = [(mine, found) for mine in stated if (found := judge(mine, true, account)) is not None]
+        looked += [None] * (len(stated) - len(wrong))
         if wrong:
             looked.append(_finding(check, wrong, true, account))
     return looked
+
+
+def agreed(checks: tuple[Comparison, ...], evidence: Evidence) -> int | None:
+    """Count what some comparisons look at in a trace in which all say the same; None if there is a difference.
+
+    In most there is none, and this is one pass.
+    """
+    looked = 0
+    for account in evidence.accounts:
+        for check in checks:
+            stated, true, judge = _matter(check, account)
+            for mine in stated:
+                if judge(mine, true, account) is not None:
+                    return None
+            looked += len(stated)
+    return looked
+
+
+_NOTHING: tuple[Sequence[Fact], Fact, Judge] = ((), Fact(name=""), lambda _mine, _true, _account: None)
 
 
 def comparison(**fields: Any) -> Comparison:
@@ -122,12 +132,17 @@ def is_empty(value: Any) -> bool:
     return not value
 
 
-def _stated(check: Comparison, account: Account) -> Sequence[Fact]:
-    """Return every place of the span at which the fact is stated."""
+def _matter(check: Comparison, account: Account) -> tuple[Sequence[Fact], Fact, Judge]:
+    """Return every place of the span that is to be held against the wire, that, and how; no place, if there is none."""
     stated, names = account.stated, check.about
     if len(names) == 1:
-        return stated.get(names[0], ())
-    return [fact for name in names if name in stated for fact in stated[name]]
+        mine: Sequence[Fact] = stated.get(names[0], ())
+    else:
+        mine = [fact for name in names if name in stated for fact in stated[name]]
+    true = _truth(check, account) if mine else None
+    if true is None or true.state is UNREADABLE or (true.state is not PRESENT and not check.invented):
+        return _NOTHING
+    return mine, true, check.judge if true.state is PRESENT else check.judge_invented
 
 
 def _truth(check: Comparison, account: Account) -> Fact | None:

@@ -36,6 +36,8 @@ class Sheet:
         unknown: Those that are in one of its namespaces, and in none of its tables.
         indices: Of indexed ones: each list, as `llm.input_messages`, and the indices that are there.
         closed: Those with a closed list of values, in the order of their names.
+        names: All names.
+        chosen: What was chosen for spans with these names; grows.
     """
 
     known: Mapping[str, Attribute | None] = field(default_factory=dict)
@@ -43,6 +45,8 @@ class Sheet:
     unknown: tuple[str, ...] = ()
     indices: Mapping[str, set[int]] = field(default_factory=dict)
     closed: tuple[Attribute, ...] = ()
+    names: frozenset[str] = frozenset()
+    chosen: dict[Any, Any] = field(default_factory=dict)
     _doubtful: dict[tuple[type, ...], tuple[str, ...]] = field(default_factory=dict)
 
     def doubtful(self, attributes: Mapping[str, Any]) -> tuple[str, ...]:
@@ -123,7 +127,8 @@ class Lexicon:
             elif name.startswith(self._namespaces):
                 unknown.append(name)
         closed = tuple(plain[name] for name in sorted(self._closed.intersection(known)))
-        return Sheet(known=known, old=old, unknown=tuple(unknown), indices=indices, closed=closed)
+        names, others = frozenset(attributes), tuple(unknown)
+        return Sheet(known=known, old=old, unknown=others, indices=indices, closed=closed, names=names)
 
     def knows(self, name: str) -> bool:
         """Tell whether the convention has or had a name."""

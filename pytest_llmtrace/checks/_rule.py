@@ -10,7 +10,7 @@ from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._claims import Claim
 from pytest_llmtrace.model import Advice, Finding, Severity
 
-__all__ = ["Breach", "Rule", "advised", "rule"]
+__all__ = ["Breach", "Rule", "advised", "kept", "rule"]
 
 _MOST = 8
 """Lines of one finding."""
@@ -37,16 +37,22 @@ class Breach:
     next: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+def _always(_claim: Claim) -> bool:
+    return True
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Rule(Check):
     """A check that looks at each span that claims to keep a convention.
 
     Attributes:
         judge: Returns the breach of a span; else whether the rule applies to it, and it keeps it.
+        may: Whether it can apply to a span with such names, of such a type, whatever the values.
         unasked: The severity where nobody has named the convention that spans are to keep, if that makes a difference.
     """
 
     judge: Callable[[Claim], Breach | bool]
+    may: Callable[[Claim], bool] = _always
     unasked: Severity | None = None
 
 
@@ -63,6 +69,31 @@ def advised(**fields: Any) -> Rule:
     only = "Of the severity `info` where `conventions=` names no convention."
     said = f"{fields.pop('compares', '')} {only}".strip()
     return rule(**{"severity": Severity.WARNING, "unasked": Severity.INFO, "compares": said, **fields})
+
+
+def kept(rules: tuple[Rule, ...], evidence: Evidence) -> int | None:
+    """Count what some rules look at in a trace that keeps all of them; None if it breaks one.
+
+    Most keep all, and this is one pass over those that can apply at all.
+    """
+    looked = 0
+    for claim in evidence.claims:
+        for rule in _applying(rules, claim):
+            found = rule.judge(claim)
+            if found is True:
+                looked += 1
+            elif found:
+                return None
+    return looked
+
+
+def _applying(rules: tuple[Rule, ...], claim: Claim) -> tuple[Rule, ...]:
+    """Choose the rules that can apply to a span; once for all spans of its names and type."""
+    form, chosen = (rules, claim.span_type, claim.is_wanted), claim.sheet.chosen
+    found: tuple[Rule, ...] | None = chosen.get(form)
+    if found is None:
+        found = chosen[form] = tuple(rule for rule in rules if rule.may(claim))
+    return found
 
 
 def _look(check: Rule, evidence: Evidence) -> list[Finding | None]:

@@ -87,6 +87,7 @@ UNUSED = advised(
     why="panels that tell types of spans apart by it count this one among the others",
     next="leave it out",
     judge=_unused,
+    may=lambda claim: bool(claim.span_type and claim.span_type.unused),
     source="OpenInference: EMBEDDING spans do not use `llm.system` and `llm.provider`",
 )
 
@@ -176,6 +177,7 @@ VALUE = rule(
     why="whoever reads spans by this convention has no case for it, and shows the span as of no kind",
     next="use one of the values",
     judge=_value,
+    may=lambda claim: bool(claim.sheet.closed),
     severity=Severity.WARNING,
     compares="Only lists that the convention closes. A provider, an operation or a model that it does not name is no "
     "finding.",

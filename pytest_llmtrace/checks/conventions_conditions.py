@@ -151,6 +151,7 @@ PORT = rule(
     why="two servers on one host look like one",
     next="set server.port beside server.address",
     judge=lambda claim: _held("server", claim),
+    may=lambda claim: "server.address" in claim.sheet.names,
     severity=Severity.INFO,
     source="OTel GenAI: `server.port` if `server.address` is set",
     whole_runs_only=True,
@@ -200,6 +201,7 @@ UNNEEDED = rule(
     why="it costs space, and says nothing",
     next="leave it out",
     judge=_unneeded,
+    may=lambda claim: not claim.sheet.names.isdisjoint(_IDLE),
     severity=Severity.INFO,
     source="OTel GenAI: `gen_ai.request.stream` if and only if the request is streaming, `gen_ai.request.choice.count` "
     "if it is not 1, `server.port` with `server.address`",

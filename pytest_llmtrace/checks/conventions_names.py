@@ -109,6 +109,7 @@ DEPRECATED = rule(
     why="panels that were built for the new names do not show these spans",
     next="use the new names, or name the convention that the instrumentation keeps in conventions=",
     judge=_deprecated,
+    may=lambda claim: claim.is_wanted,
     severity=Severity.WARNING,
     compares="Only where `conventions=` names what is wanted: an instrumentation that keeps to an older version keeps "
     "to a convention.",

@@ -102,6 +102,7 @@ TOKENS = rule(
     why="what is computed from them is negative: tokens that were not cached, text beside the reasoning",
     next="fix the instrumentation",
     judge=_tokens,
+    may=lambda claim: bool(_sums(claim.sheet)),
     severity=Severity.WARNING,
     compares="Cached tokens and modalities within the input, reasoning and modalities within the output, cached ones "
     "of a modality within both, prompt and completion within the total. Where the response states all of "
@@ -138,6 +139,7 @@ INDICES = rule(
     next="number the items as they come; if attributes were dropped, raise OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT (128 by "
     "default; the oldest go first)",
     judge=_indices,
+    may=lambda claim: bool(claim.sheet.indices),
     severity=Severity.WARNING,
     source="OpenInference, flattening: `<prefix>.<zero-based index>.<suffix>`",
 )

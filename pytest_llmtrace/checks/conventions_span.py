@@ -54,6 +54,7 @@ NAME = advised(
     why="back ends group by name: these calls are not found beside those of other instrumentations",
     next="name the span so when it is started",
     judge=_name,
+    may=lambda claim: bool(claim.span_type and _forms(claim.span_type, claim.is_wanted)),
     compares="Where the attributes that the name is formed of are on the span. A name that is formed of attributes may "
     "be another one for a provider or a framework, so it is judged only where `conventions=` names a convention.",
     source="OTel GenAI, span names (`{gen_ai.operation.name} {gen_ai.request.model}`); OpenInference, EMBEDDING spans "
