@@ -6,14 +6,15 @@ once, in `VOCABULARY`; a reader whose source defines it otherwise converts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import Any, Generic, NamedTuple, Self, TypeVar, overload
 
 from pytest_llmtrace._quick import quick
 
-__all__ = ["ABSENT", "NULL", "PRESENT", "UNREADABLE", "VOCABULARY", "Fact", "Reading", "State"]
+__all__ = ["ABSENT", "NULL", "PRESENT", "UNREADABLE", "VOCABULARY", "Fact", "Reading", "State", "made"]
 
 VOCABULARY: Mapping[str, str] = {
     # What was asked.
@@ -114,6 +115,9 @@ class Fact(NamedTuple):
             return self.keys or self.where
         return f"{self.keys} on {self.where}" if self.where.startswith("span ") else f"{self.keys}, {self.where}"
 
+
+made: Callable[[tuple[str, Any, State, tuple[tuple[str, Any], ...], str, str]], Fact] = partial(tuple.__new__, Fact)
+"""Make a fact of all that it holds, in half the time: the constructor of a named tuple is a function in Python."""
 
 T = TypeVar("T")
 

@@ -56,7 +56,7 @@ class Account(NamedTuple):
 
 def accounts(calls: Iterable[Call]) -> tuple[Account, ...]:
     """Put each span of each call beside the truth; what was refused or cannot be read has none."""
-    return tuple(account for call in calls for account in _accounts(call))
+    return tuple([account for call in calls for account in _accounts(call)])
 
 
 def _accounts(call: Call) -> Iterator[Account]:

@@ -102,7 +102,8 @@ def _in_url(url: str) -> tuple[_Carried, ...]:
 
 def _named(headers: Headers, choose: Callable[[tuple[str, ...]], tuple[int, ...]]) -> list[tuple[str, str]]:
     """Return the headers that are secret by their names, in lower case; most exchanges have those of another."""
-    return [(headers[index][0].lower(), headers[index][1]) for index in choose(tuple([name for name, _ in headers]))]
+    chosen = choose(tuple([name for name, _ in headers]))
+    return [(headers[index][0].lower(), headers[index][1]) for index in chosen] if chosen else []
 
 
 @lru_cache(maxsize=256)

@@ -66,7 +66,7 @@ class Carrier:
     def groups(self) -> list[tuple[str, Mapping[str, Any]]]:
         """Return its attributes, and those of what belongs to it, by channel."""
         subject = self.subject
-        own: Mapping[str, Any] = getattr(subject, "attributes", subject)  # type: ignore[assignment]  # A resource.
+        own: Mapping[str, Any] = getattr(subject, "attributes", subject)  # type: ignore[arg-type]  # A resource.
         if not isinstance(subject, SpanRecord):
             return [("attribute", own)]
         events = [(f"event {event.name}", event.attributes) for event in subject.events]
@@ -82,11 +82,16 @@ class Carrier:
                 yield from _of_value(channel, name, value)
                 yield Text(channel, name, name, is_key=True)
 
-    def strings(self, known_keys: set[str]) -> list[str]:
-        """Return the same texts without their places, much faster; keys that are known are left out, and known then."""
+    def strings(self, known_keys: set[str], harmless: set[str] | frozenset[str] = frozenset()) -> list[str]:
+        """Return the same texts without their places, much faster; keys that are known are left out, and known then.
+
+        Args:
+            known_keys: Those of this trace.
+            harmless: Those that need no look in any.
+        """
         found = [text.text for text in self._own()]
         for _, attributes in self.groups():
-            if not known_keys.issuperset(attributes):
+            if not (harmless.issuperset(attributes) or known_keys.issuperset(attributes)):
                 found += [str(key) for key in attributes if key not in known_keys]
                 known_keys.update(attributes)
             for value in attributes.values():

@@ -36,12 +36,22 @@ class _Leak(NamedTuple):
 
 def _secret(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     known_keys: set[str] = set()
+    harmless = set[str]() if len(evidence.secrets) else _harmless
+    suspect = False
     for carrier in evidence.carriers:
-        strings = carrier.strings(known_keys)
+        strings = carrier.strings(known_keys, harmless)
         leaks: list[_Leak] = []
         if evidence.secrets.may_be_in(strings) or may_hold_shape(strings):
+            suspect = True
             leaks = [leak for text in carrier.texts() for leak in _secrets_in(carrier, text, evidence)]
         yield _finding(check, carrier, leaks) if leaks else None
+    if known_keys and not suspect and len(harmless) < _KEPT:
+        harmless.update(known_keys)
+
+
+_harmless: set[str] = set()
+"""Keys that have nothing of the shape of a secret: most stand on the spans of the next test again."""
+_KEPT = 4_096
 
 
 def _secrets_in(carrier: Carrier, text: Text, evidence: Evidence) -> Iterator[_Leak]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_llmtrace.dialects._convert import Convert, Unreadable, is_hidden, json_value, shown
 from pytest_llmtrace.model import SpanRecord
-from pytest_llmtrace.reading import NULL, PRESENT, UNREADABLE, Fact
+from pytest_llmtrace.reading import NULL, PRESENT, UNREADABLE, Fact, made
 
 __all__ = ["Attribute", "Field", "Part", "Place", "Sheet", "Sum", "added", "attribute", "happened", "inside", "moments"]
 
@@ -67,7 +67,7 @@ class Sheet:
             return self.unreadable(name, key, raw, f"{type(error).__name__}: {error}")
         if value is None:
             return None
-        return Fact(name, value, PRESENT, ((key, shown(raw)),), self.where)
+        return made((name, value, PRESENT, ((key, shown(raw)),), self.where, ""))
 
     def unreadable(self, name: str, key: str, raw: Any, note: str) -> Fact:
         """Make a fact of what cannot be read."""
@@ -190,7 +190,7 @@ class Part(Place):
         value = self.take(opened)
         if value is None:
             return None
-        return Fact(name, value, PRESENT, ((self.label, value),), sheet.where)
+        return made((name, value, PRESENT, ((self.label, value),), sheet.where, ""))
 
 
 def attribute(key: str, convert: Convert | None = None) -> Place:

@@ -14,8 +14,12 @@ _Path = tuple[str, tuple[str, ...]]
 """A field of the usage object, or a field in a field of it: its name, and the steps to it."""
 
 
+def _path(name: str) -> _Path:
+    return name, tuple(name.split("."))
+
+
 def _paths(names: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[_Path, ...]]:
-    return {fact: tuple((name, tuple(name.split("."))) for name in several) for fact, several in names.items()}
+    return {fact: tuple(map(_path, several)) for fact, several in names.items()}
 
 
 # Fact -> where it may stand in a usage object, the first that says something counts. OpenAI's names of both
@@ -48,17 +52,16 @@ _OPENAI = _paths(
         "output_audio_tokens": ("completion_tokens_details.audio_tokens", "output_tokens_details.audio_tokens"),
     }
 )
-_ANTHROPIC = _paths(
-    {
-        "output_tokens": ("output_tokens",),
-        "cache_read_tokens": ("cache_read_input_tokens",),
-        "cache_write_tokens": ("cache_creation_input_tokens",),
-        "reasoning_tokens": ("output_tokens_details.thinking_tokens",),
-    }
-)
-_COST = _paths({"cost": ("cost", "pydantic_ai_gateway.cost_estimate")})["cost"]  # OpenRouter and Anannas, Pydantic
+_ANTHROPIC = {
+    "output_tokens": "output_tokens",
+    "cache_read_tokens": "cache_read_input_tokens",
+    "cache_write_tokens": "cache_creation_input_tokens",
+    "reasoning_tokens": "output_tokens_details.thinking_tokens",
+}
+_ANTHROPIC_INPUT = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+_ANTHROPIC_PATHS = tuple(_path(name) for name in dict.fromkeys((*_ANTHROPIC_INPUT, *_ANTHROPIC.values())))
+_COST = (_path("cost"), _path("pydantic_ai_gateway.cost_estimate"))  # OpenRouter and Anannas, Pydantic gateway
 _COST_HEADER = "x-litellm-response-cost"
-_INPUT = _paths({"": ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")})[""]
 
 
 def openai_tokens(facts: Facts, document: Document) -> None:
@@ -74,29 +77,31 @@ def anthropic_tokens(facts: Facts, document: Document) -> None:
     """State the token counts of an Anthropic usage object, of which a stream gives parts in several events."""
     usage = document.spot("usage")
     facts.expect(_OPENAI, usage.where)
-    for name, paths in _ANTHROPIC.items():
-        for path in _there(usage.value, paths):
-            facts.take(name, count, [_part(document, usage, path)])
-    _anthropic_input(facts, document, usage)
+    spots = {path[0]: _part(document, usage, path) for path in _there(usage.value, _ANTHROPIC_PATHS)}
+    for name, key in _ANTHROPIC.items():
+        if key in spots:
+            facts.take(name, count, [spots[key]])
+    _anthropic_input(facts, document, spots)
 
 
-def _anthropic_input(facts: Facts, document: Document, usage: Spot) -> None:
+def _anthropic_input(facts: Facts, document: Document, spots: Mapping[str, Spot]) -> None:
     """State what the model read: `input_tokens` leaves out what was read from a cache or written to one."""
-    found = [(path[0], _part(document, usage, path)) for path in _INPUT]
-    there = [(name, spot) for name, spot in found if spot.value is not MISSING and spot.value is not None]
+    found = [(name, spots[name]) for name in _ANTHROPIC_INPUT if name in spots]
+    there = [(name, spot) for name, spot in found if spot.value is not None and spot.value is not MISSING]
     try:
         total = sum([count(spot.value) for _, spot in there])
     except Misfit:
         facts.take("input_tokens", count, [next(spot for _, spot in there if _misfit(spot.value))])
         return
-    if not there or there[0][0] != _INPUT[0][0]:
-        facts.take("input_tokens", count, [found[0][1]])
+    if not there or there[0][0] != "input_tokens":
+        if "input_tokens" in spots:
+            facts.take("input_tokens", count, [spots["input_tokens"]])
         return
     # The prefix that they share is said once.
     parts = [(name if index else spot.key, spot.value) for index, (name, spot) in enumerate(there)]
     fields = document.fields
     numbers = [fields[f"usage.{name}"][1] for name, _ in there if f"usage.{name}" in fields] if fields else []
-    facts.put("input_tokens", total, tuple(parts), where_of(*numbers) if numbers else usage.where)
+    facts.put("input_tokens", total, tuple(parts), where_of(*numbers) if numbers else there[0][1].where)
 
 
 def _misfit(value: Any) -> bool:
