@@ -196,8 +196,13 @@ class Evidence:
     @lazy
     def tooled(self) -> tuple[tuple[Call, wire.History], ...]:
         """The calls that tell of tools, with what their requests tell of those that were used before."""
-        found = [(call, wire.history(call.exchanges[-1].request, _api(call))) for call in self.calls]
-        return tuple([(call, past) for call, past in found if past.calls or past.results or _asks_for_tools(call)])
+        found = []
+        for call in self.calls:
+            truth = call.truths[-1] if call.truths else None
+            past = wire.history(call.exchanges[-1].request, truth.api if truth else None)
+            if past.calls or past.results or (truth and truth.tool_calls):
+                found.append((call, past))
+        return tuple(found)
 
     @lazy
     def unclear(self) -> tuple[Account, ...]:
@@ -279,14 +284,6 @@ class Check:
             follows=follows,
             advice=advice,
         )
-
-
-def _api(call: Call) -> str | None:
-    return call.truths[-1].api if call.truths else None
-
-
-def _asks_for_tools(call: Call) -> bool:
-    return bool(call.truths and call.truths[-1].tool_calls)
 
 
 def maker_of(span: SpanRecord) -> Maker:

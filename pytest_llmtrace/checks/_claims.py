@@ -67,8 +67,7 @@ class Claim:
     def may_ask(self, fields: tuple[bytes, ...]) -> bool:
         """Tell cheaply whether the body of the request may have one of some fields; that it has none is certain."""
         body = b"" if self.account is None else self.account.call.exchanges[0].request.body
-        is_plain = b"\\u" not in body and b"\0" not in body  # Neither escapes in names, nor UTF-16.
-        return not is_plain or any(field in body for field in fields)
+        return any(field in body for field in (*fields, b"\\u", b"\0"))  # Names may have escapes, or be UTF-16.
 
     @lazy
     def asked(self) -> Mapping[str, Any]:

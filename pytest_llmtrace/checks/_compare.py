@@ -147,10 +147,14 @@ def _matter(check: Comparison, account: Account) -> tuple[Sequence[Fact], Fact, 
 
 def _truth(check: Comparison, account: Account) -> Fact | None:
     """Return the wire's fact, None where it cannot be held against the span's."""
+    source = account.asked if check.of_request else account.answered
+    true = source.facts.get(check.fact)
+    if true is None:
+        if not check.invented or (check.of_request and not source.has_place_for(check.fact)):
+            return None
+        true = source.fact(check.fact)
     if check.of_request:
-        asked = account.asked
-        return asked.fact(check.fact) if asked.has_place_for(check.fact) else None
-    true = account.answered.fact(check.fact)
+        return true
     return true if account.extent is WHOLE or _is_known_early(check, true, account) else None
 
 

@@ -163,7 +163,7 @@ class _Asked(NamedTuple):
 def _concerned(there: frozenset[str], *, whole: bool) -> _Asked:
     """Return what is asked. Half of the checks find nothing to look at, and most tests have the same to look at."""
     asked = [check for check in CHECKS if not check.about or not there.isdisjoint(check.about)]
-    asked = [check for check in asked if whole or not check.whole_runs_only]
+    asked = [check for check in asked if (whole or not check.whole_runs_only) and check is not UNUSED_WAIVER]
     return _Asked(
         all=tuple(asked),
         rules=tuple(check for check in asked if isinstance(check, Rule)),

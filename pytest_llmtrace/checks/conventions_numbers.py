@@ -83,7 +83,7 @@ _WIRE = (
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) is int or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def _are_on_the_wire(claim: Claim, names: tuple[str, ...]) -> bool:

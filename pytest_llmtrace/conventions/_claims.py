@@ -124,8 +124,9 @@ def _telling() -> frozenset[str]:
 
 def span_type(kept: Profile, span: SpanRecord) -> SpanType | None:
     """Return what a convention takes a span for: the first type that fits; None if it has none for it."""
-    said = [(name, span.attributes.get(name)) for name in _deciding(kept)]
-    return _type_of(kept, span.kind, tuple(one for one in said if isinstance(one[1], str)))
+    attributes = span.attributes
+    said = [(name, value) for name in _deciding(kept) if isinstance(value := attributes.get(name), str)]
+    return _type_of(kept, span.kind, tuple(said))
 
 
 @lru_cache(maxsize=1024)
