@@ -32,6 +32,7 @@ class Text(NamedTuple):
 
 
 _NUMBERS = frozenset({bool, float, int})
+_TEXT = frozenset({str})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,7 +68,7 @@ class Carrier:
         """Return its attributes, and those of what belongs to it, by channel."""
         subject = self.subject
         own: Mapping[str, Any] = getattr(subject, "attributes", subject)  # type: ignore[arg-type]  # A resource.
-        if not isinstance(subject, SpanRecord):
+        if not isinstance(subject, SpanRecord) or not (subject.events or subject.links):
             return [("attribute", own)]
         events = [(f"event {event.name}", event.attributes) for event in subject.events]
         links = [(f"link {index}", link.attributes) for index, link in enumerate(subject.links)]
@@ -98,7 +99,7 @@ class Carrier:
                 if type(value) is str:
                     found.append(value)
                 elif type(value) not in _NUMBERS:
-                    found += [text.text for text in _of_value("", "", value)]
+                    found += _strings_of(value)
         return found
 
     def _own(self) -> list[Text]:
@@ -107,7 +108,8 @@ class Carrier:
             texts = [Text("name", "", subject.name)]
             if subject.status_description:
                 texts.append(Text("status description", "", subject.status_description))
-            return texts + [Text("name of an event", "", event.name) for event in subject.events]
+            texts += [Text("name of an event", "", event.name) for event in subject.events] if subject.events else ()
+            return texts
         if isinstance(subject, LogRecord):
             return [*_of_value(f"event {subject.event_name}" if subject.event_name else "body", "", subject.body)]
         return []
@@ -139,6 +141,12 @@ def place_in(text: str, holds: Any) -> str:
             steps = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in string.steps)
             return f" ${steps}{', a key' if string.is_key else ''}"
     return ""
+
+
+def _strings_of(value: Any) -> Iterable[str]:
+    if isinstance(value, (list, tuple)) and _TEXT.issuperset(map(type, value)):
+        return value
+    return [text.text for text in _of_value("", "", value)]
 
 
 def _of_value(channel: str, key: str, value: Any, deepest: int = _DEEPEST) -> Iterator[Text]:
