@@ -44,7 +44,7 @@ def state_request(facts: Facts, body: Mapping[str, Any], url: str, api: str) -> 
     for name in PARAMETERS if asked else ():
         if name in asked:
             kind, keys = PARAMETERS[name]
-            facts.take(name, kind, [Spot(body.get(key, MISSING), key, _WHERE) for key in keys])
+            facts.take(name, kind, [Spot(body[key], key, _WHERE) for key in keys if key in body])
 
 
 def _state_streaming(facts: Facts, body: Mapping[str, Any]) -> None:
