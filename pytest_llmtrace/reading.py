@@ -136,7 +136,10 @@ class _Value(Generic[T]):
         if reading is None:
             return self
         fact = reading.facts.get(self._name)
-        return None if fact is None else fact.value
+        # Kept where the next look-up finds it first; facts do not change.
+        value: T | None = None if fact is None else fact.value
+        reading.__dict__[self._name] = value
+        return value
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -64,15 +64,16 @@ class Claim:
         """What is wrong with its content; None if it has none."""
         return broken(self.span.attributes, self.sheet, self.profile.convention)
 
-    def may_ask(self, fields: tuple[bytes, ...]) -> bool:
-        """Tell cheaply whether the body of the request may have one of some fields; that it has none is certain."""
-        body = b"" if self.account is None else self.account.call.exchanges[0].request.body
-        return any(field in body for field in (*fields, b"\\u", b"\0"))  # Names may have escapes, or be UTF-16.
-
     @lazy
     def asked(self) -> Mapping[str, Any]:
-        """The JSON body of the request, as far as it is one; empty if there is no exchange."""
-        return {} if self.account is None else _object(self.account.call.exchanges[0].request.body)
+        """The JSON body of the request; empty if there is none, or it has no field that conditions ask for."""
+        body = b"" if self.account is None else self.account.call.exchanges[0].request.body
+        return _object(body) if any(sign in body for sign in _SIGNS) else {}
+
+
+_FIELDS = (b"output_config", b"output_format", b"response_format", b"service_tier", b"text")
+"""What conditions ask for of a request's fields. Few requests have one, and looking is quicker than reading JSON."""
+_SIGNS = (*_FIELDS, b"\\u", b"\0")  # An escape may stand in a name, and a zero is UTF-16.
 
 
 def claims(spans: Iterable[SpanRecord], accounts: Iterable[Account], wanted: tuple[Profile, ...]) -> Iterator[Claim]:
