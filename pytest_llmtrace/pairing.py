@@ -41,7 +41,9 @@ def match(exchanges: Iterable[Exchange], spans: Iterable[SpanRecord]) -> Pairing
     readings = {span.key: reading for span in spans if (reading := dialects.read(span)) is not None}
     ancestry = Ancestry(spans, lambda span: span.key in readings)
     read = ((exchange, truth) for exchange in exchanges if (truth := wire.read(exchange)) is not None)
-    drafts = sorted(_attempts(read, ancestry), key=lambda draft: draft.first.index)
+    drafts = list(_attempts(read, ancestry))
+    if len(drafts) > 1:
+        drafts.sort(key=lambda draft: draft.first.index)
     covering = _claim(drafts, readings)
     free = _untold(drafts, [span for span in spans if span.key in readings])
     if free:

@@ -92,11 +92,14 @@ def _stated(reading: Reading) -> dict[str, list[Fact]]:
     return stated
 
 
+_BAD = int(HTTPStatus.BAD_REQUEST)
+
+
 def is_odd(account: Account) -> bool:
     """Tell whether a call did not go as most do: it failed, was cut or stopped, took its time, or is told unclearly."""
     exchange, answered = account.exchange, account.answered
     failed = exchange.failure is not None or exchange.unparsed is not None or answered.error
-    if failed or exchange.response is None or exchange.response.status >= HTTPStatus.BAD_REQUEST.value:
+    if failed or exchange.response is None or exchange.response.status >= _BAD:
         return True
     return exchange.timed or answered.truncated is not False or not account.is_clear
 

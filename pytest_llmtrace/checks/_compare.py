@@ -108,9 +108,9 @@ def agreed(checks: tuple[Comparison, ...], evidence: Evidence) -> int | None:
         for check in checks:
             stated, true, judge = _matter(check, account)
             for mine in stated:
+                looked += 1
                 if judge(mine, true, account) is not None:
                     return None
-            looked += len(stated)
     return looked
 
 
@@ -153,9 +153,9 @@ def _truth(check: Comparison, account: Account) -> Fact | None:
         if not check.invented or (check.of_request and not source.has_place_for(check.fact)):
             return None
         true = source.fact(check.fact)
-    if check.of_request:
+    if check.of_request or account.extent is WHOLE:
         return true
-    return true if account.extent is WHOLE or _is_known_early(check, true, account) else None
+    return true if _is_known_early(check, true, account) else None
 
 
 def _is_known_early(check: Comparison, true: Fact, account: Account) -> bool:
