@@ -127,9 +127,7 @@ def comparison(**fields: Any) -> Comparison:
 
 def is_empty(value: Any) -> bool:
     """Tell whether a value says that there is nothing: 0, False, an empty text, or a list of such."""
-    if isinstance(value, list | tuple):
-        return all(map(is_empty, value))
-    return not value
+    return not value or (isinstance(value, (list, tuple)) and all(map(is_empty, value)))
 
 
 def _matter(check: Comparison, account: Account) -> tuple[Sequence[Fact], Fact, Judge]:

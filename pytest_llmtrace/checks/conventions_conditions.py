@@ -97,13 +97,15 @@ def _concerned(kind: SpanType, group: str) -> tuple[tuple[str, Condition], ...]:
 def _held(group: str, claim: Claim) -> Breach | bool:
     if claim.span_type is None:
         return False
-    met = {name: by for name, condition in _concerned(claim.span_type, group) if (by := condition(claim))}
-    if not met:
-        return False
     there, renamed = claim.span.attributes, claim.sheet.renamed
-    missing = {name: _in_words(by) for name, by in met.items() if name not in there and name not in renamed}
+    is_met, missing = False, {}
+    for name, condition in _concerned(claim.span_type, group):
+        if name in there or name in renamed:
+            is_met = is_met or bool(condition(claim))
+        elif by := condition(claim):
+            missing[name] = by if isinstance(by, str) else f"the request has {by.keys} = {shown(by.value)}"
     if not missing:
-        return True
+        return is_met
     wanted = claim.wanted
     return Breach(
         names=tuple(missing),
@@ -112,10 +114,6 @@ def _held(group: str, claim: Claim) -> Breach | bool:
         advice=tuple(_not_present(name) for name in missing),
         follows=_GROUPS[group][next(iter(missing))][1] if len(missing) == 1 else (),
     )
-
-
-def _in_words(met: str | Fact) -> str:
-    return met if isinstance(met, str) else f"the request has {met.keys} = {shown(met.value)}"
 
 
 def _not_present(name: str) -> Advice:
