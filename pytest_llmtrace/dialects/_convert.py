@@ -58,7 +58,7 @@ def text(value: Any) -> str | None:
     """Read a text."""
     if not isinstance(value, str):
         raise Unreadable(f"{brief(value)} is no text")
-    return None if is_hidden(value) else value
+    return None if value.startswith(_MASKS) and is_hidden(value) else value
 
 
 def number(value: Any) -> float | int:

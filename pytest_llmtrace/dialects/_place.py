@@ -57,7 +57,8 @@ class Sheet:
         """Make a fact of a value, None if the value says nothing."""
         if raw is None:
             return Fact(name, None, NULL, ((key, None),), self.where)
-        if type(raw) is str and is_hidden(raw):
+        is_text = type(raw) is str
+        if is_text and is_hidden(raw):
             return None
         try:
             value = raw if convert is None else convert(raw)
@@ -67,7 +68,7 @@ class Sheet:
             return self.unreadable(name, key, raw, f"{type(error).__name__}: {error}")
         if value is None:
             return None
-        return made((name, value, PRESENT, ((key, shown(raw)),), self.where, ""))
+        return made((name, value, PRESENT, ((key, raw if is_text else shown(raw)),), self.where, ""))
 
     def unreadable(self, name: str, key: str, raw: Any, note: str) -> Fact:
         """Make a fact of what cannot be read."""
