@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from pytest_llmtrace._quick import quick
 from pytest_llmtrace.telemetry import SpanKey
 
 __all__ = ["Advice", "Finding", "Known", "Maker", "Severity"]
 
 
+@quick
 class Severity(StrEnum):
     """`error` fails the test, `warning` is printed, `info` is in the report only."""
 

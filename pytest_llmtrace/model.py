@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from pytest_llmtrace._quick import quick
 from pytest_llmtrace.finding import Advice, Finding, Known, Maker, Severity
 from pytest_llmtrace.reading import Fact, Reading, State
 from pytest_llmtrace.telemetry import (
@@ -160,6 +161,7 @@ class Cassette:
 # --- Exchanges -------------------------------------------------------------------------------------------------------
 
 
+@quick
 class Outcome(StrEnum):
     """What became of a request."""
 
@@ -169,6 +171,7 @@ class Outcome(StrEnum):
     FAILED = "failed"  # by an exception of the transport, or a recorded failure before any response
 
 
+@quick
 class StreamEnd(StrEnum):
     """How far the client has read a response body."""
 

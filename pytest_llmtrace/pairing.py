@@ -41,16 +41,19 @@ def match(exchanges: Iterable[Exchange], spans: Iterable[SpanRecord]) -> Pairing
     readings = {span.key: reading for span in spans if (reading := dialects.read(span)) is not None}
     ancestry = Ancestry(spans, lambda span: span.key in readings)
     read = ((exchange, truth) for exchange in exchanges if (truth := wire.read(exchange)) is not None)
-    drafts = sorted(_attempts(read, ancestry), key=lambda draft: draft.first.index)
+    drafts = list(_attempts(read, ancestry))
+    if len(drafts) > 1:
+        drafts.sort(key=lambda draft: draft.first.index)
     covering = _claim(drafts, readings)
-    free = _untold(drafts, (span for span in spans if span.key in readings))
-    _find(drafts, [span for span in free if span.key not in covering], readings)
+    free = _untold(drafts, [span for span in spans if span.key in readings])
+    if free:
+        _find(drafts, [span for span in free if span.key not in covering], readings)
     _add_notes(drafts, spans, readings)
     strays = _untold(drafts, free) if free else []
     around = {outer.key for draft in drafts for outer in _around(draft, ancestry)} if strays else set()
     return Pairing(
-        calls=tuple(draft.call(readings) for draft in drafts),
-        strays=tuple(Stray(span=span, reading=readings[span.key], covers=span.key in around) for span in strays),
+        calls=tuple([draft.call(readings) for draft in drafts]),
+        strays=tuple([Stray(span=span, reading=readings[span.key], covers=span.key in around) for span in strays]),
     )
 
 
@@ -148,11 +151,12 @@ def _claim(drafts: Sequence[_Draft], readings: dict[SpanKey, Reading]) -> set[Sp
     for draft in drafts:
         for span in draft.by_scope.values():
             claims.setdefault(span.key, []).append(draft)
+    shared = {key: several for key, several in claims.items() if len(several) > 1}
+    if not shared:
+        return set()
     innermost = {id(draft): next(iter(draft.by_scope.values())).key for draft in drafts if draft.by_scope}
     covering = set()
-    for key, several in claims.items():
-        if len(several) == 1:
-            continue
+    for key, several in shared.items():
         told = _told_of(readings[key], several, [draft for draft in several if innermost[id(draft)] == key])
         for draft in several:
             if draft is not told:
@@ -187,8 +191,10 @@ def _told_of(reading: Reading, inside: Sequence[_Draft], alone: Sequence[_Draft]
 def _add_notes(drafts: Sequence[_Draft], spans: Iterable[SpanRecord], readings: dict[SpanKey, Reading]) -> None:
     """Add to what a span says of a call what a note of the same scope says of it, found by the response's id."""
     notes = [(span.scope, note) for span in spans if (note := dialects.read_note(span)) is not None]
+    if not notes:
+        return
     by_id: dict[object, list[SpanKey]] = {}
-    for draft in drafts if notes else ():
+    for draft in drafts:
         for scope, span in draft.by_scope.items():
             by_id.setdefault((scope, draft.truths[-1].response_id), []).append(span.key)
     for scope, note in notes:

@@ -6,12 +6,15 @@ once, in `VOCABULARY`; a reader whose source defines it otherwise converts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import Any, Generic, NamedTuple, Self, TypeVar, overload
 
-__all__ = ["ABSENT", "NULL", "PRESENT", "UNREADABLE", "VOCABULARY", "Fact", "Reading", "State"]
+from pytest_llmtrace._quick import quick
+
+__all__ = ["ABSENT", "NULL", "PRESENT", "UNREADABLE", "VOCABULARY", "Fact", "Reading", "State", "made"]
 
 VOCABULARY: Mapping[str, str] = {
     # What was asked.
@@ -65,6 +68,7 @@ VOCABULARY: Mapping[str, str] = {
 """Every fact, with its meaning."""
 
 
+@quick
 class State(StrEnum):
     """Whether a fact was there to be read."""
 
@@ -74,7 +78,6 @@ class State(StrEnum):
     UNREADABLE = "unreadable"
 
 
-# By name alone: Python 3.11 takes ten times as long to look up a member of an enum.
 PRESENT, ABSENT, NULL, UNREADABLE = State.PRESENT, State.ABSENT, State.NULL, State.UNREADABLE
 
 
@@ -113,6 +116,9 @@ class Fact(NamedTuple):
         return f"{self.keys} on {self.where}" if self.where.startswith("span ") else f"{self.keys}, {self.where}"
 
 
+made: Callable[[tuple[str, Any, State, tuple[tuple[str, Any], ...], str, str]], Fact] = partial(tuple.__new__, Fact)
+"""Make a fact of all that it holds, in half the time: the constructor of a named tuple is a function in Python."""
+
 T = TypeVar("T")
 
 
@@ -130,7 +136,10 @@ class _Value(Generic[T]):
         if reading is None:
             return self
         fact = reading.facts.get(self._name)
-        return None if fact is None else fact.value
+        # Kept where the next look-up finds it first; facts do not change.
+        value: T | None = None if fact is None else fact.value
+        reading.__dict__[self._name] = value
+        return value
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+from http import HTTPStatus
+from typing import NamedTuple
 
+from pytest_llmtrace._quick import quick
 from pytest_llmtrace.model import Call, Exchange, Fact, Outcome, Reading, SpanRecord, StreamEnd
 from pytest_llmtrace.reading import PRESENT
 
-__all__ = ["WHOLE", "Account", "Extent", "accounts", "was_stopped"]
+__all__ = ["WHOLE", "Account", "Extent", "accounts", "is_odd", "was_stopped"]
 
 
+@quick
 class Extent(StrEnum):
     """How much of what came the client has read, as far as a comparison with the span may rely on it."""
 
@@ -20,18 +23,18 @@ class Extent(StrEnum):
     UNKNOWN = "unknown"  # the end arrived in one block with what was before it, and may not have been looked at
 
 
-WHOLE = Extent.WHOLE  # As in `reading`: the member of an enum takes long to look up.
+WHOLE = Extent.WHOLE
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Account:
-    """One span's account of one call.
+class Account(NamedTuple):
+    """One span's account of one call. A tuple, as a `Fact`: there is one for each span of each call.
 
     Attributes:
         call: The call.
         span: The span that tells of it.
         reading: What the span says.
         stated: The facts that are present on the span, by name, each with all its places.
+        is_clear: Whether that is all that it says: nothing is null, or cannot be read.
         asked: What the first attempt's bytes say: the request's facts are taken from it.
         answered: What the last attempt's bytes say: the attempt that counts.
         exchange: The last attempt.
@@ -43,6 +46,7 @@ class Account:
     span: SpanRecord
     reading: Reading
     stated: Mapping[str, list[Fact]]
+    is_clear: bool
     asked: Reading
     answered: Reading
     exchange: Exchange
@@ -52,7 +56,7 @@ class Account:
 
 def accounts(calls: Iterable[Call]) -> tuple[Account, ...]:
     """Put each span of each call beside the truth; what was refused or cannot be read has none."""
-    return tuple(account for call in calls for account in _accounts(call))
+    return tuple([account for call in calls for account in _accounts(call)])
 
 
 def _accounts(call: Call) -> Iterator[Account]:
@@ -61,18 +65,21 @@ def _accounts(call: Call) -> Iterator[Account]:
         return
     asked, answered = call.truths[0], call.truths[-1]
     how_far = _extent(exchange, answered)
+    unknown = how_far is Extent.UNKNOWN
     for span, reading in zip(call.spans, call.readings, strict=True):
         # A finish reason comes with the end: whoever states one has seen it.
-        seen = how_far is Extent.UNKNOWN and bool(reading.finish_reasons or reading.finish_reason)
+        stated = _stated(reading)
+        seen = unknown and bool(reading.finish_reasons or reading.finish_reason)
         yield Account(
             call=call,
             span=span,
             reading=reading,
-            stated=_stated(reading),
+            stated=stated,
+            is_clear=len(stated) == len(reading.facts) and all(fact.state is PRESENT for fact in reading.others),
             asked=asked,
             answered=answered,
             exchange=exchange,
-            extent=Extent.WHOLE if seen else how_far,
+            extent=WHOLE if seen else how_far,
             sure=not seen,
         )
 
@@ -85,9 +92,21 @@ def _stated(reading: Reading) -> dict[str, list[Fact]]:
     return stated
 
 
+_BAD = int(HTTPStatus.BAD_REQUEST)
+
+
+def is_odd(account: Account) -> bool:
+    """Tell whether a call did not go as most do: it failed, was cut or stopped, took its time, or is told unclearly."""
+    exchange, answered = account.exchange, account.answered
+    failed = exchange.failure is not None or exchange.unparsed is not None or answered.error
+    if failed or exchange.response is None or exchange.response.status >= _BAD:
+        return True
+    return exchange.timed or answered.truncated is not False or not account.is_clear
+
+
 def was_stopped(exchange: Exchange) -> bool:
     """Tell whether the application itself stopped an exchange: a task was cancelled, a generator closed."""
-    return (exchange.failure or "").partition(":")[0] in _STOPS
+    return exchange.failure is not None and exchange.failure.partition(":")[0] in _STOPS
 
 
 _STOPS = frozenset({"CancelledError", "Cancelled", "GeneratorExit", "KeyboardInterrupt", "SystemExit"})
@@ -102,9 +121,10 @@ def _extent(exchange: Exchange, answered: Reading) -> Extent:
     if not ended and answered.truncated is not False:
         return Extent.BEGUN
     # Our own player calls a body exhausted when its last chunk was handed out, looked at or not.
-    sure = ended and exchange.outcome is not Outcome.ANSWERED
-    if sure or not answered.streaming or _is_one_event(exchange.response.chunks):
-        return Extent.WHOLE
+    if not answered.streaming or (ended and exchange.outcome is not Outcome.ANSWERED):
+        return WHOLE
+    if _is_one_event(exchange.response.chunks):
+        return WHOLE
     return Extent.UNKNOWN
 
 

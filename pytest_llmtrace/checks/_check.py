@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from pytest_llmtrace import wire
+from pytest_llmtrace._quick import lazy
 from pytest_llmtrace.canaries import Search, Sought
-from pytest_llmtrace.checks._account import Account, accounts
+from pytest_llmtrace.checks._account import Account, accounts, is_odd
 from pytest_llmtrace.checks._claims import Claim, claims
 from pytest_llmtrace.checks._faults import Fault, failures
 from pytest_llmtrace.checks._metric_claims import MetricClaim, metric_claims
@@ -60,7 +61,10 @@ class Untimed:
     next: str = ""
 
 
-RARE = ("budget", "failures", "leftovers", "openobserve", "openobserve_columns", "pacings", "strays", "untimed")
+_GIVEN = ("budget", "content", "leftovers", "openobserve", "openobserve_columns", "strays", "untimed")
+_OF_CALLS = ("caused", "retried", "tooled")
+_OF_ODD = ("failures", "pacings", "unclear", "unfinished")
+RARE = (*_GIVEN, *_OF_CALLS, *_OF_ODD)
 """Parts of the evidence that few traces have: a check that is about one of them is not asked without it."""
 
 
@@ -119,84 +123,121 @@ class Evidence:
     now_ns: int = 0
     profiles: tuple[Profile, ...] = ()
 
-    @cached_property
+    @lazy
     def carriers(self) -> tuple[Carrier, ...]:
         """All that carries texts out."""
         return tuple(carriers(self.spans, self.logs, self.metrics))
 
-    @cached_property
+    @lazy
     def suspicions(self) -> tuple[Suspicion, ...]:
         """What each carrier may hold, in their order; content is looked for where it is not wanted."""
         unwanted = self.contents if self.content in {"redacted", "absent"} else Search(())
         return tuple(suspicions(self.carriers, self.secrets, unwanted))
 
-    @cached_property
+    @lazy
     def secrets(self) -> Search:
         """The search for what is secret in this trace."""
         return Search(secrets_of(self.exchanges, self.canaries))
 
-    @cached_property
+    @lazy
     def unwritten(self) -> Search:
         """The search for what stands in no file: secrets, and canaries for content too."""
         return Search((*self.canaries, *secrets_of(self.exchanges))) if self.canaries else self.secrets
 
-    @cached_property
+    @lazy
     def contents(self) -> Search:
         """The search for what was said in the calls of this trace."""
         given = (canary for canary in self.canaries if canary.kind != "secret")
         return Search((*given, *contents(self.calls)))
 
-    @cached_property
+    @lazy
     def accounts(self) -> tuple[Account, ...]:
         """What each span says of its call beside what is true of it; made once, for all checks."""
         return accounts(self.calls)
 
-    @cached_property
+    @lazy
     def claims(self) -> tuple[Claim, ...]:
         """The conventions that each span claims to keep; made once, for all checks."""
         return tuple(claims(self.spans, self.accounts, self.profiles))
 
-    @cached_property
+    @lazy
     def metric_claims(self) -> tuple[MetricClaim, ...]:
         """The conventions that each metric is held against; made once, for all checks."""
         return tuple(metric_claims(self.metrics, self.profiles))
 
-    @cached_property
+    @lazy
     def by_key(self) -> Mapping[SpanKey, SpanRecord]:
         """The spans by their identity."""
         return {span.key: span for span in self.spans}
 
-    @cached_property
+    @lazy
     def call_of(self) -> Mapping[SpanKey, Call]:
         """The calls by their spans."""
         return {span.key: call for call in self.calls for span in call.spans}
 
-    @cached_property
+    @lazy
     def stored(self) -> Mapping[SpanKey, Record]:
         """What OpenObserve stores for the spans that have ended, in the team's profile."""
         profile = self.openobserve or NEWEST
         return {span.key: record(span, profile=profile) for span in self.spans if span.ended is not None}
 
-    @cached_property
+    @lazy
     def there(self) -> frozenset[str]:
         """What there is to look at (`Check.about`): facts that spans state, and parts of this that are there."""
-        facts = (account.stated for account in self.accounts)
-        return frozenset(name for name in RARE if getattr(self, name)).union(*facts)
+        rare = [name for name in (RARE if self.odd else (*_GIVEN, *_OF_CALLS)) if getattr(self, name)]
+        return frozenset(rare).union(*[account.stated for account in self.accounts])
 
-    @cached_property
+    @lazy
+    def odd(self) -> tuple[Account, ...]:
+        """The accounts of calls that did not go as most do; few have any."""
+        return tuple([account for account in self.accounts if is_odd(account)])
+
+    @lazy
     def failures(self) -> tuple[tuple[Account, Fault], ...]:
         """The spans whose call failed, with how."""
-        return failures(self.accounts)
+        return failures(self.odd)
 
-    @cached_property
+    @lazy
+    def caused(self) -> tuple[SpanRecord, ...]:
+        """The spans that were started in a thread, or work item of a pool, which another span had started."""
+        return tuple([span for span in self.spans if span.cause is not None])
+
+    @lazy
+    def retried(self) -> tuple[Call, ...]:
+        """The calls of several attempts."""
+        return tuple([call for call in self.calls if len(call.exchanges) > 1])
+
+    @lazy
+    def tooled(self) -> tuple[tuple[Call, wire.History], ...]:
+        """The calls that tell of tools, with what their requests tell of those that were used before."""
+        found = []
+        for call in self.calls:
+            truth = call.truths[-1] if call.truths else None
+            past = wire.history(call.exchanges[-1].request, truth.api if truth else None)
+            if past.calls or past.results or (truth and truth.tool_calls):
+                found.append((call, past))
+        return tuple(found)
+
+    @lazy
+    def unclear(self) -> tuple[Account, ...]:
+        """The accounts with facts that cannot be read or say nothing."""
+        return tuple([account for account in self.odd if not account.is_clear])
+
+    @lazy
+    def unfinished(self) -> tuple[Account, ...]:
+        """The accounts of responses that did not come to their end, or came to an error."""
+        answered = [(account, account.answered) for account in self.odd]
+        return tuple([account for account, truth in answered if truth.truncated is not False or truth.error])
+
+    @lazy
     def pacings(self) -> tuple[Pacing, ...]:
         """The times of the streams that took any, beside each of their spans."""
-        return pacings(self.accounts)
+        return pacings(self.odd)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Check:
-    """A rule about traces.
+    """A rule about traces; one is another one's equal only if it is the same object.
 
     Attributes:
         id: Stable, `family/name`.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from pytest_llmtrace import conventions
+from pytest_llmtrace._quick import lazy
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._content import Broken, broken
 from pytest_llmtrace.checks._lexicon import Sheet, lexicon
@@ -54,20 +54,27 @@ class Claim:
         written = (f"{name} = {shown(self.span.attributes[name])}" for name in names[:_WRITTEN])
         return (*written, *names[_WRITTEN:])
 
-    @cached_property
+    @lazy
     def sheet(self) -> Sheet:
         """The span's attributes, sorted by what the convention says of their names."""
         return lexicon(self.profile).sort(self.span.attributes)
 
-    @cached_property
+    @lazy
     def broken(self) -> list[Broken] | None:
         """What is wrong with its content; None if it has none."""
-        return broken(self.span.attributes, self.sheet.known, self.profile.convention)
+        return broken(self.span.attributes, self.sheet, self.profile.convention)
 
-    @cached_property
+    @lazy
     def asked(self) -> Mapping[str, Any]:
-        """The JSON body of the request, as far as it is one; empty if there is no exchange."""
-        return {} if self.account is None else _object(self.account.call.exchanges[0].request.body)
+        """The JSON body of the request; empty if there is none, or it has no field that conditions ask for."""
+        body = b"" if self.account is None else self.account.call.exchanges[0].request.body
+        return _object(body) if _may_ask(body) else {}
+
+
+def _may_ask(body: bytes) -> bool:
+    """Tell whether a body may have a field that conditions ask for: few have, and looking is quicker than parsing."""
+    named = b"_format" in body or b"output_config" in body or b"service_tier" in body or b"text" in body
+    return named or b"\\u" in body or b"\0" in body  # An escape may stand in a name, and a zero is UTF-16.
 
 
 def claims(spans: Iterable[SpanRecord], accounts: Iterable[Account], wanted: tuple[Profile, ...]) -> Iterator[Claim]:

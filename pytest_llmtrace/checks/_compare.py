@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from pytest_llmtrace._quick import quick
 from pytest_llmtrace.checks._account import WHOLE, Account, Extent
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._words import error_in_words, is_on, place_of, said, shown
 from pytest_llmtrace.model import Fact, Finding
 from pytest_llmtrace.reading import NULL, PRESENT, UNREADABLE
 
-__all__ = ["Comparison", "Difference", "Early", "Judge", "compare", "comparison", "is_empty"]
+__all__ = ["Comparison", "Difference", "Early", "Judge", "agreed", "compare", "comparison", "is_empty"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +44,7 @@ Judge = Callable[[Fact, Fact, Account], Difference | None]
 """Holds the span's fact, present, against the wire's; None if they say the same."""
 
 
+@quick
 class Early(StrEnum):
     """Whether a fact can be compared when the client stopped reading before the end."""
 
@@ -52,7 +54,7 @@ class Early(StrEnum):
     MESSAGES = "messages"  # in Anthropic's API only, where the first event has it
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Comparison(Check):
     """A check that holds what a span states of a fact, all that it is about, against the wire's.
 
@@ -86,14 +88,33 @@ def compare(check: Comparison, evidence: Evidence) -> list[Finding | None]:
 
     A list: comparisons are made by the dozen, and a generator costs as much as one of them.
     """
-    names = check.about
     looked: list[Finding | None] = []
     for account in evidence.accounts:
-        stated = account.stated
-        facts = stated.get(names[0]) if len(names) == 1 else [fact for name in names for fact in stated.get(name, ())]
-        if facts:
-            looked += _held_against(check, facts, account)
+        stated, true, judge = _matter(check, account)
+        wrong = [(mine, found) for mine in stated if (found := judge(mine, true, account)) is not None]
+        looked += [None] * (len(stated) - len(wrong))
+        if wrong:
+            looked.append(_finding(check, wrong, true, account))
     return looked
+
+
+def agreed(checks: tuple[Comparison, ...], evidence: Evidence) -> int | None:
+    """Count what some comparisons look at in a trace in which all say the same; None if there is a difference.
+
+    In most there is none, and this is one pass.
+    """
+    looked = 0
+    for account in evidence.accounts:
+        for check in checks:
+            stated, true, judge = _matter(check, account)
+            for mine in stated:
+                looked += 1
+                if judge(mine, true, account) is not None:
+                    return None
+    return looked
+
+
+_NOTHING: tuple[Sequence[Fact], Fact, Judge] = ((), Fact(name=""), lambda _mine, _true, _account: None)
 
 
 def comparison(**fields: Any) -> Comparison:
@@ -106,33 +127,41 @@ def comparison(**fields: Any) -> Comparison:
 
 def is_empty(value: Any) -> bool:
     """Tell whether a value says that there is nothing: 0, False, an empty text, or a list of such."""
-    if isinstance(value, list | tuple):
-        return all(map(is_empty, value))
-    return not value
+    return not value or (isinstance(value, (list, tuple)) and all(map(is_empty, value)))
 
 
-def _held_against(check: Comparison, stated: list[Fact], account: Account) -> list[Finding | None]:
-    true = _truth(check, account)
+def _matter(check: Comparison, account: Account) -> tuple[Sequence[Fact], Fact, Judge]:
+    """Return every place of the span that is to be held against the wire, that, and how; no place, if there is none."""
+    stated, names = account.stated, check.about
+    if len(names) == 1:
+        mine: Sequence[Fact] = stated.get(names[0], ())
+    else:
+        mine = [fact for name in names if name in stated for fact in stated[name]]
+    true = _truth(check, account) if mine else None
     if true is None or true.state is UNREADABLE or (true.state is not PRESENT and not check.invented):
-        return []
-    judge = check.judge if true.state is PRESENT else check.judge_invented
-    wrong = [(mine, found) for mine in stated if (found := judge(mine, true, account)) is not None]
-    looked: list[Finding | None] = [None] * (len(stated) - len(wrong))
-    return [*looked, _finding(check, wrong, true, account)] if wrong else looked
+        return _NOTHING
+    return mine, true, check.judge if true.state is PRESENT else check.judge_invented
 
 
 def _truth(check: Comparison, account: Account) -> Fact | None:
     """Return the wire's fact, None where it cannot be held against the span's."""
-    if check.of_request:
-        asked = account.asked
-        return asked.fact(check.fact) if asked.has_place_for(check.fact) else None
-    true = account.answered.fact(check.fact)
-    if account.extent is WHOLE:
+    source = account.asked if check.of_request else account.answered
+    true = source.facts.get(check.fact)
+    if true is None:
+        if not check.invented or (check.of_request and not source.has_place_for(check.fact)):
+            return None
+        true = source.fact(check.fact)
+    if check.of_request or account.extent is WHOLE:
         return true
+    return true if _is_known_early(check, true, account) else None
+
+
+def _is_known_early(check: Comparison, true: Fact, account: Account) -> bool:
+    """Tell whether a fact can be compared although the client has not read all of the response."""
     early = _is_fixed_first(check, account) or check.early is Early.BEGINNING
     # Anthropic's last event may restate its counts, and may have been looked at if it came in one block with the rest.
     sure = check.early is not Early.MESSAGES or account.extent is Extent.BEGUN
-    return true if true.state is PRESENT and early and sure else None
+    return true.state is PRESENT and early and sure
 
 
 def _is_fixed_first(check: Comparison, account: Account) -> bool:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from pytest_llmtrace.checks._lexicon import Sheet
 from pytest_llmtrace.checks._marks import is_limit, is_masked
 from pytest_llmtrace.checks._structure import FORMS, Fault, faults
-from pytest_llmtrace.conventions import Attribute
 
 __all__ = ["Broken", "broken"]
 
@@ -32,25 +32,25 @@ class Broken(NamedTuple):
     is_fatal: bool
 
 
-def broken(
-    attributes: Mapping[str, Any], known: Mapping[str, Attribute | None], convention: str
-) -> list[Broken] | None:
+def broken(attributes: Mapping[str, Any], sheet: Sheet, convention: str) -> list[Broken] | None:
     """Look at all attributes that hold JSON; None if there are none.
 
     Args:
         attributes: Of a span.
-        known: What its convention says of those that it has.
-        convention: The convention.
+        sheet: The same, sorted.
+        convention: Their convention.
     """
-    # Others fill OTel's names in ways of their own.
-    held = [name for name in FORMS if name in known] if convention == _OTEL else []
-    held += [
-        name
-        for name, attribute in known.items()
-        if attribute is not None and attribute.types == _JSON and not name.endswith(_BY_MODELS)
-    ]
-    texts = [name for name in held if name in FORMS or isinstance(attributes[name], str)]
+    texts = [name for name in _held(sheet, convention) if name in FORMS or isinstance(attributes[name], str)]
     return [found for name in texts for found in _found(name, attributes[name])] if texts else None
+
+
+@lru_cache(maxsize=256)
+def _held(sheet: Sheet, convention: str) -> tuple[str, ...]:
+    """Return which of the attributes hold JSON."""
+    # Others fill OTel's names in ways of their own.
+    held = [name for name in FORMS if name in sheet.known] if convention == _OTEL else []
+    json = [name for name, one in sheet.known.items() if one is not None and one.types == _JSON]
+    return (*held, *(name for name in json if not name.endswith(_BY_MODELS)))
 
 
 def _found(name: str, value: Any) -> Iterable[Broken]:

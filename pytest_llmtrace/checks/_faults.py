@@ -39,19 +39,22 @@ def fault_of(account: Account) -> Fault | None:
     exchange = account.exchange
     if exchange.failure is not None and not was_stopped(exchange):
         return Fault(words=shown(exchange.failure), where=_of(exchange), hidden_by=_IN_TRANSPORT)
-    if exchange.response is None:
+    response, error = exchange.response, account.answered.facts.get("error")
+    if response is None:
         return None
-    if (unread := _unread_event(exchange, exchange.response)) is not None:
+    if exchange.unparsed is not None and (unread := _unread_event(exchange, response, exchange.unparsed)) is not None:
         return unread
-    status, error = exchange.response.status, account.answered.facts.get("error")
-    if status < HTTPStatus.BAD_REQUEST and (error is None or not error.value):
+    if response.status < _BAD and (error is None or not error.value):
         return None
-    return _stated(account, status, error or Fact(name="error"))
+    return _stated(account, response.status, error or Fact(name="error"))
 
 
-def _unread_event(exchange: Exchange, response: Response) -> Fault | None:
+_BAD = int(HTTPStatus.BAD_REQUEST)
+
+
+def _unread_event(exchange: Exchange, response: Response, unparsed: str) -> Fault | None:
     """Tell of the event that the client could not parse and for which it gave the stream up."""
-    if exchange.unparsed is None or (event := wire.place_of_event(response, exchange.unparsed)) is None:
+    if (event := wire.place_of_event(response, unparsed)) is None:
         return None
     words = f"{response.status}, then an event that is no JSON, at which the client gave up"
     return Fault(words=words, where=f"{_of(exchange)}, {event}", hidden_by=_AT_EVENT)
@@ -60,7 +63,7 @@ def _unread_event(exchange: Exchange, response: Response) -> Fault | None:
 def _stated(account: Account, status: int, error: Fact) -> Fault | None:
     """Tell of an error that the response states: by its status, in its body, or in mid-stream."""
     stated, where = error.value if isinstance(error.value, Mapping) else {}, place_of(error, account.exchange)
-    if status >= HTTPStatus.BAD_REQUEST:
+    if status >= _BAD:
         words = error_in_words({"status": status, **{k: v for k, v in stated.items() if k != "status"}})
         return Fault(words=words, where=where, codes=_codes(stated, status))
     if not stated or account.extent is Extent.UNKNOWN:
@@ -81,5 +84,5 @@ def _of(exchange: Exchange) -> str:
 
 def failures(accounts: Iterable[Account]) -> tuple[tuple[Account, Fault], ...]:
     """Return each span whose call failed, with how; an open one is told by structure/span-never-ended."""
-    found = ((account, fault_of(account)) for account in accounts if account.span.ended is not None)
-    return tuple((account, fault) for account, fault in found if fault is not None)
+    ended = [account for account in accounts if account.span.ended is not None]
+    return tuple([(account, fault) for account in ended if (fault := fault_of(account)) is not None])

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, NamedTuple
 
+from pytest_llmtrace._quick import lazy
 from pytest_llmtrace.checks._types import has_type
 from pytest_llmtrace.conventions import Attribute, Profile, Rename
 
@@ -34,12 +35,18 @@ class Sheet:
         old: Those that it had.
         unknown: Those that are in one of its namespaces, and in none of its tables.
         indices: Of indexed ones: each list, as `llm.input_messages`, and the indices that are there.
+        closed: Those with a closed list of values, in the order of their names.
+        names: All names.
+        chosen: What was chosen for spans with these names; grows.
     """
 
     known: Mapping[str, Attribute | None] = field(default_factory=dict)
     old: Mapping[str, Rename] = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
     indices: Mapping[str, set[int]] = field(default_factory=dict)
+    closed: tuple[Attribute, ...] = ()
+    names: frozenset[str] = frozenset()
+    chosen: dict[Any, Any] = field(default_factory=dict)
     _doubtful: dict[tuple[type, ...], tuple[str, ...]] = field(default_factory=dict)
 
     def doubtful(self, attributes: Mapping[str, Any]) -> tuple[str, ...]:
@@ -55,7 +62,7 @@ class Sheet:
                 self._doubtful[types] = found
         return found
 
-    @cached_property
+    @lazy
     def renamed(self) -> frozenset[str]:
         """The new names of those that it had."""
         return frozenset(rename.new for rename in self.old.values() if rename.new)
@@ -119,7 +126,9 @@ class Lexicon:
                 known[name] = self._families[next(family for family in self._family if name.startswith(family))]
             elif name.startswith(self._namespaces):
                 unknown.append(name)
-        return Sheet(known=known, old=old, unknown=tuple(unknown), indices=indices)
+        closed = tuple(plain[name] for name in sorted(self.closed.intersection(known)))
+        names, others = frozenset(attributes), tuple(unknown)
+        return Sheet(known=known, old=old, unknown=others, indices=indices, closed=closed, names=names)
 
     def knows(self, name: str) -> bool:
         """Tell whether the convention has or had a name."""

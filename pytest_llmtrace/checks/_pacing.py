@@ -58,14 +58,14 @@ class Pacing:
 
 def pacings(accounts: Iterable[Account]) -> tuple[Pacing, ...]:
     """Return the times of the streams that took any time."""
-    found = (_pacing(account) for account in accounts)
-    return tuple(pacing for pacing in found if pacing is not None)
+    timed = [account for account in accounts if account.exchange.timed]
+    return tuple([pacing for account in timed if (pacing := _pacing(account)) is not None])
 
 
 def _pacing(account: Account) -> Pacing | None:
     exchange = account.exchange
     offsets = exchange.response.offsets if exchange.response else None
-    if not exchange.timed or not offsets or offsets[-1] < MEANINGFUL or not _clock_ran(exchange, offsets[-1]):
+    if not offsets or offsets[-1] < MEANINGFUL or not _clock_ran(exchange, offsets[-1]):
         return None
     progress = wire.progress(exchange)
     if progress is None or offsets[progress.last] < MEANINGFUL:

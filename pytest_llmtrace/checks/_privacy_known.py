@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
@@ -53,51 +53,71 @@ def _secrets(exchanges: Iterable[Exchange]) -> Iterator[Sought]:
     """
     seen: set[tuple[object, ...]] = set()
     for exchange in exchanges:
-        request, response = exchange.request, exchange.response
-        headers = (request.headers, request.url, response and response.headers)
-        if headers in seen and not may_hold_secret_field(request.body):
-            continue
-        seen.add(headers)
-        for value, what, where, home in _carried(exchange):
+        carried = _in_heads(exchange, seen)
+        if may_hold_secret_field(exchange.request.body):
+            carried += _in_body(exchange.request.body)
+        for value, what, where, home in carried:
             if not is_mask(value):
                 where = f"{where}, exchange {exchange.index}"  # noqa: PLW2901
                 yield Sought(value=value, what=what, where=where, kind="secret", home=home)
 
 
-def _carried(exchange: Exchange) -> Iterator[tuple[str, str, str, str]]:
+_Carried = tuple[str, str, str, str]
+"""A value, what it is, where it stands, and the attribute in which it is at home, if there is one."""
+
+
+def _in_heads(exchange: Exchange, seen: set[tuple[object, ...]]) -> list[_Carried]:
+    """Return what headers and URL carry; nothing, if those of another exchange have carried it."""
     request, response = exchange.request, exchange.response
-    for name, value in _secret_headers(request.headers):
-        for part in _parts(name, value):
-            yield part, _NOUNS.get(name, f"the header {name}"), f"request header {name}", ""
-    for name, value in response.headers if response else ():
-        lower = name.lower()
-        for part in _parts(lower, value) if lower in _OF_RESPONSES else ():
-            yield part, _NOUNS[lower], f"response header {lower}", _HOMES.get(lower, "")
-    yield from ((*found, "") for found in _in_url(request.url))
-    if may_hold_secret_field(request.body):
-        for hit in hits_in_body(request.body.decode("utf-8", "replace")):
-            if hit.by == "field":
-                yield hit.value, hit.what, f"request body {hit.place}", ""
+    asked = _named(request.headers, _of_requests)
+    answered = _named(response.headers, _of_responses) if response else ()
+    in_url = _in_url(request.url)
+    heads = (*asked, *answered, *in_url)
+    if not heads or heads in seen:
+        return []
+    seen.add(heads)
+    return [
+        *((part, _NOUNS.get(name, f"the header {name}"), f"request header {name}", "") for name, part in _apart(asked)),
+        *((part, _NOUNS[name], f"response header {name}", _HOMES.get(name, "")) for name, part in _apart(answered)),
+        *in_url,
+    ]
+
+
+def _apart(headers: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    return ((name, part) for name, value in headers for part in _parts(name, value))
+
+
+def _in_body(body: bytes) -> list[_Carried]:
+    hits = hits_in_body(body.decode("utf-8", "replace"))
+    return [(hit.value, hit.what, f"request body {hit.place}", "") for hit in hits if hit.by == "field"]
 
 
 @lru_cache(maxsize=256)
-def _in_url(url: str) -> tuple[tuple[str, str, str], ...]:
+def _in_url(url: str) -> tuple[_Carried, ...]:
     """Return what is secret in a URL; most calls go to the same ones."""
     return tuple(
-        (unquote(hit.value).removesuffix("@").rpartition(":")[2], hit.what, f"request URL {hit.place}".rstrip())
+        (unquote(hit.value).removesuffix("@").rpartition(":")[2], hit.what, f"request URL {hit.place}".rstrip(), "")
         for hit in hits_in_url(url)
         if hit.by in {"field", "user"}
     )
 
 
-def _secret_headers(headers: Headers) -> Iterator[tuple[str, str]]:
-    for name, value in headers:
-        lower = name.lower()
-        if _is_secret_name(lower):
-            yield lower, value
+def _named(headers: Headers, choose: Callable[[tuple[str, ...]], tuple[int, ...]]) -> list[tuple[str, str]]:
+    """Return the headers that are secret by their names, in lower case; most exchanges have those of another."""
+    chosen = choose(tuple([name for name, _ in headers]))
+    return [(headers[index][0].lower(), headers[index][1]) for index in chosen] if chosen else []
 
 
-@lru_cache(maxsize=1_024)
+@lru_cache(maxsize=256)
+def _of_requests(names: tuple[str, ...]) -> tuple[int, ...]:
+    return tuple(index for index, name in enumerate(names) if _is_secret_name(name.lower()))
+
+
+@lru_cache(maxsize=256)
+def _of_responses(names: tuple[str, ...]) -> tuple[int, ...]:
+    return tuple(index for index, name in enumerate(names) if name.lower() in _OF_RESPONSES)
+
+
 def _is_secret_name(lower: str) -> bool:
     """Tell whether a header, in lower case, is secret by its name."""
     return lower not in _TRACE_CONTEXT and (is_secret_header(lower) or _SOUNDS_SECRET.search(lower) is not None)

@@ -73,7 +73,10 @@ def content_in(text: str) -> Holds:
             value = json.loads(text)
         except (ValueError, RecursionError):
             value = text
-    return _held(value)
+    try:
+        return _held(value)
+    except RecursionError:
+        return Holds.CONTENT  # Nested deeper than can be looked at: no mask is.
 
 
 def _held(value: Any) -> Holds:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
+from typing import NamedTuple
 
 from pytest_llmtrace._collector import uncollected
 from pytest_llmtrace.checks import (
@@ -22,6 +23,8 @@ from pytest_llmtrace.checks import (
 )
 from pytest_llmtrace.checks._causes import one_a_cause
 from pytest_llmtrace.checks._check import Check, Evidence
+from pytest_llmtrace.checks._compare import Comparison, agreed
+from pytest_llmtrace.checks._rule import Rule, kept
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Finding, Severity
 
@@ -135,23 +138,53 @@ def verify(
     """
     refuse_unknown(ignore)
     # Whatever else is missing after a refused request is missing because of that: one cause, one finding.
-    whole = complete and not any(_run((replay.UNMATCHED,), evidence))
-    seen = _run(_concerned(evidence.there, whole=whole), evidence)
-    found = [_hidden(finding, evidence) for finding in one_a_cause(one for one in seen if one is not None)]
+    whole = complete and not any(replay.UNMATCHED.look(replay.UNMATCHED, evidence))
+    looked_at, seen = _looked(_concerned(evidence.there, whole=whole), evidence)
+    found = [_hidden(finding, evidence) for finding in one_a_cause(seen)]
     standing = [finding for finding in found if waiver_of(finding, ignore) is None]
     waived = tuple(finding for finding in found if waiver_of(finding, ignore) is not None)
     if whole:
         used = {waiver_of(finding, ignore) for finding in waived}
         unused = [name for name in ignore if name not in used and name not in shared]
         standing += [_unused(name, ignore[name]) for name in unused]
-    return Verdict(findings=tuple(standing), waived=waived, looked_at=len(seen), whole=whole)
+    return Verdict(findings=tuple(standing), waived=waived, looked_at=looked_at, whole=whole)
+
+
+class _Asked(NamedTuple):
+    """The checks that find anything to look at; the rules and comparisons among them; those that are neither."""
+
+    all: tuple[Check, ...]
+    rules: tuple[Rule, ...]
+    comparisons: tuple[Comparison, ...]
+    others: tuple[Check, ...]
 
 
 @lru_cache(maxsize=256)
-def _concerned(there: frozenset[str], *, whole: bool) -> tuple[Check, ...]:
-    """Return the checks that find anything to look at. Half of them do not, and most tests have the same to look at."""
-    asked = (check for check in CHECKS if not check.about or not there.isdisjoint(check.about))
-    return tuple(check for check in asked if whole or not check.whole_runs_only)
+def _concerned(there: frozenset[str], *, whole: bool) -> _Asked:
+    """Return what is asked. Half of the checks find nothing to look at, and most tests have the same to look at."""
+    asked = [check for check in CHECKS if not check.about or not there.isdisjoint(check.about)]
+    asked = [check for check in asked if (whole or not check.whole_runs_only) and check is not UNUSED_WAIVER]
+    return _Asked(
+        all=tuple(asked),
+        rules=tuple(check for check in asked if isinstance(check, Rule)),
+        comparisons=tuple(check for check in asked if isinstance(check, Comparison)),
+        others=tuple(check for check in asked if not isinstance(check, Rule | Comparison)),
+    )
+
+
+def _looked(asked: _Asked, evidence: Evidence) -> tuple[int, list[Finding]]:
+    """Count what the checks have looked at, and return what they found, in their order.
+
+    Most traces keep all rules, and say in all comparisons what the wire says. That shows in one pass over each; where
+    it does not, they are asked one by one.
+    """
+    keeps, agrees = kept(asked.rules, evidence), agreed(asked.comparisons, evidence)
+    left = asked.others
+    if keeps is None or agrees is None:
+        settled = (Rule,) * (keeps is not None) + (Comparison,) * (agrees is not None)
+        left = tuple(check for check in asked.all if not isinstance(check, settled))
+    seen = [finding for check in left for finding in check.look(check, evidence)]
+    return (keeps or 0) + (agrees or 0) + len(seen), [finding for finding in seen if finding is not None]
 
 
 def _hidden(finding: Finding, evidence: Evidence) -> Finding:
@@ -160,10 +193,6 @@ def _hidden(finding: Finding, evidence: Evidence) -> Finding:
         return finding
     details = tuple((label, evidence.secrets.masked(text)) for label, text in finding.details)
     return replace(finding, subject=evidence.unwritten.masked(finding.subject), details=details)
-
-
-def _run(checks: tuple[Check, ...], evidence: Evidence) -> list[Finding | None]:
-    return [finding for check in checks for finding in check.look(check, evidence)]
 
 
 def _unused(waived_id: str, reason: str) -> Finding:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._claims import Claim
 from pytest_llmtrace.model import Advice, Finding, Severity
 
-__all__ = ["Breach", "Rule", "advised", "as_advised", "cut", "rule"]
+__all__ = ["Breach", "Rule", "advised", "as_advised", "cut", "kept", "rule"]
 
 _MOST = 8
 """Lines of one finding."""
@@ -37,16 +37,22 @@ class Breach:
     next: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+def _always(_claim: Claim) -> bool:
+    return True
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Rule(Check):
     """A check that looks at each span that claims to keep a convention.
 
     Attributes:
-        judge: Yields a breach or None for a span that the rule applies to, nothing for one that it does not.
+        judge: Returns the breach of a span; else whether the rule applies to it, and it keeps it.
+        may: Whether it can apply to a span with such names, of such a type, whatever the values.
         unasked: The severity where nobody has named the convention that spans are to keep, if that makes a difference.
     """
 
-    judge: Callable[[Claim], Iterable[Breach | None]]
+    judge: Callable[[Claim], Breach | bool]
+    may: Callable[[Claim], bool] = _always
     unasked: Severity | None = None
 
 
@@ -70,17 +76,50 @@ def as_advised(fields: dict[str, Any]) -> dict[str, Any]:
     return {"severity": Severity.WARNING, "unasked": Severity.INFO, **fields, "compares": said}
 
 
-def _look(check: Rule, evidence: Evidence) -> Iterator[Finding | None]:
-    """Judge all spans. What several spans of one scope do alike is one finding, at the first of them."""
-    groups: dict[object, list[tuple[Claim, Breach]]] = {}
+def kept(rules: tuple[Rule, ...], evidence: Evidence) -> int | None:
+    """Count what some rules look at in a trace that keeps all of them; None if it breaks one.
+
+    Most keep all, and this is one pass over those that can apply at all.
+    """
+    looked = 0
     for claim in evidence.claims:
-        for found in check.judge(claim):
-            if found is None:
-                yield None
-            else:
-                alike = (claim.span.scope, claim.profile.name, claim.span.name, found.names, found.follows)
-                # What another finding explains has to stay with the span of that one.
-                groups.setdefault((alike, claim.span.key if found.follows else None), []).append((claim, found))
+        for rule in _applying(rules, claim):
+            found = rule.judge(claim)
+            if found is True:
+                looked += 1
+            elif found:
+                return None
+    return looked
+
+
+def _applying(rules: tuple[Rule, ...], claim: Claim) -> tuple[Rule, ...]:
+    """Choose the rules that can apply to a span; once for all spans of its names and type."""
+    form, chosen = (rules, claim.span_type, claim.is_wanted), claim.sheet.chosen
+    found: tuple[Rule, ...] | None = chosen.get(form)
+    if found is None:
+        found = chosen[form] = tuple(rule for rule in rules if rule.may(claim))
+    return found
+
+
+def _look(check: Rule, evidence: Evidence) -> list[Finding | None]:
+    """Judge all spans. What several spans of one scope do alike is one finding, at the first of them."""
+    looked: list[Finding | None] = []
+    broken: list[tuple[Claim, Breach]] = []
+    for claim in evidence.claims:
+        found = check.judge(claim)
+        if found is True:
+            looked.append(None)
+        elif found:
+            broken.append((claim, found))
+    return [*looked, *_grouped(check, broken)] if broken else looked
+
+
+def _grouped(check: Rule, broken: list[tuple[Claim, Breach]]) -> Iterator[Finding | None]:
+    groups: dict[object, list[tuple[Claim, Breach]]] = {}
+    for claim, found in broken:
+        alike = (claim.span.scope, claim.profile.name, claim.span.name, found.names, found.follows)
+        # What another finding explains has to stay with the span of that one.
+        groups.setdefault((alike, claim.span.key if found.follows else None), []).append((claim, found))
     for group in groups.values():
         yield from [None] * (len(group) - 1)
         yield _finding(check, *group[0], others=len(group) - 1)

@@ -21,7 +21,7 @@ def unreadable(comparisons: tuple[Comparison, ...]) -> Check:
     by_name = {name: check for check in comparisons for name in check.about}
 
     def look(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
-        for account in evidence.accounts:
+        for account in evidence.unclear:
             yield from _look_at(check, account, by_name)
 
     return Check(
@@ -33,6 +33,7 @@ def unreadable(comparisons: tuple[Comparison, ...]) -> Check:
         "text that OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT has cut is not judged.",
         source="OTel GenAI and OpenInference: the types of their attributes",
         look=look,
+        about=("unclear",),
     )
 
 

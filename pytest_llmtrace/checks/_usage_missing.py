@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import groupby
 
 from pytest_llmtrace import wire
 from pytest_llmtrace.checks._account import Account, Extent
@@ -18,13 +17,15 @@ _COUNTS = ("input_tokens", "output_tokens")
 
 
 def _usage_missing(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
-    for _, group in groupby(evidence.accounts, key=_call):  # The accounts of one call follow each other.
-        accounts = list(group)
+    by_call: dict[int, list[Account]] = {}
+    for account in evidence.accounts:
+        by_call.setdefault(id(account.call), []).append(account)
+    for accounts in by_call.values():
         stated = _stated_usage(accounts[0])
-        silent = [account for account in accounts if _has_place(account)]
-        if not stated or not silent:
+        silent = [account for account in accounts if _has_place(account)] if stated else []
+        if not silent:
             continue
-        if any(_says_usage(account) for account in accounts) or all(map(_is_told_elsewhere, silent)):
+        if any(map(_says_usage, accounts)) or all(map(_is_told_elsewhere, silent)):
             yield None
             continue
         place = place_of(stated[0], accounts[0].exchange)
@@ -35,24 +36,22 @@ def _usage_missing(check: Check, evidence: Evidence) -> Iterator[Finding | None]
         )
 
 
-def _call(account: Account) -> int:
-    return id(account.call)
-
-
 def _stated_usage(account: Account) -> list[Fact]:
     """Return the counts that the wire states of a call that succeeded and was read to its end."""
     reading = account.answered
-    if account.extent is not Extent.WHOLE or not account.sure or reading.error or reading.truncated:
+    if account.extent is not Extent.WHOLE or not account.sure or reading.truncated or reading.error:
         return []
-    return [reading.fact(name) for name in _COUNTS if reading.fact(name).value]
+    return [fact for name in _COUNTS if (fact := reading.fact(name)).value]
 
 
 def _has_place(account: Account) -> bool:
-    return any(map(account.reading.has_place_for, _COUNTS))
+    reading = account.reading
+    return reading.has_place_for("input_tokens") or reading.has_place_for("output_tokens")
 
 
 def _says_usage(account: Account) -> bool:
-    return any(map(account.reading.stated, _COUNTS))
+    facts = account.reading.facts
+    return "input_tokens" in facts or "output_tokens" in facts
 
 
 def _is_told_elsewhere(account: Account) -> bool:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_llmtrace import wire
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_exchange
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Call, Exchange, Finding, Reading, Severity
@@ -43,11 +42,10 @@ def refuse_limits(budget: object = None, tool_repeats: object = _FEWEST_REPEATS)
 
 def _result_without_call(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     told: set[str] = set()
-    for call in evidence.calls:
-        exchange = call.exchanges[-1]
-        past = wire.history(exchange.request, _api(call))
+    for call, past in evidence.tooled:
         if not past.whole:
             continue  # The call may be in the part that the server keeps.
+        exchange = call.exchanges[-1]
         for result in past.results:
             if result.called or result.id in told:
                 yield None
@@ -90,14 +88,14 @@ def _repeated_tool_call(check: Check, evidence: Evidence) -> Iterator[Finding | 
 def _tool_calls(evidence: Evidence) -> Iterator[tuple[tuple[str, str], Exchange]]:
     """Yield each tool call once: of the answers, and of the histories what no answer of this test had asked for."""
     known: set[object] = set()
-    answered = [(call, list(_asked_for(call))) for call in evidence.calls]
-    known.update(tool["id"] for _, tools in answered for tool in tools if isinstance(tool.get("id"), str))
-    for call, tools in answered:
+    answered = [(call, past, list(_asked_for(call))) for call, past in evidence.tooled]
+    known.update(tool["id"] for _, _, tools in answered for tool in tools if isinstance(tool.get("id"), str))
+    for call, past, tools in answered:
         exchange = call.exchanges[-1]
-        for past in wire.history(exchange.request, _api(call)).calls:
-            if past.id not in known:
-                known.add(past.id)
-                yield (past.name, _canonical(past.arguments)), exchange
+        for earlier in past.calls:
+            if earlier.id not in known:
+                known.add(earlier.id)
+                yield (earlier.name, _canonical(earlier.arguments)), exchange
         for tool in tools:
             yield (str(tool.get("name")), _canonical(tool.get("arguments"))), exchange
 
@@ -186,16 +184,13 @@ def _spent(used: list[tuple[Call, float | None]], unit: _Unit) -> Iterator[str]:
         yield f"and {len(used) - 5} more"
 
 
-def _api(call: Call) -> str | None:
-    return call.truths[-1].api if call.truths else None
-
-
 RESULT_WITHOUT_CALL = Check(
     id="agent/tool-result-without-call",
     title="Every tool result answers a tool call",
     why="the model cannot know what this result answers; most providers refuse such a request",
     next="keep the assistant's message with the tool call when the history is cut or rebuilt",
     look=_result_without_call,
+    about=("tooled",),
     compares="In each request the ids of its tool results with those of the tool calls before them. Not judged where "
     "the server keeps a part of the conversation.",
     source="API references of OpenAI (chat completions, responses) and Anthropic (messages).",
@@ -207,6 +202,7 @@ REPEATED_TOOL_CALL = Check(
     why="the answer to this call was there already: each round costs a call to the model, and leads nowhere",
     next="look at what the tool answers, or allow more with tool_repeats=",
     look=_repeated_tool_call,
+    about=("tooled",),
     severity=Severity.WARNING,
     compares="The name and arguments of all tool calls that the answers of a test ask for, and of those in the "
     "histories of its requests. Twice may be a second try after an error of the tool; from the third time on it is a "

@@ -17,7 +17,7 @@ from pytest_llmtrace.checks import (
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._metric_claims import MetricClaim
 from pytest_llmtrace.checks._metric_rule import MetricRule
-from pytest_llmtrace.checks._rule import Rule
+from pytest_llmtrace.checks._rule import Breach, Rule
 from pytest_llmtrace.model import Advice, MetricPoint, SpanKey
 
 __all__ = ["CHECKS", "advice", "advice_on_point"]
@@ -41,9 +41,9 @@ def advice(evidence: Evidence) -> dict[SpanKey, list[Advice]]:
         if not isinstance(check, Rule):
             continue
         for claim in evidence.claims:
-            for one in check.judge(claim):
-                if one is not None:
-                    found.setdefault(claim.span.key, []).extend(one.advice)
+            breach = check.judge(claim)
+            if isinstance(breach, Breach):
+                found.setdefault(claim.span.key, []).extend(breach.advice)
     return found
 
 

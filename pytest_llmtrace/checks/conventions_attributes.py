@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from pytest_llmtrace.checks._advice import required_attribute, type_mismatch, undefined_variant
 from pytest_llmtrace.checks._claims import Claim
-from pytest_llmtrace.checks._lexicon import lexicon
 from pytest_llmtrace.checks._rule import Breach, advised, rule
 from pytest_llmtrace.checks._types import has_type, type_of
 from pytest_llmtrace.checks._words import shown
@@ -22,18 +19,16 @@ _OF_CALLS = ("gen_ai.provider.name", "gen_ai.request.model", "gen_ai.system")
 # --- Those that have to be there -------------------------------------------------------------------------------------
 
 
-def _required(claim: Claim) -> Iterator[Breach | None]:
+def _required(claim: Claim) -> Breach | bool:
     if claim.is_wanted and claim.profile.convention == "otel-genai" and _hides_what_it_is(claim):
-        yield _missing((_OPERATION,), "required on every span of a call: it says what the span is")
-        return
+        return _missing((_OPERATION,), "required on every span of a call: it says what the span is")
     required = claim.span_type.required if claim.span_type else ()
     if not required:
-        return
+        return False
     missing = tuple(name for name in required if name not in claim.span.attributes and name not in claim.sheet.renamed)
     if not missing:
-        yield None
-        return
-    yield _missing(missing, f"required on a span of the type {claim.type_name}")
+        return True
+    return _missing(missing, f"required on a span of the type {claim.type_name}")
 
 
 def _hides_what_it_is(claim: Claim) -> bool:
@@ -69,14 +64,13 @@ REQUIRED = rule(
 # --- Those that must not ---------------------------------------------------------------------------------------------
 
 
-def _unused(claim: Claim) -> Iterator[Breach | None]:
+def _unused(claim: Claim) -> Breach | bool:
     if claim.span_type is None or not claim.span_type.unused:
-        return
+        return False
     there = tuple(sorted(claim.span_type.unused.intersection(claim.span.attributes)))
     if not there:
-        yield None
-        return
-    yield Breach(
+        return True
+    return Breach(
         names=there,
         said=claim.stated(there),
         wanted=(f"not used on a span of the type {claim.type_name}",),
@@ -89,6 +83,7 @@ UNUSED = advised(
     why="panels that tell types of spans apart by it count this one among the others",
     next="leave it out",
     judge=_unused,
+    may=lambda claim: bool(claim.span_type and claim.span_type.unused),
     source="OpenInference: EMBEDDING spans do not use `llm.system` and `llm.provider`",
 )
 
@@ -96,19 +91,19 @@ UNUSED = advised(
 # --- Their types -----------------------------------------------------------------------------------------------------
 
 
-def _type(claim: Claim) -> Iterator[Breach | None]:
-    attributes, known = claim.span.attributes, claim.sheet.known
+def _type(claim: Claim) -> Breach | bool:
+    attributes, sheet = claim.span.attributes, claim.sheet
+    known = sheet.known
     if not known:
-        return
+        return False
     wrong = {
         name: attribute
-        for name in claim.sheet.doubtful(attributes)
+        for name in sheet.doubtful(attributes)
         if (attribute := known[name]) and not has_type(attributes[name], attribute.types)
     }
     if not wrong:
-        yield None
-        return
-    yield Breach(
+        return True
+    return Breach(
         names=tuple(wrong),
         said=tuple(f"{name} = {shown(attributes[name])}  ({type_of(attributes[name])})" for name in wrong),
         wanted=tuple(f"{name}: {' or '.join(attribute.types)}" for name, attribute in wrong.items()),
@@ -142,17 +137,15 @@ TYPE = rule(
 # --- Their values ----------------------------------------------------------------------------------------------------
 
 
-def _value(claim: Claim) -> Iterator[Breach | None]:
+def _value(claim: Claim) -> Breach | bool:
     attributes = claim.span.attributes
-    names = lexicon(claim.profile).closed.intersection(claim.sheet.known)
-    closed = [claim.profile.attributes[name] for name in sorted(names) if isinstance(attributes[name], str)]
+    closed = [attribute for attribute in claim.sheet.closed if isinstance(attributes[attribute.name], str)]
     if not closed:
-        return
+        return False
     wrong = {attribute.name: attribute for attribute in closed if attributes[attribute.name] not in attribute.values}
     if not wrong:
-        yield None
-        return
-    yield Breach(
+        return True
+    return Breach(
         names=tuple(wrong),
         said=claim.stated(tuple(wrong)),
         wanted=tuple(f"{name}: {', '.join(sorted(attribute.values))}" for name, attribute in wrong.items()),
@@ -166,6 +159,7 @@ VALUE = rule(
     why="whoever reads spans by this convention has no case for it, and shows the span as of no kind",
     next="use one of the values",
     judge=_value,
+    may=lambda claim: bool(claim.sheet.closed),
     severity=Severity.WARNING,
     compares="Only lists that the convention closes. A provider, an operation or a model that it does not name is no "
     "finding.",

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from pytest_llmtrace.checks._advice import condition_met
 from pytest_llmtrace.checks._claims import Claim
 from pytest_llmtrace.checks._rule import Breach, advised, rule
 from pytest_llmtrace.checks._words import shown
-from pytest_llmtrace.model import Severity
+from pytest_llmtrace.conventions import SpanType
+from pytest_llmtrace.model import Fact, Severity
 
 __all__ = ["CHECKS", "CONDITIONAL", "PORT", "UNNEEDED"]
 
-Condition = Callable[[Claim], str]
-"""Says in words by what a condition is met; empty if it is not, or if that cannot be told."""
+Condition = Callable[[Claim], str | Fact]
+"""Returns by what a condition is met, in words or as what the request says; empty if not, or if it cannot be told."""
 
 
 # --- What makes an attribute required --------------------------------------------------------------------------------
@@ -27,22 +29,21 @@ def _failed(claim: Claim) -> str:
 def _asks_for(fact: str, *, unless: tuple[Any, ...] = ()) -> Condition:
     """Make the condition that the request states a fact, and another value than some."""
 
-    def asks(claim: Claim) -> str:
+    def asks(claim: Claim) -> str | Fact:
         found = None if claim.account is None else claim.account.asked.facts.get(fact)
-        if found is None or found.value is None or found.value in unless:
-            return ""
-        return f"the request has {found.keys} = {shown(found.value)}"
+        return "" if found is None or found.value is None or found.value in unless else found
 
     return asks
 
 
 def _has_field(*paths: str, unless: tuple[Any, ...] = ()) -> Condition:
     """Make the condition that the request has one of several fields, `text.format`, with another value than some."""
+    steps = {path: path.split(".") for path in paths}
 
     def has(claim: Claim) -> str:
-        for path in paths:
+        for path, keys in steps.items() if claim.asked else ():
             value: Any = claim.asked
-            for key in path.split("."):
+            for key in keys:
                 value = value.get(key) if isinstance(value, Mapping) else None
             if value is not None and value not in unless:
                 return f"the request has {path}{'' if isinstance(value, Mapping) else f' = {shown(value)}'}"
@@ -85,25 +86,34 @@ def _names_address(claim: Claim) -> str:
 _PORT: Mapping[str, tuple[Condition, tuple[str, ...]]] = {"server.port": (_names_address, ())}
 
 
-def _held(conditions: Mapping[str, tuple[Condition, tuple[str, ...]]], claim: Claim) -> Iterator[Breach | None]:
+_GROUPS = {"call": _CONDITIONS, "server": _PORT}
+
+
+@lru_cache(maxsize=256)
+def _concerned(kind: SpanType, group: str) -> tuple[tuple[str, Condition], ...]:
+    """Return the conditions of a group that a type of spans has, by attribute."""
+    return tuple((name, condition) for name, (condition, _) in _GROUPS[group].items() if name in kind.conditional)
+
+
+def _held(group: str, claim: Claim) -> Breach | bool:
     if claim.span_type is None:
-        return
-    wanted = claim.wanted
-    concerned = [name for name in conditions if name in claim.span_type.conditional]
-    met = {name: reason for name in concerned if (reason := conditions[name][0](claim))}
-    if not met:
-        return
-    there = (claim.span.attributes, claim.sheet.renamed)
-    missing = {name: reason for name, reason in met.items() if not any(name in names for names in there)}
+        return False
+    there, renamed = claim.span.attributes, claim.sheet.renamed
+    is_met, missing = False, {}
+    for name, condition in _concerned(claim.span_type, group):
+        if name in there or name in renamed:
+            is_met = is_met or bool(condition(claim))
+        elif by := condition(claim):
+            missing[name] = by if isinstance(by, str) else f"the request has {by.keys} = {shown(by.value)}"
     if not missing:
-        yield None
-        return
-    yield Breach(
+        return is_met
+    wanted = claim.wanted
+    return Breach(
         names=tuple(missing),
         said=tuple(f"no {name}, and {reason}" for name, reason in missing.items()),
         wanted=tuple(f"{name}: {wanted[name].condition or 'required where it applies'}" for name in missing),
         advice=tuple(map(condition_met, missing)),
-        follows=conditions[next(iter(missing))][1] if len(missing) == 1 else (),
+        follows=_GROUPS[group][next(iter(missing))][1] if len(missing) == 1 else (),
     )
 
 
@@ -113,7 +123,7 @@ CONDITIONAL = advised(
     why="whoever reads spans by this convention takes what is missing for its opposite: not streaming, one choice, "
     "no failure",
     next="set them where the condition is met",
-    judge=lambda claim: _held(_CONDITIONS, claim),
+    judge=lambda claim: _held("call", claim),
     compares="Conditions that the span, its exchange or both decide: a failure, the request's "
     "stream, choices, seed, top-k, model, output format and service tier, the method of an MCP span. All others cannot "
     "be told from outside.",
@@ -127,7 +137,8 @@ PORT = rule(
     title="A span that names its server names the port",
     why="two servers on one host look like one",
     next="set server.port beside server.address",
-    judge=lambda claim: _held(_PORT, claim),
+    judge=lambda claim: _held("server", claim),
+    may=lambda claim: "server.address" in claim.sheet.names,
     severity=Severity.INFO,
     source="OTel GenAI: `server.port` if `server.address` is set",
     whole_runs_only=True,
@@ -156,17 +167,15 @@ def _without(claim: Claim, name: str) -> str:
     return "" if name in claim.span.attributes else f"there is no {name}"
 
 
-def _unneeded(claim: Claim) -> Iterator[Breach | None]:
-    wanted = claim.wanted
-    there = [name for name in _IDLE if name in wanted and name in claim.span.attributes]
+def _unneeded(claim: Claim) -> Breach | bool:
+    wanted, attributes = claim.wanted, claim.span.attributes
+    there = [name for name in _IDLE if name in attributes and name in wanted]
     if not there:
-        return
-    attributes = claim.span.attributes
+        return False
     idle = {name: reason for name in there if (reason := _IDLE[name](claim, attributes[name]))}
     if not idle:
-        yield None
-        return
-    yield Breach(
+        return True
+    return Breach(
         names=tuple(idle),
         said=tuple(f"{name} = {shown(attributes[name])}, and {reason}" for name, reason in idle.items()),
         wanted=tuple(f"{name}: {wanted[name].condition}" for name in idle if wanted[name].condition),
@@ -179,6 +188,7 @@ UNNEEDED = rule(
     why="it costs space, and says nothing",
     next="leave it out",
     judge=_unneeded,
+    may=lambda claim: not claim.sheet.names.isdisjoint(_IDLE),
     severity=Severity.INFO,
     source="OTel GenAI: `gen_ai.request.stream` if and only if the request is streaming, `gen_ai.request.choice.count` "
     "if it is not 1, `server.port` with `server.address`",

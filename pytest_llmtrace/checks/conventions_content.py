@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from pytest_llmtrace.checks._claims import Claim
 from pytest_llmtrace.checks._rule import Breach, rule
@@ -11,15 +11,14 @@ from pytest_llmtrace.model import Severity
 __all__ = ["CHECKS", "CONTENT", "PARTS"]
 
 
-def _judged(claim: Claim, *, fatal: bool) -> Iterator[Breach | None]:
+def _judged(claim: Claim, *, fatal: bool) -> Breach | bool:
     if claim.broken is None:
-        return
+        return False
     wrong = [fault for fault in claim.broken if fault.is_fatal is fatal]
     if not wrong:
-        yield None
-        return
+        return True
     by_name: Mapping[str, None] = dict.fromkeys(fault.name for fault in wrong)
-    yield Breach(
+    return Breach(
         names=tuple(by_name),
         said=tuple(f"{fault.where} {fault.what}" for fault in wrong),
         wanted=tuple(f"{name}: {_FORMS.get(name, 'JSON')}" for name in by_name),

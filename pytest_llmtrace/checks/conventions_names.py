@@ -22,17 +22,16 @@ _LOOKED_UP = 8
 # --- Unknown ones -----------------------------------------------------------------------------------------------------
 
 
-def _unknown(claim: Claim) -> Iterator[Breach | None]:
+def _unknown(claim: Claim) -> Breach | bool:
     sheet = claim.sheet
     if not sheet.known and not sheet.unknown:
-        return
+        return False
     names = tuple(name for name in sheet.unknown if claim.is_wanted or not is_known_elsewhere(name))
     if not names:
-        yield None
-        return
+        return True
     known = claim.profile.attributes
     near = {name: instead_of_unknown(name, known) for name in names[:_LOOKED_UP]}
-    yield Breach(
+    return Breach(
         names=names,
         said=claim.stated(names),
         wanted=tuple(f"no {name}{near.get(name, '')}" for name in names),
@@ -62,15 +61,14 @@ UNKNOWN = advised(
 # --- Old ones --------------------------------------------------------------------------------------------------------
 
 
-def _deprecated(claim: Claim) -> Iterator[Breach | None]:
+def _deprecated(claim: Claim) -> Breach | bool:
     sheet = claim.sheet
     if not claim.is_wanted or not (sheet.known or sheet.old):
-        return
+        return False
     said = dict(old_names(sheet, claim.span.attributes)) | dict(_old_values(claim))
     if not said:
-        yield None
-        return
-    yield Breach(
+        return True
+    return Breach(
         names=tuple(said),
         said=claim.stated(tuple(said)),
         wanted=tuple(said.values()),
@@ -104,6 +102,7 @@ DEPRECATED = rule(
     why="panels that were built for the new names do not show these spans",
     next="use the new names, or name the convention that the instrumentation keeps in conventions=",
     judge=_deprecated,
+    may=lambda claim: claim.is_wanted,
     severity=Severity.WARNING,
     compares="Only where `conventions=` names what is wanted: an instrumentation that keeps to an older version keeps "
     "to a convention.",

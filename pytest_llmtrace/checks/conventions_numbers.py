@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 from pytest_llmtrace.checks._claims import Claim
+from pytest_llmtrace.checks._lexicon import Sheet
 from pytest_llmtrace.checks._rule import Breach, rule
 from pytest_llmtrace.model import Severity, State
 
@@ -38,28 +39,28 @@ _SUMS: tuple[tuple[str, tuple[str, ...]], ...] = (
 _NAMES = frozenset(name for whole, parts in _SUMS for name in (whole, *parts))
 
 
-def _tokens(claim: Claim) -> Iterator[Breach | None]:
-    there = claim.sheet.known.keys() & _NAMES
-    sums = _sums(frozenset(name for name in there if _is_count(claim.span.attributes[name])))
-    if not sums:
-        return
+def _tokens(claim: Claim) -> Breach | bool:
     counts = claim.span.attributes
-    wrong = [
-        (whole, parts)
-        for whole, parts in sums
-        if sum(counts[part] for part in parts) > counts[whole] and not _are_on_the_wire(claim, (whole, *parts))
-    ]
-    yield _too_many(counts, wrong) if wrong else None
+    looked = False
+    wrong: list[tuple[str, list[str]]] = []
+    for whole, names in _sums(claim.sheet):
+        parts = [part for part in names if _is_count(counts[part])] if _is_count(counts[whole]) else []
+        looked = looked or bool(parts)
+        if parts and sum([counts[part] for part in parts]) > counts[whole]:
+            wrong.append((whole, parts))
+    wrong = [(whole, parts) for whole, parts in wrong if not _are_on_the_wire(claim, (whole, *parts))]
+    return _too_many(counts, wrong) if wrong else looked
 
 
 @lru_cache(maxsize=256)
-def _sums(names: frozenset[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return each whole with its parts that is among some names; most spans have the same."""
+def _sums(sheet: Sheet) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return each whole with its parts that is among the attributes; most spans have the same."""
+    names = _NAMES.intersection(sheet.known)
     stated = [(whole, tuple(part for part in parts if part in names)) for whole, parts in _SUMS if whole in names]
     return tuple((whole, parts) for whole, parts in stated if parts)
 
 
-def _too_many(counts: Mapping[str, Any], wrong: list[tuple[str, tuple[str, ...]]]) -> Breach:
+def _too_many(counts: Mapping[str, Any], wrong: list[tuple[str, list[str]]]) -> Breach:
     return Breach(
         names=tuple(dict.fromkeys(whole for whole, _ in wrong)),
         said=tuple(
@@ -82,7 +83,7 @@ _WIRE = (
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) is int or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def _are_on_the_wire(claim: Claim, names: tuple[str, ...]) -> bool:
@@ -101,6 +102,7 @@ TOKENS = rule(
     why="what is computed from them is negative: tokens that were not cached, text beside the reasoning",
     next="fix the instrumentation",
     judge=_tokens,
+    may=lambda claim: bool(_sums(claim.sheet)),
     severity=Severity.WARNING,
     compares="Cached tokens and modalities within the input, reasoning and modalities within the output, cached ones "
     "of a modality within both, prompt and completion within the total. Where the response states all of "
@@ -112,15 +114,14 @@ TOKENS = rule(
 # --- Indexed lists ---------------------------------------------------------------------------------------------------
 
 
-def _indices(claim: Claim) -> Iterator[Breach | None]:
+def _indices(claim: Claim) -> Breach | bool:
     lists = claim.sheet.indices
     if not lists:
-        return
+        return False
     holes = {name: there for name, there in lists.items() if max(there) != len(there) - 1}
     if not holes:
-        yield None
-        return
-    yield Breach(
+        return True
+    return Breach(
         names=tuple(holes),
         said=tuple(f"{name}: no {_first_missing(there)}, but {max(there)}" for name, there in holes.items()),
         wanted=("lists are numbered from 0, without holes",),
@@ -138,6 +139,7 @@ INDICES = rule(
     next="number the items as they come; if attributes were dropped, raise OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT (128 by "
     "default; the oldest go first)",
     judge=_indices,
+    may=lambda claim: bool(claim.sheet.indices),
     severity=Severity.WARNING,
     source="OpenInference, flattening: `<prefix>.<zero-based index>.<suffix>`",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_span
@@ -11,6 +12,7 @@ from pytest_llmtrace.checks._claims import Claim
 from pytest_llmtrace.checks._rule import Breach, advised, rule
 from pytest_llmtrace.checks._said import counts
 from pytest_llmtrace.checks._words import shown
+from pytest_llmtrace.conventions import SpanType
 from pytest_llmtrace.model import Finding, Severity
 
 __all__ = ["CHECKS", "KIND", "MIXED", "NAME", "STATUS"]
@@ -21,18 +23,21 @@ _PLACE = re.compile(r"\{([^}]+)\}")
 # --- The name --------------------------------------------------------------------------------------------------------
 
 
-def _name(claim: Claim) -> Iterator[Breach | None]:
-    forms = claim.span_type.names if claim.span_type else ()
-    if not claim.is_wanted:
-        forms = tuple(form for form in forms if not _PLACE.search(form))
+def _name(claim: Claim) -> Breach | bool:
+    forms = _forms(claim.span_type, claim.is_wanted) if claim.span_type else ()
     names = [name for form in forms if (name := _filled(form, claim.span.attributes))]
     if not names:
-        return
+        return False
     if claim.span.name in names:
-        yield None
-        return
+        return True
     wanted = " or ".join(map(shown, names))
-    yield Breach(names=("name",), said=(f"its name is {shown(claim.span.name)}",), wanted=(f"the name {wanted}",))
+    return Breach(names=("name",), said=(f"its name is {shown(claim.span.name)}",), wanted=(f"the name {wanted}",))
+
+
+@lru_cache(maxsize=256)
+def _forms(kind: SpanType, is_wanted: bool) -> tuple[str, ...]:
+    """Return the forms of the name of a type that are judged; where nobody wants the convention, the fixed ones."""
+    return tuple(form for form in kind.names if is_wanted or not _PLACE.search(form))
 
 
 def _filled(form: str, attributes: Mapping[str, Any]) -> str:
@@ -49,6 +54,7 @@ NAME = advised(
     why="back ends group by name: these calls are not found beside those of other instrumentations",
     next="name the span so when it is started",
     judge=_name,
+    may=lambda claim: bool(claim.span_type and _forms(claim.span_type, claim.is_wanted)),
     compares="Where the attributes that the name is formed of are on the span. A name that is formed of attributes may "
     "be another one for a provider or a framework, so it is judged only where `conventions=` names a convention.",
     source="OTel GenAI, span names (`{gen_ai.operation.name} {gen_ai.request.model}`); OpenInference, EMBEDDING spans "
@@ -59,14 +65,13 @@ NAME = advised(
 # --- The kind --------------------------------------------------------------------------------------------------------
 
 
-def _kind(claim: Claim) -> Iterator[Breach | None]:
+def _kind(claim: Claim) -> Breach | bool:
     kinds = claim.span_type.kinds if claim.span_type else ()
     if not kinds:
-        return
+        return False
     if claim.span.kind in kinds:
-        yield None
-        return
-    yield Breach(names=("kind",), said=(f"kind {claim.span.kind}",), wanted=(f"kind {' or '.join(kinds)}",))
+        return True
+    return Breach(names=("kind",), said=(f"kind {claim.span.kind}",), wanted=(f"kind {' or '.join(kinds)}",))
 
 
 KIND = advised(
@@ -82,14 +87,13 @@ KIND = advised(
 # --- The status ------------------------------------------------------------------------------------------------------
 
 
-def _status(claim: Claim) -> Iterator[Breach | None]:
+def _status(claim: Claim) -> Breach | bool:
     if claim.span_type is None or "error.type" not in claim.span_type.attributes:
-        return
+        return False
     stated = claim.span.attributes.get("error.type")
     if not stated or claim.span.status == "ERROR":
-        yield None
-        return
-    yield Breach(
+        return True
+    return Breach(
         names=("error.type",),
         said=(f"status {claim.span.status}, error.type = {shown(stated)}",),
         wanted=("error.type only if the operation ended in an error, and then the status ERROR",),

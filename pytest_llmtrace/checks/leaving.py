@@ -16,7 +16,7 @@ __all__ = ["CANCELLED", "CHECKS", "PARTIAL_USAGE", "STOPPED_EARLY"]
 
 
 def _partial_usage(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
-    for account in evidence.accounts:
+    for account in evidence.unfinished:
         written = account.answered.fact("output_tokens")
         if account.span.ended is None or not _is_without_end(account.answered):
             continue
@@ -70,6 +70,7 @@ PARTIAL_USAGE = Check(
     why="the count comes with the end of a stream; this number is in every sum of tokens and cost as if it were one",
     next="leave output and total out where a stream did not come to its end",
     look=_partial_usage,
+    about=("unfinished",),
     compares="Streams that were cut, cancelled, ended by an error or left by their reader before their count had come. "
     "Input counts, which Anthropic gives in its first event, are right. Where a server counts as it goes, its last "
     "count is right.",
@@ -82,7 +83,7 @@ PARTIAL_USAGE = Check(
 
 
 def _cancelled(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
-    for account in evidence.accounts:
+    for account in evidence.unfinished:
         exchange = account.exchange
         if account.span.ended is None or account.answered.truncated is False or not _was_cancelled(exchange):
             continue
@@ -105,6 +106,7 @@ CANCELLED = Check(
     why="a call that somebody gave up waiting for is counted among the good ones",
     next="leave the status unset, or say ERROR, where CancelledError passes: `except Exception` does not see it",
     look=_cancelled,
+    about=("unfinished",),
     severity=Severity.WARNING,
     compares="Calls whose task was cancelled before their response was complete. UNSET and ERROR are both right.",
 )
@@ -114,7 +116,7 @@ CANCELLED = Check(
 
 
 def _stopped_early(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
-    for account in evidence.accounts:
+    for account in evidence.unfinished:
         if account.span.ended is None or not _was_left(account):
             continue
         reason = _closing_reason(account.span) if account.span.status == "ERROR" else ""
@@ -149,6 +151,7 @@ STOPPED_EARLY = Check(
     why="error rates and alerts count a user who has seen enough as an outage",
     next="let GeneratorExit pass without a status; end the span in a `finally`",
     look=_stopped_early,
+    about=("unfinished",),
     severity=Severity.WARNING,
     compares="Streams that were well when their reader stopped, and whose span is ERROR because of GeneratorExit. A "
     "convention that calls an abandoned stream an error in its own words, and an exception of the application, are "

@@ -27,16 +27,21 @@ def _span_name(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     for call, span, reading in llm_spans(evidence.calls):
         bare = _without_models(span.name, call, reading)
         found = _part_of_one_call(bare, call, reading)
-        before, first = names.setdefault((span.scope, _likeness(call), _DIGITS.sub("#", bare)), (bare, span))
+        before, first = names.setdefault((span.scope, _likeness(call), _without_digits(bare)), (bare, span))
         if found is None and before != bare:
             found = f"{span.name!r} here and {first.name!r} in a call of the same kind"
         yield check.finding(span, ("span", f"its name has {found}")) if found else None
 
 
+@lru_cache(maxsize=256)
+def _without_digits(bare: str) -> str:
+    return _DIGITS.sub("#", bare)
+
+
 def _part_of_one_call(bare: str, call: Call, reading: Reading) -> str | None:
     """Name the part of a span's name that belongs to one call only, None if there is none."""
-    ids = {reading.response_id, *(truth.response_id for truth in call.truths)}
-    for value in ids:
+    for read in (reading, *call.truths):
+        value = read.response_id
         if isinstance(value, str) and len(value) >= 6 and value in bare:  # noqa: PLR2004
             return f"the id of the response, {value!r}"
     return _number_in(bare) or _prompt_in(bare, call)
@@ -64,19 +69,25 @@ def _prompt_in(bare: str, call: Call) -> str | None:
 
 def _without_models(name: str, call: Call, reading: Reading) -> str:
     """Take the models out of a name: they have dates in their own names, and belong there."""
-    stated = (read.facts[fact].value for read in (reading, *call.truths) for fact in _MODELS if fact in read.facts)
-    known = {model for model in stated if isinstance(model, str) and model and _own(model) in name}
+    facts = [read.facts for read in (reading, *call.truths)]
+    stated = [each[fact].value for each in facts for fact in _MODELS if fact in each]
+    return _without(name, tuple([model for model in stated if isinstance(model, str)]))
+
+
+@lru_cache(maxsize=256)
+def _without(name: str, models: tuple[str, ...]) -> str:
+    known = {model for model in models if model and _own(model) in name}
     for model in sorted(known, key=len, reverse=True):
         name = name.replace(model, "<model>").replace(_own(model), "<model>")
     return name
 
 
+_MODELS = ("request_model", "response_model", "served_model")
+
+
 def _own(model: str) -> str:
     """Return the name of a model without the provider before it."""
     return model.rpartition("/")[2] or model
-
-
-_MODELS = ("request_model", "response_model", "served_model")
 
 
 def _likeness(call: Call) -> object:

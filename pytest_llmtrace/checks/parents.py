@@ -91,6 +91,7 @@ PARENT_LOST = Check(
     next="carry the context over (contextvars.copy_context().run, or opentelemetry-instrumentation-threading), "
     "or start a new trace on purpose, with a link to the old one",
     look=_parent_lost,
+    about=("caused",),
     compares="Each root above an LLM span with the span that was current where its thread, or work item of a thread "
     "pool, was started. Not judged where that span had ended by then, where the root has links or is of "
     "kind SERVER or CONSUMER, or where another span was current and passed over.",

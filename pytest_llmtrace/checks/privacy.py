@@ -200,6 +200,7 @@ CONTENT = Check(
     why="what users say is kept where nobody was to read it",
     next="keep it out of this place",
     look=_content,
+    about=("content",),
     compares='Where `content=` is said. `"absent"` and `"redacted"`: the texts of the exchanges (prompts, system '
     "prompts, tool arguments and results, answers, ids of users), and canaries, with every text that telemetry "
     "carries, those of 16 characters or more; and the attributes in which the conventions put content, however short. "

@@ -13,7 +13,7 @@ __all__ = ["CHECKS", "RETRIES_HIDDEN"]
 
 
 def _retries_hidden(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
-    retried = [call for call in evidence.calls if len(call.exchanges) > 1 and call.spans]
+    retried = [call for call in evidence.retried if call.spans]
     if not retried:
         return
     children: defaultdict[SpanKey | None, list[SpanRecord]] = defaultdict(list)
@@ -50,6 +50,7 @@ RETRIES_HIDDEN = Check(
     why="its duration includes attempts that failed and the waiting between them: it looks like a slow model",
     next="note the attempts on the span, as http.request.resend_count or an event for each",
     look=_retries_hidden,
+    about=("retried",),
     severity=Severity.INFO,
     compares="The attempts of one call with the attributes, events and HTTP spans of its LLM spans. For information: "
     "an instrumentation of the SDKs' methods sees no attempts.",

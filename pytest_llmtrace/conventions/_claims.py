@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, lru_cache
-from typing import Any
 
+from pytest_llmtrace._quick import lazy
 from pytest_llmtrace.conventions._load import GENAI, SHIPPED, profile
 from pytest_llmtrace.conventions._profile import Profile, SpanType
 from pytest_llmtrace.telemetry import MetricPoint, SpanRecord
@@ -56,9 +56,15 @@ def claims(span: SpanRecord, fixed: tuple[Profile, ...] = ()) -> tuple[Profile, 
         span: The span.
         fixed: The conventions that somebody has named, at most one version of each.
     """
-    names = _Names(span.attributes)
+    look_up = _claims_kept if len(span.attributes) <= _MOST else _claims
+    return look_up(span.scope, span.scope_version or "0.0.0", tuple(span.attributes), fixed)
+
+
+def _claims(scope: str, version: str, attributes: tuple[str, ...], fixed: tuple[Profile, ...]) -> tuple[Profile, ...]:
+    names = _Names(attributes)
     named = {each.convention: each for each in fixed}
-    claimed = [named.get(each) or profile(each if each in _SINGLE else _newest(span)) for each in _claimed(span, names)]
+    kept = _claimed(scope, version, names)
+    claimed = [named.get(each) or profile(each if each in _SINGLE else _newest(names)) for each in kept]
     more = [each for each in fixed if not claimed or each.convention not in SHIPPED]
     return (*claimed, *(each for each in more if any(map(names.begin, each.namespaces))))
 
@@ -94,48 +100,54 @@ def _newest_of_metric(points: Iterable[MetricPoint]) -> str:
     )
 
 
-class _Names:
+_MOST = 128
+"""Attributes of a span that are looked at once for all spans with the same; OpenTelemetry's own limit."""
+_claims_kept = lru_cache(maxsize=256)(_claims)
+
+
+class _Names(frozenset[str]):
     """The names of a span's attributes. There may be 10,000, and each is looked at for each of several beginnings."""
 
-    def __init__(self, attributes: Mapping[str, Any]) -> None:
-        self._joined = "\n" + "\n".join(name for name in attributes if isinstance(name, str))
+    @lazy
+    def _joined(self) -> str:
+        return "\n" + "\n".join(name for name in self if isinstance(name, str))
 
     def begin(self, prefix: str) -> bool:
         """Tell whether one of them begins so."""
         return f"\n{prefix}" in self._joined
 
 
-def _claimed(span: SpanRecord, names: _Names) -> Iterator[str]:
-    attributes = span.attributes
+def _claimed(scope: str, version: str, names: _Names) -> Iterator[str]:
     if names.begin(_LOGFIRE):
         return  # It borrows OpenTelemetry's names, and writes lists as JSON: a convention of its own.
-    if _OPENINFERENCE_KIND in attributes or span.scope.startswith(_OPENINFERENCE_SCOPE):
+    if _OPENINFERENCE_KIND in names or scope.startswith(_OPENINFERENCE_SCOPE):
         yield "openinference"
-    if _is_openllmetry(span):
+    if _is_openllmetry(scope, version, names):
         yield "openllmetry"  # It uses OpenTelemetry's names among its own, and in its own way.
         return
     if names.begin(_TRACELOOP):
         yield "openllmetry"  # Traceloop's SDK writes a few names on everybody's spans.
-    if _OPERATION in attributes or _METHOD in attributes:
+    if _OPERATION in names or _METHOD in names:
         yield "otel-genai"
 
 
-def _is_openllmetry(span: SpanRecord) -> bool:
-    if _TRACELOOP_KIND in span.attributes or not _OPENLLMETRY_NAMES.isdisjoint(span.attributes):
+def _is_openllmetry(scope: str, version: str, names: _Names) -> bool:
+    if _TRACELOOP_KIND in names or not _OPENLLMETRY_NAMES.isdisjoint(names):
         return True
-    return _is_openllmetry_scope(span.scope, span.scope_version)
+    return _is_openllmetry_scope(scope, version)
 
 
 def _is_openllmetry_scope(scope: str, version: str | None) -> bool:
     return scope in _OPENLLMETRY_SCOPES and _OPENLLMETRY_VERSION.fullmatch(version or "0.0.0") is not None
 
 
-def _newest(span: SpanRecord) -> str:
-    """Name OpenTelemetry's newest version that has all names of a span; else the newest of those that have most.
+def _newest(names: _Names) -> str:
+    """Name OpenTelemetry's newest version that has all of some names; else the newest of those that have most.
 
     Versions cannot be told by schema URLs, which instrumentations do not keep in step (measured).
     """
-    return _newest_with(_telling().intersection(span.attributes))
+    told = _telling() & names
+    return min(GENAI, key=lambda version: len(told - profile(version).attributes.keys()))
 
 
 @cache
@@ -145,24 +157,32 @@ def _telling() -> frozenset[str]:
     return frozenset[str]().union(*versions) - versions[0].intersection(*versions)
 
 
-@lru_cache(maxsize=1024)
-def _newest_with(names: frozenset[str]) -> str:
-    return min(GENAI, key=lambda version: len(names - profile(version).attributes.keys()))
-
-
 def span_type(kept: Profile, span: SpanRecord) -> SpanType | None:
     """Return what a convention takes a span for: the first type that fits; None if it has none for it."""
     attributes = span.attributes
+    said = [(name, value) for name in _deciding(kept) if isinstance(value := attributes.get(name), str)]
+    return _type_of(kept, span.kind, tuple(said))
+
+
+@lru_cache(maxsize=1024)
+def _type_of(kept: Profile, span_kind: str, said: tuple[tuple[str, str], ...]) -> SpanType | None:
+    """Return the type of spans of a kind that say this of what they are: most say what others say."""
+    types, providers = _types(kept), [value for name, value in said if name in _PROVIDERS]
     fitting = [
         kind
-        for name, by_value in _types(kept).items()
-        if isinstance(stated := attributes.get(name), str)
-        for kind in (*by_value.get(stated, ()), *by_value.get(_ANY, ()))
-        if not kind.provider or kind.provider in (attributes.get(each) for each in _PROVIDERS)
+        for name, value in said
+        for kind in (*types.get(name, {}).get(value, ()), *types.get(name, {}).get(_ANY, ()))
+        if not kind.provider or kind.provider in providers
     ]
     special = [kind for kind in fitting if kind.provider] or fitting
     # An agent may be invoked within the process or elsewhere, under one operation: the kind of the span tells.
-    return next((kind for kind in special if span.kind in kind.kinds), special[0] if special else None)
+    return next((kind for kind in special if span_kind in kind.kinds), special[0] if special else None)
+
+
+@lru_cache(maxsize=64)
+def _deciding(kept: Profile) -> tuple[str, ...]:
+    """Return the attributes that decide of which type a span is."""
+    return tuple(dict.fromkeys((*_types(kept), *_PROVIDERS)))
 
 
 @lru_cache(maxsize=64)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from functools import cached_property
+
+from pytest_llmtrace._quick import lazy
 
 __all__ = ["Attribute", "Level", "MetricType", "Profile", "Rename", "SpanType", "Wanted"]
 
@@ -49,9 +50,9 @@ class Wanted:
     condition: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class SpanType:
-    """A type of spans.
+    """A type of spans; one is another one's equal only if it is the same object.
 
     Attributes:
         id: As the convention names it; `LLM` and the like for OpenInference.
@@ -71,12 +72,12 @@ class SpanType:
     when: tuple[str, frozenset[str]] = ("", frozenset())
     provider: str = ""
 
-    @cached_property
+    @lazy
     def required(self) -> tuple[str, ...]:
         """The attributes that have to be on every span of this type."""
         return tuple(name for name, how in self.attributes.items() if how.level is Level.REQUIRED)
 
-    @cached_property
+    @lazy
     def conditional(self) -> frozenset[str]:
         """The attributes that have to be on some."""
         return frozenset(name for name, how in self.attributes.items() if how.level is Level.CONDITIONALLY_REQUIRED)
@@ -102,7 +103,7 @@ class MetricType:
     attributes: Mapping[str, Wanted] = field(default_factory=dict)
     moved: Mapping[str, str] = field(default_factory=dict)
 
-    @cached_property
+    @lazy
     def required(self) -> tuple[str, ...]:
         """The attributes that have to be on every point."""
         return tuple(name for name, how in self.attributes.items() if how.level is Level.REQUIRED)

@@ -17,7 +17,9 @@ _DEEPEST = 200
 _TOO_DEEP = f"it is nested more than {_DEEPEST} levels deep"
 _LONGEST_NUMBER = 40
 _HUGE_BITS = 4000
+_USUAL = 2**63
 _NESTED = (dict, list, tuple, Mapping)
+_MASKS = ("__REDACTED__", "[Scrubbed due to ")
 _PLAIN = frozenset({str, float, bool, type(None)})
 
 
@@ -27,7 +29,9 @@ class Unreadable(ValueError):
 
 def is_hidden(value: Any) -> bool:
     """Tell whether a value was masked: by OpenInference's configuration, or by logfire's scrubbing."""
-    return isinstance(value, str) and (value == "__REDACTED__" or value.startswith("[Scrubbed due to "))
+    if not isinstance(value, str) or not value.startswith(_MASKS):
+        return False
+    return value[0] == "[" or value == "__REDACTED__"
 
 
 def shown(value: Any) -> Any:
@@ -54,7 +58,7 @@ def text(value: Any) -> str | None:
     """Read a text."""
     if not isinstance(value, str):
         raise Unreadable(f"{brief(value)} is no text")
-    return None if is_hidden(value) else value
+    return None if value.startswith(_MASKS) and is_hidden(value) else value
 
 
 def number(value: Any) -> float | int:
@@ -85,6 +89,8 @@ def milliseconds(value: Any) -> float:
 
 def count(value: Any) -> int:
     """Read a whole number; 12.0 is 12."""
+    if type(value) is int and -_USUAL < value < _USUAL:
+        return value
     amount = number(value)
     if isinstance(amount, float) and not amount.is_integer():
         raise Unreadable(f"{amount!r} is no whole number")

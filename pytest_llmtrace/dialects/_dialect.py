@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
+from pytest_llmtrace._quick import lazy
 from pytest_llmtrace.dialects._place import Place, attribute
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import SpanRecord
@@ -50,7 +50,7 @@ class Dialect:
             return bool(self.recognises(span))
         return bool(self.scopes) or not self._keys.isdisjoint(span.attributes)
 
-    @cached_property
+    @lazy
     def places(self) -> tuple[tuple[str, Place], ...]:
         """Each fact with each of its places, in order."""
         return tuple(
@@ -59,6 +59,6 @@ class Dialect:
             for place in ((places,) if isinstance(places, str) or not isinstance(places, Sequence) else places)
         )
 
-    @cached_property
+    @lazy
     def _keys(self) -> frozenset[str]:
         return frozenset(key for _, place in self.places for key in place.keys)

@@ -21,7 +21,7 @@ _OWN = (
 
 
 def _is_handwritten(span: SpanRecord) -> bool:
-    return any(key in span.attributes for key in _OWN) and is_genai(span)
+    return not span.attributes.keys().isdisjoint(_OWN) and is_genai(span)
 
 
 HANDWRITTEN = Dialect(

@@ -203,13 +203,13 @@ def part_of(message: Message, part: Mapping[str, Any]) -> None:
         asked = part.get("arguments", part.get("input"))
         message.calls.append(call(part.get("id"), part.get("name"), asked))
     elif isinstance(kind, str) and kind in _SAID:
-        into, names = _SAID[kind]
-        value = next((part[name] for name in names if part.get(name) is not None), None)
-        add_text(message, getattr(message, into), value)
+        into, (name, other) = _SAID[kind]
+        value = part.get(name)
+        add_text(message, getattr(message, into), part.get(other) if value is None else value)
 
 
 _CALLS = ("tool_call", "tool_use", "function_call")
-_SAID: Mapping[str, tuple[str, tuple[str, ...]]] = {
+_SAID: Mapping[str, tuple[str, tuple[str, str]]] = {
     "text": ("texts", ("content", "text")),
     "output_text": ("texts", ("text", "content")),
     "reasoning": ("reasoning", ("content", "text")),

@@ -31,7 +31,7 @@ def _is_openllmetry(span: SpanRecord) -> bool:
         return True
     return is_genai(span) and (
         (span.scope.startswith(_SCOPE) and span.scope[len(_SCOPE) :] in _SCOPES)
-        or any(key in span.attributes for key in _OWN)
+        or not span.attributes.keys().isdisjoint(_OWN)
     )
 
 

@@ -9,9 +9,12 @@ from typing import Any
 
 from pytest_llmtrace.dialects._convert import Convert, Unreadable, is_hidden, json_value, shown
 from pytest_llmtrace.model import SpanRecord
-from pytest_llmtrace.reading import NULL, PRESENT, UNREADABLE, Fact
+from pytest_llmtrace.reading import NULL, PRESENT, UNREADABLE, Fact, made
 
 __all__ = ["Attribute", "Field", "Part", "Place", "Sheet", "Sum", "added", "attribute", "happened", "inside", "moments"]
+
+
+_NOTHING = object()
 
 
 @dataclass(kw_only=True, slots=True)
@@ -33,12 +36,14 @@ class Sheet:
     def open(self, key: str, reader: Convert, raw: Any) -> Any:
         """Return what a reader makes of a value, None if it was masked, or the reason why it cannot be read."""
         slot = (key, reader)
-        if slot not in self.opened:
+        found = self.opened.get(slot, _NOTHING)
+        if found is _NOTHING:
             try:
-                self.opened[slot] = None if raw is None or is_hidden(raw) else reader(raw)
+                found = None if raw is None or is_hidden(raw) else reader(raw)
             except Unreadable as error:
-                self.opened[slot] = error
-        return self.opened[slot]
+                found = error
+            self.opened[slot] = found
+        return found
 
     def problems(self) -> tuple[str, ...]:
         """Say what could not be opened, once, however many facts it holds."""
@@ -52,7 +57,8 @@ class Sheet:
         """Make a fact of a value, None if the value says nothing."""
         if raw is None:
             return Fact(name, None, NULL, ((key, None),), self.where)
-        if type(raw) is str and is_hidden(raw):
+        is_text = type(raw) is str
+        if is_text and is_hidden(raw):
             return None
         try:
             value = raw if convert is None else convert(raw)
@@ -62,7 +68,7 @@ class Sheet:
             return self.unreadable(name, key, raw, f"{type(error).__name__}: {error}")
         if value is None:
             return None
-        return Fact(name, value, PRESENT, ((key, shown(raw)),), self.where)
+        return made((name, value, PRESENT, ((key, raw if is_text else shown(raw)),), self.where, ""))
 
     def unreadable(self, name: str, key: str, raw: Any, note: str) -> Fact:
         """Make a fact of what cannot be read."""
@@ -138,9 +144,6 @@ def _follow(value: Any, path: tuple[str, ...]) -> Any:
     return value
 
 
-_NOTHING = object()
-
-
 @dataclass(frozen=True, kw_only=True)
 class Sum(Place):
     """Several attributes that only together are the fact; those that are not there count nothing."""
@@ -188,7 +191,7 @@ class Part(Place):
         value = self.take(opened)
         if value is None:
             return None
-        return Fact(name, value, PRESENT, ((self.label, value),), sheet.where)
+        return made((name, value, PRESENT, ((self.label, value),), sheet.where, ""))
 
 
 def attribute(key: str, convert: Convert | None = None) -> Place:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
 
 from pytest_llmtrace.dialects._builtin import BUILT_IN, NOTES
 from pytest_llmtrace.dialects._convert import CONVERSIONS, Convert
@@ -13,6 +12,16 @@ from pytest_llmtrace.dialects._place import Place, Sheet, moments
 from pytest_llmtrace.model import Fact, Reading, SpanRecord, State
 
 __all__ = ["is_llm", "read", "read_note", "register"]
+
+
+_Entry = tuple[str, Place, Convert | None]
+"""A fact, a place that may state it, and how the vocabulary reads it."""
+
+_Lists = tuple[tuple[str, list[tuple[str, str]]], ...]
+"""Flattened lists by their prefix: what follows it, and the whole key."""
+
+_MOST = 128
+"""Attributes of a span that are looked up once for all spans with the same; OpenTelemetry's own limit."""
 
 
 class _Plan:
@@ -24,7 +33,7 @@ class _Plan:
 
     def __init__(self, dialects: tuple[Dialect, ...]) -> None:
         self.source = dialects[0].name
-        self.entries: list[tuple[str, Place, Convert | None]] = []
+        self.entries: list[_Entry] = []
         self.by_key: dict[str, list[int]] = {}
         self.by_prefix: dict[str, list[int]] = {}
         taken: set[str] = set()
@@ -33,6 +42,7 @@ class _Plan:
         self.places = dict.fromkeys((name for name, _, _ in self.entries), "")
         self.prefixes = tuple(self.by_prefix)
         self.mixed = len(dialects) > 1
+        self._form = lru_cache(maxsize=256)(self._looked_up)
 
     def _add(self, dialect: Dialect, taken: frozenset[str]) -> Iterator[str]:
         for name, place in dialect.places:
@@ -48,13 +58,13 @@ class _Plan:
     def read(self, span: SpanRecord) -> Reading:
         """Read all facts of a span."""
         attributes = {**span.attributes, **moments(span)} if span.events else span.attributes
-        sheet = Sheet(attributes=attributes, where=f"span {span.name!r}", flat=self._flattened(span.attributes))
-        numbers = {number for key in self.by_key.keys() & attributes.keys() for number in self.by_key[key]}
-        numbers |= {number for prefix in sheet.flat for number in self.by_prefix[prefix]}
+        look_up = self._form if len(attributes) <= _MOST else self._looked_up
+        entries, lists = look_up(tuple(attributes))
+        flat = {prefix: {rest: attributes[key] for rest, key in keys} for prefix, keys in lists}
+        sheet = Sheet(attributes=attributes, where=f"span {span.name!r}", flat=flat)
         facts: dict[str, Fact] = {}
         others: list[Fact] = []
-        for number in sorted(numbers):
-            name, place, convert = self.entries[number]
+        for name, place, convert in entries:
             fact = place.find(name, sheet, convert)
             if fact is None:
                 continue
@@ -68,13 +78,16 @@ class _Plan:
             source=self.source, facts=facts, places=self.places, others=tuple(others), problems=sheet.problems()
         )
 
-    def _flattened(self, attributes: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-        flat: dict[str, dict[str, Any]] = {}
-        for key in attributes if self.prefixes else ():
+    def _looked_up(self, keys: tuple[str, ...]) -> tuple[tuple[_Entry, ...], _Lists]:
+        """Return what to look at on a span with such attributes, and the flattened lists among them."""
+        flat: dict[str, list[tuple[str, str]]] = {}
+        for key in keys if self.prefixes else ():
             if type(key) is str and key.startswith(self.prefixes):
                 prefix = next(prefix for prefix in self.prefixes if key.startswith(prefix))
-                flat.setdefault(prefix, {})[key[len(prefix) :]] = attributes[key]
-        return flat
+                flat.setdefault(prefix, []).append((key[len(prefix) :], key))
+        numbers = {number for key in self.by_key.keys() & set(keys) for number in self.by_key[key]}
+        numbers |= {number for prefix in flat for number in self.by_prefix[prefix]}
+        return tuple(self.entries[number] for number in sorted(numbers)), tuple(flat.items())
 
 
 def _settle(fact: Fact, facts: dict[str, Fact], others: list[Fact]) -> None:

@@ -3,11 +3,12 @@
 from pytest_llmtrace.wire._api import identify, request_body, unread_api
 from pytest_llmtrace.wire._body import is_event_stream, plain
 from pytest_llmtrace.wire._gateway import gateway
-from pytest_llmtrace.wire._history import history, prompts
+from pytest_llmtrace.wire._history import History, history, prompts
 from pytest_llmtrace.wire._progress import Progress, last_content_tick, progress
 from pytest_llmtrace.wire._read import is_llm_call, is_whole, place_of_event, read
 
 __all__ = [
+    "History",
     "Progress",
     "gateway",
     "history",

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pytest_llmtrace.model import Request
 from pytest_llmtrace.wire._body import decoded, header
+from pytest_llmtrace.wire._json import encoding_of
 
 __all__ = ["identify", "read_request", "request_body", "unread_api"]
 
@@ -81,7 +82,8 @@ def read_request(request: Request) -> tuple[str | None, Mapping[str, Any]]:
 def request_body(request: Request) -> Mapping[str, Any]:
     """Return the JSON object in a request's body, an empty mapping where there is none."""
     try:
-        body = json.loads(decoded(request.body, header(request.headers, "content-encoding")))
+        said = decoded(request.body, header(request.headers, "content-encoding"))
+        body = json.loads(said.decode(encoding_of(said), "surrogatepass"))
     except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from pytest_llmtrace.reading import NULL, PRESENT, UNREADABLE, Fact
+from pytest_llmtrace.reading import NULL, PRESENT, UNREADABLE, Fact, made
 
 __all__ = ["MISSING", "Facts", "Misfit", "Spot", "count", "flag", "integer", "number", "shown", "text", "texts"]
 
@@ -127,7 +127,7 @@ class Facts:
         except Misfit as misfit:
             self.unreadable(name, str(misfit), spot.where, parts)
         else:
-            self.found[name] = Fact(name, value, PRESENT, parts, self.at[spot.where])
+            self.found[name] = made((name, value, PRESENT, parts, self.at[spot.where], ""))
 
     def derive(self, name: str, kind: Callable[[Any], Any], spot: Spot, key: str) -> None:
         """State a fact that is made of what a spot holds; `kind` returns `MISSING` where there is nothing of it.
@@ -153,7 +153,7 @@ class Facts:
 
     def put(self, name: str, value: Any, parts: tuple[tuple[str, Any], ...], where: str) -> None:
         """State a fact that was there to be read."""
-        self.found[name] = Fact(name, value, PRESENT, parts, self.at[where])
+        self.found[name] = made((name, value, PRESENT, parts, self.at[where], ""))
 
     def null(self, name: str, parts: tuple[tuple[str, Any], ...], where: str) -> None:
         """State that null stood where the fact would be."""
@@ -214,6 +214,8 @@ def number(value: Any) -> float | int:
 
 def count(value: Any) -> int:
     """Take a whole number from 0 on that a counter can hold; 12.0 is one, 12.5 and "12" are none."""
+    if type(value) is int and 0 <= value < _LARGEST_COUNT:
+        return value
     whole = number(value)
     if isinstance(whole, float):
         if not whole.is_integer():

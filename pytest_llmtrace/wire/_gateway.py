@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-from pytest_llmtrace.model import Headers, Request, Response
-from pytest_llmtrace.wire._body import by_name
+from pytest_llmtrace.model import Request, Response
 
 __all__ = ["gateway"]
 
@@ -37,7 +36,7 @@ def gateway(request: Request, response: Response | None = None) -> str:
 
     A self-hosted LiteLLM Proxy has any host; it is known by its `x-litellm-*` and `llm_provider-*` headers.
     """
-    if response is not None and _has_prefix(response.headers, ("x-litellm-", "llm_provider-")):
+    if response is not None and _is_litellm(tuple([name for name, _ in response.headers])):
         return "litellm"
     return _of_url(request.url)
 
@@ -50,5 +49,7 @@ def _of_url(url: str) -> str:
     return _HOSTS.get(host, "other")
 
 
-def _has_prefix(headers: Headers, prefixes: tuple[str, ...]) -> bool:
-    return any(name.startswith(prefixes) for name in by_name(headers))
+@lru_cache(maxsize=256)
+def _is_litellm(names: tuple[str, ...]) -> bool:
+    """Tell by the names of its headers whether a response comes from a LiteLLM Proxy; most have those of another."""
+    return any(name.lower().startswith(("x-litellm-", "llm_provider-")) for name in names)

@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from pytest_llmtrace.wire._document import Document
 from pytest_llmtrace.wire._facts import MISSING, Facts, Misfit, Spot, shown, text
@@ -25,6 +26,7 @@ _REQUEST_IDS = (
     "mistral-correlation-id",
     "x-litellm-call-id",
 )
+_ANTHROPIC_IDS = ("request-id", *_REQUEST_IDS)
 _PROVIDERS = ("x-inference-provider", "x-portkey-provider")  # Hugging Face router, Portkey
 _RETRIES = ("retry-after-ms", "retry-after")
 _SERVED = ("x-litellm-model-name",)
@@ -32,25 +34,45 @@ _SERVED = ("x-litellm-model-name",)
 
 def state_headers(facts: Facts, headers: Mapping[str, str], api: str) -> None:
     """State what a response says in its headers."""
-    names = ("request-id", *_REQUEST_IDS) if api == "messages" else _REQUEST_IDS
     facts.expect(_FACTS, _WHERE)
-    _take(facts, "request_id", headers, names)
-    _take(facts, "served_model", headers, _SERVED)
-    if not headers.keys().isdisjoint(_RETRIES):
+    there = _there(tuple(headers), _ANTHROPIC_IDS if api == "messages" else _REQUEST_IDS)
+    if there.ids:
+        facts.take("request_id", text, _spots(headers, there.ids))
+    if there.served:
+        facts.take("served_model", text, _spots(headers, there.served))
+    if there.retries:
         _state_retry(facts, headers)
-    limits = {name: value for name, value in headers.items() if name.startswith(_LIMITS)}
-    if limits:
+    if there.limits:
+        limits = {name: headers[name] for name in there.limits}
         facts.put("rate_limit", limits, tuple(limits.items()), _WHERE)
+
+
+class _There(NamedTuple):
+    """The names of headers that tell something, by what they tell."""
+
+    ids: tuple[str, ...]
+    served: tuple[str, ...]
+    retries: tuple[str, ...]
+    limits: tuple[str, ...]
+
+
+@lru_cache(maxsize=256)
+def _there(names: tuple[str, ...], ids: tuple[str, ...]) -> _There:
+    """Return which headers tell something; most responses have those of another."""
+    return _There(
+        ids=tuple(name for name in ids if name in names),
+        served=tuple(name for name in _SERVED if name in names),
+        retries=tuple(name for name in _RETRIES if name in names),
+        limits=tuple(name for name in names if name.startswith(_LIMITS)),
+    )
 
 
 def state_provider(facts: Facts, document: Document, headers: Mapping[str, str]) -> None:
     """State who served the call: in the body, or in a header."""
-    facts.take("provider", text, [document.spot("provider"), *_spots(headers, _PROVIDERS)])
-
-
-def _take(facts: Facts, name: str, headers: Mapping[str, str], names: tuple[str, ...]) -> None:
-    if not headers.keys().isdisjoint(names):
-        facts.take(name, text, _spots(headers, names))
+    if "provider" in document.body or not headers.keys().isdisjoint(_PROVIDERS):
+        facts.take("provider", text, [document.spot("provider"), *_spots(headers, _PROVIDERS)])
+    else:
+        facts.absent("provider", document.where)
 
 
 def _spots(headers: Mapping[str, str], names: tuple[str, ...]) -> Iterator[Spot]:

@@ -149,12 +149,24 @@ def fold(events: Events) -> Document:
 def state(facts: Facts, document: Document) -> None:
     """State what the body of a message says."""
     anthropic_tokens(facts, document)
-    facts.take("finish_reasons", lambda reason: [text(reason)], [document.spot("stop_reason")])
+    facts.take("finish_reasons", _reason, [document.spot("stop_reason")])
     spot = document.spot("content")
-    facts.derive("output_texts", lambda blocks: _texts(blocks, "text"), spot, "content[].text")
-    facts.derive("reasoning_texts", lambda blocks: _texts(blocks, "thinking"), spot, "content[].thinking")
+    facts.derive("output_texts", _said, spot, "content[].text")
+    facts.derive("reasoning_texts", _thought, spot, "content[].thinking")
     facts.derive("tool_calls", _calls, spot, "content[type=tool_use]")
     facts.absent("refusals", spot.where)
+
+
+def _reason(reason: Any) -> list[str]:
+    return [text(reason)]
+
+
+def _said(blocks: Any) -> Any:
+    return _texts(blocks, "text")
+
+
+def _thought(blocks: Any) -> Any:
+    return _texts(blocks, "thinking")
 
 
 def _blocks(blocks: Any, kind: str) -> list[dict[str, Any]]:

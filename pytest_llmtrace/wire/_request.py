@@ -24,13 +24,14 @@ PARAMETERS: Mapping[str, tuple[Callable[[Any], Any], tuple[str, ...]]] = {
     "stop": (texts, ("stop", "stop_sequences")),
     "choice_count": (count, ("n",)),
 }
+_NAMED = {key: name for name, (_, keys) in PARAMETERS.items() for key in keys}
 _DEPLOYMENT = re.compile(r"/deployments/([^/?]+)/")
 
 
 def state_request(facts: Facts, body: Mapping[str, Any], url: str, api: str) -> None:
     """State what a request asks for, by its body; the model of an Azure deployment also by its path."""
     spots = [Spot(body.get("model", MISSING), "model", _WHERE)]
-    deployment = _DEPLOYMENT.search(url)
+    deployment = _DEPLOYMENT.search(url) if "/deployments/" in url else None
     if deployment:
         spots.append(Spot(unquote(deployment[1]), "deployments", "request URL"))
     facts.take("request_model", text, spots)
@@ -39,9 +40,11 @@ def state_request(facts: Facts, body: Mapping[str, Any], url: str, api: str) -> 
         facts.take("dimensions", count, [Spot(body.get("dimensions", MISSING), "dimensions", _WHERE)])
         return
     facts.expect(PARAMETERS, _WHERE)
-    for name, (kind, keys) in PARAMETERS.items():
-        if not body.keys().isdisjoint(keys):
-            facts.take(name, kind, [Spot(body.get(key, MISSING), key, _WHERE) for key in keys])
+    asked = {_NAMED[key] for key in body if key in _NAMED}
+    for name in PARAMETERS if asked else ():
+        if name in asked:
+            kind, keys = PARAMETERS[name]
+            facts.take(name, kind, [Spot(body[key], key, _WHERE) for key in keys if key in body])
 
 
 def _state_streaming(facts: Facts, body: Mapping[str, Any]) -> None:

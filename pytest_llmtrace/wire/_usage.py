@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_llmtrace.wire._document import Document, where_of
@@ -10,47 +10,58 @@ from pytest_llmtrace.wire._facts import MISSING, Facts, Misfit, Spot, count, num
 
 __all__ = ["anthropic_tokens", "openai_tokens", "state_cost"]
 
+_Path = tuple[str, tuple[str, ...]]
+"""A field of the usage object, or a field in a field of it: its name, and the steps to it."""
+
+
+def _path(name: str) -> _Path:
+    return name, tuple(name.split("."))
+
+
+def _paths(names: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[_Path, ...]]:
+    return {fact: tuple(map(_path, several)) for fact, several in names.items()}
+
+
 # Fact -> where it may stand in a usage object, the first that says something counts. OpenAI's names of both
 # generations (chat, responses), then those of others:
-_OPENAI: dict[str, tuple[tuple[str, ...], ...]] = {
-    "input_tokens": (("prompt_tokens",), ("input_tokens",)),
-    "output_tokens": (("completion_tokens",), ("output_tokens",)),
-    "total_tokens": (("total_tokens",),),
-    "cache_read_tokens": (
-        ("prompt_tokens_details", "cached_tokens"),
-        ("input_tokens_details", "cached_tokens"),
-        ("cached_tokens",),  # Together
-        ("prompt_cache_hit_tokens",),  # DeepSeek
-        ("num_cached_tokens",),  # Mistral
-        ("cache_read_input_tokens",),  # LiteLLM, of Anthropic's models
-    ),
-    "cache_write_tokens": (
-        ("prompt_tokens_details", "cache_write_tokens"),
-        ("input_tokens_details", "cache_write_tokens"),
-        ("prompt_tokens_details", "cache_creation_tokens"),  # LiteLLM
-        ("cache_creation_input_tokens",),  # LiteLLM, of Anthropic's models
-    ),
-    "reasoning_tokens": (
-        ("completion_tokens_details", "reasoning_tokens"),
-        ("output_tokens_details", "reasoning_tokens"),
-        ("reasoning_tokens",),
-    ),
-    "input_audio_tokens": (("prompt_tokens_details", "audio_tokens"), ("input_tokens_details", "audio_tokens")),
-    "output_audio_tokens": (
-        ("completion_tokens_details", "audio_tokens"),
-        ("output_tokens_details", "audio_tokens"),
-    ),
+_OPENAI = _paths(
+    {
+        "input_tokens": ("prompt_tokens", "input_tokens"),
+        "output_tokens": ("completion_tokens", "output_tokens"),
+        "total_tokens": ("total_tokens",),
+        "cache_read_tokens": (
+            "prompt_tokens_details.cached_tokens",
+            "input_tokens_details.cached_tokens",
+            "cached_tokens",  # Together
+            "prompt_cache_hit_tokens",  # DeepSeek
+            "num_cached_tokens",  # Mistral
+            "cache_read_input_tokens",  # LiteLLM, of Anthropic's models
+        ),
+        "cache_write_tokens": (
+            "prompt_tokens_details.cache_write_tokens",
+            "input_tokens_details.cache_write_tokens",
+            "prompt_tokens_details.cache_creation_tokens",  # LiteLLM
+            "cache_creation_input_tokens",  # LiteLLM, of Anthropic's models
+        ),
+        "reasoning_tokens": (
+            "completion_tokens_details.reasoning_tokens",
+            "output_tokens_details.reasoning_tokens",
+            "reasoning_tokens",
+        ),
+        "input_audio_tokens": ("prompt_tokens_details.audio_tokens", "input_tokens_details.audio_tokens"),
+        "output_audio_tokens": ("completion_tokens_details.audio_tokens", "output_tokens_details.audio_tokens"),
+    }
+)
+_ANTHROPIC = {
+    "output_tokens": "output_tokens",
+    "cache_read_tokens": "cache_read_input_tokens",
+    "cache_write_tokens": "cache_creation_input_tokens",
+    "reasoning_tokens": "output_tokens_details.thinking_tokens",
 }
-_ANTHROPIC: dict[str, tuple[str, ...]] = {
-    "output_tokens": ("output_tokens",),
-    "cache_read_tokens": ("cache_read_input_tokens",),
-    "cache_write_tokens": ("cache_creation_input_tokens",),
-    "reasoning_tokens": ("output_tokens_details", "thinking_tokens"),
-}
-_COST = (("cost",), ("pydantic_ai_gateway", "cost_estimate"))  # OpenRouter and Anannas, Pydantic gateway
-_HEADS = {name: frozenset(path[0] for path in paths) for name, paths in {**_OPENAI, "cost": _COST}.items()}
-_COST_HEADER = "x-litellm-response-cost"
 _ANTHROPIC_INPUT = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+_ANTHROPIC_PATHS = tuple(_path(name) for name in dict.fromkeys((*_ANTHROPIC_INPUT, *_ANTHROPIC.values())))
+_COST = (_path("cost"), _path("pydantic_ai_gateway.cost_estimate"))  # OpenRouter and Anannas, Pydantic gateway
+_COST_HEADER = "x-litellm-response-cost"
 
 
 def openai_tokens(facts: Facts, document: Document) -> None:
@@ -58,41 +69,39 @@ def openai_tokens(facts: Facts, document: Document) -> None:
     usage = document.spot("usage")
     facts.expect(_OPENAI, usage.where)
     for name, paths in _OPENAI.items():
-        if not _lacks(usage.value, _HEADS[name]):
-            facts.take(name, count, _spots(usage, paths))
+        if there := _there(usage.value, paths):
+            facts.take(name, count, [_spot(usage, path) for path in there])
 
 
 def anthropic_tokens(facts: Facts, document: Document) -> None:
     """State the token counts of an Anthropic usage object, of which a stream gives parts in several events."""
     usage = document.spot("usage")
     facts.expect(_OPENAI, usage.where)
-    for name, path in _ANTHROPIC.items():
-        if not _lacks(usage.value, path[:1]):
-            facts.take(name, count, [_spot(_holder(document, usage, path[0]), path)])
-    _anthropic_input(facts, document, usage)
+    spots = {path[0]: _part(document, usage, path) for path in _there(usage.value, _ANTHROPIC_PATHS)}
+    for name, key in _ANTHROPIC.items():
+        if key in spots:
+            facts.take(name, count, [spots[key]])
+    _anthropic_input(facts, document, spots)
 
 
-def _anthropic_input(facts: Facts, document: Document, usage: Spot) -> None:
+def _anthropic_input(facts: Facts, document: Document, spots: Mapping[str, Spot]) -> None:
     """State what the model read: `input_tokens` leaves out what was read from a cache or written to one."""
-    spots = [_spot(_holder(document, usage, key), (key,)) for key in _ANTHROPIC_INPUT]
-    there = [spot for spot in spots if spot.value is not MISSING and spot.value is not None]
+    stated = {name for name, spot in spots.items() if spot.value is not None and spot.value is not MISSING}
+    there = [(name, spots[name]) for name in _ANTHROPIC_INPUT if name in stated]
     try:
-        total = sum(count(spot.value) for spot in there)
+        total = sum([count(spot.value) for _, spot in there])
     except Misfit:
-        facts.take("input_tokens", count, [next(spot for spot in there if _misfit(spot.value))])
+        facts.take("input_tokens", count, [next(spot for _, spot in there if _misfit(spot.value))])
         return
-    if spots[0] not in there:
-        facts.take("input_tokens", count, spots[:1])
+    if not there or there[0][0] != "input_tokens":
+        if "input_tokens" in spots:
+            facts.take("input_tokens", count, [spots["input_tokens"]])
         return
     # The prefix that they share is said once.
-    parts = [(spot.key if spot is there[0] else spot.key.rpartition(".")[2], spot.value) for spot in there]
-    numbers = [
-        document.fields[name][1]
-        for spot in there
-        if (name := f"usage.{spot.key.rpartition('.')[2]}") in document.fields
-    ]
-    where = where_of(*numbers) if numbers else usage.where
-    facts.put("input_tokens", total, tuple(parts), where)
+    parts = [(name if index else spot.key, spot.value) for index, (name, spot) in enumerate(there)]
+    fields = document.fields
+    numbers = [fields[f"usage.{name}"][1] for name, _ in there if f"usage.{name}" in fields] if fields else []
+    facts.put("input_tokens", total, tuple(parts), where_of(*numbers) if numbers else there[0][1].where)
 
 
 def _misfit(value: Any) -> bool:
@@ -103,44 +112,42 @@ def _misfit(value: Any) -> bool:
     return False
 
 
-def _holder(document: Document, usage: Spot, key: str) -> Spot:
-    """Return the usage object as of the event that said this field of it."""
-    field = document.fields.get(f"usage.{key}") if document.streamed else None
-    return usage if field is None else Spot(usage.value, f"{field[0]}usage", where_of(field[1]))
+def _part(document: Document, usage: Spot, path: _Path) -> Spot:
+    """Look up a field of the usage object in the event that said it."""
+    if not document.streamed or (field := document.fields.get(f"usage.{path[1][0]}")) is None:
+        return _spot(usage, path)
+    return _spot(Spot(usage.value, f"{field[0]}usage", where_of(field[1])), path)
 
 
-def _lacks(usage: Any, fields: Iterable[str]) -> bool:
-    """Tell whether a usage object has none of some fields: each flavour has few of those of all."""
-    return usage is MISSING or (isinstance(usage, dict) and usage.keys().isdisjoint(fields))
+def _there(usage: Any, paths: tuple[_Path, ...]) -> Sequence[_Path]:
+    """Return the paths at which something may stand: each flavour has few of those of all."""
+    if isinstance(usage, dict):
+        return [path for path in paths if path[1][0] in usage]
+    return () if usage is MISSING else paths
 
 
-def _spots(usage: Spot, paths: tuple[tuple[str, ...], ...]) -> Iterator[Spot]:
-    for path in paths:
-        yield _spot(usage, path)
-
-
-def _spot(usage: Spot, path: tuple[str, ...]) -> Spot:
-    """Look up a field of the usage object, by its path in there."""
+def _spot(usage: Spot, path: _Path) -> Spot:
+    """Look up a field of the usage object."""
     value, key, where = usage
-    for step in path:
+    name, steps = path
+    for step in steps:
         if value is MISSING or value is None:
             break
         if not isinstance(value, dict):
             value = Misfit(f"{shown(value)} is no object of counts", value)
             break
         value = value.get(step, MISSING)
-    if value is MISSING:
-        return Spot(value, "", where)
-    return Spot(value, f"{key}.{'.'.join(path)}", where)
+    return Spot(value, "" if value is MISSING else f"{key}.{name}", where)
 
 
 def state_cost(facts: Facts, document: Document, headers: Mapping[str, str]) -> None:
     """State what the call cost, where the gateway says so: in the usage object, or LiteLLM in a header."""
     usage, said = document.spot("usage"), headers.get(_COST_HEADER)
     facts.expect(("cost",), usage.where)
-    if not said and _lacks(usage.value, _HEADS["cost"]):
+    there = _there(usage.value, _COST)
+    if not said and not there:
         return
-    spots = list(_spots(usage, _COST))
+    spots = [_spot(usage, path) for path in there]
     if said and all(spot.value is MISSING or spot.value is None for spot in spots):
         facts.take("cost", _amount, [Spot(said, _COST_HEADER, "response headers")])
     else:

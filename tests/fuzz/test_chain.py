@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 
 from pytest_llmtrace import report, wire
-from pytest_llmtrace.checks import Evidence, Verdict, verify
+from pytest_llmtrace.checks import CHECKS, Evidence, Verdict, verify
 from pytest_llmtrace.model import Exchange, Fact, Reading, SpanRecord, State
 from pytest_llmtrace.pairing import match
 from pytest_llmtrace.reading import VOCABULARY
@@ -115,6 +115,25 @@ def test_hostile_both(each_mutant: EachMutant) -> None:
         sound = random.choice(corpus())
         exchange = exchange_of(sound, chunks=(broken_body(random, body_of(sound)),))
         can_be_shown(judge(exchange, tuple(hostile_span(random, span) for span in sound.spans))[1])
+
+
+def test_no_check_is_passed_over_that_would_look(each_mutant: EachMutant) -> None:
+    """Checks that are not asked, or judge in one pass, have looked at and found what they do when asked one by one."""
+
+    @each_mutant
+    def _(random: Random) -> None:
+        sound = random.choice(corpus())
+        body = broken_body(random, body_of(sound)) if random.random() < 0.5 else body_of(sound)
+        exchange = exchange_of(sound, chunks=(body,))
+        spans = tuple(hostile_span(random, span) if random.random() < 0.3 else span for span in sound.spans)
+        paired = match((exchange,), spans)
+        evidence = Evidence(exchanges=(exchange,), spans=spans, calls=paired.calls, strays=paired.strays)
+        verdict = verify(evidence, {})
+        asked = [check for check in CHECKS if not check.id.startswith("backend/")]  # No back end is named.
+        looked = [finding for check in asked for finding in check.look(check, evidence)]
+        assert verdict.looked_at == len(looked)
+        found = sorted(finding.check for finding in looked if finding is not None)
+        assert sorted(each for one in verdict.findings for each in (one.check, *one.also)) == found
 
 
 def test_cut_bodies_invent_nothing(each_mutant: EachMutant) -> None:

@@ -346,6 +346,13 @@ def test_a_marker_is_redacted_and_not_absent(judged: Judge) -> None:
     assert finding.details[0] == ("span", f"attribute input.value: {line}\nattribute gen_ai.input.messages: {line}")
 
 
+def test_content_that_is_nested_deeply_is_content(judged: Judge) -> None:
+    """JSON that is nested more deeply than can be looked at is no marker, and raises nothing."""
+    nested = "[" * 700 + "1" + "]" * 700
+    [finding] = judged(attributes={"gen_ai.input.messages": nested}, evidence={"content": "redacted"})
+    assert finding.check == "privacy/content"
+
+
 @pytest.mark.parametrize("intention", ["absent", "redacted"])
 def test_what_is_no_content_is_no_finding(judged: Judge, intention: str) -> None:
     """Models, counts, structure without content, and the user's id where conventions want it."""
