@@ -60,6 +60,7 @@ class SpanRecord:
         worker: Where it started.
         current: The span that was current there, which need not be its parent.
         cause: The span that was current where that thread, or work item of a pool, was started.
+        text_limit: The length to which its provider cuts the texts of attributes; None if it cuts none.
     """
 
     key: SpanKey
@@ -81,6 +82,7 @@ class SpanRecord:
     worker: Worker | None = field(default=None, compare=False)
     current: SpanKey | None = field(default=None, compare=False)
     cause: SpanKey | None = field(default=None, compare=False)
+    text_limit: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pytest_llmtrace.capture._otel_internals import text_limit
 from pytest_llmtrace.model import LogRecord, SpanEvent, SpanKey, SpanLink, SpanRecord, Worker
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def span_record(span: ReadableSpan, *, started: int, ended: int | None, origin: 
         worker=origin.worker,
         current=origin.current,
         cause=origin.cause,
+        text_limit=text_limit(span),
     )
 
 

@@ -62,7 +62,7 @@ class Claim:
     @cached_property
     def broken(self) -> list[Broken] | None:
         """What is wrong with its content; None if it has none."""
-        return broken(self.span.attributes, self.sheet.known, self.profile.convention)
+        return broken(self.span.attributes, self.sheet.known, self.profile.convention, self.span.text_limit)
 
     @cached_property
     def asked(self) -> Mapping[str, Any]:

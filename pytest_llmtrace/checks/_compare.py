@@ -116,9 +116,20 @@ def _held_against(check: Comparison, stated: list[Fact], account: Account) -> li
     if true is None or true.state is UNREADABLE or (true.state is not PRESENT and not check.invented):
         return []
     judge = check.judge if true.state is PRESENT else check.judge_invented
-    wrong = [(mine, found) for mine in stated if (found := judge(mine, true, account)) is not None]
+    limit = account.span.text_limit
+    could = true if limit is None else true._replace(value=_cut(true.value, limit))
+    wrong = [(mine, found) for mine in stated if (found := judge(mine, could, account)) is not None]
     looked: list[Finding | None] = [None] * (len(stated) - len(wrong))
     return [*looked, _finding(check, wrong, true, account)] if wrong else looked
+
+
+def _cut(value: Any, limit: int) -> Any:
+    """Cut the texts in a value as the SDK does to those of a span: what is left is all that the span can say."""
+    if isinstance(value, str):
+        return value[:limit]
+    if isinstance(value, list | tuple):
+        return [_cut(item, limit) for item in value]
+    return {key: _cut(item, limit) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def _truth(check: Comparison, account: Account) -> Fact | None:

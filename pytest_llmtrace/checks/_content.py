@@ -33,7 +33,7 @@ class Broken(NamedTuple):
 
 
 def broken(
-    attributes: Mapping[str, Any], known: Mapping[str, Attribute | None], convention: str
+    attributes: Mapping[str, Any], known: Mapping[str, Attribute | None], convention: str, limit: int | None = None
 ) -> list[Broken] | None:
     """Look at all attributes that hold JSON; None if there are none.
 
@@ -41,6 +41,7 @@ def broken(
         attributes: Of a span.
         known: What its convention says of those that it has.
         convention: The convention.
+        limit: The length to which texts were cut, None if that is not known.
     """
     # Others fill OTel's names in ways of their own.
     held = [name for name in FORMS if name in known] if convention == _OTEL else []
@@ -50,10 +51,12 @@ def broken(
         if attribute is not None and attribute.types == _JSON and not name.endswith(_BY_MODELS)
     ]
     texts = [name for name in held if name in FORMS or isinstance(attributes[name], str)]
-    return [found for name in texts for found in _found(name, attributes[name])] if texts else None
+    return [found for name in texts for found in _found(name, attributes[name], limit)] if texts else None
 
 
-def _found(name: str, value: Any) -> Iterable[Broken]:
+def _found(name: str, value: Any, limit: int | None) -> Iterable[Broken]:
+    if type(value) is str and len(value) == limit:
+        return ()  # What was cut is no JSON any more.
     return _found_in_text(name, value) if type(value) is str and len(value) <= _REPEATED else _faults(name, value)
 
 
@@ -66,7 +69,7 @@ def _faults(name: str, value: Any) -> Iterator[Broken]:
     parsed = value
     if isinstance(value, str):
         if is_masked(value) or is_limit(len(value)):
-            return  # What was masked or cut is no JSON any more, and not by a fault of the instrumentation.
+            return  # Masked or cut on purpose.
         try:
             parsed = json.loads(value)
         except (ValueError, RecursionError) as error:

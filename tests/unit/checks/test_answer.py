@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_llmtrace.checks._wire_answer import ANSWER
-from pytest_llmtrace.model import Fact, State, StreamEnd
+from pytest_llmtrace.model import Fact, Finding, State, StreamEnd
 
 ABSENT, NULL, UNREADABLE = State.ABSENT, State.NULL, State.UNREADABLE
 
@@ -338,3 +338,10 @@ def test_each_comparison_is_proved_both_ways() -> None:
     ids = {check.id for check in ANSWER}
     assert {case[0] for case in FAULTS} == ids
     assert {case[0] for case in NO_FAULTS} == ids
+
+
+@pytest.mark.parametrize(("said", "found"), [("chatcmpl-1", []), ("chatcmpl-9", ["wire/response-id"])])
+def test_what_a_limit_has_left_is_compared(judged: Callable[..., list[Finding]], said: str, found: list[str]) -> None:
+    """A span cannot say more than its provider's limit lets it; what it says must be true all the same."""
+    judgement = judged({"response_id": "chatcmpl-123"}, {"response_id": said}, record={"text_limit": 10})
+    assert [finding.check for finding in judgement] == found
