@@ -233,7 +233,10 @@ def _cassette_dirs(configured: str, *, root: Path, module: Path) -> tuple[Path, 
 
 def _cache_dir(config: pytest.Config) -> Path | None:
     cache = getattr(config, "cache", None)  # Absent under -p no:cacheprovider.
-    return None if cache is None else cache.mkdir("llmtrace")
+    try:
+        return None if cache is None else cache.mkdir("llmtrace")
+    except OSError:  # A disk that cannot be written: parsed cassettes are not kept.
+        return None
 
 
 def _strict(config: pytest.Config) -> bool:

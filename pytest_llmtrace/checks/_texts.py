@@ -117,7 +117,9 @@ def _stated(value: Any) -> list[str]:
 
 
 def _bare(text: str) -> str:
-    return "".join(text.split())
+    # A server that streams UTF-16 may cut a character in two; whoever writes it into JSON and back has it whole.
+    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return "".join(whole.split())
 
 
 def _begins(whole: str, beginning: str) -> bool:

@@ -69,7 +69,7 @@ def _candidates(path: Path) -> Iterable[Path]:
 
 def _missing(name: str, bare: str, where: Sequence[Path]) -> str:
     prefix = BUILTIN if name.startswith(BUILTIN) else ""
-    places = ", ".join(str(directory) for directory in where) or "nowhere"
+    places = ", ".join(dict.fromkeys(map(str, where))) or "nowhere"
     if Path(bare).is_absolute():
         where = [Path(bare).parent]
         places = str(where[0])

@@ -143,9 +143,25 @@ def test_a_cassette_that_is_named_and_missing_is_an_error(run: Callable[..., Any
     assert result.outcomes == {"test_it": "error"}
     folder = result.out.partition("rootdir: ")[2].splitlines()[0]
     assert result.text("test_it").replace(folder, "ROOT") == (
-        "Failed: llmtrace: openrouter/chet: there is no such cassette in ROOT/cassettes, ROOT/cassettes; "
-        "the nearest: openrouter/chat"
+        "Failed: llmtrace: openrouter/chet: there is no such cassette in ROOT/cassettes; the nearest: openrouter/chat"
     )
+
+
+def test_a_cache_directory_that_cannot_be_written_costs_nothing_but_time(run: Callable[..., Any]) -> None:
+    """Where nothing may be written, cassettes are parsed anew in each run."""
+    result = run(
+        """
+        import pytest
+        from child import MOCKED, ask
+
+        @pytest.mark.llmtrace(cassette="chat", ignore={"capture/nothing": "no instrumentation"})
+        def test_it():
+            assert ask(MOCKED) == "mocked"
+        """,
+        files={"cassettes/chat.yaml": CASSETTE, "no_folder": "a file"},
+        options=["-o", "cache_dir=no_folder/cache", "-W", "ignore::pytest.PytestCacheWarning"],
+    )
+    assert result.outcomes == {"test_it": "passed"}, result.out
 
 
 HEADERS = """\

@@ -42,6 +42,19 @@ def read(path: Path) -> Any:
 
 
 @WAYS
+def test_half_a_character(run: Callable[..., Any], tmp_path: Path, plugins: list[str], options: list[str]) -> None:
+    """Models stop in the middle of a character; a report with it is written, as JSON writes it."""
+    suite = SUITE.replace("sulky today", "sulky \\ud83d").replace("chat gpt-4o", "chat \\ud83d")
+    records, contract = tmp_path / "records.json", tmp_path / "contract.json"
+    reports = [f"--llmtrace-report=openobserve={records}", f"--llmtrace-report=contract={contract}"]
+    done = run(suite, plugins=plugins, options=[*options, *reports])
+    assert done.code == 0, done.out
+    for report in (records, contract):
+        assert read(report)
+        assert '"chat \\ud83d"' in report.read_text(encoding="utf-8")
+
+
+@WAYS
 def test_weaver(run: Callable[..., Any], tmp_path: Path, plugins: list[str], options: list[str]) -> None:
     """The report in Weaver's form has all LLM spans of the run with what is found of them, and no values."""
     done = run(SUITE, plugins=plugins, options=[*options, "--llmtrace-report=weaver=out/weaver.json"])

@@ -302,6 +302,8 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     ("wire/output-text", {"output_texts": ["It is cold.\n"]}, {"output_texts": ["It is cold."]}),
     ("wire/output-text", TWO_TEXTS, {"output_texts": ["First.\n\nSecond."]}),
     ("wire/output-text", {"output_texts": [None, "yes"]}, {"output_texts": ["", "yes"]}),
+    ("wire/output-text", {"output_texts": ["Sun \ud83d\ude00"]}, {"output_texts": ["Sun \U0001f600"]}),
+    ("wire/output-text", {"output_texts": ["Sun \ud83d"]}, {"output_texts": ["Sun \ufffd"]}),
     ("wire/output-text", {"output_texts": [LONG]}, {"output_texts": ["It is cold in Oslo..."]}),
     ("wire/output-text", {"output_texts": [LONG]}, {"output_texts": ["It is cold in Oslo [truncated]"]}),
     (

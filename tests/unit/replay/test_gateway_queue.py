@@ -27,6 +27,17 @@ def text_of(answer: Answer | None) -> str:
     return text
 
 
+# --- texts ---
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_half_a_character_is_sent_as_it_is(stream: bool) -> None:
+    """Models stop in the middle of a character, and JSON has a form for that."""
+    answer = Gateway("openai").chat(text="Sun \ud83d").answer(post(stream=stream))
+    assert answer is not None
+    assert b"\\ud83d" in answer.response.body
+
+
 # --- matching ---
 
 
