@@ -11,6 +11,8 @@ from typing import Any
 
 __all__ = ["column", "compact", "flattened", "text", "tokens", "wire_value"]
 
+_WRITTEN_BITS = 10_000
+
 
 @lru_cache(maxsize=65536)
 def column(key: str) -> str:
@@ -52,7 +54,12 @@ def text(value: Any) -> str:
             return value.decode()
         except UnicodeDecodeError:
             return ""
-    return str(value)
+    return _integer(value) if isinstance(value, int) else str(value)
+
+
+def _integer(value: int) -> str:
+    """Write a whole number; one that Python writes in no decimal digits as the export sends it."""
+    return str(value) if value.bit_length() <= _WRITTEN_BITS else hex(value)
 
 
 def _float(value: float) -> str:
@@ -68,7 +75,7 @@ def _float(value: float) -> str:
 
 _SCALARS: Mapping[type, Callable[[Any], str]] = {
     str: str,
-    int: str,
+    int: _integer,
     bool: lambda value: "true" if value else "false",
     float: _float,
 }
