@@ -117,14 +117,21 @@ def _held_against(check: Comparison, stated: list[Fact], account: Account) -> li
         return []
     judge = check.judge if true.state is PRESENT else check.judge_invented
     limit = account.span.text_limit
-    could = true if limit is None else true._replace(value=_cut(true.value, limit))
+    could = true if limit is None else _within(true, limit)
     wrong = [(mine, found) for mine in stated if (found := judge(mine, could, account)) is not None]
     looked: list[Finding | None] = [None] * (len(stated) - len(wrong))
     return [*looked, _finding(check, wrong, true, account)] if wrong else looked
 
 
+def _within(true: Fact, limit: int) -> Fact:
+    """Cut the texts of a fact as the SDK does to those of a span: what is left is all that the span can say."""
+    try:
+        return true._replace(value=_cut(true.value, limit))
+    except RecursionError:  # Nested deeper than can be compared.
+        return true
+
+
 def _cut(value: Any, limit: int) -> Any:
-    """Cut the texts in a value as the SDK does to those of a span: what is left is all that the span can say."""
     if isinstance(value, str):
         return value[:limit]
     if isinstance(value, list | tuple):

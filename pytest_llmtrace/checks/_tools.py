@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -88,12 +89,24 @@ def _same_arguments(mine: Any, true: Any, limit: int | None) -> bool:
         return True
     left, right = _as_json(mine), _as_json(true)
     try:
-        if left == right or not isinstance(left, str):
-            return bool(left == right)
+        if not isinstance(left, str):
+            return _same_json(left, right)
+        if left == right:
+            return True
         wholes = (right,) if isinstance(right, str) else (json.dumps(right), json.dumps(right, ensure_ascii=False))
         return any(is_cut_from(left, whole, limit) for whole in wholes)
     except RecursionError:
         return True  # Nested deeper than can be compared: not known to differ.
+
+
+def _same_json(left: Any, right: Any) -> bool:
+    """Compare JSON values: 1 and 1.0 are one number, as are two NaN; true is no 1, as it is in Python."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(_same_json(left[key], right[key]) for key in left)
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(_same_json, left, right))
+    same = bool(left == right) or (type(left) is type(right) is float and math.isnan(left) and math.isnan(right))
+    return same and isinstance(left, bool) is isinstance(right, bool)
 
 
 def _as_json(value: Any) -> Any:

@@ -121,6 +121,14 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
     ),
     (
         "wire/tool-call-arguments",
+        {"tool_calls": [call(days=[1])]},
+        {"tool_calls": [call(days=[True])]},
+        "gen_ai.tool_calls: get_weather called with {'days': [True]}",
+        "get_weather called with {'days': [1]}",
+        "the tool was asked for something else than the span says",
+    ),
+    (
+        "wire/tool-call-arguments",
         {"tool_calls": [call(city="Oslo")]},
         {"tool_calls": [{**call(), "arguments": '{"city": "Os'}]},
         'gen_ai.tool_calls: get_weather called with \'{"city": "Os\'',
@@ -298,6 +306,11 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
         {"tool_calls": [call("a", "1", n=1), call("a", "2", n=2)]},
         {"tool_calls": [call("a", "2", n=2), call("a", "1", n=1)]},
     ),
+    (
+        "wire/tool-call-arguments",
+        {"tool_calls": [call(days=1, at=float("nan"))]},
+        {"tool_calls": [{**call(), "arguments": '{"at": NaN, "days": 1.0}'}]},
+    ),
     ("wire/output-text", {"output_texts": ["It is cold."]}, {"output_texts": ["__REDACTED__"]}),
     ("wire/output-text", {"output_texts": ["It is cold.\n"]}, {"output_texts": ["It is cold."]}),
     ("wire/output-text", TWO_TEXTS, {"output_texts": ["First.\n\nSecond."]}),
@@ -340,6 +353,15 @@ def test_each_comparison_is_proved_both_ways() -> None:
     ids = {check.id for check in ANSWER}
     assert {case[0] for case in FAULTS} == ids
     assert {case[0] for case in NO_FAULTS} == ids
+
+
+def test_a_limit_and_a_value_that_is_nested_too_deep(judged: Callable[..., list[Finding]]) -> None:
+    """What cannot be cut is compared as it is, and no depth of a model's arguments ends a run."""
+    deep: Any = "x"
+    for _ in range(2000):
+        deep = [deep]
+    calls = {"tool_calls": [call(city=deep)]}
+    assert judged(calls, calls, record={"text_limit": 10}) == []
 
 
 @pytest.mark.parametrize(("said", "found"), [("chatcmpl-1", []), ("chatcmpl-9", ["wire/response-id"])])
