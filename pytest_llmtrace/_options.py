@@ -91,10 +91,12 @@ def settings_for(
         default_cassette: The file that is used if it exists.
 
     Raises:
-        UsageError: A name in `own` is not known.
+        UsageError: `own` is no mapping, or a name in it is not known.
     """
     from pytest_llmtrace.model import Settings
 
+    if not isinstance(own, Mapping):
+        raise UsageError(f"the fixture llmtrace_config returns a mapping, as {{'gateway': 'openai'}}, not {own!r}")
     marked = _merged(item, own)
     return Settings(
         label=item.name,
@@ -144,7 +146,11 @@ def _replay(own: Mapping[str, Any], vcr: Mapping[str, Any]) -> dict[str, Any]:
     from pytest_llmtrace.replay import KNOWN_KEYS
 
     known = {key: value for key, value in vcr.items() if key in KNOWN_KEYS}
-    return {**known, **{key: value for key, value in own.items() if key not in _ARGUMENTS}}
+    of_replay = {key: value for key, value in own.items() if key not in _ARGUMENTS}
+    for key in of_replay:
+        if key not in KNOWN_KEYS:
+            raise UsageError.unknown("key of llmtrace_config", key, (*_ARGUMENTS, *KNOWN_KEYS))
+    return {**known, **of_replay}
 
 
 def _merged(item: pytest.Item, own: Mapping[str, Any]) -> dict[str, Any]:

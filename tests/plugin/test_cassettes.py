@@ -250,3 +250,25 @@ def test_llmtrace_config_takes_the_markers_arguments(run: Callable[..., Any]) ->
             assert sorted(llmtrace.settings.ignore) == ["replay/unmatched", "structure/exchange-without-span"]
         """)
     assert result.outcomes == {"test_it": "passed", "test_other": "passed"}, result.out
+
+
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        ("None", "the fixture llmtrace_config returns a mapping, as {'gateway': 'openai'}, not None"),
+        ("{'gatewy': 'openai'}", "unknown key of llmtrace_config 'gatewy': did you mean 'gateway'? known: "),
+    ],
+)
+def test_a_configuration_without_meaning(run: Callable[..., Any], returned: str, said: str) -> None:
+    """A mistake in the fixture is told as one in the marker is: what was found, and the nearest that has a meaning."""
+    result = run(f"""
+        import pytest
+
+        @pytest.fixture
+        def llmtrace_config():
+            return {returned}
+
+        def test_it(llmtrace): pass
+        """)
+    assert result.outcomes == {"test_it": "error"}
+    assert result.text("test_it").startswith(f"Failed: llmtrace: {said}")
