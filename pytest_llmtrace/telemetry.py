@@ -61,6 +61,7 @@ class SpanRecord:
         current: The span that was current there, which need not be its parent.
         cause: The span that was current where that thread, or work item of a pool, was started.
         text_limit: The length to which its provider cuts the texts of attributes; None if it cuts none.
+        dropped: How many attributes its provider has dropped, since it keeps no more of them.
     """
 
     key: SpanKey
@@ -83,6 +84,7 @@ class SpanRecord:
     current: SpanKey | None = field(default=None, compare=False)
     cause: SpanKey | None = field(default=None, compare=False)
     text_limit: int | None = field(default=None, compare=False)
+    dropped: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -64,6 +64,7 @@ def span_record(span: ReadableSpan, *, started: int, ended: int | None, origin: 
         current=origin.current,
         cause=origin.cause,
         text_limit=text_limit(span),
+        dropped=span.dropped_attributes,
     )
 
 

@@ -23,7 +23,7 @@ _OF_CALLS = ("gen_ai.provider.name", "gen_ai.request.model", "gen_ai.system")
 
 def _required(claim: Claim) -> Iterator[Breach | None]:
     if claim.is_wanted and claim.profile.convention == "otel-genai" and _hides_what_it_is(claim):
-        yield _missing((_OPERATION,), "required on every span of a call: it says what the span is")
+        yield _missing((_OPERATION,), "required on every span of a call: it says what the span is", claim.span.dropped)
         return
     required = claim.span_type.required if claim.span_type else ()
     if not required:
@@ -32,7 +32,7 @@ def _required(claim: Claim) -> Iterator[Breach | None]:
     if not missing:
         yield None
         return
-    yield _missing(missing, f"required on a span of the type {claim.type_name}")
+    yield _missing(missing, f"required on a span of the type {claim.type_name}", claim.span.dropped)
 
 
 def _hides_what_it_is(claim: Claim) -> bool:
@@ -42,10 +42,11 @@ def _hides_what_it_is(claim: Claim) -> bool:
     return not says and any(name in attributes for name in _OF_CALLS)
 
 
-def _missing(names: tuple[str, ...], wanted: str) -> Breach:
+def _missing(names: tuple[str, ...], wanted: str, dropped: int) -> Breach:
+    lost = f"{dropped} attributes were dropped, the oldest first: see OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT"
     return Breach(
         names=names,
-        said=tuple(f"no {name}" for name in names),
+        said=(*(f"no {name}" for name in names), *([lost] if dropped else [])),
         wanted=(wanted,),
         advice=tuple(_not_present(name) for name in names),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Decision, Sampler, SamplingResult
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, StatusCode, TraceFlags
 
@@ -55,6 +55,16 @@ def test_span(owners: Pair, books: Books) -> None:
     )
     assert record.ended is not None
     assert record.started < record.ended
+
+
+def test_limits(owners: Pair, books: Books) -> None:
+    """What a provider's limits have taken from a span is known: that of texts, and how many attributes are gone."""
+    limits = SpanLimits(max_span_attributes=2, max_span_attribute_length=3)
+    provider = TracerProvider(span_limits=limits, shutdown_on_exit=False)
+    with ownership.belonging_to(owners[0]):
+        provider.get_tracer("app").start_span("chat", attributes={"a": 1, "b": 2, "c": "text"}).end()
+    (record,) = books[0].spans()
+    assert (record.attributes, record.text_limit, record.dropped) == ({"b": 2, "c": "tex"}, 3, 1)
 
 
 def test_open_span(tracer: trace.Tracer, owners: Pair, books: Books) -> None:

@@ -62,6 +62,12 @@ BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
     ),
     (
         "required",
+        {"attributes": {"gen_ai.operation.name": "chat"}, "dropped": 3},
+        "no gen_ai.provider.name\n3 attributes were dropped, the oldest first: see OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+        "required on a span of the type inference",
+    ),
+    (
+        "required",
         {"attributes": {"gen_ai.provider.name": "openai"}},
         "no gen_ai.operation.name",
         "required on every span of a call: it says what the span is",
