@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -328,7 +329,20 @@ def annotate(item: pytest.Item, report: pytest.TestReport) -> None:
     As one string, and a short one: pytest keeps its reports for the whole run.
     """
     trace = item.stash.get(TRACE, None)
-    if trace is not None:
+    if trace is None:
+        return
+    try:
         account = {**trace.account(), "partial": item.config.stash.get(PARTIAL, False)}
         _totals.register(item.config)
         report.llmtrace = _totals.written(account)  # type: ignore[attr-defined]
+    except Exception:  # noqa: BLE001 - in a hook it would end the run, and lose what all other tests have said
+        _break(report, traceback.format_exc())
+
+
+def _break(report: pytest.TestReport, why: str) -> None:
+    """Fail a test on what this package has stumbled over, beside what else it has failed for."""
+    if report.passed:
+        report.outcome = "failed"
+        report.longrepr = f"llmtrace: it broke on what this test has seen; please report it\n{why}"
+    else:
+        report.sections.append((FIXTURE, why))

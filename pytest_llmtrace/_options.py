@@ -91,10 +91,12 @@ def settings_for(
         default_cassette: The file that is used if it exists.
 
     Raises:
-        UsageError: A name in `own` is not known.
+        UsageError: `own` is no mapping, or a name in it is not known.
     """
     from pytest_llmtrace.model import Settings
 
+    if not isinstance(own, Mapping):
+        raise UsageError(f"the fixture llmtrace_config returns a mapping, as {{'gateway': 'openai'}}, not {own!r}")
     marked = _merged(item, own)
     return Settings(
         label=item.name,
@@ -144,7 +146,11 @@ def _replay(own: Mapping[str, Any], vcr: Mapping[str, Any]) -> dict[str, Any]:
     from pytest_llmtrace.replay import KNOWN_KEYS
 
     known = {key: value for key, value in vcr.items() if key in KNOWN_KEYS}
-    return {**known, **{key: value for key, value in own.items() if key not in _ARGUMENTS}}
+    of_replay = {key: value for key, value in own.items() if key not in _ARGUMENTS}
+    for key in of_replay:
+        if key not in KNOWN_KEYS:
+            raise UsageError.unknown("key of llmtrace_config", key, (*_ARGUMENTS, *KNOWN_KEYS))
+    return {**known, **of_replay}
 
 
 def _merged(item: pytest.Item, own: Mapping[str, Any]) -> dict[str, Any]:
@@ -233,7 +239,10 @@ def _cassette_dirs(configured: str, *, root: Path, module: Path) -> tuple[Path, 
 
 def _cache_dir(config: pytest.Config) -> Path | None:
     cache = getattr(config, "cache", None)  # Absent under -p no:cacheprovider.
-    return None if cache is None else cache.mkdir("llmtrace")
+    try:
+        return None if cache is None else cache.mkdir("llmtrace")
+    except OSError:  # A disk that cannot be written: parsed cassettes are not kept.
+        return None
 
 
 def _strict(config: pytest.Config) -> bool:

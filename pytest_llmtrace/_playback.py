@@ -62,8 +62,7 @@ def cassettes_in(paths: Iterable[Path]) -> Iterator[Path]:
         elif path.exists():
             yield path
         else:
-            near = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-            raise UsageError.unknown("file or folder", path.name, near) if near else UsageError(f"no such file: {path}")
+            raise UsageError.no_path(path)
 
 
 def drive(path: Path) -> tuple[Result, ...]:

@@ -62,5 +62,6 @@ def write(config: pytest.Config, accounts: Mapping[str, Any]) -> Iterator[str]:
             yield from ("", *text.splitlines())
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{text}\n", encoding="utf-8")
+        # Halves of characters, which texts may have in Python, are written as JSON writes them: `\\ud83d`.
+        path.write_text(f"{text}\n", encoding="utf-8", errors="backslashreplace")
         yield f"  report       wrote {name} to {path}"

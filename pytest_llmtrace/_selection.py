@@ -23,9 +23,12 @@ def select(spans: Iterable[SpanView], predicate: Predicate | None, where: Mappin
     """Return the spans that fit all conditions, in the order given.
 
     Raises:
-        UsageError: `where` has a name that is none of a span's, or `attributes` is no mapping.
+        UsageError: `where` has a name that is none of a span's, `attributes` is no mapping, or `predicate` is no
+            function.
     """
     where = _checked(where)
+    if predicate is not None and not callable(predicate):
+        raise UsageError(f"a condition is a function of a span, not {predicate!r}; did you mean name={predicate!r}?")
     return tuple(span for span in spans if not _misses(span, predicate, where))
 
 

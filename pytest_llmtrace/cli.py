@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -29,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 if all went well, 1 if something could not be read or served, 2 for wrong use.
     """
     options = _parser().parse_args(arguments)
+    _print_everything()
     try:
         status: int = options.run(options, print)
         sys.stdout.flush()
@@ -38,7 +40,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `| head`: whoever read has seen enough; closing must not complain either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:  # A full disk, a file that may not be written
+        print(f"pytest-llmtrace: {error}", file=sys.stderr)
+        return 1
     return status
+
+
+def _print_everything() -> None:
+    """Let standard output take what its encoding lacks: models answer in all scripts, and in halves of characters."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -55,6 +55,14 @@ class UsageError(LLMTraceError, TypeError):
         hint = f"did you mean {near[0]!r}? " if near else ""
         return cls(f"unknown {kind} {name!r}: {hint}known: {', '.join(names)}")
 
+    @classmethod
+    def no_path(cls, path: Path) -> Self:
+        """Make the error for a file or folder that is not there, or is a link to nowhere."""
+        if path.is_symlink():
+            return cls(f"{path} is a link to {path.readlink()}, which is not there")
+        near = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+        return cls.unknown("file or folder", path.name, near) if near else cls(f"no such file: {path}")
+
 
 class CassetteError(LLMTraceError):
     """A cassette cannot be read.

@@ -73,8 +73,10 @@ class SpanRecord:
         worker: Where it started.
         current: The span that was current there, which need not be its parent.
         cause: The span that was current where that thread, or work item of a pool, was started.
+        text_limit: The length to which its provider cuts the texts of attributes; None if it cuts none.
         trace_state: In the form of W3C's header `tracestate`.
         flags: W3C's trace flags, and whether the parent is remote (`SpanFlags` of opentelemetry-proto); 0 if not known.
+        dropped: How many attributes, events and links its provider has dropped, since it keeps no more of them.
     """
 
     key: SpanKey
@@ -96,6 +98,7 @@ class SpanRecord:
     worker: Worker | None = field(default=None, compare=False)
     current: SpanKey | None = field(default=None, compare=False)
     cause: SpanKey | None = field(default=None, compare=False)
+    text_limit: int | None = field(default=None, compare=False)
     trace_state: str = ""
     flags: int = 0
     dropped: Dropped = field(default=Dropped())

@@ -13,6 +13,7 @@ from opentelemetry.trace import ProxyTracer
 
 from pytest_llmtrace import ownership
 from pytest_llmtrace.capture import exporters, metering
+from pytest_llmtrace.capture._ids import draw_unseeded
 from pytest_llmtrace.capture._otel_internals import (
     LoggerProvider,
     ProxyLogger,
@@ -48,6 +49,7 @@ def install(*, app_exporters: Literal["muted", "live"] = "muted") -> None:
         _installed = True
         if app_exporters == "muted":
             exporters.mute()
+        draw_unseeded()
         ownership.carry_over_threads()
         ownership.note_causes(current_span)
         _watch_and_stand_in()

@@ -16,6 +16,8 @@ guard test (`tests/unit/capture/test_otel_internals.py`) that fails when its sha
 - `MeterProvider._measurement_consumer`, its `_lock`, `_sdk_config` and `_reader_storages`,
   `MetricReader._set_collect_callback`, `_instrument_class_temporality` and `_instrument_class_aggregation`: what
   `MeterProvider.add_metric_reader` does, in releases that lack it. Go when the lowest supported release has it.
+- `ReadableSpan._attributes` and its `max_value_len`: the length to which a provider cuts the texts of its spans.
+  Goes when a span or its provider can be asked for its limits.
 - `BaseInstrumentor._instance`: to call the class would run `__init__` again, which resets the settings of some.
   Goes when there is a public way to ask for the instance.
 - `BaseInstrumentor._check_dependency_conflicts`: the very question that `instrument()` asks before it does nothing.
@@ -39,7 +41,7 @@ from opentelemetry.sdk.metrics._internal.metric_reader_storage import MetricRead
 from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricReader, MetricsData
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
     from opentelemetry.trace import ProxyTracer
 
 __all__ = [
@@ -56,6 +58,7 @@ __all__ = [
     "conflict_of",
     "existing_instance",
     "suppressed",
+    "text_limit",
 ]
 
 # LogExporter and LogExportResult were renamed on the way; a release may have the one name, the other, or both.
@@ -162,6 +165,12 @@ def suppressed() -> bool:
     """
     context = otel_context.get_current()
     return any(context.get(key) for key in _SUPPRESS_KEYS)
+
+
+def text_limit(span: ReadableSpan) -> int | None:
+    """Return the length to which the texts of a span's attributes are cut, None if they are not."""
+    limit: int | None = getattr(getattr(span, "_attributes", None), "max_value_len", None)
+    return limit
 
 
 def existing_instance(instrumentor: type) -> Any | None:

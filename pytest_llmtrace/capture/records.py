@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pytest_llmtrace.capture._otel_internals import text_limit
 from pytest_llmtrace.model import Dropped, LogRecord, SpanEvent, SpanKey, SpanLink, SpanRecord, Worker
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def span_record(span: ReadableSpan, *, started: int, ended: int | None, origin: 
         worker=origin.worker,
         current=origin.current,
         cause=origin.cause,
+        text_limit=text_limit(span),
         trace_state=span.context.trace_state.to_header(),
         flags=_flags(span.context, span.parent),
         dropped=Dropped(span.dropped_attributes, span.dropped_events, span.dropped_links),

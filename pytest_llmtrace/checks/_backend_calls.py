@@ -90,7 +90,7 @@ def _tokens(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         if not wrong:
             yield None
             continue
-        span = "\n".join(f"{key} = {value!r}" for key, value in account.span.attributes.items() if _is_count(key))
+        span = "\n".join(f"{key} = {shown(value)}" for key, value in account.span.attributes.items() if _is_count(key))
         yield check.finding(
             account.span,
             ("stored", "\n".join((*(f"{column} = {value}" for column, value, _ in wrong), _server(stored)))),
@@ -105,7 +105,7 @@ def _wrong_counts(account: Account, stored: Record) -> Iterator[tuple[str, int, 
     for fact_name, column in (("input_tokens", "usage.input"), ("output_tokens", "usage.output")):
         fact, name = truth.fact(fact_name), stored.server.columns[column]
         if fact.state is PRESENT and name in stored and stored[name] != fact.value:
-            yield name, stored[name], f"{fact_name} {fact.value!r}: {fact.place}"
+            yield name, stored[name], f"{fact_name} {shown(fact.value)}: {fact.place}"
     name = stored.server.columns["usage.total"]
     if truth.input_tokens is not None and truth.output_tokens is not None and name in stored:
         total = truth.input_tokens + truth.output_tokens

@@ -107,7 +107,7 @@ def _text(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
             name = column(key)
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
             if is_number and name in wanted and isinstance(stored.get(name), str):
-                numbers.setdefault(name, (span, f"{key} = {value!r}"))
+                numbers.setdefault(name, (span, f"{key} = {shown(value)}"))
     for name, (span, said) in numbers.items():
         cast = f"{name} holds text: CAST({name} AS DOUBLE) makes a number of it"
         yield check.finding(span, ("span", said), ("stored", cast))

@@ -62,7 +62,7 @@ class Claim:
     @lazy
     def broken(self) -> list[Broken] | None:
         """What is wrong with its content; None if it has none."""
-        return broken(self.span.attributes, self.sheet, self.profile.convention)
+        return broken(self.span.attributes, self.sheet, self.profile.convention, self.span.text_limit)
 
     @lazy
     def asked(self) -> Mapping[str, Any]:

@@ -140,7 +140,33 @@ def _matter(check: Comparison, account: Account) -> tuple[Sequence[Fact], Fact, 
     true = _truth(check, account) if mine else None
     if true is None or true.state is UNREADABLE or (true.state is not PRESENT and not check.invented):
         return _NOTHING
-    return mine, true, check.judge if true.state is PRESENT else check.judge_invented
+    judge = check.judge if true.state is PRESENT else check.judge_invented
+    return mine, true, judge if account.span.text_limit is None else _within_limit(judge)
+
+
+def _within_limit(judge: Judge) -> Judge:
+    """Judge by what a span could say of the wire: its provider cuts all texts."""
+
+    def within_limit(mine: Fact, true: Fact, account: Account) -> Difference | None:
+        return judge(mine, _within(true, account.span.text_limit), account)
+
+    return within_limit
+
+
+def _within(true: Fact, limit: int | None) -> Fact:
+    """Cut the texts of a fact as the SDK does to those of a span: what is left is all that the span can say."""
+    try:
+        return true._replace(value=_cut(true.value, limit))
+    except RecursionError:  # Nested deeper than can be compared.
+        return true
+
+
+def _cut(value: Any, limit: int | None) -> Any:
+    if isinstance(value, str):
+        return value[:limit]
+    if isinstance(value, list | tuple):
+        return [_cut(item, limit) for item in value]
+    return {key: _cut(item, limit) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def _truth(check: Comparison, account: Account) -> Fact | None:

@@ -32,16 +32,19 @@ class Broken(NamedTuple):
     is_fatal: bool
 
 
-def broken(attributes: Mapping[str, Any], sheet: Sheet, convention: str) -> list[Broken] | None:
+def broken(
+    attributes: Mapping[str, Any], sheet: Sheet, convention: str, limit: int | None = None
+) -> list[Broken] | None:
     """Look at all attributes that hold JSON; None if there are none.
 
     Args:
         attributes: Of a span.
         sheet: The same, sorted.
         convention: Their convention.
+        limit: The length to which texts were cut, None if that is not known.
     """
     texts = [name for name in _held(sheet, convention) if name in FORMS or isinstance(attributes[name], str)]
-    return [found for name in texts for found in _found(name, attributes[name])] if texts else None
+    return [found for name in texts for found in _found(name, attributes[name], limit)] if texts else None
 
 
 @lru_cache(maxsize=256)
@@ -53,7 +56,9 @@ def _held(sheet: Sheet, convention: str) -> tuple[str, ...]:
     return (*held, *(name for name in json if not name.endswith(_BY_MODELS)))
 
 
-def _found(name: str, value: Any) -> Iterable[Broken]:
+def _found(name: str, value: Any, limit: int | None) -> Iterable[Broken]:
+    if type(value) is str and len(value) == limit:
+        return ()  # What was cut is no JSON any more.
     return _found_in_text(name, value) if type(value) is str and len(value) <= _REPEATED else _faults(name, value)
 
 
@@ -66,7 +71,7 @@ def _faults(name: str, value: Any) -> Iterator[Broken]:
     parsed = value
     if isinstance(value, str):
         if is_masked(value) or is_limit(len(value)):
-            return  # What was masked or cut is no JSON any more, and not by a fault of the instrumentation.
+            return  # Masked or cut on purpose.
         try:
             parsed = json.loads(value)
         except (ValueError, RecursionError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.model import Call, Exchange, Reading, SpanRecord, State
 
 __all__ = ["counts", "llm_spans", "said", "said_of", "stated"]
@@ -31,7 +32,8 @@ def counts(reading: Reading) -> bool:
 def stated(reading: Reading) -> str:
     """Write the token counts of a span as they stand there."""
     facts = (reading.fact(name) for name in ("input_tokens", "output_tokens"))
-    return ", ".join(f"{key} = {value!r}" for fact in facts if fact.state is State.PRESENT for key, value in fact.parts)
+    parts = (part for fact in facts if fact.state is State.PRESENT for part in fact.parts)
+    return ", ".join(f"{key} = {shown(value)}" for key, value in parts)
 
 
 def llm_spans(calls: Iterable[Call]) -> Iterator[tuple[Call, SpanRecord, Reading]]:

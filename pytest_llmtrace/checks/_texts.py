@@ -9,30 +9,30 @@ from typing import Any
 
 from pytest_llmtrace.checks._account import Account, Extent
 from pytest_llmtrace.checks._compare import Difference
-from pytest_llmtrace.checks._marks import is_limit, is_masked
+from pytest_llmtrace.checks._marks import is_masked, limit_of
 from pytest_llmtrace.model import Fact
 
-__all__ = ["is_cut_from", "longest_text", "reasoning", "texts", "unstated_texts"]
+__all__ = ["is_cut_from", "reasoning", "texts", "unstated_texts"]
 
 _CUT_MARK = re.compile(r"\W{0,3}(\.\.\.|…|[\[(<]*truncated[\])>]*)$", re.IGNORECASE)
 _AROUND = 30
 
 
-def is_cut_from(mine: str, whole: str, longest: int) -> bool:
+def is_cut_from(mine: str, whole: str, limit: int | None) -> bool:
     """Tell whether a text is the beginning of another, cut by a limit and not by a fault.
 
-    A limit is known by its mark (`...`, `[truncated]`), or by a round length of the longest text on the span:
-    OpenTelemetry's own limit (OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT) leaves no mark and cuts all texts alike.
+    A limit is known by its mark (`...`, `[truncated]`), or by the length of the text: OpenTelemetry's own
+    (OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT) leaves no mark.
 
     Args:
         mine: The text that may have been cut.
         whole: The text that it may have been cut from.
-        longest: The length of the longest text on the span.
+        limit: What `limit_of` says of the span.
     """
     mark = _CUT_MARK.search(mine)
     if mark and _begins(whole, mine[: mark.start()]):
         return True
-    return len(mine) == longest and is_limit(longest) and _begins(whole, mine)
+    return len(mine) == limit and _begins(whole, mine)
 
 
 def texts(mine: Fact, true: Fact, account: Account) -> Difference | None:
@@ -46,9 +46,9 @@ def texts(mine: Fact, true: Fact, account: Account) -> Difference | None:
     if len(said) > len(there) or (len(said) < len(there) and not begun):
         fate = "one is missing" if len(said) < len(there) else "one is there that was never given"
         return Difference(more=f"of {len(there)} texts {fate}")
-    longest = longest_text(account)
+    limit = limit_of(account.span)
     for mine_text, true_text in zip(said, there, strict=False):
-        if not _is_same(mine_text, true_text, longest, begun=begun):
+        if not _is_same(mine_text, true_text, limit, begun=begun):
             return _apart(mine, mine_text, true_text)
     return None
 
@@ -80,13 +80,13 @@ def _refusals(account: Account) -> list[str]:
     return _stated(account.answered.refusals or ())
 
 
-def _is_same(mine: str, true: str, longest: int, *, begun: bool) -> bool:
+def _is_same(mine: str, true: str, limit: int | None, *, begun: bool) -> bool:
     if mine == true or is_masked(mine):
         return True
     bare, whole = _bare(mine), _bare(true)
     if bare == whole or (begun and whole.startswith(bare)):
         return True
-    return is_cut_from(mine, true, longest)
+    return is_cut_from(mine, true, limit)
 
 
 def _apart(fact: Fact, mine: str, true: str) -> Difference:
@@ -117,14 +117,11 @@ def _stated(value: Any) -> list[str]:
 
 
 def _bare(text: str) -> str:
-    return "".join(text.split())
+    # A server that streams UTF-16 may cut a character in two; whoever writes it into JSON and back has it whole.
+    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return "".join(whole.split())
 
 
 def _begins(whole: str, beginning: str) -> bool:
     # White space at the cut may have been trimmed.
     return bool(beginning) and _bare(whole).startswith(_bare(beginning))
-
-
-def longest_text(account: Account) -> int:
-    """Return the length of the longest text on a span."""
-    return max((len(value) for value in account.span.attributes.values() if isinstance(value, str)), default=0)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._compare import Difference
-from pytest_llmtrace.checks._marks import is_masked
+from pytest_llmtrace.checks._marks import is_masked, limit_of
 from pytest_llmtrace.checks._replies import listed
-from pytest_llmtrace.checks._texts import is_cut_from, longest_text
+from pytest_llmtrace.checks._texts import is_cut_from
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.model import Fact
 
@@ -62,7 +63,7 @@ def tool_arguments(mine: Fact, true: Fact, account: Account) -> Difference | Non
         return None
     for said, there in _matched(asked, true.value):
         text = said.get("arguments") if isinstance(said, Mapping) and isinstance(there, Mapping) else None
-        if text is None or _same_arguments(text, there.get("arguments"), longest_text(account)):
+        if text is None or _same_arguments(text, there.get("arguments"), limit_of(account.span)):
             continue
         name = _part(there, "name")
         return Difference(
@@ -83,16 +84,29 @@ def _matched(
     return list(zip(mine, true, strict=True))
 
 
-def _same_arguments(mine: Any, true: Any, longest: int) -> bool:
+def _same_arguments(mine: Any, true: Any, limit: int | None) -> bool:
     if isinstance(mine, str) and is_masked(mine):
         return True
     left, right = _as_json(mine), _as_json(true)
     try:
-        if left == right or not isinstance(left, str):
-            return bool(left == right)
-        return is_cut_from(left, right if isinstance(right, str) else json.dumps(right), longest)
+        if not isinstance(left, str):
+            return _same_json(left, right)
+        if left == right:
+            return True
+        wholes = (right,) if isinstance(right, str) else (json.dumps(right), json.dumps(right, ensure_ascii=False))
+        return any(is_cut_from(left, whole, limit) for whole in wholes)
     except RecursionError:
         return True  # Nested deeper than can be compared: not known to differ.
+
+
+def _same_json(left: Any, right: Any) -> bool:
+    """Compare JSON values: 1 and 1.0 are one number, as are two NaN; true is no 1, as it is in Python."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(_same_json(left[key], right[key]) for key in left)
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(_same_json, left, right))
+    same = bool(left == right) or (type(left) is type(right) is float and math.isnan(left) and math.isnan(right))
+    return same and isinstance(left, bool) is isinstance(right, bool)
 
 
 def _as_json(value: Any) -> Any:

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pytest_llmtrace.checks._account import Account, Extent
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._compare import Comparison
-from pytest_llmtrace.checks._marks import is_limit
-from pytest_llmtrace.checks._texts import longest_text
+from pytest_llmtrace.checks._marks import limit_of
 from pytest_llmtrace.checks._words import place_of, said, shown
 from pytest_llmtrace.model import Fact, Finding
 from pytest_llmtrace.reading import PRESENT, UNREADABLE
@@ -61,8 +60,8 @@ def _truth(comparison: Comparison, account: Account) -> Fact:
 
 
 def _was_cut(fact: Fact, account: Account) -> bool:
-    longest = longest_text(account)
-    return is_limit(longest) and any(isinstance(raw, str) and len(raw) == longest for _, raw in fact.parts)
+    limit = limit_of(account.span)
+    return any(isinstance(raw, str) and len(raw) == limit for _, raw in fact.parts)
 
 
 def _finding(check: Check, comparison: Comparison, fact: Fact, true: Fact, account: Account) -> Finding:

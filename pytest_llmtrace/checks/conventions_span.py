@@ -15,7 +15,7 @@ from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.conventions import SpanType
 from pytest_llmtrace.model import Finding, Severity
 
-__all__ = ["CHECKS", "KIND", "MIXED", "NAME", "STATUS"]
+__all__ = ["CHECKS", "KIND", "MIXED", "NAME", "OPERATION", "STATUS"]
 
 _PLACE = re.compile(r"\{([^}]+)\}")
 
@@ -112,6 +112,41 @@ STATUS = rule(
 )
 
 
+# --- The operation ---------------------------------------------------------------------------------------------------
+
+# Which words of a convention say for sure that a span is of the other kind of call: of embeddings, of generated text.
+_OPERATIONS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
+    "gen_ai.operation.name": (frozenset({"chat", "generate_content", "text_completion"}), frozenset({"embeddings"})),
+    "openinference.span.kind": (frozenset({"LLM"}), frozenset({"EMBEDDING"})),
+}
+
+
+def _operation(claim: Claim) -> Iterator[Breach | None]:
+    api = claim.account and claim.account.answered.api
+    stated = next((key for key in _OPERATIONS if key in claim.span.attributes), None)
+    if api is None or stated is None:
+        return
+    wrong = _OPERATIONS[stated][0 if api == "embeddings" else 1]
+    value = claim.span.attributes[stated]
+    if isinstance(value, str) and value in wrong:
+        yield Breach(
+            names=(stated,), said=(f"{stated} = {shown(value)}",), wanted=(f"the call is one of the API {api}",)
+        )
+
+
+OPERATION = rule(
+    id="convention/operation",
+    title="A span of a call says which operation it was",
+    why="latency and cost of embeddings and of generated text are judged apart, and this call is among the wrong ones",
+    next="take the operation from the method that is called",
+    judge=_operation,
+    severity=Severity.WARNING,
+    compares="Spans of calls that say by their convention that they are embeddings, or that they are generated text: "
+    "the API of the request must be such. Any other operation is not judged.",
+    source="OTel GenAI, `gen_ai.operation.name`; OpenInference, `openinference.span.kind`",
+)
+
+
 # --- Several conventions ---------------------------------------------------------------------------------------------
 
 
@@ -148,4 +183,4 @@ MIXED = Check(
     compares="The conventions that the spans of one trace claim to keep, the first span of each.",
 )
 
-CHECKS: tuple[Check, ...] = (NAME, KIND, STATUS, MIXED)
+CHECKS: tuple[Check, ...] = (NAME, KIND, STATUS, OPERATION, MIXED)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._pacing import Pacing, Window, slack
+from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.model import Fact, Finding, MetricPoint, Severity
 
 __all__ = ["CHECKS", "DURATION", "FIRST_TOKEN", "FIRST_TOKEN_MISSING"]
@@ -71,7 +72,7 @@ def _wrong(check: Check, pacing: Pacing, fact: Fact) -> Finding:
     what = "the first piece of the content" if is_piece else "the first event"
     return check.finding(
         pacing.account.span,
-        ("span", "\n".join(f"{key} = {value!r}" for key, value in fact.parts)),
+        ("span", "\n".join(f"{key} = {shown(value)}" for key, value in fact.parts)),
         ("wire", f"{what} came {came.earliest:.3f} s after the request\n{_where(pacing)}"),
     )
 

@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager, aclosing, nullcontext, suppr
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_llmtrace.errors import UsageError
-from pytest_llmtrace.exits._sync import ConsumerError, Take, has
+from pytest_llmtrace.exits._sync import ConsumerError, Take, has, refuse_other
 
 if TYPE_CHECKING:
     from pytest_llmtrace.harness import LLMTrace
@@ -83,6 +83,7 @@ async def _close(take: Take, got: list[Any]) -> None:
 
 async def _drop(take: Take, got: list[Any]) -> None:
     made = await _awaited(take())
+    refuse_other(made, "__aiter__", "__aenter__")
     stream = made if has(made, "__aiter__") else await made.__aenter__()
     got.extend(await _first(stream))
 
@@ -171,6 +172,7 @@ async def _checkpoint() -> None:
 async def _opened(made: Any, *, enters: bool = True, closes: bool = False) -> AbstractAsyncContextManager[Any]:
     """Return what gives the stream, as the synchronous one does, of what may have to be awaited first."""
     made = await _awaited(made)
+    refuse_other(made, "__aiter__", "__aenter__")
     if has(made, "__aenter__") and (enters or not has(made, "__aiter__")):
         return made  # type: ignore[no-any-return]
     return aclosing(made) if closes and has(made, "aclose") else nullcontext(made)

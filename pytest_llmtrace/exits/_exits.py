@@ -54,6 +54,7 @@ class Exits:
             Exception: Whatever the stream raised, unless the server broke it off.
         """
         self._plan_fault()
+        _refuse_call(source)
         made = [source()]  # Taken from here by who leaves it: what is dropped must be held by nobody else.
         if _async.is_async(made[0]):
             return _async.run(self._leave(made.pop))
@@ -71,6 +72,7 @@ class Exits:
             source: Returns an asynchronous iterable, generator or context manager, or an awaitable that gives one.
         """
         self._plan_fault()
+        _refuse_call(source)
         return await self._leave(source)
 
     async def _leave(self, take: Callable[[], Any]) -> list[Any]:
@@ -82,6 +84,13 @@ class Exits:
     def _plan_fault(self) -> None:
         if self._way.fault:
             self.trace.fault(self._way.fault, **self._way.options)
+
+
+def _refuse_call(source: Any) -> None:
+    if not callable(source):
+        raise UsageError(
+            f"run takes the streaming function itself, not {source!r}: run(stream_chat), or run(lambda: ...)"
+        )
 
 
 @contextmanager

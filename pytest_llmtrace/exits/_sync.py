@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from typing import Any, Final
 
-__all__ = ["LEAVE", "ConsumerError", "Take", "has"]
+from pytest_llmtrace.errors import UsageError
+
+__all__ = ["LEAVE", "ConsumerError", "Take", "has", "refuse_other"]
 
 Take = Callable[[], Any]
 """Gives what a streaming function has returned, and keeps no hold of it."""
@@ -40,6 +42,7 @@ def _close(take: Take, got: list[Any]) -> None:
 
 def _drop(take: Take, got: list[Any]) -> None:
     made = take()
+    refuse_other(made, "__iter__", "__enter__")
     stream = made if has(made, "__iter__") else made.__enter__()
     got.extend(_first(stream))
     del made, stream
@@ -83,9 +86,19 @@ def _opened(made: Any, *, enters: bool = True, closes: bool = False) -> Abstract
         enters: Whether a stream that is a context manager too is entered; what gives none otherwise always is.
         closes: Whether a stream that is no context manager is closed at the end.
     """
+    refuse_other(made, "__iter__", "__enter__")
     if has(made, "__enter__") and (enters or not has(made, "__iter__")):
         return made  # type: ignore[no-any-return]
     return closing(made) if closes and has(made, "close") else nullcontext(made)
+
+
+def refuse_other(made: Any, *names: str) -> None:
+    """Refuse what is no stream: a function that reads it itself, and returns what it read, has nothing to leave."""
+    if isinstance(made, str) or not any(has(made, name) for name in names):
+        raise UsageError(
+            f"a streaming function returns an iterable, a generator or a context manager, and is left while it runs; "
+            f"this one has returned {made!r}: let it yield or return its stream"
+        )
 
 
 def has(made: Any, name: str) -> bool:

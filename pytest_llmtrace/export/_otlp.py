@@ -19,6 +19,9 @@ __all__ = ["as_bytes", "resource_spans"]
 
 _KINDS: Final = {"INTERNAL": 1, "SERVER": 2, "CLIENT": 3, "PRODUCER": 4, "CONSUMER": 5}
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+# OTLP's integers have 64 bits; Python writes no decimal number of more than 4,300 digits.
+_INTEGERS: Final = 2**63
+_WRITTEN_BITS: Final = 10_000
 _STATUSES: Final = {"UNSET": 0, "OK": 1, "ERROR": 2}
 
 
@@ -116,11 +119,16 @@ def _value(value: Any) -> dict[str, Any]:
     if isinstance(value, bool):
         return {"boolValue": value}
     if isinstance(value, int):
-        return {"intValue": str(value)}
+        return {"intValue": str(value)} if -_INTEGERS <= value < _INTEGERS else _huge(value)
     if isinstance(value, float):
         # JSON has no such numbers, and not every server reads the names that stand for them as numbers.
         return {"doubleValue": value} if math.isfinite(value) else {"stringValue": str(value)}
     return _composed(value)
+
+
+def _huge(value: int) -> dict[str, Any]:
+    """Write a number that is none of OTLP's: a server that finds one refuses all that comes with it."""
+    return {"stringValue": str(value) if value.bit_length() <= _WRITTEN_BITS else hex(value)}
 
 
 def _composed(value: Any) -> dict[str, Any]:

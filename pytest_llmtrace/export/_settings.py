@@ -7,6 +7,7 @@ _TIMEOUT (in seconds).
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,15 +41,24 @@ def read_env_file(path: Path) -> dict[str, str]:
     """Read a `.env` file, by python-dotenv where that is installed; nothing where there is no such file.
 
     Without it: `NAME=VALUE` lines, the value perhaps in quotes; comments after `#`.
+
+    Raises:
+        UsageError: It cannot be read, or is not in UTF-8.
     """
     if not path.is_file():
         return {}
     try:
+        text = path.read_text(encoding="utf-8-sig")  # Some editors put a mark before the first name.
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is not in UTF-8: save it so") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from None
+    try:
         from dotenv import dotenv_values
     except ImportError:
-        lines = map(_LINE.fullmatch, path.read_text(encoding="utf-8").splitlines())
+        lines = map(_LINE.fullmatch, text.splitlines())
         return {line[1]: line[2] or line[3] or line[4] or "" for line in lines if line}
-    return {name: value for name, value in dotenv_values(path).items() if value is not None}
+    return {name: value for name, value in dotenv_values(stream=io.StringIO(text)).items() if value is not None}
 
 
 def _openobserve(environ: Mapping[str, str]) -> Destination:

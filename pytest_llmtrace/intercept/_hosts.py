@@ -75,7 +75,7 @@ def _plain(host: str) -> str:
 
 
 def _parsed(pattern: str) -> tuple[str, int | None]:
-    if "/" in pattern:
+    if not isinstance(pattern, str) or "/" in pattern:
         raise UsageError(f"allow_hosts takes host names (`host`, `host:port` or `*.suffix`), not {pattern!r}")
     host, colon, port = pattern.rpartition(":")
     if colon and port.isdigit() and (host.endswith("]") or ":" not in host):

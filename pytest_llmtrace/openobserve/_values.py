@@ -12,6 +12,8 @@ from typing import Any, Final
 
 __all__ = ["WRITERS", "column", "compact", "flattened", "text", "tokens", "wire_value"]
 
+_WRITTEN_BITS = 10_000
+
 
 @lru_cache(maxsize=65536)
 def column(key: str) -> str:
@@ -56,7 +58,12 @@ def text(value: Any) -> str:
             return value.decode()
         except UnicodeDecodeError:
             return ""
-    return str(value)
+    return _integer(value) if isinstance(value, int) else str(value)
+
+
+def _integer(value: int) -> str:
+    """Write a whole number; one that Python writes in no decimal digits as the export sends it."""
+    return str(value) if value.bit_length() <= _WRITTEN_BITS else hex(value)
 
 
 def _float(value: float) -> str:
@@ -72,7 +79,7 @@ def _float(value: float) -> str:
 
 WRITERS: Final[Mapping[type, Callable[[Any], Any]]] = {
     str: str,
-    int: str,
+    int: _integer,
     bool: lambda value: "true" if value else "false",
     float: _float,
     list: _listed,

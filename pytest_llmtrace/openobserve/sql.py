@@ -75,7 +75,11 @@ def _array(pa: Any, values: Iterable[Any]) -> Any:
     """A column of numbers holds numbers; text among them makes a column of text."""
     kinds = {type(value) for value in values} - {type(None)}
     if str in kinds:
-        return pa.array([None if value is None else str(value) for value in values], type=pa.string())
+        texts = [None if value is None else str(value) for value in values]
+        try:
+            return pa.array(texts, type=pa.string())
+        except UnicodeEncodeError:  # Halves of characters: the export sends `?`, too.
+            return pa.array([text and text.encode("utf-8", "replace").decode() for text in texts], type=pa.string())
     return pa.array(values, type=pa.float64() if float in kinds else pa.int64())
 
 

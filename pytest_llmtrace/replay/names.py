@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
-from pytest_llmtrace.errors import CassetteError
+from pytest_llmtrace.errors import CassetteError, UsageError
 
 __all__ = ["SUFFIXES", "builtin_dirs", "default_name", "default_path", "find", "is_builtin", "new_path", "resolve"]
 
@@ -29,7 +29,10 @@ def resolve(name: str, *, dirs: Sequence[Path], builtin: Sequence[Path] | None =
 
     Raises:
         CassetteError: There is no such file; names those that are called alike.
+        UsageError: The name is no text, or an empty one.
     """
+    if not isinstance(name, str) or not name.strip():
+        raise UsageError(f"a cassette is named by a text, as 'openrouter/chat', not by {name!r}")
     where = (builtin_dirs() if builtin is None else builtin) if name.startswith(BUILTIN) else dirs
     bare = name.removeprefix(BUILTIN)
     found = find(bare, dirs=where)
@@ -69,7 +72,7 @@ def _candidates(path: Path) -> Iterable[Path]:
 
 def _missing(name: str, bare: str, where: Sequence[Path]) -> str:
     prefix = BUILTIN if name.startswith(BUILTIN) else ""
-    places = ", ".join(str(directory) for directory in where) or "nowhere"
+    places = ", ".join(dict.fromkeys(map(str, where))) or "nowhere"
     if Path(bare).is_absolute():
         where = [Path(bare).parent]
         places = str(where[0])

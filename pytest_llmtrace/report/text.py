@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -14,6 +15,7 @@ from pytest_llmtrace.tree import SpanTree
 __all__ = ["account", "render", "totals"]
 
 _INDENT = " " * 7
+_MOST_LINES = 100
 _LABEL = 7
 
 
@@ -27,9 +29,17 @@ def render(label: str, evidence: Evidence, verdict: Verdict) -> str:
     """
     parts = [legible(headline(label, evidence, verdict))]
     parts += ["\n".join(map(legible, _finding(finding))) for finding in verdict.findings]
-    tree = map(evidence.secrets.masked, _tree(evidence))
-    parts.append("\n".join(map(legible, tree)) or "no span and no exchange was seen")
+    parts.append("\n".join(_shortened_tree(evidence)) or "no span and no exchange was seen")
     return "\n\n".join(parts)
+
+
+def _shortened_tree(evidence: Evidence) -> Iterator[str]:
+    """Write the tree of spans with their exchanges, of a large one the beginning."""
+    for line in itertools.islice(_tree(evidence), _MOST_LINES):
+        yield legible(evidence.secrets.masked(line))
+    left = len(evidence.spans) + len(evidence.exchanges) - _MOST_LINES
+    if left > 0:
+        yield f"... {counted(left, 'line')} more; print(llmtrace.tree()) shows all spans"
 
 
 def headline(label: str, evidence: Evidence, verdict: Verdict) -> str:

@@ -103,10 +103,11 @@ def _read(options: argparse.Namespace, say: Say) -> int:
     from pytest_llmtrace.upkeep._read import as_json, as_text, read_files
 
     entries = list(read_files(options.paths))
+    nothing = f"no interactions in {', '.join(map(str, options.paths))}"
     if options.format == "json":
         say(as_json(entries))
     else:
-        for line in as_text(entries):
+        for line in as_text(entries) if entries else (nothing,):
             say(line)
     return 1 if any(entry.failed for entry in entries) else 0
 

@@ -36,8 +36,7 @@ def files_in(paths: Iterable[Path]) -> Iterator[File]:
         elif path.exists():
             found = [File(path, named=True)]
         else:
-            near = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-            raise UsageError.unknown("file or folder", path.name, near) if near else UsageError(f"no such file: {path}")
+            raise UsageError.no_path(path)
         for file in found:
             if file.path not in seen and not file.path.is_dir():
                 seen.add(file.path)

@@ -72,7 +72,7 @@ def exchange_of(cassette: Cassette, recording: Recording) -> Exchange:
 
 def as_json(entries: Iterable[Entry]) -> str:
     """Write one array; values are as they were read, so that they can be compared."""
-    return json.dumps([_plain(entry) for entry in entries], indent=1, ensure_ascii=False)
+    return json.dumps([_plain(entry) for entry in entries], indent=1)
 
 
 def as_text(entries: Iterable[Entry]) -> Iterator[str]:

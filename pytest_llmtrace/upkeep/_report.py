@@ -80,4 +80,4 @@ def json_of(report: Report) -> str:
         "recorded": {"from": str(min(days)), "to": str(max(days))} if days else None,
         "findings": [asdict(finding) for finding in report.findings],
     }
-    return json.dumps(document, indent=1, ensure_ascii=False)
+    return json.dumps(document, indent=1)

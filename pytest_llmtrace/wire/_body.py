@@ -92,12 +92,12 @@ def plain(response: Response) -> Response:
 def _is_plain(chunks: tuple[bytes, ...], coding: str) -> bool:
     head = b""
     for chunk in chunks:
-        head += chunk[:_HEAD]
+        head = (head + chunk).lstrip()[:_HEAD]  # OpenRouter keeps a connection alive by white space.
         if len(head) >= _HEAD:
             break
     if coding in _GZIP:
         return not _GZIP_MAGIC.startswith(head[:2])
-    return head.lstrip().startswith(_PLAIN)
+    return head.startswith(_PLAIN)
 
 
 def _inflated(chunks: tuple[bytes, ...], wbits: int) -> list[bytes]:

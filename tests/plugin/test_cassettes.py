@@ -143,9 +143,25 @@ def test_a_cassette_that_is_named_and_missing_is_an_error(run: Callable[..., Any
     assert result.outcomes == {"test_it": "error"}
     folder = result.out.partition("rootdir: ")[2].splitlines()[0]
     assert result.text("test_it").replace(folder, "ROOT") == (
-        "Failed: llmtrace: openrouter/chet: there is no such cassette in ROOT/cassettes, ROOT/cassettes; "
-        "the nearest: openrouter/chat"
+        "Failed: llmtrace: openrouter/chet: there is no such cassette in ROOT/cassettes; the nearest: openrouter/chat"
     )
+
+
+def test_a_cache_directory_that_cannot_be_written_costs_nothing_but_time(run: Callable[..., Any]) -> None:
+    """Where nothing may be written, cassettes are parsed anew in each run."""
+    result = run(
+        """
+        import pytest
+        from child import MOCKED, ask
+
+        @pytest.mark.llmtrace(cassette="chat", ignore={"capture/nothing": "no instrumentation"})
+        def test_it():
+            assert ask(MOCKED) == "mocked"
+        """,
+        files={"cassettes/chat.yaml": CASSETTE, "no_folder": "a file"},
+        options=["-o", "cache_dir=no_folder/cache", "-W", "ignore::pytest.PytestCacheWarning"],
+    )
+    assert result.outcomes == {"test_it": "passed"}, result.out
 
 
 HEADERS = """\
@@ -234,3 +250,25 @@ def test_llmtrace_config_takes_the_markers_arguments(run: Callable[..., Any]) ->
             assert sorted(llmtrace.settings.ignore) == ["replay/unmatched", "structure/exchange-without-span"]
         """)
     assert result.outcomes == {"test_it": "passed", "test_other": "passed"}, result.out
+
+
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        ("None", "the fixture llmtrace_config returns a mapping, as {'gateway': 'openai'}, not None"),
+        ("{'gatewy': 'openai'}", "unknown key of llmtrace_config 'gatewy': did you mean 'gateway'? known: "),
+    ],
+)
+def test_a_configuration_without_meaning(run: Callable[..., Any], returned: str, said: str) -> None:
+    """A mistake in the fixture is told as one in the marker is: what was found, and the nearest that has a meaning."""
+    result = run(f"""
+        import pytest
+
+        @pytest.fixture
+        def llmtrace_config():
+            return {returned}
+
+        def test_it(llmtrace): pass
+        """)
+    assert result.outcomes == {"test_it": "error"}
+    assert result.text("test_it").startswith(f"Failed: llmtrace: {said}")

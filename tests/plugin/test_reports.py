@@ -41,6 +41,55 @@ def read(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+BROKEN = """
+import pytest
+from pytest_llmtrace import report
+
+def stumble(*_):
+    raise ZeroDivisionError("a bug of ours")
+
+def test_before(llmtrace):
+    pass
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_seen(llmtrace, monkeypatch, fails):
+    monkeypatch.setattr(report, "account", stumble)
+    assert not fails, "a bug of theirs"
+
+def test_after(llmtrace):
+    pass
+"""
+
+
+@WAYS
+def test_a_bug_of_ours_fails_one_test(run: Callable[..., Any], plugins: list[str], options: list[str]) -> None:
+    """What this package stumbles over is told by the test that showed it; the run goes on."""
+    done = run(BROKEN, plugins=plugins, options=options)
+    assert done.code == 1, done.out
+    assert done.outcomes == {
+        "test_before": "passed",
+        "test_seen[False]": "failed",
+        "test_seen[True]": "failed",
+        "test_after": "passed",
+    }
+    assert "llmtrace: it broke on what this test has seen; please report it" in done.text("test_seen[False]")
+    assert "ZeroDivisionError: a bug of ours" in done.text("test_seen[False]")
+    assert "a bug of theirs" in done.text("test_seen[True]")
+
+
+@WAYS
+def test_half_a_character(run: Callable[..., Any], tmp_path: Path, plugins: list[str], options: list[str]) -> None:
+    """Models stop in the middle of a character; a report with it is written, as JSON writes it."""
+    suite = SUITE.replace("sulky today", "sulky \\ud83d").replace("chat gpt-4o", "chat \\ud83d")
+    records, contract = tmp_path / "records.json", tmp_path / "contract.json"
+    reports = [f"--llmtrace-report=openobserve={records}", f"--llmtrace-report=contract={contract}"]
+    done = run(suite, plugins=plugins, options=[*options, *reports])
+    assert done.code == 0, done.out
+    for report in (records, contract):
+        assert read(report)
+        assert '"chat \\ud83d"' in report.read_text(encoding="utf-8")
+
+
 @WAYS
 def test_weaver(run: Callable[..., Any], tmp_path: Path, plugins: list[str], options: list[str]) -> None:
     """The report in Weaver's form has all LLM spans of the run with what is found of them, and no values."""

@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 
 from pytest_llmtrace import wire
 from pytest_llmtrace.compare._cases import Case, every_case
@@ -124,3 +126,16 @@ def report(caller: Caller, instrumentation: Instrumentation, case: Case) -> str:
     with LLMTrace(settings=Settings(label=case.id, verify=False)) as trace, case.prepare(trace):
         caller.call(instrumentation, case.request)
         return trace.report() if trace.findings() else ""
+
+
+@pytest.mark.parametrize("limit", [30, 45, 250])
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_texts_that_the_sdk_cuts(monkeypatch: pytest.MonkeyPatch, dialect: str, limit: int) -> None:
+    """A provider may cut the texts of attributes to any length: what is left of the truth is true."""
+    provider = TracerProvider(span_limits=SpanLimits(max_span_attribute_length=limit), shutdown_on_exit=False)
+    monkeypatch.setattr(trace, "get_tracer", provider.get_tracer)
+    caller, writer = Caller(asynchronous=False), DIALECTS[dialect]
+    for case in CASES:
+        if wire.identify(case.request) in writer.apis:
+            assert report(caller, Instrumentation(writer=writer), case) == ""
+    caller.close()

@@ -32,6 +32,7 @@ def coded(coding: str) -> tuple[tuple[str, str], ...]:
         (coded("deflate"), zlib.compress(BODY, wbits=-15)),
         # Recorders write bodies decoded, and leave the header.
         *((coded(coding), BODY) for coding in ("gzip", "deflate", "br", "zstd", "identity")),
+        *((coded(coding), b"\n" * 600 + BODY) for coding in ("gzip", "deflate", "br")),
         ((*SSE, *coded("gzip")), b"data: " + BODY + b"\n\n"),
         # WHATWG: comments, data in several lines, three ends of lines, fields without a space, fields of no use.
         (SSE, b": hello\n\ndata: " + BODY + b"\n\n"),

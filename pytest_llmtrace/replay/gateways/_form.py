@@ -12,7 +12,7 @@ from pytest_llmtrace.replay.gateways import errors
 from pytest_llmtrace.replay.gateways._layout import Event, compact
 from pytest_llmtrace.replay.gateways._reply import Reply
 
-__all__ = ["DONE", "Form", "Mode", "Profile"]
+__all__ = ["DONE", "Form", "Mode", "Profile", "encoded"]
 
 DONE = Event(data="[DONE]")
 
@@ -55,13 +55,13 @@ class Form(ABC):
 
     def whole(self, reply: Reply) -> tuple[bytes, ...]:
         """Write a whole reply."""
-        return tuple(part.encode() for part in (*self.leading, self.dump(self.body(reply))))
+        return tuple(map(encoded, (*self.leading, self.dump(self.body(reply)))))
 
     def failure(self, reply: Reply) -> tuple[bytes, ...]:
         """Write an error in place of a reply."""
         failing = reply.script.failing
         leading = self.leading if failing is not None and failing.after is not None else ()
-        return tuple(part.encode() for part in (*leading, self.dump_error(self.error(reply))))
+        return tuple(map(encoded, (*leading, self.dump_error(self.error(reply)))))
 
     def stream(self, reply: Reply) -> tuple[tuple[bytes, ...], tuple[bool, ...]]:
         """Write a stream, one chunk an event: a whole one, or one that fails midway. Tell which hold a piece of it."""
@@ -72,7 +72,12 @@ class Form(ABC):
         written = [f": {comment}\n\n" for comment in self.comments]
         pieces = [False] * len(written) + [event.counts for event in events]
         written += [self.write(event, reply, number) for number, event in enumerate(events)]
-        return tuple(text.encode() for text in written), tuple(pieces)
+        return tuple(map(encoded, written)), tuple(pieces)
+
+
+def encoded(text: str) -> bytes:
+    """Write JSON or events as bytes; halves of characters, which texts may have in Python, are escaped."""
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _up_to(events: list[Event], pieces: int) -> list[Event]:

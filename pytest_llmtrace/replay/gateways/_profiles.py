@@ -22,7 +22,7 @@ def profile(name: str) -> Profile:
     Raises:
         UsageError: There is no such gateway.
     """
-    if name not in GATEWAYS:
+    if not isinstance(name, str) or name not in GATEWAYS:
         raise UsageError.unknown("gateway", name, GATEWAYS)
     return GATEWAYS[name]
 

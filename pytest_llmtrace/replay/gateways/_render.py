@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from pytest_llmtrace.model import Answer, Headers, Request, Response
-from pytest_llmtrace.replay.gateways._form import Mode, Profile
+from pytest_llmtrace.replay.gateways._form import Mode, Profile, encoded
 from pytest_llmtrace.replay.gateways._reply import DATE, Reply, body_of, model_of
 from pytest_llmtrace.replay.gateways._script import Failing, Script
 from pytest_llmtrace.replay.gateways._times import offsets
@@ -45,7 +45,7 @@ def render_break(
     """Write the events with which a stream breaks off that somebody else has written, after so many that were sent."""
     form, reply = profile.forms[api], _meet(profile, script, api, request, serial)
     events = enumerate(form.broken(reply), start=sent)
-    return tuple(form.write(event, reply, number).encode() for number, event in events)
+    return tuple(encoded(form.write(event, reply, number)) for number, event in events)
 
 
 def _meet(profile: Profile, script: Script, api: str, request: Request, serial: str) -> Reply:

@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 DEFAULT_TEXT = "Hello! How can I help you today?"
+_TEXTS = ("model", "finish", "reasoning", "refusal", "provider")
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -73,6 +74,18 @@ class Script:
     first_token: float | None = None
     tokens_per_second: float | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse what is no text where a text is sent.
+
+        Raises:
+            UsageError: It names the argument.
+        """
+        pieces = self.pieces if isinstance(self.pieces, tuple) else ()
+        named = [("text", text) for text in (*self.texts, *pieces)]
+        for name, value in (*named, *((name, getattr(self, name)) for name in _TEXTS)):
+            if value is not None and not isinstance(value, str):
+                raise UsageError(f"{name} takes a text, got {value!r}")
+
     def summary(self) -> str:
         """Say in a few words what it would have answered."""
         if self.failing is not None:
@@ -95,6 +108,8 @@ def read_tool_calls(calls: Sequence[Mapping[str, Any]], *, objects: bool) -> tup
     Raises:
         UsageError: A key is not known, there is no name, or the arguments are no object.
     """
+    if isinstance(calls, Mapping) or not all(isinstance(call, Mapping) for call in calls):
+        raise UsageError(f'tool_calls takes a list of {{"name": ..., "arguments": {{...}}}}, got {calls!r}')
     read = tuple(map(_read_tool_call, calls))
     for call in read if objects else ():
         _check_object(call)
@@ -105,7 +120,7 @@ def _read_tool_call(call: Mapping[str, Any]) -> ToolCall:
     for key in call:
         if key not in ("arguments", "id", "name"):
             raise UsageError.unknown("key of a tool call", key, ("arguments", "id", "name"))
-    if "name" not in call:
+    if not isinstance(call.get("name"), str):
         raise UsageError(f'a tool call needs a name: {{"name": "get_weather", "arguments": {{...}}}}, got {call!r}')
     arguments = call.get("arguments", {})
     text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False, separators=(",", ":"))

@@ -66,9 +66,13 @@ def check_usage(api: str, usage: Mapping[str, Any] | None) -> Mapping[str, Any]:
     """Return the usage that a test gave, an empty one for None.
 
     Raises:
-        UsageError: A field is not one of that API's.
+        UsageError: It is no mapping, or a field is not one of that API's.
     """
     usage = usage or {}
+    if not isinstance(usage, Mapping):
+        raise UsageError(
+            f"usage takes counts by their names on the wire, as {{{next(iter(_FIELDS[api]))!r}: 5}}, got {usage!r}"
+        )
     _check(f"usage field of {api}", usage, _FIELDS[api])
     return usage
 

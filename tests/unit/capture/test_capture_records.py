@@ -63,6 +63,16 @@ def test_span(owners: Pair, books: Books) -> None:
     assert record.started < record.ended
 
 
+def test_limits(owners: Pair, books: Books) -> None:
+    """What a provider's limits have taken from a span is known: that of texts, and how many attributes are gone."""
+    limits = SpanLimits(max_span_attributes=2, max_span_attribute_length=3)
+    provider = TracerProvider(span_limits=limits, shutdown_on_exit=False)
+    with ownership.belonging_to(owners[0]):
+        provider.get_tracer("app").start_span("chat", attributes={"a": 1, "b": 2, "c": "text"}).end()
+    (record,) = books[0].spans()
+    assert (record.attributes, record.text_limit, record.dropped.attributes) == ({"b": 2, "c": "tex"}, 3, 1)
+
+
 def test_open_span(tracer: trace.Tracer, owners: Pair, books: Books) -> None:
     """A span that has not ended is there, as it stands."""
     with ownership.belonging_to(owners[0]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import random
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -228,6 +229,23 @@ def test_ids_that_repeat(owners: Pair, books: Books) -> None:
     assert [[span.ended is None for span in book.spans()] for book in books] == [[False], [True]]
     tracer.start_span("child", context=trace.set_span_in_context(spans[0])).end()
     assert [names(book) for book in books] == [["first", "child"], ["second"]]
+
+
+def test_seeds_repeat_no_ids(provider: TracerProvider, owners: Pair, books: Books) -> None:
+    """Hypothesis and pytest-randomly seed what the SDK draws ids from; what the test draws from it stays as it was."""
+    tracer, drawn = provider.get_tracer("app"), []
+    with ownership.belonging_to(owners[0]):
+        for _ in range(2):
+            random.seed(7)
+            tracer.start_span("chat").end()
+            drawn.append(random.getrandbits(32))
+    first, second = books[0].spans()
+    assert first.key.trace_id != second.key.trace_id
+    assert first.key.span_id != second.key.span_id
+    random.seed(7)
+    assert random.getrandbits(128)
+    assert random.getrandbits(64)
+    assert drawn == [random.getrandbits(32)] * 2
 
 
 class Raising(SpanProcessor):

@@ -13,7 +13,7 @@ from opentelemetry.metrics import _internal as metrics_internal
 from opentelemetry.metrics._internal import instrument as instruments
 from opentelemetry.sdk import metrics
 from opentelemetry.sdk.metrics.export import MetricReader
-from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, TracerProvider
 
 from pytest_llmtrace import ownership
 from pytest_llmtrace.capture import Book, _otel_internals
@@ -35,6 +35,16 @@ def test_proxy_logger() -> None:
     assert (proxy._name, proxy._version, proxy._schema_url, proxy._attributes) == ("name", "1.0", "schema", {"a": 1})
     fallback = proxy._noop_logger = NoOpLogger("fallback")
     assert proxy._logger is fallback
+
+
+@pytest.mark.parametrize("limit", [None, 250])
+def test_text_limit(limit: int | None) -> None:
+    """A span, open or ended, knows the length to which its provider cuts texts."""
+    provider = TracerProvider(span_limits=SpanLimits(max_span_attribute_length=limit), shutdown_on_exit=False)
+    span: Any = provider.get_tracer("name").start_span("chat")
+    assert _otel_internals.text_limit(span) == limit
+    assert _otel_internals.text_limit(span._readable_span()) == limit
+    span.end()
 
 
 @pytest.mark.parametrize("name", _otel_internals._SYNCHRONOUS)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_llmtrace.checks._wire_answer import ANSWER
-from pytest_llmtrace.model import Fact, State, StreamEnd
+from pytest_llmtrace.model import Fact, Finding, State, StreamEnd
 
 ABSENT, NULL, UNREADABLE = State.ABSENT, State.NULL, State.UNREADABLE
 
@@ -118,6 +118,14 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         "gen_ai.tool_calls: ids ['toolu_1']",
         "tool calls: ids ['call_1']",
         "a tool's result can no longer be joined to the call that asked for it",
+    ),
+    (
+        "wire/tool-call-arguments",
+        {"tool_calls": [call(days=[1])]},
+        {"tool_calls": [call(days=[True])]},
+        "gen_ai.tool_calls: get_weather called with {'days': [True]}",
+        "get_weather called with {'days': [1]}",
+        "the tool was asked for something else than the span says",
     ),
     (
         "wire/tool-call-arguments",
@@ -298,10 +306,17 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
         {"tool_calls": [call("a", "1", n=1), call("a", "2", n=2)]},
         {"tool_calls": [call("a", "2", n=2), call("a", "1", n=1)]},
     ),
+    (
+        "wire/tool-call-arguments",
+        {"tool_calls": [call(days=1, at=float("nan"))]},
+        {"tool_calls": [{**call(), "arguments": '{"at": NaN, "days": 1.0}'}]},
+    ),
     ("wire/output-text", {"output_texts": ["It is cold."]}, {"output_texts": ["__REDACTED__"]}),
     ("wire/output-text", {"output_texts": ["It is cold.\n"]}, {"output_texts": ["It is cold."]}),
     ("wire/output-text", TWO_TEXTS, {"output_texts": ["First.\n\nSecond."]}),
     ("wire/output-text", {"output_texts": [None, "yes"]}, {"output_texts": ["", "yes"]}),
+    ("wire/output-text", {"output_texts": ["Sun \ud83d\ude00"]}, {"output_texts": ["Sun \U0001f600"]}),
+    ("wire/output-text", {"output_texts": ["Sun \ud83d"]}, {"output_texts": ["Sun \ufffd"]}),
     ("wire/output-text", {"output_texts": [LONG]}, {"output_texts": ["It is cold in Oslo..."]}),
     ("wire/output-text", {"output_texts": [LONG]}, {"output_texts": ["It is cold in Oslo [truncated]"]}),
     (
@@ -338,3 +353,19 @@ def test_each_comparison_is_proved_both_ways() -> None:
     ids = {check.id for check in ANSWER}
     assert {case[0] for case in FAULTS} == ids
     assert {case[0] for case in NO_FAULTS} == ids
+
+
+def test_a_limit_and_a_value_that_is_nested_too_deep(judged: Callable[..., list[Finding]]) -> None:
+    """What cannot be cut is compared as it is, and no depth of a model's arguments ends a run."""
+    deep: Any = "x"
+    for _ in range(2000):
+        deep = [deep]
+    calls = {"tool_calls": [call(city=deep)]}
+    assert judged(calls, calls, record={"text_limit": 10}) == []
+
+
+@pytest.mark.parametrize(("said", "found"), [("chatcmpl-1", []), ("chatcmpl-9", ["wire/response-id"])])
+def test_what_a_limit_has_left_is_compared(judged: Callable[..., list[Finding]], said: str, found: list[str]) -> None:
+    """A span cannot say more than its provider's limit lets it; what it says must be true all the same."""
+    judgement = judged({"response_id": "chatcmpl-123"}, {"response_id": said}, record={"text_limit": 10})
+    assert [finding.check for finding in judgement] == found

@@ -184,3 +184,10 @@ def test_what_has_no_meaning(said: dict[str, Any], error: str) -> None:
 def test_keys_are_of_spans(judged: Judge) -> None:
     """A finding names its span, so that it can be waived with it."""
     assert judged(SPANS["gate"][0])[0].span == SpanKey(1, 2)
+
+
+def test_a_number_that_nobody_writes(judged: Judge) -> None:
+    """Python writes no number of that many digits; its finding does without."""
+    (finding,) = judged({**GOOD, "gen_ai.usage.input_tokens": 2**20_000})
+    assert finding.check == "backend/tokens"
+    assert "gen_ai.usage.input_tokens = an integer of 20001 bits" in dict(finding.details)["span"]

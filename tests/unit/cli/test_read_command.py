@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -115,3 +118,35 @@ def test_a_file_that_cannot_be_read_is_named(tape: Path, capsys: pytest.CaptureF
     assert (Path(entry["file"]).name, entry["index"], entry["facts"]) == ("broken.yaml", None, {})
     assert entry["why"]
     assert main(["read", str(broken)]) == 1
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_any_terminal_takes_any_answer(monkeypatch: pytest.MonkeyPatch, tape: Path, encoding: str, form: str) -> None:
+    """What the encoding of standard output lacks is escaped; half a character is in none."""
+    tape.write_text(tape.read_text(encoding="utf-8").replace("Your key", "\u4f60 \\\\ud83d"), encoding="utf-8")
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding=encoding))
+    assert main(["read", "--format", form, str(tape)]) == 0
+    text = written.getvalue().decode(encoding)
+    assert "\\ud83d is" in text
+    assert form == "text" or json.loads(text)[1]["facts"]["output_texts"]["value"] == [f"\u4f60 \ud83d is {KEY}."]
+
+
+def test_nothing_to_read_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder without cassettes gives a line, and no silence."""
+    assert main(["read", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == f"no interactions in {tmp_path}\n"
+
+
+def test_a_disk_that_is_full_is_an_error_and_no_traceback(
+    tape: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the system says is said on standard error; the exit status is 1."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(sys.stdout, "write", refuse)
+    assert main(["read", str(tape)]) == 1
+    assert capsys.readouterr().err == "pytest-llmtrace: [Errno 28] No space left on device\n"

@@ -207,12 +207,16 @@ def test_the_text_has_problems_and_a_table(tmp_path: Path, capsys: pytest.Captur
 
 
 def test_a_wrong_path_is_wrong_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A path that is not there names the nearest that is, and the exit status is 2."""
+    """A path that is not there names the nearest that is, a link its target, and the exit status is 2."""
     write(tmp_path / "chat.json")
     assert main(["replay", str(tmp_path / "chats.json")]) == 2
     assert capsys.readouterr().err == (
         "pytest-llmtrace: unknown file or folder 'chats.json': did you mean 'chat.json'? known: chat.json\n"
     )
+    link = tmp_path / "link.json"
+    link.symlink_to("nowhere.json")
+    assert main(["replay", str(link)]) == 2
+    assert capsys.readouterr().err == f"pytest-llmtrace: {link} is a link to nowhere.json, which is not there\n"
 
 
 def test_without_the_sdk_the_rest_is_played(

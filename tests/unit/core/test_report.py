@@ -9,12 +9,14 @@ import pytest
 from pytest_llmtrace._lines import legible
 from pytest_llmtrace.checks import Evidence, verify
 from pytest_llmtrace.checks._words import error_in_words, shown
-from pytest_llmtrace.model import SpanRecord
+from pytest_llmtrace.model import SpanKey, SpanRecord
 from pytest_llmtrace.report import render
 
 # Put together here, so that nobody who looks for keys finds one in this file.
 NOISE = "hT7Qb2wLrX9mKd4VzPq8"
 KEY = f"sk-ant-api03-{NOISE}"
+LINE = "chat  INTERNAL  UNSET  412 ms"
+MORE = "... 3 lines more; print(llmtrace.tree()) shows all spans"
 
 
 @pytest.mark.parametrize(
@@ -66,3 +68,11 @@ def test_a_hostile_name(make_span: Callable[..., SpanRecord]) -> None:
     assert all(line.isprintable() and len(line) < 600 for line in text.split("\n"))
     assert KEY not in text
     assert r"error  structure/span-never-ended  span '\x1b[2J [secret]\n" in text
+
+
+@pytest.mark.parametrize(("number", "lines", "last"), [(100, 100, LINE), (103, 101, MORE)])
+def test_a_large_tree(make_span: Callable[..., SpanRecord], number: int, lines: int, last: str) -> None:
+    """Of a tree that fills a terminal the beginning is shown, and how to see the rest."""
+    evidence = Evidence(spans=tuple(make_span(key=SpanKey(1, index + 1)) for index in range(number)))
+    tree = render("test_chat", evidence, verify(evidence, {})).partition("\n\n")[2].rpartition("\n\n")[2].splitlines()
+    assert (len(tree), tree[-1]) == (lines, last)

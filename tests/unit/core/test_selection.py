@@ -73,6 +73,15 @@ def test_wrong_conditions_are_usage_errors(views: tuple[SpanView, ...], where: d
         assert str(caught.value) == text
 
 
+def test_a_name_is_no_condition_by_itself(views: tuple[SpanView, ...]) -> None:
+    """What stands first is a function; a name that was put there is told what it is called."""
+    for spans in (views, ()):
+        with pytest.raises(
+            UsageError, match=r"^a condition is a function of a span, not 'chat'; did you mean name='chat'"
+        ):
+            select(spans, "chat", {})  # type: ignore[arg-type]
+
+
 def test_one(views: tuple[SpanView, ...]) -> None:
     """Exactly one span that fits is returned."""
     assert exactly_one(views, None, {"name": "tool"}, noun="span") is views[2]

@@ -247,7 +247,10 @@ def test_any_other_exception_is_the_tests() -> None:
 
 
 def test_wrong_use_is_said() -> None:
-    """A way that is not known, a synchronous stream that is to be cancelled, a loop within a loop."""
+    """A way that is not known, a synchronous stream to be cancelled, a loop within a loop, what is no stream."""
+
+    async def answered() -> str:
+        return "hi"
 
     async def within_a_loop(exits: Exits) -> None:
         exits.run(lambda: agenerator(Log()))
@@ -257,5 +260,12 @@ def test_wrong_use_is_said() -> None:
             Exits(trace, "drian")
         with pytest.raises(UsageError, match="a synchronous stream cannot be cancelled"):
             Exits(trace, "cancelled").run(lambda: generator(Log()))
+        with pytest.raises(UsageError, match=r"run takes the streaming function itself, not \[1\]: run\(stream_chat\)"):
+            Exits(trace, "drained").run([1])  # type: ignore[arg-type]
+        for way in ("drained", "dropped", "truncated"):
+            with pytest.raises(UsageError, match=r"this one has returned None: let it yield or return its stream$"):
+                Exits(trace, way).run(lambda: None)
+            with pytest.raises(UsageError, match=r"this one has returned 'hi': let it yield or return its stream$"):
+                asyncio.run(Exits(trace, way).arun(answered))
         with pytest.raises(UsageError, match=r"this stream is asynchronous: await llmtrace_exits\.arun\(\.\.\.\)"):
             asyncio.run(within_a_loop(Exits(trace, "drained")))

@@ -210,6 +210,21 @@ def test_env_file(tmp_path: Path) -> None:
     assert read_env_file(tmp_path / "none") == {}
 
 
+def test_env_file_with_a_mark(tmp_path: Path) -> None:
+    """Some editors put a byte order mark before the first name."""
+    (tmp_path / ".env").write_text("A=1\nB=2\n", encoding="utf-8-sig")
+    assert read_env_file(tmp_path / ".env") == {"A": "1", "B": "2"}
+
+
+def test_env_file_in_another_encoding(tmp_path: Path) -> None:
+    """What cannot be read is wrong use, and names the file."""
+    path = tmp_path / ".env"
+    path.write_text("A=1\n", encoding="utf-16")
+    with pytest.raises(UsageError) as caught:
+        read_env_file(path)
+    assert str(caught.value) == f"{path} is not in UTF-8: save it so"
+
+
 def test_what_a_server_says_is_masked() -> None:
     """Neither the token nor a word of it is repeated."""
     to = destination("openobserve", OPENOBSERVE)

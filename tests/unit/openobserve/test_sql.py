@@ -107,6 +107,15 @@ def test_a_name_in_a_text_is_no_column(calls: Stream) -> None:
     ]
 
 
+def test_values_that_no_column_holds(store: Store) -> None:
+    """Half a character is what the export makes of it, and a number that Python does not write is hexadecimal."""
+    records = [store({"said": "Sun \ud83d", "huge": 2**20_000}), store({"said": "Rain"})]
+    assert Stream(records).sql('SELECT said, huge FROM "default" ORDER BY said') == [
+        {"said": "Rain", "huge": None},
+        {"said": "Sun ?", "huge": hex(2**20_000)},
+    ]
+
+
 def test_no_spans() -> None:
     """A stream without spans has no columns: OpenObserve does not know it either."""
     with pytest.raises(QueryError):

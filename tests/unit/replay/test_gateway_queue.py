@@ -11,6 +11,7 @@ from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Answer, Request
 from pytest_llmtrace.replay.gateways import Gateway
 
+KNOWN = "known: anannas, anthropic, azure, litellm, openai, openrouter"
 CHAT = "https://api.openai.com/v1/chat/completions"
 
 
@@ -25,6 +26,17 @@ def text_of(answer: Answer | None) -> str:
     text = json.loads(answer.response.body)["choices"][0]["message"]["content"]
     assert isinstance(text, str)
     return text
+
+
+# --- texts ---
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_half_a_character_is_sent_as_it_is(stream: bool) -> None:
+    """Models stop in the middle of a character, and JSON has a form for that."""
+    answer = Gateway("openai").chat(text="Sun \ud83d").answer(post(stream=stream))
+    assert answer is not None
+    assert b"\\ud83d" in answer.response.body
 
 
 # --- matching ---
@@ -210,10 +222,23 @@ def test_what_was_not_played_is_described() -> None:
     [
         (
             lambda: Gateway("opnrouter"),
-            (
-                "unknown gateway 'opnrouter': did you mean 'openrouter'? "
-                "known: anannas, anthropic, azure, litellm, openai, openrouter"
-            ),
+            f"unknown gateway 'opnrouter': did you mean 'openrouter'? {KNOWN}",
+        ),
+        (lambda: Gateway(["openai"]), f"unknown gateway ['openai']: did you mean 'openai'? {KNOWN}"),  # type: ignore[arg-type]
+        (lambda: Gateway("openai").chat(text=3), "text takes a text, got 3"),  # type: ignore[arg-type]
+        (lambda: Gateway("openai").chat(choices=["a", None, 3]), "text takes a text, got 3"),  # type: ignore[list-item]
+        (lambda: Gateway("openai").chat(model=4), "model takes a text, got 4"),  # type: ignore[arg-type]
+        (
+            lambda: Gateway("openai").chat(usage=3),  # type: ignore[arg-type]
+            "usage takes counts by their names on the wire, as {'prompt_tokens': 5}, got 3",
+        ),
+        (
+            lambda: Gateway("openai").chat(tool_calls={"name": "f"}),  # type: ignore[arg-type]
+            "tool_calls takes a list of {\"name\": ..., \"arguments\": {...}}, got {'name': 'f'}",
+        ),
+        (
+            lambda: Gateway("openai").chat(tool_calls=["f"]),  # type: ignore[list-item]
+            'tool_calls takes a list of {"name": ..., "arguments": {...}}, got [\'f\']',
         ),
         (
             lambda: Gateway("anthropic").chat(),

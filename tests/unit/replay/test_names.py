@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_llmtrace.errors import CassetteError
+from pytest_llmtrace.errors import CassetteError, UsageError
 from pytest_llmtrace.replay import builtin_dirs, default_name, default_path, find, resolve
 
 
@@ -111,3 +111,11 @@ def test_default_path_is_that_of_pytest_recording(length: Any, serializer: Any, 
     """The file is the same too, also where the name is too long for one."""
     path = default_path(Path("tests"), "test_" + "x" * (length - 5), serializer=serializer)
     assert path == Path("tests") / file
+
+
+@pytest.mark.parametrize("name", [5, "", " ", None])
+def test_what_is_no_name(name: Any) -> None:
+    """A cassette is named by a text that says something."""
+    with pytest.raises(UsageError) as caught:
+        resolve(name, dirs=())
+    assert str(caught.value) == f"a cassette is named by a text, as 'openrouter/chat', not by {name!r}"

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from pytest_llmtrace.checks import Evidence, verify
 from pytest_llmtrace.checks.conventions import CHECKS
-from pytest_llmtrace.model import Fact, Finding, Maker, Severity, SpanKey, State
+from pytest_llmtrace.model import Call, Dropped, Fact, Finding, Maker, Severity, SpanKey, State
 from tests.unit.checks.conventions._profiles import GENAI, OPENINFERENCE
 
 Conform = Callable[..., list[Finding]]
@@ -48,9 +49,21 @@ BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
         "error.type only if the operation ended in an error, and then the status ERROR",
     ),
     (
+        "operation",
+        {"attributes": {**CHAT, "gen_ai.operation.name": "embeddings"}, "wire": {}},
+        "gen_ai.operation.name = 'embeddings'",
+        "the call is one of the API chat",
+    ),
+    (
         "required",
         {"attributes": {"gen_ai.operation.name": "chat"}},
         "no gen_ai.provider.name",
+        "required on a span of the type inference",
+    ),
+    (
+        "required",
+        {"attributes": {"gen_ai.operation.name": "chat"}, "dropped": Dropped(3, 0, 0)},
+        "no gen_ai.provider.name\n3 attributes were dropped, the oldest first: see OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
         "required on a span of the type inference",
     ),
     (
@@ -180,6 +193,12 @@ BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
 # The same for OpenInference.
 OPENINFERENCE_BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
     (
+        "operation",
+        {"attributes": {"openinference.span.kind": "EMBEDDING"}, "name": "CreateEmbeddings", "wire": {}},
+        "openinference.span.kind = 'EMBEDDING'",
+        "the call is one of the API chat",
+    ),
+    (
         "required",
         {"attributes": {"openinference.span.kind": "LLM"}},
         "no llm.system",
@@ -266,6 +285,8 @@ CONFORMING: tuple[dict[str, Any], ...] = (
     {"attributes": NAMED, "name": "chat gpt-4o"},
     {"attributes": CHAT, "name": "anything"},  # Without its model there is no name to form.
     {"attributes": {**CHAT, "gen_ai.provider.name": "openrouter"}},
+    {"attributes": {**CHAT, "gen_ai.operation.name": "text_completion"}, "wire": {}},
+    {"attributes": {**CHAT, "gen_ai.operation.name": "rerank"}, "wire": {}},
     {"attributes": {**CHAT, "gen_ai.operation.name": "rerank"}, "kind": "SERVER"},  # No type of its own.
     {"attributes": {**CHAT, "error.type": "timeout"}, "status": "ERROR"},
     {"attributes": {**CHAT, "gen_ai.request.temperature": 1}},
@@ -373,6 +394,7 @@ def test_severities() -> None:
             "span-name",
             "span-kind",
             "status",
+            "operation",
             "unused",
             "value",
             "unknown",
@@ -388,3 +410,12 @@ def test_severities() -> None:
         ],
         Severity.INFO: ["mixed", "server-port", "unneeded"],
     }
+
+
+@pytest.mark.parametrize(("operation", "found"), [("embeddings", []), ("chat", ["convention/operation"])])
+def test_the_operation_of_embeddings(make_call: Callable[..., Call], operation: str, found: list[str]) -> None:
+    """A span of embeddings that was copied from one of chats says so still."""
+    attributes = {**CHAT, "gen_ai.operation.name": operation}
+    call = make_call({}, {}, api="embeddings", record={"attributes": attributes, "kind": "CLIENT"})
+    seen = Evidence(calls=(call,), spans=call.spans, profiles=(GENAI,))
+    assert [finding.check for finding in verify(seen, {}).findings if finding.check == "convention/operation"] == found

@@ -1,0 +1,31 @@
+"""Ids that no seed repeats.
+
+The SDK draws the ids of spans from Python's global generator. Hypothesis seeds it before each example, pytest-randomly
+before each phase of each test, in all of xdist's workers alike, and applications do it too. Then spans of one test have
+the ids of others: nobody can tell them apart, and a back end takes all tests for one trace.
+"""
+
+from __future__ import annotations
+
+import functools
+import secrets
+from collections.abc import Callable
+
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+
+__all__ = ["draw_unseeded"]
+
+
+def draw_unseeded() -> None:
+    """Let the SDK's own generator of ids, in all providers, take them from the system. Those of others are theirs."""
+    for name, bits in (("generate_span_id", 64), ("generate_trace_id", 128)):
+        setattr(RandomIdGenerator, name, _unseeded(getattr(RandomIdGenerator, name), bits))
+
+
+def _unseeded(generate: Callable[[RandomIdGenerator], int], bits: int) -> Callable[[RandomIdGenerator], int]:
+    @functools.wraps(generate)
+    def generate_unseeded(self: RandomIdGenerator) -> int:
+        generate(self)  # What the application draws after it from a seed stays what it was.
+        return secrets.randbits(bits) or 1  # 0 is no id.
+
+    return generate_unseeded
