@@ -54,9 +54,11 @@ def _add(message: Message, content: Mapping[str, Any]) -> None:
     message.spoken = True
     if not _CALL.isdisjoint(content):
         message.calls.append(_call(content))
-    elif content.get("message_content.type") == "reasoning":
+        return
+    kind = content.get("message_content.type", "text")
+    if kind == "reasoning":
         add_text(message, message.reasoning, content.get("message_content.text"))
-    else:
+    elif isinstance(kind, str) and "text" in kind:  # Those of results of the provider's own tools are not the answer.
         add_text(message, message.texts, content.get("message_content.text"))
 
 

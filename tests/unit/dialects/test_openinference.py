@@ -188,6 +188,20 @@ def test_calls_that_stand_twice(read: Reader, said: Values, again: Values) -> No
     assert (said(read(inner))["tool_calls"], again(read(inner))) == ([ROME], {})
 
 
+def test_a_result_of_a_tool_is_not_the_answer(read: Reader, said: Values) -> None:
+    """What a tool of the provider's brought stands among the contents, in the place of a text and with its own type."""
+    contents = f"{OUT}.0.message.contents"
+    attributes = {
+        **LLM,
+        f"{contents}.0.message_content.type": "bash_code_execution_tool_result",
+        f"{contents}.0.message_content.text": '{"stdout": "100.0"}',
+        f"{contents}.1.message_content.type": "text",
+        f"{contents}.1.message_content.text": "The sum is 100.",
+        f"{contents}.2.message_content.text": " Anything else?",
+    }
+    assert said(read(attributes))["output_texts"] == ["The sum is 100. Anything else?"]
+
+
 def test_both_conventions(read: Reader, said: Values, again: Values) -> None:
     """OPENINFERENCE_ENABLE_GENAI_SEMCONV writes gen_ai.* beside llm.*: both are read, the wrong one is not hidden."""
     attributes = {
