@@ -44,6 +44,8 @@ def _message(group: Mapping[str, Any]) -> Message:
     for content in numbered(group, "message.contents."):
         _add(message, content)
     outer = [_call(asked) for asked in numbered(group, "message.tool_calls.")]
+    if "message.function_call_name" in group:  # What the API had before `tool_calls`; some gateways still answer so.
+        outer.append(call(None, group["message.function_call_name"], group.get("message.function_call_arguments_json")))
     if outer:
         message.calls, message.repeated = outer, message.calls
         message.spoken = True

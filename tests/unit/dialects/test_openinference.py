@@ -188,6 +188,18 @@ def test_calls_that_stand_twice(read: Reader, said: Values, again: Values) -> No
     assert (said(read(inner))["tool_calls"], again(read(inner))) == ([ROME], {})
 
 
+def test_the_older_form_of_a_tool_call(read: Reader, said: Values) -> None:
+    """A function call, as the API had them before tool calls, has a place of its own and no id."""
+    attributes = {
+        **LLM,
+        **tool_call(f"{OUT}.0.message.tool_calls.0", PARIS),
+        f"{OUT}.1.message.function_call_name": "get_weather",
+        f"{OUT}.1.message.function_call_arguments_json": '{"city": "Rome"}',
+    }
+    older = {"id": None, "name": "get_weather", "arguments": {"city": "Rome"}}
+    assert said(read(attributes))["tool_calls"] == [PARIS, older]
+
+
 def test_a_result_of_a_tool_is_not_the_answer(read: Reader, said: Values) -> None:
     """What a tool of the provider's brought stands among the contents, in the place of a text and with its own type."""
     contents = f"{OUT}.0.message.contents"
