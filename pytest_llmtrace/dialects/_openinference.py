@@ -39,7 +39,7 @@ def _messages(flat: Mapping[str, Any]) -> list[Message]:
 
 
 def _message(group: Mapping[str, Any]) -> Message:
-    message = Message()
+    message = Message(spoken="message.role" in group)  # What hides messages hides them whole.
     add_text(message, message.texts, group.get("message.content"))
     for content in numbered(group, "message.contents."):
         _add(message, content)
@@ -60,7 +60,7 @@ def _add(message: Message, content: Mapping[str, Any]) -> None:
     kind = content.get("message_content.type", "text")
     if kind == "reasoning":
         add_text(message, message.reasoning, content.get("message_content.text"))
-    elif isinstance(kind, str) and "text" in kind:  # Those of results of the provider's own tools are not the answer.
+    elif kind in ("text", "output_text"):  # What a tool of the provider's brought is not the answer.
         add_text(message, message.texts, content.get("message_content.text"))
 
 

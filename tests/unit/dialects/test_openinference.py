@@ -200,12 +200,17 @@ def test_the_older_form_of_a_tool_call(read: Reader, said: Values) -> None:
     assert said(read(attributes))["tool_calls"] == [PARIS, older]
 
 
+def test_a_message_of_which_only_the_role_is_there(read: Reader, said: Values) -> None:
+    """It says that there was no text and no tool call: what hides messages hides them whole."""
+    assert said(read({**LLM, f"{OUT}.0.message.role": "assistant"})) == {"output_texts": [None], "tool_calls": []}
+
+
 def test_a_result_of_a_tool_is_not_the_answer(read: Reader, said: Values) -> None:
     """What a tool of the provider's brought stands among the contents, in the place of a text and with its own type."""
     contents = f"{OUT}.0.message.contents"
     attributes = {
         **LLM,
-        f"{contents}.0.message_content.type": "bash_code_execution_tool_result",
+        f"{contents}.0.message_content.type": "text_editor_code_execution_tool_result",
         f"{contents}.0.message_content.text": '{"stdout": "100.0"}',
         f"{contents}.1.message_content.type": "text",
         f"{contents}.1.message_content.text": "The sum is 100.",
@@ -246,7 +251,6 @@ def test_no_place_without_the_other_convention(read: Reader) -> None:
     [
         {f"{OUT}.0.message.content": "__REDACTED__", f"{OUT}.0.message.role": "assistant"},
         {f"{OUT}.0.message.contents.0.message_content.text": "__REDACTED__"},
-        {f"{OUT}.0.message.role": "assistant"},
         {"embedding.embeddings.0.embedding.vector": "__REDACTED__"},
         {"llm.invocation_parameters": "__REDACTED__", "llm.model_name": "__REDACTED__"},
     ],
