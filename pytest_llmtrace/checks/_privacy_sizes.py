@@ -14,8 +14,9 @@ __all__ = ["HIGH_CARDINALITY", "OVERSIZED"]
 _LONGEST_LABEL = 256
 """Characters, of an attribute of a metric."""
 _SHORTEST_CONTENT = 16
+# A fingerprint (`fp_...`) names a configuration of the provider's, which many calls share.
 _ID = re.compile(
-    r"(?i)(?<![0-9a-z])(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+    r"(?i)(?<![0-9a-z])(?<!fp_)(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
     r"|(?=[a-f]*[0-9])[0-9a-f]{16,})(?![0-9a-z])"
 )
 

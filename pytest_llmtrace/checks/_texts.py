@@ -36,11 +36,14 @@ def is_cut_from(mine: str, whole: str, limit: int | None) -> bool:
 
 
 def texts(mine: Fact, true: Fact, account: Account) -> Difference | None:
-    """Compare the texts of the choices, in order; choices without a text are passed over."""
+    """Compare the texts of the choices, in order; choices without a text are passed over.
+
+    The answer of one choice may stand in several messages: the Responses API gives an item for each.
+    """
     if mine.value == true.value:
         return None
     said, there = _stated(mine.value), _stated(true.value)
-    if said in (there, there + _refusals(account)) or not said:
+    if not said or _agree(said, there) or said == there + _refusals(account):
         return None
     begun = account.extent is not Extent.WHOLE
     if len(said) > len(there) or (len(said) < len(there) and not begun):
@@ -53,11 +56,15 @@ def texts(mine: Fact, true: Fact, account: Account) -> Difference | None:
     return None
 
 
+def _agree(said: list[str], there: list[str]) -> bool:
+    return said == there or (len(there) == 1 and "".join(said) == there[0])
+
+
 def reasoning(mine: Fact, true: Fact, account: Account) -> Difference | None:
     """Compare reasoning as texts; the parts of a summary may stand as the JSON that they came in."""
     difference = texts(mine, true, account)
     parts = ["".join(_parts(text)) for text in _stated(mine.value)]
-    return None if difference is None or parts == _stated(true.value) else difference
+    return None if difference is None or _agree(parts, _stated(true.value)) else difference
 
 
 def _parts(text: str) -> Iterable[str]:

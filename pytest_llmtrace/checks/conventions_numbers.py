@@ -135,7 +135,7 @@ def _first_missing(there: set[int]) -> int:
 INDICES = rule(
     id="convention/indices",
     title="Lists of attributes are numbered from 0, without holes",
-    why="readers stop at the first number that is missing: the messages behind it are not shown",
+    why="a reader that counts up from 0 never gets past the hole, and one that closes it gives the rest other numbers",
     next="number the items as they come; if attributes were dropped, raise OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT (128 by "
     "default; the oldest go first)",
     judge=_indices,

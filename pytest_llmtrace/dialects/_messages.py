@@ -170,6 +170,7 @@ def _message(value: Mapping[str, Any]) -> Message:
     if not isinstance(reason, _TEXT):
         raise Unreadable("a finish reason is no text")
     message.finish_reason = reason
+    message.spoken = isinstance(value.get("parts"), list)  # No parts is all that such a message says.
     for part in _parts(value):
         part_of(message, mapping(part, "a part of a message"))
     return message

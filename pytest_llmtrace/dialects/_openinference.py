@@ -39,11 +39,13 @@ def _messages(flat: Mapping[str, Any]) -> list[Message]:
 
 
 def _message(group: Mapping[str, Any]) -> Message:
-    message = Message()
+    message = Message(spoken="message.role" in group)  # What hides messages hides them whole.
     add_text(message, message.texts, group.get("message.content"))
     for content in numbered(group, "message.contents."):
         _add(message, content)
     outer = [_call(asked) for asked in numbered(group, "message.tool_calls.")]
+    if "message.function_call_name" in group:  # What the API had before `tool_calls`; some gateways still answer so.
+        outer.append(call(None, group["message.function_call_name"], group.get("message.function_call_arguments_json")))
     if outer:
         message.calls, message.repeated = outer, message.calls
         message.spoken = True
@@ -54,9 +56,11 @@ def _add(message: Message, content: Mapping[str, Any]) -> None:
     message.spoken = True
     if not _CALL.isdisjoint(content):
         message.calls.append(_call(content))
-    elif content.get("message_content.type") == "reasoning":
+        return
+    kind = content.get("message_content.type", "text")
+    if kind == "reasoning":
         add_text(message, message.reasoning, content.get("message_content.text"))
-    else:
+    elif kind in ("text", "output_text"):  # What a tool of the provider's brought is not the answer.
         add_text(message, message.texts, content.get("message_content.text"))
 
 

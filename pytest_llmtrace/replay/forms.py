@@ -100,7 +100,9 @@ class Forms:
         """Read one interaction; `cut_off` says that the file may end in it."""
         name = f"interaction {index}"
         if not isinstance(item, dict) or not isinstance(item.get("request"), dict):
-            raise self.error(f"{name} has no `request`: the file is cut off here, or no cassette", item)
+            raise self.error(
+                f"{name} has no `request`, it is {_described(item)}: no HTTP call, or the file is cut off here", item
+            )
         request, any_body = self.request(item["request"], name)
         raw = item.get("response")
         if cut_off and raw is None:

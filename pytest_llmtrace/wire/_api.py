@@ -46,6 +46,9 @@ _UNREAD = (
     (re.compile(r"/audio/(speech|transcriptions|translations)$"), "OpenAI's Audio"),
     (re.compile(r"/moderations$"), "OpenAI's Moderations"),
     (re.compile(r"/api/(chat|generate|embed)$"), "Ollama's own API"),
+    (re.compile(r"/v[12]/(chat|embed|rerank)$"), "Cohere's own API, or one in its form"),
+    (re.compile(r"/v1/complete$"), "Anthropic's Text Completions"),
+    (re.compile(r"/prompts/[^/]+/completions$"), "Portkey's stored prompts"),
 )
 
 

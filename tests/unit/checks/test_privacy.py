@@ -426,6 +426,7 @@ UUID = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
         (f"about {PROMPT}", "attribute x has the prompt"),
         ("word " * 60, "attribute x has 300 characters"),
         ("gpt-4o-2024-08-06", ""),
+        ("fp_2fe1e4a3a9c84d4e8d1f", ""),
         ("api.openai.com", ""),
         ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", ""),
     ],

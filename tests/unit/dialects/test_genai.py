@@ -168,7 +168,8 @@ MESSAGES = [
         id="a refusal as the chat API writes it",
     ),
     pytest.param([], {}, id="no message"),
-    pytest.param([message(reason="")], {}, id="a message that says nothing"),
+    pytest.param([message(reason="")], {"output_texts": [None], "tool_calls": []}, id="a message without parts"),
+    pytest.param([{"role": "assistant"}], {}, id="a message that says nothing"),
 ]
 
 
@@ -221,5 +222,10 @@ def test_both_places_of_a_fact(read: Reader, said: Values, again: Values) -> Non
             "gen_ai.output.messages": json.dumps([message(reason="stop")]),
         }
     )
-    assert said(reading) == {"input_tokens": 12, "finish_reasons": ["tool_calls"]}
+    assert said(reading) == {
+        "input_tokens": 12,
+        "finish_reasons": ["tool_calls"],
+        "output_texts": [None],
+        "tool_calls": [],
+    }
     assert again(reading) == {"gen_ai.usage.prompt_tokens": 10, "gen_ai.output.messages[*].finish_reason": ["stop"]}

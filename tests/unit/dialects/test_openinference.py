@@ -188,6 +188,37 @@ def test_calls_that_stand_twice(read: Reader, said: Values, again: Values) -> No
     assert (said(read(inner))["tool_calls"], again(read(inner))) == ([ROME], {})
 
 
+def test_the_older_form_of_a_tool_call(read: Reader, said: Values) -> None:
+    """A function call, as the API had them before tool calls, has a place of its own and no id."""
+    attributes = {
+        **LLM,
+        **tool_call(f"{OUT}.0.message.tool_calls.0", PARIS),
+        f"{OUT}.1.message.function_call_name": "get_weather",
+        f"{OUT}.1.message.function_call_arguments_json": '{"city": "Rome"}',
+    }
+    older = {"id": None, "name": "get_weather", "arguments": {"city": "Rome"}}
+    assert said(read(attributes))["tool_calls"] == [PARIS, older]
+
+
+def test_a_message_of_which_only_the_role_is_there(read: Reader, said: Values) -> None:
+    """It says that there was no text and no tool call: what hides messages hides them whole."""
+    assert said(read({**LLM, f"{OUT}.0.message.role": "assistant"})) == {"output_texts": [None], "tool_calls": []}
+
+
+def test_a_result_of_a_tool_is_not_the_answer(read: Reader, said: Values) -> None:
+    """What a tool of the provider's brought stands among the contents, in the place of a text and with its own type."""
+    contents = f"{OUT}.0.message.contents"
+    attributes = {
+        **LLM,
+        f"{contents}.0.message_content.type": "text_editor_code_execution_tool_result",
+        f"{contents}.0.message_content.text": '{"stdout": "100.0"}',
+        f"{contents}.1.message_content.type": "text",
+        f"{contents}.1.message_content.text": "The sum is 100.",
+        f"{contents}.2.message_content.text": " Anything else?",
+    }
+    assert said(read(attributes))["output_texts"] == ["The sum is 100. Anything else?"]
+
+
 def test_both_conventions(read: Reader, said: Values, again: Values) -> None:
     """OPENINFERENCE_ENABLE_GENAI_SEMCONV writes gen_ai.* beside llm.*: both are read, the wrong one is not hidden."""
     attributes = {
@@ -220,7 +251,6 @@ def test_no_place_without_the_other_convention(read: Reader) -> None:
     [
         {f"{OUT}.0.message.content": "__REDACTED__", f"{OUT}.0.message.role": "assistant"},
         {f"{OUT}.0.message.contents.0.message_content.text": "__REDACTED__"},
-        {f"{OUT}.0.message.role": "assistant"},
         {"embedding.embeddings.0.embedding.vector": "__REDACTED__"},
         {"llm.invocation_parameters": "__REDACTED__", "llm.model_name": "__REDACTED__"},
     ],

@@ -64,7 +64,8 @@ LAUGHS = "a: &a [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]\n" + "".join(
         pytest.param(
             "interactions:\n- other: 1\n",
             ":2",
-            "interaction 0 has no `request`: the file is cut off here, or no cassette",
+            "interaction 0 has no `request`, it is a mapping with the keys 'other': no HTTP call, or the file is cut "
+            "off here",
             id="no request",
         ),
         pytest.param("interactions:\n", ":1", "`interactions` is nothing, not a list", id="no list"),
