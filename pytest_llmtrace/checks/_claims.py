@@ -59,6 +59,13 @@ class Claim:
         """The span's attributes, sorted by what the convention says of their names."""
         return lexicon(self.profile).sort(self.span.attributes)
 
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """A line on what its provider did not keep of its attributes; none if it kept all."""
+        count = self.span.dropped.attributes
+        line = f"{count} attributes were dropped, the oldest first: see OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT"
+        return (line,) if count else ()
+
     @lazy
     def broken(self) -> list[Broken] | None:
         """What is wrong with its content; None if it has none."""

@@ -8,7 +8,7 @@ from pytest_llmtrace.checks._rule import Breach, advised, rule
 from pytest_llmtrace.checks._types import has_type, type_of
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.conventions import Attribute
-from pytest_llmtrace.model import Dropped, Severity, State
+from pytest_llmtrace.model import Severity, State
 
 __all__ = ["CHECKS", "REQUIRED", "TYPE", "UNUSED", "VALUE"]
 
@@ -21,14 +21,14 @@ _OF_CALLS = ("gen_ai.provider.name", "gen_ai.request.model", "gen_ai.system")
 
 def _required(claim: Claim) -> Breach | bool:
     if claim.is_wanted and claim.profile.convention == "otel-genai" and _hides_what_it_is(claim):
-        return _missing((_OPERATION,), "required on every span of a call: it says what the span is", claim.span.dropped)
+        return _missing((_OPERATION,), "required on every span of a call: it says what the span is", claim.lost)
     required = claim.span_type.required if claim.span_type else ()
     if not required:
         return False
     missing = tuple(name for name in required if name not in claim.span.attributes and name not in claim.sheet.renamed)
     if not missing:
         return True
-    return _missing(missing, f"required on a span of the type {claim.type_name}", claim.span.dropped)
+    return _missing(missing, f"required on a span of the type {claim.type_name}", claim.lost)
 
 
 def _hides_what_it_is(claim: Claim) -> bool:
@@ -38,11 +38,10 @@ def _hides_what_it_is(claim: Claim) -> bool:
     return not says and any(name in attributes for name in _OF_CALLS)
 
 
-def _missing(names: tuple[str, ...], wanted: str, dropped: Dropped) -> Breach:
-    lost = f"{dropped.attributes} attributes were dropped, the oldest first: see OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT"
+def _missing(names: tuple[str, ...], wanted: str, lost: tuple[str, ...]) -> Breach:
     return Breach(
         names=names,
-        said=(*(f"no {name}" for name in names), *([lost] if dropped.attributes else [])),
+        said=(*(f"no {name}" for name in names), *lost),
         wanted=(wanted,),
         advice=tuple(map(required_attribute, names)),
     )

@@ -123,7 +123,7 @@ def _indices(claim: Claim) -> Breach | bool:
         return True
     return Breach(
         names=tuple(holes),
-        said=tuple(f"{name}: no {_first_missing(there)}, but {max(there)}" for name, there in holes.items()),
+        said=(*(f"{name}: no {_first_missing(at)}, but {max(at)}" for name, at in holes.items()), *claim.lost),
         wanted=("lists are numbered from 0, without holes",),
     )
 
@@ -136,8 +136,7 @@ INDICES = rule(
     id="convention/indices",
     title="Lists of attributes are numbered from 0, without holes",
     why="a reader that counts up from 0 never gets past the hole, and one that closes it gives the rest other numbers",
-    next="number the items as they come; if attributes were dropped, raise OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT (128 by "
-    "default; the oldest go first)",
+    next="number the items as they come, and let the span have room for all of them",
     judge=_indices,
     may=lambda claim: bool(claim.sheet.indices),
     severity=Severity.WARNING,

@@ -244,6 +244,12 @@ OPENINFERENCE_BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
         "lists are numbered from 0, without holes",
     ),
     (
+        "indices",
+        {"attributes": {**OI, f"{MESSAGES}.1.message.role": "user"}, "dropped": Dropped(9, 0, 0)},
+        f"{MESSAGES}: no 0, but 1\n9 attributes were dropped, the oldest first: see OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+        "lists are numbered from 0, without holes",
+    ),
+    (
         "tokens",
         {"attributes": {**OI, **{f"llm.token_count.{key}": 7 for key in ("prompt", "completion", "total")}}},
         "llm.token_count.total = 7, and llm.token_count.prompt 7 + llm.token_count.completion 7",
