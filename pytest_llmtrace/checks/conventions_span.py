@@ -121,17 +121,16 @@ _OPERATIONS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
 }
 
 
-def _operation(claim: Claim) -> Iterator[Breach | None]:
+def _operation(claim: Claim) -> Breach | bool:
     api = claim.account and claim.account.answered.api
     stated = next((key for key in _OPERATIONS if key in claim.span.attributes), None)
     if api is None or stated is None:
-        return
+        return False
     wrong = _OPERATIONS[stated][0 if api == "embeddings" else 1]
     value = claim.span.attributes[stated]
-    if isinstance(value, str) and value in wrong:
-        yield Breach(
-            names=(stated,), said=(f"{stated} = {shown(value)}",), wanted=(f"the call is one of the API {api}",)
-        )
+    if not isinstance(value, str) or value not in wrong:
+        return False
+    return Breach(names=(stated,), said=(f"{stated} = {shown(value)}",), wanted=(f"the call is one of the API {api}",))
 
 
 OPERATION = rule(
