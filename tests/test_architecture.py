@@ -126,16 +126,29 @@ def test_third_parties_stay_in_their_place(path: Path) -> None:
         assert allowed is None or allowed & here, f"{path.name} imports {name}"
 
 
-def test_what_no_version_can_change_imports_nobody() -> None:
-    """Tests are left out with the lowest versions only where they, and the part that they prove, import no package."""
+def test_what_the_lowest_versions_leave_out() -> None:
+    """That is what no version can change, since part and tests import no package, or what runs with the same SDKs."""
     tests = Path(__file__).parent
-    lowest = (tests.parent / "tox.ini").read_text(encoding="utf-8").partition("[testenv:lowest]")[2].partition("\n[")[0]
+    lowest, httpx = environment("lowest"), environment("httpx")
     left_out = {tests.parent / folder for folder in re.findall(r"--ignore=(\S+?)[ }]", lowest)} - {tests / "docs"}
-    assert left_out
+    run_elsewhere = {tests.parent / folder for folder in re.findall(r"(tests/\S+?)[ }]", httpx)} & left_out
+    assert run_elsewhere < left_out
+    assert sdks(httpx) == sdks(lowest)
     own = {*sys.stdlib_module_names, "pytest_llmtrace"}
-    for folder in left_out:
+    for folder in left_out - run_elsewhere:
         assert imported_by(PACKAGE / folder.name) <= own
         assert imported_by(folder) <= own | {"hypothesis", "pytest"}
+
+
+def environment(name: str) -> str:
+    """Return the section of a tox environment."""
+    tox = (Path(__file__).parents[1] / "tox.ini").read_text(encoding="utf-8")
+    return tox.partition(f"[testenv:{name}]")[2].partition("\n[")[0]
+
+
+def sdks(section: str) -> set[str]:
+    """Return the SDKs that an environment installs, as it names them."""
+    return set(re.findall(r"^ +((?:anthropic|openai)\S+)$", section, re.MULTILINE))
 
 
 def imported_by(folder: Path) -> set[str]:
