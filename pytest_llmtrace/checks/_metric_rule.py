@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,11 +19,11 @@ class MetricRule(Check):
     """A check that looks at each metric that is held against a convention.
 
     Attributes:
-        judge: Yields a breach or None for a metric that the rule applies to, nothing for one that it does not.
+        judge: As of a rule about spans: a breach, True for a metric that keeps the rule, False where it does not apply.
         unasked: As of a rule about spans.
     """
 
-    judge: Callable[[MetricClaim], Iterable[Breach | None]]
+    judge: Callable[[MetricClaim], Breach | bool]
     unasked: Severity | None = None
 
 
@@ -39,8 +39,11 @@ def metric_advised(**fields: Any) -> MetricRule:
 
 def _look(check: MetricRule, evidence: Evidence) -> Iterator[Finding | None]:
     for claim in evidence.metric_claims:
-        for found in check.judge(claim):
-            yield None if found is None else _finding(check, claim, found)
+        found = check.judge(claim)
+        if found is True:
+            yield None
+        elif found:
+            yield _finding(check, claim, found)
 
 
 def _finding(check: MetricRule, claim: MetricClaim, found: Breach) -> Finding:

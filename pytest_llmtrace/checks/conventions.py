@@ -51,4 +51,4 @@ def advice_on_point(claim: MetricClaim, point: MetricPoint) -> list[Advice]:
     """Return what is found of one point of a metric, and by it of the metric, in Weaver's words."""
     alone = replace(claim, points=(point,))
     rules = (check for check in CHECKS if isinstance(check, MetricRule))
-    return [one for rule in rules for found in rule.judge(alone) if found is not None for one in found.advice]
+    return [one for rule in rules if isinstance(found := rule.judge(alone), Breach) for one in found.advice]

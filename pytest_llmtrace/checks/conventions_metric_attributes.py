@@ -16,19 +16,18 @@ from pytest_llmtrace.model import Severity
 __all__ = ["CHECKS"]
 
 
-def _required(claim: MetricClaim) -> Iterator[Breach | None]:
+def _required(claim: MetricClaim) -> Breach | bool:
     required = claim.metric.required if claim.metric else ()
     if not required:
-        return
+        return False
     absent = tuple(
         name
         for name in required
         if name not in claim.sheet.renamed and any(name not in point.attributes for point in claim.points)
     )
     if not absent:
-        yield None
-        return
-    yield Breach(
+        return True
+    return Breach(
         names=absent,
         said=tuple(f"no {name}{_on_some(claim, name)}" for name in absent),
         wanted=("required on every point of this metric",),
@@ -53,10 +52,10 @@ REQUIRED = metric_rule(
 )
 
 
-def _type(claim: MetricClaim) -> Iterator[Breach | None]:
+def _type(claim: MetricClaim) -> Breach | bool:
     known = {name: attribute for name, attribute in claim.sheet.known.items() if attribute}
     if not known:
-        return
+        return False
     wrong = {
         name: value
         for name, attribute in known.items()
@@ -64,9 +63,8 @@ def _type(claim: MetricClaim) -> Iterator[Breach | None]:
         if name in point.attributes and not has_type(value := point.attributes[name], attribute.types)
     }
     if not wrong:
-        yield None
-        return
-    yield Breach(
+        return True
+    return Breach(
         names=tuple(wrong),
         said=tuple(f"{name} = {shown(value)}  ({type_of(value)})" for name, value in wrong.items()),
         wanted=tuple(f"{name}: {' or '.join(known[name].types)}" for name in wrong),
@@ -85,16 +83,15 @@ TYPE = metric_rule(
 )
 
 
-def _value(claim: MetricClaim) -> Iterator[Breach | None]:
+def _value(claim: MetricClaim) -> Breach | bool:
     closed = lexicon(claim.profile).closed.intersection(claim.sheet.known)
     if not closed:
-        return
+        return False
     wrong = dict(_outside(claim, closed))
     if not wrong:
-        yield None
-        return
+        return True
     values = {name: ", ".join(sorted(claim.profile.attributes[name].values)) for name in wrong}
-    yield Breach(
+    return Breach(
         names=tuple(wrong),
         said=tuple(f"{name} = {shown(value)}" for name, value in wrong.items()),
         wanted=tuple(f"{name}: {listed}" for name, listed in values.items()),

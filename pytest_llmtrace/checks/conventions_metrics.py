@@ -27,14 +27,13 @@ __all__ = ["CHECKS"]
 # --- Names -----------------------------------------------------------------------------------------------------------
 
 
-def _unknown(claim: MetricClaim) -> Iterator[Breach | None]:
+def _unknown(claim: MetricClaim) -> Breach | bool:
     attributes = tuple(name for name in claim.sheet.unknown if claim.is_wanted or not is_known_elsewhere(name))
     is_known = _has(claim.profile, claim.name) or (not claim.is_wanted and _is_known_elsewhere(claim.name))
     metric = () if is_known else (claim.name,)
     if not metric and not attributes:
-        yield None
-        return
-    yield Breach(
+        return True
+    return Breach(
         names=(*metric, *attributes),
         said=(*("its name" for _ in metric), *(f"attribute {name}" for name in attributes)),
         wanted=(
@@ -66,16 +65,15 @@ UNKNOWN = metric_advised(
 )
 
 
-def _deprecated(claim: MetricClaim) -> Iterator[Breach | None]:
+def _deprecated(claim: MetricClaim) -> Breach | bool:
     if not claim.is_wanted:
-        return
+        return False
     rename = claim.profile.metric_renames.get(claim.name)
     metric = {claim.name: _instead_of_old(claim.name, rename)} if rename else dict(_moved(claim))
     attributes = dict(old_names(claim.sheet, claim.attributes))
     if not metric and not attributes:
-        yield None
-        return
-    yield Breach(
+        return True
+    return Breach(
         names=(*metric, *attributes),
         said=(*("its name" for _ in metric), *(f"{name} = {shown(claim.attributes[name])}" for name in attributes)),
         wanted=(*metric.values(), *attributes.values()),
@@ -121,15 +119,14 @@ DEPRECATED = metric_rule(
 # --- What a metric is ------------------------------------------------------------------------------------------------
 
 
-def _unit(claim: MetricClaim) -> Iterator[Breach | None]:
+def _unit(claim: MetricClaim) -> Breach | bool:
     wanted = claim.metric.unit if claim.metric else None
     if wanted is None:
-        return
+        return False
     units = {point.unit: None for point in claim.points if point.unit != wanted}
     if not units:
-        yield None
-        return
-    yield Breach(
+        return True
+    return Breach(
         names=("unit",),
         said=tuple(f"unit {shown(unit)}" for unit in units),
         wanted=(f"unit {shown(wanted)}",),
@@ -148,15 +145,14 @@ UNIT = metric_rule(
 )
 
 
-def _instrument(claim: MetricClaim) -> Iterator[Breach | None]:
+def _instrument(claim: MetricClaim) -> Breach | bool:
     wanted = claim.metric.instrument if claim.metric else ""
     if wanted not in KINDS:
-        return
+        return False
     kinds = {point.kind: None for point in claim.points if point.kind != KINDS[wanted]}
     if not kinds:
-        yield None
-        return
-    yield Breach(
+        return True
+    return Breach(
         names=("instrument",),
         said=tuple(f"the points are those of a {kind}" for kind in kinds),
         wanted=(f"instrument {wanted}",),
@@ -175,16 +171,15 @@ INSTRUMENT = metric_rule(
 )
 
 
-def _buckets(claim: MetricClaim) -> Iterator[Breach | None]:
+def _buckets(claim: MetricClaim) -> Breach | bool:
     wanted = claim.metric.buckets if claim.metric else ()
     found = {point.bounds: None for point in claim.points if point.bounds}
     if not wanted or not found:
-        return
+        return False
     others = [bounds for bounds in found if bounds != wanted]
     if not others:
-        yield None
-        return
-    yield Breach(
+        return True
+    return Breach(
         names=("buckets",),
         said=tuple(f"buckets up to {_written(bounds)}" for bounds in others),
         wanted=(f"buckets up to {_written(wanted)}",),

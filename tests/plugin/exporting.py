@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-__all__ = ["SUITE", "WAYS", "made", "said"]
+__all__ = ["BROKEN", "SUITE", "WAYS", "made", "said"]
 
 WAYS = pytest.mark.parametrize(
     ("plugins", "options"), [([], []), (["xdist"], ["-n", "2"])], ids=["in one process", "xdist"]
@@ -24,6 +24,22 @@ def test_chat(llmtrace, number):
         pass
     assert number != 5
 """
+
+BROKEN = (
+    SUITE
+    + """
+@pytest.fixture(scope="session", autouse=True)
+def broken():
+    yield
+    import socket, sys, time
+    def guard(*args, **kwargs):
+        raise RuntimeError("no network here")
+    socket.socket = socket.create_connection = socket.getaddrinfo = guard
+    time.time = time.monotonic = lambda: 0.0
+    sys.modules["grpc"] = None
+"""
+)
+"""A suite that leaves mocks behind when it is over."""
 
 
 def made(folder: Path) -> Counter[str]:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pytest_llmtrace.cli import main
-from tests.plugin.exporting import SUITE, WAYS, made, said
+from tests.plugin.exporting import BROKEN, SUITE, WAYS, made, said
 from tests.receiver import TOKEN, Receiver, Request, plain
 
 EXPORT = ["--llmtrace-export=openobserve", "--llmtrace-export=file=spans.jsonl"]
@@ -450,20 +450,7 @@ def test_mocks_that_tests_leave_behind_are_not_in_the_way(
     exported: Callable[..., Any], receiver: Receiver, tmp_path: Path
 ) -> None:
     """Neither a socket that is blocked for good nor a clock that stands still keeps the spans."""
-    source = (
-        SUITE
-        + """
-@pytest.fixture(scope="session", autouse=True)
-def broken():
-    yield
-    import socket, time
-    def guard(*args, **kwargs):
-        raise RuntimeError("no network here")
-    socket.socket = socket.create_connection = socket.getaddrinfo = guard
-    time.time = time.monotonic = lambda: 0.0
-"""
-    )
-    assert said(exported(source), receiver.url, tmp_path) == [FILE, SENT]
+    assert said(exported(BROKEN), receiver.url, tmp_path) == [FILE, SENT]
     assert receiver.counts() == made(tmp_path)
 
 

@@ -10,24 +10,10 @@ import pytest
 
 from pytest_llmtrace.cli import main
 from tests.grpc_receiver import GrpcReceiver
-from tests.plugin.exporting import SUITE, WAYS, made, said
+from tests.plugin.exporting import BROKEN, SUITE, WAYS, made, said
 from tests.receiver import TOKEN
 
 EXPORT = ["--llmtrace-export=otlp", "--llmtrace-export=file=spans.jsonl"]
-GUARDED = (
-    SUITE
-    + """
-@pytest.fixture(scope="session", autouse=True)
-def broken():
-    yield
-    import socket, sys, time
-    def guard(*args, **kwargs):
-        raise RuntimeError("no network here")
-    socket.socket = socket.create_connection = socket.getaddrinfo = guard
-    time.time = time.monotonic = lambda: 0.0
-    sys.modules["grpc"] = None
-"""
-)
 
 
 @pytest.fixture
@@ -42,7 +28,7 @@ def test_all_spans_arrive_once(
     run: Callable[..., Any], server: GrpcReceiver, tmp_path: Path, plugins: list[str], options: list[str]
 ) -> None:
     """One push by the controller, which neither blocked sockets nor a clock that stands still nor mocks keep away."""
-    done = run(GUARDED, plugins=plugins, options=[*EXPORT, *options], **server.environ)
+    done = run(BROKEN, plugins=plugins, options=[*EXPORT, *options], **server.environ)
     assert done.code == 1, done.out
     assert said(done, server.url, tmp_path) == [
         "  exported     to DIR/spans.jsonl",
