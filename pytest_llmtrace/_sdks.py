@@ -7,7 +7,7 @@ import importlib.metadata
 import importlib.util
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from pytest_llmtrace import wire
@@ -17,13 +17,33 @@ from pytest_llmtrace.model import Request
 if TYPE_CHECKING:
     from pytest_llmtrace.capture.instrumentors import Instrumentor
 
-__all__ = ["INSTRUMENTORS", "begin", "drain", "installed", "instrumentor_of", "missing", "sdk_of", "send", "switch_of"]
+__all__ = [
+    "INSTRUMENTORS",
+    "REQUIREMENTS",
+    "Client",
+    "anthropic_client",
+    "begin",
+    "drain",
+    "installed",
+    "instrumentor_of",
+    "missing",
+    "sdk_of",
+    "send",
+    "switch_of",
+]
 
 INSTRUMENTORS = {
     "openai": "openinference-instrumentation-openai",
     "anthropic": "openinference-instrumentation-anthropic",
 }
 """For each SDK the instrumentor that is switched on, where it is installed."""
+
+REQUIREMENTS = {
+    "openai": "pytest-llmtrace[openai]",
+    "anthropic": "pytest-llmtrace[anthropic]",
+    "botocore": "anthropic[bedrock]",
+}
+"""For each package that a call may need, what to install."""
 
 _ENDINGS = {
     "chat": "/chat/completions",
@@ -58,9 +78,10 @@ def switch_of(request: Request) -> Instrumentor | None:
 
 
 def missing(request: Request) -> str | None:
-    """Return the name of the SDK that a call needs and that is not installed."""
-    sdk = sdk_of(request)
-    return None if importlib.util.find_spec(sdk) else sdk
+    """Return the name of the package that a call needs and that is not installed."""
+    asked = wire.asked(request.url)
+    frames = ("botocore",) if asked and asked.streamed else ()  # The SDK opens Amazon's frames by it.
+    return next((name for name in (sdk_of(request), *frames) if not importlib.util.find_spec(name)), None)
 
 
 def send(
@@ -109,13 +130,42 @@ def sdk_of(request: Request) -> str:
     return "anthropic" if wire.identify(request) == "messages" else "openai"
 
 
+class Client(NamedTuple):
+    """A client of the Anthropic SDK.
+
+    Attributes:
+        name: Its class; the asynchronous one has `Async` before it.
+        options: What it is made with.
+        arguments: What the path of the call says, and its method takes as arguments.
+    """
+
+    name: str
+    options: dict[str, Any]
+    arguments: dict[str, Any]
+
+
+def anthropic_client(request: Request) -> Client:
+    """Return the client that makes a call: the cloud's where one serves it."""
+    asked = wire.asked(request.url)
+    if asked is None:
+        base = _base_of(request, _ENDINGS["messages"])
+        return Client("Anthropic", {"api_key": "replayed", "base_url": base}, {})
+    if asked.streamed is not None:
+        options = {"api_key": "replayed", "aws_region": "us-east-1", "base_url": request.url.partition("/model/")[0]}
+        return Client("AnthropicBedrock", options, {"model": asked.model, "stream": asked.streamed})
+    base, _, place = request.url.partition("/projects/")
+    project, _, region, *_ = place.split("/")
+    options = {"access_token": "replayed", "project_id": project, "region": region, "base_url": base}
+    return Client("AnthropicVertex", options, {"model": asked.model})
+
+
 def _through_openai(request: Request, body: dict[str, Any], prefix: str, *, typed: bool, retries: int) -> Any:
     import openai
 
     api = wire.identify(request) or ""
-    base, query = _base_of(request, _ENDINGS[api])
+    base = _base_of(request, _ENDINGS[api])
     cls = getattr(openai, f"{prefix}OpenAI")
-    client = cls(api_key="replayed", base_url=base, default_query=query, max_retries=retries)
+    client = cls(api_key="replayed", base_url=base, default_query=_query_of(request), max_retries=retries)
     methods: dict[str, Callable[..., Any]] = {
         "chat": client.chat.completions.create,
         "completions": client.completions.create,
@@ -148,15 +198,16 @@ def _through_anthropic(
 ) -> Any:
     import anthropic
 
-    base, query = _base_of(request, _ENDINGS["messages"])
-    options: dict[str, Any] = {"api_key": "replayed", "base_url": base, "max_retries": retries, "timeout": 600}
+    wanted = anthropic_client(request)
+    options = {**wanted.options, "max_retries": retries, "timeout": 600}
     # Beside an instrumentor the SDK's own span would be a second one.
     if not native and "open_telemetry" in inspect.signature(anthropic.Anthropic).parameters:
         options["open_telemetry"] = False
-    client = getattr(anthropic, f"{prefix}Anthropic")(**options)
+    client = getattr(anthropic, f"{prefix}{wanted.name}")(**options)
+    query = _query_of(request)
     beta = query.get("beta") == "true"  # anthropic 2 no longer sends it by itself.
     create: Callable[..., Any] = client.beta.messages.create if beta else client.messages.create
-    return _call(create, body, query=query, only_required=not typed)
+    return _call(create, body | wanted.arguments, query=query, only_required=not typed)
 
 
 def _call(
@@ -174,11 +225,14 @@ def _call(
     return create(**known, extra_body=rest or None, extra_query=dict(query) if query else None)
 
 
-def _base_of(request: Request, ending: str) -> tuple[str, dict[str, str]]:
-    """Split a URL into what a client takes as its base and the query."""
+def _base_of(request: Request, ending: str) -> str:
+    """Return what a client takes as its base."""
     url = urlsplit(request.url)
-    path = url.path.rstrip("/").removesuffix(ending)
-    return urlunsplit((url.scheme, url.netloc, path, "", "")), dict(parse_qsl(url.query, keep_blank_values=True))
+    return urlunsplit((url.scheme, url.netloc, url.path.rstrip("/").removesuffix(ending), "", ""))
+
+
+def _query_of(request: Request) -> dict[str, str]:
+    return dict(parse_qsl(urlsplit(request.url).query, keep_blank_values=True))
 
 
 def drain(reply: Any) -> None:

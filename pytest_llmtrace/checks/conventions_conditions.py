@@ -52,6 +52,12 @@ def _has_field(*paths: str, unless: tuple[Any, ...] = ()) -> Condition:
     return has
 
 
+def _names_guardrail(claim: Claim) -> str:
+    headers = claim.account.exchange.request.headers if claim.account else ()
+    is_named = any(name.lower() == "x-amzn-bedrock-guardrailidentifier" for name, _ in headers)
+    return "a header of the request names a guardrail" if is_named else ""
+
+
 def _method(method: str) -> Condition:
     return lambda claim: (
         f"mcp.method.name = {shown(method)}" if claim.span.attributes.get("mcp.method.name") == method else ""
@@ -60,6 +66,7 @@ def _method(method: str) -> Condition:
 
 _CONDITIONS: Mapping[str, tuple[Condition, tuple[str, ...]]] = {
     # Attribute -> what makes it required, and the checks that tell of the same.
+    "aws.bedrock.guardrail.id": (_names_guardrail, ()),
     "error.type": (_failed, ("wire/error-type", "wire/error-reason")),
     "gen_ai.output.type": (_has_field("response_format", "text.format", "output_config.format", "output_format"), ()),
     "gen_ai.prompt.name": (_method("prompts/get"), ()),
@@ -125,8 +132,8 @@ CONDITIONAL = advised(
     next="set them where the condition is met",
     judge=lambda claim: _held("call", claim),
     compares="Conditions that the span, its exchange or both decide: a failure, the request's "
-    "stream, choices, seed, top-k, model, output format and service tier, the method of an MCP span. All others cannot "
-    "be told from outside.",
+    "stream, choices, seed, top-k, model, output format, service tier and guardrail, the method of an MCP span. All "
+    "others cannot be told from outside.",
     source="The requirement level `conditionally required` of OTel GenAI; OpenInference: `llm.model_name`",
     whole_runs_only=True,
 )

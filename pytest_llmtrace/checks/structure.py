@@ -137,7 +137,7 @@ def _ended_before_stream(check: Check, evidence: Evidence) -> Iterator[Finding |
 
 def _is_streamed(exchange: Exchange) -> bool:
     response = exchange.response
-    return bool(exchange.chunk_ticks) and response is not None and wire.is_event_stream(response)
+    return bool(exchange.chunk_ticks) and response is not None and wire.is_stream(response)
 
 
 def _judged(check: Check, call: Call, span: SpanRecord, last: int) -> Finding | None:

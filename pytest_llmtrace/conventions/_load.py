@@ -21,6 +21,9 @@ PROFILES = (*GENAI, "openinference", "openllmetry", "test-cicd-vcs")
 SHIPPED = frozenset({"otel-genai", "openinference", "openllmetry", "otel-core"})
 """Their conventions; one of a user's own has another name."""
 
+# What the registries write as required of each call, and only a call can have that uses such a thing -> when it does.
+_IF_USED = {"aws.bedrock.guardrail.id": "if the request names a guardrail"}
+
 _PACKS = Path(__file__).parent / "packs"
 
 
@@ -88,8 +91,10 @@ def _metric(name: str, stated: Mapping[str, Any]) -> MetricType:
 
 
 def _all_wanted(stated: Mapping[str, Any]) -> Mapping[str, Wanted]:
-    return {name: _wanted(*said) for name, said in stated["attributes"].items()}
+    return {name: _wanted(name, *said) for name, said in stated["attributes"].items()}
 
 
-def _wanted(level: str, condition: str = "") -> Wanted:
+def _wanted(name: str, level: str, condition: str = "") -> Wanted:
+    if name in _IF_USED:
+        return Wanted(level=Level.CONDITIONALLY_REQUIRED, condition=_IF_USED[name])
     return Wanted(level=Level[level.upper()], condition=condition)

@@ -1,20 +1,23 @@
 """Bytes -> Reading: what an exchange says about its LLM call. Standard library only; knows no SDK and no spans."""
 
 from pytest_llmtrace.wire._api import identify, request_body, unread_api
-from pytest_llmtrace.wire._body import is_event_stream, plain
+from pytest_llmtrace.wire._body import is_event_stream, is_stream, plain
 from pytest_llmtrace.wire._gateway import gateway
 from pytest_llmtrace.wire._history import History, history, prompts
 from pytest_llmtrace.wire._progress import Progress, last_content_tick, progress
 from pytest_llmtrace.wire._read import is_llm_call, is_whole, place_of_event, read
+from pytest_llmtrace.wire._url import asked
 
 __all__ = [
     "History",
     "Progress",
+    "asked",
     "gateway",
     "history",
     "identify",
     "is_event_stream",
     "is_llm_call",
+    "is_stream",
     "is_whole",
     "last_content_tick",
     "place_of_event",

@@ -6,11 +6,11 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from pytest_llmtrace.model import Request
 from pytest_llmtrace.wire._body import decoded, header
 from pytest_llmtrace.wire._json import encoding_of
+from pytest_llmtrace.wire._url import is_hosted, path_of
 
 __all__ = ["identify", "read_request", "request_body", "unread_api"]
 
@@ -32,6 +32,8 @@ _APIS: tuple[tuple[str, str, Callable[[Mapping[str, Any]], bool]], ...] = (
     ("/embeddings", "embeddings", lambda body: "input" in body),
     ("/messages", "messages", _has_list("messages")),
 )
+# What tells Anthropic's messages from other makers' models under the paths of a cloud.
+_VERSION = "anthropic_version"
 
 
 # What the path of a model's API looks like that is not read.
@@ -56,14 +58,15 @@ def unread_api(request: Request) -> str | None:
     """Name the API of a call to a model that is not read, as `Gemini's generateContent`; None if it is none."""
     if request.method.upper() != "POST" or identify(request) is not None:
         return None
-    path = _path(request.url)
+    path = path_of(request.url)
     return next((name for pattern, name in _UNREAD if pattern.search(path)), None)
 
 
 def identify(request: Request) -> str | None:
     """Name the API of an LLM call: `chat`, `completions`, `responses`, `embeddings` or `messages`; None for any other.
 
-    The paths are those of the OpenAI and Anthropic API references, under whatever prefix a gateway puts before them.
+    The paths are those of the OpenAI and Anthropic API references, under whatever prefix a gateway puts before them,
+    and those of Anthropic's messages on Amazon Bedrock and Google's Vertex AI.
     A request that fetches a response, or goes on with its stream, asks no model: the call was the one that made it.
     """
     return read_request(request)[0]
@@ -73,13 +76,16 @@ def read_request(request: Request) -> tuple[str | None, Mapping[str, Any]]:
     """Name the API of an LLM call as `identify` does, and return the JSON object in its body."""
     if request.method.upper() != "POST":
         return None, {}
-    path = _path(request.url)
+    path = path_of(request.url)
     for ending, api, fits in _APIS:
         if path.endswith(ending):
             body = request_body(request)
             model_known = "model" in body or "/deployments/" in path or api == "responses"
             return (api if model_known and fits(body) else None), body
-    return None, {}
+    if not is_hosted(path):
+        return None, {}
+    body = request_body(request)
+    return ("messages" if _VERSION in body and _has_list("messages")(body) else None), body
 
 
 def request_body(request: Request) -> Mapping[str, Any]:
@@ -90,10 +96,3 @@ def request_body(request: Request) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}
-
-
-def _path(url: str) -> str:
-    try:
-        return urlsplit(url).path.rstrip("/")
-    except ValueError:  # No URL, as `http://[`.
-        return ""

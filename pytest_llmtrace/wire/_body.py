@@ -6,8 +6,9 @@ import zlib
 from dataclasses import replace
 
 from pytest_llmtrace.model import Headers, Response
+from pytest_llmtrace.wire import _frames
 
-__all__ = ["by_name", "decoded", "decoded_chunks", "header", "is_event_stream", "plain"]
+__all__ = ["by_name", "decoded", "header", "is_event_stream", "is_stream", "plain", "readable", "readable_chunks"]
 
 # wbits for zlib: 32 accepts zlib and gzip wrappings by their own header.
 _AUTODETECT = zlib.MAX_WBITS | 32
@@ -75,6 +76,35 @@ def decoded_chunks(chunks: tuple[bytes, ...], coding: str) -> list[bytes]:
 def is_event_stream(response: Response) -> bool:
     """Tell whether a response is a stream of server-sent events."""
     return header(response.headers, "content-type").lower().startswith("text/event-stream")
+
+
+def is_stream(response: Response) -> bool:
+    """Tell whether a response is a stream of events, server-sent ones or Amazon's."""
+    return header(response.headers, "content-type").lower().startswith(("text/event-stream", _frames.CONTENT_TYPE))
+
+
+def readable(response: Response) -> bytes:
+    """Return a body as it can be read: without content encoding, Amazon's frames as server-sent events.
+
+    Raises:
+        ValueError: As for `decoded`, or a frame cannot be read.
+    """
+    body = decoded(response.body, header(response.headers, "content-encoding"))
+    return b"".join(_frames.as_events((body,))) if _is_framed(response) else body
+
+
+def readable_chunks(response: Response) -> list[bytes]:
+    """Return what a client could have read after each chunk, as `readable` does.
+
+    Raises:
+        ValueError: As for `readable`.
+    """
+    chunks = decoded_chunks(response.chunks, header(response.headers, "content-encoding"))
+    return list(_frames.as_events(chunks)) if _is_framed(response) else chunks
+
+
+def _is_framed(response: Response) -> bool:
+    return header(response.headers, "content-type").lower().startswith(_frames.CONTENT_TYPE)
 
 
 def plain(response: Response) -> Response:

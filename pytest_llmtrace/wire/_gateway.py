@@ -10,6 +10,7 @@ from pytest_llmtrace.model import Request, Response
 __all__ = ["gateway"]
 
 _HOSTS = {
+    "amazonaws.com": "bedrock",
     "anannas.ai": "anannas",
     "anthropic.com": "anthropic",
     "api.aws": "bedrock-mantle",
@@ -18,6 +19,7 @@ _HOSTS = {
     "crusoecloud.com": "crusoe",
     "deepseek.com": "deepseek",
     "gateway.pydantic.dev": "pydantic",
+    "googleapis.com": "google",
     "groq.com": "groq",
     "huggingface.co": "huggingface",
     "mistral.ai": "mistral",

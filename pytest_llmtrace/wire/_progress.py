@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 from pytest_llmtrace.model import Exchange
-from pytest_llmtrace.wire._body import decoded_chunks, header, is_event_stream
+from pytest_llmtrace.wire._body import is_stream, readable_chunks
 from pytest_llmtrace.wire._json import parse
 from pytest_llmtrace.wire._sse import Event, events
 
@@ -60,10 +60,10 @@ def last_content_tick(exchange: Exchange) -> int | None:
 
 def _chunks(exchange: Exchange) -> tuple[bytes, ...]:
     response = exchange.response
-    if response is None or not is_event_stream(response):
+    if response is None or not is_stream(response):
         return ()
     try:
-        return tuple(decoded_chunks(response.chunks, header(response.headers, "content-encoding")))
+        return tuple(readable_chunks(response))
     except ValueError:
         return ()
 

@@ -8,7 +8,7 @@ from typing import Any
 from pytest_llmtrace.model import Exchange, Reading, Response, State
 from pytest_llmtrace.wire import _chat, _chat_facts, _embeddings, _messages, _responses
 from pytest_llmtrace.wire._api import identify, read_request
-from pytest_llmtrace.wire._body import by_name, decoded, header, is_event_stream
+from pytest_llmtrace.wire._body import by_name, header, is_stream, readable
 from pytest_llmtrace.wire._document import Document, where_of
 from pytest_llmtrace.wire._errors import state_error
 from pytest_llmtrace.wire._events import Events
@@ -46,10 +46,10 @@ def is_whole(response: Response) -> bool:
     """Tell whether a body is all there, by its declared length or its last event, whoever stopped reading it."""
     if header(response.headers, "content-length") == str(len(response.body)):
         return True
-    if not is_event_stream(response):
+    if not is_stream(response):
         return False
     try:
-        return says_its_end(decoded(response.body, header(response.headers, "content-encoding")))
+        return says_its_end(readable(response))
     except ValueError:
         return False
 
@@ -57,7 +57,7 @@ def is_whole(response: Response) -> bool:
 def place_of_event(response: Response, data: str) -> str | None:
     """Name the last event of a stream that has exactly this data; None if there is none."""
     try:
-        number = Events(decoded(response.body, header(response.headers, "content-encoding"))).last_with(data)
+        number = Events(readable(response)).last_with(data)
     except ValueError:
         return None
     return None if number is None else where_of(number)
@@ -113,10 +113,10 @@ def _state_response(
 
 def _open(response: Response, api: str, asked: Mapping[str, Any]) -> Document:
     try:
-        body = decoded(response.body, header(response.headers, "content-encoding"))
+        body = readable(response)
     except ValueError as error:
         return _unread(Broken(str(error)), response)
-    if is_event_stream(response) or body.lstrip().startswith((b"data:", b"event:")):
+    if is_stream(response) or body.lstrip().startswith((b"data:", b"event:")):
         return _fold(Events(body), api, asked)
     value = parse(body)
     if isinstance(value, list) and len(value) == 1:  # Google's errors

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import unquote
 
 from pytest_llmtrace.wire._facts import MISSING, Facts, Spot, count, flag, integer, number, text, texts
+from pytest_llmtrace.wire._url import Asked, asked
 
 __all__ = ["PARAMETERS", "state_request"]
 
 _WHERE = "request body"
+_URL = "request URL"
 # Fact -> the type that it must have, and the fields that say it, by preference.
 PARAMETERS: Mapping[str, tuple[Callable[[Any], Any], tuple[str, ...]]] = {
     "max_tokens": (count, ("max_completion_tokens", "max_output_tokens", "max_tokens")),
@@ -25,31 +25,32 @@ PARAMETERS: Mapping[str, tuple[Callable[[Any], Any], tuple[str, ...]]] = {
     "choice_count": (count, ("n",)),
 }
 _NAMED = {key: name for name, (_, keys) in PARAMETERS.items() for key in keys}
-_DEPLOYMENT = re.compile(r"/deployments/([^/?]+)/")
 
 
 def state_request(facts: Facts, body: Mapping[str, Any], url: str, api: str) -> None:
-    """State what a request asks for, by its body; the model of an Azure deployment also by its path."""
+    """State what a request asks for, by its body; what that leaves to the path, by its path."""
     spots = [Spot(body.get("model", MISSING), "model", _WHERE)]
-    deployment = _DEPLOYMENT.search(url) if "/deployments/" in url else None
-    if deployment:
-        spots.append(Spot(unquote(deployment[1]), "deployments", "request URL"))
+    by_path = None if isinstance(body.get("model"), str) else asked(url)
+    if by_path:
+        spots.append(Spot(by_path.model, by_path.key, _URL))
     facts.take("request_model", text, spots)
-    _state_streaming(facts, body)
+    _state_streaming(facts, body, by_path)
     if api == "embeddings":
         facts.take("dimensions", count, [Spot(body.get("dimensions", MISSING), "dimensions", _WHERE)])
         return
     facts.expect(PARAMETERS, _WHERE)
-    asked = {_NAMED[key] for key in body if key in _NAMED}
-    for name in PARAMETERS if asked else ():
-        if name in asked:
+    named = {_NAMED[key] for key in body if key in _NAMED}
+    for name in PARAMETERS if named else ():
+        if name in named:
             kind, keys = PARAMETERS[name]
             facts.take(name, kind, [Spot(body[key], key, _WHERE) for key in keys if key in body])
 
 
-def _state_streaming(facts: Facts, body: Mapping[str, Any]) -> None:
-    asked = body.get("stream")
-    if asked is None:  # The API's default.
+def _state_streaming(facts: Facts, body: Mapping[str, Any], by_path: Asked | None) -> None:
+    said = body.get("stream")
+    if by_path and by_path.streamed is not None:
+        facts.put("streaming", value=by_path.streamed, parts=(), where=_URL)
+    elif said is None:  # The API's default.
         facts.put("streaming", value=False, parts=(("stream", None),) if "stream" in body else (), where=_WHERE)
     else:
-        facts.take("streaming", flag, [Spot(asked, "stream", _WHERE)])
+        facts.take("streaming", flag, [Spot(said, "stream", _WHERE)])

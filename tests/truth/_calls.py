@@ -18,6 +18,7 @@ from opentelemetry import trace
 from opentelemetry.trace import Span, StatusCode
 
 from pytest_llmtrace import wire
+from pytest_llmtrace._sdks import Client, anthropic_client
 from pytest_llmtrace.model import Request
 from tests.truth._answer import Answer, Asked
 from tests.truth._collect import collector_of
@@ -168,20 +169,29 @@ class Caller:
         api = wire.identify(request)
         assert api is not None
         url = urlsplit(request.url)
-        base = urlunsplit((url.scheme, url.netloc, url.path.rstrip("/").removesuffix(ENDINGS[api]), "", ""))
         query = dict(parse_qsl(url.query))
-        method = _method(self._client(api, base, url.query), api, query)
         body = dict(wire.request_body(request))
+        if api == "messages":
+            body |= anthropic_client(request).arguments
+        method = _method(self._client(api, request), api, query)
         known = _parameters(method.__func__)
         extra: dict[str, Any] = {"extra_body": {key: body[key] for key in body if key not in known} or None}
         if api == "messages":
             extra["extra_query"] = query or None
         return Asked(api=api, arguments=body), method, extra
 
-    def _client(self, api: str, base: str, query: str) -> Any:
-        key = ("messages" if api == "messages" else "openai", base, query)
+    def _client(self, api: str, request: Request) -> Any:
+        if api == "messages":
+            wanted = anthropic_client(request)
+            key = (wanted.name, wanted.options["base_url"], "")
+            if key not in self._clients:
+                self._clients[key] = self._anthropic(wanted)
+            return self._clients[key]
+        url = urlsplit(request.url)
+        base = urlunsplit((url.scheme, url.netloc, url.path.rstrip("/").removesuffix(ENDINGS[api]), "", ""))
+        key = ("OpenAI", base, url.query)
         if key not in self._clients:
-            self._clients[key] = self._anthropic(base) if api == "messages" else self._openai(base, query)
+            self._clients[key] = self._openai(base, url.query)
         return self._clients[key]
 
     def _openai(self, base: str, query: str) -> Any:
@@ -190,12 +200,12 @@ class Caller:
             api_key="replayed", base_url=base, default_query=dict(parse_qsl(query)), max_retries=0, **self.options
         )
 
-    def _anthropic(self, base: str) -> Any:
-        kind = anthropic.AsyncAnthropic if self.asynchronous else anthropic.Anthropic
+    def _anthropic(self, wanted: Client) -> Any:
+        kind = getattr(anthropic, f"{'Async' if self.asynchronous else ''}{wanted.name}")
         quiet: dict[str, Any] = (
             {"open_telemetry": False} if "open_telemetry" in inspect.signature(kind).parameters else {}
         )
-        return kind(api_key="replayed", base_url=base, max_retries=0, timeout=600, **quiet, **self.options)
+        return kind(**wanted.options, max_retries=0, timeout=600, **quiet, **self.options)
 
 
 def _method(client: Any, api: str, query: Mapping[str, str]) -> Any:

@@ -23,12 +23,15 @@ _USAGE = {"prompt_tokens": 30, "completion_tokens": 20, "total_tokens": 50}
 _SPENT = {"input_tokens": 5, "cache_creation_input_tokens": 6, "cache_read_input_tokens": 7, "output_tokens": 1}
 
 
-def _case(name: str, api: str, body: bytes, *, failure: Failure | None = None, **asked: Any) -> Case:
-    """Make a case of one recording; `name` begins with the gateway."""
+def _case(
+    name: str, api: str, body: bytes, *, failure: Failure | None = None, url: str | None = None, **asked: Any
+) -> Case:
+    """Make a case of one recording; `name` begins with the gateway, and what is asked as None is left out."""
     host = "https://api.anthropic.com" if api == "messages" else "https://api.example.com/v1"
-    sent = json.dumps({"model": "team-model", **_ASKED[api], **asked}).encode()
+    said = {"model": "team-model", **_ASKED[api], **asked}
+    sent = json.dumps({key: value for key, value in said.items() if value is not None}).encode()
     headers = (("content-type", "application/json"),)
-    request = Request(method="POST", url=f"{host}{ENDINGS[api]}", headers=headers, body=sent)
+    request = Request(method="POST", url=url or f"{host}{ENDINGS[api]}", headers=headers, body=sent)
     kind = "text/event-stream" if asked.get("stream") else "application/json"
     chunks = tuple(event + b"\n\n" for event in body.split(b"\n\n") if event) if asked.get("stream") else (body,)
     response = Response(status=200, headers=(("content-type", kind),), chunks=chunks)
@@ -296,6 +299,31 @@ def _messages() -> Iterable[Case]:
     )
 
 
+def _clouds() -> Iterable[Case]:
+    """Yield Anthropic's messages where a cloud serves them; streams of Bedrock's need botocore, which is not here."""
+    version: Mapping[str, Any] = {"model": None, "anthropic_version": "cloud-2023-10-16"}
+    vertex = (
+        "https://us-east5-aiplatform.googleapis.com/v1/projects/team/locations/us-east5/publishers/anthropic/models"
+    )
+    bedrock = "https://bedrock-runtime.us-east-1.amazonaws.com/model/us.anthropic.claude-haiku-4-5-v1:0"
+    spent = {"input_tokens": 5, "cache_read_input_tokens": 7, "output_tokens": 9}
+    message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-haiku-4-5", "stop_reason": None}
+    text = {"type": "text", "text": "Hello."}
+    whole = json.dumps({**message, "content": [text], "stop_reason": "end_turn", "usage": spent}).encode()
+    yield _case("bedrock/message", "messages", whole, url=f"{bedrock}/invoke", **version)
+    yield _case("vertex/message", "messages", whole, url=f"{vertex}/claude-haiku-4-5@20251001:rawPredict", **version)
+    events: list[Mapping[str, Any]] = [
+        {"type": "message_start", "message": {**message, "content": [], "usage": {**spent, "output_tokens": 1}}},
+        {"type": "content_block_start", "index": 0, "content_block": {**text, "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hello."}},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 9}},
+        {"type": "message_stop"},
+    ]
+    streamed = f"{vertex}/claude-haiku-4-5@20251001:streamRawPredict"
+    yield _case("vertex/stream", "messages", _named(events), url=streamed, stream=True, **version)
+
+
 def _lost() -> Iterable[Case]:
     """Yield calls that no answer comes to."""
     for failure in (Failure.CONNECT_ERROR, Failure.READ_TIMEOUT):
@@ -309,5 +337,6 @@ ODD_CASES: tuple[Case, ...] = (
     *_completions(),
     *_responses(),
     *_messages(),
+    *_clouds(),
     *_lost(),
 )

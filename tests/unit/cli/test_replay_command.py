@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import importlib.util
+import inspect
 import json
 from base64 import b64encode
 from collections.abc import Iterator
@@ -10,6 +12,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+import anthropic
 import pytest
 
 from pytest_llmtrace import LLMTrace, _playback, _sdks
@@ -70,6 +73,7 @@ def switched_off_again() -> Iterator[None]:
 
 
 INSTRUMENTED = _sdks.installed("openinference-instrumentation-openai") is not None
+ANTHROPIC_INSTRUMENTED = _sdks.installed("openinference-instrumentation-anthropic") is not None
 
 
 def test_a_call_is_sent_again_through_its_sdk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -155,6 +159,39 @@ def test_a_reply_that_differs_is_a_fault(
     monkeypatch.setattr(_playback, "_sent", lambda _client, _request: served)
     path = write(tmp_path / "a.json", interaction("https://api.example.com/", {}, {"a": 1}))
     assert one(replayed(capsys, path, status=1)) == ("refused", reason)
+
+
+BEDROCK = "https://bedrock-runtime.us-east-1.amazonaws.com/model/anthropic.claude-haiku-4-5-v1:0/invoke"
+VERTEX = "https://us-east5-aiplatform.googleapis.com/v1/projects/p/locations/us-east5/publishers/anthropic/models"
+MESSAGES = {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
+MESSAGE = {
+    "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-haiku-4-5", "stop_reason": "end_turn",
+    "content": [{"type": "text", "text": "Hello."}], "usage": {"input_tokens": 5, "output_tokens": 2},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("url", "gateway"), [(BEDROCK, "bedrock"), (f"{VERTEX}/claude-haiku-4-5@20251001:rawPredict", "google")]
+)
+def test_a_cloud_has_a_client_of_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], url: str, gateway: str
+) -> None:
+    """Anthropic's messages on a cloud are sent again through the SDK's client for that cloud, to the same path."""
+    [result] = replayed(capsys, write(tmp_path / "a.json", interaction(url, MESSAGES, MESSAGE)))
+    native = "open_telemetry" in inspect.signature(anthropic.Anthropic).parameters
+    assert result["outcome"] == ("captured" if native or ANTHROPIC_INSTRUMENTED else "served")
+    assert (result["api"], result["gateway"]) == ("messages", gateway)
+
+
+def test_what_opens_amazons_frames_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The SDK reads Bedrock's streams with botocore; where that is missing, the call is not made, and it says so."""
+    there = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "botocore" else there(name))
+    path = write(tmp_path / "a.json", interaction(f"{BEDROCK}-with-response-stream", MESSAGES, MESSAGE))
+    reason = 'botocore is not installed: pip install "anthropic[bedrock]"'
+    assert one(replayed(capsys, path)) == ("no SDK", reason)
 
 
 def test_an_instrumentor_that_refuses_the_sdk_is_no_gap(

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_llmtrace.checks import Evidence, verify
 from pytest_llmtrace.conventions import Profile
-from pytest_llmtrace.model import Call, Finding, Request
+from pytest_llmtrace.model import Call, Finding, Headers, Request
 from tests.unit.checks.conventions._profiles import GENAI
 
 Conform = Callable[..., list[Finding]]
@@ -19,7 +19,7 @@ Conform = Callable[..., list[Finding]]
 def conform(make_call: Callable[..., Call]) -> Conform:
     """Hold one span against the small OTel convention, or that of OpenInference: `conform(attributes, kind="CLIENT")`.
 
-    The arguments are fields of the span, but `wire` (facts of its call) and `body` (of its request).
+    The arguments are fields of the span, but `wire` (facts of its call), `body` and `headers` (of its request).
     """
 
     def conform(
@@ -29,13 +29,15 @@ def conform(make_call: Callable[..., Call]) -> Conform:
         wire: Mapping[str, Any] | None = None,
         span: Mapping[str, Any] | None = None,
         body: bytes = b"{}",
+        headers: Headers = (),
         **record: Any,
     ) -> list[Finding]:
+        url = "https://api.openai.com/v1/chat/completions"
         call = make_call(
             wire or {},
             span or {},
             record={"attributes": attributes, "kind": "CLIENT", **record},
-            exchange={"request": Request(method="POST", url="https://api.openai.com/v1/chat/completions", body=body)},
+            exchange={"request": Request(method="POST", url=url, headers=headers, body=body)},
         )
         calls = () if wire is None else (call,)
         found = verify(Evidence(calls=calls, spans=call.spans, profiles=(profile,)), {}).findings

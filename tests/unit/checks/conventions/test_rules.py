@@ -11,6 +11,7 @@ import pytest
 
 from pytest_llmtrace.checks import Evidence, verify
 from pytest_llmtrace.checks.conventions import CHECKS
+from pytest_llmtrace.conventions import profile
 from pytest_llmtrace.model import Call, Dropped, Fact, Finding, Maker, Severity, SpanKey, State
 from tests.unit.checks.conventions._profiles import GENAI, OPENINFERENCE
 
@@ -425,3 +426,20 @@ def test_the_operation_of_embeddings(make_call: Callable[..., Call], operation: 
     call = make_call({}, {}, api="embeddings", record={"attributes": attributes, "kind": "CLIENT"})
     seen = Evidence(calls=(call,), spans=call.spans, profiles=(GENAI,))
     assert [finding.check for finding in verify(seen, {}).findings if finding.check == "convention/operation"] == found
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ((), []),
+        (
+            (("X-Amzn-Bedrock-GuardrailIdentifier", "g1"),),
+            ["no aws.bedrock.guardrail.id, and a header of the request names a guardrail"],
+        ),
+    ],
+)
+def test_a_guardrail_is_wanted_where_there_is_one(conform: Conform, headers: Any, expected: list[str]) -> None:
+    """The registry writes the id as required of each call on Bedrock; a call without a guardrail has none to tell."""
+    attributes = {**CHAT, "gen_ai.provider.name": "aws.bedrock", "gen_ai.request.model": "m"}
+    found = conform(attributes, profile("genai-2026-10"), name="chat m", wire={}, headers=headers)
+    assert [dict(finding.details)["span"] for finding in found] == expected

@@ -1,0 +1,95 @@
+"""Amazon's event streams (`application/vnd.amazon.eventstream`), read as the server-sent events that they stand for.
+
+The framing is that of AWS's "Event stream encoding": a prelude of two lengths and a checksum, headers, a payload, a
+checksum. On Bedrock the payload of a `chunk` is JSON whose `bytes` are an event of the model's own API in base64.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+__all__ = ["CONTENT_TYPE", "as_events"]
+
+CONTENT_TYPE = "application/vnd.amazon.eventstream"
+
+_PRELUDE = struct.Struct(">III")  # Length, length of the headers, checksum of both.
+_LENGTHS = 8
+_CHECKSUM = struct.Struct(">I")
+_SHORT = struct.Struct(">H")
+# Type of a header's value -> its length; byte arrays and texts say theirs.
+_FIXED = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
+_TEXT = 7
+
+
+def as_events(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield for each chunk the server-sent events whose frames it completes; a frame that was cut stands for none.
+
+    Raises:
+        ValueError: The bytes are no such frames.
+    """
+    data, at = b"", 0
+    for chunk in chunks:
+        data, at = data[at:] + chunk, 0
+        events = []
+        while (end := _end_of(data, at)) is not None:
+            events.append(_event_of(data[at:end]))
+            at = end
+        yield b"".join(events)
+
+
+def _end_of(data: bytes, start: int) -> int | None:
+    """Return where the frame that begins here ends, None if it is not whole."""
+    if len(data) - start < _PRELUDE.size:
+        return None
+    length, _, checksum = _PRELUDE.unpack_from(data, start)
+    if checksum != zlib.crc32(data[start : start + _LENGTHS]):
+        raise ValueError("its bytes are no frames of an Amazon event stream")
+    return start + length if length <= len(data) - start else None
+
+
+def _event_of(frame: bytes) -> bytes:
+    length, header_length, _ = _PRELUDE.unpack_from(frame)
+    end, payload = length - _CHECKSUM.size, _PRELUDE.size + header_length
+    if end < payload or _CHECKSUM.unpack_from(frame, end)[0] != zlib.crc32(frame[:end]):
+        raise ValueError("a frame of its event stream is damaged: its checksum does not fit")
+    try:
+        return _said(dict(_texts(frame[_PRELUDE.size : payload])), frame[payload:end])
+    except (IndexError, struct.error, ValueError, RecursionError) as error:
+        raise ValueError("a frame of its event stream does not hold what Bedrock puts into it") from error
+
+
+def _texts(headers: bytes) -> Iterator[tuple[str, str]]:
+    """Yield the headers whose values are texts."""
+    at = 0
+    while at < len(headers):
+        kind_at = at + 1 + headers[at]
+        name, kind, at = headers[at + 1 : kind_at], headers[kind_at], kind_at + 1
+        if kind in _FIXED:
+            at += _FIXED[kind]
+            continue
+        start = at + _SHORT.size
+        at = start + _SHORT.unpack_from(headers, at)[0]
+        if kind == _TEXT:
+            yield name.decode(), headers[start:at].decode()
+
+
+def _said(headers: dict[str, str], payload: bytes) -> bytes:
+    """Write a frame as a server-sent event; what is no event of the model's says nothing about the call."""
+    said = _object(payload)
+    if headers.get(":message-type") != "event":
+        kind = headers.get(":exception-type") or headers.get(":error-code") or "error"
+        message = said.get("message") or headers.get(":error-message") or ""
+        error = {"type": "error", "error": {"type": kind, "message": message}}
+        return b"event: error\ndata: %b\n\n" % json.dumps(error).encode()
+    event = base64.b64decode(str(said.get("bytes", "")))
+    return b"data: %b\n\n" % b" ".join(event.splitlines()) if event else b""
+
+
+def _object(payload: bytes) -> dict[str, Any]:
+    said = json.loads(payload or b"{}")
+    return said if isinstance(said, dict) else {}
