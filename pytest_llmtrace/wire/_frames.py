@@ -85,9 +85,13 @@ def _said(headers: dict[str, str], payload: bytes) -> bytes:
         kind = headers.get(":exception-type") or headers.get(":error-code") or "error"
         message = said.get("message") or headers.get(":error-message") or ""
         error = {"type": "error", "error": {"type": kind, "message": message}}
-        return b"event: error\ndata: %b\n\n" % json.dumps(error).encode()
+        return _event("error", json.dumps(error).encode())
     event = base64.b64decode(str(said.get("bytes", "")))
-    return b"data: %b\n\n" % b" ".join(event.splitlines()) if event else b""
+    return _event(str(_object(event).get("type", "")), event) if event else b""
+
+
+def _event(name: str, data: bytes) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (b" ".join(name.encode().split()), b" ".join(data.splitlines()))
 
 
 def _object(payload: bytes) -> dict[str, Any]:

@@ -187,8 +187,16 @@ def test_progress_is_told_by_frames() -> None:
     """The chunk that closes a frame is the one with which the client has its event."""
     chunks = tuple(map(chunk, EVENTS))
     seen = exchange(f"{BEDROCK}/m/invoke-with-response-stream", *chunks)
-    assert wire.progress(seen) == (0, 2, 4)
-    assert wire.last_content_tick(seen) == 6
+    assert wire.progress(seen) == (0, 2, 3)
+    assert wire.last_content_tick(seen) == 5
+
+
+@pytest.mark.parametrize(("count", "whole"), [(5, True), (4, False)])
+def test_a_stream_says_its_end(count: int, whole: bool) -> None:
+    """A client that reads no further after `message_stop` has broken nothing off."""
+    seen = exchange(f"{BEDROCK}/m/invoke-with-response-stream", *map(chunk, EVENTS[:count]))
+    assert seen.response is not None
+    assert wire.is_whole(seen.response) is whole
 
 
 @settings(max_examples=60, deadline=None)
