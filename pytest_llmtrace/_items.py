@@ -122,8 +122,11 @@ def _begun_early(item: pytest.Item) -> LLMTrace | None:
 
 
 def _opened(item: pytest.Item, **said: Any) -> LLMTrace:
-    trace = _new_trace(item, **said)
-    trace.open()  # An instrumentor that is switched on may raise; a trace that never was open has nothing to tell.
+    try:
+        trace = _new_trace(item, **said)
+        trace.open()  # An instrumentor that is switched on may raise; a trace that never was open has nothing to tell.
+    except (CassetteError, UsageError) as error:
+        raise pytest.fail.Exception(f"llmtrace: {error}", pytrace=False) from None
     item.stash[TRACE] = trace
     return trace
 
@@ -132,10 +135,7 @@ def _new_trace(item: pytest.Item, *, own: Mapping[str, Any], vcr: Mapping[str, A
     from pytest_llmtrace.harness import LLMTrace
 
     item.user_properties[:] = (known for known in item.user_properties if known[0] != PROPERTY)  # It may be run again.
-    try:
-        return LLMTrace(settings=_options.settings_for(item, own=own, vcr=vcr, default_cassette=default))
-    except (CassetteError, UsageError) as error:
-        raise pytest.fail.Exception(f"llmtrace: {error}", pytrace=False) from None
+    return LLMTrace(settings=_options.settings_for(item, own=own, vcr=vcr, default_cassette=default))
 
 
 def _default_cassette(

@@ -58,6 +58,7 @@ def check_options(config: pytest.Config) -> None:
         _content(config)
         _longest_attribute(config)
         _openobserve(config)
+        _instrument(config)
         if _record(config) != "none" and is_distributed(config):
             raise UsageError(
                 "recording under xdist: two processes would write one cassette; record without -n, then replay with it"
@@ -134,7 +135,7 @@ def _of_run(config: pytest.Config) -> Mapping[str, Any]:
             "record": _record(config),
             "recorded": recorded_by(config),
             "reports": tuple(_reports.reports_of(config)),
-            "instrument": tuple(_ini.text(config, "llmtrace_instrument").split()),
+            "instrument": _instrument(config),
         }
     return known
 
@@ -267,7 +268,7 @@ def _timing(config: pytest.Config) -> Any:
 
 
 def _conventions(config: pytest.Config) -> tuple[str, ...]:
-    said = _ini.text(config, "llmtrace_conventions").split()
+    said = _ini.words(config, "llmtrace_conventions")
     if not said:
         return ()
     from pytest_llmtrace.conventions import named
@@ -310,7 +311,17 @@ def _openobserve(config: pytest.Config) -> str | None:
 
 
 def _openobserve_columns(config: pytest.Config) -> tuple[str, ...]:
-    return tuple(_ini.text(config, "llmtrace_openobserve_columns").split())
+    return tuple(_ini.words(config, "llmtrace_openobserve_columns"))
+
+
+def _instrument(config: pytest.Config) -> tuple[str, ...]:
+    names = tuple(_ini.words(config, "llmtrace_instrument"))
+    if names:
+        from pytest_llmtrace import capture
+
+        for name in names:
+            capture.named(name)  # One that nobody has is one error of the run, and not one of each test.
+    return names
 
 
 def recorded_by(config: pytest.Config) -> set[Path]:
