@@ -48,10 +48,13 @@ _unseen_key = pytest.StashKey[set[str]]()
 
 @contextlib.contextmanager
 def guarding(item: pytest.Item) -> Iterator[None]:
-    """Refuse the requests of wider fixtures, before the item's own trace is open and after it is closed."""
+    """Refuse the requests of wider fixtures, before the item's own trace is open and after it is closed.
+
+    The hosts that its markers let through may be reached: a server that such a fixture starts is waited for.
+    """
     from pytest_llmtrace._refusing import refusing
 
-    with refusing(f"the wider fixtures of {item.name}"):
+    with refusing(f"the wider fixtures of {item.name}", allow_hosts=_options.marked_hosts(item)):
         yield
     if TRACE in item.stash:
         del item.stash[TRACE]  # Items live as long as the run; what they saw need not.

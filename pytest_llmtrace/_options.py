@@ -17,7 +17,7 @@ from pytest_llmtrace.errors import UsageError
 if TYPE_CHECKING:
     from pytest_llmtrace.model import Settings
 
-__all__ = ["check_markers", "check_options", "recorded_by", "settings_for"]
+__all__ = ["check_markers", "check_options", "marked_hosts", "recorded_by", "settings_for"]
 
 _RECORDED: Final = pytest.StashKey[set[Path]]()
 _OF_RUN: Final = pytest.StashKey[Mapping[str, Any]]()
@@ -102,6 +102,13 @@ def settings_for(
         openobserve_columns=marked.get("openobserve_columns", _openobserve_columns(item.config)),
         **_hiding.hiding(item, own, verify=marked.get("verify")),
         **_of_run(item.config),
+    )
+
+
+def marked_hosts(item: pytest.Item) -> tuple[str, ...]:
+    """Return the hosts that the markers of an item let through; the closest one that names some wins."""
+    return next(
+        (hosts_of(mark.kwargs["allow_hosts"]) for mark in item.iter_markers(MARKER) if "allow_hosts" in mark.kwargs), ()
     )
 
 
