@@ -178,3 +178,26 @@ def test_arguments_without_a_meaning(said: dict[str, Any], text: str) -> None:
 def test_one_host_needs_no_list() -> None:
     """`allow_hosts=` takes a text as the one host that it names, as the marker does."""
     assert LLMTrace(allow_hosts="localhost:4000").settings.allow_hosts == ("localhost:4000",)
+
+
+USED = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "cost": 0.25}
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ({"gen_ai.usage.input_tokens": 20, "gen_ai.usage.output_tokens": 10, "gen_ai.usage.total_tokens": 30}, []),
+        ({"gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 5}, []),
+        ({"gen_ai.usage.input_tokens": 20, "gen_ai.usage.cost": 0.5}, []),
+        ({"gen_ai.usage.input_tokens": 21, "gen_ai.usage.output_tokens": 10}, ["wire/input-tokens"]),
+        ({"gen_ai.usage.input_tokens": 20, "gen_ai.usage.cost": 0.75}, ["wire/cost"]),
+    ],
+)
+def test_one_span_around_two_calls(said: dict[str, float], found: list[str]) -> None:
+    """The call that has no span is found; that the span's counts are those of both calls is not another fault."""
+    with LLMTrace(verify=False) as trace:
+        with otel.get_tracer("app").start_as_current_span("turn", attributes={"gen_ai.request.model": "m", **said}):
+            for text in ("one", "two"):
+                trace.gateway("openrouter").chat(text=text, usage=USED)
+                http.post(URL, json={"model": "m", "messages": []})
+        assert [one.check for one in trace.findings()] == ["structure/exchange-without-span", *found]
