@@ -67,6 +67,42 @@ def test_the_marker_alone_comes_first_too(run: Callable[..., Any]) -> None:
     assert result.properties("test_it") == {"llmtrace_findings": "structure/exchange-without-span"}
 
 
+def test_a_marker_that_the_suite_adds(run: Callable[..., Any]) -> None:
+    """What `pytest_collection_modifyitems` marks is traced as well, and a wrong marker there stops the run as well."""
+    conftest = """
+        import pytest
+
+        def pytest_collection_modifyitems(items):
+            for item in items:
+                item.add_marker(pytest.mark.llmtrace({said}))
+        """
+    source = """
+        from child import ask, span
+
+        def test_it():
+            with span(llm=False):
+                ask()
+        """
+    result = run(source, files={"conftest.py": conftest.format(said='gateway="openai"')})
+    assert result.properties("test_it") == {"llmtrace_findings": "structure/exchange-without-span"}
+    wrong = run(source, files={"conftest.py": conftest.format(said='gatewy="openai"')})
+    assert wrong.usage_error().startswith(
+        "ERROR: test_it.py::test_it: llmtrace marker: unknown argument 'gatewy': did you mean 'gateway'?"
+    )
+
+
+def test_the_marker_of_one_variant_is_its_own(run: Callable[..., Any]) -> None:
+    """A marked parameter implies the fixture for that parameter alone."""
+    result = run("""
+        import pytest
+
+        @pytest.mark.parametrize("n", [pytest.param(1, marks=pytest.mark.llmtrace), 2])
+        def test_it(n, request):
+            assert ("llmtrace" in request.fixturenames) == (n == 1)
+        """)
+    assert result.outcomes == {"test_it[1]": "passed", "test_it[2]": "passed"}
+
+
 WIDE = """
     import pytest
     from child import ask, span
