@@ -39,8 +39,9 @@ PARTIAL: Final[pytest.StashKey[bool]] = pytest.StashKey()
 MODES: Final = ("none", "once", "new", "all")
 
 _MARKER_HELP: Final = (
-    "llmtrace(cassette=, gateway=, ignore={id: reason}, known=[...], allow_unused=reason, allow_hosts=, "
-    "timing=, conventions=, content=, openobserve=, openobserve_columns=, verify='error'): "
+    "llmtrace(cassette=, gateway=, ignore={id: reason}, known=[...], allow_unused=reason, allow_hosts=, budget=, "
+    "tool_repeats=, timing=, conventions=, content=, longest_attribute=, openobserve=, openobserve_columns=, "
+    "verify='error'): "
     "replay, capture and verify the LLM calls of this test"
 )
 _STRICT: Final = "findings of severity warning fail too"
