@@ -251,12 +251,14 @@ class LLMTrace(Captured, Scripted):
     def verify(self) -> None:
         """Judge what was seen so far, and fail on findings of severity error (on warnings too if strict).
 
+        With `verify=False`, too, which is about the end only; with `verify="warn"` nothing fails.
+
         Raises:
             VerificationError: There are such findings; the text is the report.
         """
         __tracebackhide__ = True
         evidence, verdict = self.judge()
-        if self.fails(verdict):
+        if self._judgement.fails(verdict, asked=True):
             raise VerificationError(self._judgement.report(evidence, verdict))
 
     def judge(self, *, complete: bool = True) -> tuple[checks.Evidence, checks.Verdict]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -201,3 +202,14 @@ def test_one_span_around_two_calls(said: dict[str, float], found: list[str]) -> 
                 trace.gateway("openrouter").chat(text=text, usage=USED)
                 http.post(URL, json={"model": "m", "messages": []})
         assert [one.check for one in trace.findings()] == ["structure/exchange-without-span", *found]
+
+
+@pytest.mark.parametrize(("mode", "raises"), [("error", True), (False, True), ("warn", False)])
+def test_who_asks_is_told(mode: Any, raises: bool) -> None:
+    """`verify=False` leaves the judgement to the test, and `verify()` is that; where findings only warn, it warns."""
+    with LLMTrace(verify=mode) as trace:
+        trace.gateway("openai").chat(text="hi")
+        http.post(URL, json={"model": "m", "messages": []})
+        asked = pytest.raises(VerificationError, match="capture/nothing") if raises else nullcontext()
+        with asked:
+            trace.verify()
