@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from pytest_llmtrace import capture, dialects, intercept
 from pytest_llmtrace._selection import Predicate, exactly_one, select
 from pytest_llmtrace.canaries import Canaries
+from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import LogRecord, MetricPoint
 from pytest_llmtrace.tree import SpanTree
 from pytest_llmtrace.views import SpanView
@@ -17,15 +18,27 @@ if TYPE_CHECKING:
 __all__ = ["Captured"]
 
 
+class _NotYet:
+    """Stands where opening a trace puts what was seen: who asks before that is told how to open it."""
+
+    def __get__(self, trace: object, _: object) -> Self:
+        if trace is None:
+            return self
+        raise UsageError("nothing is traced yet: open it, with LLMTrace(...) as trace: ...")
+
+
+_NOT_YET = _NotYet()
+
+
 class Captured:
     """The spans, log records and metric points of a trace, and canaries for them.
 
     Whoever opens the trace sets book, ledger and canaries.
     """
 
-    _book: capture.Book
+    _book: capture.Book = cast("Any", _NOT_YET)
     _canaries: Canaries
-    _ledger: intercept.Ledger
+    _ledger: intercept.Ledger = cast("Any", _NOT_YET)
 
     def spans(self, predicate: Predicate | None = None, /, **where: Any) -> tuple[SpanView, ...]:
         """Return the ended spans that fit, oldest first.

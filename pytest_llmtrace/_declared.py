@@ -39,8 +39,9 @@ PARTIAL: Final[pytest.StashKey[bool]] = pytest.StashKey()
 MODES: Final = ("none", "once", "new", "all")
 
 _MARKER_HELP: Final = (
-    "llmtrace(cassette=, gateway=, ignore={id: reason}, known=[...], allow_unused=reason, allow_hosts=, "
-    "timing=, conventions=, content=, openobserve=, openobserve_columns=, verify='error'): "
+    "llmtrace(cassette=, gateway=, ignore={id: reason}, known=[...], allow_unused=reason, allow_hosts=, budget=, "
+    "tool_repeats=, timing=, conventions=, content=, longest_attribute=, openobserve=, openobserve_columns=, "
+    "verify='error'): "
     "replay, capture and verify the LLM calls of this test"
 )
 _STRICT: Final = "findings of severity warning fail too"
@@ -84,7 +85,6 @@ _OPTIONS: Final[dict[str, dict[str, Any]]] = {
 _INI: Final = {
     "llmtrace_baseline": "the findings that this suite already has: as --llmtrace-baseline",
     "llmtrace_verify": "error (default), warn or off: what findings do where no marker says",
-    "llmtrace_strict": _STRICT,
     "llmtrace_record": "none (default), once, new or all: as --llmtrace-record",
     "llmtrace_cassette_dir": "where cassette names are looked for (default: cassettes beside the test)",
     "llmtrace_app_exporters": "muted (default) or live: the application's own OTLP exporters",
@@ -92,13 +92,13 @@ _INI: Final = {
     "llmtrace_export_budget": "seconds that sending spans may take at the end of a run (default: 10)",
     "llmtrace_spool": "where spans are kept until they were sent (default: llmtrace/spool in pytest's cache)",
     "llmtrace_longest_attribute": "how many characters an attribute may have (default: 65536)",
-    "llmtrace_conventions": "which conventions spans are to keep (default: what they claim)",
     "llmtrace_openobserve": "the releases of OpenObserve that spans go to, as 0.92: what it will show is judged",
-    "llmtrace_openobserve_columns": "the columns that the team's dashboards name",
     "llmtrace_timing": "instant (default), recorded or real: how replies take their time",
-    "llmtrace_instrument": "OpenTelemetry instrumentors to switch on, by entry point name",
 }
 _LINES: Final = {
+    "llmtrace_conventions": "which conventions spans are to keep (default: what they claim)",
+    "llmtrace_openobserve_columns": "the columns that the team's dashboards name",
+    "llmtrace_instrument": "OpenTelemetry instrumentors to switch on, by entry point name",
     "llmtrace_ignore": "waivers for all tests, a line each: check id: reason",
     "llmtrace_export": "openobserve, otlp or file=PATH, a line each: as --llmtrace-export",
     "llmtrace_report": "FORMAT=PATH, a line each: as --llmtrace-report",
@@ -112,6 +112,7 @@ def declare(parser: pytest.Parser) -> None:
         group.addoption(f"--llmtrace-{name}", **how)
     for name, what in _INI.items():
         parser.addini(name, what, default="")
+    parser.addini("llmtrace_strict", _STRICT, type="bool", default=False)
     for name, what in _LINES.items():
         parser.addini(name, what, type="linelist")
 
@@ -123,9 +124,16 @@ def declare_marker(config: pytest.Config) -> None:
 
 def is_said(config: pytest.Config) -> bool:
     """Tell whether any option, ini value or environment variable of ours is set, so that it may have no meaning."""
-    names = (*_INI, *_LINES)
+    names = (*_INI, *_LINES, "llmtrace_strict")
     options = (config.getoption(f"--llmtrace-{name}") for name in _OPTIONS)
-    return any(options) or any(name.upper() in os.environ or config.getini(name) for name in names)
+    return any(options) or any(name.upper() in os.environ or _is_set(config, name) for name in names)
+
+
+def _is_set(config: pytest.Config, name: str) -> bool:
+    try:
+        return bool(config.getini(name))
+    except ValueError:  # Neither yes nor no: whoever reads it says so.
+        return True
 
 
 def is_exporting(config: pytest.Config) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pytest
 
-from pytest_llmtrace import _ini
+from pytest_llmtrace import _arguments, _ini
 from pytest_llmtrace._declared import MARKER
 from pytest_llmtrace.errors import UsageError
 
@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "baseline_of",
-    "check_known",
     "check_options",
-    "check_waivers",
     "hiding",
     "verify_of",
 ]
@@ -83,22 +81,6 @@ def _is_expected_to_fail(item: pytest.Item) -> bool:
     return is_expected_to_fail(item)
 
 
-def check_waivers(value: Any) -> None:
-    """Refuse an `ignore=` that has no meaning."""
-    from pytest_llmtrace.checks import refuse_unknown
-
-    if not isinstance(value, Mapping):
-        raise UsageError(f"ignore= takes {{check id: reason}}, not {value!r}")
-    refuse_unknown(value)
-
-
-def check_known(value: Any) -> None:
-    """Refuse a `known=` that has no meaning."""
-    from pytest_llmtrace.waivers import known_of
-
-    known_of(value)
-
-
 # --- waivers ---------------------------------------------------------------------------------------------------------
 
 
@@ -119,7 +101,6 @@ def _by_place(item: pytest.Item, own: Mapping[str, Any]) -> Iterator[tuple[str, 
     """Yield waivers from the widest to the closest, with the place that names them; empty if it is this test alone."""
     yield "llmtrace_ignore", _ignore_of(item.config)
     if "ignore" in own:
-        check_waivers(own["ignore"])
         yield "llmtrace_config", own["ignore"]
     for node, marker in reversed(list(item.iter_markers_with_node(MARKER))):
         yield _place(item, node, marker), marker.kwargs.get("ignore", {})
@@ -149,7 +130,7 @@ def _read_ignore(config: pytest.Config) -> Mapping[str, str]:
             raise UsageError(f"llmtrace_ignore: {line!r} gives no reason; write '{name}: reason'")
         waivers[name] = reason
     if waivers:
-        check_waivers(waivers)
+        _arguments.refuse("ignore", waivers)
     return waivers
 
 

@@ -8,14 +8,24 @@ import re
 import pytest
 
 from pytest_llmtrace import _environ
+from pytest_llmtrace.errors import UsageError
 
-__all__ = ["lines", "text"]
+__all__ = ["lines", "text", "words"]
 
 
 def text(config: pytest.Config, name: str) -> str:
-    """Return a value; empty where nobody has set it."""
+    """Return a value; empty where nobody has set it.
+
+    Raises:
+        UsageError: It is to be a yes or no in pytest's terms, and is neither.
+    """
     from_environ = _environ.text(os.environ, name)
-    return from_environ if from_environ is not None else str(config.getini(name) or "")
+    if from_environ is not None:
+        return from_environ
+    try:
+        return str(config.getini(name) or "")
+    except ValueError as error:
+        raise UsageError(f"{name}: {error}: write true or false") from None
 
 
 def lines(config: pytest.Config, name: str) -> list[str]:
@@ -23,3 +33,8 @@ def lines(config: pytest.Config, name: str) -> list[str]:
     from_environ = _environ.text(os.environ, name)
     found = re.split(r"[;\n]", from_environ) if from_environ is not None else config.getini(name)
     return [line.strip() for line in found if line.strip()]
+
+
+def words(config: pytest.Config, name: str) -> list[str]:
+    """Return the words of a value that lists names: parted by spaces and lines, or a list in TOML."""
+    return " ".join(lines(config, name)).split()

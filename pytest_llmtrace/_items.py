@@ -48,10 +48,13 @@ _unseen_key = pytest.StashKey[set[str]]()
 
 @contextlib.contextmanager
 def guarding(item: pytest.Item) -> Iterator[None]:
-    """Refuse the requests of wider fixtures, before the item's own trace is open and after it is closed."""
+    """Refuse the requests of wider fixtures, before the item's own trace is open and after it is closed.
+
+    The hosts that its markers let through may be reached: a server that such a fixture starts is waited for.
+    """
     from pytest_llmtrace._refusing import refusing
 
-    with refusing(f"the wider fixtures of {item.name}"):
+    with refusing(f"the wider fixtures of {item.name}", allow_hosts=_options.marked_hosts(item)):
         yield
     if TRACE in item.stash:
         del item.stash[TRACE]  # Items live as long as the run; what they saw need not.
@@ -122,8 +125,11 @@ def _begun_early(item: pytest.Item) -> LLMTrace | None:
 
 
 def _opened(item: pytest.Item, **said: Any) -> LLMTrace:
-    trace = _new_trace(item, **said)
-    trace.open()  # An instrumentor that is switched on may raise; a trace that never was open has nothing to tell.
+    try:
+        trace = _new_trace(item, **said)
+        trace.open()  # An instrumentor that is switched on may raise; a trace that never was open has nothing to tell.
+    except (CassetteError, UsageError) as error:
+        raise pytest.fail.Exception(f"llmtrace: {error}", pytrace=False) from None
     item.stash[TRACE] = trace
     return trace
 
@@ -132,10 +138,7 @@ def _new_trace(item: pytest.Item, *, own: Mapping[str, Any], vcr: Mapping[str, A
     from pytest_llmtrace.harness import LLMTrace
 
     item.user_properties[:] = (known for known in item.user_properties if known[0] != PROPERTY)  # It may be run again.
-    try:
-        return LLMTrace(settings=_options.settings_for(item, own=own, vcr=vcr, default_cassette=default))
-    except (CassetteError, UsageError) as error:
-        raise pytest.fail.Exception(f"llmtrace: {error}", pytrace=False) from None
+    return LLMTrace(settings=_options.settings_for(item, own=own, vcr=vcr, default_cassette=default))
 
 
 def _default_cassette(

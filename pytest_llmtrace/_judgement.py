@@ -35,10 +35,17 @@ class Judgement:
         self.last = evidence, waivers.judge(evidence, self._settings, complete=complete)
         return self.last
 
-    def fails(self, verdict: Verdict) -> bool:
-        """Tell whether a verdict fails the test under these settings."""
+    def fails(self, verdict: Verdict, *, asked: bool = False) -> bool:
+        """Tell whether a verdict fails the test under these settings.
+
+        Args:
+            verdict: What was found.
+            asked: Whether the test itself asks, which counts also where nothing is verified by itself.
+        """
+        if self._settings.verify == "warn" or (self._settings.verify is False and not asked):
+            return False
         failing = {Severity.ERROR, Severity.WARNING} if self._settings.strict else {Severity.ERROR}
-        return self._settings.verify == "error" and any(finding.severity in failing for finding in verdict.findings)
+        return any(finding.severity in failing for finding in verdict.findings)
 
     def report(self, evidence: Evidence, verdict: Verdict) -> str:
         """Write the report on a judgement."""

@@ -9,37 +9,18 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pytest
 
-from pytest_llmtrace import _environ, _hiding, _ini, _reports
+from pytest_llmtrace import _arguments, _environ, _hiding, _ini, _reports
+from pytest_llmtrace._arguments import ARGUMENTS, hosts_of
 from pytest_llmtrace._declared import MARKER, MODES, is_distributed
 from pytest_llmtrace.errors import UsageError
 
 if TYPE_CHECKING:
     from pytest_llmtrace.model import Settings
 
-__all__ = ["check_markers", "check_options", "recorded_by", "settings_for"]
+__all__ = ["check_markers", "check_options", "marked_hosts", "recorded_by", "settings_for"]
 
 _RECORDED: Final = pytest.StashKey[set[Path]]()
 _OF_RUN: Final = pytest.StashKey[Mapping[str, Any]]()
-_ARGUMENTS: Final = (
-    "allow_hosts",
-    "allow_unused",
-    "budget",
-    "cassette",
-    "content",
-    "conventions",
-    "gateway",
-    "ignore",
-    "known",
-    "longest_attribute",
-    "openobserve",
-    "openobserve_columns",
-    "timing",
-    "tool_repeats",
-    "verify",
-)
-
-
-_CHECKED: Final = ("content", "conventions", "longest_attribute", "openobserve", "openobserve_columns")
 
 
 def check_options(config: pytest.Config) -> None:
@@ -58,6 +39,7 @@ def check_options(config: pytest.Config) -> None:
         _content(config)
         _longest_attribute(config)
         _openobserve(config)
+        _instrument(config)
         if _record(config) != "none" and is_distributed(config):
             raise UsageError(
                 "recording under xdist: two processes would write one cassette; record without -n, then replay with it"
@@ -108,9 +90,9 @@ def settings_for(
         ),
         gateway=marked.get("gateway"),
         allow_unused=marked.get("allow_unused"),
-        allow_hosts=_hosts(marked.get("allow_hosts", ())),
+        allow_hosts=hosts_of(marked.get("allow_hosts", ())),
         replay=_replay(own, vcr),
-        budget=marked.get("budget", {}),
+        budget=marked.get("budget") or {},
         tool_repeats=marked.get("tool_repeats", 3),
         conventions=_absolute(marked.get("conventions") or _conventions(item.config), item.config.rootpath),
         timing=marked.get("timing", _timing(item.config)),
@@ -120,6 +102,13 @@ def settings_for(
         openobserve_columns=marked.get("openobserve_columns", _openobserve_columns(item.config)),
         **_hiding.hiding(item, own, verify=marked.get("verify")),
         **_of_run(item.config),
+    )
+
+
+def marked_hosts(item: pytest.Item) -> tuple[str, ...]:
+    """Return the hosts that the markers of an item let through; the closest one that names some wins."""
+    return next(
+        (hosts_of(mark.kwargs["allow_hosts"]) for mark in item.iter_markers(MARKER) if "allow_hosts" in mark.kwargs), ()
     )
 
 
@@ -134,7 +123,7 @@ def _of_run(config: pytest.Config) -> Mapping[str, Any]:
             "record": _record(config),
             "recorded": recorded_by(config),
             "reports": tuple(_reports.reports_of(config)),
-            "instrument": tuple(_ini.text(config, "llmtrace_instrument").split()),
+            "instrument": _instrument(config),
         }
     return known
 
@@ -146,19 +135,18 @@ def _replay(own: Mapping[str, Any], vcr: Mapping[str, Any]) -> dict[str, Any]:
     from pytest_llmtrace.replay import KNOWN_KEYS
 
     known = {key: value for key, value in vcr.items() if key in KNOWN_KEYS}
-    of_replay = {key: value for key, value in own.items() if key not in _ARGUMENTS}
+    of_replay = {key: value for key, value in own.items() if key not in ARGUMENTS}
     for key in of_replay:
         if key not in KNOWN_KEYS:
-            raise UsageError.unknown("key of llmtrace_config", key, (*_ARGUMENTS, *KNOWN_KEYS))
+            raise UsageError.unknown("key of llmtrace_config", key, (*ARGUMENTS, *KNOWN_KEYS))
     return {**known, **of_replay}
 
 
 def _merged(item: pytest.Item, own: Mapping[str, Any]) -> dict[str, Any]:
     """Merge marker arguments: the closest wins."""
-    merged = {key: own[key] for key in _ARGUMENTS if key in own}
-    for name in (*_CHECKED, "timing", "verify"):
-        if name in merged:
-            _check_value(name, merged[name])
+    merged = {key: own[key] for key in ARGUMENTS if key in own}
+    for name, value in merged.items():
+        _arguments.refuse(name, value)
     for marker in reversed(list(item.iter_markers(MARKER))):
         merged.update(marker.kwargs)
     return merged
@@ -170,64 +158,9 @@ def _check_arguments(marker: pytest.Mark) -> None:
             f"takes keyword arguments only, got {marker.args[0]!r}; did you mean cassette={marker.args[0]!r}?"
         )
     for name, value in marker.kwargs.items():
-        if name not in _ARGUMENTS:
-            raise UsageError.unknown("argument", name, _ARGUMENTS)
-        _check_value(name, value)
-
-
-def _check_value(name: str, value: Any) -> None:
-    if name == "verify" and value not in ("error", "warn", False):
-        raise UsageError.unknown("value of verify=", value, ("error", "warn", "False"))
-    if name == "timing":
-        _check_timing(value)
-    if name == "conventions":
-        _check_conventions(value)
-    if name.startswith("openobserve"):
-        _check_backend(name, value)
-    if name in {"content", "longest_attribute"}:
-        _check_content(name, value)
-    if name == "ignore":
-        _hiding.check_waivers(value)
-    if name == "known":
-        _hiding.check_known(value)
-    if name in {"budget", "tool_repeats"}:
-        _check_limit(name, value)
-    if name == "allow_unused" and not (isinstance(value, str) and value.strip()):
-        raise UsageError("allow_unused= wants a reason in words")
-
-
-def _check_timing(value: Any) -> None:
-    from pytest_llmtrace.clock import refuse_timing
-
-    refuse_timing(value)
-
-
-def _check_conventions(value: Any) -> None:
-    from pytest_llmtrace.conventions import refuse_conventions
-
-    refuse_conventions(value)
-
-
-def _check_content(name: str, value: Any) -> None:
-    from pytest_llmtrace.checks import refuse_content
-
-    refuse_content(**{name: value})
-
-
-def _check_backend(name: str, value: Any) -> None:
-    from pytest_llmtrace.checks import refuse_backend
-
-    refuse_backend(**{name: value})
-
-
-def _check_limit(name: str, value: Any) -> None:
-    from pytest_llmtrace.checks import refuse_limits
-
-    refuse_limits(**{name: value})
-
-
-def _hosts(value: Any) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value)
+        if name not in ARGUMENTS:
+            raise UsageError.unknown("argument", name, ARGUMENTS)
+        _arguments.refuse(name, value)
 
 
 @functools.cache
@@ -262,17 +195,17 @@ def _app_exporters(config: pytest.Config) -> Literal["muted", "live"]:
 def _timing(config: pytest.Config) -> Any:
     value = _ini.text(config, "llmtrace_timing")
     if value not in {"", "instant"}:
-        _check_timing(value)
+        _arguments.refuse("timing", value)
     return value or "instant"
 
 
 def _conventions(config: pytest.Config) -> tuple[str, ...]:
-    said = _ini.text(config, "llmtrace_conventions").split()
+    said = _ini.words(config, "llmtrace_conventions")
     if not said:
         return ()
     from pytest_llmtrace.conventions import named
 
-    _check_conventions(said)
+    _arguments.refuse("conventions", said)
     found = _absolute(said, config.rootpath)
     named(found)  # What cannot be read is one error of the run, and not one of each test.
     return found
@@ -289,7 +222,7 @@ def _absolute(said: Any, root: Path) -> tuple[str, ...]:
 def _content(config: pytest.Config) -> Any:
     value = _ini.text(config, "llmtrace_content") or None
     if value is not None:
-        _check_content("content", value)
+        _arguments.refuse("content", value)
     return value
 
 
@@ -298,19 +231,29 @@ def _longest_attribute(config: pytest.Config) -> int:
     if not value:
         return 65_536
     limit = int(value) if value.isdecimal() else value
-    _check_content("longest_attribute", limit)
+    _arguments.refuse("longest_attribute", limit)
     return int(limit)
 
 
 def _openobserve(config: pytest.Config) -> str | None:
     value = _ini.text(config, "llmtrace_openobserve") or None
     if value is not None:
-        _check_backend("openobserve", value)
+        _arguments.refuse("openobserve", value)
     return value
 
 
 def _openobserve_columns(config: pytest.Config) -> tuple[str, ...]:
-    return tuple(_ini.text(config, "llmtrace_openobserve_columns").split())
+    return tuple(_ini.words(config, "llmtrace_openobserve_columns"))
+
+
+def _instrument(config: pytest.Config) -> tuple[str, ...]:
+    names = tuple(_ini.words(config, "llmtrace_instrument"))
+    if names:
+        from pytest_llmtrace import capture
+
+        for name in names:
+            capture.named(name)  # One that nobody has is one error of the run, and not one of each test.
+    return names
 
 
 def recorded_by(config: pytest.Config) -> set[Path]:

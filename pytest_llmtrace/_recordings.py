@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 
 from pytest_llmtrace._desk import Desk
 from pytest_llmtrace.canaries import Sought
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from pytest_llmtrace.intercept import Ledger
     from pytest_llmtrace.record import Recorder, Written
 
-__all__ = ["RecordMode", "Recordings"]
+__all__ = ["MODES", "RecordMode", "Recordings"]
 
 RecordMode = Literal["none", "once", "new", "all"]
+MODES: Final[tuple[RecordMode, ...]] = get_args(RecordMode)
 
 
 class _Take(NamedTuple):

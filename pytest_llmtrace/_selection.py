@@ -74,8 +74,10 @@ def assert_attributes(span: SpanView, expected: Mapping[str, Any]) -> None:
 
     Raises:
         AssertionError: Some differ or are missing; the text lists them all.
+        UsageError: It is no span, or no mapping.
     """
     __tracebackhide__ = True
+    _check_comparison(span, expected)
     _fail_on(span, _differences(span.attributes, expected))
 
 
@@ -84,10 +86,20 @@ def assert_attributes_exactly(span: SpanView, expected: Mapping[str, Any]) -> No
 
     Raises:
         AssertionError: Some differ, are missing or were not expected; the text lists them all.
+        UsageError: It is no span, or no mapping.
     """
     __tracebackhide__ = True
+    _check_comparison(span, expected)
     extra = [f"{key}: not expected, found {span.attributes[key]!r}" for key in span.attributes if key not in expected]
     _fail_on(span, _differences(span.attributes, expected) + sorted(extra))
+
+
+def _check_comparison(span: object, expected: object) -> None:
+    __tracebackhide__ = True
+    if not isinstance(getattr(span, "attributes", None), Mapping):
+        raise UsageError(f"a span has attributes to be compared, as llmtrace.span() returns one; {span!r} has none")
+    if not isinstance(expected, Mapping):
+        raise UsageError(f"attributes are compared with a mapping of names to values, not with {expected!r}")
 
 
 def _fail_on(span: SpanView, differences: list[str]) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmtrace import __version__, compare
 from pytest_llmtrace.errors import UsageError
-from pytest_llmtrace.upkeep import add_commands
+from pytest_llmtrace.upkeep import PATH_HELP, add_commands, cassette_path
 
 if TYPE_CHECKING:
     from pytest_llmtrace._playback import Result
@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         "the real OpenAI and Anthropic SDKs under OpenInference, and say what was served, captured and refused, and "
         "why. Nothing is sent to the network.",
     )
-    replay.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a cassette, or a folder of them")
+    replay.add_argument("paths", nargs="+", type=cassette_path, metavar="PATH", help=PATH_HELP)
     replay.add_argument("--format", choices=("text", "json"), default="text", help="json: one array, an entry each")
     replay.add_argument(
         "-v", "--verbose", action="store_true", help="a line for each interaction, not only for problems"

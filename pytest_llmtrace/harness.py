@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,14 +11,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pytest_llmtrace import capture, checks, clock, intercept, ownership, waivers
+from pytest_llmtrace._arguments import hosts_of, refuse
 from pytest_llmtrace._captured import Captured
 from pytest_llmtrace._desk import Desk
 from pytest_llmtrace._judgement import Judgement
 from pytest_llmtrace._recordings import Recordings, RecordMode
 from pytest_llmtrace._scripted import Scripted
 from pytest_llmtrace.canaries import Canaries
-from pytest_llmtrace.conventions import absolute, named, refuse_conventions
-from pytest_llmtrace.errors import VerificationError
+from pytest_llmtrace.conventions import absolute, named
+from pytest_llmtrace.errors import UsageError, VerificationError
 from pytest_llmtrace.model import Cassette, Finding, Known, Settings, SpanKey, SpanRecord
 from pytest_llmtrace.pairing import match, pair
 from pytest_llmtrace.views import ExchangeView, exchange_views
@@ -80,32 +81,26 @@ class LLMTrace(Captured, Scripted):
         settings: Settings | None = None,
     ) -> None:
         base = settings or Settings(cassette_dirs=(Path.cwd() / "cassettes", Path.cwd()))
-        said = {
-            "cassette": cassette or None,
-            "gateway": gateway or None,
-            "ignore": {**base.ignore, **ignore} if ignore else None,
-            "allow_unused": allow_unused or None,
-            "allow_hosts": (*base.allow_hosts, *allow_hosts) if allow_hosts else None,
+        given: dict[str, Any] = {
+            "cassette": cassette,
+            "gateway": gateway,
+            "ignore": ignore,
+            "allow_unused": allow_unused,
+            "allow_hosts": allow_hosts,
             "verify": verify,
             "record": record,
-            "budget": {**base.budget, **budget} if budget else None,
+            "budget": budget,
             "tool_repeats": tool_repeats,
-            "known": (*base.known, *waivers.known_of(known)) if known != () else None,
-            "conventions": absolute(conventions, Path.cwd()) if conventions else None,
+            "known": known,
+            "conventions": conventions,
             "content": content,
             "longest_attribute": longest_attribute,
             "openobserve": openobserve,
-            "openobserve_columns": openobserve_columns or None,
+            "openobserve_columns": openobserve_columns,
             "timing": timing,
         }
-        changed: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
-        self.settings = replace(base, **changed) if changed else base
-        checks.refuse_unknown(self.settings.ignore)
-        checks.refuse_limits(self.settings.budget, self.settings.tool_repeats)
-        if self.settings.conventions:
-            refuse_conventions(self.settings.conventions)
-        checks.refuse_content(self.settings.content, self.settings.longest_attribute)
-        checks.refuse_backend(self.settings.openobserve, self.settings.openobserve_columns)
+        said = {name: value for name, value in given.items() if value is not None and value != ()}
+        self.settings = replace(base, **_merged(base, said)) if said else base
         self._canaries = Canaries(self.settings.seed or self.settings.label)
         self._profiles = named(self.settings.conventions)
         self.clock = clock.Clock(self.settings.timing)
@@ -143,7 +138,13 @@ class LLMTrace(Captured, Scripted):
             self.close()
 
     def open(self) -> None:
-        """Open capture and port. What belongs to nobody belongs to this trace until `close`."""
+        """Open capture and port. What belongs to nobody belongs to this trace until `close`.
+
+        Raises:
+            UsageError: It was opened before: what it has seen and judged is that of its first block.
+        """
+        if "_book" in vars(self):
+            raise UsageError("a trace is opened once: make another LLMTrace(...) for another block")
         capture.install(app_exporters=self.settings.app_exporters)
         capture.switch_on(self.settings.instrument)
         with ExitStack() as stack:
@@ -221,6 +222,8 @@ class LLMTrace(Captured, Scripted):
         Raises:
             CassetteError: It is missing and nothing is to be recorded, or it cannot be read.
         """
+        if mode is not None:
+            refuse("record", mode)
         with self._recordings.block(self._ledger, cassette, mode or self.settings.record or "once"):
             yield
 
@@ -248,12 +251,14 @@ class LLMTrace(Captured, Scripted):
     def verify(self) -> None:
         """Judge what was seen so far, and fail on findings of severity error (on warnings too if strict).
 
+        With `verify=False`, too, which is about the end only; with `verify="warn"` nothing fails.
+
         Raises:
             VerificationError: There are such findings; the text is the report.
         """
         __tracebackhide__ = True
         evidence, verdict = self.judge()
-        if self.fails(verdict):
+        if self._judgement.fails(verdict, asked=True):
             raise VerificationError(self._judgement.report(evidence, verdict))
 
     def judge(self, *, complete: bool = True) -> tuple[checks.Evidence, checks.Verdict]:
@@ -354,3 +359,17 @@ class LLMTrace(Captured, Scripted):
             return ()
         self._book.collect()
         return tuple(span for span in self._book.spans() if span.key in self._held and span.ended is None)
+
+
+def _merged(base: Settings, said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what changes in the settings: waivers, hosts, limits and known faults are added to."""
+    for name, value in said.items():
+        refuse(name, value)
+    added: dict[str, Callable[[Any], object]] = {
+        "ignore": lambda value: {**base.ignore, **value},
+        "allow_hosts": lambda value: (*base.allow_hosts, *hosts_of(value)),
+        "budget": lambda value: {**base.budget, **value},
+        "known": lambda value: (*base.known, *waivers.known_of(value)),
+        "conventions": lambda value: absolute(value, Path.cwd()),
+    }
+    return {name: added[name](value) if name in added else value for name, value in said.items()}

@@ -235,12 +235,14 @@ class Call:
         spans: The innermost first.
         truths: What the bytes of each exchange say, in the same order.
         readings: What each span says, in the same order.
+        inside: The LLM spans that it was made in and that tell of another call.
     """
 
     exchanges: tuple[Exchange, ...]
     spans: tuple[SpanRecord, ...]
     truths: tuple[Reading, ...] = ()
     readings: tuple[Reading, ...] = ()
+    inside: tuple[SpanKey, ...] = ()
 
     @property
     def truth(self) -> Reading:

@@ -76,6 +76,7 @@ class _Draft:
     exchanges: list[Exchange]
     truths: list[Reading]
     by_scope: dict[str, SpanRecord] = field(default_factory=dict)
+    inside: list[SpanKey] = field(default_factory=list)
 
     @property
     def first(self) -> Exchange:
@@ -88,6 +89,7 @@ class _Draft:
             spans=spans,
             truths=tuple(self.truths),
             readings=tuple(readings[span.key] for span in spans),
+            inside=tuple(self.inside),
         )
 
 
@@ -161,6 +163,7 @@ def _claim(drafts: Sequence[_Draft], readings: dict[SpanKey, Reading]) -> set[Sp
         for draft in several:
             if draft is not told:
                 draft.by_scope = {scope: span for scope, span in draft.by_scope.items() if span.key != key}
+                draft.inside += [key] if told is not None else []
         if told is None:
             covering.add(key)
     return covering

@@ -47,14 +47,15 @@ def pytest_deselected(items: Sequence[pytest.Item]) -> None:
         item.config.stash[_declared.PARTIAL] = True
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Let the marker imply the fixture."""
-    if _declared.is_marked(item):
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Let the marker imply the fixture, also one that a suite has added to what was collected."""
+    for item in filter(_declared.is_marked, items):
         from pytest_llmtrace import _options
 
         _options.check_markers(item)
         if isinstance(item, pytest.Function) and not _declared.is_traced(item):
-            item.fixturenames.append(_declared.FIXTURE)
+            item.fixturenames = [*item.fixturenames, _declared.FIXTURE]  # Variants of one test share the list.
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -36,6 +36,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"faults"}),
     frozenset({"_captured", "_desk"}),
     frozenset({"_baseline", "_judgement", "_recordings", "_refusing", "_scripted"}),
+    frozenset({"_arguments"}),
     frozenset({"harness"}),
     frozenset({"_sdks", "exits"}),
     frozenset({"_playback"}),

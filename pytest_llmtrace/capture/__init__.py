@@ -11,7 +11,7 @@ from pytest_llmtrace.capture.book import Book, open_book
 from pytest_llmtrace.capture.context import ambient, context_kept, current_span
 from pytest_llmtrace.capture.exporters import export_unmuted
 from pytest_llmtrace.capture.finished import FinishedSpans
-from pytest_llmtrace.capture.instrumentors import Instrumentor, Switch, loaded, silent, switch_on
+from pytest_llmtrace.capture.instrumentors import Instrumentor, Switch, loaded, named, silent, switch_on
 
 __all__ = [
     "Book",
@@ -26,6 +26,7 @@ __all__ = [
     "hint_for",
     "install",
     "loaded",
+    "named",
     "open_book",
     "silent",
     "switch_on",

@@ -15,7 +15,7 @@ from pytest_llmtrace.capture._otel_internals import conflict_of, existing_instan
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Call, Maker, Request
 
-__all__ = ["Instrumentor", "Switch", "installed", "loaded", "silent", "switch_on"]
+__all__ = ["Instrumentor", "Switch", "installed", "loaded", "named", "silent", "switch_on"]
 
 _GROUP = "opentelemetry_instrumentor"
 _switched: set[str] = set()
@@ -110,19 +110,34 @@ def switch_on(names: Iterable[str]) -> None:
         names: Entry point names (`openai`) or, where several packages have the same, names of packages.
 
     Raises:
-        UsageError: No package has such an instrumentor, or several have.
+        UsageError: No package has such an instrumentor, or several have, or it cannot be switched on.
     """
     for name in names:
         if name in _switched:
             continue
-        for point in _named(name):
-            instrumentor = point.load()()
-            if not instrumentor.is_instrumented_by_opentelemetry:
-                instrumentor.instrument()
+        for point in named(name):
+            _switch_on(point)
         _switched.add(name)
 
 
-def _named(name: str) -> list[EntryPoint]:
+def _switch_on(point: EntryPoint) -> None:
+    try:
+        instrumentor = point.load()()
+        if not instrumentor.is_instrumented_by_opentelemetry:
+            instrumentor.instrument()
+    except Exception as error:  # Whatever a module of somebody else's raises.
+        raise UsageError(
+            f"llmtrace_instrument: {point.name!r} of {_package(point)} cannot be switched on: "
+            f"{type(error).__name__}: {error}; install what it needs, or do not name it"
+        ) from error
+
+
+def named(name: str) -> list[EntryPoint]:
+    """Return the instrumentors of a name. None is imported.
+
+    Raises:
+        UsageError: No package has such an instrumentor, or several have.
+    """
     points = tuple(entry_points(group=_GROUP))
     fitting = [point for point in points if name in (point.name, _package(point))]
     packages = sorted({_package(point) for point in fitting})

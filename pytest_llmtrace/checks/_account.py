@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from http import HTTPStatus
 from typing import NamedTuple
 
 from pytest_llmtrace._quick import quick
-from pytest_llmtrace.model import Call, Exchange, Fact, Outcome, Reading, SpanRecord, StreamEnd
+from pytest_llmtrace.model import Call, Exchange, Fact, Outcome, Reading, SpanKey, SpanRecord, StreamEnd
 from pytest_llmtrace.reading import PRESENT
 
 __all__ = ["WHOLE", "Account", "Extent", "accounts", "is_odd", "was_stopped"]
@@ -40,6 +40,7 @@ class Account(NamedTuple):
         exchange: The last attempt.
         extent: How much of the response the span can know.
         sure: Whether the extent is known from the bytes, and not from the finish reason that the span states.
+        beside: What was answered to the other calls that were made inside the span and have none.
     """
 
     call: Call
@@ -52,14 +53,20 @@ class Account(NamedTuple):
     exchange: Exchange
     extent: Extent
     sure: bool = True
+    beside: Sequence[Reading] = ()
 
 
 def accounts(calls: Iterable[Call]) -> tuple[Account, ...]:
     """Put each span of each call beside the truth; what was refused or cannot be read has none."""
-    return tuple([account for call in calls for account in _accounts(call)])
+    calls = tuple(calls)
+    beside: dict[SpanKey, list[Reading]] = {}
+    for call in calls:
+        for key in call.inside:
+            beside.setdefault(key, []).append(call.truth)
+    return tuple([account for call in calls for account in _accounts(call, beside)])
 
 
-def _accounts(call: Call) -> Iterator[Account]:
+def _accounts(call: Call, beside: Mapping[SpanKey, Sequence[Reading]]) -> Iterator[Account]:
     exchange = call.exchanges[-1]
     if not call.truths or exchange.outcome is Outcome.REFUSED:
         return
@@ -81,6 +88,7 @@ def _accounts(call: Call) -> Iterator[Account]:
             exchange=exchange,
             extent=WHOLE if seen else how_far,
             sure=not seen,
+            beside=beside.get(span.key, ()),
         )
 
 

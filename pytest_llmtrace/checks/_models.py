@@ -23,21 +23,28 @@ def requested_model(mine: Fact, true: Fact, account: Account) -> Difference | No
 
 def model_of_url(mine: Fact, _true: Fact, account: Account) -> Difference | None:
     """Judge a requested model that the body does not name: it may be the deployment of the URL."""
-    segments = urlsplit(account.call.exchanges[0].request.url).path.split("/")
-    return None if mine.value in segments else Difference(why="the request names no model, so the span's is a guess")
+    path = urlsplit(account.call.exchanges[0].request.url).path
+    if mine.value in [_sayable(segment, account) for segment in path.split("/")]:
+        return None
+    return Difference(why="the request names no model, so the span's is a guess")
 
 
 def response_model(mine: Fact, true: Fact, account: Account) -> Difference | None:
     """Compare the models that answered. Behind a gateway the upstream's own name is as true as the body's."""
-    if mine.value in (true.value, account.answered.served_model):
+    if mine.value in (true.value, _sayable(account.answered.served_model, account)):
         return None
     return _because_of_request(_cut(mine, true) or _copied(mine, account), mine, account)
 
 
 def copied_model(mine: Fact, _true: Fact, account: Account) -> Difference | None:
     """Judge a response model that no response names."""
-    served = account.answered.served_model
+    served = _sayable(account.answered.served_model, account)
     return None if served is not None and mine.value == served else _copied(mine, account)
+
+
+def _sayable(name: Any, account: Account) -> Any:
+    """Return what a span can say of a name: its provider may cut all texts."""
+    return name[: account.span.text_limit] if isinstance(name, str) else name
 
 
 def _because_of_request(difference: Difference, mine: Fact, account: Account) -> Difference:
@@ -61,7 +68,7 @@ def _cut(mine: Fact, true: Fact) -> Difference | None:
 
 
 def _copied(mine: Fact, account: Account) -> Difference:
-    if mine.value != account.asked.request_model:
+    if mine.value != _sayable(account.asked.request_model, account):
         return Difference()
     return Difference(why="it is the model that the request names, so one that was exchanged on the way stays hidden")
 
@@ -69,7 +76,7 @@ def _copied(mine: Fact, account: Account) -> Difference:
 def one_of_the_models(mine: Fact, true: Fact, account: Account) -> Difference | None:
     """Compare a place that holds whichever model is known: the requested one, the answering one, or the upstream's."""
     reading = account.answered
-    known = (true.value, reading.response_model, reading.served_model)
+    known = (true.value, _sayable(reading.response_model, account), _sayable(reading.served_model, account))
     if any(isinstance(name, str) and _is_model(mine.value, name) for name in known):
         return None
     fact = reading.fact("response_model")

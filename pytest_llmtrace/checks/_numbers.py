@@ -10,7 +10,7 @@ from typing import Any
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._compare import Difference
 from pytest_llmtrace.checks._words import place_of, said
-from pytest_llmtrace.model import Fact, State
+from pytest_llmtrace.model import Fact, Reading, State
 
 __all__ = ["count", "count_of_request", "derived_total", "input_count", "measure"]
 
@@ -22,11 +22,16 @@ _CACHED = "input counts include cached tokens (OTel GenAI, Anthropic); cost dash
 
 
 def count(mine: Fact, true: Fact, account: Account) -> Difference | None:
-    """Compare counts: exactly, 12.0 for 12; one that adds up the attempts of a call is told as what it is."""
+    """Compare counts: exactly, 12.0 for 12; one that adds up the attempts of a call is told as what it is.
+
+    That of a span around several calls may be their sum: that the others have no span is told of them.
+    """
     if _is_number(mine.value) and mine.value == true.value:
         return None
     if not (_is_number(mine.value) and _is_number(true.value)):
         return Difference()
+    if mine.value == _sum_of_calls(true, account):
+        return None
     if mine.value == _sum_of_attempts(true.name, account):
         return Difference(why=_SUMMED)
     way = "low" if mine.value < true.value else "high"
@@ -38,6 +43,20 @@ def _sum_of_attempts(name: str, account: Account) -> float | None:
     facts = (truth.fact(name) for truth in account.call.truths)
     stated = [fact.value for fact in facts if fact.state is State.PRESENT and _is_number(fact.value)]
     return sum(stated) if len(stated) > 1 else None
+
+
+def _sum_of_calls(true: Fact, account: Account) -> float | None:
+    """Add up what the calls inside of a span have stated; None if it is the only one, or one has stated nothing."""
+    stated = [_stated(true.name, reading) for reading in account.beside]
+    return sum(filter(None, stated), true.value) if stated and None not in stated else None
+
+
+def _stated(name: str, reading: Reading) -> float | None:
+    fact = reading.fact(name)
+    if fact.state is State.PRESENT and _is_number(fact.value):
+        return fact.value  # type: ignore[no-any-return]
+    parts = [_stated(part, reading) for part in _PARTS[name]] if name == "total_tokens" else [None]
+    return None if None in parts else sum(filter(None, parts))
 
 
 def count_of_request(mine: Fact, true: Fact, _account: Account) -> Difference | None:
@@ -104,10 +123,13 @@ def _is_whole(value: Any) -> bool:
     return _is_number(value) and (isinstance(value, int) or value.is_integer())
 
 
-def measure(mine: Fact, true: Fact, _account: Account) -> Difference | None:
-    """Compare measures: temperatures, penalties, costs."""
-    same = _is_number(mine.value) and _is_number(true.value) and _is_close(mine.value, true.value)
-    return None if same else Difference()
+def measure(mine: Fact, true: Fact, account: Account) -> Difference | None:
+    """Compare measures: temperatures, penalties, costs, of which several calls may have a sum."""
+    if not (_is_number(mine.value) and _is_number(true.value)):
+        return Difference()
+    together = _sum_of_calls(true, account) if account.beside and true.name == "cost" else None
+    known = (true.value,) if together is None else (true.value, together)
+    return None if any(_is_close(mine.value, number) for number in known) else Difference()
 
 
 def _is_close(mine: float, true: float) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from pytest_llmtrace.checks import _backend_calls, _backend_columns
@@ -22,5 +23,6 @@ def refuse_backend(openobserve: Any = None, openobserve_columns: Any = ()) -> No
     """
     if openobserve is not None:
         server(openobserve)
-    if isinstance(openobserve_columns, str) or not all(isinstance(name, str) and name for name in openobserve_columns):
+    several = isinstance(openobserve_columns, Collection) and not isinstance(openobserve_columns, str)
+    if not several or not all(isinstance(name, str) and name for name in openobserve_columns):
         raise UsageError(f"openobserve_columns= takes a list of names of columns, not {openobserve_columns!r}")

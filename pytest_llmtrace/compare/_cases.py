@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -11,11 +12,12 @@ from typing import Any, Final
 from pytest_llmtrace import replay, wire
 from pytest_llmtrace.compare._case import Case
 from pytest_llmtrace.compare._mishaps import mishaps
+from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.harness import LLMTrace
 from pytest_llmtrace.model import Cassette, Request
 from pytest_llmtrace.replay.gateways import GATEWAYS, Gateway
 
-__all__ = ["Case", "chosen", "every_case"]
+__all__ = ["Case", "chosen", "every_case", "refuse_unknown"]
 
 
 def every_case() -> tuple[Case, ...]:
@@ -27,6 +29,19 @@ def chosen(ids: Iterable[str]) -> tuple[Case, ...]:
     """Return the cases of those ids (a prefix stands for all that begin with it); all and mishaps if there is none."""
     wanted = tuple(ids)
     return tuple(case for case in (*every_case(), *mishaps()) if not wanted or case.id.startswith(wanted))
+
+
+def refuse_unknown(ids: Iterable[str]) -> None:
+    """Refuse what no case's id begins with.
+
+    Raises:
+        UsageError: There is one; the text names the nearest.
+    """
+    for wanted in ids:
+        if not chosen([wanted]):
+            near = difflib.get_close_matches(wanted, [case.id for case in chosen(())], 3, 0.4)
+            hint = f"the nearest: {', '.join(near)}" if near else "docs/instrumentors.md names all"
+            raise UsageError(f"no case begins with {wanted!r}; {hint}")
 
 
 # --- recorded --------------------------------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ def run(only: Sequence[str] = (), cases: Iterable[str] = (), clients: Sequence[s
         clients: With which clients the calls are made.
 
     Raises:
-        UsageError: An instrumentor is not known, or not installed.
+        UsageError: An instrumentor is not known, or not installed; or no case begins so.
         LLMTraceError: Its process failed.
     """
     for name in only:
@@ -56,7 +56,11 @@ def run(only: Sequence[str] = (), cases: Iterable[str] = (), clients: Sequence[s
     if only and len(present) < len(wanted):
         absent = next(one for one in wanted if one not in present)
         raise UsageError(f"{absent.name} is not installed: pip install {' '.join(absent.packages.values())}")
-    return tuple(_result(one, tuple(cases), clients) for one in present)
+    from pytest_llmtrace.compare._cases import refuse_unknown
+
+    prefixes = tuple(cases)
+    refuse_unknown(prefixes)
+    return tuple(_result(one, prefixes, clients) for one in present)
 
 
 def _result(instrumentation: Instrumentation, cases: tuple[str, ...], clients: Sequence[str]) -> Result:

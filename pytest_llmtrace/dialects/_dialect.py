@@ -34,7 +34,9 @@ class Dialect:
     recognises: Callable[[SpanRecord], bool] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is no place, before a span comes."""
+        """Refuse what is no scope or place, before a span comes."""
+        if isinstance(self.scopes, str):
+            raise UsageError(f"scopes= of dialect {self.name!r} takes several, as [{self.scopes!r}]")
         for name, place in self.places:
             if not isinstance(place, Place):
                 raise UsageError(

@@ -9,6 +9,7 @@ from pytest_llmtrace.dialects._builtin import BUILT_IN, NOTES
 from pytest_llmtrace.dialects._convert import CONVERSIONS, Convert
 from pytest_llmtrace.dialects._dialect import Dialect
 from pytest_llmtrace.dialects._place import Place, Sheet, moments
+from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Fact, Reading, SpanRecord, State
 
 __all__ = ["is_llm", "read", "read_note", "register"]
@@ -105,7 +106,13 @@ _house_styles: list[Dialect] = []
 
 
 def register(dialect: Dialect) -> None:
-    """Let a dialect of your own read spans, before the built-in ones; one of the same name is replaced."""
+    """Let a dialect of your own read spans, before the built-in ones; one of the same name is replaced.
+
+    Raises:
+        UsageError: It is no `Dialect`.
+    """
+    if not isinstance(dialect, Dialect):
+        raise UsageError(f"what is registered is a Dialect(name=..., facts={{...}}), not {dialect!r}")
     _house_styles[:] = [dialect, *(known for known in _house_styles if known.name != dialect.name)]
 
 

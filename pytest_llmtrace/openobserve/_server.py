@@ -179,6 +179,6 @@ def server(profile: str = NEWEST) -> Server:
     Raises:
         UsageError: There is no such profile.
     """
-    if profile not in _BY_NAME:
+    if not isinstance(profile, str) or profile not in _BY_NAME:
         raise UsageError.unknown("OpenObserve profile", profile, PROFILES)
     return _BY_NAME[profile]

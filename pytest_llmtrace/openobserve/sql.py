@@ -37,8 +37,10 @@ def query(sql: str, records: Sequence[Record], *, stream: str = "default") -> li
     Raises:
         QueryError: The engine refuses it; or it names a function that the view does not offer, or a column whose
             values only a server knows.
-        UsageError: The engine is not installed.
+        UsageError: The engine is not installed, or the query is no text.
     """
+    if not isinstance(sql, str):
+        raise UsageError(f"a query is a text, not {sql!r}")
     bare = _TEXT.sub("''", sql)
     _refuse_functions(bare)
     _refuse_unknown(bare, records)

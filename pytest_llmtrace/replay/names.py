@@ -31,14 +31,18 @@ def resolve(name: str, *, dirs: Sequence[Path], builtin: Sequence[Path] | None =
         CassetteError: There is no such file; names those that are called alike.
         UsageError: The name is no text, or an empty one.
     """
-    if not isinstance(name, str) or not name.strip():
-        raise UsageError(f"a cassette is named by a text, as 'openrouter/chat', not by {name!r}")
+    _check_name(name)
     where = (builtin_dirs() if builtin is None else builtin) if name.startswith(BUILTIN) else dirs
     bare = name.removeprefix(BUILTIN)
     found = find(bare, dirs=where)
     if found is None:
         raise CassetteError(name, _missing(name, bare, where))
     return found
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str) or not name.strip():
+        raise UsageError(f"a cassette is named by a text, as 'openrouter/chat', not by {name!r}")
 
 
 def find(name: str, *, dirs: Sequence[Path]) -> Path | None:
@@ -49,7 +53,12 @@ def find(name: str, *, dirs: Sequence[Path]) -> Path | None:
 
 
 def is_builtin(name: str) -> bool:
-    """Tell whether a name means a cassette that ships with the package."""
+    """Tell whether a name means a cassette that ships with the package.
+
+    Raises:
+        UsageError: It is no text, or an empty one.
+    """
+    _check_name(name)
     return name.startswith(BUILTIN)
 
 

@@ -228,10 +228,17 @@ class Silence:
     """Answers nothing.
 
     Args:
+        why: Why there is nobody who could.
         default: The default cassette that would have been used if it existed.
     """
 
-    def __init__(self, default: Path | str | None = None) -> None:
+    def __init__(
+        self,
+        why: str = "nothing   no cassette, gateway or router is active here",
+        *,
+        default: Path | str | None = None,
+    ) -> None:
+        self._why = why
         self._default = default
 
     def answer(self, request: Request) -> Answer | None:
@@ -239,10 +246,9 @@ class Silence:
 
     def explain(self, request: Request) -> str:  # noqa: ARG002
         """Say that nothing is set up to answer."""
-        nothing = "nothing   no cassette, gateway or router is active here"
         if self._default is None:
-            return nothing
-        return f"{nothing}\ndefault   there is no {default_label(self._default)}"
+            return self._why
+        return f"{self._why}\ndefault   there is no {default_label(self._default)}"
 
     def unplayed(self) -> tuple[Recording, ...]:
         """Return nothing."""

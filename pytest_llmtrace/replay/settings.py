@@ -195,15 +195,18 @@ def _names(config: Mapping[str, Any], key: str) -> frozenset[str]:
 
 
 def _patterns(config: Mapping[str, Any], key: str) -> tuple[re.Pattern[str], ...]:
+    patterns = _several(config, key)
     try:
-        return tuple(re.compile(entry) for entry in _several(config, key))
+        return tuple(map(re.compile, patterns))
     except (re.error, TypeError) as error:
         raise UsageError(f"{key} holds something that is no regular expression: {error}") from None
 
 
 def _hooks(config: Mapping[str, Any], key: str) -> tuple[Hook, ...]:
     value = config.get(key)
-    hooks: tuple[Any, ...] = () if value is None else (value,) if callable(value) else tuple(_several(config, key))
+    if isinstance(value, str | bytes) or not (value is None or callable(value) or isinstance(value, Iterable)):
+        raise UsageError(f"vcr_config[{key!r}] is {value!r}, not a function")
+    hooks: tuple[Any, ...] = (value,) if callable(value) else tuple(value or ())
     for hook in hooks:
         if not callable(hook):
             raise UsageError(f"vcr_config[{key!r}] holds {hook!r}, which is no function")

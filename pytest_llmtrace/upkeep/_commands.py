@@ -14,9 +14,27 @@ from pytest_llmtrace.errors import CassetteError, UsageError
 from pytest_llmtrace.model import Severity
 from pytest_llmtrace.upkeep._kinds import KINDS
 
-__all__ = ["add_commands"]
+__all__ = ["PATH_HELP", "add_commands", "cassette_path"]
 
 Say = Callable[[str], None]
+_BUILTIN = "builtin:NAME is one that ships with this package"
+PATH_HELP = f"a cassette, or a folder of them; {_BUILTIN}"
+
+
+def cassette_path(text: str) -> Path:
+    """Read an argument of the command line: a path, or `builtin:` and the name of a cassette that ships.
+
+    Raises:
+        argparse.ArgumentTypeError: No such cassette does.
+    """
+    if not text.startswith("builtin:"):
+        return Path(text)
+    from pytest_llmtrace import replay
+
+    try:
+        return replay.resolve(text, dirs=())
+    except CassetteError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def add_commands(commands: Any) -> None:
@@ -41,7 +59,7 @@ def _add_lint(commands: Any) -> None:
         description="Look for secrets, personal data, values that are new on every run, files that cannot be read, "
         "doubles, old recordings, and recordings that no test plays. Exit status: 1 if there is an error.",
     )
-    lint.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a cassette, or a folder of them")
+    lint.add_argument("paths", nargs="+", type=cassette_path, metavar="PATH", help=PATH_HELP)
     lint.add_argument("--format", choices=("text", "json"), default="text")
     lint.add_argument("--strict", action="store_true", help="warnings fail too")
     lint.add_argument("-v", "--verbose", action="store_true", help="show infos too")
@@ -80,7 +98,7 @@ def _add_scrub(commands: Any) -> None:
 
 def _add_show(commands: Any) -> None:
     show = commands.add_parser("show", help="print an exchange as a person reads it")
-    show.add_argument("path", type=Path, metavar="PATH", help="a cassette")
+    show.add_argument("path", type=cassette_path, metavar="PATH", help=f"a cassette; {_BUILTIN}")
     show.add_argument("number", nargs="?", type=int, metavar="N", help="one interaction, counted from 0; default: all")
     show.add_argument("--raw", action="store_true", help="bodies as they are, without their content encoding")
     show.add_argument("--full", action="store_true", help="cut nothing")
@@ -94,7 +112,7 @@ def _add_read(commands: Any) -> None:
         description="Read each interaction of cassettes as an LLM call: its facts, with the place of each, and what "
         "could not be read, and why. Nothing is sent. Exit status: 1 if a file that is named cannot be read.",
     )
-    read.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a cassette, or a folder of them")
+    read.add_argument("paths", nargs="+", type=cassette_path, metavar="PATH", help=PATH_HELP)
     read.add_argument("--format", choices=("text", "json"), default="text", help="json: one array, an entry each")
     read.set_defaults(run=_read)
 

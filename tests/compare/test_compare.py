@@ -150,6 +150,22 @@ def test_a_case_is_chosen_by_how_its_id_begins() -> None:
     assert [case.id for case in chosen([CACHED])] == [CACHED, f"{CACHED}-stream"]
 
 
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        (
+            "builtin:opnrouter/cht",
+            "no case begins with 'builtin:opnrouter/cht'; the nearest: builtin:openrouter/chat#0, ",
+        ),
+        ("?", "no case begins with '?'; docs/instrumentors.md names all"),
+    ],
+)
+def test_a_case_that_is_not_there(wanted: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is wrong use, and no comparison in which nothing is wrong."""
+    assert main(["compare", "--only", "by-hand", "--case", "builtin:openai/chat", "--case", wanted]) == 2
+    assert capsys.readouterr().err.startswith(f"pytest-llmtrace: {said}")
+
+
 @needs_streams
 def test_what_is_wrong_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     """The hand-written wrapper copies the input count, which leaves out cached tokens; the rest is right."""
@@ -261,13 +277,14 @@ def test_the_output_takes_the_form_of_its_suffix(tmp_path: Path, capsys: pytest.
     """Nothing is printed; one run writes several files; a suffix that means nothing is wrong use."""
     files = [tmp_path / name for name in ("page.md", "page.json", "page.txt")]
     output = [text for path in files for text in ("--output", str(path))]
-    assert main(["compare", "--case", "no such case", *output]) == 0
+    nothing = ("--only", "by-hand", "--case", "builtin:openai/chat#0")  # What is by hand is Anthropic's.
+    assert main(["compare", *nothing, *output]) == 0
     assert capsys.readouterr().out == ""
     assert files[0].read_text(encoding="utf-8").startswith("# Instrumentors, compared\n")
     assert all(
         result["clients"] == {"sync": [], "async": []} for result in json.loads(files[1].read_text(encoding="utf-8"))
     )
-    assert main(["compare", "--case", "no such case", "--async", "--output", str(files[1])]) == 0
+    assert main(["compare", *nothing, "--async", "--output", str(files[1])]) == 0
     assert all(result["clients"] == {"async": []} for result in json.loads(files[1].read_text(encoding="utf-8")))
     assert main(["compare", "--output", "page.pdf"]) == 2
     assert "unknown suffix of --output '.pdf'" in capsys.readouterr().err

@@ -238,6 +238,7 @@ def test_wrong_markers_stop_the_run(run: Callable[..., Any], marker: str, text: 
             "mute",
             "unknown value of llmtrace_app_exporters 'mute': did you mean 'muted'? known: live, muted",
         ),
+        ("LLMTRACE_INSTRUMENT", "a nobody", "llmtrace_instrument: there is no instrumentor 'a'; "),
     ],
 )
 def test_wrong_options_stop_the_run(run: Callable[..., Any], name: str, value: str, text: str) -> None:

@@ -105,3 +105,27 @@ def test_metrics_of_a_test(run: Callable[..., Any]) -> None:
             "error  convention/metric-type  metric 'shop.orders' (shop)",
         ],
     }
+
+
+# pytest 9 has a table of TOML's own types.
+TABLES = ["tool.pytest.ini_options", *(["tool.pytest"] if pytest.version_tuple >= (9,) else [])]
+LISTS = """\
+[tool.pytest.ini_options]
+llmtrace_strict = true
+llmtrace_conventions = ["core-1.36", "openinference"]
+llmtrace_openobserve_columns = ["duration", "gen_ai_response_model"]
+"""
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_values_in_toml(run: Callable[..., Any], table: str) -> None:
+    """A switch may be `true`, and names may be a list, in the table of strings and in that of TOML's own types."""
+    source = """
+        def test_it(llmtrace):
+            settings = llmtrace.settings
+            assert settings.strict is True
+            assert settings.conventions == ("core-1.36", "openinference")
+            assert settings.openobserve_columns == ("duration", "gen_ai_response_model")
+        """
+    result = run(source, files={"pyproject.toml": LISTS.replace("tool.pytest.ini_options", table)})
+    assert result.outcomes == {"test_it": "passed"}

@@ -67,6 +67,42 @@ def test_the_marker_alone_comes_first_too(run: Callable[..., Any]) -> None:
     assert result.properties("test_it") == {"llmtrace_findings": "structure/exchange-without-span"}
 
 
+def test_a_marker_that_the_suite_adds(run: Callable[..., Any]) -> None:
+    """What `pytest_collection_modifyitems` marks is traced as well, and a wrong marker there stops the run as well."""
+    conftest = """
+        import pytest
+
+        def pytest_collection_modifyitems(items):
+            for item in items:
+                item.add_marker(pytest.mark.llmtrace({said}))
+        """
+    source = """
+        from child import ask, span
+
+        def test_it():
+            with span(llm=False):
+                ask()
+        """
+    result = run(source, files={"conftest.py": conftest.format(said='gateway="openai"')})
+    assert result.properties("test_it") == {"llmtrace_findings": "structure/exchange-without-span"}
+    wrong = run(source, files={"conftest.py": conftest.format(said='gatewy="openai"')})
+    assert wrong.usage_error().startswith(
+        "ERROR: test_it.py::test_it: llmtrace marker: unknown argument 'gatewy': did you mean 'gateway'?"
+    )
+
+
+def test_the_marker_of_one_variant_is_its_own(run: Callable[..., Any]) -> None:
+    """A marked parameter implies the fixture for that parameter alone."""
+    result = run("""
+        import pytest
+
+        @pytest.mark.parametrize("n", [pytest.param(1, marks=pytest.mark.llmtrace), 2])
+        def test_it(n, request):
+            assert ("llmtrace" in request.fixturenames) == (n == 1)
+        """)
+    assert result.outcomes == {"test_it[1]": "passed", "test_it[2]": "passed"}
+
+
 WIDE = """
     import pytest
     from child import ask, span
@@ -97,7 +133,7 @@ def test_wider_fixtures_are_refused_when_nothing_answers(run: Callable[..., Any]
         assert result.text("TestIt::test_first") == (
             "pytest_llmtrace.errors.UnmatchedRequest: nothing answered POST http://llm.test:1/v1/chat/completions "
             "in the wider fixtures of test_first, and it was not sent\n"
-            "nothing   no cassette, gateway or router is active here\n"
+            "nothing   only a marker of their class or module answers wider fixtures, while they are set up\n"
             'next: name a cassette, @pytest.mark.llmtrace(cassette="..."), script llmtrace.gateway(...), '
             'or let the host through with allow_hosts=("llm.test:1",)'
         )
@@ -113,6 +149,29 @@ def test_a_class_or_module_marker_answers_wider_fixtures(run: Callable[..., Any]
         result = run(WIDE.format(scope=scope, **places))
         assert result.outcomes == {"TestIt::test_first": "failed", "TestIt::test_second": "passed"}, result.out
         assert result.properties("TestIt::test_first") == {"llmtrace_findings": "structure/exchange-without-span"}
+
+
+def test_wider_fixtures_reach_the_hosts_that_a_marker_lets_through(run: Callable[..., Any]) -> None:
+    """A server of the suite's own is waited for, and told to stop, by the fixture that starts it."""
+    source = """
+        import pytest
+        from child import ask
+
+        {module}
+
+        @pytest.fixture(scope="session")
+        def server():
+            assert ask() == "live"
+            yield
+            assert ask() == "live"
+
+        {marker}
+        def test_it(server, llmtrace): pass
+        """
+    allowed = 'pytest.mark.llmtrace(allow_hosts=["llm.test"], verify=False)'
+    for places in ({"module": f"pytestmark = {allowed}", "marker": ""}, {"module": "", "marker": f"@{allowed}"}):
+        result = run(source.format(**places))
+        assert result.outcomes == {"test_it": "passed"}, result.out
 
 
 def test_an_untraced_test_is_left_alone(run: Callable[..., Any]) -> None:

@@ -69,8 +69,11 @@ def test_waivers_of_all_places(run: Callable[..., Any], plugins: list[str], opti
     result = run(PLACES, plugins=plugins, options=options, files={"pytest.ini": INI})
     assert set(result.outcomes.values()) == {"passed"}, result.out
     summary = result.summary()
-    assert summary[1:6] == ["", *UNUSED.splitlines()], result.out
-    assert summary[0] == "llmtrace: 1 finding in test_own_unused (1 exchange, 1 LLM span, N checks)"
+    assert summary[:2] == [
+        "test_it.py::test_own_unused",
+        "llmtrace: 1 finding in test_own_unused (1 exchange, 1 LLM span, N checks)",
+    ]
+    assert summary[2:7] == ["", *UNUSED.splitlines()], result.out
     assert "6 tests, 6 exchanges, 6 LLM spans, 1 finding, 3 waived" in summary
     assert summary[-4:] == LINES
 

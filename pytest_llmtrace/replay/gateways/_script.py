@@ -162,10 +162,11 @@ def check_timing(first_token: float | None, tokens_per_second: float | None) -> 
     Raises:
         UsageError: One is no number, or too small.
     """
-    if first_token is not None and not 0 <= first_token < math.inf:
+    if first_token is not None and not (isinstance(first_token, int | float) and 0 <= first_token < math.inf):
         raise UsageError(f"first_token is in seconds, 0 or more, got {first_token!r}")
-    if tokens_per_second is not None and not 0 < tokens_per_second < math.inf:
-        raise UsageError(f"tokens_per_second is a number above 0, got {tokens_per_second!r}")
+    rate = tokens_per_second
+    if rate is not None and not (isinstance(rate, int | float) and 0 < rate < math.inf):
+        raise UsageError(f"tokens_per_second is a number above 0, got {rate!r}")
 
 
 def cut(text: str, pieces: int | tuple[str, ...] | None) -> tuple[str, ...]:

@@ -34,6 +34,12 @@ class Fine(BaseInstrumentor):
 
     def _uninstrument(self, **kwargs): ...
 
+class Broken(Fine):
+    _instance = None
+
+    def _instrument(self, **kwargs):
+        raise RuntimeError("the SDK has moved")
+
 class Picky(Fine):
     _instance = None
 
@@ -41,12 +47,19 @@ class Picky(Fine):
         return ["pytest < 2"]
 """
 
+PACKAGES = (
+    ("made-up-fine", "Fine"),
+    ("made-up-picky", "Picky"),
+    ("made-up-broken", "Broken"),
+    ("made-up-gone", "Gone"),
+)
+
 
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Two installed packages with an instrumentor each, and a name that both of them use."""
+    """Installed packages with an instrumentor each, and a name that all of them use."""
     (tmp_path / "llmtrace_made_up.py").write_text(MODULE)
-    for package, attribute in (("made-up-fine", "Fine"), ("made-up-picky", "Picky")):
+    for package, attribute in PACKAGES:
         info = tmp_path / f"{package.replace('-', '_')}-1.0.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
@@ -140,7 +153,7 @@ def test_switch_on_what_the_app_has_switched_on(module: Callable[[], Any], caplo
         pytest.param(
             "made_up",
             "llmtrace_instrument: several packages have an instrumentor 'made_up'; "
-            "name one: made-up-fine, made-up-picky",
+            "name one: made-up-broken, made-up-fine, made-up-gone, made-up-picky",
             id="several",
         ),
     ],
@@ -150,6 +163,24 @@ def test_switch_on_what_is_not_clear(name: str, text: str, module: Callable[[], 
     with pytest.raises(UsageError) as caught:
         capture.switch_on([name])
     assert str(caught.value) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("broken", "RuntimeError: the SDK has moved"),
+        ("gone", "AttributeError: module 'llmtrace_made_up' has no attribute 'Gone'"),
+    ],
+)
+def test_switch_on_what_cannot_be(name: str, reason: str, module: Callable[[], Any]) -> None:
+    """What a module of somebody else's raises is told with its name and package, each time anew."""
+    for _ in range(2):
+        with pytest.raises(UsageError) as caught:
+            capture.switch_on([f"made_up_{name}"])
+        assert str(caught.value) == (
+            f"llmtrace_instrument: 'made_up_{name}' of made-up-{name} cannot be switched on: {reason}; "
+            "install what it needs, or do not name it"
+        )
 
 
 def suppress_language_model() -> Any:

@@ -8,10 +8,17 @@ from typing import Any
 import pytest
 
 from pytest_llmtrace.checks._wire_models import MODELS
-from pytest_llmtrace.model import State, StreamEnd
+from pytest_llmtrace.model import Request, State, StreamEnd
 
 ABSENT, NULL, UNREADABLE = State.ABSENT, State.NULL, State.UNREADABLE
 CLOSED: dict[str, Any] = {"exchange": {"stream_end": StreamEnd.CLOSED, "chunks": (b"data: {}\n\n",)}}
+
+LIMITED: dict[str, Any] = {"record": {"text_limit": 9}}
+AZURE: dict[str, Any] = {
+    "exchange": {
+        "request": Request(method="POST", url="https://a.azure.com/openai/deployments/chatdeployment/chat/completions")
+    }
+}
 
 
 def call(name: str = "get_weather", id: str | None = "call_1", **arguments: Any) -> dict[str, Any]:  # noqa: A002
@@ -157,6 +164,21 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     ("wire/model", {"request_model": "gpt-4o", "response_model": "gpt-4o-2024-08-06"}, {"model": "gpt-4o"}),
     ("wire/model", {"request_model": "gpt-4o", "response_model": "gpt-4o-2024"}, {"model": "gpt-4o-2024"}),
     ("wire/model", {"request_model": "alias", "served_model": "gpt-4o"}, {"model": "gpt-4o"}),
+    ("wire/model", {"request_model": "alias", "response_model": "gpt-4o-2024"}, {"model": "gpt-4o-20"}, LIMITED),
+    ("wire/model", {"request_model": "alias", "served_model": "gpt-4o-2024"}, {"model": "gpt-4o-20"}, LIMITED),
+    ("wire/request-model", {"request_model": "gpt-4o"}, {"request_model": "chatdeplo"}, {**LIMITED, **AZURE}),
+    (
+        "wire/response-model",
+        {"response_model": "alias", "served_model": "gpt-4o-2024"},
+        {"response_model": "gpt-4o-20"},
+        LIMITED,
+    ),
+    (
+        "wire/response-model",
+        {"response_model": ABSENT, "served_model": "gpt-4o-2024"},
+        {"response_model": "gpt-4o-20"},
+        LIMITED,
+    ),
     ("wire/served-model", {"served_model": "gpt-4o"}, {"served_model": "gpt-4o"}),
     ("wire/served-model", {"served_model": ABSENT}, {"served_model": "gpt-4o"}),
     ("wire/provider", {"provider": "Google AI Studio"}, {"provider": "google_ai_studio"}),

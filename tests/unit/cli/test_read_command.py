@@ -150,3 +150,12 @@ def test_a_disk_that_is_full_is_an_error_and_no_traceback(
     monkeypatch.setattr(sys.stdout, "write", refuse)
     assert main(["read", str(tape)]) == 1
     assert capsys.readouterr().err == "pytest-llmtrace: [Errno 28] No space left on device\n"
+
+
+def test_what_ships_is_read_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    """`builtin:` names the same file as on a marker; one that does not ship is wrong use, with the nearest."""
+    assert main(["read", "builtin:openrouter/chat"]) == 0
+    assert 'request_model          "openai/gpt-oss-20b:free"' in capsys.readouterr().out
+    with pytest.raises(SystemExit, match=r"^2$"):
+        main(["read", "builtin:openrouter/chta"])
+    assert "builtin:openrouter/chta: there is no such cassette" in capsys.readouterr().err

@@ -276,6 +276,14 @@ def test_a_conversion_that_fails(make_span: SpanMaker) -> None:
     )
 
 
+def test_what_is_no_dialect() -> None:
+    """One scope in place of several would be compared letter by letter; what is no dialect would fail at every span."""
+    with pytest.raises(UsageError, match=r"^scopes= of dialect 'ours' takes several, as \['ours\.llm'\]$"):
+        Dialect(name="ours", facts={}, scopes="ours.llm")
+    with pytest.raises(UsageError, match=r"^what is registered is a Dialect\(name=..., facts=\{...\}\), not 'ours'$"):
+        register_dialect("ours")  # type: ignore[arg-type]
+
+
 def test_what_is_no_place() -> None:
     """A place that is none is refused when the dialect is made."""
     with pytest.raises(UsageError) as refused:

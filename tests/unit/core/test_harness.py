@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 import pytest
 from opentelemetry import trace as otel
 
-from pytest_llmtrace import LLMTrace, VerificationError, dialects, harness, wire
+from pytest_llmtrace import LLMTrace, UsageError, VerificationError, dialects, harness, wire
 from pytest_llmtrace.capture import Book
 
 
@@ -123,3 +125,91 @@ def test_times_are_not_judged_at_once() -> None:
     with LLMTrace() as trace:
         stream(trace, first=1000.0)
         assert trace.findings() == ()
+
+
+def test_nothing_can_be_asked_of_a_trace_that_is_not_open_yet() -> None:
+    """Who forgets `with` is told so, whatever is asked for."""
+    questions = (
+        LLMTrace.spans, LLMTrace.llm_span, LLMTrace.tree, LLMTrace.logs, LLMTrace.metrics, LLMTrace.exchanges,
+        LLMTrace.findings, LLMTrace.verify, LLMTrace.report, LLMTrace.save, LLMTrace.openobserve,
+        lambda trace: trace.exporter, lambda trace: trace.record("chat").__enter__(),
+    )  # fmt: skip
+    for ask in questions:
+        with pytest.raises(
+            UsageError, match=r"^nothing is traced yet: open it, with LLMTrace\(\.\.\.\) as trace: \.\.\.$"
+        ):
+            ask(LLMTrace())
+
+
+def test_a_trace_is_opened_once() -> None:
+    """Its judgement is that of its first block: a second one would pass whatever it does."""
+    once = r"^a trace is opened once: make another LLMTrace\(\.\.\.\) for another block$"
+    with LLMTrace() as trace, pytest.raises(UsageError, match=once):
+        trace.open()
+    with pytest.raises(UsageError, match=once):
+        trace.open()
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        ({"allow_hosts": 3}, "allow_hosts= takes hosts, as ['localhost:4000', '*.internal'], not 3"),
+        (
+            {"allow_hosts": ["http://x"]},
+            "allow_hosts= takes hosts, as ['localhost:4000', '*.internal'], not ['http://x']",
+        ),
+        ({"allow_unused": True}, "allow_unused= wants a reason in words"),
+        ({"budget": 3}, "budget= takes {'tokens': ..., 'cost': ..., 'calls': ...}, not 3"),
+        ({"conventions": 3}, "conventions= wants names or registry files, got 3"),
+        ({"ignore": ["wire/cost"]}, "ignore= takes {check id: reason}, not ['wire/cost']"),
+        ({"openobserve": ["0.92"]}, "unknown OpenObserve profile ['0.92']: did you mean '0.92'? known: "),
+        ({"openobserve_columns": 3}, "openobserve_columns= takes a list of names of columns, not 3"),
+        ({"record": "al"}, "unknown value of record= 'al': did you mean 'all'? known: all, new, none, once"),
+        ({"verify": "warning"}, "unknown value of verify= 'warning': did you mean 'warn'? known: False, error, warn"),
+        ({"verify": 0}, "unknown value of verify= 0: known: False, error, warn"),
+    ],
+)
+def test_arguments_without_a_meaning(said: dict[str, Any], text: str) -> None:
+    """What the marker refuses, `LLMTrace(...)` refuses in the same words."""
+    with pytest.raises(UsageError) as caught:
+        LLMTrace(**said)
+    assert str(caught.value).startswith(text)
+
+
+def test_one_host_needs_no_list() -> None:
+    """`allow_hosts=` takes a text as the one host that it names, as the marker does."""
+    assert LLMTrace(allow_hosts="localhost:4000").settings.allow_hosts == ("localhost:4000",)
+
+
+USED = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "cost": 0.25}
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ({"gen_ai.usage.input_tokens": 20, "gen_ai.usage.output_tokens": 10, "gen_ai.usage.total_tokens": 30}, []),
+        ({"gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 5}, []),
+        ({"gen_ai.usage.input_tokens": 20, "gen_ai.usage.cost": 0.5}, []),
+        ({"gen_ai.usage.input_tokens": 21, "gen_ai.usage.output_tokens": 10}, ["wire/input-tokens"]),
+        ({"gen_ai.usage.input_tokens": 20, "gen_ai.usage.cost": 0.75}, ["wire/cost"]),
+    ],
+)
+def test_one_span_around_two_calls(said: dict[str, float], found: list[str]) -> None:
+    """The call that has no span is found; that the span's counts are those of both calls is not another fault."""
+    with LLMTrace(verify=False) as trace:
+        with otel.get_tracer("app").start_as_current_span("turn", attributes={"gen_ai.request.model": "m", **said}):
+            for text in ("one", "two"):
+                trace.gateway("openrouter").chat(text=text, usage=USED)
+                http.post(URL, json={"model": "m", "messages": []})
+        assert [one.check for one in trace.findings()] == ["structure/exchange-without-span", *found]
+
+
+@pytest.mark.parametrize(("mode", "raises"), [("error", True), (False, True), ("warn", False)])
+def test_who_asks_is_told(mode: Any, raises: bool) -> None:
+    """`verify=False` leaves the judgement to the test, and `verify()` is that; where findings only warn, it warns."""
+    with LLMTrace(verify=mode) as trace:
+        trace.gateway("openai").chat(text="hi")
+        http.post(URL, json={"model": "m", "messages": []})
+        asked = pytest.raises(VerificationError, match="capture/nothing") if raises else nullcontext()
+        with asked:
+            trace.verify()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -131,3 +132,21 @@ def test_assert_attributes_exactly_refuses_others(views: tuple[SpanView, ...]) -
     with pytest.raises(AssertionError) as caught:
         assert_attributes_exactly(views[0], {"n": 1})
     assert str(caught.value) == "attributes of span 'chat' (app) differ:\n  model: not expected, found 'a'"
+
+
+@pytest.mark.parametrize("compare", [assert_attributes, assert_attributes_exactly])
+@pytest.mark.parametrize(
+    ("span", "expected", "text"),
+    [
+        (None, {}, "a span has attributes to be compared, as llmtrace.span() returns one; None has none"),
+        ((), {}, "a span has attributes to be compared, as llmtrace.span() returns one; () has none"),
+        (0, ["a"], "attributes are compared with a mapping of names to values, not with ['a']"),
+    ],
+)
+def test_what_cannot_be_compared(
+    views: tuple[SpanView, ...], compare: Callable[..., None], span: Any, expected: Any, text: str
+) -> None:
+    """Several spans, none, or a list of names are wrong use, and no failed assertion."""
+    with pytest.raises(UsageError) as caught:
+        compare(views[span] if span == 0 else span, expected)
+    assert str(caught.value) == text

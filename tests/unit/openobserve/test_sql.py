@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pytest_llmtrace.errors import QueryError
+from pytest_llmtrace.errors import QueryError, UsageError
 from pytest_llmtrace.openobserve import Record, Stream
 
 Store = Callable[..., Record]
@@ -98,6 +98,12 @@ def test_what_cannot_be_answered(calls: Stream, query: str, error: str) -> None:
     """A column or function that is not there, text where numbers are wanted, and what only a server knows."""
     with pytest.raises(QueryError, match=error):
         calls.sql(query)
+
+
+def test_what_is_no_query(calls: Stream) -> None:
+    """It is wrong use, and no query that failed."""
+    with pytest.raises(UsageError, match=r"^a query is a text, not 3$"):
+        calls.sql(3)  # type: ignore[arg-type]
 
 
 def test_a_name_in_a_text_is_no_column(calls: Stream) -> None:

@@ -81,12 +81,14 @@ def test_one_piece() -> None:
     [
         ({"first_token": -0.1}, "first_token is in seconds, 0 or more, got -0.1"),
         ({"first_token": float("nan")}, "first_token is in seconds, 0 or more, got nan"),
+        ({"first_token": "0.8"}, "first_token is in seconds, 0 or more, got '0.8'"),
+        ({"tokens_per_second": "40"}, "tokens_per_second is a number above 0, got '40'"),
         ({"tokens_per_second": 0}, "tokens_per_second is a number above 0, got 0"),
         ({"tokens_per_second": float("inf")}, "tokens_per_second is a number above 0, got inf"),
     ],
 )
 @pytest.mark.parametrize(("gateway", "api"), [("openai", "chat"), ("openai", "responses"), ("anthropic", "messages")])
-def test_wrong_values_are_refused(gateway: str, api: str, options: dict[str, float], text: str) -> None:
+def test_wrong_values_are_refused(gateway: str, api: str, options: dict[str, Any], text: str) -> None:
     """They are found where they are written."""
     with pytest.raises(UsageError) as raised:
         getattr(Gateway(gateway), api)(**options)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pytest_llmtrace.errors import CassetteError, UsageError
-from pytest_llmtrace.replay import builtin_dirs, default_name, default_path, find, resolve
+from pytest_llmtrace.replay import builtin_dirs, default_name, default_path, find, is_builtin, resolve
 
 
 @pytest.mark.parametrize(
@@ -116,6 +116,7 @@ def test_default_path_is_that_of_pytest_recording(length: Any, serializer: Any, 
 @pytest.mark.parametrize("name", [5, "", " ", None])
 def test_what_is_no_name(name: Any) -> None:
     """A cassette is named by a text that says something."""
-    with pytest.raises(UsageError) as caught:
-        resolve(name, dirs=())
-    assert str(caught.value) == f"a cassette is named by a text, as 'openrouter/chat', not by {name!r}"
+    for look_up in (lambda: resolve(name, dirs=()), lambda: is_builtin(name)):
+        with pytest.raises(UsageError) as caught:
+            look_up()
+        assert str(caught.value) == f"a cassette is named by a text, as 'openrouter/chat', not by {name!r}"

@@ -127,7 +127,7 @@ def test_silence(post: Callable[..., Request], tmp_path: Path, monkeypatch: pyte
     """Without anything to answer it says so, and which default cassette was looked for."""
     monkeypatch.chdir(tmp_path)
     nothing = "nothing   no cassette, gateway or router is active here"
-    looked_for = Silence(tmp_path / "cassettes" / "test_b.yaml")
+    looked_for = Silence(default=tmp_path / "cassettes" / "test_b.yaml")
     assert looked_for.answer(post()) is None
     assert looked_for.unplayed() == ()
     assert looked_for.explain(post()) == f"{nothing}\ndefault   there is no cassettes/test_b.yaml"

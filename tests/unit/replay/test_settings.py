@@ -72,6 +72,9 @@ def test_every_key_of_vcrpy_is_known() -> None:
     assert read_config({"record_mode": "none", "serializer": "mine", "path": "x", "inject": True}) == ReplaySettings()
 
 
+NO_PATTERN = "scrub_keep holds something that is no regular expression: nothing to repeat at position 0"
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [
@@ -86,7 +89,12 @@ def test_every_key_of_vcrpy_is_known() -> None:
         ({"filter_headers": "x-key"}, "vcr_config['filter_headers'] is 'x-key', not a list"),
         ({"filter_headers": [3]}, "vcr_config['filter_headers'] holds 3, which is no name"),
         ({"before_record_response": ["x"]}, "vcr_config['before_record_response'] holds 'x', which is no function"),
-        ({"before_record_request": 3}, "vcr_config['before_record_request'] is 3, not a list"),
+        ({"before_record_request": 3}, "vcr_config['before_record_request'] is 3, not a function"),
+        ({"scrub_keep": "x"}, "vcr_config['scrub_keep'] is 'x', not a list"),
+        (
+            {"scrub_keep": ["*"]},
+            NO_PATTERN,
+        ),
         (
             {"filter_sensitive_data": ["x"]},
             "vcr_config['filter_sensitive_data'] holds 'x', which is no placeholder and value",

@@ -1,0 +1,154 @@
+"""The arguments of the marker, which `llmtrace_config` and `LLMTrace(...)` take as well, and what is refused of them.
+
+The parts that know what a value means are imported when there is one: markers are looked at when tests are collected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final
+
+from pytest_llmtrace.errors import UsageError
+
+__all__ = ["ARGUMENTS", "hosts_of", "refuse"]
+
+ARGUMENTS: Final = (
+    "allow_hosts",
+    "allow_unused",
+    "budget",
+    "cassette",
+    "content",
+    "conventions",
+    "gateway",
+    "ignore",
+    "known",
+    "longest_attribute",
+    "openobserve",
+    "openobserve_columns",
+    "timing",
+    "tool_repeats",
+    "verify",
+)
+
+
+def refuse(name: str, value: Any) -> None:
+    """Refuse a value of an argument that has no meaning. Names of cassettes and gateways are judged by who opens them.
+
+    Raises:
+        UsageError: It has none; the text names the nearest that has.
+    """
+    if name in _REFUSE:
+        _REFUSE[name](value)
+
+
+def hosts_of(value: Any) -> tuple[str, ...]:
+    """Read `allow_hosts=`: one host, or several.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    hosts = (value,) if isinstance(value, str) else value
+    if not isinstance(hosts, Collection) or not all(isinstance(host, str) and _is_host(host) for host in hosts):
+        raise UsageError(f"allow_hosts= takes hosts, as ['localhost:4000', '*.internal'], not {value!r}")
+    return tuple(hosts)
+
+
+def _is_host(text: str) -> bool:
+    return bool(text) and "/" not in text
+
+
+def _refuse_unused(value: Any) -> None:
+    if value is not None and not (isinstance(value, str) and value.strip()):
+        raise UsageError("allow_unused= wants a reason in words")
+
+
+def _refuse_verify(value: Any) -> None:
+    if value is not False and value not in ("error", "warn"):
+        raise UsageError.unknown("value of verify=", value, ("error", "warn", "False"))
+
+
+def _refuse_record(value: Any) -> None:
+    from pytest_llmtrace._recordings import MODES
+
+    if value not in MODES:
+        raise UsageError.unknown("value of record=", value, MODES)
+
+
+def _refuse_waivers(value: Any) -> None:
+    from pytest_llmtrace.checks import refuse_unknown
+
+    if not isinstance(value, Mapping):
+        raise UsageError(f"ignore= takes {{check id: reason}}, not {value!r}")
+    refuse_unknown(value)
+
+
+def _refuse_known(value: Any) -> None:
+    from pytest_llmtrace.waivers import known_of
+
+    known_of(value)
+
+
+def _refuse_budget(value: Any) -> None:
+    from pytest_llmtrace.checks import refuse_limits
+
+    refuse_limits(budget=value)
+
+
+def _refuse_tool_repeats(value: Any) -> None:
+    from pytest_llmtrace.checks import refuse_limits
+
+    refuse_limits(tool_repeats=value)
+
+
+def _refuse_timing(value: Any) -> None:
+    from pytest_llmtrace.clock import refuse_timing
+
+    refuse_timing(value)
+
+
+def _refuse_conventions(value: Any) -> None:
+    from pytest_llmtrace.conventions import refuse_conventions
+
+    refuse_conventions(value)
+
+
+def _refuse_content(value: Any) -> None:
+    from pytest_llmtrace.checks import refuse_content
+
+    refuse_content(content=value)
+
+
+def _refuse_longest_attribute(value: Any) -> None:
+    from pytest_llmtrace.checks import refuse_content
+
+    refuse_content(longest_attribute=value)
+
+
+def _refuse_openobserve(value: Any) -> None:
+    from pytest_llmtrace.checks import refuse_backend
+
+    refuse_backend(openobserve=value)
+
+
+def _refuse_columns(value: Any) -> None:
+    from pytest_llmtrace.checks import refuse_backend
+
+    refuse_backend(openobserve_columns=value)
+
+
+_REFUSE: Final[Mapping[str, Callable[[Any], object]]] = {
+    "allow_hosts": hosts_of,
+    "allow_unused": _refuse_unused,
+    "budget": _refuse_budget,
+    "content": _refuse_content,
+    "conventions": _refuse_conventions,
+    "ignore": _refuse_waivers,
+    "known": _refuse_known,
+    "longest_attribute": _refuse_longest_attribute,
+    "openobserve": _refuse_openobserve,
+    "openobserve_columns": _refuse_columns,
+    "record": _refuse_record,
+    "timing": _refuse_timing,
+    "tool_repeats": _refuse_tool_repeats,
+    "verify": _refuse_verify,
+}

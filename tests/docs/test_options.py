@@ -1,0 +1,26 @@
+"""What can be set is on the page, and in what pytest prints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_llmtrace import _declared
+from pytest_llmtrace._arguments import ARGUMENTS
+
+GUIDE = (Path(__file__).parents[2] / "docs" / "guide.md").read_text(encoding="utf-8")
+
+
+def test_all_arguments_of_the_marker_are_named(pytestconfig: pytest.Config) -> None:
+    """By `pytest --markers`, and in the guide's section on the marker."""
+    [printed] = [line for line in pytestconfig.getini("markers") if line.startswith("llmtrace(")]
+    described = next(line for line in GUIDE.splitlines() if line.startswith("`@pytest.mark.llmtrace(cassette=, "))
+    for where in (printed, described):
+        assert [name for name in ARGUMENTS if f"{name}=" not in where] == []
+
+
+def test_all_ini_values_are_in_the_guide() -> None:
+    """Each with its environment variable, in one table."""
+    names = [*_declared._INI, *_declared._LINES, "llmtrace_strict"]
+    assert [name for name in names if f"| `{name}`" not in GUIDE or f"`{name.upper()}`" not in GUIDE] == []
