@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
@@ -62,6 +62,7 @@ class Matching:
         for call_keys, span_keys in (
             (self._worker_and_model_of_call, self._worker_and_model_of_span),
             (self._worker_of_call, self._worker_of_span),
+            (self._answer_of_call, self._answer_of_span),
             (self._model_of_call, self._model_of_span),
         ):
             yield from self._sweep(call_keys, span_keys)
@@ -97,6 +98,13 @@ class Matching:
     def _worker_and_model_of_span(self, span: int) -> Iterator[object]:
         for worker in self._worker_of_span(span):
             yield from ((worker, name) for name in self._names_of_span(span))
+
+    def _answer_of_call(self, call: int) -> Iterator[object]:
+        if self.weak[call]:
+            yield from _answer(self.truths[call])
+
+    def _answer_of_span(self, span: int) -> Iterator[object]:
+        return _answer(self.readings[span])
 
     def _model_of_call(self, call: int) -> Iterator[object]:
         return iter(self._names_of_call(call) if self.weak[call] else ())
@@ -172,3 +180,11 @@ class Matching:
 def _text(value: object) -> Iterator[str]:
     if isinstance(value, str) and value:
         yield value
+
+
+def _answer(reading: Reading) -> Iterator[str]:
+    """Yield what was answered, white space left out: calls made at the same time are told apart by nothing else."""
+    said = "".join("".join(text.split()) for text in reading.output_texts or () if isinstance(text, str))
+    yield from _text(said)
+    for asked in reading.tool_calls or ():
+        yield from _text(asked.get("id") if isinstance(asked, Mapping) else None)

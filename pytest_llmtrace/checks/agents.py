@@ -102,7 +102,7 @@ def _conversations(evidence: Evidence) -> Callable[[object], object]:
 
     for call, past in evidence.tooled:
         asked = [tool["id"] for tool in _asked_for(call) if isinstance(tool.get("id"), str)]
-        ids = [*(step.id for step in (*past.calls, *past.results)), *asked]
+        ids = [*(made.id for made in past.calls), *(result.id for result in past.results), *asked]
         for identity in ids[1:]:
             same[root(identity)] = root(ids[0])
     return root
