@@ -134,9 +134,9 @@ def test_parallel_calls_are_told_apart_by_what_was_answered(make_span: SpanMaker
         messages = [{"role": "assistant", "parts": [{"type": "text", "content": text}]}]
         return {**LITELLM, "gen_ai.response.id": f"own-{text}", "gen_ai.output.messages": json.dumps(messages)}
 
-    order = [2, 0, 3, 1]
+    order = [2, 0, 3, 1]  # The task of the worker has the place in memory that the first call's task had.
     spans = [
-        dated(make_span, number, 99, 200, attributes=said(f"answer {number}"), worker=Worker(9)) for number in order
+        dated(make_span, number, 99, 200, attributes=said(f"answer {number}"), worker=Worker(1, 0)) for number in order
     ]
     exchanges = [
         make_exchange(index=index, ambient=Ambient(worker=Worker(1, index)), chunks=answer(f"answer {index}"))
