@@ -11,8 +11,9 @@ from importlib.util import find_spec
 import pytest
 from opentelemetry import trace as otel
 
-from pytest_llmtrace import LLMTrace, VerificationError, dialects, harness, wire
+from pytest_llmtrace import LLMTrace, UnmatchedRequest, VerificationError, dialects, harness, wire
 from pytest_llmtrace.capture import Book
+from pytest_llmtrace.model import Settings
 
 
 def test_where_nothing_was_called_no_cause_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,6 +41,17 @@ def call(trace: LLMTrace, *statuses: int) -> None:
             else:
                 trace.gateway("openai").error(status)
             http.post(URL, json={"model": "gpt-4o", "messages": []})
+
+
+def test_what_a_framework_uploads_of_its_own_traces_is_muted() -> None:
+    """openai-agents sends its traces from a thread: no request that nothing answers, unless exporters are live."""
+    upload = "https://api.openai.com/v1/traces/ingest"
+    with LLMTrace() as trace:
+        assert http.post(upload, json={"data": []}).status_code == 204
+        assert [exchange.origin for exchange in trace.exchanges()] == ["muted: traces of openai-agents"]
+        assert trace.findings() == ()
+    with LLMTrace(verify=False, settings=Settings(app_exporters="live")), pytest.raises(UnmatchedRequest):
+        http.post(upload, json={"data": []})
 
 
 @pytest.mark.parametrize("patience", [60, 0])
