@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from pytest_llmtrace import replay, wire
 from pytest_llmtrace.checks import Leftover, Untimed
-from pytest_llmtrace.model import Answer, Answerer, Cassette, Exchange, Outcome, Recording, Request, Settings
+from pytest_llmtrace.model import Answer, Answerer, Cassette, Exchange, Outcome, Recording, Request, Response, Settings
 
 if TYPE_CHECKING:
     from pytest_llmtrace.faults import Faults
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Desk"]
 
 _NO_FAULT = "the test does not show what becomes of this fault: nothing that it could happen to was asked for"
+# agents/tracing/processors.py of openai-agents, BackendSpanExporter: sent from a thread, every five seconds.
+_UPLOAD = "https://api.openai.com/v1/traces/ingest"
 _UNFREEZE = "freeze the time inside the test, or use time-machine there, which both leave virtual time alone"
 
 
@@ -114,7 +116,13 @@ class Desk:
             found = answerer.answer(request)
             if found is not None:
                 return found
-        return None
+        return self._mute(request)
+
+    def _mute(self, request: Request) -> Answer | None:
+        """Take in what an agent framework uploads of its own traces, as the application's OTLP exporters are muted."""
+        if request.url != _UPLOAD or self._settings.app_exporters == "live":
+            return None
+        return Answer(response=Response(status=204), origin="muted: traces of openai-agents")
 
     def explain(self, request: Request) -> str:
         """Say of each answerer why it has none; of the cassettes only the one that comes nearest."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
@@ -59,6 +59,7 @@ class Matching:
         ):
             yield from self._sweep(call_keys, span_keys)
         yield from self._made_afterwards()
+        yield from self._answered_once()
         for call_keys, span_keys in (
             (self._worker_and_model_of_call, self._worker_and_model_of_span),
             (self._worker_of_call, self._worker_of_span),
@@ -97,6 +98,10 @@ class Matching:
     def _worker_and_model_of_span(self, span: int) -> Iterator[object]:
         for worker in self._worker_of_span(span):
             yield from ((worker, name) for name in self._names_of_span(span))
+
+    def _answer_of_call(self, call: int) -> Iterator[str]:
+        if self.weak[call]:
+            yield from _answer(self.truths[call])
 
     def _model_of_call(self, call: int) -> Iterator[object]:
         return iter(self._names_of_call(call) if self.weak[call] else ())
@@ -163,6 +168,17 @@ class Matching:
                 if late[key]:
                     yield self._take(call, late[key].pop())
 
+    def _answered_once(self) -> Iterator[tuple[int, int]]:
+        """Match what only one call was answered, and only one span says: a worker that makes spans may be any."""
+        asked = Counter(key for call in self._calls_left for key in self._answer_of_call(call))
+        told = Counter(key for span in self._spans_left for key in _answer(self.readings[span]))
+        once = {key for key, times in asked.items() if times == told[key] == 1}
+        if once:
+            yield from self._sweep(
+                lambda call: once.intersection(self._answer_of_call(call)),
+                lambda span: once.intersection(_answer(self.readings[span])),
+            )
+
     def _take(self, call: int, span: int) -> tuple[int, int]:
         self._calls_left.discard(call)
         self._spans_left.discard(span)
@@ -172,3 +188,11 @@ class Matching:
 def _text(value: object) -> Iterator[str]:
     if isinstance(value, str) and value:
         yield value
+
+
+def _answer(reading: Reading) -> Iterator[str]:
+    """Yield what was answered, white space left out: calls made at the same time are told apart by nothing else."""
+    said = "".join("".join(text.split()) for text in reading.output_texts or () if isinstance(text, str))
+    yield from _text(said)
+    for asked in reading.tool_calls or ():
+        yield from _text(asked.get("id") if isinstance(asked, Mapping) else None)

@@ -20,7 +20,16 @@ from pytest_llmtrace._scripted import Scripted
 from pytest_llmtrace.canaries import Canaries
 from pytest_llmtrace.conventions import absolute, named
 from pytest_llmtrace.errors import UsageError, VerificationError
-from pytest_llmtrace.model import Cassette, Finding, Known, Settings, SpanKey, SpanRecord
+from pytest_llmtrace.model import (
+    Cassette,
+    Exchange,
+    Finding,
+    Known,
+    Pairing,
+    Settings,
+    SpanKey,
+    SpanRecord,
+)
 from pytest_llmtrace.pairing import match, pair
 from pytest_llmtrace.views import ExchangeView, exchange_views
 
@@ -28,6 +37,9 @@ if TYPE_CHECKING:
     from pytest_llmtrace.record import Written
 
 __all__ = ["LLMTrace"]
+
+_PATIENCE = 1.0
+"""Seconds of real time for what the code under test has left to its thread pools, if a span is missing."""
 
 
 class LLMTrace(Captured, Scripted):
@@ -325,8 +337,8 @@ class LLMTrace(Captured, Scripted):
     def _evidence(self) -> checks.Evidence:
         self._book.collect()
         self._note_current(self._before)
-        exchanges, spans = self._ledger.exchanges(), self._book.spans()
-        paired = match(exchanges, spans)
+        exchanges = self._ledger.exchanges()
+        spans, paired = self._paired(exchanges)
         calls = paired.calls
         return checks.Evidence(
             exchanges=exchanges,
@@ -353,6 +365,16 @@ class LLMTrace(Captured, Scripted):
             now_ns=clock.wall_ns(),
             profiles=self._profiles,
         )
+
+    def _paired(self, exchanges: Sequence[Exchange]) -> tuple[tuple[SpanRecord, ...], Pairing]:
+        """Pair exchanges with spans; one that is missing may be in the making, in a pool (LiteLLM's callbacks)."""
+        spans = self._book.spans()
+        paired = match(exchanges, spans)
+        if any(not call.spans for call in paired.calls) and self._owner.wait_for_work(_PATIENCE):
+            self._book.collect()
+            spans = self._book.spans()
+            paired = match(exchanges, spans)
+        return spans, paired
 
     def _held_open(self) -> tuple[SpanRecord, ...]:
         if not self._held:

@@ -14,7 +14,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple
@@ -31,11 +31,19 @@ class Owner:
         label: In words.
         stands_in: Nobody in fact: its requests are refused, and its spans belong to none, so that a child of theirs
             belongs to the test in which it starts.
+
+    Attributes:
+        at_work: The work items of thread pools that its code has submitted and that are not done.
     """
 
     def __init__(self, label: str, *, stands_in: bool = False) -> None:
         self.label = label
         self.stands_in = stands_in
+        self.at_work: set[Future[Any]] = set()
+
+    def wait_for_work(self, seconds: float) -> bool:
+        """Wait until its work items are done, but not for longer; tell whether any was done meanwhile."""
+        return bool(wait(tuple(self.at_work), seconds).done)
 
     def __repr__(self) -> str:
         return f"Owner({self.label!r})"
@@ -153,7 +161,10 @@ def _carrying_owner(submit: Callable[..., Future[Any]]) -> Callable[..., Future[
             with belonging_to(origin.owner), _working_on(origin):
                 return fn(*args, **kwargs)
 
-        return submit(self, run, *args, **kwargs)
+        future = submit(self, run, *args, **kwargs)
+        origin.owner.at_work.add(future)
+        future.add_done_callback(origin.owner.at_work.discard)
+        return future
 
     return submit_with_owner
 

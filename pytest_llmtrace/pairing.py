@@ -9,11 +9,11 @@ Everything here is done in n log n: a load test has ten thousand calls.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from http import HTTPStatus
+from dataclasses import replace
 
 from pytest_llmtrace import dialects, wire
 from pytest_llmtrace._collector import uncollected
+from pytest_llmtrace._drafts import Draft, drafts_of, told_apart
 from pytest_llmtrace._matching import Matching, fits
 from pytest_llmtrace.model import Call, Exchange, Pairing, Reading, SpanKey, SpanRecord, Stray
 from pytest_llmtrace.tree import Ancestry
@@ -41,13 +41,13 @@ def match(exchanges: Iterable[Exchange], spans: Iterable[SpanRecord]) -> Pairing
     readings = {span.key: reading for span in spans if (reading := dialects.read(span)) is not None}
     ancestry = Ancestry(spans, lambda span: span.key in readings)
     read = ((exchange, truth) for exchange in exchanges if (truth := wire.read(exchange)) is not None)
-    drafts = list(_attempts(read, ancestry))
-    if len(drafts) > 1:
-        drafts.sort(key=lambda draft: draft.first.index)
-    covering = _claim(drafts, readings)
+    drafts, covering = drafts_of(read, spans, ancestry)
+    covering |= _claim(drafts, readings)
     free = _untold(drafts, [span for span in spans if span.key in readings])
     if free:
-        _find(drafts, [span for span in free if span.key not in covering], readings)
+        left = [span for span in free if span.key not in covering]
+        drafts = list(told_apart(drafts, left))
+        _find(drafts, left, readings)
     _add_notes(drafts, spans, readings)
     strays = _untold(drafts, free) if free else []
     around = {outer.key for draft in drafts for outer in _around(draft, ancestry)} if strays else set()
@@ -57,99 +57,24 @@ def match(exchanges: Iterable[Exchange], spans: Iterable[SpanRecord]) -> Pairing
     )
 
 
-def _untold(drafts: Iterable[_Draft], spans: Iterable[SpanRecord]) -> list[SpanRecord]:
+def _untold(drafts: Iterable[Draft], spans: Iterable[SpanRecord]) -> list[SpanRecord]:
     """Return the spans that tell of no call."""
     taken = {span.key for draft in drafts for span in draft.by_scope.values()}
     return [span for span in spans if span.key not in taken]
 
 
-def _around(draft: _Draft, ancestry: Ancestry) -> Iterator[SpanRecord]:
+def _around(draft: Draft, ancestry: Ancestry) -> Iterator[SpanRecord]:
     """Yield the nearest LLM spans of each scope around a call's request, and around its spans."""
     for key in (draft.first.ambient.span, *(span.parent for span in draft.by_scope.values())):
         yield from ancestry.around(key).values()
 
 
-@dataclass(kw_only=True, slots=True)
-class _Draft:
-    """A call in the making."""
-
-    exchanges: list[Exchange]
-    truths: list[Reading]
-    by_scope: dict[str, SpanRecord] = field(default_factory=dict)
-    inside: list[SpanKey] = field(default_factory=list)
-
-    @property
-    def first(self) -> Exchange:
-        return self.exchanges[0]
-
-    def call(self, readings: dict[SpanKey, Reading]) -> Call:
-        spans = tuple(self.by_scope.values())
-        return Call(
-            exchanges=tuple(self.exchanges),
-            spans=spans,
-            truths=tuple(self.truths),
-            readings=tuple(readings[span.key] for span in spans),
-            inside=tuple(self.inside),
-        )
-
-
-# --- attempts --------------------------------------------------------------------------------------------------------
-
-
-def _attempts(read: Iterable[tuple[Exchange, Reading]], ancestry: Ancestry) -> Iterator[_Draft]:
-    """Group the attempts of one logical call, one after the other.
-
-    What is tried again inside one LLM span is its next attempt, whatever has been changed to make it succeed (a
-    fallback to another model); without such a span only the same request is.
-    """
-    open_: dict[object, _Draft] = {}
-    for exchange, truth in read:
-        around = _open_around(exchange, ancestry)
-        inner = next(iter(around.values()), None)
-        same = (inner.key, truth.api) if inner else (exchange.ambient.span, exchange.request.url, exchange.request.body)
-        draft = open_.get(same)
-        if draft is not None and _is_retry(exchange, draft, spanned=inner is not None):
-            draft.exchanges.append(exchange)
-            draft.truths.append(truth)
-            continue
-        if draft is not None:
-            yield draft
-        open_[same] = _Draft(exchanges=[exchange], truths=[truth], by_scope=around)
-    yield from open_.values()
-
-
-def _open_around(exchange: Exchange, ancestry: Ancestry) -> dict[str, SpanRecord]:
-    """Return the innermost LLM span of each scope around a request. One that had ended by then tells of another."""
-    around = ancestry.around(exchange.ambient.span)
-    return {scope: span for scope, span in around.items() if span.ended is None or span.ended >= exchange.started}
-
-
-def _is_retry(exchange: Exchange, draft: _Draft, *, spanned: bool) -> bool:
-    """Tell whether an exchange tries again what another has tried, and failed at.
-
-    The SDKs count their retries in a header; whoever sends none is known by the failure before.
-    """
-    before, truth = draft.exchanges[-1], draft.truths[-1]
-    over = before.ended is not None and before.ended < exchange.started
-    return over and _failed(before, truth) and (spanned or _retry_count(exchange) != "0")
-
-
-def _retry_count(exchange: Exchange) -> str | None:
-    return next((value for name, value in exchange.request.headers if name.lower() == "x-stainless-retry-count"), None)
-
-
-def _failed(exchange: Exchange, truth: Reading) -> bool:
-    if exchange.response is None or exchange.failure is not None:
-        return True
-    return exchange.response.status >= HTTPStatus.BAD_REQUEST or truth.error is not None
-
-
 # --- spans that were current -----------------------------------------------------------------------------------------
 
 
-def _claim(drafts: Sequence[_Draft], readings: dict[SpanKey, Reading]) -> set[SpanKey]:
+def _claim(drafts: Sequence[Draft], readings: dict[SpanKey, Reading]) -> set[SpanKey]:
     """Leave each span to the one call that it tells of; return those that only cover calls with spans of their own."""
-    claims: dict[SpanKey, list[_Draft]] = {}
+    claims: dict[SpanKey, list[Draft]] = {}
     for draft in drafts:
         for span in draft.by_scope.values():
             claims.setdefault(span.key, []).append(draft)
@@ -169,7 +94,7 @@ def _claim(drafts: Sequence[_Draft], readings: dict[SpanKey, Reading]) -> set[Sp
     return covering
 
 
-def _told_of(reading: Reading, inside: Sequence[_Draft], alone: Sequence[_Draft]) -> _Draft | None:
+def _told_of(reading: Reading, inside: Sequence[Draft], alone: Sequence[Draft]) -> Draft | None:
     """Choose of several calls inside one LLM span the one that it tells of, None if it is just around them.
 
     Args:
@@ -181,7 +106,7 @@ def _told_of(reading: Reading, inside: Sequence[_Draft], alone: Sequence[_Draft]
     if named:
         return named[-1]
     candidates = alone or inside
-    succeeded = [draft for draft in candidates if not _failed(draft.exchanges[-1], draft.truths[-1])]
+    succeeded = [draft for draft in candidates if not draft.has_failed]
     if not alone and len(succeeded) != 1:
         return None
     fitting = [draft for draft in succeeded if fits(reading, draft.truths[-1])]
@@ -191,7 +116,7 @@ def _told_of(reading: Reading, inside: Sequence[_Draft], alone: Sequence[_Draft]
 # --- notes -----------------------------------------------------------------------------------------------------------
 
 
-def _add_notes(drafts: Sequence[_Draft], spans: Iterable[SpanRecord], readings: dict[SpanKey, Reading]) -> None:
+def _add_notes(drafts: Sequence[Draft], spans: Iterable[SpanRecord], readings: dict[SpanKey, Reading]) -> None:
     """Add to what a span says of a call what a note of the same scope says of it, found by the response's id."""
     notes = [(span.scope, note) for span in spans if (note := dialects.read_note(span)) is not None]
     if not notes:
@@ -222,14 +147,12 @@ def _completed(reading: Reading, note: Reading) -> Reading:
 # --- spans that were not ---------------------------------------------------------------------------------------------
 
 
-def _find(drafts: Sequence[_Draft], free: Sequence[SpanRecord], readings: dict[SpanKey, Reading]) -> None:
+def _find(drafts: Sequence[Draft], free: Sequence[SpanRecord], readings: dict[SpanKey, Reading]) -> None:
     """Find among the spans that were not current those of each scope that tell of the calls.
 
     The id of the response is the strongest fact, then the worker in which both the span and the request were started;
     what is left must at least have been open, and name the same model.
     """
-    if not free:
-        return
     by_scope: dict[str, list[SpanRecord]] = {}
     for span in free:
         by_scope.setdefault(span.scope, []).append(span)
@@ -237,12 +160,30 @@ def _find(drafts: Sequence[_Draft], free: Sequence[SpanRecord], readings: dict[S
     weak = {id(draft) for draft in drafts if not draft.by_scope or draft.first.ambient.worker is None}
     for scope, spans in by_scope.items():
         lacking = [draft for draft in drafts if scope not in draft.by_scope]
-        matching = Matching(
-            exchanges=[draft.first for draft in lacking],
-            truths=[draft.truths[-1] for draft in lacking],
-            weak=[id(draft) in weak for draft in lacking],
-            spans=spans,
-            readings=[readings[span.key] for span in spans],
-        )
-        for call, found in matching.found():
-            lacking[call].by_scope[scope] = spans[found]
+        left = _match(lacking, [draft.first for draft in lacking], spans, readings, weak)
+        # Who makes a span for each attempt may not tell of those that failed.
+        retried = [draft for draft in lacking if len(draft.exchanges) > 1 and scope not in draft.by_scope]
+        if left and retried:
+            _match(retried, [draft.exchanges[-1] for draft in retried], left, readings, weak)
+
+
+def _match(
+    lacking: Sequence[Draft],
+    exchanges: Sequence[Exchange],
+    spans: Sequence[SpanRecord],
+    readings: dict[SpanKey, Reading],
+    weak: set[int],
+) -> list[SpanRecord]:
+    """Give to drafts the spans of one scope that fit one attempt of each; return the spans that are left."""
+    matching = Matching(
+        exchanges=exchanges,
+        truths=[draft.truths[-1] for draft in lacking],
+        weak=[id(draft) in weak for draft in lacking],
+        spans=spans,
+        readings=[readings[span.key] for span in spans],
+    )
+    taken = set()
+    for call, found in matching.found():
+        lacking[call].by_scope[spans[found].scope] = spans[found]
+        taken.add(found)
+    return [span for number, span in enumerate(spans) if number not in taken]

@@ -156,8 +156,8 @@ class Reading:
         places: Where each fact would stand that the source does not state although it has a place for it, by name;
             those that it states may be in here too. What is in neither was not looked for. A text each and no `Fact`:
             half of what is looked for is absent, and readings are kept.
-        others: Further places that state a fact of `facts`, in order: a span may say one thing in several ways, and
-            one of them wrongly.
+        others: Further places that state a fact, in order: a span may say one thing in several ways, and one of them
+            wrongly; a response may repeat what it was asked for, and what it took where it was not.
         problems: What could not be read at all, and why, a sentence each: the place first.
     """
 

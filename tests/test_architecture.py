@@ -26,7 +26,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"secrets"}),
     frozenset({"_lines", "canaries"}),
     frozenset({"capture", "dialects", "intercept", "openobserve", "replay", "wire"}),
-    frozenset({"_matching"}),
+    frozenset({"_drafts", "_matching"}),
     frozenset({"conventions", "pairing", "record"}),
     frozenset({"checks"}),
     frozenset({"contract", "waivers"}),

@@ -55,6 +55,17 @@ class Account(NamedTuple):
     sure: bool = True
     beside: Sequence[Reading] = ()
 
+    def asked_later(self, name: str) -> Iterator[Fact]:
+        """Yield what the last attempt asked for, and what the response says that it was made with.
+
+        A fallback asks another model; who sees the response alone, as processors of an agent's own traces do, has its
+        word for what was asked.
+        """
+        last = self.answered.fact(name)
+        if last.state is PRESENT:
+            yield last
+        yield from (fact for fact in self.answered.others if fact.name == name)
+
 
 def accounts(calls: Iterable[Call]) -> tuple[Account, ...]:
     """Put each span of each call beside the truth; what was refused or cannot be read has none."""

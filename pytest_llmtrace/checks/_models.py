@@ -18,6 +18,11 @@ def requested_model(mine: Fact, true: Fact, account: Account) -> Difference | No
     """Compare requested models. A framework may put its provider's name in front; Azure has the model in the URL."""
     if _is_model(mine.value, true.value) or model_of_url(mine, true, account) is None:
         return None
+    # OpenInference has one place for all that a call was made with, as who made the span knows it.
+    made_with = mine.keys.startswith("llm.invocation_parameters")
+    later = account.asked_later("request_model") if made_with else (account.answered.fact("request_model"),)
+    if any(_is_model(mine.value, other.value) for other in later):
+        return None
     return _cut(mine, true) or Difference()
 
 

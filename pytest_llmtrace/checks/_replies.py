@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_llmtrace.checks._account import Account
-from pytest_llmtrace.checks._compare import Difference
+from pytest_llmtrace.checks._compare import Difference, Judge
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.model import Fact
 
@@ -18,6 +18,7 @@ __all__ = [
     "kind_of",
     "listed",
     "made_up_reasons",
+    "or_later",
     "same",
     "stop",
 ]
@@ -31,6 +32,17 @@ def same(mine: Fact, true: Fact, _account: Account) -> Difference | None:
 def flag(mine: Fact, true: Fact, _account: Account) -> Difference | None:
     """Compare flags: 1 is not True."""
     return None if mine.value is true.value else Difference()
+
+
+def or_later(first: Judge, judge: Judge) -> Judge:
+    """Judge a fact of the request by its first attempt; what was said later of the same call is as true."""
+
+    def judged(mine: Fact, true: Fact, account: Account) -> Difference | None:
+        difference = first(mine, true, account)
+        later = () if difference is None else account.asked_later(true.name)
+        return None if any(judge(mine, other, account) is None for other in later) else difference
+
+    return judged
 
 
 def stop(mine: Fact, true: Fact, _account: Account) -> Difference | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from pytest_llmtrace.checks import _numbers, _replies
-from pytest_llmtrace.checks._compare import Comparison, Judge, comparison
+from pytest_llmtrace.checks._account import Account
+from pytest_llmtrace.checks._compare import Comparison, Difference, Judge, comparison
+from pytest_llmtrace.model import Fact
 
 __all__ = ["REQUEST"]
 
@@ -15,12 +17,14 @@ _NOT_SENT = "the request did not set it, so whoever reproduces the call from its
 
 def _parameter(fact: str, key: str, noun: str, judge: Judge, why: str, **fields: Any) -> Comparison:
     """Make the comparison of a parameter of the request."""
+    unstated = fields.pop("unstated", _wrong)
     return comparison(
         id=f"wire/request-{key}",
         why=why,
         fact=fact,
         noun=noun,
-        judge=judge,
+        judge=_replies.or_later(judge, judge),
+        unstated=_replies.or_later(unstated, judge),
         of_request=True,
         **{
             "title": f"The span's {noun} is the request's",
@@ -30,6 +34,10 @@ def _parameter(fact: str, key: str, noun: str, judge: Judge, why: str, **fields:
             **fields,
         },
     )
+
+
+def _wrong(_mine: Fact, _true: Fact, _account: Account) -> Difference:
+    return Difference()
 
 
 REQUEST: tuple[Comparison, ...] = (

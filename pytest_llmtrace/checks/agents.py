@@ -69,10 +69,11 @@ def _called(calls: tuple[Any, ...]) -> str:
 
 
 def _repeated_tool_call(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
-    made: defaultdict[tuple[str, str], list[Exchange]] = defaultdict(list)
-    for key, exchange in _tool_calls(evidence):
-        made[key].append(exchange)
-    for (name, arguments), exchanges in made.items():
+    made: defaultdict[tuple[object, str, str], list[Exchange]] = defaultdict(list)
+    conversation = _conversations(evidence)
+    for identity, key, exchange in _tool_calls(evidence):
+        made[(conversation(identity), *key)].append(exchange)
+    for (_, name, arguments), exchanges in made.items():
         if len(exchanges) < evidence.tool_repeats:
             yield None
             continue
@@ -85,8 +86,30 @@ def _repeated_tool_call(check: Check, evidence: Evidence) -> Iterator[Finding | 
         )
 
 
-def _tool_calls(evidence: Evidence) -> Iterator[tuple[tuple[str, str], Exchange]]:
-    """Yield each tool call once: of the answers, and of the histories what no answer of this test had asked for."""
+def _conversations(evidence: Evidence) -> Callable[[object], object]:
+    """Tell which tool calls, by id, are of one conversation: whose ids stand in one request, or in it and its answer.
+
+    Requests that know nothing of each other's tools are no rounds of one agent: many ask for the same structured
+    output, as a batch does.
+    """
+    same: dict[object, object] = {}
+
+    def root(identity: object) -> object:
+        while (above := same.get(identity, identity)) != identity:
+            same[identity] = same.get(above, above)
+            identity = above
+        return identity
+
+    for call, past in evidence.tooled:
+        asked = [tool["id"] for tool in _asked_for(call) if isinstance(tool.get("id"), str)]
+        ids = [*(made.id for made in past.calls), *(result.id for result in past.results), *asked]
+        for identity in ids[1:]:
+            same[root(identity)] = root(ids[0])
+    return root
+
+
+def _tool_calls(evidence: Evidence) -> Iterator[tuple[object, tuple[str, str], Exchange]]:
+    """Yield each tool call once, its id first: of the answers, and of the histories what no answer had asked for."""
     known: set[object] = set()
     answered = [(call, past, list(_asked_for(call))) for call, past in evidence.tooled]
     known.update(tool["id"] for _, _, tools in answered for tool in tools if isinstance(tool.get("id"), str))
@@ -95,9 +118,10 @@ def _tool_calls(evidence: Evidence) -> Iterator[tuple[tuple[str, str], Exchange]
         for earlier in past.calls:
             if earlier.id not in known:
                 known.add(earlier.id)
-                yield (earlier.name, _canonical(earlier.arguments)), exchange
+                yield earlier.id, (earlier.name, _canonical(earlier.arguments)), exchange
         for tool in tools:
-            yield (str(tool.get("name")), _canonical(tool.get("arguments"))), exchange
+            identity = tool.get("id") if isinstance(tool.get("id"), str) else None
+            yield identity, (str(tool.get("name")), _canonical(tool.get("arguments"))), exchange
 
 
 def _asked_for(call: Call) -> Iterator[Mapping[str, Any]]:
@@ -205,8 +229,9 @@ REPEATED_TOOL_CALL = Check(
     about=("tooled",),
     severity=Severity.WARNING,
     compares="The name and arguments of all tool calls that the answers of a test ask for, and of those in the "
-    "histories of its requests. Twice may be a second try after an error of the tool; from the third time on it is a "
-    "finding, unless tool_repeats= says otherwise.",
+    "histories of its requests, by conversation: one in which a request repeats another's call or answers it. Twice "
+    "may be a second try after an error of the tool; from the third time on it is a finding, unless tool_repeats= says "
+    "otherwise.",
 )
 
 BUDGET = Check(

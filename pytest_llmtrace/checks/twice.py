@@ -30,7 +30,7 @@ def told_again(evidence: Evidence) -> Iterator[tuple[Stray, Call, str]]:
     for key, stray in strays.items():
         named = stray.reading.response_id
         again = by_id.get((stray.span.scope, named)) if isinstance(named, str) else None
-        within = inside.get(key, [])
+        within = _answered(inside.get(key, []))
         if len(within) == 1 and _is_the_same_call(stray, *within[0]):
             yield stray, within[0][0], f"is around {title_of_span(within[0][1])}, which reports the same call"
         elif again is not None and _overlap(stray.span, again[1]):
@@ -47,6 +47,11 @@ def _calls_inside(evidence: Evidence, strays: dict[SpanKey, Stray]) -> dict[Span
         if outer is not None and outer.key in strays:
             inside.setdefault(outer.key, []).append((call, span))
     return inside
+
+
+def _answered(inside: list[tuple[Call, SpanRecord]]) -> list[tuple[Call, SpanRecord]]:
+    """Leave out the attempts that a wrapper gave up before it fell back to another call."""
+    return [within for within in inside if within[0].truths and within[0].truths[-1].error is None] or inside
 
 
 def _is_the_same_call(stray: Stray, call: Call, span: SpanRecord) -> bool:

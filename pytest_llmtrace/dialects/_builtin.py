@@ -5,6 +5,7 @@ from __future__ import annotations
 from pytest_llmtrace.dialects._dialect import Dialect
 from pytest_llmtrace.dialects._genai import GENAI
 from pytest_llmtrace.dialects._handwritten import ANTHROPIC_NATIVE, HANDWRITTEN
+from pytest_llmtrace.dialects._litellm import LITELLM
 from pytest_llmtrace.dialects._logfire import LOGFIRE, LOGFIRE_ANTHROPIC, NOTES
 from pytest_llmtrace.dialects._openinference import OPENINFERENCE
 from pytest_llmtrace.dialects._openllmetry import OPENLLMETRY
@@ -16,6 +17,7 @@ BUILT_IN: tuple[Dialect, ...] = (
     ANTHROPIC_NATIVE,
     LOGFIRE,
     LOGFIRE_ANTHROPIC,
+    LITELLM,
     OPENLLMETRY,
     HANDWRITTEN,
     GENAI,

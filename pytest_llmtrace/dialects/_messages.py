@@ -21,6 +21,7 @@ class Message:
 
     Attributes:
         texts: Its text; likewise `reasoning` and `refusals`.
+        repeated_texts: The same text where the message states it a second time.
         calls: The tool calls that it asks for.
         repeated: The same calls where the message states them a second time.
         finish_reason: As it stands there.
@@ -29,6 +30,7 @@ class Message:
     """
 
     texts: list[str] = field(default_factory=list)
+    repeated_texts: list[str] = field(default_factory=list)
     reasoning: list[str] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
     calls: list[Mapping[str, Any]] = field(default_factory=list)
@@ -77,6 +79,12 @@ def _texts(messages: Messages) -> list[str | None] | None:
     return ["".join(message.texts) or None for message in messages]
 
 
+def _repeated_texts(messages: Messages) -> list[str | None] | None:
+    if not any(message.repeated_texts for message in messages):
+        return None
+    return ["".join(message.repeated_texts or message.texts) or None for message in messages]
+
+
 def _reasoning(messages: Messages) -> list[str | None] | None:
     listed = ["".join(message.reasoning) or None for message in messages]
     return listed if any(listed) else None
@@ -115,7 +123,7 @@ def message_places(
         key: The attribute, or the prefix of the flattened list.
         reader: Reads it into messages.
         labels: How reports name what is taken, by fact: `output_texts` is at `...parts[text]`; `repeated` is what
-            states tool calls a second time.
+            states tool calls a second time, `repeated_texts` what states texts.
         flattened: Whether the key is a prefix.
     """
     return {
@@ -132,6 +140,7 @@ def message_places(
 
 _TAKEN: Mapping[str, Callable[[Messages], Any]] = {
     "output_texts": _texts,
+    "repeated_texts": _repeated_texts,
     "reasoning_texts": _reasoning,
     "refusals": _refusals,
     "tool_calls": _calls,

@@ -34,15 +34,18 @@ def _is_openinference(span: SpanRecord) -> bool:
 
 
 def _messages(flat: Mapping[str, Any]) -> list[Message]:
-    """Read flattened messages; some have their tool calls in the contents, some have them twice."""
+    """Read flattened messages; some have their tool calls in the contents, some have them or the text twice."""
     return [_message(group) for group in numbered(flat)]
 
 
 def _message(group: Mapping[str, Any]) -> Message:
     message = Message(spoken="message.role" in group)  # What hides messages hides them whole.
     add_text(message, message.texts, group.get("message.content"))
+    flat = [*message.texts]
     for content in numbered(group, "message.contents."):
         _add(message, content)
+    if flat and len(message.texts) > len(flat):  # The same once more, in its parts.
+        message.texts, message.repeated_texts = flat, message.texts[len(flat) :]
     outer = [_call(asked) for asked in numbered(group, "message.tool_calls.")]
     if "message.function_call_name" in group:  # What the API had before `tool_calls`; some gateways still answer so.
         outer.append(call(None, group["message.function_call_name"], group.get("message.function_call_arguments_json")))
@@ -73,6 +76,7 @@ _SAID = message_places(
     _messages,
     {
         "output_texts": f"{_OUTPUT}*.message.content",
+        "repeated_texts": f"{_OUTPUT}*.message.contents.*.message_content[text]",
         "reasoning_texts": f"{_OUTPUT}*.message.contents.*.message_content[reasoning]",
         "tool_calls": f"{_OUTPUT}*.message.tool_calls",
         "repeated": f"{_OUTPUT}*.message.contents.*.tool_call",
@@ -135,7 +139,7 @@ OPENINFERENCE = Dialect(
         "stop": inside(_ASKED, "stop", "stop_sequences"),
         "choice_count": inside(_ASKED, "n"),
         "finish_reason": "llm.finish_reason",
-        "output_texts": (_SAID["output_texts"], _COMPLETED["output_texts"]),
+        "output_texts": (_SAID["output_texts"], _SAID["repeated_texts"], _COMPLETED["output_texts"]),
         "reasoning_texts": _SAID["reasoning_texts"],
         "tool_calls": (_SAID["tool_calls"], _SAID["repeated"]),
         "embedding_count": Part(prefix=_VECTORS, reader=_vectors, take=_count, label=_VECTOR),

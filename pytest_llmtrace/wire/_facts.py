@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from pytest_llmtrace.reading import NULL, PRESENT, UNREADABLE, Fact, made
@@ -67,11 +68,13 @@ class Facts:
         at: Names a place of this exchange for people.
         found: What is there.
         missing: Where each would be that is not there; those that are may be in here too.
+        again: What a response repeats of its request.
     """
 
     def __init__(self, stem: str) -> None:
         self.found: dict[str, Fact] = {}
         self.missing: dict[str, str] = {}
+        self.again: list[Fact] = []
         self.at = _Places(stem)
 
     def column(self, name: str, values: list[Any], key: str, where: str) -> None:
@@ -154,6 +157,12 @@ class Facts:
     def put(self, name: str, value: Any, parts: tuple[tuple[str, Any], ...], where: str) -> None:
         """State a fact that was there to be read."""
         self.found[name] = made((name, value, PRESENT, parts, self.at[where], ""))
+
+    def repeat(self, name: str, kind: Callable[[Any], Any], spot: Spot) -> None:
+        """State that a response repeats a fact of its request; what is no such value says nothing."""
+        with suppress(Misfit):
+            value = kind(spot.value)
+            self.again.append(made((name, value, PRESENT, ((spot.key, spot.value),), self.at[spot.where], "")))
 
     def null(self, name: str, parts: tuple[tuple[str, Any], ...], where: str) -> None:
         """State that null stood where the fact would be."""

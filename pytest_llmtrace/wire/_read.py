@@ -79,6 +79,7 @@ def read(exchange: Exchange) -> Reading | None:
         gateway=gateway(exchange.request, exchange.response),
         facts=facts.found,
         places=facts.missing,
+        others=tuple(facts.again),
         problems=tuple(problems),
     )
 

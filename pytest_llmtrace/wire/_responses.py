@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pytest_llmtrace.wire._document import Document
 from pytest_llmtrace.wire._events import Events, kind_of
-from pytest_llmtrace.wire._facts import MISSING, Facts, Misfit, Spot, shown, text
+from pytest_llmtrace.wire._facts import MISSING, Facts, Misfit, Spot, count, shown, text
+from pytest_llmtrace.wire._facts import number as any_number
 from pytest_llmtrace.wire._json import parse_text
 from pytest_llmtrace.wire._usage import openai_tokens
 
@@ -131,6 +132,16 @@ def _joined(pieces: list[Any]) -> Any:
     return odd[0] if odd else "".join(pieces)
 
 
+# What a response says that it was made with, set by the request or not: fact of the request -> its field and type.
+_REPEATED: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
+    "request_model": ("model", text),
+    "max_tokens": ("max_output_tokens", count),
+    "temperature": ("temperature", any_number),
+    "top_p": ("top_p", any_number),
+    "frequency_penalty": ("frequency_penalty", any_number),
+    "presence_penalty": ("presence_penalty", any_number),
+}
+
 # --- Facts -----------------------------------------------------------------------------------------------------------
 
 
@@ -138,6 +149,8 @@ def state(facts: Facts, document: Document) -> None:
     """State what the body of a response says."""
     openai_tokens(facts, document)
     _state_finish(facts, document)
+    for name, (field, kind) in _REPEATED.items():
+        facts.repeat(name, kind, document.spot(field))
     spot = document.spot("output")
     key = spot.key
     facts.derive("output_texts", lambda output: _texts(output, "output_text", "text"), spot, f"{key}[].content[].text")

@@ -18,7 +18,7 @@ INTRODUCTION = """# Checks
 
 Generated from the registry (`pytest_llmtrace/checks/`); the ids are stable. Severity `error` fails the test, `warning` is printed and fails under `--llmtrace-strict`, `info` is in the report only. To waive one: `@pytest.mark.llmtrace(ignore={"<id>": "<reason>"})`.
 
-The checks `wire/...` hold what a span says against the bytes of its own exchange. Of a call that took several attempts, the request's facts are those of the first and the response's those of the last. These are no findings:
+The checks `wire/...` hold what a span says against the bytes of its own exchange. Of a call that took several attempts, the request's facts are those of the first or of the last, and the response's those of the last. A parameter that a response repeats (responses API) is as true as the request's. These are no findings:
 
 - a fact that the span's convention has no place for, or that the span leaves out (`wire/usage-missing` is the one exception);
 - a fact of the wire that could not be read;

@@ -120,6 +120,20 @@ def test_streams(said: Callable[..., dict[str, Any]], events: list[Any]) -> None
     assert said("responses", events) == HI | COUNTS
 
 
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_what_it_was_made_with(read: Callable[..., Reading], streamed: bool) -> None:
+    """A response repeats the parameters that it was made with; what is no such value is passed over."""
+    made_with = {"temperature": 1.0, "top_p": None, "max_output_tokens": "many", "frequency_penalty": 0.0}
+    body = response(MESSAGE, **made_with)
+    reading = read("responses", [{"type": "response.completed", "response": body}] if streamed else body)
+    assert [(fact.name, fact.value, fact.keys) for fact in reading.others] == [
+        ("request_model", "m", "response.model" if streamed else "model"),
+        ("temperature", 1.0, "response.temperature" if streamed else "temperature"),
+        ("frequency_penalty", 0.0, "response.frequency_penalty" if streamed else "frequency_penalty"),
+    ]
+    assert reading.temperature is None
+
+
 def test_an_incomplete_stream(said: Callable[..., dict[str, Any]]) -> None:
     """A stream that ends since a limit was reached is whole."""
     last = response(MESSAGE, status="incomplete", incomplete_details={"reason": "max_output_tokens"}, usage=USAGE)

@@ -133,21 +133,36 @@ def test_a_compressed_request_is_read(make_exchange: ExchangeMaker) -> None:
 # --- tool calls ------------------------------------------------------------------------------------------------------
 
 
+def past(*ids: str) -> list[Any]:
+    """Return the history of a request after some tool calls."""
+    calls = [{"id": i, "type": "function", "function": {"name": "f", "arguments": "{}"}} for i in ids]
+    return [ASKED, *({"role": "assistant", "tool_calls": [call]} for call in calls)]
+
+
 def turns(make_exchange: ExchangeMaker, *arguments: str, **limits: Any) -> list[Finding]:
-    """Judge a run in which each turn asks for one tool call."""
+    """Judge a run in which each turn asks for one tool call, and brings the result of the one before."""
     return found(
         [
-            make_exchange(index=n, body={"model": "m", "messages": [ASKED] * n}, chunks=answer((f"c{n}", "f", said)))
+            make_exchange(
+                index=n,
+                body={"model": "m", "messages": [ASKED, {"role": "tool", "tool_call_id": f"c{n - 1}"}][: n + 1]},
+                chunks=answer((f"c{n}", "f", said)),
+            )
             for n, said in enumerate(arguments)
         ],
         **limits,
     )
 
 
+def repeats(findings: list[Finding]) -> list[str]:
+    """Return the tool calls that are found to be repeated."""
+    return [finding.subject for finding in findings if finding.check == "agent/repeated-tool-call"]
+
+
 def test_the_same_tool_call_again_and_again(make_exchange: ExchangeMaker) -> None:
     """The third time is a warning; equal arguments are equal in any order and spacing."""
     same = ('{"a": 1, "b": 2}', '{"b":2,"a":1}', '{"a": 1,\n"b": 2}')
-    [finding] = turns(make_exchange, *same)
+    [finding] = [found for found in turns(make_exchange, *same) if found.check == "agent/repeated-tool-call"]
     assert (finding.check, finding.severity, finding.subject) == (
         "agent/repeated-tool-call",
         Severity.WARNING,
@@ -161,19 +176,22 @@ def test_the_same_tool_call_again_and_again(make_exchange: ExchangeMaker) -> Non
 
 def test_how_often_is_too_often(make_exchange: ExchangeMaker) -> None:
     """Twice is a second try; other arguments are another call; the limit can be set."""
-    assert turns(make_exchange, "{}", "{}") == []
-    assert turns(make_exchange, "{}", '{"a": 1}', '{"a": 2}') == []
-    assert len(turns(make_exchange, "{}", "{}", tool_repeats=2)) == 1
-    assert turns(make_exchange, "{}", "{}", "{}", tool_repeats=4) == []
+    assert repeats(turns(make_exchange, "{}", "{}")) == []
+    assert repeats(turns(make_exchange, "{}", '{"a": 1}', '{"a": 2}')) == []
+    assert repeats(turns(make_exchange, "{}", "{}", tool_repeats=2)) == ["f({})"]
+    assert repeats(turns(make_exchange, "{}", "{}", "{}", tool_repeats=4)) == []
+
+
+def test_a_batch_is_no_circle(make_exchange: ExchangeMaker) -> None:
+    """Requests that do not know each other's tools ask for structured output, each for its own."""
+    batch = [make_exchange(index=n, chunks=answer((f"c{n}", "City", "{}"))) for n in range(5)]
+    assert found(batch) == []
+    second_try = make_exchange(index=5, body={"model": "m", "messages": past("c0", "c1", "c2")})
+    assert repeats(found([*batch, second_try])) == ["City({})"]
 
 
 def test_histories_count_once(make_exchange: ExchangeMaker) -> None:
     """A history repeats what was answered before: only what no answer of this test has asked for counts, once."""
-
-    def past(*ids: str) -> list[Any]:
-        calls = [{"id": i, "type": "function", "function": {"name": "f", "arguments": "{}"}} for i in ids]
-        return [ASKED, *({"role": "assistant", "tool_calls": [call]} for call in calls)]
-
     first = make_exchange(index=0, chunks=answer(("c0", "f", "{}")))
     second = make_exchange(index=1, body={"model": "m", "messages": past("c0")}, chunks=answer(("c1", "f", "{}")))
     third = make_exchange(index=2, body={"model": "m", "messages": past("c0", "c1")})

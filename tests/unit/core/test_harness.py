@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from importlib import import_module
 from importlib.util import find_spec
@@ -10,8 +13,9 @@ from typing import Any
 import pytest
 from opentelemetry import trace as otel
 
-from pytest_llmtrace import LLMTrace, UsageError, VerificationError, dialects, harness, wire
+from pytest_llmtrace import LLMTrace, UnmatchedRequest, UsageError, VerificationError, dialects, harness, wire
 from pytest_llmtrace.capture import Book
+from pytest_llmtrace.model import Settings
 
 
 def test_where_nothing_was_called_no_cause_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,6 +43,41 @@ def call(trace: LLMTrace, *statuses: int) -> None:
             else:
                 trace.gateway("openai").error(status)
             http.post(URL, json={"model": "gpt-4o", "messages": []})
+
+
+def test_what_a_framework_uploads_of_its_own_traces_is_muted() -> None:
+    """openai-agents sends its traces from a thread: no request that nothing answers, unless exporters are live."""
+    upload = "https://api.openai.com/v1/traces/ingest"
+    with LLMTrace() as trace:
+        assert http.post(upload, json={"data": []}).status_code == 204
+        assert [exchange.origin for exchange in trace.exchanges()] == ["muted: traces of openai-agents"]
+        assert trace.findings() == ()
+    with LLMTrace(verify=False, settings=Settings(app_exporters="live")), pytest.raises(UnmatchedRequest):
+        http.post(upload, json={"data": []})
+
+
+@pytest.mark.parametrize("patience", [60, 0])
+def test_a_span_that_a_pool_makes_is_waited_for(monkeypatch: pytest.MonkeyPatch, patience: float) -> None:
+    """LiteLLM makes its spans when the call is over, in a pool: verification waits, where a span is missing."""
+    monkeypatch.setattr(harness, "_PATIENCE", patience)
+    over = threading.Event()
+    attributes = {"llm.request.type": "completion", "litellm.call_id": "1", "gen_ai.request.model": "gpt-4o"}
+    used = {"gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 5}
+
+    def callback(start: int) -> None:
+        assert over.wait(60)
+        otel.get_tracer("litellm").start_span("call", attributes={**attributes, **used}, start_time=start).end()
+
+    with ThreadPoolExecutor(1) as pool, LLMTrace(verify=False) as trace:
+        begun = time.time_ns()
+        usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+        trace.gateway("openai").chat(text="hi", usage=usage)
+        http.post(URL, json={"model": "gpt-4o", "messages": []})
+        pool.submit(callback, begun)
+        if patience:
+            threading.Timer(0.05, over.set).start()
+        assert [finding.check for finding in trace.findings()] == ([] if patience else ["capture/nothing"])
+        over.set()
 
 
 def test_what_is_for_information_only_is_in_the_report_only(capsys: pytest.CaptureFixture[str]) -> None:

@@ -188,6 +188,26 @@ def test_calls_that_stand_twice(read: Reader, said: Values, again: Values) -> No
     assert (said(read(inner))["tool_calls"], again(read(inner))) == ([ROME], {})
 
 
+def test_a_text_that_stands_twice(read: Reader, said: Values, again: Values) -> None:
+    """openai-agents' instrumentor (2.6.0) has a text whole and in parts: it is one text, and each place is read."""
+    contents = f"{OUT}.0.message.contents"
+    attributes = {
+        **LLM,
+        f"{OUT}.0.message.role": "assistant",
+        f"{contents}.0.message_content.type": "text",
+        f"{contents}.0.message_content.text": "Sunny",
+        f"{contents}.1.message_content.type": "text",
+        f"{contents}.1.message_content.text": "in Rome",
+        f"{OUT}.0.message.content": "Sunny\nin Paris",
+        f"{OUT}.1.message.role": "assistant",
+        **tool_call(f"{OUT}.1.message.tool_calls.0", PARIS),
+    }
+    assert said(read(attributes)) == {"output_texts": ["Sunny\nin Paris", None], "tool_calls": [PARIS]}
+    assert again(read(attributes)) == {
+        "llm.output_messages.*.message.contents.*.message_content[text]": ["Sunnyin Rome", None]
+    }
+
+
 def test_the_older_form_of_a_tool_call(read: Reader, said: Values) -> None:
     """A function call, as the API had them before tool calls, has a place of its own and no id."""
     attributes = {

@@ -1,0 +1,185 @@
+"""Calls in the making: which attempts are one call, by the spans around them and by the failures before."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from itertools import pairwise
+
+from pytest_llmtrace.model import Call, Exchange, Reading, SpanKey, SpanRecord
+from pytest_llmtrace.tree import Ancestry
+
+__all__ = ["Draft", "drafts_of", "told_apart"]
+
+
+@dataclass(kw_only=True, slots=True)
+class Draft:
+    """A call in the making."""
+
+    exchanges: list[Exchange]
+    truths: list[Reading]
+    by_scope: dict[str, SpanRecord] = field(default_factory=dict)
+    inside: list[SpanKey] = field(default_factory=list)
+
+    @property
+    def first(self) -> Exchange:
+        """The first attempt."""
+        return self.exchanges[0]
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether its last attempt has failed."""
+        return _failed(self.exchanges[-1], self.truths[-1])
+
+    def add(self, exchange: Exchange, truth: Reading) -> None:
+        """Add an attempt."""
+        self.exchanges.append(exchange)
+        self.truths.append(truth)
+
+    def call(self, readings: dict[SpanKey, Reading]) -> Call:
+        """Return the call."""
+        spans = tuple(self.by_scope.values())
+        return Call(
+            exchanges=tuple(self.exchanges),
+            spans=spans,
+            truths=tuple(self.truths),
+            readings=tuple(readings[span.key] for span in spans),
+            inside=tuple(self.inside),
+        )
+
+
+def _failed(exchange: Exchange, truth: Reading) -> bool:
+    """Tell whether an attempt has failed."""
+    if exchange.response is None or exchange.failure is not None:
+        return True
+    return exchange.response.status >= HTTPStatus.BAD_REQUEST or truth.error is not None
+
+
+def drafts_of(
+    read: Iterable[tuple[Exchange, Reading]], spans: Sequence[SpanRecord], ancestry: Ancestry
+) -> tuple[list[Draft], set[SpanKey]]:
+    """Make drafts of the exchanges, in the order of their first requests, with the spans that were current.
+
+    Args:
+        read: The exchanges, in the order of their requests, and what each says.
+        spans: All spans of the trace.
+        ancestry: Of the LLM spans.
+
+    Returns:
+        The drafts, and the spans that were current and only cover a call with a span of its own.
+    """
+    drafts = sorted(_attempts(read, ancestry), key=lambda draft: draft.first.index)
+    inside = _inside_of_failures(drafts, spans)
+    covering: set[SpanKey] = set()
+    kept = [draft for draft in drafts if not _is_given_up(draft, inside, covering)] if inside else drafts
+    return kept, covering
+
+
+def _attempts(read: Iterable[tuple[Exchange, Reading]], ancestry: Ancestry) -> Iterator[Draft]:
+    """Group the attempts of one logical call, one after the other.
+
+    What is tried again inside one LLM span is its next attempt, whatever has been changed to make it succeed (a
+    fallback to another model); without such a span only the same request is.
+    """
+    open_: dict[object, Draft] = {}
+    for exchange, truth in read:
+        around = _open_around(exchange, ancestry)
+        inner = next(iter(around.values()), None)
+        same = (inner.key, truth.api) if inner else (exchange.ambient.span, exchange.request.url, exchange.request.body)
+        draft = open_.get(same)
+        if draft is not None and _is_retry(exchange, draft, spanned=inner is not None):
+            draft.add(exchange, truth)
+            continue
+        if draft is not None:
+            yield draft
+        open_[same] = Draft(exchanges=[exchange], truths=[truth], by_scope=around)
+    yield from open_.values()
+
+
+def _open_around(exchange: Exchange, ancestry: Ancestry) -> dict[str, SpanRecord]:
+    """Return the innermost LLM span of each scope around a request. One that had ended by then tells of another."""
+    around = ancestry.around(exchange.ambient.span)
+    return {scope: span for scope, span in around.items() if span.ended is None or span.ended >= exchange.started}
+
+
+def _is_retry(exchange: Exchange, draft: Draft, *, spanned: bool) -> bool:
+    """Tell whether an exchange tries again what another has tried, and failed at.
+
+    The SDKs count their retries in a header; whoever sends none is known by the failure before.
+    """
+    before = draft.exchanges[-1]
+    over = before.ended is not None and before.ended < exchange.started
+    return over and draft.has_failed and (spanned or _retry_count(exchange) != "0")
+
+
+def _retry_count(exchange: Exchange) -> str | None:
+    return next((value for name, value in exchange.request.headers if name.lower() == "x-stainless-retry-count"), None)
+
+
+def _inside_of_failures(drafts: Sequence[Draft], spans: Sequence[SpanRecord]) -> dict[SpanKey, list[Draft]]:
+    """Return for each span of a draft that has failed the drafts with a span of the same scope inside of it."""
+    around = {span.key for draft in drafts if draft.has_failed for span in draft.by_scope.values()}
+    inside: dict[SpanKey, list[Draft]] = {}
+    if not around:
+        return inside
+    ancestry = Ancestry(spans, lambda span: span.key in around)
+    for draft in drafts:
+        for scope, span in draft.by_scope.items():
+            outer = ancestry.around(span.parent).get(scope)
+            if outer is not None:
+                inside.setdefault(outer.key, []).append(draft)
+    return inside
+
+
+def _is_given_up(draft: Draft, inside: dict[SpanKey, list[Draft]], covering: set[SpanKey]) -> bool:
+    """Tell whether a draft that has failed is an attempt of one further inside of its spans, and make it that.
+
+    A wrapper that tries again by calling itself (LiteLLM's `num_retries`) has the first attempt in its own span, and
+    the next in a span of the same scope inside of it: unless it is an error, the outer span tells of how that ended.
+    """
+    if not draft.has_failed:
+        return False
+    for scope, span in list(draft.by_scope.items()):
+        again = next((later for later in inside.get(span.key, ()) if _takes_up(later, draft)), None)
+        if again is None or span.status == "ERROR":
+            continue
+        del draft.by_scope[scope]
+        covering.add(span.key)
+        if not draft.by_scope:
+            again.exchanges[:0], again.truths[:0] = draft.exchanges, draft.truths
+            return True
+    return False
+
+
+def _takes_up(later: Draft, draft: Draft) -> bool:
+    before, same = draft.exchanges[-1], later.truths[-1].api == draft.truths[-1].api
+    over = before.ended is not None and before.ended < later.exchanges[-1].started
+    return over and same and not later.has_failed
+
+
+def told_apart(drafts: Iterable[Draft], free: Iterable[SpanRecord]) -> Iterator[Draft]:
+    """Yield drafts whose attempts were grouped without a span, cut where a span has told of a failure by itself.
+
+    Who makes spans afterwards, and dates them back, makes one for each attempt where each attempt is a call to it: it
+    had failed and ended, by its own times, before the next attempt began.
+    """
+    failures = sorted((span for span in free if span.status == "ERROR" and span.end_ns is not None), key=_end_ns)
+    ends = [_end_ns(span) for span in failures]
+    for draft in drafts:
+        yield from [draft] if draft.by_scope or not failures else _cut(draft, failures, ends)
+
+
+def _cut(draft: Draft, failures: Sequence[SpanRecord], ends: Sequence[int]) -> Iterator[Draft]:
+    start = 0
+    for number, (before, after) in enumerate(pairwise(draft.exchanges), start=1):
+        between = failures[bisect_left(ends, before.started_ns) : bisect_left(ends, after.started_ns)]
+        if any(span.start_ns <= before.started_ns for span in between):
+            yield Draft(exchanges=draft.exchanges[start:number], truths=draft.truths[start:number])
+            start = number
+    yield draft if start == 0 else Draft(exchanges=draft.exchanges[start:], truths=draft.truths[start:])
+
+
+def _end_ns(span: SpanRecord) -> int:
+    return span.end_ns or 0

@@ -1,0 +1,72 @@
+"""What was asked for is told by the first attempt, by the last, and by a response that repeats it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.checks import Evidence, verify
+from pytest_llmtrace.model import Call, Fact, Reading, State
+
+MakeCall = Callable[..., Call]
+
+
+def fact(name: str, value: Any, key: str = "") -> Fact:
+    """Make a fact that is present."""
+    return Fact(name=name, value=value, state=State.PRESENT, parts=((key or name, value),))
+
+
+# What the first attempt asked for, what the last one did, what the response repeats, what the span says; the findings.
+CASES: tuple[tuple[dict[str, Any], dict[str, Any], dict[str, Any], Fact, list[str]], ...] = (
+    ({"request_model": "small"}, {"request_model": "large"}, {}, fact("request_model", "large"), []),
+    ({"request_model": "small"}, {"request_model": "large"}, {}, fact("request_model", "small"), []),
+    (
+        {"request_model": "small"},
+        {"request_model": "large"},
+        {},
+        fact("request_model", "huge"),
+        ["wire/request-model"],
+    ),
+    ({"temperature": 0.5}, {"temperature": 1}, {}, fact("temperature", 1.0), []),
+    ({"temperature": State.ABSENT}, {}, {"temperature": 1.0}, fact("temperature", 1.0), []),
+    ({"temperature": State.ABSENT}, {}, {"temperature": 1.0}, fact("temperature", 0.5), ["wire/request-temperature"]),
+    ({"top_p": State.ABSENT}, {}, {"temperature": 1.0}, fact("top_p", 1.0), ["wire/request-top-p"]),
+    ({"max_tokens": 99}, {}, {"max_tokens": 77}, fact("max_tokens", 77), []),
+    ({"choice_count": State.ABSENT}, {"choice_count": 2}, {}, fact("choice_count", 2), []),
+    (
+        {"request_model": "gpt-4o"},
+        {"request_model": "gpt-4o"},
+        {"request_model": "gpt-4o-2024-08-06"},
+        fact("request_model", "gpt-4o-2024-08-06", "llm.invocation_parameters[model]"),
+        [],
+    ),
+    (
+        {"request_model": "gpt-4o"},
+        {"request_model": "gpt-4o"},
+        {"request_model": "gpt-4o-2024-08-06"},
+        fact("request_model", "gpt-4o-2024-08-06", "gen_ai.request.model"),
+        ["wire/request-model"],
+    ),
+)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[3].name}-{case[3].value}")
+def test_what_was_said_later_is_as_true(
+    make_call: MakeCall, case: tuple[dict[str, Any], dict[str, Any], dict[str, Any], Fact, list[str]]
+) -> None:
+    """A fallback asks for something else, and a response says what it was made with, set by the request or not.
+
+    Its model is what answered: only OpenInference's one place for all parameters may hold it as the one asked for.
+    """
+    asked, again, repeated, said, found = case
+    call = make_call(asked, {said.name: said})
+    last = make_call({**asked, **again}, {}).truths[0]
+    last = replace(last, others=tuple(fact(name, value) for name, value in repeated.items()))
+    first = replace(last, facts=call.truths[0].facts, places=call.truths[0].places, others=())
+    readings = (Reading(source="x", facts={said.name: said}),)
+    several = replace(call, exchanges=call.exchanges * 2, truths=(first, last), readings=readings)
+    findings = verify(Evidence(calls=(several,)), {}).findings
+    assert [finding.check for finding in findings if finding.check.startswith("wire/")] == found

@@ -1,0 +1,145 @@
+"""Which attempts are one call, where a wrapper tries again by itself or makes its spans afterwards."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.checks import Evidence, verify
+from pytest_llmtrace.model import Ambient, Exchange, SpanRecord, Worker
+from pytest_llmtrace.pairing import match, pair
+
+SpanMaker = Callable[..., SpanRecord]
+ExchangeMaker = Callable[..., Exchange]
+
+LLM = {"openinference.span.kind": "LLM", "llm.model_name": "gpt-4o"}
+COUNTED = {**LLM, "llm.token_count.prompt": 12, "llm.token_count.completion": 8}
+LITELLM = {"llm.request.type": "acompletion", "litellm.call_id": "1", "gen_ai.request.model": "gpt-4o"}
+
+
+def answer(text: str = "hi") -> tuple[bytes, ...]:
+    """Return the body of a chat completion."""
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+    usage = {"prompt_tokens": 12, "completion_tokens": 8, "total_tokens": 20}
+    body = {"id": "r", "object": "chat.completion", "model": "gpt-4o", "choices": [choice], "usage": usage}
+    return (json.dumps(body).encode(),)
+
+
+def shape(exchanges: list[Exchange], spans: list[SpanRecord]) -> list[tuple[list[int], list[int]]]:
+    """Return each call as the indexes of its exchanges and the numbers of its spans."""
+    calls = pair(exchanges, spans)
+    return [([e.index for e in call.exchanges], [s.key.span_id for s in call.spans]) for call in calls]
+
+
+def found(exchanges: list[Exchange], spans: list[SpanRecord]) -> list[tuple[str, str]]:
+    """Return what is found of structure and failures: check and subject."""
+    pairing = match(exchanges, spans)
+    seen = Evidence(
+        exchanges=tuple(exchanges), spans=tuple(spans), calls=tuple(pairing.calls), strays=tuple(pairing.strays)
+    )
+    families = ("structure/", "wire/error", "wire/input", "wire/usage")
+    findings = [finding for finding in verify(seen, {}).findings if finding.check.startswith(families)]
+    return [(finding.check, finding.subject) for finding in findings if finding.severity != "info"]
+
+
+# --- inside of a span ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", ["OK", "UNSET"])
+def test_a_wrapper_that_tries_again_inside_of_itself(
+    make_span: SpanMaker, make_exchange: ExchangeMaker, status: str
+) -> None:
+    """LiteLLM's num_retries: `completion` fails, and calls `completion_with_retries`. One call, which both count."""
+    spans = [
+        make_span(1, name="completion", attributes=COUNTED, status=status),
+        make_span(2, parent=1, name="completion_with_retries", attributes=COUNTED, status=status),
+    ]
+    exchanges = [make_exchange(index=0, span=1, status=429), make_exchange(index=1, span=2, chunks=answer())]
+    assert shape(exchanges, spans) == [([0, 1], [2])]
+    assert found(exchanges, spans) == [("structure/reported-twice", "span 'completion' (app)")]
+
+
+def test_the_sdks_own_spans_of_such_attempts(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """Where another scope has a span for each attempt, each is a call, and the outer span tells of none of them."""
+    outer = make_span(1, name="completion", attributes=COUNTED, status="OK")
+    again = make_span(3, parent=1, name="completion_with_retries", attributes=COUNTED, status="OK")
+    sdk = [
+        make_span(2, parent=1, scope="sdk", attributes=LLM, status="ERROR", status_description="429"),
+        make_span(4, parent=3, scope="sdk", attributes=LLM),
+    ]
+    exchanges = [make_exchange(index=0, span=2, status=429), make_exchange(index=1, span=4, chunks=answer())]
+    assert shape(exchanges, [outer, sdk[0], again, sdk[1]]) == [([0], [2]), ([1], [4, 3])]
+
+
+def test_a_failure_that_nobody_took_up(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """A span of an error tells of the failure inside of it; so does a span after which nothing succeeded."""
+    inner = make_span(2, parent=1, attributes=COUNTED)
+    exchanges = [make_exchange(index=0, span=1, status=500), make_exchange(index=1, span=2, chunks=answer())]
+    assert shape(exchanges, [make_span(1, attributes=LLM, status="ERROR"), inner]) == [([0], [1]), ([1], [2])]
+    exchanges[1] = make_exchange(index=1, span=2, status=500)
+    assert shape(exchanges, [make_span(1, attributes=LLM), inner]) == [([0], [1]), ([1], [2])]
+    before = [make_exchange(index=0, span=2, chunks=answer()), make_exchange(index=1, span=1, status=500)]
+    assert shape(before, [make_span(1, attributes=LLM), inner]) == [([0], [2]), ([1], [1])]
+
+
+def test_a_fallback_that_a_wrapper_counts_as_well(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """LiteLLM's fallbacks: `completion` makes an `acompletion` for each model, and counts what the last one counts."""
+    spans = [
+        make_span(1, name="completion", attributes=COUNTED, status="OK"),
+        make_span(2, parent=1, name="acompletion", attributes=LLM, status="ERROR", status_description="400"),
+        make_span(3, parent=1, name="acompletion", attributes=COUNTED, status="OK"),
+    ]
+    exchanges = [make_exchange(index=0, span=2, status=400), make_exchange(index=1, span=3, chunks=answer())]
+    assert shape(exchanges, spans) == [([0], [2]), ([1], [3])]
+    assert found(exchanges, spans) == [("structure/reported-twice", "span 'completion' (app)")]
+
+
+# --- made afterwards -------------------------------------------------------------------------------------------------
+
+
+def dated(make_span: SpanMaker, number: int, start: int, end: int, **fields: Any) -> SpanRecord:
+    """Make a span when all is over, dated back: times in milliseconds."""
+    times = {"started": 500 + number, "start_ns": start * 1_000_000, "end_ns": end * 1_000_000}
+    return make_span(number, **{"attributes": LITELLM, "scope": "litellm", **times, **fields})
+
+
+def test_a_span_for_each_attempt(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """A span that had failed and ended before the next attempt tells of one attempt: two calls, each with its own."""
+    exchanges = [make_exchange(index=0, status=500), make_exchange(index=1, chunks=answer())]
+    failure, success = (
+        dated(make_span, 1, 99, 108, status="ERROR", status_description="500"),
+        dated(make_span, 2, 109, 130, attributes={**LITELLM, "gen_ai.usage.input_tokens": 12}),
+    )
+    assert shape(exchanges, [failure, success]) == [([0], [1]), ([1], [2])]
+    assert found(exchanges, [failure, success]) == []
+
+
+def test_a_span_of_the_whole_call(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """A span around all attempts tells of the whole call, and so does one of the last attempt only."""
+    exchanges = [make_exchange(index=0, status=500), make_exchange(index=1, chunks=answer())]
+    counted = {**LITELLM, "gen_ai.usage.input_tokens": 12}
+    for start in (99, 109):
+        span = dated(make_span, 1, start, 130, attributes=counted)
+        assert shape(exchanges, [span]) == [([0, 1], [1])]
+        assert found(exchanges, [span]) == []
+
+
+def test_parallel_calls_are_told_apart_by_what_was_answered(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """Spans of one worker, with the same times and ids of their own, have nothing but the text."""
+
+    def said(text: str) -> dict[str, Any]:
+        messages = [{"role": "assistant", "parts": [{"type": "text", "content": text}]}]
+        return {**LITELLM, "gen_ai.response.id": f"own-{text}", "gen_ai.output.messages": json.dumps(messages)}
+
+    order = [2, 0, 3, 1]  # The task of the worker has the place in memory that the first call's task had.
+    spans = [
+        dated(make_span, number, 99, 200, attributes=said(f"answer {number}"), worker=Worker(1, 0)) for number in order
+    ]
+    exchanges = [
+        make_exchange(index=index, ambient=Ambient(worker=Worker(1, index)), chunks=answer(f"answer {index}"))
+        for index in range(4)
+    ]
+    assert shape(exchanges, spans) == [([index], [index]) for index in range(4)]
