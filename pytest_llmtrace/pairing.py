@@ -14,7 +14,7 @@ from http import HTTPStatus
 
 from pytest_llmtrace import dialects, wire
 from pytest_llmtrace._collector import uncollected
-from pytest_llmtrace._matching import Matching, fits
+from pytest_llmtrace._matching import Matching, fits, traits_of_call, traits_of_span
 from pytest_llmtrace.model import Call, Exchange, Pairing, Reading, SpanKey, SpanRecord, Stray
 from pytest_llmtrace.tree import Ancestry
 
@@ -222,24 +222,29 @@ def _completed(reading: Reading, note: Reading) -> Reading:
 def _find(drafts: Sequence[_Draft], free: Sequence[SpanRecord], readings: dict[SpanKey, Reading]) -> None:
     """Find among the spans that were not current those of each scope that tell of the calls.
 
-    The id of the response is the strongest fact, then the worker in which both the span and the request were started;
-    what is left must at least have been open, and name the same model.
+    The id of the response is the strongest fact, then the worker in which both the span and the request were started,
+    then what was answered: frameworks start the spans of tasks in threads of a pool. What is left must at least have
+    been open, and name the same model.
     """
     if not free:
         return
     by_scope: dict[str, list[SpanRecord]] = {}
     for span in free:
         by_scope.setdefault(span.scope, []).append(span)
+    told = {
+        id(draft): traits_of_call(draft.first, draft.truths[-1], failed=_failed(draft.exchanges[-1], draft.truths[-1]))
+        for draft in drafts
+    }
     # Who has a span already is not given another one on so little as time and model.
     weak = {id(draft) for draft in drafts if not draft.by_scope or draft.first.ambient.worker is None}
     for scope, spans in by_scope.items():
         lacking = [draft for draft in drafts if scope not in draft.by_scope]
         matching = Matching(
+            calls=[told[id(draft)] for draft in lacking],
             exchanges=[draft.first for draft in lacking],
-            truths=[draft.truths[-1] for draft in lacking],
             weak=[id(draft) in weak for draft in lacking],
             spans=spans,
-            readings=[readings[span.key] for span in spans],
+            told=[traits_of_span(span, readings[span.key]) for span in spans],
         )
         for call, found in matching.found():
             lacking[call].by_scope[scope] = spans[found]
