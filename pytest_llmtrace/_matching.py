@@ -22,8 +22,8 @@ _ANY = object()
 
 # What is looked for together, the surest first. A worker does one thing at a time; what was answered tells calls apart
 # that tasks make at the same time, where an instrumentation starts its spans in other threads than the requests.
-_BY_ID = (("id", "worker"), ("id",))
-_BY_ANSWER = (
+_BY_ID: tuple[Names, ...] = (("id", "worker"), ("id",))
+_BY_ANSWER: tuple[Names, ...] = (
     ("worker", "answer", "model"),
     ("worker", "model"),
     ("worker",),
@@ -34,7 +34,7 @@ _BY_ANSWER = (
     ("counts", "model"),
     ("failed", "model"),
 )
-_BY_TIME = (("asked", "model"), ("model",))
+_BY_TIME: tuple[Names, ...] = (("asked", "model"), ("model",))
 
 _ASKED = (
     "max_tokens",
