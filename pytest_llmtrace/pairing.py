@@ -9,6 +9,7 @@ Everything here is done in n log n: a load test has ten thousand calls.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 
@@ -44,13 +45,16 @@ def match(exchanges: Iterable[Exchange], spans: Iterable[SpanRecord]) -> Pairing
     drafts = list(_attempts(read, ancestry))
     if len(drafts) > 1:
         drafts.sort(key=lambda draft: draft.first.index)
+    empty = {key for key, reading in readings.items() if not reading.facts}
+    _leave(drafts, empty)
     covering = _claim(drafts, readings)
     free = _untold(drafts, [span for span in spans if span.key in readings])
     if free:
-        _find(drafts, [span for span in free if span.key not in covering], readings)
+        _find(drafts, [span for span in free if span.key not in covering | empty], readings)
+    _take_empty(drafts, ancestry, empty)
     _add_notes(drafts, spans, readings)
     strays = _untold(drafts, free) if free else []
-    around = {outer.key for draft in drafts for outer in _around(draft, ancestry)} if strays else set()
+    around = _around(drafts, spans) if strays else frozenset()
     return Pairing(
         calls=tuple([draft.call(readings) for draft in drafts]),
         strays=tuple([Stray(span=span, reading=readings[span.key], covers=span.key in around) for span in strays]),
@@ -63,10 +67,17 @@ def _untold(drafts: Iterable[_Draft], spans: Iterable[SpanRecord]) -> list[SpanR
     return [span for span in spans if span.key not in taken]
 
 
-def _around(draft: _Draft, ancestry: Ancestry) -> Iterator[SpanRecord]:
-    """Yield the nearest LLM spans of each scope around a call's request, and around its spans."""
-    for key in (draft.first.ambient.span, *(span.parent for span in draft.by_scope.values())):
-        yield from ancestry.around(key).values()
+def _around(drafts: Iterable[_Draft], spans: Iterable[SpanRecord]) -> AbstractSet[SpanKey]:
+    """Return all spans around the requests of calls, and around their spans, each looked at once."""
+    parents = {span.key: span.parent for span in spans}
+    around: set[SpanKey] = set()
+    for draft in drafts:
+        for inner in (draft.first.ambient.span, *(span.parent for span in draft.by_scope.values())):
+            key = inner
+            while key is not None and key not in around:
+                around.add(key)
+                key = parents.get(key)
+    return around
 
 
 @dataclass(kw_only=True, slots=True)
@@ -183,6 +194,28 @@ def _told_of(reading: Reading, inside: Sequence[_Draft], alone: Sequence[_Draft]
         return None
     fitting = [draft for draft in succeeded if fits(reading, draft.truths[-1])]
     return (fitting or succeeded or candidates)[-1]
+
+
+# --- spans that say nothing ------------------------------------------------------------------------------------------
+
+
+def _leave(drafts: Iterable[_Draft], empty: AbstractSet[SpanKey]) -> None:
+    """Leave open who tells of a call inside of an LLM span that says nothing at all of one.
+
+    A framework may mark a step as an LLM span in which only the stream is read that another span tells of.
+    """
+    for draft in drafts if empty else ():
+        draft.by_scope = {scope: span for scope, span in draft.by_scope.items() if span.key not in empty}
+
+
+def _take_empty(drafts: Sequence[_Draft], ancestry: Ancestry, empty: AbstractSet[SpanKey]) -> None:
+    """Give a span that says nothing to the last call inside of it that no other span of its scope tells of."""
+    left = set(empty)
+    for draft in reversed(drafts) if empty else ():
+        for scope, span in _open_around(draft.first, ancestry).items():
+            if scope not in draft.by_scope and span.key in left:
+                left.discard(span.key)
+                draft.by_scope[scope] = span
 
 
 # --- notes -----------------------------------------------------------------------------------------------------------

@@ -410,3 +410,24 @@ def test_a_span_that_names_the_served_model_fits(make_span: SpanMaker, make_exch
     body = json.dumps({"object": "chat.completion", "model": "gpt-4o-2024-11-20", "choices": []}).encode()
     served = {"gen_ai.operation.name": "chat", "gen_ai.response.model": "gpt-4o-2024-11-20"}
     assert shape([make_exchange(chunks=(body,))], [make_span(1, attributes=served)]) == [([0], [1])]
+
+
+def test_an_llm_span_that_says_nothing_is_the_last_choice(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """LlamaIndex reads a stream inside an LLM span of a thread, and tells of the call on one that is current nowhere.
+
+    A span that says no more than that it is one has the call where there is no other, and the last one of several.
+    """
+    reads = make_span(1, name="write_response_to_history", attributes={"openinference.span.kind": "LLM"})
+    told = {"openinference.span.kind": "LLM", "llm.model_name": "gpt-4o", "llm.output_messages.0.message.content": "hi"}
+    stream_chat = make_span(2, name="OpenAI.stream_chat", attributes=told, worker=Worker(1))
+    exchange = make_exchange(ambient=Ambient(span=reads.key, recording=True, worker=Worker(2)), chunks=(answer("r"),))
+    assert shape([exchange], [reads, stream_chat]) == [([0], [2])]
+    assert [stray.span.key for stray in match([exchange], [reads, stream_chat]).strays] == [reads.key]
+    assert shape([exchange], [reads]) == [([0], [1])]
+    assert shape([make_exchange(index=n, span=1) for n in range(2)], [reads]) == [([0], []), ([1], [1])]
+
+
+def test_all_spans_around_a_call_cover_it(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """LlamaIndex has LLM spans inside of each other: all but the innermost are just around the call."""
+    spans = [make_span(n, parent=n - 1 if n > 1 else None, attributes=LLM) for n in (1, 2, 3)]
+    assert [stray.covers for stray in match([make_exchange(span=3)], spans).strays] == [True, True]
