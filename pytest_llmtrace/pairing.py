@@ -157,7 +157,7 @@ def _failed(exchange: Exchange, truth: Reading) -> bool:
 
 
 def _claim(drafts: Sequence[_Draft], readings: dict[SpanKey, Reading]) -> set[SpanKey]:
-    """Leave each span to the one call that it tells of; return those that only cover calls with spans of their own."""
+    """Leave each span to the call that it tells of; return those that only cover calls with spans of their own."""
     claims: dict[SpanKey, list[_Draft]] = {}
     for draft in drafts:
         for span in draft.by_scope.values():
@@ -168,6 +168,8 @@ def _claim(drafts: Sequence[_Draft], readings: dict[SpanKey, Reading]) -> set[Sp
     innermost = {id(draft): next(iter(draft.by_scope.values())).key for draft in drafts if draft.by_scope}
     covering = set()
     for key, several in shared.items():
+        if all(draft.truths[-1].api == "embeddings" and innermost[id(draft)] == key for draft in several):
+            continue  # A batch, sent in as many requests as the API needs: its span tells of them together.
         told = _told_of(readings[key], several, [draft for draft in several if innermost[id(draft)] == key])
         for draft in several:
             if draft is not told:
