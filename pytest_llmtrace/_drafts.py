@@ -11,7 +11,7 @@ from itertools import pairwise
 from pytest_llmtrace.model import Call, Exchange, Reading, SpanKey, SpanRecord
 from pytest_llmtrace.tree import Ancestry
 
-__all__ = ["Draft", "drafts_of", "told_apart"]
+__all__ = ["Draft", "drafts_of", "open_around", "told_apart"]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -85,7 +85,7 @@ def _attempts(read: Iterable[tuple[Exchange, Reading]], ancestry: Ancestry) -> I
     """
     open_: dict[object, Draft] = {}
     for exchange, truth in read:
-        around = _open_around(exchange, ancestry)
+        around = open_around(exchange, ancestry)
         inner = next(iter(around.values()), None)
         same = (inner.key, truth.api) if inner else (exchange.ambient.span, exchange.request.url, exchange.request.body)
         draft = open_.get(same)
@@ -98,7 +98,7 @@ def _attempts(read: Iterable[tuple[Exchange, Reading]], ancestry: Ancestry) -> I
     yield from open_.values()
 
 
-def _open_around(exchange: Exchange, ancestry: Ancestry) -> dict[str, SpanRecord]:
+def open_around(exchange: Exchange, ancestry: Ancestry) -> dict[str, SpanRecord]:
     """Return the innermost LLM span of each scope around a request. One that had ended by then tells of another."""
     around = ancestry.around(exchange.ambient.span)
     return {scope: span for scope, span in around.items() if span.ended is None or span.ended >= exchange.started}

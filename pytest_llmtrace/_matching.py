@@ -1,24 +1,59 @@
-"""Which of the spans that were not current tell of which calls, by ids, workers, models and times."""
+"""Which of the spans that were not current tell of which calls, by ids, workers, answers, models and times."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from itertools import product
 
-from pytest_llmtrace.model import Exchange, Reading, SpanRecord
+from pytest_llmtrace.model import Exchange, Reading, SpanRecord, Worker
 
-__all__ = ["Matching", "fits", "model_names"]
+__all__ = ["Matching", "fits", "traits_of_call", "traits_of_span"]
 
-Keys = Callable[[int], Iterable[object]]
-"""Under which keys a call is looked for, or a span can be found, by its number."""
+Traits = Mapping[str, Sequence[object]]
+"""What a call or a span may be known by: for each name of a trait its values; none if it says nothing."""
+
+Names = tuple[str, ...]
+Key = tuple[object, ...]
+Keys = AbstractSet[Key]
 
 _ANY = object()
 
+# What is looked for together, the surest first. What only one call was answered and only one span says is surer than a
+# worker: who makes spans afterwards may do so in any. A worker does one thing at a time; what was answered tells calls
+# apart that tasks make at the same time, where an instrumentation starts its spans in other threads than the requests.
+_BY_ID: tuple[Names, ...] = (("id", "worker"), ("id",))
+_ONCE: tuple[Names, ...] = (("text",), ("tools",))
+_BY_ANSWER: tuple[Names, ...] = (
+    ("worker", "answer", "model"),
+    ("worker", "model"),
+    ("worker",),
+    ("answer", "asked", "model"),
+    ("answer", "model"),
+    ("text", "model"),
+    ("tools", "model"),
+    ("counts", "model"),
+    ("failed", "model"),
+)
+_BY_TIME: tuple[Names, ...] = (("asked", "model"), ("model",))
 
-def model_names(*models: object) -> frozenset[str]:
+_ASKED = (
+    "max_tokens",
+    "temperature",
+    "top_p",
+    "top_k",
+    "frequency_penalty",
+    "presence_penalty",
+    "seed",
+    "choice_count",
+)
+
+
+def _model_names(*models: object) -> frozenset[str]:
     """Return the names that models go by: `openai/gpt-4o` of a gateway is `gpt-4o` as well."""
     named = [model for model in models if isinstance(model, str) and model]
     return frozenset(named) | {model.rpartition("/")[2] for model in named}
@@ -26,9 +61,61 @@ def model_names(*models: object) -> frozenset[str]:
 
 def fits(reading: Reading, truth: Reading) -> bool:
     """Tell whether a span may name the model of a call; who names none fits all."""
-    asked = model_names(truth.request_model)
-    named = model_names(reading.request_model, reading.response_model)
+    asked = _model_names(truth.request_model, truth.response_model)
+    named = _model_names(reading.request_model, reading.response_model)
     return not asked or not named or bool(asked & named)
+
+
+def _traits(reading: Reading, worker: Worker | None, *, failed: bool) -> dict[str, Sequence[object]]:
+    """Return what both sides may know of a call, in the same form."""
+    said = (text for text in _listed(reading.output_texts) if isinstance(text, str))
+    texts = "".join("".join(text.split()) for text in said)  # Some strip what a model says, or join it by lines.
+    tools = tuple(sorted(str(call.get("id")) for call in _listed(reading.tool_calls) if isinstance(call, Mapping)))
+    counts = _plain(reading, "input_tokens", "output_tokens")
+    counted = any(count is not None for count in counts)
+    return {
+        "id": _if(isinstance(reading.response_id, str) and reading.response_id, reading.response_id),
+        "worker": _if(worker is not None, worker),
+        "answer": _if(texts or tools or failed or counted, (texts, tools, counts, failed)),
+        "text": _if(texts, texts),
+        "tools": _if(tools, tools),
+        "counts": _if(counted, counts),
+        "failed": _if(failed, "failed"),
+        "asked": (_plain(reading, *_ASKED),),
+    }
+
+
+def _plain(reading: Reading, *names: str) -> tuple[object, ...]:
+    """Return facts; None for what is no plain value, as a house style's own function may give it."""
+    values = (getattr(reading, name) for name in names)
+    return tuple(value if isinstance(value, str | int | float) else None for value in values)
+
+
+def _listed(value: object) -> Sequence[object]:
+    return value if isinstance(value, list | tuple) else ()
+
+
+def _if(told: object, value: object) -> tuple[object, ...]:
+    return (value,) if told else ()
+
+
+def traits_of_call(exchange: Exchange, truth: Reading, *, failed: bool) -> Traits:
+    """Return what a call may be known by.
+
+    Args:
+        exchange: Its first attempt.
+        truth: What its last attempt was answered.
+        failed: Whether that failed.
+    """
+    asked = _model_names(truth.request_model, truth.response_model)
+    models = (*asked, None) if asked else (_ANY,)
+    return {**_traits(truth, exchange.ambient.worker, failed=failed), "model": models}
+
+
+def traits_of_span(span: SpanRecord, reading: Reading) -> Traits:
+    """Return what a span may be known by."""
+    models = _model_names(reading.request_model, reading.response_model) or (None,)
+    return {**_traits(reading, span.worker, failed=span.status == "ERROR"), "model": (*models, _ANY)}
 
 
 @dataclass(kw_only=True)
@@ -36,110 +123,60 @@ class Matching:
     """The calls that lack a span of one scope, and the spans of that scope that no call has.
 
     Attributes:
-        exchanges: The first attempt of each call.
-        truths: What was answered in the end, in the same order.
+        calls: What each call may be known by.
+        exchanges: The first attempt of each call, in the same order.
         weak: Whether a call may have a span for which only time and model speak, in the same order.
         spans: The spans.
-        readings: What each says, in the same order.
+        told: What each may be known by, in the same order.
     """
 
+    calls: Sequence[Traits]
     exchanges: Sequence[Exchange]
-    truths: Sequence[Reading]
     weak: Sequence[bool]
     spans: Sequence[SpanRecord]
-    readings: Sequence[Reading]
+    told: Sequence[Traits]
 
     def found(self) -> Iterator[tuple[int, int]]:
         """Yield the numbers of a call and of its span, the surest first."""
-        self._calls_left = set(range(len(self.exchanges)))
+        self._calls_left = set(range(len(self.calls)))
         self._spans_left = set(range(len(self.spans)))
-        for call_keys, span_keys in (
-            (self._id_and_worker_of_call, self._id_and_worker_of_span),
-            (self._id_of_call, self._id_of_span),
-        ):
-            yield from self._sweep(call_keys, span_keys)
+        for names in _BY_ID:
+            yield from self._sweep(names)
         yield from self._made_afterwards()
-        yield from self._answered_once()
-        for call_keys, span_keys in (
-            (self._worker_and_model_of_call, self._worker_and_model_of_span),
-            (self._worker_of_call, self._worker_of_span),
-            (self._model_of_call, self._model_of_span),
-        ):
-            yield from self._sweep(call_keys, span_keys)
-
-    # --- keys ---
-
-    def _id_of_call(self, call: int) -> Iterator[object]:
-        yield from _text(self.truths[call].response_id)
-
-    def _id_of_span(self, span: int) -> Iterator[object]:
-        yield from _text(self.readings[span].response_id)
-
-    def _worker_of_call(self, call: int) -> Iterator[object]:
-        worker = self.exchanges[call].ambient.worker
-        if worker is not None:
-            yield worker
-
-    def _worker_of_span(self, span: int) -> Iterator[object]:
-        worker = self.spans[span].worker
-        if worker is not None:
-            yield worker
-
-    def _id_and_worker_of_call(self, call: int) -> Iterator[object]:
-        return zip(self._id_of_call(call), self._worker_of_call(call), strict=False)
-
-    def _id_and_worker_of_span(self, span: int) -> Iterator[object]:
-        return zip(self._id_of_span(span), self._worker_of_span(span), strict=False)
-
-    def _worker_and_model_of_call(self, call: int) -> Iterator[object]:
-        for worker in self._worker_of_call(call):
-            yield from ((worker, name) for name in self._names_of_call(call))
-
-    def _worker_and_model_of_span(self, span: int) -> Iterator[object]:
-        for worker in self._worker_of_span(span):
-            yield from ((worker, name) for name in self._names_of_span(span))
-
-    def _answer_of_call(self, call: int) -> Iterator[str]:
-        if self.weak[call]:
-            yield from _answer(self.truths[call])
-
-    def _model_of_call(self, call: int) -> Iterator[object]:
-        return iter(self._names_of_call(call) if self.weak[call] else ())
-
-    def _model_of_span(self, span: int) -> Iterator[object]:
-        return iter(self._names_of_span(span))
-
-    def _names_of_call(self, call: int) -> Iterable[object]:
-        asked = model_names(self.truths[call].request_model)
-        return {*asked, None} if asked else {_ANY}
-
-    def _names_of_span(self, span: int) -> Iterable[object]:
-        reading = self.readings[span]
-        return {*(model_names(reading.request_model, reading.response_model) or {None}), _ANY}
+        for names in _ONCE:
+            yield from self._sweep(names, only=self._told_once(names))
+        for names in _BY_ANSWER:
+            yield from self._sweep(names)
+        self._calls_left = {call for call in self._calls_left if self.weak[call]}
+        for names in _BY_TIME:
+            yield from self._sweep(names)
 
     # --- time ---
 
-    def _sweep(self, call_keys: Keys, span_keys: Keys) -> Iterator[tuple[int, int]]:
-        """Match in the order of the requests those that share a key and were open; then those dated back."""
-        yield from self._swept(call_keys, span_keys, lambda span: span.started, lambda exchange: exchange.started)
+    def _sweep(self, names: Names, only: Keys | None = None) -> Iterator[tuple[int, int]]:
+        """Match in the order of the requests those that share these traits and were open; then those dated back."""
+        yield from self._swept(names, only, lambda span: span.started, lambda exchange: exchange.started)
         # By its own times: an instrumentation may make the span afterwards and date it back.
-        yield from self._swept(call_keys, span_keys, lambda span: span.start_ns, lambda exchange: exchange.started_ns)
+        yield from self._swept(names, only, lambda span: span.start_ns, lambda exchange: exchange.started_ns)
 
     def _swept(
         self,
-        call_keys: Keys,
-        span_keys: Keys,
+        names: Names,
+        only: Keys | None,
         start: Callable[[SpanRecord], int],
         passed: Callable[[Exchange], int],
     ) -> Iterator[tuple[int, int]]:
+        if not self._calls_left or only == frozenset():
+            return
         to_open = sorted(self._spans_left, key=lambda span: start(self.spans[span]), reverse=True)
         heaps: defaultdict[object, list[tuple[float, int, int]]] = defaultdict(list)
         for call in sorted(self._calls_left, key=lambda call: passed(self.exchanges[call])):
             while to_open and start(self.spans[to_open[-1]]) <= passed(self.exchanges[call]):
                 span = to_open.pop()
-                for key in span_keys(span):
+                for key in _keys(self.told[span], names, only):
                     heappush(heaps[key], self._rank(span))
-            tops = [top for key in call_keys(call) if key in heaps and (top := self._top(heaps[key], call))]
+            found = (heaps[key] for key in _keys(self.calls[call], names, only) if key in heaps)
+            tops = [top for heap in found if (top := self._top(heap, call))]
             if tops:
                 yield self._take(call, min(tops)[-1])
 
@@ -158,26 +195,21 @@ class Matching:
         """Match by the id alone spans that were started when the answer was there already."""
         late: defaultdict[object, list[int]] = defaultdict(list)
         for span in sorted(self._spans_left, key=lambda span: self.spans[span].started, reverse=True):
-            for key in self._id_of_span(span):
+            for key in self.told[span]["id"]:
                 late[key].append(span)
         for call in sorted(self._calls_left, key=lambda call: self.exchanges[call].started):
-            for key in self._id_of_call(call):
+            for key in self.calls[call]["id"]:
                 started = self.exchanges[call].started
                 while late[key] and self.spans[late[key][-1]].started < started:
                     late[key].pop()
                 if late[key]:
                     yield self._take(call, late[key].pop())
 
-    def _answered_once(self) -> Iterator[tuple[int, int]]:
-        """Match what only one call was answered, and only one span says: a worker that makes spans may be any."""
-        asked = Counter(key for call in self._calls_left for key in self._answer_of_call(call))
-        told = Counter(key for span in self._spans_left for key in _answer(self.readings[span]))
-        once = {key for key, times in asked.items() if times == told[key] == 1}
-        if once:
-            yield from self._sweep(
-                lambda call: once.intersection(self._answer_of_call(call)),
-                lambda span: once.intersection(_answer(self.readings[span])),
-            )
+    def _told_once(self, names: Names) -> Keys:
+        """Return what only one of the calls that are left shares with only one of the spans."""
+        asked = Counter(key for call in self._calls_left for key in _keys(self.calls[call], names))
+        told = Counter(key for span in self._spans_left for key in _keys(self.told[span], names))
+        return frozenset(key for key, times in asked.items() if times == told[key] == 1)
 
     def _take(self, call: int, span: int) -> tuple[int, int]:
         self._calls_left.discard(call)
@@ -185,14 +217,7 @@ class Matching:
         return call, span
 
 
-def _text(value: object) -> Iterator[str]:
-    if isinstance(value, str) and value:
-        yield value
-
-
-def _answer(reading: Reading) -> Iterator[str]:
-    """Yield what was answered, white space left out: calls made at the same time are told apart by nothing else."""
-    said = "".join("".join(text.split()) for text in reading.output_texts or () if isinstance(text, str))
-    yield from _text(said)
-    for asked in reading.tool_calls or ():
-        yield from _text(asked.get("id") if isinstance(asked, Mapping) else None)
+def _keys(traits: Traits, names: Names, only: Keys | None = None) -> Iterator[Key]:
+    """Yield what is the same on both sides where they share these traits: one value of each."""
+    keys = product(*(traits[name] for name in names))
+    return keys if only is None else filter(only.__contains__, keys)

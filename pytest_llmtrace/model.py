@@ -231,7 +231,7 @@ class Call:
 
     Attributes:
         exchanges: Its attempts, in the order of their requests. A span that covers several calls is a span of the one
-            that it tells of.
+            that it tells of; of a batch of embeddings, which is sent in several requests, it is a span of each.
         spans: The innermost first.
         truths: What the bytes of each exchange say, in the same order.
         readings: What each span says, in the same order.

@@ -57,8 +57,8 @@ class _Origin(NamedTuple):
 
 
 _in_context: ContextVar[Owner | None] = ContextVar("llmtrace_owner", default=None)
-_of_item: ContextVar[_Origin | None] = ContextVar("llmtrace_work_item", default=None)
 _of_thread: weakref.WeakKeyDictionary[threading.Thread, _Origin] = weakref.WeakKeyDictionary()
+_working = threading.local()  # Not a context variable: a work item may run in a context that was copied elsewhere.
 _active: list[Owner] = []
 _patched = threading.Lock()
 _current_span: Callable[[], SpanKey | None] | None = None
@@ -74,7 +74,7 @@ def current() -> Owner | None:
 
 def cause() -> SpanKey | None:
     """Return the span that was current where the running thread, or its work item, was started; None if none was."""
-    origin = _of_item.get() or _of_thread.get(threading.current_thread())
+    origin: _Origin | None = getattr(_working, "on", None) or _of_thread.get(threading.current_thread())
     return origin.cause if origin else None
 
 
@@ -171,8 +171,9 @@ def _carrying_owner(submit: Callable[..., Future[Any]]) -> Callable[..., Future[
 
 @contextmanager
 def _working_on(origin: _Origin) -> Iterator[None]:
-    token = _of_item.set(origin)
+    before = getattr(_working, "on", None)
+    _working.on = origin
     try:
         yield
     finally:
-        _of_item.reset(token)
+        _working.on = before

@@ -8,13 +8,14 @@ Everything here is done in n log n: a load test has ten thousand calls.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from pytest_llmtrace import dialects, wire
 from pytest_llmtrace._collector import uncollected
-from pytest_llmtrace._drafts import Draft, drafts_of, told_apart
-from pytest_llmtrace._matching import Matching, fits
+from pytest_llmtrace._drafts import Draft, drafts_of, open_around, told_apart
+from pytest_llmtrace._matching import Matching, fits, traits_of_call, traits_of_span
 from pytest_llmtrace.model import Call, Exchange, Pairing, Reading, SpanKey, SpanRecord, Stray
 from pytest_llmtrace.tree import Ancestry
 
@@ -42,15 +43,18 @@ def match(exchanges: Iterable[Exchange], spans: Iterable[SpanRecord]) -> Pairing
     ancestry = Ancestry(spans, lambda span: span.key in readings)
     read = ((exchange, truth) for exchange in exchanges if (truth := wire.read(exchange)) is not None)
     drafts, covering = drafts_of(read, spans, ancestry)
+    empty = {key for key, reading in readings.items() if not reading.facts}
+    _leave(drafts, empty)
     covering |= _claim(drafts, readings)
     free = _untold(drafts, [span for span in spans if span.key in readings])
     if free:
-        left = [span for span in free if span.key not in covering]
+        left = [span for span in free if span.key not in covering and span.key not in empty]
         drafts = list(told_apart(drafts, left))
         _find(drafts, left, readings)
+    _take_empty(drafts, ancestry, empty)
     _add_notes(drafts, spans, readings)
     strays = _untold(drafts, free) if free else []
-    around = {outer.key for draft in drafts for outer in _around(draft, ancestry)} if strays else set()
+    around = _around(drafts, spans) if strays else frozenset()
     return Pairing(
         calls=tuple([draft.call(readings) for draft in drafts]),
         strays=tuple([Stray(span=span, reading=readings[span.key], covers=span.key in around) for span in strays]),
@@ -63,17 +67,24 @@ def _untold(drafts: Iterable[Draft], spans: Iterable[SpanRecord]) -> list[SpanRe
     return [span for span in spans if span.key not in taken]
 
 
-def _around(draft: Draft, ancestry: Ancestry) -> Iterator[SpanRecord]:
-    """Yield the nearest LLM spans of each scope around a call's request, and around its spans."""
-    for key in (draft.first.ambient.span, *(span.parent for span in draft.by_scope.values())):
-        yield from ancestry.around(key).values()
+def _around(drafts: Iterable[Draft], spans: Iterable[SpanRecord]) -> AbstractSet[SpanKey]:
+    """Return all spans around the requests of calls, and around their spans, each looked at once."""
+    parents = {span.key: span.parent for span in spans}
+    around: set[SpanKey] = set()
+    for draft in drafts:
+        for inner in (draft.first.ambient.span, *(span.parent for span in draft.by_scope.values())):
+            key = inner
+            while key is not None and key not in around:
+                around.add(key)
+                key = parents.get(key)
+    return around
 
 
 # --- spans that were current -----------------------------------------------------------------------------------------
 
 
 def _claim(drafts: Sequence[Draft], readings: dict[SpanKey, Reading]) -> set[SpanKey]:
-    """Leave each span to the one call that it tells of; return those that only cover calls with spans of their own."""
+    """Leave each span to the call that it tells of; return those that only cover calls with spans of their own."""
     claims: dict[SpanKey, list[Draft]] = {}
     for draft in drafts:
         for span in draft.by_scope.values():
@@ -84,6 +95,8 @@ def _claim(drafts: Sequence[Draft], readings: dict[SpanKey, Reading]) -> set[Spa
     innermost = {id(draft): next(iter(draft.by_scope.values())).key for draft in drafts if draft.by_scope}
     covering = set()
     for key, several in shared.items():
+        if all(draft.truths[-1].api == "embeddings" and innermost[id(draft)] == key for draft in several):
+            continue  # A batch, sent in as many requests as the API needs: its span tells of them together.
         told = _told_of(readings[key], several, [draft for draft in several if innermost[id(draft)] == key])
         for draft in several:
             if draft is not told:
@@ -111,6 +124,28 @@ def _told_of(reading: Reading, inside: Sequence[Draft], alone: Sequence[Draft]) 
         return None
     fitting = [draft for draft in succeeded if fits(reading, draft.truths[-1])]
     return (fitting or succeeded or candidates)[-1]
+
+
+# --- spans that say nothing ------------------------------------------------------------------------------------------
+
+
+def _leave(drafts: Iterable[Draft], empty: AbstractSet[SpanKey]) -> None:
+    """Leave open who tells of a call inside of an LLM span that says nothing at all of one.
+
+    A framework may mark a step as an LLM span in which only the stream is read that another span tells of.
+    """
+    for draft in drafts if empty else ():
+        draft.by_scope = {scope: span for scope, span in draft.by_scope.items() if span.key not in empty}
+
+
+def _take_empty(drafts: Sequence[Draft], ancestry: Ancestry, empty: AbstractSet[SpanKey]) -> None:
+    """Give a span that says nothing to the last call inside of it that no other span of its scope tells of."""
+    left = set(empty)
+    for draft in reversed(drafts) if empty else ():
+        for scope, span in open_around(draft.first, ancestry).items():
+            if scope not in draft.by_scope and span.key in left:
+                left.discard(span.key)
+                draft.by_scope[scope] = span
 
 
 # --- notes -----------------------------------------------------------------------------------------------------------
@@ -150,8 +185,9 @@ def _completed(reading: Reading, note: Reading) -> Reading:
 def _find(drafts: Sequence[Draft], free: Sequence[SpanRecord], readings: dict[SpanKey, Reading]) -> None:
     """Find among the spans that were not current those of each scope that tell of the calls.
 
-    The id of the response is the strongest fact, then the worker in which both the span and the request were started;
-    what is left must at least have been open, and name the same model.
+    The id of the response is the strongest fact, then the worker in which both the span and the request were started,
+    then what was answered: frameworks start the spans of tasks in threads of a pool. What is left must at least have
+    been open, and name the same model.
     """
     by_scope: dict[str, list[SpanRecord]] = {}
     for span in free:
@@ -160,27 +196,31 @@ def _find(drafts: Sequence[Draft], free: Sequence[SpanRecord], readings: dict[Sp
     weak = {id(draft) for draft in drafts if not draft.by_scope or draft.first.ambient.worker is None}
     for scope, spans in by_scope.items():
         lacking = [draft for draft in drafts if scope not in draft.by_scope]
-        left = _match(lacking, [draft.first for draft in lacking], spans, readings, weak)
+        left = _match(lacking, 0, spans, readings, weak)
         # Who makes a span for each attempt may not tell of those that failed.
         retried = [draft for draft in lacking if len(draft.exchanges) > 1 and scope not in draft.by_scope]
         if left and retried:
-            _match(retried, [draft.exchanges[-1] for draft in retried], left, readings, weak)
+            _match(retried, -1, left, readings, weak)
 
 
 def _match(
     lacking: Sequence[Draft],
-    exchanges: Sequence[Exchange],
+    attempt: int,
     spans: Sequence[SpanRecord],
     readings: dict[SpanKey, Reading],
     weak: set[int],
 ) -> list[SpanRecord]:
     """Give to drafts the spans of one scope that fit one attempt of each; return the spans that are left."""
+    exchanges = [draft.exchanges[attempt] for draft in lacking]
     matching = Matching(
+        calls=[
+            traits_of_call(exchange, draft.truths[-1], failed=draft.has_failed)
+            for exchange, draft in zip(exchanges, lacking, strict=True)
+        ],
         exchanges=exchanges,
-        truths=[draft.truths[-1] for draft in lacking],
         weak=[id(draft) in weak for draft in lacking],
         spans=spans,
-        readings=[readings[span.key] for span in spans],
+        told=[traits_of_span(span, readings[span.key]) for span in spans],
     )
     taken = set()
     for call, found in matching.found():

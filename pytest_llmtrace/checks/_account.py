@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from http import HTTPStatus
 from typing import NamedTuple
@@ -74,17 +75,33 @@ def accounts(calls: Iterable[Call]) -> tuple[Account, ...]:
     for call in calls:
         for key in call.inside:
             beside.setdefault(key, []).append(call.truth)
-    return tuple([account for call in calls for account in _accounts(call, beside)])
+    batches = _batches(calls)
+    return tuple([account for call in calls for account in _accounts(call, beside, batches)])
 
 
-def _accounts(call: Call, beside: Mapping[SpanKey, Sequence[Reading]]) -> Iterator[Account]:
+def _batches(calls: Iterable[Call]) -> Mapping[SpanKey, list[Call]]:
+    """Return the calls of the spans that tell of several requests for embeddings together."""
+    told: dict[SpanKey, list[Call]] = {}
+    for call in calls:
+        for span in call.spans if call.truths and call.truth.api == "embeddings" else ():
+            told.setdefault(span.key, []).append(call)
+    return {key: several for key, several in told.items() if len(several) > 1}
+
+
+def _accounts(
+    call: Call, beside: Mapping[SpanKey, Sequence[Reading]], batches: Mapping[SpanKey, list[Call]]
+) -> Iterator[Account]:
     exchange = call.exchanges[-1]
     if not call.truths or exchange.outcome is Outcome.REFUSED:
         return
-    asked, answered = call.truths[0], call.truths[-1]
-    how_far = _extent(exchange, answered)
+    asked, last = call.truths[0], call.truths[-1]
+    how_far = _extent(exchange, last)
     unknown = how_far is Extent.UNKNOWN
     for span, reading in zip(call.spans, call.readings, strict=True):
+        batch = batches.get(span.key, ())
+        if batch and call is not _spokesman(batch):
+            continue
+        answered = _together([one.truth for one in batch]) if batch else last
         # A finish reason comes with the end: whoever states one has seen it.
         stated = _stated(reading)
         seen = unknown and bool(reading.finish_reasons or reading.finish_reason)
@@ -101,6 +118,33 @@ def _accounts(call: Call, beside: Mapping[SpanKey, Sequence[Reading]]) -> Iterat
             sure=not seen,
             beside=beside.get(span.key, ()),
         )
+
+
+def _spokesman(batch: Sequence[Call]) -> Call:
+    """Choose the call with which a span is compared that tells of a batch: the one that failed, else the last."""
+    return next((call for call in batch if call.truth.error), batch[-1])
+
+
+def _together(truths: Sequence[Reading]) -> Reading:
+    """Return what the answers to a batch say as one: what is counted is added up, where each of them says it."""
+    last = truths[-1]
+    if any(truth.error for truth in truths):
+        return next(truth for truth in truths if truth.error)
+    facts = {name: fact for name, fact in last.facts.items() if name not in _ADDED}
+    for name in _ADDED:
+        several = [truth.fact(name) for truth in truths]
+        if all(fact.state is PRESENT for fact in several):
+            facts[name] = Fact(
+                name=name,
+                value=sum(fact.value for fact in several),
+                state=PRESENT,
+                parts=tuple(part for fact in several for part in fact.parts),
+                where="\n".join(dict.fromkeys(fact.where for fact in several)),
+            )
+    return replace(last, facts=facts)
+
+
+_ADDED = ("input_tokens", "output_tokens", "total_tokens", "embedding_count", "cost")
 
 
 def _stated(reading: Reading) -> dict[str, list[Fact]]:

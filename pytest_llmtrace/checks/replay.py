@@ -18,7 +18,7 @@ def _unmatched(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         else:
             yield None
     for connection in evidence.blocked:
-        yield check.finding("connection outside httpx", ("found", f"refused {connection}"))
+        yield check.finding("connection outside httpx", ("found", f"refused {connection}"), next=_NOT_HTTPX)
 
 
 def _unplayed(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
@@ -36,6 +36,11 @@ def _timing(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         found = "\n".join((*shown, f"and {rest} more") if rest > 0 else shown)
         yield check.finding(untimed.origin, ("found", found), next=untimed.next)
 
+
+_NOT_HTTPX = (
+    "cassettes and scripts answer clients built on httpx only: choose such a one, mock what this one does, "
+    "or let the host through with allow_hosts="
+)
 
 UNMATCHED = Check(
     id="replay/unmatched",

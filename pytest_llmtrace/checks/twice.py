@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
+from dataclasses import replace
 
 from pytest_llmtrace.checks._check import Check, Evidence, maker_of, title_of_exchange, title_of_span
 from pytest_llmtrace.checks._said import counts, llm_spans, said, stated
-from pytest_llmtrace.model import Call, Finding, SpanKey, SpanRecord, Stray
+from pytest_llmtrace.model import Call, Finding, Severity, SpanKey, SpanRecord, Stray
 from pytest_llmtrace.tree import Ancestry
 
 __all__ = ["CHECKS", "COUNTED_TWICE", "REPORTED_TWICE", "told_again"]
@@ -73,7 +74,9 @@ def _overlap(one: SpanRecord, other: SpanRecord) -> bool:
 def _reported_twice(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     yield from (None for call in evidence.calls if call.spans)
     for stray, call, how in told_again(evidence):
-        yield check.finding(stray.span, ("span", how), ("wire", said(call)))
+        counted = counts(stray.reading) and any(map(counts, call.readings))
+        found = check.finding(stray.span, ("span", how), ("wire", said(call)), why="" if counted else _NO_TOKENS)
+        yield found if counted else replace(found, severity=Severity.WARNING)
 
 
 def _counted_twice(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
@@ -126,6 +129,8 @@ def _switch(scope: str) -> str:
     return f"{module} by not calling {name}().instrument(), or with {name}().uninstrument()"
 
 
+_NO_TOKENS = "a back end counts this call twice, and the time that it took; tokens are stated only once"
+
 REPORTED_TWICE = Check(
     id="structure/reported-twice",
     title="One scope reports one call once",
@@ -133,7 +138,8 @@ REPORTED_TWICE = Check(
     next="make one span per call: in the wrapper or in what it calls, not in both",
     look=_reported_twice,
     compares="Spans of one scope. One around another is a second report if both count tokens, name the same response "
-    "or name an operation; one beside it, if it names the same response and was open at the same time.",
+    "or name an operation; one beside it, if it names the same response and was open at the same time. A report "
+    "without tokens, as some frameworks write around the call's own, is a warning.",
 )
 
 COUNTED_TWICE = Check(

@@ -44,7 +44,7 @@ def _shortened_tree(evidence: Evidence) -> Iterator[str]:
 
 def headline(label: str, evidence: Evidence, verdict: Verdict) -> str:
     """Say in one line what was found and how much was looked at."""
-    spans = sum(len(call.spans) for call in evidence.calls)
+    spans = len(evidence.call_of)
     seen = (
         counted(len(evidence.exchanges), "exchange"),
         counted(spans, "LLM span"),
@@ -93,7 +93,7 @@ def account(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
     """Count what one trace has seen, as plain data for `totals`."""
     return {
         "exchanges": dict(Counter(_file_of(exchange.origin) for exchange in evidence.exchanges)),
-        "spans": dict(Counter(span.scope for call in evidence.calls for span in call.spans)),
+        "spans": dict(Counter({span.key: span.scope for call in evidence.calls for span in call.spans}.values())),
         # What is in a report only is no news of a run.
         "findings": [finding.check for finding in verdict.findings if finding.severity is not Severity.INFO],
     }

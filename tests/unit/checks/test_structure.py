@@ -148,6 +148,28 @@ def test_reported_twice_says_how_it_is_known(make_span: SpanMaker, make_exchange
 
 
 @pytest.mark.parametrize(
+    ("outer", "inner", "severity", "what"),
+    [
+        (COUNTED, COUNTED, "error", "this call, its tokens and its cost twice"),
+        (LLM, COUNTED, "warning", "this call twice, and the time that it took; tokens are stated only once"),
+        ({**LLM, **COUNTED}, LLM, "warning", "this call twice, and the time that it took; tokens are stated only once"),
+    ],
+)
+def test_a_second_report_without_tokens_is_a_warning(
+    make_span: SpanMaker,
+    make_exchange: ExchangeMaker,
+    outer: dict[str, Any],
+    inner: dict[str, Any],
+    severity: str,
+    what: str,
+) -> None:
+    """Frameworks write an LLM span around another, as LlamaIndex's `predict` is: the sums of tokens are right."""
+    spans = [make_span(1, name="predict", attributes=outer), make_span(2, parent=1, attributes=inner | LLM)]
+    found = only([make_exchange(span=2, chunks=answer())], spans, "structure/reported-twice")
+    assert (found.severity, details(found)["why"]) == (severity, f"a back end counts {what}")
+
+
+@pytest.mark.parametrize(
     ("fields", "expected"),
     [
         ({}, ["reported-twice"]),

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 
 import pytest
 
@@ -152,6 +153,8 @@ def test_a_cause_travels_with_the_owner(owner: Owner, current_span: list[SpanKey
         assert pool.submit(asyncio.run, task()).result() == SpanKey(1, 1)
         current_span[0] = None
         assert pool.submit(ownership.cause).result() is None  # Though its thread was started by the first item.
+        # As loop.run_in_executor(None, copy_context().run, ...) has it in the callbacks of frameworks.
+        assert pool.submit(copy_context().run, ownership.cause).result() is None
 
 
 def test_what_belongs_to_nobody_has_no_cause(current_span: list[SpanKey | None]) -> None:

@@ -316,3 +316,118 @@ def test_a_note_completes_what_its_span_says(make_span: SpanMaker, make_exchange
         "span 'Chat Completion'",
         "span 'streaming response'",
     ]
+
+
+def said(number: int, **fields: Any) -> bytes:
+    """Return the body of a chat completion that no other call has."""
+    message = {"role": "assistant", "content": f"answer {number}"}
+    usage = {"prompt_tokens": 10 + number, "completion_tokens": 20 + number}
+    body = {"object": "chat.completion", "choices": [{"index": 0, "message": message}], "usage": usage, **fields}
+    return json.dumps(body).encode()
+
+
+def asked_for(identity: str) -> bytes:
+    """Return the body of a chat completion that asks for a tool."""
+    call = {"id": identity, "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+    return said(0, choices=[{"index": 0, "message": {"role": "assistant", "tool_calls": [call]}}])
+
+
+def written(**part: Any) -> dict[str, Any]:
+    """Return the attributes of a span with one part of an answer."""
+    return {**LLM, "gen_ai.output.messages": json.dumps([{"role": "assistant", "parts": [part]}])}
+
+
+@pytest.mark.parametrize("beside", [False, True])
+@pytest.mark.parametrize(
+    ("answered", "told"),
+    [
+        pytest.param(
+            lambda n: {"chunks": (said(n),)},
+            lambda n: {"attributes": written(type="text", content=f"answer {n}")},
+            id="text",
+        ),
+        pytest.param(
+            lambda n: {"chunks": (asked_for(f"call_{n}"),)},
+            lambda n: {"attributes": written(type="tool_call", id=f"call_{n}", name="weather", arguments={})},
+            id="tools",
+        ),
+        pytest.param(
+            lambda n: {"chunks": (said(n),)},
+            lambda n: {
+                "attributes": {**LLM, "gen_ai.usage.input_tokens": 10 + n, "gen_ai.usage.output_tokens": 20 + n}
+            },
+            id="counts",
+        ),
+        pytest.param(
+            lambda n: {"status": 500 if n == 2 else 200},
+            lambda n: {"attributes": LLM, "status": "ERROR" if n == 2 else "UNSET"},
+            id="failed",
+        ),
+    ],
+)
+def test_tasks_are_told_apart_by_their_answers(
+    make_span: SpanMaker,
+    make_exchange: ExchangeMaker,
+    answered: Callable[[int], dict[str, Any]],
+    told: Callable[[int], dict[str, Any]],
+    beside: bool,
+) -> None:
+    """A framework may start the spans of tasks in threads of a pool, and end them in another order.
+
+    Each call has the one that says what it was answered, also where an SDK's instrumentor has one that was current.
+    """
+    framework = [make_span(n, scope="framework", worker=Worker(10 + n), ended=900 - n, **told(n)) for n in range(3)]
+    current = [make_span(10 + n, scope="sdk", attributes=LLM) for n in range(3)] if beside else []
+    exchanges = [
+        make_exchange(
+            index=n,
+            ambient=Ambient(span=current[n].key if beside else None, recording=beside, worker=Worker(1, n)),
+            **answered(n),
+        )
+        for n in range(3)
+    ]
+    found = {call.exchanges[0].index: call.spans for call in pair(exchanges, [*framework, *current])}
+    keys = {n: [span.key.span_id for span in spans] for n, spans in found.items()}
+    if answered(0).get("status"):  # One has failed, and it is known which.
+        assert keys[2][-1] == 2
+    else:
+        assert keys == {n: ([10 + n] if beside else []) + [n] for n in range(3)}
+
+
+def test_tasks_with_equal_answers_are_told_apart_by_what_they_asked(
+    make_span: SpanMaker, make_exchange: ExchangeMaker
+) -> None:
+    """A mock gives the same answer to all; a span has the parameters of its own call."""
+    spans = [make_span(n, attributes={**LLM, "gen_ai.request.temperature": n / 10}) for n in (1, 2, 3)]
+    exchanges = [
+        make_exchange(index=n, body={"model": "gpt-4o", "messages": [], "temperature": (3 - n) / 10}) for n in range(3)
+    ]
+    assert shape(exchanges, spans) == [([0], [3]), ([1], [2]), ([2], [1])]
+
+
+def test_a_span_that_names_the_served_model_fits(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """A span that was not current and has the model of the answer alone names no other one than the request's."""
+    body = json.dumps({"object": "chat.completion", "model": "gpt-4o-2024-11-20", "choices": []}).encode()
+    served = {"gen_ai.operation.name": "chat", "gen_ai.response.model": "gpt-4o-2024-11-20"}
+    assert shape([make_exchange(chunks=(body,))], [make_span(1, attributes=served)]) == [([0], [1])]
+
+
+def test_an_llm_span_that_says_nothing_is_the_last_choice(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """LlamaIndex reads a stream inside an LLM span of a thread, and tells of the call on one that is current nowhere.
+
+    A span that says no more than that it is one has the call where there is no other, and the last one of several.
+    """
+    reads = make_span(1, name="write_response_to_history", attributes={"openinference.span.kind": "LLM"})
+    told = {"openinference.span.kind": "LLM", "llm.model_name": "gpt-4o", "llm.output_messages.0.message.content": "hi"}
+    stream_chat = make_span(2, name="OpenAI.stream_chat", attributes=told, worker=Worker(1))
+    exchange = make_exchange(ambient=Ambient(span=reads.key, recording=True, worker=Worker(2)), chunks=(answer("r"),))
+    assert shape([exchange], [reads, stream_chat]) == [([0], [2])]
+    assert [stray.span.key for stray in match([exchange], [reads, stream_chat]).strays] == [reads.key]
+    assert shape([exchange], [reads]) == [([0], [1])]
+    assert shape([make_exchange(index=n, span=1) for n in range(2)], [reads]) == [([0], []), ([1], [1])]
+
+
+def test_all_spans_around_a_call_cover_it(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """LlamaIndex has LLM spans inside of each other: all but the innermost are just around the call."""
+    spans = [make_span(n, parent=n - 1 if n > 1 else None, attributes=LLM) for n in (1, 2, 3)]
+    assert [stray.covers for stray in match([make_exchange(span=3)], spans).strays] == [True, True]
