@@ -138,10 +138,11 @@ def finish_reasons(mine: Fact, true: Fact, account: Account) -> Difference | Non
 def _completed(account: Account) -> set[str]:
     """Return what may be said of a completed response.
 
-    The Responses API has neither choices nor a word of its own for a reply that asks for tools; instrumentations give a
-    reason for each item of the output.
+    The Responses API has neither choices nor a word of its own for a reply that asks for tools, or that refuses;
+    instrumentations give a reason for each item of the output.
     """
-    return {"stop", "tool_calls"} if account.answered.tool_calls else {"stop"}
+    tools, refused = account.answered.tool_calls, account.answered.refusals
+    return {"stop", *(["tool_calls"] if tools else ()), *(["content_filter"] if refused else ())}
 
 
 def made_up_reasons(mine: Fact, _true: Fact, account: Account) -> Difference | None:

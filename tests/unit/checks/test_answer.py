@@ -264,6 +264,12 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
         {"finish_reasons": ["tool_calls"]},
         {"api": "responses"},
     ),
+    (
+        "wire/finish-reasons",
+        {"finish_reasons": ["completed"], "refusals": ["I cannot."]},
+        {"finish_reasons": ["content_filter"]},
+        {"api": "responses"},
+    ),
     ("wire/finish-reasons", {"finish_reasons": ["length"]}, {"finish_reasons": ["incomplete"]}, {"api": "responses"}),
     ("wire/embedding-dimensions", {"embedding_dimensions": ABSENT, "dimensions": 8}, {"embedding_dimensions": 8}),
     (
