@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any, Final
@@ -11,6 +13,7 @@ from typing import Any, Final
 from pytest_llmtrace import replay, wire
 from pytest_llmtrace.compare._case import Case
 from pytest_llmtrace.compare._mishaps import mishaps
+from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.harness import LLMTrace
 from pytest_llmtrace.model import Cassette, Request
 from pytest_llmtrace.replay.gateways import GATEWAYS, Gateway
@@ -24,9 +27,25 @@ def every_case() -> tuple[Case, ...]:
 
 
 def chosen(ids: Iterable[str]) -> tuple[Case, ...]:
-    """Return the cases of those ids (a prefix stands for all that begin with it); all and mishaps if there is none."""
-    wanted = tuple(ids)
-    return tuple(case for case in (*every_case(), *mishaps()) if not wanted or case.id.startswith(wanted))
+    """Return the cases of those ids (a prefix stands for all that begin with it); all and mishaps if there is none.
+
+    Raises:
+        UsageError: No case has an id that begins so.
+    """
+    wanted, known = tuple(ids), (*every_case(), *mishaps())
+    for prefix in wanted:
+        if not any(case.id.startswith(prefix) for case in known):
+            raise UsageError(_no_case(prefix, [case.id for case in known]))
+    return tuple(case for case in known if not wanted or case.id.startswith(wanted))
+
+
+def _no_case(prefix: str, ids: Sequence[str]) -> str:
+    """Name the nearest beginnings of ids, each up to where a part of it ends."""
+    beginnings = {id_[: part.end()] for id_ in ids for part in re.finditer(r"[^:/#-]+", id_)}
+    near = difflib.get_close_matches(prefix, sorted(beginnings), n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    first = sorted({id_.partition("/")[0] for id_ in ids})
+    return f"no case begins with {prefix!r}: {hint}known: {', '.join(first)}"
 
 
 # --- recorded --------------------------------------------------------------------------------------------------------

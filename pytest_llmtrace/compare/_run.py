@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_llmtrace import _sdks
+from pytest_llmtrace.compare._cases import chosen
 from pytest_llmtrace.compare._instrumentors import INSTRUMENTORS, Instrumentation
 from pytest_llmtrace.errors import LLMTraceError, UsageError
 
@@ -45,9 +46,12 @@ def run(only: Sequence[str] = (), cases: Iterable[str] = (), clients: Sequence[s
         clients: With which clients the calls are made.
 
     Raises:
-        UsageError: An instrumentor is not known, or not installed.
+        UsageError: An instrumentor is not known, or not installed; or there is no such case.
         LLMTraceError: Its process failed.
     """
+    wanted_cases = tuple(cases)
+    if wanted_cases:
+        chosen(wanted_cases)  # Refused once, before any process starts.
     for name in only:
         if name not in INSTRUMENTORS:
             raise UsageError.unknown("instrumentor", name, INSTRUMENTORS)
@@ -56,7 +60,7 @@ def run(only: Sequence[str] = (), cases: Iterable[str] = (), clients: Sequence[s
     if only and len(present) < len(wanted):
         absent = next(one for one in wanted if one not in present)
         raise UsageError(f"{absent.name} is not installed: pip install {' '.join(absent.packages.values())}")
-    return tuple(_result(one, tuple(cases), clients) for one in present)
+    return tuple(_result(one, wanted_cases, clients) for one in present)
 
 
 def _result(instrumentation: Instrumentation, cases: tuple[str, ...], clients: Sequence[str]) -> Result:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
+from pytest_llmtrace._arguments import source
 from pytest_llmtrace.errors import CassetteError, UsageError
 from pytest_llmtrace.model import Severity
 from pytest_llmtrace.upkeep._kinds import KINDS
@@ -41,7 +42,7 @@ def _add_lint(commands: Any) -> None:
         description="Look for secrets, personal data, values that are new on every run, files that cannot be read, "
         "doubles, old recordings, and recordings that no test plays. Exit status: 1 if there is an error.",
     )
-    lint.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a cassette, or a folder of them")
+    lint.add_argument("paths", nargs="+", type=source, metavar="PATH", help="a cassette, or a folder of them")
     lint.add_argument("--format", choices=("text", "json"), default="text")
     lint.add_argument("--strict", action="store_true", help="warnings fail too")
     lint.add_argument("-v", "--verbose", action="store_true", help="show infos too")
@@ -58,9 +59,13 @@ def _add_lint(commands: Any) -> None:
     )
     lint.add_argument("--max-age", type=int, metavar="DAYS", help="report what was recorded longer ago")
     lint.add_argument(
-        "--played", action="append", type=Path, metavar="FILE", help="what a test run has played; others are orphans"
+        "--played",
+        action="append",
+        type=source,
+        metavar="FILE",
+        help="what a test run has played; others are orphans",
     )
-    lint.add_argument("--rootdir", type=Path, default=Path(), help="pytest's rootdir, which --played is relative to")
+    lint.add_argument("--rootdir", type=source, default=Path(), help="pytest's rootdir, which --played is relative to")
     lint.set_defaults(run=_lint)
 
 
@@ -71,7 +76,7 @@ def _add_scrub(commands: Any) -> None:
         description="Show, without the secrets, what would change, and ask before writing. What is taken out is what "
         "a comparison leaves out, so that requests still find their recordings.",
     )
-    scrub.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a cassette, or a folder of them")
+    scrub.add_argument("paths", nargs="+", type=source, metavar="PATH", help="a cassette, or a folder of them")
     how = scrub.add_mutually_exclusive_group()
     how.add_argument("-y", "--yes", action="store_true", help="write without asking")
     how.add_argument("--check", action="store_true", help="write nothing; exit status 1 if something would change")
@@ -80,7 +85,7 @@ def _add_scrub(commands: Any) -> None:
 
 def _add_show(commands: Any) -> None:
     show = commands.add_parser("show", help="print an exchange as a person reads it")
-    show.add_argument("path", type=Path, metavar="PATH", help="a cassette")
+    show.add_argument("path", type=source, metavar="PATH", help="a cassette")
     show.add_argument("number", nargs="?", type=int, metavar="N", help="one interaction, counted from 0; default: all")
     show.add_argument("--raw", action="store_true", help="bodies as they are, without their content encoding")
     show.add_argument("--full", action="store_true", help="cut nothing")
@@ -94,7 +99,7 @@ def _add_read(commands: Any) -> None:
         description="Read each interaction of cassettes as an LLM call: its facts, with the place of each, and what "
         "could not be read, and why. Nothing is sent. Exit status: 1 if a file that is named cannot be read.",
     )
-    read.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a cassette, or a folder of them")
+    read.add_argument("paths", nargs="+", type=source, metavar="PATH", help="a cassette, or a folder of them")
     read.add_argument("--format", choices=("text", "json"), default="text", help="json: one array, an entry each")
     read.set_defaults(run=_read)
 
