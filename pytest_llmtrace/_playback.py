@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pytest_llmtrace import _sdks, replay, wire
+from pytest_llmtrace._argtypes import finite
 from pytest_llmtrace.capture.instrumentors import Switch
 from pytest_llmtrace.errors import CassetteError, UnmatchedRequest, UsageError
 from pytest_llmtrace.harness import LLMTrace
@@ -54,11 +55,12 @@ def cassettes_in(paths: Iterable[Path]) -> Iterator[Path]:
     """Yield the files that are named, and those below the folders that are, sorted.
 
     Raises:
-        UsageError: There is no such file or folder.
+        UsageError: There is no such file or folder, or what is there may have no end.
     """
     for path in paths:
         if path.is_dir():
-            yield from sorted(file for file in path.rglob("*") if file.suffix.lower() in {".yaml", ".yml", ".json"})
+            found = sorted(file for file in path.rglob("*") if file.suffix.lower() in {".yaml", ".yml", ".json"})
+            yield from map(finite, found)
         elif path.exists():
             yield path
         else:

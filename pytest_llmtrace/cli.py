@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmtrace import __version__, compare
+from pytest_llmtrace._argtypes import seconds, source
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.upkeep import PATH_HELP, add_commands, cassette_path
 
@@ -129,8 +130,8 @@ def _add_diff(commands: Any) -> None:
         "is gone, renamed or of another type. Exit status: 0, 1 if there are changes that --fail-on names, 2 if a file "
         "is no contract.",
     )
-    diff.add_argument("old", type=Path, metavar="OLD", help="the contract before, a JSON file")
-    diff.add_argument("new", type=Path, metavar="NEW", help="the contract after")
+    diff.add_argument("old", type=source, metavar="OLD", help="the contract before, a JSON file")
+    diff.add_argument("new", type=source, metavar="NEW", help="the contract after")
     diff.add_argument("--format", choices=("text", "json", "markdown"), default="text", help="of what is printed")
     diff.add_argument(
         "--fail-on",
@@ -151,8 +152,8 @@ def _add_dashboard(commands: Any) -> None:
         "fails. The spans are those that `pytest --llmtrace-report openobserve=FILE` writes. Exit status: 0, 1 if a "
         "panel fails, 2 if a file cannot be read. Needs the extra `sql`.",
     )
-    dashboard.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a dashboard or an alert, as exported")
-    dashboard.add_argument("--records", required=True, type=Path, metavar="RECORDS", help="the records of a run")
+    dashboard.add_argument("files", nargs="+", type=source, metavar="FILE", help="a dashboard or an alert, as exported")
+    dashboard.add_argument("--records", required=True, type=source, metavar="RECORDS", help="the records of a run")
     dashboard.add_argument("--format", choices=("text", "json"), default="text", help="of what is printed")
     dashboard.set_defaults(run=lambda given, out: _dashboard(given.files, given.records, form=given.format, out=out))
 
@@ -193,8 +194,8 @@ def _add_push(commands: Any) -> None:
         "spans are left, 2 for wrong use.",
     )
     spool = Path(".pytest_cache/llmtrace/spool")
-    push.add_argument("--spool", type=Path, default=spool, metavar="DIR", help=f"where they are (default: {spool})")
-    push.add_argument("--budget", type=float, default=300.0, metavar="SECONDS", help="stop after that (default: 300)")
+    push.add_argument("--spool", type=source, default=spool, metavar="DIR", help=f"where they are (default: {spool})")
+    push.add_argument("--budget", type=seconds, default=300.0, metavar="SECONDS", help="stop after that (default: 300)")
     push.add_argument(
         "--in-doubt",
         choices=("look", "send", "drop"),

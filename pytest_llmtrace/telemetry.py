@@ -77,6 +77,8 @@ class SpanRecord:
         trace_state: In the form of W3C's header `tracestate`.
         flags: W3C's trace flags, and whether the parent is remote (`SpanFlags` of opentelemetry-proto); 0 if not known.
         dropped: How many attributes, events and links its provider has dropped, since it keeps no more of them.
+        scope_schema_url: Where the version of the conventions that its scope keeps to is written down.
+        resource_schema_url: The same of its resource.
     """
 
     key: SpanKey
@@ -102,6 +104,8 @@ class SpanRecord:
     trace_state: str = ""
     flags: int = 0
     dropped: Dropped = field(default=Dropped())
+    scope_schema_url: str = ""
+    resource_schema_url: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,6 +18,7 @@ PACKAGE = Path(pytest_llmtrace.__file__).parent
 # From low to high. A part may import those on the lines above its own, never one on its own line or below.
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"_collector", "_quick", "errors", "telemetry"}),
+    frozenset({"_argtypes"}),
     frozenset({"reading"}),
     frozenset({"finding"}),
     frozenset({"model"}),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pytest_llmtrace.checks._advice import required_attribute, type_mismatch, undefined_variant
+from pytest_llmtrace.checks._advice import condition_met, required_attribute, type_mismatch, undefined_variant
 from pytest_llmtrace.checks._lexicon import lexicon
 from pytest_llmtrace.checks._metric_claims import MetricClaim
 from pytest_llmtrace.checks._metric_rule import metric_rule
 from pytest_llmtrace.checks._rule import Breach
 from pytest_llmtrace.checks._types import has_type, type_of
 from pytest_llmtrace.checks._words import shown
+from pytest_llmtrace.conventions import Level
 from pytest_llmtrace.model import Severity
 
 __all__ = ["CHECKS"]
@@ -118,4 +119,34 @@ VALUE = metric_rule(
     source="A registry of your own: `allow_custom_values: false`",
 )
 
-CHECKS = (REQUIRED, TYPE, VALUE)
+
+def _port(claim: MetricClaim) -> Breach | bool:
+    wanted = claim.wanted.get("server.port")
+    # As on spans: where the convention has a default port, that may be left out.
+    if wanted is None or wanted.level is not Level.CONDITIONALLY_REQUIRED or "443" in wanted.condition:
+        return False
+    addressed = [point.attributes for point in claim.points if point.attributes.get("server.address")]
+    absent = [attributes for attributes in addressed if "server.port" not in attributes]
+    if not absent:
+        return bool(addressed)
+    some = "" if len(absent) == len(claim.points) else f" on {len(absent)} of {len(claim.points)} series"
+    return Breach(
+        names=("server.port",),
+        said=(f"no server.port{some}, and server.address = {shown(absent[0]['server.address'])}",),
+        wanted=(f"server.port: {wanted.condition}",),
+        advice=(condition_met("server.port"),),
+    )
+
+
+PORT = metric_rule(
+    id="convention/metric-server-port",
+    title="The points of a metric that name the server name the port",
+    why="two servers on one host are one series",
+    next="pass server.port beside server.address",
+    judge=_port,
+    severity=Severity.INFO,
+    source="OTel GenAI: `server.port` if `server.address` is set",
+    whole_runs_only=True,
+)
+
+CHECKS = (REQUIRED, TYPE, VALUE, PORT)

@@ -71,7 +71,7 @@ def _grpc_address(environ: Mapping[str, str]) -> str:
     """Return scheme, host and port. The scheme says whether there is TLS; without one, `_INSECURE` does."""
     is_insecure = _one_of("INSECURE", environ, _BOOLEANS, "false") == "true"
     name, value = _either("ENDPOINT", environ)
-    value = value or "http://localhost:4317"
+    value = value.removeprefix("dns:///") or "http://localhost:4317"  # gRPC's name for what it does anyway.
     parts = urlsplit(checked_url(name, value if "://" in value else f"http{'' if is_insecure else 's'}://{value}"))
     return f"{parts.scheme}://{parts.netloc}"
 

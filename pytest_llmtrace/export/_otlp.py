@@ -35,17 +35,18 @@ def resource_spans(
         resource: Attributes for every resource. What the application has set itself wins.
         attributes: Attributes for every span, in the same way.
     """
-    resources: dict[str, dict[str, Any]] = {}
-    scopes: dict[tuple[str, str, str | None], list[dict[str, Any]]] = {}
+    resources: dict[tuple[str, str], dict[str, Any]] = {}
+    scopes: dict[tuple[object, ...], list[dict[str, Any]]] = {}
     for span in spans:
-        which = repr(span.resource)
+        which = (repr(span.resource), span.resource_schema_url)
         if which not in resources:
             own = {"attributes": _attributes({**resource, **span.resource})}
-            resources[which] = {"resource": own, "scopeSpans": []}
-        scope = (which, span.scope, span.scope_version)
+            resources[which] = {"resource": own, "scopeSpans": [], **_said(schemaUrl=span.resource_schema_url)}
+        scope = (which, span.scope, span.scope_version, span.scope_schema_url)
         if scope not in scopes:
             scopes[scope] = []
-            resources[which]["scopeSpans"].append({"scope": _scope(span), "spans": scopes[scope]})
+            said = {"scope": _scope(span), "spans": scopes[scope], **_said(schemaUrl=span.scope_schema_url)}
+            resources[which]["scopeSpans"].append(said)
         scopes[scope].append(_span(span, attributes))
     return list(resources.values())
 

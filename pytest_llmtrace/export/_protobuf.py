@@ -25,12 +25,14 @@ def request(resources: Iterable[Mapping[str, Any]]) -> bytes:
 
 def _resource_spans(said: Mapping[str, Any]) -> bytes:
     scopes = (_bytes(2, _scope_spans(scope)) for scope in said["scopeSpans"])
-    return _bytes(1, _attributes(1, said["resource"]["attributes"])) + b"".join(scopes)
+    own = _bytes(1, _attributes(1, said["resource"]["attributes"]))
+    return own + b"".join(scopes) + _text(3, said.get("schemaUrl", ""))
 
 
 def _scope_spans(said: Mapping[str, Any]) -> bytes:
     scope = _text(1, said["scope"]["name"]) + _text(2, said["scope"].get("version", ""))
-    return _bytes(1, scope) + b"".join(_bytes(2, _span(span)) for span in said["spans"])
+    spans = (_bytes(2, _span(span)) for span in said["spans"])
+    return _bytes(1, scope) + b"".join(spans) + _text(3, said.get("schemaUrl", ""))
 
 
 def _span(said: Mapping[str, Any]) -> bytes:

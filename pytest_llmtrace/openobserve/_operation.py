@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["MODEL_SCOPE", "is_generation", "operation"]
+__all__ = ["MODEL_SCOPE", "Operation", "is_generation", "operation"]
 
 MODEL_SCOPE = "ai"
 """The scope of the Vercel AI SDK, whose spans have rules of their own."""
 
-_Rule = Callable[[Mapping[str, Any], str], tuple[str, str | None] | None]
+_Named = tuple[str, Mapping[str, tuple[str, str | None]], Callable[[str], str]]
 
 _OPERATIONS = {
     "chat": ("chat", "GENERATION"),
@@ -61,35 +63,55 @@ _CHAT, _TOOL, _SPAN = ("chat", "GENERATION"), ("execute_tool", "TOOL"), ("span",
 _GENERATIONS = frozenset({"chat", "text_completion", "generate_content", "embeddings", "GENERATION", "EMBEDDING"})
 
 
-def _named(key: str, values: Mapping[str, tuple[str, str | None]], case: Callable[[str], str]) -> _Rule:
-    return lambda attributes, _: values.get(case(value)) if isinstance(value := attributes.get(key), str) else None
-
-
-def _of_scope(attributes: Mapping[str, Any], scope: str) -> tuple[str, str | None] | None:
-    if scope != MODEL_SCOPE:
-        return None
-    return _CHAT if any(key in attributes for key in _MODEL_KEYS_OF_SCOPE) else _SPAN
-
-
-_RULES: tuple[_Rule, ...] = (
-    _named("gen_ai.operation.name", _OPERATIONS, str.lower),
-    _named("llm.request.type", _REQUEST_TYPES, str.lower),
-    _named("traceloop.span.kind", _TRACELOOP_KINDS, str.lower),
-    _named("openinference.span.kind", _OPENINFERENCE_KINDS, str.upper),
-    _named("langfuse.observation.type", _LANGFUSE_TYPES, str.upper),
-    _of_scope,
-    lambda attributes, _: _TOOL if any(key in attributes for key in _TOOL_KEYS) else None,
-    lambda attributes, _: _CHAT if any(key in attributes for key in _MODEL_KEYS) else None,
+_NAMED: tuple[_Named, ...] = (
+    ("gen_ai.operation.name", _OPERATIONS, str.lower),
+    ("llm.request.type", _REQUEST_TYPES, str.lower),
+    ("traceloop.span.kind", _TRACELOOP_KINDS, str.lower),
+    ("openinference.span.kind", _OPENINFERENCE_KINDS, str.upper),
+    ("langfuse.observation.type", _LANGFUSE_TYPES, str.upper),
 )
+"""Attributes that name it, in the order in which they are asked."""
 
 
-def operation(attributes: Mapping[str, Any], scope: str, *, generation: int) -> str:
-    """Return the name of the operation (generation 3), or the type of the observation (1 and 2)."""
-    for rule in _RULES:
-        found = rule(attributes, scope)
-        if found is not None and (name := found[0] if generation == 3 else found[1]) is not None:  # noqa: PLR2004
-            return name
-    return _SPAN[0] if generation == 3 else _SPAN[1]  # noqa: PLR2004
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """What the names of a span's attributes say of its operation.
+
+    Attributes:
+        named: Which of them may name it: each with what its values, in one case, mean.
+        otherwise: What it is if none of these does.
+    """
+
+    named: tuple[tuple[str, Mapping[str, str], Callable[[str], str]], ...]
+    otherwise: str
+
+    def of(self, attributes: Mapping[str, Any]) -> str:
+        """Return the name of the operation (generation 3), or the type of the observation (1 and 2)."""
+        for key, names, case in self.named:
+            value = attributes[key]
+            name = names.get(case(value)) if isinstance(value, str) else None
+            if name is not None:
+                return name
+        return self.otherwise
+
+
+def operation(keys: AbstractSet[str], scope: str, *, generation: int) -> Operation:
+    """Return what the names alone say."""
+    which = 0 if generation == 3 else 1  # noqa: PLR2004
+    named = (
+        (key, {value: name for value, names in values.items() if (name := names[which]) is not None}, case)
+        for key, values, case in _NAMED
+        if key in keys
+    )
+    return Operation(named=tuple(named), otherwise=_otherwise(keys, scope)[which])
+
+
+def _otherwise(keys: AbstractSet[str], scope: str) -> tuple[str, str]:
+    if scope == MODEL_SCOPE:
+        return _SPAN if keys.isdisjoint(_MODEL_KEYS_OF_SCOPE) else _CHAT
+    if not keys.isdisjoint(_TOOL_KEYS):
+        return _TOOL
+    return _SPAN if keys.isdisjoint(_MODEL_KEYS) else _CHAT
 
 
 def is_generation(name: str) -> bool:

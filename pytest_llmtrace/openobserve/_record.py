@@ -4,46 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from itertools import compress
 from typing import Any
 
 from pytest_llmtrace.openobserve._enrich import enrich
-from pytest_llmtrace.openobserve._operation import MODEL_SCOPE
+from pytest_llmtrace.openobserve._readable import Readable
+from pytest_llmtrace.openobserve._resource import resource
 from pytest_llmtrace.openobserve._server import NEWEST, Server, server
 from pytest_llmtrace.openobserve._services import inferred
-from pytest_llmtrace.openobserve._texts import removed
-from pytest_llmtrace.openobserve._values import WRITERS, column, compact, flattened, wire_value
+from pytest_llmtrace.openobserve._shape import shape
+from pytest_llmtrace.openobserve._values import column, compact, flattened, wire_value
 from pytest_llmtrace.telemetry import SpanRecord
 
 __all__ = ["Record", "record"]
 
-_RESERVED = frozenset(
-    {
-        "_timestamp",
-        "duration",
-        "end_time",
-        "events",
-        "flags",
-        "infer_service_name",
-        "infer_service_system",
-        "infer_service_type",
-        "links",
-        "operation_name",
-        "service_name",
-        "span_id",
-        "span_kind",
-        "span_status",
-        "start_time",
-        "trace_id",
-    }
-)
-_RESERVED_AS_WRITTEN = frozenset({"_timestamp", "duration", "start_time", "end_time"})
-"""The same before 0.91, compared with the attribute's name as it is."""
-
 _KINDS = {"INTERNAL": "1", "SERVER": "2", "CLIENT": "3", "PRODUCER": "4", "CONSUMER": "5"}
 _STATUS_CODES = {"UNSET": 0, "OK": 1, "ERROR": 2}
-_INTS = ("usage.input", "usage.output", "usage.total", "usage.cache_read", "usage.cache_creation")
-_FLOATS = ("cost.input", "cost.output", "cost.total", "first_chunk")
+_LOWEST, _HIGHEST = -(2**63), 2**63 - 1  # Of OTLP's integers.
 _NO_NUMBER = "the column holds numbers, and the client has sent {value!r}"
 _CLASH = "{keys} become one column, and which of them it gets differs from span to span"
 
@@ -116,59 +93,58 @@ def record(span: SpanRecord, *, profile: str = NEWEST) -> Record:
 class _Building:
     def __init__(self, span: SpanRecord, of: Server) -> None:
         self.span, self.server = span, of
-        self.resource = {key: wire_value(value) for key, value in span.resource.items()}
-        self.service = dict(self._service_columns())
-        self.shape = _shape(tuple(span.attributes), tuple(self.service), span.scope, of.name)
-        values = [
-            value if (kind := type(value)) is str else WRITERS.get(kind, wire_value)(value)
-            for value in span.attributes.values()
-        ]
-        self.attributes = dict(zip(self.shape.renamed, values, strict=True))
+        self.resource, self.service = resource(span.resource, keeps_both=of.keeps_both)
+        values = list(span.attributes.values())
+        named = tuple(span.attributes), tuple(map(type, values)), tuple(self.resource), tuple(self.service)
+        self.shape = shape(*named, span.scope, of.name)
+        self.values = self._arrived(values)
+        self.attributes = dict(zip(self.shape.renamed, self.values, strict=True))
         self.unknown: dict[str, str] = {}
         self.clashes: dict[str, tuple[str, ...]] = {}
 
     def record(self) -> Record:
-        base = self._base()
+        columns = self._base()
         own = self._own()
-        overwritten = {name: self._key_of(name) for name in own.keys() & base.keys()}
-        columns = {**base, **self.service, **own}
+        overwritten = {name: self._key_of(name) for name in self.shape.taken if name in own and name in columns}
+        columns |= self.service
+        columns |= own
         if self.server.infers_services and self.span.kind in ("CLIENT", "PRODUCER"):
             known, unknown = inferred(self.attributes)
             columns |= known
             self.unknown |= unknown
-        if self.shape.is_llm:
-            self._enrich(columns)
-        columns |= self._status()
+        if self.shape.readable is not None:
+            self._enrich(columns, self.shape.readable)
+        columns["status_code"] = _STATUS_CODES.get(self.span.status, 0)
+        columns["status_message"] = self.span.status_description or ""
         for name in self.unknown:
             columns.pop(name, None)
         return Record(
             server=self.server,
             columns=columns,
             unknown=self.unknown,
-            is_llm=self.shape.is_llm,
+            is_llm=self.shape.readable is not None,
             clashes=self.clashes,
             overwritten=overwritten,
             removed=self.shape.removed,
         )
 
-    def _service_columns(self) -> Iterator[tuple[str, Any]]:
-        for key, value in self.resource.items():
-            if key == "service.name":
-                continue
-            name = f"service_{key}"
-            if self.server.keeps_both and column(name) in _RESERVED:
-                name = f"service_attr_{key}"
-            yield from flattened(name, value)
+    def _arrived(self, values: list[Any]) -> list[Any]:
+        """Make of values what arrives at the server; whole numbers, which are most of what is no text, right here."""
+        for at in self.shape.integers:
+            value = values[at]
+            values[at] = f"{value}" if _LOWEST <= value <= _HIGHEST else wire_value(value)
+        for at, write in self.shape.others:
+            values[at] = write(values[at])
+        return values
 
     def _own(self) -> dict[str, Any]:
         """Return what the span's attributes become, by column."""
-        found = {name: self.attributes[key] for key, name in self.shape.kept}
-        others = [(name, value) for name, value in found.items() if type(value) is not str]
-        if len(found) < len(self.shape.kept) or any(type(value) is dict for _, value in others):
+        if not self.shape.is_plain:
             return self._one_by_one()
-        for name, value in others:
-            if value:
-                found[name] = compact(value)
+        found = dict(zip(self.shape.kept.values(), compress(self.values, self.shape.is_kept), strict=True))
+        for name in self.shape.arrays:
+            if found[name]:
+                found[name] = compact(found[name])
             else:
                 del found[name]
         return found
@@ -177,7 +153,7 @@ class _Building:
         """Do the same where several attributes may become one column."""
         found: dict[str, Any] = {}
         keys: dict[str, str] = {}
-        for key, _ in self.shape.kept:
+        for key in self.shape.kept:
             for name, value in flattened(key, self.attributes[key]):
                 if name in found and found[name] != value:
                     self._note_clash(name, (*self.clashes.get(name, (keys[name],)), key))
@@ -186,7 +162,7 @@ class _Building:
 
     def _key_of(self, column: str) -> str:
         """Return the attribute that a column is from, the last if there are several."""
-        keys = (key for key, _ in reversed(self.shape.kept))
+        keys = reversed(self.shape.kept)
         return next(key for key in keys if column in dict(flattened(key, self.attributes[key])))
 
     def _note_clash(self, name: str, keys: tuple[str, ...]) -> None:
@@ -235,77 +211,24 @@ class _Building:
         values = {key: wire_value(value) for key, value in link.attributes.items()}
         return {"context": context, **values, "droppedAttributesCount": link.dropped_attributes}
 
-    def _status(self) -> dict[str, Any]:
-        return {
-            "status_code": _STATUS_CODES.get(self.span.status, 0),
-            "status_message": self.span.status_description or "",
-        }
+    def _enrich(self, columns: dict[str, Any], readable: Readable) -> None:
+        added = enrich(self.span, self.attributes, self.resource, readable, self.server)
+        for name in self.shape.numbers if self.server.keeps_usage else ():
+            if name in columns:
+                added.columns.pop(name, None)
+                added.unknown.pop(name, None)
+        columns |= added.columns
+        if self.unknown:
+            self.unknown = {name: why for name, why in self.unknown.items() if name not in added.columns}
+        self.unknown |= added.unknown
+        for name, number in self.shape.numbers.items():
+            self._make_number(columns, name, number)
 
-    def _enrich(self, columns: dict[str, Any]) -> None:
-        added = enrich(self.attributes, self.resource, self.span.events, self.span.scope, self.server)
-        kept = self._sent(columns) if self.server.keeps_usage else frozenset()
-        computed = {name: value for name, value in added.columns.items() if name not in kept}
-        columns |= computed
-        for name in self.unknown.keys() & computed.keys():
-            del self.unknown[name]
-        self.unknown |= {name: why for name, why in added.unknown.items() if name not in kept}
-        self._make_numbers(columns)
-
-    def _sent(self, columns: Mapping[str, Any]) -> frozenset[str]:
-        return _number_names(self.server.name) & columns.keys()
-
-    def _make_numbers(self, columns: dict[str, Any]) -> None:
-        for name, number in _numbers(self.server.name):
-            if not isinstance(columns.get(name), str):
-                continue
+    def _make_number(self, columns: dict[str, Any], name: str, number: type[int | float]) -> None:
+        """Make a number of what the client has sent, whatever it is: the column holds numbers."""
+        sent = columns.get(name)
+        if isinstance(sent, str):
             try:
-                columns[name] = number(columns[name])
+                columns[name] = number(sent)
             except ValueError:
-                self.unknown[name] = _NO_NUMBER.format(value=columns[name])
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Shape:
-    """What the names of a span's attributes alone decide; spans repeat their names, so that it is decided once.
-
-    Attributes:
-        renamed: The attributes as the server takes them in, in their order.
-        kept: Those that are stored, with their columns.
-        removed: Those that are not.
-        is_llm: Whether the span is one of an LLM application.
-    """
-
-    renamed: tuple[str, ...]
-    kept: tuple[tuple[str, str], ...]
-    removed: tuple[str, ...]
-    is_llm: bool
-
-
-@lru_cache(maxsize=4096)
-def _shape(keys: tuple[str, ...], service: tuple[str, ...], scope: str, profile: str) -> _Shape:
-    of = server(profile)
-    renamed = tuple(_renamed(key, service, keeps_both=of.keeps_both) for key in keys)
-    is_llm = scope == MODEL_SCOPE or not of.gate.isdisjoint(renamed)
-    gone = tuple(key for key in dict.fromkeys(renamed) if is_llm and removed(key))
-    kept = tuple((key, column(key)) for key in dict.fromkeys(renamed) if key not in gone)
-    return _Shape(renamed=renamed, kept=kept, removed=gone, is_llm=is_llm)
-
-
-def _renamed(key: str, service: tuple[str, ...], *, keeps_both: bool) -> str:
-    if keeps_both:
-        taken = column(key)
-        return f"attr_{key}" if taken in _RESERVED or taken in service else key
-    return f"attr_{key}" if key in _RESERVED_AS_WRITTEN else key
-
-
-@cache
-def _number_names(profile: str) -> frozenset[str]:
-    return frozenset(name for name, _ in _numbers(profile))
-
-
-@cache
-def _numbers(profile: str) -> tuple[tuple[str, type[int | float]], ...]:
-    """Return the columns that hold numbers, whatever the client has sent."""
-    names = server(profile).columns
-    whole = ((names[fact], int) for fact in _INTS if fact in names)
-    return (*whole, *((names[fact], float) for fact in _FLOATS if fact in names))
+                self.unknown[name] = _NO_NUMBER.format(value=sent)

@@ -11,9 +11,10 @@ from pytest_llmtrace.openobserve._operation import MODEL_SCOPE
 from pytest_llmtrace.openobserve._server import Server
 from pytest_llmtrace.openobserve._values import tokens
 
-__all__ = ["Usage", "costs", "counted", "usage"]
+__all__ = ["Counted", "Usage", "costs", "counted", "usage"]
 
 _Attributes = Mapping[str, Any]
+_Place = tuple[tuple[str, ...], str]
 
 _BEFORE_CACHE = (
     ("llm.usage.total_tokens", "total"),
@@ -52,12 +53,6 @@ _CACHE_OF_GENERATION_2 = (
     ("gen_ai.usage.cache_read_tokens", "cache_read_input_tokens"),
     ("gen_ai.usage.cache_write_tokens", "cache_creation_input_tokens"),
 )
-_KEYS = (
-    *(key for key, _ in (*_BEFORE_CACHE, *_AFTER_CACHE, *_OF_SCOPE, *_CACHE_OF_GENERATION_2, *_CACHE_MISS)),
-    *(key for key, _ in (*_CACHE_READ, *_CACHE_CREATION)),
-)
-_FLAT = {key: key.replace(".", "_") for key in _KEYS}
-"""How the newest releases read them as well."""
 _DETAILS = "langfuse.observation.usage_details"
 _COST = "gen_ai.usage.cost"
 _COST_DETAILS = "langfuse.observation.cost_details"
@@ -77,66 +72,87 @@ class Usage:
     beside: int = 0
 
 
-def usage(attributes: _Attributes, scope: str, server: Server, known: frozenset[str]) -> Usage:
-    """Read the counts; of several sources for one the last wins.
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    """Which of a span's attributes hold counts, by their names alone; of several for one count the last wins.
+
+    Attributes:
+        before: Those that are read first, each with what it counts. The names of one are tried in their order.
+        cached: Cached tokens, by what they count, each with whether the input includes them: here the first wins.
+        after: Those that are read last.
+        is_detailed: Whether Langfuse's details are there, which win over all of them.
+        has_costs: Whether a cost is there.
+    """
+
+    before: tuple[_Place, ...]
+    cached: tuple[tuple[str, tuple[tuple[tuple[str, ...], bool], ...]], ...]
+    after: tuple[_Place, ...]
+    is_detailed: bool
+    has_costs: bool
+
+
+def counted(keys: Container[str], scope: str, server: Server) -> Counted:
+    """Return what the names alone say."""
+
+    def there(key: str) -> tuple[str, ...]:
+        """Under which names an attribute is there: the newest releases read flat ones as well."""
+        names = (key, key.replace(".", "_")) if server.keeps_usage else (key,)
+        return tuple(name for name in dict.fromkeys(names) if name in keys)
+
+    def places(*said: tuple[str, str]) -> tuple[_Place, ...]:
+        return tuple((names, count) for key, count in said if (names := there(key)))
+
+    cached = (("cache_read", _CACHE_READ), ("cache_creation", _CACHE_CREATION)) if server.keeps_usage else ()
+    between = _CACHE_OF_GENERATION_2 if server.generation == 2 else ()  # noqa: PLR2004
+    return Counted(
+        before=places(*_BEFORE_CACHE, *between),
+        cached=tuple(
+            (count, tuple((names, included) for key, included in said if (names := there(key))))
+            for count, said in cached
+        ),
+        after=places(
+            *(_CACHE_MISS if server.keeps_usage else ()), *_AFTER_CACHE, *(_OF_SCOPE if scope == MODEL_SCOPE else ())
+        ),
+        is_detailed=_DETAILS in keys,
+        has_costs=_COST in keys or _COST_DETAILS in keys,
+    )
+
+
+def usage(attributes: _Attributes, known: Counted) -> Usage:
+    """Read the counts.
 
     Args:
         attributes: The span's, as they arrive.
-        scope: The name of its scope.
-        server: Whose releases.
-        known: What `counted` says of the attributes.
+        known: What their names say.
     """
     found = Usage()
-    if known:
-        look = _Look(attributes, known, also_flat=server.keeps_usage)
-        look.into(found, _BEFORE_CACHE)
-        if server.keeps_usage:
-            _read_cache(look, found)
-        elif server.generation == 2:  # noqa: PLR2004
-            look.into(found, _CACHE_OF_GENERATION_2)
-        look.into(found, _AFTER_CACHE)
-        if scope == MODEL_SCOPE:
-            look.into(found, _OF_SCOPE)
-    if _DETAILS in attributes:
-        found.counts |= dict(_details(attributes))
-    return found
-
-
-def counted(keys: Container[str], server: Server) -> frozenset[str]:
-    """Return those of the attributes that hold counts, by the names that they are asked for."""
-    return frozenset(key for key, flat in _FLAT.items() if key in keys or (server.keeps_usage and flat in keys))
-
-
-@dataclass(frozen=True)
-class _Look:
-    attributes: _Attributes
-    there: frozenset[str]
-    also_flat: bool
-
-    def at(self, key: str) -> int | None:
-        stated = self.attributes.get(key)
-        found = None if stated is None else tokens(stated)
-        if found is None and self.also_flat:
-            stated = self.attributes.get(_FLAT[key])
-            return None if stated is None else tokens(stated)
-        return found
-
-    def into(self, found: Usage, places: Iterable[tuple[str, str]]) -> None:
-        for key, name in places:
-            count = self.at(key) if key in self.there else None
-            if count is not None:
-                found.counts[name] = count
-
-
-def _read_cache(look: _Look, found: Usage) -> None:
-    for name, places in (("cache_read", _CACHE_READ), ("cache_creation", _CACHE_CREATION)):
-        for key, included in places:
-            count = look.at(key) if key in look.there else None
+    _read(attributes, known.before, found.counts)
+    for name, places in known.cached:
+        for keys, included in places:
+            count = _count(attributes, keys)
             if count is not None:
                 found.counts[name] = count
                 found.beside += 0 if included else count
                 break
-    look.into(found, _CACHE_MISS)
+    _read(attributes, known.after, found.counts)
+    if known.is_detailed:
+        found.counts |= dict(_details(attributes))
+    return found
+
+
+def _read(attributes: _Attributes, places: Iterable[_Place], found: dict[str, int]) -> None:
+    for keys, name in places:
+        count = _count(attributes, keys)
+        if count is not None:
+            found[name] = count
+
+
+def _count(attributes: _Attributes, keys: Iterable[str]) -> int | None:
+    for key in keys:
+        count = tokens(attributes[key])
+        if count is not None:
+            return count
+    return None
 
 
 def _details(attributes: _Attributes) -> Iterator[tuple[str, int]]:
@@ -156,8 +172,6 @@ def _leaves(found: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
 
 def costs(attributes: _Attributes) -> dict[str, float]:
     """Read the costs that the client has sent, in USD: `total`, and what Langfuse names."""
-    if _COST not in attributes and _COST_DETAILS not in attributes:
-        return {}
     found = {"total": attributes.get(_COST), **_json_object(attributes.get(_COST_DETAILS))}
     return {name: cost for name, value in found.items() if (cost := _number(value)) is not None}
 

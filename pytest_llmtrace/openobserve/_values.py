@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
@@ -42,7 +41,7 @@ def _composed(value: Any) -> Any:
 
 
 def _listed(value: Sequence[Any]) -> list[Any]:
-    return [wire_value(each) for each in value]
+    return [each if type(each) is str else wire_value(each) for each in value]
 
 
 def text(value: Any) -> str:
@@ -68,12 +67,11 @@ def _integer(value: int) -> str:
 
 def _float(value: float) -> str:
     """Write a number as Rust displays it: without an exponent, and without `.0`."""
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "inf" if value > 0 else "-inf"
     digits = repr(value)
-    digits = format(Decimal(digits), "f") if "e" in digits else digits
+    if "e" in digits:
+        digits = format(Decimal(digits), "f")
+    elif "nan" in digits:
+        return "NaN"
     return digits.removesuffix(".0")
 
 
@@ -102,8 +100,11 @@ def flattened(key: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 def compact(value: Any) -> str:
     """Write JSON as the server does. Arrays of texts, which are most of them, are written here: it takes a third."""
-    if type(value) is list and all(type(each) is str for each in value):
-        return f"[{','.join(map(encode_basestring, value))}]"
+    if type(value) is list:
+        try:
+            return f"[{','.join(map(encode_basestring, value))}]"
+        except TypeError:  # Something else is among them.
+            pass
     return _JSON.encode(value)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
+from pytest_llmtrace._argtypes import source
 from pytest_llmtrace.errors import CassetteError, UsageError
 from pytest_llmtrace.model import Severity
 from pytest_llmtrace.upkeep._kinds import KINDS
@@ -25,10 +26,10 @@ def cassette_path(text: str) -> Path:
     """Read an argument of the command line: a path, or `builtin:` and the name of a cassette that ships.
 
     Raises:
-        argparse.ArgumentTypeError: No such cassette does.
+        argparse.ArgumentTypeError: No such cassette does, or reading it may never end.
     """
     if not text.startswith("builtin:"):
-        return Path(text)
+        return source(text)
     from pytest_llmtrace import replay
 
     try:
@@ -76,9 +77,13 @@ def _add_lint(commands: Any) -> None:
     )
     lint.add_argument("--max-age", type=int, metavar="DAYS", help="report what was recorded longer ago")
     lint.add_argument(
-        "--played", action="append", type=Path, metavar="FILE", help="what a test run has played; others are orphans"
+        "--played",
+        action="append",
+        type=source,
+        metavar="FILE",
+        help="what a test run has played; others are orphans",
     )
-    lint.add_argument("--rootdir", type=Path, default=Path(), help="pytest's rootdir, which --played is relative to")
+    lint.add_argument("--rootdir", type=source, default=Path(), help="pytest's rootdir, which --played is relative to")
     lint.set_defaults(run=_lint)
 
 
@@ -89,7 +94,7 @@ def _add_scrub(commands: Any) -> None:
         description="Show, without the secrets, what would change, and ask before writing. What is taken out is what "
         "a comparison leaves out, so that requests still find their recordings.",
     )
-    scrub.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a cassette, or a folder of them")
+    scrub.add_argument("paths", nargs="+", type=source, metavar="PATH", help="a cassette, or a folder of them")
     how = scrub.add_mutually_exclusive_group()
     how.add_argument("-y", "--yes", action="store_true", help="write without asking")
     how.add_argument("--check", action="store_true", help="write nothing; exit status 1 if something would change")

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_llmtrace._argtypes import finite
 from pytest_llmtrace.errors import UsageError
 
 __all__ = ["File", "Text", "files_in", "looks_like_cassette", "text_of"]
@@ -27,7 +28,7 @@ def files_in(paths: Iterable[Path]) -> Iterator[File]:
     """Yield the files that are named, and those below the folders that are, sorted, each once.
 
     Raises:
-        UsageError: There is no such file or folder.
+        UsageError: There is no such file or folder, or what is there may have no end.
     """
     seen: set[Path] = set()
     for path in paths:
@@ -39,7 +40,7 @@ def files_in(paths: Iterable[Path]) -> Iterator[File]:
             raise UsageError.no_path(path)
         for file in found:
             if file.path not in seen and not file.path.is_dir():
-                seen.add(file.path)
+                seen.add(finite(file.path))
                 yield file
 
 

@@ -68,6 +68,23 @@ def test_a_whole_span(make_span: MakeSpan) -> None:
     }
 
 
+def test_schema_urls(make_span: MakeSpan) -> None:
+    """They stand beside the resource and the scope that have them, and tell apart what is the same otherwise."""
+    spans = [
+        make_span(1, scope_schema_url="https://a.example/2", resource_schema_url="https://a.example/1"),
+        make_span(2, scope_schema_url="https://a.example/3", resource_schema_url="https://a.example/1"),
+        make_span(3),
+    ]
+    first, second = resource_spans(spans, resource={}, attributes={})
+    scopes = [(scope["schemaUrl"], len(scope["spans"])) for scope in first["scopeSpans"]]
+    assert (first["schemaUrl"], scopes) == (
+        "https://a.example/1",
+        [("https://a.example/2", 1), ("https://a.example/3", 1)],
+    )
+    assert "schemaUrl" not in second
+    assert "schemaUrl" not in second["scopeSpans"][0]
+
+
 @pytest.mark.parametrize(
     ("value", "written"),
     [

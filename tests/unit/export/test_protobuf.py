@@ -44,10 +44,10 @@ def test_the_same_as_opentelemetry() -> None:
     limits = SpanLimits(
         max_span_attributes=10, max_events=1, max_links=1, max_event_attributes=3, max_link_attributes=1
     )
-    resource = Resource({"service.name": "app", "service.instance": 7})
+    resource = Resource({"service.name": "app", "service.instance": 7}, "https://opentelemetry.io/schemas/1.40.0")
     provider = TracerProvider(resource=resource, span_limits=limits, shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(memory))
-    tracer = provider.get_tracer("scope", "1.2")
+    tracer = provider.get_tracer("scope", "1.2", "https://opentelemetry.io/schemas/1.42.0")
     caller = trace.set_span_in_context(trace.NonRecordingSpan(REMOTE))
     with tracer.start_as_current_span("outer", caller, kind=SpanKind.CLIENT, attributes=VALUES) as outer:
         outer.add_event("too many")

@@ -82,6 +82,8 @@ def test_otlp() -> None:
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "https://all:1", "OTEL_EXPORTER_OTLP_INSECURE": "true"}, "https://all:1"),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "all:1"}, "https://all:1"),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "all:1", "OTEL_EXPORTER_OTLP_INSECURE": "True"}, "http://all:1"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "dns:///all:1"}, "https://all:1"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "dns:///all:1", "OTEL_EXPORTER_OTLP_INSECURE": "true"}, "http://all:1"),
         (
             {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://all:1", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://traces:2"},
             "http://traces:2",
@@ -170,6 +172,16 @@ def test_files_and_compression(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             "otlp",
             {"OTEL_EXPORTER_OTLP_CERTIFICATE": "no/ca.pem"},
             "OTEL_EXPORTER_OTLP_CERTIFICATE does not name what TLS needs: No such file or directory",
+        ),
+        (
+            "otlp",
+            {**GRPC, "OTEL_EXPORTER_OTLP_ENDPOINT": "dns://resolver/collector:4317"},
+            "OTEL_EXPORTER_OTLP_ENDPOINT must be the address of a server, as http://localhost:5080; what is set is not",
+        ),
+        (
+            "otlp",
+            {**GRPC, "OTEL_EXPORTER_OTLP_ENDPOINT": "unix:///run/collector"},
+            "OTEL_EXPORTER_OTLP_ENDPOINT must be the address of a server, as http://localhost:5080; what is set is not",
         ),
         (
             "otlp",

@@ -78,7 +78,13 @@ GENAI = Profile(
             unit="{call}",
             attributes={"gen_ai.operation.name": _REQUIRED, "gen_ai.provider.name": _REQUIRED},
         ),
-        "gen_ai.duration": MetricType(name="gen_ai.duration", instrument="histogram", unit="s", buckets=(0.01, 1, 100)),
+        "gen_ai.duration": MetricType(
+            name="gen_ai.duration",
+            instrument="histogram",
+            unit="s",
+            buckets=(0.01, 1, 100),
+            attributes={"server.port": _when("If `server.address` is set.")},
+        ),
         "gen_ai.depth": MetricType(name="gen_ai.depth", moved={"chat": "gen_ai.calls"}),
     },
     metric_renames={

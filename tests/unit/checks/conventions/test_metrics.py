@@ -86,6 +86,12 @@ BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
         "gen_ai.tier = 'gold'",
         "gen_ai.tier: free, paid",
     ),
+    (
+        "server-port",
+        {**DURATION, "attributes": {"server.address": "a.example"}},
+        "no server.port, and server.address = 'a.example'",
+        "server.port: If `server.address` is set.",
+    ),
 )  # fmt: skip
 
 
@@ -101,6 +107,8 @@ def test_breaches(check: str, point: dict[str, Any], said: str, wanted: str) -> 
 CONFORMING: tuple[dict[str, Any], ...] = (
     CALLS,
     DURATION,
+    {**DURATION, "attributes": {"server.address": "a.example", "server.port": 443}},
+    {**CALLS, "attributes": {**CHAT, "server.address": "a.example"}},  # Its convention wants no port.
     {**DURATION, "bounds": ()},  # An exponential histogram has none.
     {**CALLS, "attributes": {**CHAT, "app.tenant": 3, "server.port": 443, "gen_ai.tier": "free"}},
     {**CALLS, "attributes": {**CHAT, "gen_ai.provider.name": "openrouter"}},
@@ -124,6 +132,12 @@ def test_one_finding_for_all_series() -> None:
     """A metric is judged once, whatever its number of series; what only some of them lack says on how many."""
     [finding] = judged(CALLS, {**CALLS, "attributes": {"gen_ai.operation.name": "chat"}}, CALLS)
     assert finding.details[0] == ("metric", "no gen_ai.provider.name on 1 of 3 series")
+
+
+def test_a_port_on_some_series() -> None:
+    """Only series that name a server are asked for its port; it says on how many it is missing."""
+    [finding] = judged(DURATION, {**DURATION, "attributes": {"server.address": "a.example"}})
+    assert finding.details[0] == ("metric", "no server.port on 1 of 2 series, and server.address = 'a.example'")
 
 
 def test_scopes_are_judged_apart() -> None:

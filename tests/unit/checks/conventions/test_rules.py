@@ -415,7 +415,7 @@ def test_severities() -> None:
             "metric-buckets",
             "metric-value",
         ],
-        Severity.INFO: ["mixed", "server-port", "unneeded"],
+        Severity.INFO: ["mixed", "server-port", "unneeded", "metric-server-port"],
     }
 
 

@@ -1,0 +1,160 @@
+"""What OpenObserve reads of an LLM span, as the names of its attributes decide it: spans repeat their names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from pytest_llmtrace.openobserve._operation import MODEL_SCOPE, Operation, operation
+from pytest_llmtrace.openobserve._server import Server
+from pytest_llmtrace.openobserve._texts import Source, text_sources
+from pytest_llmtrace.openobserve._usage import Counted, counted
+from pytest_llmtrace.openobserve._values import column
+
+__all__ = ["Readable", "parameter", "readable"]
+
+_MODEL = (
+    "gen_ai.response.model",
+    "ai.model.id",
+    "gen_ai.request.model",
+    "langfuse.observation.model.name",
+    "llm.response.model",
+    "llm.model_name",
+    "model",
+)
+_TOOL_NAME = ("gen_ai.tool.name", "langfuse.observation.metadata.tool.name")
+_TOOL_NAME_WITH_AGENTS = (
+    "gen_ai.tool.name",
+    "tool.name",
+    "tool_call.function.name",
+    "langchain.tool.name",
+    "crewai.task.tools",
+    "langfuse.observation.metadata.tool.name",
+)
+_SOURCES: Mapping[str, tuple[str, ...]] = {
+    "provider": (
+        "gen_ai.provider.name",
+        "gen_ai.system",
+        "ai.model.provider",
+        "langfuse.observation.metadata.ls_provider",
+    ),
+    "prompt_name": ("gen_ai.prompt.name", "langfuse.observation.prompt.name"),
+    "tool_call_id": ("gen_ai.tool.call.id", "langfuse.observation.metadata.tool.id"),
+    "tool_call_arguments": ("gen_ai.tool.call.arguments",),
+    "tool_call_result": ("gen_ai.tool.call.result",),
+}
+"""Fields of the span itself, each with its sources in order."""
+_WIDER: Mapping[str, tuple[str, ...]] = {
+    "user": ("user.id", "ai.telemetry.metadata.userId"),
+    "conversation": (
+        "session.id",
+        "gen_ai.conversation.id",
+        "ai.telemetry.metadata.sessionId",
+        "langfuse.observation.metadata.langfuse_session_id",
+        "langfuse.observation.metadata.session_id",
+    ),
+    "agent_name": ("gen_ai.agent.name", "agent.name", "llm.agent.name", "gcp.vertex.agent.name", "crewai.task.agent"),
+    "agent_id": ("gen_ai.agent.id", "agent.id", "agent_id", "llm.agent.id", "llm.agent_id"),
+    "environment": (
+        "deployment.environment.name",
+        "deployment.environment",
+        "env",
+        "environment",
+        "k8s.namespace.name",
+    ),
+    "agent_version": ("gen_ai.agent.version", "service.version", "app.version", "git.commit.sha"),
+}
+"""Fields that are looked for on the span, then on the resource."""
+_PARAMETERS_OF_SCOPE = {
+    "ai.settings.maxSteps": "maxSteps",
+    "ai.prompt.toolChoice": "toolChoice",
+    "gen_ai.request.max_tokens": "maxTokens",
+    "gen_ai.response.finish_reasons": "finishReason",
+    "gen_ai.system": "system",
+    "ai.settings.maxRetries": "maxRetries",
+    "ai.settings.mode": "mode",
+    "gen_ai.request.temperature": "temperature",
+}
+_PARAMETERS_IN_JSON = ("llm.invocation_parameters", "langfuse.observation.model.parameters", "model_config")
+_REQUEST = "gen_ai.request."
+_EVALUATIONS = ("llm.evaluation.", "evaluation_", "llm_evaluation_")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readable:
+    """What is read of a span, and from which of its attributes.
+
+    Attributes:
+        operation: What kind of work it is.
+        model: The attribute that holds the model, if there is one.
+        own: Columns with attributes of the span.
+        wider: Columns with attributes of the span, or of its resource where the third is true.
+        in_json: Attributes that hold the parameters of the request.
+        requested: Columns of parameters, with attributes of the span, where none of these holds them.
+        texts: The sources of texts that a span without events may have.
+        counts: Where tokens and costs are.
+        has_evaluation: Whether a result of an evaluation is there.
+    """
+
+    operation: Operation
+    model: str | None
+    own: tuple[tuple[str, str], ...]
+    wider: tuple[tuple[str, str, bool], ...]
+    in_json: tuple[str, ...]
+    requested: tuple[tuple[str, str], ...]
+    texts: tuple[Source, ...]
+    counts: Counted
+    has_evaluation: bool
+
+
+def readable(attributes: Iterable[str], resource: AbstractSet[str], scope: str, server: Server) -> Readable:
+    """Find out what is read of spans.
+
+    Args:
+        attributes: The names of a span's, in their order.
+        resource: The names of the resource's.
+        scope: The name of the span's scope.
+        server: Whose releases.
+    """
+    there = dict.fromkeys(attributes).keys()
+    sources = {**_SOURCES, "tool_name": _TOOL_NAME_WITH_AGENTS if "agent_name" in server.columns else _TOOL_NAME}
+    return Readable(
+        operation=operation(there, scope, generation=server.generation),
+        model=_first(_MODEL, there),
+        own=tuple((server.columns[name], key) for name, keys in sources.items() if (key := _first(keys, there))),
+        wider=tuple(_wider(there, resource, server)),
+        in_json=() if scope == MODEL_SCOPE else tuple(key for key in _PARAMETERS_IN_JSON if key in there),
+        requested=tuple(_requested(there, scope, server)),
+        texts=text_sources(there, scope),
+        counts=counted(there, scope, server),
+        has_evaluation=any(key.startswith(_EVALUATIONS) for key in there),
+    )
+
+
+def parameter(name: str, server: Server) -> str | None:
+    """Return the column of a parameter; the model has one of its own since generation 3."""
+    return None if server.generation >= 3 and name == "model" else column(server.columns["parameters"] + name)  # noqa: PLR2004
+
+
+def _first(keys: Iterable[str], there: AbstractSet[str]) -> str | None:
+    return next((key for key in keys if key in there), None)
+
+
+def _wider(there: AbstractSet[str], resource: AbstractSet[str], server: Server) -> Iterator[tuple[str, str, bool]]:
+    for name, keys in _WIDER.items():
+        places = ((is_resource, _first(keys, place)) for is_resource, place in ((False, there), (True, resource)))
+        found = next(((key, is_resource) for is_resource, key in places if key is not None), None)
+        if found is not None and name in server.columns:
+            yield server.columns[name], *found
+
+
+def _requested(there: AbstractSet[str], scope: str, server: Server) -> Iterator[tuple[str, str]]:
+    if scope == MODEL_SCOPE:
+        named: Iterable[tuple[str, str]] = ((key, name) for key, name in _PARAMETERS_OF_SCOPE.items() if key in there)
+    else:
+        named = ((key, key.removeprefix(_REQUEST)) for key in there if key.startswith(_REQUEST))
+    for key, name in named:
+        column_of = parameter(name, server)
+        if column_of is not None:
+            yield column_of, key

@@ -1,0 +1,61 @@
+"""What no command takes: times and files without an end, and cases that there are not."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pytest_llmtrace.cli import main
+
+READING = (
+    ["replay"],
+    ["read"],
+    ["cassettes", "lint"],
+    ["cassettes", "lint", "cassettes", "--played"],
+    ["cassettes", "scrub"],
+    ["cassettes", "show"],
+    ["diff", "old.json"],
+    ["dashboard", "board.json", "--records"],
+    ["push", "--spool"],
+)
+
+
+def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """Run a command that is wrong use, and return what it says last."""
+    with pytest.raises(SystemExit) as stop:
+        raise SystemExit(main(arguments))
+    assert stop.value.code == 2
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("budget", ["nan", "-1", "inf", "0", "soon"])
+def test_a_budget_ends(budget: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A push stops after a time that is above 0 and has an end."""
+    said = refused(["push", f"--budget={budget}"], capsys)
+    assert said == f"pytest-llmtrace push: error: argument --budget: {budget!r} is not a number of seconds above 0"
+
+
+@pytest.mark.parametrize("command", READING, ids=" ".join)
+def test_a_pipe_is_no_file(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No command waits for what nobody may ever write."""
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe.yaml")
+    assert refused([*command, "pipe.yaml"], capsys).endswith("pipe.yaml is a pipe, which may never end; name a file")
+
+
+@pytest.mark.parametrize("command", [["replay"], ["read"], ["cassettes", "lint"]], ids=" ".join)
+def test_a_pipe_in_a_folder(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is named as well."""
+    pipe = tmp_path / "pipe.yaml"
+    os.mkfifo(pipe)
+    said = refused([*command, str(tmp_path)], capsys)
+    assert said == f"pytest-llmtrace: {pipe} is a pipe, which may never end; name a file"
+
+
+def test_a_device_is_no_file(capsys: pytest.CaptureFixture[str]) -> None:
+    """`/dev/zero` has no end."""
+    assert refused(["read", "/dev/zero"], capsys).endswith("/dev/zero is a device, which may never end; name a file")
