@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import json
 import os
@@ -183,6 +184,13 @@ def _diff(old: Path, new: Path, *, form: str, fail_on: str, out: Callable[[str],
     return int(fail_on == "breaking" and any(change.impact is Impact.BREAKING for change in found))
 
 
+def _seconds(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 < (seconds := float(text)) < float("inf"):
+            return seconds
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+
+
 def _add_push(commands: Any) -> None:
     push = commands.add_parser(
         "push",
@@ -194,7 +202,9 @@ def _add_push(commands: Any) -> None:
     )
     spool = Path(".pytest_cache/llmtrace/spool")
     push.add_argument("--spool", type=Path, default=spool, metavar="DIR", help=f"where they are (default: {spool})")
-    push.add_argument("--budget", type=float, default=300.0, metavar="SECONDS", help="stop after that (default: 300)")
+    push.add_argument(
+        "--budget", type=_seconds, default=300.0, metavar="SECONDS", help="stop after that (default: 300)"
+    )
     push.add_argument(
         "--in-doubt",
         choices=("look", "send", "drop"),

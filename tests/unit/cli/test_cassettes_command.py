@@ -35,6 +35,14 @@ def test_wrong_commands_are_wrong_use(command: list[str], capsys: pytest.Capture
     assert "usage: pytest-llmtrace cassettes" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("budget", ["nan", "inf", "0", "-1", "ten"])
+def test_a_budget_is_a_number_of_seconds(budget: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What never ends, or has ended, is none."""
+    with pytest.raises(SystemExit, match=r"^2$"):
+        main(["push", f"--budget={budget}"])
+    assert f"argument --budget: {budget!r} is no number of seconds above 0" in capsys.readouterr().err
+
+
 def test_the_hooks_do_what_they_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each hook's entry runs; lint fails on a secret, scrub takes it out and lint is content."""
     path = write(tmp_path / "tape.json")
