@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from pytest_llmtrace.canaries import Glance, Search
@@ -23,6 +24,21 @@ def suspicions(carriers: Iterable[Carrier], secrets: Search, contents: Search) -
     """Look once at the texts of each carrier, for all searches; a key is looked at where it comes first."""
     known_keys: set[str] = set()
     for carrier in carriers:
-        seen = Glance(carrier.strings(known_keys))
-        shaped = may_hold_shape(seen.text, seen.words)
-        yield Suspicion(secrets=shaped or secrets.may_be_in(seen), contents=contents.may_be_in(seen))
+        secret = content = False
+        for seen in _looks(carrier, known_keys):
+            secret = secret or may_hold_shape(seen.text, seen.words) or secrets.may_be_in(seen)
+            content = content or contents.may_be_in(seen)
+        yield Suspicion(secret, content)
+
+
+def _looks(carrier: Carrier, known_keys: set[str]) -> list[Glance]:
+    """Look at the texts of a carrier, and at those of its keys that are not known yet."""
+    looks, keys = [Glance(carrier.strings())], carrier.keys(known_keys)
+    if keys:
+        looks.append(_at_keys(keys) if len(keys) <= _MOST else Glance(keys))
+    return looks
+
+
+_MOST = 128
+"""Keys that are looked at once for all spans with the same; OpenTelemetry's own limit."""
+_at_keys = lru_cache(maxsize=256)(Glance)
