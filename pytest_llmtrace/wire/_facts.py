@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 from pytest_llmtrace.reading import NULL, PRESENT, UNREADABLE, Fact, made
 
-__all__ = ["MISSING", "Facts", "Misfit", "Spot", "count", "flag", "integer", "number", "shown", "text", "texts"]
+__all__ = [
+    "MISSING",
+    "Facts",
+    "Misfit",
+    "Spot",
+    "count",
+    "flag",
+    "integer",
+    "number",
+    "placed",
+    "shown",
+    "text",
+    "texts",
+]
 
 _SHOWN = 40
 _LARGEST_COUNT = 2**63
@@ -46,6 +60,10 @@ class Spot(NamedTuple):
     value: Any
     key: str
     where: str
+
+
+placed: Callable[[tuple[Any, str, str]], Spot] = partial(tuple.__new__, Spot)
+"""Make a spot in half the time, as `reading.made` does a fact."""
 
 
 class _Places(dict[str, str]):
@@ -102,8 +120,8 @@ class Facts:
         broken: Spot | None = None
         where = ""
         for spot in spots:
-            value = spot.value
-            where = where or spot.where
+            value, key, place = spot
+            where = where or place
             if value is MISSING:
                 continue
             if value is None:
@@ -111,7 +129,10 @@ class Facts:
             elif isinstance(value, Misfit):
                 broken = broken or spot
             else:
-                self._fit(name, kind, spot)
+                try:
+                    self.found[name] = made((name, kind(value), PRESENT, ((key, value),), self.at[place], ""))
+                except Misfit as misfit:
+                    self.unreadable(name, str(misfit), place, ((key, value),))
                 return
         if broken is not None:
             self.unreadable(name, str(broken.value), broken.where, ((broken.key, broken.value.value),))
@@ -119,15 +140,6 @@ class Facts:
             self.null(name, ((empty.key, None),), empty.where)
         else:
             self.absent(name, where)
-
-    def _fit(self, name: str, kind: Callable[[Any], Any], spot: Spot) -> None:
-        parts = ((spot.key, spot.value),)
-        try:
-            value = kind(spot.value)
-        except Misfit as misfit:
-            self.unreadable(name, str(misfit), spot.where, parts)
-        else:
-            self.found[name] = made((name, value, PRESENT, parts, self.at[spot.where], ""))
 
     def derive(self, name: str, kind: Callable[[Any], Any], spot: Spot, key: str) -> None:
         """State a fact that is made of what a spot holds; `kind` returns `MISSING` where there is nothing of it.

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pytest_llmtrace.wire._document import Document
-from pytest_llmtrace.wire._facts import MISSING, Facts, Misfit, Spot, shown, text
+from pytest_llmtrace.wire._facts import MISSING, Facts, Misfit, Spot, placed, shown, text
 
 __all__ = ["state_headers", "state_provider"]
 
@@ -77,7 +77,7 @@ def state_provider(facts: Facts, document: Document, headers: Mapping[str, str])
 
 def _spots(headers: Mapping[str, str], names: tuple[str, ...]) -> Iterator[Spot]:
     for name in names:
-        yield Spot(headers.get(name) or MISSING, name, _WHERE)
+        yield placed((headers.get(name) or MISSING, name, _WHERE))
 
 
 def _state_retry(facts: Facts, headers: Mapping[str, str]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from pytest_llmtrace.wire._facts import MISSING, Facts, Spot, count, flag, integer, number, text, texts
+from pytest_llmtrace.wire._facts import MISSING, Facts, Spot, count, flag, integer, number, placed, text, texts
 
 __all__ = ["PARAMETERS", "state_request"]
 
@@ -30,7 +30,7 @@ _DEPLOYMENT = re.compile(r"/deployments/([^/?]+)/")
 
 def state_request(facts: Facts, body: Mapping[str, Any], url: str, api: str) -> None:
     """State what a request asks for, by its body; the model of an Azure deployment also by its path."""
-    spots = [Spot(body.get("model", MISSING), "model", _WHERE)]
+    spots = [placed((body.get("model", MISSING), "model", _WHERE))]
     deployment = _DEPLOYMENT.search(url) if "/deployments/" in url else None
     if deployment:
         spots.append(Spot(unquote(deployment[1]), "deployments", "request URL"))
@@ -44,7 +44,7 @@ def state_request(facts: Facts, body: Mapping[str, Any], url: str, api: str) -> 
     for name in PARAMETERS if asked else ():
         if name in asked:
             kind, keys = PARAMETERS[name]
-            facts.take(name, kind, [Spot(body[key], key, _WHERE) for key in keys if key in body])
+            facts.take(name, kind, [placed((body[key], key, _WHERE)) for key in keys if key in body])
 
 
 def _state_streaming(facts: Facts, body: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_llmtrace.wire._document import Document, where_of
-from pytest_llmtrace.wire._facts import MISSING, Facts, Misfit, Spot, count, number, shown
+from pytest_llmtrace.wire._facts import MISSING, Facts, Misfit, Spot, count, number, placed, shown
 
 __all__ = ["anthropic_tokens", "openai_tokens", "state_cost"]
 
@@ -137,7 +137,7 @@ def _spot(usage: Spot, path: _Path) -> Spot:
             value = Misfit(f"{shown(value)} is no object of counts", value)
             break
         value = value.get(step, MISSING)
-    return Spot(value, "" if value is MISSING else f"{key}.{name}", where)
+    return placed((value, "" if value is MISSING else f"{key}.{name}", where))
 
 
 def state_cost(facts: Facts, document: Document, headers: Mapping[str, str]) -> None:
