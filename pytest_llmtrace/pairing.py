@@ -147,6 +147,8 @@ def _failed(exchange: Exchange, truth: Reading) -> bool:
 
 def _claim(drafts: Sequence[_Draft], readings: dict[SpanKey, Reading]) -> set[SpanKey]:
     """Leave each span to the one call that it tells of; return those that only cover calls with spans of their own."""
+    if len(drafts) == 1:
+        return set()
     claims: dict[SpanKey, list[_Draft]] = {}
     for draft in drafts:
         for span in draft.by_scope.values():

@@ -89,7 +89,7 @@ class Search:
 
     def may_be_in(self, seen: Glance) -> bool:
         """Tell cheaply whether any value may stand in some texts; that none does is certain."""
-        return not self._index.keys().isdisjoint(seen.words)
+        return bool(self._index) and not self._index.keys().isdisjoint(seen.words)
 
     def within(self, text: str) -> tuple[Sought, ...]:
         """Return what stands in a text, each once."""

@@ -24,8 +24,8 @@ _ID = re.compile(
 def _oversized(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     limit = evidence.longest_attribute
     for span in evidence.spans:
-        if max(map(_size, span.attributes.values()), default=0) > limit:
-            sizes = [(key, size) for key, value in span.attributes.items() if (size := _size(value)) > limit]
+        sizes = [(key, size) for key, value in span.attributes.items() if (size := _size(value)) > limit]
+        if sizes:
             lines = "\n".join(f"attribute {key}: {size:,} characters, more than {limit:,}" for key, size in sizes[:8])
             yield check.finding(span, ("span", lines))
         else:
@@ -33,7 +33,7 @@ def _oversized(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
 
 
 def _size(value: Any) -> int:
-    if isinstance(value, str | bytes):
+    if type(value) is str or isinstance(value, str | bytes):
         return len(value)
     if isinstance(value, list | tuple):
         return sum(len(item) if isinstance(item, str | bytes) else 8 for item in value)

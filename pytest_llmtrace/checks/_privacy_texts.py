@@ -63,8 +63,8 @@ class Carrier:
     def groups(self) -> list[tuple[str, Mapping[str, Any]]]:
         """Return its attributes, and those of what belongs to it, by channel."""
         subject = self.subject
-        own: Mapping[str, Any] = subject if isinstance(subject, Mapping) else subject.attributes
-        found = [("attribute", own)]
+        own: Any = getattr(subject, "attributes", subject)  # A resource is its own.
+        found: list[tuple[str, Mapping[str, Any]]] = [("attribute", own)]
         if isinstance(subject, SpanRecord) and (subject.events or subject.links):
             found += [(f"event {event.name}", event.attributes) for event in subject.events]
             found += [(f"link {index}", link.attributes) for index, link in enumerate(subject.links)]
