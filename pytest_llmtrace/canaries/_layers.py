@@ -109,8 +109,9 @@ def from_base64(run: str) -> Iterator[str]:
     for start in range(4):
         part = standard[start : len(run) - ((len(run) - start) % 4 == 1)]
         content = binascii.a2b_base64(f"{part}==")  # Padding that is not needed is passed over.
-        try:
-            yield content.decode("utf-8")
-        except UnicodeDecodeError:  # An image, or a text with something before or after it.
-            for text in _PRINTABLE.findall(content):
-                yield text.decode("ascii")
+        said = content.decode("utf-8", "ignore")
+        if said.encode() == content:  # Nearly none is, and to raise takes longer.
+            yield said
+            continue
+        for text in _PRINTABLE.findall(content):  # An image, or a text with something before or after it.
+            yield text.decode("ascii")

@@ -60,7 +60,7 @@ def is_telling(value: str, kind: Kind) -> bool:
     """
     if len(value) < _SHORTEST[kind]:
         return False
-    tokens = WORD.findall(value)
+    tokens = words_of(value)
     return len(tokens) > 1 or any(len(token) >= _LONG_WORD or not token.isalpha() for token in tokens)
 
 

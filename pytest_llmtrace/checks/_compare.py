@@ -116,9 +116,16 @@ def agreed(checks: tuple[Comparison, ...], evidence: Evidence) -> int | None:
                 places, true, judge = _matter(check, account)
             for mine in places:
                 looked += 1
+                value, kind = mine.value, type(mine.value)
+                if is_usual and kind in _UNJUDGED and kind is type(true.value) and value == true.value:
+                    continue
                 if judge(mine, true, account) is not None:
                     return None
     return looked
+
+
+_UNJUDGED = frozenset({str, int})
+"""Of these types are values to which no judge objects where both are the same."""
 
 
 _NOTHING: tuple[Sequence[Fact], Fact, Judge] = ((), Fact(name=""), lambda _mine, _true, _account: None)

@@ -24,7 +24,11 @@ _ID = re.compile(
 def _oversized(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     limit = evidence.longest_attribute
     for span in evidence.spans:
-        sizes = [(key, size) for key, value in span.attributes.items() if (size := _size(value)) > limit]
+        sizes = [
+            (key, size)
+            for key, value in span.attributes.items()
+            if (size := len(value) if type(value) is str else _size(value)) > limit
+        ]
         if sizes:
             lines = "\n".join(f"attribute {key}: {size:,} characters, more than {limit:,}" for key, size in sizes[:8])
             yield check.finding(span, ("span", lines))
@@ -33,7 +37,7 @@ def _oversized(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
 
 
 def _size(value: Any) -> int:
-    if type(value) is str or isinstance(value, str | bytes):
+    if isinstance(value, str | bytes):
         return len(value)
     if isinstance(value, list | tuple):
         return sum(len(item) if isinstance(item, str | bytes) else 8 for item in value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -114,32 +114,29 @@ class Facts:
         else:
             self.absent(name, where)
 
-    def take(self, name: str, kind: Callable[[Any], Any], spots: Iterable[Spot]) -> None:
+    def take(self, name: str, kind: Callable[[Any], Any], spots: Sequence[Spot]) -> None:
         """State a fact from the first of several spots at which something stands."""
-        empty: Spot | None = None
-        broken: Spot | None = None
-        where = ""
-        for spot in spots:
-            value, key, place = spot
-            where = where or place
-            if value is MISSING:
+        for value, key, where in spots:
+            if value is MISSING or value is None or isinstance(value, Misfit):
                 continue
-            if value is None:
-                empty = empty or spot
-            elif isinstance(value, Misfit):
-                broken = broken or spot
-            else:
-                try:
-                    self.found[name] = made((name, kind(value), PRESENT, ((key, value),), self.at[place], ""))
-                except Misfit as misfit:
-                    self.unreadable(name, str(misfit), place, ((key, value),))
+            try:
+                self.found[name] = made((name, kind(value), PRESENT, ((key, value),), self.at[where], ""))
+            except Misfit as misfit:
+                self.unreadable(name, str(misfit), where, ((key, value),))
+            return
+        self._lack(name, spots)
+
+    def _lack(self, name: str, spots: Sequence[Spot]) -> None:
+        """State that at none of several spots something stands that could be the fact."""
+        for value, key, where in spots:
+            if isinstance(value, Misfit):
+                self.unreadable(name, str(value), where, ((key, value.value),))
                 return
-        if broken is not None:
-            self.unreadable(name, str(broken.value), broken.where, ((broken.key, broken.value.value),))
-        elif empty is not None:
-            self.null(name, ((empty.key, None),), empty.where)
-        else:
-            self.absent(name, where)
+        for value, key, where in spots:
+            if value is None:
+                self.null(name, ((key, None),), where)
+                return
+        self.absent(name, next((where for _, _, where in spots if where), ""))
 
     def derive(self, name: str, kind: Callable[[Any], Any], spot: Spot, key: str) -> None:
         """State a fact that is made of what a spot holds; `kind` returns `MISSING` where there is nothing of it.

@@ -86,8 +86,8 @@ def anthropic_tokens(facts: Facts, document: Document) -> None:
 
 def _anthropic_input(facts: Facts, document: Document, spots: Mapping[str, Spot]) -> None:
     """State what the model read: `input_tokens` leaves out what was read from a cache or written to one."""
-    stated = {name for name, spot in spots.items() if spot.value is not None and spot.value is not MISSING}
-    there = [(name, spots[name]) for name in _ANTHROPIC_INPUT if name in stated]
+    named = [(name, spots[name]) for name in _ANTHROPIC_INPUT if name in spots]
+    there = [(name, spot) for name, spot in named if spot.value is not None and spot.value is not MISSING]
     try:
         total = sum([count(spot.value) for _, spot in there])
     except Misfit:
