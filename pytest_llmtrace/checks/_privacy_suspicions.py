@@ -33,12 +33,18 @@ def suspicions(carriers: Iterable[Carrier], secrets: Search, contents: Search) -
 
 def _looks(carrier: Carrier, known_keys: set[str]) -> list[Glance]:
     """Look at the texts of a carrier, and at those of its keys that are not known yet."""
-    looks, keys = [Glance(carrier.strings())], carrier.keys(known_keys)
+    texts, keys = carrier.strings(), carrier.keys(known_keys)
+    looks = [_shared(tuple(texts)) if carrier.is_resource else Glance(texts)]
     if keys:
-        looks.append(_at_keys(keys) if len(keys) <= _MOST else Glance(keys))
+        looks.append(_shared(keys))
     return looks
 
 
+def _shared(texts: tuple[str, ...]) -> Glance:
+    """Look at what the traces of a process have in common, mostly: resources, and keys."""
+    return _kept(texts) if len(texts) <= _MOST else Glance(texts)
+
+
 _MOST = 128
-"""Keys that are looked at once for all spans with the same; OpenTelemetry's own limit."""
-_at_keys = lru_cache(maxsize=256)(Glance)
+"""Texts that are looked at once for all who have the same; OpenTelemetry's own limit of attributes."""
+_kept = lru_cache(maxsize=256)(Glance)

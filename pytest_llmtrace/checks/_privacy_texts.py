@@ -38,6 +38,11 @@ class Carrier:
     subject: SpanRecord | LogRecord | MetricPoint | Mapping[str, Any]
 
     @property
+    def is_resource(self) -> bool:
+        """Whether it is what those that carry texts have in common."""
+        return type(self.subject) not in _LABELS
+
+    @property
     def label(self) -> str:
         """How the lines of a report begin that tell of it."""
         return _LABELS.get(type(self.subject), "found")
