@@ -85,6 +85,8 @@ def _around(drafts: Iterable[Draft], spans: Iterable[SpanRecord]) -> AbstractSet
 
 def _claim(drafts: Sequence[Draft], readings: dict[SpanKey, Reading]) -> set[SpanKey]:
     """Leave each span to the call that it tells of; return those that only cover calls with spans of their own."""
+    if len(drafts) == 1:
+        return set()
     claims: dict[SpanKey, list[Draft]] = {}
     for draft in drafts:
         for span in draft.by_scope.values():

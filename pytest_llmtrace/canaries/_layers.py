@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import binascii
 import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import unquote, unquote_plus
@@ -16,32 +16,31 @@ _DEEPEST = 4
 """JSON in JSON in JSON, and base64 in that."""
 
 BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}+")
+# The same, as a search for one text: seven times as fast, where every character has one of 128 places.
+_LETTERS = "".join("x" if BASE64.fullmatch(chr(code) * 16) else " " for code in range(128))
+_RUN = "x" * 16
 _PRINTABLE = re.compile(rb"[\t\n\r\x20-\x7e]{8,}")
-_STANDARD = str.maketrans("-_", "+/")
 
 
 class Glance:
     """Some texts, as a first look sees them.
 
     Attributes:
-        text: All of them.
-        words: Theirs, and those of what they say without an encoding that they may have.
+        text: All of them, and what they say without an encoding that they may have.
+        words: Those of it, in order: to put them into a set takes longer than to look each up.
     """
 
     __slots__ = ("text", "words")
 
     def __init__(self, texts: Sequence[str]) -> None:
-        self.text = "\n".join(texts)
-        self.words = set(words_of(self.text))
-        for said in _in_base64(self.text):
-            self._add(said)
-        if _is_escaped(self.text):
-            for text in filter(_is_escaped, texts):
-                self._add(text)
-
-    def _add(self, text: str) -> None:
-        for layer in layers(text, roughly=True):
-            self.words.update(words_of(layer))
+        text = "\n".join(texts)
+        coded = list(_in_base64(text))
+        if _is_escaped(text):
+            coded += filter(_is_escaped, texts)
+        if coded:
+            text = "\n".join((text, *(layer for each in coded for layer in layers(each, roughly=True))))
+        self.text = text
+        self.words = words_of(text)
 
 
 def _is_escaped(text: str) -> bool:
@@ -89,19 +88,30 @@ _ESCAPES = re.compile(r"\\+[^\\]?")
 
 def _in_base64(text: str) -> Iterator[str]:
     """Yield what stands in the runs of base64 of a text; words and hexadecimal digits are none."""
-    for run in BASE64.findall(text):
+    for run in runs(text) if text.isascii() else BASE64.findall(text):
         if run.upper() != run != run.lower():
             yield from from_base64(run)
 
 
+def runs(text: str) -> Iterator[str]:
+    """Yield the runs of the characters of base64 in a text of ASCII characters."""
+    letters = text.translate(_LETTERS) + " "
+    start = letters.find(_RUN)
+    while start >= 0:
+        end = letters.find(" ", start)
+        yield text[start:end]
+        start = letters.find(_RUN, end)
+
+
 def from_base64(run: str) -> Iterator[str]:
     """Yield the texts in a run of base64, wherever in it the encoding begins."""
-    standard = run.translate(_STANDARD)
+    standard = run.replace("-", "+").replace("_", "/")
     for start in range(4):
-        part = standard[start:]
-        part = part[: len(part) - (len(part) % 4 == 1)]
-        content = base64.b64decode(part + "=" * (-len(part) % 4))
-        try:
-            yield content.decode("utf-8")
-        except UnicodeDecodeError:  # An image, or a text with something before or after it.
-            yield from (text.decode("ascii") for text in _PRINTABLE.findall(content))
+        part = standard[start : len(run) - ((len(run) - start) % 4 == 1)]
+        content = binascii.a2b_base64(f"{part}==")  # Padding that is not needed is passed over.
+        said = content.decode("utf-8", "ignore")
+        if said.encode() == content:  # Nearly none is, and to raise takes longer.
+            yield said
+            continue
+        for text in _PRINTABLE.findall(content):  # An image, or a text with something before or after it.
+            yield text.decode("ascii")

@@ -60,7 +60,7 @@ def is_telling(value: str, kind: Kind) -> bool:
     """
     if len(value) < _SHORTEST[kind]:
         return False
-    tokens = WORD.findall(value)
+    tokens = words_of(value)
     return len(tokens) > 1 or any(len(token) >= _LONG_WORD or not token.isalpha() for token in tokens)
 
 
@@ -89,7 +89,7 @@ class Search:
 
     def may_be_in(self, seen: Glance) -> bool:
         """Tell cheaply whether any value may stand in some texts; that none does is certain."""
-        return not self._index.keys().isdisjoint(seen.words)
+        return bool(self._index) and not self._index.keys().isdisjoint(seen.words)
 
     def within(self, text: str) -> tuple[Sought, ...]:
         """Return what stands in a text, each once."""

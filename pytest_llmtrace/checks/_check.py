@@ -61,7 +61,7 @@ class Untimed:
     next: str = ""
 
 
-_GIVEN = ("budget", "content", "leftovers", "openobserve", "openobserve_columns", "strays", "untimed")
+_GIVEN = ("budget", "content", "leftovers", "metrics", "openobserve", "openobserve_columns", "strays", "untimed")
 _OF_CALLS = ("caused", "retried", "tooled")
 _OF_ODD = ("failures", "pacings", "unclear", "unfinished")
 RARE = (*_GIVEN, *_OF_CALLS, *_OF_ODD)

@@ -104,14 +104,28 @@ def agreed(checks: tuple[Comparison, ...], evidence: Evidence) -> int | None:
     In most there is none, and this is one pass.
     """
     looked = 0
+    places: Sequence[Fact]
     for account in evidence.accounts:
+        stated, asked, answered = account.stated, account.asked.facts, account.answered.facts
+        is_usual = account.extent is WHOLE and account.span.text_limit is None
         for check in checks:
-            stated, true, judge = _matter(check, account)
-            for mine in stated:
+            true = (asked if check.of_request else answered).get(check.fact)
+            if is_usual and true is not None and true.state is PRESENT and len(check.about) == 1:  # As `_matter` says.
+                places, judge = stated.get(check.about[0], ()), check.judge
+            else:
+                places, true, judge = _matter(check, account)
+            for mine in places:
                 looked += 1
+                value, kind = mine.value, type(mine.value)
+                if is_usual and kind in _UNJUDGED and kind is type(true.value) and value == true.value:
+                    continue
                 if judge(mine, true, account) is not None:
                     return None
     return looked
+
+
+_UNJUDGED = frozenset({str, int})
+"""Of these types are values to which no judge objects where both are the same."""
 
 
 _NOTHING: tuple[Sequence[Fact], Fact, Judge] = ((), Fact(name=""), lambda _mine, _true, _account: None)

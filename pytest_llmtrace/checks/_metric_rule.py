@@ -29,7 +29,7 @@ class MetricRule(Check):
 
 def metric_rule(**fields: Any) -> MetricRule:
     """Make a rule about metrics; unless it says more, what to do is to put the instrumentation right."""
-    return MetricRule(look=_look, **{"next": "fix the instrumentation", **fields})
+    return MetricRule(look=_look, about=("metrics",), **{"next": "fix the instrumentation", **fields})
 
 
 def metric_advised(**fields: Any) -> MetricRule:

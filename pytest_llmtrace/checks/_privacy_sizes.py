@@ -24,8 +24,12 @@ _ID = re.compile(
 def _oversized(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     limit = evidence.longest_attribute
     for span in evidence.spans:
-        if max(map(_size, span.attributes.values()), default=0) > limit:
-            sizes = [(key, size) for key, value in span.attributes.items() if (size := _size(value)) > limit]
+        sizes = [
+            (key, size)
+            for key, value in span.attributes.items()
+            if (size := len(value) if type(value) is str else _size(value)) > limit
+        ]
+        if sizes:
             lines = "\n".join(f"attribute {key}: {size:,} characters, more than {limit:,}" for key, size in sizes[:8])
             yield check.finding(span, ("span", lines))
         else:

@@ -38,6 +38,11 @@ class Carrier:
     subject: SpanRecord | LogRecord | MetricPoint | Mapping[str, Any]
 
     @property
+    def is_resource(self) -> bool:
+        """Whether it is what those that carry texts have in common."""
+        return type(self.subject) not in _LABELS
+
+    @property
     def label(self) -> str:
         """How the lines of a report begin that tell of it."""
         return _LABELS.get(type(self.subject), "found")
@@ -60,13 +65,15 @@ class Carrier:
         scope = getattr(self.subject, "scope", "")
         return (Maker(scope=scope),) if scope and not isinstance(self.subject, SpanRecord) else ()
 
-    def groups(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """Yield its attributes, and those of what belongs to it, by channel."""
+    def groups(self) -> list[tuple[str, Mapping[str, Any]]]:
+        """Return its attributes, and those of what belongs to it, by channel."""
         subject = self.subject
-        yield "attribute", getattr(subject, "attributes", subject)  # type: ignore[arg-type]  # A resource is its own.
-        if isinstance(subject, SpanRecord):
-            yield from ((f"event {event.name}", event.attributes) for event in subject.events)
-            yield from ((f"link {index}", link.attributes) for index, link in enumerate(subject.links))
+        own: Any = getattr(subject, "attributes", subject)  # A resource is its own.
+        found: list[tuple[str, Mapping[str, Any]]] = [("attribute", own)]
+        if isinstance(subject, SpanRecord) and (subject.events or subject.links):
+            found += [(f"event {event.name}", event.attributes) for event in subject.events]
+            found += [(f"link {index}", link.attributes) for index, link in enumerate(subject.links)]
+        return found
 
     def texts(self) -> Iterator[Text]:
         """Yield its texts."""
@@ -77,19 +84,27 @@ class Carrier:
                 yield from _of_value(channel, name, value)
                 yield Text(channel, name, name, is_key=True)
 
-    def strings(self, known_keys: set[str]) -> list[str]:
-        """Return the same texts without their places, much faster; keys that are known are left out, and known then."""
+    def strings(self) -> list[str]:
+        """Return the same texts without their places and without keys, much faster."""
         found = [text.text for text in self._own()]
         for _, attributes in self.groups():
-            if not known_keys.issuperset(attributes):
-                found += map(str, attributes.keys() - known_keys)
-                known_keys.update(attributes)
             for value in attributes.values():
                 if type(value) is str:
                     found.append(value)
+                elif isinstance(value, list | tuple) and {str}.issuperset(map(type, value)):
+                    found += value
                 elif not isinstance(value, int | float):
                     found += (text.text for text in _of_value("", "", value))
         return found
+
+    def keys(self, known: set[str]) -> tuple[str, ...]:
+        """Return the keys of its attributes that are not known, and are known then."""
+        new: tuple[str, ...] = ()
+        for _, attributes in self.groups():
+            if not known.issuperset(attributes):
+                new += tuple([str(key) for key in attributes if key not in known])
+                known.update(attributes)
+        return new
 
     def _own(self) -> Iterator[Text]:
         subject = self.subject

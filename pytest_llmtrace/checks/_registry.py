@@ -140,6 +140,8 @@ def verify(
     # Whatever else is missing after a refused request is missing because of that: one cause, one finding.
     whole = complete and not any(replay.UNMATCHED.look(replay.UNMATCHED, evidence))
     looked_at, seen = _looked(_concerned(evidence.there, whole=whole), evidence)
+    if not seen and not ignore:
+        return Verdict(findings=(), waived=(), looked_at=looked_at, whole=whole)
     found = [_hidden(finding, evidence) for finding in one_a_cause(seen)]
     standing = [finding for finding in found if waiver_of(finding, ignore) is None]
     waived = tuple(finding for finding in found if waiver_of(finding, ignore) is not None)

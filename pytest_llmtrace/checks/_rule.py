@@ -48,11 +48,13 @@ class Rule(Check):
     Attributes:
         judge: Returns the breach of a span; else whether the rule applies to it, and it keeps it.
         may: Whether it can apply to a span with such names, of such a type, whatever the values.
+        by_names: Whether the names of a span, its type and its kind decide whether it keeps the rule.
         unasked: The severity where nobody has named the convention that spans are to keep, if that makes a difference.
     """
 
     judge: Callable[[Claim], Breach | bool]
     may: Callable[[Claim], bool] = _always
+    by_names: bool = False
     unasked: Severity | None = None
 
 
@@ -83,7 +85,9 @@ def kept(rules: tuple[Rule, ...], evidence: Evidence) -> int | None:
     """
     looked = 0
     for claim in evidence.claims:
-        for rule in _applying(rules, claim):
+        settled, others = _applying(rules, claim)
+        looked += settled
+        for rule in others:
             found = rule.judge(claim)
             if found is True:
                 looked += 1
@@ -92,12 +96,18 @@ def kept(rules: tuple[Rule, ...], evidence: Evidence) -> int | None:
     return looked
 
 
-def _applying(rules: tuple[Rule, ...], claim: Claim) -> tuple[Rule, ...]:
-    """Choose the rules that can apply to a span; once for all spans of its names and type."""
-    form, chosen = (rules, claim.span_type, claim.is_wanted), claim.sheet.chosen
-    found: tuple[Rule, ...] | None = chosen.get(form)
+def _applying(rules: tuple[Rule, ...], claim: Claim) -> tuple[int, tuple[Rule, ...]]:
+    """Count the rules that a span keeps by its names, and choose the others that can apply to it.
+
+    Once for all spans of its names, type and kind.
+    """
+    form, chosen = (rules, claim.span_type, claim.span.kind, claim.is_wanted), claim.sheet.chosen
+    found: tuple[int, tuple[Rule, ...]] | None = chosen.get(form)
     if found is None:
-        found = chosen[form] = tuple(rule for rule in rules if rule.may(claim))
+        applying = [rule for rule in rules if rule.may(claim)]
+        settled = {rule: rule.judge(claim) for rule in applying if rule.by_names}
+        others = tuple(rule for rule in applying if not isinstance(settled.get(rule), bool))
+        found = chosen[form] = sum(kept is True for kept in settled.values()), others
     return found
 
 

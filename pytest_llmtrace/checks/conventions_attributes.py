@@ -53,6 +53,7 @@ REQUIRED = rule(
     why="whoever reads spans by this convention finds this one by them, or not at all",
     next="set them when the span is started",
     judge=_required,
+    by_names=True,
     compares="Spans of a type that the convention has; where a version of OTel's is named, also spans of calls that do "
     "not say of which type they are. An attribute that is there by an older name is told by "
     "convention/deprecated.",
@@ -83,6 +84,7 @@ UNUSED = advised(
     why="panels that tell types of spans apart by it count this one among the others",
     next="leave it out",
     judge=_unused,
+    by_names=True,
     may=lambda claim: bool(claim.span_type and claim.span_type.unused),
     source="OpenInference: EMBEDDING spans do not use `llm.system` and `llm.provider`",
 )

@@ -52,6 +52,7 @@ UNKNOWN = advised(
     "else",
     next="use the name that the convention has, or a namespace of your own",
     judge=_unknown,
+    by_names=True,
     compares="Names in the convention's own namespaces. A name that another convention or another version of this one "
     "has is a finding only where `conventions=` names the one that is wanted.",
     source="OpenTelemetry, attribute naming: application attributes do not use existing namespaces",

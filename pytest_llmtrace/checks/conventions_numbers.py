@@ -138,6 +138,7 @@ INDICES = rule(
     why="a reader that counts up from 0 never gets past the hole, and one that closes it gives the rest other numbers",
     next="number the items as they come, and let the span have room for all of them",
     judge=_indices,
+    by_names=True,
     may=lambda claim: bool(claim.sheet.indices),
     severity=Severity.WARNING,
     source="OpenInference, flattening: `<prefix>.<zero-based index>.<suffix>`",

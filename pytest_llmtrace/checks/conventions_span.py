@@ -80,6 +80,7 @@ KIND = advised(
     why="service maps and latency panels tell calls that leave the process from steps inside of it by the kind",
     next="give kind= when the span is started",
     judge=_kind,
+    by_names=True,
     source="OTel GenAI, span kind of each span",
 )
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from pytest_llmtrace.dialects._convert import Unreadable, brief, is_hidden, json_value
 from pytest_llmtrace.dialects._place import Part
@@ -40,9 +41,6 @@ class Message:
     spoken: bool = False
 
 
-Messages = Sequence[Message]
-
-
 def add_text(message: Message, into: list[str], value: Any) -> None:
     """Add a text to a message, as far as there is one."""
     if value is None:
@@ -73,46 +71,54 @@ def _arguments(value: Any) -> Any:
 # --- what the facts are taken from ---
 
 
-def _texts(messages: Messages) -> list[str | None] | None:
-    if any(message.hidden for message in messages) or not any(message.spoken for message in messages):
-        return None
-    return ["".join(message.texts) or None for message in messages]
+class _Said(NamedTuple):
+    """What messages say together: facts by their names, None where nothing is said.
+
+    Attributes:
+        repeated: What states tool calls a second time.
+        repeated_texts: The same of texts.
+    """
+
+    output_texts: list[str | None] | None
+    repeated_texts: list[str | None] | None
+    reasoning_texts: list[str | None] | None
+    refusals: list[str] | None
+    tool_calls: list[Mapping[str, Any]] | None
+    repeated: list[Mapping[str, Any]] | None
+    finish_reasons: list[str | None] | None
 
 
-def _repeated_texts(messages: Messages) -> list[str | None] | None:
-    if not any(message.repeated_texts for message in messages):
-        return None
-    return ["".join(message.repeated_texts or message.texts) or None for message in messages]
-
-
-def _reasoning(messages: Messages) -> list[str | None] | None:
-    listed = ["".join(message.reasoning) or None for message in messages]
-    return listed if any(listed) else None
-
-
-def _refusals(messages: Messages) -> list[str] | None:
-    return [refusal for message in messages for refusal in message.refusals] or None
-
-
-def _calls(messages: Messages) -> list[Mapping[str, Any]] | None:
-    # Messages that are there and ask for no tool say that there was none.
-    if not any(message.spoken for message in messages):
-        return None
-    return [asked for message in messages for asked in message.calls]
-
-
-def _repeated(messages: Messages) -> list[Mapping[str, Any]] | None:
-    return [asked for message in messages for asked in message.repeated] or None
-
-
-def _finish_reasons(messages: Messages) -> list[str | None] | None:
-    listed = [message.finish_reason or None for message in messages]
-    return listed if any(listed) else None
+def _said(messages: Sequence[Message]) -> _Said:
+    texts, reasoning, reasons = [], [], []
+    refusals: list[str] = []
+    calls: list[Mapping[str, Any]] = []
+    repeated: list[Mapping[str, Any]] = []
+    retold: list[str | None] = []
+    spoken = hidden = twice = False
+    for message in messages:
+        spoken, hidden = spoken or message.spoken, hidden or message.hidden
+        texts.append("".join(message.texts) or None)
+        retold.append("".join(message.repeated_texts or message.texts) or None)
+        twice = twice or bool(message.repeated_texts)
+        reasoning.append("".join(message.reasoning) or None)
+        reasons.append(message.finish_reason or None)
+        refusals += message.refusals
+        calls += message.calls
+        repeated += message.repeated
+    return _Said(
+        output_texts=texts if spoken and not hidden else None,
+        repeated_texts=retold if twice else None,
+        reasoning_texts=reasoning if any(reasoning) else None,
+        refusals=refusals or None,
+        tool_calls=calls if spoken else None,  # Messages that are there and ask for no tool say that there was none.
+        repeated=repeated or None,
+        finish_reasons=reasons if any(reasons) else None,
+    )
 
 
 def message_places(
     key: str,
-    reader: Callable[[Any], Messages],
+    reader: Callable[[Any], Sequence[Message]],
     labels: Mapping[str, str],
     *,
     flattened: bool = False,
@@ -126,27 +132,20 @@ def message_places(
             states tool calls a second time, `repeated_texts` what states texts.
         flattened: Whether the key is a prefix.
     """
+
+    def read(raw: Any) -> _Said:
+        return _said(reader(raw))
+
     return {
         name: Part(
             keys=() if flattened else (key,),
             prefix=key if flattened else None,
-            reader=reader,
-            take=_TAKEN[name],
+            reader=read,
+            take=attrgetter(name),
             label=label,
         )
         for name, label in labels.items()
     }
-
-
-_TAKEN: Mapping[str, Callable[[Messages], Any]] = {
-    "output_texts": _texts,
-    "repeated_texts": _repeated_texts,
-    "reasoning_texts": _reasoning,
-    "refusals": _refusals,
-    "tool_calls": _calls,
-    "repeated": _repeated,
-    "finish_reasons": _finish_reasons,
-}
 
 
 # --- JSON: messages with parts, or as the chat API writes them ---

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_llmtrace._quick import lazy
 from pytest_llmtrace.dialects._convert import Convert, Unreadable, is_hidden, json_value, shown
 from pytest_llmtrace.model import SpanRecord
 from pytest_llmtrace.reading import NULL, PRESENT, UNREADABLE, Fact, made
@@ -127,6 +128,8 @@ class Field(Place):
         key = self.keys[0]
         raw = sheet.attributes[key]
         value = sheet.open(key, json_value, raw)
+        if type(value) is dict and self._first is not None and self._first.isdisjoint(value):
+            return None  # As most fields are.
         if isinstance(value, Unreadable):
             return sheet.unreadable(name, key, raw, str(value))
         for label, path in self.paths:
@@ -134,6 +137,11 @@ class Field(Place):
             if inner is not _NOTHING:
                 return sheet.fact(name, label, inner, self.convert or convert)
         return None
+
+    @lazy
+    def _first(self) -> frozenset[str] | None:
+        """The first steps of all names; None if one of them has no step."""
+        return frozenset(path[0] for _, path in self.paths) if all(path for _, path in self.paths) else None
 
 
 def _follow(value: Any, path: tuple[str, ...]) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_llmtrace.wire._facts import MISSING, Spot
+from pytest_llmtrace.wire._facts import MISSING, Spot, placed
 
 __all__ = ["Document", "where_of"]
 
@@ -39,7 +39,7 @@ class Document:
         """Look up a field of the body."""
         value = self.body.get(key, MISSING)
         if key not in self.fields:
-            return Spot(value, key, self.where)
+            return placed((value, key, self.where))
         prefix, number = self.fields[key]
         return Spot(value, prefix + key, where_of(number))
 

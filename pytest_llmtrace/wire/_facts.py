@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 from pytest_llmtrace.reading import NULL, PRESENT, UNREADABLE, Fact, made
 
-__all__ = ["MISSING", "Facts", "Misfit", "Spot", "count", "flag", "integer", "number", "shown", "text", "texts"]
+__all__ = [
+    "MISSING",
+    "Facts",
+    "Misfit",
+    "Spot",
+    "count",
+    "flag",
+    "integer",
+    "number",
+    "placed",
+    "shown",
+    "text",
+    "texts",
+]
 
 _SHOWN = 40
 _LARGEST_COUNT = 2**63
@@ -47,6 +61,10 @@ class Spot(NamedTuple):
     value: Any
     key: str
     where: str
+
+
+placed: Callable[[tuple[Any, str, str]], Spot] = partial(tuple.__new__, Spot)
+"""Make a spot in half the time, as `reading.made` does a fact."""
 
 
 class _Places(dict[str, str]):
@@ -99,38 +117,29 @@ class Facts:
         else:
             self.absent(name, where)
 
-    def take(self, name: str, kind: Callable[[Any], Any], spots: Iterable[Spot]) -> None:
+    def take(self, name: str, kind: Callable[[Any], Any], spots: Sequence[Spot]) -> None:
         """State a fact from the first of several spots at which something stands."""
-        empty: Spot | None = None
-        broken: Spot | None = None
-        where = ""
-        for spot in spots:
-            value = spot.value
-            where = where or spot.where
-            if value is MISSING:
+        for value, key, where in spots:
+            if value is MISSING or value is None or isinstance(value, Misfit):
                 continue
-            if value is None:
-                empty = empty or spot
-            elif isinstance(value, Misfit):
-                broken = broken or spot
-            else:
-                self._fit(name, kind, spot)
-                return
-        if broken is not None:
-            self.unreadable(name, str(broken.value), broken.where, ((broken.key, broken.value.value),))
-        elif empty is not None:
-            self.null(name, ((empty.key, None),), empty.where)
-        else:
-            self.absent(name, where)
+            try:
+                self.found[name] = made((name, kind(value), PRESENT, ((key, value),), self.at[where], ""))
+            except Misfit as misfit:
+                self.unreadable(name, str(misfit), where, ((key, value),))
+            return
+        self._lack(name, spots)
 
-    def _fit(self, name: str, kind: Callable[[Any], Any], spot: Spot) -> None:
-        parts = ((spot.key, spot.value),)
-        try:
-            value = kind(spot.value)
-        except Misfit as misfit:
-            self.unreadable(name, str(misfit), spot.where, parts)
-        else:
-            self.found[name] = made((name, value, PRESENT, parts, self.at[spot.where], ""))
+    def _lack(self, name: str, spots: Sequence[Spot]) -> None:
+        """State that at none of several spots something stands that could be the fact."""
+        for value, key, where in spots:
+            if isinstance(value, Misfit):
+                self.unreadable(name, str(value), where, ((key, value.value),))
+                return
+        for value, key, where in spots:
+            if value is None:
+                self.null(name, ((key, None),), where)
+                return
+        self.absent(name, next((where for _, _, where in spots if where), ""))
 
     def derive(self, name: str, kind: Callable[[Any], Any], spot: Spot, key: str) -> None:
         """State a fact that is made of what a spot holds; `kind` returns `MISSING` where there is nothing of it.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pytest_llmtrace.wire._document import Document
-from pytest_llmtrace.wire._facts import MISSING, Facts, Misfit, Spot, shown, text
+from pytest_llmtrace.wire._facts import MISSING, Facts, Misfit, Spot, placed, shown, text
 
 __all__ = ["state_headers", "state_provider"]
 
@@ -75,9 +75,8 @@ def state_provider(facts: Facts, document: Document, headers: Mapping[str, str])
         facts.absent("provider", document.where)
 
 
-def _spots(headers: Mapping[str, str], names: tuple[str, ...]) -> Iterator[Spot]:
-    for name in names:
-        yield Spot(headers.get(name) or MISSING, name, _WHERE)
+def _spots(headers: Mapping[str, str], names: tuple[str, ...]) -> list[Spot]:
+    return [placed((headers.get(name) or MISSING, name, _WHERE)) for name in names]
 
 
 def _state_retry(facts: Facts, headers: Mapping[str, str]) -> None:

@@ -151,17 +151,27 @@ def state(facts: Facts, document: Document) -> None:
     anthropic_tokens(facts, document)
     facts.take("finish_reasons", _reason, [document.spot("stop_reason")])
     spot = document.spot("content")
-    facts.derive("output_texts", _said, spot, "content[].text")
-    facts.derive("reasoning_texts", _thought, spot, "content[].thinking")
-    facts.derive("tool_calls", _calls, spot, "content[type=tool_use]")
+    kinds = _kinds(spot.value)
+    for name, kind, read, key in _SAID:
+        if kinds is None or kind in kinds:
+            facts.derive(name, read, spot, key)
+        else:
+            facts.absent(name, spot.where)
     facts.absent("refusals", spot.where)
+
+
+def _kinds(blocks: Any) -> list[Any] | None:
+    """Return the types of content blocks; None if they are none."""
+    if not isinstance(blocks, list) or not {dict}.issuperset(map(type, blocks)):
+        return None
+    return [block.get("type") for block in blocks]
 
 
 def _reason(reason: Any) -> list[str]:
     return [text(reason)]
 
 
-def _said(blocks: Any) -> Any:
+def _answer(blocks: Any) -> Any:
     return _texts(blocks, "text")
 
 
@@ -193,3 +203,11 @@ def _calls(blocks: Any) -> Any:
         for block in _blocks(blocks, "tool_use")
     ]
     return calls or MISSING
+
+
+# Fact -> the type of the blocks that say it, how they are read, and how reports name their fields.
+_SAID = (
+    ("output_texts", "text", _answer, "content[].text"),
+    ("reasoning_texts", "thinking", _thought, "content[].thinking"),
+    ("tool_calls", "tool_use", _calls, "content[type=tool_use]"),
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pytest_llmtrace.wire._facts import MISSING, Facts, Spot, count, flag, integer, number, text, texts
+from pytest_llmtrace.wire._facts import MISSING, Facts, Spot, count, flag, integer, number, placed, text, texts
 from pytest_llmtrace.wire._url import Asked, asked
 
 __all__ = ["PARAMETERS", "state_request"]
@@ -29,7 +29,7 @@ _NAMED = {key: name for name, (_, keys) in PARAMETERS.items() for key in keys}
 
 def state_request(facts: Facts, body: Mapping[str, Any], url: str, api: str) -> None:
     """State what a request asks for, by its body; what that leaves to the path, by its path."""
-    spots = [Spot(body.get("model", MISSING), "model", _WHERE)]
+    spots = [placed((body.get("model", MISSING), "model", _WHERE))]
     by_path = None if isinstance(body.get("model"), str) else asked(url)
     if by_path:
         spots.append(Spot(by_path.model, by_path.key, _URL))
@@ -43,7 +43,7 @@ def state_request(facts: Facts, body: Mapping[str, Any], url: str, api: str) -> 
     for name in PARAMETERS if named else ():
         if name in named:
             kind, keys = PARAMETERS[name]
-            facts.take(name, kind, [Spot(body[key], key, _WHERE) for key in keys if key in body])
+            facts.take(name, kind, [placed((body[key], key, _WHERE)) for key in keys if key in body])
 
 
 def _state_streaming(facts: Facts, body: Mapping[str, Any], by_path: Asked | None) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_llmtrace.wire._document import Document, where_of
-from pytest_llmtrace.wire._facts import MISSING, Facts, Misfit, Spot, count, number, shown
+from pytest_llmtrace.wire._facts import MISSING, Facts, Misfit, Spot, count, number, placed, shown
 
 __all__ = ["anthropic_tokens", "openai_tokens", "state_cost"]
 
@@ -86,8 +86,8 @@ def anthropic_tokens(facts: Facts, document: Document) -> None:
 
 def _anthropic_input(facts: Facts, document: Document, spots: Mapping[str, Spot]) -> None:
     """State what the model read: `input_tokens` leaves out what was read from a cache or written to one."""
-    stated = {name for name, spot in spots.items() if spot.value is not None and spot.value is not MISSING}
-    there = [(name, spots[name]) for name in _ANTHROPIC_INPUT if name in stated]
+    named = [(name, spots[name]) for name in _ANTHROPIC_INPUT if name in spots]
+    there = [(name, spot) for name, spot in named if spot.value is not None and spot.value is not MISSING]
     try:
         total = sum([count(spot.value) for _, spot in there])
     except Misfit:
@@ -137,7 +137,7 @@ def _spot(usage: Spot, path: _Path) -> Spot:
             value = Misfit(f"{shown(value)} is no object of counts", value)
             break
         value = value.get(step, MISSING)
-    return Spot(value, "" if value is MISSING else f"{key}.{name}", where)
+    return placed((value, "" if value is MISSING else f"{key}.{name}", where))
 
 
 def state_cost(facts: Facts, document: Document, headers: Mapping[str, str]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmtrace.canaries import Glance, Search, Sought, is_telling
+from pytest_llmtrace.canaries import Glance, Search, Sought, _layers, is_telling
 
 KEY = "zq8-77f0c2b1d9"
 PROMPT = 'What is "OpenTelemetry",\nand why does the café of ours need it for its orders?'
@@ -144,3 +144,9 @@ def test_takes_linear_time() -> None:
     found = [sought.within(f"prompt: What is OpenTelemetry {n}, and what is it for?") for n in range(10_000)]
     assert not any(found)
     assert time.process_time() - start < 1
+
+
+@given(st.text(alphabet="azAZ09+/_-=. \n", max_size=80))
+def test_base64_is_found_where_it_stands(text: str) -> None:
+    """The quick search for runs of base64 finds what the pattern describes, and that is what `masked` masks."""
+    assert list(_layers.runs(text)) == _layers.BASE64.findall(text)

@@ -223,6 +223,12 @@ def test_what_looks_like_a_key_is_found_behind_an_escape(judged: Judge) -> None:
     assert finding.details[0] == ("span", "attribute note $.text: an OpenAI key, sk-…(32 characters)")
 
 
+def test_a_shape_in_base64_is_found(judged: Judge) -> None:
+    """An encoding hides a key from nobody, whatever else stands on the span."""
+    [finding] = judged(attributes={"note": base64.b64encode(f"used {SHAPED}".encode()).decode()})
+    assert finding.details[0] == ("span", "attribute note: an OpenAI key, sk-…(32 characters)")
+
+
 def test_a_canary_is_found(judged: Judge) -> None:
     """A canary stands for a secret that never was in an exchange."""
     canaries = Canaries("test_a")

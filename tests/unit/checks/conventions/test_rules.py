@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
 import pytest
 
 from pytest_llmtrace.checks import Evidence, verify
+from pytest_llmtrace.checks._claims import Claim
+from pytest_llmtrace.checks._rule import Rule
 from pytest_llmtrace.checks.conventions import CHECKS
-from pytest_llmtrace.conventions import profile
-from pytest_llmtrace.model import Call, Dropped, Fact, Finding, Maker, Severity, SpanKey, State
+from pytest_llmtrace.conventions import profile, span_type
+from pytest_llmtrace.model import Call, Dropped, Fact, Finding, Maker, Severity, SpanKey, SpanRecord, State
 from tests.unit.checks.conventions._profiles import GENAI, OPENINFERENCE
 
 Conform = Callable[..., list[Finding]]
@@ -443,3 +446,17 @@ def test_a_guardrail_is_wanted_where_there_is_one(conform: Conform, headers: Any
     attributes = {**CHAT, "gen_ai.provider.name": "aws.bedrock", "gen_ai.request.model": "m"}
     found = conform(attributes, profile("genai-2026-10"), name="chat m", wire={}, headers=headers)
     assert [dict(finding.details)["span"] for finding in found] == expected
+
+
+BY_NAMES = {check.id: check for check in CHECKS if isinstance(check, Rule) and check.by_names}
+
+
+@pytest.mark.parametrize("rule", BY_NAMES.values(), ids=BY_NAMES.keys())
+def test_values_do_not_matter_where_names_decide(rule: Rule) -> None:
+    """What is judged once for all spans of the same names, type and kind is the same with other values."""
+    for _, fields, _, _ in BREACHES:
+        for kept in (GENAI, OPENINFERENCE):
+            span = SpanRecord(key=SpanKey(1, 1), name="chat", kind="CLIENT", attributes=fields.get("attributes", CHAT))
+            claim = Claim(span=span, profile=kept, span_type=span_type(kept, span), is_wanted=True)
+            other = replace(claim, span=replace(span, name="", attributes=dict.fromkeys(span.attributes, -1)))
+            assert type(rule.judge(claim)) is type(rule.judge(other))
