@@ -32,8 +32,9 @@ it takes anyway is in the smallest number too. Linear is at most {linear:.2f} ti
 interleaved rounds.
 """
 WHY = """\
-A plain call costs us a fixed amount, whatever the SDK takes: a quarter of it is reading the body (some thirty facts, \
-each with its place), a seventh reading the span, two fifths the checks, the rest pairing. Python's collector stands \
+A plain call costs us a fixed amount, whatever the SDK takes: a sixth of it is reading the body (some thirty facts, \
+each with its place), a ninth reading the span, three fifths the checks (a quarter of these looks for secrets), the \
+rest pairing. Python's collector stands \
 still meanwhile, and looks at what was kept once, afterwards.
 """
 
