@@ -229,14 +229,14 @@ class _Building:
         if self.unknown:
             self.unknown = {name: why for name, why in self.unknown.items() if name not in added.columns}
         self.unknown |= added.unknown
-        for name, number in self.shape.numbers.items():
-            self._make_number(columns, name, number)
+        self._make_numbers(columns)
 
-    def _make_number(self, columns: dict[str, Any], name: str, number: type[int | float]) -> None:
-        """Make a number of what the client has sent, whatever it is: the column holds numbers."""
-        sent = columns.get(name)
-        if isinstance(sent, str):
-            try:
-                columns[name] = number(sent)
-            except ValueError:
-                self.unknown[name] = _NO_NUMBER.format(value=sent)
+    def _make_numbers(self, columns: dict[str, Any]) -> None:
+        """Make numbers of what the client has sent, whatever it is, where the columns hold numbers."""
+        for name, number in self.shape.numbers.items():
+            sent = columns.get(name)
+            if isinstance(sent, str):
+                try:
+                    columns[name] = number(sent)
+                except ValueError:
+                    self.unknown[name] = _NO_NUMBER.format(value=sent)
