@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks._measure import Plan, Result
 from benchmarks._spans import ATTRIBUTES, SIZES, both, of_its_own
 from pytest_llmtrace.model import SpanKey, SpanRecord
-from pytest_llmtrace.openobserve import Stream, record
+from pytest_llmtrace.openobserve import Stream, records
 
 SECONDS = 0.5
 QUERY = 'SELECT gen_ai_response_model, SUM(gen_ai_usage_input_tokens) AS n FROM "default" GROUP BY 1'
@@ -49,7 +49,7 @@ def _seconds(attributes: Mapping[str, Any], size: int) -> float:
     ]
     gc.collect()
     start = time.process_time()
-    [found] = Stream([record(span) for span in spans]).sql(QUERY)
+    [found] = Stream(records(spans)).sql(QUERY)
     taken = time.process_time() - start
     assert found == {"gen_ai_response_model": found["gen_ai_response_model"], "n": 20 * size}
     return taken

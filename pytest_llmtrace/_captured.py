@@ -108,9 +108,8 @@ class Captured:
         """
         from pytest_llmtrace import openobserve  # Most tests do not ask.
 
-        openobserve.server(profile or openobserve.NEWEST)
-        records = (view.openobserve(profile) for view in self._views())
-        return openobserve.Stream(tuple(records), name=stream)
+        spans = (view.record for view in self._views())
+        return openobserve.Stream(openobserve.records(spans, profile=profile or openobserve.NEWEST), name=stream)
 
     @property
     def exporter(self) -> capture.FinishedSpans:

@@ -140,7 +140,9 @@ class Exporting:
         """Take what reports say, also those of workers."""
         if report.when == "call" and report.failed:
             self._links[report.nodeid] = [str(value) for name, value in report.user_properties if name == _PROPERTY]
-        self._troubles.update(getattr(report, "llmtrace_troubles", ()))
+        troubles = getattr(report, "llmtrace_troubles", None)
+        if troubles:
+            self._troubles.update(troubles)
 
     def pytest_sessionfinish(self, exitstatus: int | pytest.ExitCode) -> None:
         """Note how the run has ended."""

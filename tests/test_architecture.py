@@ -189,6 +189,17 @@ def test_plugin_is_cheap_when_unused() -> None:
     assert found.stdout.strip() == "[]"
 
 
+def test_keeping_needs_nothing_of_sending() -> None:
+    """A run that keeps spans imports nothing of what sends them: that is a process of its own."""
+    code = (
+        "import sys; from pytest_llmtrace.export import Outcome, Spool, destination, identify, links, push\n"
+        "print(sorted(name for name in sys.modules if name.startswith('pytest_llmtrace.export._')))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "_spool" in found
+    assert not [name for name in ("_answers", "_http", "_push", "_sending") if f"export.{name}'" in found]
+
+
 def test_plugin_bodies_are_short() -> None:
     """The hooks and fixtures of the plugin parse, build and delegate in ten lines or fewer."""
     for node in ast.walk(ast.parse((PACKAGE / "plugin.py").read_text(encoding="utf-8"))):

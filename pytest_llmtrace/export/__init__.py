@@ -1,21 +1,29 @@
 """Spans -> back ends: OTLP in its JSON form, kept on disk until it was accepted, pushed when the tests are over.
 
-Standard library only. Nothing here is imported unless somebody exports.
+Standard library only. Nothing here is imported unless somebody exports, and each name is loaded when it is first used
+(PEP 562): a run that keeps spans needs nothing of what sends them.
 """
 
-from pytest_llmtrace.export._answers import Answer, Fate
-from pytest_llmtrace.export._command import run_push
-from pytest_llmtrace.export._destination import Destination
-from pytest_llmtrace.export._identity import identify
-from pytest_llmtrace.export._lines import Lines
-from pytest_llmtrace.export._link import links
-from pytest_llmtrace.export._otlp import resource_spans
-from pytest_llmtrace.export._probe import post_once, probe_span
-from pytest_llmtrace.export._process import main, push
-from pytest_llmtrace.export._push import Outcome, Push
-from pytest_llmtrace.export._readback import UntoldError, look, present
-from pytest_llmtrace.export._settings import NAMES, destination, read_env_file
-from pytest_llmtrace.export._spool import Spool, key_of, spans_of
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_llmtrace.export._answers import Answer, Fate
+    from pytest_llmtrace.export._command import run_push
+    from pytest_llmtrace.export._destination import Destination
+    from pytest_llmtrace.export._identity import identify
+    from pytest_llmtrace.export._lines import Lines
+    from pytest_llmtrace.export._link import links
+    from pytest_llmtrace.export._otlp import resource_spans
+    from pytest_llmtrace.export._outcome import Outcome
+    from pytest_llmtrace.export._probe import post_once, probe_span
+    from pytest_llmtrace.export._process import main, push
+    from pytest_llmtrace.export._push import Push
+    from pytest_llmtrace.export._readback import UntoldError, look, present
+    from pytest_llmtrace.export._settings import NAMES, destination, read_env_file
+    from pytest_llmtrace.export._spool import Spool, key_of, spans_of
 
 __all__ = [
     "NAMES",
@@ -42,3 +50,36 @@ __all__ = [
     "run_push",
     "spans_of",
 ]
+
+_HOME = {
+    "Answer": "_answers",
+    "Destination": "_destination",
+    "Fate": "_answers",
+    "Lines": "_lines",
+    "NAMES": "_settings",
+    "Outcome": "_outcome",
+    "Push": "_push",
+    "Spool": "_spool",
+    "UntoldError": "_readback",
+    "destination": "_settings",
+    "identify": "_identity",
+    "key_of": "_spool",
+    "links": "_link",
+    "look": "_readback",
+    "main": "_process",
+    "post_once": "_probe",
+    "present": "_readback",
+    "probe_span": "_probe",
+    "push": "_process",
+    "read_env_file": "_settings",
+    "resource_spans": "_otlp",
+    "run_push": "_command",
+    "spans_of": "_spool",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    return found

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.export._destination import Destination
-from pytest_llmtrace.export._push import Outcome, Push
+from pytest_llmtrace.export._outcome import Outcome
+from pytest_llmtrace.export._push import Push
 from pytest_llmtrace.export._readback import present
 from pytest_llmtrace.export._settings import NAMES, destination, read_env_file
 from pytest_llmtrace.export._spool import Batch, Spool

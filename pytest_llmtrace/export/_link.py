@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -30,6 +31,12 @@ def links(destination: Destination, spans: Iterable[SpanRecord]) -> Iterator[str
     for trace, its_spans in traces.items():
         start = min(span.start_ns for span in its_spans) // 1000 - _AROUND
         end = max(span.end_ns or 0 for span in its_spans) // 1000 + _AROUND
-        where = f"stream={quote(destination.stream)}&trace_id={trace:032x}&from={start}&to={end}"
-        organization = quote(destination.organization, safe="")
+        stream, organization = _quoted(destination.stream, destination.organization)
+        where = f"stream={stream}&trace_id={trace:032x}&from={start}&to={end}"
         yield f"{destination.base}/web/traces/trace-details?{where}&org_identifier={organization}"
+
+
+@cache
+def _quoted(stream: str, organization: str) -> tuple[str, str]:
+    """A run has one destination or two, and each of its tests is linked."""
+    return quote(stream), quote(organization, safe="")

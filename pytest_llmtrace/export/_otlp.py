@@ -111,7 +111,10 @@ def _link(link: SpanLink) -> dict[str, Any]:
 
 
 def _attributes(attributes: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [{"key": key, "value": _value(value)} for key, value in attributes.items()]
+    return [
+        {"key": key, "value": {"stringValue": value} if type(value) is str else _value(value)}
+        for key, value in attributes.items()
+    ]
 
 
 def _value(value: Any) -> dict[str, Any]:

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Final
 
 from pytest_llmtrace.export._destination import GRPC, Destination
-from pytest_llmtrace.export._push import Outcome, Push
+from pytest_llmtrace.export._outcome import Outcome
 from pytest_llmtrace.export._spool import Spool
 
 __all__ = ["main", "push"]
 
-_CODE: Final = "import sys; sys.path.insert(0, {path!r}); from pytest_llmtrace.export import main; main()"
+_CODE: Final = "import sys; sys.path.insert(0, {path!r}); from pytest_llmtrace.export._process import main; main()"
 _ROOT: Final = str(Path(__file__).parents[2])
 _MARGIN: Final = 0.5
 """Seconds of the budget, at most half of it, that are left for the process to start and to end by itself."""
@@ -95,6 +95,8 @@ def _followed(process: subprocess.Popen[str], order: str, tell: Callable[[int], 
 
 def main() -> None:
     """Be that process."""
+    from pytest_llmtrace.export._push import Push  # Who waits for it needs nothing of what sends.
+
     order = json.load(sys.stdin)
     sys.path += order["path"]  # gRPC may be installed where only the tests look for it.
     spool = Spool(Path(order["folder"]))

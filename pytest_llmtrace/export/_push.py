@@ -5,16 +5,17 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from pytest_llmtrace.export._answers import Answer, Fate
 from pytest_llmtrace.export._destination import Destination
 from pytest_llmtrace.export._otlp import as_bytes
+from pytest_llmtrace.export._outcome import Outcome
 from pytest_llmtrace.export._sending import encoded, post
 from pytest_llmtrace.export._spool import Batch, Kept, Key, Spool, keys_of, only
 
-__all__ = ["Outcome", "Push"]
+__all__ = ["Push"]
 
 _ATTEMPTS: Final = 4
 _PAUSE: Final = 0.1
@@ -23,33 +24,6 @@ _SHORTEST: Final = 0.05
 """Seconds that a request has at least."""
 _PATIENCE: Final = 2
 """How many requests without an answer that says something are enough."""
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What became of the spans.
-
-    Attributes:
-        sent: How many were accepted, those without that the back end dropped.
-        arrived: How many of those in doubt the back end had.
-        rejected: How many it dropped, by its reason.
-        problems: Why others were not accepted, each once.
-    """
-
-    sent: int = 0
-    arrived: int = 0
-    rejected: dict[str, int] = field(default_factory=dict)
-    problems: dict[str, None] = field(default_factory=dict)
-
-    def add(self, spans: int, answer: Answer) -> None:
-        """Count an answer to a request."""
-        if answer.fate is Fate.ACCEPTED:
-            rejected = min(answer.rejected, spans)
-            self.sent += spans - rejected
-            if rejected:
-                self.rejected[answer.why] = self.rejected.get(answer.why, 0) + rejected
-        else:
-            self.problems[answer.why] = None
 
 
 class Push:
@@ -128,7 +102,7 @@ class Push:
             raise
         if answer.is_too_large and batch.spans > 1:
             return self._send_parts(batch)
-        self.outcome.add(batch.spans, answer)
+        self._count(batch.spans, answer)
         if answer.fate is Fate.ACCEPTED:
             batch.remove()
             batch = Batch(())
@@ -158,13 +132,24 @@ class Push:
             if answer.is_too_large and len(part) > 1:
                 parts += _halves(part)
                 continue
-            self.outcome.add(len(part), answer)
+            self._count(len(part), answer)
             if answer.fate is Fate.ACCEPTED and left is not None:
                 left = left.without(part)
             elif answer.is_final or answer.fate is Fate.UNKNOWN:
                 break
         self._put_away(Batch((left,) if left else ()), answer)
         return answer
+
+    def _count(self, spans: int, answer: Answer) -> None:
+        """Count an answer to a request."""
+        found = self.outcome
+        if answer.fate is not Fate.ACCEPTED:
+            found.problems[answer.why] = None
+            return
+        rejected = min(answer.rejected, spans)
+        found.sent += spans - rejected
+        if rejected:
+            found.rejected[answer.why] = found.rejected.get(answer.why, 0) + rejected
 
     def _put_away(self, batch: Batch, answer: Answer) -> None:
         """Let spans wait again, or put them aside if they may have arrived."""

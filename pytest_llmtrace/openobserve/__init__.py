@@ -4,9 +4,9 @@ Restated from measured facts about the server's releases, each profile for the r
 server takes from its own catalogues (prices, estimated tokens) is named, never invented.
 """
 
-from pytest_llmtrace.openobserve._record import Record, record
+from pytest_llmtrace.openobserve._record import Record, record, records
 from pytest_llmtrace.openobserve._server import NEWEST, PROFILES, Server, server
 from pytest_llmtrace.openobserve._stream import Stream
 from pytest_llmtrace.openobserve._values import column
 
-__all__ = ["NEWEST", "PROFILES", "Record", "Server", "Stream", "column", "record", "server"]
+__all__ = ["NEWEST", "PROFILES", "Record", "Server", "Stream", "column", "record", "records", "server"]

@@ -98,7 +98,8 @@ def _add_parameters(columns: dict[str, Any], attributes: _Attributes, readable: 
             columns |= {name: _as_text(value) for name, value in named if name is not None}
             return
     for name, key in readable.requested:
-        columns[name] = _as_text(attributes[key])
+        value = attributes[key]
+        columns[name] = value if isinstance(value, str) else compact(value)
 
 
 def _as_text(value: Any) -> str:

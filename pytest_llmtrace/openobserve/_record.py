@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import compress
 from typing import Any
 
+from pytest_llmtrace._collector import uncollected
 from pytest_llmtrace.openobserve._enrich import enrich
 from pytest_llmtrace.openobserve._readable import Readable
 from pytest_llmtrace.openobserve._resource import resource
@@ -16,7 +17,7 @@ from pytest_llmtrace.openobserve._shape import shape
 from pytest_llmtrace.openobserve._values import column, compact, flattened, wire_value
 from pytest_llmtrace.telemetry import SpanRecord
 
-__all__ = ["Record", "record"]
+__all__ = ["Record", "record", "records"]
 
 _KINDS = {"INTERNAL": "1", "SERVER": "2", "CLIENT": "3", "PRODUCER": "4", "CONSUMER": "5"}
 _STATUS_CODES = {"UNSET": 0, "OK": 1, "ERROR": 2}
@@ -88,6 +89,13 @@ def record(span: SpanRecord, *, profile: str = NEWEST) -> Record:
         UsageError: There is no such profile.
     """
     return _Building(span, server(profile)).record()
+
+
+@uncollected
+def records(spans: Iterable[SpanRecord], *, profile: str = NEWEST) -> tuple[Record, ...]:
+    """Return the records of many spans; as for one."""
+    of = server(profile)
+    return tuple([_Building(span, of).record() for span in spans])
 
 
 class _Building:
@@ -162,7 +170,7 @@ class _Building:
 
     def _key_of(self, column: str) -> str:
         """Return the attribute that a column is from, the last if there are several."""
-        keys = reversed(self.shape.kept)
+        keys = reversed(tuple(self.shape.kept))
         return next(key for key in keys if column in dict(flattened(key, self.attributes[key])))
 
     def _note_clash(self, name: str, keys: tuple[str, ...]) -> None:
@@ -221,14 +229,14 @@ class _Building:
         if self.unknown:
             self.unknown = {name: why for name, why in self.unknown.items() if name not in added.columns}
         self.unknown |= added.unknown
-        for name, number in self.shape.numbers.items():
-            self._make_number(columns, name, number)
+        self._make_numbers(columns)
 
-    def _make_number(self, columns: dict[str, Any], name: str, number: type[int | float]) -> None:
-        """Make a number of what the client has sent, whatever it is: the column holds numbers."""
-        sent = columns.get(name)
-        if isinstance(sent, str):
-            try:
-                columns[name] = number(sent)
-            except ValueError:
-                self.unknown[name] = _NO_NUMBER.format(value=sent)
+    def _make_numbers(self, columns: dict[str, Any]) -> None:
+        """Make numbers of what the client has sent, whatever it is, where the columns hold numbers."""
+        for name, number in self.shape.numbers.items():
+            sent = columns.get(name)
+            if isinstance(sent, str):
+                try:
+                    columns[name] = number(sent)
+                except ValueError:
+                    self.unknown[name] = _NO_NUMBER.format(value=sent)

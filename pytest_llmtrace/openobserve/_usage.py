@@ -85,7 +85,7 @@ class Counted:
     """
 
     before: tuple[_Place, ...]
-    cached: tuple[tuple[str, tuple[tuple[tuple[str, ...], bool], ...]], ...]
+    cached: tuple[tuple[str, tuple[tuple[str, bool], ...]], ...]
     after: tuple[_Place, ...]
     is_detailed: bool
     has_costs: bool
@@ -107,8 +107,7 @@ def counted(keys: Container[str], scope: str, server: Server) -> Counted:
     return Counted(
         before=places(*_BEFORE_CACHE, *between),
         cached=tuple(
-            (count, tuple((names, included) for key, included in said if (names := there(key))))
-            for count, said in cached
+            (count, tuple((name, included) for key, included in said for name in there(key))) for count, said in cached
         ),
         after=places(
             *(_CACHE_MISS if server.keeps_usage else ()), *_AFTER_CACHE, *(_OF_SCOPE if scope == MODEL_SCOPE else ())
@@ -128,8 +127,8 @@ def usage(attributes: _Attributes, known: Counted) -> Usage:
     found = Usage()
     _read(attributes, known.before, found.counts)
     for name, places in known.cached:
-        for keys, included in places:
-            count = _count(attributes, keys)
+        for key, included in places:
+            count = tokens(attributes[key])
             if count is not None:
                 found.counts[name] = count
                 found.beside += 0 if included else count
@@ -142,17 +141,11 @@ def usage(attributes: _Attributes, known: Counted) -> Usage:
 
 def _read(attributes: _Attributes, places: Iterable[_Place], found: dict[str, int]) -> None:
     for keys, name in places:
-        count = _count(attributes, keys)
-        if count is not None:
-            found[name] = count
-
-
-def _count(attributes: _Attributes, keys: Iterable[str]) -> int | None:
-    for key in keys:
-        count = tokens(attributes[key])
-        if count is not None:
-            return count
-    return None
+        for key in keys:
+            count = tokens(attributes[key])
+            if count is not None:
+                found[name] = count
+                break
 
 
 def _details(attributes: _Attributes) -> Iterator[tuple[str, int]]:

@@ -114,6 +114,6 @@ _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 def tokens(value: Any) -> int | None:
     """Read a count: a whole number above zero, or one in text; None for anything else."""
     if isinstance(value, str):
-        digits = value[1:] if value[:1] in ("+", "-") else value
+        digits = value if value.isdecimal() or value[:1] not in ("+", "-") else value[1:]
         value = int(value) if digits.isascii() and digits.isdecimal() and len(digits) < 20 else None  # noqa: PLR2004
     return value if type(value) is int and value > 0 else None

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from pytest_llmtrace.errors import UsageError
-from pytest_llmtrace.model import SpanEvent, SpanKey, SpanLink
-from pytest_llmtrace.openobserve import NEWEST, PROFILES, Record
+from pytest_llmtrace.model import SpanEvent, SpanKey, SpanLink, SpanRecord
+from pytest_llmtrace.openobserve import NEWEST, PROFILES, Record, record, records
 
 Store = Callable[..., Record]
 
@@ -93,6 +93,25 @@ def test_events_and_links_are_text(store: Store) -> None:
 def test_every_value_is_text(store: Store, value: Any, stored: str) -> None:
     """Numbers and booleans too; numbers without an exponent, arrays as JSON whose scalars are text."""
     assert store({"a.value": value})["a_value"] == stored
+
+
+def test_types_of_one_name(store: Store) -> None:
+    """Spans have the same names with values of other types; values that are equal in Python are written apart."""
+    said: list[tuple[Any, str]] = [
+        (1, "1"), (True, "true"), (1.0, "1"), (-0.0, "-0"), (0, "0"), ("1", "1"), ((1,), '["1"]'),
+        ((True,), '["true"]'),
+        (((1, "a"), "b"), '[["1","a"],"b"]'), (2**63, "9223372036854775808"), (2**10_000, hex(2**10_000)),
+    ]  # fmt: skip
+    assert [store({"a.value": value})["a_value"] for value, _ in said] == [stored for _, stored in said]
+    assert store({"a.value": {"of": 1}})["a_value_of"] == "1"
+    resources: list[dict[str, Any]] = [{"n": 1}, {"n": True}, {"n": "x"}, {"n": (1,)}, {"n": (True,)}]
+    assert [store(resource=one)["service_n"] for one in resources] == ["1", "true", "x", '["1"]', '["true"]']
+
+
+def test_many_spans() -> None:
+    """The records of many are those of each."""
+    spans = [SpanRecord(key=SpanKey(1, n), name="chat", attributes={"gen_ai.request.model": "m"}) for n in (1, 2)]
+    assert records(spans, profile="0.90") == tuple(record(span, profile="0.90") for span in spans)
 
 
 def test_maps_and_empty_arrays(store: Store) -> None:
