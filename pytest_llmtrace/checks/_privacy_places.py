@@ -112,6 +112,8 @@ _OPENINFERENCE = (
 )
 _CONTENT_SWITCHES = {
     "anthropic-native": "ANTHROPIC_OPEN_TELEMETRY_TRACES_CONTENT_MODE=metadata_only",
+    "litellm": "litellm.turn_off_message_logging = True",
+    "pydantic-ai": "InstrumentationSettings(include_content=False)",
     "openllmetry": "TRACELOOP_TRACE_CONTENT=false",
     "otel-genai": "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=NO_CONTENT",
 }

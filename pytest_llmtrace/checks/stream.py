@@ -24,8 +24,8 @@ _METRICS = frozenset(
 )
 # The Anthropic SDK's own spans state when the first piece of content came, not the message that it is to be part of.
 _BY_PIECE = frozenset({"anthropic-native"})
-# Who writes it by hand takes the first event, or the first text that the SDK hands out.
-_BY_EITHER = frozenset({"hand-written"})
+# Who writes it by hand takes the first event, or the first text that the SDK hands out; Pydantic AI what it hands out.
+_BY_EITHER = frozenset({"hand-written", "pydantic-ai"})
 
 
 def _duration(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
@@ -132,9 +132,9 @@ FIRST_TOKEN = Check(
     compares="Every attribute, event and metric that states it (`gen_ai.response.time_to_first_chunk`, "
     "`gen_ai.time_to_first_token_ms`, OpenInference's `First Token Stream Event`, the metrics "
     "`gen_ai.client.operation.time_to_first_chunk` and `gen_ai.server.time_to_first_token`) with the time at which the "
-    "first event came; of the Anthropic SDK's own spans the first piece of the content, of hand-written ones either. "
-    "It may count from the start of the span or from the request, and end anywhere before the client asked for the "
-    "next chunk, within one per cent and 5 ms. Looked at in recorded or real time.",
+    "first event came; of the Anthropic SDK's own spans the first piece of the content, of hand-written ones and of "
+    "Pydantic AI's either. It may count from the start of the span or from the request, and end anywhere before the "
+    "client asked for the next chunk, within one per cent and 5 ms. Looked at in recorded or real time.",
 )
 
 FIRST_TOKEN_MISSING = Check(

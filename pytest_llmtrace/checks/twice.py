@@ -111,11 +111,21 @@ _INSTRUMENTORS = {
 }
 
 
+_OF_SCOPE = {
+    "com.anthropic.sdk.python": "Anthropic's own span with ANTHROPIC_OPEN_TELEMETRY=false in the environment, or "
+    "open_telemetry=False",
+    "litellm": "LiteLLM's callback by taking 'otel' out of litellm.callbacks",
+    "pydantic-ai": "Pydantic AI's span by not calling Agent.instrument_all() or logfire.instrument_pydantic_ai()",
+}
+
+
 @functools.cache
 def _switch(scope: str) -> str:
     """Say how to turn off the instrumentation of a scope."""
-    if scope == "com.anthropic.sdk.python":
-        return "Anthropic's own span with ANTHROPIC_OPEN_TELEMETRY=false in the environment, or open_telemetry=False"
+    if scope in _OF_SCOPE:
+        return _OF_SCOPE[scope]
+    if scope.startswith("logfire."):
+        return f"logfire's span by not calling logfire.instrument_{scope.removeprefix('logfire.')}()"
     family, _, rest = scope.partition(".instrumentation.")
     if family not in {"openinference", "opentelemetry"} or not rest:
         return f"the instrumentation that reports as {scope!r}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest_llmtrace.dialects._dialect import Dialect
 from pytest_llmtrace.dialects._genai import GENAI
-from pytest_llmtrace.dialects._handwritten import ANTHROPIC_NATIVE, HANDWRITTEN
+from pytest_llmtrace.dialects._handwritten import ANTHROPIC_NATIVE, HANDWRITTEN, PYDANTIC_AI
 from pytest_llmtrace.dialects._litellm import LITELLM
 from pytest_llmtrace.dialects._logfire import LOGFIRE, LOGFIRE_ANTHROPIC, NOTES
 from pytest_llmtrace.dialects._openinference import OPENINFERENCE
@@ -18,6 +18,7 @@ BUILT_IN: tuple[Dialect, ...] = (
     LOGFIRE,
     LOGFIRE_ANTHROPIC,
     LITELLM,
+    PYDANTIC_AI,
     OPENLLMETRY,
     HANDWRITTEN,
     GENAI,

@@ -1,4 +1,4 @@
-"""Two small ones that build on the GenAI names: wrappers written by hand, and the Anthropic SDK's own spans."""
+"""Small ones that build on the GenAI names: wrappers written by hand, the Anthropic SDK's and Pydantic AI's spans."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pytest_llmtrace.dialects._genai import is_genai
 from pytest_llmtrace.dialects._place import attribute
 from pytest_llmtrace.model import SpanRecord
 
-__all__ = ["ANTHROPIC_NATIVE", "HANDWRITTEN"]
+__all__ = ["ANTHROPIC_NATIVE", "HANDWRITTEN", "PYDANTIC_AI"]
 
 # What teams add to the GenAI names around `anthropic.Anthropic()`.
 _OWN = (
@@ -43,4 +43,12 @@ ANTHROPIC_NATIVE = Dialect(
         "finish_reason": "anthropic.message.stop_reason",
         "request_id": "anthropic.request.id",
     },
+)
+
+PYDANTIC_AI = Dialect(
+    name="pydantic-ai",
+    scopes=("pydantic-ai",),
+    recognises=is_genai,
+    # The name of the metric: when the first chunk was handed to the consumer.
+    facts={"time_to_first_token": "gen_ai.client.operation.time_to_first_chunk"},
 )

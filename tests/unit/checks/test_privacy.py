@@ -328,6 +328,7 @@ def test_the_switch_of_the_instrumentation_is_named(judged: Judge) -> None:
             "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=NO_CONTENT"
         ),
         ("opentelemetry.instrumentation.openai.v1", "gen_ai.prompt.0.content"): "TRACELOOP_TRACE_CONTENT=false",
+        ("pydantic-ai", "gen_ai.input.messages"): "InstrumentationSettings(include_content=False)",
         ("com.anthropic.sdk.python", "gen_ai.input.messages"): (
             "ANTHROPIC_OPEN_TELEMETRY_TRACES_CONTENT_MODE=metadata_only"
         ),

@@ -112,6 +112,24 @@ MEASURED = [
         },
         id="litellm",
     ),
+    pytest.param(  # pydantic-ai 2.68
+        "pydantic-ai",
+        {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.request.model": "gpt-4o",
+            "gen_ai.response.finish_reasons": ("tool_call",),
+            "gen_ai.usage.input_tokens": 12,
+            "gen_ai.client.operation.time_to_first_chunk": 0.8,
+        },
+        "pydantic-ai",
+        {
+            "request_model": "gpt-4o",
+            "finish_reasons": ["tool_call"],
+            "input_tokens": 12,
+            "time_to_first_token": 0.8,
+        },
+        id="pydantic-ai",
+    ),
     pytest.param(  # LiteLLM writes on the span that is current, if there is one.
         "my-app",
         {"llm.request.type": "completion", "litellm.call_id": "1", "gen_ai.operation.name": "chat", "llm.top_k": 5},
