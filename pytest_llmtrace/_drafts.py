@@ -81,13 +81,14 @@ def _attempts(read: Iterable[tuple[Exchange, Reading]], ancestry: Ancestry) -> I
     """Group the attempts of one logical call, one after the other.
 
     What is tried again inside one LLM span is its next attempt, whatever has been changed to make it succeed (a
-    fallback to another model); without such a span only the same request is.
+    fallback to another model); without such a span only the same request of the same worker is.
     """
     open_: dict[object, Draft] = {}
     for exchange, truth in read:
         around = open_around(exchange, ancestry)
         inner = next(iter(around.values()), None)
-        same = (inner.key, truth.api) if inner else (exchange.ambient.span, exchange.request.url, exchange.request.body)
+        ambient, request = exchange.ambient, exchange.request
+        same = (inner.key, truth.api) if inner else (ambient.span, ambient.worker, request.url, request.body)
         draft = open_.get(same)
         if draft is not None and _is_retry(exchange, draft, spanned=inner is not None):
             draft.add(exchange, truth)

@@ -32,12 +32,7 @@ _BY_ANSWER: tuple[Names, ...] = (
     ("worker", "answer", "model"),
     ("worker", "model"),
     ("worker",),
-    ("answer", "asked", "model"),
-    ("answer", "model"),
-    ("text", "model"),
-    ("tools", "model"),
-    ("counts", "model"),
-    ("failed", "model"),
+    *((part, *more, "model") for part in ("answer", "text", "tools", "counts", "failed") for more in (("asked",), ())),
 )
 _BY_TIME: tuple[Names, ...] = (("asked", "model"), ("model",))
 
@@ -166,7 +161,7 @@ class Matching:
         start: Callable[[SpanRecord], int],
         passed: Callable[[Exchange], int],
     ) -> Iterator[tuple[int, int]]:
-        if not self._calls_left or only == frozenset():
+        if not (self._calls_left and self._spans_left) or only == frozenset():
             return
         to_open = sorted(self._spans_left, key=lambda span: start(self.spans[span]), reverse=True)
         heaps: defaultdict[object, list[tuple[float, int, int]]] = defaultdict(list)

@@ -110,7 +110,8 @@ def switch_on(names: Iterable[str]) -> None:
         names: Entry point names (`openai`) or, where several packages have the same, names of packages.
 
     Raises:
-        UsageError: No package has such an instrumentor, or several have, or it cannot be switched on.
+        UsageError: No package has such an instrumentor, or several have, or it cannot be loaded.
+        Exception: What an instrumentor raises when it is switched on.
     """
     for name in names:
         if name in _switched:
@@ -122,14 +123,15 @@ def switch_on(names: Iterable[str]) -> None:
 
 def _switch_on(point: EntryPoint) -> None:
     try:
-        instrumentor = point.load()()
-        if not instrumentor.is_instrumented_by_opentelemetry:
-            instrumentor.instrument()
-    except Exception as error:  # Whatever a module of somebody else's raises.
+        kind = point.load()
+    except (ImportError, AttributeError) as error:
         raise UsageError(
-            f"llmtrace_instrument: {point.name!r} of {_package(point)} cannot be switched on: "
+            f"llmtrace_instrument: {point.name!r} of {_package(point)} cannot be loaded: "
             f"{type(error).__name__}: {error}; install what it needs, or do not name it"
         ) from error
+    instrumentor = kind()
+    if not instrumentor.is_instrumented_by_opentelemetry:
+        instrumentor.instrument()  # What it raises itself is shown with its traceback.
 
 
 def named(name: str) -> list[EntryPoint]:

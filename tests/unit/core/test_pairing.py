@@ -94,6 +94,21 @@ def test_what_is_tried_again_in_one_llm_span_is_one_call(make_span: SpanMaker, m
     assert shape(tries, [make_span(1, attributes=LLM)]) == [([0, 1], [1])]
 
 
+def test_tasks_that_ask_the_same_retry_each_for_itself(make_exchange: ExchangeMaker) -> None:
+    """Three tasks ask the same at once, without a span that is current; each failure is tried again by its own task."""
+    asked = [(0, 429, "0"), (1, 500, "0"), (2, 200, "0"), (0, 200, "1"), (1, 200, "1")]
+    exchanges = [
+        make_exchange(
+            index=index,
+            ambient=Ambient(worker=Worker(1, task)),
+            status=status,
+            headers=(("x-stainless-retry-count", count),),
+        )
+        for index, (task, status, count) in enumerate(asked)
+    ]
+    assert shape(exchanges, []) == [([0, 3], []), ([1, 4], []), ([2], [])]
+
+
 def test_the_truth_of_a_call_is_its_last_attempt(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
     """A call has a reading of each exchange and of each span, in their order."""
     tries = [make_exchange(index=0, span=1, status=500), make_exchange(index=1, span=1, chunks=(answer("r"),))]
@@ -394,13 +409,20 @@ def test_tasks_are_told_apart_by_their_answers(
         assert keys == {n: ([10 + n] if beside else []) + [n] for n in range(3)}
 
 
+@pytest.mark.parametrize("counted", [True, False])
 def test_tasks_with_equal_answers_are_told_apart_by_what_they_asked(
-    make_span: SpanMaker, make_exchange: ExchangeMaker
+    make_span: SpanMaker, make_exchange: ExchangeMaker, counted: bool
 ) -> None:
-    """A mock gives the same answer to all; a span has the parameters of its own call."""
-    spans = [make_span(n, attributes={**LLM, "gen_ai.request.temperature": n / 10}) for n in (1, 2, 3)]
+    """A mock gives the same answer to all; a span has the parameters of its own call, also where it hides the text."""
+    counts = {"gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 20} if counted else {}
+    spans = [make_span(n, attributes={**LLM, **counts, "gen_ai.request.temperature": n / 10}) for n in (1, 2, 3)]
     exchanges = [
-        make_exchange(index=n, body={"model": "gpt-4o", "messages": [], "temperature": (3 - n) / 10}) for n in range(3)
+        make_exchange(
+            index=n,
+            body={"model": "gpt-4o", "messages": [], "temperature": (3 - n) / 10},
+            chunks=(said(0) if counted else b"{}",),
+        )
+        for n in range(3)
     ]
     assert shape(exchanges, spans) == [([0], [3]), ([1], [2]), ([2], [1])]
 
