@@ -217,6 +217,15 @@ def test_counted_twice(make_span: SpanMaker, make_exchange: ExchangeMaker) -> No
     [
         ("opentelemetry.instrumentation.openai.v1", "opentelemetry.instrumentation.openai by not calling OpenAIInst"),
         ("opentelemetry.instrumentation.genai.openai", "opentelemetry.instrumentation.genai.openai by not calling Op"),
+        (
+            "openinference.instrumentation.langchain",
+            "openinference.instrumentation.langchain by not calling LangChainI",
+        ),
+        (
+            "opentelemetry.instrumentation.langchain",
+            "opentelemetry.instrumentation.langchain by not calling LangchainI",
+        ),
+        ("openinference.instrumentation.llama_index", "openinference.instrumentation.llama_index by not calling Llama"),
         ("openinference.instrumentation.new", "openinference.instrumentation.new by not calling its instrumentor's"),
         ("chat-api.llm", "the instrumentation that reports as 'chat-api.llm'"),
     ],
