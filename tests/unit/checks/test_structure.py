@@ -219,11 +219,11 @@ def test_counted_twice(make_span: SpanMaker, make_exchange: ExchangeMaker) -> No
         ("opentelemetry.instrumentation.genai.openai", "opentelemetry.instrumentation.genai.openai by not calling Op"),
         (
             "openinference.instrumentation.langchain",
-            "openinference.instrumentation.langchain by not calling LangChainI",
+            "openinference.instrumentation.langchain by not calling LangChain",
         ),
         (
             "opentelemetry.instrumentation.langchain",
-            "opentelemetry.instrumentation.langchain by not calling LangchainI",
+            "opentelemetry.instrumentation.langchain by not calling Langchain",
         ),
         ("openinference.instrumentation.llama_index", "openinference.instrumentation.llama_index by not calling Llama"),
         ("openinference.instrumentation.new", "openinference.instrumentation.new by not calling its instrumentor's"),
