@@ -102,12 +102,19 @@ def _counted_twice(check: Check, evidence: Evidence) -> Iterator[Finding | None]
 _INSTRUMENTORS = {
     "anthropic": "AnthropicInstrumentor",
     "bedrock": "BedrockInstrumentor",
+    "dspy": "DSPyInstrumentor",
     "groq": "GroqInstrumentor",
+    "haystack": "HaystackInstrumentor",
     "litellm": "LiteLLMInstrumentor",
+    "llama_index": "LlamaIndexInstrumentor",
+    "llamaindex": "LlamaIndexInstrumentor",
     "mistralai": "MistralAiInstrumentor",
     "openai": "OpenAIInstrumentor",
     "openai_agents": "OpenAIAgentsInstrumentor",
     "openai_v2": "OpenAIInstrumentor",
+    "openinference.instrumentation.langchain": "LangChainInstrumentor",
+    "opentelemetry.instrumentation.langchain": "LangchainInstrumentor",
+    "smolagents": "SmolagentsInstrumentor",
 }
 
 
@@ -133,7 +140,7 @@ def _switch(scope: str) -> str:
     module = f"{family}.instrumentation.{package}"
     if rest.startswith("genai."):  # OTel GenAI's packages: opentelemetry.instrumentation.genai.openai
         module, package = f"{module}.{rest.split('.')[1]}", rest.split(".")[1]
-    name = _INSTRUMENTORS.get(package)
+    name = _INSTRUMENTORS.get(module) or _INSTRUMENTORS.get(package)
     if name is None:
         return f"{module} by not calling its instrumentor's instrument()"
     return f"{module} by not calling {name}().instrument(), or with {name}().uninstrument()"

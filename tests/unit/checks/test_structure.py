@@ -220,6 +220,15 @@ def test_counted_twice(make_span: SpanMaker, make_exchange: ExchangeMaker) -> No
         ("pydantic-ai", "Pydantic AI's span by not calling Agent.instrument_all() or logfire.instrument_pydantic_ai()"),
         ("litellm", "LiteLLM's callback by taking 'otel' out of litellm.callbacks"),
         ("logfire.openai_agents", "logfire's span by not calling logfire.instrument_openai_agents()"),
+        (
+            "openinference.instrumentation.langchain",
+            "openinference.instrumentation.langchain by not calling LangChain",
+        ),
+        (
+            "opentelemetry.instrumentation.langchain",
+            "opentelemetry.instrumentation.langchain by not calling Langchain",
+        ),
+        ("openinference.instrumentation.llama_index", "openinference.instrumentation.llama_index by not calling Llama"),
         ("openinference.instrumentation.new", "openinference.instrumentation.new by not calling its instrumentor's"),
         ("chat-api.llm", "the instrumentation that reports as 'chat-api.llm'"),
     ],
