@@ -123,7 +123,12 @@ def test_streams(said: Callable[..., dict[str, Any]], events: list[Any]) -> None
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 def test_what_it_was_made_with(read: Callable[..., Reading], streamed: bool) -> None:
     """A response repeats the parameters that it was made with; what is no such value is passed over."""
-    made_with = {"temperature": 1.0, "top_p": None, "max_output_tokens": "many", "frequency_penalty": 0.0}
+    made_with: dict[str, Any] = {
+        "temperature": 1.0,
+        "top_p": None,
+        "max_output_tokens": "many",
+        "frequency_penalty": 0.0,
+    }
     body = response(MESSAGE, **made_with)
     reading = read("responses", [{"type": "response.completed", "response": body}] if streamed else body)
     assert [(fact.name, fact.value, fact.keys) for fact in reading.others] == [
