@@ -118,6 +118,7 @@ _INSTRUMENTORS = {
 }
 
 
+# Scope -> how; those of its parts are like it, as Anthropic's clients for the clouds have.
 _OF_SCOPE = {
     "com.anthropic.sdk.python": "Anthropic's own span with ANTHROPIC_OPEN_TELEMETRY=false in the environment, or "
     "open_telemetry=False",
@@ -129,8 +130,9 @@ _OF_SCOPE = {
 @functools.cache
 def _switch(scope: str) -> str:
     """Say how to turn off the instrumentation of a scope."""
-    if scope in _OF_SCOPE:
-        return _OF_SCOPE[scope]
+    own = next((how for name, how in _OF_SCOPE.items() if f"{scope}.".startswith(f"{name}.")), None)
+    if own is not None:
+        return own
     if scope.startswith("logfire."):
         return f"logfire's span by not calling logfire.instrument_{scope.removeprefix('logfire.')}()"
     family, _, rest = scope.partition(".instrumentation.")

@@ -217,6 +217,7 @@ def test_counted_twice(make_span: SpanMaker, make_exchange: ExchangeMaker) -> No
     [
         ("opentelemetry.instrumentation.openai.v1", "opentelemetry.instrumentation.openai by not calling OpenAIInst"),
         ("opentelemetry.instrumentation.genai.openai", "opentelemetry.instrumentation.genai.openai by not calling Op"),
+        ("com.anthropic.sdk.python.bedrock", "Anthropic's own span with ANTHROPIC_OPEN_TELEMETRY=false in the envir"),
         ("pydantic-ai", "Pydantic AI's span by not calling Agent.instrument_all() or logfire.instrument_pydantic_ai()"),
         ("litellm", "LiteLLM's callback by taking 'otel' out of litellm.callbacks"),
         ("logfire.openai_agents", "logfire's span by not calling logfire.instrument_openai_agents()"),
