@@ -35,9 +35,12 @@ HANDWRITTEN = Dialect(
     },
 )
 
+_ANTHROPIC = "com.anthropic.sdk.python"
+_PLATFORMS = ("aws", "bedrock", "foundry", "google_cloud", "vertex")  # Whose clients have scopes of their own.
+
 ANTHROPIC_NATIVE = Dialect(
     name="anthropic-native",
-    scopes=("com.anthropic.sdk.python",),
+    scopes=(_ANTHROPIC, *(f"{_ANTHROPIC}.{platform}" for platform in _PLATFORMS)),
     recognises=is_genai,
     facts={
         "finish_reason": "anthropic.message.stop_reason",

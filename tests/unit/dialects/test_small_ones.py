@@ -138,6 +138,13 @@ MEASURED = [
         id="litellm on a span of the application",
     ),
     pytest.param(
+        "com.anthropic.sdk.python.bedrock",
+        {"gen_ai.operation.name": "chat", "anthropic.message.stop_reason": "end_turn"},
+        "anthropic-native",
+        {"finish_reason": "end_turn"},
+        id="anthropic on a cloud",
+    ),
+    pytest.param(
         "com.anthropic.sdk.python",
         {
             "gen_ai.operation.name": "chat",
