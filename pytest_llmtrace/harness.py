@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -335,10 +336,11 @@ class LLMTrace(Captured, Scripted):
             self._current.add(now)
 
     def _evidence(self) -> checks.Evidence:
+        left = tuple(self._owner.at_work)  # Before spans are collected: what is done from now on may make one more.
         self._book.collect()
         self._note_current(self._before)
         exchanges = self._ledger.exchanges()
-        spans, paired = self._paired(exchanges)
+        spans, paired = self._paired(exchanges, left)
         calls = paired.calls
         return checks.Evidence(
             exchanges=exchanges,
@@ -366,11 +368,13 @@ class LLMTrace(Captured, Scripted):
             profiles=self._profiles,
         )
 
-    def _paired(self, exchanges: Sequence[Exchange]) -> tuple[tuple[SpanRecord, ...], Pairing]:
+    def _paired(
+        self, exchanges: Sequence[Exchange], left: Collection[Future[Any]]
+    ) -> tuple[tuple[SpanRecord, ...], Pairing]:
         """Pair exchanges with spans; one that is missing may be in the making, in a pool (LiteLLM's callbacks)."""
         spans = self._book.spans()
         paired = match(exchanges, spans)
-        if any(not call.spans for call in paired.calls) and self._owner.wait_for_work(_PATIENCE):
+        if left and any(not call.spans for call in paired.calls) and wait(left, _PATIENCE).done:
             self._book.collect()
             spans = self._book.spans()
             paired = match(exchanges, spans)

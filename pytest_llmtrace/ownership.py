@@ -14,7 +14,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple
@@ -40,10 +40,6 @@ class Owner:
         self.label = label
         self.stands_in = stands_in
         self.at_work: set[Future[Any]] = set()
-
-    def wait_for_work(self, seconds: float) -> bool:
-        """Wait until its work items are done, but not for longer; tell whether any was done meanwhile."""
-        return bool(wait(tuple(self.at_work), seconds).done)
 
     def __repr__(self) -> str:
         return f"Owner({self.label!r})"
