@@ -27,7 +27,7 @@ _ANY = object()
 # worker: who makes spans afterwards may do so in any. A worker does one thing at a time; what was answered tells calls
 # apart that tasks make at the same time, where an instrumentation starts its spans in other threads than the requests.
 _BY_ID: tuple[Names, ...] = (("id", "worker"), ("id",))
-_ONCE: tuple[Names, ...] = (("text",), ("tools",))
+_ONCE: tuple[Names, ...] = (("text",), ("tool",))
 _BY_ANSWER: tuple[Names, ...] = (
     ("worker", "answer", "model"),
     ("worker", "model"),
@@ -65,7 +65,8 @@ def _traits(reading: Reading, worker: Worker | None, *, failed: bool) -> dict[st
     """Return what both sides may know of a call, in the same form."""
     said = (text for text in _listed(reading.output_texts) if isinstance(text, str))
     texts = "".join("".join(text.split()) for text in said)  # Some strip what a model says, or join it by lines.
-    tools = tuple(sorted(str(call.get("id")) for call in _listed(reading.tool_calls) if isinstance(call, Mapping)))
+    ids = [call.get("id") for call in _listed(reading.tool_calls) if isinstance(call, Mapping)]
+    tools = tuple(sorted(map(str, ids)))
     counts = _plain(reading, "input_tokens", "output_tokens")
     counted = any(count is not None for count in counts)
     return {
@@ -74,6 +75,7 @@ def _traits(reading: Reading, worker: Worker | None, *, failed: bool) -> dict[st
         "answer": _if(texts or tools or failed or counted, (texts, tools, counts, failed)),
         "text": _if(texts, texts),
         "tools": _if(tools, tools),
+        "tool": tuple({tool: None for tool in ids if isinstance(tool, str) and tool}),  # Some tell of the first alone.
         "counts": _if(counted, counts),
         "failed": _if(failed, "failed"),
         "asked": (_plain(reading, *_ASKED),),

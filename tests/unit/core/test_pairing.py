@@ -341,10 +341,11 @@ def said(number: int, **fields: Any) -> bytes:
     return json.dumps(body).encode()
 
 
-def asked_for(identity: str) -> bytes:
-    """Return the body of a chat completion that asks for a tool."""
-    call = {"id": identity, "type": "function", "function": {"name": "weather", "arguments": "{}"}}
-    return said(0, choices=[{"index": 0, "message": {"role": "assistant", "tool_calls": [call]}}])
+def asked_for(*ids: str | None) -> bytes:
+    """Return the body of a chat completion that asks for tools."""
+    tool = {"type": "function", "function": {"name": "weather", "arguments": "{}"}}
+    message = {"role": "assistant", "tool_calls": [{**tool, "id": identity} for identity in ids]}
+    return said(0, choices=[{"index": 0, "message": message}])
 
 
 def written(**part: Any) -> dict[str, Any]:
@@ -407,6 +408,40 @@ def test_tasks_are_told_apart_by_their_answers(
         assert keys[2][-1] == 2
     else:
         assert keys == {n: ([10 + n] if beside else []) + [n] for n in range(3)}
+
+
+@pytest.mark.parametrize("worker", [Worker(1, 0), Worker(9)], ids=["of the first call", "of none"])
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_span_that_tells_of_one_tool_call_of_several(
+    make_span: SpanMaker, make_exchange: ExchangeMaker, worker: Worker, beside: bool
+) -> None:
+    """Spans that are made afterwards in one worker may leave out parallel tool calls: one that no other has is enough.
+
+    So it is also where an SDK's instrumentor has a span that was current.
+    """
+    told = [written(type="tool_call", id=f"call_{n}", name="weather", arguments={}) for n in range(3)]
+    spans = [make_span(n, scope="framework", ended=900, worker=worker, attributes=told[n]) for n in (2, 0, 1)]
+    current = [make_span(10 + n, scope="sdk", attributes=LLM) for n in range(3)] if beside else []
+    exchanges = [
+        make_exchange(
+            index=n,
+            ambient=Ambient(span=current[n].key if beside else None, recording=beside, worker=Worker(1, n)),
+            chunks=(asked_for(f"call_{n}", f"other_{n}"),),
+        )
+        for n in range(3)
+    ]
+    assert shape(exchanges, [*spans, *current]) == [([n], ([10 + n] if beside else []) + [n]) for n in range(3)]
+
+
+def test_tool_calls_without_ids_tell_nothing_apart(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """A server may give no ids, and an instrumentation leave them out: that both lack one makes them no pair."""
+    without = written(type="tool_call", name="weather", arguments={})
+    spans = [make_span(n, attributes=told, worker=Worker(1, n)) for n, told in enumerate((without, LLM))]
+    exchanges = [
+        make_exchange(index=n, ambient=Ambient(worker=Worker(1, n)), chunks=(asked_for(identity),))
+        for n, identity in enumerate(("call_0", None))
+    ]
+    assert shape(exchanges, spans) == [([0], [0]), ([1], [1])]
 
 
 @pytest.mark.parametrize("counted", [True, False])
