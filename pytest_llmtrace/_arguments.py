@@ -6,11 +6,15 @@ The parts that know what a value means are imported when there is one: markers a
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_llmtrace.errors import UsageError
 
-__all__ = ["ARGUMENTS", "hosts_of", "refuse"]
+if TYPE_CHECKING:
+    from pytest_llmtrace.model import Settings
+
+__all__ = ["ARGUMENTS", "hosts_of", "merged", "refuse"]
 
 ARGUMENTS: Final = (
     "allow_hosts",
@@ -39,6 +43,27 @@ def refuse(name: str, value: Any) -> None:
     """
     if name in _REFUSE:
         _REFUSE[name](value)
+
+
+def merged(base: Settings, said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what arguments change in settings: waivers, hosts, limits and known faults are added to.
+
+    Raises:
+        UsageError: As for `refuse`.
+    """
+    from pytest_llmtrace.conventions import absolute
+    from pytest_llmtrace.waivers import known_of
+
+    for name, value in said.items():
+        refuse(name, value)
+    added: dict[str, Callable[[Any], object]] = {
+        "ignore": lambda value: {**base.ignore, **value},
+        "allow_hosts": lambda value: (*base.allow_hosts, *hosts_of(value)),
+        "budget": lambda value: {**base.budget, **value},
+        "known": lambda value: (*base.known, *known_of(value)),
+        "conventions": lambda value: absolute(value, Path.cwd()),
+    }
+    return {name: added[name](value) if name in added else value for name, value in said.items()}
 
 
 def hosts_of(value: Any) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
@@ -12,14 +12,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pytest_llmtrace import capture, checks, clock, intercept, ownership, waivers
-from pytest_llmtrace._arguments import hosts_of, refuse
+from pytest_llmtrace._arguments import merged, refuse
 from pytest_llmtrace._captured import Captured
 from pytest_llmtrace._desk import Desk
 from pytest_llmtrace._judgement import Judgement
 from pytest_llmtrace._recordings import Recordings, RecordMode
 from pytest_llmtrace._scripted import Scripted
 from pytest_llmtrace.canaries import Canaries
-from pytest_llmtrace.conventions import absolute, named
+from pytest_llmtrace.conventions import named
 from pytest_llmtrace.errors import UsageError, VerificationError
 from pytest_llmtrace.model import (
     Cassette,
@@ -113,7 +113,7 @@ class LLMTrace(Captured, Scripted):
             "timing": timing,
         }
         said = {name: value for name, value in given.items() if value is not None and value != ()}
-        self.settings = replace(base, **_merged(base, said)) if said else base
+        self.settings = replace(base, **merged(base, said)) if said else base
         self._canaries = Canaries(self.settings.seed or self.settings.label)
         self._profiles = named(self.settings.conventions)
         self.clock = clock.Clock(self.settings.timing)
@@ -385,17 +385,3 @@ class LLMTrace(Captured, Scripted):
             return ()
         self._book.collect()
         return tuple(span for span in self._book.spans() if span.key in self._held and span.ended is None)
-
-
-def _merged(base: Settings, said: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what changes in the settings: waivers, hosts, limits and known faults are added to."""
-    for name, value in said.items():
-        refuse(name, value)
-    added: dict[str, Callable[[Any], object]] = {
-        "ignore": lambda value: {**base.ignore, **value},
-        "allow_hosts": lambda value: (*base.allow_hosts, *hosts_of(value)),
-        "budget": lambda value: {**base.budget, **value},
-        "known": lambda value: (*base.known, *waivers.known_of(value)),
-        "conventions": lambda value: absolute(value, Path.cwd()),
-    }
-    return {name: added[name](value) if name in added else value for name, value in said.items()}
