@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pytest_llmtrace import capture, checks, clock, intercept, ownership, waivers
+from pytest_llmtrace import capture, checks, clock, intercept, ownership
 from pytest_llmtrace._arguments import merged, refuse
 from pytest_llmtrace._captured import Captured
 from pytest_llmtrace._desk import Desk
