@@ -193,7 +193,7 @@ def test_urls(url: str, wanted: str) -> None:
 )
 @pytest.mark.parametrize("start", ["", "{", "data: {", "--b\r\nContent-Disposition: x\r\n\r\n", "json"])
 def test_the_time_is_that_of_the_length(piece: str, start: str) -> None:
-    """Eight times the text takes about eight times as long, and not 64 times."""
+    """Eight times the text takes about eight times as long, and not 64 times; a busy machine has three tries."""
 
     def seconds(length: int) -> float:
         text = piece * (length // len(piece))
@@ -202,4 +202,4 @@ def test_the_time_is_that_of_the_length(piece: str, start: str) -> None:
         edits(body)
         return time.process_time() - started
 
-    assert seconds(160_000) < 30 * max(seconds(20_000), 0.01)
+    assert any(seconds(160_000) < 30 * max(seconds(20_000), 0.01) for _ in range(3))
