@@ -113,18 +113,6 @@ def _refuse_known(value: Any) -> None:
     known_of(value)
 
 
-def _refuse_budget(value: Any) -> None:
-    from pytest_llmtrace.checks import refuse_limits
-
-    refuse_limits(budget=value)
-
-
-def _refuse_tool_repeats(value: Any) -> None:
-    from pytest_llmtrace.checks import refuse_limits
-
-    refuse_limits(tool_repeats=value)
-
-
 def _refuse_timing(value: Any) -> None:
     from pytest_llmtrace.clock import refuse_timing
 
@@ -137,43 +125,33 @@ def _refuse_conventions(value: Any) -> None:
     refuse_conventions(value)
 
 
-def _refuse_content(value: Any) -> None:
-    from pytest_llmtrace.checks import refuse_content
+def _by_checks(name: str) -> Callable[[Any], object]:
+    """Leave an argument to the checks that it is for."""
 
-    refuse_content(content=value)
+    def refuse_value(value: Any) -> None:
+        from pytest_llmtrace import checks
 
+        getattr(checks, _CHECKED[name])(**{name: value})
 
-def _refuse_longest_attribute(value: Any) -> None:
-    from pytest_llmtrace.checks import refuse_content
-
-    refuse_content(longest_attribute=value)
-
-
-def _refuse_openobserve(value: Any) -> None:
-    from pytest_llmtrace.checks import refuse_backend
-
-    refuse_backend(openobserve=value)
+    return refuse_value
 
 
-def _refuse_columns(value: Any) -> None:
-    from pytest_llmtrace.checks import refuse_backend
-
-    refuse_backend(openobserve_columns=value)
-
-
+_CHECKED: Final = {
+    "budget": "refuse_limits",
+    "content": "refuse_content",
+    "longest_attribute": "refuse_content",
+    "openobserve": "refuse_backend",
+    "openobserve_columns": "refuse_backend",
+    "tool_repeats": "refuse_limits",
+}
 _REFUSE: Final[Mapping[str, Callable[[Any], object]]] = {
     "allow_hosts": hosts_of,
     "allow_unused": _refuse_unused,
-    "budget": _refuse_budget,
-    "content": _refuse_content,
     "conventions": _refuse_conventions,
     "ignore": _refuse_waivers,
     "known": _refuse_known,
-    "longest_attribute": _refuse_longest_attribute,
-    "openobserve": _refuse_openobserve,
-    "openobserve_columns": _refuse_columns,
     "record": _refuse_record,
     "timing": _refuse_timing,
-    "tool_repeats": _refuse_tool_repeats,
     "verify": _refuse_verify,
+    **{name: _by_checks(name) for name in _CHECKED},
 }

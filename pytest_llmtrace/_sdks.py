@@ -147,16 +147,16 @@ class Client(NamedTuple):
 def anthropic_client(request: Request) -> Client:
     """Return the client that makes a call: the cloud's where one serves it."""
     asked = wire.asked(request.url)
-    if asked is None:
-        base = _base_of(request, _ENDINGS["messages"])
-        return Client("Anthropic", {"api_key": "replayed", "base_url": base}, {})
-    if asked.streamed is not None:
+    if asked is not None and asked.key == "model":
         options = {"api_key": "replayed", "aws_region": "us-east-1", "base_url": request.url.partition("/model/")[0]}
         return Client("AnthropicBedrock", options, {"model": asked.model, "stream": asked.streamed})
-    base, _, place = request.url.partition("/projects/")
-    project, _, region, *_ = place.split("/")
-    options = {"access_token": "replayed", "project_id": project, "region": region, "base_url": base}
-    return Client("AnthropicVertex", options, {"model": asked.model})
+    if asked is not None and asked.key == "models":
+        base, _, place = request.url.partition("/projects/")
+        project, _, region, *_ = place.split("/")
+        options = {"access_token": "replayed", "project_id": project, "region": region, "base_url": base}
+        return Client("AnthropicVertex", options, {"model": asked.model})
+    base = _base_of(request, _ENDINGS["messages"])
+    return Client("Anthropic", {"api_key": "replayed", "base_url": base}, {})
 
 
 def _through_openai(request: Request, body: dict[str, Any], prefix: str, *, typed: bool, retries: int) -> Any:

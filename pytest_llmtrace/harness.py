@@ -317,7 +317,7 @@ class LLMTrace(Captured, Scripted):
 
     def _seen(self) -> tuple[checks.Evidence, checks.Verdict]:
         if self._judgement.last is None and self.settings.verify is False:
-            return self._evidence(), checks.Verdict.none()  # Nobody wants to know.
+            return self._evidence(patience=0), checks.Verdict.none()  # Nobody wants to know.
         return self._judgement.last or self.judge(complete=False)
 
     def hint_for(self, error: BaseException) -> str:
@@ -335,12 +335,12 @@ class LLMTrace(Captured, Scripted):
         if now is not None and now != before:
             self._current.add(now)
 
-    def _evidence(self) -> checks.Evidence:
+    def _evidence(self, patience: float = _PATIENCE) -> checks.Evidence:
         left = tuple(self._owner.at_work)  # Before spans are collected: what is done from now on may make one more.
         self._book.collect()
         self._note_current(self._before)
         exchanges = self._ledger.exchanges()
-        spans, paired = self._paired(exchanges, left)
+        spans, paired = self._paired(exchanges, left, patience)
         calls = paired.calls
         return checks.Evidence(
             exchanges=exchanges,
@@ -369,12 +369,12 @@ class LLMTrace(Captured, Scripted):
         )
 
     def _paired(
-        self, exchanges: Sequence[Exchange], left: Collection[Future[Any]]
+        self, exchanges: Sequence[Exchange], left: Collection[Future[Any]], patience: float
     ) -> tuple[tuple[SpanRecord, ...], Pairing]:
         """Pair exchanges with spans; one that is missing may be in the making, in a pool (LiteLLM's callbacks)."""
         spans = self._book.spans()
         paired = match(exchanges, spans)
-        if left and any(not call.spans for call in paired.calls) and wait(left, _PATIENCE).done:
+        if left and any(not call.spans for call in paired.calls) and wait(left, patience).done:
             self._book.collect()
             spans = self._book.spans()
             paired = match(exchanges, spans)

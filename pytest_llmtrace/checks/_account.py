@@ -79,17 +79,20 @@ def accounts(calls: Iterable[Call]) -> tuple[Account, ...]:
     return tuple([account for call in calls for account in _accounts(call, beside, batches)])
 
 
-def _batches(calls: Iterable[Call]) -> Mapping[SpanKey, list[Call]]:
-    """Return the calls of the spans that tell of several requests for embeddings together."""
+def _batches(calls: Iterable[Call]) -> Mapping[SpanKey, tuple[Call, Reading]]:
+    """Return of the spans that tell of several requests for embeddings together with what each is compared.
+
+    That is the call that failed, else the last one, and what all of them were answered.
+    """
     told: dict[SpanKey, list[Call]] = {}
     for call in calls:
         for span in call.spans if call.truths and call.truth.api == "embeddings" else ():
             told.setdefault(span.key, []).append(call)
-    return {key: several for key, several in told.items() if len(several) > 1}
+    return {key: (_spokesman(several), _together(several)) for key, several in told.items() if len(several) > 1}
 
 
 def _accounts(
-    call: Call, beside: Mapping[SpanKey, Sequence[Reading]], batches: Mapping[SpanKey, list[Call]]
+    call: Call, beside: Mapping[SpanKey, Sequence[Reading]], batches: Mapping[SpanKey, tuple[Call, Reading]]
 ) -> Iterator[Account]:
     exchange = call.exchanges[-1]
     if not call.truths or exchange.outcome is Outcome.REFUSED:
@@ -98,10 +101,9 @@ def _accounts(
     how_far = _extent(exchange, last)
     unknown = how_far is Extent.UNKNOWN
     for span, reading in zip(call.spans, call.readings, strict=True):
-        batch = batches.get(span.key, ())
-        if batch and call is not _spokesman(batch):
+        spokesman, answered = batches.get(span.key, (call, last))
+        if call is not spokesman:
             continue
-        answered = _together([one.truth for one in batch]) if batch else last
         # A finish reason comes with the end: whoever states one has seen it.
         stated = _stated(reading)
         seen = unknown and bool(reading.finish_reasons or reading.finish_reason)
@@ -121,15 +123,14 @@ def _accounts(
 
 
 def _spokesman(batch: Sequence[Call]) -> Call:
-    """Choose the call with which a span is compared that tells of a batch: the one that failed, else the last."""
     return next((call for call in batch if call.truth.error), batch[-1])
 
 
-def _together(truths: Sequence[Reading]) -> Reading:
+def _together(batch: Sequence[Call]) -> Reading:
     """Return what the answers to a batch say as one: what is counted is added up, where each of them says it."""
-    last = truths[-1]
-    if any(truth.error for truth in truths):
-        return next(truth for truth in truths if truth.error)
+    truths, last = [call.truth for call in batch], _spokesman(batch).truth
+    if last.error:
+        return last
     facts = {name: fact for name, fact in last.facts.items() if name not in _ADDED}
     for name in _ADDED:
         several = [truth.fact(name) for truth in truths]

@@ -47,7 +47,7 @@ def _end_of(data: bytes, start: int) -> int | None:
     if len(data) - start < _PRELUDE.size:
         return None
     length, _, checksum = _PRELUDE.unpack_from(data, start)
-    if checksum != zlib.crc32(data[start : start + _LENGTHS]):
+    if checksum != zlib.crc32(data[start : start + _LENGTHS]) or length < _PRELUDE.size + _CHECKSUM.size:
         raise ValueError("its bytes are no frames of an Amazon event stream")
     return start + length if length <= len(data) - start else None
 

@@ -165,6 +165,7 @@ def test_an_error_without_a_payload_is_one_too() -> None:
     ("body", "note"),
     [
         (b'{"message": "no frames at all"}', "its bytes are no frames of an Amazon event stream"),
+        (struct.pack(">III", 0, 0, zlib.crc32(bytes(8))), "its bytes are no frames of an Amazon event stream"),
         (chunk(EVENTS[0])[:-1] + b"!", "a frame of its event stream is damaged: its checksum does not fit"),
         (
             frame(b"no JSON", event_type="chunk", message_type="event"),
@@ -206,6 +207,14 @@ def test_any_damage_is_read(at: float, junk: bytes, cut: bool) -> None:
     body = b"".join(map(chunk, EVENTS))
     middle = int(at * len(body))
     read(body[:middle] + junk + (b"" if cut else body[middle:]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(length=st.integers(0, 40), headers=st.integers(0, 40), rest=st.binary(max_size=40))
+def test_any_lengths_are_read(length: int, headers: int, rest: bytes) -> None:
+    """Lengths whose checksum fits may be any, and make nothing raise or go on for ever."""
+    lengths = struct.pack(">II", length, headers)
+    read(lengths + struct.pack(">I", zlib.crc32(lengths)) + rest)
 
 
 def test_the_replies_of_vertex_are_those_of_anthropic() -> None:

@@ -158,7 +158,19 @@ def test_any_broken_stream_is_read(
             st.sampled_from(
                 ["content-type", "content-encoding", "retry-after", "retry-after-ms", "date", "x-litellm-response-cost"]
             ),
-            st.sampled_from(["text/event-stream", "gzip", "deflate", "", "nan", "1e999", "Wed, 99 Foo", "\x00"])
+            st.sampled_from(
+                [
+                    "text/event-stream",
+                    "application/vnd.amazon.eventstream",
+                    "gzip",
+                    "deflate",
+                    "",
+                    "nan",
+                    "1e999",
+                    "Wed, 99 Foo",
+                    "\x00",
+                ]
+            )
             | st.text(max_size=9),
         ),
         max_size=4,

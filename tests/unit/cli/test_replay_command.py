@@ -183,6 +183,13 @@ def test_a_cloud_has_a_client_of_its_own(
     assert (result["api"], result["gateway"]) == ("messages", gateway)
 
 
+def test_a_gateway_may_have_deployments() -> None:
+    """Anthropic's messages under a path as Azure's are made by the client of Anthropic itself."""
+    request = Request(method="POST", url="https://gateway.example/deployments/team/v1/messages")
+    client = _sdks.anthropic_client(request)
+    assert (client.name, client.options["base_url"]) == ("Anthropic", "https://gateway.example/deployments/team")
+
+
 def test_what_opens_amazons_frames_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
