@@ -87,7 +87,14 @@ def _said(headers: dict[str, str], payload: bytes) -> bytes:
         error = {"type": "error", "error": {"type": kind, "message": message}}
         return _event("error", json.dumps(error).encode())
     event = base64.b64decode(str(said.get("bytes", "")))
-    return _event(str(_object(event).get("type", "")), event) if event else b""
+    return _event(_type_of(event), event) if event else b""
+
+
+def _type_of(event: bytes) -> str:
+    try:
+        return str(_object(event).get("type", ""))
+    except (ValueError, RecursionError):  # Whoever reads the events says which of them cannot be read.
+        return ""
 
 
 def _event(name: str, data: bytes) -> bytes:

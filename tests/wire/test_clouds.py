@@ -184,6 +184,21 @@ def test_what_are_no_frames_is_said(body: bytes, note: str) -> None:
     assert values(reading) == {"request_model": "m", "streaming": True, "max_tokens": 16, "truncated": False}
 
 
+def test_one_event_that_cannot_be_read_is_named() -> None:
+    """An event that is no JSON is named, and read as one of Anthropic's own streams is."""
+    odd = frame(b'{"bytes": "bm8gSlNPTg=="}', event_type="chunk", message_type="event")
+    reading = read(*map(chunk, EVENTS[:3]), odd, *map(chunk, EVENTS[3:]))
+    assert [problem.partition(":")[0] for problem in reading.problems] == [
+        "chat.yaml, exchange 3, events 0 to 5 of the response"
+    ]
+    assert "event 3 cannot be read" in reading.problems[0]
+    sent = [f"data: {json.dumps(event)}\n\n".encode() for event in EVENTS]
+    own = read(*sent[:3], b"data: no JSON\n\n", *sent[3:], headers=(("content-type", "text/event-stream"),))
+    assert values(reading) == values(own)
+    assert reading.response_id == "msg_1"
+    assert reading.problems == own.problems
+
+
 def test_progress_is_told_by_frames() -> None:
     """The chunk that closes a frame is the one with which the client has its event."""
     chunks = tuple(map(chunk, EVENTS))
