@@ -13,14 +13,17 @@ from typing import Any
 
 from benchmarks import _material as material
 from benchmarks._measure import Plan, Result, Row, compared, interleaved, remote
+from pytest_llmtrace import replay
+from pytest_llmtrace.model import Request
 
 COLD, COLD_WRITING, WARM = "pytest-llmtrace, cold", "pytest-llmtrace, cold, writes its cache", "pytest-llmtrace, warm"
 VCRPY, CASSETTER, CASSETTER_VCR = "vcrpy", "cassetter, its own form", "cassetter, vcrpy's form"
 AT_MOST = 1.0
 
 WHAT = """\
-Reading one cassette, in CPU time, in a process that has loaded one before. vcrpy: `Cassette.load`, with libyaml, \
-its default. cassetter: `Cassette.load`. pytest-llmtrace: load and index, until the first request is answered; cold \
+Reading one cassette until its first request is answered, in CPU time, in a process that has loaded one before. vcrpy: \
+`Cassette.load`, with libyaml, its default, and `play_response`. cassetter: `Cassette.load` and `play`. Both match \
+method and URL, their default, which is less than we match. pytest-llmtrace: cold \
 without a cache, and as the first run of a suite, which writes the cache (that of a cassette of less than 8 KiB \
 later, with those of others: that is in the suite below); warm from the cache, in a process that does not know the \
 file. A collection of the whole heap before each load leaves the processor's caches cold, as \
@@ -39,10 +42,10 @@ class Loader:
     def __init__(self, subject: str, folder: Path) -> None:
         self.subject = subject
         self.folder = folder
-        self.ways: dict[str, Callable[[Path], Any]] = {
-            COLD: lambda path: _ours(path, None),
-            COLD_WRITING: lambda path: _ours(path, self.cache),
-            WARM: lambda path: _ours(path, self.cache),
+        self.ways: dict[str, Callable[[Path, Request], Any]] = {
+            COLD: lambda path, first: _ours(path, first, None),
+            COLD_WRITING: lambda path, first: _ours(path, first, self.cache),
+            WARM: lambda path, first: _ours(path, first, self.cache),
             VCRPY: _vcrpy,
             CASSETTER: _cassetter,
             CASSETTER_VCR: _cassetter,
@@ -51,6 +54,7 @@ class Loader:
 
     def prepare(self, path: Path) -> None:
         """Load it once: the imports, and the file that the warm way reads."""
+        self.first = replay.CassetteCache().load(path).recordings[0].request
         self.load(path)
 
     def load(self, path: Path) -> float:
@@ -61,7 +65,7 @@ class Loader:
             path = material.cassetter_form(path)
         gc.collect()
         start = time.process_time()
-        loaded = self.ways[self.subject](path)
+        loaded = self.ways[self.subject](path, self.first)
         took = time.process_time() - start
         del loaded
         return took
@@ -70,29 +74,30 @@ class Loader:
         """Do nothing."""
 
 
-def _ours(path: Path, cache: Path | None) -> Any:
-    from pytest_llmtrace import replay
-
+def _ours(path: Path, first: Request, cache: Path | None) -> Any:
     loading = replay.CassetteCache(cache)
-    cassette = loading.load(path)
-    player = replay.Player(cassette)
-    assert player.answer(cassette.recordings[0].request)  # What of the index is made when it is asked for is in here.
+    player = replay.Player(loading.load(path))
+    assert player.answer(first)
     return loading, player  # What waits to be written is written when the first of them is gone.
 
 
-def _vcrpy(path: Path) -> Any:
+def _vcrpy(path: Path, first: Request) -> Any:
     from vcr.cassette import Cassette
     from vcr.persisters.filesystem import FilesystemPersister
+    from vcr.request import Request as Asked
     from vcr.serializers import yamlserializer
 
-    return Cassette.load(path=str(path), serializer=yamlserializer, persister=FilesystemPersister)
+    cassette = Cassette.load(path=str(path), serializer=yamlserializer, persister=FilesystemPersister)
+    assert cassette.play_response(Asked(first.method, first.url, first.body, dict(first.headers)))
+    return cassette
 
 
-def _cassetter(path: Path) -> Any:
+def _cassetter(path: Path, first: Request) -> Any:
     from cassetter import Cassette
 
     cassette = Cassette(path)
     cassette.load()
+    assert cassette.play(first.method, first.url, {name: [value] for name, value in first.headers}, first.body)
     return cassette
 
 
