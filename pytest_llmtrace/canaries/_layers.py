@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import unquote, unquote_plus
 
+from pytest_llmtrace._quick import lazy
 from pytest_llmtrace.secrets.json_text import Unescaped
-from pytest_llmtrace.secrets.words import words_of
+from pytest_llmtrace.secrets.words import runs_of, words_of
 
 __all__ = ["BASE64", "Glance", "from_base64", "layers"]
 
@@ -16,9 +17,6 @@ _DEEPEST = 4
 """JSON in JSON in JSON, and base64 in that."""
 
 BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}+")
-# The same, as a search for one text: seven times as fast, where every character has one of 128 places.
-_LETTERS = "".join("x" if BASE64.fullmatch(chr(code) * 16) else " " for code in range(128))
-_RUN = "x" * 16
 _PRINTABLE = re.compile(rb"[\t\n\r\x20-\x7e]{8,}")
 
 
@@ -27,20 +25,25 @@ class Glance:
 
     Attributes:
         text: All of them, and what they say without an encoding that they may have.
-        words: Those of it, in order: to put them into a set takes longer than to look each up.
+        runs: The long runs of it, one below the other.
     """
-
-    __slots__ = ("text", "words")
 
     def __init__(self, texts: Sequence[str]) -> None:
         text = "\n".join(texts)
-        coded = list(_in_base64(text))
+        runs = runs_of(text)
+        coded = list(_in_base64(runs))
         if _is_escaped(text):
             coded += filter(_is_escaped, texts)
         if coded:
             text = "\n".join((text, *(layer for each in coded for layer in layers(each, roughly=True))))
+            runs = runs_of(text)
         self.text = text
-        self.words = words_of(text)
+        self.runs = "\n".join(runs)
+
+    @lazy
+    def words(self) -> list[str]:
+        """The words of the text, in order: to put them into a set takes longer than to look each up."""
+        return words_of(self.text)
 
 
 def _is_escaped(text: str) -> bool:
@@ -69,7 +72,7 @@ def _decoded(text: str, *, roughly: bool) -> Iterator[str]:
         yield plain
     if "+" in text and " " not in text and "=" in text.rstrip("="):  # A space, in a query and in a form.
         yield unquote_plus(text)
-    if said := "\n".join(_in_base64(text)):
+    if said := "\n".join(_in_base64(runs_of(text))):
         yield said
 
 
@@ -86,21 +89,12 @@ def _unescaped(text: str, *, roughly: bool) -> str:
 _ESCAPES = re.compile(r"\\+[^\\]?")
 
 
-def _in_base64(text: str) -> Iterator[str]:
-    """Yield what stands in the runs of base64 of a text; words and hexadecimal digits are none."""
-    for run in runs(text) if text.isascii() else BASE64.findall(text):
-        if run.upper() != run != run.lower():
-            yield from from_base64(run)
-
-
-def runs(text: str) -> Iterator[str]:
-    """Yield the runs of the characters of base64 in a text of ASCII characters."""
-    letters = text.translate(_LETTERS) + " "
-    start = letters.find(_RUN)
-    while start >= 0:
-        end = letters.find(" ", start)
-        yield text[start:end]
-        start = letters.find(_RUN, end)
+def _in_base64(runs: Iterable[str]) -> Iterator[str]:
+    """Yield what stands in base64 in the long runs of a text; words and hexadecimal digits are none."""
+    for run in runs:
+        for part in BASE64.findall(run) if "." in run else (run,):
+            if part.upper() != part != part.lower():
+                yield from from_base64(part)
 
 
 def from_base64(run: str) -> Iterator[str]:

@@ -21,6 +21,8 @@ Kind = Literal["secret", "id", "content"]
 
 _SHORTEST: Mapping[Kind, int] = {"secret": 8, "id": 8, "content": 16}
 _LONG_WORD = 16
+_FEW = 8
+"""How many words are found sooner one after the other than by taking a text apart."""
 _RECOGNISABLE = 12
 """How much of a value gives it away, in characters."""
 
@@ -89,7 +91,9 @@ class Search:
 
     def may_be_in(self, seen: Glance) -> bool:
         """Tell cheaply whether any value may stand in some texts; that none does is certain."""
-        return bool(self._index) and not self._index.keys().isdisjoint(seen.words)
+        if len(self._index) <= _FEW:
+            return any(map(seen.text.__contains__, self._index))
+        return not self._index.keys().isdisjoint(seen.words)
 
     def within(self, text: str) -> tuple[Sought, ...]:
         """Return what stands in a text, each once."""

@@ -26,7 +26,7 @@ def suspicions(carriers: Iterable[Carrier], secrets: Search, contents: Search) -
     for carrier in carriers:
         secret = content = False
         for seen in _looks(carrier, known_keys):
-            secret = secret or may_hold_shape(seen.text, seen.words) or secrets.may_be_in(seen)
+            secret = secret or may_hold_shape(seen.text, seen.runs) or secrets.may_be_in(seen)
             content = content or contents.may_be_in(seen)
         yield Suspicion(secret, content)
 

@@ -8,7 +8,7 @@ itself that it is none (`sk-test`, `REDACTED`, `AKIAIOSFODNN7EXAMPLE`) is left a
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from string import ascii_lowercase, ascii_uppercase
 from typing import NamedTuple
 
@@ -27,8 +27,8 @@ class Shape(NamedTuple):
 
 
 _SHAPES = {
-    "an Anthropic key": r"sk-ant-[a-z]{2,8}\d{0,2}-[A-Za-z0-9_-]{16,}",
-    "an OpenRouter key": r"sk-or-(?:v\d-)?[A-Za-z0-9]{24,}",
+    "an Anthropic key": r"sk-ant-[a-z]{2,8}[0-9]{0,2}-[A-Za-z0-9_-]{16,}",
+    "an OpenRouter key": r"sk-or-(?:v[0-9]-)?[A-Za-z0-9]{24,}",
     "an OpenAI key": r"sk-(?:proj|svcacct|admin|None)-[A-Za-z0-9_-]{16,}",
     "a Langfuse key": r"[sp]k-lf-[0-9a-f-]{30,}",
     "a masked OpenAI key": r"sk-[A-Za-z0-9_-]{0,24}\*{3,}[A-Za-z0-9_*-]*",
@@ -44,7 +44,7 @@ _SHAPES = {
     "a Fireworks key": r"fw_[A-Za-z0-9]{20,}",
     "a Replicate token": r"r8_[A-Za-z0-9]{30,}",
     "a Together key": r"tgp_v1_[A-Za-z0-9_-]{30,}",
-    "a Logfire token": r"pylf_v\d_[a-z]{2,}_[A-Za-z0-9]{20,}",
+    "a Logfire token": r"pylf_v[0-9]_[a-z]{2,}_[A-Za-z0-9]{20,}",
     "a Google key": r"AIza[A-Za-z0-9_-]{35}",
     "a Google access token": r"ya29\.[A-Za-z0-9_-]{20,}",
     "an AWS key id": r"A[KS]IA[A-Z0-9]{16}(?![A-Za-z0-9])",
@@ -57,15 +57,16 @@ _SHAPES = {
     "a key that was refused": r"(?<=(?i:api key provided: ))[^\s\"\\]{0,200}[^\s\"\\.]",
 }
 _NAMES = tuple(_SHAPES)
-# What each of them has in it: looked for much faster than the shapes.
-_MARKS = (
+# What each of them has in it: looked for much faster than the shapes. Most stand in a long run of letters and digits,
+# and nearly all of these begin with a whole word: one look among the words tells of them all.
+_IN_RUNS = (
     *("sk-", "pk-lf-", "ek_", "sess-", "gsk_", "xai-", "pplx-", "hf_", "csk-", "nvapi-", "fw_", "r8_", "tgp_v1_"),
     *("pylf_v", "AIza", "ya29.", "AKIA", "ASIA", "eyJ", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "xox"),
-    *("rk_live_", "sk_live_", "-----BEGIN ", "bearer ", "Bearer ", "BEARER ", "provided: "),
+    *("rk_live_", "sk_live_"),
 )
-# Nearly all of them begin with a whole word, and one look among the words of a text tells of them all.
-_BEGINNINGS = tuple(mark for mark in _MARKS if mark.isalnum())
-_HEADS = frozenset(words_of(mark)[0] for mark in _MARKS if not mark.isalnum())
+_BEGINNINGS = tuple(mark for mark in _IN_RUNS if mark.isalnum())
+_HEADS = frozenset(words_of(mark)[0] for mark in _IN_RUNS if not mark.isalnum())
+_IN_TEXTS = ("***", "-----BEGIN ", "earer ", "BEARER ", "provided: ")
 _ANY = re.compile(r"(?<![A-Za-z0-9_-])(?:" + "|".join(f"({shape})" for shape in _SHAPES.values()) + ")")
 _LOOSE = "a provider's key"
 
@@ -209,15 +210,15 @@ _WORD = re.compile(r"[A-Za-z]+")
 _LONGEST_NUMBER = 5
 
 
-def may_hold_shape(text: str, words: Collection[str]) -> bool:
+def may_hold_shape(text: str, runs: str) -> bool:
     """Tell cheaply whether a text needs a look for shapes; `bearer` in odd capitals is left out.
 
     Args:
         text: The text.
-        words: Its words, or more.
+        runs: Its long runs, as `runs_of` finds them, one below the other.
     """
-    marks = _BEGINNINGS if _HEADS.isdisjoint(words) else _MARKS
-    return any(mark in text for mark in marks)
+    marks = _BEGINNINGS if _HEADS.isdisjoint(words_of(runs)) else _IN_RUNS
+    return any(map(runs.__contains__, marks)) or any(map(text.__contains__, _IN_TEXTS))
 
 
 def shapes_in(text: str) -> Iterator[Shape]:

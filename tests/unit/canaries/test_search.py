@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_llmtrace.canaries import Glance, Search, Sought, _layers, is_telling
+from pytest_llmtrace.secrets.words import runs_of
 
 KEY = "zq8-77f0c2b1d9"
 PROMPT = 'What is "OpenTelemetry",\nand why does the café of ours need it for its orders?'
@@ -147,6 +148,6 @@ def test_takes_linear_time() -> None:
 
 
 @given(st.text(alphabet="azAZ09+/_-=. \n", max_size=80))
-def test_base64_is_found_where_it_stands(text: str) -> None:
-    """The quick search for runs of base64 finds what the pattern describes, and that is what `masked` masks."""
-    assert list(_layers.runs(text)) == _layers.BASE64.findall(text)
+def test_base64_stands_in_long_runs(text: str) -> None:
+    """The quick look asks the long runs of a text for base64, and finds what the pattern describes."""
+    assert [part for run in runs_of(text) for part in _layers.BASE64.findall(run)] == _layers.BASE64.findall(text)

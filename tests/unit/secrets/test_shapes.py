@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pytest_llmtrace.secrets import shapes
-from pytest_llmtrace.secrets.words import words_of
+from pytest_llmtrace.secrets.words import RUN, runs_of
 
 BEHIND = re.compile(r"\(\?<=\(\?i:([a-z: ]+)\)\)")
 """What must stand before one of them."""
@@ -26,10 +26,16 @@ def test_no_shape_is_passed_over(name: str, data: st.DataObject, around: tuple[s
     assume("bearer" not in text.lower() or text[:6] in {"bearer", "Bearer", "BEARER"})
     whole = f"{around[0]}{text}{around[1]}"
     assume(shapes._ANY.match(whole, len(around[0]) + len(text) - len(found)))
-    assert shapes.may_hold_shape(whole, set(words_of(whole)))
+    assert shapes.may_hold_shape(whole, "\n".join(runs_of(whole)))
 
 
 def test_a_plain_text_needs_no_look() -> None:
     """A text without marks has no shapes, and is told at once."""
     text = "A standard for telemetry, of traces, metrics and logs."
-    assert not shapes.may_hold_shape(text, set(words_of(text)))
+    assert not shapes.may_hold_shape(text, "\n".join(runs_of(text)))
+
+
+@given(st.text(alphabet="azAZ09+/._-=é \n", max_size=80))
+def test_long_runs_are_found_where_they_stand(text: str) -> None:
+    """The quick search for long runs, of ASCII alone, finds what the pattern describes."""
+    assert runs_of(text) == RUN.findall(text)
