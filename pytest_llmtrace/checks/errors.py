@@ -121,7 +121,7 @@ def _code(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
             continue
         yield check.finding(
             account.span,
-            ("span", f"{fact.keys or 'error.type'} = {shown(fact.value)}"),
+            ("span", f"{fact.keys} = {shown(fact.value)}"),
             ("wire", f"{fault.words}\n{fault.where}"),
         )
 

@@ -58,7 +58,7 @@ def _number_in(bare: str) -> str | None:
 
 
 def _prompt_in(bare: str, call: Call) -> str | None:
-    if len(bare) < _SHORTEST_TEXT or not call.truths:
+    if len(bare) < _SHORTEST_TEXT:
         return None
     for text in wire.prompts(call.exchanges[-1].request, call.truth.api):
         beginning = " ".join(text[: 4 * _BEGINNING].split())[:_BEGINNING]
@@ -91,8 +91,8 @@ def _own(model: str) -> str:
 
 
 def _likeness(call: Call) -> object:
-    truth = call.truths[-1] if call.truths else None
-    return (truth.api, truth.request_model, truth.streaming) if truth else None
+    truth = call.truth
+    return truth.api, truth.request_model, truth.streaming
 
 
 SPAN_NAME = Check(

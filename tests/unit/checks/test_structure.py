@@ -366,19 +366,18 @@ def test_span_name(make_span: SpanMaker, make_exchange: ExchangeMaker, name: str
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "model"),
     [
-        "chat gpt-4o-2024-11-20",
-        "chat claude-sonnet-4-20250514",
-        "chat anthropic/claude-sonnet-4-20250514",
-        "summarise",
-        "step 12 of 40: classify the defaced facade",
-        "",
+        ("chat gpt-4o-2024-11-20", "gpt-4o-2024-11-20"),
+        ("chat anthropic/claude-sonnet-4-20250514", "anthropic/claude-sonnet-4-20250514"),
+        ("chat claude-sonnet-4-20250514", "anthropic/claude-sonnet-4-20250514"),
+        ("summarise", "gpt-4o"),
+        ("step 12 of 40: classify the defaced facade", "gpt-4o"),
+        ("", "gpt-4o"),
     ],
 )
-def test_names_that_are_names(make_span: SpanMaker, make_exchange: ExchangeMaker, name: str) -> None:
-    """Models have dates in their names, and use cases are named by hand."""
-    model = name.rpartition(" ")[2]
+def test_names_that_are_names(make_span: SpanMaker, make_exchange: ExchangeMaker, name: str, model: str) -> None:
+    """Models have dates in their names, with their provider or without, and use cases are named by hand."""
     exchange = make_exchange(span=1, body={"model": model, "messages": [{"role": "user", "content": "Hi"}]})
     span = make_span(1, name=name, attributes={**LLM, "gen_ai.request.model": model})
     assert structure([exchange], [span]) == []
