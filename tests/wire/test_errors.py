@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -53,7 +54,7 @@ STATUSES: list[tuple[str, int, Any, dict[str, Any]]] = [
         error(400, "BadRequestError", 400, "no"),
     ),
     ("fastapi", 422, {"detail": "no"}, error(422, message="no")),
-    ("google", 400, [NESTED], error(400, "t", "c", "no")),
+    ("google", 400, json.dumps([NESTED]).encode(), error(400, "t", "c", "no")),
     ("text", 503, b"upstream connect error", error(503, message="upstream connect error")),
     ("page", 502, b"<html>Bad Gateway</html>", error(502)),
     ("nothing", 500, b"", error(500)),

@@ -120,6 +120,13 @@ def test_streams(said: Callable[..., dict[str, Any]], events: list[Any]) -> None
     assert said("responses", events) == HI | COUNTS
 
 
+def test_a_later_event_that_has_nothing_to_say(read: Callable[..., Reading]) -> None:
+    """A null in a later snapshot takes back nothing; what is null in all of them is null."""
+    last = event("completed", response=response(MESSAGE, model=None, usage=None))
+    reading = read("responses", [CREATED, last])
+    assert (reading.response_model, reading.fact("input_tokens").state) == ("m", State.NULL)
+
+
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 def test_what_it_was_made_with(read: Callable[..., Reading], streamed: bool) -> None:
     """A response repeats the parameters that it was made with; what is no such value is passed over."""

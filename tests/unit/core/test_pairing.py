@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pytest_llmtrace import dialects, wire
-from pytest_llmtrace.model import Ambient, Exchange, Outcome, SpanRecord, Worker
+from pytest_llmtrace.model import Ambient, Exchange, Outcome, SpanRecord, StreamEnd, Worker
 from pytest_llmtrace.pairing import match, pair
 
 SpanMaker = Callable[..., SpanRecord]
@@ -72,6 +72,17 @@ def test_retries_are_one_call(make_span: SpanMaker, make_exchange: ExchangeMaker
     assert shape([attempt(0, 429), attempt(1, 529), attempt(2, 200)], [make_span(1, attributes=LLM)]) == [
         ([0, 1, 2], [1])
     ]
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["nothing came", "a stream that broke"])
+def test_a_connection_that_fails_is_tried_again(
+    make_span: SpanMaker, make_exchange: ExchangeMaker, answered: bool
+) -> None:
+    """What ended by an exception is a failed attempt, with a response or without, in a span and outside of one."""
+    came = {} if answered else {"response": None, "outcome": Outcome.FAILED}
+    for span, spans in ((1, [make_span(1, attributes=LLM)]), (None, [])):
+        broken = make_exchange(index=0, span=span, failure="ReadError: gone", stream_end=StreamEnd.FAILED, **came)
+        assert shape([broken, make_exchange(index=1, span=span)], spans) == [([0, 1], [1] if spans else [])]
 
 
 def test_the_same_question_again_is_another_call(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
@@ -166,6 +177,16 @@ def test_parallel_calls_find_their_own_spans(
         for index, number in enumerate(order)
     ]
     assert shape(exchanges, spans) == [([index], [number + 1]) for index, number in enumerate(order)]
+
+
+def test_a_span_is_given_to_one_call_only(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """The span of one task's call is no candidate for the second attempt of another's, however well it would fit."""
+    other = make_exchange(index=1, ambient=Ambient(worker=Worker(1, 2)), body={"model": "gpt-4o", "messages": [1]})
+    worker = Ambient(worker=Worker(1, 1))
+    tries = [make_exchange(index=0, ambient=worker, status=500), make_exchange(index=2, ambient=worker)]
+    taken = make_span(1, attributes=LLM, started=109, start_ns=109_000_000, ended=125, worker=Worker(1, 2))
+    own = make_span(2, attributes=LLM, started=119, start_ns=119_000_000)
+    assert shape([tries[0], other, tries[1]], [taken, own]) == [([0, 2], [2]), ([1], [1])]
 
 
 def test_equal_ids_are_told_apart_by_time(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
