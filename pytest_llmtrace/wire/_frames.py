@@ -32,17 +32,18 @@ def as_events(chunks: Iterable[bytes]) -> Iterator[bytes]:
     Raises:
         ValueError: The bytes are no such frames.
     """
-    data, at = b"", 0
+    data = bytearray()  # What is left of it is not copied for each of many small chunks.
     for chunk in chunks:
-        data, at = data[at:] + chunk, 0
-        events = []
+        data += chunk
+        at, events = 0, []
         while (end := _end_of(data, at)) is not None:
-            events.append(_event_of(data[at:end]))
+            events.append(_event_of(bytes(data[at:end])))
             at = end
+        del data[:at]
         yield b"".join(events)
 
 
-def _end_of(data: bytes, start: int) -> int | None:
+def _end_of(data: bytes | bytearray, start: int) -> int | None:
     """Return where the frame that begins here ends, None if it is not whole."""
     if len(data) - start < _PRELUDE.size:
         return None
