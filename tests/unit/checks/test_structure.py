@@ -106,6 +106,17 @@ def test_an_attempt_that_was_cut_short_says_nothing_of_spans(
     assert structure([make_exchange(span=1), refused], spans) == []
 
 
+@pytest.mark.parametrize(("count", "more"), [(5, ""), (6, "\nand 1 more"), (40, "\nand 35 more")])
+def test_exchange_without_span_names_the_first_spans(
+    make_span: SpanMaker, make_exchange: ExchangeMaker, count: int, more: str
+) -> None:
+    """Five of the spans that tell of something else are enough to see which instrumentation was on."""
+    spans = [make_span(number, name=f"GET {number}", scope="web") for number in range(1, count + 1)]
+    found = only([make_exchange()], spans, "structure/exchange-without-span")
+    named = "".join(f"'GET {number}' (web)\n" for number in range(1, 6)).rstrip()
+    assert details(found)["span"] == f"none is an LLM span of this exchange; captured were:\n{named}{more}"
+
+
 def test_exchange_without_span_names_the_span_that_was_current(
     make_span: SpanMaker, make_exchange: ExchangeMaker
 ) -> None:

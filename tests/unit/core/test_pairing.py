@@ -189,6 +189,14 @@ def test_a_span_is_given_to_one_call_only(make_span: SpanMaker, make_exchange: E
     assert shape([tries[0], other, tries[1]], [taken, own]) == [([0, 2], [2]), ([1], [1])]
 
 
+def test_calls_of_one_model_at_the_same_time_have_a_span_each(
+    make_span: SpanMaker, make_exchange: ExchangeMaker
+) -> None:
+    """Two spans that were open during both calls are given to one call each, the first that ends to the first call."""
+    spans = [make_span(1, attributes=LLM, started=99, ended=200), make_span(2, attributes=LLM, started=98, ended=210)]
+    assert shape([make_exchange(index=0), make_exchange(index=1)], spans) == [([0], [1]), ([1], [2])]
+
+
 def test_equal_ids_are_told_apart_by_time(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
     """A mock gives each response the same id: calls one after the other have the span that was open."""
     spans = [make_span(n, attributes=named("r"), started=95 + 10 * n, ended=99 + 10 * n) for n in range(3)]
