@@ -56,6 +56,7 @@ STATUSES: list[tuple[str, int, Any, dict[str, Any]]] = [
     ("fastapi", 422, {"detail": "no"}, error(422, message="no")),
     ("google", 400, json.dumps([NESTED]).encode(), error(400, "t", "c", "no")),
     ("text", 503, b"upstream connect error", error(503, message="upstream connect error")),
+    ("text, the lowest status", 400, b"no such model", error(400, message="no such model")),
     ("page", 502, b"<html>Bad Gateway</html>", error(502)),
     ("nothing", 500, b"", error(500)),
     ("wrong types", 400, {"error": {"message": ["no"], "type": 1, "code": True}}, error(400)),
