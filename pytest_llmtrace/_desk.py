@@ -161,12 +161,12 @@ class Desk:
 
     def _gateway_of(self, request: Request) -> str:
         """Name the gateway in whose form a request would be answered: the scripted one's, else the host's."""
-        from pytest_llmtrace.replay.gateways import GATEWAYS
+        from pytest_llmtrace.replay.gateways import GATEWAYS, cloud_of
 
         api = wire.identify(request)
         api = "chat" if api == "completions" else api or "chat"
-        scripted = next((gateway.name for gateway in self._gateways.values() if gateway.has_reply(api)), None)
-        name = scripted or self._gateway_of_host(request)
+        scripted = next((gateway.name for gateway in self._gateways.values() if gateway.has_reply(request)), None)
+        name = cloud_of(request) or scripted or self._gateway_of_host(request)
         if name in GATEWAYS and api in GATEWAYS[name].forms:
             return name
         return "anthropic" if api == "messages" else "openai"

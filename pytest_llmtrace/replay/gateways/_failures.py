@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pytest_llmtrace.model import Answer, Request
+from pytest_llmtrace.replay.gateways._form import Profile
+from pytest_llmtrace.replay.gateways._paths import api_of
 from pytest_llmtrace.replay.gateways._profiles import profile
 from pytest_llmtrace.replay.gateways._render import render, render_break
-from pytest_llmtrace.replay.gateways._reply import api_of
 from pytest_llmtrace.replay.gateways._script import Failing, Script
 
 __all__ = ["broken_off", "failed"]
@@ -16,14 +17,20 @@ def failed(name: str, request: Request, failing: Failing, *, serial: str) -> Ans
 
     Args:
         name: The gateway.
-        request: To one of its APIs; legacy completions get the errors of chat.
+        request: To one of its APIs; one to another (legacy completions) gets the errors of its first.
         failing: The error.
         serial: Ids are made from it.
     """
-    return render(profile(name), Script(api=None, failing=failing), api_of(request) or "chat", request, serial)
+    found = profile(name)
+    return render(found, Script(api=None, failing=failing), _nearest(found, request), request, serial)
 
 
 def broken_off(name: str, request: Request, failing: Failing, *, serial: str, sent: int) -> tuple[bytes, ...]:
     """Return the events with which a gateway breaks off a stream of which so many events were sent."""
-    script = Script(api=None, failing=failing)
-    return render_break(profile(name), script, api_of(request) or "chat", request, serial, sent)
+    found, script = profile(name), Script(api=None, failing=failing)
+    return render_break(found, script, _nearest(found, request), request, serial, sent)
+
+
+def _nearest(gateway: Profile, request: Request) -> str:
+    api = api_of(request, gateway.path)
+    return api if api in gateway.forms else next(iter(gateway.forms))

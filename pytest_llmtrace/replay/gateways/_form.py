@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 from pytest_llmtrace.model import Headers
 from pytest_llmtrace.replay.gateways import errors
 from pytest_llmtrace.replay.gateways._layout import Event, compact
+from pytest_llmtrace.replay.gateways._paths import ModelPath
 from pytest_llmtrace.replay.gateways._reply import Reply
 
 __all__ = ["DONE", "Form", "Mode", "Profile", "encoded"]
@@ -48,10 +49,11 @@ class Form(ABC):
         """Return the events with which a stream ends that fails midway."""
         return (Event(data=self.error(reply)),)
 
-    def write(self, event: Event, reply: Reply, number: int) -> str:  # noqa: ARG002 - others number their events
+    def write(self, event: Event, reply: Reply, number: int) -> bytes:  # noqa: ARG002 - others number them
         """Write one event: of a name only if there is one, and its data on one line."""
         name = f"event: {event.name}\n" if event.name else ""
-        return f"{name}data: {event.data if isinstance(event.data, str) else self.dump_event(event.data)}\n\n"
+        data = event.data if isinstance(event.data, str) else self.dump_event(event.data)
+        return encoded(f"{name}data: {data}\n\n")
 
     def whole(self, reply: Reply) -> tuple[bytes, ...]:
         """Write a whole reply."""
@@ -69,10 +71,10 @@ class Form(ABC):
         events = list(self.events(reply))
         if failing is not None:
             events = [*_up_to(events, failing.after or 0), *self.broken(reply)]
-        written = [f": {comment}\n\n" for comment in self.comments]
+        written = [encoded(f": {comment}\n\n") for comment in self.comments]
         pieces = [False] * len(written) + [event.counts for event in events]
         written += [self.write(event, reply, number) for number, event in enumerate(events)]
-        return tuple(map(encoded, written)), tuple(pieces)
+        return tuple(written), tuple(pieces)
 
 
 def encoded(text: str) -> bytes:
@@ -92,6 +94,10 @@ def _as_asked(model: str) -> str:
     return model
 
 
+def _as_json(_: Reply) -> str:
+    return "application/json"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Profile:
     """A gateway: what it offers, and where its replies differ from others'.
@@ -104,6 +110,9 @@ class Profile:
         model_in_body: Whether the body names the model that served; if not, it names the one that was asked for.
         options: The optional arguments that mean something to it: `cost`, `provider`, `reasoning`, `older`.
         stream_type: The content type of its streams.
+        error_type: The content type of an error in place of a reply.
+        chunked: Whether nothing says how long a whole reply is.
+        path: The one path of a cloud, which names the model.
         body_errors: Whether an error of the model comes in a body with status 200 when there is no stream.
         older: Its form in older releases, where that differs.
     """
@@ -115,5 +124,8 @@ class Profile:
     model_in_body: bool = True
     options: frozenset[str] = frozenset()
     stream_type: str = "text/event-stream; charset=utf-8"
+    error_type: Callable[[Reply], str] = _as_json
+    chunked: bool = False
+    path: ModelPath | None = None
     body_errors: bool = False
     older: Profile | None = None

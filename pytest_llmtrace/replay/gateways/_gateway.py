@@ -5,13 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Answer, Request
-from pytest_llmtrace.replay.gateways._profiles import having_api, having_option, profile
+from pytest_llmtrace.replay.gateways._paths import APIS, api_of
+from pytest_llmtrace.replay.gateways._profiles import elsewhere, having_api, having_option, profile
 from pytest_llmtrace.replay.gateways._render import render
-from pytest_llmtrace.replay.gateways._reply import APIS, api_of
 from pytest_llmtrace.replay.gateways._script import (
     DEFAULT_TEXT,
     Failing,
@@ -36,7 +35,7 @@ class Gateway:
     that the bytes of a script are always the same.
 
     Args:
-        name: `openai`, `anthropic`, `openrouter`, `litellm`, `anannas` or `azure`.
+        name: `openai`, `anthropic`, `openrouter`, `litellm`, `anannas`, `azure`, `bedrock`, `bedrock-mantle`, `vertex`.
         default: Whether a request for which nothing is queued gets the gateway's default reply.
         seed: What its ids are made of, so that two tests have different ones, as two calls of a real server have.
 
@@ -213,7 +212,7 @@ class Gateway:
             reasoning: The model's thoughts, a block of their own.
             cost: In USD (OpenRouter, LiteLLM in a header).
             provider: Who stands behind OpenRouter.
-            older: The form of older replies: a stream's last count holds the output only (Anthropic).
+            older: The form of older replies: a stream's last count holds the output only (Anthropic, Bedrock).
             first_token: As in `chat`.
             tokens_per_second: As in `chat`.
 
@@ -285,8 +284,9 @@ class Gateway:
         Args:
             status: The HTTP status, 400 to 599; of an error in a stream what its body says.
             message: The error's message. Default: what this gateway says for the status.
-            type: The error's type, where this gateway has one.
-            code: The error's code, where this gateway has one. Azure's `content_filter` brings the filter's findings.
+            type: The error's type, where this gateway has one: of Bedrock the exception; of Vertex AI Google's status
+                (in capitals), else Anthropic's type.
+            code: The error's code, where there is one. Azure's `content_filter` brings the filter's findings.
             retry_after: Seconds for the `retry-after` header.
             mid_stream: Whether a reply begins and then fails: a stream with status 200 that ends in the gateway's own
                 way. Without a stream, OpenRouter and Anannas send the error in a body with status 200, others as usual.
@@ -316,7 +316,7 @@ class Gateway:
 
     def answer(self, request: Request) -> Answer | None:
         """Return the next reply that fits the request, None if there is none."""
-        api = api_of(request)
+        api = api_of(request, self._profile.path)
         if api is None or api not in self._profile.forms:
             return None
         with self._lock:
@@ -329,10 +329,9 @@ class Gateway:
 
     def explain(self, request: Request) -> str:
         """Say why nothing answers a request: another path, an API that it has not, or an empty queue."""
-        api = api_of(request)
+        api = api_of(request, self._profile.path)
         if api is None:
-            paths = ", ".join(f"...{APIS[known]}" for known in self._profile.forms)
-            return f"{self.origin} answers POST to {paths}; this is {request.method} {urlsplit(request.url).path}"
+            return f"{self.origin} {elsewhere(self._profile, request)}"
         if api not in self._profile.forms:
             return f"{self.origin} has no {api} API; {having_api(api)}"
         waiting = self.unplayed()
@@ -346,8 +345,9 @@ class Gateway:
                 f"reply {number}, {script.api or 'any API'}: {script.summary()}" for number, script in self._queue
             )
 
-    def has_reply(self, api: str) -> bool:
-        """Tell whether a request of an API would get a reply."""
+    def has_reply(self, request: Request) -> bool:
+        """Tell whether a request would get a reply."""
+        api = api_of(request, self._profile.path)
         with self._lock:
             queued = any(script.api in (None, api) for _, script in self._queue)
         return api in self._profile.forms and (queued or self._default)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from pytest_llmtrace.model import Answer, Headers, Request, Response
-from pytest_llmtrace.replay.gateways._form import Mode, Profile, encoded
-from pytest_llmtrace.replay.gateways._reply import DATE, Reply, body_of, model_of
+from pytest_llmtrace.replay.gateways._form import Mode, Profile
+from pytest_llmtrace.replay.gateways._reply import DATE, Reply, body_of, deployment_of, model_of
 from pytest_llmtrace.replay.gateways._script import Failing, Script
 from pytest_llmtrace.replay.gateways._times import offsets
 
@@ -31,7 +31,7 @@ def render(profile: Profile, script: Script, api: str, request: Request, serial:
         profile = profile.older
     reply = _meet(profile, script, api, request, serial)
     status, mode, chunks, pieces = _content(profile, reply)
-    headers = (*_content_headers(profile, mode, chunks), *profile.headers(reply, mode), *_retry(script.failing))
+    headers = (*_content_headers(profile, reply, mode, chunks), *profile.headers(reply, mode), *_retry(script.failing))
     response = Response(
         status=status, headers=headers, chunks=chunks, offsets=offsets(reply, pieces), reason=_REASONS.get(status, "")
     )
@@ -45,12 +45,12 @@ def render_break(
     """Write the events with which a stream breaks off that somebody else has written, after so many that were sent."""
     form, reply = profile.forms[api], _meet(profile, script, api, request, serial)
     events = enumerate(form.broken(reply), start=sent)
-    return tuple(encoded(form.write(event, reply, number)) for number, event in events)
+    return tuple(form.write(event, reply, number) for number, event in events)
 
 
 def _meet(profile: Profile, script: Script, api: str, request: Request, serial: str) -> Reply:
     body = body_of(request)
-    deployment, requested = model_of(request, body)
+    requested, streaming = model_of(request, body, profile.path)
     shown = script.model if profile.model_in_body else None
     return Reply(
         gateway=profile.name,
@@ -58,9 +58,10 @@ def _meet(profile: Profile, script: Script, api: str, request: Request, serial: 
         script=script,
         serial=serial,
         body=body,
-        deployment=deployment,
+        deployment=deployment_of(request),
         requested=requested,
         model=shown or profile.served(requested),
+        streaming=streaming and api != "embeddings",
     )
 
 
@@ -79,11 +80,13 @@ def _content(profile: Profile, reply: Reply) -> tuple[int, Mode, tuple[bytes, ..
     return 200 if in_body else failing.status, "error", chunks, whole
 
 
-def _content_headers(profile: Profile, mode: Mode, chunks: tuple[bytes, ...]) -> Headers:
-    if mode == "stream":
-        length, kind = ("transfer-encoding", "chunked"), profile.stream_type
-    else:
-        length, kind = ("content-length", str(sum(map(len, chunks)))), "application/json"
+def _content_headers(profile: Profile, reply: Reply, mode: Mode, chunks: tuple[bytes, ...]) -> Headers:
+    kind = "application/json"
+    if mode != "json":
+        kind = profile.stream_type if mode == "stream" else profile.error_type(reply)
+    length = ("content-length", str(sum(map(len, chunks))))
+    if mode == "stream" or profile.chunked:
+        length = ("transfer-encoding", "chunked")
     return (("date", DATE), ("content-type", kind), length)
 
 

@@ -7,26 +7,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from pytest_llmtrace.model import Request
 from pytest_llmtrace.replay.gateways._layout import BASE62, noise
+from pytest_llmtrace.replay.gateways._paths import ModelPath, path_of
 from pytest_llmtrace.replay.gateways._script import Script
 
-__all__ = ["APIS", "CREATED", "DATE", "Reply", "api_of", "body_of", "model_of"]
+__all__ = ["CREATED", "DATE", "Reply", "body_of", "deployment_of", "model_of"]
 
 CREATED = 1767225600
 """When all scripted replies were made, in seconds since the epoch: no clock, so that bytes stay the same."""
 
 DATE = "Thu, 01 Jan 2026 00:00:00 GMT"
-
-APIS: Mapping[str, str] = {
-    "chat": "/chat/completions",
-    "responses": "/responses",
-    "embeddings": "/embeddings",
-    "messages": "/messages",
-}
-"""How the path of each API ends, whatever a gateway puts before it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +34,7 @@ class Reply:
         deployment: Azure's deployment, from the path.
         requested: The model that was asked for.
         model: The model that served.
+        streaming: Whether the request asked for a stream.
     """
 
     gateway: str
@@ -52,11 +45,7 @@ class Reply:
     deployment: str | None
     requested: str
     model: str
-
-    @property
-    def streaming(self) -> bool:
-        """Whether the request asked for a stream."""
-        return self.body.get("stream") is True and self.api != "embeddings"
+    streaming: bool
 
     @property
     def wants_usage(self) -> bool:
@@ -93,14 +82,6 @@ class Reply:
         return options.get(name) if isinstance(options, Mapping) else None
 
 
-def api_of(request: Request) -> str | None:
-    """Name the API that a request asks, None if it is none of those that can be scripted."""
-    path = urlsplit(request.url).path.rstrip("/")
-    if request.method.upper() != "POST" or re.search(r"/threads/[^/]+/messages$", path):
-        return None
-    return next((api for api, ending in APIS.items() if path.endswith(ending)), None)
-
-
 def body_of(request: Request) -> Mapping[str, Any]:
     """Return the JSON object in a request's body, an empty one if there is none."""
     try:
@@ -110,9 +91,17 @@ def body_of(request: Request) -> Mapping[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def model_of(request: Request, body: Mapping[str, Any]) -> tuple[str | None, str]:
-    """Return the deployment in the path (None outside Azure), and the model that was asked for."""
-    deployment = re.search(r"/deployments/([^/]+)/", urlsplit(request.url).path)
-    name = deployment[1] if deployment else None
+def deployment_of(request: Request) -> str | None:
+    """Return the deployment in the path, None outside Azure."""
+    found = re.search(r"/deployments/([^/]+)/", path_of(request))
+    return found[1] if found else None
+
+
+def model_of(request: Request, body: Mapping[str, Any], under: ModelPath | None) -> tuple[str, bool]:
+    """Return the model that was asked for, and whether a stream was: by the path of a cloud, else by the body."""
+    named = under.read(request) if under else None
+    if named is not None:
+        return named
     model = body.get("model")
-    return name, model if isinstance(model, str) else name or "unknown-model"
+    name = model if isinstance(model, str) else deployment_of(request) or "unknown-model"
+    return name, body.get("stream") is True

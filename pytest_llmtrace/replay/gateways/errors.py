@@ -1,4 +1,4 @@
-"""The bodies of errors: what each family of gateways sends for a status.
+"""The bodies of errors: what each family of gateways sends for a status. Those of clouds stand with their forms.
 
 Sources: the error pages of OpenAI, Anthropic, OpenRouter, Azure OpenAI and Anannas; LiteLLM's proxy exceptions.
 
@@ -19,7 +19,19 @@ from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.replay.gateways._reply import Reply
 from pytest_llmtrace.replay.gateways._script import Failing
 
-__all__ = ["anthropic", "azure", "failing", "litellm", "numeric", "openai", "openrouter", "request_id", "typed"]
+__all__ = [
+    "anthropic",
+    "azure",
+    "by_status",
+    "failing",
+    "litellm",
+    "numeric",
+    "openai",
+    "openrouter",
+    "request_id",
+    "typed",
+    "worded",
+]
 
 _NO_KEY = "Incorrect API key provided. You can find your API key at https://platform.openai.com/account/api-keys."
 _NO_MODEL = "The model `{model}` does not exist or you do not have access to it."
@@ -54,6 +66,9 @@ _ANTHROPIC: Mapping[int, tuple[str, str]] = {
     504: ("timeout_error", "Request timed out."),
     529: ("overloaded_error", "Overloaded"),
 }
+
+# Who numbers requests as Anthropic does -> how the numbers begin.
+_REQUESTS: Mapping[str, str] = {"anthropic": "req_", "bedrock-mantle": "req_bdrk_", "vertex": "req_vrtx_"}
 
 _NUMERIC: Mapping[int, str] = {
     400: 'Input required: specify "prompt" or "messages"',
@@ -108,7 +123,7 @@ _TYPED: Mapping[int, tuple[str, str]] = {
 _T = TypeVar("_T")
 
 
-def _by_status(table: Mapping[int, _T], status: int) -> _T:
+def by_status(table: Mapping[int, _T], status: int) -> _T:
     """Return what a table says of a status, else of the general one of its kind."""
     general = HTTPStatus.BAD_REQUEST if status < HTTPStatus.INTERNAL_SERVER_ERROR else HTTPStatus.INTERNAL_SERVER_ERROR
     return table.get(status, table[general])
@@ -125,7 +140,8 @@ def failing(reply: Reply) -> Failing:
     return reply.script.failing
 
 
-def _message(reply: Reply, default: str) -> str:
+def worded(reply: Reply, default: str) -> str:
+    """Return the message of an error: the one that was queued, else a default that may name the `{model}`."""
     given = failing(reply).message
     return given if given is not None else default.replace("{model}", reply.requested)
 
@@ -133,11 +149,11 @@ def _message(reply: Reply, default: str) -> str:
 def openai(reply: Reply) -> dict[str, Any]:
     """`{"error": {"message", "type", "param", "code"}}`."""
     error = failing(reply)
-    kind, code, message = _by_status(_OPENAI, error.status)
+    kind, code, message = by_status(_OPENAI, error.status)
     param = "model" if error.status == HTTPStatus.NOT_FOUND else None
     return {
         "error": {
-            "message": _message(reply, message),
+            "message": worded(reply, message),
             "type": error.type or kind,
             "param": param,
             "code": code if error.code is None else error.code,
@@ -148,20 +164,20 @@ def openai(reply: Reply) -> dict[str, Any]:
 def anthropic(reply: Reply) -> dict[str, Any]:
     """`{"type": "error", "error": {"type", "message"}, "request_id"}`."""
     error = failing(reply)
-    kind, message = _by_status(_ANTHROPIC, error.status)
-    body: dict[str, Any] = {"type": "error", "error": {"type": error.type or kind, "message": _message(reply, message)}}
-    return body | ({"request_id": request_id(reply)} if reply.gateway == "anthropic" else {})
+    kind, message = by_status(_ANTHROPIC, error.status)
+    body: dict[str, Any] = {"type": "error", "error": {"type": error.type or kind, "message": worded(reply, message)}}
+    return body | ({"request_id": request_id(reply)} if reply.gateway in _REQUESTS else {})
 
 
 def request_id(reply: Reply) -> str:
     """Return Anthropic's request id, the same one in the header and in an error."""
-    return reply.id("req_011C", 20)
+    return reply.id(_REQUESTS.get(reply.gateway, "req_") + "011C", 20)
 
 
 def numeric(reply: Reply) -> dict[str, Any]:
     """`{"error": {"message", "code"}}`, the code a number."""
     error = failing(reply)
-    message = _message(reply, _NUMERIC.get(error.status, "Provider returned error"))
+    message = worded(reply, _NUMERIC.get(error.status, "Provider returned error"))
     return {"error": {"message": message, "code": error.status if error.code is None else error.code}}
 
 
@@ -176,7 +192,7 @@ def openrouter(reply: Reply) -> dict[str, Any]:
         if limited
         else "upstream error"
     )
-    body = numeric(reply)["error"] | {"message": _message(reply, "Provider returned error")}
+    body = numeric(reply)["error"] | {"message": worded(reply, "Provider returned error")}
     metadata = {"raw": raw, "provider_name": provider(reply)}
     return {"error": body | {"metadata": metadata}, "user_id": reply.id("user_", 27)}
 
@@ -190,13 +206,13 @@ def provider(reply: Reply) -> str:
 def litellm(reply: Reply) -> dict[str, Any]:
     """As `openai`; the code is the status as a string. Measured on 1.109.1."""
     error = failing(reply)
-    name, kind, text = _by_status(_LITELLM, error.status)
+    name, kind, text = by_status(_LITELLM, error.status)
     path = "/chat/completions" if reply.api == "chat" else f"/{reply.api}"
     known = error.status in (400, 401) and error.status in _LITELLM
     default = text.replace("{path}", path) if known else f"litellm.{name}: {name}: OpenAIException - {text}"
     return {
         "error": {
-            "message": _message(reply, default),
+            "message": worded(reply, default),
             "type": error.type or kind,
             "param": None,
             "code": str(error.status if error.code is None else error.code),
@@ -210,7 +226,7 @@ def azure(reply: Reply) -> dict[str, Any]:
     if error.code == "content_filter":
         return {"error": {**openai(reply)["error"], **_filtered(reply)}}
     code, message = _AZURE.get(error.status, (str(error.status), "The request could not be served."))
-    return {"error": {"code": code if error.code is None else error.code, "message": _message(reply, message)}}
+    return {"error": {"code": code if error.code is None else error.code, "message": worded(reply, message)}}
 
 
 def _filtered(reply: Reply) -> dict[str, Any]:
@@ -222,7 +238,7 @@ def _filtered(reply: Reply) -> dict[str, Any]:
         "https://go.microsoft.com/fwlink/?linkid=21298766"
     )
     return {
-        "message": _message(reply, default),
+        "message": worded(reply, default),
         "type": failing(reply).type,
         "param": "prompt",
         "status": failing(reply).status,
@@ -233,6 +249,6 @@ def _filtered(reply: Reply) -> dict[str, Any]:
 def typed(reply: Reply) -> dict[str, Any]:
     """`{"error": {"message", "type"}}`, with a code only where there is one."""
     error = failing(reply)
-    kind, message = _by_status(_TYPED, error.status)
+    kind, message = by_status(_TYPED, error.status)
     code = {} if error.code is None else {"code": str(error.code)}
-    return {"error": {"message": _message(reply, message), "type": error.type or kind, **code}}
+    return {"error": {"message": worded(reply, message), "type": error.type or kind, **code}}

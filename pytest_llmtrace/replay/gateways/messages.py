@@ -25,12 +25,16 @@ class Messages(Form):
     """Messages. A stream counts its input at the start and its output, cumulatively, at the end."""
 
     error = staticmethod(errors.anthropic)
+    infix = ""
+    """What stands in each id after its kind, before its number: the cloud."""
+    first_party = True
+    """Whether replies have what only Anthropic's own API tells."""
     restates = True
     """Whether the end of a stream repeats the counts of the start; older replies give the output only."""
 
     def identity(self, reply: Reply) -> str:
         """Return the id of the message."""
-        return reply.id("msg_01", 22)
+        return reply.id(f"msg_{self.infix}01", 22)
 
     def usage(self, reply: Reply) -> dict[str, Any]:
         """Return the usage: what was queued, completed."""
@@ -65,7 +69,7 @@ class Messages(Form):
             "content": content,
             "stop_reason": stop,
             "stop_sequence": None,
-            "stop_details": None,
+            **self._details(),
             "usage": usage,
         }
 
@@ -82,11 +86,14 @@ class Messages(Form):
         for index, call in enumerate(reply.script.tool_calls):
             yield {
                 "type": "tool_use",
-                "id": call.id or reply.id("toolu_01", 22, part=index),
+                "id": call.id or reply.id(f"toolu_{self.infix}01", 22, part=index),
                 "name": call.name,
                 "input": json.loads(call.arguments),
-                "caller": {"type": "direct"},
+                **({"caller": {"type": "direct"}} if self.first_party else {}),
             }
+
+    def _details(self) -> dict[str, None]:
+        return {"stop_details": None} if self.first_party else {}
 
     # --- stream ---
 
@@ -103,7 +110,7 @@ class Messages(Form):
             for delta in self.deltas(reply, block):
                 yield _event("content_block_delta", counts=True, index=index, delta=delta)
             yield _event("content_block_stop", index=index)
-        delta = {"stop_reason": whole["stop_reason"], "stop_sequence": None, "stop_details": None}
+        delta = {"stop_reason": whole["stop_reason"], "stop_sequence": None, **self._details()}
         yield _event("message_delta", delta=delta, usage=self.final_usage(whole["usage"]))
         yield _event("message_stop")
 
@@ -126,7 +133,7 @@ class Messages(Form):
         """Return the events with which a stream ends that fails midway."""
         return (Event(name="error", data=self.error(reply)),)
 
-    def write(self, event: Event, reply: Reply, number: int) -> str:
+    def write(self, event: Event, reply: Reply, number: int) -> bytes:
         """Write one event."""
         if isinstance(event.data, str):
             return super().write(event, reply, number)

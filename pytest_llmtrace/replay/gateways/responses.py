@@ -157,7 +157,7 @@ class Responses(Form):
         """Return what follows the last event."""
         return (DONE,) if self.ends_with_done else ()
 
-    def write(self, event: Event, reply: Reply, number: int) -> str:
+    def write(self, event: Event, reply: Reply, number: int) -> bytes:
         """Write one event."""
         if isinstance(event.data, str):
             return super().write(event, reply, number)

@@ -342,7 +342,7 @@ REFUSED: tuple[tuple[Any, dict[str, Any], str], ...] = (
     (429, {"api": "chats"}, ("unknown API 'chats': did you mean 'chat'? "
      "known: chat, completions, embeddings, messages, responses")),
     (429, {"gateway": "openia"}, ("unknown gateway 'openia': did you mean 'openai'? "
-     "known: anannas, anthropic, azure, litellm, openai, openrouter")),
+     "known: anannas, anthropic, azure, bedrock, bedrock-mantle, litellm, openai, openrouter, vertex")),
     ("error-in-body", {"status": 99}, "status= is an HTTP status from 400 to 599, got 99"),
 )  # fmt: skip
 

@@ -1,8 +1,8 @@
 """Each gateway's bytes, whole, as files.
 
 A file in `golden/<gateway>/` is a request and its reply: status line, headers, and the body, where a pilcrow marks the
-end of each chunk. To write them anew after a change of form: `LLMTRACE_WRITE_GOLDEN=1 python -m pytest
-tests/unit/replay/test_gateway_golden.py`, and read the difference.
+end of each chunk; bytes that are no text are escaped. To write them anew after a change of form:
+`LLMTRACE_WRITE_GOLDEN=1 python -m pytest tests/unit/replay/test_gateway_golden.py`, and read the difference.
 """
 
 import json
@@ -29,6 +29,15 @@ MODEL = {
     "anthropic": "claude-sonnet-4-5",
     "openrouter": "anthropic/claude-sonnet-4.6",
     "anannas": "claude-haiku-4.5",
+    "bedrock": "eu.anthropic.claude-haiku-4-5-20251001-v1:0",
+    "bedrock-mantle": "anthropic.claude-haiku-4-5",
+    "vertex": "claude-sonnet-4-5@20250929",
+}
+CLOUD: dict[str, Callable[[str, bool], str]] = {
+    "bedrock": lambda model, streamed: f"/model/{model}/invoke{'-with-response-stream' if streamed else ''}",
+    "vertex": lambda model, streamed: (
+        f"/v1/projects/p/locations/global/publishers/anthropic/models/{model}:{'streamR' if streamed else 'r'}awPredict"
+    ),
 }
 ENDING = {
     "chat": "/chat/completions",
@@ -39,7 +48,11 @@ ENDING = {
 
 
 def request_to(gateway: str, api: str, **body: Any) -> Request:
-    """Return a request to an API under the gateway's own prefix."""
+    """Return a request to an API under the gateway's own prefix, of a cloud under the path that names the model."""
+    if gateway in CLOUD:
+        model, streamed = body.pop("model", MODEL[gateway]), body.get("stream", False)
+        url = f"https://{gateway}.example{CLOUD[gateway](model, streamed)}"
+        return Request(method="POST", url=url, body=json.dumps({"max_tokens": 9, **body}).encode())
     prefix = PREFIX.get(gateway, "/v1")
     if (gateway, api) == ("litellm", "messages"):
         prefix = "/v1"
@@ -63,6 +76,14 @@ def _failed(status: int, **more: Any) -> Script:
 
 STREAM = {"stream": True}
 WITH_USAGE = {"stream": True, "stream_options": {"include_usage": True}}
+
+CACHED = {
+    "input_tokens": 10,
+    "cache_creation_input_tokens": 20,
+    "cache_read_input_tokens": 30,
+    "output_tokens": 5,
+    "server_tool_use": {"web_search_requests": 1},
+}
 
 Case = tuple[Script, dict[str, Any]]
 
@@ -93,13 +114,6 @@ def _modes(api: str) -> Iterator[tuple[str, Script, dict[str, Any]]]:
 
 
 def _special() -> Iterator[tuple[str, Case]]:
-    cached = {
-        "input_tokens": 10,
-        "cache_creation_input_tokens": 20,
-        "cache_read_input_tokens": 30,
-        "output_tokens": 5,
-        "server_tool_use": {"web_search_requests": 1},
-    }
     free = {"model": "openai/gpt-oss-20b:free"}
     priced = {"usage": {"include": True}}
     yield "openai/chat-stream-without-usage", (_said("chat"), STREAM)
@@ -123,12 +137,12 @@ def _special() -> Iterator[tuple[str, Case]]:
             STREAM,
         ),
     )
-    yield "anthropic/messages-cached-json", (lambda gateway: gateway.messages(text="Hi.", usage=cached), {})
-    yield "anthropic/messages-cached-stream", (lambda gateway: gateway.messages(text="Hi.", usage=cached), STREAM)
+    yield "anthropic/messages-cached-json", (lambda gateway: gateway.messages(text="Hi.", usage=CACHED), {})
+    yield "anthropic/messages-cached-stream", (lambda gateway: gateway.messages(text="Hi.", usage=CACHED), STREAM)
     yield (
         "anthropic/messages-older-stream",
         (
-            lambda gateway: gateway.messages(text="Hi.", usage=cached, older=True),
+            lambda gateway: gateway.messages(text="Hi.", usage=CACHED, older=True),
             STREAM,
         ),
     )
@@ -164,13 +178,26 @@ def _special() -> Iterator[tuple[str, Case]]:
     yield "azure/chat-error-404", (_failed(404), {})
 
 
+def _hosted() -> Iterator[tuple[str, Case]]:
+    for cloud in ("bedrock", "vertex"):
+        yield f"{cloud}/messages-cached-json", (lambda gateway: gateway.messages(text="Hi.", usage=CACHED), {})
+        yield f"{cloud}/messages-cached-stream", (lambda gateway: gateway.messages(text="Hi.", usage=CACHED), STREAM)
+    yield "bedrock/messages-older-stream", (lambda gateway: gateway.messages(text="Hi.", older=True), STREAM)
+    yield "bedrock/messages-timed-stream", (lambda gateway: gateway.messages(text="Hi.", first_token=0.5), STREAM)
+    yield "bedrock/messages-error-400", (_failed(400), {})
+    yield "bedrock/messages-error-throttled-stream", (_failed(429, mid_stream=True, text=TEXT), STREAM)
+    yield "vertex/messages-error-429-of-a-stream", (_failed(429), STREAM)
+    yield "vertex/messages-error-400", (_failed(400), {})
+    yield "vertex/messages-error-429-of-anthropic", (_failed(429, type="rate_limit_error"), {})
+
+
 def _refused() -> Iterator[tuple[str, Case]]:
     for name, profile in GATEWAYS.items():
         for status in (408, 413, 503, 529):
             yield f"{name}/{next(iter(profile.forms))}-error-{status}", (_failed(status), {})
 
 
-CASES: dict[str, Case] = {**dict(_common()), **dict(_refused()), **dict(_special())}
+CASES: dict[str, Case] = {**dict(_common()), **dict(_refused()), **dict(_special()), **dict(_hosted())}
 
 
 def written(case: str) -> str:
@@ -188,7 +215,12 @@ def _reply(answer: Answer) -> str:
     response = answer.response
     head = [f"{response.http_version} {response.status} {response.reason}".rstrip()]
     head += [f"{name}: {value}" for name, value in response.headers]
-    return "\n".join(head) + "\n\n" + "".join(f"{chunk.decode()}¶\n" for chunk in response.chunks)
+    return "\n".join(head) + "\n\n" + "".join(f"{_shown(chunk)}¶\n" for chunk in response.chunks)
+
+
+def _shown(chunk: bytes) -> str:
+    """Show text as it is, and the bytes of a frame escaped."""
+    return chunk.decode("latin-1").encode("unicode_escape").decode() if chunk[:1] == b"\0" else chunk.decode()
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -11,7 +11,7 @@ from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Answer, Request
 from pytest_llmtrace.replay.gateways import Gateway
 
-KNOWN = "known: anannas, anthropic, azure, litellm, openai, openrouter"
+KNOWN = "known: anannas, anthropic, azure, bedrock, bedrock-mantle, litellm, openai, openrouter, vertex"
 CHAT = "https://api.openai.com/v1/chat/completions"
 
 
@@ -192,6 +192,22 @@ def test_totals_that_are_given_stand() -> None:
                 "reply 1, responses: 'hi', reply 2, embeddings: error 429"
             ),
         ),
+        (
+            Gateway("anthropic"),
+            post("/model/m/invoke"),
+            (
+                "scripted anthropic answers POST to .../messages; this is POST /model/m/invoke, "
+                "which is for gateway('bedrock')"
+            ),
+        ),
+        (
+            Gateway("vertex"),
+            post("/v1/messages"),
+            (
+                "scripted vertex answers POST to .../publishers/anthropic/models/<model>:rawPredict, "
+                "...:streamRawPredict; this is POST /v1/messages"
+            ),
+        ),
         (Gateway("openai"), post(), "scripted openai has no reply left for chat (0 queued, 0 played)"),
     ],
 )
@@ -246,7 +262,7 @@ def test_what_was_not_played_is_described() -> None:
         ),
         (
             lambda: Gateway("openai").messages(),
-            "openai has no messages API; anthropic, openrouter, litellm and anannas have",
+            "openai has no messages API; anthropic, openrouter, litellm, anannas, bedrock, bedrock-mantle and vertex have",
         ),
         (
             lambda: Gateway("openai").error(429, api="mesages"),
@@ -311,7 +327,7 @@ def test_what_was_not_played_is_described() -> None:
         (lambda: Gateway("litellm").chat(provider="x"), "litellm has no 'provider' on the wire; openrouter has"),
         (
             lambda: Gateway("openai").chat(older=True),
-            "openai has no 'older' on the wire; anthropic, litellm and anannas have",
+            "openai has no 'older' on the wire; anthropic, litellm, anannas and bedrock have",
         ),
         (lambda: Gateway("openai").error(200), "an error has a status from 400 to 599, got 200"),
         (

@@ -31,6 +31,11 @@ MODELS = {
     "anannas": ("claude-haiku-4.5", "claude-haiku-4.5"),
     "azure": ("gpt-4o-mini", "gpt-4o-mini-2024-07-18"),
 }
+CLOUDS: dict[str, tuple[str, dict[str, Any]]] = {
+    "bedrock": ("AnthropicBedrock", {"api_key": "k", "aws_region": "eu-west-1"}),
+    "bedrock-mantle": ("AnthropicBedrockMantle", {"api_key": "k", "aws_region": "eu-west-1"}),
+    "vertex": ("AnthropicVertex", {"access_token": "k", "project_id": "p", "region": "global"}),
+}
 _OLD = int(openai.__version__.split(".")[0]) < 3
 http = importlib.import_module("httpx" if _OLD else "httpx2")
 
@@ -88,10 +93,10 @@ def openai_client(gateway: Gateway, mode: Mode) -> Any:
 
 
 def anthropic_client(gateway: Gateway, mode: Mode) -> Any:
-    """Return an Anthropic client that talks to the gateway."""
-    kind = anthropic.Anthropic if mode == "sync" else anthropic.AsyncAnthropic
-    http_client = _http_client(gateway, mode)
-    return kind(api_key="k", base_url="https://gateway.example", http_client=http_client, max_retries=0)
+    """Return an Anthropic client that talks to the gateway: that of the cloud, if it is one."""
+    name, options = CLOUDS.get(gateway.name, ("Anthropic", {"api_key": "k", "base_url": "https://gateway.example"}))
+    kind = getattr(anthropic, name if mode == "sync" else f"Async{name}")
+    return kind(**options, http_client=_http_client(gateway, mode), max_retries=0)
 
 
 def ask(call: Callable[[], Any], seen: list[Any] | None = None) -> Any:
@@ -116,7 +121,7 @@ def ask(call: Callable[[], Any], seen: list[Any] | None = None) -> Any:
     return events
 
 
-def final(client: Any, manager: Any, method: str) -> Any:
+def final(manager: Any, method: str) -> Any:
     """Read an SDK's stream helper to its end, and return what it has put together."""
 
     async def finish() -> Any:
@@ -125,7 +130,7 @@ def final(client: Any, manager: Any, method: str) -> Any:
                 pass
             return await getattr(stream, method)()
 
-    if isinstance(client, (openai.AsyncOpenAI, anthropic.AsyncAnthropic)):
+    if hasattr(manager, "__aenter__"):
         return asyncio.run(finish())
     with manager as stream:
         for _ in stream:
@@ -210,7 +215,7 @@ def test_the_stream_helper_of_chat_completions_puts_the_reply_together(name: str
     gateway = Gateway(name).chat(text=TEXT, tool_calls=CALLS)
     client = openai_client(gateway, mode)
     manager = client.chat.completions.stream(model=MODELS[name][0], messages=[{"role": "user", "content": "hi"}])
-    completion = final(client, manager, "get_final_completion")
+    completion = final(manager, "get_final_completion")
     message = completion.choices[0].message
     calls = [(call.function.name, call.function.arguments) for call in message.tool_calls]
     assert (completion.model, message.content, calls) == (MODELS[name][1], TEXT, EXPECTED_CALLS)
@@ -285,7 +290,7 @@ def test_responses_read_the_same_as_json_and_as_a_stream(name: str, stream: bool
 def test_the_stream_helper_of_responses_puts_the_reply_together(name: str, mode: Mode) -> None:
     """`responses.stream` accepts every gateway's events."""
     client = openai_client(Gateway(name).responses(text=TEXT, tool_calls=CALLS), mode)
-    response = final(client, client.responses.stream(model=MODELS[name][0], input="hi"), "get_final_response")
+    response = final(client.responses.stream(model=MODELS[name][0], input="hi"), "get_final_response")
     assert response.output_text == TEXT
     assert [(item.name, item.arguments) for item in response.output[1:]] == EXPECTED_CALLS
 
@@ -350,7 +355,7 @@ def _message_of(client: Any, *, stream: bool) -> Any:
         "messages": [{"role": "user", "content": "hi"}],
     }
     if stream:
-        return final(client, client.messages.stream(**asked), "get_final_message")
+        return final(client.messages.stream(**asked), "get_final_message")
     return ask(lambda: client.messages.create(**asked))
 
 
@@ -382,10 +387,11 @@ def test_messages_read_the_same_as_json_and_as_a_stream(name: str, stream: bool,
 
 
 @modes
-def test_older_streams_count_the_input_only_at_the_start(mode: Mode) -> None:
+@pytest.mark.parametrize("name", ["anthropic", "bedrock"])
+def test_older_streams_count_the_input_only_at_the_start(name: str, mode: Mode) -> None:
     """With `older` the last count holds the output only, and the SDK still knows the rest from the start."""
     usage = {"input_tokens": 10, "cache_read_input_tokens": 30, "output_tokens": 5}
-    client = anthropic_client(Gateway("anthropic").messages(usage=usage, older=True), mode)
+    client = anthropic_client(Gateway(name).messages(usage=usage, older=True), mode)
     counts = _message_of(client, stream=True).usage
     assert (counts.input_tokens, counts.cache_read_input_tokens, counts.output_tokens) == (10, 30, 5)
 
@@ -445,7 +451,7 @@ def test_errors_of_embeddings_are_the_exceptions_of_their_status(name: str, mode
 def test_errors_of_messages_are_the_exceptions_of_their_status(
     name: str, status: int, kind: str, stream: bool, mode: Mode
 ) -> None:
-    """Every gateway uses Anthropic's shape here, so the SDK finds the type."""
+    """Anthropic's shape and those of the clouds become the same classes."""
     client = anthropic_client(Gateway(name).error(status, message="no luck"), mode)
     with pytest.raises(anthropic.APIStatusError, match="no luck") as caught:
         _message_of(client, stream=stream)
@@ -485,11 +491,14 @@ def test_a_proxy_breaks_off_responses_as_it_breaks_off_chat(mode: Mode) -> None:
 @modes
 @having("messages")
 def test_a_message_stream_that_fails_midway_raises_after_its_pieces(name: str, mode: Mode) -> None:
-    """`event: error` ends a stream with status 200, and the SDK raises."""
-    client = anthropic_client(Gateway(name).error(529, after=2, text=TEXT), mode)
+    """`event: error`, or an exception in a frame, ends a stream with status 200, and the SDK raises."""
+    kind, said = anthropic.APIStatusError, "no luck"
+    if name == "bedrock" and _OLD:  # Its decoder then had no class for it, and told the headers only.
+        kind, said = ValueError, "internalServerException"
+    client = anthropic_client(Gateway(name).error(529, message="no luck", after=2, text=TEXT), mode)
     seen: list[Any] = []
     asked = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}], "stream": True}
-    with pytest.raises(anthropic.APIStatusError, match="Overloaded"):
+    with pytest.raises(kind, match=said):
         ask(lambda: client.messages.create(**asked), seen)
     pieces = [event.delta.text for event in seen if event.type == "content_block_delta"]
     assert pieces == ["The", " capital"]

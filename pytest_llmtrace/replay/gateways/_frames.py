@@ -1,0 +1,26 @@
+"""Frames of Amazon's event streams, as its services write them (AWS, "Event stream encoding")."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Mapping
+
+__all__ = ["CONTENT_TYPE", "framed"]
+
+CONTENT_TYPE = "application/vnd.amazon.eventstream"
+
+_TEXT = 7
+_AROUND = 16  # Two lengths and two checksums.
+
+
+def framed(headers: Mapping[str, str], payload: bytes) -> bytes:
+    """Put a payload into a frame: both lengths and their checksum, headers, payload, and a checksum of all before."""
+    lines = b"".join(_line(name.encode(), value.encode()) for name, value in headers.items())
+    lengths = struct.pack(">II", _AROUND + len(lines) + len(payload), len(lines))
+    head = lengths + struct.pack(">I", zlib.crc32(lengths)) + lines + payload
+    return head + struct.pack(">I", zlib.crc32(head))
+
+
+def _line(name: bytes, value: bytes) -> bytes:
+    return struct.pack(">B", len(name)) + name + struct.pack(">BH", _TEXT, len(value)) + value

@@ -1,0 +1,58 @@
+"""Which API a request asks, and what its path says beside that: the model, and whether the reply is a stream."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from pytest_llmtrace.model import Request
+
+__all__ = ["APIS", "ModelPath", "api_of", "path_of"]
+
+APIS: Mapping[str, str] = {
+    "chat": "/chat/completions",
+    "responses": "/responses",
+    "embeddings": "/embeddings",
+    "messages": "/messages",
+}
+"""How the path of each API ends, whatever a gateway puts before it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelPath:
+    """The path under which a cloud serves Anthropic's messages, and no other API: it names the model.
+
+    Attributes:
+        pattern: Its end, with the groups `model` and `streamed`; the latter is there if the reply is a stream.
+        shown: The same for people.
+    """
+
+    pattern: re.Pattern[str]
+    shown: str
+
+    def read(self, request: Request) -> tuple[str, bool] | None:
+        """Return the model that a path names, and whether the reply is a stream; None if it is another path."""
+        found = self.pattern.search(path_of(request))
+        return None if found is None else (unquote(found["model"]), found["streamed"] is not None)
+
+
+def api_of(request: Request, under: ModelPath | None = None) -> str | None:
+    """Name the API that a request asks, None if it is none of those that can be scripted.
+
+    Args:
+        request: The request.
+        under: The one path that a gateway has, if it is a cloud.
+    """
+    path = path_of(request)
+    if request.method.upper() != "POST" or re.search(r"/threads/[^/]+/messages$", path):
+        return None
+    if under is not None:
+        return "messages" if under.read(request) else None
+    return next((api for api, ending in APIS.items() if path.endswith(ending)), None)
+
+
+def path_of(request: Request) -> str:
+    """Return the path of a request, without a slash at its end."""
+    return urlsplit(request.url).path.rstrip("/")
