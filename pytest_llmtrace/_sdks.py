@@ -156,6 +156,10 @@ def anthropic_client(request: Request) -> Client:
         options = {"access_token": "replayed", "project_id": project, "region": region, "base_url": base}
         return Client("AnthropicVertex", options, {"model": asked.model})
     base = _base_of(request, _ENDINGS["messages"])
+    if wire.gateway(request) == "bedrock-mantle":
+        return Client(
+            "AnthropicBedrockMantle", {"api_key": "replayed", "aws_region": "us-east-1", "base_url": base}, {}
+        )
     return Client("Anthropic", {"api_key": "replayed", "base_url": base}, {})
 
 

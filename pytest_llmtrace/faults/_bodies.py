@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from pytest_llmtrace import wire
-from pytest_llmtrace.faults._pieces import Piece, data_of, in_pieces, in_tune, with_pieces
+from pytest_llmtrace.faults._pieces import Piece, data_of, in_pieces, in_tune, is_event, with_pieces
 from pytest_llmtrace.faults._plan import Fault
 from pytest_llmtrace.model import Answer, Failure, Headers, Response
 
@@ -102,12 +102,14 @@ def _error_in_stream(fault: Fault, response: Response, broken_off: Break) -> _Sp
     pieces = _events(response)
     count = _count(fault, pieces, most=len(pieces))
     kept, ends_at = pieces[:count], pieces[count - 1].offset if count else 0.0
-    sent = sum(data_of(piece.chunk) is not None for piece in kept)
+    sent = sum(is_event(piece.chunk) for piece in kept)
     added = [Piece(in_tune(event, pieces), ends_at) for event in broken_off(sent)]
     return _Spoilt(response=with_pieces(response, [*kept, *added]), words=_after(fault, count))
 
 
 def _malformed_sse(fault: Fault, response: Response, _: Break) -> _Spoilt:
+    if wire.is_framed(response):
+        raise Inapplicable("the reply was a stream of frames, not of server-sent events")
     pieces = _events(response)
     count = _count(fault, pieces, most=len(pieces) - 1)
     broken = next((index for index in range(count, len(pieces)) if data_of(pieces[index].chunk) is not None), None)
@@ -123,7 +125,7 @@ _LAST_LINE: Final = re.compile(rb"(data: ?)([^\r\n]*)(\r?\n)")
 
 
 def _events(response: Response) -> list[Piece]:
-    if not wire.is_event_stream(response):
+    if not wire.is_stream(response):
         raise Inapplicable("the reply was no stream of events")
     return in_pieces(response)
 
@@ -151,7 +153,7 @@ def _late(response: Response, pieces: Sequence[Piece], first: int, seconds: floa
 
 
 def _invalid_json(fault: Fault, response: Response, _: Break) -> _Spoilt:
-    if wire.is_event_stream(response) or b":" not in response.body:
+    if wire.is_stream(response) or b":" not in response.body:
         raise Inapplicable("the reply was no JSON object")
     body = response.body.replace(b":", b"", 1)
     return _Spoilt(response=replace(response, chunks=(body,), offsets=None), words=fault.name)

@@ -20,7 +20,7 @@ from pytest_llmtrace.replay.gateways import GATEWAYS, Failing, broken_off, faile
 __all__ = ["Faults"]
 
 _APIS: Final = ("chat", "completions", "embeddings", "messages", "responses")
-_STATUS_OF: Final[Mapping[str, int]] = {"anthropic": 529, "openrouter": 502}
+_STATUS_OF: Final[Mapping[str, int]] = {"anthropic": 529, "openrouter": 502, "vertex": 529}
 """What an error in a body or a stream names, if nothing is said: what this gateway has in streams most often."""
 
 
@@ -120,7 +120,7 @@ class Faults:
     # --- errors in the form of the gateway ---
 
     def _error_in_body(self, fault: Fault, request: Request, answer: Answer) -> Answer:
-        if wire.is_event_stream(answer.response):
+        if wire.is_stream(answer.response):
             raise Inapplicable("the reply was a stream of events")
         name = self._form(fault, request)
         error = failed(name, request, self._failing(fault, name), serial=self._next()).response

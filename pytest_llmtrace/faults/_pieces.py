@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from pytest_llmtrace import wire
 from pytest_llmtrace.model import Response
 
-__all__ = ["Piece", "data_of", "in_pieces", "in_tune", "with_pieces"]
+__all__ = ["Piece", "data_of", "in_pieces", "in_tune", "is_event", "with_pieces"]
 
 _BETWEEN = re.compile(rb"(?<=\n\n)|(?<=\r\n\r\n)")
 _DATA = re.compile(rb"^data: ?(.*?)\r?$", re.MULTILINE)
@@ -34,9 +34,10 @@ def in_pieces(response: Response) -> list[Piece]:
     """
     chunks = response.chunks
     offsets = response.offsets if response.offsets and len(response.offsets) == len(chunks) else (0.0,) * len(chunks)
-    if not wire.is_event_stream(response) or (len(chunks) > 1 and all(map(_ends_an_event, chunks))):
+    if not wire.is_stream(response) or (len(chunks) > 1 and all(map(_ends_an_event, chunks))):
         return [Piece(chunk, offset) for chunk, offset in zip(chunks, offsets, strict=True)]
-    events = [event for event in _BETWEEN.split(response.body) if event]
+    is_framed = wire.is_framed(response)
+    events = wire.frames(response.body) if is_framed else [event for event in _BETWEEN.split(response.body) if event]
     ends = list(accumulate(map(len, chunks)))
     return [
         Piece(event, offsets[bisect_left(ends, end)])
@@ -62,6 +63,11 @@ def data_of(chunk: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return data if isinstance(data, dict) else None
+
+
+def is_event(chunk: bytes) -> bool:
+    """Tell whether a piece of a stream is an event with JSON, or a frame, which always has some."""
+    return chunk.startswith(b"\0") or data_of(chunk) is not None
 
 
 def in_tune(event: bytes, pieces: Sequence[Piece]) -> bytes:

@@ -8,7 +8,17 @@ from dataclasses import replace
 from pytest_llmtrace.model import Headers, Response
 from pytest_llmtrace.wire import _frames
 
-__all__ = ["by_name", "decoded", "header", "is_event_stream", "is_stream", "plain", "readable", "readable_chunks"]
+__all__ = [
+    "by_name",
+    "decoded",
+    "header",
+    "is_event_stream",
+    "is_framed",
+    "is_stream",
+    "plain",
+    "readable",
+    "readable_chunks",
+]
 
 # wbits for zlib: 32 accepts zlib and gzip wrappings by their own header.
 _AUTODETECT = zlib.MAX_WBITS | 32
@@ -90,7 +100,7 @@ def readable(response: Response) -> bytes:
         ValueError: As for `decoded`, or a frame cannot be read.
     """
     body = decoded(response.body, header(response.headers, "content-encoding"))
-    return b"".join(_frames.as_events((body,))) if _is_framed(response) else body
+    return b"".join(_frames.as_events((body,))) if is_framed(response) else body
 
 
 def readable_chunks(response: Response) -> list[bytes]:
@@ -100,10 +110,11 @@ def readable_chunks(response: Response) -> list[bytes]:
         ValueError: As for `readable`.
     """
     chunks = decoded_chunks(response.chunks, header(response.headers, "content-encoding"))
-    return list(_frames.as_events(chunks)) if _is_framed(response) else chunks
+    return list(_frames.as_events(chunks)) if is_framed(response) else chunks
 
 
-def _is_framed(response: Response) -> bool:
+def is_framed(response: Response) -> bool:
+    """Tell whether a response is a stream of Amazon's frames."""
     return header(response.headers, "content-type").lower().startswith(_frames.CONTENT_TYPE)
 
 

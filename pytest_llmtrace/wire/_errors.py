@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pytest_llmtrace.wire._document import Document, where_of
@@ -13,8 +14,15 @@ _BAD = 400
 _STATUSES = range(100, 600)
 
 
-def state_error(facts: Facts, document: Document, status: int) -> None:
-    """State the error of a response, absent where it has none."""
+def state_error(facts: Facts, document: Document, headers: Mapping[str, str], status: int) -> None:
+    """State the error of a response, absent where it has none.
+
+    Args:
+        facts: Of the response.
+        document: Its body.
+        headers: Its headers by name in lower case: Amazon's services name the type of an error in one.
+        status: Its status.
+    """
     said, key, where = _find(document, failed=status >= _BAD)
     if said is MISSING and status < _BAD:
         facts.absent("error", document.where)
@@ -22,6 +30,7 @@ def state_error(facts: Facts, document: Document, status: int) -> None:
     details = {name: _detail(said, name) for name in ("type", "code", "message")}
     if isinstance(said, str):
         details["message"] = said
+    details["type"] = details["type"] or (_named(headers.get("x-amzn-errortype", "")) if status >= _BAD else None)
     value = {"status": status if status >= _BAD else _stated_status(said), **details}
     parts = [("status", status)] if status >= _BAD else []
     if said is not MISSING:
@@ -67,8 +76,20 @@ def _detail(said: Any, name: str) -> Any:
     value = said.get(name) if isinstance(said, dict) else None
     if name == "type" and value == "error":
         return None  # The type of the event, or of the body.
+    if name == "type" and value is None and isinstance(said, dict):
+        value = _word(said.get("status"))
     fits = isinstance(value, str) or (name == "code" and isinstance(value, int) and not isinstance(value, bool))
     return value if fits else None
+
+
+def _word(status: Any) -> str | None:
+    """Return Google's word for an error, as `RESOURCE_EXHAUSTED`, which stands where others have a number."""
+    return status if isinstance(status, str) and status.isupper() else None
+
+
+def _named(header: str) -> str | None:
+    """Return the exception in `x-amzn-errortype`, which may have an address behind it, and a name space before it."""
+    return header.partition(":")[0].rpartition("#")[2].strip() or None
 
 
 def _stated_status(said: Any) -> int | None:

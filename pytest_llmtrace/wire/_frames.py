@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-__all__ = ["CONTENT_TYPE", "as_events"]
+__all__ = ["CONTENT_TYPE", "as_events", "cut"]
 
 CONTENT_TYPE = "application/vnd.amazon.eventstream"
 
@@ -41,6 +41,18 @@ def as_events(chunks: Iterable[bytes]) -> Iterator[bytes]:
             at = end
         del data[:at]
         yield b"".join(events)
+
+
+def cut(body: bytes) -> list[bytes]:
+    """Cut a body into its frames; what is no whole frame is left together at the end."""
+    found, at = [], 0
+    try:
+        while (end := _end_of(body, at)) is not None:
+            found.append(body[at:end])
+            at = end
+    except ValueError:  # Whoever reads them says what is wrong with them.
+        pass
+    return [*found, body[at:]] if at < len(body) else found
 
 
 def _end_of(data: bytes | bytearray, start: int) -> int | None:

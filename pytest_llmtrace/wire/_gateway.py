@@ -46,6 +46,8 @@ def gateway(request: Request, response: Response | None = None) -> str:
 @lru_cache(maxsize=256)
 def _of_url(url: str) -> str:
     host = urlsplit(url).hostname or ""
+    if host.endswith("googleapis.com") and "aiplatform" in host:
+        return "vertex"
     while host and host not in _HOSTS:
         host = host.partition(".")[2]
     return _HOSTS.get(host, "other")

@@ -97,7 +97,7 @@ def _state_response(
         facts.absent("truncated", document.where)
     else:
         document, headers = _open(response, api, asked), by_name(response.headers)
-        state_error(facts, document, response.status)
+        state_error(facts, document, headers, response.status)
         facts.put("truncated", document.truncated, (), document.where)
     state_headers(facts, headers, api)
     state_provider(facts, document, headers)

@@ -49,7 +49,8 @@ def state_request(facts: Facts, body: Mapping[str, Any], url: str, api: str) -> 
 def _state_streaming(facts: Facts, body: Mapping[str, Any], by_path: Asked | None) -> None:
     said = body.get("stream")
     if by_path and by_path.streamed is not None:
-        facts.put("streaming", value=by_path.streamed, parts=(), where=_URL)
+        parts = (("invoke-with-response-stream", True),) if by_path.streamed else ()
+        facts.put("streaming", value=by_path.streamed, parts=parts, where=_URL)
     elif said is None:  # The API's default.
         facts.put("streaming", value=False, parts=(("stream", None),) if "stream" in body else (), where=_WHERE)
     else:

@@ -53,13 +53,14 @@ def compared(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[s
 
 
 def test_all_gateways_and_apis_are_shown() -> None:
-    """Each API of each gateway has scripted cases, and each gateway recorded ones; ids are unique."""
+    """Each API of each gateway but the clouds has scripted cases, and each gateway recorded ones; ids are unique."""
     cases = every_case()
     assert len({case.id for case in cases}) == len(cases)
-    apis = {(name, api) for name, profile in GATEWAYS.items() for api in profile.forms}
+    names = set(GATEWAYS) - {"bedrock", "bedrock-mantle", "vertex"}
+    apis = {(name, api) for name in names for api in GATEWAYS[name].forms}
     scripted = {(case.gateway, re.split("[/-]", case.id)[1]) for case in cases if case.id.startswith("scripted:")}
     assert scripted == apis
-    assert {case.gateway for case in cases if case.id.startswith("builtin:")} == set(GATEWAYS) - {"azure"}
+    assert {case.gateway for case in cases if case.id.startswith("builtin:")} == names - {"azure"}
 
 
 def test_no_two_cases_get_one_response_id() -> None:

@@ -55,6 +55,12 @@ STATUSES: list[tuple[str, int, Any, dict[str, Any]]] = [
     ),
     ("fastapi", 422, {"detail": "no"}, error(422, message="no")),
     ("google", 400, json.dumps([NESTED]).encode(), error(400, "t", "c", "no")),
+    (
+        "google's own",
+        429,
+        b'[{\n  "error": {"code": 429, "message": "no", "status": "RESOURCE_EXHAUSTED"}\n}\n]\n',
+        error(429, "RESOURCE_EXHAUSTED", 429, "no"),
+    ),
     ("text", 503, b"upstream connect error", error(503, message="upstream connect error")),
     ("text, the lowest status", 400, b"no such model", error(400, message="no such model")),
     ("page", 502, b"<html>Bad Gateway</html>", error(502)),
@@ -68,6 +74,15 @@ STATUSES: list[tuple[str, int, Any, dict[str, Any]]] = [
 def test_a_status(said: Callable[..., dict[str, Any]], api: str, status: int, body: Any, facts: dict[str, Any]) -> None:
     """An error that came as a status is read in whichever shape; nothing else is, and nothing was cut."""
     assert said(api, body, status=status) == {"error": facts, "truncated": False}
+
+
+@pytest.mark.parametrize(
+    "name", ["ThrottlingException:http://internal.amazon.com/coral/com.amazon.bedrock/", "a.b#ThrottlingException"]
+)
+def test_amazon_names_the_type_in_a_header(said: Callable[..., dict[str, Any]], name: str) -> None:
+    """The body has a message only; the exception stands in a header, with an address or a name space around it."""
+    found = said("messages", {"message": "no"}, status=429, headers=(("x-amzn-ErrorType", name),))
+    assert found == {"error": error(429, "ThrottlingException", None, "no"), "truncated": False}
 
 
 def test_a_cut_error(read: Callable[..., Reading]) -> None:

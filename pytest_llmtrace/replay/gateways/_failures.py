@@ -33,4 +33,4 @@ def broken_off(name: str, request: Request, failing: Failing, *, serial: str, se
 
 def _nearest(gateway: Profile, request: Request) -> str:
     api = api_of(request, gateway.path)
-    return api if api in gateway.forms else next(iter(gateway.forms))
+    return api if api is not None and api in gateway.forms else next(iter(gateway.forms))

@@ -46,6 +46,7 @@ _NAMESPACE = "http://internal.amazon.com/coral/com.amazon.bedrock/"
 _IN_STREAM = {424: "ModelStreamErrorException", 401: "ValidationException", 403: "ValidationException"}
 
 _FIRST_BYTE, _WHOLE = 0.312, 0.845  # Seconds, where the script does not say.
+_AS_JSON = {":content-type": "application/json"}
 _PADDING = string.ascii_letters + string.digits
 
 
@@ -55,7 +56,7 @@ class Messages(hosted.Messages):
     infix = "bdrk_"
 
     @staticmethod
-    def error(reply: Reply) -> Mapping[str, Any]:
+    def error(reply: Reply) -> dict[str, Any]:
         """Return the body of an error; its type is in a header."""
         _, text = errors.by_status(_ERRORS, errors.failing(reply).status)
         return {"message": errors.worded(reply, text)}
@@ -70,11 +71,11 @@ class Messages(hosted.Messages):
 
     def metrics(self, reply: Reply) -> dict[str, int]:
         """Return what a stream says of its call in place of the headers of a whole reply."""
-        counts, first = _counts(self.usage(reply)), _milliseconds(reply)[0]
+        counts, (first, last) = _counts(self.usage(reply)), _milliseconds(reply)
         return {
             "inputTokenCount": counts["Input"],
             "outputTokenCount": counts["Output"],
-            "invocationLatency": _milliseconds(reply)[1],
+            "invocationLatency": last,
             "firstByteLatency": first,
             "cacheReadInputTokenCount": counts["Cache-Read-Input"],
             "cacheWriteInputTokenCount": counts["Cache-Write-Input"],
@@ -92,9 +93,6 @@ class Messages(hosted.Messages):
             return framed({**kind, **_AS_JSON, ":message-type": "exception"}, _encoded(event.data))
         payload = {"bytes": base64.b64encode(_encoded(event.data)).decode(), "p": _PADDING[: 2 + number * 23 % 60]}
         return framed({":event-type": "chunk", **_AS_JSON, ":message-type": "event"}, _encoded(payload))
-
-
-_AS_JSON = {":content-type": "application/json"}
 
 
 class OlderMessages(Messages):
@@ -123,6 +121,7 @@ def _counts(usage: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _milliseconds(reply: Reply) -> tuple[int, int]:
+    """Return when the first byte came and when the last."""
     first, last = spread(reply) or (_FIRST_BYTE, _WHOLE)
     return round(first * 1000), round(last * 1000)
 

@@ -53,7 +53,7 @@ def _is_of_google(reply: Reply) -> bool:
     return error.type.isupper() if error.type else error.status in _GOOGLE
 
 
-def _error(reply: Reply) -> Mapping[str, Any]:
+def _error(reply: Reply) -> dict[str, Any]:
     """Return Google's own error, or Anthropic's as it comes from behind."""
     if not _is_of_google(reply):
         return errors.anthropic(reply)

@@ -171,7 +171,7 @@ MESSAGE = {
 
 
 @pytest.mark.parametrize(
-    ("url", "gateway"), [(BEDROCK, "bedrock"), (f"{VERTEX}/claude-haiku-4-5@20251001:rawPredict", "google")]
+    ("url", "gateway"), [(BEDROCK, "bedrock"), (f"{VERTEX}/claude-haiku-4-5@20251001:rawPredict", "vertex")]
 )
 def test_a_cloud_has_a_client_of_its_own(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], url: str, gateway: str

@@ -262,7 +262,10 @@ def test_what_was_not_played_is_described() -> None:
         ),
         (
             lambda: Gateway("openai").messages(),
-            "openai has no messages API; anthropic, openrouter, litellm, anannas, bedrock, bedrock-mantle and vertex have",
+            (
+                "openai has no messages API; anthropic, openrouter, litellm, anannas, bedrock, bedrock-mantle and "
+                "vertex have"
+            ),
         ),
         (
             lambda: Gateway("openai").error(429, api="mesages"),

@@ -455,7 +455,9 @@ def test_errors_of_messages_are_the_exceptions_of_their_status(
     client = anthropic_client(Gateway(name).error(status, message="no luck"), mode)
     with pytest.raises(anthropic.APIStatusError, match="no luck") as caught:
         _message_of(client, stream=stream)
-    assert isinstance(caught.value, getattr(anthropic, kind))
+    if status == 503 and _OLD and name in CLOUDS and name != "bedrock-mantle":
+        kind = "ServiceUnavailableError"  # They had a class of their own for it.
+    assert kind in {base.__name__ for base in type(caught.value).__mro__}
     assert caught.value.status_code == status
 
 
@@ -492,7 +494,8 @@ def test_a_proxy_breaks_off_responses_as_it_breaks_off_chat(mode: Mode) -> None:
 @having("messages")
 def test_a_message_stream_that_fails_midway_raises_after_its_pieces(name: str, mode: Mode) -> None:
     """`event: error`, or an exception in a frame, ends a stream with status 200, and the SDK raises."""
-    kind, said = anthropic.APIStatusError, "no luck"
+    kind: type[Exception] = anthropic.APIStatusError
+    said = "no luck"
     if name == "bedrock" and _OLD:  # Its decoder then had no class for it, and told the headers only.
         kind, said = ValueError, "internalServerException"
     client = anthropic_client(Gateway(name).error(529, message="no luck", after=2, text=TEXT), mode)
