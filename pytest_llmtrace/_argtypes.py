@@ -1,4 +1,4 @@
-"""Types of the arguments of commands, for argparse: times that end, and paths that can be read to an end."""
+"""What arguments of commands, variables and scripts may be: times that end, finite numbers, paths that can be read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pytest_llmtrace.errors import UsageError
 
-__all__ = ["finite", "seconds", "source"]
+__all__ = ["checked_seconds", "finite", "is_count", "is_number", "seconds", "source"]
 
 _ENDLESS = {
     stat.S_IFIFO: "a pipe",
@@ -25,13 +25,40 @@ def seconds(text: str) -> float:
     Raises:
         argparse.ArgumentTypeError: It is no number above 0, or has no end.
     """
+    found = _seconds(text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return found
+
+
+def checked_seconds(name: str, text: str, default: float) -> float:
+    """Read a time that a variable or an ini value says; empty means the default.
+
+    Raises:
+        UsageError: It is no number above 0, or has no end.
+    """
+    found = _seconds(text) if text else default
+    if found is None:
+        raise UsageError(f"{name} is {text!r}: it must be a number of seconds above 0")
+    return found
+
+
+def _seconds(text: str) -> float | None:
     try:
         found = float(text)
     except ValueError:
-        found = math.nan
-    if not 0 < found < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
-    return found
+        return None
+    return found if 0 < found < math.inf else None
+
+
+def is_count(value: object) -> bool:
+    """Tell whether a value is a whole number; a yes or no is none, though Python counts with it."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_number(value: object) -> bool:
+    """Tell whether a value is a number that has an end; a yes or no is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def source(text: str) -> Path:

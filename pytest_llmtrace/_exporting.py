@@ -18,6 +18,7 @@ from typing import Any, Final
 import pytest
 
 from pytest_llmtrace import _ini, export
+from pytest_llmtrace._argtypes import checked_seconds
 from pytest_llmtrace._declared import FIXTURE, TRACE
 from pytest_llmtrace._lines import counted
 from pytest_llmtrace.errors import UsageError
@@ -250,14 +251,7 @@ def _wanted(config: pytest.Config) -> list[str]:
 
 
 def _budget(config: pytest.Config) -> float:
-    value = _ini.text(config, "llmtrace_export_budget") or "10"
-    try:
-        budget = float(value)
-    except ValueError:
-        budget = -1
-    if not 0 < budget < float("inf"):
-        raise UsageError(f"llmtrace_export_budget is {value!r}: it must be a number of seconds above 0")
-    return budget
+    return checked_seconds("llmtrace_export_budget", _ini.text(config, "llmtrace_export_budget"), 10)
 
 
 def _spool_folder(config: pytest.Config) -> Path:

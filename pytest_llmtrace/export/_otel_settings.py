@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from pytest_llmtrace._argtypes import checked_seconds
 from pytest_llmtrace.errors import UsageError
-from pytest_llmtrace.export._checked import checked_seconds, checked_url
+from pytest_llmtrace.export._checked import checked_url
 from pytest_llmtrace.export._destination import GRPC, HTTP_JSON, HTTP_PROTOBUF, Destination
 from pytest_llmtrace.export._tls import context
 
@@ -48,7 +49,7 @@ def otlp(environ: Mapping[str, str]) -> Destination:
         label=f"OTLP{' by gRPC' if is_grpc else ''} at {url.partition('?')[0]}",
         url=url,
         headers=_headers(*_either("HEADERS", environ), _GRPC_HEADER if is_grpc else _HEADER),
-        timeout=checked_seconds(name, {name: value}, 10),
+        timeout=checked_seconds(name, value, 10),
         protocol=protocol,
         is_compressed=_one_of("COMPRESSION", environ, _COMPRESSIONS, "gzip") == "gzip",
         tls=_files(environ),

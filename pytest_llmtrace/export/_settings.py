@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from pytest_llmtrace._argtypes import checked_seconds
 from pytest_llmtrace.errors import UsageError
-from pytest_llmtrace.export._checked import checked_seconds, checked_url
+from pytest_llmtrace.export._checked import checked_url
 from pytest_llmtrace.export._destination import Destination
 from pytest_llmtrace.export._otel_settings import otlp
 
@@ -77,7 +78,7 @@ def _openobserve(environ: Mapping[str, str]) -> Destination:
         label=f"OpenObserve at {url}, organization {organization}, stream {stream}",
         url=f"{url}/api/{path}/v1/traces",
         headers={"authorization": token, "stream-name": stream},
-        timeout=checked_seconds("OPENOBSERVE_TIMEOUT", environ, 30),
+        timeout=checked_seconds("OPENOBSERVE_TIMEOUT", environ.get("OPENOBSERVE_TIMEOUT", ""), 30),
         search_url=f"{url}/api/{path}/_search?type=traces&use_cache=false",
         stream=stream,
         base=url,

@@ -51,7 +51,7 @@ class Faults:
         check_options(given)
         if when["api"] is not None and when["api"] not in _APIS:
             raise UsageError.unknown("API", when["api"], _APIS)
-        if given.get("gateway", "openai") not in GATEWAYS:
+        if given.get("gateway", "openai") not in tuple(GATEWAYS):
             raise UsageError.unknown("gateway", given["gateway"], GATEWAYS)
         status = kind if isinstance(kind, int) else given.get("status")
         fault = Fault(kind=found, status=status, options=given, when=check_when(**when))

@@ -69,7 +69,7 @@ def kind_of(kind: int | str, given: Mapping[str, Any]) -> Kind:
         if kind not in ERRORS:
             raise UsageError(f"a fault has a status from 400 to 599, got {kind!r}")
         found = STATUS
-    elif kind in KINDS:
+    elif kind in tuple(KINDS):
         found = KINDS[kind]
     else:
         raise UsageError.unknown("kind of fault", kind, [*KINDS, "a status as 429"])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_llmtrace import wire
+from pytest_llmtrace._argtypes import is_count, is_number
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.faults._kinds import ERRORS, Kind
 from pytest_llmtrace.model import Request
@@ -99,7 +99,7 @@ class Fault:
         api = wire.identify(request)
         if api is None or self.when.api not in (None, api):
             return False
-        if self.when.model not in (None, wire.request_body(request).get("model")):
+        if self.when.model not in (None, _model_of(request)):
             return False
         self._met += 1
         if self.when.every is not None:
@@ -111,6 +111,12 @@ class Fault:
         return f"{self.name}{f', {often}' if often else ''}{f': {self.note}' if self.note else ''}"
 
 
+def _model_of(request: Request) -> Any:
+    """Return the model that a request asks for, by its body; clouds and deployments have it in the path."""
+    asked = wire.asked(request.url)
+    return wire.request_body(request).get("model", asked and asked.model)
+
+
 def check_options(options: Mapping[str, Any]) -> None:
     """Refuse options that have no meaning.
 
@@ -119,14 +125,20 @@ def check_options(options: Mapping[str, Any]) -> None:
     """
     for name in ("seconds", "retry_after"):
         value = options.get(name)
-        if value is not None and not (_is_number(value) and (value > 0 or (value == 0 and name == "retry_after"))):
+        if value is not None and not (is_number(value) and (value > 0 or (value == 0 and name == "retry_after"))):
             raise UsageError(f"{name}= is a number of seconds, got {value!r}")
     status = options.get("status")
     if status is not None and status not in ERRORS:
         raise UsageError(f"status= is an HTTP status from 400 to 599, got {status!r}")
     after = options.get("after")
-    if after is not None and not (_is_count(after) and after >= 0):
+    if after is not None and not (is_count(after) and after >= 0):
         raise UsageError(f"after= counts chunks, 0 or more, got {after!r}")
+    _check_text("message", options.get("message"))
+
+
+def _check_text(name: str, value: object) -> None:
+    if value is not None and not isinstance(value, str):
+        raise UsageError(f"{name}= takes a text, got {value!r}")
 
 
 def check_when(
@@ -144,22 +156,15 @@ def check_when(
         UsageError: An argument has no meaning.
     """
     for name, count in (("times", times), ("every", every)):
-        if count is not None and not (_is_count(count) and count > 0):
+        if count is not None and not (is_count(count) and count > 0):
             raise UsageError(f"{name}= is a number, 1 or more, got {count!r}")
-    if rate is not None and not (_is_number(rate) and 0 < rate <= 1):
+    if rate is not None and not (is_number(rate) and 0 < rate <= 1):
         raise UsageError(f"rate= is a share above 0 and at most 1, got {rate!r}")
     if rate is not None and every is not None:
         raise UsageError("every= and rate= both say which requests a fault happens to; give one of them")
     if seed is not None and rate is None:
         raise UsageError("seed= is for rate=: nothing else is left to chance")
+    _check_text("model", model)
     if times is None and every is None and rate is None:
         times = 1
     return When(times=times, every=every, rate=rate, seed=seed or 0, api=api, model=model)
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -16,15 +16,15 @@ from pytest_llmtrace.replay.gateways._script import (
     Failing,
     Script,
     check_timing,
+    read_failing,
     read_pieces,
     read_texts,
     read_tool_calls,
+    read_vectors,
 )
 from pytest_llmtrace.replay.gateways._usage import check_usage
 
 __all__ = ["Gateway"]
-
-_ORDINARY = frozenset(range(400, 600))
 
 
 class Gateway:
@@ -254,11 +254,11 @@ class Gateway:
             provider: Who stands behind OpenRouter.
 
         Raises:
-            UsageError: The gateway has no embeddings or no such option, or a key is not known.
+            UsageError: The gateway has no embeddings or no such option, a key is not known, or it is no list of lists.
         """
         return self._add(
             "embeddings",
-            vectors=tuple(tuple(vector) for vector in vectors),
+            vectors=read_vectors(vectors),
             usage=check_usage("embeddings", usage),
             model=model,
             cost=cost,
@@ -298,18 +298,8 @@ class Gateway:
         Raises:
             UsageError: The status is no error, or the gateway has no such API or option.
         """
-        if status not in _ORDINARY:
-            raise UsageError(f"an error has a status from 400 to 599, got {status!r}")
-        if after is not None and after < 0:
-            raise UsageError(f"after counts pieces of text, 0 or more, got {after}")
-        failing = Failing(
-            status=status,
-            message=message,
-            type=type,
-            code=code,
-            retry_after=retry_after,
-            after=1 if mid_stream and after is None else after,
-        )
+        failing = Failing(status=status, message=message, type=type, code=code, retry_after=retry_after, after=after)
+        failing = read_failing(failing, mid_stream=mid_stream)
         return self._add(api, texts=(DEFAULT_TEXT if text is None else text,), failing=failing, older=older)
 
     # --- what the port asks ---
@@ -383,7 +373,7 @@ class Gateway:
         return self._add(api, texts=texts, pieces=pieces, tool_calls=calls, refusal=refusal, usage=checked, **fields)
 
     def _add(self, api: str | None, **fields: Any) -> Self:
-        if api is not None and api not in self._profile.forms:
+        if api is not None and api not in tuple(self._profile.forms):
             raise self._without(api)
         for option in ("cost", "provider", "reasoning", "older"):
             gated = option != "reasoning" or api == "chat"
@@ -395,6 +385,6 @@ class Gateway:
         return self
 
     def _without(self, api: str) -> UsageError:
-        if api not in APIS:
+        if api not in tuple(APIS):
             return UsageError.unknown("API", api, APIS)
         return UsageError(f"{self.name} has no {api} API; {having_api(api)}")

@@ -61,7 +61,7 @@ class Reply:
     def output_tokens(self) -> int:
         """How many tokens the model wrote: those that were queued, else as many as all forms say then."""
         usage = self.script.usage
-        return int(usage.get("completion_tokens", usage.get("output_tokens", 8)))
+        return int(usage.get("completion_tokens", usage.get("output_tokens", 8)) or 0)
 
     def choices(self) -> range:
         """Return the indices of the choices: those that were queued, else as many as the request wants."""

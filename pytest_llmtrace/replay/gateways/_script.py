@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+from pytest_llmtrace._argtypes import is_count, is_number
 from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.replay.gateways._layout import compact
 
 __all__ = [
     "DEFAULT_TEXT",
@@ -22,13 +23,16 @@ __all__ = [
     "check_timing",
     "cut",
     "fragments",
+    "read_failing",
     "read_pieces",
     "read_texts",
     "read_tool_calls",
+    "read_vectors",
 ]
 
 DEFAULT_TEXT = "Hello! How can I help you today?"
 _TEXTS = ("model", "finish", "reasoning", "refusal", "provider")
+_ERRORS = range(400, 600)
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -75,16 +79,16 @@ class Script:
     tokens_per_second: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is no text where a text is sent.
+        """Refuse what is no text where a text is sent, and no number where a number is.
 
         Raises:
             UsageError: It names the argument.
         """
-        pieces = self.pieces if isinstance(self.pieces, tuple) else ()
-        named = [("text", text) for text in (*self.texts, *pieces)]
-        for name, value in (*named, *((name, getattr(self, name)) for name in _TEXTS)):
-            if value is not None and not isinstance(value, str):
-                raise UsageError(f"{name} takes a text, got {value!r}")
+        named = [("text", text) for text in self.texts]
+        _check_texts(*named, *((name, getattr(self, name)) for name in _TEXTS))
+        _check_flags(older=self.older)
+        if self.cost is not None and not is_number(self.cost):
+            raise UsageError(f"cost is a number of USD, got {self.cost!r}")
 
     def summary(self) -> str:
         """Say in a few words what it would have answered."""
@@ -106,9 +110,9 @@ def read_tool_calls(calls: Sequence[Mapping[str, Any]], *, objects: bool) -> tup
         objects: Whether the API has no place for arguments that are no JSON object.
 
     Raises:
-        UsageError: A key is not known, there is no name, or the arguments are no object.
+        UsageError: It is no list, a key is not known, there is no name, or the arguments are no object, or no JSON.
     """
-    if isinstance(calls, Mapping) or not all(isinstance(call, Mapping) for call in calls):
+    if not _is_list(calls) or not all(isinstance(call, Mapping) for call in calls):
         raise UsageError(f'tool_calls takes a list of {{"name": ..., "arguments": {{...}}}}, got {calls!r}')
     read = tuple(map(_read_tool_call, calls))
     for call in read if objects else ():
@@ -122,8 +126,12 @@ def _read_tool_call(call: Mapping[str, Any]) -> ToolCall:
             raise UsageError.unknown("key of a tool call", key, ("arguments", "id", "name"))
     if not isinstance(call.get("name"), str):
         raise UsageError(f'a tool call needs a name: {{"name": "get_weather", "arguments": {{...}}}}, got {call!r}')
+    _check_texts(("the id of a tool call", call.get("id")))
     arguments = call.get("arguments", {})
-    text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False, separators=(",", ":"))
+    try:
+        text = arguments if isinstance(arguments, str) else compact(arguments)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UsageError(f"the arguments of {call['name']!r} cannot be written as JSON: {error}") from None
     return ToolCall(name=call["name"], arguments=text, id=call.get("id"))
 
 
@@ -140,16 +148,18 @@ def read_pieces(stream_chunks: int | Sequence[str] | None, text: str | None) -> 
     """Read `stream_chunks`, and see that the pieces are those of the text.
 
     Raises:
-        UsageError: There are fewer than one, or the pieces do not make the text.
+        UsageError: It is neither, there are fewer than one, or the pieces do not make the text.
     """
     if stream_chunks is None:
         return None
-    if isinstance(stream_chunks, int):
+    if isinstance(stream_chunks, int) and is_count(stream_chunks):
         if stream_chunks < 1:
             raise UsageError(f"stream_chunks must be 1 or more, got {stream_chunks}")
         return stream_chunks
-    if isinstance(stream_chunks, str):
-        raise UsageError(f"stream_chunks is a number of pieces or a list of them, got the text {stream_chunks!r}")
+    if isinstance(stream_chunks, int) or not _is_list(stream_chunks):
+        said = f"the text {stream_chunks!r}" if isinstance(stream_chunks, str) else repr(stream_chunks)
+        raise UsageError(f"stream_chunks is a number of pieces or a list of them, got {said}")
+    _check_texts(*(("a piece in stream_chunks", piece) for piece in stream_chunks), required=True)
     pieces = tuple(stream_chunks)
     if text is not None and "".join(pieces) != text:
         raise UsageError(f"stream_chunks join to {''.join(pieces)!r}, but text is {text!r}")
@@ -162,10 +172,10 @@ def check_timing(first_token: float | None, tokens_per_second: float | None) -> 
     Raises:
         UsageError: One is no number, or too small.
     """
-    if first_token is not None and not (isinstance(first_token, int | float) and 0 <= first_token < math.inf):
+    if first_token is not None and not (is_number(first_token) and first_token >= 0):
         raise UsageError(f"first_token is in seconds, 0 or more, got {first_token!r}")
     rate = tokens_per_second
-    if rate is not None and not (isinstance(rate, int | float) and 0 < rate < math.inf):
+    if rate is not None and not (is_number(rate) and rate > 0):
         raise UsageError(f"tokens_per_second is a number above 0, got {rate!r}")
 
 
@@ -211,8 +221,56 @@ def read_texts(
 def _read_choices(
     text: str | None, choices: Sequence[str], pieces: int | tuple[str, ...] | None
 ) -> tuple[str | None, ...]:
+    if not _is_list(choices):
+        raise UsageError(f"choices takes a list of texts, got {choices!r}")
     if text is not None or not choices:
         raise UsageError("choices holds the texts of the choices, one at least, and takes the place of text")
     if isinstance(pieces, tuple):
         raise UsageError("stream_chunks as a list cuts one text; with several choices give a number")
     return tuple(choices)
+
+
+def read_vectors(vectors: Sequence[Sequence[float]]) -> tuple[tuple[float, ...], ...]:
+    """Read the vectors of embeddings, one an input.
+
+    Raises:
+        UsageError: It is no list of lists of numbers.
+    """
+    if not _is_list(vectors) or not all(_is_list(vector) and all(map(is_number, vector)) for vector in vectors):
+        raise UsageError(f"vectors takes a list of numbers for each input, as [[0.5, -1.0]], got {vectors!r}")
+    return tuple(map(tuple, vectors))
+
+
+def read_failing(failing: Failing, *, mid_stream: bool) -> Failing:
+    """Return an error as it was queued; one in mid-stream comes after one piece, if nothing is said.
+
+    Raises:
+        UsageError: The status is no error, or a field is of another kind.
+    """
+    if not is_count(failing.status) or failing.status not in _ERRORS:
+        raise UsageError(f"an error has a status from 400 to 599, got {failing.status!r}")
+    if failing.after is not None and not (is_count(failing.after) and failing.after >= 0):
+        raise UsageError(f"after counts pieces of text, 0 or more, got {failing.after!r}")
+    if failing.retry_after is not None and not (is_number(failing.retry_after) and failing.retry_after >= 0):
+        raise UsageError(f"retry_after is a number of seconds, 0 or more, got {failing.retry_after!r}")
+    _check_texts(("message", failing.message), ("type", failing.type))
+    if not isinstance(failing.code, str | None) and not is_count(failing.code):
+        raise UsageError(f"code takes a text or a number, got {failing.code!r}")
+    _check_flags(mid_stream=mid_stream)
+    return replace(failing, after=1) if mid_stream and failing.after is None else failing
+
+
+def _check_texts(*named: tuple[str, object], required: bool = False) -> None:
+    for name, value in named:
+        if not isinstance(value, str) and (required or value is not None):
+            raise UsageError(f"{name} takes a text, got {value!r}")
+
+
+def _check_flags(**flags: object) -> None:
+    for name, value in flags.items():
+        if not isinstance(value, bool):
+            raise UsageError(f"{name} takes True or False, got {value!r}")
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)

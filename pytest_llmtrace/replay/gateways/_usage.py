@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pytest_llmtrace._argtypes import is_number
 from pytest_llmtrace.errors import UsageError
 
 __all__ = ["check_usage", "merged", "priced", "total"]
@@ -66,9 +67,9 @@ def check_usage(api: str, usage: Mapping[str, Any] | None) -> Mapping[str, Any]:
     """Return the usage that a test gave, an empty one for None.
 
     Raises:
-        UsageError: It is no mapping, or a field is not one of that API's.
+        UsageError: It is no mapping, a field is not one of that API's, or its value is of another kind.
     """
-    usage = usage or {}
+    usage = {} if usage is None else usage
     if not isinstance(usage, Mapping):
         raise UsageError(
             f"usage takes counts by their names on the wire, as {{{next(iter(_FIELDS[api]))!r}: 5}}, got {usage!r}"
@@ -83,6 +84,22 @@ def _check(kind: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> Non
             raise UsageError.unknown(kind, name, known)
         if isinstance(known[name], Mapping) and isinstance(value, Mapping):
             _check(f"field of {name}", value, known[name])
+        elif value is not None and not _is_like(value, known[name]):
+            raise UsageError(f"{name} of a usage takes {_KINDS[type(known[name])]}, got {value!r}")
+
+
+def _is_like(value: object, known: object) -> bool:
+    """Tell whether a value is of the kind that a field has on the wire; null is of each."""
+    return is_number(value) if isinstance(known, float) or type(known) is int else isinstance(value, type(known))
+
+
+_KINDS: Mapping[type, str] = {
+    bool: "True or False",
+    dict: "a mapping",
+    float: "a number",
+    int: "a number",
+    str: "a text",
+}
 
 
 def merged(skeleton: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,9 +115,9 @@ def merged(skeleton: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, A
 
 def total(given: Mapping[str, Any], *parts: str) -> int:
     """Return the total that was given, else the sum of the parts."""
-    return int(given["total_tokens"]) if "total_tokens" in given else sum(int(given[part]) for part in parts)
+    return int(given["total_tokens"] or 0) if "total_tokens" in given else sum(int(given[part] or 0) for part in parts)
 
 
-def priced(input_tokens: int, output_tokens: int) -> tuple[float, float]:
+def priced(input_tokens: int | None, output_tokens: int | None) -> tuple[float, float]:
     """Return what input and output cost in USD, at the price of a small model (0.15 and 0.60 for a million)."""
-    return round(input_tokens * 1.5e-7, 10), round(output_tokens * 6e-7, 10)
+    return round((input_tokens or 0) * 1.5e-7, 10), round((output_tokens or 0) * 6e-7, 10)

@@ -113,10 +113,10 @@ def _exception(reply: Reply, *, streamed: bool) -> str:
 def _counts(usage: Mapping[str, Any]) -> dict[str, int]:
     """Return token counts by the names that Bedrock's headers have for them."""
     return {
-        "Input": usage["input_tokens"],
-        "Output": usage["output_tokens"],
-        "Cache-Read-Input": usage["cache_read_input_tokens"],
-        "Cache-Write-Input": usage["cache_creation_input_tokens"],
+        "Input": usage["input_tokens"] or 0,
+        "Output": usage["output_tokens"] or 0,
+        "Cache-Read-Input": usage["cache_read_input_tokens"] or 0,
+        "Cache-Write-Input": usage["cache_creation_input_tokens"] or 0,
     }
 
 

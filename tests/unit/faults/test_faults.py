@@ -343,6 +343,10 @@ REFUSED: tuple[tuple[Any, dict[str, Any], str], ...] = (
      "known: chat, completions, embeddings, messages, responses")),
     (429, {"gateway": "openia"}, ("unknown gateway 'openia': did you mean 'openai'? "
      "known: anannas, anthropic, azure, bedrock, bedrock-mantle, litellm, openai, openrouter, vertex")),
+    (429, {"message": 3}, "message= takes a text, got 3"),
+    (429, {"model": 3}, "model= takes a text, got 3"),
+    (429, {"gateway": ["openai"]}, ("unknown gateway ['openai']: did you mean 'openai'? "
+     "known: anannas, anthropic, azure, bedrock, bedrock-mantle, litellm, openai, openrouter, vertex")),
     ("error-in-body", {"status": 99}, "status= is an HTTP status from 400 to 599, got 99"),
 )  # fmt: skip
 

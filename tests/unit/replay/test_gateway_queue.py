@@ -3,13 +3,16 @@
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from inspect import signature
+from itertools import product
 from typing import Any
 
 import pytest
 
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Answer, Request
-from pytest_llmtrace.replay.gateways import Gateway
+from pytest_llmtrace.replay.gateways import GATEWAYS, Gateway
+from pytest_llmtrace.replay.gateways._paths import APIS
 
 KNOWN = "known: anannas, anthropic, azure, bedrock, bedrock-mantle, litellm, openai, openrouter, vertex"
 CHAT = "https://api.openai.com/v1/chat/completions"
@@ -243,6 +246,60 @@ def test_what_was_not_played_is_described() -> None:
         (lambda: Gateway(["openai"]), f"unknown gateway ['openai']: did you mean 'openai'? {KNOWN}"),  # type: ignore[arg-type]
         (lambda: Gateway("openai").chat(text=3), "text takes a text, got 3"),  # type: ignore[arg-type]
         (lambda: Gateway("openai").chat(choices=["a", None, 3]), "text takes a text, got 3"),  # type: ignore[list-item]
+        (lambda: Gateway("openai").chat(choices="abc"), "choices takes a list of texts, got 'abc'"),
+        (
+            lambda: Gateway("openai").embeddings(vectors=3),  # type: ignore[arg-type]
+            "vectors takes a list of numbers for each input, as [[0.5, -1.0]], got 3",
+        ),
+        (
+            lambda: Gateway("openai").embeddings(vectors=[[0.5, "a"]]),  # type: ignore[list-item]
+            "vectors takes a list of numbers for each input, as [[0.5, -1.0]], got [[0.5, 'a']]",
+        ),
+        (
+            lambda: Gateway("openai").chat(stream_chunks=2.5),  # type: ignore[arg-type]
+            "stream_chunks is a number of pieces or a list of them, got 2.5",
+        ),
+        (
+            lambda: Gateway("openai").chat(stream_chunks=["a", 3]),  # type: ignore[list-item]
+            "a piece in stream_chunks takes a text, got 3",
+        ),
+        (
+            lambda: Gateway("openai").chat(tool_calls=3),  # type: ignore[arg-type]
+            'tool_calls takes a list of {"name": ..., "arguments": {...}}, got 3',
+        ),
+        (
+            lambda: Gateway("openai").chat(tool_calls=[{"name": "f", "id": 3}]),
+            "the id of a tool call takes a text, got 3",
+        ),
+        (
+            lambda: Gateway("openai").chat(tool_calls=[{"name": "f", "arguments": {1j}}]),
+            "the arguments of 'f' cannot be written as JSON: Object of type set is not JSON serializable",
+        ),
+        (
+            lambda: Gateway("openai").chat(usage={"prompt_tokens": "many"}),
+            "prompt_tokens of a usage takes a number, got 'many'",
+        ),
+        (
+            lambda: Gateway("openai").chat(usage={"prompt_tokens_details": 3}),
+            "prompt_tokens_details of a usage takes a mapping, got 3",
+        ),
+        (lambda: Gateway("openrouter").chat(cost="a"), "cost is a number of USD, got 'a'"),  # type: ignore[arg-type]
+        (
+            lambda: Gateway("litellm").chat(older="yes"),  # type: ignore[arg-type]
+            "older takes True or False, got 'yes'",
+        ),
+        (
+            lambda: Gateway("openai").error("429"),  # type: ignore[arg-type]
+            "an error has a status from 400 to 599, got '429'",
+        ),
+        (
+            lambda: Gateway("openai").error(429, retry_after="soon"),  # type: ignore[arg-type]
+            "retry_after is a number of seconds, 0 or more, got 'soon'",
+        ),
+        (
+            lambda: Gateway("openai").error(429, code=[1]),  # type: ignore[arg-type]
+            "code takes a text or a number, got [1]",
+        ),
         (lambda: Gateway("openai").chat(model=4), "model takes a text, got 4"),  # type: ignore[arg-type]
         (
             lambda: Gateway("openai").chat(usage=3),  # type: ignore[arg-type]
@@ -352,3 +409,30 @@ def test_nothing_is_queued_by_a_wrong_call() -> None:
     with pytest.raises(UsageError):
         gateway.chat(cost=1.0)
     assert (gateway.total, gateway.unplayed()) == (0, ())
+
+
+CLOUDS = {"bedrock": "/model/m/invoke", "vertex": "/publishers/anthropic/models/m:rawPredict"}
+ODD: tuple[Any, ...] = (
+    *(3, -1, True, 2.5, float("nan"), "x", "", b"x", object(), {}, {"a": 1}, {1: 2}),
+    *(["a"], [3], [None], [["a"]], [[float("inf")]], [{}], [{"name": 3}], [{"name": "f", "arguments": {1j}}]),
+    *({"input_tokens": "a"}, {"prompt_tokens": [1]}, {"prompt_tokens": None}, {"output_tokens": None}, {"cost": None}),
+)
+
+
+@pytest.mark.parametrize("name", list(GATEWAYS))
+def test_what_is_wrong_is_refused_when_it_is_queued(name: str) -> None:
+    """Whatever is given to whichever argument is refused in words, or can be played; nothing fails in between."""
+    profile, refused, played = GATEWAYS[name], 0, 0
+    for api in (*profile.forms, "error"):
+        method = getattr(Gateway, api)
+        for argument, value in product(list(signature(method).parameters)[1:], ODD):
+            gateway = Gateway(name)
+            try:
+                method(gateway, **{**({"status": 429} if api == "error" else {}), argument: value})
+            except UsageError:
+                refused += 1
+                continue
+            path = CLOUDS.get(name) or APIS[next(iter(profile.forms)) if api == "error" else api]
+            played += gateway.answer(post(f"https://llm.test/v1{path}", messages=[])) is not None
+            assert len(gateway.unplayed()) <= 1
+    assert refused > played > 0
