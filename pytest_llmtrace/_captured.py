@@ -45,10 +45,11 @@ class Captured:
 
         Args:
             predicate: A condition of your own on a `SpanView`.
-            where: `name`, `kind`, `scope`, `status`, `attributes` (a subset).
+            where: `name`, `kind`, `scope`, `status`, `attributes` (a subset). Instead of a text a compiled pattern may
+                be given, which is to be found in it.
 
         Raises:
-            UsageError: A condition is not known; the text names the nearest that is.
+            UsageError: A condition is not known, the text names the nearest that is; or nothing could ever fit it.
         """
         return select(self._views(), predicate, where)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from pytest_llmtrace.errors import SelectionError, UsageError
+from pytest_llmtrace.tree import equals, refuse_name
 from pytest_llmtrace.views import SpanView
 
 __all__ = ["Predicate", "assert_attributes", "assert_attributes_exactly", "exactly_one", "select"]
@@ -23,8 +24,8 @@ def select(spans: Iterable[SpanView], predicate: Predicate | None, where: Mappin
     """Return the spans that fit all conditions, in the order given.
 
     Raises:
-        UsageError: `where` has a name that is none of a span's, `attributes` is no mapping, or `predicate` is no
-            function.
+        UsageError: `where` has a name that is none of a span's, a value is never one, `attributes` is no mapping, or
+            `predicate` is no function.
     """
     where = _checked(where)
     if predicate is not None and not callable(predicate):
@@ -70,7 +71,8 @@ def assert_attributes(span: SpanView, expected: Mapping[str, Any]) -> None:
 
     Args:
         span: A span of `llmtrace`.
-        expected: Attribute names and values; a value may be anything that compares with `==`.
+        expected: Attribute names and values; a value may be anything that compares with `==`, or a
+            compiled pattern, which is found in the text.
 
     Raises:
         AssertionError: Some differ or are missing; the text lists them all.
@@ -133,7 +135,7 @@ def _same(actual: Any, expected: Any) -> bool:
     # True == 1 in Python, but not in a back end's column.
     if isinstance(actual, bool) != isinstance(expected, bool) and isinstance(expected, bool | int | float):
         return False
-    return bool(actual == expected)
+    return equals(actual, expected)
 
 
 def _checked(where: Mapping[str, Any]) -> dict[str, Any]:
@@ -143,7 +145,11 @@ def _checked(where: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(where.get("attributes", {}), Mapping):
         raise UsageError(f"attributes= takes a mapping of names to values, not {where['attributes']!r}")
     enums = {"kind": _KINDS, "status": _STATUSES}
-    return {name: _member(name, value, enums[name]) if name in enums else value for name, value in where.items()}
+    checked = {name: _member(name, value, enums[name]) if name in enums else value for name, value in where.items()}
+    for name, value in checked.items():
+        if name != "attributes":
+            refuse_name(f"{name}=", value)
+    return checked
 
 
 def _member(name: str, value: Any, known: tuple[str, ...]) -> Any:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-from pytest_llmtrace.errors import SelectionError
+from pytest_llmtrace.errors import SelectionError, UsageError
 from pytest_llmtrace.model import SpanKey, SpanRecord
 
-__all__ = ["Ancestry", "Node", "SpanTree"]
+__all__ = ["Ancestry", "Node", "SpanTree", "equals", "refuse_name"]
+
+# What no name ever is, and would find nothing without a word; other objects may compare as they like.
+_NEVER = (bool, int, float, bytes, list, tuple, dict, set, frozenset, type(None))
 
 
 class Node(Protocol):
@@ -59,17 +63,30 @@ class SpanTree(Generic[S]):
         return tuple(self._children.get(None, ()))
 
     def children(self, span: S) -> tuple[S, ...]:
-        """Return the direct children of a span, in the order of their start."""
-        return tuple(self._children.get(span.key, ()))
-
-    def find(self, name: str) -> tuple[S, ...]:
-        """Return all spans of that name, in the order of their start."""
-        return tuple(span for span in self._spans if span.name == name)
-
-    def one(self, name: str) -> S:
-        """Return the one span of that name.
+        """Return the direct children of a span, in the order of their start.
 
         Raises:
+            UsageError: It is no span.
+        """
+        if not isinstance(getattr(span, "key", None), SpanKey):
+            hint = f"; did you mean one({span!r})?" if isinstance(span, str) else ""
+            raise UsageError(f"children() takes a span, as one(...) returns it, not {span!r}{hint}")
+        return tuple(self._children.get(span.key, ()))
+
+    def find(self, name: str | re.Pattern[str]) -> tuple[S, ...]:
+        """Return all spans of that name, or in whose name a pattern is found, in the order of their start.
+
+        Raises:
+            UsageError: It is neither a text nor a pattern.
+        """
+        refuse_name("a name", name)
+        return tuple(span for span in self._spans if equals(span.name, name))
+
+    def one(self, name: str | re.Pattern[str]) -> S:
+        """Return the one span of that name, or in whose name a pattern is found.
+
+        Raises:
+            UsageError: As for `find`.
             SelectionError: There is none, or there are several; the text shows the tree.
         """
         found = self.find(name)
@@ -91,6 +108,23 @@ class SpanTree(Generic[S]):
     def __str__(self) -> str:
         lines = [f"{'  ' * depth}{span.name}  {span.kind}  {span.status}" for depth, span in self.walk()]
         return "\n".join(lines) or "(no spans)"
+
+
+def equals(actual: Any, expected: Any) -> bool:
+    """Tell whether a value is the one that is expected; of a compiled pattern, whether it is found in the text."""
+    if isinstance(expected, re.Pattern):
+        return isinstance(actual, str) and expected.search(actual) is not None
+    return bool(actual == expected)
+
+
+def refuse_name(what: str, name: object) -> None:
+    """Refuse what is never a name: nothing would be found, and nothing be said.
+
+    Raises:
+        UsageError: It is neither a text, nor a pattern of one, nor an object that compares as it likes.
+    """
+    if isinstance(name, _NEVER) or (isinstance(name, re.Pattern) and not isinstance(name.pattern, str)):
+        raise UsageError(f"{what} is a text, or a compiled pattern of one, not {name!r}")
 
 
 class Ancestry:

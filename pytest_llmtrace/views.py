@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pytest_llmtrace.model import (
     Call,
@@ -24,6 +24,22 @@ if TYPE_CHECKING:
     from pytest_llmtrace.openobserve import Record as OpenObserveRecord
 
 __all__ = ["ExchangeView", "SpanView", "exchange_views"]
+
+
+class _ReadOnly(dict[str, Any]):
+    """A dictionary that cannot be changed: what a view shows is what the checks judge.
+
+    Not a `MappingProxyType`, which `json.dumps`, `copy.deepcopy` and pytest's comparison of dictionaries do not take.
+    """
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        raise TypeError("what a span says cannot be changed; make a dictionary of your own of it: dict(...)")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
+
+    def __reduce__(self) -> tuple[Any, ...]:  # Copies and pickles are dictionaries.
+        return dict, (dict(self),)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -61,10 +77,10 @@ class SpanView:
         """The status' description, None where there is none."""
         return self.record.status_description
 
-    @property
+    @cached_property
     def attributes(self) -> Mapping[str, Any]:
-        """The span's attributes."""
-        return self.record.attributes
+        """The span's attributes; they cannot be changed."""
+        return _ReadOnly(self.record.attributes)
 
     @property
     def events(self) -> tuple[SpanEvent, ...]:
@@ -76,10 +92,10 @@ class SpanView:
         """The span's links, in order."""
         return self.record.links
 
-    @property
+    @cached_property
     def resource(self) -> Mapping[str, Any]:
-        """The attributes of the provider's resource."""
-        return self.record.resource
+        """The attributes of the provider's resource; they cannot be changed."""
+        return _ReadOnly(self.record.resource)
 
     @property
     def key(self) -> SpanKey:
@@ -146,7 +162,7 @@ class SpanView:
 
     def __repr__(self) -> str:
         state = self.status if self.ended else "not ended"
-        return f"<SpanView {self.name!r} ({self.scope}) {self.kind} {state}, {len(self.attributes)} attributes>"
+        return f"<SpanView {self.name!r} ({self.scope}) {self.kind} {state}, {len(self.record.attributes)} attributes>"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -85,11 +85,29 @@ def _missing(name: str, bare: str, where: Sequence[Path]) -> str:
     if Path(bare).is_absolute():
         where = [Path(bare).parent]
         places = str(where[0])
+    if where and not any(directory.is_dir() for directory in where):
+        return f"there is no such cassette in {places}; {_no_folder(where, prefix or Path(bare).is_absolute())}"
     known = sorted({known for directory in where for known in _names_below(directory)})
     wanted = Path(bare).name if Path(bare).is_absolute() else bare
     near = difflib.get_close_matches(Path(wanted).with_suffix("").as_posix() if wanted else "", known, 3, 0.5)
     found = f"the nearest: {', '.join(prefix + name for name in near)}" if near else f"{len(known)} others are there"
     return f"there is no such cassette in {places}; {found}"
+
+
+def _no_folder(where: Sequence[Path], is_fixed: object) -> str:
+    """Say that there is no folder to look in, which one was meant, and what names it, if anything does."""
+    first = where[0]
+    near = difflib.get_close_matches(first.name, sorted(_folders_beside(first)), 1, 0.5)
+    hint = f", did you mean {near[0]}?" if near else ""
+    setting = "" if is_fixed else "; llmtrace_cassette_dir (LLMTRACE_CASSETTE_DIR) names the folder that has them"
+    return f"{'this is no folder' if len(where) == 1 else 'none of these is a folder'}{hint}{setting}"
+
+
+def _folders_beside(path: Path) -> Iterable[str]:
+    try:
+        return [entry.name for entry in islice(path.parent.iterdir(), SEARCHED) if entry.is_dir()]
+    except OSError:
+        return []
 
 
 def _names_below(directory: Path) -> Iterable[str]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import enum
+import json
+import pickle
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +21,16 @@ SpanMaker = Callable[..., SpanRecord]
 
 class Kind(enum.Enum):
     CLIENT = 3
+
+
+class Anything:
+    """Compares as it likes, as the helpers of other packages do."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, str)
+
+    def __hash__(self) -> int:
+        return 0
 
 
 @pytest.fixture
@@ -44,7 +58,12 @@ def views(make_span: SpanMaker) -> tuple[SpanView, ...]:
         ({"attributes": {"n": 1.0}}, [1]),
         ({"name": "chat", "scope": "app"}, [1]),
         ({"name": ""}, []),
-        ({"name": None}, []),
+        ({"name": re.compile("^ch")}, [1, 2]),
+        ({"name": re.compile("hat$"), "scope": re.compile("O", re.IGNORECASE)}, [2]),
+        ({"kind": re.compile("CLIENT|SERVER")}, [1]),
+        ({"attributes": {"model": re.compile("[ab]")}}, [1, 2]),
+        ({"attributes": {"n": re.compile("1")}}, []),
+        ({"name": Anything()}, [1, 2, 3]),
     ],
 )
 def test_conditions(views: tuple[SpanView, ...], where: dict[str, object], found: list[int]) -> None:
@@ -63,10 +82,14 @@ def test_predicate(views: tuple[SpanView, ...]) -> None:
         ({"nam": "x"}, "unknown condition 'nam': did you mean 'name'? known: attributes, kind, name, scope, status"),
         ({"kind": "clint"}, "unknown kind 'clint': known: CLIENT, CONSUMER, INTERNAL, PRODUCER, SERVER"),
         ({"status": "okay"}, "unknown status 'okay': known: ERROR, OK, UNSET"),
+        ({"name": None}, "name= is a text, or a compiled pattern of one, not None"),
+        ({"name": ["chat", "tool"]}, "name= is a text, or a compiled pattern of one, not ['chat', 'tool']"),
+        ({"scope": re.compile(b"a")}, "scope= is a text, or a compiled pattern of one, not re.compile(b'a')"),
+        ({"kind": 3}, "kind= is a text, or a compiled pattern of one, not 3"),
         ({"attributes": "model"}, "attributes= takes a mapping of names to values, not 'model'"),
     ],
 )
-def test_wrong_conditions_are_usage_errors(views: tuple[SpanView, ...], where: dict[str, str], text: str) -> None:
+def test_wrong_conditions_are_usage_errors(views: tuple[SpanView, ...], where: dict[str, Any], text: str) -> None:
     """A condition that is not known is wrong use, also where there is no span to look at."""
     for spans in (views, ()):
         with pytest.raises(UsageError) as caught:
@@ -150,3 +173,37 @@ def test_what_cannot_be_compared(
     with pytest.raises(UsageError) as caught:
         compare(views[span] if span == 0 else span, expected)
     assert str(caught.value) == text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda said: said.__setitem__("n", 2),
+        lambda said: said.__delitem__("n"),
+        lambda said: said.update(n=2),
+        lambda said: said.setdefault("m", 2),
+        lambda said: said.pop("n"),
+        lambda said: said.popitem(),
+        lambda said: said.clear(),
+        lambda said: said.__ior__({"n": 2}),
+    ],
+)
+def test_what_a_span_says_cannot_be_changed(make_span: SpanMaker, change: Callable[[Any], object]) -> None:
+    """The checks judge the same attributes that a test looks at."""
+    record = make_span(1, attributes={"n": 1})
+    view = SpanView(record=record, reader=lambda _: None)
+    for said in (view.attributes, view.resource):
+        with pytest.raises(TypeError, match=r"^what a span says cannot be changed; make a dictionary of your own"):
+            change(said)
+    assert record.attributes == {"n": 1}
+
+
+def test_what_a_span_says_is_a_dictionary(views: tuple[SpanView, ...]) -> None:
+    """It compares, prints, is written and is copied as one."""
+    said = views[0].attributes
+    assert said == {"model": "a", "n": 1}
+    assert repr(said) == "{'model': 'a', 'n': 1}"
+    assert json.loads(json.dumps(said)) == said
+    for copied in (copy.copy(said), copy.deepcopy(said), pickle.loads(pickle.dumps(said))):  # noqa: S301 - our own
+        assert type(copied) is dict
+        assert copied == said

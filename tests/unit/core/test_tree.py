@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from pytest_llmtrace import SelectionError, SpanTree
+from pytest_llmtrace import SelectionError, SpanTree, UsageError
 from pytest_llmtrace.model import SpanRecord
 
 SpanMaker = Callable[..., SpanRecord]
@@ -25,6 +27,8 @@ def test_shape(make_span: SpanMaker) -> None:
     assert tree.children(spans[0]) == (spans[1], spans[2])
     assert tree.find("chat") == (spans[1], spans[3])
     assert tree.one("tool") is spans[2]
+    assert tree.find(re.compile("^(chat|tool)$")) == (spans[1], spans[2], spans[3])
+    assert tree.one(re.compile("age")) is spans[0]
     assert len(tree) == 4
 
 
@@ -47,6 +51,25 @@ def test_one_of_none_or_several_fails(make_span: SpanMaker) -> None:
     assert str(caught.value) == (
         "expected exactly one span named 'chat' in the tree, found 2:\nchat  INTERNAL  UNSET\nchat  INTERNAL  UNSET"
     )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (
+            lambda tree: tree.children("chat"),
+            "children() takes a span, as one(...) returns it, not 'chat'; did you mean one('chat')?",
+        ),
+        (lambda tree: tree.children(None), "children() takes a span, as one(...) returns it, not None"),
+        (lambda tree: tree.find(3), "a name is a text, or a compiled pattern of one, not 3"),
+        (lambda tree: tree.one(None), "a name is a text, or a compiled pattern of one, not None"),
+    ],
+)
+def test_wrong_use_is_said(make_span: SpanMaker, wrong: Callable[[Any], object], said: str) -> None:
+    """What is no span has no children, and what is no name names none: neither finds nothing in silence."""
+    with pytest.raises(UsageError) as caught:
+        wrong(SpanTree([make_span(1)]))
+    assert str(caught.value) == said
 
 
 def test_deep_trees_are_walked(make_span: SpanMaker) -> None:

@@ -82,6 +82,29 @@ def test_near_names_of_an_absolute_path(write: Callable[..., Path], tmp_path: Pa
     assert refused.value.reason == f"there is no such cassette in {tmp_path}; the nearest: chat"
 
 
+NAMED = "llmtrace_cassette_dir (LLMTRACE_CASSETTE_DIR) names the folder that has them"
+
+
+@pytest.mark.parametrize(
+    ("name", "dirs", "said"),
+    [
+        ("chat", ["casettes"], f"ROOT/casettes; this is no folder, did you mean cassettes?; {NAMED}"),
+        ("chat", ["x.yaml"], f"ROOT/x.yaml; this is no folder; {NAMED}"),
+        ("chat", ["nope/a", "nope/b"], f"ROOT/nope/a, ROOT/nope/b; none of these is a folder; {NAMED}"),
+        ("ROOT/casettes/chat", [], "ROOT/casettes; this is no folder, did you mean cassettes?"),
+    ],
+)
+def test_a_folder_that_is_none_is_told(
+    write: Callable[..., Path], tmp_path: Path, name: str, dirs: list[str], said: str
+) -> None:
+    """A setting that names no folder is said where a cassette is not found, with the folder that was meant."""
+    write("", "cassettes/chat.yaml")
+    write("", "x.yaml")
+    with pytest.raises(CassetteError) as refused:
+        resolve(name.replace("ROOT", str(tmp_path)), dirs=[tmp_path / folder for folder in dirs])
+    assert refused.value.reason.replace(str(tmp_path), "ROOT") == f"there is no such cassette in {said}"
+
+
 @pytest.mark.parametrize(
     ("name", "file"),
     [
