@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import (
     Call,
     Exchange,
@@ -33,7 +34,7 @@ class _ReadOnly(dict[str, Any]):
     """
 
     def _refuse(self, *_: object, **__: object) -> NoReturn:
-        raise TypeError("what a span says cannot be changed; make a dictionary of your own of it: dict(...)")
+        raise UsageError("what a span says cannot be changed; make a dictionary of your own of it: dict(...)")
 
     __setitem__ = __delitem__ = __ior__ = _refuse
     clear = pop = popitem = setdefault = update = _refuse

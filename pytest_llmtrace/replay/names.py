@@ -98,7 +98,7 @@ def _no_folder(where: Sequence[Path], is_fixed: object) -> str:
     """Say that there is no folder to look in, which one was meant, and what names it, if anything does."""
     first = where[0]
     near = difflib.get_close_matches(first.name, sorted(_folders_beside(first)), 1, 0.5)
-    hint = f", did you mean {near[0]}?" if near else ""
+    hint = f" (did you mean {near[0]}?)" if near else ""
     setting = "" if is_fixed else "; llmtrace_cassette_dir (LLMTRACE_CASSETTE_DIR) names the folder that has them"
     return f"{'this is no folder' if len(where) == 1 else 'none of these is a folder'}{hint}{setting}"
 

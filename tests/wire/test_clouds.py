@@ -232,6 +232,14 @@ def test_any_lengths_are_read(length: int, headers: int, rest: bytes) -> None:
     read(lengths + struct.pack(">I", zlib.crc32(lengths)) + rest)
 
 
+def test_a_body_is_cut_into_its_frames() -> None:
+    """What is no whole frame stays together at the end, a cut one and a broken one alike; nothing is lost."""
+    frames = [chunk(event) for event in EVENTS[:3]]
+    for rest in (b"", frames[0][:-1], frames[0][:5], b"no frame at all"):
+        cut = wire.frames(b"".join(frames) + rest)
+        assert cut == [*frames, *([rest] if rest else [])]
+
+
 def test_the_replies_of_vertex_are_those_of_anthropic() -> None:
     """Vertex AI streams the events themselves."""
     events = [f"data: {json.dumps(event)}\n\n".encode() for event in EVENTS]

@@ -190,6 +190,24 @@ def test_a_gateway_may_have_deployments() -> None:
     assert (client.name, client.options["base_url"]) == ("Anthropic", "https://gateway.example/deployments/team")
 
 
+@pytest.mark.parametrize(
+    ("url", "name", "base"),
+    [
+        (BEDROCK, "AnthropicBedrock", "https://bedrock-runtime.us-east-1.amazonaws.com"),
+        (f"{VERTEX}/m:rawPredict", "AnthropicVertex", "https://us-east5-aiplatform.googleapis.com/v1"),
+        (
+            "https://bedrock-mantle.us-east-1.api.aws/anthropic/v1/messages",
+            "AnthropicBedrockMantle",
+            "https://bedrock-mantle.us-east-1.api.aws/anthropic",
+        ),
+    ],
+)
+def test_the_client_of_a_cloud(url: str, name: str, base: str) -> None:
+    """Path and host tell which client makes a call, and what it takes as its base."""
+    client = _sdks.anthropic_client(Request(method="POST", url=url))
+    assert (client.name, client.options["base_url"]) == (name, base)
+
+
 def test_what_opens_amazons_frames_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -164,6 +164,30 @@ def test_a_recorded_stream_of_frames_breaks_off_too(ask: Ask) -> None:
         assert exchange.truth.error["type"] == "throttlingException"
 
 
+@pytest.mark.parametrize(
+    ("cloud", "gateway", "kind"),
+    [
+        ("bedrock", "bedrock", "ThrottlingException"),
+        ("vertex", "vertex", "RESOURCE_EXHAUSTED"),
+        ("bedrock", "anthropic", "rate_limit_error"),
+    ],
+)
+def test_a_status_has_the_form_of_the_cloud_that_was_asked(ask: Ask, cloud: str, gateway: str, kind: str) -> None:
+    """The path tells whose it is, whoever else is scripted; a fault meets the model in the path, and names another."""
+    with LLMTrace(gateway=cloud, verify=False) as trace:
+        trace.gateway("anthropic").messages()
+        trace.fault(429, model="another")
+        named = None if gateway == cloud else gateway
+        fault = trace.fault(429, model=CLIENTS[cloud][2], gateway=named)
+        with pytest.raises(anthropic.RateLimitError):
+            ask(cloud, stream=True)
+        assert fault.happened == 1
+        [exchange] = trace.exchanges()
+        assert exchange.truth is not None
+        assert exchange.truth.error is not None
+        assert exchange.truth.error["type"] == kind
+
+
 @pytest.mark.parametrize("kind", ["malformed-sse", "error-in-body", "invalid-json"])
 def test_frames_are_no_lines_and_no_body(ask: Ask, kind: str) -> None:
     """What can happen to server-sent events or to a whole body only does not happen to frames, and says so."""

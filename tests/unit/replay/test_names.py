@@ -88,10 +88,10 @@ NAMED = "llmtrace_cassette_dir (LLMTRACE_CASSETTE_DIR) names the folder that has
 @pytest.mark.parametrize(
     ("name", "dirs", "said"),
     [
-        ("chat", ["casettes"], f"ROOT/casettes; this is no folder, did you mean cassettes?; {NAMED}"),
+        ("chat", ["casettes"], f"ROOT/casettes; this is no folder (did you mean cassettes?); {NAMED}"),
         ("chat", ["x.yaml"], f"ROOT/x.yaml; this is no folder; {NAMED}"),
         ("chat", ["nope/a", "nope/b"], f"ROOT/nope/a, ROOT/nope/b; none of these is a folder; {NAMED}"),
-        ("ROOT/casettes/chat", [], "ROOT/casettes; this is no folder, did you mean cassettes?"),
+        ("ROOT/casettes/chat", [], "ROOT/casettes; this is no folder (did you mean cassettes?)"),
     ],
 )
 def test_a_folder_that_is_none_is_told(
