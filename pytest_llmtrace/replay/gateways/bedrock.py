@@ -16,7 +16,7 @@ from typing import Any
 
 from pytest_llmtrace.model import Headers
 from pytest_llmtrace.replay.gateways import errors, hosted
-from pytest_llmtrace.replay.gateways._form import Mode, Profile
+from pytest_llmtrace.replay.gateways._form import Mode, Profile, encoded
 from pytest_llmtrace.replay.gateways._frames import CONTENT_TYPE, framed
 from pytest_llmtrace.replay.gateways._layout import Event, compact, uuid
 from pytest_llmtrace.replay.gateways._paths import ModelPath
@@ -90,17 +90,16 @@ class Messages(hosted.Messages):
         if event.name == "error":
             name = _exception(reply, streamed=True)
             kind = {":exception-type": name[0].lower() + name[1:]}
-            return framed({**kind, **_AS_JSON, ":message-type": "exception"}, _encoded(event.data))
-        payload = {"bytes": base64.b64encode(_encoded(event.data)).decode(), "p": _PADDING[: 2 + number * 23 % 60]}
-        return framed({":event-type": "chunk", **_AS_JSON, ":message-type": "event"}, _encoded(payload))
+            return framed({**kind, **_AS_JSON, ":message-type": "exception"}, encoded(compact(event.data)))
+        payload = {
+            "bytes": base64.b64encode(encoded(compact(event.data))).decode(),
+            "p": _PADDING[: 2 + number * 23 % 60],
+        }
+        return framed({":event-type": "chunk", **_AS_JSON, ":message-type": "event"}, encoded(compact(payload)))
 
 
 class OlderMessages(Messages):
     restates = False
-
-
-def _encoded(value: Any) -> bytes:
-    return compact(value).encode("utf-8", "backslashreplace")
 
 
 def _exception(reply: Reply, *, streamed: bool) -> str:

@@ -12,8 +12,8 @@ from pytest_llmtrace.replay.gateways.anthropic import dated
 __all__ = ["Messages", "served"]
 
 # `eu.anthropic.claude-haiku-4-5-20251001-v1:0` on Bedrock, `claude-haiku-4-5@20251001` on Vertex AI; the name that
-# Anthropic gives to the model is in the middle. An ARN has it after its last slash.
-_NAME = re.compile(r"(?:.*[/.])?(?P<name>claude-[^@]+?)(?:@(?P<date>\d{8}))?(?:-v\d+(?::\d+\w*)?)?$")
+# Anthropic gives to the model is in the middle. An ARN has it after its last slash; Google's may have a `-v2`.
+_NAME = re.compile(r"(?:.*[/.])?(?P<name>claude-[^@]+?)(?:-v\d+)?(?:@(?P<date>\d{8}))?(?:-v\d+(?::\w+)*)?$")
 _OF_ANTHROPIC = ("service_tier", "inference_geo")
 
 

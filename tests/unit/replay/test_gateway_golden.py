@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -422,6 +423,30 @@ def test_each_gateway_shows_what_is_its_own(case: str) -> None:
         else:
             assert trait in reply[position:]
             position = reply.index(trait, position)
+
+
+PROFILE = "arn:aws:bedrock:us-east-1:1:application-inference-profile/a1"  # Nothing tells which model is behind it.
+
+
+@pytest.mark.parametrize(
+    ("asked", "served"),
+    [
+        ("us.anthropic.claude-haiku-4-5-20251001-v1:0", "claude-haiku-4-5-20251001"),
+        ("anthropic.claude-3-5-sonnet-20241022-v2:0", "claude-3-5-sonnet-20241022"),
+        ("anthropic.claude-3-haiku-20240307-v1:0:48k", "claude-3-haiku-20240307"),
+        ("arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.claude-opus-4-6-v1", "claude-opus-4-6"),
+        (PROFILE, PROFILE),
+        ("claude-3-5-sonnet-v2@20241022", "claude-3-5-sonnet-20241022"),
+        ("claude-sonnet-4-5@20250929", "claude-sonnet-4-5-20250929"),
+        ("claude-haiku-4-5", "claude-haiku-4-5-20251001"),
+    ],
+)
+def test_a_cloud_names_the_model_as_anthropic_does(asked: str, served: str) -> None:
+    """The path has the cloud's id, quoted or not; the body has the name that Anthropic gives to the model."""
+    cloud = "vertex" if "@" in asked else "bedrock"
+    answer = Gateway(cloud, default=True).answer(request_to(cloud, "messages", model=quote(asked, safe=":")))
+    assert answer is not None
+    assert json.loads(answer.response.body)["model"] == served
 
 
 def test_a_gateway_counts_its_replies() -> None:

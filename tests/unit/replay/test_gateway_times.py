@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from pytest_llmtrace import UsageError
 from pytest_llmtrace.model import Answer, Request, Response
 from pytest_llmtrace.replay.gateways import Gateway
 
-FAST = {"first_token": 0.8, "tokens_per_second": 40}
+FAST: dict[str, Any] = {"first_token": 0.8, "tokens_per_second": 40}
 TEXT = "one two three four five"
 PATHS = {"chat": "/v1/chat/completions", "responses": "/v1/responses", "messages": "/v1/messages"}
 OFFERED = [
@@ -93,3 +95,15 @@ def test_wrong_values_are_refused(gateway: str, api: str, options: dict[str, Any
     with pytest.raises(UsageError) as raised:
         getattr(Gateway(gateway), api)(**options)
     assert str(raised.value) == text
+
+
+def test_frames_come_as_events_do() -> None:
+    """Bedrock's stream says by itself how long it took, and that is what it takes."""
+    request = Request(method="POST", url="https://llm.test/model/m/invoke-with-response-stream")
+    answer = Gateway("bedrock").messages(text=TEXT, usage={"output_tokens": 80}, **FAST).answer(request)
+    assert answer is not None
+    chunks, offsets = answer.response.chunks, answer.response.offsets
+    assert offsets == pytest.approx([0.8, 0.8, 0.8, 1.3, 1.8, 2.3, 2.8, 2.8, 2.8, 2.8])
+    payload = json.loads(re.findall(rb"\{.*\}", chunks[-1])[0])
+    metrics = json.loads(base64.b64decode(payload["bytes"]))["amazon-bedrock-invocationMetrics"]
+    assert (metrics["firstByteLatency"], metrics["invocationLatency"]) == (800, 2800)
