@@ -1,8 +1,8 @@
 """Amazon Bedrock: Anthropic's messages by InvokeModel and InvokeModelWithResponseStream.
 
 Whole replies, headers, frames and the error of an unknown model have been compared with recordings of 2024 to 2026.
-The texts of other errors are those that bug reports quote, or of the API reference; the exceptions in a stream are
-built as its service model says.
+The texts of other errors are those that bug reports quote, or like those of the API reference; the exceptions in a
+stream are built as its service model says, and have been compared with no recording.
 """
 
 from __future__ import annotations

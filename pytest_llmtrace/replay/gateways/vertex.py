@@ -1,7 +1,7 @@
 """Google's Vertex AI: Anthropic's messages by rawPredict and streamRawPredict.
 
-Headers and whole replies are those of a recorded call of 2026, the errors those that bug reports quote; a stream is
-Anthropic's own.
+Headers and body of whole replies follow one logged call of 2026, and some errors what bug reports quote; the words of
+the others are ours. No recorded stream was found: it is taken for Anthropic's own.
 """
 
 from __future__ import annotations
