@@ -11,8 +11,8 @@ PLAYED_BY_VCRPY = """
 import vcr
 from app import answer
 
-def test_it(llmtrace):
-    with vcr.use_cassette("cassettes/test_answers/test_it.yaml", record_mode="none"):
+def test_played(llmtrace):
+    with vcr.use_cassette("cassettes/test_played/test_played.yaml", record_mode="none"):
         answer("May I return this?")
 """
 
@@ -24,7 +24,7 @@ from app import answer
 def vcr_cassette_dir(request):
     return str(request.path.parent / "recordings")
 
-def test_it(llmtrace):
+def test_folder(llmtrace):
     answer("May I return this?")
 """
 
@@ -36,7 +36,7 @@ from app import answer
 def default_cassette_name():
     return "by_fixture"
 
-def test_it(llmtrace):
+def test_name(llmtrace):
     answer("May I return this?")
 """
 
@@ -45,7 +45,7 @@ import pytest
 from app import answer
 
 @pytest.mark.default_cassette("below/chosen")
-def test_it(llmtrace):
+def test_marker(llmtrace):
     answer("May I return this?")
 """
 
@@ -58,37 +58,39 @@ def vcr_config():
     return {"filter_replacement": "gone"}
 
 @pytest.mark.vcr
-def test_it(llmtrace):
+def test_key(llmtrace):
     answer("May I return this?")
 """
 
-# What it is: module, plugin, source, and where the recording is.
+# By neighbour: module, plugin, and by test what its module says and where its recording is.
 FOUND = {
-    "played by vcrpy": ("vcr", "", PLAYED_BY_VCRPY, "cassettes/test_answers/test_it.yaml"),
-    "another folder": (
-        "pytest_recording", "pytest_recording.plugin", OTHER_FOLDER, "recordings/test_it.yaml"
+    "vcrpy": ("vcr", "", {"test_played": (PLAYED_BY_VCRPY, "cassettes/test_played/test_played.yaml")}),
+    "pytest-recording": (
+        "pytest_recording",
+        "pytest_recording.plugin",
+        {
+            "test_folder": (OTHER_FOLDER, "recordings/test_folder.yaml"),
+            "test_name": (OTHER_NAME, "cassettes/test_name/by_fixture.yaml"),
+            "test_marker": (BELOW, "cassettes/test_marker/below/chosen.yaml"),
+        },
     ),
-    "another name": (
-        "pytest_recording", "pytest_recording.plugin", OTHER_NAME,
-        "cassettes/test_answers/by_fixture.yaml",
+    "cassetter": (
+        "cassetter",
+        "cassetter.pytest_plugin",
+        {"test_key": (KEY_OF_CASSETTER, "cassettes/test_key/test_key.yaml")},
     ),
-    "a folder in the marker": (
-        "pytest_recording", "pytest_recording.plugin", BELOW,
-        "cassettes/test_answers/below/chosen.yaml",
-    ),
-    "a key of cassetter": (
-        "cassetter", "cassetter.pytest_plugin", KEY_OF_CASSETTER,
-        "cassettes/test_answers/test_it.yaml",
-    ),
-}  # fmt: skip
+}
 
 
-@pytest.mark.parametrize("case", FOUND)
-def test_what_the_neighbour_has_is_found(run: Any, page: Any, installed: Callable[..., None], case: str) -> None:
-    """The suite passes: the recording is where the neighbour says, and what is the neighbour's own is left to it."""
-    module, plugin, source, recording = FOUND[case]
+@pytest.mark.parametrize("name", FOUND)
+def test_what_the_neighbour_has_is_found(run: Any, page: Any, installed: Callable[..., None], name: str) -> None:
+    """The suite passes: each recording is where the neighbour says, and what is the neighbour's own is left to it."""
+    module, plugin, tests = FOUND[name]
     installed(module)
-    files = {**page.files("vcrpy", "before"), "test_answers.py": source}
-    files[recording] = files.pop("cassettes/return.yaml")
+    files = page.files("vcrpy", "before")
+    recording = files.pop("cassettes/return.yaml")
+    del files["test_answers.py"]
+    for test, (source, place) in tests.items():
+        files[f"{test}.py"], files[place] = source, recording
     result = run(files, plugins=[plugin] if plugin else [])
-    assert result.outcomes == {"test_it": "call passed"}, result.out
+    assert result.outcomes == dict.fromkeys(tests, "call passed"), result.out
