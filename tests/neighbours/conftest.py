@@ -101,7 +101,9 @@ def run(tmp_path: Path, child_environ: Callable[..., dict[str, str]]) -> Run:
             path.write_text(dedent(text), encoding="utf-8")
         named = ["neighbours_reports", *plugins, *(["pytest_llmtrace.plugin"] if traced else [])]
         loaded = [word for name in named for word in ("-p", name)]
-        command = [sys.executable, "-m", "pytest", *loaded, "-p", "no:cacheprovider", "-W", "error", *options]
+        # Of a failure the tests read the message. pytest's own tracebacks would parse each module of an SDK for it.
+        fixed = ["-p", "no:cacheprovider", "-W", "error", "--tb=native"]
+        command = [sys.executable, "-m", "pytest", *loaded, *fixed, *options]
         reports = tmp_path / "reports.json"
         reports.unlink(missing_ok=True)
         done = subprocess.run(
