@@ -6,7 +6,7 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -92,15 +92,23 @@ def part_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imports(path: Path) -> Iterator[str]:
-    """Yield the dotted names that a module imports, wherever in it."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+@cache  # Several tests ask about each module.
+def nodes(path: Path) -> list[ast.AST]:
+    """Parse a module."""
+    return [*ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+
+
+@cache
+def imports(path: Path) -> list[str]:
+    """Return the dotted names that a module imports, wherever in it."""
+    names: list[str] = []
+    for node in nodes(path):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            yield node.module or ""
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            names += [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return names
 
 
 def rank(part: str) -> int:
@@ -174,9 +182,8 @@ def test_private_names_of_others_stay_in_internals(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
 def test_sizes(path: Path) -> None:
     """No module is longer than 400 lines, no function longer than 60."""
-    text = path.read_text(encoding="utf-8")
-    assert text.count("\n") <= 400
-    for node in ast.walk(ast.parse(text)):
+    assert path.read_text(encoding="utf-8").count("\n") <= 400
+    for node in nodes(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert (node.end_lineno or 0) - node.lineno < 60, node.name
 
@@ -202,6 +209,6 @@ def test_keeping_needs_nothing_of_sending() -> None:
 
 def test_plugin_bodies_are_short() -> None:
     """The hooks and fixtures of the plugin parse, build and delegate in ten lines or fewer."""
-    for node in ast.walk(ast.parse((PACKAGE / "plugin.py").read_text(encoding="utf-8"))):
+    for node in nodes(PACKAGE / "plugin.py"):
         if isinstance(node, ast.FunctionDef):
             assert (node.end_lineno or 0) - node.body[0].lineno <= 10, node.name
