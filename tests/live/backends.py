@@ -35,7 +35,7 @@ class Kind:
     Attributes:
         title: How people call it.
         command: Its command within its venv, given a port.
-        environ: What it is told beside, given its folder and a port.
+        environ: What it is told beside, given its folder, its port and one for gRPC.
         ready: The path that answers once it is ready.
         headers: What OTEL_EXPORTER_OTLP_HEADERS must say.
         protocols: What OTEL_EXPORTER_OTLP_PROTOCOL may say.
@@ -45,7 +45,7 @@ class Kind:
 
     title: str
     command: Callable[[int], list[str]]
-    environ: Callable[[Path, int], dict[str, str]]
+    environ: Callable[[Path, int, int], dict[str, str]]
     ready: str
     headers: str
     protocols: tuple[str, ...]
@@ -60,11 +60,13 @@ class Running:
     Attributes:
         name: Its name in BACKENDS.
         url: Where it answers.
+        grpc: Where it does by gRPC.
         process: It itself.
     """
 
     name: str
     url: str
+    grpc: str
     process: subprocess.Popen[bytes]
 
     @property
@@ -76,6 +78,15 @@ class Running:
     def environ(self) -> dict[str, str]:
         """What leads to it."""
         return {"OTEL_EXPORTER_OTLP_ENDPOINT": self.url, "OTEL_EXPORTER_OTLP_HEADERS": self.kind.headers}
+
+    def environ_of(self, protocol: str) -> dict[str, str]:
+        """What leads to it by a protocol."""
+        endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": self.grpc} if protocol == "grpc" else {}
+        return {**self.environ, **endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL": protocol}
+
+    def label(self, protocol: str) -> str:
+        """How the summary calls it."""
+        return f"OTLP by gRPC at {self.grpc}" if protocol == "grpc" else f"OTLP at {self.url}/v1/traces"
 
     def spans(self, sent: Collection[Span]) -> list[Span]:
         """Return what it has of the traces of spans, once there are as many; it may take its time to store them."""
@@ -94,15 +105,15 @@ class Running:
 @contextmanager
 def running(name: str, venv: Path, folder: Path) -> Iterator[Running]:
     """Run a back end, with its data in a folder."""
-    kind, port, log = BACKENDS[name], servers.free_port(), folder / "log"
+    kind, port, grpc, log = BACKENDS[name], servers.free_port(), servers.free_port(), folder / "log"
     program, *arguments = kind.command(port)
-    environ = servers.environ(**kind.environ(folder, port))
+    environ = servers.environ(**kind.environ(folder, port, grpc))
     with log.open("wb") as out, servers.running(
         [str(venv / "bin" / program), *arguments], cwd=folder, env=environ, stdout=out
     ) as process:  # fmt: skip
         url = f"http://127.0.0.1:{port}"
         servers.wait(kind.title, f"{url}{kind.ready}", process, log)
-        yield Running(name=name, url=url, process=process)
+        yield Running(name=name, url=url, grpc=f"http://127.0.0.1:{grpc}", process=process)
 
 
 def as_sent(path: Path) -> list[Span]:
@@ -287,16 +298,16 @@ BACKENDS: Final = {
     "phoenix": Kind(
         title="Arize Phoenix",
         command=lambda _: ["phoenix", "serve"],
-        environ=lambda folder, port: {
+        environ=lambda folder, port, grpc: {
             "PHOENIX_WORKING_DIR": str(folder),
             "PHOENIX_HOST": "127.0.0.1",
             "PHOENIX_PORT": str(port),
-            "PHOENIX_GRPC_PORT": str(servers.free_port()),
+            "PHOENIX_GRPC_PORT": str(grpc),
             "PHOENIX_TELEMETRY_ENABLED": "false",
         },
         ready="/readyz",
         headers="",
-        protocols=("http/protobuf",),
+        protocols=("http/protobuf", "grpc"),
         read=_read_phoenix,
         kept=_kept_by_phoenix,
     ),
@@ -306,7 +317,7 @@ BACKENDS: Final = {
             *("mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
             *("--backend-store-uri", "sqlite:///mlflow.db", "--workers", "1"),
         ],
-        environ=lambda _folder, _port: {
+        environ=lambda _folder, _port, _grpc: {
             "DO_NOT_TRACK": "true",
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",

@@ -73,8 +73,8 @@ def test_each_span_is_there_as_it_was_sent(backend: Running, exported: Exported)
     So it is by each protocol that the back end takes; what it does not keep is said in `backends.py`.
     """
     for protocol in backend.kind.protocols:
-        said, sent = exported("--llmtrace-export=otlp", OTEL_EXPORTER_OTLP_PROTOCOL=protocol, **backend.environ)
-        assert f"  exported     5 spans to OTLP at {backend.url}/v1/traces\n" in said
+        said, sent = exported("--llmtrace-export=otlp", **backend.environ_of(protocol))
+        assert f"  exported     5 spans to {backend.label(protocol)}\n" in said
         assert as_text(backend.spans(sent)) == as_text(backend.kept(sent, protocol))
 
 
