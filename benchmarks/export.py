@@ -166,10 +166,10 @@ def _sent(folder: Path, spans: int, environ: dict[str, str], ask: Cell) -> tuple
 
 
 def _fill(folder: Path, spans: int) -> None:
-    from pytest_llmtrace.export import Spool, resource_spans
+    from pytest_llmtrace.export import Encoder, Spool
     from pytest_llmtrace.model import SpanKey, SpanRecord
 
-    spool, now = Spool(folder), time.time_ns()
+    spool, encoder, now = Spool(folder), Encoder(RESOURCE), time.time_ns()
     sent, reply = material.sent(stream=False).content.decode(), material.reply(0, stream=False).decode()
     attributes = {**ATTRIBUTES, "input.value": sent, "output.value": reply}
     for test in range(spans // A_TEST):
@@ -178,4 +178,4 @@ def _fill(folder: Path, spans: int) -> None:
             SpanRecord(key=key, name="ChatCompletion", attributes=attributes, start_ns=now, end_ns=now + 10**8)
             for key in keys
         ]
-        spool.put("run", resource_spans(made, resource=RESOURCE, attributes={"test.case.name": f"test[{test}]"}))
+        spool.put("run", encoder.request(made, {"test.case.name": f"test[{test}]"}))

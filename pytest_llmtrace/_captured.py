@@ -8,7 +8,7 @@ from pytest_llmtrace import capture, dialects, intercept
 from pytest_llmtrace._selection import Predicate, exactly_one, select
 from pytest_llmtrace.canaries import Canaries
 from pytest_llmtrace.errors import UsageError
-from pytest_llmtrace.model import LogRecord, MetricPoint
+from pytest_llmtrace.model import LogRecord, MetricPoint, SpanRecord
 from pytest_llmtrace.tree import SpanTree
 from pytest_llmtrace.views import SpanView
 
@@ -109,18 +109,19 @@ class Captured:
         """
         from pytest_llmtrace import openobserve  # Most tests do not ask.
 
-        spans = (view.record for view in self._views())
-        return openobserve.Stream(openobserve.records(spans, profile=profile or openobserve.NEWEST), name=stream)
+        return openobserve.Stream(openobserve.records(self.ended(), profile=profile or openobserve.NEWEST), name=stream)
 
     @property
     def exporter(self) -> capture.FinishedSpans:
         """The captured spans, as `InMemorySpanExporter` would hand them out."""
         return capture.FinishedSpans(self._book)
 
+    def ended(self) -> tuple[SpanRecord, ...]:
+        """Return the records of the ended spans, oldest first; for those who look at all of them by themselves."""
+        return tuple(record for record in self._book.spans() if record.ended is not None)
+
     def _views(self) -> tuple[SpanView, ...]:
-        return tuple(
-            SpanView(record=record, reader=dialects.read) for record in self._book.spans() if record.ended is not None
-        )
+        return tuple(SpanView(record=record, reader=dialects.read) for record in self.ended())
 
     def _llm_views(self) -> tuple[SpanView, ...]:
         return tuple(view for view in self._views() if view.call is not None)

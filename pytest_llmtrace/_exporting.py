@@ -11,7 +11,7 @@ import os
 import secrets
 import time
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -77,6 +77,7 @@ class Exporting:
             self._name = f"{self._shared['run']}-{worker['workerid']}"
         else:
             self._start(config, environ)
+        self._encoder = export.Encoder(self._shared["resource"])
 
     def _start(self, config: pytest.Config, environ: Mapping[str, str]) -> None:
         run = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(4)}"
@@ -101,37 +102,42 @@ class Exporting:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Link a test's traces on its report, and keep its spans when it is over."""
-        spans: list[SpanRecord] = []
+        spans: tuple[SpanRecord, ...] = ()
         if TRACE in item.stash and (call.when == "teardown" or (call.when == "call" and _has_failed(call))):
-            spans = [view.record for view in item.stash[TRACE].spans()]
+            spans = item.stash[TRACE].ended()
             links = self._link(item, spans)
             if links and call.when == "call":
                 item.add_report_section("call", f"{FIXTURE} trace", "\n".join(links))
         report = yield
         item.stash[_STATUS] = _status(report, None if call.when == "setup" else item.stash.get(_STATUS, None))
-        if spans and call.when == "teardown":
-            report.llmtrace_troubles = list(self._keep(item, spans))  # type: ignore[attr-defined]
+        troubles = list(self._keep(item, spans)) if spans and call.when == "teardown" else []
+        if troubles:
+            report.llmtrace_troubles = troubles  # type: ignore[attr-defined]
         return report
 
-    def _link(self, item: pytest.Item, spans: list[SpanRecord]) -> list[str]:
+    def _link(self, item: pytest.Item, spans: Sequence[SpanRecord]) -> list[str]:
         """Put the addresses of a test's traces into the properties that JUnit shows, and return them."""
         item.user_properties[:] = (known for known in item.user_properties if known[0] != _PROPERTY)
         found = [link for to in self._destinations for link in export.links(to, spans)][:_SHOWN]
         item.user_properties.extend((_PROPERTY, link) for link in found)
         return found
 
-    def _keep(self, item: pytest.Item, spans: list[SpanRecord]) -> Iterator[str]:
+    def _keep(self, item: pytest.Item, spans: Sequence[SpanRecord]) -> Iterator[str]:
         """Keep the spans of a test; say what went wrong, if anything."""
         attributes = {
             "test.case.name": item.nodeid,
             "test.case.result.status": item.stash[_STATUS],
             "test.suite.name": item.nodeid.partition("::")[0],
         }
-        resources = export.resource_spans(spans, resource=self._shared["resource"], attributes=attributes)
+        try:
+            request = self._encoder.request(spans, attributes)
+        except Exception as error:  # noqa: BLE001  # A value may do anything when it is asked for its text.
+            yield f"a value that cannot be written ({type(error).__name__})"
+            return
         sinks: list[export.Spool | export.Lines] = [*self._spools.values(), *self._files]
         for sink in sinks:
             try:
-                sink.put(self._name, resources)
+                sink.put(self._name, request)
             except OSError as error:  # No test fails since its spans cannot be kept.
                 yield f"{error.strerror or error} ({sink.path})"
 

@@ -77,6 +77,7 @@ class SpanRecord:
         trace_state: In the form of W3C's header `tracestate`.
         flags: W3C's trace flags, and whether the parent is remote (`SpanFlags` of opentelemetry-proto); 0 if not known.
         dropped: How many attributes, events and links its provider has dropped, since it keeps no more of them.
+        scope_attributes: What its scope says of itself.
         scope_schema_url: Where the version of the conventions that its scope keeps to is written down.
         resource_schema_url: The same of its resource.
     """
@@ -104,6 +105,7 @@ class SpanRecord:
     trace_state: str = ""
     flags: int = 0
     dropped: Dropped = field(default=Dropped())
+    scope_attributes: Mapping[str, Any] = field(default_factory=dict)
     scope_schema_url: str = ""
     resource_schema_url: str = ""
 

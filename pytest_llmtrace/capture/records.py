@@ -66,6 +66,7 @@ def span_record(span: ReadableSpan, *, started: int, ended: int | None, origin: 
         trace_state=span.context.trace_state.to_header(),
         flags=_flags(span.context, span.parent),
         dropped=Dropped(span.dropped_attributes, span.dropped_events, span.dropped_links),
+        scope_attributes=_plain(scope and scope.attributes),
         scope_schema_url=(scope and scope.schema_url) or "",
         resource_schema_url=span.resource.schema_url or "",
     )

@@ -70,7 +70,8 @@ class Carrier:
         subject = self.subject
         own: Any = getattr(subject, "attributes", subject)  # A resource is its own.
         found: list[tuple[str, Mapping[str, Any]]] = [("attribute", own)]
-        if isinstance(subject, SpanRecord) and (subject.events or subject.links):
+        if isinstance(subject, SpanRecord) and (subject.events or subject.links or subject.scope_attributes):
+            found.append(("scope", subject.scope_attributes))
             found += [(f"event {event.name}", event.attributes) for event in subject.events]
             found += [(f"link {index}", link.attributes) for index, link in enumerate(subject.links)]
         return found

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pytest_llmtrace.export._identity import identify
     from pytest_llmtrace.export._lines import Lines
     from pytest_llmtrace.export._link import links
-    from pytest_llmtrace.export._otlp import resource_spans
+    from pytest_llmtrace.export._otlp import Encoder
     from pytest_llmtrace.export._outcome import Outcome
     from pytest_llmtrace.export._probe import post_once, probe_span
     from pytest_llmtrace.export._process import main, push
@@ -29,6 +29,7 @@ __all__ = [
     "NAMES",
     "Answer",
     "Destination",
+    "Encoder",
     "Fate",
     "Lines",
     "Outcome",
@@ -46,7 +47,6 @@ __all__ = [
     "probe_span",
     "push",
     "read_env_file",
-    "resource_spans",
     "run_push",
     "spans_of",
 ]
@@ -54,6 +54,7 @@ __all__ = [
 _HOME = {
     "Answer": "_answers",
     "Destination": "_destination",
+    "Encoder": "_otlp",
     "Fate": "_answers",
     "Lines": "_lines",
     "NAMES": "_settings",
@@ -72,7 +73,6 @@ _HOME = {
     "probe_span": "_probe",
     "push": "_process",
     "read_env_file": "_settings",
-    "resource_spans": "_otlp",
     "run_push": "_command",
     "spans_of": "_spool",
 }

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
-
-from pytest_llmtrace.export._otlp import as_bytes
 
 __all__ = ["Lines"]
 
@@ -30,15 +27,14 @@ class Lines:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.write_bytes(b"")
 
-    def put(self, run: str, resources: list[dict[str, Any]]) -> None:  # noqa: ARG002  # As the spool's.
-        """Add the spans of a test, in one go, so that lines of several processes are not mixed.
+    def put(self, run: str, request: bytes) -> None:  # noqa: ARG002  # As the spool's.
+        """Add the spans of a test, as `Encoder` writes them, in one go: lines of several processes are not mixed.
 
         Raises:
             OSError: It cannot be written.
         """
-        line = as_bytes({"resourceSpans": resources}) + b"\n"
         file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
         try:
-            os.write(file, line)
+            os.write(file, request + b"\n")
         finally:
             os.close(file)

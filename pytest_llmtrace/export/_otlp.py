@@ -1,7 +1,8 @@
 """SpanRecord -> OTLP in its JSON form (OpenTelemetry protocol 1.x, "JSON Protobuf Encoding").
 
 In our own lines, since the packages of the OTLP exporters are optional, and since their own JSON has ids in base64.
-Ids are hexadecimal, 64-bit numbers are strings, enums are numbers.
+Ids are hexadecimal, 64-bit numbers are strings, enums are numbers. A span is written as text at once: every test has
+some, and dictionaries in between would take longer than the rest.
 """
 
 from __future__ import annotations
@@ -10,138 +11,166 @@ import base64
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from json.encoder import encode_basestring as _quoted
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:  # A push is a process of its own, which needs no more of the package than it uses.
     from pytest_llmtrace.model import SpanEvent, SpanKey, SpanLink, SpanRecord
 
-__all__ = ["as_bytes", "resource_spans"]
+__all__ = ["Encoder", "as_bytes"]
 
 _KINDS: Final = {"INTERNAL": 1, "SERVER": 2, "CLIENT": 3, "PRODUCER": 4, "CONSUMER": 5}
+_STATUSES: Final = {"UNSET": 0, "OK": 1, "ERROR": 2}
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 # OTLP's integers have 64 bits; Python writes no decimal number of more than 4,300 digits.
 _INTEGERS: Final = 2**63
 _WRITTEN_BITS: Final = 10_000
-_STATUSES: Final = {"UNSET": 0, "OK": 1, "ERROR": 2}
+_REMEMBERED: Final = 64
+"""How many resources are; each provider has one."""
 
 
-def resource_spans(
-    spans: Iterable[SpanRecord], *, resource: Mapping[str, Any], attributes: Mapping[str, Any]
-) -> list[dict[str, Any]]:
-    """Return spans by their resources and scopes, as the elements of `resourceSpans`.
+class Encoder:
+    """Writes the spans of a run as OTLP requests.
 
     Args:
-        spans: They must have ended.
         resource: Attributes for every resource. What the application has set itself wins.
-        attributes: Attributes for every span, in the same way.
     """
-    resources: dict[tuple[str, str], dict[str, Any]] = {}
-    scopes: dict[tuple[object, ...], list[dict[str, Any]]] = {}
-    for span in spans:
-        which = (repr(span.resource), span.resource_schema_url)
-        if which not in resources:
-            own = {"attributes": _attributes({**resource, **span.resource})}
-            resources[which] = {"resource": own, "scopeSpans": [], **_said(schemaUrl=span.resource_schema_url)}
-        scope = (which, span.scope, span.scope_version, span.scope_schema_url)
-        if scope not in scopes:
-            scopes[scope] = []
-            said = {"scope": _scope(span), "spans": scopes[scope], **_said(schemaUrl=span.scope_schema_url)}
-            resources[which]["scopeSpans"].append(said)
-        scopes[scope].append(_span(span, attributes))
-    return list(resources.values())
+
+    def __init__(self, resource: Mapping[str, Any]) -> None:
+        self._shared = resource
+        self._resources: dict[str, str] = {}
+
+    def request(self, spans: Iterable[SpanRecord], attributes: Mapping[str, Any]) -> bytes:
+        """Return a request, on one line, with the spans by their resources and scopes.
+
+        Args:
+            spans: They must have ended.
+            attributes: Attributes for every span. What the application has set itself wins.
+        """
+        resources: dict[tuple[str, str], dict[tuple[str, str], list[str]]] = {}
+        for span in spans:
+            scopes = resources.setdefault((self._resource(span), _said(schemaUrl=span.resource_schema_url)), {})
+            of_scope = scopes.setdefault((_scope(span), _said(schemaUrl=span.scope_schema_url)), [])
+            of_scope.append(_span(span, attributes))
+        return _bytes(f'{{"resourceSpans":[{",".join(map(_resource_spans, resources.items()))}]}}')
+
+    def _resource(self, span: SpanRecord) -> str:
+        """Return the attributes of a span's resource, which most spans of a run have in common."""
+        said = repr(span.resource)  # Unlike the values themselves it tells 1 from True.
+        if said not in self._resources:
+            if len(self._resources) >= _REMEMBERED:
+                self._resources.clear()
+            self._resources[said] = _attributes({**self._shared, **span.resource})
+        return self._resources[said]
 
 
 def as_bytes(value: Any) -> bytes:
     """Write JSON, on one line. Halves of characters, which strings may have in Python, become `?`."""
-    return _JSON.encode(value).encode("utf-8", "replace")
+    return _bytes(_JSON.encode(value))
 
 
-def _scope(span: SpanRecord) -> dict[str, Any]:
-    return {"name": span.scope} if span.scope_version is None else {"name": span.scope, "version": span.scope_version}
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
 
 
-def _span(span: SpanRecord, attributes: Mapping[str, Any]) -> dict[str, Any]:
-    written = {
-        **_ids(span.key),
-        "name": span.name,
-        "kind": _KINDS[span.kind],
-        "startTimeUnixNano": str(span.start_ns),
-        "endTimeUnixNano": str(span.end_ns),
-        "attributes": _attributes({**attributes, **span.attributes}),
-        "status": _status(span),
-    }
-    if span.parent is not None:
-        written["parentSpanId"] = f"{span.parent.span_id:016x}"
-    if span.events:
-        written["events"] = [_event(event) for event in span.events]
-    if span.links:
-        written["links"] = [_link(link) for link in span.links]
-    return written | _said(
+def _resource_spans(found: tuple[tuple[str, str], Mapping[tuple[str, str], list[str]]]) -> str:
+    (attributes, schema), scopes = found
+    spans = ",".join(f'{{"scope":{{{scope}}},"spans":[{",".join(of)}]{url}}}' for (scope, url), of in scopes.items())
+    return f'{{"resource":{{"attributes":{attributes}}},"scopeSpans":[{spans}]{schema}}}'
+
+
+def _scope(span: SpanRecord) -> str:
+    attributes = f',"attributes":{_attributes(span.scope_attributes)}' if span.scope_attributes else ""
+    return f'"name":{_text(span.scope)}{_said(version=span.scope_version or "")}{attributes}'
+
+
+def _span(span: SpanRecord, attributes: Mapping[str, Any]) -> str:
+    parent = "" if span.parent is None else f',"parentSpanId":"{span.parent.span_id:016x}"'
+    events = f',"events":[{",".join(map(_event, span.events))}]' if span.events else ""
+    links = f',"links":[{",".join(map(_link, span.links))}]' if span.links else ""
+    more = _said(
         traceState=span.trace_state,
         flags=span.flags,
         droppedAttributesCount=span.dropped.attributes,
         droppedEventsCount=span.dropped.events,
         droppedLinksCount=span.dropped.links,
     )
+    return (
+        f'{{{_ids(span.key)},"name":{_text(span.name)},"kind":{_KINDS[span.kind]},'
+        f'"startTimeUnixNano":"{span.start_ns}","endTimeUnixNano":"{span.end_ns}",'
+        f'"attributes":{_attributes({**attributes, **span.attributes})},'
+        f'"status":{_status(span)}{parent}{events}{links}{more}}}'
+    )
 
 
-def _said(**fields: str | int) -> dict[str, str | int]:
-    """Return the fields that say something: others are left out, as in protobuf."""
-    return {name: value for name, value in fields.items() if value}
+def _said(**fields: str | int) -> str:
+    """Write the fields that say something, after others: what says nothing is left out, as in protobuf."""
+    said = [(name, value if isinstance(value, int) else _text(value)) for name, value in fields.items() if value]
+    return "".join([f',"{name}":{value}' for name, value in said])
 
 
-def _ids(key: SpanKey) -> dict[str, str]:
-    return {"traceId": f"{key.trace_id:032x}", "spanId": f"{key.span_id:016x}"}
+def _ids(key: SpanKey) -> str:
+    return f'"traceId":"{key.trace_id:032x}","spanId":"{key.span_id:016x}"'
 
 
-def _status(span: SpanRecord) -> dict[str, Any]:
+def _status(span: SpanRecord) -> str:
     # The message is there even if it is empty, as the SDK's own exporter sends it: OpenObserve makes columns of it.
-    return {"code": _STATUSES[span.status], "message": span.status_description or ""}
+    return f'{{"code":{_STATUSES[span.status]},"message":{_text(span.status_description or "")}}}'
 
 
-def _event(event: SpanEvent) -> dict[str, Any]:
-    own = {"timeUnixNano": str(event.time_ns), "name": event.name, "attributes": _attributes(event.attributes)}
-    return own | _said(droppedAttributesCount=event.dropped_attributes)
+def _event(event: SpanEvent) -> str:
+    more = _said(droppedAttributesCount=event.dropped_attributes)
+    attributes = _attributes(event.attributes)
+    return f'{{"timeUnixNano":"{event.time_ns}","name":{_text(event.name)},"attributes":{attributes}{more}}}'
 
 
-def _link(link: SpanLink) -> dict[str, Any]:
-    own = {**_ids(link.key), "attributes": _attributes(link.attributes)}
+def _link(link: SpanLink) -> str:
     more = _said(traceState=link.trace_state, flags=link.flags, droppedAttributesCount=link.dropped_attributes)
-    return own | more
+    return f'{{{_ids(link.key)},"attributes":{_attributes(link.attributes)}{more}}}'
 
 
-def _attributes(attributes: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [
-        {"key": key, "value": {"stringValue": value} if type(value) is str else _value(value)}
-        for key, value in attributes.items()
+def _attributes(attributes: Mapping[str, Any]) -> str:
+    # Most values are texts, and a span has many: they are written without a further call.
+    written = [
+        f'{{"key":{_quoted(name)},"value":{{"stringValue":{_quoted(value)}}}}}'
+        if type(value) is type(name) is str
+        else f'{{"key":{_text(name)},"value":{_value(value)}}}'
+        for name, value in attributes.items()
     ]
+    return f"[{','.join(written)}]"
 
 
-def _value(value: Any) -> dict[str, Any]:
+def _value(value: Any) -> str:
     if isinstance(value, str):
-        return {"stringValue": value}
+        return f'{{"stringValue":{_text(value)}}}'
     if isinstance(value, bool):
-        return {"boolValue": value}
+        return f'{{"boolValue":{"true" if value else "false"}}}'
     if isinstance(value, int):
-        return {"intValue": str(value)} if -_INTEGERS <= value < _INTEGERS else _huge(value)
+        return f'{{"intValue":"{int(value)}"}}' if -_INTEGERS <= value < _INTEGERS else _huge(value)
     if isinstance(value, float):
         # JSON has no such numbers, and not every server reads the names that stand for them as numbers.
-        return {"doubleValue": value} if math.isfinite(value) else {"stringValue": str(value)}
+        is_number = math.isfinite(value)
+        return f'{{"doubleValue":{float.__repr__(value)}}}' if is_number else f'{{"stringValue":"{float(value)}"}}'
     return _composed(value)
 
 
-def _huge(value: int) -> dict[str, Any]:
+def _huge(value: int) -> str:
     """Write a number that is none of OTLP's: a server that finds one refuses all that comes with it."""
-    return {"stringValue": str(value) if value.bit_length() <= _WRITTEN_BITS else hex(value)}
+    return f'{{"stringValue":"{int(value) if value.bit_length() <= _WRITTEN_BITS else hex(value)}"}}'
 
 
-def _composed(value: Any) -> dict[str, Any]:
+def _composed(value: Any) -> str:
     if value is None:
-        return {}
+        return "{}"
     if isinstance(value, bytes):
-        return {"bytesValue": base64.b64encode(value).decode("ascii")}
+        return f'{{"bytesValue":"{base64.b64encode(value).decode("ascii")}"}}'
     if isinstance(value, Mapping):
-        return {"kvlistValue": {"values": _attributes(value)}}
+        return f'{{"kvlistValue":{{"values":{_attributes(value)}}}}}'
     if isinstance(value, Sequence):
-        return {"arrayValue": {"values": [_value(item) for item in value]}}
-    return {"stringValue": str(value)}
+        return f'{{"arrayValue":{{"values":[{",".join(map(_value, value))}]}}}}'
+    return f'{{"stringValue":{_text(value)}}}'
+
+
+def _text(value: Any) -> str:
+    """Write what is to be a text: no SDK looks whether the name of a span is one."""
+    return _quoted(value if isinstance(value, str) else str(value))

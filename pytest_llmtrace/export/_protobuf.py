@@ -30,9 +30,10 @@ def _resource_spans(said: Mapping[str, Any]) -> bytes:
 
 
 def _scope_spans(said: Mapping[str, Any]) -> bytes:
-    scope = _text(1, said["scope"]["name"]) + _text(2, said["scope"].get("version", ""))
+    scope = said["scope"]
+    own = _text(1, scope["name"]) + _text(2, scope.get("version", "")) + _attributes(3, scope.get("attributes", ()))
     spans = (_bytes(2, _span(span)) for span in said["spans"])
-    return _bytes(1, scope) + b"".join(spans) + _text(3, said.get("schemaUrl", ""))
+    return _bytes(1, own) + b"".join(spans) + _text(3, said.get("schemaUrl", ""))
 
 
 def _span(said: Mapping[str, Any]) -> bytes:

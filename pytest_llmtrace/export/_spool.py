@@ -136,17 +136,17 @@ class Spool:
         self._run = self._file = ""
         self._spans = self._size = 0
 
-    def put(self, run: str, resources: Resources) -> None:
+    def put(self, run: str, request: bytes) -> None:
         """Keep the spans of a test.
 
         Args:
             run: What tells the files of this process from those of all others.
-            resources: The spans.
+            request: The spans, as `Encoder` writes them.
 
         Raises:
             OSError: The disk does not take them.
         """
-        line = _request(resources)
+        line = request + b"\n"
         self._spans += line.count(_SPAN)
         self._size += len(line)
         is_full = self._spans > MOST_SPANS or self._size > MOST_BYTES

@@ -398,6 +398,26 @@ def test_a_run_that_dies_has_kept_its_spans(
     assert receiver.counts() == made(tmp_path)
 
 
+UNWRITABLE = """
+class Odd:
+    def __str__(self):
+        raise RuntimeError("secret")
+
+def test_odd(llmtrace):
+    with span(Odd(), llm=False):
+        pass
+"""
+
+
+def test_a_value_that_cannot_be_written(exported: Callable[..., Any], receiver: Receiver, tmp_path: Path) -> None:
+    """A test with a span that has no text fails no test; the summary says so, without what the value says."""
+    assert said(exported(SUITE + UNWRITABLE), receiver.url, tmp_path) == [
+        "  not kept     the spans of 1 test: a value that cannot be written (RuntimeError)",
+        FILE,
+        f"  exported     12 spans to {BACK_END}",
+    ]
+
+
 def test_spans_that_cannot_be_kept(exported: Callable[..., Any], receiver: Receiver, tmp_path: Path) -> None:
     """A disk that takes nothing fails no test; the summary says so."""
     assert said(exported(LLMTRACE_SPOOL="test_it.py"), receiver.url, tmp_path) == [

@@ -26,7 +26,7 @@ def test_span(owners: Pair, books: Books) -> None:
     resource, limits = Resource({"service.name": "shop"}), SpanLimits(max_span_attributes=1)
     provider = TracerProvider(resource=resource, span_limits=limits, shutdown_on_exit=False)
     with ownership.belonging_to(owners[0]):
-        span = provider.get_tracer("app.llm", "1.2").start_span(
+        span = provider.get_tracer("app.llm", "1.2", attributes={"team": "chat"}).start_span(
             "chat",
             context=trace.set_span_in_context(NonRecordingSpan(REMOTE)),
             kind=SpanKind.CLIENT,
@@ -45,6 +45,7 @@ def test_span(owners: Pair, books: Books) -> None:
         kind="CLIENT",
         scope="app.llm",
         scope_version="1.2",
+        scope_attributes={"team": "chat"},
         status="ERROR",
         status_description="too long",
         attributes={"tags": ("a", "b")},

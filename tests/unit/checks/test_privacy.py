@@ -140,6 +140,12 @@ def test_a_secret_is_found_beside_spans(judged: Judge, evidence: dict[str, Any],
     assert [maker.scope for maker in finding.makers] == ["app"]
 
 
+def test_a_scope_is_searched(judged: Judge) -> None:
+    """What a scope says of itself is exported with each of its spans."""
+    [finding] = judged(scope_attributes={"deployment.key": KEY})
+    assert finding.details[0] == ("span", f"scope deployment.key: {KEY_SHOWN}")
+
+
 def test_a_resource_is_told_once(judged: Judge, make_span: Make) -> None:
     """What many spans share is one finding."""
     resource = {"service.name": "shop", "deployment.key": KEY}

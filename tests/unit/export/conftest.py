@@ -6,11 +6,10 @@ import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from pytest_llmtrace.export import Destination, Spool, destination, resource_spans
+from pytest_llmtrace.export import Destination, Encoder, Spool, destination
 from pytest_llmtrace.model import SpanKey, SpanRecord
 from tests.receiver import Receiver
 
@@ -36,12 +35,12 @@ def spool(tmp_path: Path) -> Spool:
 
 
 @pytest.fixture
-def spans_of(make_span: Callable[..., SpanRecord]) -> Callable[..., list[dict[str, Any]]]:
-    """Return elements of `resourceSpans` that started just now: `spans_of(0, 1, test="a")`."""
+def request_of(make_span: Callable[..., SpanRecord]) -> Callable[..., bytes]:
+    """Return a request with spans that started just now: `request_of(0, 1, test="a")`."""
     now = time.time_ns()
 
-    def spans_of(*numbers: int, test: str = "test", run: str = "run") -> list[dict[str, Any]]:
+    def request_of(*numbers: int, test: str = "test", run: str = "run") -> bytes:
         spans = [make_span(key=SpanKey(7, 100 + number), start_ns=now, end_ns=now + 1) for number in numbers]
-        return resource_spans(spans, resource={"llmtrace.run.id": run}, attributes={"test.case.name": test})
+        return Encoder({"llmtrace.run.id": run}).request(spans, {"test.case.name": test})
 
-    return spans_of
+    return request_of

@@ -15,7 +15,7 @@ from pytest_llmtrace.export import spans_of as flat
 from tests.grpc_receiver import Fault, GrpcReceiver, bytes_field, number_field
 from tests.receiver import CERTIFICATE, TOKEN
 
-SpansOf = Callable[..., list[dict[str, Any]]]
+RequestOf = Callable[..., bytes]
 
 
 @pytest.fixture
@@ -53,19 +53,19 @@ def refusing(code: str, text: str = "", *, wait: float | None = None) -> Fault:
     return fault
 
 
-def test_spans_arrive_once(push: Callable[..., Any], server: GrpcReceiver, spool: Spool, spans_of: SpansOf) -> None:
+def test_spans_arrive_once(push: Callable[..., Any], server: GrpcReceiver, spool: Spool, request_of: RequestOf) -> None:
     """A request has the spans of several tests."""
-    spool.put("run", spans_of(0, 1))
-    spool.put("run", spans_of(2))
+    spool.put("run", request_of(0, 1))
+    spool.put("run", request_of(2))
     assert push() == (Outcome(sent=3), [])
     assert server.counts() == {f"{number:016x}": 1 for number in range(100, 103)}
     assert server.requests == [3]
 
 
-def test_a_server_that_cannot_unpack(spool: Spool, spans_of: SpansOf) -> None:
+def test_a_server_that_cannot_unpack(spool: Spool, request_of: RequestOf) -> None:
     """Requests are compressed, and are not where the environment says so."""
     server = GrpcReceiver(options=[("grpc.compression_enabled_algorithms_bitset", 1)])
-    spool.put("run", spans_of(*range(10)))
+    spool.put("run", request_of(*range(10)))
     [why] = Push(destination("otlp", server.environ), spool, budget=10).run().problems
     assert why.startswith("it answered UNIMPLEMENTED (")
     assert why.endswith("): check the address, and OTEL_EXPORTER_OTLP_COMPRESSION")
@@ -89,11 +89,11 @@ LATER = {
 
 @pytest.mark.parametrize("what", LATER)
 def test_what_passes_is_outlasted(
-    push: Callable[..., Any], server: GrpcReceiver, spool: Spool, spans_of: SpansOf, what: str
+    push: Callable[..., Any], server: GrpcReceiver, spool: Spool, request_of: RequestOf, what: str
 ) -> None:
     """What OTLP calls retryable is sent again, after as long as the server asks for."""
     fault, waits = LATER[what]
-    spool.put("run", spans_of(0, 1))
+    spool.put("run", request_of(0, 1))
     server.times(fault, 2)
     assert push() == (Outcome(sent=2), waits)
     assert set(server.counts().values()) == {1}
@@ -127,11 +127,11 @@ KEPT = {
 
 @pytest.mark.parametrize("what", KEPT)
 def test_what_is_refused_is_kept(
-    push: Callable[..., Any], server: GrpcReceiver, spool: Spool, spans_of: SpansOf, what: str
+    push: Callable[..., Any], server: GrpcReceiver, spool: Spool, request_of: RequestOf, what: str
 ) -> None:
     """Spans that are refused wait for the next push, and the reason says what to do."""
     fault, why = KEPT[what]
-    spool.put("run", spans_of(0, 1))
+    spool.put("run", request_of(0, 1))
     server.faults.append(fault)
     assert push() == (Outcome(problems={why: None}), [])
     assert (spool.waiting(), spool.in_doubt(), server.spans) == (2, 0, [])
@@ -168,21 +168,21 @@ DOUBTFUL = {
 
 @pytest.mark.parametrize("what", DOUBTFUL)
 def test_what_may_have_arrived_is_put_aside(
-    push: Callable[..., Any], server: GrpcReceiver, spool: Spool, spans_of: SpansOf, what: str
+    push: Callable[..., Any], server: GrpcReceiver, spool: Spool, request_of: RequestOf, what: str
 ) -> None:
     """Where nobody learns what became of the spans, they are neither sent again nor dropped."""
     fault, why = DOUBTFUL[what]
-    spool.put("run", spans_of(0))
+    spool.put("run", request_of(0))
     server.faults.append(fault)
     assert push(OTEL_EXPORTER_OTLP_TIMEOUT="0.5") == (Outcome(problems={why: None}), [])
     assert (spool.waiting(), spool.in_doubt(), len(server.requests)) == (0, 1, 1)
 
 
 def test_a_connection_that_breaks_leaves_doubt(
-    push: Callable[..., Any], server: GrpcReceiver, spool: Spool, spans_of: SpansOf
+    push: Callable[..., Any], server: GrpcReceiver, spool: Spool, request_of: RequestOf
 ) -> None:
     """A server that has stored the spans and dies before it says so got them once; nothing is sent again."""
-    spool.put("run", spans_of(0))
+    spool.put("run", request_of(0))
     server.faults.append(closing)
     [why] = push()[0].problems
     assert why.startswith("the connection broke before an answer: ")
@@ -190,10 +190,10 @@ def test_a_connection_that_breaks_leaves_doubt(
 
 
 def test_one_that_is_down_is_tried_four_times(
-    push: Callable[..., Any], server: GrpcReceiver, spool: Spool, spans_of: SpansOf
+    push: Callable[..., Any], server: GrpcReceiver, spool: Spool, request_of: RequestOf
 ) -> None:
     """What never left this machine waits, and the reason has the system's words."""
-    spool.put("run", spans_of(0))
+    spool.put("run", request_of(0))
     server.close()
     outcome, waits = push()
     [why] = outcome.problems
@@ -203,10 +203,10 @@ def test_one_that_is_down_is_tried_four_times(
 
 
 def test_a_wrong_token_ends_the_push(
-    push: Callable[..., Any], server: GrpcReceiver, spool: Spool, spans_of: SpansOf
+    push: Callable[..., Any], server: GrpcReceiver, spool: Spool, request_of: RequestOf
 ) -> None:
     """A server that repeats the header does not make us write it down."""
-    spool.put("run", spans_of(0))
+    spool.put("run", request_of(0))
     outcome, _ = push(OTEL_EXPORTER_OTLP_TRACES_HEADERS="authorization=Basic%20d3Jvbmc6b25l")
     assert outcome == Outcome(
         problems={f"it answered UNAUTHENTICATED (No valid auth token: [secret]){TOKEN_HINT}": None}
@@ -215,17 +215,17 @@ def test_a_wrong_token_ends_the_push(
 
 
 def test_rejections_are_read_from_the_answer(
-    push: Callable[..., Any], server: GrpcReceiver, spool: Spool, spans_of: SpansOf
+    push: Callable[..., Any], server: GrpcReceiver, spool: Spool, request_of: RequestOf
 ) -> None:
     """A partial success says how many spans were dropped, and why."""
-    spool.put("run", spans_of(0, 1, 2))
+    spool.put("run", request_of(0, 1, 2))
     server.faults.append(lambda *_: bytes_field(1, number_field(1, 2) + bytes_field(2, b"too old")))
     assert push()[0] == Outcome(sent=1, rejected={"too old": 2})
     assert spool.waiting() == spool.in_doubt() == 0
 
 
 def test_what_is_too_large_is_parted(
-    push: Callable[..., Any], server: GrpcReceiver, spool: Spool, spans_of: SpansOf
+    push: Callable[..., Any], server: GrpcReceiver, spool: Spool, request_of: RequestOf
 ) -> None:
     """A server's limit on messages parts requests, down to single spans; all arrive once."""
 
@@ -237,15 +237,15 @@ def test_what_is_too_large_is_parted(
 
     server.faults.append(limited)
     for test in range(3):
-        spool.put("run", spans_of(*range(5 * test, 5 * test + 5)))
+        spool.put("run", request_of(*range(5 * test, 5 * test + 5)))
     assert push()[0] == Outcome(sent=15)
     assert server.counts() == {f"{number:016x}": 1 for number in range(100, 115)}
 
 
-def test_tls(spool: Spool, spans_of: SpansOf) -> None:
+def test_tls(spool: Spool, request_of: RequestOf) -> None:
     """A server is believed by the certificate that the environment names, and not without it."""
     server = GrpcReceiver(has_tls=True)
-    spool.put("run", spans_of(0))
+    spool.put("run", request_of(0))
     environ = {**server.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": server.url.removeprefix("https://")}
     outcome = Push(destination("otlp", environ), spool, budget=10, sleep=lambda _: None).run()
     assert next(iter(outcome.problems)).startswith("it cannot be reached: ")
@@ -256,11 +256,11 @@ def test_tls(spool: Spool, spans_of: SpansOf) -> None:
 
 
 def test_grpc_logs_no_token(
-    server: GrpcReceiver, spool: Spool, spans_of: SpansOf, child_environ: Callable[..., dict[str, str]]
+    server: GrpcReceiver, spool: Spool, request_of: RequestOf, child_environ: Callable[..., dict[str, str]]
 ) -> None:
     """GRPC can be told to write down has its headers; here it writes nothing, also in the foreground."""
     root = spool.path.parent
-    Spool(root / "otlp").put("run", spans_of(0))
+    Spool(root / "otlp").put("run", request_of(0))
     environ = child_environ(**server.environ, GRPC_TRACE="all", GRPC_VERBOSITY="debug")
     command = [sys.executable, "-c", "from pytest_llmtrace.cli import main; main()", "push", "--spool", str(root)]
     done = subprocess.run(command, env=environ, cwd=root, capture_output=True, text=True, check=True)

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 import pytest
 
-from pytest_llmtrace.export._otlp import as_bytes, resource_spans
+from pytest_llmtrace.export import Fate
+from pytest_llmtrace.export._otlp import Encoder, as_bytes
 from pytest_llmtrace.model import SpanEvent, SpanKey, SpanLink, SpanRecord
 
 MakeSpan = Callable[..., SpanRecord]
+
+
+def resource_spans(spans: list[SpanRecord], shared: Any = None, attributes: Any = None) -> list[dict[str, Any]]:
+    request = Encoder(shared or {}).request(spans, attributes or {})
+    return list(json.loads(request)["resourceSpans"])
 
 
 def test_a_whole_span(make_span: MakeSpan) -> None:
@@ -30,7 +37,7 @@ def test_a_whole_span(make_span: MakeSpan) -> None:
         start_ns=2**60,
         end_ns=2**60 + 1,
     )
-    [resource] = resource_spans([span], resource={}, attributes={})
+    [resource] = resource_spans([span])
     assert resource == {
         "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "app"}}]},
         "scopeSpans": [
@@ -75,7 +82,7 @@ def test_schema_urls(make_span: MakeSpan) -> None:
         make_span(2, scope_schema_url="https://a.example/3", resource_schema_url="https://a.example/1"),
         make_span(3),
     ]
-    first, second = resource_spans(spans, resource={}, attributes={})
+    first, second = resource_spans(spans)
     scopes = [(scope["schemaUrl"], len(scope["spans"])) for scope in first["scopeSpans"]]
     assert (first["schemaUrl"], scopes) == (
         "https://a.example/1",
@@ -100,13 +107,16 @@ def test_schema_urls(make_span: MakeSpan) -> None:
         (None, {}),
         (("a", 1), {"arrayValue": {"values": [{"stringValue": "a"}, {"intValue": "1"}]}}),
         ({"a": 1}, {"kvlistValue": {"values": [{"key": "a", "value": {"intValue": "1"}}]}}),
+        ({1: True}, {"kvlistValue": {"values": [{"key": "1", "value": {"boolValue": True}}]}}),
+        (HTTPStatus.OK, {"intValue": "200"}),
+        (Fate.LATER, {"stringValue": "later"}),
         (SpanKey, {"stringValue": str(SpanKey)}),
     ],
     ids=repr,
 )
 def test_values_keep_their_types(make_span: MakeSpan, value: Any, written: dict[str, Any]) -> None:
     """Each type of value has its own form, and what JSON cannot have becomes text."""
-    [resource] = resource_spans([make_span(attributes={"key": value})], resource={}, attributes={})
+    [resource] = resource_spans([make_span(attributes={"key": value})])
     [span] = resource["scopeSpans"][0]["spans"]
     assert span["attributes"] == [{"key": "key", "value": written}]
     json.dumps(written, allow_nan=False)
@@ -118,17 +128,46 @@ def test_spans_stand_by_resource_and_scope(make_span: MakeSpan) -> None:
     spans = [make_span(number, resource={"r": r}, scope=scope) for number, (r, scope) in enumerate(places, 1)]
     found = [
         (scope["scope"]["name"], [int(span["spanId"], 16) for span in scope["spans"]])
-        for resource in resource_spans(spans, resource={}, attributes={})
+        for resource in resource_spans(spans)
         for scope in resource["scopeSpans"]
     ]
     assert found == [("x", [1, 4]), ("y", [2]), ("x", [3])]
+
+
+def test_scopes_have_attributes(make_span: MakeSpan) -> None:
+    """What a scope says of itself stands with it, and tells it from others of its name."""
+    spans = [make_span(number, scope_attributes=said) for number, said in enumerate([{}, {"a": 1}, {"a": True}], 1)]
+    [resource] = resource_spans(spans)
+    assert [scope["scope"] for scope in resource["scopeSpans"]] == [
+        {"name": "app"},
+        {"name": "app", "attributes": [{"key": "a", "value": {"intValue": "1"}}]},
+        {"name": "app", "attributes": [{"key": "a", "value": {"boolValue": True}}]},
+    ]
+
+
+def test_resources_are_told_apart(make_span: MakeSpan) -> None:
+    """An encoder writes each resource as it is, however many there were before, and whatever compares equal."""
+    encoder = Encoder({})
+    values = [1, True, 1.0, *range(100), 1]
+    written = [encoder.request([make_span(resource={"a": value})], {}) for value in values]
+    found = [json.loads(request)["resourceSpans"][0]["resource"]["attributes"][0]["value"] for request in written]
+    assert found[:3] == [{"intValue": "1"}, {"boolValue": True}, {"doubleValue": 1.0}]
+    assert found[3:] == [{"intValue": str(value)} for value in values[3:]]
+
+
+def test_names_need_be_no_texts(make_span: MakeSpan) -> None:
+    """An SDK takes anything for a span's or an event's name, and so do we."""
+    name: Any = SpanKey(1, 2)
+    [resource] = resource_spans([make_span(name=name, events=(SpanEvent(name=name, time_ns=1),))])
+    [span] = resource["scopeSpans"][0]["spans"]
+    assert (span["name"], span["events"][0]["name"]) == (str(name), str(name))
 
 
 def test_what_the_application_says_wins(make_span: MakeSpan) -> None:
     """Identity is added where the application has set nothing of that name."""
     span = make_span(attributes={"test.case.name": "own"}, resource={"vcs.repository.name": "own"})
     more = {"vcs.repository.name": "ours", "vcs.owner.name": "ours"}
-    [resource] = resource_spans([span], resource=more, attributes={"test.case.name": "ours", "test.suite.name": "ours"})
+    [resource] = resource_spans([span], more, {"test.case.name": "ours", "test.suite.name": "ours"})
     values = [
         {pair["key"]: pair["value"]["stringValue"] for pair in place["attributes"]}
         for place in (resource["resource"], resource["scopeSpans"][0]["spans"][0])
@@ -139,6 +178,7 @@ def test_what_the_application_says_wins(make_span: MakeSpan) -> None:
     ]
 
 
-def test_halves_of_characters_are_replaced() -> None:
+def test_halves_of_characters_are_replaced(make_span: MakeSpan) -> None:
     """A lone surrogate, which no server can read, does not spoil the whole request."""
+    assert b'"x?y\\n"' in Encoder({}).request([make_span(attributes={"a": "x\ud800y\n"})], {})
     assert as_bytes({"a": "x\ud800y\n", "b": "ä"}) == '{"a":"x?y\\n","b":"ä"}'.encode()

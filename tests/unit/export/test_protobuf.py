@@ -15,8 +15,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode, TraceFlags, TraceState
 
 from pytest_llmtrace.capture.records import span_record
-from pytest_llmtrace.export import resource_spans
-from pytest_llmtrace.export._otlp import as_bytes
+from pytest_llmtrace.export import Encoder
 from pytest_llmtrace.export._protobuf import request
 
 REMOTE = SpanContext(
@@ -47,7 +46,7 @@ def test_the_same_as_opentelemetry() -> None:
     resource = Resource({"service.name": "app", "service.instance": 7}, "https://opentelemetry.io/schemas/1.40.0")
     provider = TracerProvider(resource=resource, span_limits=limits, shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(memory))
-    tracer = provider.get_tracer("scope", "1.2", "https://opentelemetry.io/schemas/1.42.0")
+    tracer = provider.get_tracer("scope", "1.2", "https://opentelemetry.io/schemas/1.42.0", {"team": "chat", **VALUES})
     caller = trace.set_span_in_context(trace.NonRecordingSpan(REMOTE))
     with tracer.start_as_current_span("outer", caller, kind=SpanKind.CLIENT, attributes=VALUES) as outer:
         outer.add_event("too many")
@@ -59,7 +58,7 @@ def test_the_same_as_opentelemetry() -> None:
     spans = memory.get_finished_spans()
     theirs = encode_spans(spans)
     records = [span_record(span, started=0, ended=1) for span in spans]
-    resources = json.loads(as_bytes(resource_spans(records, resource={}, attributes={})))
+    resources = json.loads(Encoder({}).request(records, {}))["resourceSpans"]
     ours = ExportTraceServiceRequest.FromString(request(resources))
     for span in (span for scope in ours.resource_spans[0].scope_spans for span in scope.spans):
         assert span.flags & 0xFF == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,11 @@ import pytest
 from pytest_llmtrace.export import Destination, Outcome, Push, Spool, destination, present
 from tests.receiver import CERTIFICATE, TOKEN, Receiver, Request
 
-SpansOf = Callable[..., list[dict[str, Any]]]
+RequestOf = Callable[..., bytes]
+
+
+def resources(request: bytes) -> list[dict[str, Any]]:
+    return list(json.loads(request)["resourceSpans"])
 
 
 class Time:
@@ -45,10 +50,10 @@ def answering(status: int, **headers: str) -> Callable[[Request], bool]:
 
 
 def test_waits_as_long_as_it_is_asked_to(
-    push: Push, receiver: Receiver, spool: Spool, spans_of: SpansOf, time: Time
+    push: Push, receiver: Receiver, spool: Spool, request_of: RequestOf, time: Time
 ) -> None:
     """`Retry-After` is honoured; without it, each wait is twice as long as the one before."""
-    spool.put("run", spans_of(0))
+    spool.put("run", request_of(0))
     receiver.times(answering(429, retry_after="4"), 1)
     receiver.times(answering(503), 2)
     assert push.run() == Outcome(sent=1)
@@ -56,10 +61,10 @@ def test_waits_as_long_as_it_is_asked_to(
 
 
 def test_does_not_wait_beyond_its_budget(
-    push: Push, receiver: Receiver, spool: Spool, spans_of: SpansOf, time: Time
+    push: Push, receiver: Receiver, spool: Spool, request_of: RequestOf, time: Time
 ) -> None:
     """A wait that is longer than what is left of the budget ends the push at once."""
-    spool.put("run", spans_of(0))
+    spool.put("run", request_of(0))
     receiver.faults.append(answering(429, retry_after="6"))
     assert push.run() == Outcome(problems={"it answered 429, and asks to wait 6 s": None})
     assert time.waits == [6]
@@ -67,22 +72,22 @@ def test_does_not_wait_beyond_its_budget(
 
 
 def test_gives_up_on_one_that_is_down(
-    push: Push, receiver: Receiver, spool: Spool, spans_of: SpansOf, time: Time
+    push: Push, receiver: Receiver, spool: Spool, request_of: RequestOf, time: Time
 ) -> None:
     """A back end that cannot be reached is tried four times, not until the budget is spent."""
-    spool.put("run", spans_of(0))
+    spool.put("run", request_of(0))
     receiver.close()
     assert push.run() == Outcome(problems={"it cannot be reached: Connection refused": None})
     assert time.waits == [0.1, 0.2, 0.4]
 
 
 def test_one_bad_request_does_not_keep_the_others(
-    to: Destination, receiver: Receiver, spool: Spool, spans_of: SpansOf, monkeypatch: pytest.MonkeyPatch
+    to: Destination, receiver: Receiver, spool: Spool, request_of: RequestOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a back end cannot read stays, and the rest is sent."""
     monkeypatch.setattr("pytest_llmtrace.export._spool.MOST_SPANS", 1)
     for number in range(3):
-        spool.put("run", spans_of(number))
+        spool.put("run", request_of(number))
     receiver.times(answering(400), 1)
     told: list[int] = []
     assert Push(to, spool, budget=10, tell=lambda done: told.append(done.sent)).run() == Outcome(
@@ -93,22 +98,22 @@ def test_one_bad_request_does_not_keep_the_others(
 
 
 def test_stops_when_nobody_answers(
-    to: Destination, receiver: Receiver, spool: Spool, spans_of: SpansOf, monkeypatch: pytest.MonkeyPatch
+    to: Destination, receiver: Receiver, spool: Spool, request_of: RequestOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After two requests of which nobody says what became of them, the rest is not risked."""
     monkeypatch.setattr("pytest_llmtrace.export._spool.MOST_SPANS", 1)
     for number in range(4):
-        spool.put("run", spans_of(number))
+        spool.put("run", request_of(number))
     receiver.faults.append(answering(502))
     assert Push(to, spool, budget=10).run() == Outcome(problems={"it answered 502": None})
     assert (len(receiver.requests), spool.in_doubt(), spool.waiting()) == (2, 2, 2)
 
 
 def test_a_test_that_is_too_large_is_parted(
-    to: Destination, receiver: Receiver, spool: Spool, spans_of: SpansOf
+    to: Destination, receiver: Receiver, spool: Spool, request_of: RequestOf
 ) -> None:
     """A single test is sent in parts that the back end takes; only what is left of it is in doubt if one is lost."""
-    spool.put("run", spans_of(*range(8)))
+    spool.put("run", request_of(*range(8)))
     receiver.largest = 3
     seen = iter(range(100))
 
@@ -130,32 +135,32 @@ def test_a_test_that_is_too_large_is_parted(
 
 
 def test_only_the_same_test_of_the_same_run_counts_as_there(
-    to: Destination, receiver: Receiver, spool: Spool, spans_of: SpansOf
+    to: Destination, receiver: Receiver, spool: Spool, request_of: RequestOf
 ) -> None:
     """A suite may give each test the same ids: spans of another test or run are no proof."""
     for test, run in (("test", "run"), ("other", "run"), ("test", "older")):
-        spool.put("run", spans_of(0, test=test, run=run))
+        spool.put("run", request_of(0, test=test, run=run))
         Push(to, spool, budget=10).run()
     assert receiver.counts().total() == 3
     del receiver.spans[0]
-    assert present(to, spans_of(0)) == set()
-    assert len(present(to, spans_of(0, test="other")) or ()) == 1
+    assert present(to, resources(request_of(0))) == set()
+    assert len(present(to, resources(request_of(0, test="other"))) or ()) == 1
 
 
-def test_nothing_is_concluded_where_nobody_tells(to: Destination, receiver: Receiver, spans_of: SpansOf) -> None:
+def test_nothing_is_concluded_where_nobody_tells(to: Destination, receiver: Receiver, request_of: RequestOf) -> None:
     """A back end that may not be asked, is down or does not answer in its form does not tell."""
     receiver.may_search = False
-    assert present(to, spans_of(0)) is None
+    assert present(to, resources(request_of(0))) is None
     receiver.faults.append(answering(200))
-    assert present(to, spans_of(0)) is None
+    assert present(to, resources(request_of(0))) is None
     receiver.close()
-    assert present(to, spans_of(0)) is None
+    assert present(to, resources(request_of(0))) is None
 
 
-def test_tls(spool: Spool, spans_of: SpansOf, time: Time) -> None:
+def test_tls(spool: Spool, request_of: RequestOf, time: Time) -> None:
     """A server is believed by the certificate that the environment names, and not without it."""
     receiver = Receiver(has_tls=True)
-    spool.put("run", spans_of(0))
+    spool.put("run", request_of(0))
     environ = {
         "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
         "OTEL_EXPORTER_OTLP_HEADERS": f"authorization={TOKEN.replace(' ', '%20').replace('=', '%3D')}",

@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from pytest_llmtrace.export import Spool, resource_spans
-from pytest_llmtrace.export._otlp import as_bytes
+from pytest_llmtrace.export import Encoder, Spool
 from pytest_llmtrace.export._spool import Batch, key_of, keys_of
 from pytest_llmtrace.export._spool import spans_of as flat
 from pytest_llmtrace.model import SpanRecord
 
-SpansOf = Callable[..., list[dict[str, Any]]]
+RequestOf = Callable[..., bytes]
 
 
 def names(spool: Spool) -> list[str]:
@@ -33,40 +31,40 @@ def numbers_of(batch: Batch) -> list[list[int]]:
     return [[int(span["spanId"], 16) - 100 for span in flat(test)] for kept in batch.files for test in kept.tests()]
 
 
-def test_a_test_is_a_line(spool: Spool, spans_of: SpansOf) -> None:
+def test_a_test_is_a_line(spool: Spool, request_of: RequestOf) -> None:
     """Each process has a file, whose name says the run; what each test has kept is a line, which is an OTLP request."""
-    spool.put("run-1", spans_of(0, 1))
-    spool.put("run-1", spans_of(2))
-    spool.put("run-2", spans_of(3))
+    spool.put("run-1", request_of(0, 1))
+    spool.put("run-1", request_of(2))
+    spool.put("run-2", request_of(3))
     assert names(spool) == ["run-1-000000.json", "run-2-000001.json"]
     lines = (spool.path / names(spool)[0]).read_bytes().splitlines()
-    assert [json.loads(line) for line in lines] == [{"resourceSpans": spans_of(0, 1)}, {"resourceSpans": spans_of(2)}]
+    assert lines == [request_of(0, 1), request_of(2)]
     assert (spool.path / ".gitignore").read_text(encoding="utf-8") == "*\n"
     assert (spool.waiting("run-1"), spool.waiting(), spool.in_doubt()) == (3, 4, 0)
 
 
 def test_spans_are_counted_by_what_no_text_has(
-    spool: Spool, spans_of: SpansOf, make_span: Callable[..., SpanRecord]
+    spool: Spool, request_of: RequestOf, make_span: Callable[..., SpanRecord]
 ) -> None:
     """What a span says of spans, in whatever form, does not count as one."""
     said = {'"startTimeUnixNano":': '"startTimeUnixNano":"1"', "startTimeUnixNano": '\\"startTimeUnixNano\\":'}
     span = make_span(attributes=said, name='"startTimeUnixNano":')
-    spool.put("run", resource_spans([span], resource=said, attributes={}))
+    spool.put("run", Encoder(said).request([span], {}))
     assert spool.waiting() == 1
 
 
 @pytest.mark.usefixtures("small")
-def test_a_file_is_no_larger_than_a_request(spool: Spool, spans_of: SpansOf) -> None:
+def test_a_file_is_no_larger_than_a_request(spool: Spool, request_of: RequestOf) -> None:
     """A file that is full is followed by another; a test is not parted."""
     for numbers in ((0,), (1,), (2,), (3, 4, 5), (6,)):
-        spool.put("run", spans_of(*numbers))
+        spool.put("run", request_of(*numbers))
     assert names(spool) == [f"run-{number:06d}.json" for number in range(4)]
     assert [numbers_of(batch) for batch in spool.claim()] == [[[0], [1]], [[2]], [[3, 4, 5]], [[6]]]
 
 
-def test_half_a_line_does_not_count(spool: Spool, spans_of: SpansOf) -> None:
+def test_half_a_line_does_not_count(spool: Spool, request_of: RequestOf) -> None:
     """What was not written to its end is not sent, and is gone when nobody can be writing it any more."""
-    spool.put("run", spans_of(0))
+    spool.put("run", request_of(0))
     whole = spool.path / "run-000000.json"
     half = spool.path / "run-000001.json"
     half.write_bytes(whole.read_bytes()[:-1])
@@ -82,53 +80,53 @@ def test_half_a_line_does_not_count(spool: Spool, spans_of: SpansOf) -> None:
 
 
 def test_a_disk_that_is_full_leaves_whole_lines(
-    spool: Spool, spans_of: SpansOf, monkeypatch: pytest.MonkeyPatch
+    spool: Spool, request_of: RequestOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A line that cannot be written to its end is taken back, and the next one goes into another file."""
-    spool.put("run", spans_of(0))
+    spool.put("run", request_of(0))
     write = os.write
     with monkeypatch.context() as full:
         full.setattr(os, "write", lambda file, line: write(file, line[:10]))
         with pytest.raises(OSError, match="No space left on device"):
-            spool.put("run", spans_of(1))
-    spool.put("run", spans_of(2))
+            spool.put("run", request_of(1))
+    spool.put("run", request_of(2))
     assert [[numbers_of(Batch((kept,))) for kept in batch.files] for batch in spool.claim()] == [[[[0]], [[2]]]]
 
 
-def test_what_is_written_while_it_is_sent(spool: Spool, spans_of: SpansOf) -> None:
+def test_what_is_written_while_it_is_sent(spool: Spool, request_of: RequestOf) -> None:
     """A test that ends while somebody sends what its process has kept goes into another file."""
-    spool.put("run", spans_of(0))
+    spool.put("run", request_of(0))
     [batch] = spool.claim()
-    spool.put("run", spans_of(1))
+    spool.put("run", request_of(1))
     batch.remove()
     assert [numbers_of(batch) for batch in spool.claim()] == [[[1]]]
 
 
-def test_what_is_written_too_late(spool: Spool, spans_of: SpansOf) -> None:
+def test_what_is_written_too_late(spool: Spool, request_of: RequestOf) -> None:
     """Whoever had the file open when it was claimed loses nothing: what was not in the request waits for the next."""
-    spool.put("run", spans_of(0))
+    spool.put("run", request_of(0))
     [batch] = spool.claim()
     sent = batch.body()
     path = batch.files[0].path
-    path.write_bytes(path.read_bytes() + as_bytes({"resourceSpans": spans_of(1)}) + b"\n")
+    path.write_bytes(path.read_bytes() + request_of(1) + b"\n")
     assert batch.body() == sent
     batch.remove()
     assert [numbers_of(batch) for batch in spool.claim()] == [[[1]]]
 
 
-def test_files_are_joined(spool: Spool, spans_of: SpansOf) -> None:
+def test_files_are_joined(spool: Spool, request_of: RequestOf) -> None:
     """A request has what several processes have kept."""
     for number in range(3):
-        spool.put(f"run-{number}", spans_of(2 * number, 2 * number + 1))
+        spool.put(f"run-{number}", request_of(2 * number, 2 * number + 1))
     [batch] = spool.claim("run")
     assert batch.spans == 6
     spans = flat(json.loads(batch.body())["resourceSpans"])
     assert [int(span["spanId"], 16) for span in spans] == [100, 101, 102, 103, 104, 105]
 
 
-def test_whoever_is_first_has_it(spool: Spool, spans_of: SpansOf) -> None:
+def test_whoever_is_first_has_it(spool: Spool, request_of: RequestOf) -> None:
     """What one process has claimed, no other can claim; what it puts back, it can."""
-    spool.put("run", spans_of(0))
+    spool.put("run", request_of(0))
     [batch] = spool.claim()
     assert (list(spool.claim()), list(spool.doubtful()), spool.in_doubt()) == ([], [], 1)
     batch.release()
@@ -138,10 +136,10 @@ def test_whoever_is_first_has_it(spool: Spool, spans_of: SpansOf) -> None:
 
 
 @pytest.mark.usefixtures("small")
-def test_what_is_taken_while_a_claim_goes_on(spool: Spool, spans_of: SpansOf) -> None:
+def test_what_is_taken_while_a_claim_goes_on(spool: Spool, request_of: RequestOf) -> None:
     """Two processes that claim at the same time share the files out."""
     for number in range(8):
-        spool.put("run", spans_of(number))
+        spool.put("run", request_of(number))
     first = spool.claim()
     next(first)
     assert [batch.spans for batch in spool.claim()] == [2, 2, 2]
@@ -149,10 +147,10 @@ def test_what_is_taken_while_a_claim_goes_on(spool: Spool, spans_of: SpansOf) ->
 
 
 @pytest.mark.usefixtures("small")
-def test_doubt(spool: Spool, spans_of: SpansOf) -> None:
+def test_doubt(spool: Spool, request_of: RequestOf) -> None:
     """What was put aside may have arrived; what was left under way long ago, too; what is under way now is not."""
     for number in range(3):
-        spool.put("run", spans_of(2 * number, 2 * number + 1))
+        spool.put("run", request_of(2 * number, 2 * number + 1))
     first, second, third = spool.claim()
     first.doubt()
     os.utime(second.files[0].path, (0, 0))
@@ -164,12 +162,12 @@ def test_doubt(spool: Spool, spans_of: SpansOf) -> None:
 
 
 @pytest.mark.parametrize("gone", [(0,), (0, 2), (0, 1, 2)], ids=str)
-def test_spans_are_taken_out(spool: Spool, spans_of: SpansOf, gone: tuple[int, ...]) -> None:
+def test_spans_are_taken_out(spool: Spool, request_of: RequestOf, gone: tuple[int, ...]) -> None:
     """What was accepted is taken out of its file, and of no other test with the same ids."""
-    spool.put("run", spans_of(0, 1, 2))
-    spool.put("run", spans_of(0, 1))
+    spool.put("run", request_of(0, 1, 2))
+    spool.put("run", request_of(0, 1))
     [batch] = spool.claim()
-    left = batch.files[0].without([(0, key_of(span)) for span in flat(spans_of(*gone))])
+    left = batch.files[0].without([(0, key_of(span)) for span in flat(json.loads(request_of(*gone))["resourceSpans"])])
     assert left is not None
     assert (left.spans, spool.in_doubt()) == (5 - len(gone), 5 - len(gone))
     assert numbers_of(Batch((left,))) == [[number for number in range(3) if number not in gone], [0, 1]]
