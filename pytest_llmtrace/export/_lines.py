@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from pytest_llmtrace.export._append import append
+
 __all__ = ["Lines"]
 
 
@@ -33,8 +35,4 @@ class Lines:
         Raises:
             OSError: It cannot be written.
         """
-        file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
-        try:
-            os.write(file, request + b"\n")
-        finally:
-            os.close(file)
+        append(str(self.path), request + b"\n", os.O_CREAT)

@@ -65,7 +65,10 @@ def _has_grpc() -> bool:
 def _http_address(environ: Mapping[str, str]) -> str:
     name, value = _either("ENDPOINT", environ)
     url = checked_url(name, value or "http://localhost:4318")
-    return url if name.startswith("OTEL_EXPORTER_OTLP_TRACES_") else f"{url.rstrip('/')}/v1/traces"
+    if name.startswith("OTEL_EXPORTER_OTLP_TRACES_"):
+        return url
+    parts = urlsplit(url)  # A query stays behind the path.
+    return parts._replace(path=f"{parts.path.rstrip('/')}/v1/traces").geturl()
 
 
 def _grpc_address(environ: Mapping[str, str]) -> str:

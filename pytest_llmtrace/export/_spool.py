@@ -9,7 +9,6 @@ to it begins another. It ends in `.doubt` when nobody learned whether it has arr
 from __future__ import annotations
 
 import contextlib
-import errno
 import itertools
 import json
 import os
@@ -19,6 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from pytest_llmtrace.export._append import append
 from pytest_llmtrace.export._otlp import as_bytes
 
 __all__ = ["Batch", "Kept", "Key", "Spool", "key_of", "keys_of", "only", "spans_of"]
@@ -154,7 +154,7 @@ class Spool:
             self._begin(run, line)
             return
         try:
-            _append(self._file, line)
+            append(self._file, line)
         except FileNotFoundError:  # Somebody sends it.
             self._begin(run, line)
         except OSError:
@@ -165,12 +165,12 @@ class Spool:
         self._run, self._spans, self._size = run, line.count(_SPAN), len(line)
         self._file = f"{self.path}/{run}-{next(self._numbers):06d}{_READY}"
         try:
-            _append(self._file, line, os.O_CREAT)
+            append(self._file, line, os.O_CREAT)
         except FileNotFoundError:
             self.path.mkdir(parents=True, exist_ok=True)
             # They may have content that belongs into no repository.
             (self.path / ".gitignore").write_text("*\n", encoding="utf-8")
-            _append(self._file, line, os.O_CREAT)
+            append(self._file, line, os.O_CREAT)
 
     def waiting(self, run: str = "") -> int:
         """Count the spans that are to be sent, of one run or all."""
@@ -283,21 +283,6 @@ def _claimed(path: Path) -> list[Kept]:
     else:
         kept.become(_READY)
     return []
-
-
-def _append(path: str, line: bytes, flag: int = 0) -> None:
-    """Write a line, in one go, and none of it if the disk is full.
-
-    The file is not held open: somebody may send it, and tests close what they have not opened.
-    """
-    file = os.open(path, os.O_WRONLY | os.O_APPEND | flag | getattr(os, "O_BINARY", 0), 0o666)
-    try:
-        written = os.write(file, line)
-        if written < len(line):
-            os.ftruncate(file, os.fstat(file).st_size - written)
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    finally:
-        os.close(file)
 
 
 def _rewrite(path: Path, content: bytes) -> None:

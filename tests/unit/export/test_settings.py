@@ -75,6 +75,19 @@ def test_otlp() -> None:
 
 
 @pytest.mark.parametrize(
+    ("endpoint", "url"),
+    [
+        ("http://all:1/base/?key=1", "http://all:1/base/v1/traces?key=1"),
+        ("http://all:1?key=1", "http://all:1/v1/traces?key=1"),
+        ("http://[::1]:4318", "http://[::1]:4318/v1/traces"),
+    ],
+)
+def test_the_path_stands_before_the_query(endpoint: str, url: str) -> None:
+    """The endpoint of all signals is a base: the path of traces is added to its path, whatever follows that."""
+    assert destination("otlp", {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}).url == url
+
+
+@pytest.mark.parametrize(
     ("environ", "url"),
     [
         ({}, "http://localhost:4317"),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from pytest_llmtrace.export import Encoder, Spool
+from pytest_llmtrace.export import Encoder, Lines, Spool
 from pytest_llmtrace.export._spool import Batch, key_of, keys_of
 from pytest_llmtrace.export._spool import spans_of as flat
 from pytest_llmtrace.model import SpanRecord
@@ -91,6 +92,22 @@ def test_a_disk_that_is_full_leaves_whole_lines(
             spool.put("run", request_of(1))
     spool.put("run", request_of(2))
     assert [[numbers_of(Batch((kept,))) for kept in batch.files] for batch in spool.claim()] == [[[[0]], [[2]]]]
+
+
+def test_a_file_of_spans_has_no_half_line(
+    tmp_path: Path, request_of: RequestOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the disk is full, the file that `file=PATH` names keeps whole lines only, and that is said."""
+    file = Lines(tmp_path / "spans.jsonl")
+    file.start()
+    file.put("run", request_of(0))
+    write = os.write
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", lambda file, line: write(file, line[:10]))
+        with pytest.raises(OSError, match="No space left on device"):
+            file.put("run", request_of(1))
+    file.put("run", request_of(2))
+    assert file.path.read_bytes().splitlines() == [request_of(0), request_of(2)]
 
 
 def test_what_is_written_while_it_is_sent(spool: Spool, request_of: RequestOf) -> None:
