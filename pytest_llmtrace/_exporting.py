@@ -59,7 +59,8 @@ class Exporting:
 
     def __init__(self, config: pytest.Config) -> None:
         folder = config.invocation_params.dir
-        environ = {**export.read_env_file(config.rootpath / ".env"), **os.environ}
+        self._environ = dict(os.environ)  # Tests may change it, and leave it so.
+        environ = {**export.read_env_file(config.rootpath / ".env"), **self._environ}
         names = _wanted(config)
         self._budget = _budget(config)
         self._destinations = [export.destination(name, environ) for name in names if not name.startswith("file=")]
@@ -196,7 +197,7 @@ class Exporting:
         elif spool.waiting(run):
             began = time.perf_counter()
             try:
-                outcome = export.push(to, spool, run=run, budget=self._budget, tell=tell)
+                outcome = export.push(to, spool, run=run, budget=self._budget, environ=self._environ, tell=tell)
             except Exception as error:  # noqa: BLE001  # No run fails since its spans cannot be sent.
                 outcome.problems[f"{type(error).__name__}: {error}"] = None
             # One budget for all destinations; the last of them can at least begin.

@@ -11,7 +11,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
@@ -28,7 +28,15 @@ _MARGIN: Final = 0.5
 """Seconds of the budget, at most half of it, that are left for the process to start and to end by itself."""
 
 
-def push(destination: Destination, spool: Spool, *, run: str, budget: float, tell: Callable[[int], None]) -> Outcome:
+def push(
+    destination: Destination,
+    spool: Spool,
+    *,
+    run: str,
+    budget: float,
+    environ: Mapping[str, str],
+    tell: Callable[[int], None],
+) -> Outcome:
     """Push what a run has put into a spool.
 
     Args:
@@ -36,6 +44,7 @@ def push(destination: Destination, spool: Spool, *, run: str, budget: float, tel
         spool: Where it is.
         run: Which run's.
         budget: Seconds that it may take; then it is stopped, and what was under way is put aside.
+        environ: The environment variables of the process, as they were before tests changed them: proxies, CAs.
         tell: Called with the number of spans that have been sent so far.
 
     Raises:
@@ -43,7 +52,8 @@ def push(destination: Destination, spool: Spool, *, run: str, budget: float, tel
     """
     process = subprocess.Popen(  # noqa: S603  # Ourselves.
         [sys.executable, "-I", "-c", _CODE.format(path=_ROOT)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, encoding="utf-8",
+        env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, text=True, encoding="utf-8",
     )  # fmt: skip
     inner = budget - min(_MARGIN, budget / 2)
     order = {

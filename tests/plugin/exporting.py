@@ -31,12 +31,13 @@ BROKEN = (
 @pytest.fixture(scope="session", autouse=True)
 def broken():
     yield
-    import socket, sys, time
+    import os, socket, sys, time
     def guard(*args, **kwargs):
         raise RuntimeError("no network here")
     socket.socket = socket.create_connection = socket.getaddrinfo = guard
     time.time = time.monotonic = lambda: 0.0
     sys.modules["grpc"] = None
+    os.environ["http_proxy"] = "http://127.0.0.1:9"
 """
 )
 """A suite that leaves mocks behind when it is over."""

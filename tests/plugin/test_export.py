@@ -469,7 +469,7 @@ def test_results_have_their_own_words(exported: Callable[..., Any], receiver: Re
 def test_mocks_that_tests_leave_behind_are_not_in_the_way(
     exported: Callable[..., Any], receiver: Receiver, tmp_path: Path
 ) -> None:
-    """Neither a socket that is blocked for good nor a clock that stands still keeps the spans."""
+    """No socket that is blocked for good, no clock that stands still and no proxy of theirs keeps the spans."""
     assert said(exported(BROKEN), receiver.url, tmp_path) == [FILE, SENT]
     assert receiver.counts() == made(tmp_path)
 
