@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_llmtrace import _declared, _options, _totals
+from pytest_llmtrace import _declared, _options, _teardown, _totals
 from pytest_llmtrace._declared import FIXTURE, PARTIAL, TRACE
-from pytest_llmtrace._pytest_internals import failure_of_testcase
+from pytest_llmtrace._outcomes import Failed, failure_of, is_unexpected_success
+from pytest_llmtrace._pytest_internals import failure_of_testcase, is_expected_to_fail
 from pytest_llmtrace.errors import CassetteError, LLMTraceError, UsageError
 
 if TYPE_CHECKING:
@@ -65,10 +66,11 @@ def begin_early(item: pytest.Item) -> None:
     _opened(item, own={}, vcr={}, default=_default_cassette(item))
 
 
-def set_up_first(request: pytest.FixtureRequest, argname: str) -> None:
+def set_up_first(request: pytest.FixtureRequest, fixturedef: pytest.FixtureDef[Any]) -> None:
     """Set up the `llmtrace` fixture when the first function fixture of a test is about to be set up."""
     stash = request.node.stash
-    begun = argname == FIXTURE or stash.get(_begun_key, False)
+    _teardown.note(request.node, fixturedef)
+    begun = fixturedef.argname == FIXTURE or stash.get(_begun_key, False)
     stash[_begun_key] = True  # Before the look-up: what our fixture itself needs comes by here as well.
     if begun:
         return
@@ -97,10 +99,11 @@ def traced(request: pytest.FixtureRequest, own: Mapping[str, Any]) -> Iterator[L
     finally:
         trace.close()
         item.stash[_begun_key] = False  # The item may be run again.
+        _teardown.forget(item)
     _save(item, trace)
     late = trace.late_report(wide=_declared.wide_marker(item))
     if late:
-        pytest.fail(late, pytrace=False)
+        raise Failed(late)
 
 
 def _save(item: pytest.Item, trace: LLMTrace) -> None:
@@ -245,7 +248,7 @@ def judged(item: pytest.Item) -> Iterator[None]:
         return
     failed = failure_of_testcase(item)
     item.stash[_ran_key] = failed is None
-    if failed is None:
+    if failed is None or is_unexpected_success(item):
         _judge(item, trace)
     else:
         _explain(item, failed)
@@ -261,10 +264,16 @@ def _end_time(item: pytest.Item) -> None:
 def _judge(item: pytest.Item, trace: LLMTrace) -> None:
     if trace.settings.verify is False:
         return
-    _, verdict = trace.judge()
+    _, verdict = trace.judge(to_be_played=_may_be_played(item, trace))
     _note(item, verdict)
     if trace.fails(verdict):
-        raise pytest.fail.Exception(trace.report(), pytrace=False)
+        raise failure_of(item, trace.report())
+
+
+def _may_be_played(item: pytest.Item, trace: LLMTrace) -> bool:
+    """Tell whether fixtures may yet play what the test has not; not asked where that would be hidden or expected."""
+    waived = {"replay/unplayed", "replay/*"} & trace.settings.ignore.keys()
+    return _teardown.may_play(item) and not waived and not is_expected_to_fail(item)
 
 
 def _explain(item: pytest.Item, failure: BaseException) -> None:

@@ -23,7 +23,7 @@ class Judgement:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._late: Counter[str] = Counter()
+        self._late: tuple[Evidence, Verdict] | None = None
         self._complete = False
         self._account: dict[str, Any] | None = None
         self.last: tuple[Evidence, Verdict] | None = None
@@ -58,12 +58,15 @@ class Judgement:
         """
         left = Counter(self._settings.expected)
         left.subtract(waivers.key_of(finding) for finding in (self.last[1].expected if self.last else ()))
-        verdict = waivers.judge(evidence, replace(self._settings, expected=+left), complete=False)
-        self._late = Counter(waivers.key_of(finding) for finding in verdict.expected)
+        # Which waivers hide nothing has been said.
+        settings = replace(self._settings, expected=+left, shared=dict.fromkeys(self._settings.ignore, ""))
+        verdict = waivers.judge(evidence, settings, complete=bool(evidence.leftovers))
+        self._late = evidence, verdict
         self._account = None
-        if not self.fails(verdict):
-            return ""
-        return report.render(f"{self._settings.label}, after the test", evidence, verdict)
+        return self._late_text() if self.fails(verdict) else ""
+
+    def _late_text(self) -> str:
+        return report.render(f"{self._settings.label}, after the test", *self._late) if self._late else ""
 
     def account(self, seen: Callable[[], tuple[Evidence, Verdict]]) -> dict[str, Any]:
         """Count what the last judgement has seen and what was hidden, as plain data; made once.
@@ -75,14 +78,23 @@ class Judgement:
         """
         if self._account is None:
             evidence, verdict = seen()
-            silent = self._settings.verify and verdict.worth_saying and not self.fails(verdict)
+            late_evidence, late = self._late or (Evidence(), Verdict.none())
+            counted, after = report.account(evidence, verdict), report.account(late_evidence, late)
             hidden = waivers.account(evidence, verdict, self._settings)
+            remarks = [self.report(evidence, verdict)] if self._is_remark(verdict) else []
+            remarks += [self._late_text()] if self._is_remark(late) else []
             self._account = {
-                **report.account(evidence, verdict),
+                **counted,
                 **hidden,
+                "exchanges": dict(Counter(counted["exchanges"]) + Counter(after["exchanges"])),
+                "findings": counted["findings"] + after["findings"],
                 "complete": self._complete,
-                "expected": dict(hidden["expected"] + self._late),
+                "expected": dict(hidden["expected"] + Counter(map(waivers.key_of, late.expected))),
                 "reports": {name: report.contribution(name, evidence, verdict) for name in self._settings.reports},
-                "remark": self.report(evidence, verdict) if silent else "",
+                "remark": "\n\n".join(remarks),
             }
         return self._account
+
+    def _is_remark(self, verdict: Verdict) -> bool:
+        """Tell whether there is something to say that fails nothing."""
+        return bool(self._settings.verify) and verdict.worth_saying and not self.fails(verdict)

@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pytest
 
-__all__ = ["failure_of_testcase", "is_expected_to_fail"]
+__all__ = ["failure_of_testcase", "forget_failure_of_testcase", "is_expected_to_fail"]
+
+_UNITTEST_XFAIL = "__unittest_expecting_failure__"
+"""What `unittest.expectedFailure` sets on a function or class."""
 
 
 def failure_of_testcase(item: pytest.Item) -> BaseException | None:
@@ -24,8 +27,20 @@ def failure_of_testcase(item: pytest.Item) -> BaseException | None:
     return failures[0].value if failures else None
 
 
+def forget_failure_of_testcase(item: pytest.Item) -> None:
+    """Take back what a `unittest.TestCase` item has failed with, so that what is raised now counts."""
+    item._excinfo.pop(0)  # type: ignore[attr-defined]
+
+
 def is_expected_to_fail(item: pytest.Item) -> bool:
-    """Tell whether an item is marked `xfail`, under a condition that holds, and the option is not `--runxfail`."""
+    """Tell whether an item is marked `xfail`, under a condition that holds, and the option is not `--runxfail`.
+
+    Or with `unittest.expectedFailure`, which that option does not turn off.
+    """
     from _pytest.skipping import evaluate_xfail_marks
 
+    if any(
+        getattr(marked, _UNITTEST_XFAIL, False) for marked in (getattr(item, "obj", None), getattr(item, "cls", None))
+    ):
+        return True
     return not item.config.option.runxfail and evaluate_xfail_marks(item) is not None

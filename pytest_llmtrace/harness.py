@@ -124,6 +124,7 @@ class LLMTrace(Captured, Scripted):
         self._held: frozenset[SpanKey] = frozenset()
         self._recordings = Recordings(self._desk)
         self._judgement = Judgement(self.settings)
+        self._to_be_played = False
         self.is_open = False
 
     # --- life ---
@@ -274,13 +275,18 @@ class LLMTrace(Captured, Scripted):
         if self._judgement.fails(verdict, asked=True):
             raise VerificationError(self._judgement.report(evidence, verdict))
 
-    def judge(self, *, complete: bool = True) -> tuple[checks.Evidence, checks.Verdict]:
+    def judge(self, *, complete: bool = True, to_be_played: bool = False) -> tuple[checks.Evidence, checks.Verdict]:
         """Collect the evidence and let the checks judge it; for those who report by themselves.
 
         Args:
             complete: False if the code under test failed midway, so that what is missing says nothing.
+            to_be_played: Whether what was not played may be yet, by fixtures: `late_report` judges it then.
         """
-        return self._judgement.judge(self._evidence(), complete=complete)
+        evidence = self._evidence()
+        self._to_be_played = to_be_played and any(leftover.unplayed for leftover in evidence.leftovers)
+        if self._to_be_played:
+            evidence = replace(evidence, leftovers=())
+        return self._judgement.judge(evidence, complete=complete)
 
     def fails(self, verdict: checks.Verdict) -> bool:
         """Tell whether a verdict fails the test under these settings."""
@@ -293,8 +299,8 @@ class LLMTrace(Captured, Scripted):
     def late_report(self, *, wide: bool = False) -> str:
         """Write the report on what came after the last judgement and fails; empty if nothing does.
 
-        Only what nobody could have seen before counts: requests that nothing answered, and spans that fixtures have
-        opened and not ended.
+        Only what nobody could have seen before counts: requests that nothing answered, spans that fixtures have
+        opened and not ended, and recordings that they might have played.
 
         Args:
             wide: Fixtures that outlive this test belong to the trace; what they hold open is not judged.
@@ -306,8 +312,9 @@ class LLMTrace(Captured, Scripted):
             exchanges=self._ledger.exchanges(since=len(before.exchanges)),
             blocked=self._ledger.blocked()[len(before.blocked) :],
             spans=() if wide else self._held_open(),
+            leftovers=self._desk.leftovers(self._ledger.exchanges()) if self._to_be_played else (),
         )
-        if not (evidence.exchanges or evidence.blocked or evidence.spans):
+        if not (evidence.exchanges or evidence.blocked or evidence.spans or evidence.leftovers):
             return ""
         return self._judgement.late_report(evidence)
 

@@ -92,7 +92,7 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.Fix
     if fixturedef.scope == "function" and _declared.is_traced(request.node):
         from pytest_llmtrace._items import set_up_first
 
-        set_up_first(request, fixturedef.argname)
+        set_up_first(request, fixturedef)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

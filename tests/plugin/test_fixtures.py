@@ -332,3 +332,101 @@ def test_a_fixture_that_never_ends_its_span_is_found(run: Callable[..., Any]) ->
         "\n"
         "held  INTERNAL  UNSET  not ended"
     )
+
+
+PLAYED_LATE = """
+import pytest
+from child import ask, span
+
+pytestmark = pytest.mark.llmtrace(gateway="openai")
+
+def call():
+    with span():
+        ask()
+
+@pytest.fixture
+def scripted(llmtrace):
+    for _ in range(2):
+        llmtrace.gateway("openai").chat(text="hi")
+
+@pytest.fixture
+def yields(scripted):
+    yield
+    call()
+
+@pytest.fixture
+def finalizes(scripted, request):
+    request.addfinalizer(call)
+
+@pytest.fixture
+def idle(scripted):
+    yield
+
+@pytest.mark.parametrize("fixture", ["yields", "finalizes"])
+def test_played(fixture, request):
+    request.getfixturevalue(fixture)
+    call()
+
+def test_not_played(idle):
+    call()
+
+def test_nothing_to_tear_down(scripted, monkeypatch, tmp_path):
+    call()
+
+@pytest.mark.xfail(strict=True)
+def test_expected(idle):
+    call()
+
+@pytest.mark.llmtrace(ignore={"replay/unplayed": "for now"})
+def test_waived(idle):
+    call()
+
+@pytest.mark.llmtrace(verify="warn")
+def test_warned(idle):
+    call()
+
+class TestMethods:
+    def setup_method(self):
+        self.calls = 1
+
+    def teardown_method(self):
+        call()
+
+    def test_played(self, scripted):
+        call()
+"""
+
+LATE = """\
+Failed: llmtrace: 1 finding in test_not_played, after the test (0 exchanges, 0 LLM spans, N checks)
+
+error  replay/unplayed  scripted openai
+       wire   1 of 2 not asked for
+              reply 2, chat: 'hi'
+       why    the application no longer makes a call that was recorded, or makes it elsewhere
+       next   remove it, or say why it may stay: @pytest.mark.llmtrace(allow_unused="reason"), or waive: \
+@pytest.mark.llmtrace(ignore={"replay/unplayed": "reason"})
+
+no span and no exchange was seen"""
+
+
+def test_fixtures_may_play_what_the_test_has_not(run: Callable[..., Any]) -> None:
+    """Where a fixture of the suite has something to tear down, what is not played is judged after that."""
+    result = run(PLAYED_LATE)
+    assert result.outcomes == {
+        "test_played[yields]": "passed",
+        "test_played[finalizes]": "passed",
+        "test_not_played": "passed error",
+        "test_nothing_to_tear_down": "failed",
+        "test_expected": "xfailed",
+        "test_waived": "passed",
+        "test_warned": "passed",
+        "TestMethods::test_played": "passed",
+    }, result.out
+    assert result.text("test_not_played") == LATE
+    assert "llmtrace: 1 finding in test_warned, after the test (0 exchanges, 0 LLM spans, N checks)" in result.summary()
+    assert result.summary()[-4:] == [
+        "8 tests, 11 exchanges, 8 LLM spans, 4 findings, 1 waived",
+        "  replayed    11  scripted openai chat",
+        "  captured     8  app",
+        "  found        4  replay/unplayed",
+    ]

@@ -143,6 +143,48 @@ def test_outcomes_are_the_same_beside_them(run: Callable[..., Any], name: str) -
     }
 
 
+RAISES = """
+import pytest
+from child import ask, span
+from pytest_llmtrace import VerificationError
+
+@pytest.mark.llmtrace(gateway="openai")
+@pytest.mark.parametrize("error", [
+    pytest.param(error, marks=pytest.mark.xfail(raises=error, strict=True))
+    for error in (AssertionError, VerificationError, pytest.fail.Exception, (OSError, AssertionError), OSError)
+], ids=["assertion", "ours", "pytest's", "either", "other"])
+def test_raises(error):
+    with span(llm=False):
+        ask()
+
+@pytest.fixture
+def asks(llmtrace):
+    yield
+    with pytest.raises(AssertionError):
+        ask("http://mocked.test/x")
+
+@pytest.mark.xfail(raises=AssertionError)
+def test_after(asks):
+    pass
+"""
+
+
+def test_xfail_may_name_what_findings_raise(run: Callable[..., Any]) -> None:
+    """Findings are assertion errors, ours, and pytest's failures: `raises=` may name each, and nothing else."""
+    result = run(RAISES)
+    assert result.outcomes == {
+        "test_raises[assertion]": "xfailed",
+        "test_raises[ours]": "xfailed",
+        "test_raises[pytest's]": "xfailed",
+        "test_raises[either]": "xfailed",
+        "test_raises[other]": "failed",
+        "test_after": "xpassed xfailed",
+    }, result.out
+    assert result.text("test_raises[other]").startswith(
+        "Failed: llmtrace: 1 finding in test_raises[other] (1 exchange, 0 LLM spans, N checks)"
+    )
+
+
 @pytest.mark.parametrize("plugins", [[], ["xdist"]], ids=str)
 def test_last_failed_runs_what_had_findings(run: Callable[..., Any], plugins: list[str]) -> None:
     """`--lf` takes a finding for a failure; what was xfailed or warned of is none."""

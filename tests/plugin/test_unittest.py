@@ -40,6 +40,16 @@ class TestSync(unittest.TestCase):
     def test_expected(self):
         self.fail("as expected")
 
+    @unittest.expectedFailure
+    def test_expected_finding(self):
+        with span(llm=False):
+            ask()
+
+    @unittest.expectedFailure
+    def test_unexpected_success(self):
+        with span():
+            ask()
+
     def test_subtests(self):
         for number in range(3):
             with self.subTest(number=number), span():
@@ -58,6 +68,11 @@ class TestAsync(unittest.IsolatedAsyncioTestCase):
     async def test_own_failure(self):
         left_open()
         self.fail("by itself")
+
+    @unittest.expectedFailure
+    async def test_expected_finding(self):
+        with span(llm=False):
+            await ask_async()
 
 @pytest.mark.llmtrace
 class TestUnanswered(unittest.TestCase):
@@ -118,10 +133,13 @@ def test_testcases(run: Callable[..., Any]) -> None:
         "TestSync.test_own_failure": "failed",
         "TestSync.test_skipped": "skipped",
         "TestSync.test_expected": "xfailed",
+        "TestSync.test_expected_finding": "xfailed",
+        "TestSync.test_unexpected_success": "failed",
         "TestSync.test_subtests": "passed",
         "TestAsync.test_good": "passed",
         "TestAsync.test_finding": "failed",
         "TestAsync.test_own_failure": "failed",
+        "TestAsync.test_expected_finding": "xfailed",
         "TestUnanswered.test_sent": "failed",
         "TestUnanswered.test_swallowed": "failed",
         "TestSetUp.test_refused": "passed",
@@ -130,6 +148,7 @@ def test_testcases(run: Callable[..., Any]) -> None:
         assert result.text(f"Test{kind}::test_finding") == FINDING
         assert result.text(f"Test{kind}::test_own_failure") == "AssertionError: by itself"
         assert result.section(f"Test{kind}::test_own_failure") == SECTION
+    assert result.text("TestSync::test_unexpected_success") == "Failed: Unexpected success"
     assert result.section("TestUnanswered::test_sent") == ""  # The error says it all.
     assert result.text("TestUnanswered::test_swallowed").startswith("Failed: llmtrace: 1 finding in test_swallowed")
 
