@@ -10,7 +10,7 @@ from pytest_llmtrace.errors import VerificationError
 __all__ = ["Failed", "failure_of", "is_unexpected_success"]
 
 
-class Failed(VerificationError, pytest.fail.Exception):
+class Failed(VerificationError, pytest.fail.Exception):  # type: ignore[misc,name-defined]  # mypy takes it for no class
     """The findings of a test, as pytest's own failure without a traceback, and as an AssertionError.
 
     So `xfail(raises=...)` may name `AssertionError`, `VerificationError` or `pytest.fail.Exception`.

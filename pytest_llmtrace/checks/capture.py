@@ -10,6 +10,10 @@ from pytest_llmtrace.model import Finding
 __all__ = ["CHECKS", "NOTHING"]
 
 
+_SHOWN = 10
+"""How many calls are named."""
+
+
 def _nothing(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     if not evidence.calls:
         return
@@ -20,7 +24,7 @@ def _nothing(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     count = f"{len(calls)} LLM call{'s' if len(calls) > 1 else ''}, no span"
     yield check.finding(
         f"{count}: {evidence.absence.cause}",
-        ("wire", "\n".join(calls)),
+        ("wire", "\n".join(calls if len(calls) <= _SHOWN else (*calls[:_SHOWN], f"and {len(calls) - _SHOWN} more"))),
         why=evidence.absence.why,
         next=evidence.absence.next,
     )

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pytest_llmtrace.checks._check import Check, Evidence, maker_of, title_of_exchange, title_of_span
 from pytest_llmtrace.checks._said import counts, llm_spans, said, stated
-from pytest_llmtrace.model import Call, Finding, Severity, SpanKey, SpanRecord, Stray
+from pytest_llmtrace.model import Call, Finding, Reading, Severity, SpanKey, SpanRecord, Stray
 from pytest_llmtrace.tree import Ancestry
 
 __all__ = ["CHECKS", "COUNTED_TWICE", "REPORTED_TWICE", "told_again"]
@@ -80,23 +80,43 @@ def _reported_twice(check: Check, evidence: Evidence) -> Iterator[Finding | None
 
 
 def _counted_twice(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    """Yield a finding for each set of scopes, however many calls they count: one switch mends them all."""
+    by_scopes: dict[tuple[str, ...], list[_Counted]] = {}
     for call in evidence.calls:
         counting = [
             (span, reading) for span, reading in zip(call.spans, call.readings, strict=False) if counts(reading)
         ]
-        if len(counting) < 2:  # noqa: PLR2004
-            if counting:
-                yield None
-            continue
-        lines = (f"{span.name!r} ({span.scope}): {stated(reading)}" for span, reading in counting)
-        switches = dict.fromkeys(_switch(span.scope) for span, _ in counting)
-        yield check.finding(
-            title_of_exchange(call.exchanges[-1]),
-            ("span", "\n".join(lines)),
-            ("wire", said(call)),
-            next=f"turn one of them off: {'; or '.join(switches)}",
-            makers=(maker_of(span) for span, _ in counting),
-        )
+        if len(counting) > 1:
+            by_scopes.setdefault(tuple(sorted(span.scope for span, _ in counting)), []).append((call, counting))
+        elif counting:
+            yield None
+    for counted in by_scopes.values():
+        yield from (None for _ in counted[1:])
+        yield _counted_by(check, counted)
+
+
+_Counted = tuple[Call, list[tuple[SpanRecord, Reading]]]
+"""A call, with the spans that count it and what they say."""
+_SHOWN = 3
+"""How many calls of a finding are shown."""
+
+
+def _counted_by(check: Check, counted: list[_Counted]) -> Finding:
+    (call, counting), more = counted[0], len(counted) - _SHOWN
+    lines = [
+        f"{span.name!r} ({span.scope}): {stated(reading)}" for _, spans in counted[:_SHOWN] for span, reading in spans
+    ]
+    wire = [said(one) for one, _ in counted[:_SHOWN]]
+    if more > 0:
+        lines.append(f"and those of {more} more call{'s' if more > 1 else ''}")
+    switches = dict.fromkeys(_switch(span.scope) for span, _ in counting)
+    return check.finding(
+        title_of_exchange(call.exchanges[-1]) if len(counted) == 1 else f"{len(counted)} calls",
+        ("span", "\n".join(lines)),
+        ("wire", "\n".join(wire)),
+        next=f"turn one of them off: {'; or '.join(switches)}",
+        makers=dict.fromkeys(maker_of(span) for _, spans in counted for span, _ in spans),
+    )
 
 
 _INSTRUMENTORS = {

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from pytest_llmtrace._lines import counted, legible
@@ -16,6 +17,10 @@ __all__ = ["account", "render", "totals"]
 
 _INDENT = " " * 7
 _MOST_LINES = 100
+_MOST_ALIKE = 3
+_NUMBER = re.compile(r"\d+")
+_VALUES = frozenset({"wire"})
+"""What findings say of one call alone."""
 _LABEL = 7
 
 
@@ -28,7 +33,7 @@ def render(label: str, evidence: Evidence, verdict: Verdict) -> str:
         verdict: What the checks said of it.
     """
     parts = [legible(headline(label, evidence, verdict))]
-    parts += ["\n".join(map(legible, _finding(finding))) for finding in verdict.findings]
+    parts += ["\n".join(map(legible, lines)) for lines in _findings(verdict.findings)]
     parts.append("\n".join(_shortened_tree(evidence)) or "no span and no exchange was seen")
     return "\n\n".join(parts)
 
@@ -102,6 +107,37 @@ def account(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
 def _file_of(origin: str) -> str:
     """Cut an origin down to the cassette: `cassettes/chat.yaml` of `cassettes/chat.yaml, interaction 0, fault: ...`."""
     return origin.partition(", interaction ")[0].partition(", fault: ")[0]
+
+
+def _findings(findings: Iterable[Finding]) -> Iterator[Iterable[str]]:
+    """Write each finding; of many alike the first, and how many more there are."""
+    alike: dict[tuple[object, ...], list[Finding]] = {}
+    for finding in findings:
+        alike.setdefault(_kind(finding), []).append(finding)
+    for ones in alike.values():
+        shown = len(ones) if len(ones) <= _MOST_ALIKE + 1 else _MOST_ALIKE  # A line for one alone saves nothing.
+        yield from map(_finding, ones[:shown])
+        if ones[shown:]:
+            yield _more(ones[shown:])
+
+
+def _kind(finding: Finding) -> tuple[object, ...]:
+    """Return what findings have in common that one look at the code mends: all but whose value it is, and numbers."""
+    said = (
+        (label, _NUMBER.sub("0", text.partition(" = ")[0])) for label, text in finding.details if label not in _VALUES
+    )
+    return finding.check, finding.severity, finding.makers, finding.also, *said
+
+
+def _more(findings: Sequence[Finding]) -> Iterator[str]:
+    """Say how many more findings are like those above, and what they are about."""
+    first = findings[0]
+    yield f"{first.severity.value}  {first.check}  {len(findings)} more like these; llmtrace.findings() returns all"
+    subjects = Counter(finding.subject for finding in findings)
+    for subject, number in itertools.islice(subjects.items(), _MOST_ALIKE):
+        yield f"{_INDENT}{subject}{f'  ({number} times)' if number > 1 else ''}"
+    if len(subjects) > _MOST_ALIKE:
+        yield f"{_INDENT}and {counted(len(subjects) - _MOST_ALIKE, 'other')}"
 
 
 def _finding(finding: Finding) -> Iterator[str]:

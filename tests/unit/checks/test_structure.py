@@ -223,6 +223,27 @@ def test_counted_twice(make_span: SpanMaker, make_exchange: ExchangeMaker) -> No
     }
 
 
+def test_calls_that_the_same_scopes_count_twice_are_one_finding(
+    make_span: SpanMaker, make_exchange: ExchangeMaker
+) -> None:
+    """One switch mends them all: the finding says how many there are, and shows the first; other scopes are another."""
+    pairs = [("a", "b")] * 4 + [("a", "c")]
+    spans, exchanges = [], []
+    for number, (one, other) in enumerate(pairs):
+        trace = 10 * (number + 1)
+        spans.append(make_span(trace, scope=one, attributes=COUNTED))
+        spans.append(make_span(trace + 1, parent=trace, scope=other, attributes=COUNTED))
+        exchanges.append(make_exchange(index=number, span=trace + 1, chunks=answer(f"r{number}")))
+    found = [one for one in verify(evidence(exchanges, spans), {}).findings if one.check == "structure/counted-twice"]
+    assert [one.subject for one in found] == ["4 calls", "POST /v1/chat/completions  (exchange 4)"]
+    assert [[maker.scope for maker in one.makers] for one in found] == [["b", "a"], ["c", "a"]]
+    assert details(found[0])["span"].splitlines()[::2] == [
+        *["'chat' (b): gen_ai.usage.input_tokens = 10, gen_ai.usage.output_tokens = 5"] * 3,
+        "and those of 1 more call",
+    ]
+    assert details(found[0])["wire"].count("answered 200") == 3
+
+
 @pytest.mark.parametrize(
     ("scope", "switch"),
     [

@@ -76,3 +76,26 @@ def test_a_large_tree(make_span: Callable[..., SpanRecord], number: int, lines: 
     evidence = Evidence(spans=tuple(make_span(key=SpanKey(1, index + 1)) for index in range(number)))
     tree = render("test_chat", evidence, verify(evidence, {})).partition("\n\n")[2].rpartition("\n\n")[2].splitlines()
     assert (len(tree), tree[-1]) == (lines, last)
+
+
+def test_many_alike(make_span: Callable[..., SpanRecord]) -> None:
+    """Of findings alike three are shown, the others counted; one of another scope, or one more than three, is shown."""
+    names = ["a"] * 4 + ["b", "c", "d"]
+    spans = [make_span(n, name=name, ended=None, end_ns=None) for n, name in enumerate(names)]
+    evidence = Evidence(spans=(*spans, make_span(9, name="x", scope="other", ended=None, end_ns=None)))
+    verdict = verify(evidence, {})
+    text = render("test_chat", evidence, verdict)
+    assert len(verdict.findings) == 8
+    assert text.startswith("llmtrace: 8 findings in test_chat ")
+    headings = [line for line in text.splitlines() if line.startswith("error")]
+    found = "error  structure/span-never-ended"
+    assert headings == [
+        *[f"{found}  span 'a' (app)"] * 3,
+        f"{found}  4 more like these; llmtrace.findings() returns all",
+        f"{found}  span 'x' (other)",
+    ]
+    assert (
+        "returns all\n       span 'a' (app)\n       span 'b' (app)\n       span 'c' (app)\n       and 1 other\n" in text
+    )
+    four = Evidence(spans=tuple(spans[:4]))
+    assert render("test_chat", four, verify(four, {})).count(f"{found}  span 'a' (app)") == 4
