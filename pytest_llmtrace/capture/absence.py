@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
-from pytest_llmtrace.capture import instrumentors
+from pytest_llmtrace.capture import afterwards, instrumentors
 from pytest_llmtrace.capture._watch import existing
 from pytest_llmtrace.capture.instrumentors import Instrumentor, Switch
 from pytest_llmtrace.model import Absence, Ambient, Call
@@ -29,6 +30,7 @@ class Scene:
         sampler: The description of the global provider's sampler, where it is the SDK's.
         samplers: Those of all SDK providers that there are, earlier tests' too.
         instrumentors: Those that are installed.
+        modules: The modules that are imported, by name.
     """
 
     environ: Mapping[str, str]
@@ -37,6 +39,7 @@ class Scene:
     sampler: str = ""
     samplers: tuple[str, ...] = ()
     instrumentors: tuple[Instrumentor, ...] = ()
+    modules: Mapping[str, Any] = field(default_factory=dict)
 
 
 def find(ambients: Iterable[Ambient], *, environ: Mapping[str, str] = os.environ) -> Absence | None:
@@ -51,6 +54,7 @@ def find(ambients: Iterable[Ambient], *, environ: Mapping[str, str] = os.environ
             sampler=provider.sampler.get_description() if isinstance(provider, TracerProvider) else "",
             samplers=tuple(sorted(samplers)),
             instrumentors=instrumentors.installed(),
+            modules=sys.modules,
         )
     )
 
@@ -151,6 +155,10 @@ def _sampled_out(scene: Scene) -> Absence | None:
     )
 
 
+def _late(scene: Scene) -> Absence | None:
+    return afterwards.langsmith_late(scene.environ, scene.modules) or afterwards.litellm_late(scene.modules)
+
+
 def _refused(scene: Scene) -> Absence | None:
     refused = [found for found in scene.instrumentors if found.state is Switch.REFUSED]
     if not refused:
@@ -184,6 +192,7 @@ _CAUSES: tuple[Callable[[Any], Absence | None], ...] = (
     _foreign,
     _suppressed,
     _sampled_out,
+    _late,
     _refused,
     _none_on,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from subprocess import CompletedProcess
+from types import SimpleNamespace
 
 import pytest
 from opentelemetry import trace
@@ -174,6 +175,51 @@ DISABLED = Absence(
 def test_each_cause_has_its_message(seen: Scene, expected: Absence | None) -> None:
     """Of the causes that apply the first is told, since the others follow from it or cannot show."""
     assert judge(seen) == expected
+
+
+LANGSMITH = {"LANGSMITH_TRACING": "true", "LANGSMITH_OTEL_ENABLED": "true"}
+OTEL_CALLBACK = type("OpenTelemetry", (), {"__module__": "litellm.integrations.opentelemetry"})()
+
+
+@pytest.mark.parametrize(
+    ("environ", "modules", "cause"),
+    [
+        (LANGSMITH, ["langsmith"], "LangSmith's spans were not made in time"),
+        (
+            {"LANGCHAIN_TRACING_V2": "true", "LANGSMITH_TRACING_MODE": "otel"},
+            ["langsmith"],
+            "LangSmith's spans were not made in time",
+        ),
+        (LANGSMITH, [], "no instrumentor is on"),
+        ({"LANGSMITH_TRACING": "true"}, ["langsmith"], "no instrumentor is on"),
+        ({"LANGSMITH_OTEL_ENABLED": "true"}, ["langsmith"], "no instrumentor is on"),
+        ({**LANGSMITH, "LANGSMITH_TRACING_MODE": "langsmith"}, ["langsmith"], "no instrumentor is on"),
+    ],
+    ids=["on", "by its mode", "not imported", "not by OpenTelemetry", "not traced", "its mode says no"],
+)
+def test_langsmith_may_be_late(environ: dict[str, str], modules: list[str], cause: str) -> None:
+    """Where LangSmith traces by OpenTelemetry, its thread is the likely cause; anywhere else nothing is said of it."""
+    found = judge(scene(environ=environ, modules=dict.fromkeys(modules), instrumentors=(OFF,)))
+    assert found is not None
+    assert found.cause == cause
+
+
+@pytest.mark.parametrize(
+    ("callbacks", "cause"),
+    [
+        (["otel"], "LiteLLM's spans were not made in time"),
+        ([OTEL_CALLBACK], "LiteLLM's spans were not made in time"),
+        (["other", print], "no instrumentor is on"),
+        ([], "no instrumentor is on"),
+        (None, "no instrumentor is on"),
+    ],
+    ids=["by name", "as an object", "others", "none", "unknown"],
+)
+def test_litellm_may_be_late(callbacks: object, cause: str) -> None:
+    """Where LiteLLM's callback is on, its task is the likely cause; anywhere else nothing is said of it."""
+    found = judge(scene(modules={"litellm": SimpleNamespace(callbacks=callbacks)}, instrumentors=(OFF,)))
+    assert found is not None
+    assert found.cause == cause
 
 
 SCRIPT = """
