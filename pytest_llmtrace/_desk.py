@@ -145,10 +145,7 @@ class Desk:
         mocked = any(exchange.outcome is Outcome.OBSERVED for exchange in exchanges)
         if mocked and self._settings.cassette is None:
             players = [player for player in players if player.origin != self._default_origin or player.has_played]
-        recorded = [
-            Leftover(origin=player.origin, unplayed=tuple(map(_title, player.unplayed())), total=player.total)
-            for player in players
-        ]
+        recorded = map(_left_over, players)
         asked_for = [
             Leftover(origin=source.origin, unplayed=source.unplayed(), total=source.total) for source in scripted
         ]
@@ -266,6 +263,16 @@ class Desk:
         from pytest_llmtrace.replay.gateways import Gateway
 
         return Gateway(name, default=default, seed=self._settings.seed)
+
+
+def _left_over(player: replay.Player) -> Leftover:
+    unplayed = player.unplayed()
+    return Leftover(
+        origin=player.origin,
+        unplayed=tuple(map(_title, unplayed)),
+        total=player.total,
+        of_cleanup=bool(unplayed) and not any(wire.identify(recording.request) for recording in unplayed),
+    )
 
 
 def _title(recording: Recording) -> str:

@@ -1,4 +1,4 @@
-"""Which fixtures may still make calls when their test is over: those of the suite that have something to tear down."""
+"""Which fixtures may still make requests when their test is over: those of the suite with something to tear down."""
 
 from __future__ import annotations
 

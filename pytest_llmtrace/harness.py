@@ -280,12 +280,13 @@ class LLMTrace(Captured, Scripted):
 
         Args:
             complete: False if the code under test failed midway, so that what is missing says nothing.
-            to_be_played: Whether what was not played may be yet, by fixtures: `late_report` judges it then.
+            to_be_played: Whether fixtures may yet clean up: `late_report` judges what they could play then.
         """
         evidence = self._evidence()
-        self._to_be_played = to_be_played and any(leftover.unplayed for leftover in evidence.leftovers)
+        self._to_be_played = to_be_played and any(leftover.of_cleanup for leftover in evidence.leftovers)
         if self._to_be_played:
-            evidence = replace(evidence, leftovers=())
+            now = tuple(leftover for leftover in evidence.leftovers if not leftover.of_cleanup)
+            evidence = replace(evidence, leftovers=now)
         return self._judgement.judge(evidence, complete=complete)
 
     def fails(self, verdict: checks.Verdict) -> bool:
@@ -308,11 +309,12 @@ class LLMTrace(Captured, Scripted):
         if self._judgement.last is None:
             return ""
         before, _ = self._judgement.last
+        left = self._desk.leftovers(self._ledger.exchanges()) if self._to_be_played else ()
         evidence = checks.Evidence(
             exchanges=self._ledger.exchanges(since=len(before.exchanges)),
             blocked=self._ledger.blocked()[len(before.blocked) :],
             spans=() if wide else self._held_open(),
-            leftovers=self._desk.leftovers(self._ledger.exchanges()) if self._to_be_played else (),
+            leftovers=tuple(leftover for leftover in left if leftover.of_cleanup),
         )
         if not (evidence.exchanges or evidence.blocked or evidence.spans or evidence.leftovers):
             return ""

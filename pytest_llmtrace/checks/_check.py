@@ -43,13 +43,15 @@ __all__ = ["RARE", "Check", "Evidence", "Leftover", "Untimed", "maker_of", "titl
 class Leftover:
     """What one cassette, gateway or router had ready and nobody asked for, or which faults did not happen.
 
-    `why` says what is lost by it, if that is not what is lost by a recording.
+    `why` says what is lost by it, if that is not what is lost by a recording. `of_cleanup` says that no model is asked
+    by any of it, so that fixtures may make these requests when they clean up.
     """
 
     origin: str
     unplayed: tuple[str, ...]
     total: int
     why: str = ""
+    of_cleanup: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

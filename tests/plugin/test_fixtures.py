@@ -334,43 +334,45 @@ def test_a_fixture_that_never_ends_its_span_is_found(run: Callable[..., Any]) ->
     )
 
 
-PLAYED_LATE = """
+CLEANED = """
 import pytest
-from child import ask, span
+from child import MOCKED, ask, library_named, span
 
-pytestmark = pytest.mark.llmtrace(gateway="openai")
+pytestmark = pytest.mark.llmtrace(cassette="file")
 
 def call():
     with span():
-        ask()
+        ask(MOCKED)
+
+def clean():
+    with library_named("").Client() as client:
+        assert client.delete("http://mocked.test/v1/files/1").status_code == 200
 
 @pytest.fixture
-def scripted(llmtrace):
-    for _ in range(2):
-        llmtrace.gateway("openai").chat(text="hi")
-
-@pytest.fixture
-def yields(scripted):
+def yields():
     yield
-    call()
+    clean()
 
 @pytest.fixture
-def finalizes(scripted, request):
-    request.addfinalizer(call)
+def finalizes(request):
+    request.addfinalizer(clean)
 
 @pytest.fixture
-def idle(scripted):
+def idle():
     yield
 
 @pytest.mark.parametrize("fixture", ["yields", "finalizes"])
-def test_played(fixture, request):
+def test_cleaned(fixture, request):
     request.getfixturevalue(fixture)
     call()
 
-def test_not_played(idle):
+def test_not_cleaned(idle):
     call()
 
-def test_nothing_to_tear_down(scripted, monkeypatch, tmp_path):
+def test_not_asked(idle):
+    clean()
+
+def test_nothing_to_tear_down(monkeypatch, tmp_path):
     call()
 
 @pytest.mark.xfail(strict=True)
@@ -390,18 +392,45 @@ class TestMethods:
         self.calls = 1
 
     def teardown_method(self):
-        call()
+        clean()
 
-    def test_played(self, scripted):
+    def test_cleaned(self):
         call()
 """
 
-LATE = """\
-Failed: llmtrace: 1 finding in test_not_played, after the test (0 exchanges, 0 LLM spans, N checks)
+FILE = """\
+interactions:
+- request:
+    method: POST
+    uri: http://mocked.test/v1/chat/completions
+    body: '{"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}'
+    headers: {}
+  response:
+    status: {code: 200, message: OK}
+    headers: {content-type: [application/json]}
+    body:
+      string: '{"id": "r", "object": "chat.completion", "created": 1, "model": "gpt-4o", "choices": [{"index": 0,
+        "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 3,
+        "completion_tokens": 2, "total_tokens": 5}}'
+- request:
+    method: DELETE
+    uri: http://mocked.test/v1/files/1
+    body: null
+    headers: {}
+  response:
+    status: {code: 200, message: OK}
+    headers: {content-type: [application/json]}
+    body:
+      string: '{"id": "1", "object": "file", "deleted": true}'
+version: 1
+"""
 
-error  replay/unplayed  scripted openai
+LATE = """\
+Failed: llmtrace: 1 finding in test_not_cleaned, after the test (0 exchanges, 0 LLM spans, N checks)
+
+error  replay/unplayed  cassettes/file.yaml
        wire   1 of 2 not asked for
-              reply 2, chat: 'hi'
+              DELETE /v1/files/1  (interaction 1)
        why    the application no longer makes a call that was recorded, or makes it elsewhere
        next   remove it, or say why it may stay: @pytest.mark.llmtrace(allow_unused="reason"), or waive: \
 @pytest.mark.llmtrace(ignore={"replay/unplayed": "reason"})
@@ -409,24 +438,19 @@ error  replay/unplayed  scripted openai
 no span and no exchange was seen"""
 
 
-def test_fixtures_may_play_what_the_test_has_not(run: Callable[..., Any]) -> None:
-    """Where a fixture of the suite has something to tear down, what is not played is judged after that."""
-    result = run(PLAYED_LATE)
+def test_fixtures_may_clean_up_after_the_test(run: Callable[..., Any]) -> None:
+    """Where a fixture of the suite has something to tear down, requests to no model are missed only after that."""
+    result = run(CLEANED, files={"cassettes/file.yaml": FILE})
     assert result.outcomes == {
-        "test_played[yields]": "passed",
-        "test_played[finalizes]": "passed",
-        "test_not_played": "passed error",
+        "test_cleaned[yields]": "passed",
+        "test_cleaned[finalizes]": "passed",
+        "test_not_cleaned": "passed error",
+        "test_not_asked": "failed",
         "test_nothing_to_tear_down": "failed",
         "test_expected": "xfailed",
         "test_waived": "passed",
         "test_warned": "passed",
-        "TestMethods::test_played": "passed",
+        "TestMethods::test_cleaned": "passed",
     }, result.out
-    assert result.text("test_not_played") == LATE
+    assert result.text("test_not_cleaned") == LATE
     assert "llmtrace: 1 finding in test_warned, after the test (0 exchanges, 0 LLM spans, N checks)" in result.summary()
-    assert result.summary()[-4:] == [
-        "8 tests, 11 exchanges, 8 LLM spans, 4 findings, 1 waived",
-        "  replayed    11  scripted openai chat",
-        "  captured     8  app",
-        "  found        4  replay/unplayed",
-    ]
