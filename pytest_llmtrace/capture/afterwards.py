@@ -24,7 +24,7 @@ def langsmith_late(environ: Mapping[str, str], modules: Mapping[str, Any]) -> Ab
     if not (mode in {"otel", "hybrid"} if mode else _said(environ, "OTEL_ENABLED", "OTEL_ONLY")):
         return None
     return Absence(
-        cause="LangSmith's spans were not made in time",
+        cause="LangSmith's spans may not have been made in time",
         why="langsmith makes its OpenTelemetry spans after the call, in a thread of its client, which belongs to no "
         "test or to that in which the client was made",
         next="make the client before the tests (langchain_core.tracers.langchain.get_client()), and call "
@@ -45,7 +45,7 @@ def litellm_late(modules: Mapping[str, Any]) -> Absence | None:
     if not any(one == "otel" or type(one).__module__ == _LITELLM_OTEL for one in callbacks):
         return None
     return Absence(
-        cause="LiteLLM's spans were not made in time",
+        cause="LiteLLM's spans may not have been made in time",
         why="litellm's callback 'otel' is on, and makes the spans of asynchronous calls in a task of its own, which "
         "ends with the event loop",
         next="end the coroutine with await GLOBAL_LOGGING_WORKER.flush(), of litellm.litellm_core_utils.logging_worker",

@@ -66,7 +66,7 @@ def data_of(chunk: bytes) -> dict[str, Any] | None:
 
 
 def is_event(chunk: bytes) -> bool:
-    """Tell whether a piece of a stream is an event with JSON, or a frame, which always has some."""
+    """Tell whether a piece of a stream is an event with JSON, or a frame: its length comes first, in four bytes."""
     return chunk.startswith(b"\0") or data_of(chunk) is not None
 
 

@@ -373,7 +373,7 @@ class Gateway:
         return self._add(api, texts=texts, pieces=pieces, tool_calls=calls, refusal=refusal, usage=checked, **fields)
 
     def _add(self, api: str | None, **fields: Any) -> Self:
-        if api is not None and api not in tuple(self._profile.forms):
+        if api is not None and api not in tuple(self._profile.forms):  # What has no hash is none of them either.
             raise self._without(api)
         for option in ("cost", "provider", "reasoning", "older"):
             gated = option != "reasoning" or api == "chat"
