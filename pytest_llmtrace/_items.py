@@ -101,7 +101,8 @@ def traced(request: pytest.FixtureRequest, own: Mapping[str, Any]) -> Iterator[L
         item.stash[_begun_key] = False  # The item may be run again.
         _teardown.forget(item)
     _save(item, trace)
-    late = trace.late_report(wide=_declared.wide_marker(item))
+    verdict, late = trace.late_report(wide=_declared.wide_marker(item))
+    _note(item, verdict)
     if late:
         raise Failed(late)
 
@@ -140,7 +141,7 @@ def _opened(item: pytest.Item, **said: Any) -> LLMTrace:
 def _new_trace(item: pytest.Item, *, own: Mapping[str, Any], vcr: Mapping[str, Any], default: Path) -> LLMTrace:
     from pytest_llmtrace.harness import LLMTrace
 
-    item.user_properties[:] = (known for known in item.user_properties if known[0] != PROPERTY)  # It may be run again.
+    _forget_noted(item)  # It may be run again.
     return LLMTrace(settings=_options.settings_for(item, own=own, vcr=vcr, default_cassette=default))
 
 
@@ -302,10 +303,16 @@ def _add_hint(item: pytest.Item, trace: LLMTrace, when: str, failure: BaseExcept
 
 
 def _note(item: pytest.Item, verdict: Verdict) -> None:
-    """Put the ids of what was found into the properties that JUnit shows."""
+    """Put the ids of what was found into the properties that JUnit shows, after those that are there."""
     ids = [finding.check for finding in verdict.findings]
     if ids:
-        item.user_properties.append((PROPERTY, ", ".join(ids)))
+        noted = [value for name, value in item.user_properties if name == PROPERTY]
+        _forget_noted(item)
+        item.user_properties.append((PROPERTY, ", ".join((*map(str, noted), *ids))))
+
+
+def _forget_noted(item: pytest.Item) -> None:
+    item.user_properties[:] = (known for known in item.user_properties if known[0] != PROPERTY)
 
 
 @contextlib.contextmanager

@@ -51,8 +51,8 @@ class Judgement:
         """Write the report on a judgement."""
         return report.render(self._settings.label, evidence, verdict)
 
-    def late_report(self, evidence: Evidence) -> str:
-        """Judge what came after the last judgement, and write the report if it fails; else return nothing.
+    def late_report(self, evidence: Evidence) -> tuple[Verdict, str]:
+        """Judge what came after the last judgement; return that, and the report if it fails.
 
         What the baseline names and the last judgement has not hidden may be here.
         """
@@ -63,7 +63,7 @@ class Judgement:
         verdict = waivers.judge(evidence, settings, complete=bool(evidence.leftovers))
         self._late = evidence, verdict
         self._account = None
-        return self._late_text() if self.fails(verdict) else ""
+        return verdict, self._late_text() if self.fails(verdict) else ""
 
     def _late_text(self) -> str:
         return report.render(f"{self._settings.label}, after the test", *self._late) if self._late else ""

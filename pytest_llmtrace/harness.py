@@ -297,8 +297,8 @@ class LLMTrace(Captured, Scripted):
         """Write the report on the last judgement, judging first if there was none."""
         return self._judgement.report(*(self._judgement.last or self.judge()))
 
-    def late_report(self, *, wide: bool = False) -> str:
-        """Write the report on what came after the last judgement and fails; empty if nothing does.
+    def late_report(self, *, wide: bool = False) -> tuple[checks.Verdict, str]:
+        """Judge what came after the last judgement; return that, and the report on what fails, empty if nothing does.
 
         Only what nobody could have seen before counts: requests that nothing answered, spans that fixtures have
         opened and not ended, and recordings that they might have played.
@@ -307,7 +307,7 @@ class LLMTrace(Captured, Scripted):
             wide: Fixtures that outlive this test belong to the trace; what they hold open is not judged.
         """
         if self._judgement.last is None:
-            return ""
+            return checks.Verdict.none(), ""
         before, _ = self._judgement.last
         left = self._desk.leftovers(self._ledger.exchanges()) if self._to_be_played else ()
         evidence = checks.Evidence(
@@ -317,7 +317,7 @@ class LLMTrace(Captured, Scripted):
             leftovers=tuple(leftover for leftover in left if leftover.of_cleanup),
         )
         if not (evidence.exchanges or evidence.blocked or evidence.spans or evidence.leftovers):
-            return ""
+            return checks.Verdict.none(), ""
         return self._judgement.late_report(evidence)
 
     def account(self) -> dict[str, Any]:

@@ -209,8 +209,16 @@ def test_a_request_after_the_test_fails_its_teardown(run: Callable[..., Any]) ->
 
         def test_it(llmtrace, late):
             pass
+
+        def test_before_and_after(llmtrace, late):
+            with contextlib.suppress(Exception):
+                ask()
         """)
-    assert result.outcomes == {"test_it": "passed error"}
+    assert result.outcomes == {"test_it": "passed error", "test_before_and_after": "failed error"}
+    assert result.junit_properties("test_it") == {"llmtrace_findings": "replay/unmatched"}
+    assert result.junit_properties("test_before_and_after") == {
+        "llmtrace_findings": "replay/unmatched, replay/unmatched"
+    }
     assert (
         result.text("test_it")
         == """\
