@@ -163,8 +163,7 @@ def suppressed() -> bool:
     The key of `suppress_http_instrumentation` is not among them: only HTTP instrumentors look at it, and those of
     LLM SDKs set it around their own call.
     """
-    context = otel_context.get_current()
-    return any(context.get(key) for key in _SUPPRESS_KEYS)
+    return any(map(otel_context.get_current().get, _SUPPRESS_KEYS))
 
 
 def text_limit(span: ReadableSpan) -> int | None:

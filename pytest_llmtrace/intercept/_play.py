@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from types import ModuleType
 from typing import Any
 
@@ -67,21 +68,23 @@ def refusal_as_reply(library: ModuleType, refusal: UnmatchedRequest) -> Any:
 
 
 def encoded(headers: Headers) -> list[tuple[bytes, bytes]]:
-    """Return header lines as bytes."""
-    try:
-        return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-    except UnicodeEncodeError:
-        return [(_to_bytes(name), _to_bytes(value)) for name, value in headers]
+    """Return header lines as bytes: Latin-1, and UTF-8 where that cannot be."""
+    return list(itertools.starmap(_line_in_bytes, headers))
 
 
 def decoded(raw: list[tuple[bytes, bytes]]) -> Headers:
     """Return header lines as text: UTF-8 where a line is that, else Latin-1."""
-    return tuple([_line(name, value) for name, value in raw])
+    return tuple(itertools.starmap(_line, raw))
+
+
+# Most requests of a client have the same lines, and so have most answers of a gateway; a long trace keeps all of them.
+@functools.lru_cache(maxsize=256)
+def _line_in_bytes(name: str, value: str) -> tuple[bytes, bytes]:
+    return _to_bytes(name), _to_bytes(value)
 
 
 @functools.lru_cache(maxsize=256)
 def _line(name: bytes, value: bytes) -> tuple[str, str]:
-    # Most requests of a client have the same lines, and a long trace keeps all of them.
     try:
         return name.decode(), value.decode()
     except UnicodeDecodeError:
