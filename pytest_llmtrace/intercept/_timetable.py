@@ -84,9 +84,11 @@ def timetable(
     library: ModuleType, passage: Passage, answer: Answer, failure: Exception | None = None
 ) -> Timetable | None:
     """Return the timetable of an answer; None if its chunks, and its failure if it has one, come at once."""
-    pace, chunks = passage.ledger.pace, len(answer.response.chunks)
+    pace = passage.ledger.pace
+    if not (pace.takes_time or answer.stalls):
+        return None
+    offsets, chunks = answer.response.offsets, len(answer.response.chunks)
     end = failure if answer.failure is Failure.READ_TIMEOUT and pace.takes_time else None
-    offsets = answer.response.offsets if pace.takes_time or answer.stalls else None
     if offsets and clock.flaw(offsets, chunks) is None:
         passage.timed = pace.takes_time
     elif end is not None:
