@@ -64,7 +64,8 @@ class Played:
         """Note that the client is done; it may have had every chunk without asking for the end."""
         if self._given == len(self._chunks) and self._failure is None:
             self._passage.exhaust(_unparsed())
-        _close(self._passage)
+        else:
+            _close(self._passage)
         self._leave()
 
     async def aclose(self) -> None:
