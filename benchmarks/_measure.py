@@ -13,7 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-__all__ = ["Cell", "Plan", "Result", "Row", "compared", "environment", "interleaved", "multiples", "remote"]
+__all__ = [
+    "Cell",
+    "Plan",
+    "Result",
+    "Row",
+    "compared",
+    "environment",
+    "interleaved",
+    "multiples",
+    "one_processor",
+    "remote",
+]
 
 Cell = Callable[..., Any]
 _Name = TypeVar("_Name", bound=Hashable)
@@ -186,6 +197,24 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
 
 
 # --- processes -------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def one_processor() -> Iterator[None]:
+    """Keep this process, and those that it starts meanwhile, to one processor, where the system can.
+
+    Two processors of a virtual machine may be half as fast as one another for seconds, by what the host does. Who stays
+    on the slower one through a whole table would be measured against who stays on the other.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    all_of_them = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(all_of_them)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, all_of_them)
 
 
 class _Closing(Protocol):
