@@ -55,15 +55,28 @@ def guarding(item: pytest.Item) -> Iterator[None]:
     """
     from pytest_llmtrace._refusing import refusing
 
-    with refusing(f"the wider fixtures of {item.name}", allow_hosts=_options.marked_hosts(item)):
-        yield
-    if TRACE in item.stash:
-        del item.stash[TRACE]  # Items live as long as the run; what they saw need not.
+    try:
+        with refusing(f"the wider fixtures of {item.name}", allow_hosts=_options.marked_hosts(item)):
+            yield
+    finally:
+        _let_go(item)
 
 
 def begin_early(item: pytest.Item) -> None:
     """Open the trace before any fixture; its configuration fixtures are not known yet."""
+    _let_go(item)  # It may be run again.
     _opened(item, own={}, vcr={}, default=_default_cassette(item))
+
+
+def _let_go(item: pytest.Item) -> None:
+    """Close the trace of an item, whose fixture does so unless it was never set up, and forget it.
+
+    Items live as long as the run; what they saw need not.
+    """
+    trace = item.stash.get(TRACE, None)
+    if trace is not None:
+        trace.close()
+        del item.stash[TRACE]
 
 
 def set_up_first(request: pytest.FixtureRequest, fixturedef: pytest.FixtureDef[Any]) -> None:

@@ -77,9 +77,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
         return (yield)
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Begin the trace before wider fixtures where a class or module asks for it."""
+    """Begin the trace before wider fixtures where a class or module asks for it, unless the item is skipped before."""
     if _declared.is_traced(item) and _declared.wide_marker(item):
         from pytest_llmtrace._items import begin_early
 

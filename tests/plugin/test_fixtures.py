@@ -151,6 +151,55 @@ def test_a_class_or_module_marker_answers_wider_fixtures(run: Callable[..., Any]
         assert result.properties("TestIt::test_first") == {"llmtrace_findings": "structure/exchange-without-span"}
 
 
+@pytest.mark.parametrize(("happens", "outcome"), [("raise OSError", "error"), ("pytest.skip()", "skipped")])
+def test_a_trace_whose_fixture_is_never_set_up_ends_with_its_test(
+    run: Callable[..., Any], happens: str, outcome: str
+) -> None:
+    """It began before a wider fixture, which kept the test from its own: whoever comes after is left alone."""
+    result = run(f"""
+        import pytest
+        from child import ask
+
+        @pytest.fixture(scope="class")
+        def wide():
+            {happens}
+
+        @pytest.mark.llmtrace(gateway="openai")
+        class TestIt:
+            def test_it(self, wide): pass
+
+        def test_plain():
+            assert ask() == "live"
+        """)
+    assert result.outcomes == {"TestIt::test_it": outcome, "test_plain": "passed"}, result.out
+
+
+def test_a_skipped_test_has_no_trace(run: Callable[..., Any]) -> None:
+    """Marks and a suite's own hooks may skip what has no cassette yet, whatever asks for the trace."""
+    result = run(
+        """
+        import pytest
+
+        @pytest.mark.llmtrace(cassette="later")
+        class TestIt:
+            @pytest.mark.skip(reason="not recorded yet")
+            def test_marked(self): pass
+
+            def test_hooked(self): pass
+        """,
+        files={
+            "conftest.py": """
+            import pytest
+
+            def pytest_runtest_setup(item):
+                if item.name == "test_hooked":
+                    pytest.skip("not recorded yet")
+            """
+        },
+    )
+    assert set(result.outcomes.values()) == {"skipped"}, result.out
+
+
 def test_wider_fixtures_reach_the_hosts_that_a_marker_lets_through(run: Callable[..., Any]) -> None:
     """A server of the suite's own is waited for, and told to stop, by the fixture that starts it."""
     source = """
