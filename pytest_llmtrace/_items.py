@@ -30,6 +30,7 @@ __all__ = [
     "explain_setup",
     "guarding",
     "judged",
+    "let_go",
     "parametrize_exits",
     "set_up_first",
     "traced",
@@ -59,16 +60,16 @@ def guarding(item: pytest.Item) -> Iterator[None]:
         with refusing(f"the wider fixtures of {item.name}", allow_hosts=_options.marked_hosts(item)):
             yield
     finally:
-        _let_go(item)
+        let_go(item)
 
 
 def begin_early(item: pytest.Item) -> None:
     """Open the trace before any fixture; its configuration fixtures are not known yet."""
-    _let_go(item)  # It may be run again.
+    let_go(item)  # It may be run again.
     _opened(item, own={}, vcr={}, default=_default_cassette(item))
 
 
-def _let_go(item: pytest.Item) -> None:
+def let_go(item: pytest.Item) -> None:
     """Close the trace of an item, whose fixture does so unless it was never set up, and forget it.
 
     Items live as long as the run; what they saw need not.

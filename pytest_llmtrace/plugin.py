@@ -68,9 +68,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Refuse what wider fixtures ask for before and after the test's own trace."""
+    """Refuse what wider fixtures ask for before and after the test's own trace, and forget that in the end."""
     if not _declared.is_traced(item):
-        return (yield)
+        result = yield
+        if _declared.TRACE in item.stash:  # It was asked for at run time.
+            from pytest_llmtrace._items import let_go
+
+            let_go(item)
+        return result
     from pytest_llmtrace._items import guarding
 
     with guarding(item):

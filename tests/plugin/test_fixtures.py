@@ -349,6 +349,27 @@ def test_llmtrace_asked_for_at_run_time(run: Callable[..., Any]) -> None:
     assert result.properties("test_it") == {"llmtrace_findings": "structure/exchange-without-span"}
 
 
+def test_what_a_test_has_seen_is_forgotten_with_it(run: Callable[..., Any]) -> None:
+    """Items live as long as the run, traces as long as their test, however they were asked for."""
+    result = run("""
+        import gc
+        import weakref
+
+        seen = []
+
+        def test_named(llmtrace):
+            seen.append(weakref.ref(llmtrace))
+
+        def test_asked_for(request):
+            seen.append(weakref.ref(request.getfixturevalue("llmtrace")))
+
+        def test_forgotten():
+            gc.collect()
+            assert [trace() for trace in seen] == [None, None]
+        """)
+    assert set(result.outcomes.values()) == {"passed"}, result.out
+
+
 HELD = """
     import pytest
     from opentelemetry import trace
