@@ -14,7 +14,7 @@ from typing import Any
 
 __all__ = ["emitted", "emitted_item"]
 
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*(?:[ ,;:=+@()]+[A-Za-z0-9_./=*-]+)*")
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*+(?:[ ,;:=+@()][A-Za-z0-9_./=*, ;:+@()-]*[A-Za-z0-9_./=*-])?")
 _NO_TEXT = re.compile(r"(?i:true|false|yes|no|on|off|null|y|n)|.*(?::\s|\s#|:$).*", re.DOTALL)
 # What a block may hold: YAML reads other line breaks as its own, and refuses most of the rest.
 _BLOCK = re.compile("[\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]*")

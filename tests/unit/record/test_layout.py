@@ -46,6 +46,13 @@ def test_layout_keeps_every_value(value: object, indent: int | None, ascii_only:
 # --- YAML ---
 
 
+def test_a_text_with_a_ruler_is_written_at_once() -> None:
+    """How long it takes grows with a text and not with the ways to read it: a `=` is both mark and word."""
+    text = f"Title {'=' * 200}!"
+    assert emitted({"string": text}) == f'string: "{text}"\n'
+    assert emitted({"boundary": f"a{'=' * 200}"}) == f"boundary: a{'=' * 200}\n"
+
+
 def test_a_document_reads_as_a_person_wrote_it() -> None:
     """Bodies are blocks, short lists stand on one line, what YAML would misread is quoted, bytes are base64."""
     document = {
