@@ -46,12 +46,14 @@ def write(path: Path, make: Callable[[bytes | None], bytes | None]) -> bool:
     Raises:
         CassetteError: It could not be; the file is as it was.
     """
+    path = Path(os.path.realpath(path))  # A link stays one.
     unfinished = path.with_name(f".{path.name}.recording")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = _claimed(unfinished)
     except OSError as error:
         raise _failed(path, error) from None
+    is_ours = True
     try:
         with os.fdopen(handle, "wb") as file:
             content = make(read(path))
@@ -63,12 +65,14 @@ def write(path: Path, make: Callable[[bytes | None], bytes | None]) -> bool:
         if path.exists():
             unfinished.chmod(path.stat().st_mode & 0o7777)
         unfinished.replace(path)
+        is_ours = False  # What has that name from here on is another process's.
     except OSError as error:
         raise _failed(path, error) from None
     else:
         return True
     finally:
-        unfinished.unlink(missing_ok=True)
+        if is_ours:
+            unfinished.unlink(missing_ok=True)
 
 
 def _claimed(unfinished: Path) -> int:

@@ -261,6 +261,22 @@ def test_killed_in_the_middle_of_writing(
     assert [*tmp_path.iterdir()] == [path]
 
 
+def test_another_process_that_begins_at_once(
+    made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The unfinished file is free for the next one when the first has put its own in place, and is then the next's."""
+    unfinished = tmp_path / ".chat.yaml.recording"
+    replace = Path.replace
+
+    def replace_and_begin(path: Path, target: Path) -> None:
+        replace(path, target)
+        path.write_bytes(b"another's")
+
+    monkeypatch.setattr(Path, "replace", replace_and_begin)
+    recorder().save(chat(made, "one"))
+    assert unfinished.read_bytes() == b"another's"
+
+
 def test_two_processes_that_record_one_file(
     made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path
 ) -> None:
@@ -287,6 +303,16 @@ def test_the_mode_of_a_file_stays(
     (tmp_path / "chat.yaml").chmod(0o640)
     recorder().save(chat(made, "two"))
     assert (tmp_path / "chat.yaml").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_link_stays_one(made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path) -> None:
+    """What it leads to is written, so that whoever else leads there has the recording too."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "chat.yaml").symlink_to(Path("elsewhere", "shared.yaml"))
+    for texts in (["one"], ["one", "two"]):
+        recorder().save(chat(made, *texts))
+        assert (tmp_path / "chat.yaml").is_symlink()
+        assert len(load(tmp_path / "elsewhere" / "shared.yaml").recordings) == len(texts)
 
 
 def test_bytes_in_a_json_cassette(
