@@ -7,8 +7,11 @@ from pytest_llmtrace.model import Exchange, Failure, Recording, StreamEnd
 
 __all__ = ["taken"]
 
-# By the names that httpx and httpx2 give their exceptions. What else breaks a connection looks like a disconnect.
+# By the names that httpx and httpx2 give their exceptions, and asyncio and trio what their tasks are cancelled by. What
+# else breaks a connection looks like a disconnect.
 _FAILURES = {
+    "CancelledError": Failure.ABORTED,
+    "Cancelled": Failure.ABORTED,
     "ConnectError": Failure.CONNECT_ERROR,
     "ConnectTimeout": Failure.CONNECT_TIMEOUT,
     "PoolTimeout": Failure.CONNECT_TIMEOUT,

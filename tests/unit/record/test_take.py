@@ -22,6 +22,8 @@ SSE = (("content-type", "text/event-stream"),)
         ("ReadTimeout: timed out", Failure.READ_TIMEOUT),
         ("RemoteProtocolError: illegal status line", Failure.DISCONNECT),
         ("ReadError: ", Failure.DISCONNECT),
+        ("CancelledError: ", Failure.ABORTED),
+        ("Cancelled: Cancelled", Failure.ABORTED),
     ],
 )
 def test_an_exception_is_recorded_by_its_kind(made: Callable[..., Exchange], failure: str, recorded: Failure) -> None:
