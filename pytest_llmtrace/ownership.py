@@ -46,9 +46,9 @@ class Owner:
 
 
 class _Origin(NamedTuple):
-    """Who started a thread or a work item, and what was the current span there."""
+    """Who started a thread or a work item (None: nobody in particular), and what was the current span there."""
 
-    owner: Owner
+    owner: Owner | None
     cause: SpanKey | None
 
 
@@ -70,7 +70,7 @@ def current() -> Owner | None:
 
 def cause() -> SpanKey | None:
     """Return the span that was current where the running thread, or its work item, was started; None if none was."""
-    origin: _Origin | None = getattr(_working, "on", None) or _of_thread.get(threading.current_thread())
+    origin = _of_work()
     return origin.cause if origin else None
 
 
@@ -91,8 +91,8 @@ def note_causes(current_span: Callable[[], SpanKey | None]) -> None:
 
 
 @contextmanager
-def belonging_to(owner: Owner) -> Iterator[None]:
-    """Let the code in this context, and the tasks and threads that it starts, belong to an owner."""
+def belonging_to(owner: Owner | None) -> Iterator[None]:
+    """Let the code in this context, and the tasks and threads that it starts, belong to an owner; None says nothing."""
     before = _in_context.get()
     _in_context.set(owner)
     try:
@@ -122,21 +122,27 @@ def carry_over_threads() -> None:
 
 def _inherited() -> Owner | None:
     owner = _in_context.get()
-    if owner is None and (origin := _of_thread.get(threading.current_thread())) is not None:
+    if owner is None and (origin := _of_work()) is not None:
         return origin.owner
     return owner
 
 
-def _origin() -> _Origin | None:
+def _of_work() -> _Origin | None:
+    """Return the origin of the running work item, else of the thread: those of a pool outlive who started them."""
+    origin: _Origin | None = getattr(_working, "on", None) or _of_thread.get(threading.current_thread())
+    return origin
+
+
+def _origin() -> _Origin:
     owner = _inherited()
-    return None if owner is None else _Origin(owner, _current_span() if _current_span else None)
+    return _Origin(owner, None if owner is None or _current_span is None else _current_span())
 
 
 def _noting_owner(start: Callable[[threading.Thread], None]) -> Callable[[threading.Thread], None]:
     @functools.wraps(start)
     def start_with_owner(self: threading.Thread) -> None:
         origin = _origin()
-        if origin is not None:
+        if origin.owner is not None:
             _of_thread[self] = origin
         start(self)
 
@@ -149,8 +155,6 @@ def _carrying_owner(submit: Callable[..., Future[Any]]) -> Callable[..., Future[
         self: ThreadPoolExecutor, fn: Callable[..., Any], /, *args: Any, **kwargs: Any
     ) -> Future[Any]:
         origin = _origin()
-        if origin is None:
-            return submit(self, fn, *args, **kwargs)
 
         @functools.wraps(fn)
         def run(*args: Any, **kwargs: Any) -> Any:
@@ -158,8 +162,9 @@ def _carrying_owner(submit: Callable[..., Future[Any]]) -> Callable[..., Future[
                 return fn(*args, **kwargs)
 
         future = submit(self, run, *args, **kwargs)
-        origin.owner.at_work.add(future)
-        future.add_done_callback(origin.owner.at_work.discard)
+        if origin.owner is not None:
+            origin.owner.at_work.add(future)
+            future.add_done_callback(origin.owner.at_work.discard)
         return future
 
     return submit_with_owner

@@ -60,6 +60,25 @@ def test_what_belongs_to_nobody_is_charged_to_the_active_owner(driver: Any, trac
     assert len(ledger.exchanges()) == 1
 
 
+def test_a_pool_belongs_to_nobody_by_its_threads(driver: Any, trace: Any, script: Any) -> None:
+    """What is submitted in a context that knows no test goes to the active one, not to the one that began the thread.
+
+    `IsolatedAsyncioTestCase` has such a context, and a suite's pool outlives the test that first used it.
+    """
+    first = intercept.open_ledger(owner := ownership.Owner("first"), answerer=script, ambient=Ambient)
+    with ThreadPoolExecutor(1) as pool, driver.library.Client() as client:
+        with ownership.belonging_to(owner):
+            pool.submit(int).result()
+        first.close()
+        with ownership.active(owner := ownership.Owner("second")):
+            second = intercept.open_ledger(owner, answerer=script, ambient=Ambient)
+            try:
+                assert pool.submit(lambda: client.post(URL).text).result() == "one two"
+            finally:
+                second.close()
+    assert (len(first.exchanges()), len(second.exchanges())) == (0, 1)
+
+
 def test_an_owner_without_a_ledger_is_guarded_all_the_same(driver: Any, trace: Any) -> None:
     """While any ledger is open nothing leaves the machine; the ledger opened last is charged."""
     ledger = trace()
