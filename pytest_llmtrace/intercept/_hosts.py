@@ -24,9 +24,13 @@ def resolved(host: str, addresses: Iterable[str]) -> None:
             _names_of.setdefault(address, set()).add(host)
 
 
-@functools.lru_cache(maxsize=1024)
 def is_local(host: str) -> bool:
-    """Tell whether a name or address is this machine."""
+    """Tell whether a name or address is this machine: its own name may stand for an address of the network."""
+    return any(map(_is_local, (host, *_names_of.get(host, ()))))
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_local(host: str) -> bool:
     name = _plain(host)
     if name in {"", "localhost", _plain(socket.gethostname())} or name.endswith(".localhost"):
         return True

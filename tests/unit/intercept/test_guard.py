@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from pytest_llmtrace.errors import BlockedConnection
+from pytest_llmtrace.intercept import _hosts
 
 
 def _urllib(url: str) -> str:
@@ -231,6 +232,15 @@ def test_names_are_not_resolved(trace: Any, resolve: Callable[[str], object]) ->
     with pytest.raises(BlockedConnection):
         getattr(socket, resolve.__name__)("llm.test")
     assert ledger.blocked() == ("llm.test (tests)",)
+
+
+def test_this_machine_is_free_by_its_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a container that stands for an address of the network, and not for loopback."""
+    monkeypatch.setattr(_hosts, "_names_of", {})
+    monkeypatch.setattr(socket, "gethostname", lambda: "3f2b9c")
+    assert not _hosts.is_local("192.0.2.7")
+    _hosts.resolved("3f2b9c", ["192.0.2.7"])
+    assert _hosts.is_local("192.0.2.7")
 
 
 def test_this_machine_is_free(trace: Any, tmp_path: Any) -> None:
