@@ -171,16 +171,15 @@ def _body(
     body: bytes, lengths: Sequence[int], keep: Patterns, what: str, places: Counter[str]
 ) -> tuple[bytes, tuple[int, ...]]:
     """Scrub a body and lay it out; return it with the lengths of its chunks as they are then."""
-    try:
-        text = body.decode("utf-8")
-    except UnicodeDecodeError:
+    text = scrub.as_text(body)
+    if text is None:
         return body, tuple(lengths)
     changes = scrub.edits(text, keep)
     if changes:
         places[what] += sum(bool(edit.text) for edit in changes)
         lengths = _moved(lengths, text, changes)
         text = scrub.applied(text, changes)
-    shown = laid_out(text).encode("utf-8")
+    shown = laid_out(text).encode("utf-8", "surrogateescape")
     if lengths and len(shown) != sum(lengths):
         lengths = (len(shown),)
     return shown, tuple(lengths)
@@ -191,10 +190,10 @@ def _moved(lengths: Sequence[int], text: str, changes: Sequence[scrub.Edit]) -> 
     edits = []  # in bytes: where each edit starts and ends, and how much longer the text is after it
     position = at = shift = 0
     for change in changes:
-        start = at + len(text[position : change.start].encode("utf-8"))
-        at = start + len(text[change.start : change.end].encode("utf-8"))
+        start = at + len(text[position : change.start].encode("utf-8", "surrogateescape"))
+        at = start + len(text[change.start : change.end].encode("utf-8", "surrogateescape"))
         position = change.end
-        shift += len(change.text.encode("utf-8")) - (at - start)
+        shift += len(change.text.encode("utf-8", "surrogateescape")) - (at - start)
         edits.append((start, at, shift))
     ends, index, shift = [], 0, 0
     for end in accumulate(lengths):

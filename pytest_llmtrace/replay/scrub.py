@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from pytest_llmtrace.model import Request
 from pytest_llmtrace.replay.payload import decoded
+from pytest_llmtrace.secrets.body_text import as_text
 from pytest_llmtrace.secrets.edits import Edit, applied, edits
 from pytest_llmtrace.secrets.names import (
     BODY_FIELDS,
@@ -39,6 +40,7 @@ __all__ = [
     "VOLATILE_HEADERS",
     "Edit",
     "applied",
+    "as_text",
     "edits",
     "is_scrubbed",
     "is_secret_field",
@@ -82,11 +84,8 @@ def scrubbed_body(body: bytes) -> bytes:
     """Return a body as it is written, and one that is compressed without that; one that is no text as it is."""
     if body.startswith(_GZIP):
         body = decoded(body, "gzip")
-    try:
-        text = body.decode("utf-8")
-    except UnicodeDecodeError:
-        return body
-    return scrubbed_text(text).encode("utf-8")
+    text = as_text(body)
+    return body if text is None else scrubbed_text(text).encode("utf-8", "surrogateescape")
 
 
 def mask_text(text: str) -> str:

@@ -17,7 +17,18 @@ from pytest_llmtrace.secrets.personal import is_personal_field, personal_in
 from pytest_llmtrace.secrets.pieces import Stream, Streams
 from pytest_llmtrace.secrets.shapes import is_stand_in, shapes_in
 
-__all__ = ["FORM", "Hit", "Steps", "alarming", "assembled", "hits_in_body", "hits_in_text", "hits_in_value", "moved"]
+__all__ = [
+    "FORM",
+    "Hit",
+    "Steps",
+    "alarming",
+    "as_text",
+    "assembled",
+    "hits_in_body",
+    "hits_in_text",
+    "hits_in_value",
+    "moved",
+]
 
 Steps = tuple[str | int, ...]
 
@@ -31,6 +42,7 @@ _PAIR = re.compile(r"([^=&]+)=([^&]*)")
 _BOUNDARY = re.compile(r"--([^\r\n]{1,200}?)\r?\n(?i:content-)")
 _PART_NAME = re.compile(r';\s*+name="([^"]*)"', re.IGNORECASE)
 _GAP = re.compile(r"\r?\n\r?\n")
+_NO_TEXT = re.compile("[\udc80-\udcff]")
 _LINE = re.compile(r"(data: ?)?([^\r\n]+)")
 _STREAM_START = re.compile(r"\s*+(?:data|event|id|retry)?:")
 # A field within a text, as in a cut-off or quoted JSON text, or in the query of a URL.
@@ -43,6 +55,19 @@ _NAMED = re.compile(
 _NESTED = 6
 _SHORTEST = 6
 """`a@b.co`: what is shorter tells of nobody."""
+
+
+def as_text(body: bytes) -> str | None:
+    """Return a body as text; None for one that is none.
+
+    A multipart body has texts beside a file that is none. Its other bytes are lone surrogates, as `surrogateescape`
+    reads and writes them, and nothing is found among them.
+    """
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError:
+        text = body.decode("utf-8", "surrogateescape") if body.startswith(b"--") else ""
+        return text if _BOUNDARY.match(text) else None
 
 
 def hits_in_body(text: str) -> Iterator[Hit]:
@@ -196,8 +221,8 @@ def _in_parts(text: str, boundary: str) -> Iterator[Hit]:
         found = _PART_NAME.search(head)
         field = found[1] if found else ""
         yield from moved(Unescaped("", at), hits_in_text(head, f"part {field}".rstrip()))
-        if gap:
-            content = part[gap.end() :].removesuffix("\n").removesuffix("\r")
+        content = part[gap.end() :].removesuffix("\n").removesuffix("\r") if gap else ""
+        if gap and not _NO_TEXT.search(content):
             yield from moved(Unescaped("", at + gap.end()), _named(field, content, f"part {field}".rstrip()))
         at += len(part) + len(boundary) + 2
 

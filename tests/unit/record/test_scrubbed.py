@@ -110,6 +110,27 @@ def test_body_fields(made: Callable[..., Exchange], written: Callable[..., str],
     assert "hello" in text or form == "multipart"
 
 
+@pytest.mark.parametrize("name", ["speech.mp3", "ü.mp3"])
+def test_texts_beside_a_file(
+    made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path, name: str
+) -> None:
+    """In multipart the other parts are scrubbed, the file stays byte for byte, and the request is still found."""
+    parts = {
+        b'name="api_key"': b"canary-value-1",
+        b'name="prompt"': "für jane.canary@corp-mail.io".encode(),
+        b'name="file"; filename="%s"' % name.encode("latin-1"): b"\xff\xfb a@canary.io \x00",
+    }
+    body = b"".join(b"--b\r\nContent-Disposition: form-data; %s\r\n\r\n%s\r\n" % part for part in parts.items())
+    exchange = made(body + b"--b--\r\n", b"{}")
+    assert recorder().save([exchange]).scrubbed == {"request body": 2}
+    cassette = load(tmp_path / "chat.yaml")
+    sent = cassette.recordings[0].request.body
+    assert sent == body.replace(b"canary-value-1", b"[secret]").replace(b"jane.canary@corp-mail.io", b"[removed]") + (
+        b"--b--\r\n"
+    )
+    assert Player(cassette).answer(exchange.request) is not None
+
+
 @pytest.mark.parametrize("text", TEXTS)
 @pytest.mark.parametrize("where", ["request", "response", "stream", "pieces", "compressed"])
 def test_texts(
