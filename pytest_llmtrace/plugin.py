@@ -69,17 +69,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
     """Refuse what wider fixtures ask for before and after the test's own trace, and forget that in the end."""
-    if not _declared.is_traced(item):
-        result = yield
-        if _declared.TRACE in item.stash:  # It was asked for at run time.
-            from pytest_llmtrace._items import let_go
+    if _declared.is_traced(item):
+        from pytest_llmtrace._items import guarding
 
-            let_go(item)
-        return result
-    from pytest_llmtrace._items import guarding
+        with guarding(item):
+            return (yield)
+    result = yield
+    if _declared.TRACE in item.stash:  # It was asked for at run time.
+        _let_go(item)
+    return result
 
-    with guarding(item):
-        return (yield)
+
+def _let_go(item: pytest.Item) -> None:
+    from pytest_llmtrace._items import let_go
+
+    let_go(item)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
