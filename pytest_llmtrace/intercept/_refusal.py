@@ -11,10 +11,12 @@ from urllib.parse import urlsplit
 
 from pytest_llmtrace.errors import BlockedConnection, UnmatchedRequest
 from pytest_llmtrace.model import Headers, Request
+from pytest_llmtrace.secrets.names import is_secret_parameter
+from pytest_llmtrace.secrets.shapes import masked
 
 __all__ = ["blocked", "unmatched", "wants_reply"]
 
-_SECRET = re.compile(r"(?i)(?<=[?&])(key|api_key|api-key|access_token|token)=[^&#]*")
+_PARAMETER = re.compile(r"(?<=[?&])([^=&#]+)=[^&#]*")
 _PASSWORD = re.compile(r"(?<=://)[^/?#@]*@")
 
 # An SDK retries, and wraps, whatever it does not know; its own errors it lets through.
@@ -95,7 +97,9 @@ def _class_from(*bases: type[Exception]) -> type[UnmatchedRequest]:
 
 
 def _masked(url: str) -> str:
-    return _PASSWORD.sub("***@", _SECRET.sub(r"\1=***", url))
+    """Return a URL without what is secret in it, by its name or its looks."""
+    named = _PARAMETER.sub(lambda found: f"{found[1]}=***" if is_secret_parameter(found[1]) else found[0], url)
+    return masked(_PASSWORD.sub("***@", named))
 
 
 def _blind_mocks(library: str) -> Iterator[tuple[str, str]]:

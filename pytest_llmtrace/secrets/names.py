@@ -5,6 +5,8 @@ The names are those found in published cassettes.
 
 from __future__ import annotations
 
+import re
+
 __all__ = [
     "BODY_FIELDS",
     "FIELD_NAMES",
@@ -90,10 +92,16 @@ VOLATILE_HEADERS = frozenset(
 TRANSPORT_HEADERS = frozenset({"accept-encoding", "connection", "content-length", "host", "transfer-encoding"})
 """Of requests: said again by the address or the body, or about the connection only."""
 
+_SECRET_HEADER = re.compile(
+    r"(?:^|[-_])(?:(?:access|api|functions|subscription)[-_]?key|auth|authorization|password|secret|token)$"
+)
+"""What gateways call theirs: `Ocp-Apim-Subscription-Key` (Azure API Management), `x-litellm-api-key`, and so on."""
+
 _COPIED = "llm_provider-"
 """What LiteLLM Proxy puts before the names of its upstream's headers."""
 
-QUERY_PARAMETERS = frozenset({"access_token", "api_key", "key", "token"})
+QUERY_PARAMETERS = frozenset({"access_token", "api_key", "key", "subscription_key", "token"})
+"""In lower case, and with `_`: Azure API Management takes `subscription-key`."""
 
 BODY_FIELDS = frozenset({"accesstoken", "apikey", "assertion", "clientsecret", "idtoken", "refreshtoken"})
 """Without `_`, `-` and capitals: `api_key`, `apiKey` and `API-KEY` are one name."""
@@ -107,12 +115,12 @@ _ENDS_OF_FIELDS = (b'key"', b'token"', b'secret"', b'assertion"')
 def is_secret_header(name: str) -> bool:
     """Tell whether a header, of a request or a response, is left out."""
     name = name.lower().removeprefix(_COPIED)
-    return name in REQUEST_HEADERS or name in RESPONSE_HEADERS
+    return name in REQUEST_HEADERS or name in RESPONSE_HEADERS or _SECRET_HEADER.search(name) is not None
 
 
 def is_secret_parameter(name: str) -> bool:
     """Tell whether a query parameter is secret."""
-    return name.lower() in QUERY_PARAMETERS
+    return name.lower().replace("-", "_") in QUERY_PARAMETERS
 
 
 def is_secret_field(name: str) -> bool:

@@ -37,9 +37,9 @@ def test_an_unanswered_request_is_refused(driver: Any, trace: Any, server: Any) 
 def test_secrets_and_passwords_are_masked(driver: Any, ledger: Any) -> None:
     """The error text may be shown to anybody."""
     with pytest.raises(UnmatchedRequest) as refused:
-        driver.post("http://me:pw@llm.test/x?api_key=1&access_token=2&token=3&tokens=4")
+        driver.post(f"http://me:pw@llm.test/sk-proj-{'a1B2' * 6}?api_key=1&access_token=2&subscription-key=3&tokens=4")
     first = str(refused.value).partition("\n")[0]
-    url = "http://***@llm.test/x?api_key=***&access_token=***&token=***&tokens=4"
+    url = "http://***@llm.test/[secret]?api_key=***&access_token=***&subscription-key=***&tokens=4"
     assert first == f"nothing answered POST {url} in test_x, and it was not sent"
 
 

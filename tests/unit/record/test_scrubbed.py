@@ -19,13 +19,14 @@ CANARY = "sk-proj-Canary0123456789abcdefCanary"
 REQUEST_HEADERS = [
     "authorization", "x-api-key", "api-key", "x-goog-api-key", "x-provider-api-key", "cookie", "openai-organization",
     "openai-project", "x-amz-security-token", "x-amz-date", "amz-sdk-invocation-id", "dd-api-key",
-    "proxy-authorization", "traceparent", "tracestate", "baggage",
+    "proxy-authorization", "traceparent", "tracestate", "baggage", "ocp-apim-subscription-key", "x-litellm-api-key",
+    "x-functions-key", "x-auth-token", "cf-aig-authorization", "helicone-auth",
 ]  # fmt: skip
 RESPONSE_HEADERS = [
     "set-cookie", "openai-organization", "openai-project", "anthropic-organization-id", "x-request-id", "request-id",
     "llm_provider-openai-organization", "x-litellm-key-spend", "x-litellm-model-api-base", "x-amzn-requestid",
 ]  # fmt: skip
-QUERY = ["key", "api_key", "access_token", "token"]
+QUERY = ["key", "api_key", "access_token", "token", "subscription-key"]
 FIELDS = ["api_key", "apikey", "client_secret", "refresh_token", "access_token", "id_token", "assertion"]
 TEXTS = {
     "masked key": ("Incorrect API key provided: abc***canary. You can", "abc***canary"),
