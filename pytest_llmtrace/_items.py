@@ -14,7 +14,7 @@ import pytest
 
 from pytest_llmtrace import _declared, _options, _teardown, _totals
 from pytest_llmtrace._declared import FIXTURE, PARTIAL, TRACE
-from pytest_llmtrace._outcomes import Failed, failure_of, is_unexpected_success
+from pytest_llmtrace._outcomes import Failed, failure_of, has_failed_part, is_unexpected_success, watch_parts
 from pytest_llmtrace._pytest_internals import failure_of_testcase, is_expected_to_fail
 from pytest_llmtrace.errors import CassetteError, LLMTraceError, UsageError
 
@@ -156,6 +156,7 @@ def _new_trace(item: pytest.Item, *, own: Mapping[str, Any], vcr: Mapping[str, A
     from pytest_llmtrace.harness import LLMTrace
 
     _forget_noted(item)  # It may be run again.
+    watch_parts(item)
     return LLMTrace(settings=_options.settings_for(item, own=own, vcr=vcr, default_cassette=default))
 
 
@@ -262,7 +263,7 @@ def judged(item: pytest.Item) -> Iterator[None]:
     if trace is None or not trace.is_open:
         return
     failed = failure_of_testcase(item)
-    item.stash[_ran_key] = failed is None
+    item.stash[_ran_key] = failed is None and not has_failed_part(item)
     if failed is None or is_unexpected_success(item):
         _judge(item, trace)
     else:

@@ -1,4 +1,4 @@
-"""What findings make of a test: the exception that it fails with."""
+"""What findings make of a test: the exception that it fails with; and whether it fails by itself without one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import pytest
 from pytest_llmtrace._pytest_internals import failure_of_testcase, forget_failure_of_testcase
 from pytest_llmtrace.errors import VerificationError
 
-__all__ = ["Failed", "failure_of", "is_unexpected_success"]
+__all__ = ["Failed", "failure_of", "has_failed_part", "is_unexpected_success", "watch_parts"]
+
+_failed_parts = pytest.StashKey[set[str]]()
 
 
 class Failed(VerificationError, pytest.fail.Exception):  # type: ignore[misc,name-defined]  # mypy takes it for no class
@@ -37,3 +39,29 @@ def is_unexpected_success(item: pytest.Item) -> bool:
     """Tell whether an item has failed only since `unittest.expectedFailure` wants it to, and it has not."""
     failure = failure_of_testcase(item)
     return isinstance(failure, pytest.fail.Exception) and failure.msg == "Unexpected success"
+
+
+def watch_parts(item: pytest.Item) -> None:
+    """Take note, from now on, of the subtests of an item that fail: they do not raise."""
+    stash = item.config.stash
+    if _failed_parts not in stash:
+        stash[_failed_parts] = set()
+        item.config.pluginmanager.register(_Parts(stash[_failed_parts]))
+    stash[_failed_parts].discard(item.nodeid)  # It may be run again.
+
+
+def has_failed_part(item: pytest.Item) -> bool:
+    """Tell whether a subtest of an item has failed; to be asked before the item's own report is made."""
+    return item.nodeid in item.config.stash[_failed_parts]
+
+
+class _Parts:
+    """Notes the tests of which anything was reported as failed: of a running one that can only be a subtest."""
+
+    def __init__(self, failed: set[str]) -> None:
+        self._failed = failed
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Look at a report."""
+        if report.failed:
+            self._failed.add(report.nodeid)

@@ -311,6 +311,23 @@ def test_a_good_cassette_survives_a_run_that_does_not_end_well(
         )
 
 
+def test_a_subtest_that_fails_leaves_the_file_alone(record: Callable[..., Any], cassettes: Path) -> None:
+    """It fails its test, although nothing is raised through it, so that the next `once` records again."""
+    suite = """
+import unittest
+
+@pytest.mark.llmtrace
+class TestIt(unittest.TestCase):
+    def test_one(self):
+        with self.subTest("first"):
+            assert ask("a") == {!r}
+"""
+    assert record(suite.format("odd"), "--llmtrace-record=once").code == pytest.ExitCode.TESTS_FAILED
+    assert not cassettes.exists()
+    assert record(suite.format("reply 2"), "--llmtrace-record=once").code == pytest.ExitCode.OK
+    assert (cassettes / "TestIt.test_one.yaml").exists()
+
+
 def test_what_fails_by_our_own_verdict_is_written(record: Callable[..., Any], cassettes: Path) -> None:
     """The recording is whole; the instrumentation can be put right offline."""
     bare = record("@pytest.fixture\ndef llmtrace_config():\n    return {}\n" + TWO.format("b").replace("one", "two"),
