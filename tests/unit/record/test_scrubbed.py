@@ -123,7 +123,9 @@ def test_texts_beside_a_file(
     }
     body = b"".join(b"--b\r\nContent-Disposition: form-data; %s\r\n\r\n%s\r\n" % part for part in parts.items())
     exchange = made(body + b"--b--\r\n", b"{}")
-    assert recorder().save([exchange]).scrubbed == {"request body": 2}
+    said = recorder().save([exchange])
+    assert said is not None
+    assert said.scrubbed == {"request body": 2}
     cassette = load(tmp_path / "chat.yaml")
     sent = cassette.recordings[0].request.body
     assert sent == body.replace(b"canary-value-1", b"[secret]").replace(b"jane.canary@corp-mail.io", b"[removed]") + (
