@@ -186,7 +186,7 @@ def _judged(request: Request, scopes: Counter[str]) -> tuple[Outcome, str]:
 def _sent_again(recording: Recording, *, typed: bool) -> tuple[Outcome, str]:
     absent = _sdks.missing(recording.request)
     if absent is not None:
-        return Outcome.NO_SDK, f'{absent} is not installed: pip install "{_sdks.REQUIREMENTS[absent]}"'
+        return Outcome.NO_SDK, _sdks.advice(absent)
     try:
         _sdks.send(recording.request, typed=typed)
     except (UnmatchedRequest, TypeError) as error:

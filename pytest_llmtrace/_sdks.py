@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "INSTRUMENTORS",
-    "REQUIREMENTS",
     "Client",
+    "advice",
     "anthropic_client",
     "begin",
     "drain",
@@ -38,7 +38,7 @@ INSTRUMENTORS = {
 }
 """For each SDK the instrumentor that is switched on, where it is installed."""
 
-REQUIREMENTS = {
+_REQUIREMENTS = {
     "openai": "pytest-llmtrace[openai]",
     "anthropic": "pytest-llmtrace[anthropic]",
     "botocore": "anthropic[bedrock]",
@@ -82,6 +82,11 @@ def missing(request: Request) -> str | None:
     asked = wire.asked(request.url)
     frames = ("botocore",) if asked and asked.streamed else ()  # The SDK opens Amazon's frames by it.
     return next((name for name in (sdk_of(request), *frames) if not importlib.util.find_spec(name)), None)
+
+
+def advice(package: str) -> str:
+    """Say of a package that a call needs that it is not installed, and what to do."""
+    return f'{package} is not installed: pip install "{_REQUIREMENTS[package]}"'
 
 
 def send(
@@ -149,7 +154,8 @@ def anthropic_client(request: Request) -> Client:
     asked = wire.asked(request.url)
     if asked is not None and asked.key == "model":
         options = {"api_key": "replayed", "aws_region": "us-east-1", "base_url": request.url.partition("/model/")[0]}
-        return Client("AnthropicBedrock", options, {"model": asked.model, "stream": asked.streamed})
+        streamed = {"stream": True} if asked.streamed else {}
+        return Client("AnthropicBedrock", options, {"model": asked.model, **streamed})
     if asked is not None and asked.key == "models":
         base, _, place = request.url.partition("/projects/")
         project, _, region, *_ = place.split("/")
@@ -211,6 +217,8 @@ def _through_anthropic(
     query = _query_of(request)
     beta = query.get("beta") == "true"  # anthropic 2 no longer sends it by itself.
     create: Callable[..., Any] = client.beta.messages.create if beta else client.messages.create
+    if typed:
+        body.pop("anthropic_version", None)  # Clients of clouds say it by themselves, and no application does.
     return _call(create, body | wanted.arguments, query=query, only_required=not typed)
 
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import difflib
-import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any, Final
 
-from pytest_llmtrace import replay, wire
+from pytest_llmtrace import _sdks, replay, wire
+from pytest_llmtrace.compare._addresses import BASES, request_to
 from pytest_llmtrace.compare._case import Case
 from pytest_llmtrace.compare._mishaps import mishaps
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.harness import LLMTrace
-from pytest_llmtrace.model import Cassette, Request
+from pytest_llmtrace.model import Cassette
 from pytest_llmtrace.replay.gateways import GATEWAYS, Gateway
 
-__all__ = ["Case", "chosen", "every_case", "refuse_unknown"]
+__all__ = ["Case", "chosen", "every_case", "lacking", "refuse"]
 
 
 def every_case() -> tuple[Case, ...]:
@@ -31,17 +32,27 @@ def chosen(ids: Iterable[str]) -> tuple[Case, ...]:
     return tuple(case for case in (*every_case(), *mishaps()) if not wanted or case.id.startswith(wanted))
 
 
-def refuse_unknown(ids: Iterable[str]) -> None:
-    """Refuse what no case's id begins with.
+def refuse(ids: Iterable[str]) -> None:
+    """Refuse what no case's id begins with, and cases none of which can be made here.
 
     Raises:
-        UsageError: There is one; the text names the nearest.
+        UsageError: There is one; the text names the nearest, or what to install.
     """
     for wanted in ids:
-        if not chosen([wanted]):
+        cases = chosen([wanted])
+        if not cases:
             near = difflib.get_close_matches(wanted, [case.id for case in chosen(())], 3, 0.4)
             hint = f"the nearest: {', '.join(near)}" if near else "docs/instrumentors.md names all"
             raise UsageError(f"no case begins with {wanted!r}; {hint}")
+        needed = lacking(cases)
+        if needed.total() == len(cases):
+            raise UsageError(f"{wanted}: {', '.join(map(_sdks.advice, needed))}")
+
+
+def lacking(cases: Iterable[Case]) -> Counter[str]:
+    """Count the cases that cannot be made here, by what their SDK needs for them and is not installed."""
+    missing = (_sdks.missing(case.request) for case in cases)
+    return Counter(package for package in missing if package and package not in _sdks.INSTRUMENTORS)
 
 
 # --- recorded --------------------------------------------------------------------------------------------------------
@@ -66,26 +77,6 @@ def _playing(cassette: Cassette) -> Callable[[LLMTrace], AbstractContextManager[
 
 Script = Callable[[Gateway], Gateway]
 
-# Clouds have clients of their own, of which the instrumentors see the same methods.
-_BASES: Final = {
-    "openai": "https://api.openai.com/v1",
-    "anthropic": "https://api.anthropic.com/v1",
-    "openrouter": "https://openrouter.ai/api/v1",
-    "litellm": "http://localhost:4000/v1",
-    "anannas": "https://api.anannas.ai/v1",
-    "azure": "https://team.openai.azure.com/openai/deployments/team-gpt",
-}
-_MODELS: Final = {
-    "anthropic": "claude-haiku-4-5",
-    "openrouter": "anthropic/claude-sonnet-4.6",
-    "anannas": "claude-haiku-4.5",
-}
-_PATHS: Final = {
-    "chat": "/chat/completions",
-    "responses": "/responses",
-    "embeddings": "/embeddings",
-    "messages": "/messages",
-}
 _CALLS: Final = (
     {"name": "get_weather", "arguments": {"city": "Paris", "days": 2}},
     {"name": "get_time", "arguments": {"zone": "CET"}},
@@ -119,22 +110,12 @@ _TOOLS: Final = [
 
 
 def _scripted() -> Iterator[Case]:
-    for name in _BASES:
-        for api in _PATHS:
+    for name in BASES:
+        for api, modes in _MODES.items():
             if api in GATEWAYS[name].forms:
-                for mode, body, script in _MODES[api]:
-                    yield _case(name, api, mode, body, script)
-
-
-def _case(gateway: str, api: str, mode: str, body: Mapping[str, Any], script: Script) -> Case:
-    base = _BASES[gateway].removesuffix("/v1") if (gateway, api) == ("litellm", "chat") else _BASES[gateway]
-    query = "?api-version=2024-12-01-preview" if gateway == "azure" else ""
-    asked = {"model": _MODELS.get(gateway, "gpt-4o-mini"), **_ASKED[api], **body}
-    headers = (("content-type", "application/json"),)
-    request = Request(
-        method="POST", url=f"{base}{_PATHS[api]}{query}", headers=headers, body=json.dumps(asked).encode()
-    )
-    return Case(id=f"scripted:{gateway}/{api}-{mode}", request=request, prepare=_scripting(gateway, script))
+                for mode, body, script in modes:
+                    request = request_to(name, api, {**_ASKED[api], **body})
+                    yield Case(id=f"scripted:{name}/{api}-{mode}", request=request, prepare=_scripting(name, script))
 
 
 def _scripting(gateway: str, script: Script) -> Callable[[LLMTrace], AbstractContextManager[object]]:

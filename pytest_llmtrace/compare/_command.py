@@ -98,7 +98,7 @@ def _markdown(results: Sequence[Result]) -> str:
     from pytest_llmtrace.compare._page import page
     from pytest_llmtrace.compare._run import sdk_versions
 
-    return page(results, sdk_versions())
+    return page(results, sdk_versions("botocore"))
 
 
 def _json(results: Sequence[Result]) -> str:
@@ -107,12 +107,14 @@ def _json(results: Sequence[Result]) -> str:
 
 def _text(results: Sequence[Result]) -> str:
     from pytest_llmtrace.compare._clients import side_by_side
+    from pytest_llmtrace.compare._run import left_out
 
-    return "\n".join(
+    said = [
         _said(f"{result.name}  {' and '.join(clients)}", case)
         for result in results
         for clients, case in side_by_side(result.clients)
-    )
+    ]
+    return "\n".join([*said, *left_out(results)])
 
 
 _FORMATS: Mapping[str, Callable[[Sequence[Result]], str]] = {"json": _json, "markdown": _markdown, "text": _text}

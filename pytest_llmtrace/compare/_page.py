@@ -11,7 +11,7 @@ from pytest_llmtrace.checks import COMPARISONS
 from pytest_llmtrace.compare._clients import Cases, both, side_by_side
 from pytest_llmtrace.compare._mishaps import is_mishap
 from pytest_llmtrace.compare._mishaps_page import tables
-from pytest_llmtrace.compare._run import Result
+from pytest_llmtrace.compare._run import Result, left_out
 from pytest_llmtrace.compare._verdicts import Cell
 
 __all__ = ["page"]
@@ -21,8 +21,9 @@ _INTRODUCTION = """\
 
 Each built-in recording and each scripted reply is sent through the real SDK under each instrumentor, once with the \
 synchronous client and once with the asynchronous one, each in a process of its own; then the span is compared with \
-the bytes that the SDK received, fact by fact. Content capture is on. Nothing is sent to the network. To \
-make this page anew, or to see one case:
+the bytes that the SDK received, fact by fact. What `bedrock`, `bedrock-mantle` and `vertex` answer is asked for by \
+the client that Anthropic's SDK has for that cloud. Content capture is on. Nothing is sent to the network. To make \
+this page anew, or to see one case:
 
 ```console
 python -m tox -e compare
@@ -49,8 +50,8 @@ def page(results: Sequence[Result], sdks: Sequence[str]) -> str:
         sdks: The SDKs with their versions.
     """
     ordinary = [replace(result, clients=_ordinary(result)) for result in results]
-    parts = [_INTRODUCTION, f"SDKs: {', '.join(sdks)}.", "\n".join(_overview(ordinary)), "\n".join(_facts(ordinary))]
-    parts += tables(results)
+    parts = [_INTRODUCTION, f"SDKs: {', '.join(sdks)}.", *left_out(results)]
+    parts += ["\n".join(_overview(ordinary)), "\n".join(_facts(ordinary)), *tables(results)]
     parts += ["\n\n".join(_wrong(result)) for result in results]
     return "\n\n".join(parts)
 

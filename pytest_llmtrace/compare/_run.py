@@ -7,14 +7,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_llmtrace import _sdks
 from pytest_llmtrace.compare._instrumentors import INSTRUMENTORS, Instrumentation
 from pytest_llmtrace.errors import LLMTraceError, UsageError
 
-__all__ = ["CLIENTS", "Result", "run", "sdk_versions"]
+__all__ = ["CLIENTS", "Result", "left_out", "run", "sdk_versions"]
 
 CLIENTS = ("sync", "async")
 
@@ -29,11 +29,13 @@ class Result:
         name: The instrumentor.
         versions: Of its packages.
         clients: What its process printed of each client, `sync` or `async`: one mapping a case, in the same order.
+        left_out: How many cases cannot be made here, and what they need; empty if all can.
     """
 
     name: str
     versions: tuple[str, ...]
     clients: Mapping[str, tuple[dict[str, Any], ...]]
+    left_out: str = ""
 
 
 def run(only: Sequence[str] = (), cases: Iterable[str] = (), clients: Sequence[str] = CLIENTS) -> tuple[Result, ...]:
@@ -45,7 +47,7 @@ def run(only: Sequence[str] = (), cases: Iterable[str] = (), clients: Sequence[s
         clients: With which clients the calls are made.
 
     Raises:
-        UsageError: An instrumentor is not known, or not installed; or no case begins so.
+        UsageError: An instrumentor is not known, or not installed; or no case begins so, or can be made here.
         LLMTraceError: Its process failed.
     """
     for name in only:
@@ -56,11 +58,13 @@ def run(only: Sequence[str] = (), cases: Iterable[str] = (), clients: Sequence[s
     if only and len(present) < len(wanted):
         absent = next(one for one in wanted if one not in present)
         raise UsageError(f"{absent.name} is not installed: pip install {' '.join(absent.packages.values())}")
-    from pytest_llmtrace.compare._cases import refuse_unknown
+    from pytest_llmtrace.compare._cases import chosen, lacking, refuse
 
     prefixes = tuple(cases)
-    refuse_unknown(prefixes)
-    return tuple(_result(one, prefixes, clients) for one in present)
+    refuse(prefixes)
+    needed = lacking(chosen(prefixes)).items()
+    said = "; ".join(f"{count} cases are left out, since {_sdks.advice(package)}" for package, count in needed)
+    return tuple(replace(_result(one, prefixes, clients), left_out=said) for one in present)
 
 
 def _result(instrumentation: Instrumentation, cases: tuple[str, ...], clients: Sequence[str]) -> Result:
@@ -79,6 +83,11 @@ def _played(instrumentation: Instrumentation, client: str, cases: tuple[str, ...
     return tuple(json.loads(done.stdout))
 
 
-def sdk_versions() -> tuple[str, ...]:
-    """Return the SDKs that the calls went through, with their versions."""
-    return tuple(f"{sdk} {version}" for sdk in _SDKS if (version := _sdks.installed(sdk)))
+def left_out(results: Iterable[Result]) -> tuple[str, ...]:
+    """Return what is said of cases that could not be made, once."""
+    return tuple(dict.fromkeys(result.left_out for result in results if result.left_out))
+
+
+def sdk_versions(*besides: str) -> tuple[str, ...]:
+    """Return the SDKs that the calls went through, and packages that they need besides, with their versions."""
+    return tuple(f"{sdk} {version}" for sdk in (*_SDKS, *besides) if (version := _sdks.installed(sdk)))

@@ -36,7 +36,7 @@ def _played(
     started: set[str] = set()
     for case in cases:
         sdk = _sdks.sdk_of(case.request)
-        if instrumentation.version(sdk) is None:
+        if instrumentation.version(sdk) is None or _sdks.missing(case.request):
             continue
         if sdk not in started:
             instrumentation.start(instrumentation, sdk)

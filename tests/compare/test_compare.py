@@ -6,8 +6,10 @@ import importlib
 import importlib.util
 import json
 import re
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.exits import ASYNC_WAYS
 from pytest_llmtrace.faults._kinds import KINDS
 from pytest_llmtrace.harness import LLMTrace
+from pytest_llmtrace.model import Request
 from pytest_llmtrace.replay.gateways import GATEWAYS
 
 CACHED = "scripted:anthropic/messages-cached"
@@ -39,6 +42,9 @@ error  wire/input-tokens  span 'anthropic.messages.create' (chat-api.llm)
        next   fix the instrumentation, or waive: @pytest.mark.llmtrace(ignore={"wire/input-tokens": "reason"})"""
 
 http = importlib.import_module("httpx2" if importlib.util.find_spec("httpx2") else "httpx")
+
+CLOUDS = ("bedrock", "bedrock-mantle", "vertex")
+SCRIPTED = chosen(["scripted:"])
 
 needs_streams = pytest.mark.skipif(
     (_sdks.installed("anthropic") or "0").startswith("0."), reason="the hand-written wrapper is for anthropic 1 and 2"
@@ -53,14 +59,40 @@ def compared(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[s
 
 
 def test_all_gateways_and_apis_are_shown() -> None:
-    """Each API of each gateway but the clouds has scripted cases, and each gateway recorded ones; ids are unique."""
+    """Each API of each gateway has scripted cases, and each gateway but the clouds recorded ones; ids are unique."""
     cases = every_case()
     assert len({case.id for case in cases}) == len(cases)
-    names = set(GATEWAYS) - {"bedrock", "bedrock-mantle", "vertex"}
-    apis = {(name, api) for name in names for api in GATEWAYS[name].forms}
-    scripted = {(case.gateway, re.split("[/-]", case.id)[1]) for case in cases if case.id.startswith("scripted:")}
+    apis = {(name, api) for name in GATEWAYS for api in GATEWAYS[name].forms}
+    scripted = {
+        (case.gateway, re.split("[/-]", case.id.removeprefix(f"scripted:{case.gateway}"))[1]) for case in SCRIPTED
+    }
     assert scripted == apis
-    assert {case.gateway for case in cases if case.id.startswith("builtin:")} == names - {"azure"}
+    assert {case.gateway for case in cases if case.id.startswith("builtin:")} == {*GATEWAYS} - {"azure", *CLOUDS}
+
+
+def said_in(request: Request) -> dict[str, Any]:
+    """Return what a request says, but for the version that each release of the SDK has of its own."""
+    said: dict[str, Any] = json.loads(request.body)
+    return {key: value if key != "anthropic_version" else "any" for key, value in said.items()}
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_a_cloud_is_asked_as_its_client_asks(cloud: str, asynchronous: bool) -> None:
+    """The SDK's own client for a cloud sends what a case says, path and body, and that cloud answers."""
+    cases = [case for case in SCRIPTED if case.gateway == cloud]
+    assert {case.id.removeprefix(f"scripted:{cloud}") for case in cases} == {
+        case.id.removeprefix("scripted:anthropic") for case in SCRIPTED if case.gateway == "anthropic"
+    }
+    for case in cases:
+        with LLMTrace(settings=case.settings) as trace, case.prepare(trace):
+            with suppress(ValueError):  # anthropic 0.125 has no class for an exception in a frame.
+                _sdks.send(case.request, typed=True, native=False, asynchronous=asynchronous)
+            [exchange] = trace.exchanges()
+        assert exchange.request.url == case.request.url
+        assert said_in(exchange.request) == said_in(case.request)
+        assert exchange.truth is not None
+        assert exchange.truth.gateway == cloud
 
 
 def test_no_two_cases_get_one_response_id() -> None:
@@ -165,6 +197,29 @@ def test_a_case_that_is_not_there(wanted: str, said: str, capsys: pytest.Capture
     """It is wrong use, and no comparison in which nothing is wrong."""
     assert main(["compare", "--only", "by-hand", "--case", "builtin:openai/chat", "--case", wanted]) == 2
     assert capsys.readouterr().err.startswith(f"pytest-llmtrace: {said}")
+
+
+def test_what_needs_a_package_that_is_missing_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of Bedrock's cases those remain of which the SDK opens no frames, and how many do not is said, once."""
+    monkeypatch.setitem(sys.modules, "botocore", None)
+    streams = [case for case in chosen(["scripted:bedrock/"]) if "stream" in case.id]
+    assert list(_worker._played(INSTRUMENTORS["native-anthropic"], tuple(streams), asynchronous=False)) == []
+    [first, second] = run(["by-hand", "native-anthropic"], ["scripted:bedrock/"], [])
+    said = f'{len(streams)} cases are left out, since botocore is not installed: pip install "anthropic[bedrock]"'
+    assert first.left_out == second.left_out == said
+    assert page([first, second], ["anthropic 2.11.0"]).count(said) == 1
+    assert run(["by-hand"], ["scripted:vertex/"], [])[0].left_out == ""
+
+
+def test_what_is_asked_for_and_needs_a_package_that_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is refused in one sentence, as an instrumentor is that is not installed."""
+    monkeypatch.setitem(sys.modules, "botocore", None)
+    wanted = "scripted:bedrock/messages-plain-stream"
+    assert main(["compare", "--only", "by-hand", "--case", wanted]) == 2
+    said = f'pytest-llmtrace: {wanted}: botocore is not installed: pip install "anthropic[bedrock]"\n'
+    assert capsys.readouterr().err == said
 
 
 @needs_streams

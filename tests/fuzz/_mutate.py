@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from random import Random
@@ -9,6 +10,7 @@ from typing import Any
 
 from pytest_llmtrace.dialects._builtin import BUILT_IN
 from pytest_llmtrace.model import Headers, SpanEvent, SpanRecord
+from tests.fuzz import _frames as frames
 
 __all__ = ["SECRET", "broken_body", "broken_headers", "hostile", "hostile_span", "is_json_body", "replaced", "written"]
 
@@ -57,7 +59,8 @@ def hostile(random: Random) -> Any:
 def broken_body(random: Random, body: bytes) -> bytes:
     """Return a body that was broken in one to three ways."""
     for _ in range(random.randint(1, 3)):
-        body = random.choice(_BREAKS)(random, body)
+        breaks = _FRAME_BREAKS if frames.is_framed(body) else _BREAKS
+        body = random.choice(breaks)(random, body)
     return body
 
 
@@ -81,7 +84,10 @@ def _flipped(random: Random, body: bytes) -> bytes:
 
 
 def _shuffled(random: Random, body: bytes) -> bytes:
-    events = body.split(b"\n\n")
+    return b"\n\n".join(_mixed(random, body.split(b"\n\n")))
+
+
+def _mixed(random: Random, events: list[bytes]) -> list[bytes]:
     what = random.choice(["swap", "twice", "drop", "shuffle", "last first"])
     at, other = random.randrange(len(events)), random.randrange(len(events))
     if what == "swap":
@@ -94,7 +100,7 @@ def _shuffled(random: Random, body: bytes) -> bytes:
         random.shuffle(events)
     else:
         events.insert(0, events.pop())
-    return b"\n\n".join(events)
+    return events
 
 
 def _mistyped(random: Random, body: bytes) -> bytes:
@@ -111,6 +117,85 @@ def _mistyped(random: Random, body: bytes) -> bytes:
 
 
 _BREAKS: tuple[Callable[[Random, bytes], bytes], ...] = (_cut, _junk, _flipped, _shuffled, _mistyped, _mistyped)
+
+
+# --- Amazon's frames, whose checksums fit: what is wrong is what they hold -------------------------------------------
+
+
+def _reordered(random: Random, body: bytes) -> bytes:
+    return b"".join(_mixed(random, frames.cut(body)))
+
+
+def _refilled(random: Random, body: bytes) -> bytes:
+    """Put a hostile value into the event of one frame, or into what the event is wrapped in."""
+    parts = frames.cut(body)
+    at = random.randrange(len(parts))
+    headers, payload = frames.unpacked(parts[at])
+    if not is_json_body(payload):
+        return body
+    held = json.loads(payload)
+    said = held.get("bytes")
+    if isinstance(said, str) and random.random() < 0.7:
+        held["bytes"] = base64.b64encode(broken_body(random, _unwrapped(said))).decode()
+    else:
+        held = replaced(random, held)
+    parts[at] = frames.frame(headers, written(held).encode())
+    return b"".join(parts)
+
+
+def _unwrapped(said: str) -> bytes:
+    try:
+        return base64.b64decode(said)
+    except ValueError:  # It was broken before.
+        return said.encode(errors="replace")
+
+
+def _reheaded(random: Random, body: bytes) -> bytes:
+    """Give a frame other headers, or some more, or a part of its own."""
+    parts = frames.cut(body)
+    at = random.randrange(len(parts))
+    headers, payload = frames.unpacked(parts[at])
+    kept = headers[: random.choice([0, len(headers), random.randrange(len(headers) + 1)])]
+    parts[at] = frames.frame(kept + _odd_headers(random), payload)
+    return b"".join(parts)
+
+
+def _broken_off(random: Random, body: bytes) -> bytes:
+    """Put an exception into the stream, as at its end or in mid-stream, with anything for a message."""
+    parts = frames.cut(body)
+    kind = random.choice([b"throttlingException", b"", b"\n\ndata: {}", SECRET.encode()])
+    headers = frames.header(b":message-type", random.choice([b"exception", b"error"]))
+    headers += frames.header(random.choice([b":exception-type", b":error-code"]), kind)
+    payload = random.choice([b"", b"no luck", written(hostile(random)).encode(), _message(random)])
+    parts.insert(random.randrange(len(parts) + 1), frames.frame(headers, payload))
+    return b"".join(parts)
+
+
+def _message(random: Random) -> bytes:
+    return written({"message": hostile(random)}).encode()
+
+
+def _relengthed(random: Random, body: bytes) -> bytes:
+    """Let a frame state other lengths than it has."""
+    parts = frames.cut(body)
+    at = random.randrange(len(parts))
+    lengths = [0, 1, 15, 16, 17, len(parts[at]), len(body), 2**24, 2**31, 2**32 - 1]
+    parts[at] = frames.relengthed(parts[at][:-4], random.choice(lengths), random.choice(lengths))
+    return b"".join(parts)
+
+
+def _odd_headers(random: Random) -> bytes:
+    names = [b":message-type", b":exception-type", b":event-type", b":error-message", b"", b"\xff", b"x" * 255]
+    values = [b"event", b"exception", b"", b"\xff", b"\r\nevent: ping", b"y" * 3000, SECRET.encode()]
+    return b"".join(
+        frames.header(random.choice(names), random.choice(values), random.choice([7, 7, 7, *range(12)]))
+        for _ in range(random.randrange(4))
+    )
+
+
+_FRAME_BREAKS: tuple[Callable[[Random, bytes], bytes], ...] = (
+    _cut, _junk, _flipped, _reordered, _refilled, _refilled, _refilled, _reheaded, _broken_off, _relengthed,
+)  # fmt: skip
 
 
 def is_json_body(body: bytes) -> bool:

@@ -16,6 +16,7 @@ from pytest_llmtrace.model import Exchange, Fact, Reading, SpanRecord, State
 from pytest_llmtrace.pairing import match
 from pytest_llmtrace.reading import VOCABULARY
 from tests.fuzz._corpus import Sound, corpus, exchange_of
+from tests.fuzz._frames import is_framed
 from tests.fuzz._mutate import SECRET, broken_body, broken_headers, hostile, hostile_span, is_json_body, written
 
 EachMutant = Callable[[Callable[[Random], None]], None]
@@ -181,6 +182,25 @@ def test_cut_bodies_are_truncated(each_mutant: EachMutant) -> None:
             assert cut.finish_reasons == sound.truth.finish_reasons, sound.id
 
 
+def test_a_damaged_frame_is_named(each_mutant: EachMutant) -> None:
+    """If one byte of Amazon's frames is another than was sent, the reading says so, and states nothing of the body."""
+    framed = [sound for sound in corpus() if is_framed(body_of(sound))]
+
+    @each_mutant
+    def _(random: Random) -> None:
+        sound = random.choice(framed)
+        body = bytearray(body_of(sound))
+        body[random.randrange(len(body))] ^= random.randrange(1, 256)
+        broken = read(exchange_of(sound, chunks=(bytes(body),)))
+        assert any("frame" in problem for problem in broken.problems), sound.id
+        stated = {fact.name for fact in broken.facts.values() if fact.state is State.PRESENT and _is_of_body(fact)}
+        assert stated <= {"truncated"}, sound.id
+
+
+def _is_of_body(fact: Fact) -> bool:
+    return fact.where.endswith(("of the response", "response body"))
+
+
 def test_a_fact_depends_on_what_it_is_read_from_only(each_mutant: EachMutant) -> None:
     """A hostile value elsewhere in a body changes no fact: each is read from the field that it names."""
     plain = [sound for sound in corpus() if is_json_body(body_of(sound)) and not sound.truth.error]
@@ -226,7 +246,7 @@ def test_headers_do_not_change_what_the_body_says(each_mutant: EachMutant) -> No
             (
                 name,
                 value
-                if name.lower().startswith(("content-", "x-litellm", "llm_provider"))
+                if name.lower().startswith(("content-", "x-litellm", "llm_provider", "x-amzn-errortype"))
                 else written(hostile(random))[:99],
             )
             for name, value in sound.exchange.response.headers
