@@ -36,6 +36,7 @@ _SUMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (f"{_COUNT}.completion", (f"{_COUNT}.completion_details.audio",)),
     (f"{_COUNT}.total", (f"{_COUNT}.prompt", f"{_COUNT}.completion")),
 )
+_HUGE_BITS = 256
 _NAMES = frozenset(name for whole, parts in _SUMS for name in (whole, *parts))
 
 
@@ -83,7 +84,10 @@ _WIRE = (
 
 
 def _is_count(value: Any) -> bool:
-    return type(value) is int or (isinstance(value, int | float) and not isinstance(value, bool))
+    """Tell whether a value counts anything: one that is too large for a float can be neither added up nor written."""
+    if type(value) is int:
+        return value.bit_length() < _HUGE_BITS
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _are_on_the_wire(claim: Claim, names: tuple[str, ...]) -> bool:

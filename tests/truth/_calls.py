@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+import traceback
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -153,8 +154,7 @@ class Caller:
             else:
                 _call(instrumentation, asked, method, extra)
         except Exception as error:
-            # openai 2 lets the transport's own errors through when a stream breaks.
-            if type(error).__module__.partition(".")[0] not in {"anthropic", "httpx", "openai"}:
+            if not _is_of_sdk(error):
                 raise
             return error
         return None
@@ -206,6 +206,18 @@ class Caller:
             {"open_telemetry": False} if "open_telemetry" in inspect.signature(kind).parameters else {}
         )
         return kind(**wanted.options, max_retries=0, timeout=600, **quiet, **self.options)
+
+
+def _is_of_sdk(error: Exception) -> bool:
+    """Tell whether an SDK says by an error that a call failed.
+
+    openai 2 lets the transport's own errors through when a stream breaks, and anthropic 0.125 has no class of its own
+    for an exception in one of Amazon's frames.
+    """
+    if type(error).__module__.partition(".")[0] in {"anthropic", "httpx", "openai"}:
+        return True
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals["__name__"]).startswith("anthropic.lib.bedrock.")
 
 
 def _method(client: Any, api: str, query: Mapping[str, str]) -> Any:

@@ -16,6 +16,7 @@ from tests.neighbours.semconv._specimens import Specimen
 
 __all__ = ["is_of_genai", "judged", "ours", "theirs"]
 
+_OF_METRICS = "convention/metric"  # The neighbour knows spans alone.
 _HELPERS: Mapping[str, Callable[..., Any]] = {
     "chat": neighbour.assert_chat_span,
     "execute_tool": neighbour.assert_execute_tool_span,
@@ -57,9 +58,7 @@ def judged(specimen: Specimen) -> tuple[Sequence[str], Sequence[tuple[str, str]]
 
 
 def ours(llmtrace: LLMTrace, profile: str) -> tuple[tuple[str, str], ...]:
-    """Return severity and check of what is found against a convention that the test names."""
+    """Return severity and check of what is found on spans against a convention that the test names."""
     evidence = replace(llmtrace.judge()[0], profiles=(conventions.profile(profile),))
-    findings = checks.verify(evidence, {}).findings
-    return tuple(
-        (finding.severity.value, finding.check) for finding in findings if finding.check.startswith("convention/")
-    )
+    found = ((finding.severity.value, finding.check) for finding in checks.verify(evidence, {}).findings)
+    return tuple(one for one in found if one[1].startswith("convention/") and not one[1].startswith(_OF_METRICS))

@@ -309,6 +309,7 @@ CONFORMING: tuple[dict[str, Any], ...] = (
     {"attributes": {**CHAT, "server.address": "api.openai.com", "server.port": 443}},
     {"attributes": {**CHAT, INPUT: 10, READ: 7, WRITE: 3}},
     {"attributes": {**CHAT, READ: 7}},
+    {"attributes": {**CHAT, INPUT: 10, READ: 10**5000}},  # Can be written by nobody.
     {"attributes": part(type="text", content="Hi")},
     {"attributes": part(type="joke", funny=False)},
     {
@@ -338,6 +339,12 @@ def test_conforming(conform: Conform, fields: dict[str, Any]) -> None:
 def test_conforming_to_openinference(conform: Conform, fields: dict[str, Any]) -> None:
     """The same holds for every convention."""
     assert conform(profile=OPENINFERENCE, **fields) == []
+
+
+def test_tokens_that_cannot_be_added_up(conform: Conform) -> None:
+    """A number beyond all floats beside one that is none: the type is found, and nothing raises."""
+    [finding] = conform({**CHAT, INPUT: 10, READ: 10**400, WRITE: 0.5})
+    assert finding.check == "convention/type"
 
 
 def test_tokens_of_the_wire(conform: Conform) -> None:
