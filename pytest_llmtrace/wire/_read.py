@@ -147,7 +147,7 @@ def _unread(broken: Broken, response: Response) -> Document:
     if response.status < _BAD:
         return Document(body={}, where=_BODY, truncated=broken.cut, broken=broken.note)
     said = broken.text.strip()
-    is_json = said.startswith("{")
+    is_json = said.startswith("{") or (broken.cut and said.startswith("["))  # Google's, in a list
     is_page = said.startswith("<") or len(said) > _LONGEST_PLAIN
     plain = "" if is_json or is_page else said
     return Document(body={}, where=_BODY, truncated=is_json and broken.cut, plain=plain)

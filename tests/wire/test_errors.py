@@ -63,6 +63,7 @@ STATUSES: list[tuple[str, int, Any, dict[str, Any]]] = [
     ),
     ("text", 503, b"upstream connect error", error(503, message="upstream connect error")),
     ("text, the lowest status", 400, b"no such model", error(400, message="no such model")),
+    ("text in brackets", 503, b"[error] no", error(503, message="[error] no")),
     ("page", 502, b"<html>Bad Gateway</html>", error(502)),
     ("nothing", 500, b"", error(500)),
     ("wrong types", 400, {"error": {"message": ["no"], "type": 1, "code": True}}, error(400)),
@@ -85,9 +86,10 @@ def test_amazon_names_the_type_in_a_header(said: Callable[..., dict[str, Any]], 
     assert found == {"error": error(429, "ThrottlingException", None, "no"), "truncated": False}
 
 
-def test_a_cut_error(read: Callable[..., Reading]) -> None:
-    """The status of an error stands where its body was cut."""
-    reading = read("chat", b'{"error": {"mess', status=500)
+@pytest.mark.parametrize("body", [b'{"error": {"mess', b'[{\n  "error": {"mess', b"["])
+def test_a_cut_error(read: Callable[..., Reading], body: bytes) -> None:
+    """The status of an error stands where its body was cut; what is left of its JSON, in Google's list, is no text."""
+    reading = read("chat", body, status=500)
     assert (reading.error, reading.truncated, reading.problems) == (error(500), True, ())
 
 
