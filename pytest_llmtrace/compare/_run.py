@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_llmtrace import _sdks
+from pytest_llmtrace._lines import counted
 from pytest_llmtrace.compare._instrumentors import INSTRUMENTORS, Instrumentation
 from pytest_llmtrace.errors import LLMTraceError, UsageError
 
@@ -63,7 +64,7 @@ def run(only: Sequence[str] = (), cases: Iterable[str] = (), clients: Sequence[s
     prefixes = tuple(cases)
     refuse(prefixes)
     needed = lacking(chosen(prefixes)).items()
-    said = "; ".join(f"{count} cases are left out, since {_sdks.advice(package)}" for package, count in needed)
+    said = "; ".join(f"Left out: {counted(count, 'case')}, since {_sdks.advice(package)}" for package, count in needed)
     return tuple(replace(_result(one, prefixes, clients), left_out=said) for one in present)
 
 

@@ -205,7 +205,7 @@ def test_what_needs_a_package_that_is_missing_is_left_out(monkeypatch: pytest.Mo
     streams = [case for case in chosen(["scripted:bedrock/"]) if "stream" in case.id]
     assert list(_worker._played(INSTRUMENTORS["native-anthropic"], tuple(streams), asynchronous=False)) == []
     [first, second] = run(["by-hand", "native-anthropic"], ["scripted:bedrock/"], [])
-    said = f'{len(streams)} cases are left out, since botocore is not installed: pip install "anthropic[bedrock]"'
+    said = f'Left out: {len(streams)} cases, since botocore is not installed: pip install "anthropic[bedrock]"'
     assert first.left_out == second.left_out == said
     assert page([first, second], ["anthropic 2.11.0"]).count(said) == 1
     assert run(["by-hand"], ["scripted:vertex/"], [])[0].left_out == ""
