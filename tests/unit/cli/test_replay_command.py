@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import importlib.util
 import inspect
@@ -14,6 +15,7 @@ from typing import Any
 
 import anthropic
 import pytest
+from anthropic.resources.messages import Messages
 
 from pytest_llmtrace import LLMTrace, _playback, _sdks
 from pytest_llmtrace.capture import instrumentors
@@ -206,6 +208,18 @@ def test_the_client_of_a_cloud(url: str, name: str, base: str) -> None:
     """Path and host tell which client makes a call, and what it takes as its base."""
     client = _sdks.anthropic_client(Request(method="POST", url=url))
     assert (client.name, client.options["base_url"]) == (name, base)
+
+
+@pytest.mark.parametrize("url", [BEDROCK, f"{VERTEX}/claude-haiku-4-5@20251001:rawPredict"])
+def test_a_cloud_is_asked_as_an_application_asks(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the client of a cloud says by itself is no argument of its method, where instrumentors would see it."""
+    given: dict[str, Any] = {}
+    create = functools.wraps(Messages.create)(lambda _, **arguments: given.update(arguments))
+    monkeypatch.setattr(Messages, "create", create)
+    _sdks.send(Request(method="POST", url=url, body=json.dumps(MESSAGES).encode()), typed=True, native=False)
+    said = {name: value for name, value in given.items() if value is not None}
+    assert said.pop("model").endswith("20251001" if url != BEDROCK else "v1:0")
+    assert said == {name: value for name, value in MESSAGES.items() if name != "anthropic_version"}
 
 
 def test_what_opens_amazons_frames_is_named(
