@@ -29,13 +29,15 @@ def fold(events: Events, wanted: int | None = None) -> Document:
         _fold_errors(batch, document)
     if choices and "choices" not in document.body:
         document.body["choices"] = [choices[index].whole(index) for index in sorted(choices)]
+    if not document.body.get("usage"):
+        _take_usage(choices, document)
     finished = _all_finished(choices, wanted) and not events.cut
     return events.settle(document, ended=events.done or finished)
 
 
 def _fold_choices(batch: Batch, document: Document, choices: dict[int, Choice]) -> None:
     """Let each choice hear its deltas, by index; by position where one has none."""
-    for _, _, chunk in batch:
+    for number, _, chunk in batch:
         said = chunk.get("choices")
         if type(said) is not list:
             if said is not None:
@@ -50,7 +52,7 @@ def _fold_choices(batch: Batch, document: Document, choices: dict[int, Choice]) 
                 index = position
             if index not in choices:
                 choices[index] = Choice()
-            choices[index].add(choice)
+            choices[index].add(choice, number)
 
 
 def _fold_errors(batch: Batch, document: Document) -> None:
@@ -75,6 +77,14 @@ def _fold_usage(batch: Batch, document: Document) -> None:
             return
         if "usage" in chunk:
             document.body.setdefault("usage", usage)
+
+
+def _take_usage(choices: dict[int, Choice], document: Document) -> None:
+    """Take the usage that a choice was finished with: Moonshot gives it nowhere else, unless it is asked to."""
+    found = [choice.usage for choice in choices.values() if choice.usage]
+    if len(found) == 1:
+        [(document.body["usage"], number)] = found
+        document.fields["usage"] = ("choices[].", number)
 
 
 def _fold_first(batch: Batch, document: Document, key: str) -> None:

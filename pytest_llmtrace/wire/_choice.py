@@ -72,7 +72,7 @@ class _Call:
 class Choice:
     """A choice while its deltas come in."""
 
-    __slots__ = ("calls", "details", "error", "finish", "function", "keyed", "nulls", "strange", "texts")
+    __slots__ = ("calls", "details", "error", "finish", "function", "keyed", "nulls", "strange", "texts", "usage")
 
     def __init__(self) -> None:
         self.texts: dict[str, list[Any]] = defaultdict(list)
@@ -83,8 +83,9 @@ class Choice:
         self.finish: Any = MISSING
         self.error: Any = None
         self.strange: dict[str, Any] = {}
+        self.usage: tuple[Any, int] | None = None
 
-    def add(self, choice: dict[str, Any]) -> None:
+    def add(self, choice: dict[str, Any], number: int) -> None:
         delta = choice.get("delta")
         if isinstance(delta, dict):
             self.hear(delta)
@@ -98,6 +99,8 @@ class Choice:
         # The last word counts, and an empty one is none while there is another.
         if finish or self.finish is MISSING or self.finish is None:
             self.finish = finish
+            if finish and choice.get("usage"):
+                self.usage = choice["usage"], number
         if "error" in choice:
             self.error = choice["error"] or self.error
 

@@ -129,6 +129,12 @@ JSON: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         reply({"content": "hi"}, usage={**USAGE, "pydantic_ai_gateway": {"cost_estimate": 0.01}}),
         HI | COUNTS | {"cost": 0.01},
     ),
+    # Perplexity: what each part cost, and all of them.
+    (
+        "perplexity",
+        reply({"content": "hi"}, usage={**USAGE, "cost": {"output_tokens_cost": 0.01, "total_cost": 0.015}}),
+        HI | COUNTS | {"cost": 0.015},
+    ),
     # Recorded of Groq: reasoning beside the answer.
     ("groq", reply({"content": "hi", "reasoning": "hm"}, x_groq={"id": "r"}), HI | {"reasoning_texts": ["hm"]}),
     ("vllm", reply({"content": "hi", "tool_calls": []}, usage=USAGE), HI | COUNTS),
@@ -237,6 +243,20 @@ STREAMS: list[tuple[str, list[Any], dict[str, Any]]] = [
         [chunk({"content": "hi"}, x_groq={"id": "r"}), chunk({}, "stop", x_groq={"id": "r", "usage": USAGE}), DONE],
         HI | COUNTS,
     ),
+    # Moonshot: usage in the choice that is finished, if it was not asked to give it at the end.
+    (
+        "moonshot",
+        [
+            chunk({"content": "hi"}),
+            {
+                "id": "c1",
+                "model": "m1",
+                "choices": [{"index": 0, "delta": {}, "finish_reason": "stop", "usage": USAGE}],
+            },
+            DONE,
+        ],
+        HI | COUNTS,
+    ),
     # Mistral, z.ai, Together, DeepSeek: usage in the finish chunk.
     ("mistral", [chunk({"content": "hi"}), chunk({"content": ""}, "stop", usage=USAGE), DONE], HI | COUNTS),
     (
@@ -310,6 +330,20 @@ STREAMS: list[tuple[str, list[Any], dict[str, Any]]] = [
 def test_streams(said: Callable[..., dict[str, Any]], events: list[Any], facts: dict[str, Any]) -> None:
     """A stream is read as the reply that it stands for, wherever its gateway puts what."""
     assert said("chat", events) == {name: value for name, value in facts.items() if value is not None}
+
+
+def test_usage_in_a_choice(read: Callable[..., Reading]) -> None:
+    """Usage in a choice is named by its place; in several choices it is nobody's, and elsewhere it is said for all."""
+    last = chunk({}, "stop")
+    last["choices"][0]["usage"] = USAGE
+    fact = read("chat", [chunk({"content": "hi"}), last, DONE]).fact("input_tokens")
+    assert (fact.keys, fact.where) == (
+        "choices[].usage.prompt_tokens",
+        "chat.yaml, exchange 3, event 1 of the response",
+    )
+    other = {**last, "choices": [{**last["choices"][0], "index": 1}]}
+    assert read("chat", [last, other, DONE]).input_tokens is None
+    assert read("chat", [last, chunk(usage={**USAGE, "prompt_tokens": 11}), DONE]).input_tokens == 11
 
 
 def call(**fragment: Any) -> dict[str, Any]:
