@@ -106,6 +106,8 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
         "other",
     ),
 }
+# What Anthropic gives where a turn is not over. OpenTelemetry has no word for it; who has only its words says `stop`.
+_PAUSED = frozenset({"pause_turn", "compaction"})
 _KIND_OF = {word: kind for kind, words in _KINDS.items() for word in words}
 
 
@@ -126,6 +128,8 @@ def finish_reasons(mine: Fact, true: Fact, account: Account) -> Difference | Non
         return None
     if not there:
         return made_up_reasons(mine, true, account)
+    if _PAUSED.issuperset(there) and listed(mine.value) == ["stop"]:
+        return None
     if account.answered.api == "responses" and listed(mine.value) == ["incomplete"] != listed(true.value):
         return None  # The status of such a response, where the wire's reason is the detail to it.
     if said and there == ["stop"] and account.answered.api == "responses" and set(said) <= _completed(account):

@@ -71,6 +71,14 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
     ),
     (
         "wire/finish-reasons",
+        {"finish_reasons": ["pause_turn"]},
+        {"finish_reasons": ["end_turn"]},
+        "gen_ai.finish_reasons = ['end_turn']",
+        "finish_reasons = ['pause_turn']",
+        "an answer that was cut, filtered or that asks for tools cannot be told from one that is complete",
+    ),
+    (
+        "wire/finish-reasons",
         {"finish_reasons": [None], "truncated": True},
         {"finish_reasons": ["stop"]},
         "gen_ai.finish_reasons = ['stop']",
@@ -243,6 +251,8 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
             ("refusal", "content_filter"),
             ("content_filter", "safety"),
             ("pause_turn", "pause_turn"),
+            ("pause_turn", "stop"),
+            ("compaction", "stop"),
             ("", "unknown"),
             (None, "error"),
             (None, ""),
