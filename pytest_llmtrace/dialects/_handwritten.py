@@ -48,10 +48,20 @@ ANTHROPIC_NATIVE = Dialect(
     },
 )
 
+_DETAILS = "gen_ai.usage.details."
+
 PYDANTIC_AI = Dialect(
     name="pydantic-ai",
     scopes=("pydantic-ai",),
     recognises=is_genai,
-    # The name of the metric: when the first chunk was handed to the consumer.
-    facts={"time_to_first_token": "gen_ai.client.operation.time_to_first_chunk"},
+    facts={
+        # The name of the metric: when the first chunk was handed to the consumer.
+        "time_to_first_token": "gen_ai.client.operation.time_to_first_chunk",
+        # pydantic_ai/usage.py, `opentelemetry_attributes`: counts under names of its own, some beside those of GenAI.
+        "cache_read_tokens": f"{_DETAILS}cache_read_tokens",
+        "cache_write_tokens": f"{_DETAILS}cache_write_tokens",
+        "reasoning_tokens": f"{_DETAILS}reasoning_tokens",
+        "input_audio_tokens": f"{_DETAILS}input_audio_tokens",
+        "output_audio_tokens": f"{_DETAILS}output_audio_tokens",
+    },
 )
