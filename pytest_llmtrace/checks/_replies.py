@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pytest_llmtrace import wire
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._compare import Difference, Judge
 from pytest_llmtrace.checks._words import shown
@@ -145,7 +146,8 @@ def _completed(account: Account) -> set[str]:
     The Responses API has neither choices nor a word of its own for a reply that asks for tools, or that refuses;
     instrumentations give a reason for each item of the output.
     """
-    tools, refused = account.answered.tool_calls, account.answered.refusals
+    tools = account.answered.tool_calls or wire.nameless_calls(account.exchange)
+    refused = account.answered.refusals
     return {"stop", *(["tool_calls"] if tools else ()), *(["content_filter"] if refused else ())}
 
 

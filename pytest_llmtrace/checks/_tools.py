@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pytest_llmtrace import wire
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._compare import Difference
 from pytest_llmtrace.checks._marks import is_masked, limit_of
@@ -23,33 +24,40 @@ __all__ = ["tool_arguments", "tool_ids", "tool_names", "unstated_tools"]
 _OF_PROVIDER = ("srvtoolu_", "mcptoolu_", "ws_", "ci_", "fs_", "ig_", "mcp_")
 
 
-def unstated_tools(mine: Fact, _true: Fact, _account: Account) -> Difference | None:
+def unstated_tools(mine: Fact, _true: Fact, account: Account) -> Difference | None:
     """Judge tool calls where the wire asks for none: the provider may have run tools of its own."""
-    if mine.name == "tool_calls" and not _for_application(mine):
+    if mine.name == "tool_calls" and not _named(mine, account):
         return None
     return Difference()
 
 
-def _for_application(fact: Fact) -> list[Any]:
-    """Return the calls that the application is to answer."""
-    return [call for call in listed(fact.value) if not _part(call, "id").startswith(_OF_PROVIDER)]
+def _named(fact: Fact, account: Account) -> list[Any]:
+    """Return the calls that the application is to answer, as far as the wire has names for their tools."""
+    calls = [call for call in listed(fact.value) if not _part(call, "id").startswith(_OF_PROVIDER)]
+    if account.answered.api != "responses" or fact.name != "tool_calls":
+        return calls
+    known = {_part(call, "id") for call in account.answered.tool_calls or ()}
+    if known.issuperset(_part(call, "id") for call in calls):
+        return calls
+    nameless = wire.nameless_calls(account.exchange)
+    return [call for call in calls if _part(call, "id") not in nameless]
 
 
-def tool_names(mine: Fact, true: Fact, _account: Account) -> Difference | None:
+def tool_names(mine: Fact, true: Fact, account: Account) -> Difference | None:
     """Compare which tools were called and how often; parallel calls have no order."""
     there = [_part(call, "name") for call in listed(true.value)]
     if mine.name == "tool_call_count":
         same_number = mine.value == len(there)
         return None if same_number else Difference(wire=f"{len(there)} tool calls: {shown(there)}")
-    said = [_part(call, "name") if isinstance(call, Mapping) else call for call in _for_application(mine)]
+    said = [_part(call, "name") if isinstance(call, Mapping) else call for call in _named(mine, account)]
     if sorted(map(str, said)) == sorted(map(str, there)):
         return None
     return Difference(span=f"{mine.keys or mine.name}: {shown(said)}", wire=f"tool calls: {shown(there)}")
 
 
-def tool_ids(mine: Fact, true: Fact, _account: Account) -> Difference | None:
+def tool_ids(mine: Fact, true: Fact, account: Account) -> Difference | None:
     """Compare the ids of the calls, as far as both sides have them."""
-    said = [_part(call, "id") for call in _for_application(mine)]
+    said = [_part(call, "id") for call in _named(mine, account)]
     there = [_part(call, "id") for call in listed(true.value)]
     if len(said) != len(there) or not all(said) or not all(there) or sorted(said) == sorted(there):
         return None  # Another number of calls is told by wire/tool-calls.
@@ -58,7 +66,7 @@ def tool_ids(mine: Fact, true: Fact, _account: Account) -> Difference | None:
 
 def tool_arguments(mine: Fact, true: Fact, account: Account) -> Difference | None:
     """Compare the arguments as JSON: the order of keys, white space, and `{}` for none do not matter."""
-    asked = _for_application(mine)
+    asked = _named(mine, account)
     if len(asked) != len(true.value):
         return None
     for said, there in _matched(asked, true.value):

@@ -35,7 +35,8 @@ ANSWER: tuple[Comparison, ...] = (
         why="what an agent did cannot be followed: a call that the model made is missing, or one is there that it "
         "never made",
         compares="Names and how often each was called; the order of parallel calls does not matter. Calls of tools "
-        "that the provider runs itself may be listed or left out.",
+        "that the provider runs itself may be listed or left out, and so may those of tools without a name: a "
+        "computer, a shell, a patch.",
         source=f"{_OTEL}: `gen_ai.output.messages`; OpenInference: `llm.output_messages.N.message.tool_calls`",
         fact="tool_calls",
         about=("tool_calls", "tool_call_count", "tool_call_names"),

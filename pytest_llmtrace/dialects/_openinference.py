@@ -46,7 +46,8 @@ def _message(group: Mapping[str, Any]) -> Message:
         _add(message, content)
     if flat and len(message.texts) > len(flat):  # The same once more, in its parts.
         message.texts, message.repeated_texts = flat, message.texts[len(flat) :]
-    outer = [_call(asked) for asked in numbered(group, "message.tool_calls.")]
+    asked = numbered(group, "message.tool_calls.")
+    outer = [_call(one) for one in asked if not _CALL.isdisjoint(one)]  # Those without a name have nothing of it.
     if "message.function_call_name" in group:  # What the API had before `tool_calls`; some gateways still answer so.
         outer.append(call(None, group["message.function_call_name"], group.get("message.function_call_arguments_json")))
     if outer:

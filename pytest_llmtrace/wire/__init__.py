@@ -6,7 +6,7 @@ from pytest_llmtrace.wire._frames import cut as frames
 from pytest_llmtrace.wire._gateway import gateway
 from pytest_llmtrace.wire._history import History, history, prompts
 from pytest_llmtrace.wire._progress import Progress, last_content_tick, progress
-from pytest_llmtrace.wire._read import is_llm_call, is_whole, place_of_event, read
+from pytest_llmtrace.wire._read import is_llm_call, is_whole, nameless_calls, place_of_event, read
 from pytest_llmtrace.wire._url import asked
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "is_stream",
     "is_whole",
     "last_content_tick",
+    "nameless_calls",
     "place_of_event",
     "plain",
     "progress",

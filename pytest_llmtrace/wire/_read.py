@@ -20,7 +20,7 @@ from pytest_llmtrace.wire._request import state_request
 from pytest_llmtrace.wire._sse import says_its_end
 from pytest_llmtrace.wire._usage import state_cost
 
-__all__ = ["is_llm_call", "is_whole", "place_of_event", "read"]
+__all__ = ["is_llm_call", "is_whole", "nameless_calls", "place_of_event", "read"]
 
 _STATE = {
     "chat": _chat_facts.state,
@@ -61,6 +61,17 @@ def place_of_event(response: Response, data: str) -> str | None:
     except ValueError:
         return None
     return None if number is None else where_of(number)
+
+
+def nameless_calls(exchange: Exchange) -> frozenset[str]:
+    """Return the ids of the calls that a reply asks the client to make with a computer, a shell or a patch.
+
+    These have no name, so that no reading has them among its tool calls; a span may list them or leave them out.
+    """
+    api, body = read_request(exchange.request)
+    if api != "responses" or exchange.response is None:
+        return frozenset()
+    return _responses.nameless(_open(exchange.response, api, body))
 
 
 def read(exchange: Exchange) -> Reading | None:

@@ -12,7 +12,7 @@ from pytest_llmtrace.wire._facts import number as any_number
 from pytest_llmtrace.wire._json import parse_text
 from pytest_llmtrace.wire._usage import openai_tokens
 
-__all__ = ["fold", "state"]
+__all__ = ["fold", "nameless", "state"]
 
 _LAST = frozenset({"response.completed", "response.incomplete", "response.failed", "response.cancelled"})
 _ERRORS = frozenset({"error", "response.error"})
@@ -31,6 +31,8 @@ _ARGUMENTS = {
 # Item of a call that the client is to make -> the field of its arguments. The others are made by the server, or have
 # no name to be known by.
 _CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
+# Items of calls that the client is to make with a tool that is no function and has no name.
+_NAMELESS = frozenset({"computer_call", "local_shell_call", "shell_call", "apply_patch_call"})
 
 
 # --- Streams ---------------------------------------------------------------------------------------------------------
@@ -205,6 +207,14 @@ def _reasoning(output: Any) -> Any:
         if found:
             return ["".join(found)]
     return MISSING
+
+
+def nameless(document: Document) -> frozenset[str]:
+    """Return the ids of the calls that have no name to be known by."""
+    output = document.body.get("output")
+    items = [item for item in output if isinstance(item, dict)] if isinstance(output, list) else []
+    found = [item.get("call_id") for item in items if str(item.get("type")) in _NAMELESS]
+    return frozenset(identity for identity in found if isinstance(identity, str))
 
 
 def _calls(output: Any) -> Any:

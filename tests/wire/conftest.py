@@ -72,6 +72,12 @@ def _exchange(
 
 
 @pytest.fixture
+def make() -> Callable[..., Exchange]:
+    """Return what makes the exchange that `read` reads."""
+    return _exchange
+
+
+@pytest.fixture
 def read() -> Callable[..., Reading]:
     """Return what reads a response to a call of an API: `read("chat", body, status=, headers=, asked=, url=)`."""
 

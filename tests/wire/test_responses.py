@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from pytest_llmtrace.model import Reading, State
+from pytest_llmtrace import wire
+from pytest_llmtrace.model import Exchange, Reading, State
 
 DONE = "data: [DONE]\n\n"
 USAGE = {
@@ -240,3 +241,20 @@ def test_an_event_of_wrong_types(read: Callable[..., Reading], item: dict[str, A
         f"chat.yaml, exchange 3, events 0 to 4 of the response: event 4 cannot be read: {note}",
     )
     assert (reading.response_id, reading.fact("output_texts").state) == ("r1", State.UNREADABLE)
+
+
+@pytest.mark.parametrize(
+    ("output", "ids"),
+    [
+        ([{"type": kind, "call_id": "c1"} for kind in ("computer_call", "shell_call")], {"c1"}),
+        ([{"type": "function_call", "call_id": "c1"}, {"type": "web_search_call", "id": "ws_1"}], set()),
+        ([5, {"type": ["computer_call"]}, {"type": "computer_call", "call_id": 5}, {"type": "computer_call"}], set()),
+        ("computer_call", set()),
+    ],
+)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_calls_without_a_name(make: Callable[..., Exchange], output: Any, ids: set[str], streamed: bool) -> None:
+    """Calls of a computer, a shell or a patch are known by their ids, and are no tool calls of the reading."""
+    body: dict[str, Any] = {"id": "r1", "model": "m", "status": "completed", "output": output}
+    exchange = make("responses", named([event("completed", response=body)]) if streamed else body)
+    assert wire.nameless_calls(exchange) == ids

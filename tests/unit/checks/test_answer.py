@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from pytest_llmtrace.checks._wire_answer import ANSWER
-from pytest_llmtrace.model import Fact, Finding, State, StreamEnd
+from pytest_llmtrace.model import Fact, Finding, Request, State, StreamEnd
 
 ABSENT, NULL, UNREADABLE = State.ABSENT, State.NULL, State.UNREADABLE
 
@@ -22,6 +23,18 @@ FAILED = {"error": {"status": 429, "type": "rate_limit_error", "code": None, "me
 STREAMING = {"streaming": True}
 CLOSED: dict[str, Any] = {"exchange": {"stream_end": StreamEnd.CLOSED, "chunks": (b"data: {}\n\n",)}}
 ONE_BLOCK: dict[str, Any] = {"exchange": {"stream_end": StreamEnd.CLOSED, "chunks": (b"data: {}\n\ndata: [DONE]\n\n",)}}
+
+
+COMPUTER = {"output": [{"type": "computer_call", "id": "cu_1", "call_id": "call_9", "action": {"type": "click"}}]}
+WITH_COMPUTER: dict[str, Any] = {
+    "api": "responses",
+    "exchange": {
+        "request": Request(
+            method="POST", url="https://api.openai.com/v1/responses", body=b'{"model": "m", "input": ""}'
+        ),
+        "chunks": (json.dumps(COMPUTER).encode(),),
+    },
+}
 
 
 def call(name: str = "get_weather", id: str | None = "call_1", **arguments: Any) -> dict[str, Any]:  # noqa: A002
@@ -94,6 +107,15 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         "no finish reason: the call failed with 429 rate_limit_error 'Slow down'",
         "the call failed, and the span makes it look as if the model had finished",
         {"record": {"status": "ERROR", "status_description": "Slow down"}, "exchange": {"status": 429}},
+    ),
+    (
+        "wire/tool-calls",
+        {"tool_calls": ABSENT},
+        {"tool_calls": [call("computer", "call_8")]},
+        "gen_ai.tool_calls = [{'id': 'call_8', 'name': 'computer', 'arguments': {}}]",
+        "no tool call",
+        "the model called no tool",
+        WITH_COMPUTER,
     ),
     (
         "wire/tool-calls",
@@ -303,6 +325,11 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     ("wire/tool-calls", {"tool_calls": ABSENT}, {"tool_calls": [call("web_search", "srvtoolu_1")]}),
     ("wire/tool-calls", {"tool_calls": ABSENT}, {"tool_calls": [call("ask_wiki", "mcptoolu_1")]}),
     ("wire/tool-calls", {"tool_calls": [call()]}, {"tool_calls": [call("web_search", "ws_1"), call()]}),
+    # Calls without a name on the wire: only the reply's bytes tell that they were made.
+    ("wire/tool-calls", {"tool_calls": ABSENT}, {"tool_calls": [call("computer", "call_9")]}, WITH_COMPUTER),
+    ("wire/tool-calls", {"tool_calls": [call()]}, {"tool_calls": [call("shell", "call_9"), call()]}, WITH_COMPUTER),
+    ("wire/tool-calls", {"tool_calls": [call()]}, {"tool_calls": [call()]}, WITH_COMPUTER),
+    ("wire/finish-reasons", {"finish_reasons": ["completed"]}, {"finish_reasons": ["tool_call"]}, WITH_COMPUTER),
     ("wire/tool-call-ids", {"tool_calls": [call(id=None)]}, {"tool_calls": [call(id="made-up")]}),
     ("wire/tool-call-ids", {"tool_calls": [call()]}, {"tool_calls": [{"name": "get_weather"}]}),
     (

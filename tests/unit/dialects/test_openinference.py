@@ -91,6 +91,15 @@ MEASURED = [
         },
         id="tools",
     ),
+    pytest.param(  # Of a computer's call nothing is written that would tell which it was (0.1.66).
+        {
+            f"{OUT}.0.message.role": "assistant",
+            f"{OUT}.0.message.tool_calls.0.message.role": "tool",
+            f"{OUT}.0.message.tool_calls.0.message.tool_call_id": "call_9",
+        },
+        {"output_texts": [None], "tool_calls": []},
+        id="a call without a name",
+    ),
     pytest.param(
         {
             "llm.request.model_name": "claude-sonnet-4-5",
