@@ -21,7 +21,7 @@ __all__ = ["tool_arguments", "tool_ids", "tool_names", "unstated_tools"]
 
 # Ids of calls of tools that the provider runs itself: Anthropic's, and the Responses API's. Some conventions list them
 # beside the calls that the application is to answer, others leave them out or have places of their own for them.
-_OF_PROVIDER = ("srvtoolu_", "mcptoolu_", "ws_", "ci_", "fs_", "ig_", "mcp_")
+_OF_PROVIDER = ("srvtoolu_", "mcptoolu_", "ws_", "ci_", "fs_", "ig_", "mcp_", "mcpr_")
 
 
 def unstated_tools(mine: Fact, _true: Fact, account: Account) -> Difference | None:
