@@ -73,7 +73,7 @@ _FACTS: dict[str, Places] = {
     ),
     "input_audio_tokens": _usage("prompt_tokens_details.audio_tokens"),
     "output_audio_tokens": _usage("completion_tokens_details.audio_tokens"),
-    "cost": _usage("cost"),
+    "cost": _usage("cost.total_cost", "cost"),  # Perplexity's is an object.
 }
 
 

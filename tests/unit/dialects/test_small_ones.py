@@ -284,6 +284,13 @@ def test_every_count_of_one_span(read: Reader, said: Values, again: Values) -> N
     assert again(reading)["response_data[usage.cache_read_input_tokens]"] == 30
 
 
+@pytest.mark.parametrize("cost", [0.015, {"input_tokens_cost": 0.005, "total_cost": 0.015}])
+def test_cost_in_a_usage_of_logfire(read: Reader, cost: Any) -> None:
+    """The provider's usage stands there as it came: a cost is a number, or Perplexity's parts and their total."""
+    attributes = {"gen_ai.operation.name": "chat", "gen_ai.usage.raw": json.dumps({"prompt_tokens": 1, "cost": cost})}
+    assert read(attributes, scope="logfire.openai").cost == 0.015
+
+
 def test_a_completion_that_cannot_be_read(read: Reader) -> None:
     """A flattened list that is written wrongly says so, once."""
     reading = read({"llm.request.type": "chat", "gen_ai.completion.0.finish_reason": 3})
