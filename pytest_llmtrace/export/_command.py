@@ -52,7 +52,7 @@ def _emptied(
     if given.in_doubt == "look":
         push.resolve(lambda resources: present(to, resources))
     else:
-        batch = Batch(tuple(spool.doubtful()))
+        batch = Batch(tuple(spool.claim_doubtful()))
         batch.release() if given.in_doubt == "send" else batch.remove()
     outcome = push.run()
     for line in _said(outcome, to, spool):
@@ -73,9 +73,9 @@ def _said(outcome: Outcome, to: Destination, spool: Spool) -> Iterator[str]:
     doubtful = sum(kept.spans for kept in spool.doubtful())
     if doubtful:
         yield (
-            f"in doubt {counted(doubtful, 'span')}: they may have arrived, and {to.name} does not tell; look for their "
-            "llmtrace.run.id there, then --in-doubt send or drop"
+            f"in doubt {counted(doubtful, 'span')}: {''.join(f'{why}; ' for why in outcome.problems)}they may have "
+            f"arrived, and {to.name} does not tell; look for their llmtrace.run.id there, then --in-doubt send or drop"
         )
     if spool.in_doubt() > doubtful:
         under_way = counted(spool.in_doubt() - doubtful, "span")
-        yield f"under way {under_way}: another process sends them, or was stopped; ask again in a minute"
+        yield f"under way {under_way}: another process sends them, or was stopped; ask again in a few minutes"

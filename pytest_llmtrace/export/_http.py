@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from pytest_llmtrace.export._answers import Answer, Fate, Reply, read
 from pytest_llmtrace.export._destination import HTTP_JSON, HTTP_PROTOBUF, Destination
@@ -18,6 +19,8 @@ __all__ = ["NoReplyError", "ask", "post"]
 _TYPES: Final = {HTTP_JSON: "application/json", HTTP_PROTOBUF: "application/x-protobuf"}
 _LONGEST: Final = 1 << 16
 """Bytes of an answer that are read."""
+_MALFORMED: Final = "its address or its proxy's is malformed: check HTTP_PROXY and HTTPS_PROXY"
+"""Not what is wrong with it: a proxy's address may have a password."""
 
 
 class NoReplyError(Exception):
@@ -47,7 +50,9 @@ def post(to: Destination, body: bytes, *, timeout: float) -> Answer:
         reply = _reply(asked, timeout, longest=_LONGEST, tls=to.tls)
         return replace(read(reply), reply=reply)
     except urllib.error.URLError as error:  # Before the whole request was sent.
-        return Answer(fate=Fate.LATER, why=f"it cannot be reached: {_reason(error.reason)}")
+        return Answer(fate=Fate.LATER, why=f"it cannot be reached{_way(asked)}: {_reason(error.reason)}")
+    except (ValueError, http.client.InvalidURL):  # Before it was connected to.
+        return Answer(fate=Fate.REFUSED, why=f"it cannot be reached: {_MALFORMED}", is_final=True)
     except TimeoutError:
         return Answer(fate=Fate.UNKNOWN, why=f"it did not answer within {timeout:.3g} s")
     except (OSError, http.client.HTTPException) as error:
@@ -70,7 +75,9 @@ def ask(url: str, body: bytes, *, headers: Mapping[str, str], timeout: float) ->
     try:
         return _reply(request, timeout, longest=None)
     except urllib.error.URLError as error:
-        raise NoReplyError(f"it cannot be reached: {_reason(error.reason)}") from error
+        raise NoReplyError(f"it cannot be reached{_way(request)}: {_reason(error.reason)}") from error
+    except (ValueError, http.client.InvalidURL):
+        raise NoReplyError(f"it cannot be reached: {_MALFORMED}") from None
     except (OSError, http.client.HTTPException) as error:
         raise NoReplyError(f"it did not answer: {_reason(error)}") from error
 
@@ -90,6 +97,11 @@ def _reply(
             retry_after=opened.headers.get("retry-after", ""),
             body=opened.read(longest),
         )
+
+
+def _way(request: urllib.request.Request) -> str:
+    """Name the proxy that a request went to instead of its server, "" if it did not."""
+    return "" if request.host == urlsplit(request.full_url).netloc else f" by the proxy {request.host}"
 
 
 def _reason(error: object) -> str:

@@ -56,11 +56,13 @@ class Push:
         self._budget = budget
         self._deadline = now() + budget
         self._unanswered = 0
+        self._claimed = Batch(())
         self.outcome = Outcome()
 
     def run(self, run: str = "") -> Outcome:
         """Send what waits, of one run or all. What was not accepted stays, and what may have arrived stays apart."""
         for batch in self._spool.claim(run):
+            self._claimed = batch
             if self._left() <= 0:
                 batch.release()
                 self.outcome.problems[f"the budget of {self._budget:g} s was spent"] = None
@@ -80,18 +82,27 @@ class Push:
         Returns:
             Whether the back end has told.
         """
-        for kept in self._spool.doubtful(run):
-            arrived: list[Key] = []
-            for number, test in enumerate(kept.tests()):
-                there = present(test) if test and self._left() > 0 else None
-                if test and there is None:
-                    return False
-                arrived += [(number, key) for key in there or ()]
+        for kept in self._spool.claim_doubtful(run):
+            arrived = self._arrived(kept, present)
+            if arrived is None:
+                Batch((kept,)).doubt()
+                return False
             left = kept.without(arrived)
             self.outcome.arrived += kept.spans - (left.spans if left else 0)
             if left:
                 Batch((left,)).release()
         return True
+
+    def _arrived(self, kept: Kept, present: Callable[[list[dict[str, Any]]], set[str] | None]) -> list[Key] | None:
+        """Return which spans of a file the back end has; None if it does not tell."""
+        arrived: list[Key] = []
+        for number, test in enumerate(kept.tests()):
+            kept.hold(self._destination.timeout)
+            there = present(test) if test and self._left() > 0 else None
+            if test and there is None:
+                return None
+            arrived += [(number, key) for key in there or ()]
+        return arrived
 
     def _send(self, batch: Batch) -> Answer:
         """Send a batch, in parts if it is too large, and put away what is to be sent again."""
@@ -167,6 +178,7 @@ class Push:
         content = encoded(to, body)
         for attempt in itertools.count(1):
             timeout = min(to.timeout, max(self._left(), _SHORTEST))
+            self._claimed.hold(timeout)
             answer = post(to, content, timeout=timeout)
             if answer.fate is not Fate.LATER:
                 return answer
@@ -176,6 +188,7 @@ class Push:
                 return replace(answer, why=f"{answer.why}{asked}", is_final=True)
             if answer.wait is None and attempt == _ATTEMPTS:
                 return replace(answer, is_final=True)
+            self._claimed.hold(pause)
             self._sleep(pause)
         raise AssertionError("attempts have no end")
 

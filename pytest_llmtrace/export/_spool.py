@@ -3,7 +3,8 @@
 A folder for each destination has files for each process, about as large as a request. A line of one is what a test has
 kept: an OTLP request in its JSON form, ready to be sent, whose end says that it is whole. A file is gone only when it
 was accepted. While it is under way its name ends in `.sending`: whoever renames a file first sends it, and who writes
-to it begins another. It ends in `.doubt` when nobody learned whether it has arrived. Nothing here knows a token.
+to it begins another. It ends in `.doubt` when nobody learned whether it has arrived, and in `.asked` while somebody
+finds out. The time of a file that somebody has says until when they do. Nothing here knows a token.
 """
 
 from __future__ import annotations
@@ -39,8 +40,9 @@ _SPAN: Final = b'"startTimeUnixNano":'
 _READY: Final = ".json"
 _SENDING: Final = ".json.sending"
 _DOUBT: Final = ".json.doubt"
+_ASKED: Final = ".json.asked"
 _LONGEST: Final = 60
-"""Seconds after which what is still under way was left by somebody who is gone: no request takes as long."""
+"""Seconds after which a file that somebody has, and has not held for longer, was left by somebody who is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,12 @@ class Kept:
         _rewrite(self.path, content)
         return Kept(self.path, content.count(_SPAN), len(content))
 
+    def hold(self, seconds: float) -> None:
+        """Keep others from taking it for left behind: for that long, and a minute more."""
+        until = time.time() + seconds
+        with contextlib.suppress(FileNotFoundError, PermissionError):  # It is done with, or somebody else's.
+            os.utime(self.path, (until, until))
+
     def remove(self) -> None:
         """Forget it, but not what somebody may have written to it who had it open when it was claimed."""
         late = self.path.read_bytes()[self.size :] if self.path.stat().st_size > self.size else b""
@@ -106,6 +114,11 @@ class Batch:
         """Return the request."""
         parts = (line[len(_START) : -len(_END)] for kept in self.files for line in kept.lines())
         return _START + b",".join(filter(None, parts)) + _END
+
+    def hold(self, seconds: float) -> None:
+        """Keep others from taking its files for left behind."""
+        for kept in self.files:
+            kept.hold(seconds)
 
     def remove(self) -> None:
         """Forget what was accepted."""
@@ -178,7 +191,7 @@ class Spool:
 
     def in_doubt(self, run: str = "") -> int:
         """Count the spans that are or were under way, and of which nobody has learned yet what became of them."""
-        return sum(kept.spans for kept in self._files(run, _DOUBT, _SENDING))
+        return sum(kept.spans for kept in self._files(run, _DOUBT, _SENDING, _ASKED))
 
     def claim(self, run: str = "") -> Iterator[Batch]:
         """Yield what is to be sent, oldest first, in batches; each is the caller's from then on.
@@ -202,9 +215,18 @@ class Spool:
     def doubtful(self, run: str = "") -> Iterator[Kept]:
         """Yield the files that may have arrived, without those that somebody is sending."""
         yield from self._files(run, _DOUBT)
-        for kept in self._files(run, _SENDING):
-            if time.time() - kept.path.stat().st_mtime > _LONGEST:
-                yield kept
+        for kept in self._files(run, _SENDING, _ASKED):
+            with contextlib.suppress(FileNotFoundError):
+                if _age(kept.path) > _LONGEST:
+                    yield kept
+
+    def claim_doubtful(self, run: str = "") -> Iterator[Kept]:
+        """Yield the same, each the caller's from then on: of two who ask what became of a file, both would send it."""
+        for kept in self.doubtful(run):
+            with contextlib.suppress(FileNotFoundError):  # Somebody else has it.
+                doubt = kept.become(_DOUBT)
+                doubt.hold(0)
+                yield doubt.become(_ASKED)
 
     def abandon(self, run: str) -> None:
         """Put aside what was under way when whoever sent the spans of a run was stopped."""
@@ -274,15 +296,20 @@ def _claimed(path: Path) -> list[Kept]:
     Raises:
         FileNotFoundError: Somebody else has it.
     """
-    kept = _kept(Kept(path, 0, 0).become(_SENDING).path)
+    age, found = _age(path), Kept(path, 0, 0)
+    found.hold(0)  # Before it is under way: else it would look as if it had been for as long as it has waited.
+    kept = _kept(found.become(_SENDING).path)
     if kept.size:
-        os.utime(kept.path)
         return [kept]
-    if time.time() - kept.path.stat().st_mtime > _LONGEST:
+    if age > _LONGEST:
         kept.path.unlink()
     else:
         kept.become(_READY)
     return []
+
+
+def _age(path: Path) -> float:
+    return time.time() - path.stat().st_mtime
 
 
 def _rewrite(path: Path, content: bytes) -> None:

@@ -285,6 +285,22 @@ def test_what_nobody_can_look_up_is_for_the_user_to_decide(
     assert receiver.counts() == made(tmp_path)
 
 
+def test_why_a_push_leaves_spans_in_doubt(
+    exported: Callable[..., Any], push: Callable[..., Any], receiver: Receiver
+) -> None:
+    """Who runs `push` is told what the back end did, and not only that it is not known what became of the spans."""
+    receiver.faults.append(status(401))
+    exported()
+    receiver.faults[:] = [status(502)]
+    assert push(receiver) == (
+        1,
+        [
+            f"sent 0 spans to {BACK_END}",
+            UNTOLD.replace("they", "it answered 502; they", 1),
+        ],
+    )
+
+
 def test_a_push_that_was_killed(
     exported: Callable[..., Any],
     push: Callable[..., Any],
@@ -303,7 +319,7 @@ def test_a_push_that_was_killed(
             receiver.closed.wait(0.01)
         process.kill()
     receiver.faults.clear()
-    under_way = "under way 12 spans: another process sends them, or was stopped; ask again in a minute"
+    under_way = "under way 12 spans: another process sends them, or was stopped; ask again in a few minutes"
     assert push(receiver) == (1, [f"sent 0 spans to {BACK_END}", under_way])
     for path in (tmp_path / ".pytest_cache/llmtrace/spool/openobserve").glob("*.sending"):
         os.utime(path, (0, 0))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from time import time as clock
 from typing import Any
 
 import pytest
 
 from pytest_llmtrace.export import Destination, Outcome, Push, Spool, destination, present
+from pytest_llmtrace.export._spool import Batch
 from tests.receiver import CERTIFICATE, TOKEN, Receiver, Request
 
 RequestOf = Callable[..., bytes]
@@ -39,6 +41,18 @@ def time() -> Time:
 @pytest.fixture
 def push(to: Destination, spool: Spool, time: Time) -> Push:
     return Push(to, spool, budget=10, now=time.now, sleep=time.sleep)
+
+
+@pytest.fixture
+def proxied(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Set the proxy for all that is asked by HTTP."""
+
+    def proxied(proxy: str) -> None:
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("http_proxy", proxy)
+
+    return proxied
 
 
 def answering(status: int, **headers: str) -> Callable[[Request], bool]:
@@ -155,6 +169,79 @@ def test_nothing_is_concluded_where_nobody_tells(to: Destination, receiver: Rece
     assert present(to, resources(request_of(0))) is None
     receiver.close()
     assert present(to, resources(request_of(0))) is None
+
+
+def test_two_that_ask_at_once_send_once(
+    to: Destination, receiver: Receiver, spool: Spool, request_of: RequestOf
+) -> None:
+    """While one push asks what became of a file, another neither asks nor sends it."""
+    spool.put("run", request_of(0, 1))
+    Batch(tuple(kept for batch in spool.claim() for kept in batch.files)).doubt()
+    others: list[Outcome] = []
+
+    def asked(resources: list[dict[str, Any]]) -> set[str] | None:
+        other = Push(to, Spool(spool.path), budget=10)
+        assert other.resolve(lambda resources: present(to, resources))
+        others.append(other.run())
+        return present(to, resources)
+
+    push = Push(to, spool, budget=10)
+    assert push.resolve(asked)
+    assert (push.run(), others) == (Outcome(sent=2), [Outcome()])
+    assert receiver.counts().total() == 2
+
+
+def test_what_waits_for_the_back_end_is_not_left_behind(
+    to: Destination, receiver: Receiver, spool: Spool, request_of: RequestOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a push waits as it is asked to, nobody takes what it has for left behind; a minute later, yes."""
+    later = clock() + 300
+    found: list[int] = []
+
+    def sleep(seconds: float) -> None:
+        assert seconds == 300
+        for more in (0, 70):
+            with monkeypatch.context() as patch:
+                patch.setattr("time.time", lambda more=more: later + more)
+                found.append(len(list(spool.doubtful())))
+
+    spool.put("run", request_of(0))
+    receiver.times(answering(429, retry_after="300"), 1)
+    assert Push(to, spool, budget=1000, sleep=sleep).run() == Outcome(sent=1)
+    assert found == [0, 1]
+
+
+@pytest.mark.parametrize("proxy", ["http://user:hunter2@localhost:port", "http:/user:hunter2@localhost:3128"])
+def test_a_proxy_without_an_address(
+    push: Push,
+    to: Destination,
+    receiver: Receiver,
+    spool: Spool,
+    request_of: RequestOf,
+    proxied: Callable[[str], None],
+    proxy: str,
+) -> None:
+    """A proxy's variable that names none is said, without its password; nothing was sent, so nothing is in doubt."""
+    proxied(proxy)
+    spool.put("run", request_of(0))
+    why = "it cannot be reached: its address or its proxy's is malformed: check HTTP_PROXY and HTTPS_PROXY"
+    assert push.run() == Outcome(problems={why: None})
+    assert (spool.waiting(), spool.in_doubt(), receiver.requests) == (1, 0, [])
+    assert present(to, resources(request_of(0))) is None
+
+
+def test_a_proxy_that_is_down(
+    push: Push, receiver: Receiver, spool: Spool, request_of: RequestOf, proxied: Callable[[str], None]
+) -> None:
+    """Where a proxy cannot be reached, that one is named, without its password."""
+    gone = Receiver()
+    gone.close()
+    address = gone.url.partition("//")[2]
+    proxied(f"http://user:hunter2@{address}")
+    spool.put("run", request_of(0))
+    [why] = push.run().problems
+    assert why.startswith(f"it cannot be reached by the proxy {address}: ")
+    assert receiver.requests == []
 
 
 def test_tls(spool: Spool, request_of: RequestOf, time: Time) -> None:

@@ -192,3 +192,33 @@ def test_spans_are_taken_out(spool: Spool, request_of: RequestOf, gone: tuple[in
     assert len(list(spans)) == 5 - len(gone)
     assert left.without(keys_of(left.tests())) is None
     assert names(spool) == []
+
+
+def test_what_has_waited_does_not_look_left_behind(
+    spool: Spool, request_of: RequestOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long a file has waited: from the moment that somebody has it, nobody else takes it for left behind."""
+    seen: list[str] = []
+    rename = Path.rename
+
+    def renamed(path: Path, target: Path) -> Path:
+        moved = rename(path, target)
+        seen.extend(kept.path.name for kept in spool.doubtful())
+        return moved
+
+    spool.put("run", request_of(0))
+    os.utime(spool.path / "run-000000.json", (0, 0))
+    monkeypatch.setattr(Path, "rename", renamed)
+    assert [batch.spans for batch in spool.claim()] == [1]
+    assert seen == []
+
+
+def test_what_is_in_doubt_is_asked_for_by_one(spool: Spool, request_of: RequestOf) -> None:
+    """Of two processes one finds out what became of a file; the other does if that one is long gone."""
+    spool.put("run", request_of(0))
+    [batch] = spool.claim()
+    batch.doubt()
+    [kept] = spool.claim_doubtful()
+    assert (list(spool.claim_doubtful()), spool.in_doubt(), spool.waiting()) == ([], 1, 0)
+    os.utime(kept.path, (0, 0))
+    assert [again.path.name for again in spool.claim_doubtful()] == ["run-000000.json.asked"]
