@@ -10,7 +10,7 @@ from pytest_llmtrace import wire
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.model import Exchange
 
-__all__ = ["Pacing", "Window", "pacings", "slack"]
+__all__ = ["MEANINGFUL", "Pacing", "Window", "pacings", "slack"]
 
 MEANINGFUL = 0.05
 """Seconds from which on a time is looked at: below, it is the machine's own."""
