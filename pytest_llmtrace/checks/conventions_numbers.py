@@ -84,7 +84,7 @@ _WIRE = (
 
 
 def _is_count(value: Any) -> bool:
-    """Tell whether a value counts anything: one that is too large for a float can be neither added up nor written."""
+    """Tell whether a value counts anything. One of thousands of digits does not: it cannot even be written."""
     if type(value) is int:
         return value.bit_length() < _HUGE_BITS
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -179,7 +179,7 @@ def _body(
         places[what] += sum(bool(edit.text) for edit in changes)
         lengths = _moved(lengths, text, changes)
         text = scrub.applied(text, changes)
-    shown = laid_out(text).encode("utf-8", "surrogateescape")
+    shown = scrub.as_bytes(laid_out(text))
     if lengths and len(shown) != sum(lengths):
         lengths = (len(shown),)
     return shown, tuple(lengths)
@@ -190,10 +190,10 @@ def _moved(lengths: Sequence[int], text: str, changes: Sequence[scrub.Edit]) -> 
     edits = []  # in bytes: where each edit starts and ends, and how much longer the text is after it
     position = at = shift = 0
     for change in changes:
-        start = at + len(text[position : change.start].encode("utf-8", "surrogateescape"))
-        at = start + len(text[change.start : change.end].encode("utf-8", "surrogateescape"))
+        start = at + len(scrub.as_bytes(text[position : change.start]))
+        at = start + len(scrub.as_bytes(text[change.start : change.end]))
         position = change.end
-        shift += len(change.text.encode("utf-8", "surrogateescape")) - (at - start)
+        shift += len(scrub.as_bytes(change.text)) - (at - start)
         edits.append((start, at, shift))
     ends, index, shift = [], 0, 0
     for end in accumulate(lengths):

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from pytest_llmtrace.model import Request
 from pytest_llmtrace.replay.payload import decoded
-from pytest_llmtrace.secrets.body_text import as_text
+from pytest_llmtrace.secrets.body_text import as_bytes, as_text
 from pytest_llmtrace.secrets.edits import Edit, applied, edits
 from pytest_llmtrace.secrets.names import (
     BODY_FIELDS,
@@ -40,6 +40,7 @@ __all__ = [
     "VOLATILE_HEADERS",
     "Edit",
     "applied",
+    "as_bytes",
     "as_text",
     "edits",
     "is_scrubbed",
@@ -85,7 +86,7 @@ def scrubbed_body(body: bytes) -> bytes:
     if body.startswith(_GZIP):
         body = decoded(body, "gzip")
     text = as_text(body)
-    return body if text is None else scrubbed_text(text).encode("utf-8", "surrogateescape")
+    return body if text is None else as_bytes(scrubbed_text(text))
 
 
 def mask_text(text: str) -> str:

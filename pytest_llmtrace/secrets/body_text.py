@@ -22,6 +22,7 @@ __all__ = [
     "Hit",
     "Steps",
     "alarming",
+    "as_bytes",
     "as_text",
     "assembled",
     "hits_in_body",
@@ -68,6 +69,11 @@ def as_text(body: bytes) -> str | None:
     except UnicodeDecodeError:
         text = body.decode("utf-8", "surrogateescape") if body.startswith(b"--") else ""
         return text if _BOUNDARY.match(text) else None
+
+
+def as_bytes(text: str) -> bytes:
+    """Return what `as_text` has read."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def hits_in_body(text: str) -> Iterator[Hit]:

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.plugin.recorded import CASSETTE
+
 COUNTS = """
 import pytest
 from child import CHAT, MOCKED, ask, span
@@ -35,21 +37,6 @@ def test_named():
 def test_default_marker(llmtrace):
     with span():
         assert ask(MOCKED) == "mocked"
-"""
-
-CASSETTE = """\
-version: 1
-interactions:
-- request:
-    method: POST
-    uri: http://mocked.test/v1/chat/completions
-    body: '{"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}'
-    headers: {}
-  response:
-    status: {code: 200, message: OK}
-    headers: {content-type: [application/json]}
-    body: {string: '{"object": "chat.completion", "model": "gpt-4o", "choices": [{"index": 0, "message": \
-{"role": "assistant", "content": "mocked"}, "finish_reason": "stop"}]}'}
 """
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.plugin.recorded import CASSETTE
+
 
 def test_requests_of_function_fixtures_belong_to_the_test(run: Callable[..., Any]) -> None:
     """`llmtrace` is set up before every other function fixture, autouse ones and those named before it included."""
@@ -476,20 +478,7 @@ class TestMethods:
         call()
 """
 
-FILE = """\
-interactions:
-- request:
-    method: POST
-    uri: http://mocked.test/v1/chat/completions
-    body: '{"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}'
-    headers: {}
-  response:
-    status: {code: 200, message: OK}
-    headers: {content-type: [application/json]}
-    body:
-      string: '{"id": "r", "object": "chat.completion", "created": 1, "model": "gpt-4o", "choices": [{"index": 0,
-        "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 3,
-        "completion_tokens": 2, "total_tokens": 5}}'
+CLEANUP = """\
 - request:
     method: DELETE
     uri: http://mocked.test/v1/files/1
@@ -498,9 +487,7 @@ interactions:
   response:
     status: {code: 200, message: OK}
     headers: {content-type: [application/json]}
-    body:
-      string: '{"id": "1", "object": "file", "deleted": true}'
-version: 1
+    body: {string: '{"id": "1", "object": "file", "deleted": true}'}
 """
 
 LATE = """\
@@ -518,7 +505,7 @@ no span and no exchange was seen"""
 
 def test_fixtures_may_clean_up_after_the_test(run: Callable[..., Any]) -> None:
     """Where a fixture of the suite has something to tear down, requests to no model are missed only after that."""
-    result = run(CLEANED, files={"cassettes/file.yaml": FILE})
+    result = run(CLEANED, files={"cassettes/file.yaml": CASSETTE + CLEANUP})
     assert result.outcomes == {
         "test_cleaned[yields]": "passed",
         "test_cleaned[finalizes]": "passed",
