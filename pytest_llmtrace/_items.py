@@ -15,7 +15,7 @@ import pytest
 from pytest_llmtrace import _declared, _options, _teardown, _totals
 from pytest_llmtrace._declared import FIXTURE, PARTIAL, TRACE
 from pytest_llmtrace._outcomes import Failed, failure_of, has_failed_part, is_unexpected_success, watch_parts
-from pytest_llmtrace._pytest_internals import failure_of_testcase, is_expected_to_fail
+from pytest_llmtrace._pytest_internals import failure_of_testcase, is_expected_to_fail, skipped_testcase
 from pytest_llmtrace.errors import CassetteError, LLMTraceError, UsageError
 
 if TYPE_CHECKING:
@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "annotate",
-    "begin_early",
+    "ask_for_fixture",
     "exits",
     "explain_setup",
     "guarding",
     "judged",
     "let_go",
+    "open_early",
     "parametrize_exits",
     "set_up_first",
     "traced",
@@ -39,6 +40,7 @@ __all__ = [
 
 PROPERTY = "llmtrace_findings"
 _EXITS = "llmtrace_exits"
+_EARLY = "_llmtrace_early"
 
 _begun_key = pytest.StashKey[bool]()
 _ran_key = pytest.StashKey[bool]()
@@ -46,6 +48,21 @@ _unseen_key = pytest.StashKey[set[str]]()
 
 
 # --- the trace of an item --------------------------------------------------------------------------------------------
+
+
+def ask_for_fixture(item: pytest.Function) -> None:
+    """Let an item that has the marker use the fixture, and open its trace before all others if its class has it.
+
+    What `unittest` skips asks for nothing; pytest would learn of it only when the fixtures are set up.
+    """
+    why = skipped_testcase(item)
+    if why is not None:
+        item.add_marker(pytest.mark.skip(reason=why))
+    names = item.fixturenames  # Variants of one test share the list.
+    if not _declared.is_traced(item):
+        names = [*names, FIXTURE]
+    early = [_EARLY] if _declared.wide_marker(item) else []
+    item.fixturenames = [*early, *names]
 
 
 @contextlib.contextmanager
@@ -63,12 +80,6 @@ def guarding(item: pytest.Item) -> Iterator[None]:
         let_go(item)
 
 
-def begin_early(item: pytest.Item) -> None:
-    """Open the trace before any fixture; its configuration fixtures are not known yet."""
-    let_go(item)  # It may be run again.
-    _opened(item, own={}, vcr={}, default=_default_cassette(item))
-
-
 def let_go(item: pytest.Item) -> None:
     """Close the trace of an item, whose fixture does so unless it was never set up, and forget it.
 
@@ -84,7 +95,7 @@ def set_up_first(request: pytest.FixtureRequest, fixturedef: pytest.FixtureDef[A
     """Set up the `llmtrace` fixture when the first function fixture of a test is about to be set up."""
     stash = request.node.stash
     _teardown.note(request.node, fixturedef)
-    begun = fixturedef.argname == FIXTURE or stash.get(_begun_key, False)
+    begun = fixturedef.argname in {FIXTURE, _EARLY} or stash.get(_begun_key, False)
     stash[_begun_key] = True  # Before the look-up: what our fixture itself needs comes by here as well.
     if begun:
         return
@@ -94,17 +105,19 @@ def set_up_first(request: pytest.FixtureRequest, fixturedef: pytest.FixtureDef[A
         request.getfixturevalue(FIXTURE)
 
 
+def open_early(request: pytest.FixtureRequest) -> None:
+    """Open the trace of a class or module marker, before wider fixtures; what they start belongs to no one test."""
+    _opened(request, own=request.getfixturevalue("llmtrace_config"))
+    request.node.stash[_begun_key] = False  # The `llmtrace` fixture is yet to come, before other function fixtures.
+
+
 @contextlib.contextmanager
 def traced(request: pytest.FixtureRequest, own: Mapping[str, Any]) -> Iterator[LLMTrace]:
     """Run the `llmtrace` fixture: open the trace, close it, and look at what other fixtures did after the test."""
     item = request.node
-    trace = _begun_early(item)
-    vcr = _vcr_config(request)
-    default = _default_cassette(item, request, vcr)
-    if trace is None or ((own or vcr or trace.settings.default_cassette != default) and not trace.exchanges()):
-        if trace is not None:
-            trace.close()  # It began without the configuration, and has seen nothing yet.
-        trace = _opened(item, own=own, vcr=vcr, default=default)
+    trace = item.stash.get(TRACE, None)
+    if trace is None or not trace.is_open:
+        trace = _opened(request, own=own)
     if not _declared.is_traced(item):  # Asked for in the test, which has begun.
         trace.begin_test()
     try:
@@ -137,14 +150,16 @@ def _save(item: pytest.Item, trace: LLMTrace) -> None:
     _options.recorded_by(item.config).update(one.path for one in written)
 
 
-def _begun_early(item: pytest.Item) -> LLMTrace | None:
-    trace = item.stash.get(TRACE, None)
-    return trace if trace is not None and trace.is_open else None
+def _opened(request: pytest.FixtureRequest, *, own: Mapping[str, Any]) -> LLMTrace:
+    from pytest_llmtrace.harness import LLMTrace
 
-
-def _opened(item: pytest.Item, **said: Any) -> LLMTrace:
+    item = request.node
+    _forget_noted(item)  # It may be run again.
+    watch_parts(item)
+    vcr = _vcr_config(request)
+    default = _default_cassette(item, request, vcr)
     try:
-        trace = _new_trace(item, **said)
+        trace = LLMTrace(settings=_options.settings_for(item, own=own, vcr=vcr, default_cassette=default))
         trace.open()  # An instrumentor that is switched on may raise; a trace that never was open has nothing to tell.
     except (CassetteError, UsageError) as error:
         raise pytest.fail.Exception(f"llmtrace: {error}", pytrace=False) from None
@@ -152,17 +167,7 @@ def _opened(item: pytest.Item, **said: Any) -> LLMTrace:
     return trace
 
 
-def _new_trace(item: pytest.Item, *, own: Mapping[str, Any], vcr: Mapping[str, Any], default: Path) -> LLMTrace:
-    from pytest_llmtrace.harness import LLMTrace
-
-    _forget_noted(item)  # It may be run again.
-    watch_parts(item)
-    return LLMTrace(settings=_options.settings_for(item, own=own, vcr=vcr, default_cassette=default))
-
-
-def _default_cassette(
-    item: pytest.Item, request: pytest.FixtureRequest | None = None, vcr: Mapping[str, Any] | None = None
-) -> Path:
+def _default_cassette(item: pytest.Item, request: pytest.FixtureRequest, vcr: Mapping[str, Any]) -> Path:
     """Return the file that pytest-recording would use, so that existing cassettes are found.
 
     Its fixtures `vcr_cassette_dir` and `default_cassette_name` are asked where there are such, the suite's own too.
@@ -175,12 +180,10 @@ def _default_cassette(
         name = str(marker.args[0])
     else:
         name = default_name(item.name, cls=None if cls is None else cls.__name__)
-    folder = _default_folder(item.path)
-    if request is not None:
-        name = str(_fixture(request, "default_cassette_name") or name)
-        named = _fixture(request, "vcr_cassette_dir")
-        folder = Path(named) if named else folder
-    return default_path(folder, name, serializer=(vcr or {}).get("serializer"))
+    name = str(_fixture(request, "default_cassette_name") or name)
+    named = _fixture(request, "vcr_cassette_dir")
+    folder = Path(named) if named else _default_folder(item.path)
+    return default_path(folder, name, serializer=vcr.get("serializer"))
 
 
 @functools.cache

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pytest
 
-__all__ = ["failure_of_testcase", "forget_failure_of_testcase", "is_expected_to_fail"]
+__all__ = ["failure_of_testcase", "forget_failure_of_testcase", "is_expected_to_fail", "skipped_testcase"]
 
 _UNITTEST_XFAIL = "__unittest_expecting_failure__"
 """What `unittest.expectedFailure` sets on a function or class."""
+_UNITTEST_SKIP = "__unittest_skip__"
+"""What `unittest.skip` sets on a function or class, and with `_why__` at its end the reason."""
 
 
 def failure_of_testcase(item: pytest.Item) -> BaseException | None:
@@ -44,3 +46,11 @@ def is_expected_to_fail(item: pytest.Item) -> bool:
     ):
         return True
     return not item.config.option.runxfail and evaluate_xfail_marks(item) is not None
+
+
+def skipped_testcase(item: pytest.Function) -> str | None:
+    """Return the reason for which `unittest.skip` skips an item or its class, None if neither is skipped."""
+    for marked in (item.cls, getattr(item.cls, item.originalname or item.name, None)):
+        if getattr(marked, _UNITTEST_SKIP, False):
+            return str(getattr(marked, "__unittest_skip_why__", ""))
+    return None

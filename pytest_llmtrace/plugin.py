@@ -52,10 +52,11 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
     """Let the marker imply the fixture, also one that a suite has added to what was collected."""
     for item in filter(_declared.is_marked, items):
         from pytest_llmtrace import _options
+        from pytest_llmtrace._items import ask_for_fixture
 
         _options.check_markers(item)
-        if isinstance(item, pytest.Function) and not _declared.is_traced(item):
-            item.fixturenames = [*item.fixturenames, _declared.FIXTURE]  # Variants of one test share the list.
+        if isinstance(item, pytest.Function):
+            ask_for_fixture(item)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -84,14 +85,6 @@ def _let_go(item: pytest.Item) -> None:
     from pytest_llmtrace._items import let_go
 
     let_go(item)
-
-
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Begin the trace before wider fixtures where a class or module asks for it, unless the item is skipped before."""
-    if _declared.is_traced(item) and _declared.wide_marker(item):
-        from pytest_llmtrace._items import begin_early
-
-        begin_early(item)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -166,6 +159,14 @@ def llmtrace(request: pytest.FixtureRequest, llmtrace_config: Mapping[str, Any])
 
     with traced(request, llmtrace_config) as trace:
         yield trace
+
+
+@pytest.fixture
+def _llmtrace_early(request: pytest.FixtureRequest) -> None:
+    """Open the trace before wider fixtures; only tests whose class or module has the marker ask for it."""
+    from pytest_llmtrace._items import open_early
+
+    open_early(request)
 
 
 @pytest.fixture

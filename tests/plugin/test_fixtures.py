@@ -153,6 +153,77 @@ def test_a_class_or_module_marker_answers_wider_fixtures(run: Callable[..., Any]
         assert result.properties("TestIt::test_first") == {"llmtrace_findings": "structure/exchange-without-span"}
 
 
+@pytest.mark.parametrize(("scope", "times"), [("function", 2), ("session", 1)])
+def test_the_configuration_holds_for_wider_fixtures(run: Callable[..., Any], scope: str, times: int) -> None:
+    """Its fixtures are asked before the wider ones of a marked class, once for each test, though they be narrower."""
+    result = run(f"""
+        import pytest
+        from child import ask, span
+
+        asked = []
+
+        @pytest.fixture(scope="{scope}")
+        def needed():
+            asked.append("needed")
+            yield
+
+        @pytest.fixture(scope="{scope}")
+        def llmtrace_config(needed):
+            asked.append("config")
+            return {{"gateway": "openai", "ignore": {{"structure/exchange-without-span": "configured"}}}}
+
+        @pytest.fixture(scope="session", autouse=True)
+        def wide(request):
+            asked.append("wide")
+            with span(llm=False):
+                ask()
+
+        @pytest.mark.llmtrace(allow_unused="only one asks")
+        class TestIt:
+            def test_first(self, llmtrace):
+                assert len(llmtrace.exchanges()) == 1
+                assert asked == ["needed", "config", "wide"]
+
+            def test_second(self):
+                assert len(asked) == 1 + 2 * {times}
+        """)
+    assert result.outcomes == {"TestIt::test_first": "passed", "TestIt::test_second": "passed"}, result.out
+    assert result.properties("TestIt::test_first") == {}
+
+
+def test_what_wider_fixtures_start_belongs_to_no_one_test(run: Callable[..., Any]) -> None:
+    """A pool or thread that outlives the test whose trace answered it works for the test that runs."""
+    result = run("""
+        import queue
+        import threading
+
+        import pytest
+        from child import ask
+
+        pytestmark = pytest.mark.llmtrace(gateway="openai", verify=False)
+
+        @pytest.fixture(scope="module")
+        def served():
+            jobs, done = queue.Queue(), queue.Queue()
+
+            def serve():
+                while jobs.get():
+                    done.put(ask())
+
+            thread = threading.Thread(target=serve)
+            thread.start()
+            yield lambda: (jobs.put(True), done.get(timeout=20))
+            jobs.put(False)
+            thread.join()
+
+        @pytest.mark.parametrize("n", [1, 2])
+        def test_it(served, llmtrace, n):
+            served()
+            assert len(llmtrace.exchanges()) == 1
+        """)
+    assert result.outcomes == {"test_it[1]": "passed", "test_it[2]": "passed"}, result.out
+
+
 @pytest.mark.parametrize(("happens", "outcome"), [("raise OSError", "error"), ("pytest.skip()", "skipped")])
 def test_a_trace_whose_fixture_is_never_set_up_ends_with_its_test(
     run: Callable[..., Any], happens: str, outcome: str
@@ -180,6 +251,8 @@ def test_a_skipped_test_has_no_trace(run: Callable[..., Any]) -> None:
     """Marks and a suite's own hooks may skip what has no cassette yet, whatever asks for the trace."""
     result = run(
         """
+        import unittest
+
         import pytest
 
         @pytest.mark.llmtrace(cassette="later")
@@ -188,6 +261,16 @@ def test_a_skipped_test_has_no_trace(run: Callable[..., Any]) -> None:
             def test_marked(self): pass
 
             def test_hooked(self): pass
+
+        @pytest.mark.llmtrace(cassette="later")
+        @unittest.skip("not recorded yet")
+        class TestOfUnittest(unittest.TestCase):
+            def test_class(self): pass
+
+        class TestMethod(unittest.TestCase):
+            @pytest.mark.llmtrace(cassette="later")
+            @unittest.skip("not recorded yet")
+            def test_method(self): pass
         """,
         files={
             "conftest.py": """
@@ -199,6 +282,7 @@ def test_a_skipped_test_has_no_trace(run: Callable[..., Any]) -> None:
             """
         },
     )
+    assert len(result.outcomes) == 4
     assert set(result.outcomes.values()) == {"skipped"}, result.out
 
 
