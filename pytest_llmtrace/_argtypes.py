@@ -57,8 +57,11 @@ def is_count(value: object) -> bool:
 
 
 def is_number(value: object) -> bool:
-    """Tell whether a value is a number that has an end; a yes or no is none."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Tell whether a value is a number that has an end and that a float can hold; a yes or no is none."""
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def source(text: str) -> Path:

@@ -65,9 +65,10 @@ class Desk:
 
     def gateway(self, name: str) -> Gateway:
         """Return the gateway of that name, one a trace."""
-        if name not in self._gateways:
-            self._gateways[name] = self._new_gateway(name, default=False)
-        return self._gateways[name]
+        known = self._gateways.get(name) if isinstance(name, str) else None
+        if known is None:
+            known = self._gateways[name] = self._new_gateway(name, default=False)
+        return known
 
     @property
     def router(self) -> Router:

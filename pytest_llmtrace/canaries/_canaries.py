@@ -54,7 +54,7 @@ class Canaries:
         Raises:
             UsageError: There is no such place.
         """
-        if place not in PLACES:
+        if not isinstance(place, str) or place not in PLACES:
             raise UsageError.unknown("place for a canary", place, PLACES)
         digest = hashlib.sha256(f"{self._seed}\0{place}".encode()).hexdigest()
         return self._given.setdefault(place, f"{PLACES[place].prefix}{digest[:24]}")

@@ -54,7 +54,7 @@ def pretty_line(value: object) -> str:
 
 def noise(seed: str, length: int, alphabet: str = BASE62) -> str:
     """Return letters that look random, always the same ones for a seed."""
-    digest = hashlib.shake_256(seed.encode()).digest(length)
+    digest = hashlib.shake_256(seed.encode("utf-8", "backslashreplace")).digest(length)
     return digest.translate(_letters(alphabet)).decode()
 
 

@@ -86,7 +86,7 @@ def body_of(request: Request) -> Mapping[str, Any]:
     """Return the JSON object in a request's body, an empty one if there is none."""
     try:
         body = json.loads(request.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}
 

@@ -33,6 +33,7 @@ __all__ = [
 DEFAULT_TEXT = "Hello! How can I help you today?"
 _TEXTS = ("model", "finish", "reasoning", "refusal", "provider")
 _ERRORS = range(400, 600)
+_LARGEST_SINGLE = (2 - 2**-23) * 2.0**127
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -234,10 +235,13 @@ def read_vectors(vectors: Sequence[Sequence[float]]) -> tuple[tuple[float, ...],
     """Read the vectors of embeddings, one an input.
 
     Raises:
-        UsageError: It is no list of lists of numbers.
+        UsageError: It is no list of lists of numbers, or one is beyond 32 bits, which is what vectors are sent in.
     """
     if not _is_list(vectors) or not all(_is_list(vector) and all(map(is_number, vector)) for vector in vectors):
         raise UsageError(f"vectors takes a list of numbers for each input, as [[0.5, -1.0]], got {vectors!r}")
+    largest = max((abs(number) for vector in vectors for number in vector), default=0)
+    if largest > _LARGEST_SINGLE:
+        raise UsageError(f"vectors takes numbers of at most {_LARGEST_SINGLE:.3g}, got {largest!r}")
     return tuple(map(tuple, vectors))
 
 

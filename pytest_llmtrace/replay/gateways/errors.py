@@ -34,13 +34,14 @@ __all__ = [
 ]
 
 _NO_KEY = "Incorrect API key provided. You can find your API key at https://platform.openai.com/account/api-keys."
+_INVALID = "Invalid request: a parameter is missing or has a value that is not allowed."
 _NO_MODEL = "The model `{model}` does not exist or you do not have access to it."
 _TOO_SLOW = "Timed out reading request body. Try again, or use a smaller request size."
 _TOO_BUSY = "Our servers are currently overloaded. Please try again later."
 
 # Status -> type, code, message.
 _OPENAI: Mapping[int, tuple[str, str | int | None, str]] = {
-    400: ("invalid_request_error", None, "Invalid request: a parameter is missing or has a value that is not allowed."),
+    400: ("invalid_request_error", None, _INVALID),
     401: ("invalid_request_error", "invalid_api_key", _NO_KEY),
     403: ("invalid_request_error", "unsupported_country_region_territory", "This region is not supported."),
     404: ("invalid_request_error", "model_not_found", _NO_MODEL),
@@ -94,7 +95,7 @@ _AZURE: Mapping[int, tuple[str, str]] = {
 
 # Status -> exception class, type, message.
 _LITELLM: Mapping[int, tuple[str, str | None, str]] = {
-    400: ("BadRequestError", "invalid_request_error", "{path}: Invalid model name passed in model={model}."),
+    400: ("BadRequestError", "invalid_request_error", _INVALID),
     401: ("AuthenticationError", "auth_error", "Authentication Error, Invalid proxy server token passed."),
     403: ("PermissionDeniedError", None, "You do not have access to {model}."),
     404: ("NotFoundError", None, _NO_MODEL),
@@ -208,8 +209,8 @@ def litellm(reply: Reply) -> dict[str, Any]:
     error = failing(reply)
     name, kind, text = by_status(_LITELLM, error.status)
     path = "/chat/completions" if reply.api == "chat" else f"/{reply.api}"
-    known = error.status in (400, 401) and error.status in _LITELLM
-    default = text.replace("{path}", path) if known else f"litellm.{name}: {name}: OpenAIException - {text}"
+    of_proxy = {400: f"{path}: Invalid model name passed in model={{model}}.", 401: text}
+    default = of_proxy.get(error.status, f"litellm.{name}: {name}: OpenAIException - {text}")
     return {
         "error": {
             "message": worded(reply, default),

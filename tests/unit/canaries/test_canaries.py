@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pytest_llmtrace.canaries import PLACES, Canaries, is_telling
@@ -33,11 +35,12 @@ def test_only_those_that_were_given_are_known() -> None:
     ]
 
 
-def test_another_place_is_a_mistake() -> None:
+@pytest.mark.parametrize("place", ["apikey", ["api_key"]])
+def test_another_place_is_a_mistake(place: Any) -> None:
     """The error names the nearest place that there is."""
     with pytest.raises(UsageError) as error:
-        Canaries("test_a").give("apikey")
+        Canaries("test_a").give(place)
     assert str(error.value) == (
-        "unknown place for a canary 'apikey': did you mean 'api_key'? known: api_key, cookie, exception, organization, "
-        "output, prompt, provider_key, system_prompt, tool_arguments, tool_result, user_id"
+        f"unknown place for a canary {place!r}: did you mean 'api_key'? known: api_key, cookie, exception, "
+        "organization, output, prompt, provider_key, system_prompt, tool_arguments, tool_result, user_id"
     )

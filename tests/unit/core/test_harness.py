@@ -223,6 +223,16 @@ def test_arguments_without_a_meaning(said: dict[str, Any], text: str) -> None:
     assert str(caught.value).startswith(text)
 
 
+def test_a_gateway_s_name_is_a_text() -> None:
+    """What is no text is refused in the words for a name that nobody knows."""
+    name: Any = ["openai"]
+    with (
+        LLMTrace() as trace,
+        pytest.raises(UsageError, match=r"^unknown gateway \['openai'\]: did you mean 'openai'\? "),
+    ):
+        trace.gateway(name)
+
+
 def test_one_host_needs_no_list() -> None:
     """`allow_hosts=` takes a text as the one host that it names, as the marker does."""
     assert LLMTrace(allow_hosts="localhost:4000").settings.allow_hosts == ("localhost:4000",)

@@ -153,11 +153,39 @@ def test_the_model_is_the_served_one_unless_it_is_given() -> None:
     assert models == ["gpt-x", "team"]
 
 
-@pytest.mark.parametrize("body", [b"", b"not json", b"[1]", b"\xff"])
+@pytest.mark.parametrize(
+    "body", [b"", b"not json", b"[1]", b"\xff", b'{"a":' * 100_000], ids=lambda body: repr(body[:9])
+)
 def test_a_body_that_is_no_json_object_gets_the_plain_reply(body: bytes) -> None:
     """The path alone decides; what the body does not say is left at its default."""
     answer = Gateway("openai").chat(text="hi").answer(Request(method="POST", url=CHAT, body=body))
     assert text_of(answer) == "hi"
+
+
+@pytest.mark.parametrize("name", ["openai", "litellm", "azure"])
+def test_halves_of_characters_are_escaped(name: str) -> None:
+    """Python's texts may have them, and JSON too, but no encoding of either."""
+    asked = Request(method="POST", url=CHAT, body=b'{"model": "\\ud800"}')
+    assert text_of(Gateway(name).chat(text="a\udc80").answer(asked)) == "a\udc80"
+
+
+REFUSED = "Invalid request: a parameter is missing or has a value that is not allowed."
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (400, "/chat/completions: Invalid model name passed in model=m."),
+        (402, f"litellm.BadRequestError: BadRequestError: OpenAIException - {REFUSED}"),
+        (429, "litellm.RateLimitError: RateLimitError: OpenAIException - Rate limit reached for m"),
+    ],
+)
+def test_a_status_that_litellm_has_no_text_for_is_the_provider_s(status: int, message: str) -> None:
+    """What the proxy itself refuses names the path; no other error does."""
+    asked = Request(method="POST", url=CHAT, body=b'{"model": "m"}')
+    answer = Gateway("litellm").error(status).answer(asked)
+    assert answer is not None
+    assert json.loads(answer.response.body)["error"]["message"] == message
 
 
 def test_totals_that_are_given_stand() -> None:
@@ -254,6 +282,14 @@ def test_what_was_not_played_is_described() -> None:
         (
             lambda: Gateway("openai").embeddings(vectors=[[0.5, "a"]]),  # type: ignore[list-item]
             "vectors takes a list of numbers for each input, as [[0.5, -1.0]], got [[0.5, 'a']]",
+        ),
+        (
+            lambda: Gateway("openai").embeddings(vectors=[[0.5], [-1e39]]),
+            "vectors takes numbers of at most 3.4e+38, got 1e+39",
+        ),
+        (
+            lambda: Gateway("openai").error(429, retry_after=10**400),
+            f"retry_after is a number of seconds, 0 or more, got {10**400}",
         ),
         (
             lambda: Gateway("openai").chat(stream_chunks=2.5),  # type: ignore[arg-type]
