@@ -15,17 +15,29 @@ from pytest_llmtrace.replay.gateways.chat import padding
 
 __all__ = ["Responses"]
 
-# What a response repeats from its request, and what it says where the request was silent.
+# What a response repeats from its request, and what it says where the request was silent. Of objects, name by name.
 _ECHOED: Mapping[str, Any] = {
+    "background": False,
+    "frequency_penalty": 0.0,
     "instructions": None,
     "max_output_tokens": None,
+    "max_tool_calls": None,
     "metadata": {},
     "parallel_tool_calls": True,
+    "presence_penalty": 0.0,
     "previous_response_id": None,
+    "prompt_cache_key": None,
+    "prompt_cache_retention": None,
+    "reasoning": {"effort": None, "summary": None},
+    "safety_identifier": None,
+    "store": True,
     "temperature": 1.0,
+    "text": {"format": {"type": "text"}, "verbosity": "medium"},
     "tool_choice": "auto",
     "tools": [],
+    "top_logprobs": 0,
     "top_p": 1.0,
+    "truncation": "disabled",
     "user": None,
 }
 
@@ -68,39 +80,39 @@ class Responses(Form):
         self, reply: Reply, status: str, *, usage: Mapping[str, Any] | None = None, error: object = None
     ) -> dict[str, Any]:
         """Return the response object in one of its states."""
-        echoed = {name: reply.body.get(name, default) for name, default in _ECHOED.items()}
+        echoed = {name: _repeated(reply.body.get(name), default) for name, default in _ECHOED.items()}
         done = status in ("completed", "incomplete")
         return {
             "id": self.identity(reply),
             "object": "response",
             "created_at": CREATED,
             "status": status,
-            "background": False,
+            "background": echoed["background"],
             "completed_at": CREATED if status == "completed" else None,
             "error": error,
-            "frequency_penalty": 0.0,
+            "frequency_penalty": echoed["frequency_penalty"],
             "incomplete_details": {"reason": reply.script.finish} if status == "incomplete" else None,
             "instructions": echoed["instructions"],
             "max_output_tokens": echoed["max_output_tokens"],
-            "max_tool_calls": None,
+            "max_tool_calls": echoed["max_tool_calls"],
             "model": reply.model,
             "output": list(self.items(reply, status)) if done else [],
             "parallel_tool_calls": echoed["parallel_tool_calls"],
-            "presence_penalty": 0.0,
+            "presence_penalty": echoed["presence_penalty"],
             "previous_response_id": echoed["previous_response_id"],
-            "prompt_cache_key": None,
-            "prompt_cache_retention": None,
-            "reasoning": {"effort": None, "summary": None},
-            "safety_identifier": None,
+            "prompt_cache_key": echoed["prompt_cache_key"],
+            "prompt_cache_retention": echoed["prompt_cache_retention"],
+            "reasoning": echoed["reasoning"],
+            "safety_identifier": echoed["safety_identifier"],
             "service_tier": "default" if done else "auto",
-            "store": True,
+            "store": echoed["store"],
             "temperature": echoed["temperature"],
-            "text": {"format": {"type": "text"}, "verbosity": "medium"},
+            "text": echoed["text"],
             "tool_choice": echoed["tool_choice"],
             "tools": echoed["tools"],
-            "top_logprobs": 0,
+            "top_logprobs": echoed["top_logprobs"],
             "top_p": echoed["top_p"],
-            "truncation": "disabled",
+            "truncation": echoed["truncation"],
             "usage": usage,
             "user": echoed["user"],
             "metadata": echoed["metadata"],
@@ -169,6 +181,13 @@ class Responses(Form):
 
     def _pads(self, event: Event, reply: Reply) -> bool:
         return self.padded and reply.pads and "delta" in event.data
+
+
+def _repeated(given: Any, default: Any) -> Any:
+    """Return what a request has given; of an object what it has left out, too."""
+    if given is None:
+        return default
+    return {**default, **given} if isinstance(given, Mapping) and isinstance(default, Mapping) else given
 
 
 def _event(name: str, /, *, counts: bool = False, **data: object) -> Event:

@@ -188,6 +188,23 @@ def test_a_status_that_litellm_has_no_text_for_is_the_provider_s(status: int, me
     assert json.loads(answer.response.body)["error"]["message"] == message
 
 
+def test_a_response_repeats_what_was_asked() -> None:
+    """Of an object also what was left out; `null` asks for nothing."""
+    asked = {"store": False, "reasoning": {"effort": "low"}, "text": {"verbosity": "low"}, "top_p": None, "user": "u"}
+    request = Request(method="POST", url="https://api.openai.com/v1/responses", body=json.dumps(asked).encode())
+    answer = Gateway("openai").responses().answer(request)
+    assert answer is not None
+    said = json.loads(answer.response.body)
+    assert {name: said[name] for name in (*asked, "truncation")} == {
+        "store": False,
+        "reasoning": {"effort": "low", "summary": None},
+        "text": {"format": {"type": "text"}, "verbosity": "low"},
+        "top_p": 1.0,
+        "user": "u",
+        "truncation": "disabled",
+    }
+
+
 def test_totals_that_are_given_stand() -> None:
     """A test may let a gateway lie."""
     answer = Gateway("openai").chat(usage={"prompt_tokens": 1, "total_tokens": 99}).answer(post())
