@@ -5,7 +5,7 @@ Faults are put on what any of them answers, or come instead of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,11 +91,13 @@ class Desk:
     @contextmanager
     def recording(self, name: str, mode: str) -> Iterator[Recorder | None]:
         """Let a cassette answer for the length of a block, or be recorded, as the mode says."""
-        players = list(self._players)
+        others = len(self._players)
+        recorder = self._use(name, mode)
+        own = self._players[others:]
         try:
-            yield self._use(name, mode)
+            yield recorder
         finally:
-            self._players[:] = players
+            self._leave(own)
 
     @contextmanager
     def playing(self, cassette: str | Cassette) -> Iterator[replay.Player]:
@@ -106,7 +108,13 @@ class Desk:
         try:
             yield player
         finally:
-            self._players.remove(player)
+            self._leave([player])
+
+    def _leave(self, players: Iterable[replay.Player]) -> None:
+        """Let players answer no more. Blocks of several tasks end in any order, and a player may be in several."""
+        for player in players:
+            last = len(self._players) - 1 - self._players[::-1].index(player)
+            del self._players[last]
 
     def answer(self, request: Request) -> Answer | None:
         """Return the first answer that somebody has, with a fault if one is due."""

@@ -33,19 +33,26 @@ class Recordings:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._takes: list[_Take] = []
+        self._open: dict[object, Recorder | None] = {}
 
     @contextmanager
     def block(self, ledger: Ledger, cassette: str, mode: RecordMode) -> Iterator[None]:
         """Let a cassette answer for the length of a block, or be recorded, as the mode says."""
         with self._desk.recording(cassette, mode) as recorder:
-            first, live = len(ledger.exchanges()), ledger.live
-            ledger.live = recorder is not None
+            first, block = len(ledger.exchanges()), object()
+            self._open[block] = recorder
+            self._let_live(ledger)
             try:
                 yield
             finally:  # Also where the block fails: a test that expects that passes, and one that fails writes nothing.
-                ledger.live = live
+                del self._open[block]
+                self._let_live(ledger)
                 if recorder is not None:
                     self._takes.append(_Take(recorder, range(first, len(ledger.exchanges()))))
+
+    def _let_live(self, ledger: Ledger) -> None:
+        """Let requests reach the network if the block that began last records, else if the trace does."""
+        ledger.live = next(reversed(self._open.values()), self._desk.recorder) is not None
 
     def save(self, exchanges: Sequence[Exchange], known: Iterable[Sought]) -> tuple[Written, ...]:
         """Write each cassette once, however many blocks have recorded into it.

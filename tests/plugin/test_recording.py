@@ -400,6 +400,25 @@ def test_one(llmtrace):
     assert server.requests == 3
 
 
+def test_blocks_may_end_in_any_order(record: Callable[..., Any], server: Server) -> None:
+    """Those of tasks overlap: the end of one leaves the other's cassette open."""
+    suite = """
+def test_one(llmtrace):
+    first, second = llmtrace.record("first", {mode}), llmtrace.record("second", {mode})
+    first.__enter__()
+    ask("a")
+    second.__enter__()
+    first.__exit__(None, None, None)
+    ask("b")
+    second.__exit__(None, None, None)
+"""
+    recorded = record(suite.format(mode="'once'"))
+    assert recorded.outcomes == {"test_one": "passed"}, recorded.out
+    replayed = record(suite.format(mode=None))
+    assert replayed.outcomes == {"test_one": "passed"}, replayed.out
+    assert server.requests == 2
+
+
 def test_a_block_that_fails_as_expected_is_recorded(record: Callable[..., Any], tmp_path: Path) -> None:
     """Errors are what such a test is about; whether the recording is good, the test says."""
     suite = """
