@@ -6,12 +6,16 @@ import os
 import re
 import sys
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import pytest_llmtrace
+
+if TYPE_CHECKING:
+    from tests.door import Door
 
 if pytest.version_tuple < (8, 1):
     # Modules of truth and fuzz import one another, for which pytest's importlib mode needs the path before 8.1. Last in
@@ -24,6 +28,16 @@ _LEFT_OUT = re.compile(
     r"CI$|BUILD_NUMBER$|PYTEST_|LLMTRACE_|TOX_|OTEL_|OPENOBSERVE_|COV_|OPENAI_|ANTHROPIC_|(?i:\w+_proxy$)"
 )
 _PARENT = Path(str(pytest_llmtrace.__file__)).parents[1]
+
+
+@pytest.fixture
+def door() -> Iterator[Door]:
+    """A door that is closed when the test is over."""
+    from tests.door import Door  # Not before its path is there.
+
+    door = Door()
+    yield door
+    door.close()
 
 
 @pytest.fixture(scope="session")

@@ -2,48 +2,16 @@
 
 from __future__ import annotations
 
-import socket
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from tests.door import Door
+
 RunPytest = Callable[..., Any]
 
 PROTOCOLS = ("http", "grpc")
-
-
-class Door:
-    """A listening socket that counts connections and answers none."""
-
-    def __init__(self) -> None:
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
-        self.knocks = 0
-        self.thread = threading.Thread(target=self._count)
-        self.thread.start()
-
-    def _count(self) -> None:
-        while True:
-            try:
-                visitor, _ = self.listener.accept()
-            except OSError:
-                return
-            with visitor:
-                self.knocks += 1
-
-    def close(self) -> None:
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-        self.thread.join()
-
-
-@pytest.fixture
-def door() -> Iterator[Door]:
-    door = Door()
-    yield door
-    door.close()
 
 
 # Three signals over one protocol, batched as in production, with a queue that is flushed at exit.

@@ -2,46 +2,14 @@
 
 from __future__ import annotations
 
-import socket
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from subprocess import CompletedProcess
 
 import pytest
 
+from tests.door import Door
+
 RunScript = Callable[..., CompletedProcess[str]]
-
-
-class Door:
-    """A listening socket that counts connections and answers none."""
-
-    def __init__(self) -> None:
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
-        self.knocks = 0
-        self.thread = threading.Thread(target=self._count)
-        self.thread.start()
-
-    def _count(self) -> None:
-        while True:
-            try:
-                visitor, _ = self.listener.accept()
-            except OSError:
-                return
-            with visitor:
-                self.knocks += 1
-
-    def close(self) -> None:
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-        self.thread.join()
-
-
-@pytest.fixture
-def door() -> Iterator[Door]:
-    door = Door()
-    yield door
-    door.close()
 
 
 EXPORTERS = """
@@ -85,7 +53,9 @@ def test_muted_exporters_never_reach_out(protocol: str, imported: str, door: Doo
     """Three signals, batched or not, flushed at exit: nobody knocks, nothing is logged; the console still prints."""
     exporters, install = EXPORTERS.format(protocol=protocol), INSTALL.format(mode="muted")
     parts = (exporters, install) if imported == "before" else (install, exporters)
-    done = run_script(*parts, USE, OTEL_EXPORTER_OTLP_ENDPOINT=door.url, OTEL_EXPORTER_OTLP_INSECURE="true")
+    done = run_script(
+        *parts, USE, OTEL_EXPORTER_OTLP_ENDPOINT=f"http://{door.address}", OTEL_EXPORTER_OTLP_INSECURE="true"
+    )
     assert door.knocks == 0
     assert done.stderr == ""
     assert '"name": "chat"' in done.stdout
@@ -122,7 +92,7 @@ tracer = trace.get_tracer("app")
 
 def environ(door: Door, protocol: str) -> dict[str, str]:
     return {
-        "OPENOBSERVE_URL": door.url,
+        "OPENOBSERVE_URL": f"http://{door.address}",
         "OPENOBSERVE_AUTH_TOKEN": "Basic dummy",
         "OPENOBSERVE_ORG": "default",
         "OPENOBSERVE_PROTOCOL": protocol,

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import pytest
+from tests.unit.checks._cases import ABSENT, NULL, STREAMING
 
-from pytest_llmtrace.checks._wire_request import REQUEST
-from pytest_llmtrace.model import State
-
-ABSENT, NULL, UNREADABLE = State.ABSENT, State.NULL, State.UNREADABLE
 NOT_SENT = "the request did not set it, so whoever reproduces the call from its span makes another call"
 SAMPLED = "answers are compared as if they had been sampled alike"
 REPETITIONS = "answers are compared as if the same repetitions had been allowed"
-STREAMING = {"streaming": True}
-
-
-def call(name: str = "get_weather", id: str | None = "call_1", **arguments: Any) -> dict[str, Any]:  # noqa: A002
-    """Make a tool call."""
-    return {"id": id, "name": name, "arguments": arguments}
 
 
 # Check, facts of the wire, facts of the span; the lines `span`, `wire` and `why`; more about the call.
@@ -125,22 +114,3 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     ("wire/request-stop", {"stop": ["END", "STOP"]}, {"stop": ("END", "STOP")}),
     ("wire/request-choices", {"choice_count": ABSENT}, {"choice_count": 1}),
 )
-
-
-@pytest.mark.parametrize("case", FAULTS, ids=lambda case: case[0])
-def test_a_fault_is_found_and_told(fires: Callable[..., None], case: tuple[Any, ...]) -> None:
-    """The finding says what the span says, what the wire says and where, why it matters, and what to do."""
-    fires(*case)
-
-
-@pytest.mark.parametrize("case", NO_FAULTS, ids=lambda case: case[0])
-def test_the_same_in_other_words_is_no_fault(quiet: Callable[..., None], case: tuple[Any, ...]) -> None:
-    """What conventions write differently, what the span leaves out and what nobody can know is not found."""
-    quiet(*case)
-
-
-def test_each_comparison_is_proved_both_ways() -> None:
-    """No comparison is without a case where it fires and one where it must not."""
-    ids = {check.id for check in REQUEST}
-    assert {case[0] for case in FAULTS} == ids
-    assert {case[0] for case in NO_FAULTS} == ids

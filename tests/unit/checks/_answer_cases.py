@@ -3,27 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
-import pytest
-
-from pytest_llmtrace.checks._wire_answer import ANSWER
-from pytest_llmtrace.model import Fact, Finding, Request, State, StreamEnd
-
-ABSENT, NULL, UNREADABLE = State.ABSENT, State.NULL, State.UNREADABLE
-
-
-def seen(value: Any, *parts: tuple[str, Any]) -> Fact:
-    """Make a fact that was put together from parts."""
-    return Fact(name="", value=value, state=State.PRESENT, parts=parts)
-
-
-FAILED = {"error": {"status": 429, "type": "rate_limit_error", "code": None, "message": "Slow down"}}
-STREAMING = {"streaming": True}
-CLOSED: dict[str, Any] = {"exchange": {"stream_end": StreamEnd.CLOSED, "chunks": (b"data: {}\n\n",)}}
-ONE_BLOCK: dict[str, Any] = {"exchange": {"stream_end": StreamEnd.CLOSED, "chunks": (b"data: {}\n\ndata: [DONE]\n\n",)}}
-
+from pytest_llmtrace.model import Request
+from tests.unit.checks._cases import ABSENT, CLOSED, FAILED, ONE_BLOCK, STREAMING, call, seen
 
 COMPUTER = {"output": [{"type": "computer_call", "id": "cu_1", "call_id": "call_9", "action": {"type": "click"}}]}
 WITH_COMPUTER: dict[str, Any] = {
@@ -35,11 +18,6 @@ WITH_COMPUTER: dict[str, Any] = {
         "chunks": (json.dumps(COMPUTER).encode(),),
     },
 }
-
-
-def call(name: str = "get_weather", id: str | None = "call_1", **arguments: Any) -> dict[str, Any]:  # noqa: A002
-    """Make a tool call."""
-    return {"id": id, "name": name, "arguments": arguments}
 
 
 NOT_FOLLOWED = (
@@ -386,38 +364,3 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     ("wire/embedding-count", {"embedding_count": 2}, {"embedding_count": 2}),
     ("wire/embedding-dimensions", {"embedding_dimensions": 1536}, {"embedding_dimensions": 1536}),
 )
-
-
-@pytest.mark.parametrize("case", FAULTS, ids=lambda case: case[0])
-def test_a_fault_is_found_and_told(fires: Callable[..., None], case: tuple[Any, ...]) -> None:
-    """The finding says what the span says, what the wire says and where, why it matters, and what to do."""
-    fires(*case)
-
-
-@pytest.mark.parametrize("case", NO_FAULTS, ids=lambda case: case[0])
-def test_the_same_in_other_words_is_no_fault(quiet: Callable[..., None], case: tuple[Any, ...]) -> None:
-    """What conventions write differently, what the span leaves out and what nobody can know is not found."""
-    quiet(*case)
-
-
-def test_each_comparison_is_proved_both_ways() -> None:
-    """No comparison is without a case where it fires and one where it must not."""
-    ids = {check.id for check in ANSWER}
-    assert {case[0] for case in FAULTS} == ids
-    assert {case[0] for case in NO_FAULTS} == ids
-
-
-def test_a_limit_and_a_value_that_is_nested_too_deep(judged: Callable[..., list[Finding]]) -> None:
-    """What cannot be cut is compared as it is, and no depth of a model's arguments ends a run."""
-    deep: Any = "x"
-    for _ in range(2000):
-        deep = [deep]
-    calls = {"tool_calls": [call(city=deep)]}
-    assert judged(calls, calls, record={"text_limit": 10}) == []
-
-
-@pytest.mark.parametrize(("said", "found"), [("chatcmpl-1", []), ("chatcmpl-9", ["wire/response-id"])])
-def test_what_a_limit_has_left_is_compared(judged: Callable[..., list[Finding]], said: str, found: list[str]) -> None:
-    """A span cannot say more than its provider's limit lets it; what it says must be true all the same."""
-    judgement = judged({"response_id": "chatcmpl-123"}, {"response_id": said}, record={"text_limit": 10})
-    assert [finding.check for finding in judgement] == found

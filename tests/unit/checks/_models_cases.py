@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import pytest
-
-from pytest_llmtrace.checks._wire_models import MODELS
-from pytest_llmtrace.model import Request, State, StreamEnd
-
-ABSENT, NULL, UNREADABLE = State.ABSENT, State.NULL, State.UNREADABLE
-CLOSED: dict[str, Any] = {"exchange": {"stream_end": StreamEnd.CLOSED, "chunks": (b"data: {}\n\n",)}}
+from pytest_llmtrace.model import Request
+from tests.unit.checks._cases import ABSENT, CLOSED, NULL, UNREADABLE
 
 LIMITED: dict[str, Any] = {"record": {"text_limit": 9}}
 AZURE: dict[str, Any] = {
@@ -19,11 +13,6 @@ AZURE: dict[str, Any] = {
         "request": Request(method="POST", url="https://a.azure.com/openai/deployments/chatdeployment/chat/completions")
     }
 }
-
-
-def call(name: str = "get_weather", id: str | None = "call_1", **arguments: Any) -> dict[str, Any]:  # noqa: A002
-    """Make a tool call."""
-    return {"id": id, "name": name, "arguments": arguments}
 
 
 CUT_OFF = "the provider was cut off the model's name: the gateway's prices and logs know it by the whole name only"
@@ -187,22 +176,3 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     ("wire/response-id", {"response_id": ""}, {"response_id": ""}),
     ("wire/response-id", {"response_id": NULL}, {"response_id": ""}),
 )
-
-
-@pytest.mark.parametrize("case", FAULTS, ids=lambda case: case[0])
-def test_a_fault_is_found_and_told(fires: Callable[..., None], case: tuple[Any, ...]) -> None:
-    """The finding says what the span says, what the wire says and where, why it matters, and what to do."""
-    fires(*case)
-
-
-@pytest.mark.parametrize("case", NO_FAULTS, ids=lambda case: case[0])
-def test_the_same_in_other_words_is_no_fault(quiet: Callable[..., None], case: tuple[Any, ...]) -> None:
-    """What conventions write differently, what the span leaves out and what nobody can know is not found."""
-    quiet(*case)
-
-
-def test_each_comparison_is_proved_both_ways() -> None:
-    """No comparison is without a case where it fires and one where it must not."""
-    ids = {check.id for check in MODELS}
-    assert {case[0] for case in FAULTS} == ids
-    assert {case[0] for case in NO_FAULTS} == ids

@@ -2,21 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import pytest
-
-from pytest_llmtrace.checks._wire_usage import USAGE
-from pytest_llmtrace.model import Fact, State, StreamEnd
-
-ABSENT, NULL, UNREADABLE = State.ABSENT, State.NULL, State.UNREADABLE
-
-
-def seen(value: Any, *parts: tuple[str, Any]) -> Fact:
-    """Make a fact that was put together from parts."""
-    return Fact(name="", value=value, state=State.PRESENT, parts=parts)
-
+from tests.unit.checks._cases import ABSENT, CLOSED, FAILED, NULL, ONE_BLOCK, STREAMING, UNREADABLE, seen
 
 SUM = seen(60, ("usage.input_tokens", 10), ("cache_creation_input_tokens", 20), ("cache_read_input_tokens", 30))
 SUM_IN_WORDS = "usage.input_tokens 10 + cache_creation_input_tokens 20 + cache_read_input_tokens 30 = 60"
@@ -24,15 +12,6 @@ LOW = "dashboards add this count up and costs are computed from it; the count is
 HIGH = "dashboards add this count up and costs are computed from it; the count is too high"
 ESTIMATE = "no response stated a count, so the span's is an estimate that nobody is billed by"
 AUDIO = "audio tokens have a price of their own"
-FAILED = {"error": {"status": 429, "type": "rate_limit_error", "code": None, "message": "Slow down"}}
-STREAMING = {"streaming": True}
-CLOSED: dict[str, Any] = {"exchange": {"stream_end": StreamEnd.CLOSED, "chunks": (b"data: {}\n\n",)}}
-ONE_BLOCK: dict[str, Any] = {"exchange": {"stream_end": StreamEnd.CLOSED, "chunks": (b"data: {}\n\ndata: [DONE]\n\n",)}}
-
-
-def call(name: str = "get_weather", id: str | None = "call_1", **arguments: Any) -> dict[str, Any]:  # noqa: A002
-    """Make a tool call."""
-    return {"id": id, "name": name, "arguments": arguments}
 
 
 # Check, facts of the wire, facts of the span; the lines `span`, `wire` and `why`; more about the call.
@@ -182,22 +161,3 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     ("wire/cost", {"cost": 0.00125}, {"cost": 0.001250000059}),
     ("wire/cost", {"cost": ABSENT}, {"cost": 0.00125}),
 )
-
-
-@pytest.mark.parametrize("case", FAULTS, ids=lambda case: case[0])
-def test_a_fault_is_found_and_told(fires: Callable[..., None], case: tuple[Any, ...]) -> None:
-    """The finding says what the span says, what the wire says and where, why it matters, and what to do."""
-    fires(*case)
-
-
-@pytest.mark.parametrize("case", NO_FAULTS, ids=lambda case: case[0])
-def test_the_same_in_other_words_is_no_fault(quiet: Callable[..., None], case: tuple[Any, ...]) -> None:
-    """What conventions write differently, what the span leaves out and what nobody can know is not found."""
-    quiet(*case)
-
-
-def test_each_comparison_is_proved_both_ways() -> None:
-    """No comparison is without a case where it fires and one where it must not."""
-    ids = {check.id for check in USAGE}
-    assert {case[0] for case in FAULTS} == ids
-    assert {case[0] for case in NO_FAULTS} == ids
