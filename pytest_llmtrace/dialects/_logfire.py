@@ -10,12 +10,11 @@ from pytest_llmtrace.dialects._convert import count, json_value
 from pytest_llmtrace.dialects._dialect import Dialect, Places
 from pytest_llmtrace.dialects._genai import is_genai, joined
 from pytest_llmtrace.dialects._messages import Message, from_json, mapping, message_places
-from pytest_llmtrace.dialects._place import Place, inside
+from pytest_llmtrace.dialects._place import Place, inside, parameters
 from pytest_llmtrace.model import SpanRecord
 
 __all__ = ["LOGFIRE", "LOGFIRE_ANTHROPIC", "NOTES"]
 
-_ASKED = "request_data"
 _ANSWERED = "response_data"
 
 # Where a usage may stand, as the provider wrote it.
@@ -37,17 +36,7 @@ def _input_tokens(usage: Any) -> int | None:
 
 
 _FACTS: dict[str, Places] = {
-    "request_model": inside(_ASKED, "model"),
-    "streaming": inside(_ASKED, "stream"),
-    "max_tokens": inside(_ASKED, "max_completion_tokens", "max_output_tokens", "max_tokens"),
-    "temperature": inside(_ASKED, "temperature"),
-    "top_p": inside(_ASKED, "top_p"),
-    "top_k": inside(_ASKED, "top_k"),
-    "frequency_penalty": inside(_ASKED, "frequency_penalty"),
-    "presence_penalty": inside(_ASKED, "presence_penalty"),
-    "seed": inside(_ASKED, "seed"),
-    "stop": inside(_ASKED, "stop", "stop_sequences"),
-    "choice_count": inside(_ASKED, "n"),
+    **parameters("request_data"),
     "input_tokens": (
         inside("gen_ai.usage.raw", convert=_input_tokens),
         inside(_ANSWERED, "usage", convert=_input_tokens),

@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_llmtrace.dialects._dialect import Dialect
 from pytest_llmtrace.dialects._messages import Message, add_text, call, message_places, numbered
-from pytest_llmtrace.dialects._place import Part, happened, inside
+from pytest_llmtrace.dialects._place import Part, happened, inside, parameters
 from pytest_llmtrace.model import SpanRecord
 
 __all__ = ["OPENINFERENCE"]
@@ -125,20 +125,11 @@ OPENINFERENCE = Dialect(
     name="openinference",
     recognises=_is_openinference,
     facts={
+        **parameters(_ASKED),
         "request_model": ("llm.request.model_name", inside(_ASKED, "model"), inside(_EMBEDDED, "model")),
         "response_model": "llm.response.model_name",
         # The requested model until the reply names another one.
         "model": ("llm.model_name", "embedding.model_name"),
-        "streaming": inside(_ASKED, "stream"),
-        "max_tokens": inside(_ASKED, "max_completion_tokens", "max_output_tokens", "max_tokens"),
-        "temperature": inside(_ASKED, "temperature"),
-        "top_p": inside(_ASKED, "top_p"),
-        "top_k": inside(_ASKED, "top_k"),
-        "frequency_penalty": inside(_ASKED, "frequency_penalty"),
-        "presence_penalty": inside(_ASKED, "presence_penalty"),
-        "seed": inside(_ASKED, "seed"),
-        "stop": inside(_ASKED, "stop", "stop_sequences"),
-        "choice_count": inside(_ASKED, "n"),
         "finish_reason": "llm.finish_reason",
         "output_texts": (_SAID["output_texts"], _SAID["repeated_texts"], _COMPLETED["output_texts"]),
         "reasoning_texts": _SAID["reasoning_texts"],

@@ -12,7 +12,20 @@ from pytest_llmtrace.dialects._convert import Convert, Unreadable, is_hidden, js
 from pytest_llmtrace.model import SpanRecord
 from pytest_llmtrace.reading import NULL, PRESENT, UNREADABLE, Fact, made
 
-__all__ = ["Attribute", "Field", "Part", "Place", "Sheet", "Sum", "added", "attribute", "happened", "inside", "moments"]
+__all__ = [
+    "Attribute",
+    "Field",
+    "Part",
+    "Place",
+    "Sheet",
+    "Sum",
+    "added",
+    "attribute",
+    "happened",
+    "inside",
+    "moments",
+    "parameters",
+]
 
 
 _NOTHING = object()
@@ -238,6 +251,23 @@ def inside(key: str, *names: str, convert: Convert | None = None) -> Place:
     """
     paths = tuple((f"{key}[{name}]", tuple(name.split("."))) for name in names)
     return Field(keys=(key,), paths=paths or ((key, ()),), convert=convert)
+
+
+def parameters(key: str) -> dict[str, Place]:
+    """Make the places of what a request asks for, where an attribute has it as JSON under the API's own names."""
+    return {
+        "request_model": inside(key, "model"),
+        "streaming": inside(key, "stream"),
+        "max_tokens": inside(key, "max_completion_tokens", "max_output_tokens", "max_tokens"),
+        "temperature": inside(key, "temperature"),
+        "top_p": inside(key, "top_p"),
+        "top_k": inside(key, "top_k"),
+        "frequency_penalty": inside(key, "frequency_penalty"),
+        "presence_penalty": inside(key, "presence_penalty"),
+        "seed": inside(key, "seed"),
+        "stop": inside(key, "stop", "stop_sequences"),
+        "choice_count": inside(key, "n"),
+    }
 
 
 def added(*keys: str) -> Place:
