@@ -6,7 +6,9 @@ import base64
 import json
 from typing import Any
 
-__all__ = ["body_bytes", "json_bytes"]
+__all__ = ["body_bytes", "json_bytes", "marked_bytes"]
+
+_MARK = "base64:"
 
 
 def body_bytes(value: Any) -> bytes | None:
@@ -20,6 +22,17 @@ def body_bytes(value: Any) -> bytes | None:
     if isinstance(value, bytes) or value is None:
         return value
     return _wrapped(value) if isinstance(value, dict) else json_bytes(value)
+
+
+def marked_bytes(value: Any) -> bytes | None:
+    """Return a body as `body_bytes` does; a mark of Datadog's test agent says that a text stands for bytes.
+
+    Raises:
+        ValueError: As for `body_bytes`; likewise TypeError.
+    """
+    if isinstance(value, str) and value.startswith(_MARK):
+        return base64.b64decode(value.removeprefix(_MARK), validate=True)
+    return body_bytes(value)
 
 
 def _wrapped(value: dict[str, Any]) -> bytes | None:

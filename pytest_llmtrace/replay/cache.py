@@ -32,7 +32,7 @@ from pytest_llmtrace.replay.shelf import Shelf
 
 __all__ = ["CassetteCache", "load"]
 
-FORMAT = 2
+FORMAT = 3
 """Counted up whenever the loader reads the same file differently."""
 IN_PROCESS = 256
 ON_DISK = 2000

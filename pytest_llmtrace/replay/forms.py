@@ -2,7 +2,8 @@
 
 vcrpy's own form is `{version: 1, interactions: [{request, response}]}`. Others write `parsed_body` for a JSON body,
 `content` and `status_code` (vcrpy before 6), `body: {type, content}` (cassetter), `url` for `uri`, one
-`{request, response}` a file (Datadog's test agent). What this package adds is `llmtrace`, which vcrpy ignores:
+`{request, response}` a file, in which `base64:` stands before a body that is no text (Datadog's test agent). What this
+package adds is `llmtrace`, which vcrpy ignores:
 
 - beside `interactions`: `{origin: recorded | written, ...}`, what the file says of itself;
 - in a response: `{chunks: [length, ...], offsets: [seconds, ...]}`, how the body arrived. Lengths are in bytes of the
@@ -20,7 +21,7 @@ from typing import Any
 
 from pytest_llmtrace.errors import CassetteError
 from pytest_llmtrace.model import Failure, Headers, Recording, Request, Response
-from pytest_llmtrace.replay.bodies import body_bytes, json_bytes
+from pytest_llmtrace.replay.bodies import body_bytes, json_bytes, marked_bytes
 from pytest_llmtrace.replay.payload import Shared, header, in_chunks, pieces, settled
 
 __all__ = ["Forms"]
@@ -36,6 +37,7 @@ class Forms:
     def __init__(self, path: Path | str) -> None:
         self.path = path
         self._shared = Shared()
+        self._of_test_agent = False
 
     def error(self, reason: str, where: Any = None) -> CassetteError:
         """Return an error at the line of a mapping, if it knows one."""
@@ -78,6 +80,7 @@ class Forms:
         if str(version) not in {"1", "1.0"}:
             raise self.error(f"cassettes of version {version!r} are not known; this reads version 1", document)
         if "interactions" not in document and "request" in document:
+            self._of_test_agent = True
             return [document]
         interactions = document.get("interactions")
         if not isinstance(interactions, list):
@@ -215,7 +218,7 @@ class Forms:
         """Read a body in any of its forms, None if there is none."""
         try:
             if raw.get("body") is not None:
-                return body_bytes(raw["body"])
+                return (marked_bytes if self._of_test_agent else body_bytes)(raw["body"])
             if "parsed_body" in raw:
                 return json_bytes(raw["parsed_body"])
             return None if raw.get("content") is None else body_bytes(raw["content"])

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import vcr.cassette  # type: ignore[import-untyped]
 
+from pytest_llmtrace.errors import CassetteError
 from pytest_llmtrace.model import Cassette, Failure, Recording, Request, Response
 from pytest_llmtrace.replay.cassette import load
 from pytest_llmtrace.replay.forms import Forms
@@ -106,6 +107,30 @@ def test_json_files(write: Callable[..., Path], document: Any, name: Any) -> Non
     (recording,) = load(write(json.dumps(document), name)).recordings
     assert recording.request == Request(method="POST", url="https://a.test/v1", headers=(("A", "b"),), body=b"{}")
     assert recording.response == Response(status=200, reason="OK", headers=(("C", "d"),), chunks=(b"hi",))
+
+
+def test_marked_bytes_of_the_test_agent(write: Callable[..., Path]) -> None:
+    """Datadog's test agent marks what is no text by `base64:`, in the one form that it writes; elsewhere it is text."""
+    marked = "base64:AP8="
+    item = {
+        "request": {"method": "POST", "url": "https://a.test/v1", "headers": {}, "body": marked},
+        "response": {"status": {"code": 200, "message": ""}, "headers": {}, "body": marked},
+    }
+    (recording,) = load(write(json.dumps(item), "agent.json")).recordings
+    assert (recording.request.body, recording.response and recording.response.body) == (b"\0\xff", b"\0\xff")
+    (recording,) = load(write(json.dumps({"version": 1, "interactions": [item]}), "vcr.json")).recordings
+    assert recording.request.body == marked.encode()
+
+
+def test_marked_bytes_that_are_none(write: Callable[..., Path]) -> None:
+    """What the mark does not hold for is said of the file."""
+    item = {"request": {"method": "POST", "url": "u", "body": "base64:?"}, "response": {"status": 200}}
+    path = write(json.dumps(item), "agent.json")
+    with pytest.raises(CassetteError) as error:
+        load(path)
+    assert error.value.reason == (
+        "the body of the request of interaction 0 cannot be read in the form that it is written in"
+    )
 
 
 @pytest.mark.parametrize(
