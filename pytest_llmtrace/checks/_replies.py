@@ -125,13 +125,15 @@ def finish_reasons(mine: Fact, true: Fact, account: Account) -> Difference | Non
     if mine.value == true.value:
         return None
     said, there = _kinds(mine.value), _kinds(true.value)
-    if said == there or (mine.name == "finish_reason" and set(said) <= set(there)):
+    # A place for one reason may tell of any choice; that there is no reason, of one that has none.
+    of_one = mine.name == "finish_reason" and (said or len(there) < len(listed(true.value)))
+    if said == there or (of_one and set(said) <= set(there)):
         return None
     if not there:
         return made_up_reasons(mine, true, account)
     if _PAUSED.issuperset(there) and listed(mine.value) == ["stop"]:
         return None
-    if account.answered.api == "responses" and listed(mine.value) == ["incomplete"] != listed(true.value):
+    if account.answered.api == "responses" and listed(mine.value) == ["incomplete"] and there != ["stop"]:
         return None  # The status of such a response, where the wire's reason is the detail to it.
     if said and there == ["stop"] and account.answered.api == "responses" and set(said) <= _completed(account):
         return None

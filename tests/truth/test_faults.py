@@ -275,6 +275,13 @@ def _faults_of_answers() -> Iterable[Fault]:
         how=first(lambda choice: setattr(choice, "finish_reason", "error")),
     )
     yield Fault(
+        name="completed said to be incomplete",
+        check="wire/finish-reasons",
+        dialects=ANY,
+        cases=("scripted:openai/responses-plain",),
+        how=first(lambda choice: setattr(choice, "finish_reason", "incomplete")),
+    )
+    yield Fault(
         name="last piece of the text",
         check="wire/output-text",
         dialects=SPOKEN,
