@@ -16,6 +16,7 @@ __all__ = ["BUDGET", "CHECKS", "REPEATED_TOOL_CALL", "RESULT_WITHOUT_CALL", "ref
 
 _FEWEST_REPEATS = 2
 _LONGEST = 100
+_NOW = -1  # Stands for the turn of an answer among those of its history.
 
 
 def refuse_limits(budget: object = None, tool_repeats: object = _FEWEST_REPEATS) -> None:
@@ -109,29 +110,31 @@ def _conversations(evidence: Evidence) -> Callable[[object], object]:
 
 
 def _tool_calls(evidence: Evidence) -> Iterator[tuple[object, tuple[str, str], Exchange]]:
-    """Yield each tool call once, its id first: of the answers, and of the histories what no answer had asked for."""
+    """Yield each tool call once, its id first: of the answers, and of the histories what no answer had asked for.
+
+    Equal ones that are asked for together are one: no answer to any of them was there.
+    """
     known: set[object] = set()
     answered = [(call, past, list(_asked_for(call))) for call, past in evidence.tooled]
     known.update(tool["id"] for _, _, tools in answered for tool in tools if isinstance(tool.get("id"), str))
     for call, past, tools in answered:
         exchange = call.exchanges[-1]
+        made: dict[tuple[int, str, str], object] = {}
         for earlier in past.calls:
             if earlier.id not in known:
                 known.add(earlier.id)
-                yield earlier.id, (earlier.name, _canonical(earlier.arguments)), exchange
+                made.setdefault((earlier.turn, earlier.name, _canonical(earlier.arguments)), earlier.id)
         for tool in tools:
             identity = tool.get("id") if isinstance(tool.get("id"), str) else None
-            yield identity, (str(tool.get("name")), _canonical(tool.get("arguments"))), exchange
+            made.setdefault((_NOW, str(tool.get("name")), _canonical(tool.get("arguments"))), identity)
+        for (_, name, arguments), identity in made.items():
+            yield identity, (name, arguments), exchange
 
 
 def _asked_for(call: Call) -> Iterator[Mapping[str, Any]]:
-    """Yield the tool calls of an answer. Of several choices one is taken up: what they share is asked for once."""
+    """Yield the tool calls of an answer."""
     truth = call.truths[-1] if call.truths else None
-    tools = [tool for tool in (truth and truth.tool_calls) or () if isinstance(tool, Mapping)]
-    if truth is None or len(truth.finish_reasons or ()) <= 1:
-        yield from tools
-        return
-    yield from {(str(tool.get("name")), _canonical(tool.get("arguments"))): tool for tool in tools}.values()
+    yield from (tool for tool in (truth and truth.tool_calls) or () if isinstance(tool, Mapping))
 
 
 def _canonical(arguments: Any) -> str:
@@ -229,7 +232,8 @@ REPEATED_TOOL_CALL = Check(
     about=("tooled",),
     severity=Severity.WARNING,
     compares="The name and arguments of all tool calls that the answers of a test ask for, and of those in the "
-    "histories of its requests, by conversation: one in which a request repeats another's call or answers it. Twice "
+    "histories of its requests, by conversation: one in which a request repeats another's call or answers it. "
+    "Equal calls that are asked for together count once. Twice "
     "may be a second try after an error of the tool; from the third time on it is a finding, unless tool_repeats= says "
     "otherwise.",
 )

@@ -14,11 +14,15 @@ __all__ = ["History", "PastCall", "PastResult", "history", "prompts"]
 
 
 class PastCall(NamedTuple):
-    """A tool call that a request repeats; the arguments as they stand there, a JSON value or a text."""
+    """A tool call that a request repeats; the arguments as they stand there, a JSON value or a text.
+
+    `turn` is how many results stand before it: calls of one turn were asked for together.
+    """
 
     id: str
     name: str
     arguments: Any
+    turn: int = 0
 
 
 class PastResult(NamedTuple):
@@ -79,7 +83,7 @@ def history(request: Request, api: str | None) -> History:
             continue
         known.add(step.id)
         if isinstance(step.name, str):
-            calls.append(PastCall(step.id, step.name, step.arguments))
+            calls.append(PastCall(step.id, step.name, step.arguments, len(results)))
     return History(calls=tuple(calls), results=tuple(results), whole=not _is_kept_elsewhere(body))
 
 

@@ -203,8 +203,19 @@ def test_histories_count_once(make_exchange: ExchangeMaker) -> None:
 def test_choices_are_alternatives(make_exchange: ExchangeMaker) -> None:
     """What three choices of one answer ask for is asked for once."""
     assert found([make_exchange(chunks=answer(("c", "f", "{}"), choices=3))]) == []
-    [finding] = found([make_exchange(chunks=answer(*[(f"c{n}", "f", "{}") for n in range(3)]))])
-    assert finding.subject == "f({})"
+
+
+def test_calls_that_are_asked_for_together(make_exchange: ExchangeMaker) -> None:
+    """Who rolls three dice asks for three in one answer: that is one round, in an answer and in a history."""
+    dice = [(f"c{n}", "roll", "{}") for n in range(3)]
+    rolled = [{"id": i, "type": "function", "function": {"name": name, "arguments": a}} for i, name, a in dice]
+    result = [{"role": "tool", "tool_call_id": i, "content": "6"} for i, _, _ in dice]
+    later = {"model": "m", "messages": [ASKED, {"role": "assistant", "tool_calls": rolled}, *result]}
+    assert found([make_exchange(chunks=answer(*dice))]) == []
+    assert found([make_exchange(body=later)]) == []
+    assert found([make_exchange(index=0, chunks=answer(*dice)), make_exchange(index=1, body=later)]) == []
+    again = [make_exchange(index=n + 1, body=later, chunks=answer((f"d{n}", "roll", "{}"))) for n in range(2)]
+    assert repeats(found([make_exchange(index=0, chunks=answer(*dice)), *again])) == ["roll({})"]
 
 
 # --- budgets ---------------------------------------------------------------------------------------------------------
