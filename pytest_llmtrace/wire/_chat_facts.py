@@ -74,7 +74,13 @@ def _get(holder: Any, key: str, kind: Callable[[Any], Any]) -> Any:
 def _said(choice: dict[str, Any], reply: str) -> tuple[Any, str]:
     if "text" in choice:  # completions
         return _get(choice, "text", text), "choices[].text"
-    return _get(choice.get("message", MISSING), "content", _text_of_content), f"{reply}.content"
+    message = choice.get("message", MISSING)
+    said = _get(message, "content", _text_of_content)
+    if (said is MISSING or said is None) and isinstance(message, dict):
+        heard = _get(message.get("audio"), "transcript", text)
+        if isinstance(heard, str):
+            return heard, f"{reply}.audio.transcript"
+    return said, f"{reply}.content"
 
 
 def _text_of_content(content: Any) -> Any:

@@ -11,7 +11,7 @@ __all__ = ["Choice", "joined"]
 
 # Texts of a delta that are sent in fragments.
 _TEXTS = frozenset({"content", "refusal", "reasoning_content", "reasoning"})
-_OTHERS = frozenset({"function_call", "reasoning_details", "tool_calls"})
+_OTHERS = frozenset({"audio", "function_call", "reasoning_details", "tool_calls"})
 
 
 def joined(pieces: list[Any]) -> Any:
@@ -114,6 +114,9 @@ class Choice:
     def hear_other(self, key: str, value: Any) -> None:
         if key == "tool_calls":
             self.call(value)
+        elif key == "audio":
+            if isinstance(value, dict) and "transcript" in value:
+                self.texts["transcript"].append(value["transcript"])
         elif key == "reasoning_details" and isinstance(value, list):
             self.details.extend(value)
         elif key == "function_call" and isinstance(value, dict):
@@ -152,6 +155,8 @@ class Choice:
         body: dict[str, Any] = {"index": index}
         if "text" in message:
             body["text"] = message.pop("text")
+        if "transcript" in message:
+            message["audio"] = {"transcript": message.pop("transcript")}
         if self.calls:
             message["tool_calls"] = [call.whole() for call in self.calls]
         if self.function:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import Any
 
 from pytest_llmtrace.wire._document import Document, where_of
@@ -26,7 +27,7 @@ class Events:
     """The events of a stream.
 
     Attributes:
-        total: How many there are, `[DONE]` not counted.
+        total: How many there are before `[DONE]`; SDKs read nothing behind it.
         done: Whether `[DONE]` came.
         cut: Whether the last event is not whole; known when the batches have been read.
     """
@@ -37,7 +38,7 @@ class Events:
         except UnicodeDecodeError:
             said, self._is_text = body.decode(errors="surrogateescape"), False
         pairs = list(split(said))
-        self._pairs = [pair for pair in pairs if not (pair[1].startswith(_DONE) and pair[1].strip() == _DONE)]
+        self._pairs = list(takewhile(_is_not_done, pairs))
         self._broken: dict[int, str] = {}
         self._error: tuple[str, int] | None = None
         self.total = len(self._pairs)
@@ -94,6 +95,11 @@ class Events:
         document.broken = _said_broken(self._broken)
         document.truncated = document.error is None and not ended
         return document
+
+
+def _is_not_done(pair: tuple[str, str]) -> bool:
+    """Tell whether an event is not the one after which the SDKs read no further."""
+    return not (pair[1].startswith(_DONE) and pair[1].strip() == _DONE)
 
 
 def kind_of(event: dict[str, Any], name: str) -> str:

@@ -140,7 +140,9 @@ def fold(events: Events) -> Document:
         for number, name, event in batch:
             folded.add(number, kind_of(event, name), event)
     folded.whole()
-    return events.settle(folded.document, ended=folded.stopped)
+    # Who has the reason has all of the message; an SDK hands it out with or without `message_stop`.
+    reasoned = isinstance(folded.document.body.get("stop_reason"), str) and not events.cut
+    return events.settle(folded.document, ended=folded.stopped or reasoned)
 
 
 # --- Facts -----------------------------------------------------------------------------------------------------------

@@ -60,8 +60,8 @@ _ANTHROPIC = {
 }
 _ANTHROPIC_INPUT = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 _ANTHROPIC_PATHS = tuple(_path(name) for name in dict.fromkeys((*_ANTHROPIC_INPUT, *_ANTHROPIC.values())))
-# Perplexity, whose `cost` is an object; OpenRouter and Anannas; the Pydantic gateway.
-_COST = (_path("cost.total_cost"), _path("cost"), _path("pydantic_ai_gateway.cost_estimate"))
+# Perplexity and Hyper, whose `cost` is an object; OpenRouter and Anannas; the Pydantic gateway.
+_COST = (_path("cost.total_cost"), _path("cost.usd"), _path("cost"), _path("pydantic_ai_gateway.cost_estimate"))
 _COST_HEADER = "x-litellm-response-cost"
 
 

@@ -187,6 +187,8 @@ def _response_reason(response: Any) -> str | None:
 def _add_item(choice: Choice, item: Any) -> None:
     if item.type == "function_call":
         choice.tool_calls.append(ToolCall(id=item.call_id, name=item.name, arguments=item.arguments))
+    elif item.type == "custom_tool_call":
+        choice.tool_calls.append(ToolCall(id=item.call_id, name=item.name, arguments=item.input))
     elif item.type == "reasoning":
         for part in item.summary:
             choice.reasoning = _joined(choice.reasoning, part.text)
@@ -267,7 +269,8 @@ def _message_event(answer: Answer, event: Any) -> None:
     elif event.type == "message_delta" and answer.usage is not None:
         answer.choices[0].finish_reason = event.delta.stop_reason
         _add_usage(answer.usage, event.usage)
-    answer.complete = answer.complete or event.type == "message_stop"
+    reasoned = event.type == "message_delta" and event.delta.stop_reason is not None
+    answer.complete = answer.complete or reasoned or event.type == "message_stop"
 
 
 def _add_delta(answer: Answer, event: Any) -> None:

@@ -135,6 +135,18 @@ JSON: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         reply({"content": "hi"}, usage={**USAGE, "cost": {"output_tokens_cost": 0.01, "total_cost": 0.015}}),
         HI | COUNTS | {"cost": 0.015},
     ),
+    # Recorded of Hyper: in two currencies.
+    (
+        "hyper",
+        reply({"content": "hi"}, usage={**USAGE, "cost": {"usd": 0.015, "hypercredits": 0.3}}),
+        HI | COUNTS | {"cost": 0.015},
+    ),
+    # OpenAI, API reference: what was said aloud.
+    (
+        "spoken",
+        reply({"content": None, "audio": {"id": "a", "data": "AA==", "expires_at": 1, "transcript": "hi"}}),
+        HI,
+    ),
     # Recorded of Groq: reasoning beside the answer.
     ("groq", reply({"content": "hi", "reasoning": "hm"}, x_groq={"id": "r"}), HI | {"reasoning_texts": ["hm"]}),
     ("vllm", reply({"content": "hi", "tool_calls": []}, usage=USAGE), HI | COUNTS),
@@ -194,6 +206,21 @@ def test_replies(said: Callable[..., dict[str, Any]], body: dict[str, Any], fact
 
 
 STREAMS: list[tuple[str, list[Any], dict[str, Any]]] = [
+    # OpenAI: what was said aloud.
+    (
+        "spoken",
+        [
+            chunk({"role": "assistant", "content": None, "audio": {"id": "a"}}),
+            chunk({"audio": {"data": "AA=="}}),
+            chunk({"audio": {"transcript": "h"}}),
+            chunk({"audio": {"transcript": "i"}}),
+            chunk({}, "stop"),
+            DONE,
+        ],
+        HI,
+    ),
+    # SDKs read nothing behind the end.
+    ("more behind the end", [chunk({"content": "hi"}), chunk({}, "stop"), DONE, "data: <html>\n\n"], HI),
     # OpenAI: usage last, in a chunk without choices, if it was asked for.
     (
         "openai",

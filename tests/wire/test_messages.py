@@ -189,9 +189,15 @@ STREAMS: list[tuple[str, list[Any], dict[str, Any]]] = [
         | {"output_tokens": 1},
     ),
     (
-        "cut before its end",
+        "cut before its reason",
+        [start(input_tokens=10, output_tokens=1), *said_text("hi")],
+        {key: value for key, value in HI.items() if key != "finish_reasons"}
+        | {"truncated": True, "input_tokens": 10, "output_tokens": 1},
+    ),
+    (
+        "without the event that closes it",
         [start(input_tokens=10, output_tokens=1), *said_text("hi"), end(output_tokens=5)],
-        HI | {"truncated": True, "input_tokens": 10, "output_tokens": 5},
+        HI | {"input_tokens": 10, "output_tokens": 5},
     ),
 ]
 
