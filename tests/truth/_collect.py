@@ -65,9 +65,11 @@ def _chat_chunk(answer: Answer, chunk: Any) -> None:
 
 
 def _add_piece(choice: Choice, piece: Any) -> None:
-    while len(choice.tool_calls) <= piece.index:
+    """Add a piece of a tool call; Mistral's have no index, and each is a whole call."""
+    index = len(choice.tool_calls) if piece.index is None else piece.index
+    while len(choice.tool_calls) <= index:
         choice.tool_calls.append(ToolCall())
-    call = choice.tool_calls[piece.index]
+    call = choice.tool_calls[index]
     call.id = piece.id or call.id
     if piece.function is not None:
         call.name += piece.function.name or ""
@@ -122,6 +124,8 @@ def _reasoning(message: Any) -> str | None:
 
 
 def _function(call: Any) -> ToolCall:
+    if call.type == "custom":
+        return ToolCall(id=call.id, name=call.custom.name, arguments=call.custom.input)
     return ToolCall(id=call.id, name=call.function.name, arguments=call.function.arguments)
 
 

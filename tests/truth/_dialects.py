@@ -203,7 +203,15 @@ def _parts(choice: Choice) -> list[dict[str, Any]]:
 
 
 def _call_part(call: ToolCall) -> dict[str, Any]:
-    return {"type": "tool_call", "id": call.id, "name": call.name, "arguments": json.loads(call.arguments or "{}")}
+    return {"type": "tool_call", "id": call.id, "name": call.name, "arguments": _arguments(call)}
+
+
+def _arguments(call: ToolCall) -> Any:
+    """Return the JSON value of the arguments; what a custom tool is given is a text of any kind."""
+    try:
+        return json.loads(call.arguments or "{}")
+    except ValueError:
+        return call.arguments
 
 
 # Before 1.37: `gen_ai.system`, `prompt_tokens`, and OpenAI's own names; messages were events, and no attributes.
