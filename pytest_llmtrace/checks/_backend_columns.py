@@ -63,16 +63,12 @@ def _clash(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
 def _base_column(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     for span, stored in _stored(evidence):
         taken = [f"{name} is what the attribute {key} says" for name, key in stored.overwritten.items()]
-        moved = [] if taken else [f"{key} is in {f'attr_{column(key)}'}" for key in _moved(span, stored)]
+        moved = [] if taken else [f"{key} is in attr_{column(key)}" for key in stored.moved]
         if not taken and not moved:
             yield None
             continue
         found = check.finding(span, ("stored", f"{_joined(taken or moved)}\nOpenObserve {stored.server.name}"))
         yield found if taken else replace(found, severity=Severity.INFO)
-
-
-def _moved(span: SpanRecord, stored: Record) -> Iterator[str]:
-    return (key for key in span.attributes if f"attr_{column(key)}" in stored)
 
 
 def _removed(check: Check, evidence: Evidence) -> Iterator[Finding | None]:

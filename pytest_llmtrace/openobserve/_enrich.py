@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,7 +13,7 @@ from pytest_llmtrace.openobserve._server import Server
 from pytest_llmtrace.openobserve._server import server as server_of
 from pytest_llmtrace.openobserve._texts import BY_THE_SERVER, texts
 from pytest_llmtrace.openobserve._usage import Usage, costs, usage
-from pytest_llmtrace.openobserve._values import compact, flattened
+from pytest_llmtrace.openobserve._values import compact, flattened, parsed, written
 from pytest_llmtrace.telemetry import SpanRecord
 
 __all__ = ["Enrichment", "enrich"]
@@ -87,13 +85,14 @@ def _add_fields(
         value = attributes[key]
         columns[name] = value if isinstance(value, str) else compact(value)
     for name, key, is_resource in readable.wider:
-        columns[name] = (resource if is_resource else attributes)[key]
+        value = (resource if is_resource else attributes)[key]
+        columns[name] = value if isinstance(value, str) else compact(value)
 
 
 def _add_parameters(columns: dict[str, Any], attributes: _Attributes, readable: Readable, server: Server) -> None:
     for key in readable.in_json:
-        said = _object(attributes[key])
-        if said is not None:
+        said = parsed(attributes[key])
+        if isinstance(said, Mapping):
             named = ((parameter(name, server), value) for name, value in said.items() if value is not None)
             columns |= {name: _as_text(value) for name, value in named if name is not None}
             return
@@ -103,19 +102,8 @@ def _add_parameters(columns: dict[str, Any], attributes: _Attributes, readable: 
 
 
 def _as_text(value: Any) -> str:
-    """Write a parameter; a plain number as JSON has it, which takes a fraction of an encoder's time."""
-    if isinstance(value, str):
-        return value
-    kind = type(value)
-    return repr(value) if kind is int or (kind is float and math.isfinite(value)) else compact(value)
-
-
-def _object(value: Any) -> Mapping[str, Any] | None:
-    try:
-        found = json.loads(value) if isinstance(value, str) else None
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, Mapping) else None
+    """Write a parameter: a text as it is."""
+    return value if isinstance(value, str) else written(value)
 
 
 def _add_texts(found: Enrichment, pair: tuple[Any, Any], server: Server) -> None:

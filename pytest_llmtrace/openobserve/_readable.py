@@ -66,6 +66,8 @@ _WIDER: Mapping[str, tuple[str, ...]] = {
     "agent_version": ("gen_ai.agent.version", "service.version", "app.version", "git.commit.sha"),
 }
 """Fields that are looked for on the span, then on the resource."""
+_OF_RESOURCE: Mapping[str, tuple[str, ...]] = {"user": ("user.id",), "conversation": ("session.id",)}
+"""What is read of the resource, where that is less than of the span."""
 _PARAMETERS_OF_SCOPE = {
     "ai.settings.maxSteps": "maxSteps",
     "ai.prompt.toolChoice": "toolChoice",
@@ -78,6 +80,7 @@ _PARAMETERS_OF_SCOPE = {
 }
 _PARAMETERS_IN_JSON = ("llm.invocation_parameters", "langfuse.observation.model.parameters", "model_config")
 _REQUEST = "gen_ai.request."
+_REQUESTED = "gen_ai.request.model"  # No release makes a parameter of it.
 _EVALUATIONS = ("llm.evaluation.", "evaluation_", "llm_evaluation_")
 
 
@@ -143,17 +146,21 @@ def _first(keys: Iterable[str], there: AbstractSet[str]) -> str | None:
 
 def _wider(there: AbstractSet[str], resource: AbstractSet[str], server: Server) -> Iterator[tuple[str, str, bool]]:
     for name, keys in _WIDER.items():
-        places = ((is_resource, _first(keys, place)) for is_resource, place in ((False, there), (True, resource)))
-        found = next(((key, is_resource) for is_resource, key in places if key is not None), None)
-        if found is not None and name in server.columns:
-            yield server.columns[name], *found
+        if name not in server.columns:
+            continue
+        key = _first(keys, there)
+        wider = _first(_OF_RESOURCE.get(name, keys), resource) if name != "user" or server.reads_user else None
+        if key is not None:
+            yield server.columns[name], key, False
+        elif wider is not None:
+            yield server.columns[name], wider, True
 
 
 def _requested(there: AbstractSet[str], scope: str, server: Server) -> Iterator[tuple[str, str]]:
     if scope == MODEL_SCOPE:
         named: Iterable[tuple[str, str]] = ((key, name) for key, name in _PARAMETERS_OF_SCOPE.items() if key in there)
     else:
-        named = ((key, key.removeprefix(_REQUEST)) for key in there if key.startswith(_REQUEST))
+        named = ((key, key.removeprefix(_REQUEST)) for key in there if key.startswith(_REQUEST) and key != _REQUESTED)
     for key, name in named:
         column_of = parameter(name, server)
         if column_of is not None:

@@ -23,6 +23,8 @@ _KINDS = {"INTERNAL": "1", "SERVER": "2", "CLIENT": "3", "PRODUCER": "4", "CONSU
 _STATUS_CODES = {"UNSET": 0, "OK": 1, "ERROR": 2}
 _LOWEST, _HIGHEST = -(2**63), 2**63 - 1  # Of OTLP's integers.
 _NO_NUMBER = "the column holds numbers, and the client has sent {value!r}"
+_ARRIVAL = "_o2_ingest_ts"
+_ARRIVED = "it is when the server got the span"
 _CLASH = "{keys} become one column, and which of them it gets differs from span to span"
 
 
@@ -37,6 +39,7 @@ class Record(Mapping[str, Any]):
         is_llm: Whether the server takes the span for one of an LLM application; then it is on the LLM pages.
         clashes: Columns that several attributes become, with those.
         overwritten: Base columns that an attribute of the span has taken, with that attribute.
+        moved: Attributes that are in `attr_...`, since their columns are taken.
         removed: Attributes that are not stored under their own names, since their texts are.
     """
 
@@ -46,6 +49,7 @@ class Record(Mapping[str, Any]):
     is_llm: bool = False
     clashes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     overwritten: Mapping[str, str] = field(default_factory=dict)
+    moved: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Any:
@@ -107,7 +111,7 @@ class _Building:
         self.shape = shape(*named, span.scope, of.name)
         self.values = self._arrived(values)
         self.attributes = dict(zip(self.shape.renamed, self.values, strict=True))
-        self.unknown: dict[str, str] = {}
+        self.unknown: dict[str, str] = {_ARRIVAL: _ARRIVED} if of.notes_arrival else {}
         self.clashes: dict[str, tuple[str, ...]] = {}
 
     def record(self) -> Record:
@@ -133,6 +137,7 @@ class _Building:
             is_llm=self.shape.readable is not None,
             clashes=self.clashes,
             overwritten=overwritten,
+            moved=self.shape.moved,
             removed=self.shape.removed,
         )
 
@@ -226,8 +231,10 @@ class _Building:
                 added.columns.pop(name, None)
                 added.unknown.pop(name, None)
         columns |= added.columns
-        if self.unknown:
-            self.unknown = {name: why for name, why in self.unknown.items() if name not in added.columns}
+        for name in self.unknown.keys() & added.columns:
+            del self.unknown[name]
+        for name in self.clashes.keys() & added.columns:
+            del self.clashes[name]
         self.unknown |= added.unknown
         self._make_numbers(columns)
 
@@ -236,7 +243,8 @@ class _Building:
         for name, number in self.shape.numbers.items():
             sent = columns.get(name)
             if isinstance(sent, str):
-                try:
-                    columns[name] = number(sent)
-                except ValueError:
+                found = number(sent)
+                if found is None:
                     self.unknown[name] = _NO_NUMBER.format(value=sent)
+                else:
+                    columns[name] = found

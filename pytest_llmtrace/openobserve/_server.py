@@ -131,6 +131,8 @@ class Server:
         keeps_usage: Whether counts and costs that the client has sent stand. Releases that say no write their own
             over them.
         prices_silence: Whether a call without any text is priced as well.
+        reads_user: Whether the user may be said by the resource.
+        notes_arrival: Whether the time of arrival has a column.
     """
 
     name: str
@@ -142,10 +144,12 @@ class Server:
     infers_services: bool = False
     keeps_usage: bool = False
     prices_silence: bool = False
+    reads_user: bool = True
+    notes_arrival: bool = False
 
 
 _SERVERS = (
-    Server(name="0.70", releases="v0.60.0 to v0.70.3", generation=1, columns=_GENERATION_1),
+    Server(name="0.70", releases="v0.60.0 to v0.70.3", generation=1, columns=_GENERATION_1, reads_user=False),
     Server(name="0.90", releases="v0.80.0 to v0.90.3", generation=2, columns=_GENERATION_2),
     Server(
         name="0.91",
@@ -165,6 +169,7 @@ _SERVERS = (
         infers_services=True,
         keeps_usage=True,
         prices_silence=True,
+        notes_arrival=True,
     ),
 )
 _BY_NAME = {one.name: one for one in _SERVERS}

@@ -15,7 +15,7 @@ from pytest_llmtrace.openobserve._readable import Readable, readable
 from pytest_llmtrace.openobserve._resource import RESERVED
 from pytest_llmtrace.openobserve._server import server as server_of
 from pytest_llmtrace.openobserve._texts import removed
-from pytest_llmtrace.openobserve._values import WRITERS, column, wire_value
+from pytest_llmtrace.openobserve._values import WRITERS, column, number, whole_number, wire_value
 
 __all__ = ["Shape", "shape"]
 
@@ -38,6 +38,7 @@ class Shape:
         kept: Those that are stored, with their columns.
         is_kept: Of each, in their order, whether it is.
         removed: Those that are not.
+        moved: Those that have another name there, as they are on the span.
         is_plain: Whether each of them is one column, which no other is.
         arrays: The columns of arrays, if so.
         taken: The columns of the span itself that they may take.
@@ -51,10 +52,11 @@ class Shape:
     kept: Mapping[str, str]
     is_kept: tuple[bool, ...]
     removed: tuple[str, ...]
+    moved: tuple[str, ...]
     is_plain: bool
     arrays: tuple[str, ...]
     taken: frozenset[str]
-    numbers: Mapping[str, type[int | float]]
+    numbers: Mapping[str, Callable[[str], float | None]]
     readable: Readable | None
 
 
@@ -92,6 +94,7 @@ def shape(
         kept=kept,
         is_kept=tuple(key in kept for key in renamed),
         removed=gone,
+        moved=tuple(key for key, name in zip(keys, renamed, strict=True) if name != key),
         is_plain=is_plain,
         arrays=tuple(
             kept[key] for key, each in zip(renamed, types, strict=True) if each in (list, tuple) and key in kept
@@ -110,8 +113,8 @@ def _renamed(key: str, service: tuple[str, ...], *, keeps_both: bool) -> str:
 
 
 @cache
-def _numbers(profile: str) -> Mapping[str, type[int | float]]:
-    """Return the columns that hold numbers, whatever the client has sent."""
+def _numbers(profile: str) -> Mapping[str, Callable[[str], float | None]]:
+    """Return the columns that hold numbers, whatever the client has sent, and what reads these."""
     names = server_of(profile).columns
-    whole = {names[fact]: int for fact in _INTS if fact in names}
-    return {**whole, **{names[fact]: float for fact in _FLOATS if fact in names}}
+    whole = {names[fact]: whole_number for fact in _INTS if fact in names}
+    return {**whole, **{names[fact]: number for fact in _FLOATS if fact in names}}

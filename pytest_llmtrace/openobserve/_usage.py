@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_llmtrace.openobserve._operation import MODEL_SCOPE
 from pytest_llmtrace.openobserve._server import Server
-from pytest_llmtrace.openobserve._values import tokens
+from pytest_llmtrace.openobserve._values import number, parsed, tokens
 
 __all__ = ["Counted", "Usage", "costs", "counted", "usage"]
 
@@ -170,15 +169,11 @@ def costs(attributes: _Attributes) -> dict[str, float]:
 
 
 def _number(value: Any) -> float | None:
-    try:
-        return float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
-    except ValueError:
-        return None
+    if isinstance(value, str):
+        return number(value)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _json_object(value: Any) -> Mapping[str, Any]:
-    try:
-        found = json.loads(value) if isinstance(value, str) else None
-    except (ValueError, RecursionError):
-        return {}
+    found = parsed(value)
     return found if isinstance(found, Mapping) else {}

@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import Any, Final
+from unicodedata import category
 
-__all__ = ["WRITERS", "column", "compact", "flattened", "text", "tokens", "wire_value"]
+__all__ = [
+    "WRITERS",
+    "column",
+    "compact",
+    "flattened",
+    "number",
+    "parsed",
+    "text",
+    "tokens",
+    "whole_number",
+    "wire_value",
+    "written",
+]
 
 _WRITTEN_BITS = 10_000
+_HIGHEST = 2**63 - 1  # Of a count.
+_DIGITS = 100  # And more are no number of 64 bits.
+_WHOLE = re.compile(r"[+-]?[0-9]+")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_SMALLEST = 1e-5  # That is written without an exponent.
+_NUMERIC = ("Nd", "Nl", "No")
 
 
 @lru_cache(maxsize=65536)
@@ -23,12 +43,14 @@ def column(key: str) -> str:
 
 
 def _of_any_alphabet(char: str) -> str:
-    lower = char.lower()
-    return lower if lower.islower() or lower.isnumeric() else "_"
+    """Keep what Rust calls lower case or numeric, which is less than Python does: `一` is a number to Python alone."""
+    if char.isupper():
+        return char.lower()
+    return char if char.islower() or category(char) in _NUMERIC else "_"
 
 
 def wire_value(value: Any) -> Any:
-    """Return a value as the server holds it on arrival: scalars are text, arrays and maps hold such."""
+    """Return a value as the server holds it on arrival: scalars are text but for None, arrays and maps hold such."""
     return WRITERS.get(type(value), _composed)(value)
 
 
@@ -37,7 +59,7 @@ def _composed(value: Any) -> Any:
         return {str(key): wire_value(each) for key, each in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         return _listed(value)
-    return text(value)
+    return None if value is None else text(value)
 
 
 def _listed(value: Sequence[Any]) -> list[Any]:
@@ -111,9 +133,56 @@ def compact(value: Any) -> str:
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
+def parsed(said: Any) -> Any:
+    """Read JSON in text, as strictly as the server does; None for what is none. Rust has no `NaN` in it."""
+    try:
+        return json.loads(said, parse_constant=_refuse) if isinstance(said, str) else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(name)
+
+
+def written(value: Any) -> str:
+    """Write a value that was read from JSON, as Rust does: with other exponents than Python's."""
+    kind = type(value)
+    if kind is str:
+        return encode_basestring(value)
+    if kind is float:
+        return _shortest(value)
+    if kind is list:
+        return f"[{','.join(map(written, value))}]"
+    if kind is dict:
+        return f"{{{','.join(f'{encode_basestring(key)}:{written(each)}' for key, each in value.items())}}}"
+    return json.dumps(value)
+
+
+def _shortest(value: float) -> str:
+    """Write a number of JSON: an exponent from 1e16 on and below 1e-5, with neither sign nor zero before it."""
+    digits = repr(value)
+    if "e" not in digits:
+        return digits
+    if _SMALLEST <= abs(value) < 1:
+        return format(Decimal(digits), "f")
+    digits, exponent = digits.split("e")
+    return f"{digits}e{int(exponent)}"
+
+
+def whole_number(text: str) -> int | None:
+    """Read a whole number as the server does; Python reads more, as `1_000` and digits of other alphabets."""
+    value = int(text) if len(text) <= _DIGITS and _WHOLE.fullmatch(text) else None
+    return value if value is not None and -_HIGHEST - 1 <= value <= _HIGHEST else None
+
+
+def number(text: str) -> float | None:
+    """Read a number in the same way."""
+    return float(text) if _NUMBER.fullmatch(text) else None
+
+
 def tokens(value: Any) -> int | None:
     """Read a count: a whole number above zero, or one in text; None for anything else."""
     if isinstance(value, str):
-        digits = value if value.isdecimal() or value[:1] not in ("+", "-") else value[1:]
-        value = int(value) if digits.isascii() and digits.isdecimal() and len(digits) < 20 else None  # noqa: PLR2004
-    return value if type(value) is int and value > 0 else None
+        value = whole_number(value)
+    return value if type(value) is int and 0 < value <= _HIGHEST else None

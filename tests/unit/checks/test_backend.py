@@ -191,3 +191,13 @@ def test_a_number_that_nobody_writes(judged: Judge) -> None:
     (finding,) = judged({**GOOD, "gen_ai.usage.input_tokens": 2**20_000})
     assert finding.check == "backend/tokens"
     assert "gen_ai.usage.input_tokens = an integer of 20001 bits" in dict(finding.details)["span"]
+
+
+def test_an_attribute_that_looks_moved(judged: Judge) -> None:
+    """One that begins with `attr` by itself is no sign that another has lost its column."""
+    assert judged({**GOOD, "kind": "a", "attr.kind": "b"}) == []
+
+
+def test_the_column_of_arrival(judged: Judge) -> None:
+    """The server fills it: no dashboard that names it stays empty."""
+    assert judged(GOOD, openobserve_columns=["_o2_ingest_ts"]) == []

@@ -93,7 +93,8 @@ def test_a_span_of_openinference(store: Store, profile: str) -> None:
     """The whole record of the common case; its prices are the server's own and not made up."""
     record = store(OPENINFERENCE, profile)
     assert added(record) == {**IN_EACH, **OF_RELEASE.get(profile, OF_RELEASE["0.92"])}
-    assert set(record.unknown) == {record.server.columns[f"cost.{name}"] for name in ("input", "output", "total")}
+    prices = {record.server.columns[f"cost.{name}"] for name in ("input", "output", "total")}
+    assert record.unknown.keys() - {"_o2_ingest_ts"} == prices
     with pytest.raises(KeyError, match=PRICES):
         record[record.server.columns["cost.total"]]
 
@@ -251,7 +252,7 @@ def test_missing_counts_are_estimated_by_the_server(store: Store) -> None:
     assert {"gen_ai_usage_input_tokens", "gen_ai_usage_total_tokens"} <= record.unknown.keys()
     chain = store({"openinference.span.kind": "CHAIN", "input.value": "hi"})
     assert [chain[f"gen_ai_usage_{name}_tokens"] for name in ("input", "output", "total")] == [0, 0, 0]
-    assert (chain["gen_ai_usage_cost"], chain.unknown) == (0.0, {})
+    assert (chain["gen_ai_usage_cost"], list(chain.unknown)) == (0.0, ["_o2_ingest_ts"])
 
 
 def test_who_has_the_last_word(store: Store) -> None:
@@ -312,3 +313,73 @@ def test_agents(store: Store) -> None:
     record = store(attributes, resource={"service.name": "s", "service.version": "1.2", "deployment.environment": "ci"})
     names = ("gen_ai_agent_name", "gen_ai_agent_version", "deployment_environment_name")
     assert [record[name] for name in names] == ["planner", "1.2", "ci"]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_requested_model_is_no_parameter(store: Store, profile: str) -> None:
+    """Of `gen_ai.request.*` all but the model are parameters, in every release; one in JSON is, before 0.91."""
+    record = store({"gen_ai.request.model": "m", "gen_ai.request.top_k": 4}, profile)
+    prefix = record.server.columns["parameters"]
+    assert record[f"{prefix}top_k"] == "4"
+    assert f"{prefix}model" not in record or prefix == "gen_ai_request_"  # There it is the attribute's own column.
+
+
+@pytest.mark.parametrize(
+    ("said", "stored"),
+    [
+        ("1e-7", "1e-7"),
+        ("0.00001", "0.00001"),
+        ("1e16", "1e16"),
+        ("2.0", "2.0"),
+        ("true", "true"),
+        ('{"a":[1e-7,"b"]}', '{"a":[1e-7,"b"]}'),
+    ],
+)
+def test_numbers_in_parameters(store: Store, said: str, stored: str) -> None:
+    """They are written as the server's JSON has them, whose exponents are not Python's."""
+    record = store({"llm.model_name": "m", "llm.invocation_parameters": f'{{"p": {said}}}'})
+    assert record["gen_ai_request_p"] == stored
+
+
+def test_parameters_that_only_python_reads(store: Store) -> None:
+    """`NaN` is no JSON: such parameters are not parsed, and the next source is asked."""
+    both = {"llm.invocation_parameters": '{"temperature": NaN}', "gen_ai.request.temperature": 0.5}
+    record = store({"llm.model_name": "m", **both}, "0.90")
+    assert record["llm_request_parameters_temperature"] == "0.5"
+
+
+@pytest.mark.parametrize(
+    ("profile", "user", "conversation"),
+    [
+        ("0.70", "_o2_llm_user_id", "_o2_llm_session_id"),
+        ("0.90", "user_id", "session_id"),
+        ("0.92", "user_id", "gen_ai_conversation_id"),
+    ],
+)
+def test_user_and_session_of_a_resource(store: Store, profile: str, user: str, conversation: str) -> None:
+    """Of a resource only `user.id` (from 0.80 on) and `session.id` are read, and none of their other names."""
+    record = store({"llm.model_name": "m"}, profile, resource={"user.id": "u", "session.id": "s"})
+    assert (record.get(user), record[conversation]) == (None if profile == "0.70" else "u", "s")
+    others = {"gen_ai.conversation.id": "c", "ai.telemetry.metadata.userId": "u"}
+    record = store({"llm.model_name": "m"}, profile, resource=others)
+    assert not {user, conversation} & record.keys()
+
+
+def test_an_array_where_a_text_is_expected(store: Store) -> None:
+    """It is JSON in text, as everywhere."""
+    assert store({"llm.model_name": "m", "session.id": ["a", "b"]})["gen_ai_conversation_id"] == '["a","b"]'
+
+
+@pytest.mark.parametrize("sent", ["9223372036854775808", "1_000", " 12 ", "\uff11\uff12", "12.0"])
+def test_what_is_no_count_to_the_server(store: Store, sent: str) -> None:
+    """It reads ASCII digits of 64 bits, and nothing else that Python reads."""
+    record = store({"gen_ai.operation.name": "execute_tool", "gen_ai.usage.input_tokens": sent}, "0.91")
+    assert record["gen_ai_usage_input_tokens"] == 0
+    kept = store({"gen_ai.operation.name": "execute_tool", "gen_ai.usage.input_tokens": sent})
+    assert kept.unknown["gen_ai_usage_input_tokens"] == f"the column holds numbers, and the client has sent {sent!r}"
+
+
+def test_a_clash_of_what_the_server_computes_anyway(store: Store) -> None:
+    """Its own value stands in the column, whichever attribute was there before."""
+    record = store({"gen_ai.request.model": "m", "gen_ai.response.model": "a", "gen_ai_response_model": "b"})
+    assert (record["gen_ai_response_model"], record.clashes) == ("a", {})

@@ -187,3 +187,29 @@ def test_an_unknown_profile(store: Store) -> None:
     """The known ones are named."""
     with pytest.raises(UsageError, match=r"0\.93.*0\.70.*0\.90.*0\.91.*0\.92"):
         store(profile="0.93")
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [("\u00fcber.Ma\u00df", "\u00fcber_ma\u00df"), ("x\u00b2", "x\u00b2"), ("\u7b2c\u4e00", "__"), ("\u01c5", "_")],
+)
+def test_names_in_other_alphabets(store: Store, key: str, name: str) -> None:
+    """Lower-case letters and digits stay; what Python alone calls a number (U+4E00), or a title case, is `_`."""
+    assert store({key: "v"})[name] == "v"
+
+
+def test_none_in_an_array(store: Store) -> None:
+    """It is null, and not the text of Python's name for it."""
+    assert store({"tags": ["a", None]})["tags"] == '["a",null]'
+
+
+def test_the_time_of_arrival(store: Store) -> None:
+    """Releases from 0.92 on have a column for it, which only a server can fill."""
+    assert store().unknown == {"_o2_ingest_ts": "it is when the server got the span"}
+    assert store(profile="0.91").unknown == {}
+
+
+def test_moved_attributes(store: Store) -> None:
+    """They are known as such; an attribute that looks like one is none."""
+    record = store({"duration": "long", "kind": "a", "attr.kind": "b"})
+    assert record.moved == ("duration",)
