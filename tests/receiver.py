@@ -88,9 +88,10 @@ class Receiver:
 
     Args:
         has_tls: Whether it wants TLS; `CERTIFICATE` is its own.
+        wants_certificate: Whether it wants one of its clients as well, for which `CERTIFICATE` does.
     """
 
-    def __init__(self, *, has_tls: bool = False) -> None:
+    def __init__(self, *, has_tls: bool = False, wants_certificate: bool = False) -> None:
         self.spans: list[dict[str, Any]] = []
         self.requests: list[str] = []
         self.faults: list[Fault] = []
@@ -104,6 +105,9 @@ class Receiver:
         if has_tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(CERTIFICATE, KEY)
+            if wants_certificate:
+                context.verify_mode = ssl.CERT_REQUIRED
+                context.load_verify_locations(CERTIFICATE)
             self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()

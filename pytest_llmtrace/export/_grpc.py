@@ -103,8 +103,9 @@ def _channel(to: Destination) -> Any:
     options = [("grpc.use_local_subchannel_pool", 1)]  # Else it would wait for what an earlier attempt has left.
     if parts.scheme == "http":
         return grpc.insecure_channel(target, options)
-    names = ("certificate", "client_key", "client_certificate")
-    files = (Path(to.tls[name]).read_bytes() if name in to.tls else None for name in names)
+    tls = {"client_key": to.tls.get("client_certificate"), **to.tls}  # One file may have both.
+    names = (tls.get(name) for name in ("certificate", "client_key", "client_certificate"))
+    files = (Path(name).read_bytes() if name else None for name in names)
     return grpc.secure_channel(target, grpc.ssl_channel_credentials(*files), options)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.client
+import re
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -10,13 +12,16 @@ from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from pytest_llmtrace.export._answers import Answer, Fate, Reply, read
+from pytest_llmtrace.export._answers import Answer, Fate, Reply, in_words, read
 from pytest_llmtrace.export._destination import HTTP_JSON, HTTP_PROTOBUF, Destination
 from pytest_llmtrace.export._tls import context
 
 __all__ = ["NoReplyError", "ask", "post"]
 
 _TYPES: Final = {HTTP_JSON: "application/json", HTTP_PROTOBUF: "application/x-protobuf"}
+_OURS: Final = re.compile("ALERT.*(CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)")
+"""What a server says of the certificate that we have, or have not; with TLS 1.3 it does when we have sent all already,
+before it looks at that (RFC 8446, 4.4.2.4 and 6.2)."""
 _LONGEST: Final = 1 << 16
 """Bytes of an answer that are read."""
 _MALFORMED: Final = "its address or its proxy's is malformed: check HTTP_PROXY and HTTPS_PROXY"
@@ -56,6 +61,9 @@ def post(to: Destination, body: bytes, *, timeout: float) -> Answer:
     except TimeoutError:
         return Answer(fate=Fate.UNKNOWN, why=f"it did not answer within {timeout:.3g} s")
     except (OSError, http.client.HTTPException) as error:
+        if isinstance(error, ssl.SSLError) and _OURS.search(error.reason or ""):
+            why = f"it wants a certificate of ours that it knows: {_reason(error)}"
+            return Answer(fate=Fate.REFUSED, why=why, is_final=True)
         return Answer(fate=Fate.UNKNOWN, why=f"the connection broke before an answer: {_reason(error)}")
 
 
@@ -105,6 +113,6 @@ def _way(request: urllib.request.Request) -> str:
 
 
 def _reason(error: object) -> str:
-    """Name an error: what the system says, else its text, else its type."""
-    said = getattr(error, "strerror", None) or str(error)
+    """Name an error: what the system says, else its text, which may be what a server said, else its type."""
+    said = getattr(error, "strerror", None) or in_words(str(error))
     return said or type(error).__name__

@@ -76,7 +76,8 @@ def _grpc_address(environ: Mapping[str, str]) -> str:
     is_insecure = _one_of("INSECURE", environ, _BOOLEANS, "false") == "true"
     name, value = _either("ENDPOINT", environ)
     value = value.removeprefix("dns:///") or "http://localhost:4317"  # gRPC's name for what it does anyway.
-    parts = urlsplit(checked_url(name, value if "://" in value else f"http{'' if is_insecure else 's'}://{value}"))
+    has_scheme = "://" in value or value.startswith("unix:")  # Else a socket would be a host of that name.
+    parts = urlsplit(checked_url(name, value if has_scheme else f"http{'' if is_insecure else 's'}://{value}"))
     return f"{parts.scheme}://{parts.netloc}"
 
 
@@ -84,6 +85,8 @@ def _files(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the files for TLS, which make a context."""
     said = {what: _either(what, environ) for what in _FILES}
     files = {what.lower(): str(Path(value).absolute()) for what, (_, value) in said.items() if value}
+    if "client_key" in files and "client_certificate" not in files:
+        raise UsageError(f"{said['CLIENT_KEY'][0]} is set, and {said['CLIENT_CERTIFICATE'][0]} is not")
     try:
         context(files)
     except OSError as error:

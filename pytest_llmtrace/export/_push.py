@@ -125,7 +125,11 @@ class Push:
             return self._send_spans(batch.files[0])
         middle = len(batch.files) // 2
         first, second = Batch(batch.files[:middle]), Batch(batch.files[middle:])
-        answer = self._send(first)
+        try:
+            answer = self._send(first)
+        except BaseException:
+            second.release()
+            raise
         if answer.is_final or self._unanswered >= _PATIENCE:
             second.release()
             return answer
@@ -133,6 +137,16 @@ class Push:
 
     def _send_spans(self, kept: Kept) -> Answer:
         """Send a file that is too large as a whole in ever smaller parts; what is accepted is taken out of it."""
+        try:
+            left, answer = self._parts_sent(kept)
+        except BaseException:  # Whoever interrupts it, or a full disk: what has arrived may be in it still.
+            Batch((kept,)).doubt()
+            raise
+        self._put_away(Batch((left,) if left else ()), answer)
+        return answer
+
+    def _parts_sent(self, kept: Kept) -> tuple[Kept | None, Answer]:
+        """Send the parts; return what is left of the file, and the last answer."""
         tests = kept.tests()
         left: Kept | None = kept
         parts = _halves(keys_of(tests))
@@ -148,8 +162,7 @@ class Push:
                 left = left.without(part)
             elif answer.is_final or answer.fate is Fate.UNKNOWN:
                 break
-        self._put_away(Batch((left,) if left else ()), answer)
-        return answer
+        return left, answer
 
     def _count(self, spans: int, answer: Answer) -> None:
         """Count an answer to a request."""

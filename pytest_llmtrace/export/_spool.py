@@ -170,13 +170,21 @@ class Spool:
             append(self._file, line)
         except FileNotFoundError:  # Somebody sends it.
             self._begin(run, line)
-        except OSError:
-            self._run = ""  # The end of the file may be half a line.
-            raise
+        except OSError:  # Its end may be half a line. Another file may be let grow, if this was as large as may be.
+            self._begin(run, line)
 
     def _begin(self, run: str, line: bytes) -> None:
         self._run, self._spans, self._size = run, line.count(_SPAN), len(line)
         self._file = f"{self.path}/{run}-{next(self._numbers):06d}{_READY}"
+        try:
+            self._create(line)
+        except OSError:
+            self._run = ""
+            with contextlib.suppress(OSError):
+                os.unlink(self._file)  # noqa: PTH108  # There is nothing in it.
+            raise
+
+    def _create(self, line: bytes) -> None:
         try:
             append(self._file, line, os.O_CREAT)
         except FileNotFoundError:
@@ -315,5 +323,9 @@ def _age(path: Path) -> float:
 def _rewrite(path: Path, content: bytes) -> None:
     """Replace a file at once, so that either content is there."""
     beside = path.with_name(f"{path.name}.new")
-    beside.write_bytes(content)
+    try:
+        beside.write_bytes(content)
+    except OSError:  # A full disk.
+        beside.unlink(missing_ok=True)
+        raise
     beside.replace(path)

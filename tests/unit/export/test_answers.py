@@ -36,6 +36,21 @@ ANSWERS = {
         Reply(status=200, content_type="text/html", body=HTML),
         Answer(fate=Fate.UNKNOWN, why="it answered 200 and nothing of OTLP's (<html> <b>Hello</b>)"),
     ),
+    "too deep": (
+        Reply(status=200, content_type=JSON, body=b"[" * 60_000),
+        Answer(fate=Fate.UNKNOWN, why=f"it answered 200 and nothing of OTLP's ({'[' * 200})"),
+    ),
+    "no number": (
+        Reply(status=200, content_type=JSON, body=b'{"partialSuccess":{"rejectedSpans":1e999}}'),
+        Answer(
+            fate=Fate.UNKNOWN,
+            why='it answered 200 and nothing of OTLP\'s ({"partialSuccess":{"rejectedSpans":1e999}})',
+        ),
+    ),
+    "an error, too deep": (
+        Reply(status=500, content_type=JSON, body=b"[" * 60_000),
+        Answer(fate=Fate.REFUSED, why=f"it answered 500 ({'[' * 200})"),
+    ),
     "no object": (
         Reply(status=200, content_type=JSON, body=b"[1]"),
         Answer(fate=Fate.UNKNOWN, why="it answered 200 and nothing of OTLP's ([1])"),

@@ -13,7 +13,7 @@ import pytest
 from pytest_llmtrace.export import Destination, Fate, Outcome, Push, Spool, destination, post_once, probe_span
 from pytest_llmtrace.export import spans_of as flat
 from tests.grpc_receiver import Fault, GrpcReceiver, bytes_field, number_field
-from tests.receiver import CERTIFICATE, TOKEN
+from tests.receiver import CERTIFICATE, KEY, TOKEN
 
 RequestOf = Callable[..., bytes]
 
@@ -252,6 +252,17 @@ def test_tls(spool: Spool, request_of: RequestOf) -> None:
     environ["OTEL_EXPORTER_OTLP_CERTIFICATE"] = str(CERTIFICATE)
     assert Push(destination("otlp", environ), spool, budget=10).run() == Outcome(sent=1)
     assert server.counts().total() == 1
+    server.close()
+
+
+def test_one_file_may_have_certificate_and_key(spool: Spool, request_of: RequestOf) -> None:
+    """As for HTTP, the key may be in the file of the certificate."""
+    server = GrpcReceiver(has_tls=True)
+    own = spool.path.parent / "own.pem"
+    own.write_bytes(CERTIFICATE.read_bytes() + KEY.read_bytes())
+    spool.put("run", request_of(0))
+    tls = {"OTEL_EXPORTER_OTLP_CERTIFICATE": str(CERTIFICATE), "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": str(own)}
+    assert Push(destination("otlp", {**server.environ, **tls}), spool, budget=10).run() == Outcome(sent=1)
     server.close()
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import ssl
 from collections.abc import Callable
+from pathlib import Path
 from time import time as clock
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from pytest_llmtrace.export import Destination, Outcome, Push, Spool, destination, present
 from pytest_llmtrace.export._spool import Batch
-from tests.receiver import CERTIFICATE, TOKEN, Receiver, Request
+from tests.receiver import CERTIFICATE, KEY, TOKEN, Receiver, Request
 
 RequestOf = Callable[..., bytes]
 
@@ -257,3 +261,80 @@ def test_tls(spool: Spool, request_of: RequestOf, time: Time) -> None:
     environ["OTEL_EXPORTER_OTLP_CERTIFICATE"] = str(CERTIFICATE)
     assert Push(destination("otlp", environ), spool, budget=10).run() == Outcome(sent=1)
     receiver.close()
+
+
+def test_a_server_that_wants_a_certificate(spool: Spool, request_of: RequestOf, time: Time) -> None:
+    """Who has none, or none that it knows, has sent nothing that it has looked at."""
+    receiver = Receiver(has_tls=True, wants_certificate=True)
+    spool.put("run", request_of(0))
+    environ = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
+        "OTEL_EXPORTER_OTLP_HEADERS": f"authorization={TOKEN.replace(' ', '%20').replace('=', '%3D')}",
+        "OTEL_EXPORTER_OTLP_CERTIFICATE": str(CERTIFICATE),
+    }
+    outcome = Push(destination("otlp", environ), spool, budget=10, now=time.now, sleep=time.sleep).run()
+    assert (outcome.sent, spool.waiting(), spool.in_doubt()) == (0, 1, 0)
+    own = {"OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": str(CERTIFICATE), "OTEL_EXPORTER_OTLP_CLIENT_KEY": str(KEY)}
+    assert Push(destination("otlp", {**environ, **own}), spool, budget=10).run() == Outcome(sent=1)
+    receiver.close()
+
+
+def test_a_server_that_says_so_late(
+    push: Push, spool: Spool, request_of: RequestOf, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With TLS 1.3 it may say so only when the whole request was sent."""
+    error = ssl.SSLError(1, "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 alert certificate required")
+    error.reason = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
+
+    def late(*_: object, **__: object) -> NoReturn:
+        raise error
+
+    monkeypatch.setattr("pytest_llmtrace.export._http._reply", late)
+    spool.put("run", request_of(0))
+    said = "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 alert certificate required"
+    assert list(push.run().problems) == [f"it wants a certificate of ours that it knows: {said}"]
+    assert (spool.waiting(), spool.in_doubt(), time.waits) == (1, 0, [])
+
+
+def test_what_a_server_says_out_of_order_is_one_line(
+    push: Push, receiver: Receiver, spool: Spool, request_of: RequestOf
+) -> None:
+    """Something else than HTTP, as gRPC's server says it, is shown without its control characters."""
+
+    def shouting(request: Request) -> bool:
+        request.wfile.write(b"\x00\x1b[31mno\r\n\r\n")
+        request.hang_up()
+        return True
+
+    receiver.faults.append(shouting)
+    spool.put("run", request_of(0))
+    assert list(push.run().problems) == ["the connection broke before an answer: [31mno"]
+
+
+def test_a_disk_that_is_full_while_a_file_is_parted(
+    push: Push, receiver: Receiver, spool: Spool, request_of: RequestOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has arrived cannot be taken out of its file, which is in doubt at once; what was not under way waits."""
+    receiver.largest = 1
+    spool.put("run", request_of(0, 1))
+    Spool(spool.path).put("sun", request_of(2))
+    with monkeypatch.context() as full:
+        full.setattr(Path, "write_bytes", full_disk)
+        with pytest.raises(OSError, match="No space left on device"):
+            push.run()
+    assert (spool.in_doubt("run"), spool.waiting("sun")) == (2, 1)
+    assert sorted(path.suffix for path in spool.path.glob("*un-*")) == [".doubt", ".json"]
+    assert push.resolve(lambda tests: present(push_to(receiver), tests))
+    push.run()
+    assert set(receiver.counts().values()) == {1}
+    assert receiver.counts().total() == 3
+
+
+def full_disk(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content[:1])
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def push_to(receiver: Receiver) -> Destination:
+    return destination("openobserve", receiver.environ)

@@ -198,6 +198,16 @@ def test_files_and_compression(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         ),
         (
             "otlp",
+            {**GRPC, "OTEL_EXPORTER_OTLP_ENDPOINT": "unix:/run/collector"},
+            "OTEL_EXPORTER_OTLP_ENDPOINT must be the address of a server, as http://localhost:5080; what is set is not",
+        ),
+        (
+            "otlp",
+            {"OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY": str(KEY)},
+            "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY is set, and OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE is not",
+        ),
+        (
+            "otlp",
             {**GRPC, "OTEL_EXPORTER_OTLP_ENDPOINT": "user:secret@collector:4317"},
             "OTEL_EXPORTER_OTLP_ENDPOINT must be the address of a server, as http://localhost:5080; what is set is not",
         ),

@@ -94,6 +94,27 @@ def test_a_disk_that_is_full_leaves_whole_lines(
     assert [[numbers_of(Batch((kept,))) for kept in batch.files] for batch in spool.claim()] == [[[[0]], [[2]]]]
 
 
+def test_a_disk_that_is_full_keeps_no_empty_files(
+    spool: Spool, request_of: RequestOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What could not be written leaves nothing behind."""
+    spool.put("run", request_of(0))
+    monkeypatch.setattr(os, "write", lambda *_: 0)
+    for test in range(2):
+        with pytest.raises(OSError, match="No space left on device"):
+            spool.put("run", request_of(test))
+    assert names(spool) == ["run-000000.json"]
+
+
+def test_a_file_that_may_not_grow(spool: Spool, request_of: RequestOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where files have a limit (`RLIMIT_FSIZE`), what does not fit into one goes into the next."""
+    write, limit = os.write, len(request_of(0)) + 10
+    monkeypatch.setattr(os, "write", lambda file, line: write(file, line[: limit - os.fstat(file).st_size]))
+    for test in range(3):
+        spool.put("run", request_of(test))
+    assert [[numbers_of(Batch((kept,))) for kept in batch.files] for batch in spool.claim()] == [[[[0]], [[1]], [[2]]]]
+
+
 def test_a_file_of_spans_has_no_half_line(
     tmp_path: Path, request_of: RequestOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
