@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-__all__ = ["ABSENT", "functions"]
+__all__ = ["ABSENT", "NAMES", "functions"]
 
 ABSENT = (
     "approx_topk",
@@ -26,32 +26,78 @@ ABSENT = (
 )
 """Functions that the server has and the view has not: they depend on its indexes, or give approximations."""
 
+NAMES = frozenset(
+    {
+        "arr_descending",
+        "arrcount",
+        "arrindex",
+        "arrjoin",
+        "arrsort",
+        "arrzip",
+        "cast_to_arr",
+        "match_field",
+        "match_field_ignore_case",
+        "re_match",
+        "re_not_match",
+        "spath",
+        "str_match",
+        "str_match_ignore_case",
+        "to_array_string",
+    }
+)
+"""Those that the view has and that take texts."""
+
 _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
 _INTERVAL = re.compile(r"\s*(\d+)\s*(second|minute|hour|day|week)s?\s*", re.IGNORECASE)
 _DEFAULT_INTERVAL = 10
 """Seconds of a bucket where no interval is said; the server chooses one from the range that is looked at."""
 
 
-def functions() -> Iterator[Any]:
-    """Yield them, for a session of DataFusion."""
+def functions(refused: list[str]) -> Iterator[Any]:
+    """Yield them, for a session of DataFusion.
+
+    Args:
+        refused: Gets a sentence when one of them cannot take its arguments, of which the engine makes a traceback.
+    """
     import pyarrow as pa
     from datafusion import udf
+    from pyarrow import compute
 
     text, whole = pa.string(), pa.int64()
+
+    def function(name: str, call: Callable[..., Any], arguments: list[Any], result: Any) -> Any:
+        def guarded(*columns: Any) -> Any:
+            try:
+                return call(*columns)
+            except ValueError as error:
+                refused.append(f"{name}() cannot be computed: {error}")
+                raise
+
+        return udf(guarded, arguments, result, "immutable", name=name)
 
     def scalar(name: str, call: Callable[..., Any], arguments: list[Any], result: Any) -> Any:
         def over_rows(*columns: Any) -> Any:
             rows = zip(*(column.to_pylist() for column in columns), strict=True)
             return pa.array([None if None in row else call(*row) for row in rows], type=result)
 
-        return udf(over_rows, arguments, result, "immutable", name=name)
+        return function(name, over_rows, arguments, result)
+
+    def matches(fields: Any, patterns: Any) -> Any:
+        """Match by RE2, whose expressions are those of the server's Rust, as Python's are not."""
+        found = [None] * len(fields)
+        for pattern in {each for each in patterns.to_pylist() if each is not None}:
+            matched = compute.match_substring_regex(fields, pattern).to_pylist()
+            found = [
+                new if of == pattern else old for of, new, old in zip(patterns.to_pylist(), matched, found, strict=True)
+            ]
+        return pa.array(found, type=pa.bool_())
 
     for name in ("str_match", "match_field"):
         yield scalar(name, lambda field, value: value in field, [text, text], pa.bool_())
     for name in ("str_match_ignore_case", "match_field_ignore_case"):
         yield scalar(name, lambda field, value: value.lower() in field.lower(), [text, text], pa.bool_())
-    yield scalar("re_match", lambda field, value: bool(re.search(value, field)), [text, text], pa.bool_())
-    yield scalar("re_not_match", lambda field, value: not re.search(value, field), [text, text], pa.bool_())
+    yield function("re_match", matches, [text, text], pa.bool_())
+    yield function("re_not_match", lambda *given: compute.invert(matches(*given)), [text, text], pa.bool_())
     yield scalar("histogram", _histogram, [whole, text], text)
     yield scalar("arrcount", _of_array(len), [text], whole)
     yield scalar("arrsort", _of_array(lambda array: _json(sorted(array))), [text], text)
@@ -65,7 +111,11 @@ def functions() -> Iterator[Any]:
 
 
 def _histogram(timestamp: int, interval: str) -> str | None:
-    """Return the beginning of the bucket that a time in microseconds is in."""
+    """Return the beginning of the bucket that a time in microseconds is in.
+
+    Raises:
+        ValueError: It is none.
+    """
     seconds = _DEFAULT_INTERVAL
     if interval:
         found = _INTERVAL.fullmatch(interval)
@@ -73,7 +123,10 @@ def _histogram(timestamp: int, interval: str) -> str | None:
             return None
         seconds = max(1, int(found[1]) * _UNITS[found[2].lower()])
     begin = timestamp // 1_000_000 // seconds * seconds
-    return dt.datetime.fromtimestamp(begin, dt.UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    try:
+        return dt.datetime.fromtimestamp(begin, dt.UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        raise ValueError(f"{timestamp} is no time in microseconds") from None
 
 
 def _array(text: str) -> list[Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -53,6 +54,8 @@ def test_slow_but_not_huge(calls: Stream) -> None:
         ("str_match_ignore_case(llm_model_name, 'B')", True),
         ("re_match(llm_model_name, '^b$')", True),
         ("re_not_match(llm_model_name, '^b$')", False),
+        (r"re_match(llm_model_name, '^[[:alpha:]]\p{L}?$')", True),
+        ("re_match(llm_model_name, CAST(NULL AS TEXT))", None),
         ("arrcount(tags)", 2),
         ("arr_descending(tags)", '["y","x"]'),
         ("arrsort(arr_descending(tags))", '["x","y"]'),
@@ -83,6 +86,26 @@ def test_functions(calls: Stream, expression: str, value: Any) -> None:
         (
             'SELECT SUM(llm_token_count_prompt) FROM "default"',
             r"^OpenObserve would refuse this query: sum\(\) does not take Utf8; .*: CAST\(\.\.\. AS INT\) it$",
+        ),
+        (
+            'SELECT nobody FROM "default"',
+            r"^OpenObserve would refuse this query: Schema error: No field named nobody\.$",
+        ),
+        (
+            "SELECT re_match(llm_model_name, '(') FROM \"default\"",
+            r"^OpenObserve would refuse this query: re_match\(\) cannot be computed: .* missing \): \($",
+        ),
+        (
+            "SELECT re_match(llm_model_name, '(?<=a)b') FROM \"default\"",
+            r"^OpenObserve would refuse this query: re_match\(\) cannot be computed: .* invalid perl operator: \(\?<=$",
+        ),
+        (
+            'SELECT histogram(start_time) FROM "default"',
+            r"^OpenObserve would refuse this query: histogram\(\) cannot be computed: \d+ is no time in microseconds$",
+        ),
+        (
+            'SELECT arrindex(tags, 1) FROM "default"',
+            r"^OpenObserve would refuse this query: arrindex\(\) does not take Utf8, Int64$",
         ),
         (
             "SELECT match_all('x') FROM \"default\"",
@@ -126,3 +149,20 @@ def test_no_spans() -> None:
     """A stream without spans has no columns: OpenObserve does not know it either."""
     with pytest.raises(QueryError):
         Stream(()).sql('SELECT operation_name FROM "default"')
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "COPY (SELECT 1) TO '{file}'",
+        "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '{file}'",
+        'INSERT INTO "default" VALUES (1)',
+        'DROP TABLE "default"',
+    ],
+)
+def test_a_query_only_reads_spans(calls: Stream, tmp_path: Path, statement: str) -> None:
+    """A dashboard from elsewhere neither writes nor reads files; the server takes no such statement either."""
+    file = tmp_path / "x.csv"
+    with pytest.raises(QueryError, match=r"^OpenObserve would refuse this query: .* not supported: "):
+        calls.sql(statement.format(file=file))
+    assert not file.exists()
