@@ -1,7 +1,7 @@
 """Exported dashboards and alerts, run over the records of a suite: what fails, and what stays empty.
 
 Source: OpenObserve's public reference and exports; dashboards up to version 8, whose panels are in tabs (older: at the
-top), and alerts with SQL.
+top), as the UI and as the API give them, and alerts, of which a file may have several.
 """
 
 from __future__ import annotations
@@ -21,8 +21,15 @@ from pytest_llmtrace.openobserve.sql import NotReproducible
 
 __all__ = ["Panel", "State", "Verdict", "judge", "panels"]
 
-_VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)\}?")
-_STREAM = re.compile(r"""\bfrom\s+(?:"([^"]+)"|([\w-]+))""", re.IGNORECASE)
+_VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w*)(?::(\w+))?\}|([A-Za-z_]\w*))")
+_JOINED: Mapping[str, tuple[str, str]] = {
+    "csv": (",", ""),
+    "doublequote": (",", '"'),
+    "pipe": ("|", ""),
+    "singlequote": (",", "'"),
+}
+"""How `${name:format}` writes several values: what is between them, and around each."""
+_NO_TABLE = re.compile(r"table '\w+\.public\.([^']+)' not found")
 _MISSING = re.compile(r"No field named (?:\S+\.)?\"?(\w+)\"?")
 
 
@@ -42,12 +49,14 @@ class Panel:
     Attributes:
         title: How the file names it.
         sql: The query, with its variables filled in; empty if there is none to run.
+        stream: The stream that it is on; empty if only the query says so.
         columns: The columns that its fields name, where there is no query.
         passed_over: Why it is not run; empty if it is.
     """
 
     title: str
     sql: str = ""
+    stream: str = ""
     columns: tuple[str, ...] = ()
     passed_over: str = ""
 
@@ -78,7 +87,15 @@ def panels(path: Path) -> tuple[Panel, ...]:
 
 
 def _panels(content: Any) -> Iterator[Panel]:
+    if isinstance(content, list):
+        for one in content:
+            yield from _panels(one)
+        return
     if not isinstance(content, Mapping):
+        return
+    versioned = content.get(f"v{content.get('version')}")
+    if isinstance(versioned, Mapping):  # As the API gives it.
+        yield from _panels(versioned)
         return
     if "query_condition" in content:
         yield _alert(content)
@@ -102,21 +119,13 @@ def _panel(title: str, kind: str, query: Mapping[str, Any], variables: Mapping[s
         return Panel(title=title, passed_over="PromQL is not run")
     if of != "traces":
         return Panel(title=title, passed_over=f"it is on {of}, not on traces")
-    text = query.get("query") or ""
+    text = (query.get("query") or "").strip()
     if text:
-        return _filled_in(title, text, variables)
-    named = [*(fields.get("x") or ()), *(fields.get("y") or ()), *_filters(fields.get("filter"))]
-    columns = tuple(dict.fromkeys(one["column"] for one in named if one.get("column")))
+        return _filled_in(title, text, variables, fields.get("stream") or "")
+    if fields.get("joins"):
+        return Panel(title=title, passed_over="it joins other streams")
+    columns = tuple(dict.fromkeys(_columns_of(fields)))
     return Panel(title=title, columns=columns, passed_over="" if columns else "it has neither a query nor fields")
-
-
-def _filters(found: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield conditions; newer versions nest them in groups."""
-    for one in found.get("conditions") or () if isinstance(found, Mapping) else found or ():
-        if one.get("filterType") == "group" or "conditions" in one:
-            yield from _filters(one)
-        else:
-            yield one
 
 
 def _alert(content: Mapping[str, Any]) -> Panel:
@@ -124,29 +133,49 @@ def _alert(content: Mapping[str, Any]) -> Panel:
     of = content.get("stream_type", "traces")
     if of != "traces":
         return Panel(title=title, passed_over=f"it is on {of}, not on traces")
-    if condition.get("promql"):
+    kind = condition.get("type") or next((each for each in ("promql", "sql") if condition.get(each)), "custom")
+    if kind == "promql":
         return Panel(title=title, passed_over="PromQL is not run")
-    if condition.get("sql"):
-        return _filled_in(title, condition["sql"], {})
-    columns = tuple(dict.fromkeys(_columns_of(condition.get("conditions"))))
+    if kind == "sql" and condition.get("sql"):
+        return _filled_in(title, condition["sql"], {}, content.get("stream_name") or "")
+    groups = condition.get("aggregation") or {}
+    named = [*_columns_of(condition.get("conditions")), *(groups.get("group_by") or ()), *_columns_of(groups)]
+    columns = tuple(dict.fromkeys(filter(None, named)))
     return Panel(title=title, columns=columns, passed_over="" if columns else "it has neither SQL nor conditions")
 
 
-def _columns_of(conditions: Any) -> Iterator[str]:
-    if isinstance(conditions, Mapping):
-        if isinstance(conditions.get("column"), str):
-            yield conditions["column"]
-        conditions = list(conditions.values())
-    for one in conditions if isinstance(conditions, list) else ():
+def _columns_of(said: Any) -> Iterator[str]:
+    """Yield the columns that fields or conditions name, however nested; newer versions say `field`.
+
+    Not those that a function of the panel derives, which no span has.
+    """
+    if isinstance(said, Mapping):
+        if said.get("isDerived"):
+            return
+        yield from (said[key] for key in ("column", "field") if isinstance(said.get(key), str) and said[key])
+        said = list(said.values())
+    for one in said if isinstance(said, list) else ():
         yield from _columns_of(one)
 
 
-def _filled_in(title: str, sql: str, variables: Mapping[str, Any]) -> Panel:
-    values = {name: one[0] if isinstance(one, list) and one else one for name, one in variables.items()}
-    lacking = [name for name in _VARIABLE.findall(sql) if values.get(name) in (None, "", [])]
+def _filled_in(title: str, sql: str, variables: Mapping[str, Any], stream: str) -> Panel:
+    asked = [braced or bare for braced, _, bare in _VARIABLE.findall(sql)]
+    lacking = [name for name in asked if variables.get(name) in (None, "", [])]
     if lacking:
         return Panel(title=title, passed_over=f"the variable ${lacking[0]} has no value in the file")
-    return Panel(title=title, sql=_VARIABLE.sub(lambda match: str(values[match[1]]), sql))
+
+    def written(match: re.Match[str]) -> str:
+        value, is_quoted = variables[match[1] or match[3]], sql[: match.start()].endswith("'")
+        if not isinstance(value, list):
+            value = [value] if match[2] else value
+        elif is_quoted and not match[2]:
+            value = value[0]
+        if not isinstance(value, list):
+            return str(value)
+        between, around = _JOINED.get(match[2], _JOINED["singlequote"])
+        return between.join(f"{around}{each}{around}" for each in value)
+
+    return Panel(title=title, sql=_VARIABLE.sub(written, sql), stream=stream)
 
 
 # --- judging ---------------------------------------------------------------------------------------------------------
@@ -166,10 +195,10 @@ def judge(panel: Panel, records: Sequence[Record]) -> Verdict:
         if gone:
             return Verdict(title=panel.title, state=State.FAILS, reasons=gone)
         return Verdict(title=panel.title, state=State.FILLED, reasons=("its columns are there; fields are not run",))
-    stream = _STREAM.search(panel.sql)
-    name = (stream[1] or stream[2]) if stream else "default"
     try:
-        rows = Stream(records, name=name).sql(panel.sql)
+        rows = _rows(panel, records)
+    except _OtherStreamError as error:
+        return Verdict(title=panel.title, state=State.PASSED_OVER, reasons=(str(error),))
     except NotReproducible as error:
         return Verdict(title=panel.title, state=State.PASSED_OVER, reasons=(str(error),))
     except QueryError as error:
@@ -179,10 +208,31 @@ def judge(panel: Panel, records: Sequence[Record]) -> Verdict:
     return _of_rows(panel.title, rows)
 
 
+class _OtherStreamError(QueryError):
+    """A query reads several streams, of which the records are one."""
+
+
+def _rows(panel: Panel, records: Sequence[Record]) -> list[dict[str, Any]]:
+    """Run a query on the stream that it names, or the engine finds that it names."""
+    name = panel.stream or "default"
+    try:
+        return Stream(records, name=name).sql(panel.sql)
+    except QueryError as error:
+        other = _NO_TABLE.search(str(error))
+        if other is None:
+            raise
+    try:
+        return Stream(records, name=other[1]).sql(panel.sql)
+    except QueryError as error:
+        if _NO_TABLE.search(str(error)):
+            raise _OtherStreamError(f"it reads several streams, {other[1]} among them") from None
+        raise
+
+
 def _of_rows(title: str, rows: Sequence[Mapping[str, Any]]) -> Verdict:
     if not rows:
         return Verdict(title=title, state=State.EMPTY, reasons=("no row",))
-    if len(rows) == 1 and set(rows[0].values()) == {0}:  # What counts has a row always.
+    if len(rows) == 1 and 0 in rows[0].values() and set(rows[0].values()) <= {0, None}:  # What counts has a row always.
         return Verdict(title=title, state=State.EMPTY, reasons=("it counts 0",))
     empty = tuple(f"{name} is NULL in all rows" for name in rows[0] if all(row[name] is None for row in rows))
     is_empty = len(empty) == len(rows[0])

@@ -67,9 +67,14 @@ def _session(columns: Mapping[str, list[Any]], stream: str, refused: list[str]) 
     session = SessionContext()
     for function in functions(refused):
         session.register_udf(function)
-    session.from_arrow(pa.table({name: _array(pa, values) for name, values in columns.items()}), name=stream)
+    session.from_arrow(pa.table({name: _array(pa, values) for name, values in columns.items()}), name=_quoted(stream))
     reading = SQLOptions().with_allow_ddl(allow=False).with_allow_dml(allow=False).with_allow_statements(allow=False)
     return lambda sql: session.sql_with_options(sql, reading)
+
+
+def _quoted(name: str) -> str:
+    """Write a name such that neither its case nor a dot in it matters."""
+    return '"{}"'.format(name.replace('"', '""'))
 
 
 def _columns(records: Sequence[Record], names: set[str] | None) -> dict[str, list[Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -161,3 +162,91 @@ def test_records_are_masked(records: Path) -> None:
     text = records.read_text(encoding="utf-8")
     assert "***" in text
     assert "hush" not in text
+
+
+@pytest.fixture
+def verdicts(records: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[Any], list[str]]:
+    """Judge the content of a file; return state and reasons of each panel in a line."""
+
+    def verdicts(content: Any) -> list[str]:
+        path = tmp_path / "content.json"
+        path.write_text(json.dumps(content), encoding="utf-8")
+        cli.main(["dashboard", str(path), "--records", str(records), "--format", "json"])
+        found = json.loads(capsys.readouterr().out)[str(path)]
+        return [": ".join((one["state"], *one["reasons"])) for one in found]
+
+    return verdicts
+
+
+@pytest.mark.parametrize(
+    ("where", "verdict"),
+    [
+        ("operation_name IN ($names)", "filled"),
+        ("operation_name IN (${names})", "filled"),
+        ("operation_name IN (${names:singlequote})", "filled"),
+        ("operation_name IN (${name:singlequote})", "filled"),
+        ("re_match(operation_name, '^(${names:pipe})$')", "filled"),
+        ("operation_name = '$names'", "filled"),
+        ("operation_name = '${name}'", "filled"),
+        ("operation_name IN (${names:csv})", "fails: no column x"),
+    ],
+)
+def test_values_of_variables(verdicts: Callable[[Any], list[str]], where: str, verdict: str) -> None:
+    """Several values are written as the format says, without one as a list for SQL; in quotes it is the first."""
+    variables = {"list": [{"name": "names", "value": ["x", "y"]}, {"name": "name", "value": "x"}]}
+    panel = sql("Names", f'SELECT COUNT(*) AS n FROM "default" WHERE {where}')  # noqa: S608
+    assert verdicts({"version": 8, "tabs": [{"panels": [panel]}], "variables": variables}) == [verdict]
+
+
+@pytest.mark.parametrize(
+    ("query", "verdict"),
+    [
+        ('-- from "elsewhere"\nSELECT COUNT(*) AS n FROM "default"', "filled"),
+        ('SELECT EXTRACT(EPOCH FROM to_timestamp_micros(_timestamp)) AS t FROM "default"', "filled"),
+        ('SELECT COUNT(*) AS n FROM "My.Stream"', "filled"),
+        ('SELECT a.span_id FROM "spans" a JOIN "spans" b ON a.span_id = b.span_id', "filled"),
+        (
+            'SELECT a.span_id FROM "spans" a JOIN "logs" b ON a.trace_id = b.trace_id',
+            "passed over: it reads several streams, spans among them",
+        ),
+        ('SELECT COUNT(*) AS n, SUM(duration) AS d FROM "default" WHERE duration < 0', "empty: it counts 0"),
+        ("  \n", "passed over: it has neither a query nor fields"),
+    ],
+)
+def test_streams_of_a_query(verdicts: Callable[[Any], list[str]], query: str, verdict: str) -> None:
+    """The records are the one stream that a query reads, as the engine understands it; other streams they are not."""
+    assert verdicts({"version": 8, "tabs": [{"panels": [sql("One", query)]}]}) == [verdict]
+
+
+FIELDS: dict[str, tuple[dict[str, Any], str]] = {
+    "breakdown": ({"breakdown": [{"column": "nobody"}]}, "fails: no column nobody"),
+    "arguments": ({"y": [{"args": [{"type": "field", "value": {"field": "nobody"}}]}]}, "fails: no column nobody"),
+    "a condition": ({"filter": {"conditions": [{"column": {"field": "nobody"}}]}}, "fails: no column nobody"),
+    "derived": (
+        {"y": [{"column": "nobody", "isDerived": True}]},
+        "filled: its columns are there; fields are not run",
+    ),
+    "joined": ({"joins": [{"stream": "logs"}]}, "passed over: it joins other streams"),
+}
+
+
+@pytest.mark.parametrize(("fields", "verdict"), FIELDS.values(), ids=FIELDS.keys())
+def test_fields(verdicts: Callable[[Any], list[str]], fields: dict[str, Any], verdict: str) -> None:
+    """Columns are found wherever a version has them, but for what the panel derives by itself."""
+    query = {"query": "", "fields": {"stream_type": "traces", "x": [{"column": "_timestamp"}], **fields}}
+    assert verdicts({"version": 8, "tabs": [{"panels": [{"title": "One", "queries": [query]}]}]}) == [verdict]
+
+
+def test_files_of_the_api(verdicts: Callable[[Any], list[str]]) -> None:
+    """The API puts a dashboard below its version, and several alerts are a list."""
+    dashboard = {"tabs": [{"panels": [sql("One", 'SELECT operation_name FROM "default"')]}]}
+    assert verdicts({"v1": None, "v8": dashboard, "version": 8}) == ["filled"]
+    assert verdicts([{**ALERT, "query_condition": QUERY}, {**ALERT, "query_condition": QUERY}]) == ["filled", "filled"]
+
+
+def test_the_kind_of_an_alert(verdicts: Callable[[Any], list[str]]) -> None:
+    """What is left in the file of another kind is not run, and groups and their limits are conditions as well."""
+    condition: dict[str, Any] = {"type": "custom", "sql": "SELECT nobody", "conditions": [{"column": "duration"}]}
+    assert verdicts({**ALERT, "query_condition": condition}) == ["filled: its columns are there; fields are not run"]
+    condition["aggregation"] = {"group_by": ["team"], "having": {"column": "nobody"}}
+    assert verdicts({**ALERT, "query_condition": condition}) == ["fails: no column team: no column nobody"]
