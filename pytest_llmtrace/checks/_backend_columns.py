@@ -63,6 +63,7 @@ def _clash(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
 def _base_column(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     for span, stored in _stored(evidence):
         taken = [f"{name} is what the attribute {key} says" for name, key in stored.overwritten.items()]
+        taken += [f"{key} is the status of the span, and not what the attribute says" for key in stored.lost]
         moved = [] if taken else [f"{key} is in attr_{column(key)}" for key in stored.moved]
         if not taken and not moved:
             yield None
@@ -158,8 +159,8 @@ CHECKS: tuple[Check, ...] = (
         look=_base_column,
         about=("openobserve",),
         severity=Severity.WARNING,
-        compares="Attributes with the base columns. Of the severity `info` from 0.91 on, which keeps the column and "
-        "puts the attribute into `attr_...` beside it.",
+        compares="Attributes with the base columns, `status_code` and `status_message` among them. Of the severity "
+        "`info` from 0.91 on where the server keeps the column and puts the attribute into `attr_...` beside it.",
         source="OpenObserve, reserved columns: 16 names from v0.91 on; before, all but four are overwritten",
     ),
     Check(

@@ -21,6 +21,8 @@ __all__ = ["Record", "record", "records"]
 
 _KINDS = {"INTERNAL": "1", "SERVER": "2", "CLIENT": "3", "PRODUCER": "4", "CONSUMER": "5"}
 _STATUS_CODES = {"UNSET": 0, "OK": 1, "ERROR": 2}
+_STATUS = ("status_code", "status_message")
+"""The columns that are written last."""
 _LOWEST, _HIGHEST = -(2**63), 2**63 - 1  # Of OTLP's integers.
 _NO_NUMBER = "the column holds numbers, and the client has sent {value!r}"
 _ARRIVAL = "_o2_ingest_ts"
@@ -40,6 +42,7 @@ class Record(Mapping[str, Any]):
         clashes: Columns that several attributes become, with those.
         overwritten: Base columns that an attribute of the span has taken, with that attribute.
         moved: Attributes that are in `attr_...`, since their columns are taken.
+        lost: Attributes that the span's own status is written over.
         removed: Attributes that are not stored under their own names, since their texts are.
     """
 
@@ -50,6 +53,7 @@ class Record(Mapping[str, Any]):
     clashes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     overwritten: Mapping[str, str] = field(default_factory=dict)
     moved: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Any:
@@ -126,8 +130,8 @@ class _Building:
             self.unknown |= unknown
         if self.shape.readable is not None:
             self._enrich(columns, self.shape.readable)
-        columns["status_code"] = _STATUS_CODES.get(self.span.status, 0)
-        columns["status_message"] = self.span.status_description or ""
+        status = _STATUS_CODES.get(self.span.status, 0), self.span.status_description or ""
+        columns |= zip(_STATUS, status, strict=True)
         for name in self.unknown:
             columns.pop(name, None)
         return Record(
@@ -138,6 +142,7 @@ class _Building:
             clashes=self.clashes,
             overwritten=overwritten,
             moved=self.shape.moved,
+            lost=tuple(key for key in _STATUS if key in self.shape.kept),
             removed=self.shape.removed,
         )
 

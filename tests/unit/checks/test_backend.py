@@ -201,3 +201,11 @@ def test_an_attribute_that_looks_moved(judged: Judge) -> None:
 def test_the_column_of_arrival(judged: Judge) -> None:
     """The server fills it: no dashboard that names it stays empty."""
     assert judged(GOOD, openobserve_columns=["_o2_ingest_ts"]) == []
+
+
+@pytest.mark.parametrize("profile", ["0.70", "0.90", "0.91", "0.92"])
+def test_an_attribute_of_the_name_of_a_status(judged: Judge, profile: str) -> None:
+    """The server writes the span's own status over it, in every release."""
+    found = said(judged({**GOOD, "status_code": 200}, openobserve=profile))
+    lost = f"status_code is the status of the span, and not what the attribute says\nOpenObserve {profile}"
+    assert found == [("backend/base-column", "warning", lost)]
