@@ -69,7 +69,7 @@ def exporters(environ: Mapping[str, str], installed: Mapping[str, str]) -> Itera
         if not named:
             yield _by_default(about, exporter)
         for name, value in named:
-            yield _endpoint(about, exporter, name, value)
+            yield _endpoint(about, exporter, name, value, _certificate(name, environ))
     if not there:
         yield ok("exporters of the app", f"none of {', '.join(each.name for each in _EXPORTERS)} is installed")
 
@@ -85,7 +85,14 @@ def _by_default(about: str, exporter: _Exporter) -> Diagnosis:
     )
 
 
-def _endpoint(about: str, exporter: _Exporter, name: str, value: str) -> Diagnosis:
+def _certificate(name: str, environ: Mapping[str, str]) -> str | None:
+    """Return the file that OpenTelemetry's exporters believe a server by, for its signal or for all, if one is set."""
+    of_signal = name.removesuffix("ENDPOINT") + "CERTIFICATE"
+    names = (of_signal, "OTEL_EXPORTER_OTLP_CERTIFICATE") if name in _OTLP else ()
+    return next((environ[each] for each in names if environ.get(each)), None)
+
+
+def _endpoint(about: str, exporter: _Exporter, name: str, value: str, certificate: str | None) -> Diagnosis:
     url = value if "://" in value else f"http://{value}"  # gRPC's exporter takes host:port
     try:
         fits = bool(urlsplit(url).hostname) and urlsplit(url).scheme in {"http", "https"} and urlsplit(url).port != 0
@@ -95,7 +102,7 @@ def _endpoint(about: str, exporter: _Exporter, name: str, value: str) -> Diagnos
         return problem(about, f"{name} is no address", f"correct or unset {name}")
     if is_behind_proxy(url):
         return unknown(about, f"to the endpoint of {name} leads a proxy, which was not looked at")
-    found = obstacle(url)
+    found = obstacle(url, certificate=certificate)
     if not found:
         return ok(about, f"the endpoint of {name} takes connections")
     return problem(about, f"{name}: {found}; {exporter.cost}", f"unset {name} where nobody listens, or start what does")

@@ -48,7 +48,10 @@ def obstacle(url: str, timeout: float = PATIENCE, *, certificate: str | None = N
     with connection:
         if parts.scheme != "https":
             return ""
-        context = ssl.create_default_context(cafile=certificate)
+        try:
+            context = ssl.create_default_context(cafile=certificate)
+        except OSError as error:
+            return f"{certificate} has no certificate to believe {where} by: {error.strerror or error}"
         return _tls_obstacle(connection, context, host, where, timeout)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_llmtrace.doctor._exporters import exporters
 from pytest_llmtrace.doctor._installed import names, versions
-from tests.receiver import Receiver
+from tests.receiver import CERTIFICATE, Receiver
 
 HTTP = "opentelemetry-exporter-otlp-proto-http"
 WAITS = "an app that uses it was measured to take 7 s to exit (1.45.2), with its spans lost"
@@ -124,3 +124,17 @@ def test_no_exporters() -> None:
             "openobserve-python-sdk, openobserve-telemetry-sdk is installed"
         )
     ]
+
+
+@pytest.mark.parametrize("signal", ["", "LOGS_"], ids=["all signals", "one signal"])
+def test_the_certificate_of_an_endpoint(signal: str) -> None:
+    """An exporter believes a server by the file that the environment names, and so is it judged."""
+    secure = Receiver(has_tls=True)
+    endpoint = {"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": secure.url}
+    [found] = exporters({**endpoint, f"OTEL_EXPORTER_OTLP_{signal}CERTIFICATE": str(CERTIFICATE)}, {HTTP: "1.45.2"})
+    of = "the endpoint of OTEL_EXPORTER_OTLP_LOGS_ENDPOINT takes connections"
+    assert str(found) == f"ok       exporter {HTTP} 1.45.2: {of}"
+    [found] = exporters({**endpoint, f"OTEL_EXPORTER_OTLP_{signal}CERTIFICATE": "no/ca.pem"}, {HTTP: "1.45.2"})
+    where = f"port {secure.url.rpartition(':')[2]} of 127.0.0.1"
+    assert f"no/ca.pem has no certificate to believe {where} by: No such file or directory" in str(found)
+    secure.close()
