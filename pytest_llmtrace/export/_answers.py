@@ -16,11 +16,11 @@ from typing import Final
 
 from pytest_llmtrace.export._protobuf import fields
 
-__all__ = ["Answer", "Fate", "Reply", "accepted", "in_words", "read"]
+__all__ = ["MALFORMED", "Answer", "Fate", "Reply", "accepted", "in_words", "read"]
 
 _SHOWN: Final = 200
 """How many characters of an answer are shown."""
-_MALFORMED: Final = (ValueError, TypeError, AttributeError, LookupError, OverflowError, RecursionError)
+MALFORMED: Final = (ValueError, TypeError, AttributeError, LookupError, OverflowError, RecursionError)
 """What reading an answer may end in that is none: too deep, a number without end."""
 WINDOW: Final = (
     "OpenObserve takes spans that started at most 5 hours ago and 24 hours ahead; the usual reason is a test that "
@@ -102,7 +102,7 @@ def accepted(body: bytes, content_type: str, status: str) -> Answer:
     """
     try:
         rejected, message = _partial_success(body, content_type)
-    except _MALFORMED:
+    except MALFORMED:
         return Answer(fate=Fate.UNKNOWN, why=f"it answered {status} and nothing of OTLP's{_said(body)}")
     if not rejected:
         return Answer(fate=Fate.ACCEPTED)
@@ -120,7 +120,7 @@ def _partial_success(body: bytes, content_type: str) -> tuple[int, str]:
     """Return how many spans were rejected, and why.
 
     Raises:
-        ValueError: The body is no answer of OTLP's; also the others of `_MALFORMED`.
+        ValueError: The body is no answer of OTLP's; also the others of `MALFORMED`.
     """
     if not body:
         return 0, ""
@@ -135,7 +135,7 @@ def _partial_success(body: bytes, content_type: str) -> tuple[int, str]:
 def _said(body: bytes) -> str:
     """Return what an answer says in words, as the end of a sentence."""
     text = body.decode("utf-8", "replace")
-    with contextlib.suppress(*_MALFORMED):
+    with contextlib.suppress(*MALFORMED):
         text = str(json.loads(text)["message"])
     words = in_words(text)
     return f" ({words})" if words else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import re
 import ssl
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ _OURS: Final = re.compile("ALERT.*(CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)")
 before it looks at that (RFC 8446, 4.4.2.4 and 6.2)."""
 _LONGEST: Final = 1 << 16
 """Bytes of an answer that are read."""
+_AT_ONCE: Final = 1 << 16
 _MALFORMED: Final = "its address or its proxy's is malformed: check HTTP_PROXY and HTTPS_PROXY"
 """Not what is wrong with it: a proxy's address may have a password."""
 
@@ -45,7 +47,7 @@ def post(to: Destination, body: bytes, *, timeout: float) -> Answer:
     Args:
         to: Where to.
         body: The request, in the form that the destination takes, compressed if it is to be.
-        timeout: In seconds, of each wait for the server.
+        timeout: In seconds, of each wait for the server, and of its answer.
     """
     headers = {**to.headers, "content-type": _TYPES[to.protocol]}
     if to.is_compressed:
@@ -103,8 +105,21 @@ def _reply(
             status=opened.status,
             content_type=opened.headers.get("content-type", ""),
             retry_after=opened.headers.get("retry-after", ""),
-            body=opened.read(longest),
+            body=_body(opened, longest, time.monotonic() + timeout),
         )
+
+
+def _body(opened: Any, longest: int | None, deadline: float) -> bytes:
+    """Read an answer, or its beginning; one that drips is waited for no longer than one that does not come."""
+    body = bytearray()
+    while longest is None or len(body) < longest:
+        part = opened.read1(_AT_ONCE)
+        if not part:
+            break
+        body += part
+        if time.monotonic() > deadline:
+            raise TimeoutError
+    return bytes(body)
 
 
 def _way(request: urllib.request.Request) -> str:

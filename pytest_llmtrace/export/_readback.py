@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from pytest_llmtrace.export import _http
+from pytest_llmtrace.export._answers import MALFORMED
 from pytest_llmtrace.export._destination import Destination
 from pytest_llmtrace.export._spool import key_of, spans_of
 
@@ -71,7 +72,7 @@ def look(destination: Destination, resources: list[dict[str, Any]], *, timeout: 
         raise UntoldError(f"it answered {reply.status}", reply.status)
     try:
         return set(_keys(json.loads(reply.body)["hits"], resources))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except MALFORMED as error:
         raise UntoldError("it answered nothing of the search API's", reply.status) from error
 
 

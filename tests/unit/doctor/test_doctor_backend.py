@@ -214,6 +214,7 @@ def test_a_token_that_may_not_read(look: Look, receiver: Receiver, status: int) 
         (500, b"", "it answered 500"),
         (200, b"<html>", "it answered nothing of the search API's"),
         (200, b'{"hits":[1]}', "it answered nothing of the search API's"),
+        (200, b"[" * 60_000, "it answered nothing of the search API's"),
     ],
 )
 def test_a_search_that_fails(look: Look, receiver: Receiver, status: int, body: bytes, said: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -338,3 +339,23 @@ def full_disk(path: Path, content: bytes) -> None:
 
 def push_to(receiver: Receiver) -> Destination:
     return destination("openobserve", receiver.environ)
+
+
+def test_an_answer_that_drips(receiver: Receiver, spool: Spool, request_of: RequestOf) -> None:
+    """It is waited for no longer than the timeout, however often it says something."""
+
+    def dripping(request: Request) -> bool:
+        request.send_response(200)
+        request.send_header("content-length", "1000000")
+        request.end_headers()
+        with contextlib.suppress(OSError):
+            while not receiver.closed.wait(0.01):
+                request.wfile.write(b" ")
+        return True
+
+    receiver.faults.append(dripping)
+    spool.put("run", request_of(0))
+    to = destination("openobserve", {**receiver.environ, "OPENOBSERVE_TIMEOUT": "0.2"})
+    outcome = Push(to, spool, budget=10).run()
+    assert (list(outcome.problems), spool.in_doubt()) == (["it did not answer within 0.2 s"], 1)
+    assert present(to, resources(request_of(0))) is None
