@@ -85,8 +85,7 @@ def _add_fields(
         value = attributes[key]
         columns[name] = value if isinstance(value, str) else compact(value)
     for name, key, is_resource in readable.wider:
-        value = (resource if is_resource else attributes)[key]
-        columns[name] = value if isinstance(value, str) else compact(value)
+        columns |= flattened(name, (resource if is_resource else attributes)[key])
 
 
 def _add_parameters(columns: dict[str, Any], attributes: _Attributes, readable: Readable, server: Server) -> None:

@@ -130,11 +130,19 @@ def _histogram(timestamp: int, interval: str) -> str | None:
 
 
 def _array(text: str) -> list[Any] | None:
+    found = _parsed(text)
+    return found if isinstance(found, list) else None
+
+
+def _parsed(text: str) -> Any:
+    """Read JSON as the server does, which takes no halves of characters; None if it is none."""
     try:
         found = json.loads(text)
+        if "\\u" in text:
+            _json(found).encode()
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, list) else None
+    return found
 
 
 def _of_array(call: Callable[[list[Any]], Any]) -> Callable[[str], Any]:
@@ -166,10 +174,7 @@ def _arrzip(first: str, second: str, delimiter: str) -> str | None:
 
 
 def _spath(text: str, path: str) -> str | None:
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
+    found = _parsed(text)
     for key in path.split("."):
         if not isinstance(found, dict) or key not in found:
             return None

@@ -143,6 +143,20 @@ def test_files_and_compression(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert (found.is_compressed, destination("otlp", {}).is_compressed) == (False, True)
 
 
+def test_nobody_is_asked_for_a_passphrase() -> None:
+    """OpenSSL would ask on the terminal, and wait for an answer."""
+    environ = {
+        "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": str(CERTIFICATE),
+        "OTEL_EXPORTER_OTLP_CLIENT_KEY": str(KEY.with_name("locked-key.pem")),
+    }
+    text = (
+        "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE or OTEL_EXPORTER_OTLP_CLIENT_KEY does not name what TLS needs: the key "
+        "has a passphrase"
+    )
+    with pytest.raises(UsageError, match=f"^{text}$"):
+        destination("otlp", environ)
+
+
 @pytest.mark.parametrize(
     ("name", "environ", "text"),
     [

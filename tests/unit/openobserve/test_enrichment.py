@@ -383,3 +383,15 @@ def test_a_clash_of_what_the_server_computes_anyway(store: Store) -> None:
     """Its own value stands in the column, whichever attribute was there before."""
     record = store({"gen_ai.request.model": "m", "gen_ai.response.model": "a", "gen_ai_response_model": "b"})
     assert (record["gen_ai_response_model"], record.clashes) == ("a", {})
+
+
+@pytest.mark.parametrize(
+    ("value", "columns"),
+    [(["a", 1], {"user_id": '["a","1"]'}), ([], {}), ({"k": 2}, {"user_id_k": "2"})],
+)
+@pytest.mark.parametrize("is_resource", [False, True])
+def test_a_user_that_is_no_text(store: Store, value: Any, columns: Mapping[str, str], is_resource: bool) -> None:
+    """It is stored as any array or map is, whether the span or the resource names it."""
+    attributes = {"input": "hi", **({} if is_resource else {"user.id": value})}
+    record = store(attributes, resource={"user.id": value} if is_resource else {})
+    assert {name: each for name, each in record.items() if name.startswith("user_id")} == columns

@@ -136,6 +136,20 @@ def test_a_name_in_a_text_is_no_column(calls: Stream) -> None:
     ]
 
 
+@pytest.mark.parametrize("comment", ["-- it's\n", "/* it's\n */"])
+def test_an_apostrophe_in_a_comment_begins_no_text(calls: Stream, comment: str) -> None:
+    """Columns behind it are there as without it."""
+    query = "SELECT COUNT(*) AS n {} FROM \"default\" WHERE service_name = 'chat-api'"
+    assert calls.sql(query.format(comment)) == [{"n": 4}]
+
+
+def test_half_a_character_in_an_array_is_no_json(store: Store) -> None:
+    """The server does not take it either: there is no value, and other rows have theirs."""
+    records = [store({"said": '["\\ud800"]'}), store({"said": '["\\u00e9"]'})]
+    query = "SELECT arrsort(said) AS a, arrjoin(said, ',') AS j, spath(said, 'x') AS s FROM \"default\" ORDER BY said"
+    assert Stream(records).sql(query) == [{"a": '["é"]', "j": "é", "s": None}, {"a": None, "j": None, "s": None}]
+
+
 def test_values_that_no_column_holds(store: Store) -> None:
     """Half a character is what the export makes of it, and a number that Python does not write is hexadecimal."""
     records = [store({"said": "Sun \ud83d", "huge": 2**20_000}), store({"said": "Rain"})]
