@@ -172,14 +172,12 @@ def _body(
 ) -> tuple[bytes, tuple[int, ...]]:
     """Scrub a body and lay it out; return it with the lengths of its chunks as they are then."""
     text = scrub.as_text(body)
-    if text is None:
-        return body, tuple(lengths)
     changes = scrub.edits(text, keep)
     if changes:
         places[what] += sum(bool(edit.text) for edit in changes)
         lengths = _moved(lengths, text, changes)
         text = scrub.applied(text, changes)
-    shown = scrub.as_bytes(laid_out(text))
+    shown = scrub.as_bytes(laid_out(text) if scrub.is_all_text(text) else text)
     if lengths and len(shown) != sum(lengths):
         lengths = (len(shown),)
     return shown, tuple(lengths)

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from pytest_llmtrace.model import Request
 from pytest_llmtrace.replay.payload import decoded
-from pytest_llmtrace.secrets.body_text import as_bytes, as_text
+from pytest_llmtrace.secrets.body_text import as_bytes, as_text, is_all_text
 from pytest_llmtrace.secrets.edits import Edit, applied, edits
 from pytest_llmtrace.secrets.names import (
     BODY_FIELDS,
@@ -43,6 +43,7 @@ __all__ = [
     "as_bytes",
     "as_text",
     "edits",
+    "is_all_text",
     "is_scrubbed",
     "is_secret_field",
     "is_secret_header",
@@ -82,11 +83,10 @@ def scrubbed_text(text: str) -> str:
 
 
 def scrubbed_body(body: bytes) -> bytes:
-    """Return a body as it is written, and one that is compressed without that; one that is no text as it is."""
+    """Return a body as it is written, and one that is compressed without that."""
     if body.startswith(_GZIP):
         body = decoded(body, "gzip")
-    text = as_text(body)
-    return body if text is None else as_bytes(scrubbed_text(text))
+    return as_bytes(scrubbed_text(as_text(body)))
 
 
 def mask_text(text: str) -> str:

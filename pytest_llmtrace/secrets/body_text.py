@@ -28,6 +28,7 @@ __all__ = [
     "hits_in_body",
     "hits_in_text",
     "hits_in_value",
+    "is_all_text",
     "moved",
 ]
 
@@ -58,17 +59,19 @@ _SHORTEST = 6
 """`a@b.co`: what is shorter tells of nobody."""
 
 
-def as_text(body: bytes) -> str | None:
-    """Return a body as text; None for one that is none.
+def as_text(body: bytes) -> str:
+    """Return a body as text.
 
-    A multipart body has texts beside a file that is none. Its other bytes are lone surrogates, as `surrogateescape`
-    reads and writes them, and nothing is found among them.
+    Bytes that are no UTF-8, as those of a file in a multipart body, are lone surrogates, as `surrogateescape` reads
+    and writes them. What they stand in is searched for the shapes of keys alone: names and personal data are found by
+    what stands around them, which may be anything there.
     """
-    try:
-        return body.decode("utf-8")
-    except UnicodeDecodeError:
-        text = body.decode("utf-8", "surrogateescape") if body.startswith(b"--") else ""
-        return text if _BOUNDARY.match(text) else None
+    return body.decode("utf-8", "surrogateescape")
+
+
+def is_all_text(text: str) -> bool:
+    """Tell whether `as_text` has read a text, and not bytes of another kind."""
+    return not _NO_TEXT.search(text)
 
 
 def as_bytes(text: str) -> bytes:
@@ -78,7 +81,9 @@ def as_bytes(text: str) -> bytes:
 
 def hits_in_body(text: str) -> Iterator[Hit]:
     """Yield what is found in a body, in order; its form is told from the text alone."""
-    if (value := parsed(text)) is not None:
+    if not is_all_text(text) and not _BOUNDARY.match(text):
+        yield from _keys_in(text, "")
+    elif (value := parsed(text)) is not None:
         yield from _in_json(text, value, "", _NESTED)
     elif _STREAM_START.match(text) and "data:" in text:
         yield from _in_stream(text)
@@ -116,10 +121,14 @@ def _by_looks(text: str, place: str) -> Iterator[Hit]:
         group = found.lastgroup or ""
         if not is_mask(found[group]):
             yield _by_name(*found.span(group), place, "a field that is secret by its name", found[group])
-    for start, end, looks_like in shapes_in(text):
-        yield Hit(start, end, place, "shape", looks_like, text[start:end])
+    yield from _keys_in(text, place)
     for start, end, what, value, is_nobody in personal_in(text):
         yield Hit(start, end, place, "personal", what, value, is_nobody)
+
+
+def _keys_in(text: str, place: str) -> Iterator[Hit]:
+    for start, end, looks_like in shapes_in(text):
+        yield Hit(start, end, place, "shape", looks_like, text[start:end])
 
 
 def _by_name(start: int, end: int, place: str, what: str, value: str) -> Hit:
@@ -228,7 +237,9 @@ def _in_parts(text: str, boundary: str) -> Iterator[Hit]:
         field = found[1] if found else ""
         yield from moved(Unescaped("", at), hits_in_text(head, f"part {field}".rstrip()))
         content = part[gap.end() :].removesuffix("\n").removesuffix("\r") if gap else ""
-        if gap and not _NO_TEXT.search(content):
+        if not is_all_text(content):
+            yield from moved(Unescaped("", at + gap.end() if gap else at), _keys_in(content, f"part {field}".rstrip()))
+        elif gap:
             yield from moved(Unescaped("", at + gap.end()), _named(field, content, f"part {field}".rstrip()))
         at += len(part) + len(boundary) + 2
 

@@ -134,6 +134,26 @@ def test_texts_beside_a_file(
     assert Player(cassette).answer(exchange.request) is not None
 
 
+@pytest.mark.parametrize("form", ["bytes", "file"])
+def test_a_key_among_bytes_that_are_no_text(
+    made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path, form: str
+) -> None:
+    """A key is known by its looks there too; all else, also what looks like an address, stays byte for byte."""
+    body = b"\xff\xfe a@canary.io " + CANARY.encode() + b" \x00\xff"
+    if form == "file":
+        body = b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\n' + body + b"\r\n--b--\r\n"
+    exchange = made(body, b"\xff" + CANARY.encode() + b"\xff")
+    said = recorder().save([exchange])
+    assert said is not None
+    assert said.scrubbed == {"request body": 1, "response body": 1}
+    cassette = load(tmp_path / "chat.yaml")
+    [recording] = cassette.recordings
+    assert recording.request.body == body.replace(CANARY.encode(), b"[secret]")
+    assert recording.response is not None
+    assert recording.response.body == b"\xff[secret]\xff"
+    assert Player(cassette).answer(exchange.request) is not None
+
+
 @pytest.mark.parametrize("text", TEXTS)
 @pytest.mark.parametrize("where", ["request", "response", "stream", "pieces", "compressed"])
 def test_texts(

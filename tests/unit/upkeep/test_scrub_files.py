@@ -8,6 +8,7 @@ import os
 import sys
 from base64 import b64encode
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -395,6 +396,17 @@ def test_a_request_that_would_not_be_found_any_more_is_refused(
         "written. Take its secrets out of the test, and record it again\n"
         "nothing to scrub in 0 files\n"
     )
+
+
+def test_a_key_in_a_request_that_is_no_text_goes_and_it_is_still_found(write: Write, tool: Tool) -> None:
+    """Replay leaves out what looks like a key among other bytes, too; lint has nothing left to say."""
+    sent = "Größe ".encode("latin-1") + KEY.encode()
+    path = write("tape.yaml", yaml.dump(document(interaction({"body": sent}))))
+    tool("scrub", "--yes", "tape.yaml")
+    [recording] = replay.load(path).recordings
+    assert recording.request.body == "Größe [secret]".encode("latin-1")
+    assert replay.Player(replay.load(path)).answer(replace(recording.request, body=sent)) is not None
+    assert tool("lint", "--strict", "tape.yaml") == "1 file, 1 interaction: 0 errors, 0 warnings, 0 infos\n"
 
 
 PROMPT = f"is {KEY} the key of jane.doe@acme-research.com in /home/jdoe/app? Use hf_hub_download and sk-test-1234."
