@@ -31,7 +31,9 @@ __all__ = [
 ]
 
 DEFAULT_TEXT = "Hello! How can I help you today?"
-_TEXTS = ("model", "finish", "reasoning", "refusal", "provider")
+_TEXTS = ("model", "reasoning", "refusal", "provider")
+_FINISH = {"messages": "stop_reason", "responses": "incomplete"}
+"""What the argument is called that says why a reply ended, where it is not `finish_reason`."""
 _ERRORS = range(400, 600)
 _LARGEST_SINGLE = (2 - 2**-23) * 2.0**127
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -86,6 +88,7 @@ class Script:
             UsageError: It names the argument.
         """
         named = [("text", text) for text in self.texts]
+        named.append((_FINISH.get(self.api or "", "finish_reason"), self.finish))
         _check_texts(*named, *((name, getattr(self, name)) for name in _TEXTS))
         _check_flags(older=self.older)
         if self.cost is not None and not is_number(self.cost):

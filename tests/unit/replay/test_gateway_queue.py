@@ -354,6 +354,9 @@ def test_what_was_not_played_is_described() -> None:
             "code takes a text or a number, got [1]",
         ),
         (lambda: Gateway("openai").chat(model=4), "model takes a text, got 4"),  # type: ignore[arg-type]
+        (lambda: Gateway("openai").chat(finish_reason=4), "finish_reason takes a text, got 4"),  # type: ignore[arg-type]
+        (lambda: Gateway("openai").responses(incomplete=4), "incomplete takes a text, got 4"),  # type: ignore[arg-type]
+        (lambda: Gateway("anthropic").messages(stop_reason=4), "stop_reason takes a text, got 4"),  # type: ignore[arg-type]
         (
             lambda: Gateway("openai").chat(usage=3),  # type: ignore[arg-type]
             "usage takes counts by their names on the wire, as {'prompt_tokens': 5}, got 3",
