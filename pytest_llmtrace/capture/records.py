@@ -23,6 +23,8 @@ class Origin(NamedTuple):
 
 
 NOWHERE = Origin()
+_TEXT = frozenset({str})
+_VALUES = frozenset({str, bool, int, float, tuple})
 _KNOWS_REMOTE = 0x100
 _IS_REMOTE = 0x200
 
@@ -119,5 +121,13 @@ def log_record(emitted: Any) -> LogRecord:
 
 
 def _plain(attributes: Any) -> dict[str, Any]:
+    """Copy attributes, with the texts that an exporter writes for members of enumerations of texts."""
     copy = getattr(attributes, "copy", None)  # The SDK's mapping takes a lock for each single value.
-    return dict(copy() if copy else attributes or {})
+    plain = dict(copy() if copy else attributes or {})
+    if _TEXT.issuperset(map(type, plain)) and _VALUES.issuperset(map(type, plain.values())):
+        return plain
+    return {_text(name): _text(value) for name, value in plain.items()}
+
+
+def _text(said: Any) -> Any:
+    return str.__str__(said) if isinstance(said, str) else said

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
@@ -72,6 +74,23 @@ def test_limits(owners: Pair, books: Books) -> None:
         provider.get_tracer("app").start_span("chat", attributes={"a": 1, "b": 2, "c": "text"}).end()
     (record,) = books[0].spans()
     assert (record.attributes, record.text_limit, record.dropped.attributes) == ({"b": 2, "c": "tex"}, 3, 1)
+
+
+class _Named(str, Enum):  # noqa: UP042  # As Microsoft's agent framework has it; a StrEnum's members say their text.
+    MODEL = "gen_ai.request.model"
+    GPT = "gpt-4o"
+
+
+def test_members_of_enumerations_are_their_texts(tracer: trace.Tracer, owners: Pair, books: Books) -> None:
+    """As exporters write them, so that checks know the names."""
+    with ownership.belonging_to(owners[0]):
+        tracer.start_span("chat", attributes={_Named.MODEL: _Named.GPT, "n": 1}).end()
+    (record,) = books[0].spans()
+    assert {(type(one), one) for one in (*record.attributes, record.attributes[_Named.MODEL.value])} == {
+        (str, "gen_ai.request.model"),
+        (str, "n"),
+        (str, "gpt-4o"),
+    }
 
 
 def test_open_span(tracer: trace.Tracer, owners: Pair, books: Books) -> None:
