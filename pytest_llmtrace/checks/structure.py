@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
+from dataclasses import replace
 
 from pytest_llmtrace import wire
 from pytest_llmtrace.checks import names, parents, retries, twice
@@ -24,6 +25,7 @@ __all__ = [
 def _exchange_without_span(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     if not evidence.spans and evidence.absence is not None:
         return  # The one cause is told by capture/nothing.
+    unread = _unread_form(evidence) if any(not call.spans for call in evidence.calls) else None
     for call in evidence.calls:
         first = call.exchanges[0]
         if first.outcome is Outcome.REFUSED:
@@ -33,14 +35,25 @@ def _exchange_without_span(check: Check, evidence: Evidence) -> Iterator[Finding
             continue
         cause, makers = evidence.causes.get(first.index), evidence.silent.get(first.index, ())
         on = "".join(f"\n{maker.scope} {maker.version} is on for this SDK and made none" for maker in makers)
-        yield check.finding(
+        form = None if cause else unread
+        found = check.finding(
             title_of_exchange(first) + (f": {cause.cause}" if cause else ""),
-            ("span", _spans_seen(evidence, first) + ("" if cause else on)),
+            ("span", _spans_seen(evidence, first) + ("" if cause or form else on)),
             ("wire", said(call)),
-            why=cause.why if cause else "",
-            next=cause.next if cause else _REPORT if makers else "",
-            makers=makers,
+            why=cause.why if cause else _UNREAD.format(form=form) if form else "",
+            next=cause.next if cause else _READER if form else _REPORT if makers else "",
+            makers=() if form else makers,
         )
+        yield replace(found, severity=Severity.WARNING) if form else found
+
+
+def _unread_form(evidence: Evidence) -> str | None:
+    """Name whose form a span is in that stands for a call, and that no reader knows; None if there is no such span."""
+    for span in evidence.spans:
+        for key, (form, kinds) in _OTHER_FORMS.items():
+            if span.attributes.get(key) in kinds:
+                return form
+    return None
 
 
 def _spans_seen(evidence: Evidence, exchange: Exchange) -> str:
@@ -153,6 +166,16 @@ def _judged(check: Check, call: Call, span: SpanRecord, last: int) -> Finding | 
     )
 
 
+_OTHER_FORMS = {
+    "langfuse.observation.type": ("Langfuse", ("generation", "embedding")),
+    "mlflow.spanType": ("MLflow", ('"CHAT_MODEL"', '"LLM"', '"EMBEDDING"')),
+}
+"""What says that a span stands for a call in a form that is not read, by attribute: whose, and its values. Measured:
+langfuse 5.0.4, mlflow 3.17.2."""
+_UNREAD = (
+    "{form} has spans of calls here, in a form of its own that is not read: nothing on them is held against the wire"
+)
+_READER = "say in a dialect of your own which attributes hold which facts (guide: Spans in a style of your own)"
 _REPORT = "report to the makers of the instrumentor that it does not see this call, or make a span around it yourself"
 
 EXCHANGE_WITHOUT_SPAN = Check(
@@ -162,7 +185,8 @@ EXCHANGE_WITHOUT_SPAN = Check(
     next="instrument this call",
     look=_exchange_without_span,
     compares="Each LLM call with the LLM spans around it, and with those that share its response id, its worker, or "
-    "its time and model. A span tells of one call: a second call inside of it has none.",
+    "its time and model. A span tells of one call: a second call inside of it has none. A warning where the test has "
+    "spans of calls in Langfuse's or MLflow's own form, which is not read.",
     whole_runs_only=True,
 )
 

@@ -117,6 +117,29 @@ def test_exchange_without_span_names_the_first_spans(
     assert details(found)["span"] == f"none is an LLM span of this exchange; captured were:\n{named}{more}"
 
 
+@pytest.mark.parametrize(
+    ("attributes", "form"),
+    [
+        ({"langfuse.observation.type": "generation"}, "Langfuse"),
+        ({"mlflow.spanType": '"CHAT_MODEL"'}, "MLflow"),
+        ({"langfuse.observation.type": "span", "mlflow.spanType": {"a": 1}}, ""),
+    ],
+)
+def test_a_call_that_is_told_in_a_form_that_is_not_read(
+    make_span: SpanMaker, make_exchange: ExchangeMaker, attributes: dict[str, Any], form: str
+) -> None:
+    """That it is invisible would not be true: the finding says whose form it is, and how to have it read."""
+    found = only([make_exchange()], [make_span(1, attributes=attributes)], "structure/exchange-without-span")
+    assert found.severity is (Severity.WARNING if form else Severity.ERROR)
+    why = "in a form of its own that is not read: nothing on them is held against the wire"
+    how = "say in a dialect of your own which attributes hold which facts (guide: Spans in a style of your own)"
+    expected = (f"{form} has spans of calls here, {why}", how)
+    usual = ("the call was made and no LLM span tells of it: its cost, latency and errors are invisible",
+             "instrument this call")  # fmt: skip
+    said = details(found)
+    assert (said["why"], said["next"].partition(", or waive")[0]) == (expected if form else usual)
+
+
 def test_exchange_without_span_names_the_span_that_was_current(
     make_span: SpanMaker, make_exchange: ExchangeMaker
 ) -> None:
