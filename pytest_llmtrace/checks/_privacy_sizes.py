@@ -50,13 +50,16 @@ def _high_cardinality(check: Check, evidence: Evidence) -> Iterator[Finding | No
         if span.key not in told:
             found = _of_one_call(span.name, evidence)
             yield _found(check, span, f"its name has {found}") if found else None
+    said: set[tuple[str, str, str]] = set()  # Such a metric has a point for each call, and one fault.
     for point in evidence.metrics:
-        lines = [
+        lines = "\n".join(
             f"attribute {key} has {found}"
             for key, value in point.attributes.items()
             if isinstance(value, str) and (found := _of_one_call(value, evidence))
-        ]
-        yield _found(check, point, "\n".join(lines)) if lines else None
+        )
+        is_news = bool(lines) and (point.scope, point.name, lines) not in said
+        said.add((point.scope, point.name, lines))
+        yield _found(check, point, lines) if is_news else None
 
 
 def _found(check: Check, subject: SpanRecord | MetricPoint, lines: str) -> Finding:

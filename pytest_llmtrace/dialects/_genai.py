@@ -76,6 +76,7 @@ _FACTS: dict[str, Places] = {
         "gen_ai.usage.cache_write.input_tokens",
         "gen_ai.usage.cache_creation.input_tokens",
         "gen_ai.usage.cache_creation_input_tokens",
+        "gen_ai.usage.cache_write_input_tokens",  # Strands
     ),
     "reasoning_tokens": "gen_ai.usage.reasoning.output_tokens",
     "input_audio_tokens": "gen_ai.usage.audio.input_tokens",

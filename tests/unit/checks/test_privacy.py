@@ -451,6 +451,19 @@ def test_a_metric_has_few_series(judged: Judge, value: str, line: str) -> None:
     assert found == ([("privacy/high-cardinality", "metric", line)] if line else [])
 
 
+def test_a_metric_of_many_calls_is_told_once(judged: Judge) -> None:
+    """An id makes a point for each call; what is wrong with them is one thing, for each metric and attribute."""
+    ids = [UUID.replace("3fa8", f"{number:04}") for number in range(9)]
+    points = [MetricPoint(scope="app", name=name, attributes={"x": one}) for name in ("calls", "time") for one in ids]
+    points.append(MetricPoint(scope="app", name="time", attributes={"y": UUID}))
+    found = judged(evidence={"metrics": tuple(points)})
+    assert [(finding.subject, finding.details[0][1]) for finding in found] == [
+        ("metric 'calls' (app)", "attribute x has an id"),
+        ("metric 'time' (app)", "attribute x has an id"),
+        ("metric 'time' (app)", "attribute y has an id"),
+    ]
+
+
 def test_the_name_of_a_span_has_no_id(judged: Judge, make_span: Make, exchange: Exchange) -> None:
     """Of spans that are no LLM call; `structure/span-name` judges those."""
     spans = (make_span(1, name=f"order {UUID}"), make_span(2, name="orders of 2024"))

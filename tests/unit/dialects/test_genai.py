@@ -99,6 +99,12 @@ MEASURED = [
         {"seed": 7, "input_tokens": 12, "output_tokens": 8, "cache_read_tokens": 3, "cache_write_tokens": 2},
         id="names of old",
     ),
+    # strands-agents 1.62.0
+    pytest.param(
+        {"gen_ai.usage.cache_read_input_tokens": 3, "gen_ai.usage.cache_write_input_tokens": 2},
+        {"cache_read_tokens": 3, "cache_write_tokens": 2},
+        id="strands",
+    ),
 ]
 
 
