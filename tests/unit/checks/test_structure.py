@@ -117,25 +117,34 @@ def test_exchange_without_span_names_the_first_spans(
     assert details(found)["span"] == f"none is an LLM span of this exchange; captured were:\n{named}{more}"
 
 
+LANGFUSE = {"langfuse.observation.type": "generation"}
+
+
 @pytest.mark.parametrize(
-    ("attributes", "form"),
+    ("attributes", "times", "form"),
     [
-        ({"langfuse.observation.type": "generation"}, "Langfuse"),
-        ({"mlflow.spanType": '"CHAT_MODEL"'}, "MLflow"),
-        ({"langfuse.observation.type": "span", "mlflow.spanType": {"a": 1}}, ""),
+        (LANGFUSE, {"started": 90, "ended": 120}, "Langfuse"),
+        (LANGFUSE, {"started": 90, "ended": None}, "Langfuse"),
+        ({"mlflow.spanType": '"CHAT_MODEL"'}, {"started": 90, "ended": 120}, "MLflow"),
+        (LANGFUSE, {"started": 90, "ended": 99}, ""),
+        (LANGFUSE, {"started": 110, "ended": 120}, ""),
+        ({"langfuse.observation.type": "span", "mlflow.spanType": {"a": 1}}, {"started": 90, "ended": 120}, ""),
     ],
 )
 def test_a_call_that_is_told_in_a_form_that_is_not_read(
-    make_span: SpanMaker, make_exchange: ExchangeMaker, attributes: dict[str, Any], form: str
+    make_span: SpanMaker, make_exchange: ExchangeMaker, attributes: dict[str, Any], times: dict[str, Any], form: str
 ) -> None:
     """That it is invisible would not be true: the finding says whose form it is, and how to have it read."""
-    found = only([make_exchange()], [make_span(1, attributes=attributes)], "structure/exchange-without-span")
+    spans = [make_span(1, attributes=attributes, **times), make_span(2, attributes=LANGFUSE, started=80, ended=95)]
+    found = only([make_exchange()], spans, "structure/exchange-without-span")
     assert found.severity is (Severity.WARNING if form else Severity.ERROR)
-    why = "in a form of its own that is not read: nothing on them is held against the wire"
+    why = "in a form of its own that is not read: it is not held against the wire"
     how = "say in a dialect of your own which attributes hold which facts (guide: Spans in a style of your own)"
-    expected = (f"{form} has spans of calls here, {why}", how)
-    usual = ("the call was made and no LLM span tells of it: its cost, latency and errors are invisible",
-             "instrument this call")  # fmt: skip
+    expected = (f"{form} had a span of a call meanwhile, {why}", how)
+    usual = (
+        "the call was made and no LLM span tells of it: its cost, latency and errors are invisible",
+        "instrument this call",
+    )
     said = details(found)
     assert (said["why"], said["next"].partition(", or waive")[0]) == (expected if form else usual)
 
