@@ -15,7 +15,10 @@ from pytest_llmtrace.views import SpanView
 if TYPE_CHECKING:
     from pytest_llmtrace.openobserve import Stream
 
-__all__ = ["Captured"]
+__all__ = ["NOT_OPEN", "Captured"]
+
+
+NOT_OPEN = "nothing is traced yet: open it, with LLMTrace(...) as trace: ..."
 
 
 class _NotYet:
@@ -24,7 +27,7 @@ class _NotYet:
     def __get__(self, trace: object, _: object) -> Self:
         if trace is None:
             return self
-        raise UsageError("nothing is traced yet: open it, with LLMTrace(...) as trace: ...")
+        raise UsageError(NOT_OPEN)
 
 
 _NOT_YET = _NotYet()

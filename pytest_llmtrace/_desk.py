@@ -5,13 +5,13 @@ Faults are put on what any of them answers, or come instead of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from pytest_llmtrace import replay, wire
+from pytest_llmtrace import ownership, replay, wire
 from pytest_llmtrace.checks import Leftover, Untimed
 from pytest_llmtrace.model import Answer, Answerer, Cassette, Exchange, Outcome, Recording, Request, Response, Settings
 
@@ -27,6 +27,22 @@ _NO_FAULT = "the test does not show what becomes of this fault: nothing that it 
 # agents/tracing/processors.py of openai-agents, BackendSpanExporter: sent from a thread, every five seconds.
 _UPLOAD = "https://api.openai.com/v1/traces/ingest"
 _UNFREEZE = "freeze the time inside the test, or use time-machine there, which both leave virtual time alone"
+
+
+class _Block(ownership.Block):
+    """The code of one `record(...)` or `replay(...)`.
+
+    Attributes:
+        player: The cassette that answers there first; None where a file is written anew.
+        recorder: What records there; None if nothing is to reach the network.
+        only_plays: Whether recording is not its matter, and goes on there as around it.
+    """
+
+    def __init__(self, player: replay.Player | None, recorder: Recorder | None, *, only_plays: bool = False) -> None:
+        super().__init__()
+        self.player = player
+        self.recorder = recorder
+        self.only_plays = only_plays
 
 
 class Desk:
@@ -46,21 +62,21 @@ class Desk:
         self._gateways: dict[str, Gateway] = {}
         self._router: Router | None = None
         self._faults: Faults | None = None
+        self._blocks: list[_Block] = []
         self._players: list[replay.Player] = []
-        self._all_players: list[replay.Player] = []
         self._players_of: dict[Path, replay.Player] = {}  # A file that is named again goes on where it was.
         self._recorders: dict[Path, Recorder] = {}
         self._fallback: Gateway | None = None
         self._silence = replay.Silence(default=settings.default_cassette)
         if settings.gateway is not None:
             self._fallback = self._gateways[settings.gateway] = self._new_gateway(settings.gateway, default=True)
-        self.recorder: Recorder | None = None
         self._default_origin: str | None = None
         mode = settings.record or "none"
+        self._whole: _Block | None = None
         if settings.cassette is not None:
-            self.recorder = self._use(settings.cassette, mode)
+            self._whole = _Block(*self._use(settings.cassette, mode))
         elif settings.default_cassette is not None:
-            self.recorder = self._use_default(settings.default_cassette.absolute(), mode)
+            self._whole = _Block(*self._use_default(settings.default_cassette.absolute(), mode))
             self._default_origin = next((player.origin for player in self._players), None)
 
     def gateway(self, name: str) -> Gateway:
@@ -89,32 +105,44 @@ class Desk:
         return self._faults
 
     @contextmanager
-    def recording(self, name: str, mode: str) -> Iterator[Recorder | None]:
+    def recording(self, name: str, mode: str) -> Iterator[None]:
         """Let a cassette answer for the length of a block, or be recorded, as the mode says."""
-        others = len(self._players)
-        recorder = self._use(name, mode)
-        own = self._players[others:]
-        try:
-            yield recorder
-        finally:
-            self._leave(own)
+        with self._open(_Block(*self._use(name, mode))):
+            yield
 
     @contextmanager
     def playing(self, cassette: str | Cassette) -> Iterator[replay.Player]:
-        """Let a cassette, by name or as it was read, answer for the length of a block."""
+        """Let a cassette, by name or as it was read, answer for the length of a block; what records goes on."""
         if not isinstance(cassette, Cassette):
             cassette = self._load(cassette, self._resolved(cassette))
-        player = self._insert(cassette)
-        try:
+        player = self._new_player(cassette)
+        with self._open(_Block(player, None, only_plays=True)):
             yield player
-        finally:
-            self._leave([player])
 
-    def _leave(self, players: Iterable[replay.Player]) -> None:
-        """Let players answer no more. Blocks of several tasks end in any order, and a player may be in several."""
-        for player in players:
-            last = len(self._players) - 1 - self._players[::-1].index(player)
-            del self._players[last]
+    @contextmanager
+    def _open(self, block: _Block) -> Iterator[None]:
+        self._blocks.append(block)
+        try:
+            with ownership.within(block):
+                yield
+        finally:
+            self._blocks.remove(block)  # By identity: those of several tasks end in any order.
+
+    def recorder(self) -> Recorder | None:
+        """Return what records a request of the running code; None if it may not reach the network for that."""
+        return next((block.recorder for block in self._around() if not block.only_plays), None)
+
+    def _around(self) -> Iterator[_Block]:
+        """Yield what holds for the running code: the blocks that it is in, the others that are open, the whole trace.
+
+        The others, the last one first, since code may run in a context of its own: that of a fixture, of a callback.
+        """
+        if self._blocks:
+            own = [block for block in ownership.blocks() if block in self._blocks]
+            yield from own
+            yield from (block for block in reversed(self._blocks) if block not in own)
+        if self._whole is not None:
+            yield self._whole
 
     def answer(self, request: Request) -> Answer | None:
         """Return the first answer that somebody has, with a fault if one is due."""
@@ -150,7 +178,7 @@ class Desk:
             scripted.append(self._router)
         # What is new may stand in for what is not played.
         added_to = {id(player) for path, player in self._players_of.items() if path in self._recorders}
-        players = [player for player in self._all_players if id(player) not in added_to]
+        players = [player for player in self._players if id(player) not in added_to]
         mocked = any(exchange.outcome is Outcome.OBSERVED for exchange in exchanges)
         if mocked and self._settings.cassette is None:
             players = [player for player in players if player.origin != self._default_origin or player.has_played]
@@ -180,7 +208,7 @@ class Desk:
     def _gateway_of_host(self, request: Request) -> str:
         """Name the gateway of a host, by what it has answered in a cassette where its name does not tell."""
         name, host = wire.gateway(request), urlsplit(request.url).netloc
-        recordings = (recording for player in self._players for recording in player.cassette.recordings)
+        recordings = (one for player in self._in_turn() for one in player.cassette.recordings)
         of_host = (one for one in recordings if urlsplit(one.request.url).netloc == host) if name == "other" else ()
         return next((found for one in of_host if (found := wire.gateway(one.request, one.response)) != name), name)
 
@@ -194,7 +222,7 @@ class Desk:
             return ()
         if obstacle is not None:
             return (Untimed(origin="this test", reasons=(obstacle,), next=_UNFREEZE),)
-        played = ((player.origin, player.untimed()) for player in self._all_players)
+        played = ((player.origin, player.untimed()) for player in self._players)
         return tuple(Untimed(origin=origin, reasons=reasons) for origin, reasons in played if reasons)
 
     @property
@@ -206,29 +234,30 @@ class Desk:
         yield from (gateway for gateway in self._gateways.values() if gateway is not self._fallback)
         if self._router is not None:
             yield self._router
-        yield from reversed(self._players)
+        yield from self._in_turn()
         if self._fallback is not None:
             yield self._fallback
 
-    def _use(self, name: str, mode: str) -> Recorder | None:
+    def _in_turn(self) -> Iterator[replay.Player]:
+        return (block.player for block in self._around() if block.player is not None)
+
+    def _use(self, name: str, mode: str) -> tuple[replay.Player | None, Recorder | None]:
         """Play a cassette or record it: none plays, once records what is not there, new adds to it, all replaces it.
 
         A file has one player and one recorder in a trace, so that whoever names it again goes on with it.
         """
         if mode == "none" or replay.is_builtin(name):
-            self._play_on(name)
-            return None
+            return self._player_of(name), None
         found = replay.find(name, dirs=self._settings.cassette_dirs)
         path = found or replay.new_path(name, dirs=self._settings.cassette_dirs)
         path = path.absolute()
         recorder = self._recorders.get(path)
         if recorder is not None and recorder.mode != "new":
-            return recorder  # The file is being written anew: what it holds now is what it held before.
+            return None, recorder  # The file is being written anew: what it holds now is what it held before.
         by_another = path in self._settings.recorded
-        if found is not None and (mode != "all" or by_another):
-            self._play_on(name)
+        player = self._player_of(name) if found is not None and (mode != "all" or by_another) else None
         if found is not None and mode == "once" and not by_another:
-            return None
+            return player, None
         if recorder is None:
             from pytest_llmtrace.record import Recorder, refuse_unsupported
 
@@ -236,23 +265,20 @@ class Desk:
             kind: Any = "new" if by_another else mode
             recorder = Recorder(path, mode=kind, settings=self._config, config=self._settings.replay)
             self._recorders[path] = recorder
-        return recorder
+        return player, recorder
 
-    def _use_default(self, path: Path, mode: str) -> Recorder | None:
+    def _use_default(self, path: Path, mode: str) -> tuple[replay.Player | None, Recorder | None]:
         """Do the same with the file that nobody has named, which need not be there."""
         if mode != "none":
             return self._use(str(path), mode)
-        if path.is_file():
-            self._play_on(str(path), path)
-        return None
+        return (self._player_of(str(path), path) if path.is_file() else None), None
 
-    def _play_on(self, name: str, found: Path | None = None) -> None:
+    def _player_of(self, name: str, found: Path | None = None) -> replay.Player:
         found = found or self._resolved(name)
         path = found.absolute()
-        if path in self._players_of:
-            self._players.append(self._players_of[path])
-        else:
-            self._players_of[path] = self._insert(self._load(name, found))
+        if path not in self._players_of:
+            self._players_of[path] = self._new_player(self._load(name, found))
+        return self._players_of[path]
 
     def _resolved(self, name: str) -> Path:
         return replay.resolve(name, dirs=self._settings.cassette_dirs)
@@ -262,10 +288,9 @@ class Desk:
         label = name if name.startswith("builtin:") else None
         return replay.load(path, label=label, cache_dir=self._settings.cache_dir)
 
-    def _insert(self, cassette: Cassette) -> replay.Player:
+    def _new_player(self, cassette: Cassette) -> replay.Player:
         player = replay.Player(cassette, config=self._config)
         self._players.append(player)
-        self._all_players.append(player)
         return player
 
     def _new_gateway(self, name: str, *, default: bool) -> Gateway:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pytest_llmtrace import capture, checks, clock, intercept, ownership
 from pytest_llmtrace._arguments import merged, refuse
-from pytest_llmtrace._captured import Captured
+from pytest_llmtrace._captured import NOT_OPEN, Captured
 from pytest_llmtrace._desk import Desk
 from pytest_llmtrace._judgement import Judgement
-from pytest_llmtrace._recordings import Recordings, RecordMode
+from pytest_llmtrace._recordings import RecordMode, save
 from pytest_llmtrace._scripted import Scripted
 from pytest_llmtrace.canaries import Canaries
 from pytest_llmtrace.conventions import named
@@ -122,7 +122,6 @@ class LLMTrace(Captured, Scripted):
         self._exit = ExitStack()
         self._current: set[SpanKey] = set()
         self._held: frozenset[SpanKey] = frozenset()
-        self._recordings = Recordings(self._desk)
         self._judgement = Judgement(self.settings)
         self._to_be_played = False
         self.is_open = False
@@ -169,7 +168,7 @@ class LLMTrace(Captured, Scripted):
                 answerer=self._desk,
                 ambient=capture.ambient,
                 allow_hosts=self.settings.allow_hosts,
-                live=self._desk.recorder is not None,
+                recorder=self._desk.recorder,
                 timing=self.settings.timing,
             )
             stack.callback(self._ledger.close)
@@ -225,8 +224,7 @@ class LLMTrace(Captured, Scripted):
         """
         return self._desk.playing(cassette)
 
-    @contextmanager
-    def record(self, cassette: str, mode: RecordMode | None = None) -> Iterator[None]:
+    def record(self, cassette: str, mode: RecordMode | None = None) -> AbstractContextManager[None]:
         """Record the calls of a `with` block into a cassette, or replay it if it is there.
 
         Args:
@@ -234,12 +232,14 @@ class LLMTrace(Captured, Scripted):
             mode: As `--llmtrace-record`, which is the default; outside pytest that is `once`.
 
         Raises:
+            UsageError: The trace is not open, or there is no such mode.
             CassetteError: It is missing and nothing is to be recorded, or it cannot be read.
         """
+        if "_ledger" not in vars(self):
+            raise UsageError(NOT_OPEN)
         if mode is not None:
             refuse("record", mode)
-        with self._recordings.block(self._ledger, cassette, mode or self.settings.record or "once"):
-            yield
+        return self._desk.recording(cassette, mode or self.settings.record or "once")
 
     def save(self) -> tuple[Written, ...]:
         """Write what was recorded; the end of a block does so if it ends well.
@@ -248,7 +248,7 @@ class LLMTrace(Captured, Scripted):
             CassetteError: It could not be written.
         """
         exchanges = self._ledger.exchanges()
-        return self._recordings.save(exchanges, checks.secrets_of(exchanges, self._canaries.given()))
+        return save(exchanges, checks.secrets_of(exchanges, self._canaries.given()))
 
     @property
     def is_recording(self) -> bool:

@@ -198,6 +198,7 @@ class Exchange:
         failure: The transport's exception or the refusal's text.
         unparsed: The text that its client could not parse as JSON when it left the body for that reason.
         live: Whether it went to the network in order to be recorded.
+        recorder: What was to record it then, if it went to the network; None if nothing was.
         timed: Whether its chunks came in a time that is not the machine's own: that of a recording, or of the network.
         wanted: Where it is timed: seconds from the request at which the client asked for each chunk, having dealt with
             the one before.
@@ -218,6 +219,7 @@ class Exchange:
     failure: str | None = None
     unparsed: str | None = None
     live: bool = False
+    recorder: object | None = None
     timed: bool = False
     wanted: tuple[float, ...] = ()
 

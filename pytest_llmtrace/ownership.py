@@ -4,7 +4,8 @@ Spans and requests come from threads, tasks and pools, and a late one must go to
 one that happens to run. The rule, in this order: the context variable (tasks copy it), the owner of the thread (who
 started it), the active test.
 
-With the owner travels the cause: whatever was noted where a thread, or a work item of a pool, was started.
+With the owner travel the cause, whatever was noted where a thread, or a work item of a pool, was started, and the
+block in which that was.
 """
 
 from __future__ import annotations
@@ -21,7 +22,19 @@ from typing import Any, NamedTuple
 
 from pytest_llmtrace.telemetry import SpanKey, Worker
 
-__all__ = ["Owner", "active", "belonging_to", "carry_over_threads", "cause", "current", "note_causes", "worker"]
+__all__ = [
+    "Block",
+    "Owner",
+    "active",
+    "belonging_to",
+    "blocks",
+    "carry_over_threads",
+    "cause",
+    "current",
+    "note_causes",
+    "within",
+    "worker",
+]
 
 
 class Owner:
@@ -45,14 +58,27 @@ class Owner:
         return f"Owner({self.label!r})"
 
 
+class Block:
+    """Code of an owner in which something holds that does not hold around it. Compared by identity.
+
+    Attributes:
+        outer: The block in which it was made; None if it was in none.
+    """
+
+    def __init__(self) -> None:
+        self.outer = _innermost()
+
+
 class _Origin(NamedTuple):
-    """Who started a thread or a work item (None: nobody in particular), and what was the current span there."""
+    """Who started a thread or a work item (None: nobody in particular), the current span there, and the block."""
 
     owner: Owner | None
     cause: SpanKey | None
+    block: Block | None
 
 
 _in_context: ContextVar[Owner | None] = ContextVar("llmtrace_owner", default=None)
+_in_block: ContextVar[Block | None] = ContextVar("llmtrace_block", default=None)
 _of_thread: weakref.WeakKeyDictionary[threading.Thread, _Origin] = weakref.WeakKeyDictionary()
 _working = threading.local()  # Not a context variable: a work item may run in a context that was copied elsewhere.
 _active: list[Owner] = []
@@ -72,6 +98,14 @@ def cause() -> SpanKey | None:
     """Return the span that was current where the running thread, or its work item, was started; None if none was."""
     origin = _of_work()
     return origin.cause if origin else None
+
+
+def blocks() -> Iterator[Block]:
+    """Yield the blocks that the running code is in, the innermost first; also those that have ended around it."""
+    block = _innermost()
+    while block is not None:
+        yield block
+        block = block.outer
 
 
 def worker() -> Worker:
@@ -103,6 +137,17 @@ def belonging_to(owner: Owner | None) -> Iterator[None]:
 
 
 @contextmanager
+def within(inner: Block) -> Iterator[None]:
+    """Let the code in this context, and the tasks and threads that it starts, be in a block."""
+    before = _in_block.get()
+    _in_block.set(inner)
+    try:
+        yield
+    finally:
+        _in_block.set(before)  # Not reset, as above.
+
+
+@contextmanager
 def active(owner: Owner) -> Iterator[None]:
     """Make an owner the active one: whatever belongs to nobody belongs to it."""
     _active.append(owner)
@@ -127,6 +172,13 @@ def _inherited() -> Owner | None:
     return owner
 
 
+def _innermost() -> Block | None:
+    block = _in_block.get()
+    if block is None and (origin := _of_work()) is not None:
+        return origin.block
+    return block
+
+
 def _of_work() -> _Origin | None:
     """Return the origin of the running work item, else of the thread: those of a pool outlive who started them."""
     origin: _Origin | None = getattr(_working, "on", None) or _of_thread.get(threading.current_thread())
@@ -135,7 +187,7 @@ def _of_work() -> _Origin | None:
 
 def _origin() -> _Origin:
     owner = _inherited()
-    return _Origin(owner, None if owner is None or _current_span is None else _current_span())
+    return _Origin(owner, None if owner is None or _current_span is None else _current_span(), _innermost())
 
 
 def _noting_owner(start: Callable[[threading.Thread], None]) -> Callable[[threading.Thread], None]:

@@ -16,12 +16,16 @@ from pytest_llmtrace.intercept._hosts import Hosts
 from pytest_llmtrace.intercept._passage import Passage
 from pytest_llmtrace.model import Ambient, Answer, Answerer, Exchange, Request
 
-__all__ = ["Ledger", "add", "current", "unguarded", "watching"]
+__all__ = ["Ledger", "add", "current", "nobody", "unguarded", "watching"]
 
 _lock = threading.Lock()
 _open: tuple[Ledger, ...] = ()
 _of_owner: weakref.WeakKeyDictionary[ownership.Owner, Ledger] = weakref.WeakKeyDictionary()
 _unguarded: ContextVar[bool] = ContextVar("llmtrace_unguarded", default=False)
+
+
+def nobody() -> None:
+    """Name nothing that records."""
 
 
 class Ledger:
@@ -37,15 +41,15 @@ class Ledger:
         answerer: Answerer,
         ambient: Callable[[], Ambient],
         allow_hosts: Iterable[str] = (),
-        live: bool = False,
+        recorder: Callable[[], object | None] = nobody,
         timing: clock.Timing = "instant",
     ) -> None:
         self.label = label
-        self.live = live
         self.timing = timing
         self.pace = clock.pace(timing)
         self.hosts = Hosts(allow_hosts)
         self._never_recorded = Hosts(allow_hosts)
+        self._recorder = recorder
         self._answerer: Answerer | None = answerer
         self._ambient = ambient
         self._lock = threading.Lock()
@@ -71,19 +75,20 @@ class Ledger:
         global _open  # noqa: PLW0603
         with _lock:
             _open = tuple(ledger for ledger in _open if ledger is not self)
-        self.live = False
+        self._recorder = nobody
         self._answerer = None
         self._ambient = Ambient
 
     def begin(self, request: Request, *, library: str, source: object = None, patience: float | None = None) -> Passage:
         """Note a request that is about to be sent."""
-        ambient = self._ambient()
+        ambient, recorder = self._ambient(), self._recorder()
         with self._lock:
             passage = Passage(
                 ledger=self,
                 index=len(self._passages),
                 request=request,
                 ambient=ambient,
+                recorder=recorder,
                 library=library,
                 source=source,
                 patience=patience,
@@ -95,12 +100,20 @@ class Ledger:
         """Return the answer to a request, if there is one."""
         return self._answerer.answer(request) if self._answerer is not None else None
 
-    def records(self, request: Request) -> bool:
-        """Tell whether a request that goes to the network is to be recorded: it does, and not only to a named host."""
-        if not self.live:
-            return False
+    @property
+    def is_open(self) -> bool:
+        """Whether it still answers."""
+        return self._answerer is not None
+
+    @property
+    def live(self) -> bool:
+        """Whether what the running code asks for goes to the network, to be recorded."""
+        return self._recorder() is not None
+
+    def never_records(self, request: Request) -> bool:
+        """Tell whether a request goes to a host that may be reached in any case."""
         url = urlsplit(request.url)
-        return not self._never_recorded.allow(url.hostname or "", url.port)
+        return self._never_recorded.allow(url.hostname or "", url.port)
 
     def refusal(self, passage: Passage) -> UnmatchedRequest:
         """Make the error for a request that nothing answered."""

@@ -62,6 +62,7 @@ class Passage:
         index: int,
         request: Request,
         ambient: Ambient,
+        recorder: object | None,
         library: str,
         source: object,
         patience: float | None,
@@ -75,7 +76,8 @@ class Passage:
         self.refusal: UnmatchedRequest | None = None
         self.networked = False
         self.timed = False
-        self._to_record = ledger.records(request)
+        self._recorder = recorder
+        self._to_record = recorder is not None and not ledger.never_records(request)
         self.barred = False
         self.settled = False
         self.asked = False
@@ -107,7 +109,8 @@ class Passage:
     @property
     def allowed(self) -> bool:
         """Whether it may go to the network."""
-        return self.ledger.live or self.ledger.hosts.allow(self.host, self.port)
+        to_record = self._recorder is not None and self.ledger.is_open
+        return to_record or self.ledger.hosts.allow(self.host, self.port)
 
     def claims(self, host: str, port: int | None) -> bool:
         """Tell whether a connection to that host would be made on behalf of this request."""
@@ -186,6 +189,7 @@ class Passage:
             failure=self._failure,
             unparsed=self._unparsed,
             live=self.networked and self._to_record,
+            recorder=self._recorder,
             timed=self._takes_time,
             wanted=tuple(self._wanted),
         )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from pytest_llmtrace import clock, ownership
 from pytest_llmtrace.intercept import _guard, _httpx_tap, _pool_tap, _retries
-from pytest_llmtrace.intercept._ledger import Ledger, add
+from pytest_llmtrace.intercept._ledger import Ledger, add, nobody
 from pytest_llmtrace.intercept._patching import Patches, Watch, repair
 from pytest_llmtrace.intercept._sdk_internals import SLEEPING_MODULES, SLEEPS
 from pytest_llmtrace.model import Ambient, Answerer
@@ -48,7 +48,7 @@ def open_ledger(
     answerer: Answerer,
     ambient: Callable[[], Ambient],
     allow_hosts: Iterable[str] = (),
-    live: bool = False,
+    recorder: Callable[[], object | None] = nobody,
     timing: clock.Timing = "instant",
 ) -> Ledger:
     """Open the ledger of an owner: from here on its requests are observed, and those that nothing answers refused.
@@ -58,13 +58,15 @@ def open_ledger(
         answerer: What answers; asked from any thread.
         ambient: Says what is current when a request passes.
         allow_hosts: Hosts that may be reached: `host`, `host:port` or `*.suffix`.
-        live: Whether what nothing answers goes to the network.
+        recorder: Says what is to record a request that passes now; None if it may not go to the network for that.
         timing: How the answers take the time that was recorded.
 
     Returns:
         The ledger, to be closed by the caller.
     """
     install()
-    ledger = Ledger(owner.label, answerer=answerer, ambient=ambient, allow_hosts=allow_hosts, live=live, timing=timing)
+    ledger = Ledger(
+        owner.label, answerer=answerer, ambient=ambient, allow_hosts=allow_hosts, recorder=recorder, timing=timing
+    )
     add(owner, ledger)
     return ledger

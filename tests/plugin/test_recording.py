@@ -419,6 +419,72 @@ def test_one(llmtrace):
     assert server.requests == 2
 
 
+AT_ONCE = """
+import asyncio, concurrent.futures, threading
+
+POOL = concurrent.futures.ThreadPoolExecutor(1)
+
+def asked_in_pool(word):
+    return POOL.submit(ask, word).result()
+
+def steps(trace, name, asked):
+    with trace.record(name, {mode}):
+        yield
+        if name == "first":
+            asked("same")
+        yield
+        if name == "second":
+            asked("same")
+        yield
+    yield
+    if name == "second":
+        with trace.record(name, {mode}):
+            asked("more")
+
+def tasks(trace, asked):
+    async def walk(name, meeting):
+        for _ in steps(trace, name, asked):
+            await meeting.wait()
+
+    async def both():
+        meeting = asyncio.Barrier(2)
+        await asyncio.gather(walk("first", meeting), walk("second", meeting))
+
+    asyncio.run(both())
+
+def threads(trace, asked):
+    meeting = threading.Barrier(2, timeout=10)
+
+    def walk(name):
+        for _ in steps(trace, name, asked):
+            meeting.wait()
+
+    both = [threading.Thread(target=walk, args=(name,)) for name in ("first", "second")]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join()
+
+def test_one(llmtrace):
+    {means}(llmtrace, {asked})
+"""
+
+
+@pytest.mark.parametrize("asked", ["ask", "asked_in_pool"])
+@pytest.mark.parametrize("means", ["tasks", "threads"])
+def test_blocks_at_the_same_time_keep_their_own(
+    record: Callable[..., Any], server: Server, tmp_path: Path, means: str, asked: str
+) -> None:
+    """A request is recorded by the block of the code that makes it, and answered from there, whichever began last."""
+    recorded = record(AT_ONCE.format(mode="'once'", means=means, asked=asked))
+    assert recorded.outcomes == {"test_one": "passed"}, recorded.out
+    held = {path.stem: path.read_text().count("method: POST") for path in tmp_path.rglob("*.yaml")}
+    assert held == {"first": 1, "second": 2}
+    replayed = record(AT_ONCE.format(mode=None, means=means, asked=asked))
+    assert replayed.outcomes == {"test_one": "passed"}, replayed.out
+    assert server.requests == 3
+
+
 def test_a_block_that_fails_as_expected_is_recorded(record: Callable[..., Any], tmp_path: Path) -> None:
     """Errors are what such a test is about; whether the recording is good, the test says."""
     suite = """

@@ -156,7 +156,7 @@ def test_a_url_is_no_host() -> None:
 
 def test_live_sends_what_nothing_answers(driver: Any, trace: Any, server: Any) -> None:
     """For a recording: what is known is answered, the rest is sent and observed."""
-    ledger = trace(live=True)
+    ledger = trace(recorder=object)
     assert driver.post("http://llm.test/answered").text == "one two"
     assert driver.post(server.url).text == "live"
     assert [exchange.origin for exchange in ledger.exchanges()] == ["the script", "the network (recording)"]
