@@ -30,6 +30,7 @@ tracer = trace.get_tracer("app.llm", "1.0")  # at import, as most apps do
 """
 SET_BEFORE = "provider = Product(); trace.set_tracer_provider(provider)"
 MADE_BEFORE = "provider = Product(); tracer = provider.get_tracer('app.llm', '1.0')"
+FREEZE = "import gc; gc.freeze()"
 CALL = """
 owner, book = open_test()
 with ownership.active(owner):
@@ -46,6 +47,8 @@ print([span.name, span.scope, span.scope_version, span.resource["service.name"]]
         pytest.param(SET_BEFORE, "", "shop", id="set-before-ours"),
         pytest.param("", SET_BEFORE, "shop", id="set-after-ours"),
         pytest.param(MADE_BEFORE, "", "shop", id="private-at-import"),
+        pytest.param(FREEZE, "", "from the environment", id="none-hidden-from-the-collector"),
+        pytest.param(f"{MADE_BEFORE}; {FREEZE}", "", "shop", id="private-hidden-from-the-collector"),
         pytest.param("", MADE_BEFORE, "shop", id="private-later"),
         pytest.param("", f"tracer.start_span('early').end(); {SET_BEFORE}", "shop", id="set-after-first-span"),
     ],
