@@ -1,8 +1,8 @@
 """The guard of the sockets: what is no httpx is kept on this machine here.
 
-Sockets, name resolution and uvloop's own; and, for connections that are open already and for proxies, the standard
-library's HTTP client (requests and urllib3 are made of it) and aiohttp's connector. Loopback and Unix sockets are free.
-Each client turns the error, an `OSError`, into its own connection error.
+Sockets, name resolution, uvloop's and gevent's own; and, for connections that are open already and for proxies, the
+standard library's HTTP client (requests and urllib3 are made of it) and aiohttp's connector. Loopback and Unix sockets
+are free. Each client turns the error, an `OSError`, into its own connection error.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pytest_llmtrace.intercept._ledger import current, watching
 from pytest_llmtrace.intercept._passage import in_flight
 from pytest_llmtrace.intercept._patching import patch
 
-__all__ = ["guard_aiohttp", "guard_sockets", "guard_uvloop"]
+__all__ = ["guard_aiohttp", "guard_gevent", "guard_sockets", "guard_uvloop"]
 
 Function = Callable[..., Any]
 
@@ -30,17 +30,31 @@ _INTERNET = (socket.AF_INET, socket.AF_INET6)
 
 def guard_sockets(module: ModuleType) -> None:
     """Patch the standard library's sockets, and what stands on them."""
-    plain = _standard(socket.SocketType, "socket", "socket")
-    for name in ("connect", "connect_ex", "sendto", "sendmsg"):
-        if hasattr(plain, name):
-            patch(plain, name, _guarding_address)
-    for name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex"):
-        patch(module, name, _guarding_resolution)
+    bare = _standard(object, "_socket", "socket")  # By its name: gevent replaces the names that the module has for it.
+    _guard_methods(_standard(bare, "socket", "socket"))
+    _guard_resolution(module)
     # Before the loop hands the name to a thread, which does not know on whose behalf it works.
     patch(asyncio.BaseEventLoop, "getaddrinfo", _guarding_loop_resolution)
     connection = _standard(object, "http.client", "HTTPConnection")
     patch(connection, "putrequest", _guarding_putrequest)
     patch(connection, "set_tunnel", _guarding_tunnel)
+
+
+def guard_gevent(module: ModuleType) -> None:
+    """Patch gevent's sockets, which are not derived from the standard library's, though they may stand in its place."""
+    _guard_methods(module.socket)
+    _guard_resolution(module)
+
+
+def _guard_resolution(module: ModuleType) -> None:
+    for name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex"):
+        patch(module, name, _guarding_resolution)
+
+
+def _guard_methods(kind: type) -> None:
+    for name in ("connect", "connect_ex", "sendto", "sendmsg"):
+        if hasattr(kind, name):
+            patch(kind, name, _guarding_address)
 
 
 def guard_uvloop(module: ModuleType) -> None:

@@ -21,6 +21,7 @@ _watch = Watch(
         "httpcore": Patches("TrioBackend", _pool_tap.tap),
         "httpcore2": Patches("TrioBackend", _pool_tap.tap),
         "aiohttp": Patches("BaseConnector", _guard.guard_aiohttp),
+        "gevent.socket": Patches("create_connection", _guard.guard_gevent),
         "uvloop": Patches("Loop", _guard.guard_uvloop),
         **dict.fromkeys(SLEEPING_MODULES, Patches(SLEEPS[-1], _retries.calm)),
     }

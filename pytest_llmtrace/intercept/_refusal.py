@@ -31,6 +31,7 @@ _PLUMBING = frozenset(
         "concurrent",
         "contextlib",
         "functools",
+        "gevent",
         "http",
         "pytest_llmtrace",
         "selectors",

@@ -128,6 +128,15 @@ def test_levels() -> None:
     assert after.attributes["gen_ai.provider.name"].level is Level.REQUIRED
 
 
+def test_a_false_file_system_hides_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packs are read when they are first wanted, which may be in a test that has put another in place (pyfakefs)."""
+    known = profile("openinference")
+    profile.cache_clear()
+    with monkeypatch.context() as patched:
+        patched.setattr("io.open", lambda *_, **__: pytest.fail("this asks the file system of the test"))
+        assert profile("openinference").attributes == known.attributes
+
+
 def test_an_unknown_name() -> None:
     """The nearest one is named."""
     with pytest.raises(UsageError, match=r"^unknown convention 'genai-26-08': did you mean 'genai-2026-08'\?"):

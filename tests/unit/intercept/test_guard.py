@@ -318,3 +318,48 @@ def test_uvloop_is_guarded(loop: str) -> None:
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
     blocked = "192.0.2.1:9 (__main__) llm.test:80 (__main__)"
     assert (done.stdout.splitlines(), done.stderr) == (["refused"] * 4 + [blocked], "")
+
+
+GEVENT = """
+{before}
+import socket, urllib.request
+from pytest_llmtrace import intercept, ownership
+from pytest_llmtrace.errors import BlockedConnection
+from pytest_llmtrace.model import Ambient
+
+ledger = intercept.open_ledger(ownership.Owner("test_x"), answerer=None, ambient=Ambient)
+{after}
+import gevent.pool, gevent.socket
+
+def refused(call):
+    try:
+        call()
+    except (BlockedConnection, urllib.error.URLError) as error:
+        return isinstance(getattr(error, "reason", error), BlockedConnection)
+
+alone = gevent.socket.socket()
+calls = [
+    lambda: alone.connect(("192.0.2.1", 9)),
+    lambda: socket.create_connection(("192.0.2.1", 9)),
+    lambda: socket.getaddrinfo("llm.test", 80),
+    lambda: urllib.request.urlopen("http://llm.test/v1"),
+]
+print(gevent.pool.Pool(2).map(refused, calls))
+alone.close()
+with socket.create_server(("127.0.0.1", 0)) as server:
+    socket.create_connection(server.getsockname()).close()
+print(*ledger.blocked())
+"""
+PATCH = "from gevent import monkey; monkey.patch_all(ssl=False)"
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("gevent"), reason="gevent is not installed")
+@pytest.mark.parametrize(("before", "after"), [(PATCH, ""), ("", PATCH)], ids=["before", "after"])
+def test_gevent_is_guarded(before: str, after: str) -> None:
+    """Its sockets are no sockets of the standard library; it may put them in their place before us or after."""
+    code = GEVENT.format(before=before, after=after)
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == (
+        "[True, True, True, True]\n192.0.2.1:9 (__main__) llm.test:80 (__main__)\n",
+        "",
+    )
