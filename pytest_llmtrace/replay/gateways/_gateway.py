@@ -387,4 +387,4 @@ class Gateway:
     def _without(self, api: str) -> UsageError:
         if api not in tuple(APIS):
             return UsageError.unknown("API", api, APIS)
-        return UsageError(f"{self.name} has no {api} API; {having_api(api)}")
+        return UsageError(f"{self.name} has {', '.join(self._profile.forms)}, but no {api} API; {having_api(api)}")

@@ -371,13 +371,13 @@ def test_what_was_not_played_is_described() -> None:
         ),
         (
             lambda: Gateway("anthropic").chat(),
-            "anthropic has no chat API; openai, openrouter, litellm, anannas and azure have",
+            "anthropic has messages, but no chat API; openai, openrouter, litellm, anannas and azure have",
         ),
         (
             lambda: Gateway("openai").messages(),
             (
-                "openai has no messages API; anthropic, openrouter, litellm, anannas, bedrock, bedrock-mantle and "
-                "vertex have"
+                "openai has chat, responses, embeddings, but no messages API; anthropic, openrouter, litellm, anannas, "
+                "bedrock, bedrock-mantle and vertex have"
             ),
         ),
         (
