@@ -72,11 +72,11 @@ class Desk:
             self._fallback = self._gateways[settings.gateway] = self._new_gateway(settings.gateway, default=True)
         self._default_origin: str | None = None
         mode = settings.record or "none"
-        self._whole: _Block | None = None
+        self._whole: tuple[_Block, ...] = ()
         if settings.cassette is not None:
-            self._whole = _Block(*self._use(settings.cassette, mode))
+            self._whole = (_Block(*self._use(settings.cassette, mode)),)
         elif settings.default_cassette is not None:
-            self._whole = _Block(*self._use_default(settings.default_cassette.absolute(), mode))
+            self._whole = (_Block(*self._use_default(settings.default_cassette.absolute(), mode)),)
             self._default_origin = next((player.origin for player in self._players), None)
 
     def gateway(self, name: str) -> Gateway:
@@ -130,19 +130,21 @@ class Desk:
 
     def recorder(self) -> Recorder | None:
         """Return what records a request of the running code; None if it may not reach the network for that."""
-        return next((block.recorder for block in self._around() if not block.only_plays), None)
+        for block in self._around():
+            if not block.only_plays:
+                return block.recorder
+        return None
 
-    def _around(self) -> Iterator[_Block]:
-        """Yield what holds for the running code: the blocks that it is in, the others that are open, the whole trace.
+    def _around(self) -> Sequence[_Block]:
+        """Return what holds for the running code: the blocks that it is in, the others that are open, the whole trace.
 
         The others, the last one first, since code may run in a context of its own: that of a fixture, of a callback.
         """
-        if self._blocks:
-            own = [block for block in ownership.blocks() if block in self._blocks]
-            yield from own
-            yield from (block for block in reversed(self._blocks) if block not in own)
-        if self._whole is not None:
-            yield self._whole
+        if not self._blocks:
+            return self._whole
+        own = [block for block in ownership.blocks() if block in self._blocks]
+        others = (block for block in reversed(self._blocks) if block not in own)
+        return (*own, *others, *self._whole)
 
     def answer(self, request: Request) -> Answer | None:
         """Return the first answer that somebody has, with a fault if one is due."""
@@ -208,7 +210,8 @@ class Desk:
     def _gateway_of_host(self, request: Request) -> str:
         """Name the gateway of a host, by what it has answered in a cassette where its name does not tell."""
         name, host = wire.gateway(request), urlsplit(request.url).netloc
-        recordings = (one for player in self._in_turn() for one in player.cassette.recordings)
+        players = (block.player for block in self._around() if block.player is not None)
+        recordings = (recording for player in players for recording in player.cassette.recordings)
         of_host = (one for one in recordings if urlsplit(one.request.url).netloc == host) if name == "other" else ()
         return next((found for one in of_host if (found := wire.gateway(one.request, one.response)) != name), name)
 
@@ -234,12 +237,11 @@ class Desk:
         yield from (gateway for gateway in self._gateways.values() if gateway is not self._fallback)
         if self._router is not None:
             yield self._router
-        yield from self._in_turn()
+        for block in self._around():
+            if block.player is not None:
+                yield block.player
         if self._fallback is not None:
             yield self._fallback
-
-    def _in_turn(self) -> Iterator[replay.Player]:
-        return (block.player for block in self._around() if block.player is not None)
 
     def _use(self, name: str, mode: str) -> tuple[replay.Player | None, Recorder | None]:
         """Play a cassette or record it: none plays, once records what is not there, new adds to it, all replaces it.
