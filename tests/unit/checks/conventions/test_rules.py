@@ -319,7 +319,7 @@ CONFORMING: tuple[dict[str, Any], ...] = (
         }
     },
     {"attributes": {**CHAT, "gen_ai.input.messages": "__REDACTED__"}},
-    {"attributes": {**CHAT, "gen_ai.input.messages": "[" * 64}},  # The length of a limit.
+    {"attributes": {**CHAT, "gen_ai.input.messages": "[" * 100}},  # The length of a limit.
 )
 CONFORMING_OPENINFERENCE: tuple[dict[str, Any], ...] = (
     {"attributes": {**OI, f"{MESSAGES}.0.message.role": "user", f"{MESSAGES}.1.message.role": "user"}},
