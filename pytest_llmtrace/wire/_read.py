@@ -54,10 +54,13 @@ def is_whole(response: Response) -> bool:
         return False
 
 
-def place_of_event(response: Response, data: str) -> str | None:
-    """Name the last event of a stream that has exactly this data; None if there is none."""
+def place_of_event(exchange: Exchange, data: str) -> str | None:
+    """Name the last event of a stream that its client parses and that has exactly this data; None if there is none."""
+    api, _ = read_request(exchange.request)
+    if exchange.response is None:
+        return None
     try:
-        number = Events(readable(response)).last_with(data)
+        number = _events(readable(exchange.response), api).last_with(data)
     except ValueError:
         return None
     return None if number is None else where_of(number)
@@ -129,13 +132,17 @@ def _open(response: Response, api: str, asked: Mapping[str, Any]) -> Document:
     except ValueError as error:
         return _unread(Broken(str(error)), response)
     if is_stream(response) or body.lstrip().startswith((b"data:", b"event:")):
-        return _fold(Events(body), api, asked)
+        return _fold(_events(body, api), api, asked)
     value = parse(body)
     if isinstance(value, list) and len(value) == 1:  # Google's errors
         value = value[0]
     if isinstance(value, dict):
         return Document(body=value, where=_BODY)
     return _unread(value if isinstance(value, Broken) else Broken("it is no JSON object"), response)
+
+
+def _events(body: bytes, api: str | None) -> Events:
+    return Events(body, skips_blank=api == "messages")
 
 
 def _fold(found: Events, api: str, asked: Mapping[str, Any]) -> Document:
