@@ -12,7 +12,7 @@ from pytest_llmtrace._quick import quick
 from pytest_llmtrace.model import Call, Exchange, Fact, Outcome, Reading, SpanKey, SpanRecord, StreamEnd
 from pytest_llmtrace.reading import PRESENT
 
-__all__ = ["WHOLE", "Account", "Extent", "accounts", "is_odd", "was_stopped"]
+__all__ = ["WHOLE", "Account", "Extent", "accounts", "has_answer", "is_odd", "was_stopped"]
 
 
 @quick
@@ -177,6 +177,12 @@ def is_odd(account: Account) -> bool:
     return exchange.timed or answered.truncated is not False or not account.is_clear
 
 
+def has_answer(answered: Reading) -> bool:
+    """Tell whether all choices that were asked for were finished, whatever was to follow them."""
+    reasons = answered.finish_reasons or ()
+    return all(reasons) and len(reasons) >= (answered.choice_count or 1)
+
+
 def was_stopped(exchange: Exchange) -> bool:
     """Tell whether the application itself stopped an exchange: a task was cancelled, a generator closed."""
     return exchange.failure is not None and exchange.failure.partition(":")[0] in _STOPS
@@ -191,7 +197,7 @@ def _extent(exchange: Exchange, answered: Reading) -> Extent:
     if exchange.stream_end is StreamEnd.FAILED or exchange.response is None:
         return Extent.WHOLE if exchange.ended is not None else Extent.BEGUN
     ended = exchange.stream_end is StreamEnd.EXHAUSTED
-    if not ended and answered.truncated is not False:
+    if not ended and answered.truncated is not False and not has_answer(answered):
         return Extent.BEGUN
     # Our own player calls a body exhausted when its last chunk was handed out, looked at or not.
     if not answered.streaming or (ended and exchange.outcome is not Outcome.ANSWERED):
