@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pytest_llmtrace.errors import UsageError
 
-__all__ = ["checked_seconds", "finite", "is_count", "is_number", "seconds", "source"]
+__all__ = ["checked_seconds", "finite", "is_count", "is_finite", "is_number", "seconds", "source"]
 
 _ENDLESS = {
     stat.S_IFIFO: "a pipe",
@@ -82,10 +82,18 @@ def finite(path: Path) -> Path:
     Raises:
         UsageError: Reading it may never end: nobody may ever write to a pipe, and some devices have no end.
     """
-    try:
-        what = _ENDLESS.get(stat.S_IFMT(path.stat().st_mode))
-    except OSError:  # Whoever opens it says so.
-        return path
-    if what is not None:
+    if (what := _endless(path)) is not None:
         raise UsageError(f"{path} is {what}, which may never end; name a file")
     return path
+
+
+def is_finite(path: Path) -> bool:
+    """Tell whether a path is a file, a folder, or not there: what else is below a folder is none of its files."""
+    return _endless(path) is None
+
+
+def _endless(path: Path) -> str | None:
+    try:
+        return _ENDLESS.get(stat.S_IFMT(path.stat().st_mode))
+    except OSError:  # Whoever opens it says so.
+        return None

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pytest_llmtrace import _sdks, replay, wire
-from pytest_llmtrace._argtypes import finite
+from pytest_llmtrace._argtypes import finite, is_finite
 from pytest_llmtrace.capture.instrumentors import Switch
 from pytest_llmtrace.errors import CassetteError, UnmatchedRequest, UsageError
 from pytest_llmtrace.harness import LLMTrace
@@ -55,14 +55,14 @@ def cassettes_in(paths: Iterable[Path]) -> Iterator[Path]:
     """Yield the files that are named, and those below the folders that are, sorted.
 
     Raises:
-        UsageError: There is no such file or folder, or what is there may have no end.
+        UsageError: There is no such file or folder, or what is named itself may have no end.
     """
     for path in paths:
         if path.is_dir():
             found = sorted(file for file in path.rglob("*") if file.suffix.lower() in {".yaml", ".yml", ".json"})
-            yield from map(finite, found)
+            yield from filter(is_finite, found)
         elif path.exists():
-            yield path
+            yield finite(path)
         else:
             raise UsageError.no_path(path)
 

@@ -12,7 +12,7 @@ from pytest_llmtrace._quick import quick
 from pytest_llmtrace.model import Call, Exchange, Fact, Outcome, Reading, SpanKey, SpanRecord, StreamEnd
 from pytest_llmtrace.reading import PRESENT
 
-__all__ = ["WHOLE", "Account", "Extent", "accounts", "is_odd", "was_stopped"]
+__all__ = ["WHOLE", "Account", "Extent", "accounts", "has_answer", "is_odd", "was_stopped"]
 
 
 @quick
@@ -42,6 +42,7 @@ class Account(NamedTuple):
         extent: How much of the response the span can know.
         sure: Whether the extent is known from the bytes, and not from the finish reason that the span states.
         beside: What was answered to the other calls that were made inside the span and have none.
+        of_scope: All spans of the span's scope that tell of calls.
     """
 
     call: Call
@@ -55,6 +56,7 @@ class Account(NamedTuple):
     extent: Extent
     sure: bool = True
     beside: Sequence[Reading] = ()
+    of_scope: Sequence[SpanRecord] = ()
 
     def asked_later(self, name: str) -> Iterator[Fact]:
         """Yield what the last attempt asked for, and what the response says that it was made with.
@@ -72,11 +74,14 @@ def accounts(calls: Iterable[Call]) -> tuple[Account, ...]:
     """Put each span of each call beside the truth; what was refused or cannot be read has none."""
     calls = tuple(calls)
     beside: dict[SpanKey, list[Reading]] = {}
+    of_scopes: dict[str, list[SpanRecord]] = {}
     for call in calls:
         for key in call.inside:
             beside.setdefault(key, []).append(call.truth)
+        for span in call.spans:
+            of_scopes.setdefault(span.scope, []).append(span)
     batches = _batches(calls)
-    return tuple([account for call in calls for account in _accounts(call, beside, batches)])
+    return tuple([account for call in calls for account in _accounts(call, beside, of_scopes, batches)])
 
 
 def _batches(calls: Iterable[Call]) -> Mapping[SpanKey, tuple[Call, Reading]]:
@@ -92,7 +97,10 @@ def _batches(calls: Iterable[Call]) -> Mapping[SpanKey, tuple[Call, Reading]]:
 
 
 def _accounts(
-    call: Call, beside: Mapping[SpanKey, Sequence[Reading]], batches: Mapping[SpanKey, tuple[Call, Reading]]
+    call: Call,
+    beside: Mapping[SpanKey, Sequence[Reading]],
+    of_scopes: Mapping[str, Sequence[SpanRecord]],
+    batches: Mapping[SpanKey, tuple[Call, Reading]],
 ) -> Iterator[Account]:
     exchange = call.exchanges[-1]
     if not call.truths or exchange.outcome is Outcome.REFUSED:
@@ -119,6 +127,7 @@ def _accounts(
             extent=WHOLE if seen else how_far,
             sure=not seen,
             beside=beside.get(span.key, ()),
+            of_scope=of_scopes[span.scope],
         )
 
 
@@ -168,6 +177,12 @@ def is_odd(account: Account) -> bool:
     return exchange.timed or answered.truncated is not False or not account.is_clear
 
 
+def has_answer(answered: Reading) -> bool:
+    """Tell whether all choices that were asked for were finished, whatever was to follow them."""
+    reasons = answered.finish_reasons or ()
+    return all(reasons) and len(reasons) >= (answered.choice_count or 1)
+
+
 def was_stopped(exchange: Exchange) -> bool:
     """Tell whether the application itself stopped an exchange: a task was cancelled, a generator closed."""
     return exchange.failure is not None and exchange.failure.partition(":")[0] in _STOPS
@@ -182,7 +197,7 @@ def _extent(exchange: Exchange, answered: Reading) -> Extent:
     if exchange.stream_end is StreamEnd.FAILED or exchange.response is None:
         return Extent.WHOLE if exchange.ended is not None else Extent.BEGUN
     ended = exchange.stream_end is StreamEnd.EXHAUSTED
-    if not ended and answered.truncated is not False:
+    if not ended and answered.truncated is not False and not has_answer(answered):
         return Extent.BEGUN
     # Our own player calls a body exhausted when its last chunk was handed out, looked at or not.
     if not answered.streaming or (ended and exchange.outcome is not Outcome.ANSWERED):

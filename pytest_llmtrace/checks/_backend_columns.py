@@ -148,7 +148,8 @@ CHECKS: tuple[Check, ...] = (
         look=_clash,
         about=("openobserve",),
         severity=Severity.WARNING,
-        compares="Names as columns: in lower case, with `_` for whatever is no letter, digit or `_`.",
+        compares="Names as columns: in lower case, with `_` for whatever is no letter, digit or `_`; with the columns "
+        "of the span's status, and with names that others are moved to.",
         source="OpenObserve, names of columns; of two keys for one the last written wins, in the order of a hash map",
     ),
     Check(

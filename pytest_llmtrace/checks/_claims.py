@@ -69,7 +69,7 @@ class Claim:
     @lazy
     def broken(self) -> list[Broken] | None:
         """What is wrong with its content; None if it has none."""
-        return broken(self.span.attributes, self.sheet, self.profile.convention, self.span.text_limit)
+        return broken(self.span, self.sheet, self.profile.convention)
 
     @lazy
     def asked(self) -> Mapping[str, Any]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pytest_llmtrace.checks._lexicon import Sheet
-from pytest_llmtrace.checks._marks import is_limit, is_masked
+from pytest_llmtrace.checks._marks import is_masked, limit_of
 from pytest_llmtrace.checks._structure import FORMS, Fault, faults
+from pytest_llmtrace.model import SpanRecord
 
 __all__ = ["Broken", "broken"]
 
@@ -32,19 +33,26 @@ class Broken(NamedTuple):
     is_fatal: bool
 
 
-def broken(
-    attributes: Mapping[str, Any], sheet: Sheet, convention: str, limit: int | None = None
-) -> list[Broken] | None:
+def broken(span: SpanRecord, sheet: Sheet, convention: str) -> list[Broken] | None:
     """Look at all attributes that hold JSON; None if there are none.
 
     Args:
-        attributes: Of a span.
-        sheet: The same, sorted.
+        span: The span.
+        sheet: Its attributes, sorted.
         convention: Their convention.
-        limit: The length to which texts were cut, None if that is not known.
     """
+    attributes = span.attributes
     texts = [name for name in _held(sheet, convention) if name in FORMS or isinstance(attributes[name], str)]
-    return [found for name in texts for found in _found(name, attributes[name], limit)] if texts else None
+    if not texts:
+        return None
+    found = [fault for name in texts for fault in _found(name, attributes[name])]
+    limit = limit_of(span) if found else None
+    return [fault for fault in found if limit is None or not _was_cut(attributes[fault.name], limit)]
+
+
+def _was_cut(value: Any, limit: int) -> bool:
+    """Tell whether a text was cut, so that it is no JSON any more."""
+    return isinstance(value, str) and len(value) == limit
 
 
 @lru_cache(maxsize=256)
@@ -56,9 +64,7 @@ def _held(sheet: Sheet, convention: str) -> tuple[str, ...]:
     return (*held, *(name for name in json if not name.endswith(_BY_MODELS)))
 
 
-def _found(name: str, value: Any, limit: int | None) -> Iterable[Broken]:
-    if type(value) is str and len(value) == limit:
-        return ()  # What was cut is no JSON any more.
+def _found(name: str, value: Any) -> Iterable[Broken]:
     return _found_in_text(name, value) if type(value) is str and len(value) <= _REPEATED else _faults(name, value)
 
 
@@ -70,8 +76,8 @@ def _found_in_text(name: str, value: str) -> tuple[Broken, ...]:
 def _faults(name: str, value: Any) -> Iterator[Broken]:
     parsed = value
     if isinstance(value, str):
-        if is_masked(value) or is_limit(len(value)):
-            return  # Masked or cut on purpose.
+        if is_masked(value):
+            return
         try:
             parsed = json.loads(value)
         except (ValueError, RecursionError) as error:

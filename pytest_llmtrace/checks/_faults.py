@@ -54,7 +54,7 @@ _BAD = int(HTTPStatus.BAD_REQUEST)
 
 def _unread_event(exchange: Exchange, response: Response, unparsed: str) -> Fault | None:
     """Tell of the event that the client could not parse and for which it gave the stream up."""
-    if (event := wire.place_of_event(response, unparsed)) is None:
+    if (event := wire.place_of_event(exchange, unparsed)) is None:
         return None
     words = f"{response.status}, then an event that is no JSON, at which the client gave up"
     return Fault(words=words, where=f"{_of(exchange)}, {event}", hidden_by=_AT_EVENT)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from pytest_llmtrace.model import SpanRecord
 
 __all__ = ["is_limit", "is_masked", "limit_of"]
 
 _MASK = re.compile(r"[\W_]*(redacted|masked|filtered|hidden|removed)[\W_]*|[*x•]{3,}", re.IGNORECASE)
-_SHORTEST_LIMIT = 32
+_SHORTEST_LIMIT = 100
+_SHORTEST_BELOW_POWER = 255
 
 
 def is_masked(text: str) -> bool:
@@ -20,16 +23,36 @@ def is_masked(text: str) -> bool:
 
 
 def is_limit(length: int) -> bool:
-    """Tell whether somebody may have set a limit of that length: a round one."""
+    """Tell whether somebody may have set a limit of that length: a round one, long enough for an answer."""
     if length < _SHORTEST_LIMIT:
         return False
-    return length % 100 == 0 or length % 1024 == 0 or length & (length - 1) == 0 or length & (length + 1) == 0
+    is_below_power = length >= _SHORTEST_BELOW_POWER and length & (length + 1) == 0
+    return length % 100 == 0 or length % 1024 == 0 or length & (length - 1) == 0 or is_below_power
 
 
-def limit_of(span: SpanRecord) -> int | None:
+def limit_of(span: SpanRecord, others: Iterable[SpanRecord] = ()) -> int | None:
     """Return the length to which texts on a span were cut, None if none was.
 
-    It is that of the longest, since a limit cuts all texts alike, and either its provider's limit or a round one.
+    It is that of the longest, since a limit cuts all texts alike, and either its provider's limit or a round one,
+    which the instrumentation has set: so it holds for what stands under the same name on its other spans.
+
+    Args:
+        span: The span.
+        others: Further spans of its scope.
     """
-    longest = max((len(value) for value in span.attributes.values() if isinstance(value, str)), default=0)
-    return longest if longest == span.text_limit or is_limit(longest) else None
+    longest = max(_lengths(span.attributes.values()), default=0)
+    if longest == span.text_limit:
+        return longest
+    if not is_limit(longest):
+        return None
+    names = [name for name, value in span.attributes.items() if longest in _lengths((value,))]
+    there = (other.attributes[name] for other in others for name in names if name in other.attributes)
+    return None if any(length > longest for length in _lengths(there)) else longest
+
+
+def _lengths(values: Iterable[Any]) -> Iterator[int]:
+    for value in values:
+        if isinstance(value, str):
+            yield len(value)
+        elif isinstance(value, tuple | list):
+            yield from (len(item) for item in value if isinstance(item, str))

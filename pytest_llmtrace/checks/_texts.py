@@ -49,7 +49,7 @@ def texts(mine: Fact, true: Fact, account: Account) -> Difference | None:
     if len(said) > len(there) or (len(said) < len(there) and not begun):
         fate = "one is missing" if len(said) < len(there) else "one is there that was never given"
         return Difference(more=f"of {len(there)} texts {fate}")
-    limit = limit_of(account.span)
+    limit = limit_of(account.span, account.of_scope)
     for mine_text, true_text in zip(said, there, strict=False):
         if not _is_same(mine_text, true_text, limit, begun=begun):
             return _apart(mine, mine_text, true_text)

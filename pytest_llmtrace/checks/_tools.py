@@ -71,7 +71,7 @@ def tool_arguments(mine: Fact, true: Fact, account: Account) -> Difference | Non
         return None
     for said, there in _matched(asked, true.value):
         text = said.get("arguments") if isinstance(said, Mapping) and isinstance(there, Mapping) else None
-        if text is None or _same_arguments(text, there.get("arguments"), limit_of(account.span)):
+        if text is None or _same_arguments(text, there.get("arguments"), limit_of(account.span, account.of_scope)):
             continue
         name = _part(there, "name")
         return Difference(

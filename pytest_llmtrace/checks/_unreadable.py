@@ -60,7 +60,7 @@ def _truth(comparison: Comparison, account: Account) -> Fact:
 
 
 def _was_cut(fact: Fact, account: Account) -> bool:
-    limit = limit_of(account.span)
+    limit = limit_of(account.span, account.of_scope)
     return any(isinstance(raw, str) and len(raw) == limit for _, raw in fact.parts)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from pytest_llmtrace import dialects
 from pytest_llmtrace.checks._advice import deprecated_attribute, missing_attribute
 from pytest_llmtrace.checks._claims import Claim, is_known_elsewhere
 from pytest_llmtrace.checks._lexicon import Sheet
@@ -17,6 +19,8 @@ __all__ = ["CHECKS", "DEPRECATED", "UNKNOWN", "instead_of_unknown", "old_names"]
 
 _LOOKED_UP = 8
 """How many unknown names are compared with all known ones, which takes its time."""
+
+_WORDS = re.compile(r"[._]")
 
 
 # --- Unknown ones -----------------------------------------------------------------------------------------------------
@@ -40,9 +44,24 @@ def _unknown(claim: Claim) -> Breach | bool:
 
 
 def instead_of_unknown(name: str, known: Iterable[str]) -> str:
-    """Ask whether a name that is known was meant, if one is nearly the same; empty if none is."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
+    """Ask whether a name that is known was meant: one for the same fact, else one that is nearly the same.
+
+    Empty if there is none.
+    """
+    same = dialects.other_names(name)
+    near = [one for one in known if one in same] or _nearly(name, known)
     return f"; did you mean {near[0]}?" if near else ""
+
+
+def _nearly(name: str, known: Iterable[str]) -> list[str]:
+    near = difflib.get_close_matches(name, known, n=_LOOKED_UP, cutoff=0.85)
+    return [one for one in near if _has_words_of(one, name) and _has_words_of(name, one)]
+
+
+def _has_words_of(one: str, other: str) -> bool:
+    """Tell whether each word of a name is one of the other's, or nearly so: a read is no write."""
+    words = _WORDS.split(one)
+    return all(difflib.get_close_matches(word, words, n=1, cutoff=0.7) for word in _WORDS.split(other))
 
 
 UNKNOWN = advised(

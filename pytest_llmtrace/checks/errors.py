@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pytest_llmtrace.checks._account import Account
+from pytest_llmtrace.checks._account import Account, has_answer
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._faults import fault_of
 from pytest_llmtrace.checks._replies import kind_of, listed
@@ -164,9 +164,16 @@ def _cut(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
                     "wire",
                     f"the response ended before it said that it was complete\n{place_of(truncated, account.exchange)}",
                 ),
+                why=_WITHOUT_USAGE if has_answer(account.answered) else "",
                 follows=("structure/ended-before-stream", "wire/finish-reasons"),
             )
         )
+
+
+_WITHOUT_USAGE = (
+    "the answer is there, and what was to follow it is not: no SDK raises for it, and if the usage was lost, this call "
+    "is in no sum"
+)
 
 
 def _was_read_silently(account: Account) -> bool:
@@ -187,7 +194,8 @@ CUT_STREAM = Check(
     title="The span of a cut response does not look like a success",
     why="the user got half an answer, no SDK raises for it, and this span is counted among the good ones",
     next="when a stream ends without a finish reason, set the status to ERROR, or give `error` as the finish reason",
-    compares="Responses that end before their finish reason or last event and were read to there. A stream that the "
+    compares="Responses that end before their finish reason, the usage that was asked for or their last event and were "
+    "read to there. A stream that the "
     "application stopped reading is not judged.",
     source="OTel GenAI: a missing finish reason SHOULD be reported as `error` in its position",
     look=_cut,

@@ -5,8 +5,21 @@ once: the first names the reading, and every place of each is looked at. `regist
 ones that are built in.
 """
 
+from pytest_llmtrace.dialects._builtin import other_names
 from pytest_llmtrace.dialects._dialect import Dialect
 from pytest_llmtrace.dialects._place import Place, added, attribute, happened, inside
 from pytest_llmtrace.dialects._reader import is_llm, read, read_note, register
 
-__all__ = ["Dialect", "Place", "added", "attribute", "happened", "inside", "is_llm", "read", "read_note", "register"]
+__all__ = [
+    "Dialect",
+    "Place",
+    "added",
+    "attribute",
+    "happened",
+    "inside",
+    "is_llm",
+    "other_names",
+    "read",
+    "read_note",
+    "register",
+]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from pytest_llmtrace.dialects._dialect import Dialect
 from pytest_llmtrace.dialects._genai import GENAI
 from pytest_llmtrace.dialects._handwritten import ANTHROPIC_NATIVE, HANDWRITTEN, PYDANTIC_AI
@@ -10,7 +12,7 @@ from pytest_llmtrace.dialects._logfire import LOGFIRE, LOGFIRE_ANTHROPIC, NOTES
 from pytest_llmtrace.dialects._openinference import OPENINFERENCE
 from pytest_llmtrace.dialects._openllmetry import OPENLLMETRY
 
-__all__ = ["BUILT_IN", "NOTES"]
+__all__ = ["BUILT_IN", "NOTES", "other_names"]
 
 BUILT_IN: tuple[Dialect, ...] = (
     OPENINFERENCE,
@@ -23,3 +25,11 @@ BUILT_IN: tuple[Dialect, ...] = (
     HANDWRITTEN,
     GENAI,
 )
+
+
+@cache
+def other_names(name: str) -> frozenset[str]:
+    """Return the attributes that state the same fact as one of that name, in any dialect; none if nobody has it."""
+    places = [place for dialect in BUILT_IN for place in dialect.places]
+    facts = {fact for fact, place in places if name in place.keys}
+    return frozenset(key for fact, place in places if fact in facts for key in place.keys) - {name}

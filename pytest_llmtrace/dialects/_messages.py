@@ -10,7 +10,17 @@ from typing import Any, NamedTuple
 from pytest_llmtrace.dialects._convert import Unreadable, brief, is_hidden, json_value
 from pytest_llmtrace.dialects._place import Part
 
-__all__ = ["Message", "call", "from_json", "mapping", "message_places", "numbered", "part_of", "sequence"]
+__all__ = [
+    "Message",
+    "call",
+    "from_json",
+    "is_bare",
+    "mapping",
+    "message_places",
+    "numbered",
+    "part_of",
+    "sequence",
+]
 
 _LONGEST_INDEX = 9
 _TEXT = (str, type(None))
@@ -28,6 +38,7 @@ class Message:
         finish_reason: As it stands there.
         hidden: Whether a text was masked.
         spoken: Whether it says anything of its content, so that what it does not say is not there.
+        bare: Whether nothing stands there but whose message it is: either content is not captured, or there was none.
     """
 
     texts: list[str] = field(default_factory=list)
@@ -39,6 +50,15 @@ class Message:
     finish_reason: str | None = None
     hidden: bool = False
     spoken: bool = False
+    bare: bool = False
+
+
+_OUTSIDE = frozenset({"role", "name", "index", "finish_reason"})
+
+
+def is_bare(message: Mapping[str, Any]) -> bool:
+    """Tell whether fields of a message say nothing of its content."""
+    return not any(value for key, value in message.items() if key not in _OUTSIDE)
 
 
 def add_text(message: Message, into: list[str], value: Any) -> None:
@@ -77,6 +97,7 @@ class _Said(NamedTuple):
     Attributes:
         repeated: What states tool calls a second time.
         repeated_texts: The same of texts.
+        bare: Whether a message has nothing, be it that content is not captured, or that there was none.
     """
 
     output_texts: list[str | None] | None
@@ -86,6 +107,7 @@ class _Said(NamedTuple):
     tool_calls: list[Mapping[str, Any]] | None
     repeated: list[Mapping[str, Any]] | None
     finish_reasons: list[str | None] | None
+    bare: bool
 
 
 def _said(messages: Sequence[Message]) -> _Said:
@@ -113,6 +135,7 @@ def _said(messages: Sequence[Message]) -> _Said:
         tool_calls=calls if spoken else None,  # Messages that are there and ask for no tool say that there was none.
         repeated=repeated or None,
         finish_reasons=reasons if any(reasons) else None,
+        bare=any(message.bare for message in messages),
     )
 
 
@@ -142,10 +165,36 @@ def message_places(
             prefix=key if flattened else None,
             reader=read,
             take=attrgetter(name),
+            otherwise=_none_if_shown if name == "tool_calls" else None,
             label=label,
         )
         for name, label in labels.items()
     }
+
+
+def _none_if_shown(said: _Said, attributes: Mapping[str, Any]) -> list[Any] | None:
+    """Return that no tool was called, where a message has nothing and the span shows what was asked.
+
+    Switches for content are for both, so that an answer without any had none.
+    """
+    return [] if said.bare and any(_is_shown(key, value) for key, value in attributes.items()) else None
+
+
+def _is_shown(key: str, value: Any) -> bool:
+    """Tell whether an attribute shows the content of what was asked."""
+    if key.startswith(_PROMPTS) and key.endswith(".content"):
+        return isinstance(value, str) and bool(value) and not is_hidden(value)
+    return key == _ASKED and _has_text(value)
+
+
+_PROMPTS, _ASKED = "gen_ai.prompt.", "gen_ai.input.messages"
+
+
+def _has_text(raw: Any) -> bool:
+    try:
+        return not is_hidden(raw) and any(message.texts or message.calls for message in from_json(raw))
+    except Unreadable:
+        return False
 
 
 # --- JSON: messages with parts, or as the chat API writes them ---
@@ -179,6 +228,7 @@ def _message(value: Mapping[str, Any]) -> Message:
         raise Unreadable("a finish reason is no text")
     message.finish_reason = reason
     message.spoken = isinstance(value.get("parts"), list)  # No parts is all that such a message says.
+    message.bare = is_bare(value)
     for part in _parts(value):
         part_of(message, mapping(part, "a part of a message"))
     return message

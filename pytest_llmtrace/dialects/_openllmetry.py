@@ -8,7 +8,7 @@ from typing import Any
 from pytest_llmtrace.dialects._convert import Unreadable
 from pytest_llmtrace.dialects._dialect import Dialect
 from pytest_llmtrace.dialects._genai import is_genai, joined
-from pytest_llmtrace.dialects._messages import Message, add_text, call, message_places, numbered
+from pytest_llmtrace.dialects._messages import Message, add_text, call, is_bare, message_places, numbered
 from pytest_llmtrace.model import SpanRecord
 
 __all__ = ["OPENLLMETRY"]
@@ -52,6 +52,7 @@ def _completion(group: Mapping[str, Any]) -> Message:
         call(asked.get("id"), asked.get("name"), asked.get("arguments")) for asked in numbered(group, "tool_calls.")
     ]
     message.spoken |= bool(message.calls)
+    message.bare = is_bare(group)
     return message
 
 

@@ -194,11 +194,13 @@ class Part(Place):
         reader: Opens the attribute, or the flattened list; once a reading.
         take: Takes the fact from it, None if it is not there.
         label: How reports name the place.
+        otherwise: What the other attributes make of it where `take` finds nothing.
     """
 
     reader: Convert
     take: Callable[[Any], Any]
     label: str
+    otherwise: Callable[[Any, Mapping[str, Any]], Any] | None = None
 
     def find(self, name: str, sheet: Sheet, convert: Convert | None) -> Fact | None:  # noqa: ARG002
         """Open it, and take the fact."""
@@ -210,6 +212,8 @@ class Part(Place):
         if isinstance(opened, Unreadable):
             return sheet.unreadable(name, self.label if self.prefix else key, raw, str(opened))
         value = self.take(opened)
+        if value is None and self.otherwise is not None:
+            value = self.otherwise(opened, sheet.attributes)
         if value is None:
             return None
         return made((name, value, PRESENT, ((self.label, value),), sheet.where, ""))

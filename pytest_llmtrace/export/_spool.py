@@ -225,6 +225,7 @@ class Spool:
         yield from self._files(run, _DOUBT)
         for kept in self._files(run, _SENDING, _ASKED):
             with contextlib.suppress(FileNotFoundError):
+                _hold_by_this_clock(kept)
                 if _age(kept.path) > _LONGEST:
                     yield kept
 
@@ -314,6 +315,18 @@ def _claimed(path: Path) -> list[Kept]:
     else:
         kept.become(_READY)
     return []
+
+
+def _hold_by_this_clock(kept: Kept) -> None:
+    """Let a file that was held before the clock was set back be held as long again, and no longer.
+
+    Whoever holds it may still be at it, so that it cannot be taken at once. The system notes when a file's time was
+    set (`st_ctime`), which nobody can set: if that is yet to come, it was said by another clock until when.
+    """
+    found = kept.path.stat()
+    said_for = found.st_mtime - found.st_ctime
+    if found.st_ctime > time.time() + _LONGEST and said_for > -1:  # Else the clock of a server of files is ahead.
+        kept.hold(max(said_for, 0))
 
 
 def _age(path: Path) -> float:

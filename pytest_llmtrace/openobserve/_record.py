@@ -22,7 +22,8 @@ __all__ = ["Record", "record", "records"]
 _KINDS = {"INTERNAL": "1", "SERVER": "2", "CLIENT": "3", "PRODUCER": "4", "CONSUMER": "5"}
 _STATUS_CODES = {"UNSET": 0, "OK": 1, "ERROR": 2}
 _STATUS = ("status_code", "status_message")
-"""The columns that are written last."""
+"""The columns that are written last, as attributes of these very names."""
+_OF_SPAN = "the status of the span"
 _LOWEST, _HIGHEST = -(2**63), 2**63 - 1  # Of OTLP's integers.
 _NO_NUMBER = "the column holds numbers, and the client has sent {value!r}"
 _ARRIVAL = "_o2_ingest_ts"
@@ -130,8 +131,7 @@ class _Building:
             self.unknown |= unknown
         if self.shape.readable is not None:
             self._enrich(columns, self.shape.readable)
-        status = _STATUS_CODES.get(self.span.status, 0), self.span.status_description or ""
-        columns |= zip(_STATUS, status, strict=True)
+        self._set_status(columns)
         for name in self.unknown:
             columns.pop(name, None)
         return Record(
@@ -145,6 +145,16 @@ class _Building:
             lost=tuple(key for key in _STATUS if key in self.shape.kept),
             removed=self.shape.removed,
         )
+
+    def _set_status(self, columns: dict[str, Any]) -> None:
+        """Write the status over attributes of its names; others that become its columns stand beside it."""
+        status = _STATUS_CODES.get(self.span.status, 0), self.span.status_description or ""
+        for name, value in zip(_STATUS, status, strict=True):
+            if name in columns and columns[name] != value:
+                beside = tuple(key for key in self.shape.kept if self.shape.kept[key] == name != key)
+                if beside:
+                    self._note_clash(name, (*beside, _OF_SPAN))
+            columns[name] = value
 
     def _arrived(self, values: list[Any]) -> list[Any]:
         """Make of values what arrives at the server; whole numbers, which are most of what is no text, right here."""
@@ -169,6 +179,7 @@ class _Building:
 
     def _one_by_one(self) -> dict[str, Any]:
         """Do the same where several attributes may become one column."""
+        self._note_replaced()
         found: dict[str, Any] = {}
         keys: dict[str, str] = {}
         for key in self.shape.kept:
@@ -177,6 +188,14 @@ class _Building:
                     self._note_clash(name, (*self.clashes.get(name, (keys[name],)), key))
                 found[name], keys[name] = value, key
         return found
+
+    def _note_replaced(self) -> None:
+        """Note the attributes that get another's name when they are moved: of these the server takes the last."""
+        first: dict[str, tuple[str, Any]] = {}
+        for key, name, value in zip(self.span.attributes, self.shape.renamed, self.values, strict=True):
+            before, other = first.setdefault(name, (key, value))
+            if other != value:
+                self.clashes[column(name)] = (before, key)
 
     def _key_of(self, column: str) -> str:
         """Return the attribute that a column is from, the last if there are several."""

@@ -48,15 +48,17 @@ def _shortened_tree(evidence: Evidence) -> Iterator[str]:
 
 
 def headline(label: str, evidence: Evidence, verdict: Verdict) -> str:
-    """Say in one line what was found and how much was looked at."""
+    """Say in one line what was found and how much was looked at; what is for information is no finding of a run."""
     spans = len(evidence.call_of)
     seen = (
         counted(len(evidence.exchanges), "exchange"),
         counted(spans, "LLM span"),
         counted(verdict.looked_at, "check"),
     )
+    notes = sum(finding.severity is Severity.INFO for finding in verdict.findings)
     found = (
-        counted(len(verdict.findings), "finding"),
+        counted(len(verdict.findings) - notes, "finding"),
+        *([counted(notes, "note")] if notes else ()),
         *hidden(waived=len(verdict.waived), known=len(verdict.known), expected=len(verdict.expected)),
     )
     return f"llmtrace: {', '.join(found)} in {label} ({', '.join(seen)})"

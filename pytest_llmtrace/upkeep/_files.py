@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_llmtrace._argtypes import finite
+from pytest_llmtrace._argtypes import finite, is_finite
 from pytest_llmtrace.errors import UsageError
 
 __all__ = ["File", "Text", "files_in", "looks_like_cassette", "text_of"]
@@ -28,12 +28,13 @@ def files_in(paths: Iterable[Path]) -> Iterator[File]:
     """Yield the files that are named, and those below the folders that are, sorted, each once.
 
     Raises:
-        UsageError: There is no such file or folder, or what is there may have no end.
+        UsageError: There is no such file or folder, or what is named itself may have no end.
     """
     seen: set[Path] = set()
     for path in paths:
         if path.is_dir():
-            found = [File(file, named=False) for file in sorted(path.rglob("*")) if file.suffix.lower() in _SUFFIXES]
+            below = sorted(file for file in path.rglob("*") if file.suffix.lower() in _SUFFIXES)
+            found = [File(file, named=False) for file in below if is_finite(file)]
         elif path.exists():
             found = [File(path, named=True)]
         else:

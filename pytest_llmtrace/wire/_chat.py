@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 from pytest_llmtrace.wire._choice import Choice
 from pytest_llmtrace.wire._document import Document
 from pytest_llmtrace.wire._events import Batch, Events
 from pytest_llmtrace.wire._facts import MISSING
 
-__all__ = ["fold"]
+__all__ = ["Due", "fold"]
 
 _ONCE = ("id", "model", "provider")
 
 
-def fold(events: Events, wanted: int | None = None) -> Document:
+class Due(Enum):
+    """Whether a usage is to come at the end of a stream."""
+
+    NO = "no"
+    YES = "yes"
+    IF_PROMISED = "if promised"  # by a usage of null in the chunks before, as OpenAI's and many others have
+
+
+def fold(events: Events, wanted: int | None = None, due: Due = Due.NO) -> Document:
     """Put a stream together to the body that it stands for.
 
     Args:
         events: Its events.
         wanted: How many choices were asked for, where that is known.
+        due: Whether a usage is to come behind the last choice, without which the stream is not complete.
     """
     document, choices = events.document(), dict[int, Choice]()
     for batch in events.batches():
+        if due is Due.IF_PROMISED and any("usage" in chunk for _, _, chunk in batch):
+            due = Due.YES
         _fold_choices(batch, document, choices)
         _fold_usage(batch, document)
         for key in _ONCE:
@@ -31,7 +44,8 @@ def fold(events: Events, wanted: int | None = None) -> Document:
         document.body["choices"] = [choices[index].whole(index) for index in sorted(choices)]
     if not document.body.get("usage"):
         _take_usage(choices, document)
-    finished = _all_finished(choices, wanted) and not events.cut
+    lacks_usage = due is Due.YES and not document.body.get("usage")
+    finished = _all_finished(choices, wanted) and not events.cut and not lacks_usage
     return events.settle(document, ended=events.done or finished)
 
 

@@ -26,13 +26,19 @@ _BATCH = 64
 class Events:
     """The events of a stream.
 
+    Args:
+        body: The stream.
+        skips_blank: Whether its clients pass over events whose data is empty: Anthropic's SDK does, OpenAI's parses
+            the data of each event, and raises.
+
     Attributes:
         total: How many there are before `[DONE]`; SDKs read nothing behind it.
         done: Whether `[DONE]` came.
         cut: Whether the last event is not whole; known when the batches have been read.
     """
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, body: bytes, *, skips_blank: bool = False) -> None:
+        self._skips_blank = skips_blank
         try:
             said, self._is_text = body.decode(), True
         except UnicodeDecodeError:
@@ -67,13 +73,16 @@ class Events:
             self._broken[number] = "it is no object"
         elif (value.cut or _DONE.startswith(data)) and number == self.total - 1 and not self.done:
             self.cut = True
-        elif data.strip():
+        elif not self._is_skipped(data):
             self._broken[number] = value.note
 
+    def _is_skipped(self, data: str) -> bool:
+        return self._skips_blank and not data.strip()
+
     def last_with(self, data: str) -> int | None:
-        """Return the number of the last event that has exactly this data, None if there is none or it is blank."""
+        """Return the number of the last event that has exactly this data, None if there is none or it is skipped."""
         found = (number for number in reversed(range(self.total)) if self._pairs[number][1] == data)
-        return next(found, None) if data.strip() else None
+        return None if self._is_skipped(data) else next(found, None)
 
     def refuse(self, number: int, note: str) -> None:
         """Note that an event cannot be read although it is JSON, and why, as a clause."""

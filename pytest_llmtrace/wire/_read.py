@@ -33,6 +33,8 @@ _STATE = {
 _FROM_ALL_EVENTS = frozenset({"finish_reasons", "output_texts", "reasoning_texts", "refusals", "tool_calls"})
 _BODY = "response body"
 _IN_BODY = (_BODY, "of the response")
+# Whose streams end with a usage and `[DONE]` where it was asked for, as far as they were recorded.
+_GIVE_USAGE = frozenset({"anannas", "azure", "deepseek", "litellm", "openai", "openrouter"})
 _BAD = 400
 _LONGEST_PLAIN = 1000
 
@@ -54,10 +56,13 @@ def is_whole(response: Response) -> bool:
         return False
 
 
-def place_of_event(response: Response, data: str) -> str | None:
-    """Name the last event of a stream that has exactly this data; None if there is none."""
+def place_of_event(exchange: Exchange, data: str) -> str | None:
+    """Name the last event of a stream that its client parses and that has exactly this data; None if there is none."""
+    api, _ = read_request(exchange.request)
+    if exchange.response is None:
+        return None
     try:
-        number = Events(readable(response)).last_with(data)
+        number = _events(readable(exchange.response), api).last_with(data)
     except ValueError:
         return None
     return None if number is None else where_of(number)
@@ -83,11 +88,13 @@ def read(exchange: Exchange) -> Reading | None:
     state_request(facts, body, exchange.request.url, api)
     # Of a transfer that failed before its body there is nothing that anybody could know.
     lost = exchange.failure is not None and not (exchange.response and exchange.response.body)
-    problems = _state_response(facts, exchange.response, api, body, lost=lost)
+    name = gateway(exchange.request, exchange.response)
+    document = None if exchange.response is None else _open(exchange.response, api, body, _usage_due(body, name))
+    problems = _state_response(facts, exchange.response, document, api, lost=lost)
     return Reading(
         source=api,
         api=api,
-        gateway=gateway(exchange.request, exchange.response),
+        gateway=name,
         facts=facts.found,
         places=facts.missing,
         others=tuple(facts.again),
@@ -99,15 +106,15 @@ def read(exchange: Exchange) -> Reading | None:
 
 
 def _state_response(
-    facts: Facts, response: Response | None, api: str, asked: Mapping[str, Any], *, lost: bool
+    facts: Facts, response: Response | None, opened: Document | None, api: str, *, lost: bool
 ) -> list[str]:
     """State the facts of a response, of which the body may be lost; return what of it could not be read."""
-    if response is None:
+    if response is None or opened is None:
         document, headers = Document(body={}, where="no response"), dict[str, str]()
         facts.absent("error", document.where)
         facts.absent("truncated", document.where)
     else:
-        document, headers = _open(response, api, asked), by_name(response.headers)
+        document, headers = opened, by_name(response.headers)
         state_error(facts, document, headers, response.status)
         facts.put("truncated", document.truncated, (), document.where)
     state_headers(facts, headers, api)
@@ -123,13 +130,13 @@ def _state_response(
     return [f"{facts.at[document.where]}: {document.broken}"]
 
 
-def _open(response: Response, api: str, asked: Mapping[str, Any]) -> Document:
+def _open(response: Response, api: str, asked: Mapping[str, Any], due: _chat.Due = _chat.Due.NO) -> Document:
     try:
         body = readable(response)
     except ValueError as error:
         return _unread(Broken(str(error)), response)
     if is_stream(response) or body.lstrip().startswith((b"data:", b"event:")):
-        return _fold(Events(body), api, asked)
+        return _fold(_events(body, api), api, asked, due)
     value = parse(body)
     if isinstance(value, list) and len(value) == 1:  # Google's errors
         value = value[0]
@@ -138,12 +145,24 @@ def _open(response: Response, api: str, asked: Mapping[str, Any]) -> Document:
     return _unread(value if isinstance(value, Broken) else Broken("it is no JSON object"), response)
 
 
-def _fold(found: Events, api: str, asked: Mapping[str, Any]) -> Document:
+def _events(body: bytes, api: str | None) -> Events:
+    return Events(body, skips_blank=api == "messages")
+
+
+def _usage_due(asked: Mapping[str, Any], name: str) -> _chat.Due:
+    """Tell whether a stream is to end with a usage: it was asked for, and its server gives it or has promised to."""
+    options = asked.get("stream_options")
+    if not isinstance(options, dict) or options.get("include_usage") is not True:
+        return _chat.Due.NO
+    return _chat.Due.YES if name in _GIVE_USAGE else _chat.Due.IF_PROMISED
+
+
+def _fold(found: Events, api: str, asked: Mapping[str, Any], due: _chat.Due) -> Document:
     if api == "messages":
         return _messages.fold(found)
     if api == "responses":
         return _responses.fold(found)
-    return _chat.fold(found, _wanted(asked))
+    return _chat.fold(found, _wanted(asked), due)
 
 
 def _wanted(asked: Mapping[str, Any]) -> int:

@@ -255,6 +255,8 @@ def _openllmetry_asked(asked: Asked) -> Attributes:
         "llm.presence_penalty": asked.arguments.get("presence_penalty"),
         "llm.chat.stop_sequences": asked.stop,
         "llm.is_streaming": asked.streaming,
+        "gen_ai.prompt.0.role": "user",
+        "gen_ai.prompt.0.content": json.dumps([asked.arguments[key] for key in _CONTENT if key in asked.arguments]),
     }
 
 

@@ -351,6 +351,13 @@ def _faults_of_tools() -> Iterable[Fault]:
         how=first(lambda choice: choice.tool_calls.pop()),
     )
     yield Fault(
+        name="every call lost, and with them the whole answer",
+        check="wire/tool-calls",
+        dialects=SPOKEN,
+        cases=TOOLS,
+        how=first(lambda choice: choice.tool_calls.clear()),
+    )
+    yield Fault(
         name="a call that was never made",
         check="wire/tool-calls",
         dialects=(*SPOKEN, BY_HAND),

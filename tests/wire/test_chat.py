@@ -509,6 +509,36 @@ def test_a_cut_stream(
     assert said("chat", events, asked=asked)["truncated"] is truncated
 
 
+OPENAI = "https://api.openai.com/v1/chat/completions"
+NULL = chunk({"content": "hi"}) | {"usage": None}
+WITH_USAGE = {"stream_options": {"include_usage": True}}
+
+
+@pytest.mark.parametrize(
+    ("events", "how", "truncated"),
+    [
+        ([FIRST, LAST], {"asked": WITH_USAGE, "url": OPENAI}, True),
+        ([FIRST, LAST, DONE], {"asked": WITH_USAGE, "url": OPENAI}, False),
+        ([FIRST, LAST, chunk(usage=USAGE)], {"asked": WITH_USAGE, "url": OPENAI}, False),
+        ([FIRST, chunk({}, "stop", usage=USAGE)], {"asked": WITH_USAGE, "url": OPENAI}, False),
+        ([FIRST, LAST], {"asked": {"stream_options": {"include_usage": False}}, "url": OPENAI}, False),
+        ([FIRST, LAST], {"asked": {"stream_options": 5}, "url": OPENAI}, False),
+        ([FIRST, LAST], {"url": OPENAI}, False),
+        # Some servers give neither, and nothing is known of this one, until it says that a usage will come.
+        ([FIRST, LAST], {"asked": WITH_USAGE}, False),
+        ([NULL, LAST], {"asked": WITH_USAGE}, True),
+        ([NULL, LAST], {}, False),
+        ([NULL, LAST, DONE], {"asked": WITH_USAGE}, False),
+        ([FIRST, LAST, {"error": {"message": "died"}}], {"asked": WITH_USAGE, "url": OPENAI}, False),
+    ],
+)
+def test_a_stream_that_was_cut_before_its_usage(
+    said: Callable[..., dict[str, Any]], events: list[Any], how: dict[str, Any], truncated: bool
+) -> None:
+    """Behind the finish reason comes the usage that was asked for; a stream without it and its end was cut."""
+    assert said("chat", events, **how)["truncated"] is truncated
+
+
 def test_completions(said: Callable[..., dict[str, Any]]) -> None:
     """A completion has texts and no messages; two prompts have two choices each if two are asked for."""
     choices = [{"index": number, "text": str(number), "finish_reason": "stop"} for number in range(4)]

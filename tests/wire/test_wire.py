@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -137,20 +138,38 @@ def test_what_does_not_go_on(chunks: tuple[bytes, ...], headers: Any) -> None:
         ("{}", "event 0 of the response"),
         ('{"id', "event 3 of the response"),
         ('{"i', None),
-        ("", None),
+        ("", "event 2 of the response"),
         ("[DONE]", None),
     ],
 )
 def test_the_event_that_a_client_could_not_parse(data: str, place: str | None) -> None:
-    """It is named by its exact data, the last one of several; what is blank could be a text of the client's own."""
+    """It is named by its exact data, the last one of several."""
     chunks = (b"data: {}\n\n", b'data: {"id\n\ndata:\n\n', b'event: x\ndata: {"id\n\n', END)
-    response = exchange(headers=SSE, chunks=chunks).response
-    assert response is not None
-    assert wire.place_of_event(response, data) == place
+    assert wire.place_of_event(exchange(headers=SSE, chunks=chunks), data) == place
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "problems"),
+    [
+        ("chat/completions", CHAT, ("events 0 to 1 of the response: event 0 cannot be read: it is empty",)),
+        ("messages", CHAT, ()),
+    ],
+)
+def test_a_blank_event_is_read_as_the_sdks_do(path: str, body: Any, problems: tuple[str, ...]) -> None:
+    """OpenAI's raises at data that is empty, Anthropic's passes over it."""
+    reading = wire.read(exchange(f"https://x/v1/{path}", body, headers=SSE, chunks=(b"data:\n\ndata: {}\n\n",)))
+    assert reading is not None
+    assert tuple(problem.partition("exchange 0, ")[2] for problem in reading.problems) == problems
+
+
+def test_a_blank_event_that_a_client_passes_over() -> None:
+    """Anthropic's SDK does not parse blank events: what is blank is a text of the application's own."""
+    url = "https://api.anthropic.com/v1/messages"
+    assert wire.place_of_event(exchange(url, headers=SSE, chunks=(b"event: x\ndata:\n\n",)), "") is None
 
 
 def test_an_event_that_cannot_be_unpacked_has_no_place() -> None:
     """A body that is not what its header says it is has no events."""
-    response = exchange(headers=(*SSE, ("content-encoding", "gzip")), chunks=(b"\x1f\x8b no", WORD)).response
-    assert response is not None
-    assert wire.place_of_event(response, "{}") is None
+    packed = exchange(headers=(*SSE, ("content-encoding", "gzip")), chunks=(b"\x1f\x8b no", WORD))
+    assert wire.place_of_event(packed, "{}") is None
+    assert wire.place_of_event(replace(packed, response=None), "{}") is None

@@ -97,6 +97,7 @@ class Gateway:
             usage: Token counts by their names on the wire: `prompt_tokens`, `completion_tokens`,
                 `prompt_tokens_details`, ...; the total is the sum where it is not given. Default: 12 in, 8 out.
             tool_calls: Calls that the model asks for: `{"name": ..., "arguments": {...} or JSON text, "id": optional}`.
+                Each choice asks for all of them, under ids of its own: one that is given is that of the first choice.
             stream_chunks: How a stream cuts the text: into so many pieces, or into these. Default: by words.
             model: The model that served, where this gateway shows it (LiteLLM: only in a header). Default: the
                 requested one, dressed as this gateway would.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_llmtrace.model import Request
 from pytest_llmtrace.replay.gateways._layout import BASE62, noise
 from pytest_llmtrace.replay.gateways._paths import ModelPath, path_of
-from pytest_llmtrace.replay.gateways._script import Script
+from pytest_llmtrace.replay.gateways._script import Script, ToolCall
 
 __all__ = ["CREATED", "DATE", "Reply", "body_of", "deployment_of", "model_of"]
 
@@ -72,6 +72,14 @@ class Reply:
         """Return the text of a choice."""
         texts = self.script.texts
         return texts[choice] if choice < len(texts) else texts[0]
+
+    def tool_calls(self, choice: int = 0) -> tuple[ToolCall, ...]:
+        """Return the tool calls of a choice: each has ids of its own, and what was queued names those of the first."""
+        calls = self.script.tool_calls
+        if not choice:
+            return calls
+        first = choice * len(calls)
+        return tuple(replace(call, id=self.id("call_", 24, part=first + at)) for at, call in enumerate(calls))
 
     def id(self, prefix: str, length: int, alphabet: str = BASE62, *, part: int = 0) -> str:
         """Return an id: the same one for the same gateway, serial and part of the reply."""

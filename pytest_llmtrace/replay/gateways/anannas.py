@@ -50,7 +50,7 @@ class Chat(chat.Chat):
         """Return the message of a choice."""
         thoughts = {"reasoning": reply.script.reasoning} if reply.script.reasoning is not None else {}
         refusal = {"refusal": reply.script.refusal} if reply.script.refusal is not None else {}
-        return {"role": "assistant", "content": reply.text(index), **thoughts, **self.calls(reply), **refusal}
+        return {"role": "assistant", "content": reply.text(index), **thoughts, **self.calls(reply, index), **refusal}
 
     def deltas(self, reply: Reply, index: int) -> Iterator[chat.Delta]:
         """Yield what follows."""
@@ -58,9 +58,9 @@ class Chat(chat.Chat):
             yield {"reasoning": reply.script.reasoning}
         yield from super().deltas(reply, index)
 
-    def opening(self, reply: Reply) -> chat.Delta:
+    def opening(self, reply: Reply, choice: int) -> chat.Delta:
         """Return the first delta of each choice."""
-        return {name: value for name, value in super().opening(reply).items() if name != "refusal"}
+        return {name: value for name, value in super().opening(reply, choice).items() if name != "refusal"}
 
     def closing(self, reply: Reply) -> Iterator[Event]:
         """Yield the finish, usage and the end."""

@@ -86,14 +86,14 @@ class Chat(Form):
         return {
             "role": "assistant",
             "content": reply.text(index),
-            **self.calls(reply),
+            **self.calls(reply, index),
             "refusal": reply.script.refusal,
             "annotations": [],
         }
 
-    def calls(self, reply: Reply) -> dict[str, Any]:
+    def calls(self, reply: Reply, choice: int) -> dict[str, Any]:
         """Return the tool calls of a message, nothing if there are none."""
-        calls = [self.call(reply, index, call) for index, call in enumerate(reply.script.tool_calls)]
+        calls = [self.call(reply, index, call) for index, call in enumerate(reply.tool_calls(choice))]
         return {"tool_calls": calls} if calls else {}
 
     def call(self, reply: Reply, index: int, call: ToolCall) -> Mapping[str, Any]:
@@ -106,17 +106,17 @@ class Chat(Form):
     def events(self, reply: Reply) -> Iterator[Event]:
         """Yield the events of a whole stream."""
         for index in reply.choices() if self.roles_first else ():
-            yield self.chunk(reply, [self.piece(reply, index, self.opening(reply))])
+            yield self.chunk(reply, [self.piece(reply, index, self.opening(reply, index))])
         deltas = [[(index, delta) for delta in self.deltas(reply, index)] for index in reply.choices()]
         for row in zip_longest(*deltas):
             for index, delta in filter(None, row):
                 yield self.chunk(reply, [self.piece(reply, index, delta)], counts=True)
         yield from self.closing(reply)
 
-    def opening(self, reply: Reply) -> Delta:
+    def opening(self, reply: Reply, choice: int) -> Delta:
         """Return the first delta of each choice: the role, and the head of a call that stands alone."""
         content = "" if reply.text() is not None else None
-        head = list(self.call_deltas(reply))[:1] if self._stands_alone(reply) else []
+        head = list(self.call_deltas(reply, choice))[:1] if self._stands_alone(reply) else []
         return {"role": "assistant", "content": content, **(head[0] if head else {}), "refusal": None}
 
     def deltas(self, reply: Reply, index: int) -> Iterator[Delta]:
@@ -125,11 +125,11 @@ class Chat(Form):
             yield {"content": piece}
         for piece in cut(reply.script.refusal or "", None):
             yield {"refusal": piece}
-        yield from list(self.call_deltas(reply))[1 if self._stands_alone(reply) else 0 :]
+        yield from list(self.call_deltas(reply, index))[1 if self._stands_alone(reply) else 0 :]
 
-    def call_deltas(self, reply: Reply) -> Iterator[Delta]:
+    def call_deltas(self, reply: Reply, choice: int) -> Iterator[Delta]:
         """Yield each tool call: its head, then its arguments in fragments."""
-        for index, call in enumerate(reply.script.tool_calls):
+        for index, call in enumerate(reply.tool_calls(choice)):
             head = {"index": index, **self.call(reply, index, ToolCall(name=call.name, arguments="", id=call.id))}
             yield {"tool_calls": [head]}
             for fragment in fragments(call.arguments):

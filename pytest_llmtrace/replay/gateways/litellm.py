@@ -52,7 +52,7 @@ class Chat(chat.Chat):
         return {
             "content": reply.text(index),
             "role": "assistant",
-            **({"tool_calls": None} | self.calls(reply)),
+            **({"tool_calls": None} | self.calls(reply, index)),
             "function_call": None,
             **({"reasoning_content": reply.script.reasoning} if reply.script.reasoning is not None else {}),
             **({"refusal": reply.script.refusal} if reply.script.refusal is not None else {}),
@@ -70,9 +70,9 @@ class Chat(chat.Chat):
         for number, delta in enumerate((*thoughts, *super().deltas(reply, index))):
             yield {**delta, "role": "assistant"} if number == 0 and index == 0 else delta
 
-    def call_deltas(self, reply: Reply) -> Iterator[chat.Delta]:
+    def call_deltas(self, reply: Reply, choice: int) -> Iterator[chat.Delta]:
         """Yield each tool call in fragments."""
-        for delta in super().call_deltas(reply):
+        for delta in super().call_deltas(reply, choice):
             call = dict(delta["tool_calls"][0])
             number = call.pop("index")
             yield {"tool_calls": [{**call, "index": number}]}

@@ -127,7 +127,7 @@ class Chat(_Ours, chat.Chat):
             "refusal": reply.script.refusal,
             "reasoning": thoughts,
             **({"reasoning_details": _details(thoughts)} if thoughts is not None else {}),
-            **self.calls(reply),
+            **self.calls(reply, index),
         }
 
     def call(self, reply: Reply, index: int, call: ToolCall) -> Mapping[str, Any]:

@@ -35,6 +35,17 @@ CRLF_BLOCK = (b"data: {}\r\n\r\ndata: [DONE]\r\n\r\n",)
         ({"streaming": True, "truncated": True}, {"chunks": EVENT, "stream_end": StreamEnd.CLOSED}, Extent.BEGUN),
         ({"streaming": True, "truncated": True}, {"chunks": EVENT, "stream_end": StreamEnd.OPEN}, Extent.BEGUN),
         ({"streaming": True}, {"chunks": (), "stream_end": StreamEnd.CLOSED}, Extent.BEGUN),
+        # All that was answered has come, and only the usage was to follow; of two choices one is not all.
+        (
+            {"streaming": True, "truncated": True, "finish_reasons": ["stop"]},
+            {"chunks": EVENT, "stream_end": StreamEnd.CLOSED},
+            Extent.WHOLE,
+        ),
+        (
+            {"streaming": True, "truncated": True, "finish_reasons": ["stop"], "choice_count": 2},
+            {"chunks": EVENT, "stream_end": StreamEnd.CLOSED},
+            Extent.BEGUN,
+        ),
         ({"streaming": True}, {"stream_end": StreamEnd.FAILED}, Extent.WHOLE),
         ({}, {"response": None, "stream_end": StreamEnd.FAILED, "outcome": Outcome.FAILED}, Extent.WHOLE),
         ({}, {"stream_end": StreamEnd.FAILED, "failure": "CancelledError: "}, Extent.BEGUN),

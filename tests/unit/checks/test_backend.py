@@ -109,6 +109,10 @@ SPANS: dict[str, tuple[dict[str, Any], list[tuple[str, str, str]]]] = {
         {**GOOD, "team.name": "a", "team_name": "b"},
         [("backend/clash", "warning", "team_name: team.name and team_name")],
     ),
+    "clash with the status": (
+        {**GOOD, "status.code": "x"},
+        [("backend/clash", "warning", "status_code: status.code and the status of the span")],
+    ),
     "base column": (
         {**GOOD, "duration": 3},
         [("backend/base-column", "info", "duration is in attr_duration\nOpenObserve 0.92")],

@@ -48,6 +48,10 @@ IN_TRANSPORT = "no complete answer arrived, and the span looks like a success"
 AT_NIGHT = "whoever is called at night sees that it failed, not whether it was a rate limit, a timeout or a bad request"
 GROUPED = "failures cannot be grouped: the text of a message differs from call to call, error.type does not"
 OUTAGE = "a rate limit is handled as an outage, or the other way round"
+NO_USAGE = (
+    "the answer is there, and what was to follow it is not: no SDK raises for it, and if the usage was lost, this call "
+    "is in no sum"
+)
 HALF = "the user got half an answer, no SDK raises for it, and this span is counted among the good ones"
 MUTE_LINE = "status ERROR without description, error.type or exception event"
 CUT_LINE = "the response ended before it said that it was complete"
@@ -131,6 +135,16 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
     ),
     (
         "wire/cut-stream",
+        {"truncated": True, "finish_reasons": ["stop"], **STREAM},
+        {"finish_reasons": ["stop"]},
+        UNSET,
+        {},
+        "status UNSET",
+        f"{CUT_LINE}\n{BODY}",
+        NO_USAGE,
+    ),
+    (
+        "wire/cut-stream",
         {"truncated": True, "finish_reasons": [None], **STREAM},
         {"finish_reasons": []},
         {"status": "OK"},
@@ -154,7 +168,7 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     ("wire/error-status", {}, {}, UNSET, {**TIMEOUT, "failure": "CancelledError: "}),
     # The application could not parse something of its own, or the stream was not given up for the event.
     ("wire/error-status", {"truncated": True, **STREAM}, {}, UNSET, {**GAVE_UP, "unparsed": '{"answer": '}),
-    ("wire/error-status", {"truncated": True, **STREAM}, {}, UNSET, {**GAVE_UP, "unparsed": ""}),
+    ("wire/error-status", {"truncated": True, **STREAM}, {}, UNSET, {**GAVE_UP, "unparsed": " "}),
     ("wire/error-status", {"truncated": True, **STREAM}, {}, UNSET, {**GAVE_UP, "unparsed": None}),
     # Nobody asked; replay/unmatched tells of it.
     ("wire/error-status", {}, {}, UNSET, {**TIMEOUT, "outcome": Outcome.REFUSED}),

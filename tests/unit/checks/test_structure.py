@@ -480,6 +480,7 @@ def test_retries_hidden(make_span: SpanMaker, make_exchange: ExchangeMaker) -> N
         "does not tell that 1 attempt failed before the last, which began 10 ms later",
     )
     assert "info  structure/retries-hidden  span 'chat' (app)" in render("test_chat", seen, verdict)
+    assert render("test_chat", seen, verdict).startswith("llmtrace: 1 finding, 1 note in test_chat (")
     assert not replace(verdict, findings=(found,)).worth_saying
 
 

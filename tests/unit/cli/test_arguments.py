@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -47,13 +48,19 @@ def test_a_pipe_is_no_file(
     assert refused([*command, "pipe.yaml"], capsys).endswith("pipe.yaml is a pipe, which may never end; name a file")
 
 
-@pytest.mark.parametrize("command", [["replay"], ["read"], ["cassettes", "lint"]], ids=" ".join)
-def test_a_pipe_in_a_folder(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is named as well."""
-    pipe = tmp_path / "pipe.yaml"
-    os.mkfifo(pipe)
-    said = refused([*command, str(tmp_path)], capsys)
-    assert said == f"pytest-llmtrace: {pipe} is a pipe, which may never end; name a file"
+@pytest.mark.parametrize(
+    "command", [["replay"], ["read"], ["cassettes", "lint"], ["cassettes", "scrub", "--check"]], ids=" ".join
+)
+def test_a_pipe_or_a_socket_in_a_folder(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is no file is passed over, wherever a folder is looked through: the files beside it are what is meant."""
+    os.mkfifo(tmp_path / "a.yaml")
+    os.mknod(tmp_path / "b.json", stat.S_IFSOCK)
+    (tmp_path / "c.yaml").write_text("interactions: [", encoding="utf-8")
+    main([*command, str(tmp_path)])
+    said = "".join(capsys.readouterr())
+    assert "c.yaml" in said
+    assert "a.yaml" not in said
+    assert "b.json" not in said
 
 
 def test_a_device_is_no_file(capsys: pytest.CaptureFixture[str]) -> None:

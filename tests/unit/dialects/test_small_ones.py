@@ -327,3 +327,41 @@ def test_time_of_an_event() -> None:
 
 
 EVENTS = (("other", 5), ("First Token Stream Event", 1_800_000_000), ("First Token Stream Event", 2_000_000_000))
+
+
+ASKED = {"llm.request.type": "chat", "gen_ai.request.model": "gpt-4o"}
+BARE = {"gen_ai.completion.0.role": "assistant", "gen_ai.completion.0.finish_reason": "tool_calls"}
+BARE_JSON = {"gen_ai.output.messages": '[{"role": "assistant", "content": null, "finish_reason": "tool_calls"}]'}
+SHOWN = {"gen_ai.prompt.0.role": "user", "gen_ai.prompt.0.content": "Weather in Paris?"}
+SHOWN_JSON = {
+    "gen_ai.input.messages": '[{"role": "user", "parts": [{"type": "text", "content": "Weather in Paris?"}]}]'
+}
+
+
+@pytest.mark.parametrize("answer", [BARE, BARE_JSON])
+@pytest.mark.parametrize("shown", [SHOWN, SHOWN_JSON])
+def test_bare_message_beside_question(read: Reader, answer: dict[str, Any], shown: dict[str, Any]) -> None:
+    """A message with nothing in it asks for no tool, where the span shows what was asked: content is captured."""
+    assert read({**ASKED, **shown, **answer}).tool_calls == []
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {},
+        {"gen_ai.prompt.0.role": "user"},
+        {"gen_ai.prompt.0.content": "__REDACTED__"},
+        {"gen_ai.input.messages": '[{"role": "user", "parts": [{"type": "text"}]}]'},
+        {"gen_ai.input.messages": '[{"role"'},
+        {**SHOWN, "gen_ai.completion.0.function_call.name": "weather"},
+    ],
+    ids=["nothing", "role", "masked", "no content", "broken", "a form that is not known"],
+)
+def test_bare_message_alone(read: Reader, beside: dict[str, Any]) -> None:
+    """A message with nothing in it says nothing of tools, where content may not be captured."""
+    assert read({**ASKED, **BARE, **beside}).tool_calls is None
+
+
+def test_no_message_beside_question(read: Reader) -> None:
+    """An answer that is not on the span says nothing, whatever else is: many leave it out."""
+    assert read({**ASKED, **SHOWN, "gen_ai.response.finish_reasons": ("tool_calls",)}).tool_calls is None

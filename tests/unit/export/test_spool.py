@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -243,3 +245,36 @@ def test_what_is_in_doubt_is_asked_for_by_one(spool: Spool, request_of: RequestO
     assert (list(spool.claim_doubtful()), spool.in_doubt(), spool.waiting()) == ([], 1, 0)
     os.utime(kept.path, (0, 0))
     assert [again.path.name for again in spool.claim_doubtful()] == ["run-000000.json.asked"]
+
+
+def test_a_clock_that_was_set_back(
+    spool: Spool, request_of: RequestOf, monkeypatch: pytest.MonkeyPatch, clock: list[float]
+) -> None:
+    """A file that was held by the old clock is held as long by the new one: whoever has it may still be at it."""
+    spool.put("run", request_of(0))
+    [batch] = spool.claim()
+    batch.hold(100)
+    clock[0] -= 3 * 3600
+    stat = Path.stat
+
+    def by_the_system(path: Path, **how: bool) -> object:
+        """Say when the time of the file was set, by the clock of that moment: the system's own cannot be set here."""
+        found = stat(path, **how)
+        return SimpleNamespace(st_mtime=found.st_mtime, st_mode=found.st_mode, st_size=found.st_size, st_ctime=made[0])
+
+    made = [time.time()]
+    monkeypatch.setattr(Path, "stat", by_the_system)
+    assert list(spool.doubtful()) == []
+    made[0] += clock[0]
+    for later, found in ((159, []), (2, ["run-000000.json.sending"])):
+        clock[0] += later
+        assert [kept.path.name for kept in spool.doubtful()] == found
+    assert (spool.in_doubt(), spool.waiting()) == (1, 0)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """A clock that can be set: how far it is ahead of the real one, in seconds."""
+    ahead, real = [0.0], time.time
+    monkeypatch.setattr("pytest_llmtrace.export._spool.time", SimpleNamespace(time=lambda: real() + ahead[0]))
+    return ahead

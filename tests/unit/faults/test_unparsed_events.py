@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -111,3 +112,27 @@ def test_whoever_leaves_for_another_reason_has_not_failed(ask: Ask, deal: Deal) 
         trace.fault("malformed-sse", after=3)
         ask(deal)
     assert trace.findings() == ()
+
+
+CASSETTE = """\
+version: 1
+interactions:
+- request: {{method: POST, uri: 'https://api.openai.com/v1/chat/completions', headers: {{}}, body: '{asked}'}}
+  response:
+    status: {{code: 200, message: OK}}
+    headers: {{content-type: [text/event-stream]}}
+    body: {{string: {body}}}
+"""
+
+
+def test_a_blank_event_is_no_json_either(ask: Ask, tmp_path: Path) -> None:
+    """OpenAI's SDK parses the data of each event, none at all too, and raises: the rest of the stream is not read."""
+    chunk = json.dumps({"id": "c", "model": "m", "choices": [{"index": 0, "delta": {"content": "hi"}}]})
+    body = f"data: {chunk}\n\ndata:\n\ndata: {chunk}\n\ndata: [DONE]\n\n"
+    path = tmp_path / "blank.yaml"
+    path.write_text(CASSETTE.format(asked=json.dumps(ASKED), body=json.dumps(body)), encoding="utf-8")
+    with LLMTrace(cassette=str(path), verify=False) as trace:
+        ask(None)
+    [status] = trace.findings()
+    [_, where] = dict(status.details)["wire"].splitlines()
+    assert (status.check, where.rpartition(", ")[2]) == ("wire/error-status", "event 1 of the response")

@@ -167,6 +167,24 @@ def test_two_attributes_of_one_column(store: Store) -> None:
         record["a_b"]
 
 
+def test_an_attribute_that_becomes_a_column_of_the_status(store: Store) -> None:
+    """The status is written over an attribute of its very name, and stands beside one that only becomes its column."""
+    record = store({"status.code": "x", "status.message": "slow"}, status_description="slow")
+    assert record.clashes == {"status_code": ("status.code", "the status of the span")}
+    assert (record.lost, record["status_message"]) == ((), "slow")
+    assert "status_code" not in record
+    assert store({"status_code": "x"}).clashes == {}
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_an_attribute_that_is_moved_to_the_name_of_another(store: Store, profile: str) -> None:
+    """Of two under one name the server takes the last, and the other one is gone."""
+    record = store({"duration": "long", "attr_duration": "short"}, profile)
+    assert record.clashes == {"attr_duration": ("duration", "attr_duration")}
+    assert (record["attr_duration"], record["duration"]) == ("short", 2_000_001)
+    assert store({"attr_duration": "long", "duration": "long"}, profile).clashes == {}
+
+
 def test_inferred_services(store: Store) -> None:
     """From 0.91 on a client's span names the host that it called; an address is no name."""
     attributes = {"server.address": "openrouter.ai:443"}

@@ -232,6 +232,18 @@ def test_several_choices_are_told_apart(name: str, stream: bool) -> None:
 
 @streams
 @having("chat")
+def test_each_choice_has_ids_of_its_own(name: str, stream: bool) -> None:
+    """No two tool calls of a reply have one id; a queued one is that of the first choice."""
+    gateway = Gateway(name).chat(tool_calls=[{"name": "a", "arguments": {}, "id": "call_a"}, *CALLS[:1]])
+    result = ask(_ask_chat(openai_client(gateway, "sync"), name, stream=stream, n=2))
+    choices = [choice for part in (result if isinstance(result, list) else [result]) for choice in part.choices]
+    said = [choice.delta if stream else choice.message for choice in choices]
+    ids = [call.id for message in said for call in message.tool_calls or () if call.id]
+    assert (len(ids), len(set(ids)), ids[0]) == (4, 4, "call_a")
+
+
+@streams
+@having("chat")
 def test_a_refusal_takes_the_place_of_the_text(name: str, stream: bool) -> None:
     """`refusal` stands where the SDK reads it."""
     gateway = Gateway(name).chat(refusal="I cannot help with that.")

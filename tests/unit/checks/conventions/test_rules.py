@@ -94,6 +94,21 @@ BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
         "gen_ai.usage.input_token = 3\ngen_ai.mood = 'good'",
         "no gen_ai.usage.input_token; did you mean gen_ai.usage.input_tokens?\nno gen_ai.mood",
     ),
+    (  # Strands; the nearest by its letters is `gen_ai.usage.cache_read.input_tokens`.
+        "unknown",
+        {"attributes": {**CHAT, "gen_ai.usage.cache_write_input_tokens": 3, "gen_ai.usage.cache_dead.input_tokens": 1}},
+        "gen_ai.usage.cache_write_input_tokens = 3\ngen_ai.usage.cache_dead.input_tokens = 1",
+        (
+            "no gen_ai.usage.cache_write_input_tokens; did you mean gen_ai.usage.cache_write.input_tokens?\n"
+            "no gen_ai.usage.cache_dead.input_tokens; did you mean gen_ai.usage.cache_read.input_tokens?"
+        ),
+    ),
+    (
+        "unknown",
+        {"attributes": {**CHAT, "gen_ai.usage.cache_flush.input_tokens": 3}},
+        "gen_ai.usage.cache_flush.input_tokens = 3",
+        "no gen_ai.usage.cache_flush.input_tokens",
+    ),
     (
         "deprecated",
         {"attributes": {"gen_ai.operation.name": "chat", "gen_ai.system": "xai", "gen_ai.prompt": "Hi"}},
@@ -319,7 +334,7 @@ CONFORMING: tuple[dict[str, Any], ...] = (
         }
     },
     {"attributes": {**CHAT, "gen_ai.input.messages": "__REDACTED__"}},
-    {"attributes": {**CHAT, "gen_ai.input.messages": "[" * 64}},  # The length of a limit.
+    {"attributes": {**CHAT, "gen_ai.input.messages": "[" * 100}},  # The length of a limit.
 )
 CONFORMING_OPENINFERENCE: tuple[dict[str, Any], ...] = (
     {"attributes": {**OI, f"{MESSAGES}.0.message.role": "user", f"{MESSAGES}.1.message.role": "user"}},
