@@ -78,7 +78,7 @@ _FACTS: dict[str, Places] = {
         "gen_ai.usage.cache_creation_input_tokens",
         "gen_ai.usage.cache_write_input_tokens",  # Strands
     ),
-    "reasoning_tokens": "gen_ai.usage.reasoning.output_tokens",
+    "reasoning_tokens": ("gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.reasoning_tokens"),
     "input_audio_tokens": "gen_ai.usage.audio.input_tokens",
     "output_audio_tokens": "gen_ai.usage.audio.output_tokens",
     "error_type": "error.type",

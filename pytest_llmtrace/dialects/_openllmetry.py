@@ -86,7 +86,7 @@ OPENLLMETRY = Dialect(
                 "llm.response.stop_reason",
             ),
             "total_tokens": "llm.usage.total_tokens",
-            "reasoning_tokens": ("gen_ai.usage.reasoning_tokens", "llm.usage.reasoning_tokens"),
+            "reasoning_tokens": "llm.usage.reasoning_tokens",
             **_SAID,
         }
     ),
