@@ -81,6 +81,49 @@ def test_span_without_exchange(make_span: SpanMaker, make_exchange: ExchangeMake
     }
 
 
+GEMINI = "/v1beta/models/gemini-2:generateContent"
+COUNT = "/v1/responses/input_tokens"
+
+
+@pytest.mark.parametrize(
+    ("path", "current", "judged"),
+    [(GEMINI, 2, False), ("/v2/infer", 2, False), (GEMINI, 3, False), (GEMINI, 4, False), ("/v2/infer", 4, True)],
+    ids=[
+        "an API that is not read",
+        "one that is not known",
+        "in an HTTP span",
+        "made its span not current",
+        "elsewhere",
+    ],
+)
+def test_a_span_of_another_maker_s_model(
+    make_span: SpanMaker, make_exchange: ExchangeMaker, path: str, current: int, judged: bool
+) -> None:
+    """A request to a model whose API is not read is a call, and its span tells of that."""
+    spans = [
+        make_span(1, attributes=LLM),
+        make_span(2, attributes={**LLM, "gen_ai.request.model": "gemini-2"}, started=105),
+        make_span(3, parent=2, name="POST", started=106),
+        make_span(4, name="agent", started=107),
+    ]
+    exchanges = [make_exchange(span=1), make_exchange(index=1, span=current, path=path, body={"contents": []})]
+    assert structure(exchanges, spans) == (["span-without-exchange"] if judged else [])
+
+
+def test_a_span_of_a_request_that_counts_tokens(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """Who asks how many tokens a request would have asks no model: an LLM span of that is a call too many."""
+    spans = [make_span(1, attributes=LLM), make_span(2, name="InputTokenCountResponse", attributes=LLM)]
+    exchanges = [make_exchange(span=1), make_exchange(index=1, span=2, path=COUNT, body={"model": "gpt-4o"})]
+    found = only(exchanges, spans, "structure/span-without-exchange")
+    assert details(found) == {
+        "span": "is an LLM span of model 'gpt-4o'",
+        "wire": "POST /v1/responses/input_tokens  (exchange 1)",
+        "why": "a back end counts a call to a model, and the request asks only how many tokens one would have",
+        "next": "make no LLM span of such a request: no gen_ai.operation.name of a call, no span kind LLM, or waive: "
+        '@pytest.mark.llmtrace(ignore={"structure/span-without-exchange": "reason"})',
+    }
+
+
 @pytest.mark.parametrize(
     ("stray", "fields"),
     [
