@@ -213,14 +213,21 @@ class Evidence:
     @lazy
     def asked_elsewhere(self) -> Mapping[SpanKey, SpanRecord]:
         """The roots that tell of calls, each with the span of another trace in which its request was made."""
-        found = {}
+        found: dict[SpanKey, SpanRecord] = {}
         for call in self.calls:
-            at = call.exchanges[0].ambient.span
-            around = self.by_key.get(at) if at else None
+            around = self._around(call)
             if around is not None:
-                others = (span for span in call.spans if span.parent is None)
-                found.update({span.key: around for span in others if span.key.trace_id != around.key.trace_id})
+                roots = [span for span in call.spans if span.parent is None]
+                found.update({span.key: around for span in roots if span.key.trace_id != around.key.trace_id})
         return found
+
+    def _around(self, call: Call) -> SpanRecord | None:
+        """Return the span in which a call was made: the innermost that does not tell of the call itself."""
+        at, own = call.exchanges[0].ambient.span, {span.key for span in call.spans}
+        around = self.by_key.get(at) if at else None
+        while around is not None and around.key in own:
+            around = self.by_key.get(around.parent) if around.parent else None
+        return around
 
     @lazy
     def retried(self) -> tuple[Call, ...]:

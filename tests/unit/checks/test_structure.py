@@ -506,6 +506,12 @@ def test_a_root_of_what_was_asked_elsewhere(
     )
 
 
+def test_a_root_beside_the_sdk_s_own_span(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """The SDK's span is inside of the framework's call, and not around it: where both are roots, nothing was lost."""
+    outer = make_span(1, key=SpanKey(2, 2), scope="framework", attributes=LLM, worker=THERE)
+    assert structure([make_exchange(span=2, chunks=answer())], [outer, make_span(2, attributes=LLM)]) == []
+
+
 @pytest.mark.parametrize(
     ("fields", "scope"),
     [
