@@ -127,6 +127,23 @@ def test_a_span_of_the_whole_call(make_span: SpanMaker, make_exchange: ExchangeM
         assert found(exchanges, [span]) == []
 
 
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [({}, [1, 2]), ({"attributes": {**LITELLM, "gen_ai.request.model": "o3"}}, [1]), ({"start": 120}, [1])],
+    ids=["the only one", "of another model", "of another time"],
+)
+def test_the_only_span_of_a_scope_may_be_wrong_about_everything(
+    make_span: SpanMaker, make_exchange: ExchangeMaker, fields: dict[str, Any], told: list[int]
+) -> None:
+    """LangSmith says OK of a call that has failed, which the SDK's own span is current in and tells of."""
+    exchange = make_exchange(span=1, status=400)
+    own = make_span(1, scope="sdk", attributes={"gen_ai.request.model": "gpt-4o"}, status="ERROR")
+    start, others = fields.get("start", 99), {"attributes": LITELLM, "worker": Worker(1, 0), **fields}
+    others.pop("start", None)
+    late = dated(make_span, 2, start, 130, scope="langsmith", status="OK", **others)
+    assert shape([exchange], [own, late]) == [([0], told)]
+
+
 def test_parallel_calls_are_told_apart_by_what_was_answered(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
     """Spans of one worker, with the same times and ids of their own, have nothing but the text."""
 
