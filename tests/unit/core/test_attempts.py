@@ -136,8 +136,9 @@ def test_the_only_span_of_a_scope_may_be_wrong_about_everything(
     make_span: SpanMaker, make_exchange: ExchangeMaker, fields: dict[str, Any], told: list[int]
 ) -> None:
     """LangSmith says OK of a call that has failed, which the SDK's own span is current in and tells of."""
-    exchange = make_exchange(span=1, status=400)
     own = make_span(1, scope="sdk", attributes={"gen_ai.request.model": "gpt-4o"}, status="ERROR")
+    ambient = Ambient(span=own.key, recording=True, worker=Worker(1, 1))
+    exchange = make_exchange(ambient=ambient, status=400)
     start, others = fields.get("start", 99), {"attributes": LITELLM, "worker": Worker(1, 0), **fields}
     others.pop("start", None)
     late = dated(make_span, 2, start, 130, scope="langsmith", status="OK", **others)
