@@ -60,6 +60,7 @@ _FACTS: dict[str, Places] = {
     "response_id": "gen_ai.response.id",
     "response_model": "gen_ai.response.model",
     "finish_reasons": ("gen_ai.response.finish_reasons", SPOKEN["finish_reasons"]),
+    "finish_reason": "gen_ai.response.finish_reason",  # No convention's: Semantic Kernel's, OpenLLMetry's.
     "output_texts": SPOKEN["output_texts"],
     "reasoning_texts": SPOKEN["reasoning_texts"],
     "refusals": SPOKEN["refusals"],

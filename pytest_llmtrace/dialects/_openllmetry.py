@@ -80,7 +80,6 @@ OPENLLMETRY = Dialect(
             "stop": "llm.chat.stop_sequences",
             "choice_count": "gen_ai.request.n",
             "finish_reason": (
-                "gen_ai.response.finish_reason",
                 "gen_ai.response.stop_reason",
                 "llm.response.finish_reason",
                 "llm.response.stop_reason",

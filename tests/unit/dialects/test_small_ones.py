@@ -290,6 +290,17 @@ MEASURED = [
         id="logfire, openai-agents, chat",
     ),
     pytest.param(
+        "semantic_kernel.utils.telemetry.model_diagnostics.decorators",
+        {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.request.model": "gpt-4o",
+            "gen_ai.response.finish_reason": "FinishReason.TOOL_CALLS",
+        },
+        "otel-genai",
+        {"request_model": "gpt-4o", "finish_reason": "FinishReason.TOOL_CALLS"},
+        id="Semantic Kernel",
+    ),
+    pytest.param(
         "logfire.openai_agents",
         {
             "gen_ai.operation.name": "chat",
