@@ -201,8 +201,33 @@ class Evidence:
 
     @lazy
     def caused(self) -> tuple[SpanRecord, ...]:
-        """The spans that were started in a thread, or work item of a pool, which another span had started."""
-        return tuple([span for span in self.spans if span.cause is not None])
+        """The spans that another may have caused, though they need not be its children.
+
+        It was current where they were started, or where their thread, or work item of a pool, was; or where the request
+        was made that they tell of.
+        """
+        roots = [span for span in self.spans if span.parent is None and span.current is not None]
+        threads = [span for span in self.spans if span.cause is not None]
+        return (*threads, *roots, *(self.by_key[key] for key in self.asked_elsewhere))
+
+    @lazy
+    def asked_elsewhere(self) -> Mapping[SpanKey, SpanRecord]:
+        """The roots that tell of calls, each with the span of another trace in which its request was made."""
+        found: dict[SpanKey, SpanRecord] = {}
+        for call in self.calls:
+            around = self._around(call)
+            if around is not None:
+                roots = [span for span in call.spans if span.parent is None]
+                found.update({span.key: around for span in roots if span.key.trace_id != around.key.trace_id})
+        return found
+
+    def _around(self, call: Call) -> SpanRecord | None:
+        """Return the span in which a call was made: the innermost that does not tell of the call itself."""
+        at, own = call.exchanges[0].ambient.span, {span.key for span in call.spans}
+        around = self.by_key.get(at) if at else None
+        while around is not None and around.key in own:
+            around = self.by_key.get(around.parent) if around.parent else None
+        return around
 
     @lazy
     def retried(self) -> tuple[Call, ...]:

@@ -15,6 +15,10 @@ __all__ = ["USAGE_MISSING"]
 
 _COUNTS = ("input_tokens", "output_tokens")
 
+# What a span says that has the other count.
+_IN_PART = {"input_tokens": "output tokens, and no input tokens", "output_tokens": "input tokens, and no output tokens"}
+_HALF = "sums of tokens and cost have half of this call, and nothing says so"
+
 
 def _usage_missing(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     by_call: dict[int, list[Account]] = {}
@@ -22,17 +26,20 @@ def _usage_missing(check: Check, evidence: Evidence) -> Iterator[Finding | None]
         by_call.setdefault(id(account.call), []).append(account)
     for accounts in by_call.values():
         stated = _stated_usage(accounts[0])
-        silent = [account for account in accounts if _has_place(account)] if stated else []
+        missing = [fact for fact in stated if not any(fact.name in account.reading.facts for account in accounts)]
+        silent = [account for account in accounts if _has_place(account, missing or stated)]
         if not silent:
             continue
-        if any(map(_says_usage, accounts)) or all(map(_is_told_elsewhere, silent)):
+        if not missing or all(map(_is_told_elsewhere, silent)):
             yield None
             continue
+        in_part = len(missing) < len(stated)
         place = place_of(stated[0], accounts[0].exchange)
         yield check.finding(
             silent[0].span,
-            ("span", "neither input nor output tokens"),
+            ("span", _IN_PART[missing[0].name] if in_part else "neither input nor output tokens"),
             ("wire", "\n".join((*(said(fact, fact.name) for fact in stated), place))),
+            why=_HALF if in_part else "",
         )
 
 
@@ -44,14 +51,8 @@ def _stated_usage(account: Account) -> list[Fact]:
     return [fact for name in _COUNTS if (fact := reading.fact(name)).value]
 
 
-def _has_place(account: Account) -> bool:
-    reading = account.reading
-    return reading.has_place_for("input_tokens") or reading.has_place_for("output_tokens")
-
-
-def _says_usage(account: Account) -> bool:
-    facts = account.reading.facts
-    return "input_tokens" in facts or "output_tokens" in facts
+def _has_place(account: Account, counts: list[Fact]) -> bool:
+    return any(account.reading.has_place_for(fact.name) for fact in counts)
 
 
 def _is_told_elsewhere(account: Account) -> bool:
@@ -70,7 +71,7 @@ USAGE_MISSING = Check(
     next="read the usage of the reply; of a stream, from its last chunks (OpenAI-shaped: ask for it with "
     "stream_options.include_usage)",
     compares="Calls that succeeded, were read to their end and state input or output tokens, and whose spans have a "
-    "place for them. One span that says it is enough for a call.",
+    "place for them: both counts, where both are stated. One span that says a count is enough for a call.",
     source="OTel GenAI, client inference span: `gen_ai.usage.*` (recommended); OpenInference: `llm.token_count.*`",
     look=_usage_missing,
     severity=Severity.WARNING,

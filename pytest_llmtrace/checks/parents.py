@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_span
-from pytest_llmtrace.model import Call, Finding, SpanKey, SpanRecord
+from pytest_llmtrace.model import Call, Finding, Severity, SpanKey, SpanRecord
 
 __all__ = ["CHECKS", "PARENT_LOST", "PARENT_WRONG"]
 
@@ -15,31 +16,70 @@ _ENTRIES = frozenset({"SERVER", "CONSUMER"})
 
 
 def _parent_lost(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
-    for root, from_elsewhere in _roots(evidence):
-        cause = evidence.by_key.get(root.cause) if root.cause else None
-        if cause is None or not from_elsewhere or not _was_open(cause, root):
+    for root, scope in _roots(evidence):
+        if root.links or root.kind in _ENTRIES:  # A span with links says where it comes from.
             yield None
             continue
-        yield check.finding(
-            root,
-            ("span", f"is a root; its thread, or work item of a pool, was started inside of {title_of_span(cause)}"),
-        )
+        found = _left_behind if root.current is None else _passed_over
+        yield found(check, evidence, root, scope) or _asked_elsewhere(check, evidence, root)
 
 
-def _roots(evidence: Evidence) -> Iterator[tuple[SpanRecord, bool]]:
-    """Yield the roots above LLM spans that another thread's code may have caused, and whether they are no decision.
+def _left_behind(check: Check, evidence: Evidence, root: SpanRecord, _: str) -> Finding | None:
+    """Look for what caused a root in whose thread no span was current."""
+    cause = evidence.by_key.get(root.cause) if root.cause else None
+    if cause is None or not _was_open(cause, root):
+        return None
+    where = f"its thread, or work item of a pool, was started inside of {title_of_span(cause)}"
+    return check.finding(root, ("span", f"is a root; {where}"))
 
-    A span with links says where it comes from, and so does one of a server or a consumer; where a span was current, it
-    was passed over on purpose.
+
+def _passed_over(check: Check, evidence: Evidence, root: SpanRecord, scope: str) -> Finding | None:
+    """Look whether the instrumentation itself passed over the span that was current.
+
+    An application that passes over its own span has a reason, and a step of its own at the root; so this is a warning.
     """
+    current = evidence.by_key.get(root.current) if root.current else None
+    if current is None or not _was_open(current, root) or root.scope != scope:
+        return None
+    if root.key not in evidence.call_of and root.scope == current.scope:
+        return None
+    found = check.finding(
+        root, ("span", f"is a root; {title_of_span(current)} was current where it was started"), next=_TAKE_CURRENT
+    )
+    return replace(found, severity=Severity.WARNING)
+
+
+def _asked_elsewhere(check: Check, evidence: Evidence, root: SpanRecord) -> Finding | None:
+    """Look for the span in which the request was made that a root tells of, as callbacks do when it is over."""
+    around = evidence.asked_elsewhere.get(root.key)
+    if around is None:
+        return None
+    found = check.finding(
+        root, ("span", f"is a root; its request was made inside of {title_of_span(around)}"), next=_GIVE_PARENT
+    )
+    return replace(found, severity=Severity.WARNING)
+
+
+_GIVE_PARENT = (
+    "remember the context in which the call is made, and start the span in it; or start a new trace on purpose, with a "
+    "link to the old one"
+)
+_TAKE_CURRENT = (
+    "start it in the current context: give no context=, or one made from context.get_current(); "
+    "or start a new trace on purpose, with a link to the old one"
+)
+
+
+def _roots(evidence: Evidence) -> Iterator[tuple[SpanRecord, str]]:
+    """Yield the roots above LLM spans, each with the scope of the LLM span."""
     llm = [span for call in evidence.calls for span in call.spans] + [stray.span for stray in evidence.strays]
     seen: set[SpanKey] = set()
     for span in llm:
         top: SpanRecord | None = span
         while top is not None and top.key not in seen:
             seen.add(top.key)
-            if top.parent is None and top.cause is not None:
-                yield top, not top.links and top.current is None and top.kind not in _ENTRIES
+            if top.parent is None and (top.cause or top.current or top.key in evidence.asked_elsewhere):
+                yield top, span.scope
             top = evidence.by_key.get(top.parent) if top.parent else None
 
 
@@ -86,15 +126,16 @@ def _is_being_read(call: Call, tick: int) -> bool:
 
 PARENT_LOST = Check(
     id="structure/parent-lost",
-    title="LLM spans of threads and pools stay in their trace",
+    title="LLM spans stay in the trace of what caused them",
     why="the call is in a trace of its own: the request that caused it shows neither its time, its cost nor its errors",
     next="carry the context over (contextvars.copy_context().run, or opentelemetry-instrumentation-threading), "
     "or start a new trace on purpose, with a link to the old one",
     look=_parent_lost,
     about=("caused",),
     compares="Each root above an LLM span with the span that was current where its thread, or work item of a thread "
-    "pool, was started. Not judged where that span had ended by then, where the root has links or is of "
-    "kind SERVER or CONSUMER, or where another span was current and passed over.",
+    "pool, was started. A warning where a span was current and passed over: by an LLM span, or by a root of its scope "
+    "that is not the current span's; or where the request of an LLM span was made in a span of another trace. Not "
+    "judged where that span had ended by then, or where the root has links or is of kind SERVER or CONSUMER.",
 )
 
 PARENT_WRONG = Check(

@@ -12,7 +12,7 @@ from pytest_llmtrace import wire
 from pytest_llmtrace.checks import names, parents, retries, twice
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_exchange, title_of_span
 from pytest_llmtrace.checks._said import said, said_of
-from pytest_llmtrace.model import Call, Exchange, Finding, Outcome, Severity, SpanRecord, Stray
+from pytest_llmtrace.model import Call, Exchange, Finding, Outcome, Severity, SpanKey, SpanRecord, Stray
 
 __all__ = [
     "CHECKS",
@@ -85,21 +85,53 @@ def _span_without_exchange(check: Check, evidence: Evidence) -> Iterator[Finding
         return  # Nothing went over HTTP: the SDK itself is mocked.
     settled = {stray.span.key for stray, _, _ in twice.told_again(evidence)} | evidence.held
     starts = {scope: _starts_without(scope, evidence) for scope in {stray.span.scope for stray in evidence.strays}}
+    inside = _other_requests(evidence)
     for stray in evidence.strays:
         if stray.span.key in settled or not _claims_success(stray) or _may_be_another(stray, starts):
+            continue
+        within = inside.get(stray.span.key)
+        counting = within is not None and wire.counts_tokens(within.request)
+        if within is not None and not counting:
             continue
         model = stray.reading.request_model or stray.reading.response_model
         yield check.finding(
             stray.span,
             ("span", f"is an LLM span{f' of model {model!r}' if model else ''}"),
-            ("wire", _not_its_own(len(evidence.calls))),
+            ("wire", title_of_exchange(within) if within is not None else _not_its_own(len(evidence.calls))),
+            why=_COUNTING if counting else "",
+            next=_NO_CALL if counting else "",
         )
 
 
+_COUNTING = "a back end counts a call to a model, and the request asks only how many tokens one would have"
+_NO_CALL = "make no LLM span of such a request: no gen_ai.operation.name of a call, no span kind LLM"
+
+
+def _other_requests(evidence: Evidence) -> dict[SpanKey, Exchange]:
+    """Return for each span the first request inside of it that is no LLM call which can be read.
+
+    It may ask a model through an API of another maker: who made that span is right to.
+    """
+    told = {exchange.index for call in evidence.calls for exchange in call.exchanges}
+    found: dict[SpanKey, Exchange] = {}
+    for exchange in evidence.exchanges:
+        if exchange.index in told or exchange.outcome not in _CAME_BACK or exchange.request.method != "POST":
+            continue
+        key = exchange.ambient.span
+        while key is not None and key not in found:
+            found[key] = exchange
+            key = around.parent if (around := evidence.by_key.get(key)) else None
+    return found
+
+
+_CAME_BACK = frozenset({Outcome.ANSWERED, Outcome.OBSERVED})
+
+
 def _starts_without(scope: str, evidence: Evidence) -> list[int]:
-    """Return when the calls were made that have no span of a scope, in order."""
-    lacking = (call for call in evidence.calls if all(span.scope != scope for span in call.spans))
-    return sorted(call.exchanges[0].started for call in lacking)
+    """Return when the calls were made that have no span of a scope, and those to models whose API is not read."""
+    lacking = [call.exchanges[0] for call in evidence.calls if all(span.scope != scope for span in call.spans)]
+    unread = [exchange for exchange in evidence.exchanges if wire.unread_api(exchange.request) is not None]
+    return sorted(exchange.started for exchange in (*lacking, *unread))
 
 
 def _may_be_another(stray: Stray, starts: dict[str, list[int]]) -> bool:
@@ -211,7 +243,7 @@ SPAN_WITHOUT_EXCHANGE = Check(
     severity=Severity.WARNING,
     compares="Each LLM span that ended without an error with the LLM calls of the test. Not judged in a test in which "
     "no LLM call was seen at all, nor of spans that are just around calls with spans of their own, nor of spans during "
-    "which another call was made that lacks a span of their scope.",
+    "which another call was made that lacks a span of their scope, or a request to an API of models that is not read.",
     whole_runs_only=True,
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from pytest_llmtrace.checks._check import Check, Evidence, maker_of, title_of_exchange, title_of_span
@@ -12,6 +12,9 @@ from pytest_llmtrace.model import Call, Finding, Reading, Severity, SpanKey, Spa
 from pytest_llmtrace.tree import Ancestry
 
 __all__ = ["CHECKS", "COUNTED_TWICE", "REPORTED_TWICE", "told_again"]
+
+_Looks = tuple[str, str, SpanKey | None, str, str | None]
+"""Scope, name, parent, status and its description of a span."""
 
 # What a span says of itself when it stands for one call to a model; a name of a model alone may stand on any span.
 _OPERATION_KEYS = ("gen_ai.operation.name", "openinference.span.kind", "llm.request.type")
@@ -28,6 +31,7 @@ def told_again(evidence: Evidence) -> Iterator[tuple[Stray, Call, str]]:
         for call, span, reading in llm_spans(evidence.calls)
         if isinstance(reading.response_id, str) and reading.response_id
     }
+    alike = _by_looks(evidence)
     for key, stray in strays.items():
         named = stray.reading.response_id
         again = by_id.get((stray.span.scope, named)) if isinstance(named, str) else None
@@ -36,6 +40,28 @@ def told_again(evidence: Evidence) -> Iterator[tuple[Stray, Call, str]]:
             yield stray, within[0][0], f"is around {title_of_span(within[0][1])}, which reports the same call"
         elif again is not None and _overlap(stray.span, again[1]):
             yield stray, again[0], f"names the response {named!r}, as does {title_of_span(again[1])}"
+        elif (twin := _twin(stray, alike.get(_looks(stray.span), ()))) is not None:
+            yield stray, twin[0], f"says all that {title_of_span(twin[1])} says, which was open at the same time"
+
+
+def _by_looks(evidence: Evidence) -> dict[_Looks, list[tuple[Call, SpanRecord]]]:
+    found: dict[_Looks, list[tuple[Call, SpanRecord]]] = {}
+    for call, span, _ in llm_spans(evidence.calls):
+        found.setdefault(_looks(span), []).append((call, span))
+    return found
+
+
+def _looks(span: SpanRecord) -> _Looks:
+    return span.scope, span.name, span.parent, span.status, span.status_description
+
+
+def _twin(stray: Stray, alike: Sequence[tuple[Call, SpanRecord]]) -> tuple[Call, SpanRecord] | None:
+    """Find the span beside a stray that says the same to the letter, as an instrumentation that is on twice writes it.
+
+    Many conventions have no place for the id of a response, and a call that failed has none.
+    """
+    span = stray.span
+    return next((one for one in alike if one[1].attributes == span.attributes and _overlap(span, one[1])), None)
 
 
 def _calls_inside(evidence: Evidence, strays: dict[SpanKey, Stray]) -> dict[SpanKey, list[tuple[Call, SpanRecord]]]:
@@ -74,8 +100,10 @@ def _overlap(one: SpanRecord, other: SpanRecord) -> bool:
 def _reported_twice(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     yield from (None for call in evidence.calls if call.spans)
     for stray, call, how in told_again(evidence):
-        counted = counts(stray.reading) and any(map(counts, call.readings))
-        found = check.finding(stray.span, ("span", how), ("wire", said(call)), why="" if counted else _NO_TOKENS)
+        here, there = bool(counts(stray.reading)), any(map(counts, call.readings))
+        counted = here and there
+        why = "" if counted else _NO_TOKENS if here or there else _TIME_ALONE
+        found = check.finding(stray.span, ("span", how), ("wire", said(call)), why=why)
         yield found if counted else replace(found, severity=Severity.WARNING)
 
 
@@ -168,17 +196,20 @@ def _switch(scope: str) -> str:
     return f"{module} by not calling {name}().instrument(), or with {name}().uninstrument()"
 
 
-_NO_TOKENS = "a back end counts this call twice, and the time that it took; tokens are stated only once"
+_TIME_ALONE = "a back end counts this call twice, and the time that it took"
+_NO_TOKENS = f"{_TIME_ALONE}; tokens are stated only once"
 
 REPORTED_TWICE = Check(
     id="structure/reported-twice",
     title="One scope reports one call once",
     why="a back end counts this call, its tokens and its cost twice",
-    next="make one span per call: in the wrapper or in what it calls, not in both",
+    next="make one span per call: in the wrapper or in what it calls, not in both; and switch an instrumentation on "
+    "once",
     look=_reported_twice,
     compares="Spans of one scope. One around another is a second report if both count tokens, name the same response "
-    "or name an operation; one beside it, if it names the same response and was open at the same time. A report "
-    "without tokens, as some frameworks write around the call's own, is a warning.",
+    "or name an operation; one beside it, if it names the same response, or has the same parent, name, status and "
+    "attributes, and was open at the same time. A report without tokens, as some frameworks write around the call's "
+    "own, is a warning.",
 )
 
 COUNTED_TWICE = Check(

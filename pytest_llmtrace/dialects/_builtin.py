@@ -8,7 +8,7 @@ from pytest_llmtrace.dialects._dialect import Dialect
 from pytest_llmtrace.dialects._genai import GENAI
 from pytest_llmtrace.dialects._handwritten import ANTHROPIC_NATIVE, HANDWRITTEN, PYDANTIC_AI
 from pytest_llmtrace.dialects._litellm import LITELLM
-from pytest_llmtrace.dialects._logfire import LOGFIRE, LOGFIRE_ANTHROPIC, NOTES
+from pytest_llmtrace.dialects._logfire import LOGFIRE, LOGFIRE_AGENTS, LOGFIRE_ANTHROPIC, NOTES
 from pytest_llmtrace.dialects._openinference import OPENINFERENCE
 from pytest_llmtrace.dialects._openllmetry import OPENLLMETRY
 
@@ -18,6 +18,7 @@ BUILT_IN: tuple[Dialect, ...] = (
     OPENINFERENCE,
     ANTHROPIC_NATIVE,
     LOGFIRE,
+    LOGFIRE_AGENTS,
     LOGFIRE_ANTHROPIC,
     LITELLM,
     PYDANTIC_AI,

@@ -60,6 +60,7 @@ _FACTS: dict[str, Places] = {
     "response_id": "gen_ai.response.id",
     "response_model": "gen_ai.response.model",
     "finish_reasons": ("gen_ai.response.finish_reasons", SPOKEN["finish_reasons"]),
+    "finish_reason": "gen_ai.response.finish_reason",  # No convention's: Semantic Kernel's, OpenLLMetry's.
     "output_texts": SPOKEN["output_texts"],
     "reasoning_texts": SPOKEN["reasoning_texts"],
     "refusals": SPOKEN["refusals"],
@@ -78,7 +79,7 @@ _FACTS: dict[str, Places] = {
         "gen_ai.usage.cache_creation_input_tokens",
         "gen_ai.usage.cache_write_input_tokens",  # Strands
     ),
-    "reasoning_tokens": "gen_ai.usage.reasoning.output_tokens",
+    "reasoning_tokens": ("gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.reasoning_tokens"),
     "input_audio_tokens": "gen_ai.usage.audio.input_tokens",
     "output_audio_tokens": "gen_ai.usage.audio.output_tokens",
     "error_type": "error.type",

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import takewhile
 from typing import Any
 
 from pytest_llmtrace.dialects._convert import count, json_value
 from pytest_llmtrace.dialects._dialect import Dialect, Places
 from pytest_llmtrace.dialects._genai import is_genai, joined
-from pytest_llmtrace.dialects._messages import Message, from_json, mapping, message_places
+from pytest_llmtrace.dialects._messages import Message, from_json, mapping, message_places, sequence
 from pytest_llmtrace.dialects._place import Place, inside, parameters
 from pytest_llmtrace.model import SpanRecord
 
-__all__ = ["LOGFIRE", "LOGFIRE_ANTHROPIC", "NOTES"]
+__all__ = ["LOGFIRE", "LOGFIRE_AGENTS", "LOGFIRE_ANTHROPIC", "NOTES"]
 
 _ANSWERED = "response_data"
 
@@ -88,13 +89,56 @@ _SAID = message_places(
 )
 
 
+# --- openai-agents, and the responses API before version 2: events; the usage as openai-agents counts it ---
+
+
+def _from_events(raw: Any) -> list[Message]:
+    """Read the events of an answer: those of the assistant behind all others, which are what was asked.
+
+    What logfire has no event for (reasoning) has a text of its own that nobody said.
+    """
+    listed = [mapping(event, "an event") for event in sequence(json_value(raw), _EVENTS)]
+    answered = list(takewhile(lambda event: event.get("role") == "assistant", reversed(listed)))
+    return from_json([event for event in reversed(answered) if event.get("event.name") != "gen_ai.unknown"])
+
+
+def _stated(value: Any) -> int | None:
+    """Read a count; openai-agents has 0 for what nobody counted."""
+    return count(value) or None
+
+
+_EVENTS = "events"
+_TOLD = message_places(
+    _EVENTS,
+    _from_events,
+    {"output_texts": f"{_EVENTS}[assistant.content]", "tool_calls": f"{_EVENTS}[assistant.tool_calls]"},
+)
+_OUTPUT = message_places(
+    "output",
+    from_json,
+    {
+        "output_texts": "output[*].content",
+        "refusals": "output[*].refusal",
+        "tool_calls": "output[*].tool_calls",
+    },
+)
+_AGENTS: dict[str, Places] = {
+    "output_texts": (_TOLD["output_texts"], _OUTPUT["output_texts"]),
+    "refusals": _OUTPUT["refusals"],
+    "tool_calls": (_TOLD["tool_calls"], _OUTPUT["tool_calls"]),
+    "cache_read_tokens": inside("usage", "input_tokens_details.cached_tokens", convert=_stated),
+    "reasoning_tokens": inside("usage", "output_tokens_details.reasoning_tokens", convert=_stated),
+}
+
+
 def _is_note(span: SpanRecord) -> bool:
     """Tell whether a span is a note that a stream has ended, which has no length and stands beside the call's span."""
     return span.attributes.get("logfire.span_type") == "log" and "gen_ai.response.id" in span.attributes
 
 
+LOGFIRE_AGENTS = Dialect(name="logfire", scopes=("logfire.openai_agents",), recognises=is_genai, facts=joined(_AGENTS))
 # response_data has a place for one choice only, so what it says of messages is read where there is never a second.
-LOGFIRE = Dialect(name="logfire", scopes=("logfire.openai",), recognises=is_genai, facts=joined(_FACTS))
+LOGFIRE = Dialect(name="logfire", scopes=("logfire.openai",), recognises=is_genai, facts=joined({**_FACTS, **_TOLD}))
 LOGFIRE_ANTHROPIC = Dialect(
     name="logfire", scopes=("logfire.anthropic",), recognises=is_genai, facts=joined({**_FACTS, **_SAID})
 )

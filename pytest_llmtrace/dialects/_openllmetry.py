@@ -81,13 +81,12 @@ OPENLLMETRY = Dialect(
             "stop": "llm.chat.stop_sequences",
             "choice_count": "gen_ai.request.n",
             "finish_reason": (
-                "gen_ai.response.finish_reason",
                 "gen_ai.response.stop_reason",
                 "llm.response.finish_reason",
                 "llm.response.stop_reason",
             ),
             "total_tokens": "llm.usage.total_tokens",
-            "reasoning_tokens": ("gen_ai.usage.reasoning_tokens", "llm.usage.reasoning_tokens"),
+            "reasoning_tokens": "llm.usage.reasoning_tokens",
             **_SAID,
         }
     ),

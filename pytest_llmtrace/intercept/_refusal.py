@@ -22,6 +22,13 @@ _PASSWORD = re.compile(r"(?<=://)[^/?#@]*@")
 # An SDK retries, and wraps, whatever it does not know; its own errors it lets through.
 _SDK_ERRORS = (("openai", "OpenAIError"), ("anthropic", "AnthropicError"))
 
+# What packages ask for by themselves, by the end of its path -> how to keep them from it. LiteLLM takes the list that
+# it brings where the network fails; a refusal it does not catch, so that no call of a test that imports it succeeds.
+_OWN_ACCORD = {
+    "/model_prices_and_context_window.json": "LiteLLM asks for its list of prices when it is imported; with "
+    "LITELLM_LOCAL_MODEL_COST_MAP=True in the environment it takes the one that it brings",
+}
+
 # Modules that stand between a client and its sockets; the client is who comes before them.
 _PLUMBING = frozenset(
     {
@@ -65,12 +72,13 @@ def unmatched(request: Request, *, why: str, label: str, library: str) -> Unmatc
         f"{mock} is active, but patches {seen} only: this request came from {library}, and it could not see it"
         for mock, seen in _blind_mocks(library)
     )
+    own = next((how for path, how in _OWN_ACCORD.items() if url.path.endswith(path)), "")
     last = (
         'next: name a cassette, @pytest.mark.llmtrace(cassette="..."), script llmtrace.gateway(...), '
         f'or let the host through with allow_hosts=("{host}",)'
     )
     bases = [getattr(sys.modules[name], error) for name, error in _SDK_ERRORS if hasattr(sys.modules.get(name), error)]
-    return _class_from(*bases)("\n".join(line for line in (first, why, *blind, last) if line))
+    return _class_from(*bases)("\n".join(line for line in (first, why, *blind, own, last) if line))
 
 
 def blocked(host: str, port: int | None, *, label: str) -> tuple[BlockedConnection, str]:

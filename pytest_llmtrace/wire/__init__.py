@@ -1,6 +1,6 @@
 """Bytes -> Reading: what an exchange says about its LLM call. Standard library only; knows no SDK and no spans."""
 
-from pytest_llmtrace.wire._api import identify, request_body, unread_api
+from pytest_llmtrace.wire._api import counts_tokens, identify, request_body, unread_api
 from pytest_llmtrace.wire._body import is_event_stream, is_framed, is_stream, plain
 from pytest_llmtrace.wire._frames import cut as frames
 from pytest_llmtrace.wire._gateway import gateway
@@ -13,6 +13,7 @@ __all__ = [
     "History",
     "Progress",
     "asked",
+    "counts_tokens",
     "frames",
     "gateway",
     "history",

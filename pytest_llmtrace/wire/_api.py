@@ -12,7 +12,7 @@ from pytest_llmtrace.wire._body import decoded, header
 from pytest_llmtrace.wire._json import encoding_of
 from pytest_llmtrace.wire._url import is_hosted, path_of
 
-__all__ = ["identify", "read_request", "request_body", "unread_api"]
+__all__ = ["counts_tokens", "identify", "read_request", "request_body", "unread_api"]
 
 
 def _has_list(key: str) -> Callable[[Mapping[str, Any]], bool]:
@@ -60,6 +60,15 @@ def unread_api(request: Request) -> str | None:
         return None
     path = path_of(request.url)
     return next((name for pattern, name in _UNREAD if pattern.search(path)), None)
+
+
+# Asks how many tokens a request would have: OpenAI's, Anthropic's, Gemini's.
+_COUNTING = re.compile(r"/responses/input_tokens$|/messages/count_tokens$|:countTokens$")
+
+
+def counts_tokens(request: Request) -> bool:
+    """Tell whether a request asks for nothing but a count of tokens, by its path."""
+    return request.method.upper() == "POST" and _COUNTING.search(path_of(request.url)) is not None
 
 
 def identify(request: Request) -> str | None:

@@ -10,7 +10,19 @@ from typing import Any
 import pytest
 
 from pytest_llmtrace.checks import CHECKS, Evidence, verify
-from pytest_llmtrace.model import Ambient, Exchange, Finding, Outcome, Severity, SpanEvent, SpanLink, SpanRecord, Worker
+from pytest_llmtrace.checks.parents import PARENT_LOST
+from pytest_llmtrace.model import (
+    Ambient,
+    Exchange,
+    Finding,
+    Outcome,
+    Severity,
+    SpanEvent,
+    SpanKey,
+    SpanLink,
+    SpanRecord,
+    Worker,
+)
 from pytest_llmtrace.pairing import match
 from pytest_llmtrace.report import render
 
@@ -65,6 +77,49 @@ def test_span_without_exchange(make_span: SpanMaker, make_exchange: ExchangeMake
         "wire": "the one LLM call of this test is not its own",
         "why": "a back end counts a call that was never made, with its tokens and its cost",
         "next": "end the attempt without a span where no request is sent (a cache, a mock of the SDK), or waive: "
+        '@pytest.mark.llmtrace(ignore={"structure/span-without-exchange": "reason"})',
+    }
+
+
+GEMINI = "/v1beta/models/gemini-2:generateContent"
+COUNT = "/v1/responses/input_tokens"
+
+
+@pytest.mark.parametrize(
+    ("path", "current", "judged"),
+    [(GEMINI, 2, False), ("/v2/infer", 2, False), (GEMINI, 3, False), (GEMINI, 4, False), ("/v2/infer", 4, True)],
+    ids=[
+        "an API that is not read",
+        "one that is not known",
+        "in an HTTP span",
+        "made its span not current",
+        "elsewhere",
+    ],
+)
+def test_a_span_of_another_maker_s_model(
+    make_span: SpanMaker, make_exchange: ExchangeMaker, path: str, current: int, judged: bool
+) -> None:
+    """A request to a model whose API is not read is a call, and its span tells of that."""
+    spans = [
+        make_span(1, attributes=LLM),
+        make_span(2, attributes={**LLM, "gen_ai.request.model": "gemini-2"}, started=105),
+        make_span(3, parent=2, name="POST", started=106),
+        make_span(4, name="agent", started=107),
+    ]
+    exchanges = [make_exchange(span=1), make_exchange(index=1, span=current, path=path, body={"contents": []})]
+    assert structure(exchanges, spans) == (["span-without-exchange"] if judged else [])
+
+
+def test_a_span_of_a_request_that_counts_tokens(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """Who asks how many tokens a request would have asks no model: an LLM span of that is a call too many."""
+    spans = [make_span(1, attributes=LLM), make_span(2, name="InputTokenCountResponse", attributes=LLM)]
+    exchanges = [make_exchange(span=1), make_exchange(index=1, span=2, path=COUNT, body={"model": "gpt-4o"})]
+    found = only(exchanges, spans, "structure/span-without-exchange")
+    assert details(found) == {
+        "span": "is an LLM span of model 'gpt-4o'",
+        "wire": "POST /v1/responses/input_tokens  (exchange 1)",
+        "why": "a back end counts a call to a model, and the request asks only how many tokens one would have",
+        "next": "make no LLM span of such a request: no gen_ai.operation.name of a call, no span kind LLM, or waive: "
         '@pytest.mark.llmtrace(ignore={"structure/span-without-exchange": "reason"})',
     }
 
@@ -234,6 +289,50 @@ def test_one_response_named_twice(
     assert structure([make_exchange(span=1, chunks=answer())], spans) == expected
 
 
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, ["reported-twice"]),
+        ({"started": 1001, "start_ns": 900_000_000}, ["span-without-exchange"]),
+        ({"attributes": {**COUNTED, "gen_ai.request.top_p": 0.5}}, ["span-without-exchange"]),
+        ({"parent": None}, ["span-without-exchange"]),
+    ],
+    ids=["to the letter", "later, from a cache", "asked otherwise", "elsewhere in the trace"],
+)
+def test_one_call_told_twice_to_the_letter(
+    make_span: SpanMaker, make_exchange: ExchangeMaker, fields: dict[str, Any], expected: list[str]
+) -> None:
+    """Where a convention has no place for ids, two spans beside each other that say the same are one call's."""
+    spans = [
+        make_span(1, name="agent"),
+        make_span(2, parent=1, attributes=COUNTED, ended=1000),
+        make_span(3, **{"parent": 1, "attributes": COUNTED, **fields}),
+    ]
+    assert structure([make_exchange(span=2, chunks=answer())], spans) == expected
+
+
+ONE_SPAN = (
+    "make one span per call: in the wrapper or in what it calls, not in both; and switch an instrumentation on once, "
+    'or waive: @pytest.mark.llmtrace(ignore={"structure/reported-twice": "reason"})'
+)
+
+
+def test_a_failure_told_twice(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """A call that failed has no tokens: that it is counted twice is a warning, which names the other span."""
+    failed = {"attributes": LLM, "status": "ERROR", "status_description": "Slow down"}
+    spans = [make_span(1, **failed), make_span(2, **failed)]
+    found = only([make_exchange(span=1, status=429)], spans, "structure/reported-twice")
+    assert (found.severity, found.details) == (
+        "warning",
+        (
+            ("span", "says all that span 'chat' (app) says, which was open at the same time"),
+            ("wire", "chat call to model 'gpt-4o', answered 429\ncassettes/chat.yaml, interaction 0, exchange 0"),
+            ("why", "a back end counts this call twice, and the time that it took"),
+            ("next", ONE_SPAN),
+        ),
+    )
+
+
 def test_counted_twice(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
     """Two scopes that count one call are a finding, which shows both counts and the switches."""
     spans = [
@@ -349,6 +448,88 @@ def test_roots_that_are_none_by_mistake(
     """A new trace may be meant, and a background worker outlives the span that it was started in."""
     span = make_span(2, **{"attributes": LLM, "worker": THERE, "cause": agent.key, **fields})
     assert structure([make_exchange(span=2)], [agent, span]) == []
+
+
+LOST = "is a root; span 'agent' (app) was current where it was started"
+
+
+@pytest.mark.parametrize(
+    ("scope", "between", "expected"),
+    [
+        ("app", False, ("span 'chat' (app)", LOST)),
+        ("sdk", False, ("span 'chat' (sdk)", LOST)),
+        ("sdk", True, ("span 'workflow' (sdk)", LOST)),
+    ],
+    ids=["a wrapper", "an instrumentation", "its own root"],
+)
+def test_a_current_span_that_is_passed_over(
+    make_span: SpanMaker,
+    make_exchange: ExchangeMaker,
+    agent: SpanRecord,
+    scope: str,
+    between: bool,
+    expected: tuple[str, str],
+) -> None:
+    """An instrumentation that makes roots inside of the application's spans parts the call from its request."""
+    root = {"scope": scope, "worker": HERE, "current": agent.key}
+    spans = [agent, make_span(2, attributes=LLM, **root)]
+    if between:
+        spans[1:] = [make_span(2, name="workflow", **root), make_span(3, parent=2, attributes=LLM, scope=scope)]
+    found = only([make_exchange(span=len(spans))], spans, "structure/parent-lost")
+    assert (found.severity, found.subject, details(found)["span"]) == ("warning", *expected)
+    assert details(found)["next"] == (
+        "start it in the current context: give no context=, or one made from context.get_current(); or start a new "
+        "trace on purpose, with a link to the old one, or waive: "
+        '@pytest.mark.llmtrace(ignore={"structure/parent-lost": "reason"})'
+    )
+
+
+@pytest.mark.parametrize("fields", [{}, {"current": (3, 9)}], ids=["from a worker", "inside of what is not captured"])
+def test_a_root_of_what_was_asked_elsewhere(
+    make_span: SpanMaker, make_exchange: ExchangeMaker, agent: SpanRecord, fields: dict[str, Any]
+) -> None:
+    """A callback makes its span when the call is over, where nothing is known of the request but what was kept."""
+    attributes = {**LLM, "gen_ai.response.id": "r1"}
+    root = make_span(
+        2, **{"key": SpanKey(2, 2), "scope": "litellm", "attributes": attributes, "worker": THERE, **fields}
+    )
+    found = only([make_exchange(span=1, chunks=answer())], [agent, root], "structure/parent-lost")
+    assert (found.severity, details(found)) == (
+        "warning",
+        {
+            "span": "is a root; its request was made inside of span 'agent' (app)",
+            "why": PARENT_LOST.why,
+            "next": "remember the context in which the call is made, and start the span in it; or start a new trace on "
+            'purpose, with a link to the old one, or waive: @pytest.mark.llmtrace(ignore={"structure/parent-lost": '
+            '"reason"})',
+        },
+    )
+
+
+def test_a_root_beside_the_sdk_s_own_span(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """The SDK's span is inside of the framework's call, and not around it: where both are roots, nothing was lost."""
+    outer = make_span(1, key=SpanKey(2, 2), scope="framework", attributes=LLM, worker=THERE)
+    assert structure([make_exchange(span=2, chunks=answer())], [outer, make_span(2, attributes=LLM)]) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "scope"),
+    [
+        ({"links": (SpanLink(key=(1, 1)),)}, "app"),  # type: ignore[arg-type]
+        ({"started": 1002}, "app"),
+        ({"kind": "CONSUMER"}, "app"),
+        ({"name": "job"}, "sdk"),
+        ({"name": "job"}, "app"),
+    ],
+    ids=["a link", "left current", "a consumer", "a job", "a job with calls of its own"],
+)
+def test_current_spans_that_are_passed_over_on_purpose(
+    make_span: SpanMaker, make_exchange: ExchangeMaker, agent: SpanRecord, fields: dict[str, Any], scope: str
+) -> None:
+    """A job of the application is the root of its own trace, wherever it was started from."""
+    root = make_span(2, **{"worker": HERE, "current": agent.key, "scope": "app", **fields})
+    spans = [agent, root, make_span(3, parent=2, attributes=LLM, scope=scope, started=1003)]
+    assert structure([make_exchange(span=3, started=1003)], spans) == []
 
 
 def stream(make_exchange: ExchangeMaker, **fields: Any) -> Exchange:

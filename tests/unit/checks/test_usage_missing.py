@@ -40,9 +40,29 @@ def test_a_silent_span_is_a_warning(judged: Judged) -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"input_tokens": 10}, "input tokens, and no output tokens"),
+        ({"output_tokens": 5}, "output tokens, and no input tokens"),
+    ],
+)
+def test_one_count_without_the_other_is_a_warning(judged: Judged, said: dict[str, int], words: str) -> None:
+    """Who counts what a call has read counts what it has written: nobody wants half of what it costs."""
+    [finding] = judged(USAGE, {**SILENT, **said})
+    assert (finding.check, finding.severity) == ("wire/usage-missing", "warning")
+    assert finding.details == (
+        ("span", words),
+        ("wire", "input_tokens = 10\noutput_tokens = 5\ncassettes/chat.yaml, interaction 0, exchange 0, response body"),
+        ("why", "sums of tokens and cost have half of this call, and nothing says so"),
+        ("next", NEXT),
+    )
+
+
+@pytest.mark.parametrize(
     ("wire", "span", "fields"),
     [
-        (USAGE, {**SILENT, "input_tokens": 10}, {}),  # One of the two: the other is absent, which is no fault.
+        ({**USAGE, "output_tokens": State.ABSENT}, {**SILENT, "input_tokens": 10}, {}),
+        ({**USAGE, "output_tokens": 0}, {**SILENT, "input_tokens": 10}, {}),
         (USAGE, {}, {}),  # A convention without a place for it.
         ({"input_tokens": State.ABSENT, "output_tokens": State.ABSENT}, SILENT, {}),
         ({"input_tokens": 0, "output_tokens": 0}, SILENT, {}),
@@ -70,6 +90,17 @@ def test_a_span_that_ended_before_its_stream_is_told_once(judged: Judged) -> Non
     exchange = {"chunks": chunks, "chunk_ticks": (150, 151), "headers": (("content-type", "text/event-stream"),)}
     assert judged({**USAGE, **STREAM}, SILENT, exchange=exchange, record={"ended": 120}) == []
     assert len(judged({**USAGE, **STREAM}, SILENT, exchange=exchange, record={"ended": 160})) == 1
+
+
+def test_two_spans_may_share_the_counts(make_call: Callable[..., Call]) -> None:
+    """Of two spans of one call, each may have the count that the other one leaves out."""
+    reads, writes = (
+        make_call(USAGE, {**SILENT, "input_tokens": 10}),
+        make_call(USAGE, {**SILENT, "output_tokens": 5}, record={"key": SpanKey(1, 2), "scope": "inner"}),
+    )
+    both = dataclasses.replace(reads, spans=(*reads.spans, *writes.spans), readings=(*reads.readings, *writes.readings))
+    found = verify(Evidence(calls=(both,)), {}).findings
+    assert [finding.check for finding in found if finding.check == "wire/usage-missing"] == []
 
 
 def test_one_span_that_says_it_is_enough(make_call: Callable[..., Call]) -> None:

@@ -18,6 +18,7 @@ ExchangeMaker = Callable[..., Exchange]
 LLM = {"openinference.span.kind": "LLM", "llm.model_name": "gpt-4o"}
 COUNTED = {**LLM, "llm.token_count.prompt": 12, "llm.token_count.completion": 8}
 LITELLM = {"llm.request.type": "acompletion", "litellm.call_id": "1", "gen_ai.request.model": "gpt-4o"}
+SUCCEEDED = {**LITELLM, "gen_ai.usage.input_tokens": 12, "gen_ai.usage.output_tokens": 8}
 
 
 def answer(text: str = "hi") -> tuple[bytes, ...]:
@@ -111,7 +112,7 @@ def test_a_span_for_each_attempt(make_span: SpanMaker, make_exchange: ExchangeMa
     exchanges = [make_exchange(index=0, status=500), make_exchange(index=1, chunks=answer())]
     failure, success = (
         dated(make_span, 1, 99, 108, status="ERROR", status_description="500"),
-        dated(make_span, 2, 109, 130, attributes={**LITELLM, "gen_ai.usage.input_tokens": 12}),
+        dated(make_span, 2, 109, 130, attributes=SUCCEEDED),
     )
     assert shape(exchanges, [failure, success]) == [([0], [1]), ([1], [2])]
     assert found(exchanges, [failure, success]) == []
@@ -120,11 +121,28 @@ def test_a_span_for_each_attempt(make_span: SpanMaker, make_exchange: ExchangeMa
 def test_a_span_of_the_whole_call(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
     """A span around all attempts tells of the whole call, and so does one of the last attempt only."""
     exchanges = [make_exchange(index=0, status=500), make_exchange(index=1, chunks=answer())]
-    counted = {**LITELLM, "gen_ai.usage.input_tokens": 12}
     for start in (99, 109):
-        span = dated(make_span, 1, start, 130, attributes=counted)
+        span = dated(make_span, 1, start, 130, attributes=SUCCEEDED)
         assert shape(exchanges, [span]) == [([0, 1], [1])]
         assert found(exchanges, [span]) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [({}, [1, 2]), ({"attributes": {**LITELLM, "gen_ai.request.model": "o3"}}, [1]), ({"start": 120}, [1])],
+    ids=["the only one", "of another model", "of another time"],
+)
+def test_the_only_span_of_a_scope_may_be_wrong_about_everything(
+    make_span: SpanMaker, make_exchange: ExchangeMaker, fields: dict[str, Any], told: list[int]
+) -> None:
+    """LangSmith says OK of a call that has failed, which the SDK's own span is current in and tells of."""
+    own = make_span(1, scope="sdk", attributes={"gen_ai.request.model": "gpt-4o"}, status="ERROR")
+    ambient = Ambient(span=own.key, recording=True, worker=Worker(1, 1))
+    exchange = make_exchange(ambient=ambient, status=400)
+    start, others = fields.get("start", 99), {"attributes": LITELLM, "worker": Worker(1, 0), **fields}
+    others.pop("start", None)
+    late = dated(make_span, 2, start, 130, scope="langsmith", status="OK", **others)
+    assert shape([exchange], [own, late]) == [([0], told)]
 
 
 def test_parallel_calls_are_told_apart_by_what_was_answered(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:

@@ -46,6 +46,8 @@ CHAT = {"gen_ai.operation.name": "chat"}
         ("logfire.openai", CHAT, "logfire"),
         ("logfire.anthropic", CHAT, "logfire"),
         ("logfire.openai", {**CHAT, "logfire.span_type": "log"}, None),
+        ("logfire.openai_agents", CHAT, "logfire"),
+        ("logfire.openai_agents", {"output": "22 degrees"}, None),
         ("app", {"http.request.method": "POST"}, None),
         ("app", {}, None),
     ],

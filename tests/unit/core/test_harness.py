@@ -246,9 +246,9 @@ USED = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "cost":
     [
         ({"gen_ai.usage.input_tokens": 20, "gen_ai.usage.output_tokens": 10, "gen_ai.usage.total_tokens": 30}, []),
         ({"gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 5}, []),
-        ({"gen_ai.usage.input_tokens": 20, "gen_ai.usage.cost": 0.5}, []),
+        ({"gen_ai.usage.input_tokens": 20, "gen_ai.usage.output_tokens": 10, "gen_ai.usage.cost": 0.5}, []),
         ({"gen_ai.usage.input_tokens": 21, "gen_ai.usage.output_tokens": 10}, ["wire/input-tokens"]),
-        ({"gen_ai.usage.input_tokens": 20, "gen_ai.usage.cost": 0.75}, ["wire/cost"]),
+        ({"gen_ai.usage.input_tokens": 20, "gen_ai.usage.output_tokens": 10, "gen_ai.usage.cost": 0.75}, ["wire/cost"]),
     ],
 )
 def test_one_span_around_two_calls(said: dict[str, float], found: list[str]) -> None:

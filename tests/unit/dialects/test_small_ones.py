@@ -23,6 +23,22 @@ ANTHROPIC_USAGE = {
     "output_tokens": 5,
 }
 
+PARIS_CALL = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Paris"}'}}
+# openai-agents has 0 for what nobody counted.
+AGENTS_USAGE = (
+    '{"requests":1,"input_tokens":100,"output_tokens":20,"total_tokens":120,'
+    '"input_tokens_details":{"cache_write_tokens":0,"cached_tokens":64},"output_tokens_details":{"reasoning_tokens":0}}'
+)
+# What was asked, then what was answered; reasoning has no event of its own.
+ANSWERED = [
+    {"event.name": "gen_ai.system.message", "role": "system", "content": "Be kind"},
+    {"event.name": "gen_ai.assistant.message", "role": "assistant", "content": "Good morning"},
+    {"event.name": "gen_ai.user.message", "role": "user", "content": "Is it warm in Paris?"},
+    {"event.name": "gen_ai.unknown", "role": "assistant", "content": "reasoning\n\nSee JSON for details", "data": {}},
+    {"event.name": "gen_ai.assistant.message", "role": "assistant", "content": "hm"},
+    {"event.name": "gen_ai.assistant.message", "role": "assistant", "tool_calls": [PARIS_CALL]},
+]
+
 MEASURED = [
     pytest.param(
         "opentelemetry.instrumentation.openai.v1",
@@ -252,6 +268,54 @@ MEASURED = [
             "cache_write_tokens": 20,
         },
         id="logfire, anthropic",
+    ),
+    pytest.param(
+        "logfire.openai_agents",
+        {
+            "gen_ai.request.model": "gpt-4o",
+            "gen_ai.usage.input_tokens": 100,
+            "gen_ai.usage.output_tokens": 20,
+            "output": json.dumps([{"role": "assistant", "content": "hm", "refusal": None, "tool_calls": [PARIS_CALL]}]),
+            "usage": AGENTS_USAGE,
+        },
+        "logfire",
+        {
+            "request_model": "gpt-4o",
+            "output_texts": ["hm"],
+            "tool_calls": [PARIS],
+            "input_tokens": 100,
+            "output_tokens": 20,
+            "cache_read_tokens": 64,
+        },
+        id="logfire, openai-agents, chat",
+    ),
+    pytest.param(
+        "semantic_kernel.utils.telemetry.model_diagnostics.decorators",
+        {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.request.model": "gpt-4o",
+            "gen_ai.response.finish_reason": "FinishReason.TOOL_CALLS",
+        },
+        "otel-genai",
+        {"request_model": "gpt-4o", "finish_reason": "FinishReason.TOOL_CALLS"},
+        id="Semantic Kernel",
+    ),
+    pytest.param(
+        "logfire.openai_agents",
+        {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.request.model": "gpt-4o",
+            "gen_ai.response.finish_reasons": '["tool_calls"]',
+            "events": json.dumps(ANSWERED),
+        },
+        "logfire",
+        {
+            "request_model": "gpt-4o",
+            "finish_reasons": ["tool_calls"],
+            "output_texts": ["hm", None],
+            "tool_calls": [PARIS],
+        },
+        id="logfire, openai-agents, responses",
     ),
 ]
 

@@ -166,8 +166,8 @@ def test_of_two_answers_the_mock_started_last_wins(driver: Any, trace: Any, tmp_
         assert driver.post(url).text == "mocked"
 
 
-def _text_for(library: str) -> list[str]:
-    request = Request(method="POST", url="https://api.test/v1")
+def _text_for(library: str, url: str = "https://api.test/v1") -> list[str]:
+    request = Request(method="POST", url=url)
     return str(_refusal.unmatched(request, why="why", label="test_x", library=library)).splitlines()
 
 
@@ -185,4 +185,13 @@ def test_a_mock_that_could_not_see_the_request_is_named(monkeypatch: pytest.Monk
     assert len(_text_for("httpx")) == 3
     assert _text_for("httpx2")[2] == (
         "pytest-httpx is active, but patches httpx only: this request came from httpx2, and it could not see it"
+    )
+
+
+def test_a_request_of_a_package_s_own_accord_says_how_to_keep_it_from_it() -> None:
+    """DSPy imports LiteLLM in its first call, and LiteLLM asks for prices: nobody who writes a test knows of that."""
+    path = "BerriAI/litellm/main/model_prices_and_context_window.json"
+    assert _text_for("httpx", f"https://raw.githubusercontent.com/{path}")[2] == (
+        "LiteLLM asks for its list of prices when it is imported; with LITELLM_LOCAL_MODEL_COST_MAP=True in the "
+        "environment it takes the one that it brings"
     )
