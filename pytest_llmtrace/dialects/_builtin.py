@@ -5,8 +5,10 @@ from __future__ import annotations
 from pytest_llmtrace.dialects._dialect import Dialect
 from pytest_llmtrace.dialects._genai import GENAI
 from pytest_llmtrace.dialects._handwritten import ANTHROPIC_NATIVE, HANDWRITTEN, PYDANTIC_AI
+from pytest_llmtrace.dialects._langfuse import LANGFUSE
 from pytest_llmtrace.dialects._litellm import LITELLM
 from pytest_llmtrace.dialects._logfire import LOGFIRE, LOGFIRE_ANTHROPIC, NOTES
+from pytest_llmtrace.dialects._mlflow import MLFLOW
 from pytest_llmtrace.dialects._openinference import OPENINFERENCE
 from pytest_llmtrace.dialects._openllmetry import OPENLLMETRY
 
@@ -17,6 +19,8 @@ BUILT_IN: tuple[Dialect, ...] = (
     ANTHROPIC_NATIVE,
     LOGFIRE,
     LOGFIRE_ANTHROPIC,
+    LANGFUSE,
+    MLFLOW,
     LITELLM,
     PYDANTIC_AI,
     OPENLLMETRY,

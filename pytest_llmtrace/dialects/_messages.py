@@ -10,7 +10,18 @@ from typing import Any, NamedTuple
 from pytest_llmtrace.dialects._convert import Unreadable, brief, is_hidden, json_value
 from pytest_llmtrace.dialects._place import Part
 
-__all__ = ["Message", "call", "from_json", "mapping", "message_places", "numbered", "part_of", "sequence"]
+__all__ = [
+    "Message",
+    "add_text",
+    "call",
+    "from_json",
+    "mapping",
+    "message_of",
+    "message_places",
+    "numbered",
+    "part_of",
+    "sequence",
+]
 
 _LONGEST_INDEX = 9
 _TEXT = (str, type(None))
@@ -169,10 +180,11 @@ def from_json(raw: Any) -> list[Message]:
     """Read messages from JSON: a list of them, or one."""
     value = json_value(raw)
     listed = [value] if isinstance(value, dict) else sequence(value, "what stands there")
-    return [_message(mapping(item, f"message {index}")) for index, item in enumerate(listed)]
+    return [message_of(mapping(item, f"message {index}")) for index, item in enumerate(listed)]
 
 
-def _message(value: Mapping[str, Any]) -> Message:
+def message_of(value: Mapping[str, Any]) -> Message:
+    """Read one message of a list."""
     message = Message()
     reason = value.get("finish_reason")
     if not isinstance(reason, _TEXT):
