@@ -178,17 +178,6 @@ def _plain(value: Any) -> Any:
     return text(value if found is None else found)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _ResponseId(Place):
-    """The id among the metadata, which are all of a streamed reply of the Responses API, or people's own."""
-
-    def find(self, name: str, sheet: Sheet, convert: Convert | None) -> Fact | None:  # noqa: ARG002
-        """Take the id of a response."""
-        key = self.keys[0]
-        kind = sheet.attributes.get(f"{_METADATA}object")
-        return sheet.fact(name, key, sheet.attributes[key], _plain) if kind in ("response", '"response"') else None
-
-
 LANGFUSE = Dialect(
     name="langfuse",
     recognises=_is_langfuse,
@@ -198,7 +187,6 @@ LANGFUSE = Dialect(
         "dimensions": inside(_ASKED, "dimensions"),
         # The requested model until the reply names another one.
         "model": f"{_OWN}model.name",
-        "response_id": _ResponseId(keys=(f"{_METADATA}id",)),
         "finish_reasons": _SAID["finish_reasons"],
         "finish_reason": attribute(f"{_METADATA}finish_reason", _plain),
         "output_texts": (_SAID["output_texts"], _Text(keys=(_OUTPUT,))),

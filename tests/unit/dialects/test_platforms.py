@@ -129,7 +129,10 @@ MEASURED = [
         langfuse(
             output=OUTPUT_ITEMS, usage_details=RESPONSES_USAGE, metadata__id='"resp_1"', metadata__object='"response"'
         ),
-        {**SAID, **RESPONSES_COUNTS, "response_id": "resp_1"},
+        {
+            **SAID,
+            **RESPONSES_COUNTS,
+        },
         id="langfuse, stream of the responses API",
     ),
     pytest.param(
