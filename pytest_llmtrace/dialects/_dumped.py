@@ -107,9 +107,8 @@ def _add(message: Message, item: Mapping[str, Any]) -> None:
     elif kind == "reasoning":
         for part in _thoughts(item):
             add_text(message, message.reasoning, mapping(part, "a part of the reasoning").get("text"))
-    elif kind in ("custom_tool_call", "function_call"):
-        arguments = item.get("arguments", item.get("input"))
-        message.calls.append(call(item.get("call_id", item.get("id")), item.get("name"), arguments))
+    elif kind == "custom_tool_call":
+        message.calls.append(call(item.get("call_id"), item.get("name"), item.get("input")))
     else:
         part_of(message, item)
 

@@ -221,8 +221,10 @@ def part_of(message: Message, part: Mapping[str, Any]) -> None:
     message.spoken = True
     kind = part.get("type")
     if kind in _CALLS:
-        asked = part.get("arguments", part.get("input"))
-        message.calls.append(call(part.get("id"), part.get("name"), asked))
+        # An item of the Responses API has an id of its own; of a stream LangChain keeps the text, beside no input.
+        identity, written = part.get("call_id") or part.get("id"), part.get("partial_json")
+        asked = written or part.get("arguments", part.get("input"))
+        message.calls.append(call(identity, part.get("name"), asked))
     elif isinstance(kind, str) and kind in _SAID:
         into, (name, other) = _SAID[kind]
         value = part.get(name)

@@ -183,6 +183,26 @@ MEASURED = [
         },
         id="langfuse, langchain",
     ),
+    pytest.param(
+        langfuse(
+            output={
+                "role": "assistant",
+                "content": [
+                    {**MESSAGE_PARTS[2], "input": {}, "partial_json": '{"city": "Paris"}'},
+                    {**OUTPUT_ITEMS[2], "call_id": "call_2"},
+                ],
+            },
+        ),
+        {"output_texts": [None], "tool_calls": [PARIS, {**PARIS, "id": "call_2"}]},
+        id="langfuse, langchain, stream",
+    ),
+    pytest.param(
+        langfuse(
+            output=[{"type": "custom_tool_call", "id": "ctc_1", "call_id": "call_1", "name": "run", "input": "ls"}]
+        ),
+        {"output_texts": [None], "tool_calls": [{"id": "call_1", "name": "run", "arguments": "ls"}]},
+        id="langfuse, custom tool",
+    ),
     pytest.param(  # By hand, around Anthropic's SDK.
         langfuse(output=MESSAGE_PARTS, usage_details=MESSAGES_USAGE, model__parameters={"stop_sequences": ["END"]}),
         {**SAID, **MESSAGES_COUNTS, "stop": ["END"]},
