@@ -47,7 +47,7 @@ MESSAGES_USAGE = {
     "output_tokens": 5,
 }
 MESSAGES_COUNTS = {"input_tokens": 60, "output_tokens": 5, "cache_read_tokens": 30, "cache_write_tokens": 20}
-OUTPUT_ITEMS = [
+OUTPUT_ITEMS: list[dict[str, Any]] = [
     {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}], "content": None},
     {
         "type": "message",
@@ -58,7 +58,7 @@ OUTPUT_ITEMS = [
     {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "weather", "arguments": '{"city": "Paris"}'},
     {"type": "web_search_call", "id": "ws_1", "status": "completed"},
 ]
-MESSAGE_PARTS = [
+MESSAGE_PARTS: list[dict[str, Any]] = [
     {"type": "thinking", "thinking": "Hm.", "signature": "x"},
     {"type": "text", "text": "Let me see."},
     {"type": "tool_use", "id": "call_1", "name": "weather", "input": {"city": "Paris"}},
