@@ -51,7 +51,7 @@ def match(exchanges: Iterable[Exchange], spans: Iterable[SpanRecord]) -> Pairing
         left = [span for span in free if span.key not in covering and span.key not in empty]
         drafts = list(told_apart(drafts, left))
         _find(drafts, left, readings)
-    _take_empty(drafts, ancestry, empty)
+    _take_empty(drafts, ancestry, [span for span in spans if span.key in empty], readings)
     _add_notes(drafts, spans, readings)
     strays = _untold(drafts, free) if free else []
     around = _around(drafts, spans) if strays else frozenset()
@@ -140,14 +140,22 @@ def _leave(drafts: Iterable[Draft], empty: AbstractSet[SpanKey]) -> None:
         draft.by_scope = {scope: span for scope, span in draft.by_scope.items() if span.key not in empty}
 
 
-def _take_empty(drafts: Sequence[Draft], ancestry: Ancestry, empty: AbstractSet[SpanKey]) -> None:
-    """Give a span that says nothing to the last call inside of it that no other span of its scope tells of."""
-    left = set(empty)
+def _take_empty(
+    drafts: Sequence[Draft], ancestry: Ancestry, empty: Sequence[SpanRecord], readings: dict[SpanKey, Reading]
+) -> None:
+    """Give a span that says nothing to the last call inside of it that no other span of its scope tells of.
+
+    One that was not current, as MLflow's are not, goes to a call of its worker that nothing else tells of.
+    """
+    left = {span.key for span in empty}
     for draft in reversed(drafts) if empty else ():
         for scope, span in open_around(draft.first, ancestry).items():
             if scope not in draft.by_scope and span.key in left:
                 left.discard(span.key)
                 draft.by_scope[scope] = span
+    untold = [draft for draft in drafts if not draft.by_scope and draft.first.ambient.worker is not None]
+    if left and untold:
+        _match(untold, 0, [span for span in empty if span.key in left], readings, set())
 
 
 # --- notes -----------------------------------------------------------------------------------------------------------

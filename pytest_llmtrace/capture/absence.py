@@ -11,7 +11,7 @@ from typing import Any
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
-from pytest_llmtrace.capture import afterwards, instrumentors
+from pytest_llmtrace.capture import afterwards, instrumentors, platforms
 from pytest_llmtrace.capture._watch import existing
 from pytest_llmtrace.capture.instrumentors import Instrumentor, Switch
 from pytest_llmtrace.model import Absence, Ambient, Call
@@ -159,6 +159,11 @@ def _late(scene: Scene) -> Absence | None:
     return afterwards.langsmith_late(scene.environ, scene.modules) or afterwards.litellm_late(scene.modules)
 
 
+def _platform(scene: Scene) -> Absence | None:
+    is_on = any(found.state is Switch.ON for found in scene.instrumentors)
+    return None if is_on else platforms.langfuse_off(scene.environ, scene.modules)
+
+
 def _refused(scene: Scene) -> Absence | None:
     refused = [found for found in scene.instrumentors if found.state is Switch.REFUSED]
     if not refused:
@@ -194,5 +199,6 @@ _CAUSES: tuple[Callable[[Any], Absence | None], ...] = (
     _sampled_out,
     _late,
     _refused,
+    _platform,
     _none_on,
 )

@@ -56,7 +56,10 @@ def _operation(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
 
 
 def _kinds_on(span: SpanRecord) -> str:
-    keys = ("gen_ai.operation.name", "llm.request.type", "traceloop.span.kind", "openinference.span.kind")
+    keys = (
+        *("gen_ai.operation.name", "llm.request.type", "traceloop.span.kind", "openinference.span.kind"),
+        "langfuse.observation.type",
+    )
     return "\n".join(f"{key} = {shown(span.attributes[key])}" for key in keys if key in span.attributes)
 
 

@@ -15,7 +15,7 @@ from pytest_llmtrace.model import LogRecord, MetricPoint, SpanRecord
 
 __all__ = ["Holds", "content_in", "side_of", "switch_for"]
 
-# OpenInference's; OTel GenAI's, in their old forms too; OpenLLMetry's; logfire's.
+# OpenInference's; OTel GenAI's, in their old forms too; OpenLLMetry's; logfire's; Langfuse's and MLflow's.
 _INPUT = r"""
   input\.value | llm\.prompts\..+ | reranker\.query | reranker\.input_documents\.\d+\.document\.content
 | llm\.input_messages\.\d+\.message\.(?:content|contents\.\d+\.message_content\.(?:text|image\.image\.url)
@@ -25,6 +25,7 @@ _INPUT = r"""
 | gen_ai\.(?:input\.messages|system_instructions|prompt|tool\.call\.arguments|retrieval\.query\.text)
 | gen_ai\.prompt\.\d+\.(?:content|tool_calls\.\d+\.arguments)
 | traceloop\.entity\.input | request_data | all_messages_events
+| langfuse\.(?:observation|trace)\.input | mlflow\.spanInputs
 """
 _OUTPUT = r"""
   output\.value | llm\.choices\..+ | retrieval\.documents\.\d+\.document\.content
@@ -35,6 +36,7 @@ _OUTPUT = r"""
 | gen_ai\.(?:output\.messages|completion|tool\.call\.result|retrieval\.documents)
 | gen_ai\.completion\.\d+\.(?:content|reasoning|refusal|tool_calls\.\d+\.arguments)
 | traceloop\.entity\.output | response_data
+| langfuse\.(?:observation|trace)\.output | mlflow\.(?:spanOutputs|chunk\.value)
 """
 _PLACES = re.compile(rf"(?x)(?P<input>{_INPUT})|(?P<output>{_OUTPUT})")
 _EVENTS = {"gen_ai.choice": "output", "gen_ai.assistant.message": "input", "gen_ai.content.completion": "output"}
@@ -112,7 +114,9 @@ _OPENINFERENCE = (
 )
 _CONTENT_SWITCHES = {
     "anthropic-native": "ANTHROPIC_OPEN_TELEMETRY_TRACES_CONTENT_MODE=metadata_only",
+    "langfuse": "Langfuse(mask=...)",
     "litellm": "litellm.turn_off_message_logging = True",
+    "mlflow": "mlflow.tracing.configure(span_processors=[...])",
     "pydantic-ai": "InstrumentationSettings(include_content=False)",
     "openllmetry": "TRACELOOP_TRACE_CONTENT=false",
     "otel-genai": "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=NO_CONTENT",

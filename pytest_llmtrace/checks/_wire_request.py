@@ -14,6 +14,8 @@ __all__ = ["REQUEST"]
 _OTEL = "OTel GenAI, client inference span"
 _NOT_SENT = "the request did not set it, so whoever reproduces the call from its span makes another call"
 
+_DEFAULTS = "Langfuse's parameters may have OpenAI's default, 1, where the request does not say."
+
 
 def _parameter(fact: str, key: str, noun: str, judge: Judge, why: str, **fields: Any) -> Comparison:
     """Make the comparison of a parameter of the request."""
@@ -34,6 +36,14 @@ def _parameter(fact: str, key: str, noun: str, judge: Judge, why: str, **fields:
             **fields,
         },
     )
+
+
+def _default(mine: Fact, _true: Fact, _account: Account) -> Difference | None:
+    """Judge what the request does not set: Langfuse's wrapper writes what OpenAI's API takes then."""
+    return None if mine.value == 1 and mine.keys.startswith(_WITH_DEFAULTS) else Difference()
+
+
+_WITH_DEFAULTS = "langfuse.observation.model.parameters["
 
 
 def _wrong(_mine: Fact, _true: Fact, _account: Account) -> Difference:
@@ -64,8 +74,18 @@ REQUEST: tuple[Comparison, ...] = (
         "temperature",
         _numbers.measure,
         "answers are compared as if they had been sampled alike",
+        unstated=_default,
+        compares=_DEFAULTS,
     ),
-    _parameter("top_p", "top-p", "top-p", _numbers.measure, "answers are compared as if they had been sampled alike"),
+    _parameter(
+        "top_p",
+        "top-p",
+        "top-p",
+        _numbers.measure,
+        "answers are compared as if they had been sampled alike",
+        unstated=_default,
+        compares=_DEFAULTS,
+    ),
     _parameter(
         "top_k",
         "top-k",

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
-from itertools import accumulate
-from math import inf
+from collections.abc import Iterator
 
 from pytest_llmtrace import wire
 from pytest_llmtrace.checks import names, parents, retries, twice
@@ -27,7 +24,6 @@ __all__ = [
 def _exchange_without_span(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     if not evidence.spans and evidence.absence is not None:
         return  # The one cause is told by capture/nothing.
-    form_at = _unread_forms(evidence.spans)
     for call in evidence.calls:
         first = call.exchanges[0]
         if first.outcome is Outcome.REFUSED:
@@ -37,34 +33,14 @@ def _exchange_without_span(check: Check, evidence: Evidence) -> Iterator[Finding
             continue
         cause, makers = evidence.causes.get(first.index), evidence.silent.get(first.index, ())
         on = "".join(f"\n{maker.scope} {maker.version} is on for this SDK and made none" for maker in makers)
-        form = None if cause else form_at(first.started)
-        found = check.finding(
+        yield check.finding(
             title_of_exchange(first) + (f": {cause.cause}" if cause else ""),
-            ("span", _spans_seen(evidence, first) + ("" if cause or form else on)),
+            ("span", _spans_seen(evidence, first) + ("" if cause else on)),
             ("wire", said(call)),
-            why=cause.why if cause else _UNREAD.format(form=form) if form else "",
-            next=cause.next if cause else _READER if form else _REPORT if makers else "",
-            makers=() if form else makers,
+            why=cause.why if cause else "",
+            next=cause.next if cause else _REPORT if makers else "",
+            makers=makers,
         )
-        yield replace(found, severity=Severity.WARNING) if form else found
-
-
-def _unread_forms(spans: Iterable[SpanRecord]) -> Callable[[int], str]:
-    """Return what names, for a tick, whose form a span is in that ran then and stands for a call; empty if none did."""
-    found = sorted(
-        (span.started, inf if span.ended is None else span.ended, form)
-        for span in spans
-        for key, (form, kinds) in _OTHER_FORMS.items()
-        if span.attributes.get(key) in kinds
-    )
-    starts = [start for start, _, _ in found]
-    last_to_end = list(accumulate(((end, form) for _, end, form in found), max))
-
-    def form_at(tick: int) -> str:
-        end, form = last_to_end[at - 1] if (at := bisect_left(starts, tick)) else (-inf, "")
-        return form if end > tick else ""
-
-    return form_at
 
 
 def _spans_seen(evidence: Evidence, exchange: Exchange) -> str:
@@ -209,16 +185,6 @@ def _judged(check: Check, call: Call, span: SpanRecord, last: int) -> Finding | 
     )
 
 
-_OTHER_FORMS = {
-    "langfuse.observation.type": ("Langfuse", ("generation", "embedding")),
-    "mlflow.spanType": ("MLflow", ('"CHAT_MODEL"', '"LLM"', '"EMBEDDING"')),
-}
-"""What says that a span stands for a call in a form that is not read, by attribute: whose, and its values. Measured:
-langfuse 5.0.4, mlflow 3.17.2."""
-_UNREAD = (
-    "{form} had a span of a call meanwhile, in a form of its own that is not read: it is not held against the wire"
-)
-_READER = "say in a dialect of your own which attributes hold which facts (guide: Spans in a style of your own)"
 _REPORT = "report to the makers of the instrumentor that it does not see this call, or make a span around it yourself"
 
 EXCHANGE_WITHOUT_SPAN = Check(
@@ -228,8 +194,7 @@ EXCHANGE_WITHOUT_SPAN = Check(
     next="instrument this call",
     look=_exchange_without_span,
     compares="Each LLM call with the LLM spans around it, and with those that share its response id, its worker, or "
-    "its time and model. A span tells of one call: a second call inside of it has none. A warning where a span ran "
-    "meanwhile that stands for a call in Langfuse's or MLflow's own form, which is not read.",
+    "its time and model. A span tells of one call: a second call inside of it has none.",
     whole_runs_only=True,
 )
 

@@ -17,7 +17,10 @@ _Looks = tuple[str, str, SpanKey | None, str, str | None]
 """Scope, name, parent, status and its description of a span."""
 
 # What a span says of itself when it stands for one call to a model; a name of a model alone may stand on any span.
-_OPERATION_KEYS = ("gen_ai.operation.name", "openinference.span.kind", "llm.request.type")
+_OPERATION_KEYS = (
+    *("gen_ai.operation.name", "openinference.span.kind", "llm.request.type"),
+    *("langfuse.observation.type", "mlflow.spanType"),
+)
 
 
 def told_again(evidence: Evidence) -> Iterator[tuple[Stray, Call, str]]:
@@ -170,7 +173,10 @@ _INSTRUMENTORS = {
 _OF_SCOPE = {
     "com.anthropic.sdk.python": "Anthropic's own span with ANTHROPIC_OPEN_TELEMETRY=false in the environment, or "
     "open_telemetry=False",
+    "langfuse-sdk": "Langfuse's by importing OpenAI from openai, not from langfuse.openai, or by making no generation "
+    "around the call",
     "litellm": "LiteLLM's callback by taking 'otel' out of litellm.callbacks",
+    "mlflow.tracing.provider": "MLflow's by not calling autolog(), or with autolog(disable=True)",
     "pydantic-ai": "Pydantic AI's span by not calling Agent.instrument_all() or logfire.instrument_pydantic_ai()",
 }
 

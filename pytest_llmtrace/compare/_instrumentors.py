@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -50,6 +51,16 @@ def _nothing(_instrumentation: Instrumentation, _sdk: str) -> None:
     """The SDK does it by itself."""
 
 
+def _langfuse(_instrumentation: Instrumentation, _sdk: str) -> None:
+    importlib.import_module("langfuse.openai")  # Wraps the SDK's own methods.
+
+
+def _mlflow(_instrumentation: Instrumentation, sdk: str) -> None:
+    importlib.import_module(f"mlflow.{sdk}").autolog(silent=True)
+
+
+_NOWHERE = "http://127.0.0.1:9"  # Whoever would export to there is muted.
+
 _OTEL_CONTENT = {
     "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "SPAN_ONLY",
     "OTEL_SEMCONV_STABILITY_OPT_IN": "gen_ai_latest_experimental",
@@ -90,6 +101,23 @@ INSTRUMENTORS: Mapping[str, Instrumentation] = {
             environ={"ANTHROPIC_OPEN_TELEMETRY": "true", "ANTHROPIC_OPEN_TELEMETRY_TRACES_CONTENT_MODE": "content"},
             start=_nothing,
             native=True,
+        ),
+        Instrumentation(
+            name="langfuse",
+            packages={"openai": "langfuse"},
+            environ={"LANGFUSE_PUBLIC_KEY": "pk-compare", "LANGFUSE_SECRET_KEY": "sk-compare"},
+            start=_langfuse,
+        ),
+        Instrumentation(
+            name="mlflow",
+            packages={"openai": "mlflow-tracing", "anthropic": "mlflow-tracing"},
+            environ={
+                "MLFLOW_DISABLE_TELEMETRY": "true",
+                "MLFLOW_TRACKING_URI": _NOWHERE,
+                "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{_NOWHERE}/v1/traces",
+                "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf",
+            },
+            start=_mlflow,
         ),
         Instrumentation(name="by-hand", packages={"anthropic": "anthropic"}, start=_by_hand),
     )

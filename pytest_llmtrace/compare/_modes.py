@@ -136,6 +136,8 @@ MODES: Mapping[str, Sequence[Mode]] = {
             shows={"attribute": _ALL},
         ),
     ),
+    "langfuse": (Mode(promise="all content comes out", shows={"attribute": _ALL}),),
+    "mlflow": (Mode(promise="all content comes out", shows={"attribute": _ALL}),),
     "by-hand": (Mode(promise="nothing but what is set"),),
 }  # fmt: skip
 """The modes of each instrumentor, its default first."""

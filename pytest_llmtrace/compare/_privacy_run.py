@@ -85,7 +85,7 @@ def run_modes(only: Sequence[str] = ()) -> tuple[Privacy, ...]:
 
 
 def _privacy(instrumentation: Instrumentation) -> Privacy:
-    versions = tuple(version for sdk in _SDKS if (version := instrumentation.version(sdk)))
+    versions = tuple(dict.fromkeys(version for sdk in _SDKS if (version := instrumentation.version(sdk))))
     rows = tuple(Row(mode=mode, calls=_played(instrumentation, mode)) for mode in MODES[instrumentation.name])
     return Privacy(name=instrumentation.name, versions=versions, rows=rows)
 

@@ -71,7 +71,7 @@ def run(only: Sequence[str] = (), cases: Iterable[str] = (), clients: Sequence[s
 def _result(instrumentation: Instrumentation, cases: tuple[str, ...], clients: Sequence[str]) -> Result:
     versions = [version for sdk in _SDKS if (version := instrumentation.version(sdk))]
     played = {client: _played(instrumentation, client, cases) for client in clients}
-    return Result(name=instrumentation.name, versions=tuple(versions), clients=played)
+    return Result(name=instrumentation.name, versions=tuple(dict.fromkeys(versions)), clients=played)
 
 
 def _played(instrumentation: Instrumentation, client: str, cases: tuple[str, ...]) -> tuple[dict[str, Any], ...]:

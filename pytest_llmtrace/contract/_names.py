@@ -18,7 +18,10 @@ _ID: Final = re.compile(
     r"|[0-9]{8,}",
     re.IGNORECASE,
 )
-_MARKS: Final = ("gen_ai.operation.name", "openinference.span.kind", "traceloop.span.kind", "llm.request.type")
+_MARKS: Final = (
+    *("gen_ai.operation.name", "openinference.span.kind", "traceloop.span.kind", "llm.request.type"),
+    *("langfuse.observation.type", "mlflow.spanType"),
+)
 _IN_NAMES: Final = (
     "gen_ai.request.model",
     "gen_ai.response.model",

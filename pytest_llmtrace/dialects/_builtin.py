@@ -7,8 +7,10 @@ from functools import cache
 from pytest_llmtrace.dialects._dialect import Dialect
 from pytest_llmtrace.dialects._genai import GENAI
 from pytest_llmtrace.dialects._handwritten import ANTHROPIC_NATIVE, HANDWRITTEN, PYDANTIC_AI
+from pytest_llmtrace.dialects._langfuse import LANGFUSE
 from pytest_llmtrace.dialects._litellm import LITELLM
 from pytest_llmtrace.dialects._logfire import LOGFIRE, LOGFIRE_AGENTS, LOGFIRE_ANTHROPIC, NOTES
+from pytest_llmtrace.dialects._mlflow import MLFLOW
 from pytest_llmtrace.dialects._openinference import OPENINFERENCE
 from pytest_llmtrace.dialects._openllmetry import OPENLLMETRY
 
@@ -20,6 +22,8 @@ BUILT_IN: tuple[Dialect, ...] = (
     LOGFIRE,
     LOGFIRE_AGENTS,
     LOGFIRE_ANTHROPIC,
+    LANGFUSE,
+    MLFLOW,
     LITELLM,
     PYDANTIC_AI,
     OPENLLMETRY,

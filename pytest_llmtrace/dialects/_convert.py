@@ -6,9 +6,23 @@ import json
 import math
 import reprlib
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-__all__ = ["CONVERSIONS", "Convert", "Unreadable", "brief", "count", "is_hidden", "json_value", "milliseconds", "shown"]
+__all__ = [
+    "CONVERSIONS",
+    "Convert",
+    "Unreadable",
+    "brief",
+    "count",
+    "is_hidden",
+    "json_value",
+    "milliseconds",
+    "number",
+    "shown",
+    "text",
+    "time_ns",
+]
 
 Convert = Callable[[Any], Any]
 """Turns what stood on the span into the vocabulary's terms; None if it says nothing."""
@@ -85,6 +99,20 @@ def _parsed(value: str) -> float | int | str:
 def milliseconds(value: Any) -> float:
     """Read a time in milliseconds, in seconds."""
     return number(value) / 1000
+
+
+def time_ns(value: Any) -> int:
+    """Read a time of day, in ISO 8601 or that as JSON, in nanoseconds since 1970."""
+    try:
+        moment = datetime.fromisoformat(str(value).strip('"'))
+    except ValueError:
+        raise Unreadable(f"{brief(value)} is no time of day") from None
+    since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
+    return since // _MICROSECOND * 1000
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def count(value: Any) -> int:

@@ -9,9 +9,10 @@ from typing import Any
 
 from pytest_llmtrace.dialects._convert import count, json_value
 from pytest_llmtrace.dialects._dialect import Dialect, Places
+from pytest_llmtrace.dialects._dumped import usage_places
 from pytest_llmtrace.dialects._genai import is_genai, joined
 from pytest_llmtrace.dialects._messages import Message, from_json, mapping, message_places, sequence
-from pytest_llmtrace.dialects._place import Place, inside, parameters
+from pytest_llmtrace.dialects._place import inside, parameters
 from pytest_llmtrace.model import SpanRecord
 
 __all__ = ["LOGFIRE", "LOGFIRE_AGENTS", "LOGFIRE_ANTHROPIC", "NOTES"]
@@ -19,51 +20,11 @@ __all__ = ["LOGFIRE", "LOGFIRE_AGENTS", "LOGFIRE_ANTHROPIC", "NOTES"]
 _ANSWERED = "response_data"
 
 # Where a usage may stand, as the provider wrote it.
-_USAGES = (("gen_ai.usage.raw", ""), (_ANSWERED, "usage."))
-
-
-def _usage(*names: str) -> tuple[Place, ...]:
-    return tuple(inside(key, *(prefix + name for name in names)) for key, prefix in _USAGES)
-
-
-def _input_tokens(usage: Any) -> int | None:
-    """Read the input of a usage; Anthropic's counts cached tokens apart."""
-    stated = mapping(usage, "the usage")
-    names = ("prompt_tokens", "input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-    counts = [count(stated[name]) for name in names if stated.get(name) is not None]
-    if "prompt_tokens" in stated:
-        return counts[0]
-    return sum(counts) if "input_tokens" in stated else None
-
+_USAGES = (usage_places("gen_ai.usage.raw"), usage_places(_ANSWERED, "usage"))
 
 _FACTS: dict[str, Places] = {
     **parameters("request_data"),
-    "input_tokens": (
-        inside("gen_ai.usage.raw", convert=_input_tokens),
-        inside(_ANSWERED, "usage", convert=_input_tokens),
-    ),
-    "output_tokens": _usage("completion_tokens", "output_tokens"),
-    "total_tokens": _usage("total_tokens"),
-    "cache_read_tokens": _usage(
-        "prompt_tokens_details.cached_tokens",
-        "input_tokens_details.cached_tokens",
-        "cache_read_input_tokens",
-        "prompt_cache_hit_tokens",  # DeepSeek
-        "num_cached_tokens",  # Mistral
-    ),
-    "cache_write_tokens": _usage(
-        "prompt_tokens_details.cache_write_tokens",
-        "input_tokens_details.cache_write_tokens",
-        "cache_creation_input_tokens",
-    ),
-    "reasoning_tokens": _usage(
-        "completion_tokens_details.reasoning_tokens",
-        "output_tokens_details.reasoning_tokens",
-        "output_tokens_details.thinking_tokens",
-    ),
-    "input_audio_tokens": _usage("prompt_tokens_details.audio_tokens"),
-    "output_audio_tokens": _usage("completion_tokens_details.audio_tokens"),
-    "cost": _usage("cost.total_cost", "cost"),  # Perplexity's is an object.
+    **{name: tuple(usage[name] for usage in _USAGES) for name in _USAGES[0]},
 }
 
 

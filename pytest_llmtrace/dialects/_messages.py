@@ -12,10 +12,12 @@ from pytest_llmtrace.dialects._place import Part
 
 __all__ = [
     "Message",
+    "add_text",
     "call",
     "from_json",
     "is_bare",
     "mapping",
+    "message_of",
     "message_places",
     "numbered",
     "part_of",
@@ -218,10 +220,11 @@ def from_json(raw: Any) -> list[Message]:
     """Read messages from JSON: a list of them, or one."""
     value = json_value(raw)
     listed = [value] if isinstance(value, dict) else sequence(value, "what stands there")
-    return [_message(mapping(item, f"message {index}")) for index, item in enumerate(listed)]
+    return [message_of(mapping(item, f"message {index}")) for index, item in enumerate(listed)]
 
 
-def _message(value: Mapping[str, Any]) -> Message:
+def message_of(value: Mapping[str, Any]) -> Message:
+    """Read one message of a list."""
     message = Message()
     reason = value.get("finish_reason")
     if not isinstance(reason, _TEXT):
@@ -259,8 +262,10 @@ def part_of(message: Message, part: Mapping[str, Any]) -> None:
     message.spoken = True
     kind = part.get("type")
     if kind in _CALLS:
-        asked = part.get("arguments", part.get("input"))
-        message.calls.append(call(part.get("id"), part.get("name"), asked))
+        # An item of the Responses API has an id of its own; of a stream LangChain keeps the text, beside no input.
+        identity, written = part.get("call_id") or part.get("id"), part.get("partial_json")
+        asked = written or part.get("arguments", part.get("input"))
+        message.calls.append(call(identity, part.get("name"), asked))
     elif isinstance(kind, str) and kind in _SAID:
         into, (name, other) = _SAID[kind]
         value = part.get(name)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_llmtrace._quick import lazy
-from pytest_llmtrace.dialects._convert import Convert, Unreadable, is_hidden, json_value, shown
+from pytest_llmtrace.dialects._convert import Convert, Unreadable, is_hidden, json_value, shown, time_ns
 from pytest_llmtrace.model import SpanRecord
 from pytest_llmtrace.reading import NULL, PRESENT, UNREADABLE, Fact, made
 
@@ -25,6 +25,7 @@ __all__ = [
     "inside",
     "moments",
     "parameters",
+    "since_start",
 ]
 
 
@@ -39,12 +40,14 @@ class Sheet:
         attributes: Of the span.
         where: What the attributes belong to, in a report's words.
         flat: Flattened lists by their prefix: what follows the prefix, and the value.
+        start_ns: When the span started.
         opened: What was parsed, by key and reader: nothing is parsed twice.
     """
 
     attributes: Mapping[str, Any]
     where: str
     flat: dict[str, dict[str, Any]] = field(default_factory=dict)
+    start_ns: int = 0
     opened: dict[tuple[str, Convert], Any] = field(default_factory=dict)
 
     def open(self, key: str, reader: Convert, raw: Any) -> Any:
@@ -122,6 +125,16 @@ class Attribute(Place):
         """Read the attribute."""
         key = self.keys[0]
         return sheet.fact(name, key, sheet.attributes[key], self.convert or convert)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment(Place):
+    """One attribute that holds a time of day."""
+
+    def find(self, name: str, sheet: Sheet, convert: Convert | None) -> Fact | None:  # noqa: ARG002
+        """Read how long after the span's start it was."""
+        key = self.keys[0]
+        return sheet.fact(name, key, sheet.attributes[key], lambda raw: (time_ns(raw) - sheet.start_ns) / 1e9)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,6 +246,11 @@ def attribute(key: str, convert: Convert | None = None) -> Place:
 def happened(name: str) -> Place:
     """Make a place of when an event of a span was, in seconds from the span's start; the first of that name counts."""
     return Attribute(keys=(_event_key(name),))
+
+
+def since_start(key: str) -> Place:
+    """Make a place of an attribute that holds a time of day (ISO 8601), in seconds from the span's start."""
+    return Moment(keys=(key,))
 
 
 def moments(span: SpanRecord) -> dict[str, float]:

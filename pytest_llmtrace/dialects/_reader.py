@@ -62,7 +62,7 @@ class _Plan:
         look_up = self._form if len(attributes) <= _MOST else self._looked_up
         entries, lists = look_up(tuple(attributes))
         flat = {prefix: {rest: attributes[key] for rest, key in keys} for prefix, keys in lists}
-        sheet = Sheet(attributes=attributes, where=f"span {span.name!r}", flat=flat)
+        sheet = Sheet(attributes=attributes, where=f"span {span.name!r}", flat=flat, start_ns=span.start_ns)
         facts: dict[str, Fact] = {}
         others: list[Fact] = []
         for name, place, convert in entries:

@@ -10,6 +10,7 @@ from typing import Any
 from opentelemetry.trace import SpanKind
 
 from tests.truth._answer import Answer, Asked, Choice, ToolCall, Usage
+from tests.truth._platforms import langfuse_answered, langfuse_asked, langfuse_failed, mlflow_answered, mlflow_asked
 
 __all__ = ["DIALECTS", "Writer"]
 
@@ -400,6 +401,26 @@ DIALECTS: Mapping[str, Writer] = {
             asked=_logfire_asked,
             answered=_logfire_answered,
             failed=_error_type,
+        ),
+        Writer(
+            name="langfuse",
+            scope=lambda _: "langfuse-sdk",
+            span=lambda asked: "OpenAI-embedding" if asked.api == "embeddings" else "OpenAI-generation",
+            asked=langfuse_asked,
+            answered=langfuse_answered,
+            failed=langfuse_failed,
+            kind=SpanKind.INTERNAL,
+            has_event=False,
+        ),
+        Writer(
+            name="mlflow",
+            scope=lambda _: "mlflow.tracing.provider",
+            span=lambda asked: {"chat": "Completions", "messages": "Messages.create"}.get(asked.api, "Responses"),
+            asked=mlflow_asked,
+            answered=mlflow_answered,
+            failed=_nothing,
+            kind=SpanKind.INTERNAL,
+            says_ok=True,
         ),
         Writer(
             name="hand-written",

@@ -33,6 +33,8 @@ UNSAID: Final[Mapping[str, frozenset[str]]] = {
         " output_texts tool_calls refusals reasoning_texts embedding_dimensions",
         "openllmetry": "cost input_audio_tokens output_audio_tokens embedding_dimensions choice_count refusals seed",
         "logfire": "embedding_dimensions",
+        "langfuse": "finish_reasons",
+        "mlflow": "",
         "hand-written": "streaming response_id finish_reasons output_texts tool_calls cost temperature top_p top_k stop"
         " reasoning_texts reasoning_tokens",
         "anthropic-native": "finish_reasons output_texts tool_calls cost reasoning_texts reasoning_tokens",

@@ -23,11 +23,12 @@ pytestmark = pytest.mark.filterwarnings("ignore:The model:DeprecationWarning")
 CASES: Final = {case.id: case for case in (*every_case(), *ODD_CASES)}
 
 OI, GENAI, OLDER, OLLM, LOGFIRE = "openinference", "otel-genai", "otel-genai, older names", "openllmetry", "logfire"
-BY_HAND, NATIVE = "hand-written", "anthropic-native"
-ANY = (OI, GENAI, OLDER, OLLM, LOGFIRE)
+BY_HAND, NATIVE, LANGFUSE, MLFLOW = "hand-written", "anthropic-native", "langfuse", "mlflow"
+PLATFORMS = (LANGFUSE, MLFLOW)
+ANY = (OI, GENAI, OLDER, OLLM, LOGFIRE, *PLATFORMS)
 ALL = (*ANY, BY_HAND, NATIVE)
 OTEL = (GENAI, OLDER, OLLM, LOGFIRE)
-SPOKEN = (OI, GENAI, OLLM, LOGFIRE)
+SPOKEN = (OI, GENAI, OLLM, LOGFIRE, *PLATFORMS)
 
 CHAT = ("scripted:openai/chat-cached", "scripted:openrouter/chat-cached-stream")
 RESPONSES = ("scripted:openai/responses-cached", "scripted:azure/responses-cached-stream")
@@ -172,15 +173,21 @@ def _faults_of_usage() -> Iterable[Fault]:
         cases=MESSAGES[1:],
         how=usage("output", lambda _: 1),
     )
-    yield Fault(name="total off by one", check="wire/total-tokens", dialects=(OI, OLLM), cases=both, how=more("total"))
+    yield Fault(
+        name="total off by one",
+        check="wire/total-tokens",
+        dialects=(OI, OLLM, *PLATFORMS),
+        cases=both,
+        how=more("total"),
+    )
     yield Fault(
         name="total without cached tokens",
         check="wire/total-tokens",
-        dialects=(OI, OLLM),
+        dialects=(OI, OLLM, *PLATFORMS),
         cases=MESSAGES,
         how=usage("total", lambda said: said.raw["input_tokens"] + (said.output or 0)),
     )
-    keen = (OI, GENAI, OLDER, OLLM)
+    keen = (OI, GENAI, OLDER, OLLM, *PLATFORMS)
     yield Fault(name="cache reads", check="wire/cache-read-tokens", dialects=keen, cases=both, how=more("cache_read"))
     yield Fault(
         name="cache writes",
@@ -192,17 +199,17 @@ def _faults_of_usage() -> Iterable[Fault]:
     yield Fault(
         name="reasoning said to be none",
         check="wire/reasoning-tokens",
-        dialects=(OI, GENAI, OLLM),
+        dialects=(OI, GENAI, OLLM, *PLATFORMS),
         cases=(*CHAT, *RESPONSES),
         how=usage("reasoning", lambda _: 0),
     )
     heard = ("builtin:openai/chat#0",)
     for name, check in (("input_audio", "wire/input-audio-tokens"), ("output_audio", "wire/output-audio-tokens")):
-        yield Fault(name=name, check=check, dialects=(OI, GENAI), cases=heard, how=more(name))
+        yield Fault(name=name, check=check, dialects=(OI, GENAI, *PLATFORMS), cases=heard, how=more(name))
     yield Fault(
         name="cost",
         check="wire/cost",
-        dialects=(OI,),
+        dialects=(OI, *PLATFORMS),
         cases=("builtin:openrouter/chat#0", "scripted:openrouter/chat-cached-stream"),
         how=more("cost", by=0.01),
     )
@@ -224,7 +231,7 @@ def _faults_of_usage() -> Iterable[Fault]:
 
 
 def _faults_of_answers() -> Iterable[Fault]:
-    named = (*OTEL, NATIVE)
+    named = (*OTEL, NATIVE, MLFLOW)
     yield Fault(name="id", check="wire/response-id", dialects=named, cases=TALK, how=said(id="chatcmpl-other"))
     yield Fault(name="id of a failed call", check="wire/response-id", dialects=named, cases=FAILED, how=said(id="x-1"))
     yield Fault(
@@ -234,7 +241,7 @@ def _faults_of_answers() -> Iterable[Fault]:
         cases=("builtin:openai/chat#0", "builtin:anthropic/messages#0", "builtin:openrouter/stream#0"),
         how={"miswrite": lambda written: written.update({"gen_ai.response.model": "unknown/model"})},
     )
-    yield Fault(name="model", check="wire/model", dialects=(OI,), cases=TALK, how=said(model="unknown-model"))
+    yield Fault(name="model", check="wire/model", dialects=(OI, LANGFUSE), cases=TALK, how=said(model="unknown-model"))
     yield Fault(
         name="response model of a failed call",
         check="wire/response-model",
@@ -256,7 +263,7 @@ def _faults_of_answers() -> Iterable[Fault]:
     yield Fault(
         name="one finish reason of two",
         check="wire/finish-reasons",
-        dialects=OTEL,
+        dialects=(*OTEL, MLFLOW),
         cases=("odd:openai/choices-with-tools", "odd:openai/choices-with-tools-stream"),
         how={"misread": _forget_second},
     )
@@ -298,21 +305,21 @@ def _faults_of_answers() -> Iterable[Fault]:
     yield Fault(
         name="refusal",
         check="wire/refusal",
-        dialects=(GENAI, LOGFIRE),
+        dialects=(GENAI, LOGFIRE, *PLATFORMS),
         cases=("scripted:openai/chat-refusal", "odd:openai/refusal-stream", "odd:openai/items"),
         how=first(lambda choice: setattr(choice, "refusal", "Gladly.")),
     )
     yield Fault(
         name="embedding lost",
         check="wire/embedding-count",
-        dialects=(OI,),
+        dialects=(OI, *PLATFORMS),
         cases=("scripted:openai/embeddings-plain",),
         how={"misread": _only_first_vector},
     )
     yield Fault(
         name="dimensions",
         check="wire/embedding-dimensions",
-        dialects=(OI, GENAI),
+        dialects=(OI, GENAI, *PLATFORMS),
         cases=("scripted:openai/embeddings-plain", "scripted:litellm/embeddings-base64"),
         how={"misread": _short_vectors},
     )
@@ -381,14 +388,14 @@ def _faults_of_requests() -> Iterable[Fault]:
     yield Fault(
         name="plain said to be a stream",
         check="wire/streaming",
-        dialects=(OI, GENAI, OLLM, LOGFIRE, NATIVE),
+        dialects=(OI, GENAI, OLLM, LOGFIRE, NATIVE, *PLATFORMS),
         cases=plain,
         how=asked(stream=True),
     )
     yield Fault(
         name="stream said to be plain",
         check="wire/streaming",
-        dialects=(OI, OLLM, LOGFIRE),
+        dialects=(OI, OLLM, LOGFIRE, *PLATFORMS),
         cases=TALK[::2],
         how=asked(stream=False),
     )
@@ -400,7 +407,7 @@ def _faults_of_requests() -> Iterable[Fault]:
     yield Fault(
         name="default temperature",
         check="wire/request-temperature",
-        dialects=full,
+        dialects=tuple(dialect for dialect in full if dialect != LANGFUSE),  # Where it is part of the convention.
         cases=("builtin:openai/chat#0", "odd:anthropic/blocks"),
         how=asked(temperature=1.0),
     )
@@ -408,7 +415,11 @@ def _faults_of_requests() -> Iterable[Fault]:
     yield Fault(name="top-p", check="wire/request-top-p", dialects=ANY, cases=plain[:1], how=asked(top_p=0.5))
     yield Fault(name="top-k", check="wire/request-top-k", dialects=full, cases=messages, how=asked(top_k=5))
     yield Fault(
-        name="seed", check="wire/request-seed", dialects=(OI, GENAI, OLDER, LOGFIRE), cases=chat, how=asked(seed=8)
+        name="seed",
+        check="wire/request-seed",
+        dialects=(OI, GENAI, OLDER, LOGFIRE, *PLATFORMS),
+        cases=chat,
+        how=asked(seed=8),
     )
     yield Fault(name="stop", check="wire/request-stop", dialects=ANY, cases=chat, how=asked(stop=["STOP"]))
     yield Fault(
@@ -419,7 +430,11 @@ def _faults_of_requests() -> Iterable[Fault]:
         how=asked(stop_sequences=["END", "STOP"]),
     )
     yield Fault(
-        name="choices", check="wire/request-choices", dialects=(OI, GENAI, OLDER, LOGFIRE), cases=chat, how=asked(n=3)
+        name="choices",
+        check="wire/request-choices",
+        dialects=(OI, GENAI, OLDER, LOGFIRE, *PLATFORMS),
+        cases=chat,
+        how=asked(n=3),
     )
     yield Fault(
         name="frequency",

@@ -222,6 +222,38 @@ def test_litellm_may_be_late(callbacks: object, cause: str) -> None:
     assert found.cause == cause
 
 
+KEYS = {"LANGFUSE_PUBLIC_KEY": "pk", "LANGFUSE_SECRET_KEY": "sk"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "found", "cause"),
+    [
+        ({}, OFF, "Langfuse may be off for want of a key"),
+        ({"LANGFUSE_PUBLIC_KEY": "pk"}, OFF, "Langfuse may be off for want of a key"),
+        ({**KEYS, "LANGFUSE_TRACING_ENABLED": "False"}, OFF, "Langfuse is switched off"),
+        (KEYS, OFF, "no instrumentor is on"),
+        ({**KEYS, "LANGFUSE_TRACING_ENABLED": "true"}, OFF, "no instrumentor is on"),
+        ({}, ON, None),
+    ],
+    ids=["no key", "one key", "off", "all well", "on", "another instrumentor"],
+)
+def test_langfuse_may_be_off(environ: dict[str, str], found: Instrumentor, cause: str | None) -> None:
+    """Without its keys Langfuse makes no span, and is no instrumentor that could be seen to be off."""
+    absence = judge(scene(environ=environ, modules={"langfuse": None}, instrumentors=(found,)))
+    assert (absence and absence.cause) == cause
+
+
+def test_langfuse_says_which_key_it_lacks() -> None:
+    """What is to be set is named, and that nothing is sent for it."""
+    absence = judge(scene(environ={"LANGFUSE_PUBLIC_KEY": "pk"}, modules={"langfuse": None}, instrumentors=()))
+    assert absence == Absence(
+        cause="Langfuse may be off for want of a key",
+        why="langfuse is imported, without LANGFUSE_SECRET_KEY in the environment: a client that the code gives none "
+        "either makes no span",
+        next="set LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY for the test run, to any text: its exporter is muted",
+    )
+
+
 SCRIPT = """
 {set_up}
 capture.install()

@@ -305,6 +305,18 @@ SPOKEN: dict[str, tuple[dict[str, Any], str]] = {
         {"attributes": {"gen_ai.output.messages": '[{"role": "user", "parts": [{"content": "A"}]}]'}},
         "attribute gen_ai.output.messages: content (output), 47 characters",
     ),
+    "Langfuse's": (
+        {"attributes": {"langfuse.observation.output": "hi"}},
+        "attribute langfuse.observation.output: content (output), 2 characters",
+    ),
+    "MLflow's": (
+        {"attributes": {"mlflow.spanInputs": '{"prompt": "hi"}'}},
+        "attribute mlflow.spanInputs: content (input), 16 characters",
+    ),
+    "MLflow's chunks": (
+        {"events": (SpanEvent(name="mlflow.chunk.item.0", time_ns=1, attributes={"mlflow.chunk.value": '"hi"'}),)},
+        "event mlflow.chunk.item.0 mlflow.chunk.value: content (output), 4 characters",
+    ),
     "event": (
         {"events": (SpanEvent(name="gen_ai.user.message", time_ns=1, attributes={"content": "hi there"}),)},
         "event gen_ai.user.message content: content (input), 8 characters",
@@ -339,8 +351,15 @@ def test_the_switch_of_the_instrumentation_is_named(judged: Judge) -> None:
             "ANTHROPIC_OPEN_TELEMETRY_TRACES_CONTENT_MODE=metadata_only"
         ),
     }
+    advice |= {
+        ("langfuse-sdk", "langfuse.observation.input"): "Langfuse(mask=...)",
+        ("mlflow.tracing.provider", "mlflow.spanInputs"): "mlflow.tracing.configure(span_processors=[...])",
+    }
+    kinds = {"langfuse-sdk": {"langfuse.observation.type": "generation"}}
+    kinds["mlflow.tracing.provider"] = {"mlflow.spanType": '"LLM"'}
     for (scope, key), switch in advice.items():
-        attributes = {"gen_ai.request.model": "gpt-4o", "llm.request.type": "chat", key: PROMPT}
+        usual = {"gen_ai.request.model": "gpt-4o", "llm.request.type": "chat"}
+        attributes = {**kinds.get(scope, usual), key: PROMPT}
         [finding] = judged(scope=scope, attributes=attributes, evidence={"content": "absent"})
         assert finding.details[-1][1].startswith(f"set {switch}, or waive"), scope
 

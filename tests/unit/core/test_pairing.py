@@ -513,6 +513,22 @@ def test_an_llm_span_that_says_nothing_is_the_last_choice(make_span: SpanMaker, 
     assert shape([make_exchange(index=n, span=1) for n in range(2)], [reads]) == [([0], []), ([1], [1])]
 
 
+def test_a_span_that_says_nothing_and_was_not_current(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """MLflow's spans are current in a context of its own: one around a call of its worker is the call's all the same.
+
+    That of another worker is not, nor one that had ended, nor one that was opened later; nor if the call has a span.
+    """
+    kind = {"mlflow.spanType": '"LLM"'}
+    asks = make_span(1, scope="mlflow", attributes=kind, worker=Worker(1), started=90, ended=120)
+    here = make_exchange(ambient=Ambient(worker=Worker(1)))
+    assert shape([here], [asks]) == [([0], [1])]
+    assert shape([make_exchange(ambient=Ambient(worker=Worker(2)))], [asks]) == [([0], [])]
+    assert shape([make_exchange(ambient=Ambient())], [asks]) == [([0], [])]
+    for times in ({"started": 90, "ended": 95}, {"started": 105, "ended": 120, "start_ns": 2**62}):
+        assert shape([here], [make_span(1, scope="mlflow", attributes=kind, worker=Worker(1), **times)]) == [([0], [])]
+    assert shape([here], [asks, make_span(2, attributes=LLM, worker=Worker(1))]) == [([0], [2])]
+
+
 def test_all_spans_around_a_call_cover_it(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
     """LlamaIndex has LLM spans inside of each other: all but the innermost are just around the call."""
     spans = [make_span(n, parent=n - 1 if n > 1 else None, attributes=LLM) for n in (1, 2, 3)]

@@ -1,0 +1,185 @@
+"""Replies as the SDKs hand them out, dumped into an attribute as JSON: whole, or only what the model said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pytest_llmtrace.dialects._convert import Unreadable, count
+from pytest_llmtrace.dialects._messages import Message, add_text, call, mapping, message_of, part_of, sequence
+from pytest_llmtrace.dialects._place import Place, inside
+
+__all__ = ["messages_in", "usage_places"]
+
+# --- what was said ---------------------------------------------------------------------------------------------------
+
+# What the Responses API calls its items, and Anthropic's API the parts of a message, as far as they are the answer.
+_PARTS = frozenset(
+    {"custom_tool_call", "function_call", "message", "output_text", "reasoning", "refusal", "text"}
+    | {"redacted_thinking", "server_tool_use", "thinking", "tool_use"}
+)
+_SAID = frozenset({"content", "function_call", "refusal", "tool_calls"})
+_UNFINISHED = ("in_progress", "queued")
+
+
+def messages_in(value: Any) -> list[Message] | None:
+    """Read what a dumped reply says: a message for each choice; None if it is no reply that is known.
+
+    Args:
+        value: The body of a reply of the chat, completions, responses or messages API; a message of the chat or the
+            messages API, or several; an item of the responses API or a part of a message, or several.
+
+    Raises:
+        Unreadable: It is one, of a wrong form.
+    """
+    if isinstance(value, list):
+        return _listed(value)
+    if not isinstance(value, Mapping):
+        return None
+    if isinstance(value.get("choices"), list):
+        return [_choice(mapping(choice, "a choice")) for choice in value["choices"]]
+    if isinstance(value.get("output"), list):
+        message = _of_items(value["output"])
+        message.finish_reason = _ending(value)
+        return [message]
+    return _listed([value])
+
+
+def _listed(values: Sequence[Any]) -> list[Message] | None:
+    if not values or not all(isinstance(value, Mapping) for value in values):
+        return None
+    kinds = [value.get("type") for value in values]
+    if all(isinstance(kind, str) for kind in kinds) and not _PARTS.isdisjoint(kinds):
+        return [_of_items(values)]
+    if all("role" in value and not _SAID.isdisjoint(value) for value in values):
+        return [_chat_message(value) for value in values]
+    return None
+
+
+def _choice(choice: Mapping[str, Any]) -> Message:
+    if "message" in choice:
+        message = _chat_message(mapping(choice["message"], "the message of a choice"))
+    else:
+        message = Message()
+        add_text(message, message.texts, choice.get("text"))
+    message.finish_reason = _text(choice.get("finish_reason"), "a finish reason")
+    return message
+
+
+def _chat_message(value: Mapping[str, Any]) -> Message:
+    """Read a message of the chat API; some have their tool calls twice, among the parts of their content as well."""
+    message = message_of({key: part for key, part in value.items() if key not in ("function_call", "tool_calls")})
+    message.spoken = True
+    asked = value.get("tool_calls")
+    outer = [_called(mapping(one, "a tool call")) for one in (() if asked is None else sequence(asked, "tool_calls"))]
+    if value.get("function_call") is not None:  # What the API had before `tool_calls`.
+        outer.append(_called({"function": value["function_call"]}))
+    if outer:
+        message.calls, message.repeated = outer, message.calls
+    thought = value.get("reasoning_content") or value.get("reasoning")
+    if isinstance(thought, str) and not message.reasoning:
+        add_text(message, message.reasoning, thought)
+    return message
+
+
+def _called(asked: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Read a tool call, of OpenAI's form or of LangChain's, which has `args`."""
+    function = mapping(asked.get("function") or asked, "the function of a tool call")
+    arguments = function.get("arguments", function.get("args"))
+    return call(asked.get("id"), function.get("name"), arguments)
+
+
+def _of_items(items: Sequence[Any]) -> Message:
+    message = Message(spoken=True)
+    for item in items:
+        _add(message, mapping(item, "an item of the output"))
+    return message
+
+
+def _add(message: Message, item: Mapping[str, Any]) -> None:
+    kind = item.get("type")
+    if kind == "message":
+        content = item.get("content")
+        parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        for part in () if parts is None else sequence(parts, "the content of a message"):
+            _add(message, mapping(part, "a part of a message"))
+        message.finish_reason = _text(item.get("stop_reason"), "a stop reason")
+    elif kind == "reasoning":
+        for part in _thoughts(item):
+            add_text(message, message.reasoning, mapping(part, "a part of the reasoning").get("text"))
+    elif kind == "custom_tool_call":
+        message.calls.append(call(item.get("call_id"), item.get("name"), item.get("input")))
+    else:
+        part_of(message, item)
+
+
+def _thoughts(item: Mapping[str, Any]) -> Sequence[Any]:
+    """Return the parts of an item of reasoning: as it was, else its summary."""
+    return sequence(item.get("content") or item.get("summary") or (), "reasoning")
+
+
+def _ending(body: Mapping[str, Any]) -> str | None:
+    """Say how a reply of the Responses API ended; None if it has not."""
+    details = body.get("incomplete_details")
+    if body.get("status") == "incomplete" and isinstance(details, Mapping) and details.get("reason") is not None:
+        return _text(details["reason"], "the reason of an incomplete response")
+    status = _text(body.get("status"), "a status")
+    return None if status in _UNFINISHED else status
+
+
+def _text(value: Any, what: str) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise Unreadable(f"{what} is no text")
+    return value
+
+
+# --- what it cost ----------------------------------------------------------------------------------------------------
+
+_COUNTS = {
+    "output_tokens": ("completion_tokens", "output_tokens"),
+    "total_tokens": ("total_tokens",),
+    "cache_read_tokens": (
+        "prompt_tokens_details.cached_tokens",
+        "input_tokens_details.cached_tokens",
+        "cache_read_input_tokens",
+        "prompt_cache_hit_tokens",  # DeepSeek
+        "num_cached_tokens",  # Mistral
+    ),
+    "cache_write_tokens": (
+        "prompt_tokens_details.cache_write_tokens",
+        "input_tokens_details.cache_write_tokens",
+        "cache_creation_input_tokens",
+    ),
+    "reasoning_tokens": (
+        "completion_tokens_details.reasoning_tokens",
+        "output_tokens_details.reasoning_tokens",
+        "output_tokens_details.thinking_tokens",
+    ),
+    "input_audio_tokens": ("prompt_tokens_details.audio_tokens",),
+    "output_audio_tokens": ("completion_tokens_details.audio_tokens",),
+    "cost": ("cost.total_cost", "cost"),  # Perplexity's is an object.
+}
+
+
+def usage_places(key: str, *path: str) -> dict[str, Place]:
+    """Make the places of what a usage states as the provider wrote it.
+
+    Args:
+        key: The attribute.
+        path: The field of its JSON that is the usage; the attribute itself if none is named.
+    """
+    before = "".join(f"{step}." for step in path)
+    return {
+        "input_tokens": inside(key, *path, convert=_input_tokens),
+        **{fact: inside(key, *(before + name for name in names)) for fact, names in _COUNTS.items()},
+    }
+
+
+def _input_tokens(usage: Any) -> int | None:
+    """Read the input of a usage; Anthropic's counts cached tokens apart."""
+    stated = mapping(usage, "the usage")
+    names = ("prompt_tokens", "input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+    counts = [count(stated[name]) for name in names if stated.get(name) is not None]
+    if stated.get("prompt_tokens") is not None:
+        return counts[0]
+    return sum(counts) if stated.get("input_tokens") is not None else None

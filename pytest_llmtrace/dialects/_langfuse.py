@@ -1,0 +1,215 @@
+"""Langfuse: a model, and its parameters, usage, cost, input and output as JSON texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_llmtrace.dialects._convert import Convert, Unreadable, count, json_value, number, text
+from pytest_llmtrace.dialects._dialect import Dialect
+from pytest_llmtrace.dialects._dumped import messages_in, usage_places
+from pytest_llmtrace.dialects._messages import Message, mapping, message_places
+from pytest_llmtrace.dialects._place import Part, Place, Sheet, attribute, inside, parameters, since_start
+from pytest_llmtrace.model import SpanRecord
+from pytest_llmtrace.reading import NULL, PRESENT, Fact
+
+__all__ = ["LANGFUSE"]
+
+# langfuse/_client/constants.py: the types of an observation that stand for one call to a model.
+_CALLS = frozenset({"embedding", "generation"})
+
+_OWN = "langfuse.observation."
+_USAGE = f"{_OWN}usage_details"
+_ASKED = f"{_OWN}model.parameters"
+_INPUT = f"{_OWN}input"
+_OUTPUT = f"{_OWN}output"
+_METADATA = f"{_OWN}metadata."
+
+
+def _is_langfuse(span: SpanRecord) -> bool:
+    kind = span.attributes.get(f"{_OWN}type")
+    return isinstance(kind, str) and kind in _CALLS
+
+
+# --- usage -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Side(Place):
+    """The tokens of one side, which Langfuse sums up: whatever has the word in its name is a part of it.
+
+    OpenAI's two forms are taken apart by its server so that no token is counted twice; there the count is of all.
+    Langfuse: packages/shared/src/server/ingestion/types.ts, `UsageDetails`; docs, Token & Cost Tracking.
+
+    Attributes:
+        word: What is in the names: `input` or `output`.
+        whole: What OpenAI's chat and responses APIs call the count of all.
+    """
+
+    word: str
+    whole: tuple[str, str]
+
+    def find(self, name: str, sheet: Sheet, convert: Convert | None) -> Fact | None:
+        """Add what is on that side."""
+        raw = sheet.attributes[_USAGE]
+        usage = sheet.open(_USAGE, json_value, raw)
+        if isinstance(usage, Unreadable):
+            return sheet.unreadable(name, _USAGE, raw, str(usage))
+        if not isinstance(usage, Mapping):
+            return None
+        whole = self._whole(usage)
+        if whole is not None:
+            return sheet.fact(name, f"{_USAGE}[{whole}]", usage[whole], convert)
+        facts = [sheet.fact(name, f"{_USAGE}[{key}]", value, count) for key, value in self._parts(usage)]
+        there = [fact for fact in facts if fact is not None and fact.state is not NULL]
+        if len(there) < 2:  # noqa: PLR2004
+            return next(iter(there or facts), None)
+        bad = next((fact for fact in there if fact.state is not PRESENT), None)
+        return bad or Fact(
+            name, sum(fact.value for fact in there), PRESENT, tuple(fact.parts[0] for fact in there), sheet.where
+        )
+
+    def _whole(self, usage: Mapping[str, Any]) -> str | None:
+        chat, responses = self.whole
+        if usage.get(chat) is not None:
+            return chat
+        own = _RESPONSES.issuperset(usage) and "total_tokens" in usage
+        return (
+            responses if usage.get(responses) is not None and (own or f"{self.word}_tokens_details" in usage) else None
+        )
+
+    def _parts(self, usage: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        for key, value in usage.items():
+            if self.word in key.lower() and not isinstance(value, Mapping | list):
+                yield key, value
+
+
+_SIDES = ("input_tokens", "output_tokens")
+_RESPONSES = frozenset({*_SIDES, *(f"{side}_details" for side in _SIDES), "total_tokens"})
+
+
+_AS_SENT = usage_places(_USAGE)  # As the provider wrote it. LangChain's handler and people have names of their own.
+
+
+def _cost(value: Any) -> float | int | None:
+    """Read a cost: the total, or what there is in its place."""
+    stated = {key: cost for key, cost in mapping(value, "the cost").items() if cost is not None}
+    if "total" in stated:
+        return number(stated["total"])
+    return sum(map(number, stated.values())) if stated else None
+
+
+# --- request ---------------------------------------------------------------------------------------------------------
+
+
+def _limit(value: Any) -> int | None:
+    """Read a limit on output tokens; Langfuse writes `Infinity` where there is none."""
+    return None if value in ("Infinity", "inf") else count(value)
+
+
+# --- output ----------------------------------------------------------------------------------------------------------
+
+
+def _dumped(raw: Any) -> Any:
+    """Parse an output; None if it is a text that stands for itself."""
+    try:
+        return json_value(raw)
+    except Unreadable:
+        return None
+
+
+def _messages(raw: Any) -> list[Message]:
+    """Read an output that has the form of a reply; people may write any other."""
+    try:
+        return messages_in(_dumped(raw)) or []
+    except Unreadable:
+        return []
+
+
+_SAID = message_places(
+    _OUTPUT,
+    _messages,
+    {
+        "finish_reasons": f"{_OUTPUT}[finish_reason]",
+        "output_texts": f"{_OUTPUT}[content]",
+        "reasoning_texts": f"{_OUTPUT}[reasoning]",
+        "refusals": f"{_OUTPUT}[refusal]",
+        "tool_calls": f"{_OUTPUT}[tool_calls]",
+        "repeated": f"{_OUTPUT}[content]",
+    },
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Text(Place):
+    """The output as the text of the answer: that of a stream, and what people set themselves."""
+
+    def find(self, name: str, sheet: Sheet, convert: Convert | None) -> Fact | None:  # noqa: ARG002
+        """Take the text, unless it is an object or a list, or what a decorated function returned."""
+        raw = sheet.attributes[_OUTPUT]
+        is_text = isinstance(raw, str) and raw[:1] not in ("", "[", "{")  # What a limit has cut is no JSON any more.
+        if not is_text or self._of_function(sheet.attributes.get(_INPUT)):
+            return None
+        return sheet.fact(name, _OUTPUT, raw, lambda said: [text(said)])
+
+    def _of_function(self, asked: Any) -> bool:
+        """Tell whether an input is the arguments of a function, as `@observe` writes them."""
+        value = _dumped(asked)
+        return isinstance(value, dict) and set(value) == {"args", "kwargs"}
+
+
+def _vectors(raw: Any) -> Mapping[str, Any] | None:
+    """Read what stands in place of vectors: how many there are, and of how many numbers."""
+    value = _dumped(raw)
+    return value if isinstance(value, dict) and set(value) == {"count", "dimensions"} else None
+
+
+def _of_vectors(name: str) -> Place:
+    return Part(keys=(_OUTPUT,), reader=_vectors, take=lambda value: count(value[name]), label=f"{_OUTPUT}[{name}]")
+
+
+# --- metadata --------------------------------------------------------------------------------------------------------
+
+
+def _plain(value: Any) -> Any:
+    """Read metadata: JSON from version 5 on, the text itself before."""
+    found = _dumped(value)
+    return text(value if found is None else found)
+
+
+LANGFUSE = Dialect(
+    name="langfuse",
+    recognises=_is_langfuse,
+    facts={
+        **{name: place for name, place in parameters(_ASKED).items() if name != "request_model"},
+        "max_tokens": inside(_ASKED, "max_completion_tokens", "max_output_tokens", "max_tokens", convert=_limit),
+        "dimensions": inside(_ASKED, "dimensions"),
+        # The requested model until the reply names another one.
+        "model": f"{_OWN}model.name",
+        "finish_reasons": _SAID["finish_reasons"],
+        "finish_reason": attribute(f"{_METADATA}finish_reason", _plain),
+        "output_texts": (_SAID["output_texts"], _Text(keys=(_OUTPUT,))),
+        "reasoning_texts": _SAID["reasoning_texts"],
+        "refusals": _SAID["refusals"],
+        "tool_calls": (_SAID["tool_calls"], _SAID["repeated"]),
+        "embedding_count": _of_vectors("count"),
+        "embedding_dimensions": _of_vectors("dimensions"),
+        "time_to_first_token": since_start(f"{_OWN}completion_start_time"),
+        "input_tokens": _Side(keys=(_USAGE,), word="input", whole=("prompt_tokens", "input_tokens")),
+        "output_tokens": _Side(keys=(_USAGE,), word="output", whole=("completion_tokens", "output_tokens")),
+        "total_tokens": inside(_USAGE, "total", "total_tokens"),
+        "cache_read_tokens": (_AS_SENT["cache_read_tokens"], inside(_USAGE, "input_cached_tokens", "input_cache_read")),
+        "cache_write_tokens": (
+            _AS_SENT["cache_write_tokens"],
+            inside(_USAGE, "input_cache_creation", "input_cache_write_tokens"),
+        ),
+        "reasoning_tokens": (
+            _AS_SENT["reasoning_tokens"],
+            inside(_USAGE, "output_reasoning_tokens", "output_reasoning"),
+        ),
+        "input_audio_tokens": (_AS_SENT["input_audio_tokens"], inside(_USAGE, "input_audio_tokens", "input_audio")),
+        "output_audio_tokens": (_AS_SENT["output_audio_tokens"], inside(_USAGE, "output_audio_tokens", "output_audio")),
+        "cost": inside(f"{_OWN}cost_details", convert=_cost),
+    },
+)
