@@ -34,6 +34,7 @@ _BY_ANSWER: tuple[Names, ...] = (
     ("worker",),
     *((part, *more, "model") for part in ("answer", "text", "tools", "counts", "failed") for more in (("asked",), ())),
 )
+_NAMELESS: Keys = frozenset({(None,), (_ANY,)})
 _BY_TIME: tuple[Names, ...] = (("asked", "model"), ("model",))
 
 _ASKED = (
@@ -145,7 +146,7 @@ class Matching:
         for names in _BY_ANSWER:
             yield from self._sweep(names)
         # The only call of a model that lacks a span, and the only span that names it: what it says may all be wrong.
-        yield from self._sweep(("model",), only=self._told_once(("model",)))
+        yield from self._sweep(("model",), only=self._told_once(("model",)) - _NAMELESS)
         self._calls_left = {call for call in self._calls_left if self.weak[call]}
         for names in _BY_TIME:
             yield from self._sweep(names)
