@@ -215,9 +215,9 @@ class Evidence:
         """The roots that tell of calls, each with the span of another trace in which its request was made."""
         found: dict[SpanKey, SpanRecord] = {}
         for call in self.calls:
-            around = self._around(call)
+            roots = [span for span in call.spans if span.parent is None and span.key != call.exchanges[0].ambient.span]
+            around = self._around(call) if roots else None
             if around is not None:
-                roots = [span for span in call.spans if span.parent is None]
                 found.update({span.key: around for span in roots if span.key.trace_id != around.key.trace_id})
         return found
 

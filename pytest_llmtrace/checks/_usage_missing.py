@@ -26,7 +26,8 @@ def _usage_missing(check: Check, evidence: Evidence) -> Iterator[Finding | None]
         by_call.setdefault(id(account.call), []).append(account)
     for accounts in by_call.values():
         stated = _stated_usage(accounts[0])
-        missing = [fact for fact in stated if not any(fact.name in account.reading.facts for account in accounts)]
+        told = set().union(*[account.reading.facts for account in accounts])
+        missing = [fact for fact in stated if fact.name not in told]
         silent = [account for account in accounts if _has_place(account, missing or stated)]
         if not silent:
             continue

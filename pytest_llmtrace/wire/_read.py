@@ -89,7 +89,7 @@ def read(exchange: Exchange) -> Reading | None:
     # Of a transfer that failed before its body there is nothing that anybody could know.
     lost = exchange.failure is not None and not (exchange.response and exchange.response.body)
     name = gateway(exchange.request, exchange.response)
-    document = None if exchange.response is None else _open(exchange.response, api, body, _usage_due(body, name))
+    document = None if exchange.response is None else _open(exchange.response, api, body, name)
     problems = _state_response(facts, exchange.response, document, api, lost=lost)
     return Reading(
         source=api,
@@ -130,13 +130,13 @@ def _state_response(
     return [f"{facts.at[document.where]}: {document.broken}"]
 
 
-def _open(response: Response, api: str, asked: Mapping[str, Any], due: _chat.Due = _chat.Due.NO) -> Document:
+def _open(response: Response, api: str, asked: Mapping[str, Any], name: str = "other") -> Document:
     try:
         body = readable(response)
     except ValueError as error:
         return _unread(Broken(str(error)), response)
     if is_stream(response) or body.lstrip().startswith((b"data:", b"event:")):
-        return _fold(_events(body, api), api, asked, due)
+        return _fold(_events(body, api), api, asked, name)
     value = parse(body)
     if isinstance(value, list) and len(value) == 1:  # Google's errors
         value = value[0]
@@ -157,12 +157,12 @@ def _usage_due(asked: Mapping[str, Any], name: str) -> _chat.Due:
     return _chat.Due.YES if name in _GIVE_USAGE else _chat.Due.IF_PROMISED
 
 
-def _fold(found: Events, api: str, asked: Mapping[str, Any], due: _chat.Due) -> Document:
+def _fold(found: Events, api: str, asked: Mapping[str, Any], name: str) -> Document:
     if api == "messages":
         return _messages.fold(found)
     if api == "responses":
         return _responses.fold(found)
-    return _chat.fold(found, _wanted(asked), due)
+    return _chat.fold(found, _wanted(asked), _usage_due(asked, name))
 
 
 def _wanted(asked: Mapping[str, Any]) -> int:
