@@ -63,10 +63,12 @@ class Block:
 
     Attributes:
         outer: The block in which it was made; None if it was in none.
+        ended: Whether it is over, though code that began in it may still run.
     """
 
     def __init__(self) -> None:
         self.outer = _innermost()
+        self.ended = False
 
 
 class _Origin(NamedTuple):
@@ -101,11 +103,11 @@ def cause() -> SpanKey | None:
 
 
 def blocks() -> Iterator[Block]:
-    """Yield the blocks that the running code is in, the innermost first; also those that have ended around it."""
+    """Yield the blocks that the running code is in and that have not ended, the innermost first."""
     block = _innermost()
     while block is not None:
         yield block
-        block = block.outer
+        block = _not_ended(block.outer)
 
 
 def worker() -> Worker:
@@ -139,12 +141,12 @@ def belonging_to(owner: Owner | None) -> Iterator[None]:
 @contextmanager
 def within(inner: Block) -> Iterator[None]:
     """Let the code in this context, and the tasks and threads that it starts, be in a block."""
-    before = _in_block.get()
     _in_block.set(inner)
     try:
         yield
     finally:
-        _in_block.set(before)  # Not reset, as above.
+        inner.ended = True
+        _in_block.set(_not_ended(_in_block.get()))  # Not what was before: blocks may end in any order.
 
 
 @contextmanager
@@ -173,9 +175,16 @@ def _inherited() -> Owner | None:
 
 
 def _innermost() -> Block | None:
-    block = _in_block.get()
+    block = _not_ended(_in_block.get())
     if block is None and (origin := _of_work()) is not None:
-        return origin.block
+        return _not_ended(origin.block)
+    return block
+
+
+def _not_ended(block: Block | None) -> Block | None:
+    """Return a block or, if it has ended, the first around it that has not; None if all have."""
+    while block is not None and block.ended:
+        block = block.outer
     return block
 
 

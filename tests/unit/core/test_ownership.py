@@ -161,6 +161,44 @@ def test_what_belongs_to_nobody_has_no_cause(current_span: list[SpanKey | None])
     assert cause_in_thread() is None
 
 
+def _blocks() -> list[ownership.Block]:
+    return list(ownership.blocks())
+
+
+def test_code_is_in_the_blocks_of_whoever_started_it(owner: Owner) -> None:
+    """Tasks copy them with their context; threads and work items have those of the code that started them."""
+
+    async def task() -> list[ownership.Block]:
+        return await asyncio.create_task(inside())
+
+    async def inside() -> list[ownership.Block]:
+        return _blocks()
+
+    with ThreadPoolExecutor(1) as pool, ownership.within(outer := ownership.Block()):
+        with ownership.within(inner := ownership.Block()):
+            assert _blocks() == asyncio.run(task()) == pool.submit(_blocks).result() == [inner, outer]
+            thread = threading.Thread(target=lambda: seen.append(_blocks()))
+            seen: list[list[ownership.Block]] = []
+            thread.start()
+            thread.join()
+            assert seen == [[inner, outer]]
+        assert _blocks() == pool.submit(_blocks).result() == [outer]
+    assert _blocks() == []
+
+
+def test_blocks_that_end_in_any_order_leave_nothing_behind() -> None:
+    """What has ended is no block of anybody any more, be it that code runs on which began in it."""
+    first, late = ownership.within(ownership.Block()), copy_context()
+    with first:
+        second = ownership.within(inner := ownership.Block())
+        second.__enter__()
+        left = copy_context()
+    assert _blocks() == [inner]
+    second.__exit__(None, None, None)
+    assert _blocks() == late.run(_blocks) == left.run(_blocks) == []
+    assert ownership.Block().outer is None
+
+
 def test_a_worker_is_a_thread_and_a_task() -> None:
     """Code in one thread and task has one worker; other tasks and threads are others."""
 
