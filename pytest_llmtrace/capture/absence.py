@@ -161,7 +161,9 @@ def _late(scene: Scene) -> Absence | None:
 
 def _platform(scene: Scene) -> Absence | None:
     is_on = any(found.state is Switch.ON for found in scene.instrumentors)
-    return None if is_on else platforms.langfuse_off(scene.environ, scene.modules)
+    if is_on:
+        return None
+    return platforms.langfuse_off(scene.environ, scene.modules) or platforms.mlflow_failed(scene.modules)
 
 
 def _refused(scene: Scene) -> Absence | None:

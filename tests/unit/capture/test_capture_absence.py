@@ -254,6 +254,22 @@ def test_langfuse_says_which_key_it_lacks() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("modules", "found", "cause"),
+    [
+        ({"mlflow.openai": None}, OFF, "MLflow may have failed to start its spans"),
+        ({"mlflow.anthropic": None}, OFF, "MLflow may have failed to start its spans"),
+        ({"mlflow": None}, OFF, "no instrumentor is on"),
+        ({"mlflow.openai": None}, ON, None),
+    ],
+    ids=["openai", "anthropic", "no integration", "another instrumentor"],
+)
+def test_mlflow_may_have_failed(modules: dict[str, None], found: Instrumentor, cause: str | None) -> None:
+    """MLflow only logs what keeps it from making spans; that it is imported for its experiments says nothing."""
+    absence = judge(scene(modules=modules, instrumentors=(found,)))
+    assert (absence and absence.cause) == cause
+
+
 SCRIPT = """
 {set_up}
 capture.install()
