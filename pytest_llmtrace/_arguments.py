@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from pytest_llmtrace.errors import UsageError
 
 if TYPE_CHECKING:
     from pytest_llmtrace.model import Settings
 
-__all__ = ["ARGUMENTS", "hosts_of", "merged", "refuse"]
+__all__ = ["ARGUMENTS", "RecordMode", "hosts_of", "merged", "refuse"]
 
 ARGUMENTS: Final = (
     "allow_hosts",
@@ -33,6 +33,7 @@ ARGUMENTS: Final = (
     "tool_repeats",
     "verify",
 )
+RecordMode = Literal["none", "once", "new", "all"]
 
 
 def refuse(name: str, value: Any) -> None:
@@ -93,10 +94,8 @@ def _refuse_verify(value: Any) -> None:
 
 
 def _refuse_record(value: Any) -> None:
-    from pytest_llmtrace._recordings import MODES
-
-    if value not in MODES:
-        raise UsageError.unknown("value of record=", value, MODES)
+    if value not in get_args(RecordMode):
+        raise UsageError.unknown("value of record=", value, get_args(RecordMode))
 
 
 def _refuse_waivers(value: Any) -> None:

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,6 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"secrets"}),
     frozenset({"_lines", "canaries"}),
     frozenset({"capture", "dialects", "intercept", "openobserve", "replay", "wire"}),
-    frozenset({"_drafts", "_matching"}),
     frozenset({"conventions", "pairing", "record"}),
     frozenset({"checks"}),
     frozenset({"contract", "waivers"}),
@@ -35,8 +35,6 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"views"}),
     frozenset({"_selection"}),
     frozenset({"faults"}),
-    frozenset({"_captured", "_desk"}),
-    frozenset({"_baseline", "_judgement", "_recordings", "_refusing", "_scripted"}),
     frozenset({"_arguments"}),
     frozenset({"harness"}),
     frozenset({"_sdks", "exits"}),
@@ -44,33 +42,12 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"compare", "doctor", "upkeep"}),
     frozenset({"cli"}),
     frozenset({"__main__"}),
-    frozenset({"_declared"}),
-    frozenset({"_ini", "_pytest_internals"}),
-    frozenset({"_exporting", "_hiding", "_outcomes", "_reports", "_teardown"}),
-    frozenset({"_options"}),
-    frozenset({"_totals"}),
-    frozenset({"_items"}),
     frozenset({"plugin"}),
 )
 
 # Who may import which third party. The harness and what is below it know no pytest.
 THIRD_PARTIES: dict[str, frozenset[str]] = {
-    "pytest": frozenset(
-        {
-            "_declared",
-            "_exporting",
-            "_hiding",
-            "_ini",
-            "_items",
-            "_options",
-            "_outcomes",
-            "_pytest_internals",
-            "_reports",
-            "_teardown",
-            "_totals",
-            "plugin",
-        }
-    ),
+    "pytest": frozenset({"plugin"}),
     "httpx": frozenset({"intercept", "replay/router"}),
     "openai": frozenset({"_sdks", "compare/_privacy_calls"}),
     "anthropic": frozenset({"_sdks", "compare/_by_hand", "compare/_privacy_calls"}),
@@ -87,6 +64,7 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
 }
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
+FOLDERS = sorted({path.parent for path in MODULES} - {PACKAGE})
 
 
 def part_of(path: Path) -> str:
@@ -127,6 +105,34 @@ def test_imports_point_down(path: Path) -> None:
     known = {name for layer in LAYERS for name in layer}
     upward = {other for other in wanted & known - {part} if rank(other) >= rank(part)}
     assert not upward, f"{part} imports {sorted(upward)}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_a_part_is_imported_by_its_own_name(path: Path) -> None:
+    """What a part offers is in its `__init__`: a private module of a folder is imported in that folder only."""
+    inside = re.compile(rf"pytest_llmtrace\.(?!{part_of(path)}\.)\w+\._")
+    assert not [name for name in imports(path) if inside.match(name)]
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_the_modules_of_a_folder_are_in_layers_too(folder: Path) -> None:
+    """No two modules of a folder need each other, but for the names of types."""
+    graph = {path.stem: within(folder, path) for path in folder.glob("*.py") if path.stem != "__init__"}
+    assert list(TopologicalSorter(graph).static_order())
+
+
+def within(folder: Path, path: Path) -> set[str]:
+    """Name the modules of a folder that one of them imports when it runs."""
+    own = ".".join(("pytest_llmtrace", *folder.relative_to(PACKAGE).parts))
+    wanted = {name.removeprefix(f"{own}.").split(".")[0] for name in imports(path) if name.startswith(f"{own}.")}
+    return {name for name in wanted - for_types(path) if (folder / f"{name}.py").exists()}
+
+
+def for_types(path: Path) -> set[str]:
+    """Name the modules that one imports for type checkers alone."""
+    blocks = [node for node in nodes(path) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    inside = [node for block in blocks for node in ast.walk(block) if isinstance(node, ast.ImportFrom)]
+    return {(node.module or "").rpartition(".")[2] for node in inside}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
@@ -211,6 +217,6 @@ def test_keeping_needs_nothing_of_sending() -> None:
 
 def test_plugin_bodies_are_short() -> None:
     """The hooks and fixtures of the plugin parse, build and delegate in ten lines or fewer."""
-    for node in nodes(PACKAGE / "plugin.py"):
+    for node in nodes(PACKAGE / "plugin" / "__init__.py"):
         if isinstance(node, ast.FunctionDef):
             assert (node.end_lineno or 0) - node.body[0].lineno <= 10, node.name

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from pytest_llmtrace import wire
 from pytest_llmtrace.model import Recording
-from pytest_llmtrace.wire import _sse
 
 __all__ = ["pairs"]
 
@@ -69,7 +69,7 @@ def _reply(body: bytes, sent: frozenset[bytes]) -> bytes:
     digest = hashlib.blake2b(digest_size=16)
     if (whole := _settled(body, sent)) is not None:
         digest.update(whole)
-    elif events := [*_sse.events(body)]:
+    elif events := [*wire.events(body)]:
         for event in events:
             digest.update(event.name + b"\0" + (_settled(event.data, sent) or event.data) + b"\0")
     else:

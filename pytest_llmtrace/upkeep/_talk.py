@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from pytest_llmtrace import wire
 from pytest_llmtrace.upkeep._said import Part, parts_of
-from pytest_llmtrace.wire import _sse
 
 __all__ = ["Part", "Reply", "reply_of", "reply_of_stream"]
 
@@ -41,7 +41,7 @@ def reply_of_stream(text: str) -> Reply:
     """Put together what the events of a stream say."""
     reply, pieces = Reply(events=0), dict[tuple[Any, ...], list[str]]()
     labels: dict[tuple[Any, ...], str] = {}
-    for event in _sse.events(text.encode("utf-8", "surrogatepass")):
+    for event in wire.events(text.encode("utf-8", "surrogatepass")):
         reply.events = (reply.events or 0) + 1
         document = _object(event.data)
         for piece in _pieces(document, reply):

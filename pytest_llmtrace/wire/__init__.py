@@ -7,6 +7,7 @@ from pytest_llmtrace.wire._gateway import gateway
 from pytest_llmtrace.wire._history import History, history, prompts
 from pytest_llmtrace.wire._progress import Progress, last_content_tick, progress
 from pytest_llmtrace.wire._read import is_llm_call, is_whole, nameless_calls, place_of_event, read
+from pytest_llmtrace.wire._sse import events
 from pytest_llmtrace.wire._url import asked
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Progress",
     "asked",
     "counts_tokens",
+    "events",
     "frames",
     "gateway",
     "history",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_llmtrace import _declared
 from pytest_llmtrace._arguments import ARGUMENTS
+from pytest_llmtrace.plugin import _declared
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "guide.md").read_text(encoding="utf-8")
 

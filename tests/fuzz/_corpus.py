@@ -9,9 +9,9 @@ from functools import cache
 from typing import Any, cast
 
 from pytest_llmtrace import wire
-from pytest_llmtrace._desk import Desk
 from pytest_llmtrace.compare._cases import Case, every_case
 from pytest_llmtrace.harness import LLMTrace
+from pytest_llmtrace.harness._desk import Desk
 from pytest_llmtrace.model import (
     Ambient,
     Answer,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pytest_llmtrace._pytest_internals import failure_of_testcase
+from pytest_llmtrace.plugin._pytest_internals import failure_of_testcase
 
 SUITE = """
 import unittest

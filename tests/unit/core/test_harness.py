@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from opentelemetry import trace as otel
 
-from pytest_llmtrace import LLMTrace, UnmatchedRequest, UsageError, VerificationError, dialects, harness, wire
+from pytest_llmtrace import LLMTrace, UnmatchedRequest, UsageError, VerificationError, dialects, wire
 from pytest_llmtrace.capture import Book
+from pytest_llmtrace.harness import _trace
 from pytest_llmtrace.model import Settings
 
 
@@ -75,7 +76,7 @@ def test_a_span_that_a_pool_makes_is_waited_for(monkeypatch: pytest.MonkeyPatch,
             over.set()
         return wait(left, 60 if over.is_set() else 0)
 
-    monkeypatch.setattr(harness, "wait", waiting)
+    monkeypatch.setattr(_trace, "wait", waiting)
     with ThreadPoolExecutor(1) as pool, LLMTrace(verify=False) as trace:
         begun = time.time_ns()
         usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
@@ -105,7 +106,7 @@ def test_an_account_that_nobody_judges_is_made_once(monkeypatch: pytest.MonkeyPa
         call(trace, OK)
         account = trace.account()
         assert account["spans"] == {"app": 1}
-        monkeypatch.setattr(harness, "match", lambda *_: pytest.fail("it was paired again"))
+        monkeypatch.setattr(_trace, "match", lambda *_: pytest.fail("it was paired again"))
         assert trace.account() == account
 
 

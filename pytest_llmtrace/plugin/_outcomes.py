@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_llmtrace._pytest_internals import failure_of_testcase, forget_failure_of_testcase
 from pytest_llmtrace.errors import VerificationError
+from pytest_llmtrace.plugin._pytest_internals import failure_of_testcase, forget_failure_of_testcase
 
 __all__ = ["Failed", "failure_of", "has_failed_part", "is_unexpected_success", "watch_parts"]
 

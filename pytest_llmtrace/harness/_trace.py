@@ -12,15 +12,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pytest_llmtrace import capture, checks, clock, intercept, ownership
-from pytest_llmtrace._arguments import merged, refuse
-from pytest_llmtrace._captured import NOT_OPEN, Captured
-from pytest_llmtrace._desk import Desk
-from pytest_llmtrace._judgement import Judgement
-from pytest_llmtrace._recordings import RecordMode, save
-from pytest_llmtrace._scripted import Scripted
+from pytest_llmtrace._arguments import RecordMode, merged, refuse
 from pytest_llmtrace.canaries import Canaries
 from pytest_llmtrace.conventions import named
 from pytest_llmtrace.errors import UsageError, VerificationError
+from pytest_llmtrace.harness._captured import NOT_OPEN, Captured
+from pytest_llmtrace.harness._desk import Desk
+from pytest_llmtrace.harness._judgement import Judgement
+from pytest_llmtrace.harness._recordings import save
+from pytest_llmtrace.harness._scripted import Scripted
 from pytest_llmtrace.model import (
     Cassette,
     Exchange,

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pytest
 
-from pytest_llmtrace import _arguments, _environ, _hiding, _ini, _reports
+from pytest_llmtrace import _arguments, _environ
 from pytest_llmtrace._arguments import ARGUMENTS, hosts_of
-from pytest_llmtrace._declared import MARKER, MODES, is_distributed
 from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.plugin import _hiding, _ini, _reports
+from pytest_llmtrace.plugin._declared import MARKER, MODES, is_distributed
 
 if TYPE_CHECKING:
     from pytest_llmtrace.model import Settings

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pytest_llmtrace import _hiding, _reports
-from pytest_llmtrace._declared import FIXTURE
+from pytest_llmtrace.plugin import _hiding, _reports
+from pytest_llmtrace.plugin._declared import FIXTURE
 
 if TYPE_CHECKING:
-    from pytest_llmtrace._baseline import Baseline, Entries
+    from pytest_llmtrace.plugin._baseline import Baseline, Entries
 
 __all__ = ["SAID_OF_RECORDINGS", "Totals", "register", "written"]
 
@@ -127,7 +127,7 @@ class Totals:
     def _end_baseline(
         self, session: pytest.Session, baseline: Baseline, accounts: dict[str, Any], *, whole: bool
     ) -> None:
-        from pytest_llmtrace import _baseline
+        from pytest_llmtrace.plugin import _baseline
 
         ran: dict[str, dict[str, int]] = {test: {} for test in self._untraced}
         ran |= {test: account["expected"] for test, account in accounts.items() if account["complete"]}

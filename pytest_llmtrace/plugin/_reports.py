@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import pytest
 
-from pytest_llmtrace import _ini
 from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.plugin import _ini
 
 __all__ = ["reports_of", "write"]
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pytest
 
-from pytest_llmtrace import _arguments, _ini
-from pytest_llmtrace._declared import MARKER
+from pytest_llmtrace import _arguments
 from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.plugin import _ini
+from pytest_llmtrace.plugin._declared import MARKER
 
 if TYPE_CHECKING:
-    from pytest_llmtrace._baseline import Baseline
+    from pytest_llmtrace.plugin._baseline import Baseline
 
 __all__ = [
     "baseline_of",
@@ -76,7 +77,7 @@ def hiding(item: pytest.Item, own: Mapping[str, Any], *, verify: str | bool | No
 
 
 def _is_expected_to_fail(item: pytest.Item) -> bool:
-    from pytest_llmtrace._pytest_internals import is_expected_to_fail
+    from pytest_llmtrace.plugin._pytest_internals import is_expected_to_fail
 
     return is_expected_to_fail(item)
 
@@ -157,7 +158,7 @@ def _opened(config: pytest.Config) -> Baseline | None:
                 "--llmtrace-write-baseline: say where, with --llmtrace-baseline=FILE or ini llmtrace_baseline"
             )
         return None
-    from pytest_llmtrace._baseline import opened
+    from pytest_llmtrace.plugin._baseline import opened
 
     command = " ".join(("pytest", *([f"--llmtrace-baseline={label}"] if option else []), "--llmtrace-write-baseline"))
     return opened(config.rootpath / Path(label), label=label, command=command, writing=writing)

@@ -1,4 +1,4 @@
-"""Exchanges + spans -> calls: which spans tell of which exchanges.
+"""How exchanges and spans come together.
 
 The span that is current when a request passes, and its ancestors, are the best witnesses there are. Ids, workers and
 times are asked only where an instrumentation did not make its span current, as some do not with streams.
@@ -14,9 +14,9 @@ from dataclasses import replace
 
 from pytest_llmtrace import dialects, wire
 from pytest_llmtrace._collector import uncollected
-from pytest_llmtrace._drafts import Draft, drafts_of, open_around, told_apart
-from pytest_llmtrace._matching import Matching, fits, traits_of_call, traits_of_span
 from pytest_llmtrace.model import Call, Exchange, Pairing, Reading, SpanKey, SpanRecord, Stray
+from pytest_llmtrace.pairing._drafts import Draft, drafts_of, open_around, told_apart
+from pytest_llmtrace.pairing._matching import Matching, fits, traits_of_call, traits_of_span
 from pytest_llmtrace.tree import Ancestry
 
 __all__ = ["match", "pair"]

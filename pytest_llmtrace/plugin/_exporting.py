@@ -17,12 +17,13 @@ from typing import Any, Final
 
 import pytest
 
-from pytest_llmtrace import _ini, export
+from pytest_llmtrace import export
 from pytest_llmtrace._argtypes import checked_seconds
-from pytest_llmtrace._declared import FIXTURE, TRACE
 from pytest_llmtrace._lines import counted
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import SpanRecord
+from pytest_llmtrace.plugin import _ini
+from pytest_llmtrace.plugin._declared import FIXTURE, TRACE
 
 __all__ = ["Exporting", "register"]
 

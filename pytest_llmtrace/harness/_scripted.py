@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_llmtrace._desk import Desk
+from pytest_llmtrace.harness._desk import Desk
 
 if TYPE_CHECKING:
     from pytest_llmtrace.faults import Fault

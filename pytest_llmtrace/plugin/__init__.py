@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_llmtrace import _declared
+from pytest_llmtrace.plugin import _declared
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -31,12 +31,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker, and read the options once, so that wrong ones stop the run."""
     _declared.declare_marker(config)
     if _declared.is_said(config) or _declared.is_distributed(config):
-        from pytest_llmtrace import _options, _totals
+        from pytest_llmtrace.plugin import _options, _totals
 
         _options.check_options(config)
         _totals.register(config)
     if _declared.is_exporting(config):
-        from pytest_llmtrace import _exporting
+        from pytest_llmtrace.plugin import _exporting
 
         _exporting.register(config)
 
@@ -51,8 +51,8 @@ def pytest_deselected(items: Sequence[pytest.Item]) -> None:
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
     """Let the marker imply the fixture, also one that a suite has added to what was collected."""
     for item in filter(_declared.is_marked, items):
-        from pytest_llmtrace import _options
-        from pytest_llmtrace._items import ask_for_fixture
+        from pytest_llmtrace.plugin import _options
+        from pytest_llmtrace.plugin._items import ask_for_fixture
 
         _options.check_markers(item)
         if isinstance(item, pytest.Function):
@@ -62,7 +62,7 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that leaves a stream once for each way to do so."""
     if "llmtrace_exits" in metafunc.fixturenames:
-        from pytest_llmtrace._items import parametrize_exits
+        from pytest_llmtrace.plugin._items import parametrize_exits
 
         parametrize_exits(metafunc)
 
@@ -71,7 +71,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
     """Refuse what wider fixtures ask for before and after the test's own trace, and forget that in the end."""
     if _declared.is_traced(item):
-        from pytest_llmtrace._items import guarding
+        from pytest_llmtrace.plugin._items import guarding
 
         with guarding(item):
             return (yield)
@@ -82,7 +82,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
 
 
 def _let_go(item: pytest.Item) -> None:
-    from pytest_llmtrace._items import let_go
+    from pytest_llmtrace.plugin._items import let_go
 
     let_go(item)
 
@@ -91,7 +91,7 @@ def _let_go(item: pytest.Item) -> None:
 def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
     """Set the trace up before any other function fixture of a test that has one."""
     if fixturedef.scope == "function" and _declared.is_traced(request.node):
-        from pytest_llmtrace._items import set_up_first
+        from pytest_llmtrace.plugin._items import set_up_first
 
         set_up_first(request, fixturedef)
 
@@ -106,7 +106,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 def _verified(item: pytest.Item) -> AbstractContextManager[None]:
     if not _declared.is_traced(item):
         return _verified_if_asked_for(item)
-    from pytest_llmtrace._items import verified
+    from pytest_llmtrace.plugin._items import verified
 
     return verified(item)
 
@@ -126,7 +126,7 @@ def _verified_if_asked_for(item: pytest.Item) -> Iterator[None]:
 def _judged(item: pytest.Item) -> AbstractContextManager[None]:
     if _declared.TRACE not in item.stash:
         return nullcontext()
-    from pytest_llmtrace._items import judged
+    from pytest_llmtrace.plugin._items import judged
 
     return judged(item)
 
@@ -136,7 +136,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """Put what was seen on the reports of call and teardown, and what is known of a failure on that of the setup."""
     if _declared.TRACE not in item.stash:
         return (yield)
-    from pytest_llmtrace._items import annotate, explain_setup
+    from pytest_llmtrace.plugin._items import annotate, explain_setup
 
     if call.when == "setup" and call.excinfo is not None:
         explain_setup(item, call.excinfo.value)
@@ -155,7 +155,7 @@ def llmtrace_config() -> Mapping[str, Any]:
 @pytest.fixture
 def llmtrace(request: pytest.FixtureRequest, llmtrace_config: Mapping[str, Any]) -> Iterator[LLMTrace]:
     """Replay, capture and verify the LLM calls of this test."""
-    from pytest_llmtrace._items import traced
+    from pytest_llmtrace.plugin._items import traced
 
     with traced(request, llmtrace_config) as trace:
         yield trace
@@ -164,7 +164,7 @@ def llmtrace(request: pytest.FixtureRequest, llmtrace_config: Mapping[str, Any])
 @pytest.fixture
 def _llmtrace_early(request: pytest.FixtureRequest) -> None:
     """Open the trace before wider fixtures; only tests whose class or module has the marker ask for it."""
-    from pytest_llmtrace._items import open_early
+    from pytest_llmtrace.plugin._items import open_early
 
     open_early(request)
 
@@ -172,6 +172,6 @@ def _llmtrace_early(request: pytest.FixtureRequest) -> None:
 @pytest.fixture
 def llmtrace_exits(request: pytest.FixtureRequest, llmtrace: LLMTrace) -> Exits:
     """Run a streaming function and leave its stream in one way; the test runs once for each."""
-    from pytest_llmtrace._items import exits
+    from pytest_llmtrace.plugin._items import exits
 
     return exits(request, llmtrace)

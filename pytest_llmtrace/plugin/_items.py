@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_llmtrace import _declared, _options, _teardown, _totals
-from pytest_llmtrace._declared import FIXTURE, PARTIAL, TRACE
-from pytest_llmtrace._outcomes import Failed, failure_of, has_failed_part, is_unexpected_success, watch_parts
-from pytest_llmtrace._pytest_internals import failure_of_testcase, is_expected_to_fail, skipped_testcase
 from pytest_llmtrace.errors import CassetteError, LLMTraceError, UsageError
+from pytest_llmtrace.plugin import _declared, _options, _teardown, _totals
+from pytest_llmtrace.plugin._declared import FIXTURE, PARTIAL, TRACE
+from pytest_llmtrace.plugin._outcomes import Failed, failure_of, has_failed_part, is_unexpected_success, watch_parts
+from pytest_llmtrace.plugin._pytest_internals import failure_of_testcase, is_expected_to_fail, skipped_testcase
 
 if TYPE_CHECKING:
     from pytest_llmtrace.checks import Verdict
@@ -71,7 +71,7 @@ def guarding(item: pytest.Item) -> Iterator[None]:
 
     The hosts that its markers let through may be reached: a server that such a fixture starts is waited for.
     """
-    from pytest_llmtrace._refusing import refusing
+    from pytest_llmtrace.plugin._refusing import refusing
 
     try:
         with refusing(f"the wider fixtures of {item.name}", allow_hosts=_options.marked_hosts(item)):

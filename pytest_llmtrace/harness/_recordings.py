@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 from pytest_llmtrace.canaries import Sought
 from pytest_llmtrace.model import Exchange
@@ -11,10 +11,7 @@ from pytest_llmtrace.model import Exchange
 if TYPE_CHECKING:
     from pytest_llmtrace.record import Written
 
-__all__ = ["MODES", "RecordMode", "save"]
-
-RecordMode = Literal["none", "once", "new", "all"]
-MODES: Final[tuple[RecordMode, ...]] = get_args(RecordMode)
+__all__ = ["save"]
 
 
 def save(exchanges: Sequence[Exchange], known: Iterable[Sought]) -> tuple[Written, ...]:

@@ -1,0 +1,5 @@
+"""`LLMTrace`, the one object that users hold. It opens replay, port and capture, closes them and verifies."""
+
+from pytest_llmtrace.harness._trace import LLMTrace
+
+__all__ = ["LLMTrace"]

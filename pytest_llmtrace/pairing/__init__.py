@@ -1,0 +1,5 @@
+"""Exchanges + spans -> calls: which spans tell of which exchanges."""
+
+from pytest_llmtrace.pairing._pairing import match, pair
+
+__all__ = ["match", "pair"]
