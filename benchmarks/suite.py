@@ -29,10 +29,10 @@ imported. Made anew: the same transport, but exporter, provider and instrumentat
 of the suites with which OpenInference's and OpenTelemetry's instrumentations are tested. pytest-recording: one \
 cassette a test, spans by the exporter that is cleared. llmtrace: the bare fixture, one cassette a test, with all of \
 its checks; the same in the first run, when nothing is cached; the same with `llmtrace_verify = off`, which is what \
-replay and capture cost without the checks, which still reads each call for the summary; and no cassette but `gateway="openai"` for the whole module. Only the \
-plugins that a suite needs are loaded. Memory is what the process holds after the last test, against after {early}, \
-both after a collection; pytest keeps its own reports, which is what the growth by hand shows. Medians of {rounds} \
-interleaved runs.
+replay and capture cost without the checks, which still reads each call for the summary; and no cassette but \
+`gateway="openai"` for the whole module. Only the plugins that a suite needs are loaded. Memory is what the process \
+holds after the last test, against after {early}, both after a collection; pytest keeps its own reports, which is what \
+the growth by hand shows. Medians of {rounds} interleaved runs.
 """
 WHY = """\
 Each test opens and closes two ledgers (one for its wider fixtures), reads its settings and its cassette, and is \
