@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import json
 import os
 import resource
 import shutil
@@ -33,6 +34,8 @@ from benchmarks._measure import (
 WITHOUT, KEPT, SENT = "llmtrace", "spans kept, back end down", "spans kept and sent"
 PUSH = "push"
 KEEPING, SENDING, PACE, MEMORY = 1.05, 1.10, 1.0, 1.5
+ROUNDS = 3
+"""So many times as often as other suites: what keeping takes is less than by how much one run differs from the next."""
 FASTEST = 20_000
 """Spans a second that are wanted."""
 A_TEST = 20
@@ -54,12 +57,13 @@ ATTRIBUTES = {
 """What OpenInference has on a call, besides request and reply."""
 
 WHAT = """\
-The suite of above with one cassette a test, in CPU time, the process that sends included: without export; with \
-`--llmtrace-export openobserve` where nobody listens, so that spans are only kept; and to a receiver in a process of \
-its own. Sending: {spans:,} spans of LLM calls, {a_test} a \
-test, {size:.1f} kB each, from the spool to that receiver, which parses and counts them; the ratio is to the time that \
-{fastest:,} spans a second take. Memory is the peak of the process that sends, in multiples of its peak for a tenth of \
-the spans. Medians of {rounds} interleaved runs.
+The suite of above with one cassette a test, in CPU time: without export; with `--llmtrace-export openobserve` where \
+nobody listens, so that spans are only kept; and to a receiver in a process of its own. The first rows are of all that \
+the run starts, the process that sends (or tries to) included; the next of pytest's own process, which is what reads, \
+encodes and keeps the spans of each test, and starts the other. Medians of {suites} interleaved runs. Sending: \
+{spans:,} spans of LLM calls, {a_test} a test, {size:.1f} kB each, from the spool to that receiver, which parses and \
+counts them; the ratio is to the time that {fastest:,} spans a second take. Memory is the peak of the process that \
+sends, in multiples of its peak for a tenth of the spans. Medians of {rounds} interleaved runs.
 """
 WHY = """\
 Each test reads its spans once more, encodes them, and writes a line; at the end a process starts, which alone takes \
@@ -98,24 +102,35 @@ def measure(plan: Plan, folder: Path) -> Result:
     with remote(Server) as ask:
         environ = ask("environ")
         down = {**environ, "OPENOBSERVE_URL": "http://127.0.0.1:9"}
+        own: dict[str, list[float]] = {name: [] for name in (WITHOUT, KEPT, SENT)}
+        exporting = ["--llmtrace-export=openobserve"]
         cells = {
-            WITHOUT: functools.partial(_run, folder, plan.tests, environ, []),
-            KEPT: functools.partial(_run, folder, plan.tests, down, ["--llmtrace-export=openobserve"]),
-            SENT: functools.partial(_run, folder, plan.tests, environ, ["--llmtrace-export=openobserve"]),
+            WITHOUT: functools.partial(_run, folder, plan.tests, environ, [], own[WITHOUT]),
+            KEPT: functools.partial(_run, folder, plan.tests, down, exporting, own[KEPT]),
+            SENT: functools.partial(_run, folder, plan.tests, environ, exporting, own[SENT]),
         }
-        for cell in cells.values():  # The first run writes bytecode and caches.
+        for name, cell in cells.items():  # The first run writes bytecode and caches.
             cell()
+            own[name].clear()
         with one_processor():
-            measured = interleaved(cells, plan.rounds)
-        rows = compared("time", measured, WITHOUT, {KEPT: KEEPING, SENT: SENDING}, lambda seconds: f"{seconds:.2f} s")
+            measured = interleaved(cells, ROUNDS * plan.rounds)
+        rows = compared("time", measured, WITHOUT, {SENT: SENDING}, _seconds)
+        del own[SENT]
+        rows += compared("time of pytest itself", own, WITHOUT, {KEPT: KEEPING}, _seconds)
         ask("taken")
         size, sending = _sending(plan, folder, environ, ask)
-    what = WHAT.format(spans=2 * plan.items, a_test=A_TEST, size=size, fastest=FASTEST, rounds=plan.rounds)
+    what = WHAT.format(
+        spans=2 * plan.items, a_test=A_TEST, size=size, fastest=FASTEST, rounds=plan.rounds, suites=ROUNDS * plan.rounds
+    )
     return Result(name="export", title="Export", what=what, rows=(*rows, *sending), why=WHY)
 
 
-def _run(folder: Path, tests: int, environ: dict[str, str], options: list[str]) -> float:
-    """Run the suite; return the CPU time of it and of what it starts."""
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.2f} s"
+
+
+def _run(folder: Path, tests: int, environ: dict[str, str], options: list[str], own: list[float]) -> float:
+    """Run the suite; return the CPU time of it and of what it starts, and note that of pytest's process."""
     paths = os.pathsep.join((str(folder), str(Path(str(pytest_llmtrace.__file__)).parents[1])))
     more = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "BENCH_TESTS": str(tests), "PYTHONPATH": paths, **environ}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -126,6 +141,7 @@ def _run(folder: Path, tests: int, environ: dict[str, str], options: list[str]) 
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert f"{tests} passed" in run.stdout, run.stdout[-5000:] + run.stderr
     shutil.rmtree(folder / ".pytest_cache" / "llmtrace", ignore_errors=True)
+    own.append(json.loads((folder / "time.json").read_text()))
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 

@@ -1,10 +1,12 @@
-"""Number the tests, and write down what memory the process holds after test 400 of 1,000 and after the last one."""
+"""Number the tests; write down the memory that is held after test 400 of 1,000 and after the last, and the CPU time."""
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import os
+import resource
 from pathlib import Path
 
 TESTS = int(os.environ["BENCH_TESTS"])
@@ -25,3 +27,9 @@ def pytest_runtest_logfinish():
 
 def pytest_sessionfinish():
     Path("memory.json").write_text(json.dumps([held for held in seen if held]))
+
+
+@atexit.register
+def _write_time():
+    used = resource.getrusage(resource.RUSAGE_SELF)  # Without processes that it has started.
+    Path("time.json").write_text(json.dumps(used.ru_utime + used.ru_stime))
