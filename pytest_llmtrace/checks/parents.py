@@ -159,7 +159,7 @@ PARENT_LOST = Check(
     "pool, was started. A warning where a span was current and passed over: by an LLM span, or by a step of its scope "
     "(not the current span's) that says what it is, as `gen_ai.operation.name` does; where one of these was given a "
     "context without a span in such a thread; or where the request of an LLM span was made in a span of another trace "
-    "that was open before it. Not judged where that span had ended by then, where a link leads from one trace to the "
+    "that began before it. Not judged where that span had ended by then, where a link leads from one trace to the "
     "other, or where the root has links or is of kind SERVER or CONSUMER.",
 )
 
