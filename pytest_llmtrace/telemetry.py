@@ -73,6 +73,7 @@ class SpanRecord:
         worker: Where it started.
         current: The span that was current there, which need not be its parent.
         cause: The span that was current where that thread, or work item of a pool, was started.
+        apart: Whether it was started in a context that was given for it and has no span, as for a trace of its own.
         text_limit: The length to which its provider cuts the texts of attributes; None if it cuts none.
         trace_state: In the form of W3C's header `tracestate`.
         flags: W3C's trace flags, and whether the parent is remote (`SpanFlags` of opentelemetry-proto); 0 if not known.
@@ -101,6 +102,7 @@ class SpanRecord:
     worker: Worker | None = field(default=None, compare=False)
     current: SpanKey | None = field(default=None, compare=False)
     cause: SpanKey | None = field(default=None, compare=False)
+    apart: bool = field(default=False, compare=False)
     text_limit: int | None = field(default=None, compare=False)
     trace_state: str = ""
     flags: int = 0

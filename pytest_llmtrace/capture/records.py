@@ -20,6 +20,7 @@ class Origin(NamedTuple):
     worker: Worker | None = None
     current: SpanKey | None = None
     cause: SpanKey | None = None
+    apart: bool = False
 
 
 NOWHERE = Origin()
@@ -64,6 +65,7 @@ def span_record(span: ReadableSpan, *, started: int, ended: int | None, origin: 
         worker=origin.worker,
         current=origin.current,
         cause=origin.cause,
+        apart=origin.apart,
         text_limit=text_limit(span),
         trace_state=span.context.trace_state.to_header(),
         flags=_flags(span.context, span.parent),

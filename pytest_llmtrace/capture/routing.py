@@ -9,6 +9,7 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry.context import get_current
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import get_current_span
 
@@ -57,15 +58,16 @@ def _same(context: SpanContext) -> Note | None:
     return note if note is not None and note.context is context else None
 
 
-def _origin() -> Origin:
+def _origin(given: Context | None) -> Origin:
     current = get_current_span().get_span_context()
-    return Origin(ownership.worker(), key_of(current) if current.is_valid else None, ownership.cause())
+    apart = given is not None and given is not get_current() and not get_current_span(given).get_span_context().is_valid
+    return Origin(ownership.worker(), key_of(current) if current.is_valid else None, ownership.cause(), apart)
 
 
 class SpanRouter(SpanProcessor):
     """The span processor of all providers."""
 
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Decide the owner, and enter the span into its book."""
         context = span.get_span_context()
         parent = find(span.parent)
@@ -77,7 +79,7 @@ class SpanRouter(SpanProcessor):
         _of_span[span] = _by_identity[id(context)] = _by_key[key_of(context)] = note
         book = book_of(owner)
         if book is not None and note.captured:
-            book.note_start(note, span, _origin())
+            book.note_start(note, span, _origin(parent_context))
 
     def on_end(self, span: ReadableSpan) -> None:
         """Enter the end of the span."""

@@ -218,7 +218,9 @@ class Evidence:
             roots = [span for span in call.spans if span.parent is None and span.key != call.exchanges[0].ambient.span]
             around = self._around(call) if roots else None
             if around is not None:
-                found.update({span.key: around for span in roots if span.key.trace_id != around.key.trace_id})
+                # What began after the span is a step inside of the call.
+                late = [span for span in roots if span.started > around.started]
+                found.update({span.key: around for span in late if span.key.trace_id != around.key.trace_id})
         return found
 
     def _around(self, call: Call) -> SpanRecord | None:
@@ -228,6 +230,12 @@ class Evidence:
         while around is not None and around.key in own:
             around = self.by_key.get(around.parent) if around.parent else None
         return around
+
+    @lazy
+    def linked(self) -> frozenset[tuple[int, int]]:
+        """The traces of which a span of one links to a span of the other, in both orders."""
+        pairs = [(span.key.trace_id, link.key.trace_id) for span in self.spans for link in span.links]
+        return frozenset([*pairs, *((there, here) for here, there in pairs)])
 
     @lazy
     def retried(self) -> tuple[Call, ...]:

@@ -15,9 +15,10 @@ __all__ = ["USAGE_MISSING"]
 
 _COUNTS = ("input_tokens", "output_tokens")
 
-# What a span says that has the other count.
-_IN_PART = {"input_tokens": "output tokens, and no input tokens", "output_tokens": "input tokens, and no output tokens"}
 _HALF = "sums of tokens and cost have half of this call, and nothing says so"
+_NO_PRICES = (
+    "input and output have prices of their own: sums of cost cannot have this call by its total, and nothing says so"
+)
 
 
 def _usage_missing(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
@@ -27,21 +28,30 @@ def _usage_missing(check: Check, evidence: Evidence) -> Iterator[Finding | None]
     for accounts in by_call.values():
         stated = _stated_usage(accounts[0])
         told = set().union(*[account.reading.facts for account in accounts])
-        missing = [fact for fact in stated if fact.name not in told]
+        has_total = "total_tokens" in told
+        # The total of a call that has one count alone, as embeddings have, is that count.
+        missing = [] if has_total and len(stated) == 1 else [fact for fact in stated if fact.name not in told]
         silent = [account for account in accounts if _has_place(account, missing or stated)]
         if not silent:
             continue
         if not missing or all(map(_is_told_elsewhere, silent)):
             yield None
             continue
-        in_part = len(missing) < len(stated)
+        why = _NO_PRICES if has_total else _HALF if len(missing) < len(stated) else ""
         place = place_of(stated[0], accounts[0].exchange)
         yield check.finding(
             silent[0].span,
-            ("span", _IN_PART[missing[0].name] if in_part else "neither input nor output tokens"),
+            ("span", _what_is_there(told, missing)),
             ("wire", "\n".join((*(said(fact, fact.name) for fact in stated), place))),
-            why=_HALF if in_part else "",
+            why=why,
         )
+
+
+def _what_is_there(told: set[str], missing: list[Fact]) -> str:
+    """Say which counts a span has, and which it lacks."""
+    has = [word for word in ("input", "output", "total") if f"{word}_tokens" in told]
+    lacks = "neither input nor output" if not {*_COUNTS} & told else f"no {missing[0].name.removesuffix('_tokens')}"
+    return f"{' and '.join(has)} tokens, and {lacks} tokens" if has else f"{lacks} tokens"
 
 
 def _stated_usage(account: Account) -> list[Fact]:
@@ -72,7 +82,8 @@ USAGE_MISSING = Check(
     next="read the usage of the reply; of a stream, from its last chunks (OpenAI-shaped: ask for it with "
     "stream_options.include_usage)",
     compares="Calls that succeeded, were read to their end and state input or output tokens, and whose spans have a "
-    "place for them: both counts, where both are stated. One span that says a count is enough for a call.",
+    "place for them: both counts, where both are stated; a total is enough where one alone is. One span that says a "
+    "count is enough for a call.",
     source="OTel GenAI, client inference span: `gen_ai.usage.*` (recommended); OpenInference: `llm.token_count.*`",
     look=_usage_missing,
     severity=Severity.WARNING,

@@ -15,31 +15,44 @@ __all__ = ["CHECKS", "PARENT_LOST", "PARENT_WRONG"]
 _ENTRIES = frozenset({"SERVER", "CONSUMER"})
 
 
+# What an instrumentation says of each of its steps, and an application of its own jobs hardly ever.
+_STEP_KEYS = (
+    *("gen_ai.operation.name", "openinference.span.kind", "traceloop.span.kind", "llm.request.type"),
+    *("langfuse.observation.type", "mlflow.spanType"),
+)
+
+
 def _parent_lost(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
-    for root, scope in _roots(evidence):
+    for root, is_own in _roots(evidence):
         if root.links or root.kind in _ENTRIES:  # A span with links says where it comes from.
             yield None
             continue
         found = _left_behind if root.current is None else _passed_over
-        yield found(check, evidence, root, scope) or _asked_elsewhere(check, evidence, root)
+        yield found(check, evidence, root, is_own) or _asked_elsewhere(check, evidence, root)
 
 
-def _left_behind(check: Check, evidence: Evidence, root: SpanRecord, _: str) -> Finding | None:
-    """Look for what caused a root in whose thread no span was current."""
+def _left_behind(check: Check, evidence: Evidence, root: SpanRecord, is_own: bool) -> Finding | None:
+    """Look for what caused a root in whose thread no span was current.
+
+    If a context without a span was given to it, it would be a root in any thread: it is passed over, and not lost.
+    """
     cause = evidence.by_key.get(root.cause) if root.cause else None
-    if cause is None or not _was_open(cause, root):
+    if cause is None or not _is_parted(evidence, root, cause):
         return None
     where = f"its thread, or work item of a pool, was started inside of {title_of_span(cause)}"
-    return check.finding(root, ("span", f"is a root; {where}"))
+    found = check.finding(root, ("span", f"is a root; {where}"))
+    if not root.apart:
+        return found
+    return replace(found, severity=Severity.WARNING) if is_own else None
 
 
-def _passed_over(check: Check, evidence: Evidence, root: SpanRecord, scope: str) -> Finding | None:
+def _passed_over(check: Check, evidence: Evidence, root: SpanRecord, is_own: bool) -> Finding | None:
     """Look whether the instrumentation itself passed over the span that was current.
 
     An application that passes over its own span has a reason, and a step of its own at the root; so this is a warning.
     """
     current = evidence.by_key.get(root.current) if root.current else None
-    if current is None or not _was_open(current, root) or root.scope != scope:
+    if current is None or not is_own or not _is_parted(evidence, root, current):
         return None
     if root.key not in evidence.call_of and root.scope == current.scope:
         return None
@@ -52,7 +65,7 @@ def _passed_over(check: Check, evidence: Evidence, root: SpanRecord, scope: str)
 def _asked_elsewhere(check: Check, evidence: Evidence, root: SpanRecord) -> Finding | None:
     """Look for the span in which the request was made that a root tells of, as callbacks do when it is over."""
     around = evidence.asked_elsewhere.get(root.key)
-    if around is None:
+    if around is None or (root.key.trace_id, around.key.trace_id) in evidence.linked:
         return None
     found = check.finding(
         root, ("span", f"is a root; its request was made inside of {title_of_span(around)}"), next=_GIVE_PARENT
@@ -70,17 +83,27 @@ _TAKE_CURRENT = (
 )
 
 
-def _roots(evidence: Evidence) -> Iterator[tuple[SpanRecord, str]]:
-    """Yield the roots above LLM spans, each with the scope of the LLM span."""
+def _roots(evidence: Evidence) -> Iterator[tuple[SpanRecord, bool]]:
+    """Yield the roots above LLM spans, each with whether the instrumentation of the LLM span made it.
+
+    That is the LLM span itself, or a step of its scope that says what it is: a tracer of the application's own may make
+    both the LLM span and the job around it, whose trace begins there.
+    """
     llm = [span for call in evidence.calls for span in call.spans] + [stray.span for stray in evidence.strays]
-    seen: set[SpanKey] = set()
+    keys, seen = {span.key for span in llm}, set[SpanKey]()
     for span in llm:
         top: SpanRecord | None = span
         while top is not None and top.key not in seen:
             seen.add(top.key)
             if top.parent is None and (top.cause or top.current or top.key in evidence.asked_elsewhere):
-                yield top, span.scope
+                says = top.key in keys or any(key in top.attributes for key in _STEP_KEYS)
+                yield top, says and top.scope == span.scope
             top = evidence.by_key.get(top.parent) if top.parent else None
+
+
+def _is_parted(evidence: Evidence, root: SpanRecord, cause: SpanRecord) -> bool:
+    """Tell whether a root was started inside of another span and no link leads from one trace to the other."""
+    return _was_open(cause, root) and (root.key.trace_id, cause.key.trace_id) not in evidence.linked
 
 
 def _was_open(cause: SpanRecord, span: SpanRecord) -> bool:
@@ -133,9 +156,11 @@ PARENT_LOST = Check(
     look=_parent_lost,
     about=("caused",),
     compares="Each root above an LLM span with the span that was current where its thread, or work item of a thread "
-    "pool, was started. A warning where a span was current and passed over: by an LLM span, or by a root of its scope "
-    "that is not the current span's; or where the request of an LLM span was made in a span of another trace. Not "
-    "judged where that span had ended by then, or where the root has links or is of kind SERVER or CONSUMER.",
+    "pool, was started. A warning where a span was current and passed over: by an LLM span, or by a step of its scope "
+    "(not the current span's) that says what it is, as `gen_ai.operation.name` does; where one of these was given a "
+    "context without a span in such a thread; or where the request of an LLM span was made in a span of another trace "
+    "that began before it. Not judged where that span had ended by then, where a link leads from one trace to the "
+    "other, or where the root has links or is of kind SERVER or CONSUMER.",
 )
 
 PARENT_WRONG = Check(

@@ -116,6 +116,38 @@ def test_parents_that_were_kept(start: Callable[[], object], calls: int) -> None
     assert found(lambda: agent(start), calls) == []
 
 
+@pytest.mark.parametrize("start", [in_thread, in_pool])
+@pytest.mark.parametrize("without", [context.Context(), trace.set_span_in_context(trace.INVALID_SPAN)])
+def test_a_job_with_a_trace_of_its_own(
+    start: Callable[[Callable[[], object]], object], without: context.Context
+) -> None:
+    """Who gives a job a context without a span wants a root; in a thread as anywhere."""
+
+    def job() -> None:
+        with tracer.start_as_current_span("job", context=without):
+            chat()
+
+    assert found(lambda: agent(lambda: start(job))) == []
+
+
+def test_a_call_with_a_trace_of_its_own() -> None:
+    """An LLM span that is given a context without a span is warned of, in a thread as anywhere."""
+
+    def call() -> None:
+        with tracer.start_as_current_span("chat", context=context.Context(), attributes={**ASKED, **USED}):
+            ask()
+
+    with LLMTrace(verify=False) as seen:
+        seen.gateway("openai").chat(text="hi", usage=USAGE)
+        agent(lambda: in_thread(call))
+        (finding,) = seen.findings()
+    assert (finding.check, finding.severity, _said(finding)) == (
+        "structure/parent-lost",
+        "warning",
+        "span 'chat' (app) is a root; its thread, or work item of a pool, was started inside of span 'agent' (app)",
+    )
+
+
 @pytest.mark.parametrize("start", [in_thread, in_pool, in_executor])
 def test_a_root_outside_of_any_span(start: Callable[[], object]) -> None:
     """Where no span was current, a root in a thread has lost nothing."""

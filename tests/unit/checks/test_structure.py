@@ -444,7 +444,9 @@ def test_a_current_span_that_is_passed_over(
     root = {"scope": scope, "worker": HERE, "current": agent.key}
     spans = [agent, make_span(2, attributes=LLM, **root)]
     if between:
-        spans[1:] = [make_span(2, name="workflow", **root), make_span(3, parent=2, attributes=LLM, scope=scope)]
+        step = {"traceloop.span.kind": "workflow"}
+        spans[1:] = [make_span(2, name="workflow", attributes=step, **root)]
+        spans.append(make_span(3, parent=2, attributes=LLM, scope=scope))
     found = only([make_exchange(span=len(spans))], spans, "structure/parent-lost")
     assert (found.severity, found.subject, details(found)["span"]) == ("warning", *expected)
     assert details(found)["next"] == (
@@ -476,6 +478,29 @@ def test_a_root_of_what_was_asked_elsewhere(
     )
 
 
+def test_a_step_inside_of_a_root_that_is_not_current(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """What began after the LLM span, as an attempt does, is a part of the call, and not where it comes from."""
+    root = make_span(1, key=SpanKey(2, 2), attributes={**LLM, "gen_ai.response.id": "r1"})
+    spans = [root, make_span(2, name="attempt", started=101)]
+    assert structure([make_exchange(span=2, chunks=answer())], spans) == []
+
+
+@pytest.mark.parametrize("at", [0, 1, 2], ids=["the request's span", "the root", "the LLM span"])
+@pytest.mark.parametrize("origin", ["current", "cause"])
+def test_a_link_from_one_trace_to_the_other(
+    make_span: SpanMaker, make_exchange: ExchangeMaker, agent: SpanRecord, at: int, origin: str
+) -> None:
+    """Who links the old trace and the new one has parted them on purpose, whichever span has the link."""
+    step = {"scope": "sdk", "attributes": {"gen_ai.operation.name": "invoke_agent"}, origin: agent.key}
+    root = make_span(2, key=SpanKey(2, 2), **step)
+    spans = [agent, root, make_span(3, key=SpanKey(2, 3), attributes=LLM, scope="sdk")]
+    spans[2] = replace(spans[2], parent=root.key)
+    call = replace(make_exchange(chunks=answer()), ambient=Ambient(span=spans[2].key))
+    assert structure([call], spans) == ["parent-lost"]
+    spans[at] = replace(spans[at], links=(SpanLink(key=SpanKey(1 if at else 2, 7)),))
+    assert structure([call], spans) == []
+
+
 def test_a_root_beside_the_sdk_s_own_span(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
     """The SDK's span is inside of the framework's call, and not around it: where both are roots, nothing was lost."""
     outer = make_span(1, key=SpanKey(2, 2), scope="framework", attributes=LLM, worker=THERE)
@@ -490,8 +515,9 @@ def test_a_root_beside_the_sdk_s_own_span(make_span: SpanMaker, make_exchange: E
         ({"kind": "CONSUMER"}, "app"),
         ({"name": "job"}, "sdk"),
         ({"name": "job"}, "app"),
+        ({"name": "job", "scope": "jobs"}, "jobs"),
     ],
-    ids=["a link", "left current", "a consumer", "a job", "a job with calls of its own"],
+    ids=["a link", "left current", "a consumer", "a job", "a job with calls of its own", "beside the server's tracer"],
 )
 def test_current_spans_that_are_passed_over_on_purpose(
     make_span: SpanMaker, make_exchange: ExchangeMaker, agent: SpanRecord, fields: dict[str, Any], scope: str

@@ -17,6 +17,9 @@ NEXT = (
     "read the usage of the reply; of a stream, from its last chunks (OpenAI-shaped: ask for it with "
     'stream_options.include_usage), or waive: @pytest.mark.llmtrace(ignore={"wire/usage-missing": "reason"})'
 )
+NO_PRICES = (
+    "input and output have prices of their own: sums of cost cannot have this call by its total, and nothing says so"
+)
 USAGE = {"input_tokens": 10, "output_tokens": 5, "truncated": False}
 SILENT = {"input_tokens": State.ABSENT, "output_tokens": State.ABSENT}
 STREAM = {"streaming": True}
@@ -59,8 +62,31 @@ def test_one_count_without_the_other_is_a_warning(judged: Judged, said: dict[str
 
 
 @pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({}, "total tokens, and neither input nor output tokens"),
+        ({"input_tokens": 10}, "input and total tokens, and no output tokens"),
+    ],
+)
+def test_a_total_is_in_sums_of_tokens_and_not_of_cost(judged: Judged, said: dict[str, int], words: str) -> None:
+    """The total of a call has its tokens, but no price."""
+    [finding] = judged({**USAGE, "total_tokens": 15}, {**SILENT, **said, "total_tokens": 15})
+    assert finding.details == (
+        ("span", words),
+        ("wire", "input_tokens = 10\noutput_tokens = 5\ncassettes/chat.yaml, interaction 0, exchange 0, response body"),
+        ("why", NO_PRICES),
+        ("next", NEXT),
+    )
+
+
+@pytest.mark.parametrize(
     ("wire", "span", "fields"),
     [
+        (
+            {**USAGE, "output_tokens": State.ABSENT, "total_tokens": 10},
+            {**SILENT, "total_tokens": 10},
+            {},
+        ),  # Embeddings: the total is the input.
         ({**USAGE, "output_tokens": State.ABSENT}, {**SILENT, "input_tokens": 10}, {}),
         ({**USAGE, "output_tokens": 0}, {**SILENT, "input_tokens": 10}, {}),
         (USAGE, {}, {}),  # A convention without a place for it.
