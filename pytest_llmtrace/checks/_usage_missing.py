@@ -78,7 +78,7 @@ def _is_told_elsewhere(account: Account) -> bool:
 USAGE_MISSING = Check(
     id="wire/usage-missing",
     title="A call that states its tokens has them on its span",
-    why="this call is missing from every sum of tokens and cost, and nothing says so",
+    why="this call is missing from every sum of tokens and cost over spans, and nothing says so",
     next="read the usage of the reply; of a stream, from its last chunks (OpenAI-shaped: ask for it with "
     "stream_options.include_usage)",
     compares="Calls that succeeded, were read to their end and state input or output tokens, and whose spans have a "

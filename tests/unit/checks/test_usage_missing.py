@@ -34,7 +34,7 @@ def test_a_silent_span_is_a_warning(judged: Judged) -> None:
     assert finding.details == (
         ("span", "neither input nor output tokens"),
         ("wire", "input_tokens = 10\noutput_tokens = 5\ncassettes/chat.yaml, interaction 0, exchange 0, response body"),
-        ("why", "this call is missing from every sum of tokens and cost, and nothing says so"),
+        ("why", "this call is missing from every sum of tokens and cost over spans, and nothing says so"),
         (
             "next",
             NEXT,
