@@ -141,7 +141,7 @@ def fold(events: Events) -> Document:
             folded.add(number, kind_of(event, name), event)
     folded.whole()
     # Who has the reason has all of the message; an SDK hands it out with or without `message_stop`.
-    reasoned = isinstance(folded.document.body.get("stop_reason"), str) and not events.cut
+    reasoned = isinstance(folded.document.body.get("stop_reason"), str)
     return events.settle(folded.document, ended=folded.stopped or reasoned)
 
 
