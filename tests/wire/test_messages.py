@@ -195,6 +195,17 @@ STREAMS: list[tuple[str, list[Any], dict[str, Any]]] = [
         | {"truncated": True, "input_tokens": 10, "output_tokens": 1},
     ),
     (
+        "another model that goes on with it",
+        [
+            start(input_tokens=10, output_tokens=1),
+            ("content_block_start", {"index": 0, "content_block": {"type": "fallback", "to": {"model": "other"}}}),
+            ("content_block_start", {"index": 1, "content_block": {"type": "fallback", "to": 7}}),
+            *said_text("hi"),
+            end(output_tokens=5),
+        ],
+        HI | {"response_model": "other", "input_tokens": 10, "output_tokens": 5},
+    ),
+    (
         "cut in the event that closes it",
         [
             start(input_tokens=10, output_tokens=1),
