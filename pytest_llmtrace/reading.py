@@ -125,7 +125,7 @@ T = TypeVar("T")
 class _Value(Generic[T]):
     """The plain value of the fact of the same name, None where it is not present."""
 
-    def __set_name__(self, owner: type[Reading], name: str) -> None:
+    def __set_name__(self, owner: type[Any], name: str) -> None:
         self._name = name
 
     @overload

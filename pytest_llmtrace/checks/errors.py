@@ -154,6 +154,7 @@ def _cut(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         if not (truncated.value and _was_read_silently(account)):
             yield None
             continue
+        is_answered = has_answer(account.answered)
         yield (
             None
             if _says_it_was_cut(account)
@@ -164,7 +165,8 @@ def _cut(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
                     "wire",
                     f"the response ended before it said that it was complete\n{place_of(truncated, account.exchange)}",
                 ),
-                why=_WITHOUT_USAGE if has_answer(account.answered) else "",
+                why=_WITHOUT_USAGE if is_answered else "",
+                next=_TELL if is_answered else "",
                 follows=("structure/ended-before-stream", "wire/finish-reasons"),
             )
         )
@@ -174,6 +176,7 @@ _WITHOUT_USAGE = (
     "the answer is there, and what was to follow it is not: no SDK raises for it, and if the usage was lost, this call "
     "is in no sum"
 )
+_TELL = "when a stream ends without the usage that was to follow its answer, set the status to ERROR, or `error.type`"
 
 
 def _was_read_silently(account: Account) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pytest_llmtrace.dialects._convert import Unreadable, count
@@ -27,7 +27,8 @@ def messages_in(value: Any) -> list[Message] | None:
 
     Args:
         value: The body of a reply of the chat, completions, responses or messages API; a message of the chat or the
-            messages API, or several; an item of the responses API or a part of a message, or several.
+            messages API, or several; an item of the responses API or a part of a message, or several; LangChain's
+            `LLMResult`.
 
     Raises:
         Unreadable: It is one, of a wrong form.
@@ -38,6 +39,9 @@ def messages_in(value: Any) -> list[Message] | None:
         return None
     if isinstance(value.get("choices"), list):
         return [_choice(mapping(choice, "a choice")) for choice in value["choices"]]
+    if isinstance(value.get("generations"), list):
+        prompts = [sequence(of_one, "the generations of a prompt") for of_one in value["generations"]]
+        return [_generation(mapping(one, "a generation")) for of_one in prompts for one in of_one]
     if isinstance(value.get("output"), list):
         message = _of_items(value["output"])
         message.finish_reason = _ending(value)
@@ -70,16 +74,66 @@ def _chat_message(value: Mapping[str, Any]) -> Message:
     """Read a message of the chat API; some have their tool calls twice, among the parts of their content as well."""
     message = message_of({key: part for key, part in value.items() if key not in ("function_call", "tool_calls")})
     message.spoken = True
+    _add_outer_calls(message, value)
+    thought = value.get("reasoning_content") or value.get("reasoning")
+    if isinstance(thought, str) and not message.reasoning:
+        add_text(message, message.reasoning, thought)
+    content = value.get("content")
+    for part in content if isinstance(content, list) and not message.reasoning else ():
+        if part.get("type") == "reasoning":  # An item of the Responses API among the parts, as LangChain has it.
+            _add(message, part)
+    return message
+
+
+def _add_outer_calls(message: Message, value: Mapping[str, Any]) -> None:
+    """Add the tool calls that stand beside the content of a message."""
     asked = value.get("tool_calls")
     outer = [_called(mapping(one, "a tool call")) for one in (() if asked is None else sequence(asked, "tool_calls"))]
     if value.get("function_call") is not None:  # What the API had before `tool_calls`.
         outer.append(_called({"function": value["function_call"]}))
     if outer:
         message.calls, message.repeated = outer, message.calls
-    thought = value.get("reasoning_content") or value.get("reasoning")
-    if isinstance(thought, str) and not message.reasoning:
-        add_text(message, message.reasoning, thought)
+
+
+def _generation(value: Mapping[str, Any]) -> Message:
+    """Read one of LangChain's generations, whose message is dumped with the fields of any message and no others."""
+    if value.get("message") is None:
+        message = Message()
+        add_text(message, message.texts, value.get("text"))
+        return message
+    said = mapping(value["message"], "the message of a generation")
+    content, more = said.get("content"), mapping(said.get("additional_kwargs") or {}, "what a message has besides")
+    parts = [content] if isinstance(content, str) else sequence(content or (), "the content of a message")
+    message = _of_items(list(_lang_parts(parts)))
+    _add_outer_calls(message, said if said.get("tool_calls") else more)
+    add_text(message, message.refusals, more.get("refusal"))
+    if not message.reasoning:
+        add_text(message, message.reasoning, more.get("reasoning_content"))
+    # From version 1 on, which names the provider, a list has all that was answered; tool calls were a field before.
+    about = said.get("response_metadata")
+    whole = isinstance(content, list) and isinstance(about, Mapping) and "model_provider" in about
+    message.partial = not whole
     return message
+
+
+def _lang_parts(content: Sequence[Any]) -> Iterator[Mapping[str, Any]]:
+    """Write LangChain's parts as the APIs do: a text may be one by itself, and a call has `args`."""
+    for part in content:
+        if isinstance(part, str):
+            yield {"type": "text", "text": part}
+            continue
+        found = mapping(part, "a part of a message")
+        kind = found.get("type")
+        if kind == "reasoning" and "reasoning" in found:
+            yield {"type": "thinking", "thinking": found["reasoning"]}
+        elif kind not in _LANG_CALLS:
+            yield found
+        if kind in _LANG_CALLS or (kind == "text" and "args" in found):
+            # Of a stream, what has one index is put together: the text and the first call.
+            yield {**found, "type": "tool_call", "arguments": found.get("args")}
+
+
+_LANG_CALLS = frozenset({"invalid_tool_call", "tool_call", "tool_call_chunk"})
 
 
 def _called(asked: Mapping[str, Any]) -> Mapping[str, Any]:

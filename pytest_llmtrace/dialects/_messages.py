@@ -41,6 +41,7 @@ class Message:
         hidden: Whether a text was masked.
         spoken: Whether it says anything of its content, so that what it does not say is not there.
         bare: Whether nothing stands there but whose message it is: either content is not captured, or there was none.
+        partial: Whether it may have asked for tools that it does not show.
     """
 
     texts: list[str] = field(default_factory=list)
@@ -53,6 +54,7 @@ class Message:
     hidden: bool = False
     spoken: bool = False
     bare: bool = False
+    partial: bool = False
 
 
 _OUTSIDE = frozenset({"role", "name", "index", "finish_reason"})
@@ -129,12 +131,14 @@ def _said(messages: Sequence[Message]) -> _Said:
         refusals += message.refusals
         calls += message.calls
         repeated += message.repeated
+    # Messages that are there and ask for no tool say that there was none.
+    tells_calls = spoken and (bool(calls) or not any(message.partial for message in messages))
     return _Said(
         output_texts=texts if spoken and not hidden else None,
         repeated_texts=retold if twice else None,
         reasoning_texts=reasoning if any(reasoning) else None,
         refusals=refusals or None,
-        tool_calls=calls if spoken else None,  # Messages that are there and ask for no tool say that there was none.
+        tool_calls=calls if tells_calls else None,
         repeated=repeated or None,
         finish_reasons=reasons if any(reasons) else None,
         bare=any(message.bare for message in messages),

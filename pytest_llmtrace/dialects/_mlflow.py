@@ -93,7 +93,8 @@ def _is_reply(value: Any) -> bool:
     if not isinstance(value, dict):
         return False
     is_message = value.get("type") == "message" and isinstance(value.get("content"), list)
-    return is_message or isinstance(value.get("choices"), list) or value.get("object") in ("list", "response")
+    is_listed = isinstance(value.get("choices"), list) or isinstance(value.get("generations"), list)  # LangChain's
+    return is_message or is_listed or value.get("object") in ("list", "response")
 
 
 def _if_reply(place: Place) -> Place:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def run_doctor(given: argparse.Namespace, out: Callable[[str], None]) -> int:
     return int(any(diagnosis.state is State.PROBLEM for diagnosis in found))
 
 
-def _diagnoses(wanted: tuple[str, ...], *, sends: bool) -> Iterator[Diagnosis]:
+def _diagnoses(wanted: Sequence[str], *, sends: bool) -> Iterator[Diagnosis]:
     environ = {**read_env_file(Path(".env")), **os.environ}
     for name in dict.fromkeys(wanted or NAMES):
         yield from backend(name, environ, is_wanted=bool(wanted), sends=sends, wait=Wait())

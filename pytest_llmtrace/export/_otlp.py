@@ -129,7 +129,7 @@ def _link(link: SpanLink) -> str:
     return f'{{{_ids(link.key)},"attributes":{_attributes(link.attributes)}{more}}}'
 
 
-def _attributes(attributes: Mapping[str, Any]) -> str:
+def _attributes(attributes: Mapping[Any, Any]) -> str:
     # Most values are texts, and a span has many: they are written without a further call.
     written = [
         f'{{"key":{_quoted(name)},"value":{{"stringValue":{_quoted(value)}}}}}'

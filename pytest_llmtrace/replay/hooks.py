@@ -37,7 +37,7 @@ def filtered(request: Request, settings: ReplaySettings, *, first: tuple[Hook, .
         return None
     if not settings.before_request and not first:
         return request
-    shown: HookRequest | None = HookRequest(request)
+    shown: Any = HookRequest(request)
     for hook in (*first, *settings.before_request):
         shown = hook(shown)
         if shown is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 __all__ = ["JsonString", "Unescaped", "json_strings", "parsed"]
@@ -25,7 +25,7 @@ class Unescaped:
     def __init__(self, raw: str, start: int = 0) -> None:
         self.raw = raw
         self.start = start
-        self._marks: array[int] | None = None
+        self._marks: Sequence[int] | None = None
         self.value = _unescaped(raw) if "\\" in raw else raw
 
     def span(self, start: int, end: int) -> tuple[int, int]:
@@ -56,7 +56,7 @@ def _plain(escape: str) -> str:
     return _SIMPLE.get(escape[1], escape)
 
 
-def _marks(raw: str) -> array[int]:
+def _marks(raw: str) -> Sequence[int]:
     """Return where each character of the value starts in the raw text, and where the last one ends."""
     marks = array("q")
     for piece in _ESCAPE.finditer(raw):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from array import array
+from collections.abc import Sequence
 
 __all__ = ["Unquoted"]
 
@@ -27,7 +28,7 @@ class Unquoted:
         self.raw = raw
         self.start = start
         self._plus = plus
-        self._marks: array[int] | None = None
+        self._marks: Sequence[int] | None = None
         self.value = raw
         if "%" in raw or (plus and "+" in raw):
             self._decode()

@@ -44,8 +44,9 @@ def fold(events: Events, wanted: int | None = None, due: Due = Due.NO) -> Docume
         document.body["choices"] = [choices[index].whole(index) for index in sorted(choices)]
     if not document.body.get("usage"):
         _take_usage(choices, document)
-    lacks_usage = due is Due.YES and not document.body.get("usage")
-    finished = _all_finished(choices, wanted) and not events.cut and not lacks_usage
+    # What is cut behind the last reason may be the usage, asked for or not.
+    lacks_usage = (due is Due.YES or events.cut) and not document.body.get("usage")
+    finished = _all_finished(choices, wanted) and not lacks_usage
     return events.settle(document, ended=events.done or finished)
 
 

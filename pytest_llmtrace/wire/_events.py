@@ -17,6 +17,9 @@ Batch = list[tuple[int, str, dict[str, Any]]]
 """Number, name and JSON object of events, in order; numbers count all events of the stream from 0."""
 
 _DONE = "[DONE]"
+_CLOSINGS = ("\n\n", "\r\n\r\n", "\r\r")
+# Events that say nothing but that a stream is over.
+_LAST_WORDS = frozenset({"error", "message_stop"})
 _NAMED = 5
 _NO_TEXT = re.compile("[\udc80-\udcff]")
 # Parsing many at once saves calls; dropping them before the next saves the collector from looking at all of them.
@@ -29,12 +32,12 @@ class Events:
     Args:
         body: The stream.
         skips_blank: Whether its clients pass over events whose data is empty: Anthropic's SDK does, OpenAI's parses
-            the data of each event, and raises.
+            the data of each event, and raises, also where it has no line of data at all.
 
     Attributes:
         total: How many there are before `[DONE]`; SDKs read nothing behind it.
         done: Whether `[DONE]` came.
-        cut: Whether the last event is not whole; known when the batches have been read.
+        cut: Whether the last event is not whole, or not closed; known when the batches have been read.
     """
 
     def __init__(self, body: bytes, *, skips_blank: bool = False) -> None:
@@ -43,12 +46,13 @@ class Events:
             said, self._is_text = body.decode(), True
         except UnicodeDecodeError:
             said, self._is_text = body.decode(errors="surrogateescape"), False
-        pairs = list(split(said))
+        pairs = list(split(said, raises_without_data=not skips_blank))
         self._pairs = list(takewhile(_is_not_done, pairs))
         self._broken: dict[int, str] = {}
         self._error: tuple[str, int] | None = None
         self.total = len(self._pairs)
         self.done = len(pairs) > self.total
+        self._is_closed = said.endswith(_CLOSINGS)
         self.cut = False
 
     def batches(self) -> Iterator[Batch]:
@@ -59,10 +63,22 @@ class Events:
             batch = []
             for number, ((name, data), value) in enumerate(zip(pairs, values, strict=True), start):
                 if type(value) is dict and (self._is_text or not _NO_TEXT.search(data)):
-                    batch.append((number, name, value))
+                    if self._is_heard(number, name, value):
+                        batch.append((number, name, value))
                 else:
                     self._note(number, name, data, value)
             yield batch
+
+    def _is_heard(self, number: int, name: str, value: dict[str, Any]) -> bool:
+        """Tell whether clients hear of an event; of one that no blank line closes they do not.
+
+        An error is one all the same, and the end of a stream says nothing that anybody misses.
+        """
+        if self._is_closed or self.done or number < self.total - 1:
+            return True
+        heard = kind_of(value, name) in _LAST_WORDS or bool(value.get("error"))
+        self.cut = self.cut or not heard
+        return heard
 
     def _note(self, number: int, name: str, data: str, value: Any) -> None:
         if name == "error":
@@ -72,7 +88,7 @@ class Events:
         elif not isinstance(value, Broken):
             self._broken[number] = "it is no object"
         elif (value.cut or _DONE.startswith(data)) and number == self.total - 1 and not self.done:
-            self.cut = True
+            self.cut = not data.startswith(_DONE[0])  # Behind a part of `[DONE]` nothing more was to come.
         elif not self._is_skipped(data):
             self._broken[number] = value.note
 
@@ -108,7 +124,7 @@ class Events:
 
 def _is_not_done(pair: tuple[str, str]) -> bool:
     """Tell whether an event is not the one after which the SDKs read no further."""
-    return not (pair[1].startswith(_DONE) and pair[1].strip() == _DONE)
+    return not pair[1].startswith(_DONE)
 
 
 def kind_of(event: dict[str, Any], name: str) -> str:

@@ -92,9 +92,17 @@ class _Fold:
         if not isinstance(block, dict):
             self.events.refuse(number, "it starts no block")
             return
+        if block.get("type") == "fallback":
+            self.fall_back(block.get("to"), number)
         opened: tuple[dict[str, Any], dict[str, list[Any]]] = (dict(block), {})
         self.by_index[_key(event.get("index"))] = opened
         self.pieces.append(opened)
+
+    def fall_back(self, to: Any, number: int) -> None:
+        """Keep the model that goes on with an answer: one that is no stream has it as its own, and so has the SDK."""
+        if isinstance(to, dict) and isinstance(to.get("model"), str):
+            self.document.body["model"] = to["model"]
+            self.document.fields["model"] = ("content_block.to.", number)
 
     def delta(self, event: dict[str, Any], number: int) -> None:
         delta = event.get("delta")
@@ -141,7 +149,7 @@ def fold(events: Events) -> Document:
             folded.add(number, kind_of(event, name), event)
     folded.whole()
     # Who has the reason has all of the message; an SDK hands it out with or without `message_stop`.
-    reasoned = isinstance(folded.document.body.get("stop_reason"), str) and not events.cut
+    reasoned = isinstance(folded.document.body.get("stop_reason"), str)
     return events.settle(folded.document, ended=folded.stopped or reasoned)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 __all__ = ["Event", "events", "says_its_end", "split"]
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
+_ID = re.compile(r"^id(:|$)", re.MULTILINE)
 # Events that close or keep alive a stream and say nothing about the call.
 _SILENT_NAMES = frozenset({b"ping", b"message_stop", b"done"})
 _SILENT_DATA = frozenset({b"", b"[DONE]"})
@@ -34,8 +36,8 @@ class Event(NamedTuple):
 def events(body: bytes) -> Iterator[Event]:
     """Yield the events of a stream in order, the last one also where its closing blank line is missing."""
     data: list[bytes] = []
-    name, end, start = b"", 0, 0
-    for line, stop in _lines(body):
+    name, end, start = b"", 0, len(BOM_UTF8) if body.startswith(BOM_UTF8) else 0
+    for line, stop in _lines(body, start):
         if not line:
             if data:
                 yield Event(name, b"\n".join(data), end)
@@ -52,8 +54,15 @@ def events(body: bytes) -> Iterator[Event]:
         yield Event(name, b"\n".join(data), end)
 
 
-def split(body: str) -> Iterator[tuple[str, str]]:
-    """Yield name and data of each event of a stream, as `events` does, in a fraction of its time."""
+def split(body: str, *, raises_without_data: bool = False) -> Iterator[tuple[str, str]]:
+    """Yield name and data of each event of a stream, as `events` does, in a fraction of its time.
+
+    Args:
+        body: The stream.
+        raises_without_data: Whether its client dispatches what has no line of data as well, with a data that is empty,
+            and raises there. OpenAI's SDK does, behind a name, a time to retry, or any id that came before; by the
+            WHATWG's rules it is no event.
+    """
     if "\r" in body:
         body = body.replace("\r\n", "\n").replace("\r", "\n")
     datas = body.split("\n\ndata: ")
@@ -63,19 +72,56 @@ def split(body: str) -> Iterator[tuple[str, str]]:
         datas[-1] = datas[-1][:-2]
         yield from (("", data) for data in datas)
         return
-    for block in body.removeprefix("\ufeff").split("\n\n"):
+    body = body.removeprefix("\ufeff")
+    if raises_without_data and _ID.search(body):
+        yield from _dispatched(body)
+        return
+    *closed, rest = body.split("\n\n")
+    for block in closed:
         if block.startswith("data: ") and "\n" not in block:
             yield "", block[6:]
             continue
-        name, data = "", []
-        for line in block.split("\n"):
-            field, _, value = line.partition(":")
-            if field == "data":
-                data.append(value.removeprefix(" "))
-            elif field == "event":
-                name = value.removeprefix(" ")
-        if data:
-            yield name, "\n".join(data)
+        name, data, is_timed = _fields(block.split("\n"))
+        if data is not None or (raises_without_data and (name or is_timed)):
+            yield name, data or ""
+    name, data, _ = _fields(rest.split("\n"))
+    if data is not None:
+        yield name, data
+
+
+def _fields(lines: Iterable[str]) -> tuple[str, str | None, bool]:
+    """Return what the lines up to a blank one say: name, data, and whether there is a time to retry."""
+    name, datas, is_timed = "", [], False
+    for line in lines:
+        field, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if field == "data":
+            datas.append(value)
+        elif field == "event":
+            name = value
+        elif field == "retry":
+            is_timed = is_timed or value.isdecimal()
+    return name, "\n".join(datas) if datas else None, is_timed
+
+
+def _dispatched(body: str) -> Iterator[tuple[str, str]]:
+    """Yield the events of a stream with ids: behind one, each blank line is an event to whoever needs no data."""
+    *closed, rest = body.split("\n")
+    lines: list[str] = []
+    has_id = False
+    for line in closed:
+        if line:
+            lines.append(line)
+            if _ID.match(line) and "\0" not in line:
+                has_id = bool(line[3:].removeprefix(" "))
+            continue
+        name, data, is_timed = _fields(lines)
+        if data is not None or name or is_timed or has_id:
+            yield name, data or ""
+        lines = []
+    name, data, _ = _fields([*lines, rest])
+    if data is not None:
+        yield name, data
 
 
 def says_its_end(body: bytes) -> bool:
@@ -87,9 +133,8 @@ def says_its_end(body: bytes) -> bool:
     return last.name in _LAST_NAMES or last.data == b"[DONE]" or last.data.lstrip().startswith(b'{"error"')
 
 
-def _lines(body: bytes) -> Iterator[tuple[bytes, int]]:
-    start = 0
-    for mark in _LINE_END.finditer(body):
+def _lines(body: bytes, start: int) -> Iterator[tuple[bytes, int]]:
+    for mark in _LINE_END.finditer(body, start):
         yield body[start : mark.start()], mark.end()
         start = mark.end()
     if start < len(body):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -476,6 +477,11 @@ def test_a_stream_of_wrong_types(read: Callable[..., Reading], event: dict[str, 
     assert (fact.state, fact.note) == (State.UNREADABLE, note)
 
 
+def event(body: dict[str, Any]) -> str:
+    """Write an event without the blank line that closes it."""
+    return f"data: {json.dumps(body)}\n"
+
+
 FIRST = chunk({"content": "hi"})
 LAST = chunk({}, "stop")
 
@@ -491,7 +497,15 @@ LAST = chunk({}, "stop")
         # Cut within an event: what comes after the finish reason, as usage, is lost.
         ([FIRST, LAST, 'data: {"id": "c1", "us'], {}, True),
         ([FIRST, LAST, "data: {"], {}, True),
-        *(([FIRST, LAST, f"data: {'[DONE]'[:length]}"], {}, True) for length in (1, 2, 5)),
+        # Within its end, or behind the usage: nothing is lost.
+        *(([FIRST, LAST, f"data: {'[DONE]'[:length]}"], {}, False) for length in (1, 2, 5)),
+        ([FIRST, LAST, chunk(usage=USAGE), 'data: {"id": "c1", '], {}, False),
+        # Before the blank line that closes an event: no client hears of what it says.
+        ([FIRST, event(LAST)], {}, True),
+        ([FIRST, LAST, event(chunk(usage=USAGE))], {}, True),
+        ([FIRST, event({"error": {"message": "died"}})], {}, False),
+        ([FIRST, LAST, "data: [DONE]\n"], {}, False),
+        ([FIRST, "data: [DONE] or so\n\n"], {}, False),
         ([FIRST, LAST], {"n": 2}, True),
         ([FIRST, LAST, chunk({}, "stop", index=1)], {"n": 2}, False),
         # An error is an end of its own.
@@ -507,6 +521,13 @@ def test_a_cut_stream(
 ) -> None:
     """A stream that ends without finish reason, `[DONE]` or error was cut; what came before it stands."""
     assert said("chat", events, asked=asked)["truncated"] is truncated
+
+
+def test_an_event_that_is_not_closed_says_nothing(said: Callable[..., dict[str, Any]]) -> None:
+    """Clients wait for the blank line behind an event: a count in one that has none is on no span."""
+    found = said("chat", [FIRST, LAST, event(chunk(usage=USAGE))])
+    assert "output_tokens" not in found
+    assert (found["output_texts"], found["finish_reasons"]) == (["hi"], ["stop"])
 
 
 OPENAI = "https://api.openai.com/v1/chat/completions"

@@ -195,6 +195,32 @@ STREAMS: list[tuple[str, list[Any], dict[str, Any]]] = [
         | {"truncated": True, "input_tokens": 10, "output_tokens": 1},
     ),
     (
+        "another model that goes on with it",
+        [
+            start(input_tokens=10, output_tokens=1),
+            ("content_block_start", {"index": 0, "content_block": {"type": "fallback", "to": {"model": "other"}}}),
+            ("content_block_start", {"index": 1, "content_block": {"type": "fallback", "to": 7}}),
+            *said_text("hi"),
+            end(output_tokens=5),
+        ],
+        HI | {"response_model": "other", "input_tokens": 10, "output_tokens": 5},
+    ),
+    (
+        "cut in the event that closes it",
+        [
+            start(input_tokens=10, output_tokens=1),
+            *said_text("hi"),
+            end(output_tokens=5),
+            "event: message_stop\ndata: {",
+        ],
+        HI | {"input_tokens": 10, "output_tokens": 5},
+    ),
+    (
+        "cut before the blank line behind it",
+        [start(input_tokens=10, output_tokens=1), *said_text("hi"), 'data: {"type": "message_stop"}\n'],
+        {key: value for key, value in HI.items() if key != "finish_reasons"} | {"input_tokens": 10, "output_tokens": 1},
+    ),
+    (
         "without the event that closes it",
         [start(input_tokens=10, output_tokens=1), *said_text("hi"), end(output_tokens=5)],
         HI | {"input_tokens": 10, "output_tokens": 5},

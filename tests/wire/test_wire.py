@@ -162,6 +162,22 @@ def test_a_blank_event_is_read_as_the_sdks_do(path: str, body: Any, problems: tu
     assert tuple(problem.partition("exchange 0, ")[2] for problem in reading.problems) == problems
 
 
+@pytest.mark.parametrize("said", [b"event: x\n\n", b"retry: 5\n\n", b"id: 1\n\n", b"data\n\n"])
+def test_an_event_without_data(said: bytes) -> None:
+    """OpenAI's SDK parses it as well, and raises; for Anthropic's, as for the WHATWG, it is no event."""
+    for path, place in (("responses", "event 1 of the response"), ("messages", None)):
+        chunks = (b"event: y\ndata: {}\n\n", said, WORD)
+        seen = exchange(f"https://x/v1/{path}", CHAT | {"input": "x"}, headers=SSE, chunks=chunks)
+        reading = wire.read(seen)
+        assert reading is not None
+        assert (wire.place_of_event(seen, ""), bool(reading.problems)) == (place, place is not None)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_stream() -> None:
+    """The first event is one behind it, where the progress of a stream is told as well."""
+    assert wire.progress(exchange(headers=SSE, chunks=(b"\xef\xbb\xbf" + WORD, WORD, END))) == (0, 0, 1)
+
+
 def test_a_blank_event_that_a_client_passes_over() -> None:
     """Anthropic's SDK does not parse blank events: what is blank is a text of the application's own."""
     url = "https://api.anthropic.com/v1/messages"

@@ -52,6 +52,7 @@ NO_USAGE = (
     "the answer is there, and what was to follow it is not: no SDK raises for it, and if the usage was lost, this call "
     "is in no sum"
 )
+TELL = "when a stream ends without the usage that was to follow its answer, set the status to ERROR, or `error.type`"
 HALF = "the user got half an answer, no SDK raises for it, and this span is counted among the good ones"
 MUTE_LINE = "status ERROR without description, error.type or exception event"
 CUT_LINE = "the response ended before it said that it was complete"
@@ -205,8 +206,9 @@ def test_a_fault_is_found_and_told(judged: Judged, case: tuple[Any, ...]) -> Non
     check, wire, span, record, exchange, *lines = case
     [finding] = judged(wire, span, record=record, exchange=exchange)
     [judge] = [known for known in CHECKS if known.id == check]
+    to_do = TELL if lines[-1] == NO_USAGE else judge.next
     assert (finding.check, finding.severity, finding.subject) == (check, judge.severity, "span 'chat' (app)")
-    advice = f'{judge.next}, or waive: @pytest.mark.llmtrace(ignore={{"{check}": "reason"}})'
+    advice = f'{to_do}, or waive: @pytest.mark.llmtrace(ignore={{"{check}": "reason"}})'
     assert finding.details == tuple(zip(("span", "wire", "why", "next"), [*lines, advice], strict=True))
 
 

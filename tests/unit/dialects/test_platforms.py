@@ -384,6 +384,105 @@ MEASURED = [
 ]
 
 
+def generation(content: Any, **message: Any) -> dict[str, Any]:
+    """Write one of LangChain's generations as it is dumped: with the fields of any message, and no `tool_calls`."""
+    return {"text": "", "message": {"content": content, "additional_kwargs": {}, "type": "ai", **message}}
+
+
+BY_OPENAI = {"response_metadata": {"model_provider": "openai"}}
+CALLED = [{"id": "c1", "name": "f", "arguments": {"x": 1}}]
+
+
+@pytest.mark.parametrize(
+    ("one", "expected"),
+    [
+        pytest.param(
+            generation(
+                [
+                    {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}], "id": "rs_1"},
+                    {"type": "text", "text": "Hi"},
+                    {"type": "function_call", "name": "f", "arguments": '{"x":1}', "call_id": "c1", "id": "fc_1"},
+                ],
+                **BY_OPENAI,
+            ),
+            {"output_texts": ["Hi"], "reasoning_texts": ["hm"], "tool_calls": CALLED},
+            id="responses API",
+        ),
+        pytest.param(
+            generation(["", {"type": "thinking", "thinking": "hm", "signature": "x"}, "Hi"], **BY_OPENAI),
+            {"output_texts": ["Hi"], "reasoning_texts": ["hm"], "tool_calls": []},
+            id="messages API, stream",
+        ),
+        pytest.param(
+            generation(
+                [
+                    {"type": "thinking", "thinking": "hm"},
+                    {"type": "tool_use", "id": "c1", "name": "f", "input": {}, "partial_json": '{"x": 1}'},
+                    {"type": "server_tool_use", "id": "s1", "name": "search", "input": {}},
+                ],
+                **BY_OPENAI,
+            ),
+            {"output_texts": [None], "reasoning_texts": ["hm"], "tool_calls": CALLED},
+            id="messages API, stream with a tool call",
+        ),
+        pytest.param(
+            generation(
+                [
+                    {"type": "reasoning", "reasoning": "hm"},
+                    {"type": "text", "text": "Hi"},
+                    {"type": "tool_call", "name": "f", "args": {"x": 1}, "id": "c1"},
+                    {"type": "server_tool_call", "name": "search", "args": {}, "id": "s1"},
+                ],
+                **BY_OPENAI,
+            ),
+            {"output_texts": ["Hi"], "reasoning_texts": ["hm"], "tool_calls": CALLED},
+            id="output_version v1",
+        ),
+        pytest.param(
+            generation(
+                [
+                    {"type": "text", "text": "Hi", "index": 0, "id": "c1", "name": "f", "args": '{"x":1}'},
+                    {"type": "tool_call_chunk", "id": "c2", "name": "f", "args": '{"x":1}', "index": 1},
+                ],
+                **BY_OPENAI,
+            ),
+            {"output_texts": ["Hi"], "tool_calls": [*CALLED, {**CALLED[0], "id": "c2"}]},
+            id="output_version v1, chat stream",
+        ),
+        pytest.param(
+            generation(
+                "",
+                additional_kwargs={
+                    "tool_calls": [{"id": "c1", "function": {"name": "f", "arguments": '{"x": 1}'}}],
+                    "reasoning_content": "hm",
+                    "refusal": "No.",
+                },
+            ),
+            {"output_texts": [None], "reasoning_texts": ["hm"], "refusals": ["No."], "tool_calls": CALLED},
+            id="chat API, before version 1",
+        ),
+        # Its calls are in a field that is not dumped, so that none may be there or some.
+        pytest.param(generation("Hi", **BY_OPENAI), {"output_texts": ["Hi"]}, id="a text"),
+        pytest.param(generation([{"type": "text", "text": "Hi"}]), {"output_texts": ["Hi"]}, id="a list of old"),
+        pytest.param(
+            {"text": "Hi", "type": "Generation"}, {"output_texts": ["Hi"], "tool_calls": []}, id="completions"
+        ),
+    ],
+)
+def test_generations(read: Reader, said: Values, one: dict[str, Any], expected: dict[str, Any]) -> None:
+    """What mlflow.langchain.autolog() writes of a message whose parts MLflow's own form has no place for."""
+    reading = read(mlflow(spanOutputs={"generations": [[one]], "llm_output": None, "type": "LLMResult"}))
+    assert (said(reading), reading.problems) == (expected, ())
+
+
+def test_a_reasoning_item_among_the_parts_of_a_message(read: Reader, said: Values) -> None:
+    """LangChain's message of the Responses API, as MLflow has it where it has a place for all parts."""
+    parts = [{"type": "reasoning", "summary": [{"text": "h"}, {"text": "m"}]}, {"type": "text", "text": "Hi"}]
+    message = {"role": "assistant", "content": parts, "tool_calls": None}
+    reading = read(mlflow(spanOutputs={"choices": [{"message": message, "finish_reason": None}]}))
+    assert said(reading) == {"output_texts": ["Hi"], "reasoning_texts": ["hm"], "tool_calls": []}
+
+
 @pytest.mark.parametrize(("attributes", "expected"), MEASURED)
 def test_measured(read: Reader, said: Values, attributes: dict[str, Any], expected: dict[str, Any]) -> None:
     """Each form is recognised by its kind of span in any scope, and each fact is read in its own terms."""

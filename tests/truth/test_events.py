@@ -1,0 +1,89 @@
+"""Streams of events as OpenAI's SDK hears them, which dispatches more than the WHATWG's rules do."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from json import JSONDecodeError
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from openai._streaming import SSEDecoder
+
+from pytest_llmtrace.harness import LLMTrace
+from pytest_llmtrace.model import Cassette, Recording, Request, Response, Settings
+from pytest_llmtrace.wire._sse import split
+from tests.truth._calls import Caller, Instrumentation
+from tests.truth._dialects import DIALECTS
+
+LINES = (
+    "data: x",
+    "data",
+    "event: n",
+    "event",
+    ": c",
+    "id: 1",
+    "id",
+    "retry: 5",
+    "retry: x",
+    "\n",
+    "\n\n",
+    "\r\n",
+    "\r",
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from(LINES), max_size=12))
+def test_what_the_sdk_hears_is_read(lines: list[str]) -> None:
+    """A name, a time to retry or an id is enough for an event; what no blank line closes is never one."""
+    body = "".join(lines)
+    heard = [(event.event or "", event.data) for event in SSEDecoder().iter_bytes(iter([body.encode()]))]
+    assert list(split(f"{body}\n\n", raises_without_data=True))[: len(heard)] == heard
+
+
+def stream(*events: Any) -> Cassette:
+    """Return a recorded chat stream."""
+    asked = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
+    head = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o"}
+    said = [event if isinstance(event, str) else f"data: {json.dumps(head | event)}\n\n" for event in events]
+    request = Request(method="POST", url="https://api.openai.com/v1/chat/completions", body=json.dumps(asked).encode())
+    response = Response(status=200, headers=(("content-type", "text/event-stream"),), chunks=("".join(said).encode(),))
+    return Cassette(label="chat.yaml", recordings=(Recording(index=0, request=request, response=response),))
+
+
+def said(text: str, reason: str | None = None) -> dict[str, Any]:
+    """Return a chunk."""
+    return {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": reason}]}
+
+
+def found(caller: Caller, cassette: Cassette, instrumentation: Instrumentation, raised: type[Exception] | None) -> Any:
+    """Make the call, and return the checks that found something."""
+    [recording] = cassette.recordings
+    with LLMTrace(settings=Settings(label="chat.yaml", verify=False)) as trace, trace.replay(cassette):
+        if raised is None:
+            caller.call(instrumentation, recording.request)
+        else:
+            with pytest.raises(raised):
+                caller.call(instrumentation, recording.request)
+        return [finding.check for finding in trace.findings()]
+
+
+@pytest.mark.parametrize("dialect", ["openinference", "otel-genai"])
+@pytest.mark.parametrize("event", ["event: x\n\n", "retry: 5\n\n", "id: 1\n\n"])
+def test_the_sdk_raises_at_an_event_without_data(caller: Caller, dialect: str, event: str) -> None:
+    """A span that tells the error is right about what it has heard, and one that calls it a success is wrong."""
+    told = Instrumentation(writer=DIALECTS[dialect])
+    cassette = stream(said("a"), event, said("b", "stop"), "data: [DONE]\n\n")
+    assert found(caller, cassette, told, JSONDecodeError) == []
+    assert found(caller, cassette, replace(told, fails_green=True), JSONDecodeError) == ["wire/error-status"]
+
+
+@pytest.mark.parametrize("dialect", ["openinference", "otel-genai"])
+@pytest.mark.parametrize("end", ["data: [DO", "data: [DONE]\n", "data: [DONE] or so\n\nevent: x\n\n"])
+def test_the_end_of_a_stream_says_nothing(caller: Caller, dialect: str, end: str) -> None:
+    """Whoever has the finish reason misses nothing of a stream that breaks off within its end."""
+    cassette = stream(said("a"), said("b", "stop"), end)
+    assert found(caller, cassette, Instrumentation(writer=DIALECTS[dialect]), None) == []
