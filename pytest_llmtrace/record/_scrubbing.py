@@ -21,12 +21,9 @@ from pytest_llmtrace.replay import scrub
 from pytest_llmtrace.replay.hooks import concealed, filtered, filtered_response, interaction_through
 from pytest_llmtrace.replay.settings import ReplaySettings
 from pytest_llmtrace.secrets.edits import edits_of
-from pytest_llmtrace.secrets.urls import hits_in_url
+from pytest_llmtrace.secrets.urls import hits_in_url, is_url
 
 __all__ = ["Scrubbed", "Scrubber", "with_length"]
-
-_URL = re.compile(r"(?i)[a-z][a-z0-9+.-]*://\S+\Z")
-"""A header's value that is one: `Location`, `Referer`."""
 
 Patterns = tuple[re.Pattern[str], ...]
 
@@ -153,7 +150,7 @@ def _headers(headers: Headers, what: str, places: Counter[str]) -> Headers:
     kept = []
     for name, value in headers:
         secret = scrub.is_secret_header(name)
-        changes = () if secret else edits_of(hits_in_url(value)) if _URL.match(value) else scrub.edits(value)
+        changes = () if secret else edits_of(hits_in_url(value)) if is_url(value) else scrub.edits(value)
         if secret or changes:
             places[f"{what} {name.lower()}"] += 1
         kept.append((name, scrub.MASK if secret else scrub.applied(value, changes)))

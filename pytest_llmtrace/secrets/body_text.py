@@ -55,7 +55,7 @@ _NAMED = re.compile(
     """
 )
 # A URL with a password, as that of a proxy or a database.
-_USER = re.compile(r"(?<=://)[^\s/?#@:\"'<>\\]{0,100}:([^\s/?#@:\"'<>\\]{1,200})@(?=[\w\[])")
+_PASSWORD = re.compile(r"(?<=://)[^\s/?#@:\"'<>\\]{0,100}:([^\s/?#@:\"'<>\\]{1,200})@(?=[\w\[])")
 _STANDS_FOR_PASSWORD = frozenset({"mypassword", "pass", "passwd", "password", "pw", "pwd"})
 _NESTED = 6
 _SHORTEST = 6
@@ -124,9 +124,9 @@ def _by_looks(text: str, place: str) -> Iterator[Hit]:
         group = found.lastgroup or ""
         if not is_mask(found[group]):
             yield _by_name(*found.span(group), place, "a field that is secret by its name", found[group])
-    for found in _USER.finditer(text) if "://" in text else ():
+    for found in _PASSWORD.finditer(text) if "://" in text else ():
         if not is_stand_in(found[1]) and found[1].lower() not in _STANDS_FOR_PASSWORD:
-            yield Hit(*found.span(), place, "user", "the user of a URL", found[0])
+            yield Hit(*found.span(1), place, "field", "the password of a URL", found[1])
     yield from _keys_in(text, place)
     for start, end, what, value, is_nobody in personal_in(text):
         yield Hit(start, end, place, "personal", what, value, is_nobody)

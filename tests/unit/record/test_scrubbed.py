@@ -40,6 +40,7 @@ FIELDS = [
     "authorization_token", "auth_token", "private_key", "X-API-Key", "aws_secret_access_key", "aws_session_token",
 ]  # fmt: skip
 TEXTS = {
+    "password of a URL": ("by http://jane:Zq8canary77@proxy.corp:3128/x", "Zq8canary77"),
     "masked key": ("Incorrect API key provided: abc***canary. You can", "abc***canary"),
     "realtime secret": ("ek_68a1b2c3d4e5f60718293a4b5c6d7e8f", "ek_68a1b2c3d4e5f60718293a4b5c6d7e8f"),
     "organization": ("in organization org-AbCdEf0123456789abcdefgh on", "org-AbCdEf0123456789abcdefgh"),

@@ -77,7 +77,7 @@ def test_fields_that_are_secret_by_their_name(name: str) -> None:
         ("\tjane@x.io\n/home/jdoe/x", "\t[removed]\n/home/[removed]/x"),
         ("at C:\\Users\\nora\\x", "at C:\\Users\\[removed]\\x"),
         ("/Users/jdoe/x C:\\Users\\jdoe\\x", "/Users/[removed]/x C:\\Users\\[removed]\\x"),
-        ("by http://jane:Zq8canary77@proxy.corp:3128/x", "by http://proxy.corp:3128/x"),
+        ("by http://jane:Zq8canary77@proxy.corp:3128/x", "by http://jane:[secret]@proxy.corp:3128/x"),
         ("Result: \\n/home/jdoe/x", "Result: \\n/home/[removed]/x"),
     ],
 )
