@@ -152,6 +152,7 @@ def test_places_for_secrets_and_addresses_are_emptied_whatever_they_hold(text: s
         "Incorrect API key provided: sk-test. arn:aws:iam::123456789012:user/x req_test",
         "sk-1234567890abcdef1234567890abcdef sk-abcdefghijklmnopqrstuvwxyz123456",
         "api_key: <API_KEY>",
+        '{"authorization": "granted"}',
         "postgres://user:password@localhost/db https://user:${PASSWORD}@a.test ws://x:y/@z http://a.test:80/@x",
     ],
 )
