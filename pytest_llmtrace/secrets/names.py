@@ -95,7 +95,7 @@ TRANSPORT_HEADERS = frozenset({"accept-encoding", "connection", "content-length"
 
 _SECRET_HEADER = re.compile(
     r"(?:^|[-_])(?:(?:access|api|functions|master|private|secret|service|subscription|virtual)[-_]?key|auth"
-    r"|authorization|credentials?|password|secret|token)$"
+    r"|authorization|credential|password|secret|token)$"
 )
 """What gateways call theirs: `Ocp-Apim-Subscription-Key` (Azure API Management), `x-litellm-api-key`, and so on."""
 
