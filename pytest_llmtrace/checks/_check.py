@@ -83,6 +83,7 @@ class Evidence:
         leftovers: What was not played; empty where that is allowed.
         logs: Log records.
         metrics: Points of metrics.
+        children: Whether the test has forked, or some process that it may have started has ended; empty if neither.
         untimed: What was replayed at once although its own time was asked for.
         current: Spans of this trace that are still current in the test's own context.
         held: Spans that fixtures held open when the test began; they end after it.
@@ -109,6 +110,7 @@ class Evidence:
     leftovers: tuple[Leftover, ...] = ()
     logs: tuple[LogRecord, ...] = ()
     metrics: tuple[MetricPoint, ...] = ()
+    children: Literal["", "forked", "started"] = ""
     untimed: tuple[Untimed, ...] = ()
     current: tuple[SpanRecord, ...] = ()
     held: frozenset[SpanKey] = frozenset()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_exchange
+from pytest_llmtrace.checks._elsewhere import elsewhere
 from pytest_llmtrace.model import Finding, Outcome, Severity
 
 __all__ = ["CHECKS", "TIMING", "UNMATCHED", "UNPLAYED"]
@@ -27,7 +28,9 @@ def _unplayed(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
             yield None
             continue
         count = f"{len(leftover.unplayed)} of {leftover.total} not asked for"
-        yield check.finding(leftover.origin, ("wire", "\n".join((count, *leftover.unplayed))), why=leftover.why)
+        other = elsewhere(evidence)
+        seen = ("wire", "\n".join((count, *leftover.unplayed)))
+        yield check.finding(leftover.origin, seen, why=leftover.why, next=other and f"{other}; or {_MAY_STAY}")
 
 
 def _timing(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
@@ -42,6 +45,8 @@ _NOT_HTTPX = (
     "or let the host through with allow_hosts="
 )
 
+_MAY_STAY = 'say why it may stay: @pytest.mark.llmtrace(allow_unused="reason")'
+
 UNMATCHED = Check(
     id="replay/unmatched",
     title="Every request is answered",
@@ -54,7 +59,7 @@ UNPLAYED = Check(
     id="replay/unplayed",
     title="Every recording is played",
     why="the application no longer makes a call that was recorded, or makes it elsewhere",
-    next='remove it, or say why it may stay: @pytest.mark.llmtrace(allow_unused="reason")',
+    next=f"remove it, or {_MAY_STAY}",
     look=_unplayed,
     about=("leftovers",),
     whole_runs_only=True,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pytest_llmtrace import wire
 from pytest_llmtrace.checks import names, parents, retries, twice
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_exchange, title_of_span
+from pytest_llmtrace.checks._elsewhere import elsewhere
 from pytest_llmtrace.checks._said import said, said_of
 from pytest_llmtrace.model import Call, Exchange, Finding, Outcome, Severity, SpanKey, SpanRecord, Stray
 
@@ -75,7 +76,7 @@ def _span_without_exchange(check: Check, evidence: Evidence) -> Iterator[Finding
             ("span", f"is an LLM span{f' of model {model!r}' if model else ''}"),
             ("wire", title_of_exchange(within) if within is not None else _not_its_own(len(evidence.calls))),
             why=_COUNTING if counting else "",
-            next=_NO_CALL if counting else "",
+            next=_NO_CALL if counting else elsewhere(evidence),
         )
 
 

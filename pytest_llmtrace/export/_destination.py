@@ -51,8 +51,25 @@ class Destination:
     organization: str = ""
 
     def masked(self, text: str) -> str:
-        """Return a text, as a server said it, without what authorizes us: some repeat what they do not like."""
-        for secret in (part for value in self.headers.values() for part in (value, *value.split())):
-            if len(secret) >= _SECRET:
-                text = text.replace(secret, MASK)
+        """Return a text, as a server said it, without what authorizes us: some repeat what they do not like.
+
+        The text may have been cut, and a secret with it, so that its beginning goes too.
+        """
+        for value in self.headers.values():
+            text = text.replace(value, MASK) if len(value) >= _SECRET else text
+            for word in value.split():
+                text = _without(text, word) if len(word) >= _SECRET else text
         return text
+
+
+def _without(text: str, secret: str) -> str:
+    """Mask a secret in a text, and whatever is as much of its beginning as a secret has at least."""
+    parts = text.split(secret[:_SECRET])
+    return MASK.join((parts[0], *(part[_as_far_as(part, secret[_SECRET:]) :] for part in parts[1:])))
+
+
+def _as_far_as(text: str, other: str) -> int:
+    """Return how many characters two texts have in common at their beginning."""
+    return next(
+        (at for at, (one, two) in enumerate(zip(text, other, strict=False)) if one != two), min(len(text), len(other))
+    )

@@ -80,7 +80,7 @@ _SYSTEMS: Final = {
 """By the variable that each sets in its jobs. Of forms with `|` between them the first that can be filled in counts."""
 _PLACE: Final = re.compile(r"\{(\w+)\}")
 _REVISION: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-_WITH_USER: Final = re.compile(r"(?<=://)[^/@]+@")
+_WITH_USER: Final = re.compile(r"(?<=://)[^/?#]+@")
 
 
 def identify(environ: Mapping[str, str], folder: Path, *, run: str) -> dict[str, str]:

@@ -177,21 +177,23 @@ class Spool:
         self._run, self._spans, self._size = run, line.count(_SPAN), len(line)
         self._file = f"{self.path}/{run}-{next(self._numbers):06d}{_READY}"
         try:
-            self._create(line)
+            self._hide()
+            _create(self._file, line)
         except OSError:
             self._run = ""
-            with contextlib.suppress(OSError):
-                os.unlink(self._file)  # noqa: PTH108  # There is nothing in it.
             raise
 
-    def _create(self, line: bytes) -> None:
-        try:
-            append(self._file, line, os.O_CREAT)
-        except FileNotFoundError:
-            self.path.mkdir(parents=True, exist_ok=True)
-            # They may have content that belongs into no repository.
-            (self.path / ".gitignore").write_text("*\n", encoding="utf-8")
-            append(self._file, line, os.O_CREAT)
+    def _hide(self) -> None:
+        """Make the folder, if there is none yet, whose content belongs into no repository.
+
+        Looked at for each file: whoever has made the folder may have been stopped, or kept by a full disk, before that.
+        """
+        ignoring = f"{self.path}/.gitignore"
+        with contextlib.suppress(FileNotFoundError):
+            if os.stat(ignoring).st_size:  # noqa: PTH116
+                return
+        self.path.mkdir(parents=True, exist_ok=True)
+        _create(ignoring, b"*\n")
 
     def waiting(self, run: str = "") -> int:
         """Count the spans that are to be sent, of one run or all."""
@@ -290,6 +292,16 @@ def _only(resources: Resources, keys: Collection[str]) -> Resources:
 
 def _request(resources: Resources) -> bytes:
     return as_bytes({"resourceSpans": resources}) + b"\n"
+
+
+def _create(path: str, line: bytes) -> None:
+    """Begin a file with a line; none is left behind that has nothing in it."""
+    try:
+        append(path, line, os.O_CREAT)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(path)  # noqa: PTH108
+        raise
 
 
 def _kept(path: Path) -> Kept:

@@ -119,6 +119,16 @@ class Captured:
         """The captured spans, as `InMemorySpanExporter` would hand them out."""
         return capture.FinishedSpans(self._book)
 
+    @property
+    def is_copy(self) -> bool:
+        """Whether this is a copy of the trace, in a child process that the code under test has forked."""
+        return self._ledger.children.is_copy
+
+    @property
+    def has_forked(self) -> bool:
+        """Whether the code under test has forked: what its children do is not seen."""
+        return self._ledger.children.has_forked
+
     def ended(self) -> tuple[SpanRecord, ...]:
         """Return the records of the ended spans, oldest first; for those who look at all of them by themselves."""
         return tuple(record for record in self._book.spans() if record.ended is not None)

@@ -242,12 +242,12 @@ class LLMTrace(Captured, Scripted):
         return self._desk.recording(cassette, mode or self.settings.record or "once")
 
     def save(self) -> tuple[Written, ...]:
-        """Write what was recorded; the end of a block does so if it ends well.
+        """Write what was recorded; the end of a block does so if it ends well, and a copy of it in no case.
 
         Raises:
             CassetteError: It could not be written.
         """
-        exchanges = self._ledger.exchanges()
+        exchanges = () if self.is_copy else self._ledger.exchanges()
         return save(exchanges, checks.secrets_of(exchanges, self._canaries.given()))
 
     @property
@@ -315,6 +315,7 @@ class LLMTrace(Captured, Scripted):
             blocked=self._ledger.blocked()[len(before.blocked) :],
             spans=() if wide else self._held_open(),
             leftovers=tuple(leftover for leftover in left if leftover.of_cleanup),
+            children=self._ledger.children.made(),
         )
         if not (evidence.exchanges or evidence.blocked or evidence.spans or evidence.leftovers):
             return checks.Verdict.none(), ""
@@ -360,6 +361,7 @@ class LLMTrace(Captured, Scripted):
             blocked=self._ledger.blocked(),
             leftovers=() if self.settings.allow_unused else self._desk.leftovers(exchanges),
             untimed=self._desk.untimed(self.clock.obstacle),
+            children=self._ledger.children.made(),
             logs=self._book.logs(),
             metrics=self._book.metrics(),
             current=tuple(span for span in spans if span.key in self._current),

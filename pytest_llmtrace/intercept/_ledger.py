@@ -12,11 +12,12 @@ from urllib.parse import urlsplit
 from pytest_llmtrace import clock, ownership
 from pytest_llmtrace.errors import BlockedConnection, UnmatchedRequest
 from pytest_llmtrace.intercept import _refusal
+from pytest_llmtrace.intercept._children import Children
 from pytest_llmtrace.intercept._hosts import Hosts
 from pytest_llmtrace.intercept._passage import Passage
 from pytest_llmtrace.model import Ambient, Answer, Answerer, Exchange, Request
 
-__all__ = ["Ledger", "add", "current", "nobody", "unguarded", "watching"]
+__all__ = ["Ledger", "add", "current", "nobody", "note_fork", "unguarded", "watching"]
 
 _lock = threading.Lock()
 _open: tuple[Ledger, ...] = ()
@@ -47,6 +48,7 @@ class Ledger:
         self.label = label
         self.timing = timing
         self.pace = clock.pace(timing)
+        self.children = Children()
         self.hosts = Hosts(allow_hosts)
         self._never_recorded = Hosts(allow_hosts)
         self._recorder = recorder
@@ -154,6 +156,13 @@ def current() -> Ledger | None:
     owner = ownership.current()
     ledger = _of_owner.get(owner) if owner is not None else None
     return ledger or opened[-1]
+
+
+def note_fork() -> None:
+    """Note that the running code has forked."""
+    ledger = current()
+    if ledger is not None:
+        ledger.children.has_forked = True
 
 
 @contextmanager

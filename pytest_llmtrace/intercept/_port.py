@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 
 from pytest_llmtrace import clock, ownership
 from pytest_llmtrace.intercept import _guard, _httpx_tap, _pool_tap, _retries
-from pytest_llmtrace.intercept._ledger import Ledger, add, nobody
+from pytest_llmtrace.intercept._children import tell_of_forks
+from pytest_llmtrace.intercept._ledger import Ledger, add, nobody, note_fork
 from pytest_llmtrace.intercept._patching import Patches, Watch, repair
 from pytest_llmtrace.intercept._sdk_internals import SLEEPING_MODULES, SLEEPS
 from pytest_llmtrace.model import Ambient, Answerer
@@ -34,6 +35,7 @@ def install() -> None:
     While no ledger is open everything passes untouched.
     """
     ownership.carry_over_threads()
+    tell_of_forks(note_fork)
     ensure()
 
 

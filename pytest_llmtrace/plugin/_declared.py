@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pytest_llmtrace.harness import LLMTrace
 
 __all__ = [
+    "COPIED",
     "FIXTURE",
     "MARKER",
     "MODES",
@@ -22,6 +23,7 @@ __all__ = [
     "TRACE",
     "declare",
     "declare_marker",
+    "is_copy",
     "is_distributed",
     "is_exporting",
     "is_marked",
@@ -36,6 +38,10 @@ TRACE: Final[pytest.StashKey[LLMTrace]] = pytest.StashKey()
 """The trace of an item, from when it is opened to the end of the item's protocol."""
 PARTIAL: Final[pytest.StashKey[bool]] = pytest.StashKey()
 """Whether tests of a run were deselected."""
+COPIED: Final[pytest.StashKey[bool]] = pytest.StashKey()
+"""Whether an item is run in such a copy of the run as `is_copy` tells of; a child that a plugin has forked to run one
+test (pytest-forked) begins within the item's protocol, and is none."""
+_PROCESS: Final[pytest.StashKey[int]] = pytest.StashKey()
 MODES: Final = ("none", "once", "new", "all")
 
 _MARKER_HELP: Final = (
@@ -118,7 +124,8 @@ def declare(parser: pytest.Parser) -> None:
 
 
 def declare_marker(config: pytest.Config) -> None:
-    """Declare the marker."""
+    """Declare the marker, and note in which process the run has begun."""
+    config.stash[_PROCESS] = os.getpid()
     config.addinivalue_line("markers", _MARKER_HELP)
 
 
@@ -147,6 +154,14 @@ def is_distributed(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput") or bool(
         config.getoption("numprocesses", None) or config.getoption("tx", None)
     )
+
+
+def is_copy(config: pytest.Config) -> bool:
+    """Tell whether this process is a child that a test has forked and let return, so that it runs what is left, too.
+
+    What it writes and sends is written and sent by its parent.
+    """
+    return os.getpid() != config.stash[_PROCESS]
 
 
 def is_marked(item: pytest.Item) -> bool:

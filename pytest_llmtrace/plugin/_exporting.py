@@ -22,8 +22,8 @@ from pytest_llmtrace._argtypes import checked_seconds
 from pytest_llmtrace._lines import counted
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import SpanRecord
-from pytest_llmtrace.plugin import _ini
-from pytest_llmtrace.plugin._declared import FIXTURE, TRACE
+from pytest_llmtrace.plugin import _declared, _ini
+from pytest_llmtrace.plugin._declared import COPIED, FIXTURE, TRACE
 
 __all__ = ["Exporting", "register"]
 
@@ -70,6 +70,7 @@ class Exporting:
         self._files = [export.Lines(folder / name.removeprefix("file=")) for name in names if name.startswith("file=")]
         self._links: dict[str, list[str]] = {}
         self._troubles = Counter[str]()
+        self._config = config
         self._exit_status: int | pytest.ExitCode = pytest.ExitCode.OK
         worker: dict[str, Any] | None = getattr(config, "workerinput", None)
         self._is_over = worker is not None  # The controller sends what its workers have kept.
@@ -112,7 +113,8 @@ class Exporting:
                 item.add_report_section("call", f"{FIXTURE} trace", "\n".join(links))
         report = yield
         item.stash[_STATUS] = _status(report, None if call.when == "setup" else item.stash.get(_STATUS, None))
-        troubles = list(self._keep(item, spans)) if spans and call.when == "teardown" else []
+        is_due = call.when == "teardown" and not (item.stash.get(COPIED, False) or item.stash[TRACE].is_copy)
+        troubles = list(self._keep(item, spans)) if spans and is_due else []
         if troubles:
             report.llmtrace_troubles = troubles  # type: ignore[attr-defined]
         return report
@@ -180,7 +182,7 @@ class Exporting:
 
     def _finish(self, tell: Any) -> Iterator[str]:
         """Send the spans once, and say what became of them, a line each."""
-        if self._is_over:
+        if self._is_over or _declared.is_copy(self._config):
             return
         self._is_over = True
         for trouble, tests in self._troubles.items():

@@ -14,7 +14,7 @@ import pytest
 
 from pytest_llmtrace.errors import CassetteError, LLMTraceError, UsageError
 from pytest_llmtrace.plugin import _declared, _options, _teardown, _totals
-from pytest_llmtrace.plugin._declared import FIXTURE, PARTIAL, TRACE
+from pytest_llmtrace.plugin._declared import COPIED, FIXTURE, PARTIAL, TRACE
 from pytest_llmtrace.plugin._outcomes import Failed, failure_of, has_failed_part, is_unexpected_success, watch_parts
 from pytest_llmtrace.plugin._pytest_internals import failure_of_testcase, is_expected_to_fail, skipped_testcase
 
@@ -73,6 +73,7 @@ def guarding(item: pytest.Item) -> Iterator[None]:
     """
     from pytest_llmtrace.plugin._refusing import refusing
 
+    item.stash[COPIED] = _declared.is_copy(item.config)
     try:
         with refusing(f"the wider fixtures of {item.name}", allow_hosts=_options.marked_hosts(item)):
             yield
@@ -137,6 +138,10 @@ def traced(request: pytest.FixtureRequest, own: Mapping[str, Any]) -> Iterator[L
 def _save(item: pytest.Item, trace: LLMTrace) -> None:
     """Write what was recorded, fixtures included, if the code under test ran to its end."""
     said = item.config.stash.setdefault(_totals.SAID_OF_RECORDINGS, [])
+    if item.stash.get(COPIED, False) or trace.is_copy:
+        return
+    if trace.has_forked and trace.settings.record in {"once", "new", "all"}:
+        said.append(f"not recorded: what child processes that {item.nodeid} has forked asked for")
     if not trace.is_recording:
         return
     if not item.stash.get(_ran_key, False):

@@ -50,7 +50,8 @@ def is_expected_to_fail(item: pytest.Item) -> bool:
 
 def skipped_testcase(item: pytest.Function) -> str | None:
     """Return the reason for which `unittest.skip` skips an item or its class, None if neither is skipped."""
-    for marked in (item.cls, getattr(item.cls, item.originalname or item.name, None)):
+    own = item.function if item.cls is None else getattr(item.cls, item.originalname or item.name, None)
+    for marked in (item.cls, own):
         if getattr(marked, _UNITTEST_SKIP, False):
             return str(getattr(marked, "__unittest_skip_why__", ""))
     return None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from pytest_llmtrace.plugin import _hiding, _reports
-from pytest_llmtrace.plugin._declared import FIXTURE
+from pytest_llmtrace.plugin._declared import FIXTURE, is_copy
 
 if TYPE_CHECKING:
     from pytest_llmtrace.plugin._baseline import Baseline, Entries
@@ -74,6 +74,8 @@ class Totals:
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Write the baseline, and say of what hides findings what was of no use."""
+        if is_copy(session.config):
+            return
         accounts = {test: _read(account) for test, account in self._by_test.items()}
         stopped = bool(session.shouldstop or session.shouldfail) or exitstatus > pytest.ExitCode.TESTS_FAILED
         whole = not stopped and not any(account["partial"] for account in accounts.values())
@@ -87,6 +89,8 @@ class Totals:
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
         """Say what was replayed, captured, found and recorded, and what was found in tests that passed."""
+        if is_copy(config):
+            return
         if config.getoption("--llmtrace-played"):
             self._write_played(config)
         if not self._by_test:

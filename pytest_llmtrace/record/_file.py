@@ -53,7 +53,7 @@ def write(path: Path, make: Callable[[bytes | None], bytes | None]) -> bool:
         handle = _claimed(unfinished)
     except OSError as error:
         raise _failed(path, error) from None
-    is_ours = True
+    ours = os.fstat(handle)
     try:
         with os.fdopen(handle, "wb") as file:
             content = make(read(path))
@@ -62,16 +62,17 @@ def write(path: Path, make: Callable[[bytes | None], bytes | None]) -> bool:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+            if not _is_still(ours, unfinished):  # It took so long that another process has taken us for dead.
+                raise FileExistsError
         if path.exists():
             unfinished.chmod(path.stat().st_mode & 0o7777)
         unfinished.replace(path)
-        is_ours = False  # What has that name from here on is another process's.
     except OSError as error:
         raise _failed(path, error) from None
     else:
         return True
     finally:
-        if is_ours:
+        if _is_still(ours, unfinished):  # What has that name else is another process's.
             unfinished.unlink(missing_ok=True)
 
 
@@ -89,6 +90,14 @@ def _claimed(unfinished: Path) -> int:
             if time.monotonic() > waited_until:
                 raise
             time.sleep(0.05)
+
+
+def _is_still(ours: os.stat_result, path: Path) -> bool:
+    """Tell whether a path leads to our file."""
+    try:
+        return os.path.samestat(ours, path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _failed(path: Path, error: OSError) -> CassetteError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -18,18 +18,24 @@ Decode = Callable[[bytes], bytes]
 
 def plain(response: Response) -> Response:
     """Return a response without its content encoding, chunk by chunk; as it is where the encoding is not known."""
-    encoding = (header(response.headers, "content-encoding") or "identity").strip().lower()
-    if encoding == "identity":
-        return response
-    decoder = _decoder(encoding)
-    if decoder is None:
+    said = (header(response.headers, "content-encoding") or "").lower().split(",")
+    encodings = [encoding for each in said if (encoding := each.strip()) not in {"", "identity"}]
+    # The last one that was put on is the first to be undone.
+    decoders = [decoder for encoding in reversed(encodings) if (decoder := _decoder(encoding)) is not None]
+    if not encodings or len(decoders) < len(encodings):
         return response
     try:
-        chunks = [decoder(chunk) for chunk in response.chunks]
+        chunks = [_decoded(chunk, decoders) for chunk in response.chunks]
     except Exception:  # noqa: BLE001 - each library has errors of its own; the body is not what it says it is
         return response
     headers = tuple(line for line in response.headers if line[0].lower() != "content-encoding")
     return replace(response, headers=headers, **_without_empty(chunks, response.offsets))
+
+
+def _decoded(chunk: bytes, decoders: Iterable[Decode]) -> bytes:
+    for decoder in decoders:
+        chunk = decoder(chunk) if chunk else chunk
+    return chunk
 
 
 def plain_request(request: Request) -> Request:
@@ -52,7 +58,10 @@ def _without_empty(chunks: list[bytes], offsets: tuple[float, ...] | None) -> di
 
 
 def _decoder(encoding: str) -> Decode | None:
-    """Return a decoder of an encoding. A client that accepts brotli or zstandard has the library that decodes it."""
+    """Return a decoder of an encoding, None if it is not known.
+
+    A client that accepts brotli or zstandard has a library that decodes it.
+    """
     match encoding:
         case "gzip" | "x-gzip":
             return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress
@@ -61,8 +70,7 @@ def _decoder(encoding: str) -> Decode | None:
         case "br":
             return _brotli()
         case "zstd":
-            module = _imported("zstandard")
-            return None if module is None else module.ZstdDecompressor().decompressobj().decompress
+            return _zstd()
         case _:
             return None
 
@@ -88,6 +96,16 @@ def _brotli() -> Decode | None:
     stream = module.Decompressor()
     decode: Decode = getattr(stream, "process", None) or stream.decompress
     return decode
+
+
+def _zstd() -> Decode | None:
+    """Return a decoder: httpx takes `zstandard`, httpx2 Python itself from 3.14 on, else the backport of that."""
+    module = _imported("compression.zstd") or _imported("backports.zstd")
+    if module is not None:
+        decode: Decode = module.ZstdDecompressor().decompress
+        return decode
+    module = _imported("zstandard")
+    return None if module is None else module.ZstdDecompressor().decompressobj().decompress
 
 
 def _imported(name: str) -> Any:

@@ -20,7 +20,8 @@ from pytest_llmtrace.record._plain import plain, plain_request
 from pytest_llmtrace.replay import scrub
 from pytest_llmtrace.replay.hooks import concealed, filtered, filtered_response, interaction_through
 from pytest_llmtrace.replay.settings import ReplaySettings
-from pytest_llmtrace.secrets.urls import hits_in_url
+from pytest_llmtrace.secrets.edits import edits_of
+from pytest_llmtrace.secrets.urls import hits_in_url, is_url
 
 __all__ = ["Scrubbed", "Scrubber", "with_length"]
 
@@ -133,8 +134,12 @@ def _response(response: Response, keep: Patterns, places: Counter[str]) -> Respo
     offsets = response.offsets
     if offsets is not None and len(offsets) != len(chunks):  # laid out, so one chunk: it was there with the last
         offsets = offsets[-1:]
+    reason = scrub.edits(response.reason)
+    if reason:
+        places["reason phrase"] += 1
     return replace(
         response,
+        reason=scrub.applied(response.reason, reason),
         headers=with_length(_headers(headers, "response header", places), len(body)),
         chunks=tuple(chunks),
         offsets=offsets and tuple(round(offset, 4) for offset in offsets),
@@ -145,7 +150,7 @@ def _headers(headers: Headers, what: str, places: Counter[str]) -> Headers:
     kept = []
     for name, value in headers:
         secret = scrub.is_secret_header(name)
-        changes = () if secret else scrub.edits(value)
+        changes = () if secret else edits_of(hits_in_url(value)) if is_url(value) else scrub.edits(value)
         if secret or changes:
             places[f"{what} {name.lower()}"] += 1
         kept.append((name, scrub.MASK if secret else scrub.applied(value, changes)))

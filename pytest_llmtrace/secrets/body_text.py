@@ -54,6 +54,9 @@ _NAMED = re.compile(
     | (?:^|(?<=[?&]))(?P<name>{FIELD_NAMES})=(?P<query>(?=[A-Za-z._~%+/=-]*+\d)[A-Za-z0-9._~%+/=-]{{8,}}+)
     """
 )
+# A URL with a password, as that of a proxy or a database.
+_PASSWORD = re.compile(r"(?<=://)[^\s/?#@:\"'<>\\]{0,100}:([^\s/?#@:\"'<>\\]{1,200})@(?=[\w\[])")
+_STANDS_FOR_PASSWORD = frozenset({"mypassword", "pass", "passwd", "password", "pw", "pwd"})
 _NESTED = 6
 _SHORTEST = 6
 """`a@b.co`: what is shorter tells of nobody."""
@@ -121,6 +124,9 @@ def _by_looks(text: str, place: str) -> Iterator[Hit]:
         group = found.lastgroup or ""
         if not is_mask(found[group]):
             yield _by_name(*found.span(group), place, "a field that is secret by its name", found[group])
+    for found in _PASSWORD.finditer(text) if "://" in text else ():
+        if not is_stand_in(found[1]) and found[1].lower() not in _STANDS_FOR_PASSWORD:
+            yield Hit(*found.span(1), place, "field", "the password of a URL", found[1])
     yield from _keys_in(text, place)
     for start, end, what, value, is_nobody in personal_in(text):
         yield Hit(start, end, place, "personal", what, value, is_nobody)
@@ -163,7 +169,7 @@ def _in_strings(strings: Iterable[JsonString], value: Any, prefix: str, depth: i
 
 def _in_value(value: str, steps: Steps, prefix: str, depth: int, *, of_error: bool) -> Iterator[Hit]:
     key = steps[-1] if steps else None
-    if isinstance(key, str) and is_secret_field(key):
+    if isinstance(key, str) and _is_secret(key, value):
         if not is_mask(value):
             yield _by_name(0, len(value), f"{prefix}{_path(steps)}", f"the field {key}", value)
     # In JSON that is itself a string, such a field is an application's own.
@@ -252,10 +258,15 @@ def _in_form(text: str) -> Iterator[Hit]:
 
 
 def _named(name: str, value: str, place: str) -> Iterator[Hit]:
-    if not is_secret_field(name):
+    if not _is_secret(name, value):
         yield from _nested(value, place, _NESTED - 1)
     elif not is_mask(value):
         yield _by_name(0, len(value), place, f"the field {name}", value)
+
+
+def _is_secret(name: str, value: str) -> bool:
+    """Tell whether a field is a secret; of an `authorization` a word says how it stands with one: `"granted"`."""
+    return is_secret_field(name) and not (value.isalpha() and name.lower() == "authorization")
 
 
 _SIMPLE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")

@@ -57,6 +57,7 @@ RESPONSE_HEADERS = frozenset(
         "openai-project",
         "request-id",
         "set-cookie",
+        "set-cookie2",
         "x-amz-cf-id",
         "x-amz-id-2",
         "x-amzn-requestid",
@@ -93,23 +94,63 @@ TRANSPORT_HEADERS = frozenset({"accept-encoding", "connection", "content-length"
 """Of requests: said again by the address or the body, or about the connection only."""
 
 _SECRET_HEADER = re.compile(
-    r"(?:^|[-_])(?:(?:access|api|functions|subscription)[-_]?key|auth|authorization|password|secret|token)$"
+    r"(?:^|[-_])(?:(?:access|api|functions|master|private|secret|service|subscription|virtual)[-_]?key|auth"
+    r"|authorization|credential|password|secret|token)$"
 )
 """What gateways call theirs: `Ocp-Apim-Subscription-Key` (Azure API Management), `x-litellm-api-key`, and so on."""
 
 _COPIED = "llm_provider-"
 """What LiteLLM Proxy puts before the names of its upstream's headers."""
 
-QUERY_PARAMETERS = frozenset({"access_token", "api_key", "key", "subscription_key", "token"})
-"""In lower case, and with `_`: Azure API Management takes `subscription-key`."""
+QUERY_PARAMETERS = frozenset(
+    {
+        "access_token",
+        "api_key",
+        "auth",
+        "key",
+        "password",
+        "sig",
+        "signature",
+        "subscription_key",
+        "token",
+        "x_amz_credential",
+        "x_amz_security_token",
+        "x_amz_signature",
+        "x_goog_credential",
+        "x_goog_signature",
+    }
+)
+"""In lower case, and with `_`: Azure API Management takes `subscription-key`. Beside those of `BODY_FIELDS`; and what
+signs a URL: of AWS, of Google, and Azure's shared access (`sig`)."""
 
-BODY_FIELDS = frozenset({"accesstoken", "apikey", "assertion", "clientsecret", "idtoken", "refreshtoken"})
-"""Without `_`, `-` and capitals: `api_key`, `apiKey` and `API-KEY` are one name."""
+BODY_FIELDS = frozenset(
+    {
+        "accesstoken",
+        "apikey",
+        "assertion",
+        "authorization",
+        "authorizationtoken",
+        "authtoken",
+        "awssecretaccesskey",
+        "awssessiontoken",
+        "clientsecret",
+        "idtoken",
+        "privatekey",
+        "refreshtoken",
+        "secretaccesskey",
+        "xapikey",
+    }
+)
+"""Without `_`, `-` and capitals: `api_key`, `apiKey` and `API-KEY` are one name. Requests say how a provider is to
+reach an MCP server: by `authorization_token` (Anthropic), `authorization`, or `headers` (OpenAI)."""
 
-FIELD_NAMES = r"(?i:api[_-]?key|client[_-]?secret|(?:refresh|access|id)[_-]?token|assertion)"
+FIELD_NAMES = (
+    r"(?i:(?:x[_-])?api[_-]?key|private[_-]?key|(?:aws[_-]?)?secret[_-]?access[_-]?key|client[_-]?secret"
+    r"|(?:refresh|access|id|auth|authorization)[_-]?token|authorization|assertion)"
+)
 """The same names, to search a text that is neither JSON nor a form."""
 
-_ENDS_OF_FIELDS = (b'key"', b'token"', b'secret"', b'assertion"')
+_ENDS_OF_FIELDS = (b'key"', b'token"', b'secret"', b'assertion"', b'authorization"')
 
 
 def is_secret_header(name: str) -> bool:
@@ -120,7 +161,7 @@ def is_secret_header(name: str) -> bool:
 
 def is_secret_parameter(name: str) -> bool:
     """Tell whether a query parameter is secret."""
-    return name.lower().replace("-", "_") in QUERY_PARAMETERS
+    return name.lower().replace("-", "_") in QUERY_PARAMETERS or is_secret_field(name)
 
 
 def is_secret_field(name: str) -> bool:

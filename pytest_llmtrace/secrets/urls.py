@@ -6,15 +6,16 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote_plus
 
-from pytest_llmtrace.secrets.body_text import Hit, hits_in_text, moved
+from pytest_llmtrace.secrets.body_text import Hit, hits_in_body, hits_in_text, moved
 from pytest_llmtrace.secrets.edits import applied, edits_of
 from pytest_llmtrace.secrets.names import is_mask, is_secret_parameter
 from pytest_llmtrace.secrets.percent import Unquoted
 from pytest_llmtrace.secrets.shapes import is_stand_in
 
-__all__ = ["hits_in_url", "scrubbed_url"]
+__all__ = ["hits_in_header", "hits_in_url", "is_url", "scrubbed_url"]
 
 _AUTHORITY = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*+:)?//([^/?#@]*+@)?[^/?#]*+")
+_WHOLE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*+://\S++")
 _PART = re.compile(r"([?&])([^=&#]*+)=([^&#]*+)|[^/?&#]++")
 
 
@@ -35,6 +36,16 @@ def hits_in_url(url: str) -> Iterator[Hit]:
         elif not is_mask(text.value):
             place, what = f"query {name}", f"the parameter {name}"
             yield Hit(*part.span(3), place, "field", what, part[3], is_stand_in(text.value))
+
+
+def hits_in_header(value: str) -> Iterator[Hit]:
+    """Yield what is found in the value of a header, which may be a URL (`Location`, `Referer`)."""
+    return hits_in_url(value) if is_url(value) else hits_in_body(value)
+
+
+def is_url(value: str) -> bool:
+    """Tell whether a text is a URL as a whole."""
+    return _WHOLE.fullmatch(value) is not None
 
 
 def scrubbed_url(url: str) -> str:

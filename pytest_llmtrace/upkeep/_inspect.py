@@ -10,7 +10,7 @@ from pytest_llmtrace.replay import scrub
 from pytest_llmtrace.secrets.body_text import Hit, alarming, hits_in_body
 from pytest_llmtrace.secrets.personal import REQUEST_ID, shown_personal
 from pytest_llmtrace.secrets.shapes import shapes_in, shown
-from pytest_llmtrace.secrets.urls import hits_in_url
+from pytest_llmtrace.secrets.urls import hits_in_header, hits_in_url
 from pytest_llmtrace.upkeep._headers import is_left, is_volatile, kind_of
 from pytest_llmtrace.upkeep._texts import body_text
 
@@ -39,6 +39,8 @@ def troubles_in(recording: Recording) -> Iterator[Trouble]:
     yield from _headers("request", request.headers)
     yield from _body("request", request)
     if response is not None:
+        for hit in alarming(hits_in_body(response.reason)):
+            yield _of_hit("response.status.message", hit)
         yield from _headers("response", response.headers)
         yield from _body("response", response)
     elif recording.failure is None:
@@ -60,7 +62,7 @@ def _headers(side: str, headers: Headers) -> Iterator[Trouble]:
         elif is_volatile(name, value):
             yield Trouble("volatile", place, "", "")
         else:
-            for hit in alarming(hits_in_body(value)):
+            for hit in alarming(hits_in_header(value)):
                 yield _of_hit(place, hit)
 
 

@@ -18,7 +18,7 @@ from pytest_llmtrace.replay.yaml_scalars import plain
 from pytest_llmtrace.secrets.body_text import Steps, alarming, hits_in_body, hits_in_value
 from pytest_llmtrace.secrets.edits import Edit as Span
 from pytest_llmtrace.secrets.edits import edits_of
-from pytest_llmtrace.secrets.urls import hits_in_url
+from pytest_llmtrace.secrets.urls import hits_in_header, hits_in_url
 from pytest_llmtrace.upkeep._headers import is_left
 from pytest_llmtrace.upkeep._nodes import Node
 
@@ -59,6 +59,8 @@ class _Message:
         if self.side == "request":
             for url in filter(None, (self.node.get("uri"), self.node.get("url"))):
                 yield from self.url(url)
+        if (status := self.node.get("status")) is not None and (reason := status.get("message")) is not None:
+            yield from self.reason(reason)
         if (tree := self.node.get("parsed_body")) is not None:
             yield from _tree(tree)
         for body in filter(None, (self.node.get("body"), self.node.get("content"))):
@@ -70,8 +72,12 @@ class _Message:
             if not is_left(name, text):
                 yield Edit(node, scrub.MASK)
             return
-        if spans := edits_of(alarming(hits_in_body(text))):
+        if spans := edits_of(alarming(hits_in_header(text))):
             yield Edit(node, scrub.applied(text, spans), () if node.is_binary else spans)
+
+    def reason(self, node: Node) -> Iterator[Edit]:
+        if spans := edits_of(alarming(hits_in_body(node.text))):
+            yield Edit(node, scrub.applied(node.text, spans), spans)
 
     def url(self, node: Node) -> Iterator[Edit]:
         if spans := edits_of(alarming(hits_in_url(node.text))):

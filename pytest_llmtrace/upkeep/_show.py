@@ -14,7 +14,7 @@ from pytest_llmtrace.replay import scrub
 from pytest_llmtrace.secrets.body_text import alarming, hits_in_body
 from pytest_llmtrace.secrets.edits import edits_of
 from pytest_llmtrace.secrets.shapes import masked
-from pytest_llmtrace.secrets.urls import hits_in_url
+from pytest_llmtrace.secrets.urls import hits_in_header, hits_in_url
 from pytest_llmtrace.upkeep._headers import kind_of
 from pytest_llmtrace.upkeep._read import exchange_of
 from pytest_llmtrace.upkeep._said import Part, asked, settings_of, tools_of
@@ -96,7 +96,7 @@ class _Sheet:
         return f"\x1b[1m{text}\x1b[0m" if self.settings.colour else text
 
     def status(self, response: Response) -> str:
-        text = f"{response.status} {response.reason}".rstrip()
+        text = f"{response.status} {_without_secrets(response.reason)}".rstrip()
         if not self.settings.colour:
             return text
         return f"\x1b[{32 if response.status < 400 else 31}m{text}\x1b[0m"  # noqa: PLR2004
@@ -200,7 +200,8 @@ def _key_lines(headers: Headers) -> Iterator[str]:
 def _header_lines(headers: Headers) -> Iterator[str]:
     for name, value in headers:
         if _WORTH_SHOWING.fullmatch(name.lower()):
-            yield f"    {name.lower()}: {_safe(masked(value))}"
+            found = (hit for hit in alarming(hits_in_header(value)) if hit.by != "personal")
+            yield f"    {name.lower()}: {_safe(masked(scrub.applied(value, edits_of(found))))}"
 
 
 def _url(url: str) -> str:

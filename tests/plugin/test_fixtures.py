@@ -271,6 +271,15 @@ def test_a_skipped_test_has_no_trace(run: Callable[..., Any]) -> None:
             @pytest.mark.llmtrace(cassette="later")
             @unittest.skip("not recorded yet")
             def test_method(self): pass
+
+        @pytest.mark.llmtrace(cassette="later")
+        @unittest.skip("not recorded yet")
+        def test_function(): pass
+
+        @pytest.mark.llmtrace(cassette="later")
+        @unittest.skip("not recorded yet")
+        class TestPlain:
+            def test_plain(self): pass
         """,
         files={
             "conftest.py": """
@@ -282,7 +291,7 @@ def test_a_skipped_test_has_no_trace(run: Callable[..., Any]) -> None:
             """
         },
     )
-    assert len(result.outcomes) == 4
+    assert len(result.outcomes) == 6
     assert set(result.outcomes.values()) == {"skipped"}, result.out
 
 

@@ -30,6 +30,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
         elif "refusing" in self.path:
             self.send(429, {"error": {"message": "slow down", "code": "rate_limit"}})
+        elif self.path.endswith("_tokens"):
+            self.send(200, {"input_tokens": 14})
         elif asked.get("stream"):
             self.stream()
         else:
@@ -584,3 +586,33 @@ def test_played_cassettes_are_written_down(record: Callable[..., Any], tmp_path:
         "version": 1,
         "played": ["cassettes/test_it/test_one.yaml"],
     }
+
+
+COUNTS = """
+@pytest.fixture
+def llmtrace_config():
+    return {}
+
+@pytest.mark.parametrize("path", ["/v1/responses/input_tokens", "/v1/messages/count_tokens"])
+def test_count(llmtrace, path):
+    from opentelemetry import trace
+    body = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "input": "hi"}
+    with trace.get_tracer("app").start_as_current_span("count"):
+        assert http.post(BASE + path, json=body, headers=HEADERS).json() == {"input_tokens": 14}
+    [exchange] = llmtrace.exchanges()
+    assert exchange.truth is None and exchange.spans == ()
+"""
+
+
+def test_counts_of_tokens_are_recorded_and_are_no_calls(
+    record: Callable[..., Any], server: Server, cassettes: Path
+) -> None:
+    """What only counts tokens is recorded and played as any request is, and wants no span of an LLM call."""
+    recorded = record(COUNTS, "--llmtrace-record=once")
+    assert set(recorded.outcomes.values()) == {"passed"}, recorded.out
+    assert len([*cassettes.iterdir()]) == 2
+    asked = server.requests
+    played = record(COUNTS)
+    assert set(played.outcomes.values()) == {"passed"}, played.out
+    assert server.requests == asked == 2
+    assert not any("found" in line for line in (*recorded.summary(), *played.summary()))

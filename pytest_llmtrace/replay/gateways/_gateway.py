@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Answer, Request
-from pytest_llmtrace.replay.gateways._paths import APIS, api_of
+from pytest_llmtrace.replay.gateways._paths import APIS, COUNTED, api_of
 from pytest_llmtrace.replay.gateways._profiles import elsewhere, having_api, having_option, profile
 from pytest_llmtrace.replay.gateways._render import render
 from pytest_llmtrace.replay.gateways._script import (
@@ -23,11 +23,12 @@ from pytest_llmtrace.replay.gateways._script import (
     read_vectors,
 )
 from pytest_llmtrace.replay.gateways._usage import check_usage
+from pytest_llmtrace.replay.gateways.counts import Counting, counted
 
 __all__ = ["Gateway"]
 
 
-class Gateway:
+class Gateway(Counting):
     """Replies in one gateway's own wire form. The methods queue; each returns the gateway, so that they chain.
 
     A request takes the first queued reply of its API, or an error that is queued before it. Whether the reply is JSON
@@ -293,7 +294,8 @@ class Gateway:
                 way. Without a stream, OpenRouter and Anannas send the error in a body with status 200, others as usual.
             after: How many pieces of the text come before the error; implies `mid_stream`. Default 1.
             text: The text of which these are pieces.
-            api: The one API that it answers: `chat`, `responses`, `embeddings` or `messages`. Default: any.
+            api: The one API that it answers: `chat`, `responses`, `embeddings`, `messages`, `input_tokens` or
+                `count_tokens`. Default: any.
             older: The form of older documentation (Anannas: a numeric code).
 
         Raises:
@@ -348,6 +350,8 @@ class Gateway:
             if script.api in (None, api):
                 del self._queue[position]
                 return script
+        if api in COUNTED:
+            return counted(api, [script for _, script in self._queue])
         return Script(api=api) if self._default else None
 
     def _say(

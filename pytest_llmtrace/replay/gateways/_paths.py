@@ -9,15 +9,19 @@ from urllib.parse import unquote, urlsplit
 
 from pytest_llmtrace.model import Request
 
-__all__ = ["APIS", "ModelPath", "api_of", "path_of"]
+__all__ = ["APIS", "COUNTED", "ModelPath", "api_of", "path_of"]
 
 APIS: Mapping[str, str] = {
     "chat": "/chat/completions",
     "responses": "/responses",
     "embeddings": "/embeddings",
     "messages": "/messages",
+    "input_tokens": "/responses/input_tokens",
+    "count_tokens": "/messages/count_tokens",
 }
 """How the path of each API ends, whatever a gateway puts before it."""
+COUNTED: Mapping[str, str] = {"input_tokens": "responses", "count_tokens": "messages"}
+"""The APIs that only count tokens, and whose requests' they count."""
 
 
 @dataclass(frozen=True, kw_only=True)

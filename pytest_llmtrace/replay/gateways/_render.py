@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from pytest_llmtrace.model import Answer, Headers, Request, Response
 from pytest_llmtrace.replay.gateways._form import Mode, Profile
+from pytest_llmtrace.replay.gateways._paths import COUNTED
 from pytest_llmtrace.replay.gateways._reply import DATE, Reply, body_of, deployment_of, model_of
 from pytest_llmtrace.replay.gateways._script import Failing, Script
 from pytest_llmtrace.replay.gateways._times import offsets
@@ -61,7 +62,7 @@ def _meet(profile: Profile, script: Script, api: str, request: Request, serial: 
         deployment=deployment_of(request),
         requested=requested,
         model=shown or profile.served(requested),
-        streaming=streaming and api != "embeddings",
+        streaming=streaming and api not in {"embeddings", *COUNTED},
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from pytest_llmtrace._argtypes import is_count, is_number
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.replay.gateways._layout import compact
+from pytest_llmtrace.replay.gateways._paths import COUNTED
 
 __all__ = [
     "DEFAULT_TEXT",
@@ -100,6 +101,8 @@ class Script:
             return f"error {self.failing.status}"
         if self.tool_calls:
             return "calls " + ", ".join(call.name for call in self.tool_calls)
+        if self.api in COUNTED:
+            return f"{self.usage['input_tokens']} tokens"
         if self.api == "embeddings":
             return f"{len(self.vectors) or 'made'} vectors"
         text = self.refusal or self.texts[0] or ""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from http import HTTPStatus
 
 from pytest_llmtrace.model import Headers
-from pytest_llmtrace.replay.gateways import errors, messages
+from pytest_llmtrace.replay.gateways import counts, errors, messages
 from pytest_llmtrace.replay.gateways._form import Mode, Profile
 from pytest_llmtrace.replay.gateways._reply import Reply
 
@@ -49,9 +49,9 @@ def _headers(reply: Reply, mode: Mode) -> Headers:
 
 _CURRENT = Profile(
     name="anthropic",
-    forms={"messages": messages.Messages()},
+    forms={"messages": messages.Messages(), "count_tokens": counts.CountTokens()},
     headers=_headers,
     served=dated,
     options=frozenset({"older"}),
 )
-PROFILE = replace(_CURRENT, older=replace(_CURRENT, forms={"messages": OlderMessages()}))
+PROFILE = replace(_CURRENT, older=replace(_CURRENT, forms={**_CURRENT.forms, "messages": OlderMessages()}))

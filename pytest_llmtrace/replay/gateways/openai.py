@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_llmtrace.model import Headers
-from pytest_llmtrace.replay.gateways import chat, embeddings, responses
+from pytest_llmtrace.replay.gateways import chat, counts, embeddings, responses
 from pytest_llmtrace.replay.gateways._form import Mode, Profile
 from pytest_llmtrace.replay.gateways._layout import HEX, pretty, pretty_line
 from pytest_llmtrace.replay.gateways._reply import Reply
@@ -71,7 +71,12 @@ def _headers(reply: Reply, mode: Mode) -> Headers:
 
 PROFILE = Profile(
     name="openai",
-    forms={"chat": Chat(), "responses": Responses(), "embeddings": Embeddings()},
+    forms={
+        "chat": Chat(),
+        "responses": Responses(),
+        "embeddings": Embeddings(),
+        "input_tokens": counts.InputTokens(),
+    },
     headers=_headers,
     served=dated,
 )

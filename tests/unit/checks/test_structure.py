@@ -81,6 +81,20 @@ def test_span_without_exchange(make_span: SpanMaker, make_exchange: ExchangeMake
     }
 
 
+def test_a_span_without_exchange_where_the_test_has_forked(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """A child process may have made its call, which nobody sees; one that was not forked is no likely maker."""
+    spans = [make_span(1, attributes=LLM), make_span(2, name="around", attributes=LLM)]
+    check = "structure/span-without-exchange"
+    found = only([make_exchange(span=1)], spans, check, children="forked")
+    assert details(found)["next"] == (
+        "the test has forked, and what a child process asks is answered there and seen by nobody: make these calls in "
+        f'this process, in a thread if need be, or waive: @pytest.mark.llmtrace(ignore={{"{check}": "reason"}})'
+    )
+    assert only([make_exchange(span=1)], spans, check, children="started") == only(
+        [make_exchange(span=1)], spans, check
+    )
+
+
 GEMINI = "/v1beta/models/gemini-2:generateContent"
 COUNT = "/v1/responses/input_tokens"
 

@@ -128,7 +128,7 @@ def repository(tmp_path: Path) -> Path:
     (git / "refs" / "heads" / "topic").mkdir(parents=True)
     (git / "HEAD").write_text("ref: refs/heads/topic/one\n", encoding="utf-8")
     (git / "refs" / "heads" / "topic" / "one").write_text(f"{'b' * 40}\n", encoding="utf-8")
-    config = '[core]\n\tbare = false\n[remote "origin"]\n\turl = https://me:secret@git.acme.com/acme/app.git\n'
+    config = '[core]\n\tbare = false\n[remote "origin"]\n\turl = https://me:sec@ret@git.acme.com/acme/app.git\n'
     (git / "config").write_text(config, encoding="utf-8")
     return tmp_path
 

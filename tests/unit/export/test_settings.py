@@ -278,3 +278,4 @@ def test_what_a_server_says_is_masked() -> None:
     """Neither the token nor a word of it is repeated."""
     to = destination("openobserve", OPENOBSERVE)
     assert to.masked(f"bad {TOKEN}, {TOKEN.split()[1]}") == "bad [secret], [secret]"
+    assert to.masked(f"it answered 400 (bad {TOKEN[:-3]}): check") == "it answered 400 (bad Basic [secret]): check"

@@ -108,6 +108,21 @@ def test_a_disk_that_is_full_keeps_no_empty_files(
     assert names(spool) == ["run-000000.json"]
 
 
+def test_a_disk_that_was_full_when_the_folder_was_made(
+    spool: Spool, request_of: RequestOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No spans are kept where git would see them: its file is written before they are, as soon as there is room."""
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", lambda *_: 0)
+        with pytest.raises(OSError, match="No space left on device"):
+            spool.put("run", request_of(0))
+    assert list(spool.path.iterdir()) == []
+    (spool.path / ".gitignore").touch()
+    spool.put("run", request_of(1))
+    assert (spool.path / ".gitignore").read_text(encoding="utf-8") == "*\n"
+    assert spool.waiting() == 1
+
+
 def test_a_file_that_may_not_grow(spool: Spool, request_of: RequestOf, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where files have a limit (`RLIMIT_FSIZE`), what does not fit into one goes into the next."""
     write, limit = os.write, len(request_of(0)) + 10

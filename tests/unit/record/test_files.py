@@ -295,6 +295,25 @@ def test_two_processes_that_record_one_file(
     assert len(load(path).recordings) == 2
 
 
+@pytest.mark.parametrize("content", [b"ours", None])
+def test_who_was_taken_for_dead_touches_nothing(tmp_path: Path, content: bytes | None) -> None:
+    """Another process has begun anew while this one took its time: half of what that writes is not put in place."""
+    path, unfinished = tmp_path / "chat.yaml", tmp_path / ".chat.yaml.recording"
+    path.write_bytes(b"before")
+
+    def make(_: bytes | None) -> bytes | None:
+        unfinished.unlink()
+        unfinished.write_bytes(b"half of thei")
+        return content
+
+    if content is None:
+        assert not _file.write(path, make)
+    else:
+        with pytest.raises(CassetteError, match="another process is writing it; the file is as it was"):
+            _file.write(path, make)
+    assert (path.read_bytes(), unfinished.read_bytes()) == (b"before", b"half of thei")
+
+
 def test_the_mode_of_a_file_stays(
     made: Callable[..., Exchange], recorder: Callable[..., Recorder], tmp_path: Path
 ) -> None:

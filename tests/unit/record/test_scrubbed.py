@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,15 +23,24 @@ REQUEST_HEADERS = [
     "authorization", "x-api-key", "api-key", "x-goog-api-key", "x-provider-api-key", "cookie", "openai-organization",
     "openai-project", "x-amz-security-token", "x-amz-date", "amz-sdk-invocation-id", "dd-api-key",
     "proxy-authorization", "traceparent", "tracestate", "baggage", "ocp-apim-subscription-key", "x-litellm-api-key",
-    "x-functions-key", "x-auth-token", "cf-aig-authorization", "helicone-auth",
+    "x-functions-key", "x-auth-token", "cf-aig-authorization", "helicone-auth", "x-portkey-virtual-key",
+    "x-private-key", "x-master-key", "x-secret-key", "x-credential",
 ]  # fmt: skip
 RESPONSE_HEADERS = [
-    "set-cookie", "openai-organization", "openai-project", "anthropic-organization-id", "x-request-id", "request-id",
+    "set-cookie", "set-cookie2", "openai-organization", "openai-project", "anthropic-organization-id", "x-request-id",
+    "request-id",
     "llm_provider-openai-organization", "x-litellm-key-spend", "x-litellm-model-api-base", "x-amzn-requestid",
 ]  # fmt: skip
-QUERY = ["key", "api_key", "access_token", "token", "subscription-key"]
-FIELDS = ["api_key", "apikey", "client_secret", "refresh_token", "access_token", "id_token", "assertion"]
+QUERY = [
+    "key", "api_key", "access_token", "token", "subscription-key", "apikey", "apiKey", "client_secret", "password",
+    "auth_token", "x-api-key", "sig", "X-Amz-Signature", "X-Amz-Credential", "X-Amz-Security-Token", "X-Goog-Signature",
+]  # fmt: skip
+FIELDS = [
+    "api_key", "apikey", "client_secret", "refresh_token", "access_token", "id_token", "assertion", "authorization",
+    "authorization_token", "auth_token", "private_key", "X-API-Key", "aws_secret_access_key", "aws_session_token",
+]  # fmt: skip
 TEXTS = {
+    "password of a URL": ("by http://jane:Zq8canary77@proxy.corp:3128/x", "Zq8canary77"),
     "masked key": ("Incorrect API key provided: abc***canary. You can", "abc***canary"),
     "realtime secret": ("ek_68a1b2c3d4e5f60718293a4b5c6d7e8f", "ek_68a1b2c3d4e5f60718293a4b5c6d7e8f"),
     "organization": ("in organization org-AbCdEf0123456789abcdefgh on", "org-AbCdEf0123456789abcdefgh"),
@@ -182,6 +194,36 @@ def test_texts(
     assert "he said" in found
     if where == "stream":
         assert "offsets: [1.0, 2.0]\n" in found
+
+
+@pytest.mark.parametrize("name", ["location", "Referer"])
+@pytest.mark.parametrize(
+    "url", ["https://x.test/a?next=1&api_key={}", "https://jane:{}@x.test/a", "https://x.test/?X-Amz-Signature={}"]
+)
+def test_a_url_in_a_header(made: Callable[..., Exchange], written: Callable[..., str], name: str, url: str) -> None:
+    """Where a redirect leads to and where a request comes from is looked at as the URL of a request is."""
+    assert "Zq8Canary77" not in written(made(b"{}", answer=((name, url.format("Zq8Canary77")),)))
+
+
+def test_a_reason_phrase(made: Callable[..., Exchange], written: Callable[..., str]) -> None:
+    """It is a text like any other."""
+    exchange = made(b"{}")
+    assert exchange.response is not None
+    answered = replace(exchange, response=replace(exchange.response, reason=f"no such key: {CANARY}"))
+    assert CANARY not in written(answered)
+
+
+@pytest.mark.parametrize("said", ["gzip, gzip", "GZIP , identity,gzip", "gzip, zstd"])
+def test_a_response_in_several_encodings(
+    made: Callable[..., Exchange], written: Callable[..., str], monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    """It is written without any of them, also where Python itself or its backport knows zstandard, as for httpx2."""
+    zstd = SimpleNamespace(ZstdDecompressor=lambda: SimpleNamespace(decompress=gzip.decompress))
+    monkeypatch.setitem(sys.modules, "compression.zstd", zstd)
+    body = gzip.compress(gzip.compress(json.dumps({"access_token": "Zq8Canary77"}).encode()))
+    text = written(made(b"{}", body, answer=(("Content-Encoding", said),)))
+    assert '"access_token": "[secret]"' in text
+    assert "ncoding" not in text
 
 
 def test_openrouters_user_id_in_errors(made: Callable[..., Exchange], written: Callable[..., str]) -> None:

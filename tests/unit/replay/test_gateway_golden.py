@@ -45,6 +45,8 @@ ENDING = {
     "responses": "/responses",
     "embeddings": "/embeddings",
     "messages": "/messages",
+    "input_tokens": "/responses/input_tokens",
+    "count_tokens": "/messages/count_tokens",
 }
 
 
@@ -105,6 +107,9 @@ def _modes(api: str) -> Iterator[tuple[str, Script, dict[str, Any]]]:
             lambda gateway: gateway.embeddings(vectors=[[0.5, -1.0]]),
             {"input": "a", "encoding_format": "base64"},
         )
+        return
+    if api in ("input_tokens", "count_tokens"):
+        yield "json", lambda gateway: getattr(gateway, api)(57), {}
         return
     stream = WITH_USAGE if api == "chat" else STREAM
     yield "json", _said(api), {}

@@ -244,8 +244,8 @@ def test_totals_that_are_given_stand() -> None:
             Gateway("anthropic"),
             post("/model/m/invoke"),
             (
-                "scripted anthropic answers POST to .../messages; this is POST /model/m/invoke, "
-                "which is for gateway('bedrock')"
+                "scripted anthropic answers POST to .../messages, .../messages/count_tokens; "
+                "this is POST /model/m/invoke, which is for gateway('bedrock')"
             ),
         ),
         (
@@ -371,18 +371,29 @@ def test_what_was_not_played_is_described() -> None:
         ),
         (
             lambda: Gateway("anthropic").chat(),
-            "anthropic has messages, but no chat API; openai, openrouter, litellm, anannas and azure have",
+            (
+                "anthropic has messages, count_tokens, but no chat API; openai, openrouter, litellm, anannas and azure "
+                "have"
+            ),
         ),
         (
             lambda: Gateway("openai").messages(),
             (
-                "openai has chat, responses, embeddings, but no messages API; anthropic, openrouter, litellm, anannas, "
-                "bedrock, bedrock-mantle and vertex have"
+                "openai has chat, responses, embeddings, input_tokens, but no messages API; anthropic, openrouter, "
+                "litellm, anannas, bedrock, bedrock-mantle and vertex have"
             ),
+        ),
+        (lambda: Gateway("openai").input_tokens(-1), "a count of tokens is a number, 0 or more, got -1"),
+        (
+            lambda: Gateway("openai").count_tokens(5),
+            "openai has chat, responses, embeddings, input_tokens, but no count_tokens API; anthropic has",
         ),
         (
             lambda: Gateway("openai").error(429, api="mesages"),
-            "unknown API 'mesages': did you mean 'messages'? known: chat, embeddings, messages, responses",
+            (
+                "unknown API 'mesages': did you mean 'messages'? known: chat, count_tokens, embeddings, input_tokens, "
+                "messages, responses"
+            ),
         ),
         (
             lambda: Gateway("openai").chat(usage={"prompt_token": 1}),

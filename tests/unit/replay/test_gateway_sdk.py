@@ -525,3 +525,44 @@ def test_an_error_may_be_a_whole_body_with_status_200(name: str) -> None:
     client = openai_client(Gateway(name).error(502, mid_stream=True, message="upstream died"), "sync")
     result = ask(_ask_chat(client, name, stream=False))
     assert (result.choices, result.error["message"]) == (None, "upstream died")
+
+
+# --- counts of tokens ---
+
+
+@modes
+def test_input_tokens_of_openai(mode: Mode) -> None:
+    """What was queued; then what the next reply says of its input, which has the cached tokens in it; then 12."""
+    usage = {"input_tokens": 40, "input_tokens_details": {"cached_tokens": 30}}
+    gateway = Gateway("openai").input_tokens(7).chat(usage={"prompt_tokens": 3}).responses(usage=usage)
+    client = openai_client(gateway, mode)
+    for tokens in (7, 40, 40):
+        found = ask(lambda: client.responses.input_tokens.count(model="gpt-5", input="hi"))
+        assert (found.object, found.input_tokens) == ("response.input_tokens", tokens)
+    ask(lambda: client.responses.create(model="gpt-5", input="hi"))
+    assert ask(lambda: client.responses.input_tokens.count(model="gpt-5", input="hi")).input_tokens == 12
+    assert gateway.unplayed() == ("reply 2, chat: 'Hello! How can I help you today?'",)
+
+
+@modes
+def test_count_tokens_of_anthropic(mode: Mode) -> None:
+    """What was queued; then what the next reply says of its input, cached tokens added; then 12."""
+    usage = {"input_tokens": 10, "cache_creation_input_tokens": 20, "cache_read_input_tokens": 30}
+    gateway = Gateway("anthropic").count_tokens(0).messages(usage=usage)
+    client, asked = anthropic_client(gateway, mode), {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+    for tokens in (0, 60, 60):
+        assert ask(lambda: client.messages.count_tokens(**asked)).input_tokens == tokens
+    edits = ask(lambda: client.beta.messages.count_tokens(**asked, context_management={"edits": []}))
+    assert (edits.input_tokens, edits.context_management.original_input_tokens) == (60, 60)
+    ask(lambda: client.messages.create(**asked, max_tokens=9))
+    assert ask(lambda: client.messages.count_tokens(**asked)).input_tokens == 12
+
+
+@modes
+def test_an_error_of_a_count(mode: Mode) -> None:
+    """A queued error for any API is that of a count, if it comes first; one for another API waits."""
+    gateway = Gateway("anthropic").error(529, api="messages").error(429)
+    client, asked = anthropic_client(gateway, mode), {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+    with pytest.raises(anthropic.RateLimitError):
+        ask(lambda: client.messages.count_tokens(**asked))
+    assert gateway.unplayed() == ("reply 1, messages: error 529",)

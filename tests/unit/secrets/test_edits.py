@@ -77,6 +77,7 @@ def test_fields_that_are_secret_by_their_name(name: str) -> None:
         ("\tjane@x.io\n/home/jdoe/x", "\t[removed]\n/home/[removed]/x"),
         ("at C:\\Users\\nora\\x", "at C:\\Users\\[removed]\\x"),
         ("/Users/jdoe/x C:\\Users\\jdoe\\x", "/Users/[removed]/x C:\\Users\\[removed]\\x"),
+        ("by http://jane:Zq8canary77@proxy.corp:3128/x", "by http://jane:[secret]@proxy.corp:3128/x"),
         ("Result: \\n/home/jdoe/x", "Result: \\n/home/[removed]/x"),
     ],
 )
@@ -151,6 +152,8 @@ def test_places_for_secrets_and_addresses_are_emptied_whatever_they_hold(text: s
         "Incorrect API key provided: sk-test. arn:aws:iam::123456789012:user/x req_test",
         "sk-1234567890abcdef1234567890abcdef sk-abcdefghijklmnopqrstuvwxyz123456",
         "api_key: <API_KEY>",
+        '{"authorization": "granted"}',
+        "postgres://user:password@localhost/db https://user:${PASSWORD}@a.test ws://x:y/@z http://a.test:80/@x",
     ],
 )
 def test_stand_ins_and_words_stay(text: str) -> None:

@@ -236,6 +236,22 @@ def test_texts_are_looked_through_in_each_form(
     assert (finding["kind"], finding["place"], finding["found"]) == (kind, f"{place}{inside}", found)
 
 
+def test_urls_in_headers_and_reasons_are_looked_through(write: Write, tool: Tool) -> None:
+    """Where a redirect leads to is a URL as that of the request is; and a reason phrase is a text."""
+    headers = {"Location": ["https://u:Zq8-77@h.test/x?api_key=Zq8-77-bb"]}
+    status = {"code": 302, "message": f"no such key: {KEY}"}
+    path = write("tape.json", cassette(response={"status": status, "headers": headers, "body": {"string": "{}"}}))
+    said = tool("lint", "tape.json", status=1)
+    places = [line.split()[1] for line in said.splitlines() if line.strip().startswith("place ")]
+    assert places == ["response.status.message", "response.headers.location", "response.headers.location"]
+    assert "Zq8" not in said
+    tool("scrub", "--yes", "tape.json")
+    text = path.read_text(encoding="utf-8")
+    assert "https://h.test/x?api_key=[secret]" in text
+    assert "no such key: [secret]" in text
+    assert "no such key: [secret]" in tool("show", "tape.json")
+
+
 def test_a_key_in_pieces_is_found(write: Write, tool: Tool) -> None:
     """A key that a stream brings token by token is found in what the events add up to."""
     events = [{"choices": [{"index": 0, "delta": {"content": KEY[at : at + 5]}}]} for at in range(0, len(KEY), 5)]
