@@ -114,7 +114,7 @@ def measure(plan: Plan, folder: Path) -> Result:
             own[name].clear()
         with one_processor():
             measured = interleaved(cells, ROUNDS * plan.rounds)
-        rows = compared("time", measured, WITHOUT, {SENT: SENDING}, _seconds)
+        rows = compared("time", measured, WITHOUT, {KEPT: KEEPING, SENT: SENDING}, _seconds)
         del own[SENT]
         rows += compared("time of pytest itself", own, WITHOUT, {KEPT: KEEPING}, _seconds)
         ask("taken")
