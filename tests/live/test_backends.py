@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,8 @@ from tests.live.backends import BACKENDS, Running, Span, as_sent, running
 
 SUITE = Path(__file__).parent / "backend_suite.py"
 SPANS = 5
+_PATIENCE = 20
+"""How often OpenObserve is asked for spans, twice a second."""
 NAMED = [name for name in BACKENDS if os.environ.get(f"LLMTRACE_LIVE_{name.upper()}")]
 REFUSED = {
     "phoenix": (
@@ -112,7 +115,16 @@ def test_openobserve_stores_the_columns_that_we_say(exported: Exported, tmp_path
 
 
 def rows_of(sent: list[Span]) -> list[dict[str, Any]]:
-    """Return what OpenObserve has of the traces of spans."""
+    """Return what OpenObserve has of the traces of spans, once there are as many; a cluster may take its time."""
+    for _ in range(_PATIENCE):
+        found = _searched(sent)
+        if len(found) >= len(sent):
+            break
+        time.sleep(0.5)
+    return found
+
+
+def _searched(sent: list[Span]) -> list[dict[str, Any]]:
     to = destination("openobserve", os.environ)
     traces = ", ".join(sorted({f"'{span['trace']}'" for span in sent}))
     starts = [span["start"] // 1000 for span in sent]
