@@ -79,16 +79,25 @@ def nodes(path: Path) -> list[ast.AST]:
 
 
 @cache
-def imports(path: Path) -> list[str]:
-    """Return the dotted names that a module imports, wherever in it."""
+def imports(path: Path, *, running: bool = False) -> list[str]:
+    """Return the dotted names that a module imports, wherever in it; if `running`, without those for type checkers."""
+    left_out = for_types(path) if running else frozenset()
     names: list[str] = []
     for node in nodes(path):
+        if node in left_out:
+            continue
         if isinstance(node, ast.Import):
             names += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
             names += [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
     return names
+
+
+def for_types(path: Path) -> frozenset[ast.AST]:
+    """Return what stands in a module for type checkers alone."""
+    blocks = [node for node in nodes(path) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    return frozenset(inner for block in blocks for statement in block.body for inner in ast.walk(statement))
 
 
 def rank(part: str) -> int:
@@ -123,16 +132,10 @@ def test_the_modules_of_a_folder_are_in_layers_too(folder: Path) -> None:
 
 def within(folder: Path, path: Path) -> set[str]:
     """Name the modules of a folder that one of them imports when it runs."""
-    own = ".".join(("pytest_llmtrace", *folder.relative_to(PACKAGE).parts))
-    wanted = {name.removeprefix(f"{own}.").split(".")[0] for name in imports(path) if name.startswith(f"{own}.")}
-    return {name for name in wanted - for_types(path) if (folder / f"{name}.py").exists()}
-
-
-def for_types(path: Path) -> set[str]:
-    """Name the modules that one imports for type checkers alone."""
-    blocks = [node for node in nodes(path) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
-    inside = [node for block in blocks for node in ast.walk(block) if isinstance(node, ast.ImportFrom)]
-    return {(node.module or "").rpartition(".")[2] for node in inside}
+    own = ".".join(("pytest_llmtrace", *folder.relative_to(PACKAGE).parts, ""))
+    names = imports(path, running=True)
+    wanted = {name.removeprefix(own).split(".")[0] for name in names if name.startswith(own)}
+    return {name for name in wanted if (folder / f"{name}.py").exists()}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
