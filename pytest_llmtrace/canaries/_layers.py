@@ -9,6 +9,7 @@ from urllib.parse import unquote, unquote_plus
 
 from pytest_llmtrace._quick import lazy
 from pytest_llmtrace.secrets.json_text import Unescaped
+from pytest_llmtrace.secrets.shapes import may_hold_shape
 from pytest_llmtrace.secrets.words import runs_of, words_of
 
 __all__ = ["BASE64", "Glance", "from_base64", "layers"]
@@ -39,6 +40,11 @@ class Glance:
             runs = runs_of(text)
         self.text = text
         self.runs = "\n".join(runs)
+
+    @lazy
+    def may_hold_shape(self) -> bool:
+        """Whether anything in the texts may look like a secret."""
+        return may_hold_shape(self.text, self.runs)
 
     @lazy
     def words(self) -> list[str]:

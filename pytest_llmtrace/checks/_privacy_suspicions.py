@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from pytest_llmtrace.canaries import Glance, Search
 from pytest_llmtrace.checks._privacy_texts import Carrier
-from pytest_llmtrace.secrets.shapes import may_hold_shape
 
 __all__ = ["Suspicion", "suspicions"]
 
@@ -20,31 +19,54 @@ class Suspicion(NamedTuple):
     contents: bool
 
 
-def suspicions(carriers: Iterable[Carrier], secrets: Search, contents: Search) -> Iterator[Suspicion]:
-    """Look once at the texts of each carrier, for all searches; a key is looked at where it comes first."""
+_NONE = Suspicion(secrets=False, contents=False)
+_LARGEST = 65_536
+"""Characters that are looked at together: a copy of them is made."""
+
+
+def suspicions(carriers: Sequence[Carrier], secrets: Search, contents: Search) -> Iterator[Suspicion]:
+    """Look at the texts of all carriers, and at their keys where each comes first.
+
+    Nearly always there is nothing to be found, so that many carriers are looked at as if they were one.
+    """
     known_keys: set[str] = set()
-    for carrier in carriers:
-        secret = content = False
-        for seen in _looks(carrier, known_keys):
-            secret = secret or may_hold_shape(seen.text, seen.runs) or secrets.may_be_in(seen)
-            content = content or contents.may_be_in(seen)
-        yield Suspicion(secret, content)
+    looks = [_Look(carrier.strings(), carrier.keys(known_keys)) for carrier in carriers]
+    for batch in _batches(looks):
+        suspicion = _suspicion(batch, secrets, contents)
+        if suspicion is _NONE or len(batch) == 1:
+            yield from [suspicion] * len(batch)
+        else:
+            yield from [_suspicion([look], secrets, contents) for look in batch]
 
 
-def _looks(carrier: Carrier, known_keys: set[str]) -> list[Glance]:
-    """Look at the texts of a carrier, and at those of its keys that are not known yet."""
-    texts, keys = carrier.strings(), carrier.keys(known_keys)
-    looks = [_shared(tuple(texts)) if carrier.is_resource else Glance(texts)]
-    if keys:
-        looks.append(_shared(keys))
-    return looks
+class _Look(NamedTuple):
+    """What is looked at of a carrier: its texts, and those of its keys that were not looked at yet."""
+
+    texts: list[str]
+    keys: tuple[str, ...]
 
 
-def _shared(texts: tuple[str, ...]) -> Glance:
-    """Look at what the traces of a process have in common, mostly: resources, and keys."""
-    return _kept(texts) if len(texts) <= _MOST else Glance(texts)
+def _suspicion(looks: Sequence[_Look], secrets: Search, contents: Search) -> Suspicion:
+    secret = content = False
+    texts = Glance([text for look in looks for text in look.texts])
+    for seen in (texts, *[_glance(look.keys) for look in looks if look.keys]):
+        secret = secret or seen.may_hold_shape or (len(secrets) > 0 and secrets.may_be_in(seen))
+        content = content or (len(contents) > 0 and contents.may_be_in(seen))
+    return Suspicion(secret, content) if secret or content else _NONE
 
 
-_MOST = 128
-"""Texts that are looked at once for all who have the same; OpenTelemetry's own limit of attributes."""
-_kept = lru_cache(maxsize=256)(Glance)
+_glance = lru_cache(maxsize=256)(Glance)
+"""Of keys, which most traces of a process have in common."""
+
+
+def _batches(looks: Sequence[_Look]) -> Iterator[Sequence[_Look]]:
+    """Yield as many as are not too much to be looked at together, and at least one."""
+    start = size = 0
+    for index, look in enumerate(looks):
+        more = sum(map(len, look.texts))
+        if size and size + more > _LARGEST:
+            yield looks[start:index]
+            start, size = index, 0
+        size += more
+    if start < len(looks):
+        yield looks[start:]

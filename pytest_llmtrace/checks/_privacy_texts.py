@@ -12,7 +12,7 @@ from pytest_llmtrace.secrets.json_text import json_strings, parsed
 __all__ = ["Carrier", "Text", "carriers", "place_in"]
 
 _DEEPEST = 12
-
+_NUMBERS = frozenset({bool, int, float})
 
 _LABELS: Mapping[type, str] = {SpanRecord: "span", LogRecord: "log", MetricPoint: "metric"}
 
@@ -87,15 +87,14 @@ class Carrier:
 
     def strings(self) -> list[str]:
         """Return the same texts without their places and without keys, much faster."""
-        found = [text.text for text in self._own()]
+        found = [text for _, _, text, _ in self._own()]
         for _, attributes in self.groups():
             for value in attributes.values():
-                if type(value) is str:
+                kind = type(value)
+                if kind is str:
                     found.append(value)
-                elif isinstance(value, list | tuple) and {str}.issuperset(map(type, value)):
-                    found += value
-                elif not isinstance(value, int | float):
-                    found += (text.text for text in _of_value("", "", value))
+                elif kind not in _NUMBERS:
+                    found += _strings_in(value)
         return found
 
     def keys(self, known: set[str]) -> tuple[str, ...]:
@@ -103,7 +102,8 @@ class Carrier:
         new: tuple[str, ...] = ()
         for _, attributes in self.groups():
             if not known.issuperset(attributes):
-                new += tuple([str(key) for key in attributes if key not in known])
+                fresh = attributes if known.isdisjoint(attributes) else [key for key in attributes if key not in known]
+                new += tuple(map(str, fresh))
                 known.update(attributes)
         return new
 
@@ -144,6 +144,12 @@ def place_in(text: str, holds: Any) -> str:
             steps = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in string.steps)
             return f" ${steps}{', a key' if string.is_key else ''}"
     return ""
+
+
+def _strings_in(value: Any) -> list[str]:
+    if isinstance(value, list | tuple) and {str}.issuperset(map(type, value)):
+        return list(value)
+    return [text.text for text in _of_value("", "", value)]
 
 
 def _of_value(channel: str, key: str, value: Any, deepest: int = _DEEPEST) -> Iterator[Text]:

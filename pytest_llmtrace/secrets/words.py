@@ -17,23 +17,22 @@ def words_of(text: str) -> list[str]:
     return text.translate(_BREAKS).split() if text.isascii() else WORD.findall(text)
 
 
-RUN = re.compile(r"[A-Za-z0-9+/._-]{16,}+")
-"""What has no break in it and is longer than most words: a key, base64, a path."""
-
-# The same, as a search for one text: seven times as fast, where every character has one of 128 places.
-_LETTERS = "".join("x" if RUN.fullmatch(chr(code) * 16) else " " for code in range(128))
-_LONG = "x" * 16
+_RUN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/._-")
+# Looked for as one text: ten times as fast as by a pattern. What is no ASCII is a break, as `?` is.
+_LETTERS = bytes(ord("x") if code in _RUN else ord(" ") for code in range(256))
+_LONG = b"x" * 16
 
 
 def runs_of(text: str) -> list[str]:
-    """Return the long runs of a text, in order."""
-    if not text.isascii():
-        return RUN.findall(text)
+    """Return the long runs of a text, in order.
+
+    What has no break in it and is longer than most words: a key, base64, a path.
+    """
     found = []
-    letters = text.translate(_LETTERS) + " "
+    letters = text.encode("ascii", "replace").translate(_LETTERS) + b" "
     start = letters.find(_LONG)
     while start >= 0:
-        end = letters.find(" ", start)
+        end = letters.find(b" ", start)
         found.append(text[start:end])
         start = letters.find(_LONG, end)
     return found
