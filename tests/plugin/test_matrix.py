@@ -154,7 +154,11 @@ def _refused(mock: str, host: str, cell: str, *, blind: str) -> str:
         f"nothing answered POST {host}/v1/chat/completions in {cell}, and it was not sent",
         "nothing   no cassette, gateway or router is active here",
         # A test that is marked `vcr` never gets a default of ours.
-        *([] if mock in {"vcr", "cassetter"} else [f"default   there is no cassettes/test_matrix/{cell}.yaml"]),
+        *(
+            []
+            if mock in {"vcr", "cassetter"}
+            else [f"default   there is no cassettes/test_matrix/{cell}.yaml; --llmtrace-record=once writes it"]
+        ),
         *([blind] if blind else []),
         (
             'next: name a cassette, @pytest.mark.llmtrace(cassette="..."), script llmtrace.gateway(...), '
