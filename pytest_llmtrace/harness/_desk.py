@@ -26,6 +26,7 @@ __all__ = ["Desk"]
 _NO_FAULT = "the test does not show what becomes of this fault: nothing that it could happen to was asked for"
 # agents/tracing/processors.py of openai-agents, BackendSpanExporter: sent from a thread, every five seconds.
 _UPLOAD = "https://api.openai.com/v1/traces/ingest"
+_RECORDED = "record    --llmtrace-record=new adds what the cassette lacks, all writes it anew"
 _UNFREEZE = "freeze the time inside the test, or use time-machine there, which both leave virtual time alone"
 
 
@@ -166,7 +167,9 @@ class Desk:
     def explain(self, request: Request) -> str:
         """Say of each answerer why it has none; of the cassettes only the one that comes nearest."""
         answerers: list[Answerer] = [*self._in_order()] or [self._silence]
-        return "\n".join(text for answerer in answerers if (text := answerer.explain(request)))
+        said = [text for answerer in answerers if (text := answerer.explain(request))]
+        files = [player for player in self._players_of.values() if not replay.is_builtin(player.cassette.label)]
+        return "\n".join([*said, _RECORDED] if files else said)
 
     def leftovers(self, exchanges: Sequence[Exchange]) -> tuple[Leftover, ...]:
         """Return what each answerer had ready, and what of it was not asked for; and faults that did not happen.

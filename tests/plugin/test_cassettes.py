@@ -116,6 +116,37 @@ no span and no exchange was seen"""
     )
 
 
+def test_a_request_that_a_cassette_lacks_is_told_with_how_to_record_it(run: Callable[..., Any]) -> None:
+    """What was recorded instead, and what brings the file up to date; one that ships with us nobody records."""
+    result = run(
+        """
+        import pytest
+        from child import CHAT, ask
+
+        def test_file(llmtrace):
+            ask("http://mocked.test/v2/chat/completions")
+
+        @pytest.mark.llmtrace(cassette="builtin:openrouter/chat")
+        def test_shipped():
+            ask("http://mocked.test/v2/chat/completions")
+        """,
+        files={"cassettes/test_it/test_file.yaml": CASSETTE},
+    )
+    assert (
+        result.text("test_file")
+        == """\
+pytest_llmtrace.errors.UnmatchedRequest: nothing answered POST http://mocked.test/v2/chat/completions in test_file, \
+and it was not sent
+cassette  cassettes/test_it/test_file.yaml: 1 interaction, 1 not yet played
+nearest   POST http://mocked.test/v1/chat/completions  (interaction 0)
+differs   path: recorded /v1/chat/completions, sent /v2/chat/completions
+record    --llmtrace-record=new adds what the cassette lacks, all writes it anew
+next: name a cassette, @pytest.mark.llmtrace(cassette="..."), script llmtrace.gateway(...), \
+or let the host through with allow_hosts=("mocked.test",)"""
+    )
+    assert "\nrecord " not in result.text("test_shipped")
+
+
 def test_a_cassette_that_is_named_and_missing_is_an_error(run: Callable[..., Any]) -> None:
     """One clear sentence at set-up, with the nearest name; never a silent pass."""
     result = run(

@@ -101,14 +101,8 @@ NEIGHBOURS = {
 
 
 def _has(*plugins: str) -> bool:
-    return all(map(_is_installed, plugins))
-
-
-def _is_installed(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # Its parent is not.
-        return False
+    # By their packages, since to find a module imports the package that it is in.
+    return all(importlib.util.find_spec(plugin.partition(".")[0]) for plugin in plugins)
 
 
 def _only_with(module: str) -> Callable[[Callable[..., None]], Callable[..., None] | None]:
