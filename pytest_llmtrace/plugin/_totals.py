@@ -97,16 +97,16 @@ class Totals:
             return
         from pytest_llmtrace.report import totals
 
-        replayed, captured, findings, hid = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
+        exchanges, captured, findings, hid = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
         terminalreporter.section(FIXTURE)
         for test, account in ((test, _read(text)) for test, text in self._by_test.items()):
-            replayed.update(account["exchanges"])
+            exchanges.update(account["exchanges"])
             captured.update(account["spans"])
             findings.update(account["findings"])
             hid.update(waived=account["waived"], known=account["known"], expected=sum(account["expected"].values()))
             if account["remark"]:
                 terminalreporter.line(f"{test}\n{account['remark']}\n")
-        for line in totals(len(self._by_test), replayed, captured, findings, hid):
+        for line in totals(len(self._by_test), exchanges, captured, findings, hid):
             terminalreporter.line(line)
         for said in config.stash.get(SAID_OF_RECORDINGS, []):
             terminalreporter.line(f"  recorded     {said}")

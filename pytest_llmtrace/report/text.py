@@ -72,28 +72,40 @@ def hidden(*, waived: int, known: int, expected: int) -> Iterator[str]:
 
 
 def totals(
-    tests: int, replayed: Counter[str], captured: Counter[str], findings: Counter[str], hid: Counter[str]
+    tests: int, exchanges: Counter[str], captured: Counter[str], findings: Counter[str], hid: Counter[str]
 ) -> Iterator[str]:
     """Write what a whole run has seen, a line each: the headline, then origins, scopes and check ids with their counts.
 
     Args:
         tests: How many tests were traced.
-        replayed: Exchanges by origin.
+        exchanges: By origin.
         captured: LLM spans by scope.
         findings: Findings by check id.
         hid: How many more were hidden, by what: `waived`, `known`, `expected`.
     """
     counts = (
         counted(tests, "test"),
-        counted(replayed.total(), "exchange"),
+        counted(exchanges.total(), "exchange"),
         counted(captured.total(), "LLM span"),
         counted(findings.total(), "finding"),
         *hidden(waived=hid["waived"], known=hid["known"], expected=hid["expected"]),
     )
     yield ", ".join(counts)
-    for label, counter in (("replayed", replayed), ("captured", captured), ("found", findings)):
-        for name, number in sorted(counter.items()):
-            yield f"  {label:<9} {number:>4}  {name}"
+    lines = [(*_become_of(origin), number) for origin, number in exchanges.items()]
+    lines += [("captured", scope, number) for scope, number in captured.items()]
+    lines += [("found", check, number) for check, number in findings.items()]
+    for label, name, number in sorted(lines, key=lambda line: (_LABELS.index(line[0]), line[1])):
+        yield f"  {label:<9} {number:>4}  {name}"
+
+
+_LABELS = ("replayed", "reached", "refused", "captured", "found")
+
+
+def _become_of(origin: str) -> tuple[str, str]:
+    """Say what has become of requests by the origin of their answers, and how the origin is named beside that."""
+    if origin == "nobody":
+        return "refused", "nothing answered"
+    return ("reached" if origin.startswith("the network") else "replayed"), origin
 
 
 def account(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:

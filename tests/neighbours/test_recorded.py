@@ -240,7 +240,7 @@ def test_recording_beside_llmtrace_where_the_host_is_let_through(
     files = _files(RECORDING.format(fixture=may_record))
     recorded = run(files, plugins=[recorder], options=["--record-mode=once"], **_one(server))
     assert recorded.code == 0, recorded.out
-    assert "  replayed     1  the network (host allowed)" in recorded.terminal.splitlines()
+    assert "  reached      1  the network (host allowed)" in recorded.terminal.splitlines()
     kept = fingerprint()
     assert ([*kept], server.requests) == (["cassettes/test_answers/test_return.yaml"], 1)
     played = run(files, plugins=[recorder], **_one(server))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -10,7 +11,7 @@ from pytest_llmtrace._lines import legible
 from pytest_llmtrace.checks import Evidence, verify
 from pytest_llmtrace.checks._words import error_in_words, shown
 from pytest_llmtrace.model import SpanKey, SpanRecord
-from pytest_llmtrace.report import render
+from pytest_llmtrace.report import render, totals
 
 # Put together here, so that nobody who looks for keys finds one in this file.
 NOISE = "hT7Qb2wLrX9mKd4VzPq8"
@@ -99,3 +100,18 @@ def test_many_alike(make_span: Callable[..., SpanRecord]) -> None:
     )
     four = Evidence(spans=tuple(spans[:4]))
     assert render("test_chat", four, verify(four, {})).count(f"{found}  span 'a' (app)") == 4
+
+
+def test_a_run_says_what_has_become_of_its_requests() -> None:
+    """What was replayed, what has reached the network and what was refused stand apart, each by its origin."""
+    origins = {"nobody": 2, "the network (host allowed)": 1, "scripted openai chat": 10, "another mock": 1}
+    captured, findings = Counter({"shop.llm": 12}), Counter({"replay/unmatched": 2})
+    assert [*totals(5, Counter(origins), captured, findings, Counter(waived=1))] == [
+        "5 tests, 14 exchanges, 12 LLM spans, 2 findings, 1 waived",
+        "  replayed     1  another mock",
+        "  replayed    10  scripted openai chat",
+        "  reached      1  the network (host allowed)",
+        "  refused      2  nothing answered",
+        "  captured    12  shop.llm",
+        "  found        2  replay/unmatched",
+    ]
