@@ -16,7 +16,6 @@ SUFFIXES = (".yaml", ".yml", ".json")
 BUILTIN = "builtin:"
 LONGEST_NAME = 255
 SEARCHED = 5000
-_HOW_TO_RECORD = '; record="once" (pytest --llmtrace-record=once) writes one'
 _FORBIDDEN = str.maketrans(dict.fromkeys("<>?%*:|\\\"'/", "-"))
 
 
@@ -87,17 +86,12 @@ def _missing(name: str, bare: str, where: Sequence[Path]) -> str:
         where = [Path(bare).parent]
         places = str(where[0])
     if where and not any(directory.is_dir() for directory in where):
-        found = _no_folder(where, prefix or Path(bare).is_absolute())
-    else:
-        found = _nearest(Path(bare).name if Path(bare).is_absolute() else bare, where, prefix)
-    return f"there is no such cassette in {places}; {found}{'' if prefix else _HOW_TO_RECORD}"
-
-
-def _nearest(wanted: str, where: Sequence[Path], prefix: str) -> str:
-    """Name what is called alike, else say how many there are."""
+        return f"there is no such cassette in {places}; {_no_folder(where, prefix or Path(bare).is_absolute())}"
     known = sorted({known for directory in where for known in _names_below(directory)})
+    wanted = Path(bare).name if Path(bare).is_absolute() else bare
     near = difflib.get_close_matches(Path(wanted).with_suffix("").as_posix() if wanted else "", known, 3, 0.5)
-    return f"the nearest: {', '.join(prefix + name for name in near)}" if near else f"{len(known)} others are there"
+    found = f"the nearest: {', '.join(prefix + name for name in near)}" if near else f"{len(known)} others are there"
+    return f"there is no such cassette in {places}; {found}"
 
 
 def _no_folder(where: Sequence[Path], is_fixed: object) -> str:

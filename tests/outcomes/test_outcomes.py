@@ -276,7 +276,7 @@ def test_next(llmtrace): pass
     names = ["test_missing", "test_broken", "test_gateway", "test_config"]
     assert done.outcomes == {**dict.fromkeys(names, ERROR), "test_next": PASSED}
     assert "llmtrace: chta: there is no such cassette in " in done.section("ERROR at setup of test_missing")
-    assert "the nearest: chat; " in done.section("ERROR at setup of test_missing")
+    assert "the nearest: chat" in done.section("ERROR at setup of test_missing")
     assert "broken.yaml:2: " in done.section("ERROR at setup of test_broken")
     assert "did you mean 'openrouter'?" in done.section("ERROR at setup of test_gateway")
     assert "match_onn" in done.section("ERROR at setup of TestConfig.test_config")

@@ -57,9 +57,6 @@ def test_builtin_directories_of_this_checkout() -> None:
     assert all(directory.is_dir() and directory.name == "cassettes" for directory in builtin_dirs())
 
 
-RECORDED = 'record="once" (pytest --llmtrace-record=once) writes one'
-
-
 @pytest.mark.parametrize(
     ("name", "found"),
     [
@@ -73,7 +70,7 @@ def test_near_names_on_a_miss(write: Callable[..., Path], tmp_path: Path, name: 
     write("", "aaa.yaml")
     with pytest.raises(CassetteError) as refused:
         resolve(name, dirs=[tmp_path])
-    assert str(refused.value) == f"{name}: there is no such cassette in {tmp_path}; {found}; {RECORDED}"
+    assert str(refused.value) == f"{name}: there is no such cassette in {tmp_path}; {found}"
     assert find(name, dirs=[tmp_path]) is None
 
 
@@ -82,7 +79,7 @@ def test_near_names_of_an_absolute_path(write: Callable[..., Path], tmp_path: Pa
     write("", "chat.yaml")
     with pytest.raises(CassetteError) as refused:
         resolve(str(tmp_path / "chatt"), dirs=[])
-    assert refused.value.reason == f"there is no such cassette in {tmp_path}; the nearest: chat; {RECORDED}"
+    assert refused.value.reason == f"there is no such cassette in {tmp_path}; the nearest: chat"
 
 
 NAMED = "llmtrace_cassette_dir (LLMTRACE_CASSETTE_DIR) names the folder that has them"
@@ -105,7 +102,7 @@ def test_a_folder_that_is_none_is_told(
     write("", "x.yaml")
     with pytest.raises(CassetteError) as refused:
         resolve(name.replace("ROOT", str(tmp_path)), dirs=[tmp_path / folder for folder in dirs])
-    assert refused.value.reason.replace(str(tmp_path), "ROOT") == f"there is no such cassette in {said}; {RECORDED}"
+    assert refused.value.reason.replace(str(tmp_path), "ROOT") == f"there is no such cassette in {said}"
 
 
 @pytest.mark.parametrize(
