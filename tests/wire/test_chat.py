@@ -530,6 +530,41 @@ def test_an_event_that_is_not_closed_says_nothing(said: Callable[..., dict[str, 
     assert (found["output_texts"], found["finish_reasons"]) == (["hi"], ["stop"])
 
 
+@pytest.mark.parametrize("rest", [": ping\n", "event: x\n", "event: x", "id: 7\n", " ", "\n", "retry: 5\r\n"])
+@pytest.mark.parametrize("lines", ["\n", "\r\n", "\r"])
+def test_what_is_closed_stays_so(said: Callable[..., dict[str, Any]], lines: str, rest: str) -> None:
+    """A stream that broke off behind a blank line, in what is no event, has lost nothing of the event before it."""
+    whole = "".join(f"{event(one)}\n" for one in [FIRST, LAST, chunk(usage=USAGE)]).replace("\n", lines)
+    found = said("chat", [whole + rest])
+    assert (found["output_texts"], found["finish_reasons"], found["output_tokens"]) == (["hi"], ["stop"], 5)
+    assert found["truncated"] is False
+
+
+@pytest.mark.parametrize("closing", ["\n\r\n", "\r\n\n", "\r\r\n", "\n\r"])
+def test_mixed_ends_of_lines_close_an_event(said: Callable[..., dict[str, Any]], closing: str) -> None:
+    """Each of the three ends of a line may follow another: two of them are a blank line."""
+    assert said("chat", [FIRST, event(LAST).rstrip() + closing])["finish_reasons"] == ["stop"]
+
+
+def test_an_event_that_is_closed_was_not_cut(read: Callable[..., Reading]) -> None:
+    """Where a blank line closes what is half an object, the client raises there."""
+    reading = read("chat", [FIRST, 'data: {"id": "c1", \n\n'])
+    assert "event 1 cannot be read" in reading.problems[0]
+    assert read("chat", [FIRST, 'data: {"id": "c1", \n']).problems == ()
+
+
+def test_nothing_is_heard_behind_an_error(said: Callable[..., dict[str, Any]]) -> None:
+    """OpenAI's SDK raises at an error and reads no further; a usage behind it may be on the span of who does."""
+    counted = chunk({}, usage=USAGE)
+    behind = [chunk({"content": "!"}), LAST, chunk(usage=USAGE | {"completion_tokens": 99}), {"error": "again"}]
+    found = said("chat", [FIRST, {"error": {"message": "died"}}, *behind])
+    assert (found["output_texts"], "finish_reasons" in found) == (["hi"], False)
+    assert (found["error"]["message"], found["output_tokens"]) == ("died", 99)
+    assert said("chat", [FIRST, counted, {"error": {"message": "died"}}, *behind])["output_tokens"] == 5
+    # At the error of a choice no SDK raises.
+    assert said("chat", [FIRST, {"choices": [{"index": 0, "error": "x"}]}, *behind[:2]])["output_texts"] == ["hi!"]
+
+
 OPENAI = "https://api.openai.com/v1/chat/completions"
 NULL = chunk({"content": "hi"}) | {"usage": None}
 WITH_USAGE = {"stream_options": {"include_usage": True}}
