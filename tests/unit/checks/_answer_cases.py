@@ -143,6 +143,22 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         "get_weather called with {'city': 'Oslo'}",
         "the tool was asked for something else than the span says",
     ),
+    *(
+        (
+            "wire/tool-call-arguments",
+            {"tool_calls": [{**call(), "arguments": wire}]},
+            {"tool_calls": [{**call(), "arguments": span}]},
+            f"gen_ai.tool_calls: get_weather called with {span!r}",
+            f"get_weather called with {wire!r}",
+            "the tool was asked for something else than the span says",
+        )
+        for wire, span in (
+            ('{"city": "Os', {"city": "Bergen"}),
+            ('{"days": [1, 2, ', {"days": [1, 2, 3]}),
+            ("look it up", {"input": "leave it"}),
+            ({"city": "Oslo"}, {"input": {"city": "Bergen"}}),
+        )
+    ),
     (
         "wire/output-text",
         {"output_texts": ["It is cold in Oslo, and it will be colder."]},
@@ -329,6 +345,15 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
             ({"city": "Oslo"}, "__REDACTED__"),
             ({"city": "Oslo"}, '{"city": "O...'),
             ('{"city": "Os', '{"city": "Os'),
+            # Broken off: what was read of it so far.
+            ('{"city": "Os', {}),
+            ('{"city": "Os', '{"city": "Os"}'),
+            ('{"days": [1, 2, ', {"days": [1, 2]}),
+            ('{"in": {"city": "T\\u00f8nder", "days": 1', {"in": {"city": "T\u00f8nder"}}),
+            # The text of a custom tool, which may be JSON.
+            ("look it up", {"input": "look it up"}),
+            ({"city": "Oslo"}, {"input": '{"city": "Oslo"}'}),
+            ("", '{"input": ""}'),
         )
     ),
     (
