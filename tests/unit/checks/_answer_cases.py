@@ -192,6 +192,14 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         "the answer has no such text",
     ),
     (
+        "wire/output-text",
+        {"output_texts": ["Yes.", "Well."], "refusals": ["No."]},
+        {"output_texts": ["No.", "Well.", "Yes."]},
+        "gen_ai.output_texts = ['No.', 'Well.', 'Yes.']",
+        "output_texts = ['Yes.', 'Well.']",
+        "who reads the answer on the span reads another than the user did; of 2 texts one is there that was never given",
+    ),
+    (
         "wire/refusal",
         {"refusals": ["I cannot help with that."]},
         {"refusals": ["I cannot"]},
@@ -384,6 +392,9 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     ("wire/output-text", {"output_texts": [LONG], **STREAMING}, {"output_texts": ["It is cold"]}, ONE_BLOCK),
     ("wire/output-text", {"output_texts": [None], "refusals": ["No."]}, {"output_texts": ["No."]}),
     ("wire/output-text", {"output_texts": ABSENT, "refusals": ["No."]}, {"output_texts": ["No."]}),
+    # The refusal of one choice, before the texts of others.
+    ("wire/output-text", {"output_texts": [None, "Yes."], "refusals": ["No."]}, {"output_texts": ["No.", "Yes."]}),
+    ("wire/output-text", {"output_texts": ["Yes.", None], "refusals": ["No."]}, {"output_texts": ["Yes.", "No."]}),
     ("wire/refusal", {"refusals": ["No."]}, {"refusals": ["No."]}),
     ("wire/reasoning-text", {"reasoning_texts": ABSENT}, {"reasoning_texts": ["Cold."]}),
     ("wire/embedding-count", {"embedding_count": 2}, {"embedding_count": 2}),
