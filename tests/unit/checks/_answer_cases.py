@@ -23,6 +23,7 @@ WITH_COMPUTER: dict[str, Any] = {
 NOT_FOLLOWED = (
     "what an agent did cannot be followed: a call that the model made is missing, or one is there that it never made"
 )
+OTHER_TEXT = "who reads the answer on the span reads another than the user did"
 LONG = "It is cold in Oslo. " * 20
 CUT = LONG[:128]
 TWO_TEXTS = {"output_texts": ["First.Second."]}
@@ -57,6 +58,15 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"finish_reasons": ["tool_calls"]},
         "gen_ai.finish_reasons = ['tool_calls']",
         "finish_reasons = ['completed']",
+        "an answer that was cut, filtered or that asks for tools cannot be told from one that is complete",
+        {"api": "responses"},
+    ),
+    (
+        "wire/finish-reasons",
+        {"finish_reasons": ["max_output_tokens"], "tool_calls": [call()]},
+        {"finish_reasons": ["incomplete", "tool_call"]},
+        "gen_ai.finish_reasons = ['incomplete', 'tool_call']",
+        "finish_reasons = ['max_output_tokens']",
         "an answer that was cut, filtered or that asks for tools cannot be told from one that is complete",
         {"api": "responses"},
     ),
@@ -197,7 +207,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"output_texts": ["No.", "Well.", "Yes."]},
         "gen_ai.output_texts = ['No.', 'Well.', 'Yes.']",
         "output_texts = ['Yes.', 'Well.']",
-        "who reads the answer on the span reads another than the user did; of 2 texts one is there that was never given",
+        OTHER_TEXT + "; of 2 texts one is there that was never given",
     ),
     (
         "wire/refusal",
@@ -305,6 +315,19 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
         {"api": "responses"},
     ),
     ("wire/finish-reasons", {"finish_reasons": ["length"]}, {"finish_reasons": ["incomplete"]}, {"api": "responses"}),
+    # Of two items, of which the second was cut.
+    (
+        "wire/finish-reasons",
+        {"finish_reasons": ["max_output_tokens"]},
+        {"finish_reasons": ["stop", "incomplete"]},
+        {"api": "responses"},
+    ),
+    (
+        "wire/finish-reasons",
+        {"finish_reasons": ["max_output_tokens"], "tool_calls": [call()]},
+        {"finish_reasons": ["tool_call", "length"]},
+        {"api": "responses"},
+    ),
     ("wire/embedding-dimensions", {"embedding_dimensions": ABSENT, "dimensions": 8}, {"embedding_dimensions": 8}),
     (
         "wire/reasoning-text",
