@@ -70,7 +70,7 @@ class Events:
                 if type(value) is dict and (self._is_text or not _NO_TEXT.search(data)):
                     if self._is_heard(number, name, value):
                         batch.append((number, name, value))
-                elif name == "error":
+                elif name == "error" and not (self._is_open(number) and isinstance(value, Broken) and value.cut):
                     self._error = (data, number)
                     yield batch
                     return

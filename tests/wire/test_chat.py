@@ -504,6 +504,9 @@ LAST = chunk({}, "stop")
         ([FIRST, event(LAST)], {}, True),
         ([FIRST, LAST, event(chunk(usage=USAGE))], {}, True),
         ([FIRST, event({"error": {"message": "died"}})], {}, False),
+        ([FIRST, 'event: error\ndata: {"error": {"mess'], {}, True),
+        ([FIRST, LAST, 'event: error\ndata: {"error": {"mess'], {}, True),
+        ([FIRST, "event: error\ndata: died\n"], {}, False),
         ([FIRST, LAST, "data: [DONE]\n"], {}, False),
         ([FIRST, "data: [DONE] or so\n\n"], {}, False),
         ([FIRST, LAST], {"n": 2}, True),
@@ -544,6 +547,12 @@ def test_what_is_closed_stays_so(said: Callable[..., dict[str, Any]], lines: str
 def test_mixed_ends_of_lines_close_an_event(said: Callable[..., dict[str, Any]], closing: str) -> None:
     """Each of the three ends of a line may follow another: two of them are a blank line."""
     assert said("chat", [FIRST, event(LAST).rstrip() + closing])["finish_reasons"] == ["stop"]
+
+
+def test_half_an_error_is_none(read: Callable[..., Reading]) -> None:
+    """An error that broke off in the middle of its object was heard by nobody, and says nothing."""
+    assert read("chat", [FIRST, 'event: error\ndata: {"error": {"mess']).error is None
+    assert read("chat", [FIRST, event({"error": {"message": "died"}})]).error["message"] == "died"
 
 
 def test_an_event_that_is_closed_was_not_cut(read: Callable[..., Reading]) -> None:
