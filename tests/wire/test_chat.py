@@ -424,6 +424,21 @@ def test_parallel_tool_calls_of_a_stream(said: Callable[..., dict[str, Any]], fr
     assert {"tool_calls": facts["tool_calls"]} == TOOLS
 
 
+@pytest.mark.parametrize("place", [{"index": 0}, {"index": 0, "id": ""}, {}])
+def test_tool_calls_without_ids(said: Callable[..., dict[str, Any]], place: dict[str, Any]) -> None:
+    """A name behind arguments that are all there begins another call; one that is repeated, or goes on, does not."""
+    fragments = [
+        call(**place, function={"name": "f", "arguments": '{"x":'}),
+        call(**place, function={"name": "f", "arguments": " 1}"}),
+        call(**place, function={"name": "f", "arguments": "\n"}),
+        call(**place, function={"name": "f", "arguments": '{"x": 2}'}),
+        call(**place, function={"name": "get_", "arguments": ""}),
+        call(**place, function={"name": "g", "arguments": "{}"}),
+    ]
+    calls = said("chat", [*fragments, chunk({}, "tool_calls"), DONE])["tool_calls"]
+    assert [(call["name"], call["arguments"]) for call in calls] == [("f", {"x": 1}), ("f", {"x": 2}), ("get_g", {})]
+
+
 def test_a_function_call_of_old_in_a_stream(said: Callable[..., dict[str, Any]]) -> None:
     """The one function call that there was before tools comes in fragments as well."""
     events = [
