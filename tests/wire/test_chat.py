@@ -567,7 +567,7 @@ def test_mixed_ends_of_lines_close_an_event(said: Callable[..., dict[str, Any]],
 def test_half_an_error_is_none(read: Callable[..., Reading]) -> None:
     """An error that broke off in the middle of its object was heard by nobody, and says nothing."""
     assert read("chat", [FIRST, 'event: error\ndata: {"error": {"mess']).error is None
-    assert read("chat", [FIRST, event({"error": {"message": "died"}})]).error["message"] == "died"
+    assert read("chat", [FIRST, event({"error": {"message": "died"}})]).fact("error").value["message"] == "died"
 
 
 def test_an_event_that_is_closed_was_not_cut(read: Callable[..., Reading]) -> None:
