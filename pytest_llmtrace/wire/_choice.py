@@ -114,8 +114,9 @@ class Choice:
         if "text" in choice:
             self.texts["text"].append(choice["text"])
         finish = choice.get("finish_reason", self.finish)
-        # The last word counts, and an empty one is none while there is another.
-        if finish or self.finish is MISSING or self.finish is None:
+        # The last word counts, and an empty one is none while there is another. An error behind a reason is not of this
+        # choice: gateways give it the number 0, in a chunk at which the SDK raises.
+        if self.finish is MISSING or self.finish is None or (finish and (finish != "error" or not self.finish)):
             self.finish = finish
             if finish and choice.get("usage"):
                 self.usage = choice["usage"], number

@@ -585,6 +585,9 @@ def test_nothing_is_heard_behind_an_error(said: Callable[..., dict[str, Any]]) -
     assert (found["output_texts"], "finish_reasons" in found) == (["hi"], False)
     assert (found["error"]["message"], found["output_tokens"]) == ("died", 99)
     assert said("chat", [FIRST, counted, {"error": {"message": "died"}}, *behind])["output_tokens"] == 5
+    failed = chunk({"content": ""}, "error") | {"error": {"message": "died"}}
+    assert said("chat", [FIRST, LAST, failed])["finish_reasons"] == ["stop"]
+    assert said("chat", [FIRST, failed])["finish_reasons"] == ["error"]
     # At the error of a choice no SDK raises.
     assert said("chat", [FIRST, {"choices": [{"index": 0, "error": "x"}]}, *behind[:2]])["output_texts"] == ["hi!"]
 
