@@ -133,13 +133,23 @@ def finish_reasons(mine: Fact, true: Fact, account: Account) -> Difference | Non
         return made_up_reasons(mine, true, account)
     if _PAUSED.issuperset(there) and listed(mine.value) == ["stop"]:
         return None
-    if account.answered.api == "responses" and listed(mine.value) == ["incomplete"] and there != ["stop"]:
-        return None  # The status of such a response, where the wire's reason is the detail to it.
-    if said and there == ["stop"] and account.answered.api == "responses" and set(said) <= _completed(account):
+    if account.answered.api == "responses" and _are_of_items(listed(mine.value), there, account):
         return None
     if len(said) != len(there) and mine.name != "finish_reason":
         return Difference(why=f"{_named(len(said))} for {_named(len(there))}: choices and reasons no longer match")
     return Difference()
+
+
+def _are_of_items(said: list[Any], there: list[str], account: Account) -> bool:
+    """Tell whether reasons are those of the items of a response. Of one that is incomplete the last item was cut.
+
+    Its status may stand for the reason, which is the detail to it.
+    """
+    completed = _completed(account)
+    if there == ["stop"]:
+        return bool(_kinds(said)) and set(_kinds(said)) <= completed
+    is_told = said[-1:] == ["incomplete"] or _kinds(said[-1:]) == there
+    return is_told and set(_kinds(said[:-1])) <= completed
 
 
 def _completed(account: Account) -> set[str]:

@@ -43,7 +43,7 @@ def texts(mine: Fact, true: Fact, account: Account) -> Difference | None:
     if mine.value == true.value:
         return None
     said, there = _stated(mine.value), _stated(true.value)
-    if not said or _agree(said, there) or said == there + _refusals(account):
+    if not said or _agree(said, there) or _agree(_left_of(said, _refusals(account)), there):
         return None
     begun = account.extent is not Extent.WHOLE
     if len(said) > len(there) or (len(said) < len(there) and not begun):
@@ -85,6 +85,15 @@ def unstated_texts(mine: Fact, _true: Fact, account: Account) -> Difference | No
 
 def _refusals(account: Account) -> list[str]:
     return _stated(account.answered.refusals or ())
+
+
+def _left_of(texts: list[str], others: list[str]) -> list[str]:
+    """Return texts without one of each of others, where they have it."""
+    left = [*texts]
+    for other in others:
+        if other in left:
+            left.remove(other)
+    return left
 
 
 def _is_same(mine: str, true: str, limit: int | None, *, begun: bool) -> bool:

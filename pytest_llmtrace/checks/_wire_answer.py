@@ -17,9 +17,9 @@ ANSWER: tuple[Comparison, ...] = (
         compares="By kind: `stop`, `end_turn`, `stop_sequence` and `completed` are one; so are `length` and "
         "`max_tokens`; `tool_calls`, `tool_use` and `function_call`; `content_filter`, `refusal` and `safety`. A "
         "choice without a reason may be left out, or be called `error`, `unknown` or `incomplete`. A place for one "
-        "reason may hold that of any choice. A completed reply of the Responses API may have a reason for each item of "
-        "its output, and a refusal in it is a filtered answer. `pause_turn` and `compaction` may be called "
-        "`stop`: OpenTelemetry has no word for them.",
+        "reason may hold that of any choice. A reply of the Responses API may have a reason for each item of "
+        "its output, of which that of the last tells whether it was cut, and a refusal in it is a filtered answer. "
+        "`pause_turn` and `compaction` may be called `stop`: OpenTelemetry has no word for them.",
         source=f"{_OTEL}: `gen_ai.response.finish_reasons`, one for each choice in order",
         fact="finish_reasons",
         about=("finish_reasons", "finish_reason"),
@@ -61,7 +61,9 @@ ANSWER: tuple[Comparison, ...] = (
         id="wire/tool-call-arguments",
         title="The arguments of tool calls are the model's",
         why="the tool was asked for something else than the span says",
-        compares="As JSON: the order of keys and white space do not matter, nor does `{}` for none. What a limit of "
+        compares="As JSON: the order of keys and white space do not matter, nor does `{}` for none. Of arguments that "
+        "broke off (`max_tokens`, a cut stream) the values that had come are right, as Anthropic's SDK has them; so is "
+        "the text of a custom tool as the `input` of an object, as OpenInference has it. What a limit of "
         "the exporter has cut, or a mask has hidden, is not judged.",
         source="OTel GenAI: `arguments` of a `tool_call` part; OpenInference: `tool_call.function.arguments`",
         fact="tool_calls",

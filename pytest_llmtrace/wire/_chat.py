@@ -30,16 +30,21 @@ def fold(events: Events, wanted: int | None = None, due: Due = Due.NO) -> Docume
         wanted: How many choices were asked for, where that is known.
         due: Whether a usage is to come behind the last choice, without which the stream is not complete.
     """
-    document, choices = events.document(), dict[int, Choice]()
+    document, choices, failed = events.document(), dict[int, Choice](), False
     for batch in events.batches():
         if due is Due.IF_PROMISED and any("usage" in chunk for _, _, chunk in batch):
             due = Due.YES
-        _fold_choices(batch, document, choices)
-        _fold_usage(batch, document)
+        heard = [] if failed else _heard(batch)
+        failed = len(heard) < len(batch) or bool(heard and heard[-1][2].get("error"))
+        _fold_choices(heard, document, choices)
+        _fold_usage(heard, document)
         for key in _ONCE:
             if not document.body.get(key):
-                _fold_first(batch, document, key)
-        _fold_errors(batch, document)
+                _fold_first(heard, document, key)
+        _fold_errors(heard, document)
+        if failed and not document.body.get("usage"):
+            # Whoever reads on finds it there.
+            _fold_usage(batch, document)
     if choices and "choices" not in document.body:
         document.body["choices"] = [choices[index].whole(index) for index in sorted(choices)]
     if not document.body.get("usage"):
@@ -48,6 +53,12 @@ def fold(events: Events, wanted: int | None = None, due: Due = Due.NO) -> Docume
     lacks_usage = (due is Due.YES or events.cut) and not document.body.get("usage")
     finished = _all_finished(choices, wanted) and not lacks_usage
     return events.settle(document, ended=events.done or finished)
+
+
+def _heard(batch: Batch) -> Batch:
+    """Return the chunks up to the first error at the top: OpenAI's SDK raises there, and reads no further."""
+    at = next((at for at, (_, _, chunk) in enumerate(batch) if chunk.get("error")), None)
+    return batch if at is None else batch[: at + 1]
 
 
 def _fold_choices(batch: Batch, document: Document, choices: dict[int, Choice]) -> None:

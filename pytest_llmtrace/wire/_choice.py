@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import Any
 
 from pytest_llmtrace.wire._facts import MISSING
+from pytest_llmtrace.wire._json import parse_text
 
 __all__ = ["Choice", "joined"]
 
@@ -52,6 +53,23 @@ class _Call:
                 self.kind = kind
                 self.say(said, field)
 
+    def is_another(self, fragment: dict[str, Any]) -> bool:
+        """Tell whether a fragment with a name begins another call: some servers number all parallel calls 0.
+
+        Where there are no ids either it does if this one has all of its arguments.
+        """
+        if fragment.get("id") and self.id:
+            return bool(fragment["id"] != self.id)
+        said = fragment.get("function") or fragment["custom"]
+        more = said.get("arguments")
+        has_more = bool(more.strip() if isinstance(more, str) else more)
+        return (said["name"] != self.name or has_more) and self.is_whole()
+
+    def is_whole(self) -> bool:
+        """Tell whether the arguments so far are a JSON object."""
+        said = joined(self.arguments)
+        return isinstance(said, str) and said.rstrip().endswith("}") and isinstance(parse_text(said), dict)
+
     def say(self, said: dict[str, Any], field: str) -> None:
         name = said.get("name")
         if name is not None and name != self.name:
@@ -96,8 +114,9 @@ class Choice:
         if "text" in choice:
             self.texts["text"].append(choice["text"])
         finish = choice.get("finish_reason", self.finish)
-        # The last word counts, and an empty one is none while there is another.
-        if finish or self.finish is MISSING or self.finish is None:
+        # The last word counts, and an empty one is none while there is another. An error behind a reason is not of this
+        # choice: gateways give it the number 0, in a chunk at which the SDK raises.
+        if self.finish is MISSING or self.finish is None or (finish and (finish != "error" or not self.finish)):
             self.finish = finish
             if finish and choice.get("usage"):
                 self.usage = choice["usage"], number
@@ -140,8 +159,7 @@ class Choice:
         index, identity = fragment.get("index"), fragment.get("id")
         key = ("index", index) if isinstance(index, int) else ("id", identity) if isinstance(identity, str) else None
         call = self.keyed.get(key) if key else (self.calls[-1] if self.calls else None)
-        if call is None or (_names(fragment) and identity and call.id and identity != call.id):
-            # Some servers number all parallel calls 0.
+        if call is None or (_names(fragment) and call.is_another(fragment)):
             call = _Call()
             self.calls.append(call)
         if key:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_llmtrace.wire._document import Document, where_of
 from pytest_llmtrace.wire._json import Broken, parse_all
-from pytest_llmtrace.wire._sse import split
+from pytest_llmtrace.wire._sse import is_closed, split
 
 __all__ = ["Batch", "Events", "kind_of"]
 
@@ -17,9 +17,10 @@ Batch = list[tuple[int, str, dict[str, Any]]]
 """Number, name and JSON object of events, in order; numbers count all events of the stream from 0."""
 
 _DONE = "[DONE]"
-_CLOSINGS = ("\n\n", "\r\n\r\n", "\r\r")
 # Events that say nothing but that a stream is over.
 _LAST_WORDS = frozenset({"error", "message_stop"})
+# Names of events that Anthropic's SDK does not parse.
+_UNPARSED = frozenset({"", "ping"})
 _NAMED = 5
 _NO_TEXT = re.compile("[\udc80-\udcff]")
 # Parsing many at once saves calls; dropping them before the next saves the collector from looking at all of them.
@@ -31,8 +32,9 @@ class Events:
 
     Args:
         body: The stream.
-        skips_blank: Whether its clients pass over events whose data is empty: Anthropic's SDK does, OpenAI's parses
-            the data of each event, and raises, also where it has no line of data at all.
+        skips_some: Whether its clients pass over events without a name, pings, and events whose data is empty:
+            Anthropic's SDK does, OpenAI's parses the data of each event, and raises, also where it has no line of data
+            at all.
 
     Attributes:
         total: How many there are before `[DONE]`; SDKs read nothing behind it.
@@ -40,23 +42,26 @@ class Events:
         cut: Whether the last event is not whole, or not closed; known when the batches have been read.
     """
 
-    def __init__(self, body: bytes, *, skips_blank: bool = False) -> None:
-        self._skips_blank = skips_blank
+    def __init__(self, body: bytes, *, skips_some: bool = False) -> None:
+        self._skips_some = skips_some
         try:
             said, self._is_text = body.decode(), True
         except UnicodeDecodeError:
             said, self._is_text = body.decode(errors="surrogateescape"), False
-        pairs = list(split(said, raises_without_data=not skips_blank))
+        pairs = list(split(said, raises_without_data=not skips_some))
         self._pairs = list(takewhile(_is_not_done, pairs))
         self._broken: dict[int, str] = {}
         self._error: tuple[str, int] | None = None
         self.total = len(self._pairs)
         self.done = len(pairs) > self.total
-        self._is_closed = said.endswith(_CLOSINGS)
+        self._is_closed = is_closed(said)
         self.cut = False
 
     def batches(self) -> Iterator[Batch]:
-        """Yield the events that are JSON objects, some at a time; the others are remembered."""
+        """Yield the events that are JSON objects, some at a time; the others are remembered.
+
+        Behind an error event that is none nothing comes: SDKs have raised.
+        """
         for start in range(0, self.total, _BATCH):
             pairs = self._pairs[start : start + _BATCH]
             values = parse_all([data for _, data in pairs])
@@ -65,8 +70,12 @@ class Events:
                 if type(value) is dict and (self._is_text or not _NO_TEXT.search(data)):
                     if self._is_heard(number, name, value):
                         batch.append((number, name, value))
+                elif name == "error" and not (self._is_open(number) and isinstance(value, Broken) and value.cut):
+                    self._error = (data, number)
+                    yield batch
+                    return
                 else:
-                    self._note(number, name, data, value)
+                    self._note(number, data, value)
             yield batch
 
     def _is_heard(self, number: int, name: str, value: dict[str, Any]) -> bool:
@@ -74,31 +83,32 @@ class Events:
 
         An error is one all the same, and the end of a stream says nothing that anybody misses.
         """
-        if self._is_closed or self.done or number < self.total - 1:
+        if not self._is_open(number):
             return True
         heard = kind_of(value, name) in _LAST_WORDS or bool(value.get("error"))
         self.cut = self.cut or not heard
         return heard
 
-    def _note(self, number: int, name: str, data: str, value: Any) -> None:
-        if name == "error":
-            self._error = (data, number)
+    def _is_open(self, number: int) -> bool:
+        """Tell whether no blank line closes an event."""
+        return number == self.total - 1 and not self._is_closed and not self.done
+
+    def _note(self, number: int, data: str, value: Any) -> None:
+        if self._is_open(number):
+            self.cut = not data.startswith(_DONE[0])  # Behind a part of `[DONE]` nothing more was to come.
         elif not self._is_text and _NO_TEXT.search(data):
             self._broken[number] = "it is no text"
-        elif not isinstance(value, Broken):
-            self._broken[number] = "it is no object"
-        elif (value.cut or _DONE.startswith(data)) and number == self.total - 1 and not self.done:
-            self.cut = not data.startswith(_DONE[0])  # Behind a part of `[DONE]` nothing more was to come.
-        elif not self._is_skipped(data):
-            self._broken[number] = value.note
+        elif not self._is_skipped(number):
+            self._broken[number] = value.note if isinstance(value, Broken) else "it is no object"
 
-    def _is_skipped(self, data: str) -> bool:
-        return self._skips_blank and not data.strip()
+    def _is_skipped(self, number: int) -> bool:
+        name, data = self._pairs[number]
+        return self._skips_some and (not data or name in _UNPARSED)
 
     def last_with(self, data: str) -> int | None:
         """Return the number of the last event that has exactly this data, None if there is none or it is skipped."""
         found = (number for number in reversed(range(self.total)) if self._pairs[number][1] == data)
-        return None if self._is_skipped(data) else next(found, None)
+        return next((number for number in found if not self._is_skipped(number)), None)
 
     def refuse(self, number: int, note: str) -> None:
         """Note that an event cannot be read although it is JSON, and why, as a clause."""

@@ -24,6 +24,7 @@ _SHORT = struct.Struct(">H")
 # Type of a header's value -> its length; byte arrays and texts say theirs.
 _FIXED = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
 _TEXT = 7
+_UNTYPED = "completion"
 
 
 def as_events(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -104,10 +105,11 @@ def _said(headers: dict[str, str], payload: bytes) -> bytes:
 
 
 def _type_of(event: bytes) -> str:
+    """Name an event as Anthropic's SDK does, which parses all that it gives a name."""
     try:
-        return str(_object(event).get("type", ""))
+        return str(_object(event).get("type", _UNTYPED))
     except (ValueError, RecursionError):  # Whoever reads the events says which of them cannot be read.
-        return ""
+        return _UNTYPED
 
 
 def _event(name: str, data: bytes) -> bytes:

@@ -34,6 +34,8 @@ class _Fold:
         self.stopped = False
 
     def add(self, number: int, kind: str, event: dict[str, Any]) -> None:
+        if self.document.error is not None:  # The SDK has raised.
+            return
         if kind == "content_block_delta":
             self.delta(event, number)
         elif kind == "content_block_start":

@@ -29,11 +29,11 @@ def progress(exchange: Exchange) -> Progress | None:
     """Return how a stream went on, in numbers of its chunks, which count from 0.
 
     None where the response is no event stream, or nothing of it has arrived that says anything. What only closes a
-    stream (`[DONE]`, `message_stop`, comments, pings) does not count.
+    stream (`[DONE]`, `message_stop`, comments, pings) does not count, nor does what comes behind an error.
     """
     chunks = _chunks(exchange)
     body = b"".join(chunks)
-    found = [event for event in events(body) if event.has_content]
+    found = list(_telling(body))
     if not found:
         return None
     ends = list(accumulate(map(len, chunks)))
@@ -48,14 +48,31 @@ def progress(exchange: Exchange) -> Progress | None:
 def last_content_tick(exchange: Exchange) -> int | None:
     """Return the tick at which the last event of a stream that can say anything was handed to the client.
 
-    None where there is none. Whoever stops reading at that point has missed nothing.
+    None where there is none. Whoever stops reading at that point has missed nothing: with an error a call is over,
+    though OpenAI's responses give a snapshot behind it.
     """
     chunks = _chunks(exchange)
-    last = max((event.end for event in events(b"".join(chunks)) if event.has_content), default=0)
+    last = max((event.end for event in _telling(b"".join(chunks))), default=0)
     for reached, at in zip(accumulate(map(len, chunks)), exchange.chunk_ticks, strict=False):
         if reached >= last:
             return at if last else None
     return None
+
+
+def _telling(body: bytes) -> Iterator[Event]:
+    """Yield the events that can say anything about the call, to the first that states an error."""
+    for event in events(body):
+        if event.has_content:
+            yield event
+            if _is_error(event):
+                return
+
+
+def _is_error(event: Event) -> bool:
+    if event.name == b"error":
+        return True
+    said = parse(event.data) if b'"error"' in event.data else None
+    return isinstance(said, dict) and (said.get("type") == "error" or bool(said.get("error")))
 
 
 def _chunks(exchange: Exchange) -> tuple[bytes, ...]:

@@ -146,7 +146,7 @@ def _open(response: Response, api: str, asked: Mapping[str, Any], name: str = "o
 
 
 def _events(body: bytes, api: str | None) -> Events:
-    return Events(body, skips_blank=api == "messages")
+    return Events(body, skips_some=api == "messages")
 
 
 def _usage_due(asked: Mapping[str, Any], name: str) -> _chat.Due:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-__all__ = ["Event", "events", "says_its_end", "split"]
+__all__ = ["Event", "events", "is_closed", "says_its_end", "split"]
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _ID = re.compile(r"^id(:|$)", re.MULTILINE)
@@ -87,6 +87,14 @@ def split(body: str, *, raises_without_data: bool = False) -> Iterator[tuple[str
     name, data, _ = _fields(rest.split("\n"))
     if data is not None:
         yield name, data
+
+
+def is_closed(body: str) -> bool:
+    """Tell whether a blank line closes the last event of a stream, whatever stands behind it that is no event."""
+    if body.endswith(("\n\n", "\r\n\r\n")):
+        return True
+    lines = body.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").rpartition("\n\n")[2].split("\n")
+    return all(line.partition(":")[0] != "data" for line in lines)
 
 
 def _fields(lines: Iterable[str]) -> tuple[str, str | None, bool]:

@@ -14,7 +14,8 @@ from openai._streaming import SSEDecoder
 
 from pytest_llmtrace.harness import LLMTrace
 from pytest_llmtrace.model import Cassette, Recording, Request, Response, Settings
-from pytest_llmtrace.wire._sse import split
+from pytest_llmtrace.wire._sse import is_closed, split
+from tests.truth._answer import Answer
 from tests.truth._calls import Caller, Instrumentation
 from tests.truth._dialects import DIALECTS
 
@@ -42,6 +43,8 @@ def test_what_the_sdk_hears_is_read(lines: list[str]) -> None:
     body = "".join(lines)
     heard = [(event.event or "", event.data) for event in SSEDecoder().iter_bytes(iter([body.encode()]))]
     assert list(split(f"{body}\n\n", raises_without_data=True))[: len(heard)] == heard
+    read = list(split(body, raises_without_data=True))
+    assert (read if is_closed(body) else read[:-1]) == heard
 
 
 def stream(*events: Any) -> Cassette:
@@ -50,7 +53,9 @@ def stream(*events: Any) -> Cassette:
     head = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o"}
     said = [event if isinstance(event, str) else f"data: {json.dumps(head | event)}\n\n" for event in events]
     request = Request(method="POST", url="https://api.openai.com/v1/chat/completions", body=json.dumps(asked).encode())
-    response = Response(status=200, headers=(("content-type", "text/event-stream"),), chunks=("".join(said).encode(),))
+    response = Response(
+        status=200, headers=(("content-type", "text/event-stream"),), chunks=tuple(map(str.encode, said))
+    )
     return Cassette(label="chat.yaml", recordings=(Recording(index=0, request=request, response=response),))
 
 
@@ -79,6 +84,33 @@ def test_the_sdk_raises_at_an_event_without_data(caller: Caller, dialect: str, e
     cassette = stream(said("a"), event, said("b", "stop"), "data: [DONE]\n\n")
     assert found(caller, cassette, told, JSONDecodeError) == []
     assert found(caller, cassette, replace(told, fails_green=True), JSONDecodeError) == ["wire/error-status"]
+
+
+@pytest.mark.parametrize("dialect", ["openinference", "otel-genai"])
+@pytest.mark.parametrize("end", [": ping\n", "event: x\n", "id: 7\n"])
+def test_what_was_heard_before_a_stream_broke_off(caller: Caller, dialect: str, end: str) -> None:
+    """An event is heard once a blank line has closed it, whatever the stream breaks off in."""
+    cassette = stream(said("a"), said("b"), end)
+    told = Instrumentation(writer=DIALECTS[dialect])
+    assert found(caller, cassette, told, None) == []
+    assert found(caller, cassette, replace(told, misread=loses_the_end), None) == ["wire/output-text"]
+
+
+def loses_the_end(answer: Answer) -> None:
+    """Lose the last chunk."""
+    answer.choices[0].text = "a"
+
+
+@pytest.mark.parametrize("dialect", ["openinference", "otel-genai"])
+def test_nobody_hears_what_stands_behind_an_error(caller: Caller, dialect: str) -> None:
+    """The SDK raises at the error: of what came behind it the span can know nothing."""
+    usage = {"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 6}
+    more = {"usage": usage | {"completion_tokens": 2, "total_tokens": 7}}
+    behind = [said("b"), said("c", "stop") | more, "data: [DONE]\n\n"]
+    cassette = stream(said("a") | {"usage": usage}, 'data: {"error": {"message": "died"}}\n\n', *behind)
+    told = Instrumentation(writer=DIALECTS[dialect])
+    assert found(caller, cassette, told, None) == []
+    assert found(caller, cassette, replace(told, fails_green=True), None) == ["wire/error-status"]
 
 
 @pytest.mark.parametrize("dialect", ["openinference", "otel-genai"])

@@ -424,6 +424,21 @@ def test_parallel_tool_calls_of_a_stream(said: Callable[..., dict[str, Any]], fr
     assert {"tool_calls": facts["tool_calls"]} == TOOLS
 
 
+@pytest.mark.parametrize("place", [{"index": 0}, {"index": 0, "id": ""}, {}])
+def test_tool_calls_without_ids(said: Callable[..., dict[str, Any]], place: dict[str, Any]) -> None:
+    """A name behind arguments that are all there begins another call; one that is repeated, or goes on, does not."""
+    fragments = [
+        call(**place, function={"name": "f", "arguments": '{"x":'}),
+        call(**place, function={"name": "f", "arguments": " 1}"}),
+        call(**place, function={"name": "f", "arguments": "\n"}),
+        call(**place, function={"name": "f", "arguments": '{"x": 2}'}),
+        call(**place, function={"name": "get_", "arguments": ""}),
+        call(**place, function={"name": "g", "arguments": "{}"}),
+    ]
+    calls = said("chat", [*fragments, chunk({}, "tool_calls"), DONE])["tool_calls"]
+    assert [(call["name"], call["arguments"]) for call in calls] == [("f", {"x": 1}), ("f", {"x": 2}), ("get_g", {})]
+
+
 def test_a_function_call_of_old_in_a_stream(said: Callable[..., dict[str, Any]]) -> None:
     """The one function call that there was before tools comes in fragments as well."""
     events = [
@@ -504,6 +519,9 @@ LAST = chunk({}, "stop")
         ([FIRST, event(LAST)], {}, True),
         ([FIRST, LAST, event(chunk(usage=USAGE))], {}, True),
         ([FIRST, event({"error": {"message": "died"}})], {}, False),
+        ([FIRST, 'event: error\ndata: {"error": {"mess'], {}, True),
+        ([FIRST, LAST, 'event: error\ndata: {"error": {"mess'], {}, True),
+        ([FIRST, "event: error\ndata: died\n"], {}, False),
         ([FIRST, LAST, "data: [DONE]\n"], {}, False),
         ([FIRST, "data: [DONE] or so\n\n"], {}, False),
         ([FIRST, LAST], {"n": 2}, True),
@@ -528,6 +546,50 @@ def test_an_event_that_is_not_closed_says_nothing(said: Callable[..., dict[str, 
     found = said("chat", [FIRST, LAST, event(chunk(usage=USAGE))])
     assert "output_tokens" not in found
     assert (found["output_texts"], found["finish_reasons"]) == (["hi"], ["stop"])
+
+
+@pytest.mark.parametrize("rest", [": ping\n", "event: x\n", "event: x", "id: 7\n", " ", "\n", "retry: 5\r\n"])
+@pytest.mark.parametrize("lines", ["\n", "\r\n", "\r"])
+def test_what_is_closed_stays_so(said: Callable[..., dict[str, Any]], lines: str, rest: str) -> None:
+    """A stream that broke off behind a blank line, in what is no event, has lost nothing of the event before it."""
+    whole = "".join(f"{event(one)}\n" for one in [FIRST, LAST, chunk(usage=USAGE)]).replace("\n", lines)
+    found = said("chat", [whole + rest])
+    assert (found["output_texts"], found["finish_reasons"], found["output_tokens"]) == (["hi"], ["stop"], 5)
+    assert found["truncated"] is False
+
+
+@pytest.mark.parametrize("closing", ["\n\r\n", "\r\n\n", "\r\r\n", "\n\r"])
+def test_mixed_ends_of_lines_close_an_event(said: Callable[..., dict[str, Any]], closing: str) -> None:
+    """Each of the three ends of a line may follow another: two of them are a blank line."""
+    assert said("chat", [FIRST, event(LAST).rstrip() + closing])["finish_reasons"] == ["stop"]
+
+
+def test_half_an_error_is_none(read: Callable[..., Reading]) -> None:
+    """An error that broke off in the middle of its object was heard by nobody, and says nothing."""
+    assert read("chat", [FIRST, 'event: error\ndata: {"error": {"mess']).error is None
+    assert read("chat", [FIRST, event({"error": {"message": "died"}})]).fact("error").value["message"] == "died"
+
+
+def test_an_event_that_is_closed_was_not_cut(read: Callable[..., Reading]) -> None:
+    """Where a blank line closes what is half an object, the client raises there."""
+    reading = read("chat", [FIRST, 'data: {"id": "c1", \n\n'])
+    assert "event 1 cannot be read" in reading.problems[0]
+    assert read("chat", [FIRST, 'data: {"id": "c1", \n']).problems == ()
+
+
+def test_nothing_is_heard_behind_an_error(said: Callable[..., dict[str, Any]]) -> None:
+    """OpenAI's SDK raises at an error and reads no further; a usage behind it may be on the span of who does."""
+    counted = chunk({}, usage=USAGE)
+    behind = [chunk({"content": "!"}), LAST, chunk(usage=USAGE | {"completion_tokens": 99}), {"error": "again"}]
+    found = said("chat", [FIRST, {"error": {"message": "died"}}, *behind])
+    assert (found["output_texts"], "finish_reasons" in found) == (["hi"], False)
+    assert (found["error"]["message"], found["output_tokens"]) == ("died", 99)
+    assert said("chat", [FIRST, counted, {"error": {"message": "died"}}, *behind])["output_tokens"] == 5
+    failed = chunk({"content": ""}, "error") | {"error": {"message": "died"}}
+    assert said("chat", [FIRST, LAST, failed])["finish_reasons"] == ["stop"]
+    assert said("chat", [FIRST, failed])["finish_reasons"] == ["error"]
+    # At the error of a choice no SDK raises.
+    assert said("chat", [FIRST, {"choices": [{"index": 0, "error": "x"}]}, *behind[:2]])["output_texts"] == ["hi!"]
 
 
 OPENAI = "https://api.openai.com/v1/chat/completions"

@@ -194,7 +194,9 @@ def test_one_event_that_cannot_be_read_is_named() -> None:
     ]
     assert "event 3 cannot be read" in reading.problems[0]
     sent = [f"data: {json.dumps(event)}\n\n".encode() for event in EVENTS]
-    own = read(*sent[:3], b"data: no JSON\n\n", *sent[3:], headers=(("content-type", "text/event-stream"),))
+    own = read(
+        *sent[:3], b"event: completion\ndata: no JSON\n\n", *sent[3:], headers=(("content-type", "text/event-stream"),)
+    )
     assert values(reading) == values(own)
     assert reading.response_id == "msg_1"
     assert reading.problems == own.problems

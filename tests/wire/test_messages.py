@@ -183,6 +183,44 @@ STREAMS: list[tuple[str, list[Any], dict[str, Any]]] = [
         | {"error": {"status": None, "type": "overloaded_error", "code": None, "message": "Overloaded"}},
     ),
     (
+        "what stands behind an error",
+        [
+            start(input_tokens=10, output_tokens=1),
+            *said_text("hi"),
+            ("error", {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}),
+            *said_text("!"),
+            end(output_tokens=5),
+        ],
+        {"truncated": False, "response_id": "m1", "response_model": "m", "output_texts": ["hi"], "input_tokens": 10}
+        | {"output_tokens": 1}
+        | {"error": {"status": None, "type": "overloaded_error", "code": None, "message": "Overloaded"}},
+    ),
+    (
+        "what stands behind an error that is no object",
+        [
+            start(input_tokens=10, output_tokens=1),
+            *said_text("hi"),
+            "event: error\ndata: died\n\n",
+            *said_text("!"),
+            end(output_tokens=5),
+        ],
+        {"truncated": False, "response_id": "m1", "response_model": "m", "output_texts": ["hi"], "input_tokens": 10}
+        | {"output_tokens": 1}
+        | {"error": {"status": None, "type": None, "code": None, "message": "died"}},
+    ),
+    (
+        "events that the SDK does not parse",
+        [
+            start(input_tokens=10, output_tokens=1),
+            "data: no JSON\n\n",
+            *said_text("hi"),
+            "event: ping\ndata: pong\n\n",
+            "event: content_block_delta\ndata:\n\n",
+            end(output_tokens=5),
+        ],
+        HI | {"input_tokens": 10, "output_tokens": 5},
+    ),
+    (
         "cut before its stop reason",
         [start(input_tokens=10, output_tokens=1), *said_text("hi")],
         {"truncated": True, "response_id": "m1", "response_model": "m", "output_texts": ["hi"], "input_tokens": 10}

@@ -87,6 +87,11 @@ def test_what_is_no_url() -> None:
         ((b"data: {}\n\nevent: message_stop\ndata: {}\n\n", b"event: ping\ndata: {}\n\n"), 2),
         ((b"data: [DONE]\n\n",), None),
         ((), None),
+        # Behind an error a client waits for nothing.
+        ((b"data: {}\n\n", b"event: error\ndata: died\n\n", b"data: 1\n\n"), 3),
+        ((b"data: {}\n\n", b'data: {"error": {"code": 502}}\n\n', b'data: {"usage": {}}\n\n'), 3),
+        ((b"data: {}\n\n", b'data: {"type": "error", "code": "x"}\n\n', b'data: {"response": {}}\n\n'), 3),
+        ((b"data: {}\n\n", b'data: {"error": null}\n\n', b'data: {"response": {"error": 1}}\n\n', b"data: 1\n\n"), 5),
     ],
 )
 def test_the_last_content_of_a_stream(chunks: tuple[bytes, ...], tick: int | None) -> None:
@@ -119,6 +124,7 @@ END = b"data: [DONE]\n\n"
         ((b"data: {}", b"\n\n", b"data: no JSON\n\n"), (1, None, 2)),
         ((b'data: {"choices": [{"text": "Hi"}]}\n\n',), (0, 0, 0)),
         ((b'data: {"choices": [7, {"delta": 7}]}\n\n', b"data: [1]\n\n"), (0, None, 1)),
+        ((ROLE, WORD, b'data: {"error": "died"}\n\n', WORD), (0, 1, 2)),
     ],
 )
 def test_how_a_stream_went_on(chunks: tuple[bytes, ...], found: tuple[int, int | None, int]) -> None:

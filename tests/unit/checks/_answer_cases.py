@@ -23,6 +23,7 @@ WITH_COMPUTER: dict[str, Any] = {
 NOT_FOLLOWED = (
     "what an agent did cannot be followed: a call that the model made is missing, or one is there that it never made"
 )
+OTHER_TEXT = "who reads the answer on the span reads another than the user did"
 LONG = "It is cold in Oslo. " * 20
 CUT = LONG[:128]
 TWO_TEXTS = {"output_texts": ["First.Second."]}
@@ -57,6 +58,15 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         {"finish_reasons": ["tool_calls"]},
         "gen_ai.finish_reasons = ['tool_calls']",
         "finish_reasons = ['completed']",
+        "an answer that was cut, filtered or that asks for tools cannot be told from one that is complete",
+        {"api": "responses"},
+    ),
+    (
+        "wire/finish-reasons",
+        {"finish_reasons": ["max_output_tokens"], "tool_calls": [call()]},
+        {"finish_reasons": ["incomplete", "tool_call"]},
+        "gen_ai.finish_reasons = ['incomplete', 'tool_call']",
+        "finish_reasons = ['max_output_tokens']",
         "an answer that was cut, filtered or that asks for tools cannot be told from one that is complete",
         {"api": "responses"},
     ),
@@ -143,6 +153,22 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         "get_weather called with {'city': 'Oslo'}",
         "the tool was asked for something else than the span says",
     ),
+    *(
+        (
+            "wire/tool-call-arguments",
+            {"tool_calls": [{**call(), "arguments": wire}]},
+            {"tool_calls": [{**call(), "arguments": span}]},
+            f"gen_ai.tool_calls: get_weather called with {span!r}",
+            f"get_weather called with {wire!r}",
+            "the tool was asked for something else than the span says",
+        )
+        for wire, span in (
+            ('{"city": "Os', {"city": "Bergen"}),
+            ('{"days": [1, 2, ', {"days": [1, 2, 3]}),
+            ("look it up", {"input": "leave it"}),
+            ({"city": "Oslo"}, {"input": {"city": "Bergen"}}),
+        )
+    ),
     (
         "wire/output-text",
         {"output_texts": ["It is cold in Oslo, and it will be colder."]},
@@ -174,6 +200,14 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         "gen_ai.output_texts = ['yes']",
         "no output text",
         "the answer has no such text",
+    ),
+    (
+        "wire/output-text",
+        {"output_texts": ["Yes.", "Well."], "refusals": ["No."]},
+        {"output_texts": ["No.", "Well.", "Yes."]},
+        "gen_ai.output_texts = ['No.', 'Well.', 'Yes.']",
+        "output_texts = ['Yes.', 'Well.']",
+        OTHER_TEXT + "; of 2 texts one is there that was never given",
     ),
     (
         "wire/refusal",
@@ -281,6 +315,19 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
         {"api": "responses"},
     ),
     ("wire/finish-reasons", {"finish_reasons": ["length"]}, {"finish_reasons": ["incomplete"]}, {"api": "responses"}),
+    # Of two items, of which the second was cut.
+    (
+        "wire/finish-reasons",
+        {"finish_reasons": ["max_output_tokens"]},
+        {"finish_reasons": ["stop", "incomplete"]},
+        {"api": "responses"},
+    ),
+    (
+        "wire/finish-reasons",
+        {"finish_reasons": ["max_output_tokens"], "tool_calls": [call()]},
+        {"finish_reasons": ["tool_call", "length"]},
+        {"api": "responses"},
+    ),
     ("wire/embedding-dimensions", {"embedding_dimensions": ABSENT, "dimensions": 8}, {"embedding_dimensions": 8}),
     (
         "wire/reasoning-text",
@@ -329,6 +376,15 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
             ({"city": "Oslo"}, "__REDACTED__"),
             ({"city": "Oslo"}, '{"city": "O...'),
             ('{"city": "Os', '{"city": "Os'),
+            # Broken off: what was read of it so far.
+            ('{"city": "Os', {}),
+            ('{"city": "Os', '{"city": "Os"}'),
+            ('{"days": [1, 2, ', {"days": [1, 2]}),
+            ('{"in": {"city": "T\\u00f8nder", "days": 1', {"in": {"city": "T\u00f8nder"}}),
+            # The text of a custom tool, which may be JSON.
+            ("look it up", {"input": "look it up"}),
+            ({"city": "Oslo"}, {"input": '{"city": "Oslo"}'}),
+            ("", '{"input": ""}'),
         )
     ),
     (
@@ -359,6 +415,9 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     ("wire/output-text", {"output_texts": [LONG], **STREAMING}, {"output_texts": ["It is cold"]}, ONE_BLOCK),
     ("wire/output-text", {"output_texts": [None], "refusals": ["No."]}, {"output_texts": ["No."]}),
     ("wire/output-text", {"output_texts": ABSENT, "refusals": ["No."]}, {"output_texts": ["No."]}),
+    # The refusal of one choice, before the texts of others.
+    ("wire/output-text", {"output_texts": [None, "Yes."], "refusals": ["No."]}, {"output_texts": ["No.", "Yes."]}),
+    ("wire/output-text", {"output_texts": ["Yes.", None], "refusals": ["No."]}, {"output_texts": ["Yes.", "No."]}),
     ("wire/refusal", {"refusals": ["No."]}, {"refusals": ["No."]}),
     ("wire/reasoning-text", {"reasoning_texts": ABSENT}, {"reasoning_texts": ["Cold."]}),
     ("wire/embedding-count", {"embedding_count": 2}, {"embedding_count": 2}),
