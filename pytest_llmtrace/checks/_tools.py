@@ -109,7 +109,8 @@ def _same_arguments(mine: Any, true: Any, limit: int | None) -> bool:
 
 def _is_wrapped(mine: Any, true: Any) -> bool:
     """Tell whether the text that a custom tool is given stands in an object, as OpenInference writes it."""
-    return isinstance(mine, dict) and mine.keys() == {"input"} and _same_json(_as_json(mine["input"]), true)
+    text = mine.get("input") if isinstance(mine, dict) and len(mine) == 1 else None
+    return isinstance(text, str) and _same_json(_as_json(text), true)
 
 
 def _is_begun(mine: Any, true: Any) -> bool:

@@ -36,13 +36,14 @@ def _parts(piece: str | list[Any]) -> list[Any]:
 class _Call:
     """A tool call while its fragments come in."""
 
-    __slots__ = ("arguments", "id", "kind", "name")
+    __slots__ = ("arguments", "braces", "id", "kind", "name")
 
     def __init__(self) -> None:
         self.id: Any = None
         self.name: Any = MISSING
         self.kind = "function"
         self.arguments: list[Any] = []
+        self.braces = 0  # That are open: what is put together and parsed only where none is.
 
     def add(self, fragment: dict[str, Any]) -> None:
         if fragment.get("id"):
@@ -67,8 +68,8 @@ class _Call:
 
     def is_whole(self) -> bool:
         """Tell whether the arguments so far are a JSON object."""
-        said = joined(self.arguments)
-        return isinstance(said, str) and said.rstrip().endswith("}") and isinstance(parse_text(said), dict)
+        said = joined(self.arguments) if self.arguments and self.braces == 0 else None
+        return isinstance(said, str) and isinstance(parse_text(said), dict)
 
     def say(self, said: dict[str, Any], field: str) -> None:
         name = said.get("name")
@@ -76,7 +77,9 @@ class _Call:
             both = isinstance(self.name, str) and isinstance(name, str)
             self.name = self.name + name if both else name
         if field in said:
-            self.arguments.append(said[field])
+            piece = said[field]
+            self.arguments.append(piece)
+            self.braces += piece.count("{") - piece.count("}") if isinstance(piece, str) else 0
 
     def spoken(self, field: str) -> dict[str, Any]:
         values = {"name": self.name, field: joined(self.arguments)}
