@@ -106,15 +106,16 @@ class Exporting:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Link a test's traces on its report, and keep its spans when it is over."""
         spans: tuple[SpanRecord, ...] = ()
-        if TRACE in item.stash and (call.when == "teardown" or (call.when == "call" and _has_failed(call))):
-            spans = item.stash[TRACE].ended()
+        trace = item.stash.get(TRACE, None)  # Absent where a test is not traced, or its setup did not come to that.
+        if trace is not None and (call.when == "teardown" or (call.when == "call" and _has_failed(call))):
+            spans = trace.ended()
             links = self._link(item, spans)
             if links and call.when == "call":
                 item.add_report_section("call", f"{FIXTURE} trace", "\n".join(links))
         report = yield
         item.stash[_STATUS] = _status(report, None if call.when == "setup" else item.stash.get(_STATUS, None))
-        is_due = call.when == "teardown" and not (item.stash.get(COPIED, False) or item.stash[TRACE].is_copy)
-        troubles = list(self._keep(item, spans)) if spans and is_due else []
+        is_copy = trace is not None and (item.stash.get(COPIED, False) or trace.is_copy)
+        troubles = list(self._keep(item, spans)) if spans and call.when == "teardown" and not is_copy else []
         if troubles:
             report.llmtrace_troubles = troubles  # type: ignore[attr-defined]
         return report
