@@ -78,15 +78,16 @@ def _range(known: Known) -> SpecifierSet:
 # --- the judgement ---------------------------------------------------------------------------------------------------
 
 
-def judge(evidence: Evidence, settings: Settings, *, complete: bool = True) -> Verdict:
+def judge(evidence: Evidence, settings: Settings, *, complete: bool = True, hidden: Iterable[Finding] = ()) -> Verdict:
     """Let all checks judge a trace, and hide what is waived, known or expected, in this order.
 
     Args:
         evidence: The trace.
         settings: What hides findings.
         complete: As for `checks.verify`.
+        hidden: Likewise.
     """
-    verdict = checks.verify(evidence, settings.ignore, shared=settings.shared, complete=complete)
+    verdict = checks.verify(evidence, settings.ignore, shared=settings.shared, complete=complete, hidden=hidden)
     if not verdict.findings:
         return verdict
     known, others = [], []

@@ -13,7 +13,7 @@ from pytest_llmtrace import clock
 from pytest_llmtrace.capture import absence
 from pytest_llmtrace.capture.metering import Sums
 from pytest_llmtrace.capture.records import Origin, log_record, span_record
-from pytest_llmtrace.model import Absence, Ambient, LogRecord, MetricPoint, SpanRecord
+from pytest_llmtrace.model import Absence, Ambient, LogRecord, MetricPoint, SpanKey, SpanRecord
 from pytest_llmtrace.ownership import Owner
 
 if TYPE_CHECKING:
@@ -55,6 +55,10 @@ class Book:
             span_record(entry.span, origin=entry.origin, started=entry.started, ended=entry.ended)
             for entry in self._entries()
         )
+
+    def open_keys(self) -> frozenset[SpanKey]:
+        """Return the identities of the spans that have not ended."""
+        return frozenset(span.key for span in self.spans() if span.ended is None)
 
     def finished(self) -> tuple[ReadableSpan, ...]:
         """Return the ended span objects since the last `clear`, in the order of their end."""

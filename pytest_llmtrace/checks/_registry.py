@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import NamedTuple
@@ -122,7 +122,12 @@ def _family(check_id: str) -> str:
 
 @uncollected
 def verify(
-    evidence: Evidence, ignore: Mapping[str, str], *, shared: Container[str] = (), complete: bool = True
+    evidence: Evidence,
+    ignore: Mapping[str, str],
+    *,
+    shared: Container[str] = (),
+    complete: bool = True,
+    hidden: Iterable[Finding] = (),
 ) -> Verdict:
     """Let all checks judge a trace.
 
@@ -132,6 +137,7 @@ def verify(
         shared: Those of them that may hide nothing here, since other tests have them too.
         complete: Whether the trace ran to its end. If not (the test failed), what was not played and which waivers
             hid nothing say nothing.
+        hidden: What the waivers have hidden before, of the same trace.
 
     Raises:
         UsageError: A waiver names no check.
@@ -146,7 +152,7 @@ def verify(
     standing = [finding for finding in found if waiver_of(finding, ignore) is None]
     waived = tuple(finding for finding in found if waiver_of(finding, ignore) is not None)
     if whole:
-        used = {waiver_of(finding, ignore) for finding in waived}
+        used = {waiver_of(finding, ignore) for finding in (*waived, *hidden)}
         unused = [name for name in ignore if name not in used and name not in shared]
         standing += [_unused(name, ignore[name]) for name in unused]
     return Verdict(findings=tuple(standing), waived=waived, looked_at=looked_at, whole=whole)

@@ -20,13 +20,22 @@ class Lines:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    def try_out(self) -> None:
+        """See to it that it can be written, and leave what is in it.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        append(str(self.path), b"", os.O_CREAT)
+
     def start(self) -> None:
         """Begin it anew.
 
         Raises:
             OSError: It cannot be written.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.try_out()
         self.path.write_bytes(b"")
 
     def put(self, run: str, request: bytes) -> None:  # noqa: ARG002  # As the spool's.

@@ -25,15 +25,29 @@ class Judgement:
         self._settings = settings
         self._late: tuple[Evidence, Verdict] | None = None
         self._complete = False
+        self._to_be_called = False
         self._account: dict[str, Any] | None = None
         self.last: tuple[Evidence, Verdict] | None = None
 
-    def judge(self, evidence: Evidence, *, complete: bool) -> tuple[Evidence, Verdict]:
-        """Judge a trace; `complete` is False if the code under test failed midway."""
+    def judge(self, evidence: Evidence, *, complete: bool, to_be_called: bool) -> tuple[Evidence, Verdict]:
+        """Judge a trace.
+
+        Args:
+            evidence: The trace.
+            complete: False if the code under test failed midway.
+            to_be_called: Whether fixtures may yet make calls: `late_report` says which waivers hide nothing then.
+        """
         self._complete = complete
         self._account = None
-        self.last = evidence, waivers.judge(evidence, self._settings, complete=complete)
+        settings = self._with_shared_waivers() if to_be_called else self._settings
+        self.last = evidence, waivers.judge(evidence, settings, complete=complete)
+        self._to_be_called = to_be_called and self.last[1].whole
         return self.last
+
+    def _with_shared_waivers(self) -> Settings:
+        """Let all waivers be such as may hide nothing."""
+        ignore, shared = self._settings.ignore, self._settings.shared
+        return replace(self._settings, shared={**dict.fromkeys(ignore, ""), **shared})
 
     def fails(self, verdict: Verdict, *, asked: bool = False) -> bool:
         """Tell whether a verdict fails the test under these settings.
@@ -51,16 +65,22 @@ class Judgement:
         """Write the report on a judgement."""
         return report.render(self._settings.label, evidence, verdict)
 
-    def late_report(self, evidence: Evidence) -> tuple[Verdict, str]:
+    def late_report(self, evidence: Evidence | None) -> tuple[Verdict, str]:
         """Judge what came after the last judgement; return that, and the report if it fails.
 
         What the baseline names and the last judgement has not hidden may be here.
+
+        Args:
+            evidence: What is new, None if nothing is.
         """
+        if self.last is None or (evidence is None and not (self._to_be_called and self._settings.ignore)):
+            return Verdict.none(), ""
+        evidence, before = evidence or Evidence(), self.last[1]
         left = Counter(self._settings.expected)
-        left.subtract(waivers.key_of(finding) for finding in (self.last[1].expected if self.last else ()))
-        # Which waivers hide nothing has been said.
-        settings = replace(self._settings, expected=+left, shared=dict.fromkeys(self._settings.ignore, ""))
-        verdict = waivers.judge(evidence, settings, complete=bool(evidence.leftovers))
+        left.subtract(waivers.key_of(finding) for finding in before.expected)
+        # Which waivers hide nothing is said once.
+        settings = replace(self._settings if self._to_be_called else self._with_shared_waivers(), expected=+left)
+        verdict = waivers.judge(evidence, settings, complete=self._complete, hidden=before.waived)
         self._late = evidence, verdict
         self._account = None
         return verdict, self._late_text() if self.fails(verdict) else ""
@@ -78,18 +98,17 @@ class Judgement:
         """
         if self._account is None:
             evidence, verdict = seen()
-            late_evidence, late = self._late or (Evidence(), Verdict.none())
-            counted, after = report.account(evidence, verdict), report.account(late_evidence, late)
-            hidden = waivers.account(evidence, verdict, self._settings)
+            counted, hidden = report.account(evidence, verdict), waivers.account(evidence, verdict, self._settings)
             remarks = [self.report(evidence, verdict)] if self._is_remark(verdict) else []
-            remarks += [self._late_text()] if self._is_remark(late) else []
+            if self._late:
+                counted = _added(counted, report.account(*self._late))
+                hidden = _added(hidden, waivers.account(*self._late, self._settings))
+                remarks += [self._late_text()] if self._is_remark(self._late[1]) else []
             self._account = {
                 **counted,
                 **hidden,
-                "exchanges": dict(Counter(counted["exchanges"]) + Counter(after["exchanges"])),
-                "findings": counted["findings"] + after["findings"],
+                "whole": verdict.whole,
                 "complete": self._complete,
-                "expected": dict(hidden["expected"] + Counter(map(waivers.key_of, late.expected))),
                 "reports": {name: report.contribution(name, evidence, verdict) for name in self._settings.reports},
                 "remark": "\n\n".join(remarks),
             }
@@ -98,3 +117,11 @@ class Judgement:
     def _is_remark(self, verdict: Verdict) -> bool:
         """Tell whether there is something to say that fails nothing."""
         return bool(self._settings.verify) and verdict.worth_saying and not self.fails(verdict)
+
+
+def _added(account: dict[str, Any], late: dict[str, Any]) -> dict[str, Any]:
+    """Add up what was counted of a test and after it: numbers, lists, and numbers by name."""
+    return {
+        name: dict(Counter(value) + Counter(late[name])) if isinstance(value, dict) else value + late[name]
+        for name, value in account.items()
+    }

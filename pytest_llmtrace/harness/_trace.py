@@ -16,6 +16,7 @@ from pytest_llmtrace._arguments import RecordMode, merged, refuse
 from pytest_llmtrace.canaries import Canaries
 from pytest_llmtrace.conventions import named
 from pytest_llmtrace.errors import UsageError, VerificationError
+from pytest_llmtrace.harness._afterwards import after
 from pytest_llmtrace.harness._captured import NOT_OPEN, Captured
 from pytest_llmtrace.harness._desk import Desk
 from pytest_llmtrace.harness._judgement import Judgement
@@ -122,6 +123,7 @@ class LLMTrace(Captured, Scripted):
         self._exit = ExitStack()
         self._current: set[SpanKey] = set()
         self._held: frozenset[SpanKey] = frozenset()
+        self._of_wider: frozenset[SpanKey] = frozenset()
         self._judgement = Judgement(self.settings)
         self._to_be_played = False
         self.is_open = False
@@ -184,12 +186,16 @@ class LLMTrace(Captured, Scripted):
         self._exit.close()
         self.is_open = False
 
+    def begin_fixtures(self) -> None:
+        """Say that wider fixtures are set up: spans that they hold open now outlive the test, and are not judged."""
+        self._of_wider = self._book.open_keys()
+
     def begin_test(self) -> None:
         """Say that the fixtures are set up: spans that they hold open now are judged when they are done.
 
         Virtual time begins, if there is to be any; `clock.stop` ends it.
         """
-        self._held = frozenset(span.key for span in self._book.spans() if span.ended is None)
+        self._held = self._book.open_keys()
         self._before = capture.current_span()
         self.clock.start()
 
@@ -275,19 +281,22 @@ class LLMTrace(Captured, Scripted):
         if self._judgement.fails(verdict, asked=True):
             raise VerificationError(self._judgement.report(evidence, verdict))
 
-    def judge(self, *, complete: bool = True, to_be_played: bool = False) -> tuple[checks.Evidence, checks.Verdict]:
+    def judge(
+        self, *, complete: bool = True, to_be_called: bool = False, to_be_played: bool = False
+    ) -> tuple[checks.Evidence, checks.Verdict]:
         """Collect the evidence and let the checks judge it; for those who report by themselves.
 
         Args:
             complete: False if the code under test failed midway, so that what is missing says nothing.
-            to_be_played: Whether fixtures may yet clean up: `late_report` judges what they could play then.
+            to_be_called: Whether fixtures may yet make calls: `late_report` says which waivers hide nothing then.
+            to_be_played: Whether they may yet clean up: `late_report` judges what they could play then.
         """
         evidence = self._evidence()
         self._to_be_played = to_be_played and any(leftover.of_cleanup for leftover in evidence.leftovers)
         if self._to_be_played:
             now = tuple(leftover for leftover in evidence.leftovers if not leftover.of_cleanup)
             evidence = replace(evidence, leftovers=now)
-        return self._judgement.judge(evidence, complete=complete)
+        return self._judgement.judge(evidence, complete=complete, to_be_called=to_be_called)
 
     def fails(self, verdict: checks.Verdict) -> bool:
         """Tell whether a verdict fails the test under these settings."""
@@ -297,28 +306,19 @@ class LLMTrace(Captured, Scripted):
         """Write the report on the last judgement, judging first if there was none."""
         return self._judgement.report(*(self._judgement.last or self.judge()))
 
-    def late_report(self, *, wide: bool = False) -> tuple[checks.Verdict, str]:
+    def late_report(self) -> tuple[checks.Verdict, str]:
         """Judge what came after the last judgement; return that, and the report on what fails, empty if nothing does.
 
-        Only what nobody could have seen before counts: requests that nothing answered, spans that fixtures have
-        opened and not ended, and recordings that they might have played.
-
-        Args:
-            wide: Fixtures that outlive this test belong to the trace; what they hold open is not judged.
+        Only what nobody could have seen before counts: requests that nothing answered, calls that fixtures have made
+        and what their spans say of them, spans that fixtures have opened and not ended, recordings that they might
+        have played, and waivers that have hidden nothing until then.
         """
         if self._judgement.last is None:
             return checks.Verdict.none(), ""
         before, _ = self._judgement.last
         left = self._desk.leftovers(self._ledger.exchanges()) if self._to_be_played else ()
-        evidence = checks.Evidence(
-            exchanges=self._ledger.exchanges(since=len(before.exchanges)),
-            blocked=self._ledger.blocked()[len(before.blocked) :],
-            spans=() if wide else self._held_open(),
-            leftovers=tuple(leftover for leftover in left if leftover.of_cleanup),
-            children=self._ledger.children.made(),
-        )
-        if not (evidence.exchanges or evidence.blocked or evidence.spans or evidence.leftovers):
-            return checks.Verdict.none(), ""
+        cleanup = (leftover for leftover in left if leftover.of_cleanup)
+        evidence = after(before, self._ledger, self._book, held=self._held - self._of_wider, leftovers=cleanup)
         return self._judgement.late_report(evidence)
 
     def account(self) -> dict[str, Any]:
@@ -390,9 +390,3 @@ class LLMTrace(Captured, Scripted):
             spans = self._book.spans()
             paired = match(exchanges, spans)
         return spans, paired
-
-    def _held_open(self) -> tuple[SpanRecord, ...]:
-        if not self._held:
-            return ()
-        self._book.collect()
-        return tuple(span for span in self._book.spans() if span.key in self._held and span.ended is None)

@@ -21,11 +21,13 @@ __all__ = [
     "MODES",
     "PARTIAL",
     "TRACE",
+    "UNREADABLE",
     "declare",
     "declare_marker",
     "is_copy",
     "is_distributed",
     "is_exporting",
+    "is_listing",
     "is_marked",
     "is_said",
     "is_traced",
@@ -43,6 +45,8 @@ COPIED: Final[pytest.StashKey[bool]] = pytest.StashKey()
 test (pytest-forked) begins within the item's protocol, and is none."""
 _PROCESS: Final[pytest.StashKey[int]] = pytest.StashKey()
 MODES: Final = ("none", "once", "new", "all")
+UNREADABLE: Final = (TypeError, ValueError, pytest.UsageError)
+"""What `getini` raises for a value that is not of its type: until pytest 9.1 the former two, then the last."""
 
 _MARKER_HELP: Final = (
     "llmtrace(cassette=, gateway=, ignore={id: reason}, known=[...], allow_unused=reason, allow_hosts=, budget=, "
@@ -139,13 +143,13 @@ def is_said(config: pytest.Config) -> bool:
 def _is_set(config: pytest.Config, name: str) -> bool:
     try:
         return bool(config.getini(name))
-    except ValueError:  # Neither yes nor no: whoever reads it says so.
+    except UNREADABLE:  # Whoever reads it says so.
         return True
 
 
 def is_exporting(config: pytest.Config) -> bool:
     """Tell whether spans are to be sent anywhere."""
-    said = config.getoption("--llmtrace-export") or config.getini("llmtrace_export")
+    said = config.getoption("--llmtrace-export") or _is_set(config, "llmtrace_export")
     return bool(said or os.environ.get("LLMTRACE_EXPORT"))
 
 
@@ -162,6 +166,11 @@ def is_copy(config: pytest.Config) -> bool:
     What it writes and sends is written and sent by its parent.
     """
     return os.getpid() != config.stash[_PROCESS]
+
+
+def is_listing(config: pytest.Config) -> bool:
+    """Tell whether a run that has come to its tests is to list them, or their fixtures, and to run none."""
+    return bool(config.getoption("collectonly", None) or config.getoption("setuponly", None))
 
 
 def is_marked(item: pytest.Item) -> bool:

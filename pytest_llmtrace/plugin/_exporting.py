@@ -73,7 +73,7 @@ class Exporting:
         self._config = config
         self._exit_status: int | pytest.ExitCode = pytest.ExitCode.OK
         worker: dict[str, Any] | None = getattr(config, "workerinput", None)
-        self._is_over = worker is not None  # The controller sends what its workers have kept.
+        self._is_over = True  # Until tests are run; the controller sends what its workers have kept.
         if worker is not None:
             self._shared = json.loads(worker[_INPUT])
             self._files = [export.Lines(Path(path)) for path in self._shared["files"]]
@@ -89,7 +89,7 @@ class Exporting:
         self._name = f"{run}-main"
         for file in self._files:
             try:
-                file.start()
+                file.try_out()
             except OSError as error:
                 raise UsageError(f"--llmtrace-export file={file.path}: {error.strerror or error}") from None
 
@@ -106,15 +106,16 @@ class Exporting:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Link a test's traces on its report, and keep its spans when it is over."""
         spans: tuple[SpanRecord, ...] = ()
-        if TRACE in item.stash and (call.when == "teardown" or (call.when == "call" and _has_failed(call))):
-            spans = item.stash[TRACE].ended()
+        trace = item.stash.get(TRACE, None)  # Absent where a test is not traced, or its setup did not come to that.
+        if trace is not None and (call.when == "teardown" or (call.when == "call" and _has_failed(call))):
+            spans = trace.ended()
             links = self._link(item, spans)
             if links and call.when == "call":
                 item.add_report_section("call", f"{FIXTURE} trace", "\n".join(links))
         report = yield
         item.stash[_STATUS] = _status(report, None if call.when == "setup" else item.stash.get(_STATUS, None))
-        is_due = call.when == "teardown" and not (item.stash.get(COPIED, False) or item.stash[TRACE].is_copy)
-        troubles = list(self._keep(item, spans)) if spans and is_due else []
+        is_copy = trace is not None and (item.stash.get(COPIED, False) or trace.is_copy)
+        troubles = list(self._keep(item, spans)) if spans and call.when == "teardown" and not is_copy else []
         if troubles:
             report.llmtrace_troubles = troubles  # type: ignore[attr-defined]
         return report
@@ -147,6 +148,16 @@ class Exporting:
 
     # --- the run ---
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Begin the files anew, since tests are run; what lists them leaves those of an earlier run."""
+        if hasattr(session.config, "workerinput") or _declared.is_listing(session.config):
+            return
+        self._is_over = False
+        for file in self._files:
+            with contextlib.suppress(OSError):  # It could be written before; who adds spans says what is wrong now.
+                file.start()
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take what reports say, also those of workers."""
         if report.when == "call" and report.failed:
@@ -160,7 +171,7 @@ class Exporting:
         self._exit_status = exitstatus
 
     @pytest.hookimpl(trylast=True)
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Send the spans, show how far that is, and say what became of them."""
 
         def tell(sent: int) -> None:
@@ -171,7 +182,7 @@ class Exporting:
         if terminalreporter.isatty:
             terminalreporter.rewrite("", erase=True)
             terminalreporter.write("\r")
-        if lines and not config.getoption("collectonly"):
+        if lines:
             terminalreporter.section(f"{FIXTURE} export")
             for line in lines:
                 terminalreporter.line(line)

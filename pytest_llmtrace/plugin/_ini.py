@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from typing import Any
 
 import pytest
 
 from pytest_llmtrace import _environ
 from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.plugin._declared import UNREADABLE
 
 __all__ = ["lines", "text", "words"]
 
@@ -17,24 +19,31 @@ def text(config: pytest.Config, name: str) -> str:
     """Return a value; empty where nobody has set it.
 
     Raises:
-        UsageError: It is to be a yes or no in pytest's terms, and is neither.
+        UsageError: It is to be a yes or no in pytest's terms, and is neither; or it has the wrong type in TOML.
     """
     from_environ = _environ.text(os.environ, name)
-    if from_environ is not None:
-        return from_environ
-    try:
-        return str(config.getini(name) or "")
-    except ValueError as error:
-        raise UsageError(f"{name}: {error}: write true or false") from None
+    return from_environ if from_environ is not None else str(_value(config, name) or "")
 
 
 def lines(config: pytest.Config, name: str) -> list[str]:
-    """Return the lines of a value that are not empty; in the environment `;` parts them as well."""
+    """Return the lines of a value that are not empty; in the environment `;` parts them as well.
+
+    Raises:
+        UsageError: It has the wrong type in TOML.
+    """
     from_environ = _environ.text(os.environ, name)
-    found = re.split(r"[;\n]", from_environ) if from_environ is not None else config.getini(name)
+    found = re.split(r"[;\n]", from_environ) if from_environ is not None else _value(config, name)
     return [line.strip() for line in found if line.strip()]
 
 
 def words(config: pytest.Config, name: str) -> list[str]:
     """Return the words of a value that lists names: parted by spaces and lines, or a list in TOML."""
     return " ".join(lines(config, name)).split()
+
+
+def _value(config: pytest.Config, name: str) -> Any:
+    try:
+        return config.getini(name)
+    except UNREADABLE as error:
+        said = str(error)  # Of types in TOML it names the option, of yes and no it does not.
+        raise UsageError(said if name in said else f"{name}: {said}: write true or false") from None

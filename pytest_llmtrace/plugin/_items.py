@@ -119,6 +119,8 @@ def traced(request: pytest.FixtureRequest, own: Mapping[str, Any]) -> Iterator[L
     trace = item.stash.get(TRACE, None)
     if trace is None or not trace.is_open:
         trace = _opened(request, own=own)
+    else:
+        trace.begin_fixtures()
     if not _declared.is_traced(item):  # Asked for in the test, which has begun.
         trace.begin_test()
     try:
@@ -129,7 +131,7 @@ def traced(request: pytest.FixtureRequest, own: Mapping[str, Any]) -> Iterator[L
         item.stash[_begun_key] = False  # The item may be run again.
         _teardown.forget(item)
     _save(item, trace)
-    verdict, late = trace.late_report(wide=_declared.wide_marker(item))
+    verdict, late = trace.late_report()
     _note(item, verdict)
     if late:
         raise Failed(late)
@@ -288,16 +290,13 @@ def _end_time(item: pytest.Item) -> None:
 def _judge(item: pytest.Item, trace: LLMTrace) -> None:
     if trace.settings.verify is False:
         return
-    _, verdict = trace.judge(to_be_played=_may_be_played(item, trace))
+    # What is expected to fail may do so now, and not after its teardown.
+    to_be_called = _teardown.may_play(item) and not is_expected_to_fail(item)
+    waived = {"replay/unplayed", "replay/*"} & trace.settings.ignore.keys()
+    _, verdict = trace.judge(to_be_called=to_be_called, to_be_played=to_be_called and not waived)
     _note(item, verdict)
     if trace.fails(verdict):
         raise failure_of(item, trace.report())
-
-
-def _may_be_played(item: pytest.Item, trace: LLMTrace) -> bool:
-    """Tell whether fixtures may yet play what the test has not; not asked where that would be hidden or expected."""
-    waived = {"replay/unplayed", "replay/*"} & trace.settings.ignore.keys()
-    return _teardown.may_play(item) and not waived and not is_expected_to_fail(item)
 
 
 def _explain(item: pytest.Item, failure: BaseException) -> None:

@@ -40,6 +40,8 @@ def check_options(config: pytest.Config) -> None:
         _content(config)
         _longest_attribute(config)
         _openobserve(config)
+        _openobserve_columns(config)
+        _cassette_dir(config)
         _instrument(config)
         if _record(config) != "none" and is_distributed(config):
             raise UsageError(
@@ -86,9 +88,7 @@ def settings_for(
         seed=item.nodeid,
         cassette=marked.get("cassette"),
         default_cassette=None if item.get_closest_marker("vcr") else default_cassette,
-        cassette_dirs=_cassette_dirs(
-            _ini.text(item.config, "llmtrace_cassette_dir"), root=item.config.rootpath, module=item.path
-        ),
+        cassette_dirs=_cassette_dirs(_cassette_dir(item.config), root=item.config.rootpath, module=item.path),
         gateway=marked.get("gateway"),
         allow_unused=marked.get("allow_unused"),
         allow_hosts=hosts_of(marked.get("allow_hosts", ())),
@@ -162,6 +162,10 @@ def _check_arguments(marker: pytest.Mark) -> None:
         if name not in ARGUMENTS:
             raise UsageError.unknown("argument", name, ARGUMENTS)
         _arguments.refuse(name, value)
+
+
+def _cassette_dir(config: pytest.Config) -> str:
+    return _ini.text(config, "llmtrace_cassette_dir")
 
 
 @functools.cache

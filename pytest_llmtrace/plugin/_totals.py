@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from pytest_llmtrace.plugin import _hiding, _reports
-from pytest_llmtrace.plugin._declared import FIXTURE, is_copy
+from pytest_llmtrace.plugin._declared import FIXTURE, is_copy, is_listing
 
 if TYPE_CHECKING:
     from pytest_llmtrace.plugin._baseline import Baseline, Entries
@@ -61,6 +61,12 @@ class Totals:
         self._reported: set[str] = set()
         self._untraced: set[str] = set()
         self._said: list[str] = []
+        self._writes = False
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Write files, since tests are run; what lists them or shows fixtures leaves those of an earlier run."""
+        self._writes = not is_listing(session.config)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take a test's account; a test that is run again counts once."""
@@ -79,10 +85,12 @@ class Totals:
         accounts = {test: _read(account) for test, account in self._by_test.items()}
         stopped = bool(session.shouldstop or session.shouldfail) or exitstatus > pytest.ExitCode.TESTS_FAILED
         whole = not stopped and not any(account["partial"] for account in accounts.values())
-        if self._baseline and accounts:
+        if self._baseline and accounts and self._writes:
             self._end_baseline(session, self._baseline, accounts, whole=whole)
         self._said += _unused_known(accounts)
-        self._write_reports(session, accounts)
+        if self._writes:
+            self._write_reports(session, accounts)
+            self._write_played(session, accounts)
         if whole and _is_of_folders(session.config):
             self._said += _unused_waivers(accounts)
 
@@ -91,42 +99,57 @@ class Totals:
         """Say what was replayed, captured, found and recorded, and what was found in tests that passed."""
         if is_copy(config):
             return
-        if config.getoption("--llmtrace-played"):
-            self._write_played(config)
-        if not self._by_test:
+        if not self._by_test and not self._said:
             return
+        terminalreporter.section(FIXTURE)
+        if self._by_test:
+            for line in self._summed_up():
+                terminalreporter.line(line)
+        for said in config.stash.get(SAID_OF_RECORDINGS, []):
+            terminalreporter.line(f"  recorded     {said}")
+        for said in self._said:
+            terminalreporter.line(said)
+
+    def _summed_up(self) -> Iterator[str]:
+        """Say what was found in tests that passed, and the sums of all."""
         from pytest_llmtrace.report import totals
 
         exchanges, captured, findings, hid = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
-        terminalreporter.section(FIXTURE)
         for test, account in ((test, _read(text)) for test, text in self._by_test.items()):
             exchanges.update(account["exchanges"])
             captured.update(account["spans"])
             findings.update(account["findings"])
             hid.update(waived=account["waived"], known=account["known"], expected=sum(account["expected"].values()))
             if account["remark"]:
-                terminalreporter.line(f"{test}\n{account['remark']}\n")
-        for line in totals(len(self._by_test), exchanges, captured, findings, hid):
-            terminalreporter.line(line)
-        for said in config.stash.get(SAID_OF_RECORDINGS, []):
-            terminalreporter.line(f"  recorded     {said}")
-        for said in self._said:
-            terminalreporter.line(said)
+                yield f"{test}\n{account['remark']}\n"
+        yield from totals(len(self._by_test), exchanges, captured, findings, hid)
 
-    def _write_played(self, config: pytest.Config) -> None:
+    def _write_played(self, session: pytest.Session, accounts: dict[str, Any]) -> None:
         """Write the files among the origins of exchanges, relative to the root directory."""
-        origins = {origin for account in map(_read, self._by_test.values()) for origin in account["exchanges"]}
-        files = (config.invocation_params.dir / origin for origin in origins)
+        config = session.config
+        if not config.getoption("--llmtrace-played"):
+            return
+        began_in = config.invocation_params.dir
+        path = began_in / config.getoption("--llmtrace-played")
+        origins = {origin for account in accounts.values() for origin in account["exchanges"]}
+        files = (began_in / origin for origin in origins)
         played = sorted(os.path.relpath(file, config.rootpath).replace(os.sep, "/") for file in files if file.is_file())
         content = json.dumps({"version": 1, "played": played}, indent=1)
-        config.getoption("--llmtrace-played").write_text(f"{content}\n", encoding="utf-8")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"{content}\n", encoding="utf-8")
+        except OSError as error:
+            self._not_written(session, "played", path, error)
 
     def _write_reports(self, session: pytest.Session, accounts: dict[str, Any]) -> None:
         try:
             self._said += _reports.write(session.config, accounts)
         except OSError as error:
-            self._said.append(f"  report       {error.filename} could not be written: {error.strerror or error}")
-            session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+            self._not_written(session, "report", error.filename, error)
+
+    def _not_written(self, session: pytest.Session, what: str, file: object, error: OSError) -> None:
+        self._said.append(f"  {what:<12} {file} could not be written: {error.strerror or error}")
+        session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
     def _end_baseline(
         self, session: pytest.Session, baseline: Baseline, accounts: dict[str, Any], *, whole: bool
@@ -144,8 +167,7 @@ class Totals:
         try:
             _baseline.write(baseline.path, entries)
         except OSError as error:
-            self._said.append(f"  baseline     {baseline.label} could not be written: {error.strerror or error}")
-            session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+            self._not_written(session, "baseline", baseline.label, error)
         else:
             self._said.append(f"  baseline     wrote {baseline.label}: {_counted(entries)}")
 

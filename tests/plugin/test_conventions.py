@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -129,3 +130,23 @@ def test_values_in_toml(run: Callable[..., Any], table: str) -> None:
         """
     result = run(source, files={"pyproject.toml": LISTS.replace("tool.pytest.ini_options", table)})
     assert result.outcomes == {"test_it": "passed"}
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("llmtrace_verify = false", "expects a string, got bool: False"),
+        ("llmtrace_cassette_dir = 1", "expects a string, got int: 1"),
+        ("llmtrace_openobserve_columns = 'a'", "expects a list for type 'linelist', got str: 'a'"),
+        ("llmtrace_export = 'otlp'", "expects a list for type 'linelist', got str: 'otlp'"),
+        ("llmtrace_strict = 'yes'", "expects a bool, got str: 'yes'"),
+    ],
+)
+def test_wrong_types_in_toml(run: Callable[..., Any], tmp_path: Path, line: str, wanted: str) -> None:
+    """A value of another type stops the run, as pytest says it; in the table of strings there are no types."""
+    for table in TABLES[1:]:
+        result = run("def test_it(): pass", files={"pyproject.toml": f"[{table}]\n{line}\n"})
+        name = line.partition(" ")[0]
+        assert result.usage_error() == (
+            f"ERROR: llmtrace: {tmp_path / 'pyproject.toml'}: config option '{name}' {wanted}"
+        )

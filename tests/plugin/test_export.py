@@ -482,6 +482,40 @@ def test_results_have_their_own_words(exported: Callable[..., Any], receiver: Re
     assert results == {"skipped": "skipped", "xfailed": "xfailed", "torn down": "fail"}
 
 
+@WAYS
+def test_tests_without_a_trace_stand_beside(
+    exported: Callable[..., Any], receiver: Receiver, plugins: list[str], options: list[str]
+) -> None:
+    """What is not traced, skipped by a mark, or fails before its trace is open has no spans, and stops no run."""
+    source = """
+    import pytest
+    from child import span
+
+    def test_plain():
+        pass
+
+    @pytest.mark.skip
+    def test_skipped(llmtrace):
+        pass
+
+    @pytest.mark.llmtrace(cassette="nowhere")
+    def test_not_set_up():
+        pass
+
+    def test_chat(llmtrace):
+        with span("chat", llm=False):
+            pass
+    """
+    done = exported(source, plugins=plugins, options=options)
+    assert done.outcomes == {
+        "test_plain": "passed",
+        "test_skipped": "skipped",
+        "test_not_set_up": "error",
+        "test_chat": "passed",
+    }
+    assert [span["name"] for span in receiver.spans] == ["chat"]
+
+
 def test_mocks_that_tests_leave_behind_are_not_in_the_way(
     exported: Callable[..., Any], receiver: Receiver, tmp_path: Path
 ) -> None:

@@ -401,6 +401,145 @@ def test_what_is_answered_after_the_test_is_no_finding(run: Callable[..., Any]) 
     assert result.outcomes == {"test_it": "passed"}, result.out
 
 
+CALLS_AFTER = """
+    import pytest
+    from child import ask, span
+
+    pytestmark = pytest.mark.llmtrace(gateway="openai")
+
+    def wrong():
+        with span() as opened:
+            ask()
+            opened.set_attribute("gen_ai.usage.input_tokens", 99)
+
+    @pytest.fixture
+    def right():
+        yield
+        with span():
+            ask()
+
+    @pytest.fixture
+    def yields():
+        yield
+        wrong()
+
+    @pytest.fixture
+    def finalizes(request):
+        request.addfinalizer(wrong)
+
+    @pytest.fixture
+    def running():
+        yield
+        span().__enter__()
+        ask()
+
+    def test_right(right): pass
+    def test_yields(yields): pass
+    def test_finalizes(finalizes): pass
+    def test_running(running): pass
+
+    def test_failed(yields):
+        raise LookupError("mine")
+
+    @pytest.mark.llmtrace(ignore={"wire/input-tokens": "theirs"})
+    def test_waived(yields):
+        wrong()
+
+    @pytest.mark.llmtrace(verify="warn")
+    def test_warned(yields): pass
+
+    @pytest.mark.llmtrace(verify=False)
+    def test_off(yields): pass
+
+    class TestIt:
+        def teardown_method(self):
+            wrong()
+
+        def test_method(self): pass
+    """
+
+
+def test_calls_of_fixtures_after_the_test_are_judged(run: Callable[..., Any]) -> None:
+    """What their spans say is held against the wire; a span that is still open may yet say more."""
+    result = run(CALLS_AFTER)
+    assert result.outcomes == {
+        "test_right": "passed",
+        "test_yields": "passed error",
+        "test_finalizes": "passed error",
+        "test_running": "passed",
+        "test_failed": "failed error",
+        "test_waived": "passed",
+        "test_warned": "passed",
+        "test_off": "passed",
+        "TestIt::test_method": "passed error",
+    }, result.out
+    assert result.properties("test_yields") == {"llmtrace_findings": "wire/input-tokens"}
+    assert result.text("test_yields").splitlines()[:4] == [
+        "Failed: llmtrace: 1 finding in test_yields, after the test (1 exchange, 1 LLM span, N checks)",
+        "",
+        "error  wire/input-tokens  span 'chat' (app)",
+        "       span   gen_ai.usage.input_tokens = 99",
+    ]
+    assert "llmtrace: 1 finding in test_warned, after the test (1 exchange, 1 LLM span, N checks)" in result.summary()
+    assert result.summary()[-4:-1] == [
+        "9 tests, 9 exchanges, 8 LLM spans, 5 findings, 2 waived",
+        "  replayed     9  scripted openai chat",
+        "  captured     8  app",
+    ]
+
+
+def test_a_waiver_may_hide_what_comes_after_the_test(run: Callable[..., Any]) -> None:
+    """Where fixtures may make calls, it is said after them which waivers have hidden nothing, and once."""
+    source = """
+        import pytest
+        from child import ask
+
+        @pytest.fixture
+        def asks(llmtrace):
+            yield
+            with pytest.raises(AssertionError):
+                ask()
+
+        @pytest.mark.llmtrace(ignore={"replay/unmatched": "theirs"})
+        def test_used(asks): pass
+
+        @pytest.mark.llmtrace(ignore={"replay/unmatched": "theirs", "wire/cost": "nobody's"})
+        def test_unused(idle): pass
+
+        @pytest.fixture
+        def idle():
+            yield
+        """
+    result = run(source, options=["--llmtrace-strict"])
+    assert result.outcomes == {"test_used": "passed", "test_unused": "passed error"}, result.out
+    assert result.properties("test_used") == {}
+    assert result.properties("test_unused") == {"llmtrace_findings": "waiver/unused, waiver/unused"}
+
+
+def test_what_fixtures_hold_open_under_a_wide_marker(run: Callable[..., Any]) -> None:
+    """Fixtures of the test itself are done when it is; those of the class outlive it, whoever was set up first."""
+    result = run("""
+        import pytest
+        from child import left_open
+
+        @pytest.fixture(scope="class")
+        def wide():
+            left_open()
+
+        @pytest.fixture
+        def own():
+            left_open()
+            yield
+
+        @pytest.mark.llmtrace
+        class TestIt:
+            def test_wide(self, wide): pass
+            def test_own(self, wide, own): pass
+        """)
+    assert result.outcomes == {"TestIt::test_wide": "passed", "TestIt::test_own": "passed error"}, result.out
+    assert result.properties("TestIt::test_own") == {"llmtrace_findings": "structure/span-never-ended"}
+
+
 def test_markers_merge(run: Callable[..., Any]) -> None:
     """Of module, class and function the closest wins argument by argument; waivers are united."""
     result = run("""

@@ -188,6 +188,27 @@ def test_last_failed_runs_what_had_findings(run: Callable[..., Any], plugins: li
     assert again.outcomes == {name: "failed" for name, outcome in OUTCOMES.items() if outcome == "failed"}
 
 
+def test_without_marks_that_expect_failures(run: Callable[..., Any]) -> None:
+    """`-p no:skipping` takes `xfail` and its option away: no test is expected to fail then."""
+    source = """
+        import pytest
+        from child import ask, span
+
+        @pytest.fixture
+        def cleaned():
+            yield
+
+        @pytest.mark.llmtrace(gateway="openai")
+        @pytest.mark.parametrize("instrumented", [True, False])
+        def test_it(cleaned, instrumented):
+            with span(llm=instrumented):
+                ask()
+        """
+    result = run(source, options=["-p", "no:skipping"])
+    assert result.outcomes == {"test_it[True]": "passed", "test_it[False]": "failed"}, result.out
+    assert result.properties("test_it[False]") == {"llmtrace_findings": "structure/exchange-without-span"}
+
+
 RERUN = """
 import pytest
 from child import ask, span

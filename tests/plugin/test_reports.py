@@ -148,9 +148,37 @@ def test_wrong_values(run: Callable[..., Any], value: str, said: str) -> None:
     assert said in run("def test_nothing(): pass\n", options=[f"--llmtrace-report={value}"]).usage_error()
 
 
-def test_not_written(run: Callable[..., Any]) -> None:
-    """A report that cannot be written fails the run, and no test."""
-    files = {"taken": "a file, not a folder"}
-    done = run(SUITE, files=files, options=["--llmtrace-report=weaver=taken/weaver.json"])
+FILES = {
+    "report": "--llmtrace-report=contract={}",
+    "played": "--llmtrace-played={}",
+    "spans": "--llmtrace-export=file={}",
+}
+
+
+@pytest.mark.parametrize("tests", [SUITE, "def test_nothing(): pass"], ids=["traced", "untraced"])
+@pytest.mark.parametrize("file", ["report", "played"])
+def test_not_written(run: Callable[..., Any], file: str, tests: str) -> None:
+    """A file that cannot be written fails the run, and no test; the summary says so, also where nothing was traced."""
+    done = run(tests, files={"taken": "a file, not a folder"}, options=[FILES[file].format("taken/file.json")])
     assert done.code == pytest.ExitCode.TESTS_FAILED
-    assert "could not be written: " in done.summary()[-1]
+    assert set(done.outcomes.values()) == {"passed"}
+    assert done.summary()[-1].startswith(f"  {file:<12} {done.folder / 'taken'}")
+    assert done.summary()[-1].endswith(" could not be written: File exists")
+
+
+def test_a_run_that_lists_tests_writes_nothing(run: Callable[..., Any], tmp_path: Path) -> None:
+    """What editors ask for, with the options of the suite, leaves the files of the last run as they were."""
+    options = [option.format(tmp_path / name) for name, option in FILES.items()]
+    assert run(SUITE, options=options).code == 0
+    written = {name: (tmp_path / name).read_bytes() for name in FILES}
+    assert all(len(content) > 30 for content in written.values())
+    for listing in ("--collect-only", "--setup-plan", "--fixtures", "--markers"):
+        assert run(SUITE, options=[*options, listing]).code == 0
+        assert {name: (tmp_path / name).read_bytes() for name in FILES} == written
+
+
+def test_files_are_relative_to_where_the_run_began(run: Callable[..., Any], tmp_path: Path) -> None:
+    """Wherever a test has gone."""
+    source = f"{SUITE}\ndef test_elsewhere(llmtrace, tmp_path):\n    import os\n    os.chdir(tmp_path)\n"
+    done = run(source, options=[option.format(name) for name, option in FILES.items()], LLMTRACE_VERIFY="warn")
+    assert [name for name in FILES if not (tmp_path / name).is_file()] == [], done.out

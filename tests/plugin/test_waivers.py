@@ -123,6 +123,7 @@ def test_the_environment_has_waivers_too(run: Callable[..., Any]) -> None:
             "llmtrace_verify = none",
             "unknown value of llmtrace_verify 'none': known: error, off, warn",
         ),
+        ("llmtrace_strict = maybe", "llmtrace_strict: invalid truth value 'maybe': write true or false"),
     ],
 )
 def test_wrong_ini_values(run: Callable[..., Any], ini: str, said: str) -> None:
