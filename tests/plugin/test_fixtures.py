@@ -136,7 +136,8 @@ def test_wider_fixtures_are_refused_when_nothing_answers(run: Callable[..., Any]
             "pytest_llmtrace.errors.UnmatchedRequest: nothing answered POST http://llm.test:1/v1/chat/completions "
             "in the wider fixtures of test_first, and it was not sent\n"
             "nothing   only a marker of their class or module answers wider fixtures, while they are set up\n"
-            'next: name a cassette, @pytest.mark.llmtrace(cassette="..."), script llmtrace.gateway(...), '
+            'next: record it with --llmtrace-record=new, name a cassette, @pytest.mark.llmtrace(cassette="..."), '
+            "script llmtrace.gateway(...), "
             'or let the host through with allow_hosts=("llm.test:1",)'
         )
 

@@ -157,7 +157,8 @@ def _refused(mock: str, host: str, cell: str, *, blind: str) -> str:
         *([] if mock in {"vcr", "cassetter"} else [f"default   there is no cassettes/test_matrix/{cell}.yaml"]),
         *([blind] if blind else []),
         (
-            'next: name a cassette, @pytest.mark.llmtrace(cassette="..."), script llmtrace.gateway(...), '
+            'next: record it with --llmtrace-record=new, name a cassette, @pytest.mark.llmtrace(cassette="..."), '
+            "script llmtrace.gateway(...), "
             f'or let the host through with allow_hosts=("{host.removeprefix("http://")}",)'
         ),
     ]

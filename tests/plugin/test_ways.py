@@ -92,7 +92,8 @@ def test_a_client_of_httpx_is_told_what_was_refused(result: Any, way: str) -> No
         f"nothing answered POST {scheme}://{host}{path} in {cell}, and it was not sent\n"
         "nothing   no cassette, gateway or router is active here\n"
         f"default   there is no cassettes/test_ways/{cell}.yaml\n"
-        'next: name a cassette, @pytest.mark.llmtrace(cassette="..."), script llmtrace.gateway(...), '
+        'next: record it with --llmtrace-record=new, name a cassette, @pytest.mark.llmtrace(cassette="..."), '
+        "script llmtrace.gateway(...), "
         f'or let the host through with allow_hosts=("{host}",)'
     )
 
