@@ -374,7 +374,8 @@ error  replay/unmatched  POST /v1/chat/completions  (exchange 0)
               nothing   no cassette, gateway or router is active here
               default   there is no cassettes/test_it/test_it.yaml
        why    nothing answered this request, so the test did not run what production runs; it never left the machine
-       next   name a cassette, @pytest.mark.llmtrace(cassette="..."), script llmtrace.gateway(...), \
+       next   record it with --llmtrace-record=new, name a cassette, @pytest.mark.llmtrace(cassette="..."), \
+script llmtrace.gateway(...), \
 or let the host through with allow_hosts=("llm.test:1",), or waive: \
 @pytest.mark.llmtrace(ignore={"replay/unmatched": "reason"})
 

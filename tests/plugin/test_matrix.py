@@ -145,7 +145,8 @@ def _in_process(library: str, mode: str) -> str:
 
 
 NEXT = (
-    'name a cassette, @pytest.mark.llmtrace(cassette="..."), script llmtrace.gateway(...), or let the host through with'
+    'record it with --llmtrace-record=new, name a cassette, @pytest.mark.llmtrace(cassette="..."), '
+    "script llmtrace.gateway(...), or let the host through with"
 )
 
 
