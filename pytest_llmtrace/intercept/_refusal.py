@@ -74,8 +74,8 @@ def unmatched(request: Request, *, why: str, label: str, library: str) -> Unmatc
     )
     own = next((how for path, how in _OWN_ACCORD.items() if url.path.endswith(path)), "")
     last = (
-        'next: record it with --llmtrace-record=new, name a cassette, @pytest.mark.llmtrace(cassette="..."), '
-        f'script llmtrace.gateway(...), or let the host through with allow_hosts=("{host}",)'
+        'next: name a cassette, @pytest.mark.llmtrace(cassette="..."), script llmtrace.gateway(...), '
+        f'or let the host through with allow_hosts=("{host}",)'
     )
     bases = [getattr(sys.modules[name], error) for name, error in _SDK_ERRORS if hasattr(sys.modules.get(name), error)]
     return _class_from(*bases)("\n".join(line for line in (first, why, *blind, own, last) if line))

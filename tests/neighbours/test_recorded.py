@@ -216,8 +216,7 @@ def test_recording_beside_llmtrace_is_refused(run: Any, server: Server, tmp_path
         "pytest_llmtrace.errors.UnmatchedRequest: nothing answered "
         f"POST {server.url}/chat/completions?key=***&page=1 in test_return, and it was not sent\n"
         "nothing   no cassette, gateway or router is active here\n"
-        'next: record it with --llmtrace-record=new, name a cassette, @pytest.mark.llmtrace(cassette="..."), '
-        "script llmtrace.gateway(...), "
+        'next: name a cassette, @pytest.mark.llmtrace(cassette="..."), script llmtrace.gateway(...), '
         f'or let the host through with allow_hosts=("127.0.0.1{port}",)'
     )
     assert (server.requests, [*tmp_path.rglob("*.yaml")]) == (0, [])

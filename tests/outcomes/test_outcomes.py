@@ -68,11 +68,12 @@ def test_raised(llmtrace):
         "       found  nothing answered POST https://api.openai.com/v1/chat/completions in test_swallowed, "
         "and it was not sent\n"
         "              nothing   no cassette, gateway or router is active here\n"
-        "              default   there is no cassettes/test_suite/test_swallowed.yaml\n"
+        "              default   there is no cassettes/test_suite/test_swallowed.yaml; "
+        "--llmtrace-record=once records it\n"
         "       why    nothing answered this request, so the test did not run what production runs; "
         "it never left the machine\n"
-        '       next   record it with --llmtrace-record=new, name a cassette, @pytest.mark.llmtrace(cassette="..."), '
-        'script llmtrace.gateway(...), or let the host through with allow_hosts=("api.openai.com",), or waive: '
+        '       next   name a cassette, @pytest.mark.llmtrace(cassette="..."), script llmtrace.gateway(...), or let '
+        'the host through with allow_hosts=("api.openai.com",), or waive: '
         '@pytest.mark.llmtrace(ignore={"replay/unmatched": "reason"})\n'
         "\n"
         "POST /v1/chat/completions  refused  (exchange 0)\n"

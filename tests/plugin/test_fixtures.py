@@ -136,8 +136,7 @@ def test_wider_fixtures_are_refused_when_nothing_answers(run: Callable[..., Any]
             "pytest_llmtrace.errors.UnmatchedRequest: nothing answered POST http://llm.test:1/v1/chat/completions "
             "in the wider fixtures of test_first, and it was not sent\n"
             "nothing   only a marker of their class or module answers wider fixtures, while they are set up\n"
-            'next: record it with --llmtrace-record=new, name a cassette, @pytest.mark.llmtrace(cassette="..."), '
-            "script llmtrace.gateway(...), "
+            'next: name a cassette, @pytest.mark.llmtrace(cassette="..."), script llmtrace.gateway(...), '
             'or let the host through with allow_hosts=("llm.test:1",)'
         )
 
@@ -372,10 +371,9 @@ Failed: llmtrace: 1 finding in test_it, after the test (1 exchange, 0 LLM spans,
 error  replay/unmatched  POST /v1/chat/completions  (exchange 0)
        found  nothing answered POST http://llm.test:1/v1/chat/completions in test_it, and it was not sent
               nothing   no cassette, gateway or router is active here
-              default   there is no cassettes/test_it/test_it.yaml
+              default   there is no cassettes/test_it/test_it.yaml; --llmtrace-record=once records it
        why    nothing answered this request, so the test did not run what production runs; it never left the machine
-       next   record it with --llmtrace-record=new, name a cassette, @pytest.mark.llmtrace(cassette="..."), \
-script llmtrace.gateway(...), \
+       next   name a cassette, @pytest.mark.llmtrace(cassette="..."), script llmtrace.gateway(...), \
 or let the host through with allow_hosts=("llm.test:1",), or waive: \
 @pytest.mark.llmtrace(ignore={"replay/unmatched": "reason"})
 

@@ -145,8 +145,7 @@ def _in_process(library: str, mode: str) -> str:
 
 
 NEXT = (
-    'record it with --llmtrace-record=new, name a cassette, @pytest.mark.llmtrace(cassette="..."), '
-    "script llmtrace.gateway(...), or let the host through with"
+    'name a cassette, @pytest.mark.llmtrace(cassette="..."), script llmtrace.gateway(...), or let the host through with'
 )
 
 
@@ -155,11 +154,14 @@ def _refused(mock: str, host: str, cell: str, *, blind: str) -> str:
         f"nothing answered POST {host}/v1/chat/completions in {cell}, and it was not sent",
         "nothing   no cassette, gateway or router is active here",
         # A test that is marked `vcr` never gets a default of ours.
-        *([] if mock in {"vcr", "cassetter"} else [f"default   there is no cassettes/test_matrix/{cell}.yaml"]),
+        *(
+            []
+            if mock in {"vcr", "cassetter"}
+            else [f"default   there is no cassettes/test_matrix/{cell}.yaml; --llmtrace-record=once records it"]
+        ),
         *([blind] if blind else []),
         (
-            'next: record it with --llmtrace-record=new, name a cassette, @pytest.mark.llmtrace(cassette="..."), '
-            "script llmtrace.gateway(...), "
+            'next: name a cassette, @pytest.mark.llmtrace(cassette="..."), script llmtrace.gateway(...), '
             f'or let the host through with allow_hosts=("{host.removeprefix("http://")}",)'
         ),
     ]

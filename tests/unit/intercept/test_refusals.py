@@ -23,8 +23,7 @@ def test_an_unanswered_request_is_refused(driver: Any, trace: Any, server: Any) 
     assert str(refused.value) == (
         f"nothing answered POST {server.url}/chat?key=***&model=x in test_chat, and it was not sent\n"
         "the script has no such path\n"
-        'next: record it with --llmtrace-record=new, name a cassette, @pytest.mark.llmtrace(cassette="..."), '
-        "script llmtrace.gateway(...), "
+        'next: name a cassette, @pytest.mark.llmtrace(cassette="..."), script llmtrace.gateway(...), '
         f'or let the host through with allow_hosts=("llm.test:{server.port}",)'
     )
     [exchange] = ledger.exchanges()
