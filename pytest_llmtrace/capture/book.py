@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import gc
 import os
+import threading
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmtrace import clock
 from pytest_llmtrace.capture import absence
 from pytest_llmtrace.capture.metering import Sums
-from pytest_llmtrace.capture.records import Origin, log_record, span_record
+from pytest_llmtrace.capture.records import Origin, key_of, log_record, span_record
 from pytest_llmtrace.model import Absence, Ambient, LogRecord, MetricPoint, SpanKey, SpanRecord
 from pytest_llmtrace.ownership import Owner
 
@@ -48,6 +49,7 @@ class Book:
         self._sums = Sums()
         self._sums.open()
         self._cleared = 0
+        self._ends: threading.Condition | None = None  # Told of each end while somebody waits for one.
 
     def spans(self) -> tuple[SpanRecord, ...]:
         """Read the spans as they stand, in the order of their start, ended or not."""
@@ -98,6 +100,31 @@ class Book:
         gc.collect()
         return True
 
+    def wait_for_others(self, seconds: float, *, but: Collection[SpanKey] = ()) -> None:
+        """Wait for the ends of spans that other threads have begun, as long as these threads run.
+
+        A server in a thread of its own ends the span of a request after its answer has gone; a test need not wait
+        for that.
+
+        Args:
+            seconds: How long at most, of real time.
+            but: Spans that nobody waits for.
+        """
+        self._ends = ends = threading.Condition()
+        with ends:
+            ends.wait_for(lambda: not self._is_open_elsewhere(but), seconds)
+        self._ends = None
+
+    def _is_open_elsewhere(self, but: Collection[SpanKey]) -> bool:
+        others = {thread.ident for thread in threading.enumerate()} - {threading.get_ident()}
+        return any(
+            entry.ended is None
+            and entry.origin.worker is not None
+            and entry.origin.worker.thread in others
+            and key_of(entry.span.context) not in but
+            for entry in self._entries()
+        )
+
     def clear(self) -> None:
         """Let `finished` start afresh. What is judged stays: clearing an exporter must not hide a wrong span."""
         self._cleared = clock.tick()
@@ -116,6 +143,9 @@ class Book:
         if entry is not None:
             entry.span = span
             entry.settle()
+            if (ends := self._ends) is not None:
+                with ends:
+                    ends.notify_all()
 
     def note_log(self, emitted: Any) -> None:
         """Enter a log record."""

@@ -36,8 +36,8 @@ def _name(claim: Claim) -> Breach | bool:
 
 @lru_cache(maxsize=256)
 def _forms(kind: SpanType, is_wanted: bool) -> tuple[str, ...]:
-    """Return the forms of the name of a type that are judged; where nobody wants the convention, the fixed ones."""
-    return tuple(form for form in kind.names if is_wanted or not _PLACE.search(form))
+    """Return the forms of the name of a type that are judged; where nobody wants the convention, if all are fixed."""
+    return kind.names if is_wanted or not any(map(_PLACE.search, kind.names)) else ()
 
 
 def _filled(form: str, attributes: Mapping[str, Any]) -> str:

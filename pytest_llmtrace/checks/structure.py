@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator
 
-from pytest_llmtrace import wire
+from pytest_llmtrace import dialects, wire
 from pytest_llmtrace.checks import names, parents, retries, twice
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_exchange, title_of_span
 from pytest_llmtrace.checks._elsewhere import elsewhere
@@ -39,7 +39,7 @@ def _exchange_without_span(check: Check, evidence: Evidence) -> Iterator[Finding
             ("span", _spans_seen(evidence, first) + ("" if cause else on)),
             ("wire", said(call)),
             why=cause.why if cause else "",
-            next=cause.next if cause else _REPORT if makers else "",
+            next=cause.next if cause else _REPORT if makers else _nearly(evidence, first),
             makers=makers,
         )
 
@@ -55,6 +55,16 @@ def _spans_seen(evidence: Evidence, exchange: Exchange) -> str:
     others = "\n".join(f"{span.name!r} ({span.scope})" for span in spans[:5])
     more = f"\nand {len(spans) - 5} more" if len(spans) > 5 else ""  # noqa: PLR2004
     return f"none is an LLM span of this exchange; captured were:\n{others}{more}"
+
+
+def _nearly(evidence: Evidence, exchange: Exchange) -> str:
+    """Say what to do about a span around a call that has facts of one and is not read as such; empty if none is."""
+    around = evidence.by_key.get(exchange.ambient.span) if exchange.ambient.span else None
+    while around is not None:
+        if not dialects.is_llm(around) and (lacking := dialects.lacking(around)):
+            return f"if {title_of_span(around)} is to tell of this call, let it say so: {lacking}"
+        around = evidence.by_key.get(around.parent) if around.parent else None
+    return ""
 
 
 def _span_without_exchange(check: Check, evidence: Evidence) -> Iterator[Finding | None]:

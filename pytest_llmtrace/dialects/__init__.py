@@ -7,6 +7,7 @@ ones that are built in.
 
 from pytest_llmtrace.dialects._builtin import other_names
 from pytest_llmtrace.dialects._dialect import Dialect
+from pytest_llmtrace.dialects._nearly import lacking
 from pytest_llmtrace.dialects._place import Place, added, attribute, happened, inside
 from pytest_llmtrace.dialects._reader import is_llm, read, read_note, register
 
@@ -18,6 +19,7 @@ __all__ = [
     "happened",
     "inside",
     "is_llm",
+    "lacking",
     "other_names",
     "read",
     "read_note",

@@ -9,17 +9,17 @@ from pytest_llmtrace.dialects._messages import from_json, message_places
 from pytest_llmtrace.dialects._place import Place
 from pytest_llmtrace.model import SpanRecord
 
-__all__ = ["GENAI", "SPOKEN", "is_genai", "joined"]
+__all__ = ["CALLS", "GENAI", "SPOKEN", "STEPS", "is_genai", "joined"]
 
 # gen_ai.operation.name: the well-known operations that are one call to a model. The others (create_agent,
 # invoke_agent, execute_tool, ...) are the application's own steps around such calls.
-_CALLS = frozenset({"chat", "text_completion", "generate_content", "embeddings"})
+CALLS = frozenset({"chat", "text_completion", "generate_content", "embeddings"})
 
 # Written by hand, or before gen_ai.operation.name existed (semconv 1.27): a model is named.
 _MODELS = ("gen_ai.request.model", "gen_ai.response.model")
 
 # A framework's own steps, and logfire's note of a stream that has ended, which is no span of the call.
-_STEPS = ("traceloop.span.kind", "gen_ai.tool.name")
+STEPS = ("traceloop.span.kind", "gen_ai.tool.name")
 
 
 def is_genai(span: SpanRecord) -> bool:
@@ -29,8 +29,8 @@ def is_genai(span: SpanRecord) -> bool:
         return False
     operation = attributes.get("gen_ai.operation.name")
     if operation is not None:
-        return isinstance(operation, str) and operation in _CALLS
-    return any(key in attributes for key in _MODELS) and not any(key in attributes for key in _STEPS)
+        return isinstance(operation, str) and operation in CALLS
+    return any(key in attributes for key in _MODELS) and not any(key in attributes for key in STEPS)
 
 
 SPOKEN = message_places(

@@ -279,14 +279,14 @@ class Desk:
         return (self._player_of(str(path), path) if path.is_file() else None), None
 
     def _player_of(self, name: str, found: Path | None = None) -> replay.Player:
-        found = found or self._resolved(name)
+        found = found or self._resolved(name, advice="to record it: pytest --llmtrace-record=once")
         path = found.absolute()
         if path not in self._players_of:
             self._players_of[path] = self._new_player(self._load(name, found))
         return self._players_of[path]
 
-    def _resolved(self, name: str) -> Path:
-        return replay.resolve(name, dirs=self._settings.cassette_dirs)
+    def _resolved(self, name: str, *, advice: str = "") -> Path:
+        return replay.resolve(name, dirs=self._settings.cassette_dirs, advice=advice)
 
     def _load(self, name: str, path: Path) -> Cassette:
         # One that ships with the package is named as users do; others are named by their file.

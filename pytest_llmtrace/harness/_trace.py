@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["LLMTrace"]
 
 _PATIENCE = 1.0
-"""Seconds of real time for what the code under test has left to its thread pools, if a span is missing."""
+"""Seconds of real time for what the code under test has left to other threads, if a span is missing or open."""
 
 
 class LLMTrace(Captured, Scripted):
@@ -347,7 +347,8 @@ class LLMTrace(Captured, Scripted):
 
     def _evidence(self, patience: float = _PATIENCE) -> checks.Evidence:
         left = tuple(self._owner.at_work)  # Before spans are collected: what is done from now on may make one more.
-        self._book.collect()
+        if self._book.collect() and patience:
+            self._book.wait_for_others(patience, but=self._held)
         self._note_current(self._before)
         exchanges = self._ledger.exchanges()
         spans, paired = self._paired(exchanges, left, patience)

@@ -19,13 +19,14 @@ SEARCHED = 5000
 _FORBIDDEN = str.maketrans(dict.fromkeys("<>?%*:|\\\"'/", "-"))
 
 
-def resolve(name: str, *, dirs: Sequence[Path], builtin: Sequence[Path] | None = None) -> Path:
+def resolve(name: str, *, dirs: Sequence[Path], builtin: Sequence[Path] | None = None, advice: str = "") -> Path:
     """Return the file of a cassette by its name.
 
     Args:
         name: A path below one of the directories or an absolute one, `.yaml` implied, or `builtin:gateway/name`.
         dirs: Where to look, in this order.
         builtin: Where the cassettes that ship with the package are; default: `builtin_dirs()`.
+        advice: What may be done about one that is missing and does not ship.
 
     Raises:
         CassetteError: There is no such file; names those that are called alike.
@@ -36,7 +37,8 @@ def resolve(name: str, *, dirs: Sequence[Path], builtin: Sequence[Path] | None =
     bare = name.removeprefix(BUILTIN)
     found = find(bare, dirs=where)
     if found is None:
-        raise CassetteError(name, _missing(name, bare, where))
+        last = f"; {advice}" if advice and not name.startswith(BUILTIN) else ""
+        raise CassetteError(name, _missing(name, bare, where) + last)
     return found
 
 

@@ -248,7 +248,8 @@ class Silence:
         """Say that nothing is set up to answer."""
         if self._default is None:
             return self._why
-        return f"{self._why}\ndefault   there is no {default_label(self._default)}; --llmtrace-record=once writes it"
+        label = default_label(self._default)
+        return f"{self._why}\ndefault   there is no {label}; --llmtrace-record=once records it"
 
     def unplayed(self) -> tuple[Recording, ...]:
         """Return nothing."""

@@ -149,7 +149,9 @@ _STEPS: Mapping[str, Callable[[Mapping[str, Any]], Iterator[_Step]]] = {
 
 
 def _is_kept_elsewhere(body: Mapping[str, Any]) -> bool:
-    kept = body.get("previous_response_id") or body.get("conversation")
+    thread = body.get("thread")  # Anthropic's: `{"type": "continue", "previous_message_id": ...}`, or "create".
+    continued = isinstance(thread, Mapping) and thread.get("previous_message_id")
+    kept = body.get("previous_response_id") or body.get("conversation") or continued
     return bool(kept) or any(item.get("type") == "item_reference" for item in _dicts(body.get("input")))
 
 

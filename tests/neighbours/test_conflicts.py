@@ -316,7 +316,7 @@ def test_what_they_let_pass(
             "pytest_llmtrace.errors.UnmatchedRequest: nothing answered POST https://api.openai.com/v1/chat/completions "
             f"in {test}, and it was not sent\n"
             "nothing   no cassette, gateway or router is active here\n"
-            f"default   there is no cassettes/test_answers/{test}.yaml; --llmtrace-record=once writes it\n"
+            f"default   there is no cassettes/test_answers/{test}.yaml; --llmtrace-record=once records it\n"
             'next: name a cassette, @pytest.mark.llmtrace(cassette="..."), script llmtrace.gateway(...), '
             'or let the host through with allow_hosts=("api.openai.com",)'
         )

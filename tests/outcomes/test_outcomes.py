@@ -69,7 +69,7 @@ def test_raised(llmtrace):
         "and it was not sent\n"
         "              nothing   no cassette, gateway or router is active here\n"
         "              default   there is no cassettes/test_suite/test_swallowed.yaml; "
-        "--llmtrace-record=once writes it\n"
+        "--llmtrace-record=once records it\n"
         "       why    nothing answered this request, so the test did not run what production runs; "
         "it never left the machine\n"
         '       next   name a cassette, @pytest.mark.llmtrace(cassette="..."), script llmtrace.gateway(...), or let '
@@ -276,7 +276,9 @@ def test_next(llmtrace): pass
     names = ["test_missing", "test_broken", "test_gateway", "test_config"]
     assert done.outcomes == {**dict.fromkeys(names, ERROR), "test_next": PASSED}
     assert "llmtrace: chta: there is no such cassette in " in done.section("ERROR at setup of test_missing")
-    assert "the nearest: chat" in done.section("ERROR at setup of test_missing")
+    assert "the nearest: chat; to record it: pytest --llmtrace-record=once\n" in done.section(
+        "ERROR at setup of test_missing"
+    )
     assert "broken.yaml:2: " in done.section("ERROR at setup of test_broken")
     assert "did you mean 'openrouter'?" in done.section("ERROR at setup of test_gateway")
     assert "match_onn" in done.section("ERROR at setup of TestConfig.test_config")

@@ -161,7 +161,8 @@ def test_a_cassette_that_is_named_and_missing_is_an_error(run: Callable[..., Any
     assert result.outcomes == {"test_it": "error"}
     folder = result.out.partition("rootdir: ")[2].splitlines()[0]
     assert result.text("test_it").replace(folder, "ROOT") == (
-        "Failed: llmtrace: openrouter/chet: there is no such cassette in ROOT/cassettes; the nearest: openrouter/chat"
+        "Failed: llmtrace: openrouter/chet: there is no such cassette in ROOT/cassettes; the nearest: openrouter/chat; "
+        "to record it: pytest --llmtrace-record=once"
     )
 
 

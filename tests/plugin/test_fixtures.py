@@ -371,7 +371,7 @@ Failed: llmtrace: 1 finding in test_it, after the test (1 exchange, 0 LLM spans,
 error  replay/unmatched  POST /v1/chat/completions  (exchange 0)
        found  nothing answered POST http://llm.test:1/v1/chat/completions in test_it, and it was not sent
               nothing   no cassette, gateway or router is active here
-              default   there is no cassettes/test_it/test_it.yaml; --llmtrace-record=once writes it
+              default   there is no cassettes/test_it/test_it.yaml; --llmtrace-record=once records it
        why    nothing answered this request, so the test did not run what production runs; it never left the machine
        next   name a cassette, @pytest.mark.llmtrace(cassette="..."), script llmtrace.gateway(...), \
 or let the host through with allow_hosts=("llm.test:1",), or waive: \

@@ -91,7 +91,7 @@ def test_a_client_of_httpx_is_told_what_was_refused(result: Any, way: str) -> No
         "pytest_llmtrace.errors.UnmatchedRequest: "
         f"nothing answered POST {scheme}://{host}{path} in {cell}, and it was not sent\n"
         "nothing   no cassette, gateway or router is active here\n"
-        f"default   there is no cassettes/test_ways/{cell}.yaml; --llmtrace-record=once writes it\n"
+        f"default   there is no cassettes/test_ways/{cell}.yaml; --llmtrace-record=once records it\n"
         'next: name a cassette, @pytest.mark.llmtrace(cassette="..."), script llmtrace.gateway(...), '
         f'or let the host through with allow_hosts=("{host}",)'
     )

@@ -105,6 +105,14 @@ def test_a_conversation_that_the_server_keeps(make_exchange: ExchangeMaker, kept
     assert found([asking(make_exchange, "responses", reference, RESULTS["responses"])]) == []
 
 
+def test_a_thread_that_the_server_keeps(make_exchange: ExchangeMaker) -> None:
+    """Anthropic's tool runner sends the new messages only; the request that begins the thread sends all of them."""
+    going_on = {"type": "continue", "previous_message_id": "msg_1"}
+    assert found([asking(make_exchange, "messages", RESULTS["messages"], thread=going_on)]) == []
+    begun = asking(make_exchange, "messages", ASKED, RESULTS["messages"], thread={"type": "create"})
+    assert [finding.check for finding in found([begun])] == ["agent/tool-result-without-call"]
+
+
 def test_a_result_is_told_once(make_exchange: ExchangeMaker) -> None:
     """The same history is sent with each call that follows."""
     steps = {"model": "m", "messages": [ASKED, RESULTS["chat"]]}

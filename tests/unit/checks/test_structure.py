@@ -195,6 +195,41 @@ def test_exchange_without_span_names_the_span_that_was_current(
     assert details(found)["span"] == "span 'chat' (app) was current, but it tells of exchange 1"
 
 
+WITHOUT = 'or waive: @pytest.mark.llmtrace(ignore={"structure/exchange-without-span": "reason"})'
+NAMES = "chat, embeddings, generate_content, text_completion"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "lacks"),
+    [
+        (
+            {"gen_ai.usage.input_tokens": 10},
+            f"it has gen_ai.usage.input_tokens, and neither gen_ai.operation.name ({NAMES}) nor gen_ai.request.model",
+        ),
+        (
+            {"gen_ai.operation.name": "messages.create", "gen_ai.request.max_tokens": 99},
+            f"it has gen_ai.operation.name = 'messages.create', and a call's is one of {NAMES}",
+        ),
+        (
+            {"llm.token_count.prompt": 10},
+            "it has llm.token_count.prompt, and no openinference.span.kind = 'LLM' (or 'EMBEDDING')",
+        ),
+        ({"app.tokens": 10}, ""),
+        ({"openinference.span.kind": "CHAIN", "llm.token_count.prompt": 10}, ""),
+        ({"gen_ai.operation.name": "invoke_agent", "gen_ai.usage.input_tokens": 10}, ""),
+        ({"gen_ai.tool.name": "search", "gen_ai.request.model": "gpt-4o"}, ""),
+    ],
+)
+def test_exchange_without_span_says_what_a_span_lacks(
+    make_span: SpanMaker, make_exchange: ExchangeMaker, attributes: dict[str, Any], lacks: str
+) -> None:
+    """A span around a call that has counts, and nothing by which it is read as a call, was meant to tell of it."""
+    spans = [make_span(1, name="ask", attributes=attributes), make_span(2, parent=1, name="send", attributes={})]
+    found = only([make_exchange(span=2)], spans, "structure/exchange-without-span")
+    said = f"if span 'ask' (app) is to tell of this call, let it say so: {lacks}" if lacks else "instrument this call"
+    assert details(found)["next"] == f"{said}, {WITHOUT}"
+
+
 # --- twice -----------------------------------------------------------------------------------------------------------
 
 

@@ -16,6 +16,7 @@ from opentelemetry import trace as otel
 
 from pytest_llmtrace import LLMTrace, UnmatchedRequest, UsageError, VerificationError, dialects, wire
 from pytest_llmtrace.capture import Book
+from pytest_llmtrace.capture.records import key_of
 from pytest_llmtrace.harness import _trace
 from pytest_llmtrace.model import Settings
 
@@ -87,6 +88,63 @@ def test_a_span_that_a_pool_makes_is_waited_for(monkeypatch: pytest.MonkeyPatch,
         assert [finding.check for finding in trace.findings()] == ([] if in_time else ["capture/nothing"])
         assert asked == [0, 1]
         over.set()
+
+
+@pytest.mark.parametrize("in_time", [True, False])
+def test_a_span_of_a_server_is_waited_for(monkeypatch: pytest.MonkeyPatch, in_time: bool) -> None:
+    """A server in a thread of its own ends its span when its answer has gone: the test may be over by then."""
+    begun, over = threading.Event(), threading.Event()
+    asked: list[float] = []
+    wait_for_others = Book.wait_for_others
+
+    def serve() -> None:
+        with otel.get_tracer("server").start_as_current_span("POST /chat"):
+            begun.set()
+            assert over.wait(60)
+
+    def waiting(book: Book, seconds: float, **more: Any) -> None:
+        asked.append(seconds)
+        if in_time:
+            over.set()
+        wait_for_others(book, 60 if in_time else 0, **more)
+
+    monkeypatch.setattr(Book, "wait_for_others", waiting)
+    with LLMTrace(verify=False) as trace:
+        server = threading.Thread(target=serve)
+        server.start()
+        assert begun.wait(60)
+        assert trace.account()["exchanges"] == {}  # Where nothing is verified, nobody waits.
+        expected = [] if in_time else ["structure/span-never-ended"]
+        assert [finding.check for finding in trace.findings()] == expected
+        assert asked == [1]
+        over.set()
+        server.join()
+
+
+def test_a_span_that_nobody_can_end_is_not_waited_for() -> None:
+    """One of this thread, one of a thread that is gone, and one that is open on purpose."""
+    tracer = otel.get_tracer("server")
+    kept: list[Any] = []
+    begun, over = threading.Event(), threading.Event()
+
+    def keep() -> None:
+        kept.append(tracer.start_span("kept"))
+        begun.set()
+        assert over.wait(60)
+
+    with LLMTrace(verify=False) as trace:
+        keeper = threading.Thread(target=keep)
+        keeper.start()
+        assert begun.wait(60)
+        gone = threading.Thread(target=tracer.start_span, args=("gone",))
+        gone.start()
+        gone.join()
+        kept.append(tracer.start_span("own"))
+        asked = time.monotonic()
+        trace._book.wait_for_others(60, but=[key_of(kept[0].context)])
+        assert time.monotonic() - asked < 30
+        over.set()
+        keeper.join()
 
 
 def test_what_is_for_information_only_is_in_the_report_only(capsys: pytest.CaptureFixture[str]) -> None:

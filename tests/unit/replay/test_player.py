@@ -132,6 +132,6 @@ def test_silence(post: Callable[..., Request], tmp_path: Path, monkeypatch: pyte
     assert looked_for.unplayed() == ()
     assert (
         looked_for.explain(post())
-        == f"{nothing}\ndefault   there is no cassettes/test_b.yaml; --llmtrace-record=once writes it"
+        == f"{nothing}\ndefault   there is no cassettes/test_b.yaml; --llmtrace-record=once records it"
     )
     assert Silence().explain(post()) == nothing

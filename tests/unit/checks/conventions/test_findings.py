@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pytest_llmtrace.checks import Evidence, advice, verify
+from pytest_llmtrace.conventions import named
 from pytest_llmtrace.model import Advice, Call, Finding, SpanKey, SpanRecord
 from tests.unit.checks.conventions._profiles import GENAI, OPENINFERENCE
 
@@ -48,6 +49,18 @@ def test_mixed(make_span: SpanMaker) -> None:
     [finding] = found(chat, llm)
     assert (finding.check, finding.severity.value) == ("convention/mixed", "info")
     assert finding.details[0] == ("span", "genai-small: span 'chat' (app)\nopeninference-small: span 'LLM' (app)")
+
+
+def test_a_name_of_several_forms_is_judged_where_the_convention_is_wanted(make_span: SpanMaker) -> None:
+    """An agent's span is named after the agent, or after the operation alone: neither is the other's fault."""
+    agent = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "Weather"}
+    spans = tuple(
+        make_span(n, name=name, attributes=agent) for n, name in enumerate(("invoke_agent Weather", "run"), 1)
+    )
+    [wanted] = named(["genai-2026-10"])
+    for profiles, said in (((), []), ((wanted,), ["its name is 'run'"])):
+        findings = verify(Evidence(spans=spans, profiles=profiles), {}).findings
+        assert [dict(one.details)["span"] for one in findings if one.check == "convention/span-name"] == said
 
 
 def test_open_span(make_span: SpanMaker) -> None:

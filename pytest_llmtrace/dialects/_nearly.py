@@ -1,0 +1,46 @@
+"""What a span lacks that has facts of a call and is not read as one."""
+
+from __future__ import annotations
+
+from pytest_llmtrace.dialects._genai import CALLS, STEPS
+from pytest_llmtrace.model import SpanRecord
+
+__all__ = ["lacking"]
+
+_GENAI = ("gen_ai.usage.", "gen_ai.request.", "gen_ai.response.")
+_OPENINFERENCE = ("llm.token_count.", "llm.model_name", "llm.output_messages.")
+
+# The well-known operations that are no single call; any other name may be one that somebody has made up for a call.
+_OTHERS = frozenset(
+    {
+        *("create_agent", "invoke_agent", "invoke_workflow", "execute_tool", "plan", "retrieval", "fetch_response"),
+        *("search_memory", "create_memory", "update_memory", "upsert_memory", "delete_memory"),
+        *("create_memory_store", "delete_memory_store"),
+    }
+)
+
+
+def lacking(span: SpanRecord) -> str:
+    """Say what would make a call of a span that has facts of one and is not read as such; empty if it has none.
+
+    A step of an application or a framework, which may sum up what its calls have used, lacks nothing.
+    """
+    attributes = span.attributes
+    if any(key in attributes for key in STEPS):
+        return ""
+    if "openinference.span.kind" not in attributes and (told := _first(span, _OPENINFERENCE)):
+        return f"it has {told}, and no openinference.span.kind = 'LLM' (or 'EMBEDDING')"
+    told = _first(span, _GENAI)
+    operation = attributes.get("gen_ai.operation.name")
+    if not told or operation in _OTHERS:
+        return ""
+    if operation is None:
+        return f"it has {told}, and neither gen_ai.operation.name ({_NAMES}) nor gen_ai.request.model"
+    return f"it has gen_ai.operation.name = {operation!r}, and a call's is one of {_NAMES}"
+
+
+def _first(span: SpanRecord, beginnings: tuple[str, ...]) -> str:
+    return next((name for name in span.attributes if name.startswith(beginnings)), "")
+
+
+_NAMES = ", ".join(sorted(CALLS))
