@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pytest_llmtrace import clock
-from pytest_llmtrace.model import Answer, Answerer, Cassette, Recording, Request, Response
+from pytest_llmtrace.model import Answer, Cassette, Recording, Request, Response
 from pytest_llmtrace.replay import scrub
 from pytest_llmtrace.replay.canonical import Compared
 from pytest_llmtrace.replay.cassette import default_label
@@ -18,7 +18,7 @@ from pytest_llmtrace.replay.hook_request import HookRequest
 from pytest_llmtrace.replay.match import Entry, Index, index_of, verdict
 from pytest_llmtrace.replay.settings import AS_VCRPY, Matcher, ReplaySettings, check_match_on
 
-__all__ = ["Chain", "Player", "Silence"]
+__all__ = ["Player", "Silence"]
 
 COMPARED = 200
 """How many recordings are compared in full to find the nearest."""
@@ -253,22 +253,3 @@ class Silence:
     def unplayed(self) -> tuple[Recording, ...]:
         """Return nothing."""
         return ()
-
-
-class Chain:
-    """Asks several answerers in order; the first that answers wins."""
-
-    def __init__(self, answerers: Iterable[Answerer]) -> None:
-        self._answerers = tuple(answerers)
-
-    def answer(self, request: Request) -> Answer | None:
-        """Return the first answer, None if nobody has one."""
-        for answerer in self._answerers:
-            answer = answerer.answer(request)
-            if answer is not None:
-                return answer
-        return None
-
-    def explain(self, request: Request) -> str:
-        """Return what each has to say, in the order in which they were asked."""
-        return "\n".join(text for answerer in self._answerers if (text := answerer.explain(request)))

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Answer, Cassette, Failure, Recording, Request, Response
-from pytest_llmtrace.replay import Chain, Player, Silence
+from pytest_llmtrace.replay import Player, Silence
 
 
 def bodies(player: Player, *requests: Request) -> list[bytes | None]:
@@ -113,14 +113,6 @@ def test_ten_thousand_recordings_are_as_quick_as_ten(post: Callable[..., Request
     player = Player(cassette, match_on=["method", "body", seen])
     assert all(served(player, request).origin == f"big, interaction {at}" for at, request in enumerate(requests))
     assert len(compared) == 2000
-
-
-def test_chain_asks_in_order(tape: Callable[..., Cassette], post: Callable[..., Request]) -> None:
-    """The first that answers wins; nobody else counts the request as played."""
-    first, second = Player(tape(post(b"a"))), Player(tape(post(b"a"), post(b"b")))
-    chain = Chain([first, second])
-    assert [chain.answer(post(body)) is not None for body in (b"a", b"b", b"a", b"a")] == [True, True, True, False]
-    assert chain.explain(post(b"a")) == f"{first.explain(post(b'a'))}\n{second.explain(post(b'a'))}"
 
 
 def test_silence(post: Callable[..., Request], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
