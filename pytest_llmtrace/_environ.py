@@ -6,9 +6,7 @@ from collections.abc import Mapping
 
 from pytest_llmtrace.errors import UsageError
 
-__all__ = ["PREFIX", "flag", "text"]
-
-PREFIX = "LLMTRACE_"
+__all__ = ["flag", "text"]
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})

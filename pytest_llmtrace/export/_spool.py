@@ -222,18 +222,18 @@ class Spool:
         if claimed:
             yield Batch(tuple(claimed))
 
-    def doubtful(self, run: str = "") -> Iterator[Kept]:
+    def doubtful(self) -> Iterator[Kept]:
         """Yield the files that may have arrived, without those that somebody is sending."""
-        yield from self._files(run, _DOUBT)
-        for kept in self._files(run, _SENDING, _ASKED):
+        yield from self._files("", _DOUBT)
+        for kept in self._files("", _SENDING, _ASKED):
             with contextlib.suppress(FileNotFoundError):
                 _hold_by_this_clock(kept)
                 if _age(kept.path) > _LONGEST:
                     yield kept
 
-    def claim_doubtful(self, run: str = "") -> Iterator[Kept]:
+    def claim_doubtful(self) -> Iterator[Kept]:
         """Yield the same, each the caller's from then on: of two who ask what became of a file, both would send it."""
-        for kept in self.doubtful(run):
+        for kept in self.doubtful():
             with contextlib.suppress(FileNotFoundError):  # Somebody else has it.
                 doubt = kept.become(_DOUBT)
                 doubt.hold(0)
