@@ -6,6 +6,7 @@ import argparse
 import math
 import stat
 from pathlib import Path
+from typing import TypeGuard
 
 from pytest_llmtrace.errors import UsageError
 
@@ -51,7 +52,7 @@ def _seconds(text: str) -> float | None:
     return found if 0 < found < math.inf else None
 
 
-def is_count(value: object) -> bool:
+def is_count(value: object) -> TypeGuard[int]:
     """Tell whether a value is a whole number; a yes or no is none, though Python counts with it."""
     return isinstance(value, int) and not isinstance(value, bool)
 

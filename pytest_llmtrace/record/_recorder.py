@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
+from pytest_llmtrace._lines import counted
 from pytest_llmtrace.canaries import Sought
 from pytest_llmtrace.errors import CassetteError, UsageError
 from pytest_llmtrace.model import Exchange, Recording
@@ -48,9 +49,8 @@ class Written:
     scrubbed: Mapping[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        things = f"{self.recordings} interaction{'' if self.recordings == 1 else 's'}"
         out = ", ".join(f"{place} ({n})" if n > 1 else place for place, n in sorted(self.scrubbed.items()))
-        return f"{self.what} {self.label}: {things}; scrubbed: {out or 'nothing'}"
+        return f"{self.what} {self.label}: {counted(self.recordings, 'interaction')}; scrubbed: {out or 'nothing'}"
 
 
 class Recorder:

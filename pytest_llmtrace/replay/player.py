@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pytest_llmtrace import clock
+from pytest_llmtrace._lines import counted
 from pytest_llmtrace.model import Answer, Cassette, Recording, Request, Response
 from pytest_llmtrace.replay import scrub
 from pytest_llmtrace.replay.canonical import Compared
@@ -144,8 +145,7 @@ class Player:
     def _headline(self) -> str:
         entries = self._index.entries
         waiting = sum(map(self._is_waiting, entries))
-        things = "1 interaction" if len(entries) == 1 else f"{len(entries)} interactions"
-        return f"cassette  {self.cassette.label}: {things}, {waiting} not yet played"
+        return f"cassette  {self.cassette.label}: {counted(len(entries), 'interaction')}, {waiting} not yet played"
 
 
 class _Explanation:

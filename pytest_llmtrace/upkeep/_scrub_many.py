@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Literal
 
+from pytest_llmtrace._lines import counted
 from pytest_llmtrace.errors import CassetteError
 from pytest_llmtrace.upkeep._files import files_in, looks_like_cassette
 from pytest_llmtrace.upkeep._scrub import Scrubbed, scrubbed
@@ -50,7 +51,7 @@ def scrub_all(
         if result.patches:
             changed.append(result)
     if not changed:
-        say(f"nothing to scrub in {_counted(number, 'file')}")
+        say(f"nothing to scrub in {counted(number, 'file')}")
         return 1 if troubles else 0
     written = _write(changed, mode=mode, say=say, ask=ask)
     return 0 if written and not troubles else 1
@@ -78,7 +79,7 @@ def _write(
     ask: Callable[[str], bool] | None,
 ) -> bool:
     values = sum(result.values for result in changed)
-    what = f"{_counted(values, 'value')} in {_counted(len(changed), 'file')}"
+    what = f"{counted(values, 'value')} in {counted(len(changed), 'file')}"
     if mode == "check":
         say(f"{what} to scrub; nothing was written")
         return False
@@ -101,9 +102,5 @@ def _written(changed: list[Scrubbed], say: Callable[[str], None]) -> bool:
         else:
             done.append(result)
     values = sum(result.values for result in done)
-    say(f"scrubbed {_counted(values, 'value')} in {_counted(len(done), 'file')}; withdraw the keys if they were pushed")
+    say(f"scrubbed {counted(values, 'value')} in {counted(len(done), 'file')}; withdraw the keys if they were pushed")
     return len(done) == len(changed)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_llmtrace import wire
+from pytest_llmtrace._lines import counted
 from pytest_llmtrace.model import Cassette, Headers, Recording, Request, Response
 from pytest_llmtrace.replay import scrub
 from pytest_llmtrace.secrets.body_text import alarming, hits_in_body
@@ -52,8 +53,7 @@ class ShowSettings:
 
 def shown_cassette(cassette: Cassette, index: int | None, settings: ShowSettings) -> Iterator[str]:
     """Yield the lines for a whole cassette, or for one interaction of it. Secrets are masked."""
-    number = len(cassette.recordings)
-    about = ", ".join([f"{number} interaction{'' if number == 1 else 's'}", *_origin(cassette.origin)])
+    about = ", ".join([counted(len(cassette.recordings), "interaction"), *_origin(cassette.origin)])
     yield _safe(f"{cassette.label}: {about}")
     for recording in cassette.recordings if index is None else [cassette.recordings[index]]:
         yield ""
@@ -153,13 +153,12 @@ class _Sheet:
             yield f"    usage   {', '.join(_usage(reply.usage))}"
         if reply.events is not None:
             end = "" if reply.finish or reply.error else "; it ends without a finish reason: it was cut off"
-            yield f"    stream  {reply.events} event{'' if reply.events == 1 else 's'}{end}"
+            yield f"    stream  {counted(reply.events, 'event')}{end}"
 
     def timing(self, response: Response) -> Iterator[str]:
         if response.offsets:
             first, last = response.offsets[0], response.offsets[-1]
-            number = len(response.offsets)
-            chunks = f"{number} chunk{'' if number == 1 else 's'}"
+            chunks = counted(len(response.offsets), "chunk")
             yield f"    timing  {chunks}, the first after {first:.3f} s, the last after {last:.3f} s"
 
     # --- texts ---
