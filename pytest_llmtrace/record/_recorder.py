@@ -19,6 +19,7 @@ from pytest_llmtrace.model import Exchange, Recording
 from pytest_llmtrace.record._document import appended, rewritten
 from pytest_llmtrace.record._file import read, write
 from pytest_llmtrace.record._known import Guard
+from pytest_llmtrace.record._sameness import exact
 from pytest_llmtrace.record._scrubbing import Scrubber
 from pytest_llmtrace.record._take import taken
 from pytest_llmtrace.replay.cassette import default_label, parse
@@ -149,7 +150,7 @@ class Recorder:
         """Read back what is about to be written: the requests, replies and failures are those that were recorded."""
         last = parse(content, self.path).recordings[-len(recordings) :]
         for read_back, recorded in zip(last, recordings, strict=True):
-            if _essence(read_back) != _essence(recorded):
+            if exact(read_back) != exact(recorded):
                 raise UsageError(
                     f"{self.path}: {recorded.request.method} {recorded.request.url} does not read back as it was "
                     "recorded, so nothing was written. This is a defect of pytest-llmtrace; please report it"
@@ -158,13 +159,6 @@ class Recorder:
 
 def _digest(content: bytes) -> bytes:
     return hashlib.blake2b(content, digest_size=16).digest()
-
-
-def _essence(recording: Recording) -> Any:
-    response = recording.response
-    said = None if response is None else (response.status, response.body)
-    request = recording.request
-    return request.method, request.url, request.body, said, recording.failure
 
 
 def _origin() -> dict[str, Any]:
