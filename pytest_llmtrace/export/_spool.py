@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from pytest_llmtrace.export._append import append
+from pytest_llmtrace.export._lines import append
 from pytest_llmtrace.export._otlp import as_bytes
 
 __all__ = ["Batch", "Kept", "Key", "Spool", "key_of", "keys_of", "only", "spans_of"]

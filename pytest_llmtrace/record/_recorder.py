@@ -25,7 +25,7 @@ from pytest_llmtrace.record._take import taken
 from pytest_llmtrace.replay.cassette import default_label, parse
 from pytest_llmtrace.replay.settings import ReplaySettings
 
-__all__ = ["Recorder", "Written"]
+__all__ = ["Recorder", "Written", "refuse_unsupported"]
 
 Mode = Literal["once", "new", "all"]
 _NAMED = ("pytest-llmtrace", "openai", "anthropic", "httpx", "httpx2")
@@ -155,6 +155,24 @@ class Recorder:
                     f"{self.path}: {recorded.request.method} {recorded.request.url} does not read back as it was "
                     "recorded, so nothing was written. This is a defect of pytest-llmtrace; please report it"
                 )
+
+
+def refuse_unsupported(config: Mapping[str, Any], mode: str) -> None:
+    """Refuse a configuration that means something in a mode, and would not be acted on.
+
+    Args:
+        config: A `vcr_config` or `llmtrace_config`.
+        mode: In which somebody is about to record: `once` where there is no file, `new` or `all`.
+
+    Raises:
+        UsageError: `new` is asked to drop what was not played. One test of several that record into a file would drop
+            what the others play. In the other modes nothing is left that could be dropped.
+    """
+    if mode == "new" and config.get("drop_unused_requests"):
+        raise UsageError(
+            "vcr_config['drop_unused_requests']: the mode `new` adds interactions and drops none; "
+            "--llmtrace-record=all writes a file with nothing but what the test asks for"
+        )
 
 
 def _digest(content: bytes) -> bytes:
