@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_llmtrace._argtypes import finite
-from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.errors import CassetteError, UsageError
 from pytest_llmtrace.replay.names import below
 
 __all__ = ["File", "Text", "files_in", "looks_like_cassette", "text_of"]
@@ -21,6 +21,10 @@ class File:
 
     path: Path
     named: bool
+
+    def is_other(self, error: CassetteError) -> bool:
+        """Tell whether it cannot be read since it is below a folder and something else than a cassette."""
+        return not self.named and "is no cassette: expected" in error.reason
 
 
 def files_in(paths: Iterable[Path]) -> Iterator[File]:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pytest_llmtrace._lines import counted
 from pytest_llmtrace.errors import CassetteError
-from pytest_llmtrace.upkeep._files import files_in, looks_like_cassette
+from pytest_llmtrace.upkeep._files import File, files_in, looks_like_cassette
 from pytest_llmtrace.upkeep._scrub import Scrubbed, scrubbed
 
 __all__ = ["scrub_all"]
@@ -38,7 +38,7 @@ def scrub_all(
     changed, number, troubles = [], 0, 0
     for file in files_in(paths):
         try:
-            result = _result(file.path, named=file.named)
+            result = _result(file)
         except CassetteError as error:
             say(f"pytest-llmtrace: {error}")
             troubles += 1
@@ -57,16 +57,16 @@ def scrub_all(
     return 0 if written and not troubles else 1
 
 
-def _result(path: Path, *, named: bool) -> Scrubbed | None:
+def _result(file: File) -> Scrubbed | None:
     """Scrub one file; None for one that is below a folder and no cassette."""
     try:
-        if not named and not looks_like_cassette(path.read_bytes()):
+        if not file.named and not looks_like_cassette(file.path.read_bytes()):
             return None
-        return scrubbed(path)
+        return scrubbed(file.path)
     except OSError as error:
-        raise CassetteError(path, f"the file cannot be read: {error.strerror or error}") from None
+        raise CassetteError(file.path, f"the file cannot be read: {error.strerror or error}") from None
     except CassetteError as error:
-        if not named and "is no cassette: expected" in error.reason:
+        if file.is_other(error):
             return None
         raise
 

@@ -12,6 +12,7 @@ from pytest_llmtrace import wire
 from pytest_llmtrace._lines import counted
 from pytest_llmtrace.model import Cassette, Headers, Recording, Request, Response
 from pytest_llmtrace.replay import scrub
+from pytest_llmtrace.replay.payload import header
 from pytest_llmtrace.secrets.body_text import alarming, hits_in_body
 from pytest_llmtrace.secrets.edits import edits_of
 from pytest_llmtrace.secrets.shapes import masked
@@ -120,7 +121,7 @@ class _Sheet:
             yield from self.part(part)
 
     def response(self, response: Response) -> Iterator[str]:
-        kind = _header(response.headers, "content-type").partition(";")[0]
+        kind = _kind(response.headers)
         yield f"  {self.status(response)}  {kind}".rstrip()
         yield from _header_lines(response.headers)
         text, coding = body_text(response)
@@ -171,7 +172,7 @@ class _Sheet:
         if text is None:
             yield f"    a body that is compressed with {coding}"
         elif _is_binary(text):
-            yield f"    {len(text):,} bytes of {_header(headers, 'content-type').partition(';')[0] or 'binary data'}"
+            yield f"    {len(text):,} bytes of {_kind(headers) or 'binary data'}"
         elif text:
             secrets_out = _without_secrets(text)
             yield from self.text(secrets_out if self.settings.raw else _pretty(secrets_out))
@@ -185,15 +186,15 @@ class _Sheet:
             yield f"      {note}"
 
 
-def _header(headers: Headers, name: str) -> str:
-    return next((value for key, value in headers if key.lower() == name), "")
-
-
 def _key_lines(headers: Headers) -> Iterator[str]:
     """Say how a request showed who it is from."""
     for name, _ in headers:
         if scrub.is_secret_header(name) and kind_of(name.lower()) == "secret":
             yield f"    {name.lower()}: {scrub.MASK}"
+
+
+def _kind(headers: Headers) -> str:
+    return (header(headers, "content-type") or "").partition(";")[0]
 
 
 def _header_lines(headers: Headers) -> Iterator[str]:
