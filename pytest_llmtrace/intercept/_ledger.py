@@ -38,9 +38,9 @@ class Ledger:
         *,
         answerer: Answerer,
         ambient: Callable[[], Ambient],
-        allow_hosts: Iterable[str] = (),
-        recorder: Callable[[], object | None] = nobody,
-        timing: clock.Timing = "instant",
+        allow_hosts: Iterable[str],
+        recorder: Callable[[], object | None],
+        timing: clock.Timing,
     ) -> None:
         self.label = label
         self.timing = timing

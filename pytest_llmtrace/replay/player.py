@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 from pytest_llmtrace import clock
@@ -17,7 +16,7 @@ from pytest_llmtrace.replay.cassette import default_label
 from pytest_llmtrace.replay.differ import count_of, differences
 from pytest_llmtrace.replay.hook_request import HookRequest
 from pytest_llmtrace.replay.match import Entry, Index, index_of, verdict
-from pytest_llmtrace.replay.settings import AS_VCRPY, Matcher, ReplaySettings, check_match_on
+from pytest_llmtrace.replay.settings import AS_VCRPY, ReplaySettings
 
 __all__ = ["Player", "Silence"]
 
@@ -31,30 +30,13 @@ class Player:
 
     Args:
         cassette: What to play.
-        match_on: Parts by vcrpy's names, and functions; overrides the configuration's.
-        allow_repeats: Serve the last recording of a request again when all were played; overrides the configuration's.
         config: What `read_config` has read.
-
-    Raises:
-        UsageError: `match_on` has an unknown name.
     """
 
-    def __init__(
-        self,
-        cassette: Cassette,
-        *,
-        match_on: Iterable[str | Matcher] | None = None,
-        allow_repeats: bool | None = None,
-        config: ReplaySettings | None = None,
-    ) -> None:
-        settings = config or AS_VCRPY
-        if match_on is not None:
-            settings = replace(settings, match_on=check_match_on(match_on))
-        if allow_repeats is not None:
-            settings = replace(settings, allow_repeats=allow_repeats)
+    def __init__(self, cassette: Cassette, *, config: ReplaySettings = AS_VCRPY) -> None:
         self.cassette = cassette
-        self._settings = settings
-        self._index = index_of(cassette.recordings, settings)
+        self._settings = config
+        self._index = index_of(cassette.recordings, config)
         self._lock = threading.RLock()
         self._plays: Counter[int] = Counter()
         self._next: dict[int, int] = {}  # by the first recording of a bucket

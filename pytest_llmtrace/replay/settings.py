@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_llmtrace.errors import UsageError
 
-__all__ = ["AS_VCRPY", "DEFAULT_MATCH_ON", "KNOWN_KEYS", "MATCHERS", "ReplaySettings", "check_match_on", "read_config"]
+__all__ = ["AS_VCRPY", "DEFAULT_MATCH_ON", "KNOWN_KEYS", "MATCHERS", "ReplaySettings", "read_config"]
 
 DEFAULT_MATCH_ON = ("method", "scheme", "host", "port", "path", "query", "body")
 MATCHERS = (*DEFAULT_MATCH_ON, "headers", "raw_body", "uri", "url")
@@ -123,7 +123,7 @@ def read_config(config: Mapping[str, Any]) -> ReplaySettings:
     names = [*_several(config, "match_on", DEFAULT_MATCH_ON), *_several(config, "additional_matchers")]
     hosts = [*_several(config, "ignore_hosts"), *(_LOCAL if config.get("ignore_localhost") else ())]
     return ReplaySettings(
-        match_on=check_match_on(names),
+        match_on=_match_on(names),
         allow_repeats=bool(config.get("allow_playback_repeats", False)),
         filter_headers=frozenset(name.lower() for name in _names(config, "filter_headers")),
         filter_query=_names(config, "filter_query_parameters"),
@@ -140,7 +140,7 @@ def read_config(config: Mapping[str, Any]) -> ReplaySettings:
     )
 
 
-def check_match_on(match_on: Iterable[str | Matcher]) -> tuple[str | Matcher, ...]:
+def _match_on(match_on: Iterable[str | Matcher]) -> tuple[str | Matcher, ...]:
     """Return a `match_on` with its names checked.
 
     Raises:
