@@ -41,8 +41,6 @@ def has_type(value: Any, types: tuple[str, ...]) -> bool:
 def _test(types: tuple[str, ...]) -> _Test:
     """Make the test for several types; as many are kept as conventions have."""
     tests = [_single(kind) for kind in types]
-    if not tests:
-        return lambda _value: True
     return tests[0] if len(tests) == 1 else lambda value: any(test(value) for test in tests)
 
 
