@@ -7,10 +7,12 @@ import re
 
 import pytest
 
-from pytest_llmtrace import _environ
 from pytest_llmtrace.errors import UsageError
 
-__all__ = ["lines", "text", "words"]
+__all__ = ["flag", "lines", "text", "words"]
+
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"", "0", "false", "no", "off"})
 
 
 def text(config: pytest.Config, name: str) -> str:
@@ -19,7 +21,7 @@ def text(config: pytest.Config, name: str) -> str:
     Raises:
         UsageError: It is to be a yes or no in pytest's terms, and is neither.
     """
-    from_environ = _environ.text(os.environ, name)
+    from_environ = os.environ.get(name.upper())
     if from_environ is not None:
         return from_environ
     try:
@@ -28,9 +30,23 @@ def text(config: pytest.Config, name: str) -> str:
         raise UsageError(f"{name}: {error}: write true or false") from None
 
 
+def flag(config: pytest.Config, name: str) -> bool:
+    """Return a value that is a yes or no.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    value = text(config, name)
+    if value.strip().lower() in _TRUE:
+        return True
+    if value.strip().lower() in _FALSE:
+        return False
+    raise UsageError(f"{name} is {value!r}: write 1 or 0")
+
+
 def lines(config: pytest.Config, name: str) -> list[str]:
     """Return the lines of a value that are not empty; in the environment `;` parts them as well."""
-    from_environ = _environ.text(os.environ, name)
+    from_environ = os.environ.get(name.upper())
     found = re.split(r"[;\n]", from_environ) if from_environ is not None else config.getini(name)
     return [line.strip() for line in found if line.strip()]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pytest
 
-from pytest_llmtrace import _arguments, _environ
+from pytest_llmtrace import _arguments
 from pytest_llmtrace._arguments import ARGUMENTS, hosts_of
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.plugin import _hiding, _ini, _reports
@@ -180,9 +180,7 @@ def _cache_dir(config: pytest.Config) -> Path | None:
 
 
 def _strict(config: pytest.Config) -> bool:
-    if config.getoption("--llmtrace-strict"):
-        return True
-    return _environ.flag("llmtrace_strict", _ini.text(config, "llmtrace_strict"))
+    return bool(config.getoption("--llmtrace-strict")) or _ini.flag(config, "llmtrace_strict")
 
 
 def _app_exporters(config: pytest.Config) -> Literal["muted", "live"]:
