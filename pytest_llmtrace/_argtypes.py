@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import stat
 from pathlib import Path
+from typing import Any, TypeGuard
 
 from pytest_llmtrace.errors import UsageError
 
-__all__ = ["checked_seconds", "finite", "is_count", "is_finite", "is_number", "seconds", "source"]
+__all__ = ["checked_seconds", "finite", "is_count", "is_finite", "is_number", "read_json", "seconds", "source"]
 
 _ENDLESS = {
     stat.S_IFIFO: "a pipe",
@@ -51,7 +53,7 @@ def _seconds(text: str) -> float | None:
     return found if 0 < found < math.inf else None
 
 
-def is_count(value: object) -> bool:
+def is_count(value: object) -> TypeGuard[int]:
     """Tell whether a value is a whole number; a yes or no is none, though Python counts with it."""
     return isinstance(value, int) and not isinstance(value, bool)
 
@@ -97,3 +99,19 @@ def _endless(path: Path) -> str | None:
         return _ENDLESS.get(stat.S_IFMT(path.stat().st_mode))
     except OSError:  # Whoever opens it says so.
         return None
+
+
+def read_json(path: Path) -> Any:
+    """Read what a file holds.
+
+    Raises:
+        UsageError: The file cannot be read, or is no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}") from None
+    except RecursionError:
+        raise UsageError(f"{path}: is no JSON: it is nested too deep") from None
+    except ValueError as error:
+        raise UsageError(f"{path}: is no JSON: {error}") from None

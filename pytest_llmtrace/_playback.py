@@ -14,11 +14,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pytest_llmtrace import _sdks, replay, wire
-from pytest_llmtrace._argtypes import finite, is_finite
+from pytest_llmtrace._argtypes import finite
 from pytest_llmtrace.capture.instrumentors import Switch
 from pytest_llmtrace.errors import CassetteError, UnmatchedRequest, UsageError
 from pytest_llmtrace.harness import LLMTrace
 from pytest_llmtrace.model import Cassette, Recording, Request, Settings
+from pytest_llmtrace.replay.names import below
 
 __all__ = ["Outcome", "Result", "cassettes_in", "drive"]
 
@@ -59,8 +60,7 @@ def cassettes_in(paths: Iterable[Path]) -> Iterator[Path]:
     """
     for path in paths:
         if path.is_dir():
-            found = sorted(file for file in path.rglob("*") if file.suffix.lower() in {".yaml", ".yml", ".json"})
-            yield from filter(is_finite, found)
+            yield from below(path)
         elif path.exists():
             yield finite(path)
         else:

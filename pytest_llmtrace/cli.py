@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument(
         "-v", "--verbose", action="store_true", help="a line for each interaction, not only for problems"
     )
-    replay.set_defaults(run=lambda given, _: _replay(given.paths, form=given.format, verbose=given.verbose))
+    replay.set_defaults(run=_replay)
     add_commands(commands)
     compare.add_command(commands)
     _add_diff(commands)
@@ -79,17 +79,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _replay(paths: Sequence[Path], *, form: str, verbose: bool) -> int:
+def _replay(given: argparse.Namespace, _: Callable[[str], None]) -> int:
     # The SDKs' instrumentors and OpenTelemetry: a second that the commands on files need not wait for.
     from pytest_llmtrace._playback import Outcome, cassettes_in, drive
 
     results: list[Result] = []
-    for path in cassettes_in(paths):
+    for path in cassettes_in(given.paths):
         found = drive(path)
         results += found
-        if form == "text":
-            print("\n".join(_lines(path, found, verbose=verbose)), flush=True)
-    if form == "json":
+        if given.format == "text":
+            print("\n".join(_lines(path, found, verbose=given.verbose)), flush=True)
+    if given.format == "json":
         print(json.dumps([asdict(result) for result in results], indent=1))
     else:
         print("\n" + "\n".join(_table(results)))
@@ -139,9 +139,7 @@ def _add_diff(commands: Any) -> None:
         default="breaking",
         help="which changes make the exit status 1; any: all but those of a scope's version (default: breaking)",
     )
-    diff.set_defaults(
-        run=lambda given, out: _diff(given.old, given.new, form=given.format, fail_on=given.fail_on, out=out)
-    )
+    diff.set_defaults(run=_diff)
 
 
 def _add_dashboard(commands: Any) -> None:
@@ -155,15 +153,15 @@ def _add_dashboard(commands: Any) -> None:
     dashboard.add_argument("files", nargs="+", type=source, metavar="FILE", help="a dashboard or an alert, as exported")
     dashboard.add_argument("--records", required=True, type=source, metavar="RECORDS", help="the records of a run")
     dashboard.add_argument("--format", choices=("text", "json"), default="text", help="of what is printed")
-    dashboard.set_defaults(run=lambda given, out: _dashboard(given.files, given.records, form=given.format, out=out))
+    dashboard.set_defaults(run=_dashboard)
 
 
-def _dashboard(files: Sequence[Path], records: Path, *, form: str, out: Callable[[str], None]) -> int:
+def _dashboard(given: argparse.Namespace, out: Callable[[str], None]) -> int:
     from pytest_llmtrace.openobserve import dashboard, kept
 
-    stored = kept.load(records)
-    found = {str(path): [dashboard.judge(panel, stored) for panel in dashboard.panels(path)] for path in files}
-    if form == "json":
+    stored = kept.load(given.records)
+    found = {str(path): [dashboard.judge(panel, stored) for panel in dashboard.panels(path)] for path in given.files}
+    if given.format == "json":
         out(json.dumps({path: [asdict(one) for one in verdicts] for path, verdicts in found.items()}, indent=1))
     else:
         for path, verdicts in found.items():
@@ -173,15 +171,15 @@ def _dashboard(files: Sequence[Path], records: Path, *, form: str, out: Callable
     return int(any(one.state is dashboard.State.FAILS for verdicts in found.values() for one in verdicts))
 
 
-def _diff(old: Path, new: Path, *, form: str, fail_on: str, out: Callable[[str], None]) -> int:
+def _diff(given: argparse.Namespace, out: Callable[[str], None]) -> int:
     from pytest_llmtrace.contract import FORMATS, Impact, Renames, changes, load
     from pytest_llmtrace.conventions import PROFILES, profile
 
-    found = changes(load(old), load(new), Renames(map(profile, PROFILES)))
-    out(FORMATS[form](found, str(old), str(new)))
-    if fail_on == "any":
+    found = changes(load(given.old), load(given.new), Renames(map(profile, PROFILES)))
+    out(FORMATS[given.format](found, str(given.old), str(given.new)))
+    if given.fail_on == "any":
         return int(any(change.kind != "version" for change in found))
-    return int(fail_on == "breaking" and any(change.impact is Impact.BREAKING for change in found))
+    return int(given.fail_on == "breaking" and any(change.impact is Impact.BREAKING for change in found))
 
 
 def _add_push(commands: Any) -> None:

@@ -16,6 +16,7 @@ import pytest_llmtrace
 
 if TYPE_CHECKING:
     from tests.door import Door
+    from tests.receiver import Receiver
 
 if pytest.version_tuple < (8, 1):
     # Modules of truth and fuzz import one another, for which pytest's importlib mode needs the path before 8.1. Last in
@@ -38,6 +39,16 @@ def door() -> Iterator[Door]:
     door = Door()
     yield door
     door.close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A back end that takes spans, until the test is over."""
+    from tests.receiver import Receiver
+
+    receiver = Receiver()
+    yield receiver
+    receiver.close()
 
 
 @pytest.fixture(scope="session")

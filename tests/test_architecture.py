@@ -23,7 +23,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"reading"}),
     frozenset({"finding"}),
     frozenset({"model"}),
-    frozenset({"_environ", "clock", "ownership"}),
+    frozenset({"clock", "ownership"}),
     frozenset({"tree"}),
     frozenset({"secrets"}),
     frozenset({"_lines", "canaries"}),

@@ -9,7 +9,6 @@ from pytest_llmtrace.capture._install import install
 from pytest_llmtrace.capture.absence import find_for_calls, hint_for
 from pytest_llmtrace.capture.book import Book, open_book
 from pytest_llmtrace.capture.context import ambient, context_kept, current_span
-from pytest_llmtrace.capture.exporters import export_unmuted
 from pytest_llmtrace.capture.finished import FinishedSpans
 from pytest_llmtrace.capture.instrumentors import Instrumentor, Switch, loaded, named, silent, switch_on
 
@@ -21,7 +20,6 @@ __all__ = [
     "ambient",
     "context_kept",
     "current_span",
-    "export_unmuted",
     "find_for_calls",
     "hint_for",
     "install",

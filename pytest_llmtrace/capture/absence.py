@@ -11,7 +11,7 @@ from typing import Any
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
-from pytest_llmtrace.capture import afterwards, instrumentors, platforms
+from pytest_llmtrace.capture import instrumentors, platforms
 from pytest_llmtrace.capture._watch import existing
 from pytest_llmtrace.capture.instrumentors import Instrumentor, Switch
 from pytest_llmtrace.model import Absence, Ambient, Call
@@ -156,7 +156,7 @@ def _sampled_out(scene: Scene) -> Absence | None:
 
 
 def _late(scene: Scene) -> Absence | None:
-    return afterwards.langsmith_late(scene.environ, scene.modules) or afterwards.litellm_late(scene.modules)
+    return platforms.langsmith_late(scene.environ, scene.modules) or platforms.litellm_late(scene.modules)
 
 
 def _platform(scene: Scene) -> Absence | None:

@@ -8,7 +8,6 @@ success. Console, in-memory and file exporters are left alone.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult
@@ -17,10 +16,10 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from pytest_llmtrace.capture._otel_internals import LOG_EXPORT_SUCCESS, LOG_EXPORTERS
 from pytest_llmtrace.capture._watch import subclasses
 
-__all__ = ["export_unmuted", "mute"]
+__all__ = ["mute"]
 
 _OTLP = "opentelemetry.exporter.otlp."
-_originals: dict[type, Callable[..., Any]] = {}
+_muted: set[type] = set()
 
 
 def mute() -> None:
@@ -29,22 +28,6 @@ def mute() -> None:
     _mute_family(MetricExporter, MetricExportResult.SUCCESS)
     for base in LOG_EXPORTERS:
         _mute_family(base, LOG_EXPORT_SUCCESS)
-
-
-def export_unmuted(exporter: Any, batch: Any) -> Any:
-    """Export for real through an OTLP exporter of our own.
-
-    Args:
-        exporter: An instance of one of the OTLP exporter classes.
-        batch: What its `export` takes.
-
-    Returns:
-        What its `export` returns.
-    """
-    for cls in type(exporter).__mro__:
-        if cls in _originals:
-            return _originals[cls](exporter, batch)
-    return exporter.export(batch)
 
 
 def _mute_family(base: Any, success: Any) -> None:
@@ -60,11 +43,11 @@ def _mute_family(base: Any, success: Any) -> None:
 
 
 def _mute_class(cls: type, success: Any) -> None:
-    if cls in _originals or "export" not in vars(cls) or not _reaches_out(cls):
+    if cls in _muted or "export" not in vars(cls) or not _reaches_out(cls):
         return
-    original = _originals[cls] = vars(cls)["export"]
+    _muted.add(cls)
 
-    @functools.wraps(original)
+    @functools.wraps(vars(cls)["export"])
     def export(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG001
         return success
 

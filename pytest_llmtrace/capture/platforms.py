@@ -1,6 +1,7 @@
-"""Platforms that trace by an SDK of their own, which is no instrumentor with an entry point: why one made no span.
+"""Platforms and frameworks that trace by themselves, and by no instrumentor with an entry point.
 
-Measured with langfuse 5.0.4 and mlflow 3.17.2, see docs/real-input.md.
+Why one made no span, or made it after the call, in a thread or task of its own, which a test may not wait for. Measured
+with langfuse 5.0.4, mlflow 3.17.2, langsmith 0.15.1 and litellm 1.110.2, see docs/real-input.md.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from typing import Any
 
 from pytest_llmtrace.model import Absence
 
-__all__ = ["langfuse_off", "mlflow_failed"]
+__all__ = ["langfuse_off", "langsmith_late", "litellm_late", "mlflow_failed"]
 
+_LITELLM_OTEL = "litellm.integrations.opentelemetry"
 _KEYS = ("LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY")
 
 
@@ -49,4 +51,40 @@ def mlflow_failed(modules: Mapping[str, Any]) -> Absence | None:
         "the reason, and makes none",
         next="look at what it has logged, and call autolog() before the call; for the test run MLFLOW_TRACKING_URI may "
         "name a file (sqlite:///traces.db, which needs the whole mlflow)",
+    )
+
+
+def langsmith_late(environ: Mapping[str, str], modules: Mapping[str, Any]) -> Absence | None:
+    """Tell of LangSmith where it traces, by its environment variables, and sends OpenTelemetry's spans."""
+    if "langsmith" not in modules or not _said(environ, "TRACING_V2", "TRACING"):
+        return None
+    mode = environ.get("LANGSMITH_TRACING_MODE", "").lower()
+    if not (mode in {"otel", "hybrid"} if mode else _said(environ, "OTEL_ENABLED", "OTEL_ONLY")):
+        return None
+    return Absence(
+        cause="LangSmith's spans may not have been made in time",
+        why="langsmith makes its OpenTelemetry spans after the call, in a thread of its client, which belongs to no "
+        "test or to that in which the client was made",
+        next="make the client before the tests (langchain_core.tracers.langchain.get_client()), and call "
+        "wait_for_all_tracers() of that module at the end of each",
+    )
+
+
+def _said(environ: Mapping[str, str], *names: str) -> bool:
+    prefixed = (f"{prefix}_{name}" for name in names for prefix in ("LANGSMITH", "LANGCHAIN"))
+    return any(environ.get(name, "").lower() in {"true", "1"} for name in prefixed)
+
+
+def litellm_late(modules: Mapping[str, Any]) -> Absence | None:
+    """Tell of LiteLLM where its callback `otel` is on."""
+    callbacks = getattr(modules.get("litellm"), "callbacks", None)
+    if not isinstance(callbacks, list):
+        return None
+    if not any(one == "otel" or type(one).__module__ == _LITELLM_OTEL for one in callbacks):
+        return None
+    return Absence(
+        cause="LiteLLM's spans may not have been made in time",
+        why="litellm's callback 'otel' is on, and makes the spans of asynchronous calls in a task of its own, which "
+        "ends with the event loop",
+        next="end the coroutine with await GLOBAL_LOGGING_WORKER.flush(), of litellm.litellm_core_utils.logging_worker",
     )

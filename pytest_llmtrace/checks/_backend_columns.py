@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from pytest_llmtrace.checks._check import Check, Evidence
-from pytest_llmtrace.checks._words import shown
+from pytest_llmtrace.checks._types import is_number
+from pytest_llmtrace.checks._words import first_of, shown
 from pytest_llmtrace.model import Finding, Severity, SpanKey, SpanRecord
 from pytest_llmtrace.openobserve import Record, column
 
@@ -102,8 +103,7 @@ def _text(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     for span, stored in _stored(evidence):
         for key, value in span.attributes.items():
             name = column(key)
-            is_number = isinstance(value, int | float) and not isinstance(value, bool)
-            if is_number and name in wanted and isinstance(stored.get(name), str):
+            if is_number(value) and name in wanted and isinstance(stored.get(name), str):
                 numbers.setdefault(name, (span, f"{key} = {shown(value)}"))
     for name, (span, said) in numbers.items():
         cast = f"{name} holds text: CAST({name} AS DOUBLE) makes a number of it"
@@ -125,7 +125,7 @@ def _empty_column(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
 
 
 def _joined(lines: list[str]) -> str:
-    return "\n".join(lines[:_MOST] + ([f"and {len(lines) - _MOST} more"] if len(lines) > _MOST else []))
+    return "\n".join(first_of(lines, _MOST))
 
 
 CHECKS: tuple[Check, ...] = (

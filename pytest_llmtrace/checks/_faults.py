@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_llmtrace import wire
 from pytest_llmtrace.checks._account import Account, Extent, was_stopped
-from pytest_llmtrace.checks._words import error_in_words, place_of, shown
+from pytest_llmtrace.checks._words import error_in_words, place_of, place_of_exchange, shown
 from pytest_llmtrace.model import Exchange, Fact, Response
 
 __all__ = ["Fault", "failures", "fault_of"]
@@ -23,6 +23,9 @@ class Fault:
     where: str
     hidden_by: str = ""
     codes: frozenset[str] = frozenset()
+
+    def __str__(self) -> str:
+        return f"{self.words}\n{self.where}"
 
 
 _IN_BODY = (
@@ -38,7 +41,7 @@ def fault_of(account: Account) -> Fault | None:
     """Tell how the last attempt of a call failed, if it did."""
     exchange = account.exchange
     if exchange.failure is not None and not was_stopped(exchange):
-        return Fault(words=shown(exchange.failure), where=_of(exchange), hidden_by=_IN_TRANSPORT)
+        return Fault(words=shown(exchange.failure), where=place_of_exchange(exchange), hidden_by=_IN_TRANSPORT)
     response, error = exchange.response, account.answered.facts.get("error")
     if response is None:
         return None
@@ -57,7 +60,7 @@ def _unread_event(exchange: Exchange, response: Response, unparsed: str) -> Faul
     if (event := wire.place_of_event(exchange, unparsed)) is None:
         return None
     words = f"{response.status}, then an event that is no JSON, at which the client gave up"
-    return Fault(words=words, where=f"{_of(exchange)}, {event}", hidden_by=_AT_EVENT)
+    return Fault(words=words, where=f"{place_of_exchange(exchange)}, {event}", hidden_by=_AT_EVENT)
 
 
 def _stated(account: Account, status: int, error: Fact) -> Fault | None:
@@ -76,10 +79,6 @@ def _stated(account: Account, status: int, error: Fact) -> Fault | None:
 def _codes(error: Mapping[str, Any], status: int | None) -> frozenset[str]:
     found = (status, error.get("status"), error.get("code"))
     return frozenset(str(code) for code in found if isinstance(code, int | str))
-
-
-def _of(exchange: Exchange) -> str:
-    return f"{exchange.origin}, exchange {exchange.index}"
 
 
 def failures(accounts: Iterable[Account]) -> tuple[tuple[Account, Fault], ...]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._compare import Difference
+from pytest_llmtrace.checks._types import is_number
 from pytest_llmtrace.checks._words import place_of, said
 from pytest_llmtrace.model import Fact, Reading, State
 
@@ -26,9 +27,9 @@ def count(mine: Fact, true: Fact, account: Account) -> Difference | None:
 
     That of a span around several calls may be their sum: that the others have no span is told of them.
     """
-    if _is_number(mine.value) and mine.value == true.value:
+    if is_number(mine.value) and mine.value == true.value:
         return None
-    if not (_is_number(mine.value) and _is_number(true.value)):
+    if not (is_number(mine.value) and is_number(true.value)):
         return Difference()
     if mine.value == _sum_of_calls(true, account):
         return None
@@ -41,7 +42,7 @@ def count(mine: Fact, true: Fact, account: Account) -> Difference | None:
 def _sum_of_attempts(name: str, account: Account) -> float | None:
     """Add up what the attempts of a call have stated; None if only one of them has stated anything."""
     facts = (truth.fact(name) for truth in account.call.truths)
-    stated = [fact.value for fact in facts if fact.state is State.PRESENT and _is_number(fact.value)]
+    stated = [fact.value for fact in facts if fact.state is State.PRESENT and is_number(fact.value)]
     return sum(stated) if len(stated) > 1 else None
 
 
@@ -53,15 +54,15 @@ def _sum_of_calls(true: Fact, account: Account) -> float | None:
 
 def _stated(name: str, reading: Reading) -> float | None:
     fact = reading.fact(name)
-    if fact.state is State.PRESENT and _is_number(fact.value):
-        return fact.value  # type: ignore[no-any-return]
+    if fact.state is State.PRESENT and is_number(fact.value):
+        return fact.value
     parts = [_stated(part, reading) for part in _PARTS[name]] if name == "total_tokens" else [None]
     return None if None in parts else sum(filter(None, parts))
 
 
 def count_of_request(mine: Fact, true: Fact, _account: Account) -> Difference | None:
     """Compare whole numbers that the request sets: exactly, 12.0 for 12."""
-    return None if _is_number(mine.value) and mine.value == true.value else Difference()
+    return None if is_number(mine.value) and mine.value == true.value else Difference()
 
 
 def input_count(mine: Fact, true: Fact, account: Account) -> Difference | None:
@@ -81,7 +82,7 @@ def derived_total(mine: Fact, true: Fact, account: Account) -> Difference | None
         return Difference()
     both = [fact for fact in (read, written) if fact.state is State.PRESENT]
     total = sum(fact.value for fact in both)
-    if _is_number(mine.value) and mine.value == total:
+    if is_number(mine.value) and mine.value == total:
         return None
     sums = "; ".join(said(fact, fact.name) for fact in both)
     found = count(mine, Fact(name=true.name, value=total, state=State.PRESENT), account) or Difference()
@@ -120,12 +121,12 @@ def _apart(mine: Any, true: Any) -> int:
 
 
 def _is_whole(value: Any) -> bool:
-    return _is_number(value) and (isinstance(value, int) or value.is_integer())
+    return is_number(value) and (isinstance(value, int) or value.is_integer())
 
 
 def measure(mine: Fact, true: Fact, account: Account) -> Difference | None:
     """Compare measures: temperatures, penalties, costs, of which several calls may have a sum."""
-    if not (_is_number(mine.value) and _is_number(true.value)):
+    if not (is_number(mine.value) and is_number(true.value)):
         return Difference()
     together = _sum_of_calls(true, account) if account.beside and true.name == "cost" else None
     known = (true.value,) if together is None else (true.value, together)
@@ -137,7 +138,3 @@ def _is_close(mine: float, true: float) -> bool:
         return math.isclose(mine, true, rel_tol=_PRECISION)
     except OverflowError:  # An integer too large for a float.
         return mine == true
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_llmtrace import wire
+from pytest_llmtrace._lines import counted
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._compare import Difference, Judge
 from pytest_llmtrace.checks._words import shown
@@ -136,7 +137,8 @@ def finish_reasons(mine: Fact, true: Fact, account: Account) -> Difference | Non
     if account.answered.api == "responses" and _are_of_items(listed(mine.value), there, account):
         return None
     if len(said) != len(there) and mine.name != "finish_reason":
-        return Difference(why=f"{_named(len(said))} for {_named(len(there))}: choices and reasons no longer match")
+        lengths = f"{counted(len(said), 'reason')} for {counted(len(there), 'reason')}"
+        return Difference(why=f"{lengths}: choices and reasons no longer match")
     return Difference()
 
 
@@ -175,7 +177,3 @@ def made_up_reasons(mine: Fact, _true: Fact, account: Account) -> Difference | N
 
 def _kinds(reasons: Any) -> list[str]:
     return [kind for kind in map(kind_of, listed(reasons)) if kind]
-
-
-def _named(number: int) -> str:
-    return f"{number} reason{'' if number == 1 else 's'}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from pytest_llmtrace.checks._words import shown
+from pytest_llmtrace.checks._words import place_of_exchange, shown
 from pytest_llmtrace.model import Call, Exchange, Reading, SpanRecord, State
 
 __all__ = ["counts", "llm_spans", "said", "said_of", "stated"]
@@ -21,7 +21,7 @@ def said_of(exchange: Exchange, truth: Reading | None) -> str:
     asked = f"{truth.api} call" if truth else "call"
     model = f" to model {truth.request_model!r}" if truth and truth.request_model else ""
     answered = exchange.response.status if exchange.response else exchange.outcome.value
-    return f"{asked}{model}, answered {answered}\n{exchange.origin}, exchange {exchange.index}"
+    return f"{asked}{model}, answered {answered}\n{place_of_exchange(exchange)}"
 
 
 def counts(reading: Reading) -> bool:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, TypeGuard
 
-__all__ = ["has_type", "type_of"]
+from pytest_llmtrace._argtypes import is_count
+
+__all__ = ["has_type", "is_number", "type_of"]
 
 _Test = Callable[[Any], bool]
 
 
-def _is_int(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def is_number(value: object) -> TypeGuard[float]:
+    """Tell whether a value is a number, whether it has an end or not; a yes or no is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _is_text(value: Any) -> bool:
@@ -23,9 +26,9 @@ _TYPES: Mapping[str, _Test] = {
     "string": _is_text,
     "json": _is_text,
     "boolean": lambda value: isinstance(value, bool),
-    "int": _is_int,
+    "int": is_count,
     # What is whole is written as an int by many languages.
-    "double": lambda value: isinstance(value, float) or _is_int(value),
+    "double": is_number,
 }
 
 
@@ -38,8 +41,6 @@ def has_type(value: Any, types: tuple[str, ...]) -> bool:
 def _test(types: tuple[str, ...]) -> _Test:
     """Make the test for several types; as many are kept as conventions have."""
     tests = [_single(kind) for kind in types]
-    if not tests:
-        return lambda _value: True
     return tests[0] if len(tests) == 1 else lambda value: any(test(value) for test in tests)
 
 

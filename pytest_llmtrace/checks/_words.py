@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
+from pytest_llmtrace.checks._types import is_number
 from pytest_llmtrace.model import Exchange, Fact, SpanRecord
 from pytest_llmtrace.secrets.shapes import masked
 
-__all__ = ["error_in_words", "is_on", "place_of", "said", "shown"]
+__all__ = ["error_in_words", "first_of", "is_on", "place_of", "place_of_exchange", "said", "shown"]
 
 _LONGEST = 80
 _MOST = 6
@@ -38,15 +39,25 @@ def shown(value: Any, deepest: int = 4) -> str:
 
 def said(fact: Fact, noun: str) -> str:
     """Write a fact as `key = value`; a sum with its parts: `a 1 + b 2 = 3`."""
-    numbers = [(key, value) for key, value in fact.parts if _is_number(value)]
-    if len(numbers) == len(fact.parts) > 1 and _is_number(fact.value):
+    numbers = [(key, value) for key, value in fact.parts if is_number(value)]
+    if len(numbers) == len(fact.parts) > 1 and is_number(fact.value):
         return f"{' + '.join(f'{key} {shown(value)}' for key, value in numbers)} = {shown(fact.value)}"
     return f"{_keys(fact) or noun} = {shown(fact.value)}"
 
 
 def place_of(fact: Fact, exchange: Exchange) -> str:
     """Name where a fact of the wire was looked for."""
-    return fact.where or f"{exchange.origin}, exchange {exchange.index}"
+    return fact.where or place_of_exchange(exchange)
+
+
+def place_of_exchange(exchange: Exchange) -> str:
+    """Name an exchange by what answered it."""
+    return f"{exchange.origin}, exchange {exchange.index}"
+
+
+def first_of(lines: Sequence[str], most: int) -> Sequence[str]:
+    """Return some lines; of more than are shown the first, and how many others there are."""
+    return [*lines[:most], f"and {len(lines) - most} more"] if len(lines) > most else lines
 
 
 def is_on(fact: Fact, span: SpanRecord) -> bool:
@@ -65,10 +76,6 @@ def error_in_words(error: Mapping[str, Any]) -> str:
 def _keys(fact: Fact) -> str:
     keys = [key for key, _ in fact.parts]
     return ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")  # noqa: PLR2004
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _text(value: str) -> str:

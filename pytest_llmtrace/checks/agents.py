@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_llmtrace._argtypes import is_count
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_exchange
+from pytest_llmtrace.checks._types import is_number
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Call, Exchange, Finding, Reading, Severity
 
@@ -25,7 +27,7 @@ def refuse_limits(budget: object = None, tool_repeats: object = _FEWEST_REPEATS)
     Raises:
         UsageError: There is one.
     """
-    if isinstance(tool_repeats, bool) or not isinstance(tool_repeats, int) or tool_repeats < _FEWEST_REPEATS:
+    if not is_count(tool_repeats) or tool_repeats < _FEWEST_REPEATS:
         raise UsageError(f"tool_repeats= takes a whole number from {_FEWEST_REPEATS} on, not {tool_repeats!r}")
     if budget is None:
         return
@@ -34,7 +36,7 @@ def refuse_limits(budget: object = None, tool_repeats: object = _FEWEST_REPEATS)
     for name, limit in budget.items():
         if name not in _UNITS:
             raise UsageError.unknown("unit in budget=", name, _UNITS)
-        if isinstance(limit, bool) or not isinstance(limit, int | float) or not limit >= 0:
+        if not is_number(limit) or not limit >= 0:
             raise UsageError(f"budget={{{name!r}: ...}} takes a number from 0 on, not {limit!r}")
 
 

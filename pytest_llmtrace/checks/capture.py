@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pytest_llmtrace._lines import counted
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_exchange
+from pytest_llmtrace.checks._words import first_of
 from pytest_llmtrace.model import Finding
 
 __all__ = ["CHECKS", "NOTHING"]
@@ -21,10 +23,9 @@ def _nothing(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         yield None
         return
     calls = [title_of_exchange(call.exchanges[0]) for call in evidence.calls]
-    count = f"{len(calls)} LLM call{'s' if len(calls) > 1 else ''}, no span"
     yield check.finding(
-        f"{count}: {evidence.absence.cause}",
-        ("wire", "\n".join(calls if len(calls) <= _SHOWN else (*calls[:_SHOWN], f"and {len(calls) - _SHOWN} more"))),
+        f"{counted(len(calls), 'LLM call')}, no span: {evidence.absence.cause}",
+        ("wire", "\n".join(first_of(calls, _SHOWN))),
         why=evidence.absence.why,
         next=evidence.absence.next,
     )

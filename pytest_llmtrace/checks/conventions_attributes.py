@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
 from pytest_llmtrace.checks._advice import required_attribute, type_mismatch, undefined_variant
 from pytest_llmtrace.checks._claims import Claim
 from pytest_llmtrace.checks._rule import Breach, advised, rule
@@ -10,7 +14,7 @@ from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.conventions import Attribute
 from pytest_llmtrace.model import Severity, State
 
-__all__ = ["CHECKS", "REQUIRED", "TYPE", "UNUSED", "VALUE"]
+__all__ = ["CHECKS", "REQUIRED", "TYPE", "UNUSED", "VALUE", "mistyped"]
 
 _OPERATION = "gen_ai.operation.name"
 _OF_CALLS = ("gen_ai.provider.name", "gen_ai.request.model", "gen_ai.system")
@@ -105,12 +109,17 @@ def _type(claim: Claim) -> Breach | bool:
     }
     if not wrong:
         return True
+    found = mistyped({name: attributes[name] for name in wrong}, wrong)
+    return replace(found, follows=("wire/unreadable",)) if _is_unreadable(claim, wrong) else found
+
+
+def mistyped(wrong: Mapping[str, Any], known: Mapping[str, Attribute]) -> Breach:
+    """Tell of values that do not have the types of their attributes."""
     return Breach(
         names=tuple(wrong),
-        said=tuple(f"{name} = {shown(attributes[name])}  ({type_of(attributes[name])})" for name in wrong),
-        wanted=tuple(f"{name}: {' or '.join(attribute.types)}" for name, attribute in wrong.items()),
-        advice=tuple(type_mismatch(name, type_of(attributes[name]), attribute) for name, attribute in wrong.items()),
-        follows=("wire/unreadable",) if _is_unreadable(claim, wrong) else (),
+        said=tuple(f"{name} = {shown(value)}  ({type_of(value)})" for name, value in wrong.items()),
+        wanted=tuple(f"{name}: {' or '.join(known[name].types)}" for name in wrong),
+        advice=tuple(type_mismatch(name, type_of(value), known[name]) for name, value in wrong.items()),
     )
 
 

@@ -27,11 +27,10 @@ def _judged(claim: Claim, *, fatal: bool) -> Breach | bool:
     )
 
 
+_MESSAGES = "a list of messages, each with role and parts; each part with a type, and what its type needs"
 _FORMS = {
-    "gen_ai.input.messages": "a list of messages, each with role and parts; each part with a type, and what its type "
-    "needs",
-    "gen_ai.output.messages": "a list of messages, each with role and parts; each part with a type, and what its type "
-    "needs",
+    "gen_ai.input.messages": _MESSAGES,
+    "gen_ai.output.messages": _MESSAGES,
     "gen_ai.system_instructions": "a list of parts, each with a type, and what its type needs",
     "gen_ai.tool.definitions": "a list of tools, each with type and name",
     "gen_ai.retrieval.documents": "a list of documents",

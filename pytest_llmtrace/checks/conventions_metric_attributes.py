@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pytest_llmtrace.checks._advice import condition_met, required_attribute, type_mismatch, undefined_variant
+from pytest_llmtrace.checks._advice import condition_met, required_attribute, undefined_variant
 from pytest_llmtrace.checks._lexicon import lexicon
 from pytest_llmtrace.checks._metric_claims import MetricClaim
 from pytest_llmtrace.checks._metric_rule import metric_rule
 from pytest_llmtrace.checks._rule import Breach
-from pytest_llmtrace.checks._types import has_type, type_of
+from pytest_llmtrace.checks._types import has_type
 from pytest_llmtrace.checks._words import shown
+from pytest_llmtrace.checks.conventions_attributes import mistyped
 from pytest_llmtrace.conventions import Level
 from pytest_llmtrace.model import Severity
 
@@ -63,14 +64,7 @@ def _type(claim: MetricClaim) -> Breach | bool:
         for point in claim.points
         if name in point.attributes and not has_type(value := point.attributes[name], attribute.types)
     }
-    if not wrong:
-        return True
-    return Breach(
-        names=tuple(wrong),
-        said=tuple(f"{name} = {shown(value)}  ({type_of(value)})" for name, value in wrong.items()),
-        wanted=tuple(f"{name}: {' or '.join(known[name].types)}" for name in wrong),
-        advice=tuple(type_mismatch(name, type_of(value), known[name]) for name, value in wrong.items()),
-    )
+    return mistyped(wrong, known) if wrong else True
 
 
 TYPE = metric_rule(

@@ -17,8 +17,8 @@ from pytest_llmtrace.checks._metric_claims import KINDS, MetricClaim
 from pytest_llmtrace.checks._metric_rule import metric_advised, metric_rule
 from pytest_llmtrace.checks._rule import Breach
 from pytest_llmtrace.checks._words import shown
-from pytest_llmtrace.checks.conventions_names import instead_of_unknown, old_names
-from pytest_llmtrace.conventions import PROFILES, Profile, Rename, profile
+from pytest_llmtrace.checks.conventions_names import instead_of_old, instead_of_unknown, old_names
+from pytest_llmtrace.conventions import PROFILES, Profile, profile
 from pytest_llmtrace.model import Severity
 
 __all__ = ["CHECKS"]
@@ -69,7 +69,7 @@ def _deprecated(claim: MetricClaim) -> Breach | bool:
     if not claim.is_wanted:
         return False
     rename = claim.profile.metric_renames.get(claim.name)
-    metric = {claim.name: _instead_of_old(claim.name, rename)} if rename else dict(_moved(claim))
+    metric = {claim.name: instead_of_old(claim.name, rename)} if rename else dict(_moved(claim))
     attributes = dict(old_names(claim.sheet, claim.attributes))
     if not metric and not attributes:
         return True
@@ -95,13 +95,6 @@ def _moved(claim: MetricClaim) -> Iterator[tuple[str, str]]:
 
 
 _OPERATION = "gen_ai.operation.name"
-
-
-def _instead_of_old(name: str, rename: Rename) -> str:
-    since = f" since {rename.since}" if rename.since else ""
-    if rename.new:
-        return f"{rename.new} instead of {name}{since}"
-    return f"{name} is no longer used{since}{f': see {rename.hint}' if rename.hint else ''}"
 
 
 DEPRECATED = metric_rule(

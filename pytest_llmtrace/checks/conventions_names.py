@@ -13,9 +13,10 @@ from pytest_llmtrace.checks._claims import Claim, is_known_elsewhere
 from pytest_llmtrace.checks._lexicon import Sheet
 from pytest_llmtrace.checks._rule import Breach, advised, rule
 from pytest_llmtrace.checks._words import shown
+from pytest_llmtrace.conventions import Rename
 from pytest_llmtrace.model import Severity
 
-__all__ = ["CHECKS", "DEPRECATED", "UNKNOWN", "instead_of_unknown", "old_names"]
+__all__ = ["CHECKS", "DEPRECATED", "UNKNOWN", "instead_of_old", "instead_of_unknown", "old_names"]
 
 _LOOKED_UP = 8
 """How many unknown names are compared with all known ones, which takes its time."""
@@ -99,13 +100,16 @@ def _deprecated(claim: Claim) -> Breach | bool:
 def old_names(sheet: Sheet, attributes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield the attributes whose names are old, with what is used instead."""
     for name, rename in sheet.old.items():
-        since = f" since {rename.since}" if rename.since else ""
-        if rename.new is None:
-            yield name, f"{name} is no longer used{since}{f': see {rename.hint}' if rename.hint else ''}"
-            continue
-        value = attributes[name]
-        new = rename.values.get(value) if isinstance(value, str) else None
-        yield name, f"{rename.new}{f' = {shown(new)}' if new else ''} instead of {name}{since}"
+        yield name, instead_of_old(name, rename, attributes[name])
+
+
+def instead_of_old(name: str, rename: Rename, value: Any = None) -> str:
+    """Say what is used instead of a name, and of its value where that is old too."""
+    since = f" since {rename.since}" if rename.since else ""
+    if not rename.new:
+        return f"{name} is no longer used{since}{f': see {rename.hint}' if rename.hint else ''}"
+    new = rename.values.get(value) if isinstance(value, str) else None
+    return f"{rename.new}{f' = {shown(new)}' if new else ''} instead of {name}{since}"
 
 
 def _old_values(claim: Claim) -> Iterator[tuple[str, str]]:

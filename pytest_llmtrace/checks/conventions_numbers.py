@@ -9,6 +9,7 @@ from typing import Any
 from pytest_llmtrace.checks._claims import Claim
 from pytest_llmtrace.checks._lexicon import Sheet
 from pytest_llmtrace.checks._rule import Breach, rule
+from pytest_llmtrace.checks._types import is_number
 from pytest_llmtrace.model import Severity, State
 
 __all__ = ["CHECKS", "INDICES", "TOKENS"]
@@ -87,7 +88,7 @@ def _is_count(value: Any) -> bool:
     """Tell whether a value counts anything. One of thousands of digits does not: it cannot even be written."""
     if type(value) is int:
         return value.bit_length() < _HUGE_BITS
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number(value)
 
 
 def _are_on_the_wire(claim: Claim, names: tuple[str, ...]) -> bool:

@@ -26,7 +26,7 @@ def _status(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         yield check.finding(
             account.span,
             ("span", f"status {account.span.status}"),
-            ("wire", f"{fault.words}\n{fault.where}"),
+            ("wire", str(fault)),
             why=fault.hidden_by,
             follows=("structure/ended-before-stream",),
         )
@@ -61,7 +61,7 @@ def _reason(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         yield check.finding(
             account.span,
             ("span", "status ERROR without description, error.type or exception event"),
-            ("wire", f"{fault.words}\n{fault.where}"),
+            ("wire", str(fault)),
         )
 
 
@@ -94,7 +94,7 @@ def _type(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         if reading.fact("error_type").state is not State.ABSENT:
             yield None
             continue
-        yield check.finding(account.span, ("span", "no error.type"), ("wire", f"{fault.words}\n{fault.where}"))
+        yield check.finding(account.span, ("span", "no error.type"), ("wire", str(fault)))
 
 
 ERROR_TYPE = Check(
@@ -122,7 +122,7 @@ def _code(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         yield check.finding(
             account.span,
             ("span", f"{fact.keys} = {shown(fact.value)}"),
-            ("wire", f"{fault.words}\n{fault.where}"),
+            ("wire", str(fault)),
         )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pytest_llmtrace._lines import counted
 from pytest_llmtrace.checks._account import Account, Extent, was_stopped
 from pytest_llmtrace.checks._check import Check, Evidence
-from pytest_llmtrace.checks._words import place_of, said, shown
+from pytest_llmtrace.checks._words import place_of, place_of_exchange, said, shown
 from pytest_llmtrace.model import Exchange, Fact, Finding, Reading, Severity, SpanRecord, State, StreamEnd
 
 __all__ = ["CANCELLED", "CHECKS", "PARTIAL_USAGE", "STOPPED_EARLY"]
@@ -91,9 +92,8 @@ def _cancelled(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
             yield None
             continue
         read = len(exchange.response.chunks) if exchange.response else 0
-        words = f"the task was cancelled when {read} chunk{'' if read == 1 else 's'} had been read"
-        where = f"{exchange.origin}, exchange {exchange.index}"
-        yield check.finding(account.span, ("span", "status OK"), ("wire", f"{words}\n{where}"))
+        words = f"the task was cancelled when {counted(read, 'chunk')} had been read"
+        yield check.finding(account.span, ("span", "status OK"), ("wire", f"{words}\n{place_of_exchange(exchange)}"))
 
 
 def _was_cancelled(exchange: Exchange) -> bool:
@@ -123,8 +123,7 @@ def _stopped_early(check: Check, evidence: Evidence) -> Iterator[Finding | None]
         if not reason:
             yield None
             continue
-        exchange = account.exchange
-        words = f"the reader stopped, and nothing had failed\n{exchange.origin}, exchange {exchange.index}"
+        words = f"the reader stopped, and nothing had failed\n{place_of_exchange(account.exchange)}"
         yield check.finding(account.span, ("span", f"status ERROR, {reason}"), ("wire", words))
 
 

@@ -6,12 +6,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from pytest_llmtrace._argtypes import is_count
 from pytest_llmtrace.canaries import Sought, layers
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._privacy_captured import uncaptured
 from pytest_llmtrace.checks._privacy_places import Holds, content_in, side_of, switch_for
 from pytest_llmtrace.checks._privacy_sizes import HIGH_CARDINALITY, OVERSIZED
 from pytest_llmtrace.checks._privacy_texts import Carrier, Text, place_in
+from pytest_llmtrace.checks._words import first_of, place_of_exchange
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Finding, LogRecord
 from pytest_llmtrace.secrets.shapes import Shape, shapes_in, shown
@@ -70,7 +72,7 @@ def refuse_content(content: object = None, longest_attribute: object = 1) -> Non
     """
     if content is not None and content not in CONTENTS:
         raise UsageError.unknown("value of content=", content, CONTENTS)
-    if isinstance(longest_attribute, bool) or not isinstance(longest_attribute, int) or longest_attribute < 1:
+    if not is_count(longest_attribute) or longest_attribute < 1:
         raise UsageError(f"longest_attribute= takes a number of characters from 1 on, not {longest_attribute!r}")
 
 
@@ -132,7 +134,7 @@ def _captured(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         yield check.finding(
             span,
             ("span", what),
-            ("wire", f"{exchange.origin}, exchange {exchange.index}"),
+            ("wire", place_of_exchange(exchange)),
             why='content="captured" promises it, and who looks at a bad answer in the back end finds none',
             next="switch content capture on in the instrumentation",
         )
@@ -164,7 +166,7 @@ def _finding(check: Check, carrier: Carrier, leaks: list[_Leak]) -> Finding:
     return check.finding(
         title,
         (carrier.label, "\n".join(_lines(leaks))),
-        *([("wire", "\n".join(_cut(wire)))] if wire else []),
+        *([("wire", "\n".join(first_of(wire, _MOST)))] if wire else []),
         next=f"set {' and '.join(switches)}" if switches else "",
         makers=carrier.makers,
     )
@@ -174,11 +176,8 @@ def _lines(leaks: list[_Leak]) -> Iterable[str]:
     by_place: defaultdict[str, list[str]] = defaultdict(list)
     for leak in leaks:
         by_place[leak.place].append(leak.what)
-    return _cut([f"{place}: {'; '.join(_cut(list(dict.fromkeys(whats))))}" for place, whats in by_place.items()])
-
-
-def _cut(lines: list[str]) -> list[str]:
-    return [*lines[:_MOST], f"and {len(lines) - _MOST} more"] if len(lines) > _MOST else lines
+    lines = [f"{place}: {'; '.join(first_of(list(dict.fromkeys(whats)), _MOST))}" for place, whats in by_place.items()]
+    return first_of(lines, _MOST)
 
 
 SECRET = Check(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_exchange
 from pytest_llmtrace.checks._elsewhere import elsewhere
+from pytest_llmtrace.checks._words import first_of
 from pytest_llmtrace.model import Finding, Outcome, Severity
 
 __all__ = ["CHECKS", "TIMING", "UNMATCHED", "UNPLAYED"]
@@ -35,9 +36,7 @@ def _unplayed(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
 
 def _timing(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     for untimed in evidence.untimed:
-        shown, rest = untimed.reasons[:3], len(untimed.reasons) - 3
-        found = "\n".join((*shown, f"and {rest} more") if rest > 0 else shown)
-        yield check.finding(untimed.origin, ("found", found), next=untimed.next)
+        yield check.finding(untimed.origin, ("found", "\n".join(first_of(untimed.reasons, 3))), next=untimed.next)
 
 
 _NOT_HTTPX = (

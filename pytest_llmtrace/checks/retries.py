@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+from pytest_llmtrace._lines import counted
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._said import said
 from pytest_llmtrace.model import Call, Finding, Severity, SpanKey, SpanRecord
@@ -40,8 +41,8 @@ def _tells(span: SpanRecord, children: list[SpanRecord], attempts: int) -> bool:
 
 def _before(call: Call) -> str:
     lost = (call.exchanges[-1].started_ns - call.exchanges[0].started_ns) / 1e6
-    count = len(call.exchanges) - 1
-    return f"{count} attempt{'s' if count > 1 else ''} failed before the last, which began {lost:.0f} ms later"
+    attempts = counted(len(call.exchanges) - 1, "attempt")
+    return f"{attempts} failed before the last, which began {lost:.0f} ms later"
 
 
 RETRIES_HIDDEN = Check(

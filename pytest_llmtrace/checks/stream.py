@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pytest_llmtrace._lines import counted
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._pacing import MEANINGFUL, Pacing, Window, slack
-from pytest_llmtrace.checks._words import shown
+from pytest_llmtrace.checks._words import place_of_exchange, shown
 from pytest_llmtrace.model import Fact, Finding, MetricPoint, Severity
 
 __all__ = ["CHECKS", "DURATION", "FIRST_TOKEN", "FIRST_TOKEN_MISSING"]
@@ -103,13 +104,12 @@ def _first_token_missing(check: Check, evidence: Evidence) -> Iterator[Finding |
         if scope in measured or any(_FACT in account.stated for account in scoped):
             yield None
             continue
-        number = "1 stream" if len(scoped) == 1 else f"{len(scoped)} streams"
+        number = counted(len(scoped), "stream")
         yield check.finding(with_place[0].span, ("span", f"states it neither here nor of any other: {number}"))
 
 
 def _where(pacing: Pacing) -> str:
-    exchange = pacing.account.exchange
-    return f"{exchange.origin}, exchange {exchange.index}"
+    return place_of_exchange(pacing.account.exchange)
 
 
 DURATION = Check(

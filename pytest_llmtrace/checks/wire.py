@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pytest_llmtrace.checks._check import Check
 from pytest_llmtrace.checks._compare import Comparison
-from pytest_llmtrace.checks._unread_response import UNREAD_RESPONSE
-from pytest_llmtrace.checks._unreadable import unreadable
+from pytest_llmtrace.checks._unreadable import UNREAD_RESPONSE, unreadable
 from pytest_llmtrace.checks._usage_missing import USAGE_MISSING
 from pytest_llmtrace.checks._wire_answer import ANSWER
 from pytest_llmtrace.checks._wire_models import MODELS

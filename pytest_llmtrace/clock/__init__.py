@@ -8,6 +8,6 @@ from pytest_llmtrace.clock._offsets import flaw
 from pytest_llmtrace.clock._pace import Pace, pace
 from pytest_llmtrace.clock._shift import now, wall_ns
 from pytest_llmtrace.clock._ticks import tick
-from pytest_llmtrace.clock._timing import TIMINGS, Clock, Timing, refuse_timing
+from pytest_llmtrace.clock._timing import Clock, Timing, refuse_timing
 
-__all__ = ["TIMINGS", "Clock", "Pace", "Timing", "flaw", "now", "pace", "refuse_timing", "tick", "wall_ns"]
+__all__ = ["Clock", "Pace", "Timing", "flaw", "now", "pace", "refuse_timing", "tick", "wall_ns"]

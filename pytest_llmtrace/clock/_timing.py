@@ -10,10 +10,10 @@ from pytest_llmtrace.clock._agenda import AGENDA
 from pytest_llmtrace.clock._shift import SHIFT, time_machine
 from pytest_llmtrace.errors import UsageError
 
-__all__ = ["TIMINGS", "Clock", "Timing", "refuse_timing"]
+__all__ = ["Clock", "Timing", "refuse_timing"]
 
 Timing = Literal["instant", "recorded", "real"]
-TIMINGS: tuple[Timing, ...] = get_args(Timing)
+_TIMINGS: tuple[Timing, ...] = get_args(Timing)
 
 
 def refuse_timing(timing: object) -> None:
@@ -22,8 +22,8 @@ def refuse_timing(timing: object) -> None:
     Raises:
         UsageError: It is one of these.
     """
-    if timing not in TIMINGS:
-        raise UsageError.unknown("value of timing=", timing, TIMINGS)
+    if timing not in _TIMINGS:
+        raise UsageError.unknown("value of timing=", timing, _TIMINGS)
     if timing == "recorded":
         time_machine()
 

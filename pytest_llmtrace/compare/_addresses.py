@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from pytest_llmtrace.model import Request
 
-__all__ = ["BASES", "request_to"]
+__all__ = ["BASES", "posted", "request_to"]
 
 BASES: Final[Mapping[str, str]] = {
     "openai": "https://api.openai.com/v1",
@@ -72,6 +72,11 @@ def request_to(gateway: str, api: str, asked: Mapping[str, Any]) -> Request:
         url += "?api-version=2024-12-01-preview"
     elif (gateway, api) == ("litellm", "chat"):
         url = url.replace("/v1/", "/")
+    return posted(url, said)
+
+
+def posted(url: str, said: Mapping[str, Any]) -> Request:
+    """Return the request that says something in JSON."""
     headers = (("content-type", "application/json"),)
     return Request(method="POST", url=url, headers=headers, body=json.dumps(said).encode())
 

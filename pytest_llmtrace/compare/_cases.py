@@ -12,7 +12,7 @@ from typing import Any, Final
 from pytest_llmtrace import _sdks, replay, wire
 from pytest_llmtrace.compare._addresses import BASES, request_to
 from pytest_llmtrace.compare._case import Case
-from pytest_llmtrace.compare._mishaps import mishaps
+from pytest_llmtrace.compare._mishaps import QUESTION, WITH_USAGE, mishaps
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.harness import LLMTrace
 from pytest_llmtrace.model import Cassette
@@ -99,7 +99,6 @@ _MESSAGES_USAGE: Final = {
     "cache_read_input_tokens": 30,
     "output_tokens": 5,
 }
-_QUESTION: Final = [{"role": "user", "content": "What is OpenTelemetry?"}]
 _TOOLS: Final = [
     {
         "type": "function",
@@ -123,13 +122,12 @@ def _scripting(gateway: str, script: Script) -> Callable[[LLMTrace], AbstractCon
 
 
 _ASKED: Final[Mapping[str, Mapping[str, Any]]] = {
-    "chat": {"messages": _QUESTION, "max_tokens": 256, "temperature": 0.5, "top_p": 0.9},
+    "chat": {"messages": QUESTION, "max_tokens": 256, "temperature": 0.5, "top_p": 0.9},
     "responses": {"input": "What is OpenTelemetry?", "max_output_tokens": 256, "temperature": 0.5},
     "embeddings": {"input": ["one", "two"], "dimensions": 8, "encoding_format": "float"},
-    "messages": {"messages": _QUESTION, "max_tokens": 256, "temperature": 0.5, "stop_sequences": ["END"]},
+    "messages": {"messages": QUESTION, "max_tokens": 256, "temperature": 0.5, "stop_sequences": ["END"]},
 }
 _STREAM: Final = {"stream": True}
-_WITH_USAGE: Final = {"stream": True, "stream_options": {"include_usage": True}}
 
 Mode = tuple[str, Mapping[str, Any], Script]
 
@@ -157,9 +155,9 @@ def _talk(api: str, usage: Mapping[str, Any], stream: Mapping[str, Any], tools: 
 
 _MODES: Final[Mapping[str, tuple[Mode, ...]]] = {
     "chat": (
-        *_talk("chat", _CHAT_USAGE, _WITH_USAGE, {"tools": _TOOLS}),
+        *_talk("chat", _CHAT_USAGE, WITH_USAGE, {"tools": _TOOLS}),
         ("choices", {"n": 2}, lambda gateway: gateway.chat(choices=["One.", "Two three."])),
-        ("choices-stream", {"n": 2, **_WITH_USAGE}, lambda gateway: gateway.chat(choices=["One.", "Two three."])),
+        ("choices-stream", {"n": 2, **WITH_USAGE}, lambda gateway: gateway.chat(choices=["One.", "Two three."])),
         ("length", {}, lambda gateway: gateway.chat(text="A stan", finish_reason="length")),
         ("refusal", {}, lambda gateway: gateway.chat(refusal="I will not.")),
         ("no-usage-stream", _STREAM, lambda gateway: gateway.chat(text="A standard.")),

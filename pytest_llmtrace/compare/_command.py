@@ -58,7 +58,8 @@ def add_command(commands: Any) -> None:
 
 
 def _compare(given: argparse.Namespace, out: Callable[[str], None]) -> int:
-    from pytest_llmtrace.compare._run import CLIENTS, run
+    from pytest_llmtrace.compare._instrumentors import CLIENTS
+    from pytest_llmtrace.compare._run import run
 
     formats = [_format_of(path) for path in given.output]  # Before the work: a wrong name need not wait for it.
     if given.privacy:

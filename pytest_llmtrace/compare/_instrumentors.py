@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pytest_llmtrace import _sdks
 from pytest_llmtrace.capture.instrumentors import switch_on
+from pytest_llmtrace.errors import UsageError
 
-__all__ = ["INSTRUMENTORS", "Instrumentation"]
+__all__ = ["CLIENTS", "INSTRUMENTORS", "Instrumentation", "asked_for"]
+
+CLIENTS = ("sync", "async")
+_SDKS = ("openai", "anthropic")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +39,10 @@ class Instrumentation:
         package = self.packages.get(sdk)
         version = None if package is None else _sdks.installed(package)
         return None if version is None else f"{package} {version}"
+
+    def versions(self) -> tuple[str, ...]:
+        """Return the same for all SDKs, each once; empty if it is not installed."""
+        return tuple(dict.fromkeys(version for sdk in _SDKS if (version := self.version(sdk))))
 
 
 def _entry_point(instrumentation: Instrumentation, sdk: str) -> None:
@@ -123,3 +131,16 @@ INSTRUMENTORS: Mapping[str, Instrumentation] = {
     )
 }
 """All of them by name, in the order of the page."""
+
+
+def asked_for(names: Iterable[str]) -> list[Instrumentation]:
+    """Return the instrumentors of those names; all if there is none.
+
+    Raises:
+        UsageError: One is not known.
+    """
+    wanted = tuple(names) or tuple(INSTRUMENTORS)
+    for name in wanted:
+        if name not in INSTRUMENTORS:
+            raise UsageError.unknown("instrumentor", name, INSTRUMENTORS)
+    return [INSTRUMENTORS[name] for name in wanted]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+from pytest_llmtrace.compare._addresses import posted
 from pytest_llmtrace.compare._case import Case
 from pytest_llmtrace.exits import ASYNC_WAYS
 from pytest_llmtrace.harness import LLMTrace
 from pytest_llmtrace.model import Request
 
-__all__ = ["FAULTS", "Fault", "is_mishap", "mishaps"]
+__all__ = ["FAULTS", "QUESTION", "WITH_USAGE", "Fault", "is_mishap", "mishaps"]
 
 Prepare = Callable[[LLMTrace], AbstractContextManager[object]]
 
@@ -76,14 +76,14 @@ class _Asked(NamedTuple):
     faults: tuple[str, ...] = ()
 
 
-_QUESTION: Final = [{"role": "user", "content": "What is OpenTelemetry?"}]
-_CHAT: Final = {"messages": _QUESTION, "max_tokens": 256}
-_WITH_USAGE: Final = {"stream": True, "stream_options": {"include_usage": True}}
+QUESTION: Final = [{"role": "user", "content": "What is OpenTelemetry?"}]
+_CHAT: Final = {"messages": QUESTION, "max_tokens": 256}
+WITH_USAGE: Final = {"stream": True, "stream_options": {"include_usage": True}}
 _ASKED: Final[Mapping[tuple[str, str], _Asked]] = {
     ("openai", "chat"): _Asked(
         "https://api.openai.com/v1/chat/completions",
         {"model": "gpt-4o-mini", **_CHAT},
-        _WITH_USAGE,
+        WITH_USAGE,
         {"prompt_tokens": 40, "completion_tokens": 9},
     ),
     ("openai", "responses"): _Asked(
@@ -100,14 +100,14 @@ _ASKED: Final[Mapping[tuple[str, str], _Asked]] = {
     ),
     ("anthropic", "messages"): _Asked(
         "https://api.anthropic.com/v1/messages",
-        {"model": "claude-sonnet-4-5", "messages": _QUESTION, "max_tokens": 256},
+        {"model": "claude-sonnet-4-5", "messages": QUESTION, "max_tokens": 256},
         {"stream": True},
         {"input_tokens": 40, "output_tokens": 9},
     ),
     ("openrouter", "chat"): _Asked(
         "https://openrouter.ai/api/v1/chat/completions",
         {"model": "openai/gpt-4o-mini", **_CHAT},
-        _WITH_USAGE,
+        WITH_USAGE,
         {"prompt_tokens": 40, "completion_tokens": 9},
         faults=("error-in-body", "error-in-stream"),  # What it does as no other gateway.
     ),
@@ -137,9 +137,7 @@ def is_mishap(case: Mapping[str, Any]) -> bool:
 
 
 def _request(asked: _Asked, form: str) -> Request:
-    sent = {**asked.body, **((asked.streaming or {}) if form == "stream" else {})}
-    headers = (("content-type", "application/json"),)
-    return Request(method="POST", url=asked.url, headers=headers, body=json.dumps(sent).encode())
+    return posted(asked.url, {**asked.body, **((asked.streaming or {}) if form == "stream" else {})})
 
 
 def _replying(gateway: str, api: str, asked: _Asked) -> Prepare:

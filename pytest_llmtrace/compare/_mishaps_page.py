@@ -72,4 +72,4 @@ def _links(result: Result, checks: tuple[str, ...]) -> str:
 
 
 def _link(result: Result, check: str) -> str:
-    return f"[{check.partition('/')[2]}](#{result.name}-{check.replace('/', '-')})"
+    return f"[{check.partition('/')[2]}](#{result.anchor(check)})"

@@ -90,13 +90,9 @@ def _facts(results: Sequence[Result]) -> Iterator[str]:
     yield f"| fact | {' | '.join(result.name for result in results)} |"
     yield f"| --- |{' --- |' * len(results)}"
     for check in COMPARISONS:
-        cells = [both(result.clients, _cell(check.id, _anchor(result, check.id))) for result in results]
+        cells = [both(result.clients, _cell(check.id, result.anchor(check.id))) for result in results]
         if any(cells):
             yield f"| {check.noun} (`{check.id}`) | {' | '.join(cells)} |"
-
-
-def _anchor(result: Result, check: str) -> str:
-    return f"{result.name}-{check.replace('/', '-')}"
 
 
 def _cell(check: str, anchor: str) -> Callable[[Cases], str]:
@@ -129,7 +125,7 @@ def _wrong(result: Result) -> Iterator[str]:
     for check, found in by_check.items():
         anchors = (check, *sorted(_explained(found, check) - led))
         led.update(anchors)
-        yield "".join(f'<a id="{_anchor(result, one)}"></a>' for one in anchors)
+        yield "".join(f'<a id="{result.anchor(one)}"></a>' for one in anchors)
         yield from _section(result, check, found)
 
 

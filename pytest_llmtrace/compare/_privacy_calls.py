@@ -14,9 +14,8 @@ from pytest_llmtrace import _sdks
 from pytest_llmtrace.harness import LLMTrace
 from pytest_llmtrace.model import Cassette, Recording, Request, Response
 
-__all__ = ["CALLS", "CLIENTS", "PLACES", "Call", "Put", "make", "number_of"]
+__all__ = ["CALLS", "PLACES", "Call", "Put", "make", "number_of"]
 
-CLIENTS: Final = ("sync", "async")
 
 PLACES: Final[Mapping[str, str]] = {
     "api_key": "API key",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pytest_llmtrace.compare._privacy_calls import CALLS, CLIENTS, PLACES
+from pytest_llmtrace.compare._instrumentors import CLIENTS
+from pytest_llmtrace.compare._privacy_calls import CALLS, PLACES
 from pytest_llmtrace.compare._privacy_run import Made, Privacy, Row, broken, idle, named
 
 __all__ = ["page"]

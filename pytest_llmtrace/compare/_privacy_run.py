@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_llmtrace.compare._instrumentors import INSTRUMENTORS, Instrumentation
+from pytest_llmtrace.compare._instrumentors import CLIENTS, Instrumentation, asked_for
 from pytest_llmtrace.compare._modes import MODES, Mode
-from pytest_llmtrace.compare._privacy_calls import CLIENTS
-from pytest_llmtrace.errors import LLMTraceError, UsageError
+from pytest_llmtrace.compare._run import printed
 
 __all__ = ["Made", "Privacy", "Row", "broken", "idle", "named", "run_modes"]
 
-_SDKS = ("openai", "anthropic")
 _SWITCHES = (
     "ANTHROPIC_OPEN_TELEMETRY_TRACES_CONTENT_MODE",
     "OPENINFERENCE_HIDE_",
@@ -77,29 +72,18 @@ def run_modes(only: Sequence[str] = ()) -> tuple[Privacy, ...]:
         UsageError: An instrumentor is not known.
         LLMTraceError: Its process failed.
     """
-    for name in only:
-        if name not in INSTRUMENTORS:
-            raise UsageError.unknown("instrumentor", name, INSTRUMENTORS)
-    wanted = (INSTRUMENTORS[name] for name in only or INSTRUMENTORS)
-    return tuple(_privacy(one) for one in wanted if any(map(one.version, _SDKS)))
+    return tuple(_privacy(one) for one in asked_for(only) if one.versions())
 
 
 def _privacy(instrumentation: Instrumentation) -> Privacy:
-    versions = tuple(dict.fromkeys(version for sdk in _SDKS if (version := instrumentation.version(sdk))))
     rows = tuple(Row(mode=mode, calls=_played(instrumentation, mode)) for mode in MODES[instrumentation.name])
-    return Privacy(name=instrumentation.name, versions=versions, rows=rows)
+    return Privacy(name=instrumentation.name, versions=instrumentation.versions(), rows=rows)
 
 
 def _played(instrumentation: Instrumentation, mode: Mode) -> tuple[Made, ...]:
-    command = [sys.executable, "-m", "pytest_llmtrace.compare._privacy_worker", instrumentation.name]
     own = {key: value for key, value in instrumentation.environ.items() if not _is_switch(key)}
     environ = {key: value for key, value in os.environ.items() if not _is_switch(key)}
-    done = subprocess.run(  # noqa: S603
-        command, capture_output=True, text=True, env={**environ, **own, **mode.environ}, check=False
-    )
-    if done.returncode != 0:
-        raise LLMTraceError(f"{instrumentation.name} could not be run:\n{done.stderr.strip()}")
-    return tuple(json.loads(done.stdout))
+    return printed("_privacy_worker", instrumentation.name, environ={**environ, **own, **mode.environ})
 
 
 def _is_switch(name: str) -> bool:

@@ -15,8 +15,8 @@ from typing import Any
 
 from pytest_llmtrace.canaries import Canaries, Search
 from pytest_llmtrace.checks import Carrier, Evidence
-from pytest_llmtrace.compare._instrumentors import INSTRUMENTORS, Instrumentation
-from pytest_llmtrace.compare._privacy_calls import CALLS, CLIENTS, PLACES, Call, make, number_of
+from pytest_llmtrace.compare._instrumentors import CLIENTS, INSTRUMENTORS, Instrumentation
+from pytest_llmtrace.compare._privacy_calls import CALLS, PLACES, Call, make, number_of
 from pytest_llmtrace.harness import LLMTrace
 from pytest_llmtrace.model import LogRecord, MetricPoint, Settings, SpanRecord
 

@@ -12,12 +12,10 @@ from typing import Any
 
 from pytest_llmtrace import _sdks
 from pytest_llmtrace._lines import counted
-from pytest_llmtrace.compare._instrumentors import INSTRUMENTORS, Instrumentation
+from pytest_llmtrace.compare._instrumentors import CLIENTS, Instrumentation, asked_for
 from pytest_llmtrace.errors import LLMTraceError, UsageError
 
-__all__ = ["CLIENTS", "Result", "left_out", "run", "sdk_versions"]
-
-CLIENTS = ("sync", "async")
+__all__ = ["Result", "left_out", "printed", "run", "sdk_versions"]
 
 _SDKS = ("openai", "anthropic")
 
@@ -38,6 +36,10 @@ class Result:
     clients: Mapping[str, tuple[dict[str, Any], ...]]
     left_out: str = ""
 
+    def anchor(self, check: str) -> str:
+        """Name the place on the page that tells of a finding."""
+        return f"{self.name}-{check.replace('/', '-')}"
+
 
 def run(only: Sequence[str] = (), cases: Iterable[str] = (), clients: Sequence[str] = CLIENTS) -> tuple[Result, ...]:
     """Compare.
@@ -51,11 +53,8 @@ def run(only: Sequence[str] = (), cases: Iterable[str] = (), clients: Sequence[s
         UsageError: An instrumentor is not known, or not installed; or no case begins so, or can be made here.
         LLMTraceError: Its process failed.
     """
-    for name in only:
-        if name not in INSTRUMENTORS:
-            raise UsageError.unknown("instrumentor", name, INSTRUMENTORS)
-    wanted = [INSTRUMENTORS[name] for name in only or INSTRUMENTORS]
-    present = [one for one in wanted if any(map(one.version, _SDKS))]
+    wanted = asked_for(only)
+    present = [one for one in wanted if one.versions()]
     if only and len(present) < len(wanted):
         absent = next(one for one in wanted if one not in present)
         raise UsageError(f"{absent.name} is not installed: pip install {' '.join(absent.packages.values())}")
@@ -69,18 +68,22 @@ def run(only: Sequence[str] = (), cases: Iterable[str] = (), clients: Sequence[s
 
 
 def _result(instrumentation: Instrumentation, cases: tuple[str, ...], clients: Sequence[str]) -> Result:
-    versions = [version for sdk in _SDKS if (version := instrumentation.version(sdk))]
-    played = {client: _played(instrumentation, client, cases) for client in clients}
-    return Result(name=instrumentation.name, versions=tuple(dict.fromkeys(versions)), clients=played)
-
-
-def _played(instrumentation: Instrumentation, client: str, cases: tuple[str, ...]) -> tuple[dict[str, Any], ...]:
+    name, environ = instrumentation.name, {**os.environ, **instrumentation.environ}
     # A process for each client: recordings have the same ids in both, and some instrumentors keep answers by theirs.
-    command = [sys.executable, "-m", "pytest_llmtrace.compare._worker", instrumentation.name, client, *cases]
-    environ = {**os.environ, **instrumentation.environ}
+    played = {client: printed("_worker", name, client, *cases, environ=environ) for client in clients}
+    return Result(name=name, versions=instrumentation.versions(), clients=played)
+
+
+def printed(worker: str, name: str, *arguments: str, environ: Mapping[str, str]) -> tuple[dict[str, Any], ...]:
+    """Run an instrumentor in a process of its own, and return what that has printed.
+
+    Raises:
+        LLMTraceError: It failed.
+    """
+    command = [sys.executable, "-m", f"pytest_llmtrace.compare.{worker}", name, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, env=environ, check=False)  # noqa: S603
     if done.returncode != 0:
-        raise LLMTraceError(f"{instrumentation.name} could not be run:\n{done.stderr.strip()}")
+        raise LLMTraceError(f"{name} could not be run:\n{done.stderr.strip()}")
     return tuple(json.loads(done.stdout))
 
 

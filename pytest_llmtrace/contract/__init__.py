@@ -1,6 +1,6 @@
 """The telemetry contract of a run, and what changes from one to another."""
 
-from pytest_llmtrace.contract._changes import Change, Impact, changes
+from pytest_llmtrace.contract._changes import Impact, changes
 from pytest_llmtrace.contract._contract import as_contract, scopes_of
 from pytest_llmtrace.contract._coverage import Coverage, coverages, seen_of
 from pytest_llmtrace.contract._file import as_json, load
@@ -12,7 +12,6 @@ from pytest_llmtrace.contract._tally import add_all
 
 __all__ = [
     "FORMATS",
-    "Change",
     "Coverage",
     "Impact",
     "Names",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from pytest_llmtrace._argtypes import read_json
 from pytest_llmtrace.contract._contract import FORMAT, VERSION
 from pytest_llmtrace.errors import UsageError
 
@@ -25,14 +26,7 @@ def load(path: Path) -> Mapping[str, Any]:
     Raises:
         UsageError: The file cannot be read, or is no contract.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or error}") from None
-    except RecursionError:
-        raise UsageError(f"{path}: is no JSON: it is nested too deep") from None
-    except ValueError as error:
-        raise UsageError(f"{path}: is no JSON: {error}") from None
+    content = read_json(path)
     if not isinstance(content, Mapping) or content.get("format") != FORMAT:
         raise UsageError(f"{path}: is no contract; pytest --llmtrace-report contract={path} writes one")
     if content.get("version") != VERSION:

@@ -5,13 +5,12 @@ reads one of a user's own.
 """
 
 from pytest_llmtrace.conventions._claims import claims, metric_claims, span_type
-from pytest_llmtrace.conventions._load import GENAI, PROFILES, SHIPPED, profile
+from pytest_llmtrace.conventions._load import PROFILES, SHIPPED, profile
 from pytest_llmtrace.conventions._named import absolute, named, refuse_conventions
 from pytest_llmtrace.conventions._profile import Attribute, Level, MetricType, Profile, Rename, SpanType, Wanted
 from pytest_llmtrace.conventions._registry import from_registry
 
 __all__ = [
-    "GENAI",
     "PROFILES",
     "SHIPPED",
     "Attribute",

@@ -60,7 +60,6 @@ def _attribute(name: str, stated: Mapping[str, Any]) -> Attribute:
         types=tuple(stated["types"]),
         values=frozenset(stated["values"]),
         is_open=stated["open"],
-        stability=stated["stability"],
         is_family=stated["family"],
     )
 

@@ -30,7 +30,6 @@ class Attribute:
             that holds JSON. An int is accepted where a double is meant.
         values: The values that are named; empty if none are.
         is_open: Whether others may be used when none of them applies.
-        stability: `stable`, `development`, ...; empty where a convention does not say.
         is_family: Whether the name is that of a family.
     """
 
@@ -38,7 +37,6 @@ class Attribute:
     types: tuple[str, ...]
     values: frozenset[str] = frozenset()
     is_open: bool = True
-    stability: str = ""
     is_family: bool = False
 
 

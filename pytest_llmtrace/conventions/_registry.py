@@ -209,7 +209,6 @@ def _attribute(name: str, one: Mapping[str, Any], file: Path) -> Attribute:
         types=(kind,),
         values=values,
         is_open=is_open,
-        stability=_text(one.get("stability")) or "",
         is_family=is_family,
     )
 

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from pytest_llmtrace.export._link import links
     from pytest_llmtrace.export._otlp import Encoder
     from pytest_llmtrace.export._outcome import Outcome
-    from pytest_llmtrace.export._probe import post_once, probe_span
-    from pytest_llmtrace.export._process import main, push
+    from pytest_llmtrace.export._process import push
     from pytest_llmtrace.export._push import Push
     from pytest_llmtrace.export._readback import UntoldError, look, present
+    from pytest_llmtrace.export._sending import post_once, probe_span
     from pytest_llmtrace.export._settings import NAMES, destination, read_env_file
     from pytest_llmtrace.export._spool import Spool, key_of, spans_of
 
@@ -41,7 +41,6 @@ __all__ = [
     "key_of",
     "links",
     "look",
-    "main",
     "post_once",
     "present",
     "probe_span",
@@ -67,10 +66,9 @@ _HOME = {
     "key_of": "_spool",
     "links": "_link",
     "look": "_readback",
-    "main": "_process",
-    "post_once": "_probe",
+    "post_once": "_sending",
     "present": "_readback",
-    "probe_span": "_probe",
+    "probe_span": "_sending",
     "push": "_process",
     "read_env_file": "_settings",
     "run_push": "_command",

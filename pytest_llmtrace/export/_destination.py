@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import urlsplit
 
+from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.secrets.names import MASK
 
-__all__ = ["GRPC", "HTTP_JSON", "HTTP_PROTOBUF", "Destination"]
+__all__ = ["GRPC", "HTTP_JSON", "HTTP_PROTOBUF", "Destination", "checked_url"]
 
 HTTP_JSON: Final = "http/json"
 HTTP_PROTOBUF: Final = "http/protobuf"
@@ -73,3 +75,24 @@ def _as_far_as(text: str, other: str) -> int:
     return next(
         (at for at, (one, two) in enumerate(zip(text, other, strict=False)) if one != two), min(len(text), len(other))
     )
+
+
+def checked_url(name: str, value: str) -> str:
+    """Return the address of a server.
+
+    Args:
+        name: The variable.
+        value: What it is set to; it may have a password, and is not repeated.
+
+    Raises:
+        UsageError: It is none, or says who we are.
+    """
+    url = value.strip()
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0 and url.isprintable()
+    except ValueError:
+        fits = False
+    if not fits or parts.username is not None:
+        raise UsageError(f"{name} must be the address of a server, as http://localhost:5080; what is set is not")
+    return url

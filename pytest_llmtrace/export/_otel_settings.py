@@ -16,8 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from pytest_llmtrace._argtypes import checked_seconds
 from pytest_llmtrace.errors import UsageError
-from pytest_llmtrace.export._checked import checked_url
-from pytest_llmtrace.export._destination import GRPC, HTTP_JSON, HTTP_PROTOBUF, Destination
+from pytest_llmtrace.export._destination import GRPC, HTTP_JSON, HTTP_PROTOBUF, Destination, checked_url
 from pytest_llmtrace.export._tls import context
 
 __all__ = ["otlp"]

@@ -63,7 +63,6 @@ def push(
         "budget": inner,
         "path": sys.path if destination.protocol == GRPC else [],
     }
-    outcome = Outcome()
     is_late = threading.Event()
 
     def stop() -> None:

@@ -72,17 +72,16 @@ class Push:
                 break
         return self.outcome
 
-    def resolve(self, present: Callable[[list[dict[str, Any]]], set[str] | None], run: str = "") -> bool:
+    def resolve(self, present: Callable[[list[dict[str, Any]]], set[str] | None]) -> bool:
         """Find out what became of what was under way, and make what did not arrive wait again.
 
         Args:
             present: Returns the keys of those spans of a test that the back end has; None if it does not tell.
-            run: As for `run`.
 
         Returns:
             Whether the back end has told.
         """
-        for kept in self._spool.claim_doubtful(run):
+        for kept in self._spool.claim_doubtful():
             arrived = self._arrived(kept, present)
             if arrived is None:
                 Batch((kept,)).doubt()

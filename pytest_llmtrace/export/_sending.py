@@ -1,19 +1,23 @@
-"""One request to a destination, by its protocol."""
+"""One request to a destination, by its protocol; and one span, to see whether a back end takes it."""
 
 from __future__ import annotations
 
 import gzip
 import json
+import os
+import time
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from pytest_llmtrace.export import _http
 from pytest_llmtrace.export._answers import Answer
 from pytest_llmtrace.export._destination import GRPC, HTTP_JSON, Destination
+from pytest_llmtrace.export._otlp import as_bytes
 from pytest_llmtrace.export._protobuf import request
 
-__all__ = ["encoded", "post"]
+__all__ = ["encoded", "post", "post_once", "probe_span"]
 
+_SERVICE: Final = {"key": "service.name", "value": {"stringValue": "pytest-llmtrace"}}
 _LEVEL: Final = 1
 """Of compression: telemetry repeats itself, and there is a budget of time."""
 
@@ -39,3 +43,25 @@ def post(to: Destination, content: bytes, *, timeout: float) -> Answer:
     else:
         answer = _http.post(to, content, timeout=timeout)
     return replace(answer, why=to.masked(answer.why))
+
+
+def probe_span(name: str) -> list[dict[str, Any]]:
+    """Return a new span without content that starts and ends now, as `resourceSpans`."""
+    now = str(time.time_ns())
+    span = {
+        "traceId": os.urandom(16).hex(),
+        "spanId": os.urandom(8).hex(),
+        "name": name,
+        "kind": 1,  # SPAN_KIND_INTERNAL
+        "startTimeUnixNano": now,
+        "endTimeUnixNano": now,
+        "attributes": [],
+        "status": {"code": 0, "message": ""},
+    }
+    scope = {"scope": {"name": "pytest-llmtrace"}, "spans": [span]}
+    return [{"resource": {"attributes": [_SERVICE]}, "scopeSpans": [scope]}]
+
+
+def post_once(to: Destination, resources: list[dict[str, Any]]) -> Answer:
+    """Send spans, without a second attempt. What authorizes that is not in the answer's text."""
+    return post(to, encoded(to, as_bytes({"resourceSpans": resources})), timeout=to.timeout)

@@ -16,8 +16,7 @@ from urllib.parse import quote
 
 from pytest_llmtrace._argtypes import checked_seconds
 from pytest_llmtrace.errors import UsageError
-from pytest_llmtrace.export._checked import checked_url
-from pytest_llmtrace.export._destination import Destination
+from pytest_llmtrace.export._destination import Destination, checked_url
 from pytest_llmtrace.export._otel_settings import otlp
 
 __all__ = ["NAMES", "destination", "read_env_file"]

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from pytest_llmtrace.export._append import append
+from pytest_llmtrace.export._lines import append
 from pytest_llmtrace.export._otlp import as_bytes
 
 __all__ = ["Batch", "Kept", "Key", "Spool", "key_of", "keys_of", "only", "spans_of"]
@@ -222,18 +222,18 @@ class Spool:
         if claimed:
             yield Batch(tuple(claimed))
 
-    def doubtful(self, run: str = "") -> Iterator[Kept]:
+    def doubtful(self) -> Iterator[Kept]:
         """Yield the files that may have arrived, without those that somebody is sending."""
-        yield from self._files(run, _DOUBT)
-        for kept in self._files(run, _SENDING, _ASKED):
+        yield from self._files("", _DOUBT)
+        for kept in self._files("", _SENDING, _ASKED):
             with contextlib.suppress(FileNotFoundError):
                 _hold_by_this_clock(kept)
                 if _age(kept.path) > _LONGEST:
                     yield kept
 
-    def claim_doubtful(self, run: str = "") -> Iterator[Kept]:
+    def claim_doubtful(self) -> Iterator[Kept]:
         """Yield the same, each the caller's from then on: of two who ask what became of a file, both would send it."""
-        for kept in self.doubtful(run):
+        for kept in self.doubtful():
             with contextlib.suppress(FileNotFoundError):  # Somebody else has it.
                 doubt = kept.become(_DOUBT)
                 doubt.hold(0)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from pytest_llmtrace import wire
+from pytest_llmtrace._lines import counted
 from pytest_llmtrace.faults._pieces import Piece, data_of, in_pieces, in_tune, is_event, with_pieces
 from pytest_llmtrace.faults._plan import Fault
 from pytest_llmtrace.model import Answer, Failure, Headers, Response
@@ -87,12 +88,12 @@ def _count(fault: Fault, pieces: Sequence[Piece], *, most: int) -> int:
     """Return how many pieces come before a fault: half of them, if nothing is said."""
     count = len(pieces) // 2 if fault.after is None else fault.after
     if count > most:
-        raise Inapplicable(f"the reply had {len(pieces)} chunk{'' if len(pieces) == 1 else 's'}")
+        raise Inapplicable(f"the reply had {counted(len(pieces), 'chunk')}")
     return count
 
 
 def _after(fault: Fault, count: int) -> str:
-    return f"{fault.name} after {count} chunk{'' if count == 1 else 's'}"
+    return f"{fault.name} after {counted(count, 'chunk')}"
 
 
 # --- events ----------------------------------------------------------------------------------------------------------

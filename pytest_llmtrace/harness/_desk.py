@@ -5,23 +5,24 @@ Faults are put on what any of them answers, or come instead of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pytest_llmtrace import ownership, replay, wire
+from pytest_llmtrace.canaries import Sought
 from pytest_llmtrace.checks import Leftover, Untimed
 from pytest_llmtrace.model import Answer, Answerer, Cassette, Exchange, Outcome, Recording, Request, Response, Settings
 
 if TYPE_CHECKING:
     from pytest_llmtrace.faults import Faults
-    from pytest_llmtrace.record import Recorder
+    from pytest_llmtrace.record import Recorder, Written
     from pytest_llmtrace.replay.gateways import Gateway
     from pytest_llmtrace.replay.router import Router
 
-__all__ = ["Desk"]
+__all__ = ["Desk", "save"]
 
 _NO_FAULT = "the test does not show what becomes of this fault: nothing that it could happen to was asked for"
 # agents/tracing/processors.py of openai-agents, BackendSpanExporter: sent from a thread, every five seconds.
@@ -316,3 +317,22 @@ def _left_over(player: replay.Player) -> Leftover:
 
 def _title(recording: Recording) -> str:
     return f"{recording.request.method} {urlsplit(recording.request.url).path}  (interaction {recording.index})"
+
+
+def save(exchanges: Sequence[Exchange], known: Iterable[Sought]) -> tuple[Written, ...]:
+    """Write each cassette once, however many blocks have recorded into it.
+
+    Args:
+        exchanges: Those of a trace; each names its recorder.
+        known: What is secret in it.
+
+    Raises:
+        CassetteError: One could not be written.
+    """
+    of: dict[Any, list[Exchange]] = {}
+    for exchange in exchanges:
+        if exchange.recorder is not None:
+            of.setdefault(exchange.recorder, []).append(exchange)
+    secrets = tuple(known)
+    found = [recorder.save(recorded, secrets) for recorder, recorded in of.items()]
+    return tuple(written for written in found if written is not None)

@@ -18,9 +18,8 @@ from pytest_llmtrace.conventions import named
 from pytest_llmtrace.errors import UsageError, VerificationError
 from pytest_llmtrace.harness._afterwards import after
 from pytest_llmtrace.harness._captured import NOT_OPEN, Captured
-from pytest_llmtrace.harness._desk import Desk
+from pytest_llmtrace.harness._desk import Desk, save
 from pytest_llmtrace.harness._judgement import Judgement
-from pytest_llmtrace.harness._recordings import save
 from pytest_llmtrace.harness._scripted import Scripted
 from pytest_llmtrace.model import (
     Cassette,

@@ -5,7 +5,7 @@ HTTP instrumentation still appear, and every mock of the user's had its turn bef
 stands between client and pool, which is the rule, the answer is given at once.
 """
 
-from pytest_llmtrace.intercept._ledger import Ledger, unguarded
+from pytest_llmtrace.intercept._ledger import Ledger
 from pytest_llmtrace.intercept._port import ensure, install, open_ledger
 
-__all__ = ["Ledger", "ensure", "install", "open_ledger", "unguarded"]
+__all__ = ["Ledger", "ensure", "install", "open_ledger"]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
 from pytest_llmtrace import clock, ownership
@@ -17,12 +15,11 @@ from pytest_llmtrace.intercept._hosts import Hosts
 from pytest_llmtrace.intercept._passage import Passage
 from pytest_llmtrace.model import Ambient, Answer, Answerer, Exchange, Request
 
-__all__ = ["Ledger", "add", "current", "nobody", "note_fork", "unguarded", "watching"]
+__all__ = ["Ledger", "add", "current", "nobody", "note_fork", "watching"]
 
 _lock = threading.Lock()
 _open: tuple[Ledger, ...] = ()
 _of_owner: weakref.WeakKeyDictionary[ownership.Owner, Ledger] = weakref.WeakKeyDictionary()
-_unguarded: ContextVar[bool] = ContextVar("llmtrace_unguarded", default=False)
 
 
 def nobody() -> None:
@@ -41,9 +38,9 @@ class Ledger:
         *,
         answerer: Answerer,
         ambient: Callable[[], Ambient],
-        allow_hosts: Iterable[str] = (),
-        recorder: Callable[[], object | None] = nobody,
-        timing: clock.Timing = "instant",
+        allow_hosts: Iterable[str],
+        recorder: Callable[[], object | None],
+        timing: clock.Timing,
     ) -> None:
         self.label = label
         self.timing = timing
@@ -151,7 +148,7 @@ def watching() -> bool:
 def current() -> Ledger | None:
     """Return the ledger that the running code's requests belong to; None if they pass untouched."""
     opened = _open
-    if not opened or _unguarded.get():
+    if not opened:
         return None
     owner = ownership.current()
     ledger = _of_owner.get(owner) if owner is not None else None
@@ -163,14 +160,3 @@ def note_fork() -> None:
     ledger = current()
     if ledger is not None:
         ledger.children.has_forked = True
-
-
-@contextmanager
-def unguarded() -> Iterator[None]:
-    """Let this project's own traffic (an export that the user asked for) pass by the port."""
-    before = _unguarded.get()
-    _unguarded.set(True)
-    try:
-        yield
-    finally:
-        _unguarded.set(before)

@@ -27,8 +27,8 @@ class Played:
         self,
         passage: Passage,
         chunks: tuple[bytes, ...],
-        failure: Exception | None = None,
-        timetable: Timetable | None = None,
+        failure: Exception | None,
+        timetable: Timetable | None,
     ) -> None:
         self._passage = passage
         self._chunks = chunks

@@ -80,9 +80,7 @@ class Timetable:
         return asked + patience, self._timed_out(text)
 
 
-def timetable(
-    library: ModuleType, passage: Passage, answer: Answer, failure: Exception | None = None
-) -> Timetable | None:
+def timetable(library: ModuleType, passage: Passage, answer: Answer, failure: Exception | None) -> Timetable | None:
     """Return the timetable of an answer; None if its chunks, and its failure if it has one, come at once."""
     pace = passage.ledger.pace
     if not (pace.takes_time or answer.stalls):

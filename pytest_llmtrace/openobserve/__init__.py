@@ -5,8 +5,8 @@ server takes from its own catalogues (prices, estimated tokens) is named, never 
 """
 
 from pytest_llmtrace.openobserve._record import Record, record, records
-from pytest_llmtrace.openobserve._server import NEWEST, PROFILES, Server, server
+from pytest_llmtrace.openobserve._server import NEWEST, PROFILES, server
 from pytest_llmtrace.openobserve._stream import Stream
 from pytest_llmtrace.openobserve._values import column
 
-__all__ = ["NEWEST", "PROFILES", "Record", "Server", "Stream", "column", "record", "records", "server"]
+__all__ = ["NEWEST", "PROFILES", "Record", "Stream", "column", "record", "records", "server"]

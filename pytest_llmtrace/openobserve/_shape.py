@@ -22,7 +22,6 @@ __all__ = ["Shape", "shape"]
 _RESERVED_AS_WRITTEN = frozenset({"_timestamp", "duration", "start_time", "end_time"})
 """What no attribute may take before 0.91, compared with its name as it is."""
 _PARENT = frozenset({"reference_parent_span_id", "reference_parent_trace_id", "reference_ref_type"})
-_ARRAYS = (list, tuple)
 _INTS = ("usage.input", "usage.output", "usage.total", "usage.cache_read", "usage.cache_creation")
 _FLOATS = ("cost.input", "cost.output", "cost.total", "first_chunk")
 

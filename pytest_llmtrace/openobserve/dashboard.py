@@ -13,10 +13,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from pytest_llmtrace._argtypes import read_json
 from pytest_llmtrace.errors import QueryError, UsageError
 from pytest_llmtrace.openobserve._record import Record
 from pytest_llmtrace.openobserve._stream import Stream
-from pytest_llmtrace.openobserve.kept import read
 from pytest_llmtrace.openobserve.sql import NotReproducible
 
 __all__ = ["Panel", "State", "Verdict", "judge", "panels"]
@@ -76,7 +76,7 @@ def panels(path: Path) -> tuple[Panel, ...]:
     Raises:
         UsageError: The file cannot be read, or is neither.
     """
-    content = read(path)
+    content = read_json(path)
     try:
         found = tuple(_panels(content))
     except (AttributeError, KeyError, TypeError) as error:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from pytest_llmtrace._argtypes import read_json
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.openobserve._record import Record
 from pytest_llmtrace.openobserve._server import server
 
-__all__ = ["as_file", "as_plain", "load", "read"]
+__all__ = ["as_file", "as_plain", "load"]
 
 _FORMAT: Final = "pytest-llmtrace openobserve"
 _VERSION: Final = 1
@@ -36,29 +37,13 @@ def as_file(tests: Mapping[str, Any]) -> str:
     return json.dumps(content, indent=1, ensure_ascii=False)
 
 
-def read(path: Path) -> Any:
-    """Read JSON.
-
-    Raises:
-        UsageError: The file cannot be read, or is no JSON.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or error}") from None
-    except RecursionError:
-        raise UsageError(f"{path}: is no JSON: it is nested too deep") from None
-    except ValueError as error:
-        raise UsageError(f"{path}: is no JSON: {error}") from None
-
-
 def load(path: Path) -> tuple[Record, ...]:
     """Read the records of a run.
 
     Raises:
         UsageError: The file cannot be read, or is none of these.
     """
-    content = read(path)
+    content = read_json(path)
     if not isinstance(content, Mapping) or (content.get("format"), content.get("version")) != (_FORMAT, _VERSION):
         raise UsageError(f"{path}: has no records; pytest --llmtrace-report openobserve={path} writes them")
     try:

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from pytest_llmtrace import _environ
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.plugin._declared import UNREADABLE
 
-__all__ = ["lines", "text", "words"]
+__all__ = ["flag", "lines", "text", "words"]
+
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"", "0", "false", "no", "off"})
 
 
 def text(config: pytest.Config, name: str) -> str:
@@ -21,8 +23,22 @@ def text(config: pytest.Config, name: str) -> str:
     Raises:
         UsageError: It is to be a yes or no in pytest's terms, and is neither; or it has the wrong type in TOML.
     """
-    from_environ = _environ.text(os.environ, name)
+    from_environ = os.environ.get(name.upper())
     return from_environ if from_environ is not None else str(_value(config, name) or "")
+
+
+def flag(config: pytest.Config, name: str) -> bool:
+    """Return a value that is a yes or no.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    value = text(config, name)
+    if value.strip().lower() in _TRUE:
+        return True
+    if value.strip().lower() in _FALSE:
+        return False
+    raise UsageError(f"{name} is {value!r}: write 1 or 0")
 
 
 def lines(config: pytest.Config, name: str) -> list[str]:
@@ -31,7 +47,7 @@ def lines(config: pytest.Config, name: str) -> list[str]:
     Raises:
         UsageError: It has the wrong type in TOML.
     """
-    from_environ = _environ.text(os.environ, name)
+    from_environ = os.environ.get(name.upper())
     found = re.split(r"[;\n]", from_environ) if from_environ is not None else _value(config, name)
     return [line.strip() for line in found if line.strip()]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pytest
 
-from pytest_llmtrace import _arguments, _environ
+from pytest_llmtrace import _arguments
 from pytest_llmtrace._arguments import ARGUMENTS, hosts_of
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.plugin import _hiding, _ini, _reports
@@ -37,9 +37,9 @@ def check_options(config: pytest.Config) -> None:
         _app_exporters(config)
         _timing(config)
         _conventions(config)
-        _content(config)
+        _said(config, "content")
         _longest_attribute(config)
-        _openobserve(config)
+        _said(config, "openobserve")
         _openobserve_columns(config)
         _cassette_dir(config)
         _instrument(config)
@@ -97,9 +97,9 @@ def settings_for(
         tool_repeats=marked.get("tool_repeats", 3),
         conventions=_absolute(marked.get("conventions") or _conventions(item.config), item.config.rootpath),
         timing=marked.get("timing", _timing(item.config)),
-        content=marked.get("content", _content(item.config)),
+        content=marked.get("content", _said(item.config, "content")),
         longest_attribute=marked.get("longest_attribute", _longest_attribute(item.config)),
-        openobserve=marked.get("openobserve", _openobserve(item.config)),
+        openobserve=marked.get("openobserve", _said(item.config, "openobserve")),
         openobserve_columns=marked.get("openobserve_columns", _openobserve_columns(item.config)),
         **_hiding.hiding(item, own, verify=marked.get("verify")),
         **_of_run(item.config),
@@ -184,9 +184,7 @@ def _cache_dir(config: pytest.Config) -> Path | None:
 
 
 def _strict(config: pytest.Config) -> bool:
-    if config.getoption("--llmtrace-strict"):
-        return True
-    return _environ.flag("llmtrace_strict", _ini.text(config, "llmtrace_strict"))
+    return bool(config.getoption("--llmtrace-strict")) or _ini.flag(config, "llmtrace_strict")
 
 
 def _app_exporters(config: pytest.Config) -> Literal["muted", "live"]:
@@ -224,10 +222,11 @@ def _absolute(said: Any, root: Path) -> tuple[str, ...]:
     return absolute(said, root)
 
 
-def _content(config: pytest.Config) -> Any:
-    value = _ini.text(config, "llmtrace_content") or None
+def _said(config: pytest.Config, argument: str) -> Any:
+    """Return what the ini value for an argument says; None if it says nothing."""
+    value = _ini.text(config, f"llmtrace_{argument}") or None
     if value is not None:
-        _arguments.refuse("content", value)
+        _arguments.refuse(argument, value)
     return value
 
 
@@ -238,13 +237,6 @@ def _longest_attribute(config: pytest.Config) -> int:
     limit = int(value) if value.isdecimal() else value
     _arguments.refuse("longest_attribute", limit)
     return int(limit)
-
-
-def _openobserve(config: pytest.Config) -> str | None:
-    value = _ini.text(config, "llmtrace_openobserve") or None
-    if value is not None:
-        _arguments.refuse("openobserve", value)
-    return value
 
 
 def _openobserve_columns(config: pytest.Config) -> tuple[str, ...]:

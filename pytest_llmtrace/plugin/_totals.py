@@ -173,7 +173,7 @@ class Totals:
 
 
 def _counted(entries: Entries) -> str:
-    from pytest_llmtrace.report import counted
+    from pytest_llmtrace._lines import counted
 
     number = sum(sum(found.values()) for found in entries.values())
     return f"{counted(number, 'finding')} in {counted(len(entries), 'test')}"

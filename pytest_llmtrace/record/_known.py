@@ -11,7 +11,8 @@ from pathlib import Path
 from pytest_llmtrace.canaries import Glance, Search, Sought
 from pytest_llmtrace.errors import CassetteError
 from pytest_llmtrace.model import Headers, Recording, Response
-from pytest_llmtrace.record._scrubbing import Scrubbed, with_length
+from pytest_llmtrace.record._scrubbing import Scrubbed
+from pytest_llmtrace.replay.payload import with_length
 from pytest_llmtrace.secrets.body_text import assembled
 from pytest_llmtrace.secrets.names import MASK
 

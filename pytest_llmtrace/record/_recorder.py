@@ -12,18 +12,20 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
+from pytest_llmtrace._lines import counted
 from pytest_llmtrace.canaries import Sought
 from pytest_llmtrace.errors import CassetteError, UsageError
 from pytest_llmtrace.model import Exchange, Recording
 from pytest_llmtrace.record._document import appended, rewritten
 from pytest_llmtrace.record._file import read, write
 from pytest_llmtrace.record._known import Guard
+from pytest_llmtrace.record._sameness import exact
 from pytest_llmtrace.record._scrubbing import Scrubber
 from pytest_llmtrace.record._take import taken
 from pytest_llmtrace.replay.cassette import default_label, parse
 from pytest_llmtrace.replay.settings import ReplaySettings
 
-__all__ = ["Recorder", "Written"]
+__all__ = ["Recorder", "Written", "refuse_unsupported"]
 
 Mode = Literal["once", "new", "all"]
 _NAMED = ("pytest-llmtrace", "openai", "anthropic", "httpx", "httpx2")
@@ -48,9 +50,8 @@ class Written:
     scrubbed: Mapping[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        things = f"{self.recordings} interaction{'' if self.recordings == 1 else 's'}"
         out = ", ".join(f"{place} ({n})" if n > 1 else place for place, n in sorted(self.scrubbed.items()))
-        return f"{self.what} {self.label}: {things}; scrubbed: {out or 'nothing'}"
+        return f"{self.what} {self.label}: {counted(self.recordings, 'interaction')}; scrubbed: {out or 'nothing'}"
 
 
 class Recorder:
@@ -149,22 +150,33 @@ class Recorder:
         """Read back what is about to be written: the requests, replies and failures are those that were recorded."""
         last = parse(content, self.path).recordings[-len(recordings) :]
         for read_back, recorded in zip(last, recordings, strict=True):
-            if _essence(read_back) != _essence(recorded):
+            if exact(read_back) != exact(recorded):
                 raise UsageError(
                     f"{self.path}: {recorded.request.method} {recorded.request.url} does not read back as it was "
                     "recorded, so nothing was written. This is a defect of pytest-llmtrace; please report it"
                 )
 
 
+def refuse_unsupported(config: Mapping[str, Any], mode: str) -> None:
+    """Refuse a configuration that means something in a mode, and would not be acted on.
+
+    Args:
+        config: A `vcr_config` or `llmtrace_config`.
+        mode: In which somebody is about to record: `once` where there is no file, `new` or `all`.
+
+    Raises:
+        UsageError: `new` is asked to drop what was not played. One test of several that record into a file would drop
+            what the others play. In the other modes nothing is left that could be dropped.
+    """
+    if mode == "new" and config.get("drop_unused_requests"):
+        raise UsageError(
+            "vcr_config['drop_unused_requests']: the mode `new` adds interactions and drops none; "
+            "--llmtrace-record=all writes a file with nothing but what the test asks for"
+        )
+
+
 def _digest(content: bytes) -> bytes:
     return hashlib.blake2b(content, digest_size=16).digest()
-
-
-def _essence(recording: Recording) -> Any:
-    response = recording.response
-    said = None if response is None else (response.status, response.body)
-    request = recording.request
-    return request.method, request.url, request.body, said, recording.failure
 
 
 def _origin() -> dict[str, Any]:

@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_llmtrace import wire
-from pytest_llmtrace.model import Recording
+from pytest_llmtrace.model import Failure, Recording, Request
 
-__all__ = ["pairs"]
+__all__ = ["exact", "pairs"]
 
 _IDS = frozenset({"call_id", "id", "item_id", "request_id", "response_id", "tool_call_id", "tool_use_id"})
 _RANDOM = re.compile(r"(?=.*\d)[\w.:/+=-]{8,}")
@@ -34,7 +34,7 @@ def pairs(old: Sequence[Recording], new: Sequence[Recording]) -> list[int | None
     they differ only in ids, times and padding. An id counts if a request of its own run has it too, such as that of a
     tool call: an old reply with the old id would not lead to the new request.
     """
-    if [*map(_exact, old)] == [*map(_exact, new)]:
+    if [*map(exact, old)] == [*map(exact, new)]:
         return [*range(len(old))]
     waiting: dict[Any, list[int]] = {}
     for position, key in reversed(list(enumerate(_keys(old)))):
@@ -42,7 +42,8 @@ def pairs(old: Sequence[Recording], new: Sequence[Recording]) -> list[int | None
     return [places.pop() if (places := waiting.get(key)) else None for key in _keys(new)]
 
 
-def _exact(recording: Recording) -> Any:
+def exact(recording: Recording) -> tuple[Request, tuple[int, bytes] | None, Failure | None]:
+    """Return what a recording says: the request without its headers, the status and the reply, and how it failed."""
     response = recording.response
     said = None if response is None else (response.status, response.body)
     return replace(recording.request, headers=()), said, recording.failure
@@ -50,12 +51,10 @@ def _exact(recording: Recording) -> Any:
 
 def _keys(recordings: Sequence[Recording]) -> list[Any]:
     sent = _words_of(recordings)
-    found = []
-    for recording in recordings:
-        response = recording.response
-        said = None if response is None else (response.status, _reply(response.body, sent))
-        found.append((replace(recording.request, headers=()), said, recording.failure))
-    return found
+    return [
+        (request, said and (said[0], _reply(said[1], sent)), failure)
+        for request, said, failure in map(exact, recordings)
+    ]
 
 
 def _words_of(recordings: Iterable[Recording]) -> frozenset[bytes]:

@@ -19,11 +19,12 @@ from pytest_llmtrace.record._layout import laid_out
 from pytest_llmtrace.record._plain import plain, plain_request
 from pytest_llmtrace.replay import scrub
 from pytest_llmtrace.replay.hooks import concealed, filtered, filtered_response, interaction_through
+from pytest_llmtrace.replay.payload import with_length
 from pytest_llmtrace.replay.settings import ReplaySettings
 from pytest_llmtrace.secrets.edits import edits_of
 from pytest_llmtrace.secrets.urls import hits_in_url, is_url
 
-__all__ = ["Scrubbed", "Scrubber", "with_length"]
+__all__ = ["Scrubbed", "Scrubber"]
 
 Patterns = tuple[re.Pattern[str], ...]
 
@@ -159,11 +160,6 @@ def _headers(headers: Headers, what: str, places: Counter[str]) -> Headers:
 
 def _kept(headers: Headers, dropped: frozenset[str]) -> Headers:
     return tuple(line for line in headers if line[0].lower() not in dropped)
-
-
-def with_length(headers: Headers, length: int) -> Headers:
-    """Return headers that tell the length of a body as it is now, if they tell one."""
-    return tuple((name, str(length) if name.lower() == "content-length" else value) for name, value in headers)
 
 
 def _url(url: str, places: Counter[str]) -> str:

@@ -3,22 +3,18 @@
 The gateways and the router are modules of their own, imported by those who use them.
 """
 
-from pytest_llmtrace.replay.cache import CassetteCache, load
-from pytest_llmtrace.replay.cassette import default_label
+from pytest_llmtrace.replay.cache import load
 from pytest_llmtrace.replay.names import builtin_dirs, default_name, default_path, find, is_builtin, new_path, resolve
-from pytest_llmtrace.replay.player import Chain, Player, Silence
+from pytest_llmtrace.replay.player import Player, Silence
 from pytest_llmtrace.replay.settings import AS_VCRPY, KNOWN_KEYS, ReplaySettings, read_config
 
 __all__ = [
     "AS_VCRPY",
     "KNOWN_KEYS",
-    "CassetteCache",
-    "Chain",
     "Player",
     "ReplaySettings",
     "Silence",
     "builtin_dirs",
-    "default_label",
     "default_name",
     "default_path",
     "find",

@@ -6,7 +6,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterator
-from itertools import islice
+from itertools import islice, zip_longest
 from typing import Any
 
 from pytest_llmtrace.replay import scrub
@@ -92,12 +92,8 @@ def _of_json(place: str, old: Any, new: Any) -> Iterator[Difference]:
             step = f".{key}" if _NAME.fullmatch(key) else f"[{key!r}]"
             yield from _of_json(place + step, old.get(key, _NOT_THERE), new.get(key, _NOT_THERE))
     elif isinstance(old, list) and isinstance(new, list):
-        for index in range(max(len(old), len(new))):
-            yield from _of_json(
-                f"{place}[{index}]",
-                old[index] if index < len(old) else _NOT_THERE,
-                new[index] if index < len(new) else _NOT_THERE,
-            )
+        for index, (before, after) in enumerate(zip_longest(old, new, fillvalue=_NOT_THERE)):
+            yield from _of_json(f"{place}[{index}]", before, after)
     elif not _equal(old, new):
         yield place, old, new
 
@@ -109,9 +105,7 @@ def _equal(old: Any, new: Any) -> bool:
 
 
 def _of_parts(old: tuple[bytes, ...], new: tuple[bytes, ...]) -> Iterator[Difference]:
-    for index in range(max(len(old), len(new))):
-        before = old[index] if index < len(old) else None
-        after = new[index] if index < len(new) else None
+    for index, (before, after) in enumerate(zip_longest(old, new)):
         if before != after:
             yield (
                 f"body part {index}",

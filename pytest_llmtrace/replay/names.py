@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
+from pytest_llmtrace._argtypes import is_finite
 from pytest_llmtrace.errors import CassetteError, UsageError
 
-__all__ = ["SUFFIXES", "builtin_dirs", "default_name", "default_path", "find", "is_builtin", "new_path", "resolve"]
+__all__ = ["below", "builtin_dirs", "default_name", "default_path", "find", "is_builtin", "new_path", "resolve"]
 
-SUFFIXES = (".yaml", ".yml", ".json")
+_SUFFIXES = (".yaml", ".yml", ".json")
 BUILTIN = "builtin:"
 LONGEST_NAME = 255
 SEARCHED = 5000
 _FORBIDDEN = str.maketrans(dict.fromkeys("<>?%*:|\\\"'/", "-"))
+
+
+def below(folder: Path) -> Iterator[Path]:
+    """Yield what may be the cassettes below a folder, sorted, by their suffixes."""
+    return filter(is_finite, sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES))
 
 
 def resolve(name: str, *, dirs: Sequence[Path], builtin: Sequence[Path] | None = None, advice: str = "") -> Path:
@@ -76,8 +82,8 @@ def new_path(name: str, *, dirs: Sequence[Path]) -> Path:
 
 
 def _candidates(path: Path) -> Iterable[Path]:
-    if path.suffix.lower() not in SUFFIXES:
-        yield from (path.with_name(path.name + suffix) for suffix in SUFFIXES if path.name)
+    if path.suffix.lower() not in _SUFFIXES:
+        yield from (path.with_name(path.name + suffix) for suffix in _SUFFIXES if path.name)
     yield path
 
 
@@ -114,7 +120,7 @@ def _folders_beside(path: Path) -> Iterable[str]:
 
 def _names_below(directory: Path) -> Iterable[str]:
     try:
-        files = [path for path in islice(directory.rglob("*"), SEARCHED) if path.suffix.lower() in SUFFIXES]
+        files = [path for path in islice(directory.rglob("*"), SEARCHED) if path.suffix.lower() in _SUFFIXES]
     except OSError:
         return
     for path in files:

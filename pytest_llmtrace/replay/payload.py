@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_llmtrace.model import Headers
 
-__all__ = ["Shared", "decoded", "header", "in_chunks", "pieces", "settled"]
+__all__ = ["Shared", "decoded", "header", "in_chunks", "pieces", "settled", "with_length"]
 
 _AFTER_EVENT = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2,}")
 _AFTER_PLAIN_EVENT = re.compile(rb"\n\n+")
@@ -63,7 +63,12 @@ def settled(headers: Headers, body: bytes, *, bodiless: bool = False) -> Headers
     length = header(headers, "content-length")
     if length is None or length == str(len(body)):
         return headers
-    return tuple((name, str(len(body)) if name.lower() == "content-length" else value) for name, value in headers)
+    return with_length(headers, len(body))
+
+
+def with_length(headers: Headers, length: int) -> Headers:
+    """Return headers that tell the length of a body as it is now, if they tell one."""
+    return tuple((name, str(length) if name.lower() == "content-length" else value) for name, value in headers)
 
 
 def _is_encoded(body: bytes, encoding: str) -> bool:

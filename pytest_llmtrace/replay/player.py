@@ -5,20 +5,20 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 from pytest_llmtrace import clock
-from pytest_llmtrace.model import Answer, Answerer, Cassette, Recording, Request, Response
+from pytest_llmtrace._lines import counted
+from pytest_llmtrace.model import Answer, Cassette, Recording, Request, Response
 from pytest_llmtrace.replay import scrub
 from pytest_llmtrace.replay.canonical import Compared
 from pytest_llmtrace.replay.cassette import default_label
 from pytest_llmtrace.replay.differ import count_of, differences
 from pytest_llmtrace.replay.hook_request import HookRequest
 from pytest_llmtrace.replay.match import Entry, Index, index_of, verdict
-from pytest_llmtrace.replay.settings import AS_VCRPY, Matcher, ReplaySettings, check_match_on
+from pytest_llmtrace.replay.settings import AS_VCRPY, ReplaySettings
 
-__all__ = ["Chain", "Player", "Silence"]
+__all__ = ["Player", "Silence"]
 
 COMPARED = 200
 """How many recordings are compared in full to find the nearest."""
@@ -30,30 +30,13 @@ class Player:
 
     Args:
         cassette: What to play.
-        match_on: Parts by vcrpy's names, and functions; overrides the configuration's.
-        allow_repeats: Serve the last recording of a request again when all were played; overrides the configuration's.
         config: What `read_config` has read.
-
-    Raises:
-        UsageError: `match_on` has an unknown name.
     """
 
-    def __init__(
-        self,
-        cassette: Cassette,
-        *,
-        match_on: Iterable[str | Matcher] | None = None,
-        allow_repeats: bool | None = None,
-        config: ReplaySettings | None = None,
-    ) -> None:
-        settings = config or AS_VCRPY
-        if match_on is not None:
-            settings = replace(settings, match_on=check_match_on(match_on))
-        if allow_repeats is not None:
-            settings = replace(settings, allow_repeats=allow_repeats)
+    def __init__(self, cassette: Cassette, *, config: ReplaySettings = AS_VCRPY) -> None:
         self.cassette = cassette
-        self._settings = settings
-        self._index = index_of(cassette.recordings, settings)
+        self._settings = config
+        self._index = index_of(cassette.recordings, config)
         self._lock = threading.RLock()
         self._plays: Counter[int] = Counter()
         self._next: dict[int, int] = {}  # by the first recording of a bucket
@@ -144,8 +127,7 @@ class Player:
     def _headline(self) -> str:
         entries = self._index.entries
         waiting = sum(map(self._is_waiting, entries))
-        things = "1 interaction" if len(entries) == 1 else f"{len(entries)} interactions"
-        return f"cassette  {self.cassette.label}: {things}, {waiting} not yet played"
+        return f"cassette  {self.cassette.label}: {counted(len(entries), 'interaction')}, {waiting} not yet played"
 
 
 class _Explanation:
@@ -254,22 +236,3 @@ class Silence:
     def unplayed(self) -> tuple[Recording, ...]:
         """Return nothing."""
         return ()
-
-
-class Chain:
-    """Asks several answerers in order; the first that answers wins."""
-
-    def __init__(self, answerers: Iterable[Answerer]) -> None:
-        self._answerers = tuple(answerers)
-
-    def answer(self, request: Request) -> Answer | None:
-        """Return the first answer, None if nobody has one."""
-        for answerer in self._answerers:
-            answer = answerer.answer(request)
-            if answer is not None:
-                return answer
-        return None
-
-    def explain(self, request: Request) -> str:
-        """Return what each has to say, in the order in which they were asked."""
-        return "\n".join(text for answerer in self._answerers if (text := answerer.explain(request)))

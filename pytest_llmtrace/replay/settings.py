@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pytest_llmtrace.errors import UsageError
 
-__all__ = ["AS_VCRPY", "DEFAULT_MATCH_ON", "KNOWN_KEYS", "MATCHERS", "ReplaySettings", "check_match_on", "read_config"]
+__all__ = ["AS_VCRPY", "DEFAULT_MATCH_ON", "KNOWN_KEYS", "MATCHERS", "ReplaySettings", "read_config"]
 
 DEFAULT_MATCH_ON = ("method", "scheme", "host", "port", "path", "query", "body")
 MATCHERS = (*DEFAULT_MATCH_ON, "headers", "raw_body", "uri", "url")
@@ -108,28 +108,22 @@ AS_VCRPY = ReplaySettings()
 """What vcrpy does where nothing is configured."""
 
 
-def read_config(
-    config: Mapping[str, Any], *, own: Collection[str] = (), matchers: Mapping[str, Matcher] | None = None
-) -> ReplaySettings:
+def read_config(config: Mapping[str, Any]) -> ReplaySettings:
     """Read a `vcr_config` or `llmtrace_config`.
 
     Args:
         config: What `vcr.use_cassette` accepts (vcrpy 7 to 9). What is about recording only is accepted and ignored.
-        own: Further keys that are the caller's business.
-        matchers: Functions that `match_on` may name, as registered with vcrpy.
 
     Raises:
         UsageError: A key or a matcher is not known, or a value has the wrong type.
     """
     for key in config:
-        if key not in _READ | _OF_RECORDING and key not in own:
-            raise UsageError(
-                f"vcr_config has the unknown key {key!r}{_nearest(str(key), [*_READ, *_OF_RECORDING, *own])}"
-            )
+        if key not in KNOWN_KEYS:
+            raise UsageError(f"vcr_config has the unknown key {key!r}{_nearest(str(key), KNOWN_KEYS)}")
     names = [*_several(config, "match_on", DEFAULT_MATCH_ON), *_several(config, "additional_matchers")]
     hosts = [*_several(config, "ignore_hosts"), *(_LOCAL if config.get("ignore_localhost") else ())]
     return ReplaySettings(
-        match_on=check_match_on(names, matchers or {}),
+        match_on=_match_on(names),
         allow_repeats=bool(config.get("allow_playback_repeats", False)),
         filter_headers=frozenset(name.lower() for name in _names(config, "filter_headers")),
         filter_query=_names(config, "filter_query_parameters"),
@@ -146,25 +140,20 @@ def read_config(
     )
 
 
-def check_match_on(
-    match_on: Iterable[str | Matcher], matchers: Mapping[str, Matcher] | None = None
-) -> tuple[str | Matcher, ...]:
-    """Return a `match_on` with its names checked and registered functions put in.
+def _match_on(match_on: Iterable[str | Matcher]) -> tuple[str | Matcher, ...]:
+    """Return a `match_on` with its names checked.
 
     Raises:
         UsageError: A name is not known.
     """
-    known = dict(matchers or {})
     checked: list[str | Matcher] = []
     for matcher in match_on:
         if callable(matcher):
             checked.append(matcher)
-        elif matcher in known:
-            checked.append(known[matcher])
         elif matcher in MATCHERS:
             checked.append("uri" if matcher == "url" else matcher)
         else:
-            near = _nearest(str(matcher), [*MATCHERS, *known])
+            near = _nearest(str(matcher), MATCHERS)
             raise UsageError(
                 f"match_on has the unknown name {matcher!r}{near}; a matcher of your own: pass the function"
             )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_llmtrace import contract, conventions
 from pytest_llmtrace.canaries import Glance, Search
 from pytest_llmtrace.checks import Evidence, Verdict
-from pytest_llmtrace.report import contracts, stored, weaver
+from pytest_llmtrace.openobserve import kept
+from pytest_llmtrace.report import weaver
 
 __all__ = ["FORMATS", "Format", "contribution"]
 
@@ -27,11 +30,36 @@ class Format:
     of_run: Callable[[Mapping[str, Any]], str]
 
 
+@functools.cache
+def _names() -> contract.Names:
+    return contract.Names(map(conventions.profile, conventions.PROFILES))
+
+
+def _contract_of_test(evidence: Evidence, _verdict: Verdict) -> Any:
+    return contract.scopes_of(evidence.spans, evidence.logs, evidence.metrics, _names())
+
+
+def _contract(tests: Mapping[str, Any]) -> str:
+    return contract.as_json(contract.as_contract(contract.add_all(tests.values())))
+
+
+def _coverage_of_test(evidence: Evidence, _verdict: Verdict) -> Any:
+    return contract.seen_of(evidence.claims, evidence.metric_claims, _names())
+
+
+def _coverages(tests: Mapping[str, Any]) -> Iterator[contract.Coverage]:
+    return contract.coverages(contract.add_all(tests.values()))
+
+
+def _stored_of_test(evidence: Evidence, _verdict: Verdict) -> Any:
+    return kept.as_plain(evidence.stored.values(), evidence.secrets.masked)
+
+
 FORMATS: Mapping[str, Format] = {
-    "contract": Format(of_test=contracts.contract_of_test, of_run=contracts.contract_of_run),
-    "coverage": Format(of_test=contracts.coverage_of_test, of_run=contracts.coverage_page),
-    "coverage-json": Format(of_test=contracts.coverage_of_test, of_run=contracts.coverage_json),
-    "openobserve": Format(of_test=stored.of_test, of_run=stored.of_run),
+    "contract": Format(of_test=_contract_of_test, of_run=_contract),
+    "coverage": Format(of_test=_coverage_of_test, of_run=lambda tests: contract.to_markdown(_coverages(tests))),
+    "coverage-json": Format(of_test=_coverage_of_test, of_run=lambda tests: contract.to_json(_coverages(tests))),
+    "openobserve": Format(of_test=_stored_of_test, of_run=kept.as_file),
     "weaver": Format(of_test=weaver.of_test, of_run=weaver.of_run),
 }
 

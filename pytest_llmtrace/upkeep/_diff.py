@@ -90,8 +90,7 @@ class _Lines:
     def shown(self, number: int) -> str:
         """Return a line that does not change."""
         start, end = self.bounds(number)
-        line = masked(self.text[start:end])
-        return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
+        return _cut(self.text[start:end])
 
     def before(self, first: int, last: int, patches: list[Patch]) -> Iterator[str]:
         """Yield changed lines as they were: each secret by its kind and length."""

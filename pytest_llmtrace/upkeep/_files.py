@@ -8,12 +8,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_llmtrace._argtypes import finite, is_finite
-from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace._argtypes import finite
+from pytest_llmtrace.errors import CassetteError, UsageError
+from pytest_llmtrace.replay.names import below
 
 __all__ = ["File", "Text", "files_in", "looks_like_cassette", "text_of"]
-
-_SUFFIXES = frozenset({".json", ".yaml", ".yml"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +21,10 @@ class File:
 
     path: Path
     named: bool
+
+    def is_other(self, error: CassetteError) -> bool:
+        """Tell whether it cannot be read since it is below a folder and something else than a cassette."""
+        return not self.named and "is no cassette: expected" in error.reason
 
 
 def files_in(paths: Iterable[Path]) -> Iterator[File]:
@@ -33,8 +36,7 @@ def files_in(paths: Iterable[Path]) -> Iterator[File]:
     seen: set[Path] = set()
     for path in paths:
         if path.is_dir():
-            below = sorted(file for file in path.rglob("*") if file.suffix.lower() in _SUFFIXES)
-            found = [File(file, named=False) for file in below if is_finite(file)]
+            found = [File(file, named=False) for file in below(path)]
         elif path.exists():
             found = [File(path, named=True)]
         else:

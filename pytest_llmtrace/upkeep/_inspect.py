@@ -12,6 +12,7 @@ from pytest_llmtrace.secrets.personal import REQUEST_ID, shown_personal
 from pytest_llmtrace.secrets.shapes import shapes_in, shown
 from pytest_llmtrace.secrets.urls import hits_in_header, hits_in_url
 from pytest_llmtrace.upkeep._headers import is_left, is_volatile, kind_of
+from pytest_llmtrace.upkeep._kinds import SCRUB
 from pytest_llmtrace.upkeep._texts import body_text
 
 __all__ = ["Trouble", "troubles_in"]
@@ -72,7 +73,7 @@ def _named(kind: str, place: str, value: str) -> Trouble:
         return Trouble(kind, place, "", "")
     shape = next(shapes_in(value), None)
     found = shown(value) + (f", {shape.looks_like}" if shape else "")
-    return Trouble(kind, place, found, value, "" if kind == "secret" else "pytest-llmtrace cassettes scrub {file}")
+    return Trouble(kind, place, found, value, "" if kind == "secret" else SCRUB)
 
 
 def _body(side: str, message: Request | Response) -> Iterator[Trouble]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from pytest_llmtrace.model import Severity
 
-__all__ = ["KINDS", "Kind"]
+__all__ = ["KINDS", "SCRUB", "Kind"]
 
 
 class Kind(NamedTuple):
@@ -17,13 +17,13 @@ class Kind(NamedTuple):
     next: str
 
 
-_SCRUB = "pytest-llmtrace cassettes scrub {file}"
+SCRUB = "pytest-llmtrace cassettes scrub {file}"
 
 KINDS = {
     "secret": Kind(
         Severity.ERROR,
         "whoever reads the file can use it",
-        f"{_SCRUB}; if the file was ever pushed, withdraw the key",
+        f"{SCRUB}; if the file was ever pushed, withdraw the key",
     ),
     "unreadable": Kind(
         Severity.ERROR,
@@ -33,7 +33,7 @@ KINDS = {
     "personal": Kind(
         Severity.WARNING,
         "it tells of a person, an account or a machine, and stays in the repository's history",
-        f"{_SCRUB}; or say that it is fine: --allow REGEX",
+        f"{SCRUB}; or say that it is fine: --allow REGEX",
     ),
     "no-reply": Kind(
         Severity.WARNING,

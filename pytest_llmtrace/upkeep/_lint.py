@@ -120,7 +120,7 @@ def _cassette(file: File, content: bytes) -> Cassette | None:
     try:
         return parse(content, file.path)
     except CassetteError as error:
-        if not file.named and "is no cassette: expected" in error.reason:
+        if file.is_other(error):
             return None
         raise
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 
+from pytest_llmtrace._lines import counted
 from pytest_llmtrace.model import Severity
 from pytest_llmtrace.upkeep._lint import Finding, Report
 
@@ -48,25 +49,21 @@ def _summary(report: Report, *, verbose: bool) -> Iterator[str]:
     infos = report.count(Severity.INFO)
     hint = " (-v shows them)" if infos and not verbose else ""
     counts = (
-        _counted(report.count(Severity.ERROR), "error"),
-        _counted(report.count(Severity.WARNING), "warning"),
-        _counted(infos, "info") + hint,
+        counted(report.count(Severity.ERROR), "error"),
+        counted(report.count(Severity.WARNING), "warning"),
+        counted(infos, "info") + hint,
     )
-    yield f"{_counted(report.files, 'file')}, {_counted(report.interactions, 'interaction')}: {', '.join(counts)}"
+    yield f"{counted(report.files, 'file')}, {counted(report.interactions, 'interaction')}: {', '.join(counts)}"
     if report.dates:
         oldest, file = min(report.dates)
         newest = max(report.dates)[0]
         silent = report.files - len(report.dates)
-        rest = f"; {_counted(silent, 'file')} without a date" if silent else ""
+        rest = f"; {counted(silent, 'file')} without a date" if silent else ""
         yield f"recorded from {oldest} ({file}) to {newest}{rest}"
     if report.no_cassettes:
         first = report.no_cassettes[0]
         rest = f" and {len(report.no_cassettes) - 1} more" if len(report.no_cassettes) > 1 else ""
         yield f"passed over, no cassette: {first}{rest}"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def json_of(report: Report) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Literal
 
+from pytest_llmtrace._lines import counted
 from pytest_llmtrace.errors import CassetteError
-from pytest_llmtrace.upkeep._files import files_in, looks_like_cassette
+from pytest_llmtrace.upkeep._files import File, files_in, looks_like_cassette
 from pytest_llmtrace.upkeep._scrub import Scrubbed, scrubbed
 
 __all__ = ["scrub_all"]
@@ -37,7 +38,7 @@ def scrub_all(
     changed, number, troubles = [], 0, 0
     for file in files_in(paths):
         try:
-            result = _result(file.path, named=file.named)
+            result = _result(file)
         except CassetteError as error:
             say(f"pytest-llmtrace: {error}")
             troubles += 1
@@ -50,22 +51,22 @@ def scrub_all(
         if result.patches:
             changed.append(result)
     if not changed:
-        say(f"nothing to scrub in {_counted(number, 'file')}")
+        say(f"nothing to scrub in {counted(number, 'file')}")
         return 1 if troubles else 0
     written = _write(changed, mode=mode, say=say, ask=ask)
     return 0 if written and not troubles else 1
 
 
-def _result(path: Path, *, named: bool) -> Scrubbed | None:
+def _result(file: File) -> Scrubbed | None:
     """Scrub one file; None for one that is below a folder and no cassette."""
     try:
-        if not named and not looks_like_cassette(path.read_bytes()):
+        if not file.named and not looks_like_cassette(file.path.read_bytes()):
             return None
-        return scrubbed(path)
+        return scrubbed(file.path)
     except OSError as error:
-        raise CassetteError(path, f"the file cannot be read: {error.strerror or error}") from None
+        raise CassetteError(file.path, f"the file cannot be read: {error.strerror or error}") from None
     except CassetteError as error:
-        if not named and "is no cassette: expected" in error.reason:
+        if file.is_other(error):
             return None
         raise
 
@@ -78,7 +79,7 @@ def _write(
     ask: Callable[[str], bool] | None,
 ) -> bool:
     values = sum(result.values for result in changed)
-    what = f"{_counted(values, 'value')} in {_counted(len(changed), 'file')}"
+    what = f"{counted(values, 'value')} in {counted(len(changed), 'file')}"
     if mode == "check":
         say(f"{what} to scrub; nothing was written")
         return False
@@ -101,9 +102,5 @@ def _written(changed: list[Scrubbed], say: Callable[[str], None]) -> bool:
         else:
             done.append(result)
     values = sum(result.values for result in done)
-    say(f"scrubbed {_counted(values, 'value')} in {_counted(len(done), 'file')}; withdraw the keys if they were pushed")
+    say(f"scrubbed {counted(values, 'value')} in {counted(len(done), 'file')}; withdraw the keys if they were pushed")
     return len(done) == len(changed)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

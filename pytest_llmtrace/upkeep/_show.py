@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_llmtrace import wire
+from pytest_llmtrace._lines import counted
 from pytest_llmtrace.model import Cassette, Headers, Recording, Request, Response
 from pytest_llmtrace.replay import scrub
+from pytest_llmtrace.replay.payload import header
 from pytest_llmtrace.secrets.body_text import alarming, hits_in_body
 from pytest_llmtrace.secrets.edits import edits_of
 from pytest_llmtrace.secrets.shapes import masked
@@ -52,8 +54,7 @@ class ShowSettings:
 
 def shown_cassette(cassette: Cassette, index: int | None, settings: ShowSettings) -> Iterator[str]:
     """Yield the lines for a whole cassette, or for one interaction of it. Secrets are masked."""
-    number = len(cassette.recordings)
-    about = ", ".join([f"{number} interaction{'' if number == 1 else 's'}", *_origin(cassette.origin)])
+    about = ", ".join([counted(len(cassette.recordings), "interaction"), *_origin(cassette.origin)])
     yield _safe(f"{cassette.label}: {about}")
     for recording in cassette.recordings if index is None else [cassette.recordings[index]]:
         yield ""
@@ -120,7 +121,7 @@ class _Sheet:
             yield from self.part(part)
 
     def response(self, response: Response) -> Iterator[str]:
-        kind = _header(response.headers, "content-type").partition(";")[0]
+        kind = _kind(response.headers)
         yield f"  {self.status(response)}  {kind}".rstrip()
         yield from _header_lines(response.headers)
         text, coding = body_text(response)
@@ -153,13 +154,12 @@ class _Sheet:
             yield f"    usage   {', '.join(_usage(reply.usage))}"
         if reply.events is not None:
             end = "" if reply.finish or reply.error else "; it ends without a finish reason: it was cut off"
-            yield f"    stream  {reply.events} event{'' if reply.events == 1 else 's'}{end}"
+            yield f"    stream  {counted(reply.events, 'event')}{end}"
 
     def timing(self, response: Response) -> Iterator[str]:
         if response.offsets:
             first, last = response.offsets[0], response.offsets[-1]
-            number = len(response.offsets)
-            chunks = f"{number} chunk{'' if number == 1 else 's'}"
+            chunks = counted(len(response.offsets), "chunk")
             yield f"    timing  {chunks}, the first after {first:.3f} s, the last after {last:.3f} s"
 
     # --- texts ---
@@ -172,7 +172,7 @@ class _Sheet:
         if text is None:
             yield f"    a body that is compressed with {coding}"
         elif _is_binary(text):
-            yield f"    {len(text):,} bytes of {_header(headers, 'content-type').partition(';')[0] or 'binary data'}"
+            yield f"    {len(text):,} bytes of {_kind(headers) or 'binary data'}"
         elif text:
             secrets_out = _without_secrets(text)
             yield from self.text(secrets_out if self.settings.raw else _pretty(secrets_out))
@@ -186,15 +186,15 @@ class _Sheet:
             yield f"      {note}"
 
 
-def _header(headers: Headers, name: str) -> str:
-    return next((value for key, value in headers if key.lower() == name), "")
-
-
 def _key_lines(headers: Headers) -> Iterator[str]:
     """Say how a request showed who it is from."""
     for name, _ in headers:
         if scrub.is_secret_header(name) and kind_of(name.lower()) == "secret":
             yield f"    {name.lower()}: {scrub.MASK}"
+
+
+def _kind(headers: Headers) -> str:
+    return (header(headers, "content-type") or "").partition(";")[0]
 
 
 def _header_lines(headers: Headers) -> Iterator[str]:

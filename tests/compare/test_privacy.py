@@ -13,9 +13,9 @@ import pytest
 
 from pytest_llmtrace.canaries import Canaries
 from pytest_llmtrace.cli import main
-from pytest_llmtrace.compare._instrumentors import INSTRUMENTORS
+from pytest_llmtrace.compare._instrumentors import CLIENTS, INSTRUMENTORS
 from pytest_llmtrace.compare._modes import MODES, Mode
-from pytest_llmtrace.compare._privacy_calls import CALLS, CLIENTS, PLACES, make, number_of
+from pytest_llmtrace.compare._privacy_calls import CALLS, PLACES, make, number_of
 from pytest_llmtrace.compare._privacy_page import page
 from pytest_llmtrace.compare._privacy_run import Privacy, Row, broken
 from pytest_llmtrace.harness import LLMTrace

@@ -41,9 +41,9 @@ class Form(ABC):
     def body(self, reply: Reply) -> Mapping[str, Any]:
         """Return the JSON of a whole reply."""
 
-    @abstractmethod
     def events(self, reply: Reply) -> Iterator[Event]:
-        """Yield the events of a whole stream."""
+        """Yield the events of a whole stream; of counts and embeddings there is none, and no reply asks for one."""
+        raise NotImplementedError(f"{reply.gateway} does not stream this")
 
     def broken(self, reply: Reply) -> Iterable[Event]:
         """Return the events with which a stream ends that fails midway."""

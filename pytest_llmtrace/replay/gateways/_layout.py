@@ -9,7 +9,7 @@ import string
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["BASE62", "HEX", "Event", "compact", "noise", "pretty", "pretty_line", "spaced", "uuid"]
+__all__ = ["BASE62", "HEX", "Event", "compact", "event_of", "noise", "pretty", "pretty_line", "spaced", "uuid"]
 
 BASE62 = string.ascii_letters + string.digits
 HEX = "0123456789abcdef"
@@ -22,14 +22,17 @@ class Event:
     Attributes:
         data: The JSON value; a string is written as it is, as in `[DONE]`.
         name: The event's name; where an API has names, every event has one.
-        comment: A comment line, which takes the place of the data.
         counts: Whether it carries a piece of the text or of a tool's arguments.
     """
 
     data: Any = None
     name: str = ""
-    comment: str = ""
     counts: bool = False
+
+
+def event_of(kind: str, /, *, counts: bool = False, **data: object) -> Event:
+    """Return an event whose data has its name too."""
+    return Event(name=kind, data={"type": kind, **data}, counts=counts)
 
 
 def compact(value: object) -> str:

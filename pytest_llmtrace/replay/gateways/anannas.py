@@ -73,12 +73,10 @@ class Chat(chat.Chat):
         """Return one choice of a chunk."""
         return {"index": index, "delta": delta, "finish_reason": finish}
 
-    def chunk(
-        self, reply: Reply, choices: chat.Choices, *, usage: Mapping[str, Any] | None = None, counts: bool = False
-    ) -> Event:
-        """Return one chunk."""
+    def chunk_body(self, reply: Reply, choices: chat.Choices, usage: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return the JSON of one chunk."""
         frame = self.frame(reply, "chat.completion.chunk")
-        return Event(data={**frame, "choices": choices, **({"usage": usage} if usage else {})}, counts=counts)
+        return {**frame, "choices": choices, **({"usage": usage} if usage else {})}
 
 
 class OlderChat(Chat):

@@ -75,13 +75,11 @@ class Chat(_Sorted, chat.Chat):
         found = self.found(reply) if finish == "content_filter" else _FOUND if delta.get("content") else {}
         return {**super().piece(reply, index, delta, finish=finish), "content_filter_results": found}
 
-    def chunk(
-        self, reply: Reply, choices: chat.Choices, *, usage: Mapping[str, Any] | None = None, counts: bool = False
-    ) -> Event:
-        """Return one chunk."""
-        data = dict(super().chunk(reply, choices, usage=usage).data)
-        del data["service_tier"]
-        return Event(data=data, counts=counts)
+    def chunk_body(self, reply: Reply, choices: chat.Choices, usage: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return the JSON of one chunk."""
+        body = super().chunk_body(reply, choices, usage)
+        del body["service_tier"]
+        return body
 
 
 class Responses(responses.Responses):

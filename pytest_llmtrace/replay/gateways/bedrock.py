@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import re
 import string
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -80,10 +80,6 @@ class Messages(hosted.Messages):
             "cacheReadInputTokenCount": counts["Cache-Read-Input"],
             "cacheWriteInputTokenCount": counts["Cache-Write-Input"],
         }
-
-    def broken(self, reply: Reply) -> Iterable[Event]:
-        """Return the exception with which a stream ends that fails midway."""
-        return (Event(name="error", data=self.error(reply)),)
 
     def write(self, event: Event, reply: Reply, number: int) -> bytes:
         """Write one event into a frame, padded so that its length says less about the text."""

@@ -151,7 +151,11 @@ class Chat(Form):
         self, reply: Reply, choices: Choices, *, usage: Mapping[str, Any] | None = None, counts: bool = False
     ) -> Event:
         """Return one chunk."""
-        data = {
+        return Event(data=self.chunk_body(reply, choices, usage), counts=counts)
+
+    def chunk_body(self, reply: Reply, choices: Choices, usage: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return the JSON of one chunk."""
+        return {
             "id": self.identity(reply),
             "object": "chat.completion.chunk",
             "created": CREATED,
@@ -162,7 +166,6 @@ class Chat(Form):
             **({"usage": usage} if reply.wants_usage else {}),
             **({"obfuscation": padding(self.identity(reply), _visible(choices))} if reply.pads else {}),
         }
-        return Event(data=data, counts=counts)
 
     def _stands_alone(self, reply: Reply) -> bool:
         return self.roles_first and reply.text() is None and len(reply.script.tool_calls) == 1

@@ -7,14 +7,14 @@ reply will say of its input.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Self
 
 from pytest_llmtrace._argtypes import is_count
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.replay.gateways import errors
 from pytest_llmtrace.replay.gateways._form import Form
-from pytest_llmtrace.replay.gateways._layout import Event, pretty
+from pytest_llmtrace.replay.gateways._layout import pretty
 from pytest_llmtrace.replay.gateways._paths import COUNTED
 from pytest_llmtrace.replay.gateways._reply import Reply
 from pytest_llmtrace.replay.gateways._script import Script
@@ -26,13 +26,7 @@ _READ = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens
 """What a model reads, in a usage of Anthropic's; OpenAI's has the first, which is all."""
 
 
-class _Count(Form):
-    def events(self, reply: Reply) -> Iterator[Event]:
-        """There is no stream of a number; a reply never asks for one."""
-        raise NotImplementedError(f"{reply.gateway} does not stream counts")
-
-
-class InputTokens(_Count):
+class InputTokens(Form):
     """OpenAI's, as its API reference shows it."""
 
     dump = staticmethod(pretty)
@@ -43,7 +37,7 @@ class InputTokens(_Count):
         return {"object": "response.input_tokens", "input_tokens": reply.script.usage["input_tokens"]}
 
 
-class CountTokens(_Count):
+class CountTokens(Form):
     """Anthropic's; who asks for edits of the context learns what there was before them."""
 
     error = staticmethod(errors.anthropic)

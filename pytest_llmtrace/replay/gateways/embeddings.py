@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_llmtrace.replay.gateways._form import Form
-from pytest_llmtrace.replay.gateways._layout import Event, noise
+from pytest_llmtrace.replay.gateways._layout import noise
 from pytest_llmtrace.replay.gateways._reply import Reply
 from pytest_llmtrace.replay.gateways._usage import merged, total
 
@@ -35,10 +35,6 @@ class Embeddings(Form):
         """Return the usage: what was queued, completed."""
         given = {"prompt_tokens": 12, **reply.script.usage}
         return merged({"prompt_tokens": 0, "total_tokens": total(given, "prompt_tokens")}, given)
-
-    def events(self, reply: Reply) -> Iterator[Event]:
-        """There is no stream of embeddings; a reply never asks for one."""
-        raise NotImplementedError(f"{reply.gateway} does not stream embeddings")
 
 
 def vectors(reply: Reply) -> Sequence[Sequence[float]]:

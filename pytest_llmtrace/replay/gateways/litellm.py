@@ -81,11 +81,9 @@ class Chat(chat.Chat):
         """Return one choice of a chunk."""
         return {**({"finish_reason": finish} if finish else {}), "index": index, "delta": delta}
 
-    def chunk(
-        self, reply: Reply, choices: chat.Choices, *, usage: Mapping[str, Any] | None = None, counts: bool = False
-    ) -> Event:
-        """Return one chunk."""
-        data = {
+    def chunk_body(self, reply: Reply, choices: chat.Choices, usage: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return the JSON of one chunk."""
+        return {
             "id": self.identity(reply),
             "created": CREATED,
             "model": reply.model,
@@ -93,7 +91,6 @@ class Chat(chat.Chat):
             "choices": choices,
             **({"usage": usage} if usage else {}),
         }
-        return Event(data=data, counts=counts)
 
     def broken(self, reply: Reply) -> Iterable[Event]:
         """Return the events with which a stream ends that fails midway. Measured: 1.109.1 ends it in form."""
@@ -118,14 +115,12 @@ class OlderChat(Chat):
             yield self.chunk(reply, [self.piece(reply, 0, {})])
         yield DONE
 
-    def chunk(
-        self, reply: Reply, choices: chat.Choices, *, usage: Mapping[str, Any] | None = None, counts: bool = False
-    ) -> Event:
-        """Return one chunk."""
-        data = dict(super().chunk(reply, choices).data)
+    def chunk_body(self, reply: Reply, choices: chat.Choices, usage: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return the JSON of one chunk."""
+        body = super().chunk_body(reply, choices, None)
         if reply.wants_usage:
-            data["stream_options"] = {"include_usage": True}
-        return Event(data={**data, **({"usage": usage} if usage else {})}, counts=counts)
+            body["stream_options"] = {"include_usage": True}
+        return {**body, **({"usage": usage} if usage else {})}
 
 
 class Responses(responses.Responses):

@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_llmtrace.replay.gateways import errors
 from pytest_llmtrace.replay.gateways._form import Form
-from pytest_llmtrace.replay.gateways._layout import Event
+from pytest_llmtrace.replay.gateways._layout import Event, event_of
 from pytest_llmtrace.replay.gateways._reply import Reply
 from pytest_llmtrace.replay.gateways._script import cut, fragments
 from pytest_llmtrace.replay.gateways._usage import merged
@@ -102,17 +102,17 @@ class Messages(Form):
         whole = self.body(reply)
         early = {name: value for name, value in whole["usage"].items() if name not in _LATE}
         message = self.envelope(reply, [], None, early | {"output_tokens": _PLACEHOLDER})
-        yield _event("message_start", message=message)
+        yield event_of("message_start", message=message)
         for index, block in enumerate(whole["content"]):
-            yield _event("content_block_start", index=index, content_block=_emptied(block))
+            yield event_of("content_block_start", index=index, content_block=_emptied(block))
             if index == 0:
                 yield Event(name="ping", data='{"type": "ping"}')
             for delta in self.deltas(reply, block):
-                yield _event("content_block_delta", counts=True, index=index, delta=delta)
-            yield _event("content_block_stop", index=index)
+                yield event_of("content_block_delta", counts=True, index=index, delta=delta)
+            yield event_of("content_block_stop", index=index)
         delta = {"stop_reason": whole["stop_reason"], "stop_sequence": None, **self._details()}
-        yield _event("message_delta", delta=delta, usage=self.final_usage(whole["usage"]))
-        yield _event("message_stop")
+        yield event_of("message_delta", delta=delta, usage=self.final_usage(whole["usage"]))
+        yield event_of("message_stop")
 
     def final_usage(self, usage: Mapping[str, Any]) -> dict[str, Any]:
         """Return the counts that the end of a stream gives."""
@@ -141,10 +141,6 @@ class Messages(Form):
         text = self.dump_event(event.data)
         pad = " " * (number * 7 % 16)
         return super().write(Event(name=event.name, data=f"{text[:-1]}{pad}}}"), reply, number)
-
-
-def _event(name: str, /, *, counts: bool = False, **data: object) -> Event:
-    return Event(name=name, data={"type": name, **data}, counts=counts)
 
 
 def _emptied(block: Mapping[str, Any]) -> dict[str, Any]:

@@ -156,12 +156,10 @@ class Chat(_Ours, chat.Chat):
         yield self.chunk(reply, finishes[-1:], usage=self.usage(reply))
         yield DONE
 
-    def chunk(
-        self, reply: Reply, choices: chat.Choices, *, usage: Mapping[str, Any] | None = None, counts: bool = False
-    ) -> Event:
-        """Return one chunk."""
+    def chunk_body(self, reply: Reply, choices: chat.Choices, usage: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return the JSON of one chunk."""
         frame = self.frame(reply, "chat.completion.chunk")
-        return Event(data={**frame, "choices": choices, **({"usage": usage} if usage else {})}, counts=counts)
+        return {**frame, "choices": choices, **({"usage": usage} if usage else {})}
 
     def broken(self, reply: Reply) -> Iterable[Event]:
         """Return the events with which a stream ends that fails midway."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_llmtrace.replay.gateways import errors
 from pytest_llmtrace.replay.gateways._form import DONE, Form
-from pytest_llmtrace.replay.gateways._layout import HEX, Event, compact
+from pytest_llmtrace.replay.gateways._layout import HEX, Event, compact, event_of
 from pytest_llmtrace.replay.gateways._reply import CREATED, Reply
 from pytest_llmtrace.replay.gateways._script import cut, fragments
 from pytest_llmtrace.replay.gateways._usage import merged, total
@@ -146,24 +146,24 @@ class Responses(Form):
 
     def events(self, reply: Reply) -> Iterator[Event]:
         """Yield the events of a whole stream."""
-        yield _event("response.created", response=self.response(reply, "in_progress"))
-        yield _event("response.in_progress", response=self.response(reply, "in_progress"))
+        yield event_of("response.created", response=self.response(reply, "in_progress"))
+        yield event_of("response.in_progress", response=self.response(reply, "in_progress"))
         status = self.status(reply)
         for index, item in enumerate(self.items(reply, status)):
-            yield _event("response.output_item.added", item=_begun(item), output_index=index)
+            yield event_of("response.output_item.added", item=_begun(item), output_index=index)
             for event in _EVENTS[item["type"]](reply, item):
                 assert isinstance(event.data, dict)  # noqa: S101 - for the type checker
                 event.data.update(item_id=item["id"], output_index=index)
                 yield event
-            yield _event("response.output_item.done", item=item, output_index=index)
-        yield _event(f"response.{status}", response=self.body(reply))
+            yield event_of("response.output_item.done", item=item, output_index=index)
+        yield event_of(f"response.{status}", response=self.body(reply))
         yield from self.end()
 
     def broken(self, reply: Reply) -> Iterable[Event]:
         """Return the events with which a stream ends that fails midway."""
         error = errors.openai(reply)["error"]
         told = {"code": error["code"] or error["type"], "message": error["message"]}
-        return [_event("response.failed", response=self.response(reply, "failed", error=told)), *self.end()]
+        return [event_of("response.failed", response=self.response(reply, "failed", error=told)), *self.end()]
 
     def end(self) -> Iterable[Event]:
         """Return what follows the last event."""
@@ -174,9 +174,8 @@ class Responses(Form):
         if isinstance(event.data, str):
             return super().write(event, reply, number)
         pad = {"obfuscation": padding(self.identity(reply), event.data["delta"])} if self._pads(event, reply) else {}
-        kind, *rest = sorted(event.data | pad | {"sequence_number": number}, key=lambda name: (name != "type", name))
         data = event.data | pad | {"sequence_number": number}
-        ordered = compact({name: data[name] for name in (kind, *rest)})
+        ordered = compact({name: data[name] for name in sorted(data, key=lambda name: (name != "type", name))})
         return super().write(Event(name=event.name if self.named else "", data=ordered), reply, number)
 
     def _pads(self, event: Event, reply: Reply) -> bool:
@@ -188,10 +187,6 @@ def _repeated(given: Any, default: Any) -> Any:
     if given is None:
         return default
     return {**default, **given} if isinstance(given, Mapping) and isinstance(default, Mapping) else given
-
-
-def _event(name: str, /, *, counts: bool = False, **data: object) -> Event:
-    return Event(name=name, data={"type": name, **data}, counts=counts)
 
 
 def _part(reply: Reply) -> dict[str, Any]:
@@ -210,26 +205,26 @@ def _message_events(reply: Reply, item: Mapping[str, Any]) -> Iterator[Event]:
     field = "refusal" if part["type"] == "refusal" else "text"
     kind = "response.refusal" if field == "refusal" else "response.output_text"
     extra: dict[str, Any] = {} if field == "refusal" else {"logprobs": []}
-    yield _event("response.content_part.added", content_index=0, part=part | {field: ""})
+    yield event_of("response.content_part.added", content_index=0, part=part | {field: ""})
     for piece in cut(part[field], reply.script.pieces if field == "text" else None):
-        yield _event(f"{kind}.delta", counts=True, content_index=0, delta=piece, **extra)
-    yield _event(f"{kind}.done", content_index=0, **{field: part[field]}, **extra)
-    yield _event("response.content_part.done", content_index=0, part=part)
+        yield event_of(f"{kind}.delta", counts=True, content_index=0, delta=piece, **extra)
+    yield event_of(f"{kind}.done", content_index=0, **{field: part[field]}, **extra)
+    yield event_of("response.content_part.done", content_index=0, part=part)
 
 
 def _reasoning_events(reply: Reply, item: Mapping[str, Any]) -> Iterator[Event]:  # noqa: ARG001 - one of a family
     part = item["summary"][0]
-    yield _event("response.reasoning_summary_part.added", part=part | {"text": ""}, summary_index=0)
+    yield event_of("response.reasoning_summary_part.added", part=part | {"text": ""}, summary_index=0)
     for piece in cut(part["text"], None):
-        yield _event("response.reasoning_summary_text.delta", counts=True, delta=piece, summary_index=0)
-    yield _event("response.reasoning_summary_text.done", summary_index=0, text=part["text"])
-    yield _event("response.reasoning_summary_part.done", part=part, summary_index=0)
+        yield event_of("response.reasoning_summary_text.delta", counts=True, delta=piece, summary_index=0)
+    yield event_of("response.reasoning_summary_text.done", summary_index=0, text=part["text"])
+    yield event_of("response.reasoning_summary_part.done", part=part, summary_index=0)
 
 
 def _call_events(reply: Reply, item: Mapping[str, Any]) -> Iterator[Event]:  # noqa: ARG001 - one of a family
     for fragment in fragments(item["arguments"]):
-        yield _event("response.function_call_arguments.delta", counts=True, delta=fragment)
-    yield _event("response.function_call_arguments.done", arguments=item["arguments"])
+        yield event_of("response.function_call_arguments.delta", counts=True, delta=fragment)
+    yield event_of("response.function_call_arguments.done", arguments=item["arguments"])
 
 
 _EVENTS = {"message": _message_events, "reasoning": _reasoning_events, "function_call": _call_events}

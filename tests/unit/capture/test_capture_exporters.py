@@ -8,7 +8,6 @@ import pytest
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from pytest_llmtrace import capture
 from pytest_llmtrace.capture._otel_internals import LOG_EXPORT_SUCCESS, LOG_EXPORTERS
 
 
@@ -28,10 +27,9 @@ BASES += [(LOG_EXPORTERS[0], LOG_EXPORT_SUCCESS)]
 
 @pytest.mark.parametrize(("base", "success"), BASES)
 def test_otlp_is_muted(base: type, success: object) -> None:
-    """An OTLP exporter reports success and sends nothing; what it did is there for our own export."""
+    """An OTLP exporter reports success and sends nothing."""
     exporter = made(base, "opentelemetry.exporter.otlp.proto.made_up")()
     assert exporter.export("batch") is success
-    assert capture.export_unmuted(exporter, "batch") == ("exported", "batch")
 
 
 @pytest.mark.parametrize(("base", "success"), BASES)
@@ -52,4 +50,3 @@ def test_others_are_left_alone(base: type, success: object, module: str) -> None
     """Console, in-memory and file exporters, and the app's own, do what they always do."""
     exporter = made(base, module)()
     assert exporter.export("batch") == ("exported", "batch")
-    assert capture.export_unmuted(exporter, "batch") == ("exported", "batch")

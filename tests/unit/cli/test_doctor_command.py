@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,13 +17,6 @@ EXPORTERS = (
     "none of opentelemetry-exporter-otlp-proto-http, opentelemetry-exporter-otlp-proto-grpc, openobserve-python-sdk, "
     "openobserve-telemetry-sdk is installed"
 )
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-    yield receiver
-    receiver.close()
 
 
 @pytest.fixture(autouse=True)

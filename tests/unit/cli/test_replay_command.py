@@ -26,7 +26,6 @@ from pytest_llmtrace.model import Request
 ROOT = Path(__file__).parents[3]
 CHAT = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
 AZURE = {"messages": CHAT["messages"]}
-NO_CALL = "no call to an OpenAI- or Anthropic-shaped LLM API"
 COMPLETION = {
     "id": "chatcmpl-1",
     "object": "chat.completion",

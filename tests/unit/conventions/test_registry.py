@@ -97,7 +97,7 @@ def test_groups(tmp_path: Path) -> None:
     """Attributes with types, values and old names; of spans the levels, with those that they extend."""
     kept = from_registry(written(tmp_path, V1))
     assert (kept.name, kept.namespaces) == ("acme", ("acme.",))
-    assert kept.attributes["acme.tenant"] == Attribute(name="acme.tenant", types=("string",), stability="development")
+    assert kept.attributes["acme.tenant"] == Attribute(name="acme.tenant", types=("string",))
     assert kept.attributes["acme.tier"].values == {"free", "paid"}
     assert not kept.attributes["acme.tier"].is_open
     assert kept.attributes["acme.label"].is_family

@@ -1,15 +1,13 @@
-"""A receiver, and an environment that leads nowhere else."""
+"""An environment that leads nowhere."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-
-from tests.receiver import Receiver
 
 # Where instrumentors cannot be made there is nothing to test.
 collect_ignore = [] if find_spec("opentelemetry.instrumentation") else ["test_doctor_instrumentors.py"]
@@ -18,13 +16,6 @@ collect_ignore = [] if find_spec("opentelemetry.instrumentation") else ["test_do
 @pytest.fixture(autouse=True)
 def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("urllib.request.getproxies", dict)
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-    yield receiver
-    receiver.close()
 
 
 @pytest.fixture

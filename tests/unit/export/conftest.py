@@ -1,9 +1,9 @@
-"""A receiver, and what leads to it."""
+"""What leads to a receiver."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,13 +15,6 @@ from tests.receiver import Receiver
 
 # OpenTelemetry's own encoder comes with its exporters.
 collect_ignore = [] if find_spec("grpc") else ["test_grpc.py", "test_protobuf.py"]
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-    yield receiver
-    receiver.close()
 
 
 @pytest.fixture

@@ -136,9 +136,10 @@ def test_own_matcher(tape: Callable[..., Cassette], post: Callable[..., Request]
     def same_user(sent: Any, recorded: Any) -> None:
         raise AssertionError("user 1 is not 2")
 
-    text = explained(Player(tape(post()), match_on=["method", same_user]), post())
+    text = explained(Player(tape(post()), config=read_config({"match_on": ["method", same_user]})), post())
     assert text.endswith("\ndiffers   matcher same_user: user 1 is not 2")
-    text = explained(Player(tape(post()), match_on=["method", lambda sent, recorded: False]), post())
+    config = read_config({"match_on": ["method", lambda sent, recorded: False]})
+    text = explained(Player(tape(post()), config=config), post())
     assert text.endswith("\ndiffers   matcher <lambda>: returned False")
 
 

@@ -31,7 +31,7 @@ def test_what_matters_to_replay() -> None:
     pattern = re.compile("x")
     assert read_config(
         {
-            "match_on": ("method", "url", hook, "mine"),
+            "match_on": ("method", "url", hook, agree),
             "additional_matchers": ["headers"],
             "allow_playback_repeats": True,
             "filter_headers": ["Authorization", ("X-Key", "X")],
@@ -46,7 +46,6 @@ def test_what_matters_to_replay() -> None:
             "after_load_interaction": hook,
             "filter_sensitive_data": [("<K>", "v")],
         },
-        matchers={"mine": agree},
     ) == ReplaySettings(
         match_on=("method", "uri", hook, agree, "headers"),
         allow_repeats=True,
@@ -80,7 +79,6 @@ NO_PATTERN = "scrub_keep holds something that is no regular expression: nothing 
     [
         ({"match_onn": []}, "vcr_config has the unknown key 'match_onn'; did you mean 'match_on'?"),
         ({"zzz": 1}, "vcr_config has the unknown key 'zzz'"),
-        ({"ours_": 1}, "vcr_config has the unknown key 'ours_'; did you mean 'ours'?"),
         (
             {"match_on": ["metod"]},
             "match_on has the unknown name 'metod'; did you mean 'method'?; a matcher of your own: pass the function",
@@ -104,10 +102,5 @@ NO_PATTERN = "scrub_keep holds something that is no regular expression: nothing 
 def test_wrong_use(config: Any, message: Any) -> None:
     """What is not known, or has the wrong type, is a usage error with the near name."""
     with pytest.raises(UsageError) as wrong:
-        read_config(config, own={"ours"})
+        read_config(config)
     assert str(wrong.value) == message
-
-
-def test_keys_of_the_caller() -> None:
-    """Keys that are the caller's business are let through."""
-    assert read_config({"ours": 1}, own={"ours"}) == ReplaySettings()

@@ -15,6 +15,8 @@ Tool = Callable[..., str]
 
 KEY = "sk-proj-Ab3dEf6hIj9lMn2pQr5tUv8x"
 OPENAI = "https://api.openai.com/v1/chat/completions"
+RESPONSES = "https://api.openai.com/v1/responses"
+EMBEDDINGS = "https://api.openai.com/v1/embeddings"
 ANTHROPIC = "https://api.anthropic.com/v1/messages"
 JSON = {"content-type": ["application/json"]}
 STREAM = {"content-type": ["text/event-stream; charset=utf-8"]}
@@ -117,6 +119,86 @@ def test_a_chat_with_tools(write: Write, tool: Tool) -> None:
         "    finish  stop\n"
         "    usage   prompt_tokens 12, completion_tokens 5, prompt_tokens_details (cached_tokens 8)\n"
     )
+
+
+def test_a_message_with_blocks(write: Write, tool: Tool) -> None:
+    """Blocks of the messages API are told by their kind: thoughts, calls, results, documents, what is not known."""
+    asked = [
+        {"role": "user", "content": "Weather?"},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "f", "input": {"a": 1}}]},
+        {
+            "role": "user",
+            "content": [
+                {"type": "tool_result", "tool_use_id": "t1", "content": [{"type": "text", "text": "sunny"}]},
+                {"type": "document", "source": {"type": "url", "url": "https://a.test/b.pdf"}},
+                {"type": "later", "of": [1]},
+            ],
+        },
+    ]
+    body = {"model": "c", "max_tokens": 9, "system": [{"type": "text", "text": "Be brief."}], "messages": asked}
+    reply = {
+        "type": "message",
+        "role": "assistant",
+        "model": "c-1",
+        "content": [{"type": "thinking", "thinking": "Easy."}, {"type": "text", "text": "Sunny."}],
+        "stop_reason": "end_turn",
+    }
+    write("tape.json", tape(ANTHROPIC, body, reply))
+    assert tool("show", "tape.json").partition("    with\n")[2] == (
+        "      max_tokens 9\n"
+        "    system\n      Be brief.\n"
+        "    user\n      Weather?\n"
+        '    tool call f t1\n      {\n        "a": 1\n      }\n'
+        "    tool result t1\n      sunny\n"
+        "    document\n      https://a.test/b.pdf\n"
+        '    later\n      {"type": "later", "of": [1]}\n'
+        "\n"
+        "  200 OK  application/json\n"
+        "    thinking\n      Easy.\n"
+        "    assistant\n      Sunny.\n"
+        "    model   c-1\n"
+        "    finish  end_turn\n"
+    )
+
+
+def test_items_of_responses(write: Write, tool: Tool) -> None:
+    """Items of the responses API are told by their kind: reasoning, calls, their results, refusals."""
+    asked = [
+        {"role": "user", "content": [{"type": "input_text", "text": "Weather?"}]},
+        {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Ask the tool."}]},
+        {"type": "function_call", "name": "f", "call_id": "c1", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c1", "output": "sunny"},
+    ]
+    body = {"model": "m", "instructions": "Be brief.", "input": asked, "tools": [{"type": "web_search"}]}
+    refused = {"type": "message", "role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]}
+    write("tape.json", tape(RESPONSES, body, {"model": "m-1", "status": "completed", "output": [refused]}))
+    assert tool("show", "tape.json").partition("    tools\n")[2] == (
+        "      web_search\n"
+        "    system\n      Be brief.\n"
+        "    user\n      Weather?\n"
+        "    reasoning\n      Ask the tool.\n"
+        "    tool call f c1\n      {}\n"
+        "    tool result c1\n      sunny\n"
+        "\n"
+        "  200 OK  application/json\n"
+        "    refusal\n      No.\n"
+        "    model   m-1\n"
+        "    finish  completed\n"
+    )
+
+
+def test_a_refusal_and_embeddings(write: Write, tool: Tool) -> None:
+    """A chat's refusal has a field of its own; of vectors their number and length are told."""
+    refused = {"role": "assistant", "content": None, "reasoning": "Hm.", "refusal": "No."}
+    write("chat.json", tape(OPENAI, {"messages": []}, {"choices": [{"message": refused, "finish_reason": "stop"}]}))
+    assert tool("show", "chat.json").partition("application/json\n")[2] == (
+        "    reasoning\n      Hm.\n    refusal\n      No.\n    finish  stop\n"
+    )
+    for vector, size in (([0.5, 0.25], "2 numbers each"), ("AAAAPwAAgD4=", "12 characters of base64 each")):
+        reply = {"data": [{"embedding": vector}, {"embedding": vector}], "model": "e-1"}
+        write("tape.json", tape(EMBEDDINGS, {"model": "e", "input": ["x", "y"]}, reply))
+        said = tool("show", "tape.json").partition("application/json\n")[2]
+        assert said == f"    embeddings\n      2, {size}\n    model   e-1\n"
 
 
 CHAT_STREAM = events(

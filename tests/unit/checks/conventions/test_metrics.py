@@ -180,9 +180,6 @@ USAGE: dict[str, Any] = {
 }
 
 
-TOOK = {**USAGE, "name": "gen_ai.client.operation.duration", "unit": "s", "attributes": CHAT}
-
-
 @pytest.mark.parametrize(
     ("profiles", "point", "said"),
     [
