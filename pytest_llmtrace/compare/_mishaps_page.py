@@ -16,7 +16,7 @@ __all__ = ["tables"]
 _RAISES = "**raises**"
 _WORDS = """\
 Streams of chat completions, of responses and of the messages API, left in \
-[every way](guide.md#every-way-to-leave-a-stream) and with every [fault](guide.md#faults); the same calls without a \
+[every way](faults.md#every-way-to-leave-a-stream) and with every [fault](faults.md#faults); the same calls without a \
 stream, and embeddings; and the two errors that OpenRouter sends with status 200 (`openrouter`). A cell names the \
 checks that have found something, and leads to them; a dash is a span that tells rightly what happened. With one \
 client or some APIs only, that is said. **raises**: the instrumentation itself raises, and breaks the call. Only an \

@@ -40,7 +40,7 @@ def _names(path: Path) -> list[str]:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: it cannot be read ({error.strerror or error})") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise UsageError(f"{path}: this is no valid JSON; {wanted}") from None
     names = document.get("played") if isinstance(document, dict) and document.get("version") == 1 else None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):

@@ -369,6 +369,7 @@ WANTED = 'expected {"version": 1, "played": ["path", ...]}, as pytest writes it'
         ('{"version": 2, "played": []}', f"played.json: this is no list of played cassettes; {WANTED}"),
         ('{"version": 1, "played": [1]}', f"played.json: this is no list of played cassettes; {WANTED}"),
         ("{", f"played.json: this is no valid JSON; {WANTED}"),
+        ("[" * 100_000, f"played.json: this is no valid JSON; {WANTED}"),
         (None, "played.json: it cannot be read (No such file or directory)"),
         (
             '{"version": 1, "played": ["x.yaml"]}',
