@@ -101,8 +101,17 @@ NEIGHBOURS = {
 
 
 def _has(*plugins: str) -> bool:
-    # By their packages, since to find a module imports the package that it is in.
-    return all(importlib.util.find_spec(plugin.partition(".")[0]) for plugin in plugins)
+    return all(map(_is_installed, plugins))
+
+
+def _is_installed(module: str) -> bool:
+    package, _, name = module.rpartition(".")
+    if name in {"plugin", "pytest_plugin"}:  # To find it would import the package that it is in.
+        module = package
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # Its parent is not.
+        return False
 
 
 def _only_with(module: str) -> Callable[[Callable[..., None]], Callable[..., None] | None]:
