@@ -55,8 +55,14 @@ def _suspicion(looks: Sequence[_Look], secrets: Search, contents: Search) -> Sus
     return Suspicion(secret, content) if secret or content else _NONE
 
 
-_glance = lru_cache(maxsize=256)(Glance)
-"""Of keys, which most traces of a process have in common."""
+def _glance(keys: tuple[str, ...]) -> Glance:
+    """Look at keys, which most traces of a process have in common."""
+    return _kept(keys) if len(keys) <= _MOST else Glance(keys)
+
+
+_MOST = 128
+"""Keys that are looked at once for all who have the same; OpenTelemetry's own limit of attributes."""
+_kept = lru_cache(maxsize=256)(Glance)
 
 
 def _batches(looks: Sequence[_Look]) -> Iterator[Sequence[_Look]]:

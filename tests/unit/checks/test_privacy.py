@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_llmtrace.canaries import Canaries
-from pytest_llmtrace.checks import Evidence, refuse_content, verify
+from pytest_llmtrace.checks import Evidence, _privacy_suspicions, refuse_content, verify
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Exchange, Finding, LogRecord, MetricPoint, Response, SpanEvent, SpanKey, SpanLink
 from pytest_llmtrace.pairing import pair
@@ -233,6 +233,26 @@ def test_a_shape_in_base64_is_found(judged: Judge) -> None:
     """An encoding hides a key from nobody, whatever else stands on the span."""
     [finding] = judged(attributes={"note": base64.b64encode(f"used {SHAPED}".encode()).decode()})
     assert finding.details[0] == ("span", "attribute note: an OpenAI key, sk-…(32 characters)")
+
+
+@pytest.mark.parametrize("size", [10, 30_000, 70_000], ids=["together", "two together", "each alone"])
+@pytest.mark.parametrize("guilty", range(3))
+def test_of_spans_that_are_looked_at_together_only_the_guilty_is_told(make_span: Make, size: int, guilty: int) -> None:
+    """The texts of many spans are looked at as one, up to some size; what is found there is told of its own span."""
+    spans = tuple(make_span(key=SpanKey(1, number + 1), attributes={"text": "x " * (size // 2)}) for number in range(3))
+    spans[guilty].attributes["key"] = SHAPED
+    found = verify(Evidence(spans=spans), {}).findings
+    assert [(finding.check, finding.span) for finding in found if finding.check == "privacy/secret"] == [
+        ("privacy/secret", SpanKey(1, guilty + 1))
+    ]
+
+
+def test_the_keys_of_odd_spans_are_not_kept(make_span: Make) -> None:
+    """What was seen in keys is kept for others with the same; not of spans with more than OpenTelemetry lets have."""
+    kept = _privacy_suspicions._kept.cache_info().currsize
+    many = make_span(attributes={f"key {number} of this very span": "" for number in range(129)})
+    assert Evidence(spans=(many,)).suspicions == ((False, False),)
+    assert _privacy_suspicions._kept.cache_info().currsize == kept
 
 
 def test_a_canary_is_found(judged: Judge) -> None:
