@@ -138,7 +138,8 @@ class Answerer(Protocol):
 class Recording:
     """One interaction of a cassette. `response` is None where the file has a request without a reply.
 
-    `any_body` says that the file has dropped the request's body, so that any body is taken for the recorded one.
+    `any_body` says that the file has dropped the request's body, so that any body is taken for the recorded one. `test`
+    is who recorded it, as pytest names tests, where the file says so.
     """
 
     index: int
@@ -147,6 +148,7 @@ class Recording:
     failure: Failure | None = None
     line: int | None = None
     any_body: bool = False
+    test: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -285,6 +287,8 @@ class Settings:
         seed: What the ids of scripted replies are made of.
         cassette: A cassette by name; missing is an error.
         default_cassette: The cassette used only if it exists.
+        default_is_named: Whether somebody has named that one, so that other tests may have it too.
+        test: How recordings of a file that several tests share name this one; empty outside pytest.
         cassette_dirs: Where names are looked for, in order.
         gateway: The gateway that answers with its default reply when nothing is queued.
         ignore: Waivers: check id, or `family/*`, to reason.
@@ -319,6 +323,8 @@ class Settings:
     seed: str = ""
     cassette: str | None = None
     default_cassette: Path | None = None
+    default_is_named: bool = False
+    test: str = ""
     cassette_dirs: tuple[Path, ...] = ()
     gateway: str | None = None
     ignore: Mapping[str, str] = field(default_factory=dict)

@@ -188,11 +188,25 @@ class Desk:
         mocked = any(exchange.outcome is Outcome.OBSERVED for exchange in exchanges)
         if mocked and self._settings.cassette is None:
             players = [player for player in players if player.origin != self._default_origin or player.has_played]
-        recorded = map(_left_over, players)
+        recorded = map(self._left_over, players)
         asked_for = [
             Leftover(origin=source.origin, unplayed=source.unplayed(), total=source.total) for source in scripted
         ]
         return (*recorded, *asked_for, *self._faults_left())
+
+    def _left_over(self, player: replay.Player) -> Leftover:
+        unplayed = player.unplayed()
+        return Leftover(
+            origin=player.origin,
+            unplayed=tuple(map(self._title, unplayed)),
+            total=player.total,
+            of_cleanup=bool(unplayed) and not any(wire.identify(recording.request) for recording in unplayed),
+        )
+
+    def _title(self, recording: Recording) -> str:
+        request, test = recording.request, recording.test
+        of_another = f", recorded by {test}" if test not in {"", self._settings.test} else ""
+        return f"{request.method} {urlsplit(request.url).path}  (interaction {recording.index}{of_another})"
 
     def _faults_left(self) -> Iterator[Leftover]:
         if self._faults is not None:
@@ -269,7 +283,8 @@ class Desk:
 
             refuse_unsupported(self._settings.replay, mode)
             kind: Any = "new" if by_another else mode
-            recorder = Recorder(path, mode=kind, settings=self._config, config=self._settings.replay)
+            test = "" if self._is_of_its_own(path) else self._settings.test
+            recorder = Recorder(path, mode=kind, settings=self._config, config=self._settings.replay, test=test)
             self._recorders[path] = recorder
         return player, recorder
 
@@ -278,6 +293,11 @@ class Desk:
         if mode != "none":
             return self._use(str(path), mode)
         return (self._player_of(str(path), path) if path.is_file() else None), None
+
+    def _is_of_its_own(self, path: Path) -> bool:
+        """Tell whether a file is called by the name of the test, so that no other one has it."""
+        default = self._settings.default_cassette
+        return default is not None and path == default.absolute() and not self._settings.default_is_named
 
     def _player_of(self, name: str, found: Path | None = None) -> replay.Player:
         found = found or self._resolved(name, advice="to record it: pytest --llmtrace-record=once")
@@ -295,7 +315,7 @@ class Desk:
         return replay.load(path, label=label, cache_dir=self._settings.cache_dir)
 
     def _new_player(self, cassette: Cassette) -> replay.Player:
-        player = replay.Player(cassette, config=self._config)
+        player = replay.Player(cassette, config=self._config, test=self._settings.test)
         self._players.append(player)
         return player
 
@@ -303,20 +323,6 @@ class Desk:
         from pytest_llmtrace.replay.gateways import Gateway
 
         return Gateway(name, default=default, seed=self._settings.seed)
-
-
-def _left_over(player: replay.Player) -> Leftover:
-    unplayed = player.unplayed()
-    return Leftover(
-        origin=player.origin,
-        unplayed=tuple(map(_title, unplayed)),
-        total=player.total,
-        of_cleanup=bool(unplayed) and not any(wire.identify(recording.request) for recording in unplayed),
-    )
-
-
-def _title(recording: Recording) -> str:
-    return f"{recording.request.method} {urlsplit(recording.request.url).path}  (interaction {recording.index})"
 
 
 def save(exchanges: Sequence[Exchange], known: Iterable[Sought]) -> tuple[Written, ...]:

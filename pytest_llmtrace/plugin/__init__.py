@@ -135,14 +135,13 @@ def _judged(item: pytest.Item) -> AbstractContextManager[None]:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
     """Put what was seen on the reports of call and teardown, and what is known of a failure on that of the setup."""
     if _declared.TRACE not in item.stash:
-        return (yield)
-    from pytest_llmtrace.plugin._items import annotate, explain_setup
+        report = yield
+    else:
+        from pytest_llmtrace.plugin._items import reported
 
-    if call.when == "setup" and call.excinfo is not None:
-        explain_setup(item, call.excinfo.value)
-    report = yield
-    if call.when != "setup":
-        annotate(item, report)
+        report = yield from reported(item, call)
+    if _declared.is_grouped(item.config):
+        report.llmtrace_test = _declared.id_of(item)
     return report
 
 

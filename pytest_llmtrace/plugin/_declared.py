@@ -24,9 +24,11 @@ __all__ = [
     "UNREADABLE",
     "declare",
     "declare_marker",
+    "id_of",
     "is_copy",
     "is_distributed",
     "is_exporting",
+    "is_grouped",
     "is_listing",
     "is_marked",
     "is_said",
@@ -160,6 +162,11 @@ def is_distributed(config: pytest.Config) -> bool:
     )
 
 
+def is_grouped(config: pytest.Config) -> bool:
+    """Tell whether this process is a worker of xdist that is given the tests of a group together."""
+    return hasattr(config, "workerinput") and bool(config.getoption("loadgroup", None))
+
+
 def is_copy(config: pytest.Config) -> bool:
     """Tell whether this process is a child that a test has forked and let return, so that it runs what is left, too.
 
@@ -171,6 +178,18 @@ def is_copy(config: pytest.Config) -> bool:
 def is_listing(config: pytest.Config) -> bool:
     """Tell whether a run that has come to its tests is to list them, or their fixtures, and to run none."""
     return bool(config.getoption("collectonly", None) or config.getoption("setuponly", None))
+
+
+def id_of(item: pytest.Item) -> str:
+    """Return the id of a test that it has in every run.
+
+    Under `--dist=loadgroup` xdist adds the test's group to it, until pytest 9.1; later ones do not let it.
+    """
+    if not is_grouped(item.config):
+        return item.nodeid
+    marks = item.iter_markers("xdist_group")
+    groups = {str(mark.args[0] if mark.args else mark.kwargs.get("name", "default")) for mark in marks}
+    return item.nodeid.removesuffix(f"@{'_'.join(sorted(groups))}")
 
 
 def is_marked(item: pytest.Item) -> bool:

@@ -130,7 +130,7 @@ class Exporting:
     def _keep(self, item: pytest.Item, spans: Sequence[SpanRecord]) -> Iterator[str]:
         """Keep the spans of a test; say what went wrong, if anything."""
         attributes = {
-            "test.case.name": item.nodeid,
+            "test.case.name": _declared.id_of(item),
             "test.case.result.status": item.stash[_STATUS],
             "test.suite.name": item.nodeid.partition("::")[0],
         }

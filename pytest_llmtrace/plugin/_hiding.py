@@ -11,7 +11,7 @@ import pytest
 from pytest_llmtrace import _arguments
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.plugin import _ini
-from pytest_llmtrace.plugin._declared import MARKER
+from pytest_llmtrace.plugin._declared import MARKER, id_of
 
 if TYPE_CHECKING:
     from pytest_llmtrace.plugin._baseline import Baseline
@@ -73,7 +73,7 @@ def hiding(item: pytest.Item, own: Mapping[str, Any], *, verify: str | bool | No
         return said
     if baseline.writing:
         return {**said, "adopting": True}
-    return {**said, "expected": baseline.entries.get(item.nodeid, {})}
+    return {**said, "expected": baseline.entries.get(id_of(item), {})}
 
 
 def _is_expected_to_fail(item: pytest.Item) -> bool:

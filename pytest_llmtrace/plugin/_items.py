@@ -6,7 +6,7 @@ import contextlib
 import functools
 import inspect
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,15 +24,14 @@ if TYPE_CHECKING:
     from pytest_llmtrace.harness import LLMTrace
 
 __all__ = [
-    "annotate",
     "ask_for_fixture",
     "exits",
-    "explain_setup",
     "guarding",
     "judged",
     "let_go",
     "open_early",
     "parametrize_exits",
+    "reported",
     "set_up_first",
     "traced",
     "verified",
@@ -164,9 +163,10 @@ def _opened(request: pytest.FixtureRequest, *, own: Mapping[str, Any]) -> LLMTra
     _forget_noted(item)  # It may be run again.
     watch_parts(item)
     vcr = _vcr_config(request)
-    default = _default_cassette(item, request, vcr)
+    default, is_named = _default_cassette(item, request, vcr)
     try:
-        trace = LLMTrace(settings=_options.settings_for(item, own=own, vcr=vcr, default_cassette=default))
+        settings = _options.settings_for(item, own=own, vcr=vcr, default_cassette=default, default_is_named=is_named)
+        trace = LLMTrace(settings=settings)
         trace.open()  # An instrumentor that is switched on may raise; a trace that never was open has nothing to tell.
     except (CassetteError, UsageError) as error:
         raise pytest.fail.Exception(f"llmtrace: {error}", pytrace=False) from None
@@ -174,23 +174,23 @@ def _opened(request: pytest.FixtureRequest, *, own: Mapping[str, Any]) -> LLMTra
     return trace
 
 
-def _default_cassette(item: pytest.Item, request: pytest.FixtureRequest, vcr: Mapping[str, Any]) -> Path:
-    """Return the file that pytest-recording would use, so that existing cassettes are found.
+def _default_cassette(item: pytest.Item, request: pytest.FixtureRequest, vcr: Mapping[str, Any]) -> tuple[Path, bool]:
+    """Return the file that pytest-recording would use, so that existing cassettes are found; and whether it is named.
 
     Its fixtures `vcr_cassette_dir` and `default_cassette_name` are asked where there are such, the suite's own too.
     """
     from pytest_llmtrace.replay import default_name, default_path
 
     cls = getattr(item, "cls", None)
+    own_name = default_name(item.name, cls=None if cls is None else cls.__name__)
+    own_folder = _default_folder(item.path)
     marker = item.get_closest_marker("default_cassette")
-    if marker is not None and marker.args:
-        name = str(marker.args[0])
-    else:
-        name = default_name(item.name, cls=None if cls is None else cls.__name__)
+    name = str(marker.args[0]) if marker is not None and marker.args else own_name
     name = str(_fixture(request, "default_cassette_name") or name)
     named = _fixture(request, "vcr_cassette_dir")
-    folder = Path(named) if named else _default_folder(item.path)
-    return default_path(folder, name, serializer=vcr.get("serializer"))
+    folder = Path(named) if named else own_folder
+    is_named = name != own_name or folder != own_folder
+    return default_path(folder, name, serializer=vcr.get("serializer")), is_named
 
 
 @functools.cache
@@ -311,13 +311,6 @@ def _explain(item: pytest.Item, failure: BaseException) -> None:
         item.add_report_section("call", FIXTURE, trace.report())
 
 
-def explain_setup(item: pytest.Item, failure: BaseException) -> None:
-    """Put beside the failure of another fixture what is known of its cause."""
-    trace = item.stash.get(TRACE, None)
-    if trace is not None:
-        _add_hint(item, trace, "setup", failure)
-
-
 def _add_hint(item: pytest.Item, trace: LLMTrace, when: str, failure: BaseException) -> None:
     hint = trace.hint_for(failure)
     if hint:
@@ -364,14 +357,22 @@ def _watching(trace: LLMTrace, function: Callable[..., Any]) -> Callable[..., An
 # --- its report ------------------------------------------------------------------------------------------------------
 
 
-def annotate(item: pytest.Item, report: pytest.TestReport) -> None:
+def reported(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put beside the failure of another fixture what is known of its cause, and on the other reports what was seen."""
+    trace = item.stash[TRACE]
+    if call.when == "setup" and call.excinfo is not None:
+        _add_hint(item, trace, "setup", call.excinfo.value)
+    report = yield
+    if call.when != "setup":
+        _annotate(item, trace, report)
+    return report
+
+
+def _annotate(item: pytest.Item, trace: LLMTrace, report: pytest.TestReport) -> None:
     """Put on a report what the trace saw; xdist carries the attributes of a report to the controller.
 
     As one string, and a short one: pytest keeps its reports for the whole run.
     """
-    trace = item.stash.get(TRACE, None)
-    if trace is None:
-        return
     try:
         account = {**trace.account(), "partial": item.config.stash.get(PARTIAL, False)}
         _totals.register(item.config)

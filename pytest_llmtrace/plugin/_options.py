@@ -13,7 +13,7 @@ from pytest_llmtrace import _arguments
 from pytest_llmtrace._arguments import ARGUMENTS, hosts_of
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.plugin import _hiding, _ini, _reports
-from pytest_llmtrace.plugin._declared import MARKER, MODES, is_distributed
+from pytest_llmtrace.plugin._declared import MARKER, MODES, id_of, is_distributed
 
 if TYPE_CHECKING:
     from pytest_llmtrace.model import Settings
@@ -65,7 +65,12 @@ def check_markers(item: pytest.Item) -> None:
 
 
 def settings_for(
-    item: pytest.Item, *, own: Mapping[str, Any], vcr: Mapping[str, Any], default_cassette: Path | None
+    item: pytest.Item,
+    *,
+    own: Mapping[str, Any],
+    vcr: Mapping[str, Any],
+    default_cassette: Path | None,
+    default_is_named: bool = False,
 ) -> Settings:
     """Merge all that is said about one test.
 
@@ -74,6 +79,7 @@ def settings_for(
         own: The `llmtrace_config` fixture.
         vcr: The suite's `vcr_config` fixture, read where `own` is silent.
         default_cassette: The file that is used if it exists.
+        default_is_named: Whether somebody has named it.
 
     Raises:
         UsageError: `own` is no mapping, or a name in it is not known.
@@ -82,12 +88,14 @@ def settings_for(
 
     if not isinstance(own, Mapping):
         raise UsageError(f"the fixture llmtrace_config returns a mapping, as {{'gateway': 'openai'}}, not {own!r}")
-    marked = _merged(item, own)
+    marked, test = _merged(item, own), id_of(item)
     return Settings(
         label=item.name,
-        seed=item.nodeid,
+        seed=test,
+        test=test,
         cassette=marked.get("cassette"),
         default_cassette=None if item.get_closest_marker("vcr") else default_cassette,
+        default_is_named=default_is_named,
         cassette_dirs=_cassette_dirs(_cassette_dir(item.config), root=item.config.rootpath, module=item.path),
         gateway=marked.get("gateway"),
         allow_unused=marked.get("allow_unused"),

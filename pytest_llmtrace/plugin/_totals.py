@@ -71,12 +71,13 @@ class Totals:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take a test's account; a test that is run again counts once."""
         account = getattr(report, "llmtrace", None)
+        test = getattr(report, "llmtrace_test", report.nodeid)
         if account is not None:
-            self._by_test[report.nodeid] = account
+            self._by_test[test] = account
         if self._baseline:
-            self._reported.add(report.nodeid)
+            self._reported.add(test)
             if report.when == "call" and report.passed and account is None:
-                self._untraced.add(report.nodeid)
+                self._untraced.add(test)
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Write the baseline, and say of what hides findings what was of no use."""

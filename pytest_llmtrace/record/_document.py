@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -38,15 +38,25 @@ def rewritten(path: Path, old: bytes | None, recordings: Sequence[Recording], or
     items: list[Any] = [_item(recording) for recording in recordings]
     before = _sections(path, old) if old is not None else None
     if before is not None:
-        kept = pairs(before.recordings, recordings)
+        kept = [
+            None if place is None or _names_another(before.recordings[place], recording) else place
+            for place, recording in zip(pairs(before.recordings, recordings), recordings, strict=True)
+        ]
         items = [item if place is None else before.items[place] for item, place in zip(items, kept, strict=True)]
         if kept == list(range(len(before.items))):
             return before.text
     return _whole(path, items, origin)
 
 
+def _names_another(before: Recording, now: Recording) -> bool:
+    """Tell whether a recording names another test than the one that has recorded it now, as after a renaming."""
+    return bool(before.test) and before.test != now.test
+
+
 def appended(path: Path, old: bytes, recordings: Sequence[Recording]) -> str:
     """Return the text of a cassette with these recordings after its own.
+
+    They name their test if all that are there name theirs: who has recorded the others nobody knows.
 
     Raises:
         CassetteError: It is written in a form that nothing can be appended to.
@@ -56,11 +66,14 @@ def appended(path: Path, old: bytes, recordings: Sequence[Recording]) -> str:
         raise CassetteError(
             path, "new interactions cannot be appended to a file of this form; --llmtrace-record=all writes it anew"
         )
+    if not all(recording.test for recording in before.recordings):
+        recordings = [replace(recording, test="") for recording in recordings]
+    items = [_item(recording) for recording in recordings]
     if _is_json(path):
         document = json.loads(before.text)
-        document["interactions"] += [_item(recording) for recording in recordings]
+        document["interactions"] += items
         return _json(document)
-    new = "".join(emitted_item(_item(recording)) for recording in recordings)
+    new = "".join(map(emitted_item, items))
     indented = "".join(f"{before.margin}{line}" if line.strip() else line for line in new.splitlines(keepends=True))
     return before.head + "".join(before.items) + indented + before.tail
 
@@ -92,9 +105,10 @@ def _item(recording: Recording) -> dict[str, Any]:
     response, failure = recording.response, recording.failure
     item: dict[str, Any] = {"request": _request(recording.request)}
     item["response"] = None if response is None else _response(response, None if failure is None else failure.value)
+    extra = {"test": recording.test} if recording.test else {}
     if response is None and failure is not None:
-        item["llmtrace"] = {"failure": failure.value}
-    return item
+        extra["failure"] = failure.value
+    return {**item, "llmtrace": extra} if extra else item
 
 
 def _request(request: Request) -> dict[str, Any]:

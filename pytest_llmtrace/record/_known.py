@@ -35,6 +35,10 @@ class Guard:
         self._path = path
         self._search = Search(one for one in known if not any(kept.fullmatch(one.value) for kept in keep))
 
+    def knows(self, text: str) -> bool:
+        """Tell whether a text has a known secret in it."""
+        return bool(self._found(text))
+
     def checked(self, scrubbed: Scrubbed) -> Scrubbed:
         """Return a recording without known secrets.
 

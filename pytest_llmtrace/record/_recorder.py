@@ -24,6 +24,7 @@ from pytest_llmtrace.record._scrubbing import Scrubber
 from pytest_llmtrace.record._take import taken
 from pytest_llmtrace.replay.cassette import default_label, parse
 from pytest_llmtrace.replay.settings import ReplaySettings
+from pytest_llmtrace.secrets.edits import edits
 
 __all__ = ["Recorder", "Written", "refuse_unsupported"]
 
@@ -62,13 +63,17 @@ class Recorder:
         mode: `once` and `all` write it anew, `new` appends.
         settings: What `read_config` has read of the configuration.
         config: The configuration itself.
+        test: Who records, if the file is to say so, since other tests may share it.
     """
 
-    def __init__(self, path: Path, *, mode: Mode, settings: ReplaySettings, config: Mapping[str, Any]) -> None:
+    def __init__(
+        self, path: Path, *, mode: Mode, settings: ReplaySettings, config: Mapping[str, Any], test: str = ""
+    ) -> None:
         self.path = path
         self.mode = mode
         self._scrubber = Scrubber(settings, config)
         self._keep = settings.keep
+        self._test = test
         self._before = read(path)
         self._written: bytes | None = None  # What the file held when it was last saved, as a digest.
 
@@ -109,12 +114,14 @@ class Recorder:
     def _scrubbed(self, exchanges: Iterable[Exchange], guard: Guard) -> tuple[list[Recording], Counter[str]]:
         recordings: list[Recording] = []
         places = Counter[str]()
+        # What pytest makes of parameters may be as secret as they are.
+        test = "" if edits(self._test) or guard.knows(self._test) else self._test
         for exchange in exchanges:
             recording = taken(exchange)
             scrubbed = None if recording is None else self._scrubber.scrubbed(recording)
             if scrubbed is not None:
                 scrubbed = guard.checked(scrubbed)
-                recordings.append(replace(scrubbed.recording, index=len(recordings)))
+                recordings.append(replace(scrubbed.recording, index=len(recordings), test=test))
                 places += scrubbed.places
         return recordings, places
 

@@ -32,7 +32,7 @@ from pytest_llmtrace.replay.shelf import Shelf
 
 __all__ = ["CassetteCache", "load"]
 
-FORMAT = 3
+FORMAT = 4
 """Counted up whenever the loader reads the same file differently."""
 IN_PROCESS = 256
 ON_DISK = 2000
@@ -207,7 +207,7 @@ def _fields(recording: Recording) -> list[Any]:
     request, response = recording.request, recording.response
     sent = [request.method, request.url, request.headers, _body_out(request.body)]
     received = None if response is None else _response_out(response)
-    return [*sent, received, recording.failure, recording.line, recording.any_body]
+    return [*sent, received, recording.failure, recording.line, recording.any_body, recording.test]
 
 
 def _response_out(response: Response) -> list[Any]:
@@ -238,7 +238,7 @@ def _read(lines: Iterator[bytes]) -> Cassette | None:
 
 
 def _recording(index: int, fields: list[Any], shared: Shared) -> Recording:
-    method, url, headers, body, response, failure, line, any_body = fields
+    method, url, headers, body, response, failure, line, any_body, test = fields
     return Recording(
         index=index,
         request=Request(
@@ -248,6 +248,7 @@ def _recording(index: int, fields: list[Any], shared: Shared) -> Recording:
         failure=None if failure is None else Failure(failure),
         line=line,
         any_body=any_body,
+        test=test,
     )
 
 

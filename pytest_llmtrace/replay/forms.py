@@ -8,6 +8,7 @@ package adds is `llmtrace`, which vcrpy ignores:
 - beside `interactions`: `{origin: recorded | written, ...}`, what the file says of itself;
 - in a response: `{chunks: [length, ...], offsets: [seconds, ...]}`, how the body arrived. Lengths are in bytes of the
   body as it travels, offsets count from the request; chunks that do not add up to the body (it was edited) are ignored;
+- in an interaction: `{test: tests/test_chat.py::test_stream}`, who recorded it, in a file that several tests may share;
 - in a response or in an interaction: `{failure: read-timeout}`, how the connection broke (`model.Failure`). Where
   it broke before any response, `response` is null, which vcrpy skips.
 """
@@ -117,7 +118,16 @@ class Forms:
             failure=self.failure(item, raw, name),
             line=getattr(item, "line", None),
             any_body=any_body,
+            test=self.test(item, name),
         )
+
+    def test(self, item: dict[Any, Any], name: str) -> str:
+        """Return who recorded an interaction, empty where it does not say so."""
+        extra = item.get("llmtrace")
+        test = extra.get("test", "") if isinstance(extra, dict) else ""
+        if not isinstance(test, str):
+            raise self.error(f"{name} has a `llmtrace.test` that is {_described(test)}, not the name of a test", item)
+        return test
 
     def request(self, raw: dict[Any, Any], name: str) -> tuple[Request, bool]:
         """Read a request, and whether the file has dropped its body.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pytest_llmtrace import clock
@@ -31,10 +31,12 @@ class Player:
     Args:
         cassette: What to play.
         config: What `read_config` has read.
+        test: Who plays it, as recordings name tests; empty outside pytest.
     """
 
-    def __init__(self, cassette: Cassette, *, config: ReplaySettings = AS_VCRPY) -> None:
+    def __init__(self, cassette: Cassette, *, config: ReplaySettings = AS_VCRPY, test: str = "") -> None:
         self.cassette = cassette
+        self._test = test
         self._settings = config
         self._index = index_of(cassette.recordings, config)
         self._lock = threading.RLock()
@@ -48,8 +50,8 @@ class Player:
 
     @property
     def total(self) -> int:
-        """The number of recordings that can answer."""
-        return sum(entry.is_playable for entry in self._index.entries)
+        """The number of recordings that can answer, and that the test is to play."""
+        return sum(entry.is_playable for entry in self._due())
 
     def answer(self, request: Request) -> Answer | None:
         """Return the next recording of a request and count it as played, None if there is none."""
@@ -73,9 +75,22 @@ class Player:
         return bool(self._plays)
 
     def unplayed(self) -> tuple[Recording, ...]:
-        """Return the recordings that could have answered and did not, in recorded order."""
+        """Return the recordings that the test was to play and did not, in recorded order."""
         with self._lock:
-            return tuple(entry.recording for entry in self._index.entries if self._is_waiting(entry))
+            return tuple(entry.recording for entry in self._due() if self._is_waiting(entry))
+
+    def _due(self) -> Sequence[Entry]:
+        """Return what the test is to play: all of a file of its own; of one that several share what it has recorded.
+
+        One that the file does not name has recorded what names nobody, if it plays any of that. Else it plays what
+        others have recorded: it asks the same as they, or has another name now.
+        """
+        entries = self._index.entries
+        tests = {entry.recording.test for entry in entries}
+        if len(tests) < 2 or (self._test not in tests and not self._plays):  # noqa: PLR2004
+            return entries
+        own = [entry for entry in entries if entry.recording.test == (self._test if self._test in tests else "")]
+        return own if self._test in tests or not all(map(self._is_waiting, own)) else []
 
     def untimed(self) -> tuple[str, ...]:
         """Say of the recordings that were played and do not tell when their chunks came why not, in recorded order."""

@@ -77,6 +77,8 @@ class _Sheet:
 
     def lines(self) -> Iterator[str]:
         yield self.bold(f"interaction {self.recording.index}{self.call()}")
+        if self.recording.test:
+            yield f"  recorded by {_safe(masked(self.recording.test))}"
         yield from self.request(self.recording.request)
         yield ""
         if self.recording.response is not None:

@@ -98,6 +98,19 @@ def test_a_suite_starts_green(run: Callable[..., Any], tmp_path: Path, plugins: 
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".old")] == []
 
 
+def test_a_group_of_xdist_makes_no_other_test_of_one(run: Callable[..., Any], tmp_path: Path) -> None:
+    """`--dist=loadgroup` adds the group to the ids of its tests; the file has them without, and is read without."""
+    suite = SUITE.replace("import pytest\n", "import pytest\npytestmark = pytest.mark.xdist_group('a@b')\n", 1)
+    files = {"pytest.ini": "[pytest]\nmarkers = xdist_group\n"}
+    grouped = {"plugins": ["xdist"], "files": files}
+    split = ["-n", "2", "--dist=loadgroup", "--llmtrace-strict"]
+    assert run(suite, options=[*split, *WRITE], **grouped).code == 0
+    assert written(tmp_path) == {"version": 1, "findings": ENTRIES}
+    for options in (split, ["--llmtrace-strict"]):
+        again = run(suite, options=[*options, *READ], **grouped)
+        assert (again.code, again.summary()[-1]) == (0, "  found        1  wire/input-tokens"), again.out
+
+
 def test_the_file_is_made_for_small_differences(run: Callable[..., Any], tmp_path: Path) -> None:
     """Sorted, a finding a line, no values in it; ini names it as well, from the root directory."""
     suite = (

@@ -275,7 +275,7 @@ def test_modes(record: Callable[..., Any], server: Server, cassettes: Path) -> N
 def test_one_file_for_several_tests(record: Callable[..., Any], tmp_path: Path, server: Server) -> None:
     """Within one run they add to it, in whichever mode; the next run replays."""
     suite = """
-@pytest.mark.llmtrace(cassette="shared", allow_unused="the other test's")
+@pytest.mark.llmtrace(cassette="shared")
 @pytest.mark.parametrize("text", ["a", "b"])
 def test_one(llmtrace, text):
     assert ask(text).startswith("reply")
@@ -286,6 +286,111 @@ def test_one(llmtrace, text):
     before = server.requests
     assert record(suite).outcomes == {"test_one[a]": "passed", "test_one[b]": "passed"}
     assert server.requests == before == 4
+
+
+SHARED = """
+pytestmark = pytest.mark.llmtrace(cassette="shared")
+
+def test_one(llmtrace):
+    assert [ask("a"), ask("b")] == ["reply 1", "reply 2"]
+
+def test_two(llmtrace):
+    assert [ask("b"), ask("c")] == ["reply 2", "reply 3"]
+
+def test_same(llmtrace):
+    assert ask("a") == "reply 1"
+
+@pytest.mark.parametrize("key", ["sk-proj-abcDEF123456789012345"])
+def test_secret(llmtrace, key):
+    assert ask("d") == "reply 4"
+"""
+RECORDED_BY = ["test_it.py::test_one", "test_it.py::test_one", "test_it.py::test_two"]
+
+
+def recorded_by(tmp_path: Path) -> list[str]:
+    text = (tmp_path / "cassettes" / "shared.yaml").read_text(encoding="utf-8")
+    return [line.removeprefix("    test: ") for line in text.splitlines() if line.startswith("    test: ")]
+
+
+def test_of_a_file_that_several_share_each_plays_what_it_has_recorded(
+    record: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Alone and together: the file says who recorded what; not by a name that has a secret in it."""
+    recorded = record(SHARED, "--llmtrace-record=once")
+    names = {"test_one", "test_two", "test_same", "test_secret[sk-proj-abcDEF123456789012345]"}
+    assert recorded.outcomes == dict.fromkeys(names, "passed"), recorded.out
+    assert recorded_by(tmp_path) == RECORDED_BY
+    assert record(SHARED).outcomes == recorded.outcomes
+    for name in ("one", "two", "same", "secret"):
+        alone = record(SHARED, "-k", f"test_{name}")
+        assert alone.code == 0, alone.out
+
+
+def test_of_a_file_that_several_share_each_misses_what_it_has_recorded(
+    record: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Nothing else; a test that plays nothing at all is told of the whole file, and by whom each is."""
+    record(SHARED, "--llmtrace-record=once")
+    lost = record(SHARED.replace('[ask("a"), ask("b")] == ["reply 1", "reply 2"]', 'ask("a") == "reply 1"'))
+    assert [name for name, outcome in lost.outcomes.items() if outcome == "failed"] == ["test_one"], lost.out
+    assert (
+        "error  replay/unplayed  cassettes/shared.yaml\n"
+        "       wire   1 of 2 not asked for\n"
+        "              POST /v1/chat/completions  (interaction 1)\n"
+    ) in lost.text("test_one")
+    idle = record(SHARED.replace('ask("a") == "reply 1"', "True"))
+    assert [name for name, outcome in idle.outcomes.items() if outcome == "failed"] == ["test_same"], idle.out
+    assert (
+        "       wire   4 of 4 not asked for\n"
+        "              POST /v1/chat/completions  (interaction 0, recorded by test_it.py::test_one)\n"
+        "              POST /v1/chat/completions  (interaction 1, recorded by test_it.py::test_one)\n"
+        "              POST /v1/chat/completions  (interaction 2, recorded by test_it.py::test_two)\n"
+        "              POST /v1/chat/completions  (interaction 3)\n"
+    ) in idle.text("test_same")
+
+
+def test_a_renamed_test_records_under_its_new_name(record: Callable[..., Any], server: Server, tmp_path: Path) -> None:
+    """Replay does not mind; recording anew writes anew what names the old one."""
+    record(SHARED, "--llmtrace-record=once")
+    renamed = SHARED.replace("test_two", "test_other")
+    assert record(renamed).code == 0
+    server.requests = 0
+    assert record(renamed, "--llmtrace-record=all").code == 0
+    assert recorded_by(tmp_path) == [*RECORDED_BY[:2], "test_it.py::test_other"]
+
+
+def test_a_file_of_the_tests_own_names_nobody(record: Callable[..., Any], cassettes: Path) -> None:
+    """It is called by the test's name; a default that somebody has named may be shared."""
+    record("def test_one(llmtrace):\n    ask()\n", "--llmtrace-record=once")
+    assert "test: " not in (cassettes / "test_one.yaml").read_text(encoding="utf-8")
+    named = '@pytest.mark.default_cassette("named")\ndef test_one(llmtrace):\n    ask()\n'
+    record(named, "--llmtrace-record=once", files={"pytest.ini": "[pytest]\nmarkers = default_cassette\n"})
+    assert "    test: test_it.py::test_one\n" in (cassettes / "named.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("suffix", ["yaml", "json"])
+def test_who_has_recorded_before_stays_unknown(record: Callable[..., Any], tmp_path: Path, suffix: str) -> None:
+    """To a file that does not say, recordings are added that do not either: all of it is one test's, as before."""
+    suite = f"""
+@pytest.mark.llmtrace(cassette="old.{suffix}")
+def test_one(llmtrace):
+    ask("a")
+    ask("b")
+"""
+    path = tmp_path / "cassettes" / f"old.{suffix}"
+    assert record(suite.replace('    ask("b")\n', ""), "--llmtrace-record=once").code == 0
+    named = path.read_text(encoding="utf-8")
+    unnamed = named.replace("  llmtrace:\n    test: test_it.py::test_one\n", "").replace(
+        ',\n   "llmtrace": {\n    "test": "test_it.py::test_one"\n   }', ""
+    )
+    assert unnamed != named
+    path.write_text(unnamed, encoding="utf-8")
+    assert record(suite, "--llmtrace-record=new").code == 0
+    added = path.read_text(encoding="utf-8")
+    assert added != unnamed
+    assert "test_it.py::" not in added
+    assert record(suite).code == 0
+    assert record(suite.replace('    ask("b")\n', "")).code == pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.mark.parametrize(

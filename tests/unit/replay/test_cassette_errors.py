@@ -135,6 +135,12 @@ LAUGHS = "a: &a [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]\n" + "".join(
             id="base64",
         ),
         pytest.param(
+            GOOD.replace("  response:", "  llmtrace: {test: [1]}\n  response:"),
+            ":2",
+            "interaction 0 has a `llmtrace.test` that is a list, not the name of a test",
+            id="test",
+        ),
+        pytest.param(
             GOOD.replace("  response:", "  llmtrace: {failure: nap}\n  response:"),
             ":2",
             "interaction 0 has the unknown failure 'nap'; "

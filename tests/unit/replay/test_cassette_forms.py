@@ -331,7 +331,7 @@ ADDED = """interactions:
     llmtrace: {chunks: [4, 8, 7], offsets: [0.25, 0.5, 1], failure: disconnect}
 - request: {method: POST, uri: 'https://a.test/v1', headers: {}, body: '{"a": 1}'}
   response: null
-  llmtrace: {failure: connect-timeout}
+  llmtrace: {failure: connect-timeout, test: "test_it.py::test_one"}
 version: 1
 llmtrace: {origin: written, after: the documentation}
 """
@@ -347,7 +347,7 @@ def test_additions_are_read(write: Callable[..., Path]) -> None:
     assert reply.offsets == (0.25, 0.5, 1.0)
     assert stream.failure is Failure.DISCONNECT
     assert broken.response is None
-    assert broken.failure is Failure.CONNECT_TIMEOUT
+    assert (broken.failure, broken.test) == (Failure.CONNECT_TIMEOUT, "test_it.py::test_one")
 
 
 def test_vcrpy_reads_a_file_with_additions(write: Callable[..., Path]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,41 @@ def test_unplayed_in_recorded_order(tape: Callable[..., Cassette], post: Callabl
     player = Player(tape(post(b"1"), post(b"2"), post(b"3")))
     player.answer(post(b"2"))
     assert [recording.index for recording in player.unplayed()] == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("recorded_by", "player", "asked", "due", "missed"),
+    [
+        pytest.param("", "", "", "abc", "abc", id="a file that names nobody, outside pytest"),
+        pytest.param("", "one", "a", "abc", "bc", id="a file that names nobody"),
+        pytest.param("112", "1", "a", "ab", "b", id="its own"),
+        pytest.param("112", "2", "a", "c", "c", id="its own, whatever it plays of others"),
+        pytest.param("112", "3", "a", "", "", id="what another has recorded"),
+        pytest.param("112", "3", "", "abc", "abc", id="nothing at all"),
+        pytest.param("111", "3", "a", "abc", "bc", id="renamed, in a file of one"),
+        pytest.param("1 2", "3", "b", "b", "", id="what nobody has named"),
+        pytest.param("1 1", "1", "a", "ac", "c", id="its own, beside what nobody has named"),
+        pytest.param("112", "", "a", "", "", id="outside pytest"),
+    ],
+)
+def test_what_a_test_is_to_play(
+    tape: Callable[..., Cassette],
+    post: Callable[..., Request],
+    recorded_by: str,
+    player: str,
+    asked: str,
+    due: str,
+    missed: str,
+) -> None:
+    """Of a file that several tests have recorded its own part; of all others the whole file."""
+    cassette = tape(*(post(name) for name in (b"a", b"b", b"c")))
+    named = zip(cassette.recordings, recorded_by.ljust(3), strict=True)
+    recordings = tuple(replace(recording, test=test.strip()) for recording, test in named)
+    plays = Player(replace(cassette, recordings=recordings), test=player)
+    assert bodies(plays, *(post(name.encode()) for name in asked)) == [
+        f"reply {'abc'.index(n)}".encode() for n in asked
+    ]
+    assert (plays.total, [recording.request.body.decode() for recording in plays.unplayed()]) == (len(due), [*missed])
 
 
 def test_players_of_one_cassette_are_independent(tape: Callable[..., Cassette], post: Callable[..., Request]) -> None:

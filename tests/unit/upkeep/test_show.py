@@ -296,12 +296,16 @@ def test_recorded_timing(write: Write, tool: Tool) -> None:
 
 
 def test_errors_and_broken_connections(write: Write, tool: Tool) -> None:
-    """An error is shown with what it says of itself, masked; a connection that broke is said, and one without reply."""
+    """An error is shown with what it says of itself, masked; broken connections, missing replies and tests are told."""
     error = {"error": {"message": f"Incorrect API key provided: {KEY}", "code": "invalid_api_key"}}
     one = json.loads(tape(OPENAI, {"model": "m", "messages": []}, error, status=401))
     one["interactions"] += [
         {"request": one["interactions"][0]["request"], "response": None, "llmtrace": {"failure": "read-timeout"}},
-        {"request": one["interactions"][0]["request"], "response": None},
+        {
+            "request": one["interactions"][0]["request"],
+            "response": None,
+            "llmtrace": {"test": f"test_it.py::test_one[{KEY}]"},
+        },
     ]
     write("tape.json", json.dumps(one))
     head = f"  POST {OPENAI}\n    x-api-key: [secret]\n\n"
@@ -316,7 +320,7 @@ def test_errors_and_broken_connections(write: Write, tool: Tool) -> None:
         f"interaction 1  openai chat, model m\n{head}"
         "  the connection broke: read-timeout\n"
         "\n"
-        f"interaction 2  openai chat, model m\n{head}"
+        f"interaction 2  openai chat, model m\n  recorded by test_it.py::test_one[[secret]]\n{head}"
         "  no reply was recorded\n"
     )
 
