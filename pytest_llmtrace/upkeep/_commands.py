@@ -83,7 +83,9 @@ def _add_lint(commands: Any) -> None:
         metavar="FILE",
         help="what a test run has played; others are orphans",
     )
-    lint.add_argument("--rootdir", type=source, default=Path(), help="pytest's rootdir, which --played is relative to")
+    lint.add_argument(
+        "--rootdir", type=source, default=Path(), help="pytest's rootdir, which files and tests are relative to"
+    )
     lint.set_defaults(run=_lint)
 
 
@@ -145,6 +147,7 @@ def _lint(options: argparse.Namespace, say: Say) -> int:
         allow=tuple(map(_pattern, options.allow)),
         max_age_days=options.max_age,
         played=None if options.played is None else played_files(options.played, options.rootdir),
+        root=options.rootdir,
     )
     report = lint(options.paths, settings)
     if options.format == "json":

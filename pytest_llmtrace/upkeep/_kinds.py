@@ -50,6 +50,11 @@ KINDS = {
         "nobody notices when it goes wrong",
         "delete it, if the run was of all tests: git rm {file}",
     ),
+    "gone": Kind(
+        Severity.WARNING,
+        "no test is held to it: nobody notices when the application no longer makes this call",
+        "record the file again (--llmtrace-record=all), or take the interaction out",
+    ),
     "old": Kind(
         Severity.WARNING,
         "the provider may answer differently by now",

@@ -13,11 +13,12 @@ from typing import Any
 from pytest_llmtrace.errors import CassetteError
 from pytest_llmtrace.model import Cassette, Recording, Severity
 from pytest_llmtrace.replay.cassette import default_label, parse, read_file
-from pytest_llmtrace.secrets.shapes import shapes_in, shown
+from pytest_llmtrace.secrets.shapes import masked, shapes_in, shown
 from pytest_llmtrace.upkeep._age import recorded_on
 from pytest_llmtrace.upkeep._files import File, files_in, looks_like_cassette, text_of
 from pytest_llmtrace.upkeep._inspect import Trouble, troubles_in
 from pytest_llmtrace.upkeep._kinds import KINDS
+from pytest_llmtrace.upkeep._tests import gone_tests
 
 __all__ = ["Finding", "LintSettings", "Report", "lint"]
 
@@ -59,6 +60,7 @@ class LintSettings:
         max_age_days: Recordings that are older are reported; None for any age.
         today: The day from which age is counted.
         played: Files that tests have played; None where nobody says.
+        root: Pytest's rootdir, for the tests that recordings name.
     """
 
     ignore: frozenset[str] = frozenset()
@@ -66,6 +68,7 @@ class LintSettings:
     max_age_days: int | None = None
     today: date = field(default_factory=lambda: datetime.now(tz=UTC).date())
     played: frozenset[Path] | None = None
+    root: Path = Path()
 
 
 @dataclass(kw_only=True, slots=True)
@@ -143,6 +146,7 @@ def _of_cassette(cassette: Cassette, content: bytes, settings: LintSettings, rep
             if not _is_allowed(trouble.value, settings):
                 found.setdefault(trouble.same(), []).append((recording, trouble))
     yield from _repeated(cassette)
+    yield from _of_gone_tests(cassette, settings)
     for several in found.values():
         recording, trouble = several[0]
         yield _finding(
@@ -188,6 +192,22 @@ def _repeated(cassette: Cassette) -> Iterator[Finding]:
                 interactions=indexes,
                 found=f"{len(group)} times {first.request.method} with the same body and the same reply",
             )
+
+
+def _of_gone_tests(cassette: Cassette, settings: LintSettings) -> Iterator[Finding]:
+    """Find recordings of tests that are no more, or have another name."""
+    by_test: dict[str, list[Recording]] = {}
+    for recording in cassette.recordings:
+        if recording.test:
+            by_test.setdefault(recording.test, []).append(recording)
+    for test in sorted(gone_tests(by_test, settings.root)):
+        yield _finding(
+            "gone",
+            cassette.label,
+            line=by_test[test][0].line,
+            interactions=tuple(recording.index for recording in by_test[test]),
+            found=f"recorded by {masked(test)}, which is not there",
+        )
 
 
 def _beside(label: str, content: bytes, seen: set[str], settings: LintSettings) -> Iterator[Finding]:

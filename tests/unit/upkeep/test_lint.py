@@ -359,6 +359,50 @@ def test_orphans(write: Write, tool: Tool) -> None:
     )
 
 
+MODULE = """
+import pytest
+class TestOwn:
+    def test_method(self): ...
+class TestHeir(TestOwn): ...
+test_made = lambda: None
+def test_function(): ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("test", "is_gone"),
+    [
+        ("tests/test_a.py::test_function", False),
+        ("tests/test_a.py::test_function[a::b]", False),
+        ("tests/test_a.py::test_made", False),
+        ("tests/test_a.py::TestOwn::test_method", False),
+        ("tests/test_a.py::TestHeir::test_inherited", False),
+        ("tests/test_a.py", False),
+        ("tests/test_star.py::test_anything", False),
+        ("tests/test_broken.py::test_anything", False),
+        ("docs/guide.md::guide.md", False),
+        ("tests/test_a.py::test_func", True),
+        ("tests/test_a.py::TestOwn::test_other[1]", True),
+        ("tests/test_gone.py::test_function", True),
+    ],
+)
+def test_recordings_of_tests_that_are_gone(write: Write, tool: Tool, test: str, is_gone: bool) -> None:
+    """They are told where it is certain: the module is there, and nothing in it can be, or make, that test."""
+    write("suite/tests/test_a.py", MODULE)
+    write("suite/tests/test_star.py", "from base import *\n")
+    write("suite/tests/test_broken.py", "def (\n")
+    interactions = [
+        {**json.loads(cassette())["interactions"][0], "llmtrace": {"test": name}}
+        for name in ("tests/test_a.py::test_function", test)
+    ]
+    write("suite/tape.json", json.dumps({"version": 1, "interactions": interactions}))
+    told = [f for f in findings(tool, "suite/tape.json", "--rootdir", "suite") if f["kind"] == "gone"]
+    found = [(f["severity"], f["interactions"], f["found"]) for f in told]
+    assert found == [("warning", [1], f"recorded by {test}, which is not there")] * is_gone
+    elsewhere = [f for f in findings(tool, "suite/tape.json") if f["kind"] == "gone"]
+    assert elsewhere == []  # Below the current folder there is none of their modules.
+
+
 WANTED = 'expected {"version": 1, "played": ["path", ...]}, as pytest writes it'
 
 
