@@ -57,7 +57,9 @@ def _what_is_there(told: set[str], missing: list[Fact]) -> str:
 def _stated_usage(account: Account) -> list[Fact]:
     """Return the counts that the wire states of a call that succeeded and was read to its end."""
     reading = account.answered
-    if account.extent is not Extent.WHOLE or not account.sure or reading.truncated or reading.error:
+    if account.extent is not Extent.WHOLE or not account.sure:
+        return []
+    if reading.truncated or reading.error or reading.problems:
         return []
     return [fact for name in _COUNTS if (fact := reading.fact(name)).value]
 

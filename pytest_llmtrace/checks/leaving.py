@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pytest_llmtrace._lines import counted
 from pytest_llmtrace.checks._account import Account, Extent, was_stopped
 from pytest_llmtrace.checks._check import Check, Evidence
+from pytest_llmtrace.checks._types import is_number
 from pytest_llmtrace.checks._words import place_of, place_of_exchange, said, shown
 from pytest_llmtrace.model import Exchange, Fact, Finding, Reading, Severity, SpanRecord, State, StreamEnd
 
@@ -21,15 +22,16 @@ def _partial_usage(check: Check, evidence: Evidence) -> Iterator[Finding | None]
         written = account.answered.fact("output_tokens")
         if account.span.ended is None or not _is_without_end(account.answered):
             continue
-        if not (_is_placeholder(account, written) or _is_unstated(account, written)):
+        placeholder = _placeholder(account, written)
+        if placeholder is None and not _is_unstated(account, written):
             continue
-        wrong = [fact for fact in _counts(account) if _was_taken_for_a_count(fact, written, account)]
+        wrong = [fact for fact in _counts(account) if _was_taken_for_a_count(fact, placeholder, account)]
         if not wrong:
             yield None
             continue
         lines = "\n".join(said(fact, fact.name) for fact in wrong)
         place = place_of(written, account.exchange)
-        yield check.finding(account.span, ("span", lines), ("wire", f"{_stated(written)}\n{place}"))
+        yield check.finding(account.span, ("span", lines), ("wire", f"{_stated(placeholder)}\n{place}"))
 
 
 def _is_without_end(answered: Reading) -> bool:
@@ -37,10 +39,15 @@ def _is_without_end(answered: Reading) -> bool:
     return bool(answered.streaming and (answered.truncated or answered.error))
 
 
-def _is_placeholder(account: Account, written: Fact) -> bool:
-    """Tell whether a count is the one of Anthropic's first event, which no later event has replaced."""
-    said_first = bool(written.parts) and written.parts[0][0].startswith("message.")
-    return account.answered.api == "messages" and written.state is State.PRESENT and said_first
+def _placeholder(account: Account, written: Fact) -> tuple[str, float] | None:
+    """Return the count of Anthropic's first event, with its key, if no later event has replaced it.
+
+    One that cannot be read may have had the count: no client has it from there either.
+    """
+    if account.answered.api != "messages" or written.state is State.NULL or not written.parts:
+        return None
+    key, count = written.parts[0]
+    return (key, count) if key.startswith("message.") and is_number(count) else None
 
 
 def _is_unstated(account: Account, written: Fact) -> bool:
@@ -52,17 +59,18 @@ def _counts(account: Account) -> list[Fact]:
     return [fact for name in ("output_tokens", "total_tokens") for fact in account.stated.get(name, ()) if fact.value]
 
 
-def _was_taken_for_a_count(mine: Fact, written: Fact, account: Account) -> bool:
-    if written.state is not State.PRESENT:
+def _was_taken_for_a_count(mine: Fact, placeholder: tuple[str, float] | None, account: Account) -> bool:
+    if placeholder is None:
         return True
-    read = account.answered.input_tokens
-    return bool(mine.value == (written.value if mine.name == "output_tokens" else (read or 0) + written.value))
+    read = account.answered.input_tokens if mine.name == "total_tokens" else 0
+    return bool(mine.value == (read or 0) + placeholder[1])
 
 
-def _stated(written: Fact) -> str:
-    if written.state is not State.PRESENT:
+def _stated(placeholder: tuple[str, float] | None) -> str:
+    if placeholder is None:
         return "no count of output tokens came before the reader left"
-    return f"{said(written, written.name)}, the placeholder of the first event; no later event gave the count"
+    key, count = placeholder
+    return f"{key} = {shown(count)}, the placeholder of the first event; no later event gave the count"
 
 
 PARTIAL_USAGE = Check(

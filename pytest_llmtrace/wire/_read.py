@@ -18,7 +18,7 @@ from pytest_llmtrace.wire._headers import state_headers, state_provider
 from pytest_llmtrace.wire._json import Broken, parse
 from pytest_llmtrace.wire._request import state_request
 from pytest_llmtrace.wire._sse import says_its_end
-from pytest_llmtrace.wire._usage import state_cost
+from pytest_llmtrace.wire._usage import fixed_input, state_cost
 
 __all__ = ["is_llm_call", "is_whole", "nameless_calls", "place_of_event", "read"]
 
@@ -188,6 +188,8 @@ def _spoil(facts: Facts, document: Document) -> None:
     for name, fact in list(facts.found.items()):
         if name in _FROM_ALL_EVENTS or (fact.state is State.NULL and fact.where.endswith(_IN_BODY)):
             facts.unreadable(name, document.broken, document.where, fact.parts)
+    fixed = fixed_input(document)
     for name, where in facts.missing.items():
-        if name in _FROM_ALL_EVENTS or where.endswith(_IN_BODY):
-            facts.unreadable(name, document.broken, document.where)
+        if name not in fixed and (name in _FROM_ALL_EVENTS or where.endswith(_IN_BODY)):
+            found = facts.found.get(name)
+            facts.unreadable(name, document.broken, document.where, found.parts if found else ())

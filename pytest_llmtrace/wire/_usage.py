@@ -8,7 +8,7 @@ from typing import Any
 from pytest_llmtrace.wire._document import Document, where_of
 from pytest_llmtrace.wire._facts import MISSING, Facts, Misfit, Spot, count, number, placed, shown
 
-__all__ = ["anthropic_tokens", "openai_tokens", "state_cost"]
+__all__ = ["anthropic_tokens", "fixed_input", "openai_tokens", "state_cost"]
 
 _Path = tuple[str, tuple[str, ...]]
 """A field of the usage object, or a field in a field of it: its name, and the steps to it."""
@@ -58,6 +58,7 @@ _ANTHROPIC = {
     "cache_write_tokens": "cache_creation_input_tokens",
     "reasoning_tokens": "output_tokens_details.thinking_tokens",
 }
+_CACHED = ("cache_read_tokens", "cache_write_tokens")
 _ANTHROPIC_INPUT = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 _ANTHROPIC_PATHS = tuple(_path(name) for name in dict.fromkeys((*_ANTHROPIC_INPUT, *_ANTHROPIC.values())))
 # Perplexity and Hyper, whose `cost` is an object; OpenRouter and Anannas; the Pydantic gateway.
@@ -103,6 +104,21 @@ def _anthropic_input(facts: Facts, document: Document, spots: Mapping[str, Spot]
     fields = document.fields
     numbers = [fields[f"usage.{name}"][1] for name, _ in there if f"usage.{name}" in fields] if fields else []
     facts.put("input_tokens", total, tuple(parts), where_of(*numbers) if numbers else there[0][1].where)
+
+
+_FIRST = "message."  # Before the fields of `message_start`.
+
+
+def fixed_input(document: Document) -> frozenset[str]:
+    """Return the facts of the input that the first event of Anthropic's stream has fixed: no later one said anything.
+
+    Of the output that event has a placeholder only.
+    """
+    parts = {"input_tokens": _ANTHROPIC_INPUT, **{name: (_ANTHROPIC[name],) for name in _CACHED}}
+    said = {key.removeprefix("usage."): prefix for key, (prefix, _) in document.fields.items()}
+    return frozenset(
+        fact for fact, names in parts.items() if {said[name] for name in names if name in said} == {_FIRST}
+    )
 
 
 def _misfit(value: Any) -> bool:

@@ -119,3 +119,57 @@ def test_the_end_of_a_stream_says_nothing(caller: Caller, dialect: str, end: str
     """Whoever has the finish reason misses nothing of a stream that breaks off within its end."""
     cassette = stream(said("a"), said("b", "stop"), end)
     assert found(caller, cassette, Instrumentation(writer=DIALECTS[dialect]), None) == []
+
+
+ANTHROPIC = Request(
+    method="POST",
+    url="https://api.anthropic.com/v1/messages",
+    body=json.dumps(
+        {
+            "model": "claude-haiku-4-5",
+            "max_tokens": 16,
+            "messages": [{"role": "user", "content": "Hi"}],
+            "stream": True,
+        }
+    ).encode(),
+)
+
+
+def counted(answer: Answer) -> Any:
+    """Return what was counted so far."""
+    assert answer.usage is not None
+    return answer.usage
+
+
+def keeps_the_placeholder(answer: Answer) -> None:
+    """Take the first event's count of output for one."""
+    counted(answer).output = 1
+
+
+def forgets_the_cache(answer: Answer) -> None:
+    """Count as Anthropic does, which leaves out what was read from a cache."""
+    counted(answer).input -= counted(answer).cache_read
+
+
+MISREAD = {
+    (): lambda _: None,
+    ("stream/partial-usage",): keeps_the_placeholder,
+    ("wire/input-tokens",): forgets_the_cache,
+}
+
+
+@pytest.mark.parametrize("dialect", ["openinference", "otel-genai"])
+@pytest.mark.parametrize("expected", MISREAD, ids=str)
+@pytest.mark.parametrize("number", [1, 3, 5])  # The second is a ping, which no client reads.
+def test_what_the_first_event_counts_is_known(
+    caller: Caller, dialect: str, expected: tuple[str, ...], number: int
+) -> None:
+    """At an event that is no JSON Anthropic's SDK raises: the input is on the span, and no count of the output is."""
+    told = Instrumentation(writer=DIALECTS[dialect], misread=MISREAD[expected])
+    with LLMTrace(gateway="anthropic", verify=False) as trace:
+        usage = {"input_tokens": 10, "cache_read_input_tokens": 30, "output_tokens": 7}
+        trace.gateway("anthropic").messages(text="Hello", usage=usage)
+        trace.fault("malformed-sse", after=number)
+        with pytest.raises(JSONDecodeError):
+            caller.call(told, ANTHROPIC)
+        assert tuple(finding.check for finding in trace.findings()) == expected

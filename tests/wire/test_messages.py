@@ -325,6 +325,35 @@ def test_an_event_of_wrong_types(read: Callable[..., Reading], event: dict[str, 
     assert (reading.response_id, reading.fact("output_texts").state) == ("m1", State.UNREADABLE)
 
 
+ODD = "event: content_block_delta\ndata: no JSON\n\n"
+CACHED = {"input_tokens": 10, "cache_read_input_tokens": 30, "output_tokens": 1}
+FIRST_COUNTS = {"input_tokens": 40, "cache_read_tokens": 30, "cache_write_tokens": None, "output_tokens": None}
+NO_COUNTS = dict.fromkeys(FIRST_COUNTS)
+
+
+@pytest.mark.parametrize(
+    ("events", "counts", "written"),
+    [
+        ([start(**CACHED), ODD], FIRST_COUNTS, (("message.usage.output_tokens", 1),)),
+        ([start(**CACHED), ODD, end(output_tokens=5), STOP], FIRST_COUNTS, (("usage.output_tokens", 5),)),
+        # A server tool has read more, and may have stated it in what cannot be read too.
+        ([start(**CACHED), ODD, end(input_tokens=99, output_tokens=5)],
+         NO_COUNTS | {"cache_read_tokens": 30}, (("usage.output_tokens", 5),)),
+        ([start(**CACHED), ODD, end(cache_read_input_tokens=99, output_tokens=5)],
+         NO_COUNTS, (("usage.output_tokens", 5),)),
+        ([start(output_tokens=1), ODD], NO_COUNTS, (("message.usage.output_tokens", 1),)),
+        ([ODD, end(output_tokens=5)], NO_COUNTS, (("usage.output_tokens", 5),)),
+    ],
+)  # fmt: skip
+def test_what_was_read_is_fixed_by_the_first_event(
+    read: Callable[..., Reading], events: list[Any], counts: dict[str, int | None], written: Any
+) -> None:
+    """Where some event cannot be read, the input stands as it was first stated; what was written is not known."""
+    reading = read("messages", events)
+    assert {name: reading.fact(name).value for name in counts} == counts
+    assert (reading.fact("output_tokens").state, reading.fact("output_tokens").parts) == (State.UNREADABLE, written)
+
+
 @pytest.mark.parametrize(
     ("delta", "note"),
     [({"type": "text_delta", "text": 5}, "5 is no text"), ({"type": "text_delta", "text": ["x"]}, "a list is no text")],

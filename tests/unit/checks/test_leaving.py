@@ -24,6 +24,7 @@ BEFORE: dict[str, Any] = {
     "failure": "CancelledError: ",
 }
 PLACEHOLDER = Fact(name="output_tokens", value=1, state=State.PRESENT, parts=(("message.usage.output_tokens", 1),))
+UNREAD = PLACEHOLDER._replace(value=None, state=State.UNREADABLE, note="event 3 cannot be read: it is no JSON")
 COUNT = Fact(name="output_tokens", value=1, state=State.PRESENT, parts=(("usage.output_tokens", 1),))
 BEGUN = {**STREAM, "input_tokens": 40, "output_tokens": PLACEHOLDER}
 FAILED = {**BEGUN, "truncated": False, "error": {"type": "overloaded_error", "message": "Overloaded"}}
@@ -57,6 +58,17 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
     ),
     ("stream/partial-usage", FAILED, {"total_tokens": 41}, SAID, {}, "messages", "gen_ai.total_tokens = 41", PLACED),
     ("stream/partial-usage", BEGUN, {"total_tokens": 41}, {}, OPEN, "messages", "gen_ai.total_tokens = 41", PLACED),
+    # An event that is no JSON, at which the SDK raised.
+    (
+        "stream/partial-usage",
+        {**BEGUN, "output_tokens": UNREAD},
+        {"output_tokens": 1, "total_tokens": 41},
+        SAID,
+        {**LEFT, "unparsed": "no JSON"},
+        "messages",
+        "gen_ai.output_tokens = 1\ngen_ai.total_tokens = 41",
+        PLACED,
+    ),
     ("stream/partial-usage", UNSTATED, {"output_tokens": 7}, {}, LEFT, "chat", SEVEN, UNCOUNTED),
     (
         "stream/partial-usage",
@@ -116,6 +128,16 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     ("stream/partial-usage", BEGUN, {"output_tokens": 0}, {}, LEFT, "messages"),
     ("stream/partial-usage", BEGUN, {"output_tokens": 1}, {"ended": None}, LEFT, "messages"),
     ("stream/partial-usage", {**BEGUN, **DONE}, {"output_tokens": 1}, {}, {}, "messages"),
+    ("stream/partial-usage", {**BEGUN, "output_tokens": UNREAD}, {"output_tokens": 2}, SAID, LEFT, "messages"),
+    ("stream/partial-usage", {**BEGUN, **DONE, "output_tokens": UNREAD}, {"output_tokens": 1}, {}, {}, "messages"),
+    (
+        "stream/partial-usage",
+        {**BEGUN, "output_tokens": UNREAD._replace(parts=(("message.usage.output_tokens", "one"),))},
+        {"output_tokens": 1},
+        SAID,
+        LEFT,
+        "messages",
+    ),
     # The last of counts that a server gives as it goes.
     ("stream/partial-usage", {**BEGUN, "output_tokens": COUNT}, {"output_tokens": 1}, {}, LEFT, "messages"),
     # An error after the count had come, and one instead of a stream.
