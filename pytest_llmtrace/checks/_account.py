@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 from pytest_llmtrace._quick import quick
+from pytest_llmtrace.checks._said import counts
 from pytest_llmtrace.model import Call, Exchange, Fact, Outcome, Reading, SpanKey, SpanRecord, StreamEnd
 from pytest_llmtrace.reading import PRESENT
 
@@ -41,7 +42,7 @@ class Account(NamedTuple):
         exchange: The last attempt.
         extent: How much of the response the span can know.
         sure: Whether the extent is known from the bytes, and not from the finish reason that the span states.
-        beside: What was answered to the other calls that were made inside the span and have none.
+        beside: What was answered to the other calls that were made inside the span and that no span of theirs counts.
         of_scope: All spans of the span's scope that tell of calls.
     """
 
@@ -76,7 +77,7 @@ def accounts(calls: Iterable[Call]) -> tuple[Account, ...]:
     beside: dict[SpanKey, list[Reading]] = {}
     of_scopes: dict[str, list[SpanRecord]] = {}
     for call in calls:
-        for key in call.inside:
+        for key in () if any(map(counts, call.readings)) else call.inside:
             beside.setdefault(key, []).append(call.truth)
         for span in call.spans:
             of_scopes.setdefault(span.scope, []).append(span)

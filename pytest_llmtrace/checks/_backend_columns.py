@@ -35,7 +35,11 @@ def _double_count(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
             yield None
             continue
         calls = f"{len(counted):,} {'span' if len(counted) == 1 else 'spans'} inside of it: {sum(counted):,}"
-        yield check.finding(span, ("stored", f"{name} = {mine:,}; of {calls}\nOpenObserve {stored.server.name}"))
+        yield check.finding(
+            span,
+            ("stored", f"{name} = {mine:,}; of {calls}\nOpenObserve {stored.server.name}"),
+            follows=("structure/counted-around",),
+        )
 
 
 def _inside(evidence: Evidence) -> Mapping[SpanKey, list[SpanKey]]:

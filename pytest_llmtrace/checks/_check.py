@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pytest_llmtrace import wire
+from pytest_llmtrace import dialects, wire
 from pytest_llmtrace._quick import lazy
 from pytest_llmtrace.canaries import Search, Sought
 from pytest_llmtrace.checks._account import Account, accounts, is_odd
@@ -29,6 +29,7 @@ from pytest_llmtrace.model import (
     LogRecord,
     Maker,
     MetricPoint,
+    Reading,
     Severity,
     SpanKey,
     SpanRecord,
@@ -64,7 +65,7 @@ class Untimed:
 
 
 _GIVEN = ("budget", "content", "leftovers", "metrics", "openobserve", "openobserve_columns", "strays", "untimed")
-_OF_CALLS = ("caused", "retried", "tooled")
+_OF_CALLS = ("caused", "retried", "summing", "tooled")
 _OF_ODD = ("failures", "pacings", "unclear", "unfinished")
 RARE = (*_GIVEN, *_OF_CALLS, *_OF_ODD)
 """Parts of the evidence that few traces have: a check that is about one of them is not asked without it."""
@@ -243,6 +244,14 @@ class Evidence:
     def retried(self) -> tuple[Call, ...]:
         """The calls of several attempts."""
         return tuple([call for call in self.calls if len(call.exchanges) > 1])
+
+    @lazy
+    def summing(self) -> tuple[tuple[SpanRecord, Reading], ...]:
+        """The spans that tell of no call and count tokens all the same, with what they say."""
+        told = {stray.span.key: stray.reading for stray in self.strays}
+        left = [span for span in self.spans if span.key not in self.call_of]
+        found = [(span, told.get(span.key) or dialects.counted(span)) for span in left]
+        return tuple([(span, reading) for span, reading in found if reading is not None])
 
     @lazy
     def tooled(self) -> tuple[tuple[Call, wire.History], ...]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_span
 from pytest_llmtrace.model import Call, Finding, Severity, SpanKey, SpanRecord
 
-__all__ = ["CHECKS", "PARENT_LOST", "PARENT_WRONG"]
+__all__ = ["CHECKS", "PARENT_LOST", "PARENT_WRONG", "STEP_KEYS"]
 
 
 # What answers a request or takes a message is the root of a trace, also where a test runs it in a thread of its own.
@@ -16,7 +16,7 @@ _ENTRIES = frozenset({"SERVER", "CONSUMER"})
 
 
 # What an instrumentation says of each of its steps, and an application of its own jobs hardly ever.
-_STEP_KEYS = (
+STEP_KEYS = (
     *("gen_ai.operation.name", "openinference.span.kind", "traceloop.span.kind", "llm.request.type"),
     *("langfuse.observation.type", "mlflow.spanType"),
 )
@@ -96,7 +96,7 @@ def _roots(evidence: Evidence) -> Iterator[tuple[SpanRecord, bool]]:
         while top is not None and top.key not in seen:
             seen.add(top.key)
             if top.parent is None and (top.cause or top.current or top.key in evidence.asked_elsewhere):
-                says = top.key in keys or any(key in top.attributes for key in _STEP_KEYS)
+                says = top.key in keys or any(key in top.attributes for key in STEP_KEYS)
                 yield top, says and top.scope == span.scope
             top = evidence.by_key.get(top.parent) if top.parent else None
 

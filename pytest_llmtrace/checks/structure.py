@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 
 from pytest_llmtrace import dialects, wire
-from pytest_llmtrace.checks import names, parents, retries, twice
+from pytest_llmtrace.checks import names, parents, retries, sums, twice
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_exchange, title_of_span
 from pytest_llmtrace.checks._elsewhere import elsewhere
 from pytest_llmtrace.checks._said import said, said_of
@@ -252,6 +252,7 @@ CHECKS: tuple[Check, ...] = (
     EXCHANGE_WITHOUT_SPAN,
     SPAN_WITHOUT_EXCHANGE,
     *twice.CHECKS,
+    *sums.CHECKS,
     ENDED_BEFORE_STREAM,
     SPAN_NEVER_ENDED,
     SPAN_CURRENT,

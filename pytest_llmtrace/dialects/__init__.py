@@ -9,13 +9,14 @@ from pytest_llmtrace.dialects._builtin import other_names
 from pytest_llmtrace.dialects._dialect import Dialect
 from pytest_llmtrace.dialects._nearly import lacking
 from pytest_llmtrace.dialects._place import Place, added, attribute, happened, inside
-from pytest_llmtrace.dialects._reader import is_llm, read, read_note, register
+from pytest_llmtrace.dialects._reader import counted, is_llm, read, read_note, register
 
 __all__ = [
     "Dialect",
     "Place",
     "added",
     "attribute",
+    "counted",
     "happened",
     "inside",
     "is_llm",

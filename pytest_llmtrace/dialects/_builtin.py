@@ -14,7 +14,7 @@ from pytest_llmtrace.dialects._mlflow import MLFLOW
 from pytest_llmtrace.dialects._openinference import OPENINFERENCE
 from pytest_llmtrace.dialects._openllmetry import OPENLLMETRY
 
-__all__ = ["BUILT_IN", "NOTES", "other_names"]
+__all__ = ["BUILT_IN", "COUNTS", "NOTES", "other_names"]
 
 BUILT_IN: tuple[Dialect, ...] = (
     OPENINFERENCE,
@@ -30,6 +30,19 @@ BUILT_IN: tuple[Dialect, ...] = (
     HANDWRITTEN,
     GENAI,
 )
+
+COUNTS = Dialect(
+    name="counts",
+    facts={
+        fact: tuple(
+            dict.fromkeys(
+                place for dialect in (OPENINFERENCE, OPENLLMETRY) for name, place in dialect.places if name == fact
+            )
+        )
+        for fact in ("input_tokens", "output_tokens", "total_tokens")
+    },
+)
+"""The token counts of a span, whatever it is: in OpenInference's names, and in all of GenAI's and OpenLLMetry's."""
 
 
 @cache

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
-from pytest_llmtrace.dialects._builtin import BUILT_IN, NOTES
+from pytest_llmtrace.dialects._builtin import BUILT_IN, COUNTS, NOTES
 from pytest_llmtrace.dialects._convert import CONVERSIONS, Convert
 from pytest_llmtrace.dialects._dialect import Dialect
 from pytest_llmtrace.dialects._place import Place, Sheet, moments
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Fact, Reading, SpanRecord, State
 
-__all__ = ["is_llm", "read", "read_note", "register"]
+__all__ = ["counted", "is_llm", "read", "read_note", "register"]
 
 
 _Entry = tuple[str, Place, Convert | None]
@@ -127,6 +127,11 @@ def read(span: SpanRecord) -> Reading | None:
 def read_note(span: SpanRecord) -> Reading | None:
     """Read a span that is no call, but notes what a call's own span ended too early to say; None if it is none."""
     return _read(span, _of_scope(span.scope, NOTES))
+
+
+def counted(span: SpanRecord) -> Reading | None:
+    """Read the token counts of a span, be it a call or not; None if it has none."""
+    return _read(span, (COUNTS,))
 
 
 @lru_cache(maxsize=256)

@@ -149,6 +149,11 @@ def test_a_sum_that_counts_twice(judged: Judge) -> None:
     assert judged(GOOD, agent) == []
 
 
+def test_a_sum_that_is_told_already(judged: Judge) -> None:
+    """A count on a span that says no more of itself is told once, for all back ends."""
+    assert judged(GOOD, {"gen_ai.request.max_tokens": 5, "gen_ai.usage.input_tokens": 12}) == []
+
+
 @pytest.mark.parametrize(("hours", "drops"), [(-4, False), (-6, True), (23, False), (25, True)])
 def test_the_time_window(judged: Judge, hours: int, drops: bool) -> None:
     """Spans that start 5 hours before now or 24 after are dropped by the server."""

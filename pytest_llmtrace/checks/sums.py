@@ -1,0 +1,117 @@
+"""Tokens of calls that a span around them counts once more, as a step of the application that states their sum."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from pytest_llmtrace.checks._check import Check, Evidence, title_of_span
+from pytest_llmtrace.checks._said import counts, llm_spans, stated
+from pytest_llmtrace.checks._types import is_number
+from pytest_llmtrace.checks._words import first_of, said
+from pytest_llmtrace.checks.parents import STEP_KEYS
+from pytest_llmtrace.checks.twice import told_again
+from pytest_llmtrace.model import Call, Finding, Reading, Severity, SpanKey, SpanRecord
+
+__all__ = ["CHECKS", "COUNTED_AROUND"]
+
+_Inside = list[tuple[Call, SpanRecord, Reading]]
+"""The calls that are counted inside of a span, with the span of each and what it says."""
+
+_COUNTS = ("input_tokens", "output_tokens", "total_tokens")
+_SHOWN = 3
+# A step of an agent or a framework: some conventions let it state the sum of its calls, others have only names for it.
+_OF_AGENTS = ("gen_ai.agent.", "gen_ai.workflow.")
+
+
+def _counted_around(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    llm = {stray.span.key for stray in evidence.strays}
+    settled = {stray.span.key for stray, _, _ in told_again(evidence)}
+    inside = _inside(evidence)
+    for span, reading in evidence.summing:
+        within = inside.get(span.key)
+        if not within or span.ended is None or span.key in settled or (span.key not in llm and _is_step(span)):
+            continue
+        again = [
+            fact
+            for name in _COUNTS
+            for fact in reading.stated(name)
+            if is_number(fact.value) and fact.value and fact.value in _sums(name, within)
+        ]
+        if not again:
+            yield None
+            continue
+        found = check.finding(
+            span,
+            ("span", "\n".join(said(fact, fact.name) for fact in again)),
+            (
+                "inside",
+                "\n".join(first_of([f"{title_of_span(one)}: {stated(says)}" for _, one, says in within], _SHOWN)),
+            ),
+        )
+        yield found if span.key in llm else replace(found, severity=Severity.WARNING)
+
+
+def _inside(evidence: Evidence) -> Mapping[SpanKey, _Inside]:
+    """Return for each span that may state a sum the calls that are counted inside of it, at any depth."""
+    around = {span.key for span, _ in evidence.summing}
+    found: defaultdict[SpanKey, _Inside] = defaultdict(list)
+    for call, span, reading in llm_spans(evidence.calls):
+        key, seen = span.parent if counts(reading) else None, {span.key}
+        while key is not None and key not in seen:
+            if key in around and all(known is not call for known, _, _ in found[key][-1:]):
+                found[key].append((call, span, reading))
+            seen.add(key)
+            key = parent.parent if (parent := evidence.by_key.get(key)) else None
+    return found
+
+
+def _is_step(span: SpanRecord) -> bool:
+    return any(key in span.attributes for key in STEP_KEYS) or any(
+        key.startswith(_OF_AGENTS) for key in span.attributes
+    )
+
+
+def _sums(name: str, inside: _Inside) -> set[float]:
+    """Return what a count of these calls may be: of one of them, or of all; cached tokens may be left out."""
+    truths = [call.truths[-1] for call, _, _ in inside if call.truths]
+    known = set[float]()
+    for amounts in (
+        [_amount(name, reading) for _, _, reading in inside],
+        [_amount(name, truth) for truth in truths],
+        [_uncached(name, truth) for truth in truths],
+    ):
+        known |= {*amounts, sum(amounts)}
+    return known
+
+
+def _amount(name: str, reading: Reading) -> float:
+    fact = reading.fact(name)
+    if is_number(fact.value):
+        return fact.value
+    return (reading.input_tokens or 0) + (reading.output_tokens or 0) if name == "total_tokens" else 0
+
+
+def _uncached(name: str, truth: Reading) -> float:
+    """Return a count as Anthropic's wire has it: its input leaves out what a cache was read for or written."""
+    fact = truth.fact(name)
+    first: Sequence[object] = fact.parts[0][1:] if fact.parts else ()
+    return next((value for value in first if is_number(value)), 0)
+
+
+COUNTED_AROUND = Check(
+    id="structure/counted-around",
+    title="A span around calls does not count their tokens once more",
+    why="a back end that sums tokens over all spans counts those of these calls once more for this span",
+    next="leave the counts to the spans of the calls, or give sums names of their own, as "
+    "gen_ai.aggregated_usage.input_tokens",
+    look=_counted_around,
+    about=("summing",),
+    compares="Token counts on a span that tells of no call itself, in the names of any convention, with those of the "
+    "calls inside of it, at any depth, whose spans count them: the count of one call or of all together. A warning "
+    "where the span does not say that it is a call to a model. Not judged of steps that say what they are (an agent, a "
+    "chain, a tool), since some conventions give these a sum.",
+)
+
+CHECKS: tuple[Check, ...] = (COUNTED_AROUND,)
