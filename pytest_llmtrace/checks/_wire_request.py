@@ -133,4 +133,13 @@ REQUEST: tuple[Comparison, ...] = (
         unstated=_replies.choice_count,
         compares="Where the request does not say, one is right.",
     ),
+    _parameter(
+        "dimensions",
+        "dimensions",
+        "number of dimensions",
+        _numbers.count_of_request,
+        "who embeds by the number on the span gets vectors that do not fit the others",
+        source="OpenInference: `embedding.invocation_parameters`; Langfuse: `langfuse.observation.model.parameters`; "
+        "MLflow: the call's arguments",
+    ),
 )

@@ -24,6 +24,7 @@ _USAGES = (usage_places("gen_ai.usage.raw"), usage_places(_ANSWERED, "usage"))
 
 _FACTS: dict[str, Places] = {
     **parameters("request_data"),
+    "dimensions": inside("request_data", "dimensions"),
     **{name: tuple(usage[name] for usage in _USAGES) for name in _USAGES[0]},
 }
 

@@ -126,6 +126,7 @@ OPENINFERENCE = Dialect(
     recognises=_is_openinference,
     facts={
         **parameters(_ASKED),
+        "dimensions": (inside(_EMBEDDED, "dimensions"), inside(_ASKED, "dimensions")),
         "request_model": ("llm.request.model_name", inside(_ASKED, "model"), inside(_EMBEDDED, "model")),
         "response_model": "llm.response.model_name",
         # The requested model until the reply names another one.

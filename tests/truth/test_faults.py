@@ -437,6 +437,13 @@ def _faults_of_requests() -> Iterable[Fault]:
         how=asked(n=3),
     )
     yield Fault(
+        name="dimensions",
+        check="wire/request-dimensions",
+        dialects=(OI, LOGFIRE, *PLATFORMS),
+        cases=("scripted:openai/embeddings-plain", "scripted:litellm/embeddings-base64"),
+        how=asked(dimensions=16),
+    )
+    yield Fault(
         name="frequency",
         check="wire/request-frequency-penalty",
         dialects=ANY,

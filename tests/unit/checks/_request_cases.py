@@ -96,6 +96,22 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         "no number of choices",
         NOT_SENT,
     ),
+    (
+        "wire/request-dimensions",
+        {"dimensions": 256},
+        {"dimensions": 1024},
+        "gen_ai.dimensions = 1024",
+        "dimensions = 256",
+        "who embeds by the number on the span gets vectors that do not fit the others",
+    ),
+    (
+        "wire/request-dimensions",
+        {"dimensions": ABSENT},
+        {"dimensions": 1024},
+        "gen_ai.dimensions = 1024",
+        "no number of dimensions",
+        NOT_SENT,
+    ),
 )
 
 # Check, facts of the wire, facts of the span; more about the call.
@@ -113,4 +129,6 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     ("wire/request-stop", {"stop": ["END"]}, {"stop": "END"}),
     ("wire/request-stop", {"stop": ["END", "STOP"]}, {"stop": ("END", "STOP")}),
     ("wire/request-choices", {"choice_count": ABSENT}, {"choice_count": 1}),
+    ("wire/request-dimensions", {"dimensions": 256}, {"dimensions": 256.0}),
+    ("wire/request-dimensions", {}, {"dimensions": 256}),
 )

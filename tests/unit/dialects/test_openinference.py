@@ -160,6 +160,7 @@ MEASURED = [
         },
         {
             "request_model": "text-embedding-3-small",
+            "dimensions": 3,
             "model": "text-embedding-3-small",
             "embedding_count": 2,
             "embedding_dimensions": 3,
