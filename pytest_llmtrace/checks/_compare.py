@@ -10,6 +10,7 @@ from typing import Any
 from pytest_llmtrace._quick import quick
 from pytest_llmtrace.checks._account import WHOLE, Account, Extent
 from pytest_llmtrace.checks._check import Check, Evidence
+from pytest_llmtrace.checks._types import is_number
 from pytest_llmtrace.checks._words import error_in_words, is_on, place_of, said, shown
 from pytest_llmtrace.model import Fact, Finding
 from pytest_llmtrace.reading import NULL, PRESENT, UNREADABLE
@@ -66,6 +67,7 @@ class Comparison(Check):
         early: Whether it can be compared when the client stopped reading before the end.
         invented: Why a value is wrong where the wire states none. If empty, the wire need not state what is true.
         unstated: Judges such a value; by default any that is not empty is wrong.
+        zero_says: Whether 0 is such a value; of most facts it says that there is nothing.
     """
 
     fact: str
@@ -75,10 +77,11 @@ class Comparison(Check):
     early: Early = Early.NO
     invented: str = ""
     unstated: Judge | None = None
+    zero_says: bool = False
 
     def judge_invented(self, mine: Fact, true: Fact, account: Account) -> Difference | None:
         """Hold the span's fact, present, against a wire that does not state it."""
-        if is_empty(mine.value):
+        if is_empty(mine.value) and not (self.zero_says and is_number(mine.value)):
             return None
         return self.unstated(mine, true, account) if self.unstated else Difference()
 

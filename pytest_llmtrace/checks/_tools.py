@@ -99,7 +99,7 @@ def _same_arguments(mine: Any, true: Any, limit: int | None) -> bool:
     try:
         if not isinstance(left, str):
             return _same_json(left, right) or _is_wrapped(left, right) or _is_begun(left, right)
-        if left == right:
+        if left in (right, true):
             return True
         wholes = (right,) if isinstance(right, str) else (json.dumps(right), json.dumps(right, ensure_ascii=False))
         return any(is_cut_from(left, whole, limit) for whole in wholes)

@@ -61,7 +61,8 @@ ANSWER: tuple[Comparison, ...] = (
         id="wire/tool-call-arguments",
         title="The arguments of tool calls are the model's",
         why="the tool was asked for something else than the span says",
-        compares="As JSON: the order of keys and white space do not matter, nor does `{}` for none. Of arguments that "
+        compares="As JSON: the order of keys and white space do not matter, nor does `{}` for none; what was encoded "
+        "twice is a text, and no object. Of arguments that "
         "broke off (`max_tokens`, a cut stream) the values that had come are right, as Anthropic's SDK has them; so is "
         "the text of a custom tool as the `input` of an object, as OpenInference has it. What a limit of "
         "the exporter has cut, or a mask has hidden, is not judged.",

@@ -14,7 +14,9 @@ __all__ = ["REQUEST"]
 _OTEL = "OTel GenAI, client inference span"
 _NOT_SENT = "the request did not set it, so whoever reproduces the call from its span makes another call"
 
-_DEFAULTS = "Langfuse's parameters may have OpenAI's default, 1, where the request does not say."
+_DEFAULTS = (
+    "Langfuse's parameters may have OpenAI's default, 1, where the request does not say; 0 is a value as any other."
+)
 
 
 def _parameter(fact: str, key: str, noun: str, judge: Judge, why: str, **fields: Any) -> Comparison:
@@ -76,6 +78,7 @@ REQUEST: tuple[Comparison, ...] = (
         "answers are compared as if they had been sampled alike",
         unstated=_default,
         compares=_DEFAULTS,
+        zero_says=True,
     ),
     _parameter(
         "top_p",
@@ -85,6 +88,7 @@ REQUEST: tuple[Comparison, ...] = (
         "answers are compared as if they had been sampled alike",
         unstated=_default,
         compares=_DEFAULTS,
+        zero_says=True,
     ),
     _parameter(
         "top_k",
@@ -114,6 +118,7 @@ REQUEST: tuple[Comparison, ...] = (
         "seed",
         _numbers.count_of_request,
         "who repeats the call with the seed on its span gets another answer",
+        zero_says=True,
     ),
     _parameter(
         "stop",

@@ -52,8 +52,10 @@ USAGE: tuple[Comparison, ...] = (
         "total tokens",
         "budgets and dashboards go by this count",
         unstated=_numbers.derived_total,
+        zero_says=True,
         title="The total of tokens is the wire's",
-        compares="Where the wire states no total, the sum of its input (cached tokens included) and output is right.",
+        compares="Where the wire states no total, the sum of its input (cached tokens included) and output is right, "
+        "and 0 is wrong.",
         source="OpenInference: `llm.token_count.total`; OpenLLMetry: `gen_ai.usage.total_tokens`",
     ),
     _tokens(

@@ -15,6 +15,7 @@ __all__ = [
     "Unreadable",
     "brief",
     "count",
+    "is_encoded",
     "is_hidden",
     "json_value",
     "milliseconds",
@@ -169,6 +170,17 @@ def json_value(value: Any) -> Any:
     if value.count("[") + value.count("{") > _DEEPEST and _is_deep(parsed):
         raise Unreadable(_TOO_DEEP)
     return parsed
+
+
+def is_encoded(value: Any) -> bool:
+    """Tell whether what was parsed is a text that holds an object or a list again, which was encoded twice."""
+    if not isinstance(value, str) or value[:1] not in ("{", "["):
+        return False
+    try:
+        json.loads(value)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _structured(value: Any) -> Any:

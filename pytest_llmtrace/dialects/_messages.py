@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from pytest_llmtrace.dialects._convert import Unreadable, brief, is_hidden, json_value
+from pytest_llmtrace.dialects._convert import Unreadable, brief, is_encoded, is_hidden, json_value
 from pytest_llmtrace.dialects._place import Part
 
 __all__ = [
@@ -87,9 +87,10 @@ def call(identity: Any, name: Any, arguments: Any) -> Mapping[str, Any]:
 
 def _arguments(value: Any) -> Any:
     try:
-        return value if value is None else json_value(value)
+        parsed = value if value is None else json_value(value)
     except Unreadable:
         return value
+    return value if is_encoded(parsed) else parsed  # JSON in JSON is no object to whoever reads the span.
 
 
 # --- what the facts are taken from ---

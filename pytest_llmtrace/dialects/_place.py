@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_llmtrace._quick import lazy
-from pytest_llmtrace.dialects._convert import Convert, Unreadable, is_hidden, json_value, shown, time_ns
+from pytest_llmtrace.dialects._convert import Convert, Unreadable, is_encoded, is_hidden, json_value, shown, time_ns
 from pytest_llmtrace.model import SpanRecord
 from pytest_llmtrace.reading import NULL, PRESENT, UNREADABLE, Fact, made
 
@@ -158,6 +158,8 @@ class Field(Place):
             return None  # As most fields are.
         if isinstance(value, Unreadable):
             return sheet.unreadable(name, key, raw, str(value))
+        if self._first is not None and is_encoded(value):
+            return sheet.unreadable(name, key, raw, "it is JSON in JSON, and no object")
         for label, path in self.paths:
             inner = _follow(value, path)
             if inner is not _NOTHING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -150,6 +151,11 @@ def _short_vectors(answer: Answer) -> None:
     answer.vectors = [vector[1:] for vector in answer.vectors]
 
 
+def _encode_arguments(choice: Choice) -> None:
+    for call in choice.tool_calls:
+        call.arguments = json.dumps(call.arguments)
+
+
 def _swap_arguments(choice: Choice) -> None:
     one, two = choice.tool_calls
     one.arguments, two.arguments = two.arguments, one.arguments
@@ -186,6 +192,13 @@ def _faults_of_usage() -> Iterable[Fault]:
         dialects=(OI, OLLM, *PLATFORMS),
         cases=MESSAGES,
         how=usage("total", lambda said: said.raw["input_tokens"] + (said.output or 0)),
+    )
+    yield Fault(
+        name="total that no reply has",
+        check="wire/total-tokens",
+        dialects=(OI, OLLM, *PLATFORMS),
+        cases=MESSAGES,
+        how=usage("total", lambda _: 0),
     )
     keen = (OI, GENAI, OLDER, OLLM, *PLATFORMS)
     yield Fault(name="cache reads", check="wire/cache-read-tokens", dialects=keen, cases=both, how=more("cache_read"))
@@ -334,6 +347,13 @@ def _faults_of_tools() -> Iterable[Fault]:
         how=tool(arguments='{"zone": "UTC"}'),
     )
     yield Fault(
+        name="arguments encoded twice",
+        check="wire/tool-call-arguments",
+        dialects=(OI, OLLM, *PLATFORMS),  # In OTel GenAI's messages a text is any JSON value.
+        cases=TOOLS,
+        how=first(_encode_arguments),
+    )
+    yield Fault(
         name="arguments swapped",
         check="wire/tool-call-arguments",
         dialects=SPOKEN,
@@ -373,6 +393,9 @@ def _faults_of_tools() -> Iterable[Fault]:
     )
 
 
+_PARAMETERS = ("llm.invocation_parameters", "request_data", "langfuse.observation.model.parameters")
+
+
 def _faults_of_requests() -> Iterable[Fault]:
     plain = ("scripted:openai/chat-plain", "scripted:anthropic/messages-plain")
     yield Fault(
@@ -399,10 +422,24 @@ def _faults_of_requests() -> Iterable[Fault]:
         cases=TALK[::2],
         how=asked(stream=False),
     )
+    yield Fault(
+        name="parameters encoded twice",
+        check="wire/unreadable",
+        dialects=(OI, LOGFIRE, LANGFUSE),
+        cases=plain,
+        how={"miswrite": lambda written: written.update(dict.fromkeys(_PARAMETERS, json.dumps('{"max_tokens": 256}')))},
+    )
     yield Fault(name="limit", check="wire/request-max-tokens", dialects=ALL, cases=plain, how=asked(max_tokens=4096))
     full = (*ANY, NATIVE)
     yield Fault(
         name="temperature", check="wire/request-temperature", dialects=full, cases=plain, how=asked(temperature=0.7)
+    )
+    yield Fault(
+        name="temperature of nothing",
+        check="wire/request-temperature",
+        dialects=full,
+        cases=("builtin:openai/chat#0", "odd:anthropic/blocks"),
+        how=asked(temperature=0),
     )
     yield Fault(
         name="default temperature",

@@ -167,6 +167,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
             ('{"days": [1, 2, ', {"days": [1, 2, 3]}),
             ("look it up", {"input": "leave it"}),
             ({"city": "Oslo"}, {"input": {"city": "Bergen"}}),
+            ({"city": "Oslo"}, r'"{\"city\": \"Oslo\"}"'),
         )
     ),
     (
@@ -385,6 +386,7 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
             ("look it up", {"input": "look it up"}),
             ({"city": "Oslo"}, {"input": '{"city": "Oslo"}'}),
             ("", '{"input": ""}'),
+            ('{"city": "Oslo"}', r'"{\"city\": \"Oslo\"}"'),
         )
     ),
     (

@@ -75,6 +75,14 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
     ),
     (
         "wire/total-tokens",
+        {"input_tokens": SUM, "output_tokens": seen(5, ("usage.output_tokens", 5)), "total_tokens": ABSENT},
+        {"total_tokens": 0, "input_tokens": 60},
+        "gen_ai.total_tokens = 0",
+        f"no total; {SUM_IN_WORDS}; usage.output_tokens = 5; together 65",
+        "budgets and dashboards go by this count; the count is too low",
+    ),
+    (
+        "wire/total-tokens",
         {"total_tokens": ABSENT},
         {"total_tokens": 15},
         "gen_ai.total_tokens = 15",
@@ -152,6 +160,13 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
         {"total_tokens": 65, "input_tokens": 60},
     ),
     ("wire/total-tokens", {"input_tokens": 8, "total_tokens": ABSENT}, {"total_tokens": 8, "input_tokens": 8}),
+    ("wire/total-tokens", {"total_tokens": ABSENT}, {"total_tokens": 0}),
+    (
+        "wire/total-tokens",
+        {"input_tokens": 8, "total_tokens": ABSENT, "truncated": True},
+        {"total_tokens": 0},
+        {"record": {"status": "ERROR", "status_description": "cut"}},
+    ),
     ("wire/total-tokens", {"input_tokens": UNREADABLE, "total_tokens": ABSENT}, {"total_tokens": 8}),
     ("wire/cache-read-tokens", {"cache_read_tokens": ABSENT}, {"cache_read_tokens": 0}),
     ("wire/cache-write-tokens", {"cache_write_tokens": NULL}, {"cache_write_tokens": 0}),
