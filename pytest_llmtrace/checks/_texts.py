@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pytest_llmtrace import dialects
 from pytest_llmtrace.checks._account import Account, Extent
 from pytest_llmtrace.checks._compare import Difference
 from pytest_llmtrace.checks._marks import is_masked, limit_of
+from pytest_llmtrace.checks._words import attribute_of
 from pytest_llmtrace.model import Fact
 
 __all__ = ["is_cut_from", "reasoning", "texts", "unstated_texts"]
@@ -43,7 +45,9 @@ def texts(mine: Fact, true: Fact, account: Account) -> Difference | None:
     if mine.value == true.value:
         return None
     said, there = _stated(mine.value), _stated(true.value)
-    if not said or _agree(said, there) or _agree(_left_of(said, _refusals(account)), there):
+    if not said:
+        return _lost(mine, there, account)
+    if _agree(said, there) or _agree(_left_of(said, _refusals(account)), there):
         return None
     begun = account.extent is not Extent.WHOLE
     if len(said) > len(there) or (len(said) < len(there) and not begun):
@@ -54,6 +58,30 @@ def texts(mine: Fact, true: Fact, account: Account) -> Difference | None:
         if not _is_same(mine_text, true_text, limit, begun=begun):
             return _apart(mine, mine_text, true_text)
     return None
+
+
+def _lost(mine: Fact, there: list[str], account: Account) -> Difference | None:
+    """Judge messages without any text: content may not be captured, unless they show other content, or the prompt is.
+
+    Switches for content are for all of it.
+    """
+    answered = account.answered
+    if account.extent is not Extent.WHOLE or answered.truncated or answered.error or not any(map(_bare, there)):
+        return None
+    if any(_stated(fact.value) for fact in account.stated.get(mine.name, ())):
+        return None  # Another place has it.
+    if not _shows_more(mine, account) and not dialects.shows_prompt(account.span):
+        return None
+    return Difference(span=f"{mine.keys or mine.name}: no text", more="what else was said is there")
+
+
+def _shows_more(mine: Fact, account: Account) -> bool:
+    """Tell whether the messages that have no text show the arguments of tool calls, or reasoning."""
+    own = attribute_of(mine)
+    calls = [call for fact in account.stated.get("tool_calls", ()) if attribute_of(fact) == own for call in fact.value]
+    if any(isinstance(call, Mapping) and call.get("arguments") for call in calls):
+        return True
+    return any(attribute_of(fact) == own for fact in account.stated.get("reasoning_texts", ()))
 
 
 def _agree(said: list[str], there: list[str]) -> bool:

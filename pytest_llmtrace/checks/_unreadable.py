@@ -8,7 +8,7 @@ from pytest_llmtrace.checks._account import Account, Extent
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._compare import Comparison
 from pytest_llmtrace.checks._marks import limit_of
-from pytest_llmtrace.checks._words import place_of, said, shown
+from pytest_llmtrace.checks._words import attribute_of, place_of, said, shown
 from pytest_llmtrace.model import Fact, Finding, Severity
 from pytest_llmtrace.reading import PRESENT, UNREADABLE
 
@@ -40,17 +40,12 @@ def _look_at(check: Check, account: Account, by_name: dict[str, Comparison]) -> 
     told: set[str] = set()
     reading = account.reading
     for fact in (*reading.facts.values(), *reading.others):
-        if fact.state is not UNREADABLE or _attribute(fact) in told or fact.name not in by_name:
+        if fact.state is not UNREADABLE or attribute_of(fact) in told or fact.name not in by_name:
             continue
         true = _truth(by_name[fact.name], account)
         if true.state is PRESENT and not _was_cut(fact, account):
-            told.add(_attribute(fact))
+            told.add(attribute_of(fact))
             yield _finding(check, by_name[fact.name], fact, true, account)
-
-
-def _attribute(fact: Fact) -> str:
-    """Name the attribute, or the flattened list, that holds a fact: what is before the first index of its key."""
-    return fact.keys.partition("*")[0].partition("[")[0]
 
 
 def _truth(comparison: Comparison, account: Account) -> Fact:

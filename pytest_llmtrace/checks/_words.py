@@ -10,7 +10,7 @@ from pytest_llmtrace.checks._types import is_number
 from pytest_llmtrace.model import Exchange, Fact, SpanRecord
 from pytest_llmtrace.secrets.shapes import masked
 
-__all__ = ["error_in_words", "first_of", "is_on", "place_of", "place_of_exchange", "said", "shown"]
+__all__ = ["attribute_of", "error_in_words", "first_of", "is_on", "place_of", "place_of_exchange", "said", "shown"]
 
 _LONGEST = 80
 _MOST = 6
@@ -58,6 +58,11 @@ def place_of_exchange(exchange: Exchange) -> str:
 def first_of(lines: Sequence[str], most: int) -> Sequence[str]:
     """Return some lines; of more than are shown the first, and how many others there are."""
     return [*lines[:most], f"and {len(lines) - most} more"] if len(lines) > most else lines
+
+
+def attribute_of(fact: Fact) -> str:
+    """Name the attribute, or the flattened list, that holds a fact: what is before the first index of its key."""
+    return fact.keys.partition("*")[0].partition("[")[0]
 
 
 def is_on(fact: Fact, span: SpanRecord) -> bool:

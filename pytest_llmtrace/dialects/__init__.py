@@ -7,6 +7,7 @@ ones that are built in.
 
 from pytest_llmtrace.dialects._builtin import other_names
 from pytest_llmtrace.dialects._dialect import Dialect
+from pytest_llmtrace.dialects._messages import shows_prompt
 from pytest_llmtrace.dialects._nearly import lacking
 from pytest_llmtrace.dialects._place import Place, added, attribute, happened, inside
 from pytest_llmtrace.dialects._reader import counted, is_llm, read, read_note, register
@@ -25,4 +26,5 @@ __all__ = [
     "read",
     "read_note",
     "register",
+    "shows_prompt",
 ]

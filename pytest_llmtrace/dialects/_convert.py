@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import reprlib
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ __all__ = [
     "Unreadable",
     "brief",
     "count",
+    "dimensions",
     "is_encoded",
     "is_hidden",
     "json_value",
@@ -170,6 +172,12 @@ def json_value(value: Any) -> Any:
     if value.count("[") + value.count("{") > _DEEPEST and _is_deep(parsed):
         raise Unreadable(_TOO_DEEP)
     return parsed
+
+
+def dimensions(vectors: Iterable[Any]) -> int | None:
+    """Return how many numbers each vector has; if they differ, the number that the fewest have, which is compared."""
+    sizes = Counter(len(vector) for vector in vectors if isinstance(vector, list | tuple))
+    return min(sizes, key=lambda size: (sizes[size], size), default=None)
 
 
 def is_encoded(value: Any) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from pytest_llmtrace.dialects._dialect import Dialect, Places
-from pytest_llmtrace.dialects._messages import from_json, message_places
+from pytest_llmtrace.dialects._messages import Message, from_json, message_places
 from pytest_llmtrace.dialects._place import Place
 from pytest_llmtrace.model import SpanRecord
 
@@ -33,9 +34,14 @@ def is_genai(span: SpanRecord) -> bool:
     return any(key in attributes for key in _MODELS) and not any(key in attributes for key in STEPS)
 
 
+def _answers(raw: Any) -> list[Message]:
+    """Read the messages of the answer; a list without any says nothing, as one does that has nothing but a role."""
+    return from_json(raw) or [Message(bare=True)]
+
+
 SPOKEN = message_places(
     "gen_ai.output.messages",
-    from_json,
+    _answers,
     {
         "finish_reasons": "gen_ai.output.messages[*].finish_reason",
         "output_texts": "gen_ai.output.messages[*].parts[text]",

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from pytest_llmtrace.dialects._convert import Unreadable, brief, is_encoded, is_hidden, json_value
 from pytest_llmtrace.dialects._place import Part
+from pytest_llmtrace.model import SpanRecord
 
 __all__ = [
     "Message",
@@ -22,6 +23,7 @@ __all__ = [
     "numbered",
     "part_of",
     "sequence",
+    "shows_prompt",
 ]
 
 _LONGEST_INDEX = 9
@@ -172,19 +174,36 @@ def message_places(
             prefix=key if flattened else None,
             reader=read,
             take=attrgetter(name),
-            otherwise=_none_if_shown if name == "tool_calls" else None,
+            otherwise=_OTHERWISE.get(name),
             label=label,
         )
         for name, label in labels.items()
     }
 
 
-def _none_if_shown(said: _Said, attributes: Mapping[str, Any]) -> list[Any] | None:
+def _no_call(said: _Said, attributes: Mapping[str, Any]) -> list[Any] | None:
     """Return that no tool was called, where a message has nothing and the span shows what was asked.
 
     Switches for content are for both, so that an answer without any had none.
     """
-    return [] if said.bare and any(_is_shown(key, value) for key, value in attributes.items()) else None
+    return [] if said.bare and _show_prompt(attributes) else None
+
+
+def _no_text(said: _Said, attributes: Mapping[str, Any]) -> list[Any] | None:
+    """Return that there is no text, where a message has nothing and the span shows what was asked."""
+    return [None] if said.bare and _show_prompt(attributes) else None
+
+
+_OTHERWISE = {"output_texts": _no_text, "tool_calls": _no_call}
+
+
+def shows_prompt(span: SpanRecord) -> bool:
+    """Tell whether a span shows the content of what was asked."""
+    return _show_prompt(span.attributes)
+
+
+def _show_prompt(attributes: Mapping[str, Any]) -> bool:
+    return any(_is_shown(key, value) for key, value in attributes.items())
 
 
 def _is_shown(key: str, value: Any) -> bool:
@@ -194,7 +213,7 @@ def _is_shown(key: str, value: Any) -> bool:
     return key == _ASKED and _has_text(value)
 
 
-_PROMPTS, _ASKED = "gen_ai.prompt.", "gen_ai.input.messages"
+_PROMPTS, _ASKED = ("gen_ai.prompt.", "llm.input_messages."), "gen_ai.input.messages"
 
 
 def _has_text(raw: Any) -> bool:

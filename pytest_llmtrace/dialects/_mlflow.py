@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_llmtrace.dialects._convert import Convert, Unreadable, json_value
+from pytest_llmtrace.dialects._convert import Convert, Unreadable, dimensions, json_value
 from pytest_llmtrace.dialects._dialect import Dialect, Places
 from pytest_llmtrace.dialects._dumped import messages_in, usage_places
 from pytest_llmtrace.dialects._messages import Message, message_places
@@ -132,11 +132,6 @@ def _vectors(raw: Any) -> list[Any]:
     return [item["embedding"] for item in listed if isinstance(item, Mapping) and "embedding" in item]
 
 
-def _dimensions(vectors: Sequence[Any]) -> int | None:
-    sizes = {len(vector) for vector in vectors if isinstance(vector, list)}
-    return sizes.pop() if len(sizes) == 1 else None
-
-
 def _of_vectors(take: Callable[[Any], Any]) -> Place:
     return Part(keys=(_OUTPUTS,), reader=_vectors, take=take, label=f"{_OUTPUTS}[{_VECTOR}]")
 
@@ -173,7 +168,7 @@ _FACTS: dict[str, Places] = {
         ),
     ),
     "embedding_count": _of_vectors(lambda vectors: len(vectors) or None),
-    "embedding_dimensions": _of_vectors(_dimensions),
+    "embedding_dimensions": _of_vectors(dimensions),
 }
 
 MLFLOW = Dialect(name="mlflow", recognises=_is_mlflow, facts=_FACTS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pytest_llmtrace.dialects._convert import dimensions
 from pytest_llmtrace.dialects._dialect import Dialect
 from pytest_llmtrace.dialects._messages import Message, add_text, call, message_places, numbered
 from pytest_llmtrace.dialects._place import Part, happened, inside, parameters
@@ -110,11 +111,6 @@ def _vectors(flat: Mapping[str, Any]) -> list[Any]:
     return [vector for vector in vectors if vector is not None and vector != "__REDACTED__"]
 
 
-def _dimensions(vectors: Sequence[Any]) -> int | None:
-    sizes = {len(vector) for vector in vectors if isinstance(vector, list | tuple)}
-    return sizes.pop() if len(sizes) == 1 else None
-
-
 def _count(vectors: Sequence[Any]) -> int | None:
     return len(vectors) or None
 
@@ -136,7 +132,7 @@ OPENINFERENCE = Dialect(
         "reasoning_texts": _SAID["reasoning_texts"],
         "tool_calls": (_SAID["tool_calls"], _SAID["repeated"]),
         "embedding_count": Part(prefix=_VECTORS, reader=_vectors, take=_count, label=_VECTOR),
-        "embedding_dimensions": Part(prefix=_VECTORS, reader=_vectors, take=_dimensions, label=_VECTOR),
+        "embedding_dimensions": Part(prefix=_VECTORS, reader=_vectors, take=dimensions, label=_VECTOR),
         "time_to_first_token": happened("First Token Stream Event"),
         "input_tokens": "llm.token_count.prompt",
         "output_tokens": "llm.token_count.completion",

@@ -147,6 +147,10 @@ def _only_first_vector(answer: Answer) -> None:
     del answer.vectors[1:]
 
 
+def _one_short_vector(answer: Answer) -> None:
+    answer.vectors[1] = answer.vectors[1][1:]
+
+
 def _short_vectors(answer: Answer) -> None:
     answer.vectors = [vector[1:] for vector in answer.vectors]
 
@@ -309,6 +313,20 @@ def _faults_of_answers() -> Iterable[Fault]:
         how=first(_last_text_lost),
     )
     yield Fault(
+        name="text beside a tool call",
+        check="wire/output-text",
+        dialects=SPOKEN,
+        cases=("builtin:anthropic/tools#0",),
+        how=first(lambda choice: setattr(choice, "text", None)),
+    )
+    yield Fault(
+        name="text of nothing, where the prompt is shown",
+        check="wire/output-text",
+        dialects=(OLLM,),
+        cases=TALK,
+        how=first(lambda choice: setattr(choice, "text", "")),
+    )
+    yield Fault(
         name="reasoning",
         check="wire/reasoning-text",
         dialects=SPOKEN,
@@ -335,6 +353,13 @@ def _faults_of_answers() -> Iterable[Fault]:
         dialects=(OI, GENAI, *PLATFORMS),
         cases=("scripted:openai/embeddings-plain", "scripted:litellm/embeddings-base64"),
         how={"misread": _short_vectors},
+    )
+    yield Fault(
+        name="dimensions of one",
+        check="wire/embedding-dimensions",
+        dialects=(OI, MLFLOW),
+        cases=("scripted:openai/embeddings-plain",),
+        how={"misread": _one_short_vector},
     )
 
 

@@ -235,3 +235,13 @@ def test_both_places_of_a_fact(read: Reader, said: Values, again: Values) -> Non
         "tool_calls": [],
     }
     assert again(reading) == {"gen_ai.usage.prompt_tokens": 10, "gen_ai.output.messages[*].finish_reason": ["stop"]}
+
+
+@pytest.mark.parametrize("answer", ["[]", '[{"role": "assistant", "finish_reason": "stop"}]'])
+def test_no_answer_where_the_prompt_is_shown(read: Reader, answer: str) -> None:
+    """Content is captured there, so that a list without a message, or a message without any content, had none."""
+    shown = {"gen_ai.input.messages": json.dumps([{"role": "user", "parts": [{"type": "text", "content": "hi"}]}])}
+    asked = {"gen_ai.operation.name": "chat", "gen_ai.output.messages": answer}
+    reading = read({**asked, **shown})
+    assert (reading.output_texts, reading.tool_calls) == ([None], [])
+    assert (read(asked).output_texts, read(asked).tool_calls) == (None, None)

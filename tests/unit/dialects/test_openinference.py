@@ -295,11 +295,16 @@ def test_masked(read: Reader, attributes: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     ("vectors", "count", "dimensions"),
-    [(((0.1,), (0.2, 0.3)), 2, None), (("AAAA", "AAAA"), 2, None), (((), ()), 2, 0)],
-    ids=["of two lengths", "encoded", "empty"],
+    [
+        (((0.1,), (0.2, 0.3)), 2, 1),
+        (((0.1,), (0.2, 0.3), (0.4,)), 3, 2),
+        (("AAAA", "AAAA"), 2, None),
+        (((), ()), 2, 0),
+    ],
+    ids=["of two lengths", "one that is longer", "encoded", "empty"],
 )
 def test_vectors(read: Reader, vectors: tuple[Any, ...], count: int, dimensions: int | None) -> None:
-    """Vectors are counted whatever they are; their length is read where they all have one."""
+    """Vectors are counted whatever they are; of lengths that differ the rarest is read."""
     keys = [f"embedding.embeddings.{index}.embedding.vector" for index in range(len(vectors))]
     reading = read({"openinference.span.kind": "EMBEDDING", **dict(zip(keys, vectors, strict=True))})
     assert (reading.embedding_count, reading.embedding_dimensions) == (count, dimensions)

@@ -1,0 +1,83 @@
+"""A text that is missing is a fault where whoever wrote the span shows content, and has none of the answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.model import Fact, Finding, Severity, State
+
+Judged = Callable[..., list[Finding]]
+
+SPOKE = {"output_texts": ["I look."], "tool_calls": [{"id": "c1", "name": "look", "arguments": {"at": 1}}]}
+ASKED = [{"role": "user", "parts": [{"type": "text", "content": "hi"}]}]
+SHOWN = {"record": {"attributes": {"gen_ai.input.messages": json.dumps(ASKED)}}}
+FLAT = {"record": {"attributes": {"llm.input_messages.0.message.content": "hi"}}}
+
+
+def fact(name: str, value: Any, key: str) -> Fact:
+    """Make a fact of the span."""
+    return Fact(name=name, value=value, state=State.PRESENT, parts=((key, value),), where="span 'chat'")
+
+
+def silent(attribute: str = "gen_ai.output.messages") -> dict[str, Fact]:
+    """Return messages without a text."""
+    return {"output_texts": fact("output_texts", [None], f"{attribute}[*].parts[text]")}
+
+
+def calling(arguments: Any, attribute: str = "gen_ai.output.messages") -> dict[str, Fact]:
+    """Return the tool call, as it stands in an attribute."""
+    asked = [{"id": "c1", "name": "look", "arguments": arguments}]
+    return {"tool_calls": fact("tool_calls", asked, f"{attribute}[*].parts[tool_call]")}
+
+
+REASONED = {"reasoning_texts": fact("reasoning_texts", ["Hm."], "gen_ai.output.messages[*].parts[reasoning]")}
+
+
+def test_a_text_is_lost_beside_a_tool_call(judged: Judged) -> None:
+    """Many write either the one or the other; the answer has both."""
+    [found] = judged(SPOKE, {**silent(), **calling({"at": 1})})
+    assert (found.check, found.severity) == ("wire/output-text", Severity.ERROR)
+    assert dict(found.details)["span"] == "gen_ai.output.messages[*].parts[text]: no text"
+    assert dict(found.details)["wire"].startswith("output_texts = ['I look.']")
+    why = "who reads the answer on the span reads another than the user did; what else was said is there"
+    assert dict(found.details)["why"] == why
+
+
+@pytest.mark.parametrize(
+    ("span", "fields"),
+    [(REASONED, {}), ({}, SHOWN), ({}, FLAT)],
+    ids=["beside reasoning", "the prompt is shown", "the prompt is shown in OpenInference's names"],
+)
+def test_a_text_is_lost(judged: Judged, span: dict[str, Fact], fields: dict[str, Any]) -> None:
+    """Whoever shows what was thought, or asked, has not left content out on purpose."""
+    assert [found.check for found in judged({"output_texts": ["Yes."]}, {**silent(), **span}, **fields)] == [
+        "wire/output-text"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wire", "span", "fields"),
+    [
+        (SPOKE, {**silent(), **calling(None)}, {}),  # Content is left out, and names are shown.
+        (SPOKE, {**silent(), **calling({})}, {}),
+        (SPOKE, {**silent(), **calling({"at": 1}, "gen_ai.completion.")}, {}),  # A place for calls alone.
+        ({**SPOKE, "output_texts": [" \n"]}, {**silent(), **calling({"at": 1})}, {}),
+        ({**SPOKE, "output_texts": State.ABSENT}, {**silent(), **calling({"at": 1})}, {}),
+        ({**SPOKE, "truncated": True}, {**silent(), **calling({"at": 1})}, {"record": {"status": "ERROR"}}),
+        ({"output_texts": ["Yes."]}, silent(), {}),
+        ({"output_texts": ["Yes."]}, silent(), {"record": {"attributes": {"gen_ai.input.messages": "__REDACTED__"}}}),
+    ],
+)
+def test_a_text_may_be_left_out(judged: Judged, wire: Any, span: Any, fields: Any) -> None:
+    """Where no content is shown, where the answer has no text or was cut, and in a place that is not for texts."""
+    assert [found.check for found in judged(wire, span, **fields) if found.check == "wire/output-text"] == []
+
+
+def test_another_place_has_the_text(judged: Judged) -> None:
+    """What a span states at one of its places is stated."""
+    more = (fact("output_texts", ["I look."], "gen_ai.completion.*.content"),)
+    assert judged(SPOKE, {**silent(), **calling({"at": 1})}, others=more) == []
