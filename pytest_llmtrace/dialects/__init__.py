@@ -10,7 +10,7 @@ from pytest_llmtrace.dialects._dialect import Dialect
 from pytest_llmtrace.dialects._messages import shows_prompt
 from pytest_llmtrace.dialects._nearly import lacking
 from pytest_llmtrace.dialects._place import Place, added, attribute, happened, inside
-from pytest_llmtrace.dialects._reader import counted, is_llm, read, read_note, register
+from pytest_llmtrace.dialects._reader import counted, is_llm, read, read_events, read_note, register
 
 __all__ = [
     "Dialect",
@@ -24,6 +24,7 @@ __all__ = [
     "lacking",
     "other_names",
     "read",
+    "read_events",
     "read_note",
     "register",
     "shows_prompt",

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from pytest_llmtrace.dialects._builtin import BUILT_IN, COUNTS, NOTES
 from pytest_llmtrace.dialects._convert import CONVERSIONS, Convert
 from pytest_llmtrace.dialects._dialect import Dialect
+from pytest_llmtrace.dialects._events import EVENTS, as_attributes
 from pytest_llmtrace.dialects._place import Place, Sheet, moments
 from pytest_llmtrace.errors import UsageError
-from pytest_llmtrace.model import Fact, Reading, SpanRecord, State
+from pytest_llmtrace.model import Fact, LogRecord, Reading, SpanRecord, State
 
-__all__ = ["counted", "is_llm", "read", "read_note", "register"]
+__all__ = ["counted", "is_llm", "read", "read_events", "read_note", "register"]
 
 
 _Entry = tuple[str, Place, Convert | None]
@@ -127,6 +129,20 @@ def read(span: SpanRecord) -> Reading | None:
 def read_note(span: SpanRecord) -> Reading | None:
     """Read a span that is no call, but notes what a call's own span ended too early to say; None if it is none."""
     return _read(span, _of_scope(span.scope, NOTES))
+
+
+def read_events(span: SpanRecord, events: Sequence[LogRecord]) -> Reading | None:
+    """Read what the events that were emitted in a span say of its answer, or return None if that is nothing."""
+    record = as_attributes(span, events)
+    said = _read(record, (EVENTS,)) if record else None
+    if said is None:
+        return None
+    where = f"events of span {span.name!r}"
+    return replace(
+        said,
+        facts={name: fact._replace(where=where) for name, fact in said.facts.items()},
+        others=tuple(fact._replace(where=where) for fact in said.others),
+    )
 
 
 def counted(span: SpanRecord) -> Reading | None:

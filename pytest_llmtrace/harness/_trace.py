@@ -384,9 +384,9 @@ class LLMTrace(Captured, Scripted):
     ) -> tuple[tuple[SpanRecord, ...], Pairing]:
         """Pair exchanges with spans; one that is missing may be in the making, in a pool (LiteLLM's callbacks)."""
         spans = self._book.spans()
-        paired = match(exchanges, spans)
+        paired = match(exchanges, spans, self._book.logs())
         if left and any(not call.spans for call in paired.calls) and wait(left, patience).done:
             self._book.collect()
             spans = self._book.spans()
-            paired = match(exchanges, spans)
+            paired = match(exchanges, spans, self._book.logs())
         return spans, paired

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from pytest_llmtrace import dialects, wire
 from pytest_llmtrace._collector import uncollected
-from pytest_llmtrace.model import Call, Exchange, Pairing, Reading, SpanKey, SpanRecord, Stray
+from pytest_llmtrace.model import Call, Exchange, LogRecord, Pairing, Reading, SpanKey, SpanRecord, Stray
 from pytest_llmtrace.pairing._drafts import Draft, drafts_of, open_around, told_apart
 from pytest_llmtrace.pairing._matching import Matching, fits, traits_of_call, traits_of_span
 from pytest_llmtrace.tree import Ancestry
@@ -36,8 +36,14 @@ def pair(exchanges: Iterable[Exchange], spans: Iterable[SpanRecord]) -> tuple[Ca
 
 
 @uncollected
-def match(exchanges: Iterable[Exchange], spans: Iterable[SpanRecord]) -> Pairing:
-    """Pair as `pair` does, and return also the LLM spans that belong to no call."""
+def match(exchanges: Iterable[Exchange], spans: Iterable[SpanRecord], logs: Iterable[LogRecord] = ()) -> Pairing:
+    """Pair as `pair` does, and return also the LLM spans that belong to no call.
+
+    Args:
+        exchanges: As for `pair`.
+        spans: As for `pair`.
+        logs: Log records, among which may be events that complete what spans say.
+    """
     spans = tuple(spans)
     readings = {span.key: reading for span in spans if (reading := dialects.read(span)) is not None}
     ancestry = Ancestry(spans, lambda span: span.key in readings)
@@ -53,6 +59,7 @@ def match(exchanges: Iterable[Exchange], spans: Iterable[SpanRecord]) -> Pairing
         _find(drafts, left, readings)
     _take_empty(drafts, ancestry, [span for span in spans if span.key in empty], readings)
     _add_notes(drafts, spans, readings)
+    _add_events(drafts, logs, readings)
     strays = _untold(drafts, free) if free else []
     around = _around(drafts, spans) if strays else frozenset()
     return Pairing(
@@ -175,6 +182,19 @@ def _add_notes(drafts: Sequence[Draft], spans: Iterable[SpanRecord], readings: d
         if of:
             key = of.pop(0)  # Recordings may repeat an id; the notes come in the order of the calls.
             readings[key] = _completed(readings[key], note)
+
+
+def _add_events(drafts: Sequence[Draft], logs: Iterable[LogRecord], readings: dict[SpanKey, Reading]) -> None:
+    """Add to what a span says of a call what the events say that were emitted in it."""
+    by_span: dict[SpanKey, list[LogRecord]] = {}
+    for log in logs:
+        if log.span in readings and log.event_name:
+            by_span.setdefault(log.span, []).append(log)
+    told = [span for draft in drafts for span in draft.by_scope.values()] if by_span else ()
+    for span in told:
+        said = dialects.read_events(span, by_span.pop(span.key, ()))
+        if said is not None:
+            readings[span.key] = _completed(readings[span.key], said)
 
 
 def _completed(reading: Reading, note: Reading) -> Reading:

@@ -1,0 +1,68 @@
+"""What events say of an answer is held against the wire as what the span itself says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.checks import Evidence, verify
+from pytest_llmtrace.model import Exchange, Finding, LogRecord, SpanKey, SpanRecord
+from pytest_llmtrace.pairing import match
+
+CHOICE = {"index": 0, "message": {"role": "assistant", "content": "It is cold."}, "finish_reason": "stop"}
+REPLY = {"id": "r1", "model": "gpt-4o", "choices": [CHOICE], "usage": {"prompt_tokens": 10, "completion_tokens": 5}}
+LLM = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o"}
+COUNTED = {**LLM, "gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 5}
+DETAILS = "gen_ai.client.inference.operation.details"
+
+
+@pytest.fixture
+def judged(
+    make_span: Callable[..., SpanRecord], make_exchange: Callable[..., Exchange]
+) -> Callable[..., list[Finding]]:
+    """Judge a call whose span has one event."""
+
+    def judged(name: str, span: int = 1, on_span: dict[str, Any] = COUNTED, **said: Any) -> list[Finding]:
+        spans = [make_span(1, attributes=on_span)]
+        exchanges = [make_exchange(span=1, chunks=(json.dumps(REPLY).encode(),))]
+        paired = match(exchanges, spans, [LogRecord(scope="app", event_name=name, span=SpanKey(1, span), **said)])
+        seen = Evidence(exchanges=tuple(exchanges), spans=tuple(spans), calls=paired.calls, strays=paired.strays)
+        return [found for found in verify(seen, {}).findings if found.severity != "info"]
+
+    return judged
+
+
+def event(text: str) -> dict[str, Any]:
+    """Return the body of the event of a choice."""
+    return {"body": {**CHOICE, "message": {"role": "assistant", "content": text}}}
+
+
+def test_an_event_that_tells_the_truth(judged: Callable[..., list[Finding]]) -> None:
+    """It is no finding, and neither is one of a span that tells of no call."""
+    assert judged("gen_ai.choice", **event("It is cold.")) == []
+    assert judged("gen_ai.choice", span=7, **event("It is")) == []
+
+
+def test_an_event_that_lost_a_chunk(judged: Callable[..., list[Finding]]) -> None:
+    """The finding is the span's, and names the event."""
+    messages = [{"role": "assistant", "parts": [{"type": "text", "content": "It is"}], "finish_reason": "stop"}]
+    for name, said, key in (
+        ("gen_ai.choice", event("It is"), "event gen_ai.choice[*].message.content"),
+        (
+            DETAILS,
+            {"attributes": {"gen_ai.output.messages": json.dumps(messages)}},
+            f"event {DETAILS}: gen_ai.output.messages[*].parts[text]",
+        ),
+    ):
+        [found] = judged(name, **said)
+        assert (found.check, found.subject) == ("wire/output-text", "span 'chat' (app)")
+        assert dict(found.details)["span"] == f"{key}: 'It is'"
+
+
+def test_a_count_on_an_event_is_on_no_span(judged: Callable[..., list[Finding]]) -> None:
+    """Sums over spans do not have it."""
+    usage = {"gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 5, "gen_ai.output.messages": "[]"}
+    assert [found.check for found in judged(DETAILS, on_span=LLM, attributes=usage)] == ["wire/usage-missing"]

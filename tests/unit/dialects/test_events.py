@@ -1,0 +1,94 @@
+"""Events that are emitted in a span say what its call was answered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace import dialects
+from pytest_llmtrace.model import LogRecord, Reading, SpanKey, SpanRecord
+
+SPAN = SpanRecord(key=SpanKey(1, 1), name="chat", scope="app", attributes={"gen_ai.operation.name": "chat"})
+ASKED = {"id": "c1", "name": "look", "arguments": {"at": 1}}
+TOOL = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": '{"at": 1}'}}
+ANSWER = [{"role": "assistant", "parts": [{"type": "text", "content": "Yes."}], "finish_reason": "stop"}]
+CALLED = {"finish_reasons": ["tool_calls"], "output_texts": [None], "tool_calls": [ASKED]}
+SAID = {"finish_reasons": ["stop"], "output_texts": ["Yes."], "tool_calls": []}
+
+
+def choice(index: Any = 0, reason: Any = "stop", **fields: Any) -> LogRecord:
+    """Make the event of one choice."""
+    return LogRecord(scope="app", event_name="gen_ai.choice", body={"index": index, "finish_reason": reason, **fields})
+
+
+def details(messages: Any) -> LogRecord:
+    """Make the event that has all messages."""
+    name = "gen_ai.client.inference.operation.details"
+    return LogRecord(scope="app", event_name=name, attributes={"gen_ai.output.messages": messages})
+
+
+def said(*events: LogRecord) -> Mapping[str, Any] | None:
+    """Return what events say."""
+    reading: Reading | None = dialects.read_events(SPAN, events)
+    return None if reading is None else {name: fact.value for name, fact in reading.facts.items()}
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([details(json.dumps(ANSWER))], SAID),
+        ([details(ANSWER)], SAID),
+        ([choice(message={"role": "assistant", "content": "Yes."})], SAID),
+        (
+            [choice(1, "length", message={"content": "No"}), choice(0, message={"content": "Yes."})],
+            {"finish_reasons": ["stop", "length"], "output_texts": ["Yes.", "No"], "tool_calls": []},
+        ),
+        *(
+            ([choice(reason="tool_calls", **one)], CALLED)
+            for one in ({"message": {"tool_calls": [TOOL]}}, {"message": {"role": "assistant"}, "tool_calls": [TOOL]})
+        ),
+        # Content is not captured; it has a form of its own; nothing is known of the choice.
+        ([choice(message={"role": "assistant"})], {"finish_reasons": ["stop"]}),
+        ([choice(message={"content": [{"kind": "text", "text": "Yes."}]})], {"finish_reasons": ["stop"]}),
+        ([choice(reason=None)], {}),
+    ],
+)  # fmt: skip
+def test_what_events_say(events: list[LogRecord], expected: dict[str, Any]) -> None:
+    """The event of all messages, and one for each choice, with tool calls where either version has them."""
+    assert said(*events) == expected
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [],
+        [LogRecord(scope="app", event_name="gen_ai.user.message", body={"content": "Hi"})],
+        [LogRecord(scope="app", event_name="gen_ai.choice", body="Yes.")],
+        [LogRecord(scope="app", event_name="gen_ai.client.inference.operation.details")],
+        [choice(0, message={"content": "Yes."}), choice(0, message={"content": "No."})],
+        [choice("first", message={"content": "Yes."})],
+        [details(ANSWER), details(ANSWER)],
+    ],
+)
+def test_events_that_say_nothing_of_one_answer(events: list[LogRecord]) -> None:
+    """What is asked, what has no messages, and the events of several calls in one span."""
+    assert said(*events) is None
+
+
+def test_where_events_are() -> None:
+    """A fact names its event, and stands beside the span, not on it."""
+    reading = dialects.read_events(SPAN, [choice(message={"content": "Yes."})])
+    assert reading is not None
+    fact = reading.fact("output_texts")
+    assert (fact.keys, fact.where) == ("event gen_ai.choice[*].message.content", "events of span 'chat'")
+
+
+def test_an_event_that_cannot_be_read() -> None:
+    """It says why, once."""
+    reading = dialects.read_events(SPAN, [details("[{")])
+    assert reading is not None
+    assert {fact.state for fact in reading.facts.values()} == {"unreadable"}
+    assert len(reading.problems) == 1
