@@ -20,13 +20,16 @@ class Lines:
         self.path = path
 
     def try_out(self) -> None:
-        """See to it that it can be written, and leave what is in it.
+        """See to it that it can be written, and leave what is there: no file, if there was none.
 
         Raises:
             OSError: It cannot be written.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        is_new = not (self.path.exists() or self.path.is_symlink())
         append(str(self.path), b"", os.O_CREAT)
+        if is_new:
+            self.path.unlink()
 
     def start(self) -> None:
         """Begin it anew.
@@ -34,7 +37,7 @@ class Lines:
         Raises:
             OSError: It cannot be written.
         """
-        self.try_out()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.write_bytes(b"")
 
     def put(self, run: str, request: bytes) -> None:  # noqa: ARG002  # As the spool's.

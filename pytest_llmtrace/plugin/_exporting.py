@@ -9,11 +9,12 @@ import contextlib
 import json
 import os
 import secrets
+import shlex
 import time
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -25,6 +26,9 @@ from pytest_llmtrace.model import SpanRecord
 from pytest_llmtrace.plugin import _declared, _ini
 from pytest_llmtrace.plugin._declared import COPIED, FIXTURE, TRACE
 
+if TYPE_CHECKING:
+    from pytest_llmtrace.harness import LLMTrace
+
 __all__ = ["Exporting", "register"]
 
 _PROPERTY: Final = "llmtrace_trace"
@@ -33,7 +37,10 @@ _SHOWN: Final = 5
 """How many traces of a test are linked."""
 _SHOWN_TESTS: Final = 20
 """How many failed tests are linked in the summary."""
-_STATUS: Final = pytest.StashKey[str]()
+_REPORTS: Final = pytest.StashKey[list[pytest.TestReport]]()
+"""What was reported of a test until it is over. pytest-retry changes the report of its call with the last attempt."""
+_TROUBLES: Final = pytest.StashKey[list[str]]()
+"""What went wrong with the spans of earlier attempts."""
 
 
 def register(config: pytest.Config) -> None:
@@ -100,6 +107,17 @@ class Exporting:
 
     # --- each test ---
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Keep the spans of an attempt of which no teardown was reported, as with pytest-retry, before the next begins.
+
+        Its trace is over, and not to be kept again should the next attempt open none.
+        """
+        trace = item.stash.get(TRACE, None)
+        if trace is not None and item.stash.get(_REPORTS, None):
+            item.stash.setdefault(_TROUBLES, []).extend(self._keep(item, trace, trace.ended()))
+            del item.stash[TRACE]
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
@@ -113,11 +131,14 @@ class Exporting:
             if links and call.when == "call":
                 item.add_report_section("call", f"{FIXTURE} trace", "\n".join(links))
         report = yield
-        item.stash[_STATUS] = _status(report, None if call.when == "setup" else item.stash.get(_STATUS, None))
-        is_copy = trace is not None and (item.stash.get(COPIED, False) or trace.is_copy)
-        troubles = list(self._keep(item, spans)) if spans and call.when == "teardown" and not is_copy else []
-        if troubles:
-            report.llmtrace_troubles = troubles  # type: ignore[attr-defined]
+        item.stash.setdefault(_REPORTS, []).append(report)
+        if call.when == "teardown":
+            troubles = item.stash.setdefault(_TROUBLES, [])
+            if trace is not None:
+                troubles += self._keep(item, trace, spans)
+            if troubles:
+                report.llmtrace_troubles = troubles  # type: ignore[attr-defined]
+            del item.stash[_REPORTS], item.stash[_TROUBLES]
         return report
 
     def _link(self, item: pytest.Item, spans: Sequence[SpanRecord]) -> list[str]:
@@ -127,11 +148,13 @@ class Exporting:
         item.user_properties.extend((_PROPERTY, link) for link in found)
         return found
 
-    def _keep(self, item: pytest.Item, spans: Sequence[SpanRecord]) -> Iterator[str]:
-        """Keep the spans of a test; say what went wrong, if anything."""
+    def _keep(self, item: pytest.Item, trace: LLMTrace, spans: Sequence[SpanRecord]) -> Iterator[str]:
+        """Keep the spans of an attempt of a test; say what went wrong, if anything."""
+        if not spans or item.stash.get(COPIED, False) or trace.is_copy or _declared.is_listing(self._config):
+            return
         attributes = {
             "test.case.name": _declared.id_of(item),
-            "test.case.result.status": item.stash[_STATUS],
+            "test.case.result.status": _status(item.stash[_REPORTS]),
             "test.suite.name": item.nodeid.partition("::")[0],
         }
         try:
@@ -248,20 +271,21 @@ def _said(outcome: export.Outcome, to: export.Destination, spool: export.Spool, 
 
 
 def _push(spool: export.Spool) -> str:
-    return f"pytest-llmtrace push --spool {spool.path.parent}"
+    return f"pytest-llmtrace push --spool {shlex.quote(str(spool.path.parent))}"
 
 
 def _has_failed(call: pytest.CallInfo[None]) -> bool:
     return call.excinfo is not None and not call.excinfo.errisinstance(pytest.skip.Exception)
 
 
-def _status(report: pytest.TestReport, before: str | None) -> str:
+def _status(reports: Sequence[pytest.TestReport]) -> str:
     """Return the result of a test so far: `pass` or `fail`, as the convention says; else `skipped` or `xfailed`."""
-    if report.failed or before == "fail":
+    if any(report.failed for report in reports):
         return "fail"
-    if report.skipped:
-        return "xfailed" if hasattr(report, "wasxfail") else "skipped"
-    return before or "pass"
+    skipped = [report for report in reports if report.skipped]
+    if skipped:
+        return "xfailed" if hasattr(skipped[-1], "wasxfail") else "skipped"
+    return "pass"
 
 
 def _wanted(config: pytest.Config) -> list[str]:

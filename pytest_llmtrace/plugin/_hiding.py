@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -160,5 +161,5 @@ def _opened(config: pytest.Config) -> Baseline | None:
         return None
     from pytest_llmtrace.plugin._baseline import opened
 
-    command = " ".join(("pytest", *([f"--llmtrace-baseline={label}"] if option else []), "--llmtrace-write-baseline"))
+    command = shlex.join(("pytest", *([f"--llmtrace-baseline={label}"] if option else []), "--llmtrace-write-baseline"))
     return opened(config.rootpath / Path(label), label=label, command=command, writing=writing)

@@ -437,12 +437,82 @@ def test_spans_that_cannot_be_kept(exported: Callable[..., Any], receiver: Recei
     assert made(tmp_path).total() == SPANS
 
 
+def test_the_command_that_sends_them_can_be_copied(
+    exported: Callable[..., Any], receiver: Receiver, tmp_path: Path
+) -> None:
+    """A folder with a space in its name is quoted."""
+    done = exported(SUITE + STOPPED.format("pytest.exit('enough')"), code=2, LLMTRACE_SPOOL="the spool")
+    why = f"  not sent     12 spans to {BACK_END}: {INTERRUPTED}; they are kept, send them: "
+    assert said(done, receiver.url, tmp_path) == [FILE, f"{why}pytest-llmtrace push --spool 'DIR/the spool'"]
+
+
 def test_each_attempt_of_a_test_is_exported(exported: Callable[..., Any], receiver: Receiver) -> None:
     """A test that is run again has the spans of each attempt, with its own result."""
     pytest.importorskip("pytest_rerunfailures")
     exported(plugins=["pytest_rerunfailures"], options=["--reruns", "1"])
     results = Counter(plain(span["attributes"])["test.case.result.status"] for span in receiver.spans)
     assert results == {"pass": 10, "fail": 4}
+
+
+RETRYING = """
+import pytest
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    attempts = 1
+    while call.when == "call" and call.excinfo and attempts < 3:
+        attempts += 1
+        parent = pytest.Class.from_parent(item.session, name="Other")
+        item.ihook.pytest_runtest_teardown(item=item, nextitem=parent)
+        item._initrequest()
+        item.ihook.pytest_runtest_setup(item=item)
+        call = pytest.CallInfo.from_call(lambda: item.ihook.pytest_runtest_call(item=item), when="call")
+        report.outcome = pytest.TestReport.from_item_and_call(item, call).outcome
+    return report
+"""
+"""Runs a test again as pytest-retry does: within the report of its call, and without one of the other attempts."""
+
+RETRIED = """
+import pytest
+from child import span
+
+runs = []
+
+@pytest.fixture
+def late(llmtrace):
+    yield
+    with span(f"after {runs[-1]}", llm=False):
+        pass
+
+@pytest.mark.parametrize("good_at", [1, 3, 9])
+def test_it(late, good_at):
+    runs.append(f"{good_at}.{sum(run.startswith(str(good_at)) for run in runs) + 1}")
+    with span(f"in {runs[-1]}", llm=False):
+        pass
+    assert runs[-1] == f"{good_at}.{good_at}"
+
+def test_setup_fails_then(request):
+    runs.append("other")
+    if "setup" in runs:
+        request.getfixturevalue("nothing")
+    runs.append("setup")
+    request.getfixturevalue("llmtrace")
+    with span("in other", llm=False):
+        raise LookupError
+"""
+
+
+@WAYS
+def test_each_attempt_is_exported_that_is_not_reported_as_over(
+    exported: Callable[..., Any], receiver: Receiver, plugins: list[str], options: list[str]
+) -> None:
+    """A plugin may report one attempt of several: the spans of each are there once, with its own result."""
+    exported(RETRIED, plugins=plugins, options=options, files={"conftest.py": RETRYING})
+    results = Counter((span["name"], plain(span["attributes"])["test.case.result.status"]) for span in receiver.spans)
+    attempts = {"1.1": "pass", "3.1": "fail", "3.2": "fail", "3.3": "pass", "9.1": "fail", "9.2": "fail", "9.3": "fail"}
+    of_each = [(f"{when} {attempt}", result) for attempt, result in attempts.items() for when in ("in", "after")]
+    assert results == dict.fromkeys([*of_each, ("in other", "fail")], 1)
 
 
 def test_results_have_their_own_words(exported: Callable[..., Any], receiver: Receiver) -> None:
@@ -473,6 +543,35 @@ def test_results_have_their_own_words(exported: Callable[..., Any], receiver: Re
     exported(source)
     results = {span["name"]: plain(span["attributes"])["test.case.result.status"] for span in receiver.spans}
     assert results == {"skipped": "skipped", "xfailed": "xfailed", "torn down": "fail"}
+
+
+@WAYS
+@pytest.mark.parametrize("listing", ["--collect-only", "--setup-only", "--setup-plan", "--markers"])
+def test_a_run_that_lists_tests_leaves_nothing_behind(
+    exported: Callable[..., Any],
+    receiver: Receiver,
+    tmp_path: Path,
+    plugins: list[str],
+    options: list[str],
+    listing: str,
+) -> None:
+    """No empty file of spans, and no spans of fixtures that nobody sends."""
+    source = """
+    import pytest
+    from child import span
+
+    @pytest.fixture
+    def ready(llmtrace):
+        with span("ready", llm=False):
+            pass
+
+    def test_chat(ready):
+        pass
+    """
+    done = exported(source, code=0, plugins=plugins, options=[*options, listing])
+    assert receiver.requests == []
+    assert not (tmp_path / "spans.jsonl").exists()
+    assert not (tmp_path / ".pytest_cache" / "llmtrace").exists(), done.out
 
 
 @WAYS
