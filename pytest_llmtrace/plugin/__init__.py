@@ -55,8 +55,7 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
         from pytest_llmtrace.plugin._items import ask_for_fixture
 
         _options.check_markers(item)
-        if isinstance(item, pytest.Function):
-            ask_for_fixture(item)
+        ask_for_fixture(item)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

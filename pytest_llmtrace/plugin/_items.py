@@ -16,7 +16,12 @@ from pytest_llmtrace.errors import CassetteError, LLMTraceError, UsageError
 from pytest_llmtrace.plugin import _declared, _options, _teardown, _totals
 from pytest_llmtrace.plugin._declared import COPIED, FIXTURE, PARTIAL, TRACE
 from pytest_llmtrace.plugin._outcomes import Failed, failure_of, has_failed_part, is_unexpected_success, watch_parts
-from pytest_llmtrace.plugin._pytest_internals import failure_of_testcase, is_expected_to_fail, skipped_testcase
+from pytest_llmtrace.plugin._pytest_internals import (
+    failure_of_testcase,
+    is_expected_to_fail,
+    list_fixture,
+    skipped_testcase,
+)
 
 if TYPE_CHECKING:
     from pytest_llmtrace.checks import Verdict
@@ -49,19 +54,24 @@ _unseen_key = pytest.StashKey[set[str]]()
 # --- the trace of an item --------------------------------------------------------------------------------------------
 
 
-def ask_for_fixture(item: pytest.Function) -> None:
+def ask_for_fixture(item: pytest.Item) -> None:
     """Let an item that has the marker use the fixture, and open its trace before all others if its class has it.
+
+    Functions and doctests can; what else plugins collect knows no fixtures.
 
     What `unittest` skips asks for nothing; pytest would learn of it only when the fixtures are set up.
     """
+    names = getattr(item, "fixturenames", None)  # Variants of one test share the list.
+    if names is None:
+        return
     why = skipped_testcase(item)
-    if why is not None:
+    if why is not None and item.config.pluginmanager.hasplugin("skipping"):  # Without it the mark is not known.
         item.add_marker(pytest.mark.skip(reason=why))
-    names = item.fixturenames  # Variants of one test share the list.
     if not _declared.is_traced(item):
         names = [*names, FIXTURE]
+        list_fixture(item, FIXTURE)
     early = [_EARLY] if _declared.wide_marker(item) else []
-    item.fixturenames = [*early, *names]
+    item.fixturenames = [*early, *names]  # type: ignore[attr-defined]
 
 
 @contextlib.contextmanager
@@ -74,7 +84,7 @@ def guarding(item: pytest.Item) -> Iterator[None]:
 
     item.stash[COPIED] = _declared.is_copy(item.config)
     try:
-        with refusing(f"the wider fixtures of {item.name}", allow_hosts=_options.marked_hosts(item)):
+        with refusing(item, allow_hosts=_options.marked_hosts(item)):
             yield
     finally:
         let_go(item)

@@ -13,13 +13,16 @@ from pytest_llmtrace import _arguments
 from pytest_llmtrace._arguments import ARGUMENTS, hosts_of
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.plugin import _hiding, _ini, _reports
-from pytest_llmtrace.plugin._declared import MARKER, MODES, id_of, is_distributed
+from pytest_llmtrace.plugin._declared import FIXTURE, MARKER, MODES, id_of, is_distributed
+from pytest_llmtrace.plugin._pytest_internals import hiding_fixture
 
 if TYPE_CHECKING:
     from pytest_llmtrace.model import Settings
 
-__all__ = ["check_markers", "check_options", "marked_hosts", "recorded_by", "settings_for"]
+__all__ = ["check_markers", "check_options", "hidden_by", "marked_hosts", "recorded_by", "settings_for"]
 
+_FIXTURES: Final = "pytest_llmtrace.plugin"
+"""The module of our fixtures."""
 _RECORDED: Final = pytest.StashKey[set[Path]]()
 _OF_RUN: Final = pytest.StashKey[Mapping[str, Any]]()
 
@@ -55,13 +58,26 @@ def check_markers(item: pytest.Item) -> None:
     """Refuse what the markers of an item say if it has no meaning.
 
     Raises:
-        pytest.UsageError: A marker has an argument that is not known.
+        pytest.UsageError: A marker has an argument that is not known, or the fixture that it implies is hidden.
     """
     for marker in item.iter_markers(MARKER):
         try:
             _check_arguments(marker)
         except UsageError as error:
             raise pytest.UsageError(f"{item.nodeid}: llmtrace marker: {error}") from None
+    hidden = hidden_by(item)
+    if hidden:
+        raise pytest.UsageError(f"{item.nodeid}: llmtrace marker: {hidden}")
+
+
+def hidden_by(item: pytest.Item) -> str:
+    """Say which fixture of the suite stands in the place of ours; empty if none does."""
+    module = hiding_fixture(item, FIXTURE, of=_FIXTURES)
+    if module is None:
+        return ""
+    return (
+        f"the fixture {FIXTURE} of {module} hides that of this plugin: rename it, or let it take {FIXTURE} as argument"
+    )
 
 
 def settings_for(

@@ -6,16 +6,32 @@ offers the outcome of a call to `pytest_runtest_call` wrappers. Guarded by tests
 
 `_pytest.skipping.evaluate_xfail_marks` (pytest 8 and 9): whether a test is expected to fail, its conditions evaluated,
 before it is set up. To be removed when pytest offers that. Guarded by tests/plugin/test_baseline.py.
+
+`Session._fixturemanager.getfixturedefs` (pytest 8 and 9; before 8.1 by the id of an item): which fixtures of a name an
+item sees, so that one that is hidden can be told of. To be removed when pytest offers that. Guarded by
+tests/plugin/test_fixtures.py.
+
+`Item._fixtureinfo.name2fixturedefs` (pytest 8 and 9): what `--fixtures-per-test` lists. To be removed when a fixture
+that is added to `fixturenames` is listed. Guarded by tests/plugin/test_fixtures.py.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Sequence
 
-__all__ = ["failure_of_testcase", "forget_failure_of_testcase", "is_expected_to_fail", "skipped_testcase"]
+__all__ = [
+    "failure_of_testcase",
+    "forget_failure_of_testcase",
+    "hiding_fixture",
+    "is_expected_to_fail",
+    "list_fixture",
+    "skipped_testcase",
+]
 
 _UNITTEST_XFAIL = "__unittest_expecting_failure__"
 """What `unittest.expectedFailure` sets on a function or class."""
@@ -49,8 +65,37 @@ def is_expected_to_fail(item: pytest.Item) -> bool:
     return not item.config.getoption("runxfail", default=True) and evaluate_xfail_marks(item) is not None
 
 
-def skipped_testcase(item: pytest.Function) -> str | None:
+def hiding_fixture(item: pytest.Item, name: str, *, of: str) -> str | None:
+    """Return the module whose fixture hides the one of a name that module `of` has from an item, None if none does.
+
+    A fixture that takes one of its own name gets the one that it would hide, and one that takes `request` may.
+    """
+    for known in reversed(_fixtures(item, name)):
+        module = str(known.func.__module__)
+        if module == of:
+            return None
+        if not {name, "request"} & {*known.argnames}:
+            return module
+    return None
+
+
+def list_fixture(item: pytest.Item, name: str) -> None:
+    """Let `--fixtures-per-test` list a fixture that an item uses and does not name."""
+    found = _fixtures(item, name)
+    if found and item.config.getoption("show_fixtures_per_test", default=False):
+        item._fixtureinfo.name2fixturedefs.setdefault(name, found)  # type: ignore[attr-defined]
+
+
+def _fixtures(item: pytest.Item, name: str) -> Sequence[pytest.FixtureDef[Any]]:
+    """Return the fixtures of a name that an item sees, the closest last."""
+    seen_by: Any = item if pytest.version_tuple >= (8, 1) else item.nodeid
+    return item.session._fixturemanager.getfixturedefs(name, seen_by) or ()
+
+
+def skipped_testcase(item: pytest.Item) -> str | None:
     """Return the reason for which `unittest.skip` skips an item or its class, None if neither is skipped."""
+    if not isinstance(item, pytest.Function):
+        return None
     own = item.function if item.cls is None else getattr(item.cls, item.originalname or item.name, None)
     for marked in (item.cls, own):
         if getattr(marked, _UNITTEST_SKIP, False):

@@ -93,6 +93,81 @@ def test_a_marker_that_the_suite_adds(run: Callable[..., Any]) -> None:
     )
 
 
+HIDDEN = "the fixture llmtrace of {} hides that of this plugin: rename it, or let it take llmtrace as argument"
+
+
+@pytest.mark.parametrize("scope", ["function", "module"])
+def test_a_fixture_that_hides_ours_is_named(run: Callable[..., Any], scope: str) -> None:
+    """A suite may have a fixture of the same name: what its tests ask for is refused with the sentence that says so."""
+    conftest = f"""
+        import pytest
+
+        @pytest.fixture(scope="{scope}")
+        def llmtrace():
+            return "ours"
+        """
+    source = """
+        from child import ask
+
+        def test_it(llmtrace):
+            assert llmtrace == "ours"
+            ask()
+        """
+    result = run(source, files={"conftest.py": conftest})
+    assert result.outcomes == {"test_it": "failed"}
+    assert result.text("test_it").splitlines()[:2] == [
+        "pytest_llmtrace.errors.UnmatchedRequest: nothing answered POST http://llm.test:1/v1/chat/completions "
+        "in test_it, and it was not sent",
+        f"hidden    {HIDDEN.format('conftest')}",
+    ]
+    marked = run("import pytest\n\n@pytest.mark.llmtrace\ndef test_it():\n    pass\n", files={"conftest.py": conftest})
+    assert marked.usage_error() == f"ERROR: test_it.py::test_it: llmtrace marker: {HIDDEN.format('conftest')}"
+
+
+@pytest.mark.parametrize("takes", ["llmtrace", "request"])
+def test_a_fixture_that_builds_on_ours_hides_nothing(run: Callable[..., Any], takes: str) -> None:
+    """It takes ours as argument, or asks for it."""
+    result = run(f"""
+        import pytest
+        from child import ask, span
+
+        @pytest.fixture
+        def llmtrace({takes}):
+            trace = {"llmtrace" if takes == "llmtrace" else "request.getfixturevalue('llmtrace')"}
+            trace.gateway("openai").chat(text="scripted")
+            return trace
+
+        @pytest.mark.llmtrace
+        def test_marked():
+            with span():
+                assert ask() == "scripted"
+
+        def test_named(llmtrace):
+            with span():
+                assert ask() == "scripted"
+        """)
+    assert result.outcomes == {"test_marked": "passed", "test_named": "passed"}, result.out
+
+
+def test_the_marker_lists_its_fixture(run: Callable[..., Any]) -> None:
+    """`--fixtures-per-test` names what the marker implies, and for marked tests only."""
+    source = """
+        import pytest
+
+        @pytest.mark.llmtrace
+        def test_marked():
+            pass
+
+        def test_other():
+            pass
+        """
+    listed = run(source, options=["--fixtures-per-test"]).out
+    assert "fixtures used by test_other" not in listed
+    assert (
+        "Replay, capture and verify the LLM calls of this test." in listed.partition("fixtures used by test_marked")[2]
+    )
+
+
 def test_the_marker_of_one_variant_is_its_own(run: Callable[..., Any]) -> None:
     """A marked parameter implies the fixture for that parameter alone."""
     result = run("""

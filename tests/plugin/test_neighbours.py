@@ -218,6 +218,22 @@ def test_without_marks_that_expect_failures(run: Callable[..., Any]) -> None:
     assert result.properties("test_it[False]") == {"llmtrace_findings": "structure/exchange-without-span"}
 
 
+def test_a_skipped_testcase_without_the_mark_for_it(run: Callable[..., Any]) -> None:
+    """`-p no:skipping` takes the mark `skip` away: `unittest.skip` still skips, and no strictness ends the run."""
+    source = """
+        import unittest
+        import pytest
+
+        @pytest.mark.llmtrace
+        class TestIt(unittest.TestCase):
+            @unittest.skip("so")
+            def test_it(self):
+                raise LookupError
+        """
+    result = run(source, options=["-p", "no:skipping", "--strict-markers"])
+    assert result.outcomes == {"TestIt::test_it": "skipped"}, result.out
+
+
 RERUN = """
 import pytest
 from child import ask, span
@@ -347,6 +363,44 @@ def test_doctests(run: Callable[..., Any]) -> None:
     result = run(files={"docs.py": DOCTESTS}, options=["--doctest-modules", "docs.py"])
     assert result.outcomes == {"docs.chat": "passed", "docs.uninstrumented": "failed", "docs.wrong": "failed"}
     assert result.properties("docs.uninstrumented") == {"llmtrace_findings": "structure/exchange-without-span"}
+
+
+MARKED_DOCTESTS = '''
+import pytest
+from child import ask, span
+
+pytestmark = pytest.mark.llmtrace(gateway="openai")
+
+@pytest.fixture(scope="module", autouse=True)
+def wide():
+    with span("wide"):
+        ask()
+
+def chat():
+    """Ask a model.
+
+    >>> with span():
+    ...     reply = ask()
+    """
+
+def uninstrumented():
+    """Ask a model.
+
+    >>> with span("work", llm=False):
+    ...     reply = ask()
+    """
+'''
+
+
+def test_doctests_of_a_marked_module(run: Callable[..., Any]) -> None:
+    """The marker of a module implies the fixture for its doctests too: no request of theirs goes anywhere."""
+    result = run(MARKED_DOCTESTS, options=["--doctest-modules"])
+    assert result.outcomes == {"test_it.chat": "passed", "test_it.uninstrumented": "failed"}, result.out
+    assert result.properties("test_it.uninstrumented") == {"llmtrace_findings": "structure/exchange-without-span"}
+    assert result.summary()[:2] == [
+        "2 tests, 3 exchanges, 2 LLM spans, 1 finding",
+        "  replayed     3  scripted openai chat",
+    ]
 
 
 INSTRUMENTED = """
