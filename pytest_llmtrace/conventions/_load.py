@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import cache
-from pkgutil import get_data
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from pytest_llmtrace.conventions._profile import Attribute, Level, MetricType, Profile, Rename, SpanType, Wanted
 from pytest_llmtrace.errors import UsageError
@@ -21,6 +21,9 @@ PROFILES = (*GENAI, "openinference", "openllmetry", "test-cicd-vcs")
 SHIPPED = frozenset({"otel-genai", "openinference", "openllmetry", "otel-core"})
 """Their conventions; one of a user's own has another name."""
 
+_PACKS: Final = Path(__file__).with_name("packs")
+_LOADER: Final[Any] = __spec__.loader
+
 # What the registries write as required of each call, and only a call can have that uses such a thing -> when it does.
 _IF_USED = {"aws.bedrock.guardrail.id": "if the request names a guardrail"}
 
@@ -34,8 +37,8 @@ def profile(name: str) -> Profile:
     """
     if name not in PROFILES:
         raise UsageError.unknown("convention", name, PROFILES)
-    # By the importer: a test may have put a false file system in the place of the real one.
-    return _profile(json.loads(get_data(__package__, f"packs/{name}.json") or b""))
+    # By the loader: a test may have put a false file system in the place of the real one, or say that nothing is found.
+    return _profile(json.loads(_LOADER.get_data(str(_PACKS / f"{name}.json"))))
 
 
 def _profile(pack: Mapping[str, Any]) -> Profile:

@@ -137,6 +137,15 @@ def test_a_false_file_system_hides_none(monkeypatch: pytest.MonkeyPatch) -> None
         assert profile("openinference").attributes == known.attributes
 
 
+def test_a_test_that_hides_packages_hides_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packs are read when they are first wanted, which may be in a test that lets nothing be found."""
+    known = profile("openinference")
+    profile.cache_clear()
+    with monkeypatch.context() as patched:
+        patched.setattr("importlib.util.find_spec", lambda *_: None)
+        assert profile("openinference").attributes == known.attributes
+
+
 def test_an_unknown_name() -> None:
     """The nearest one is named."""
     with pytest.raises(UsageError, match=r"^unknown convention 'genai-26-08': did you mean 'genai-2026-08'\?"):
