@@ -147,7 +147,7 @@ def _of_run(config: pytest.Config) -> Mapping[str, Any]:
             "app_exporters": _app_exporters(config),
             "record": _record(config),
             "recorded": recorded_by(config),
-            "reports": tuple(_reports.reports_of(config)),
+            "reports": tuple(dict.fromkeys(name for name, _ in _reports.reports_of(config))),
             "instrument": _instrument(config),
         }
     return known

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,11 +14,11 @@ from pytest_llmtrace.plugin import _ini
 __all__ = ["reports_of", "write"]
 
 _TERMINAL: Final = Path("-")
-_REPORTS: Final = pytest.StashKey[Mapping[str, Path]]()
+_REPORTS: Final = pytest.StashKey[Sequence[tuple[str, Path]]]()
 
 
-def reports_of(config: pytest.Config) -> Mapping[str, Path]:
-    """Return the files that are wanted, by their formats; read once.
+def reports_of(config: pytest.Config) -> Sequence[tuple[str, Path]]:
+    """Return the files that are wanted, each with its format; read once.
 
     Raises:
         UsageError: A format is not known, or a value has no format.
@@ -28,7 +28,7 @@ def reports_of(config: pytest.Config) -> Mapping[str, Path]:
         # What is typed is relative to where one is, as --junitxml; what is configured, to the configuration.
         folder = config.invocation_params.dir if asked else config.rootpath
         wanted = asked or _ini.lines(config, "llmtrace_report")
-        config.stash[_REPORTS] = dict(_parsed(value, folder) for value in wanted)
+        config.stash[_REPORTS] = list(dict.fromkeys(_parsed(value, folder) for value in wanted))
     return config.stash[_REPORTS]
 
 
@@ -55,7 +55,7 @@ def write(config: pytest.Config, accounts: Mapping[str, Any]) -> Iterator[str]:
     """
     from pytest_llmtrace.report import FORMATS
 
-    for name, path in reports_of(config).items():
+    for name, path in reports_of(config):
         tests = {test: account["reports"][name] for test, account in accounts.items() if name in account["reports"]}
         text = FORMATS[name].of_run(tests)
         if path is _TERMINAL:

@@ -148,6 +148,14 @@ def test_wrong_values(run: Callable[..., Any], value: str, said: str) -> None:
     assert said in run("def test_nothing(): pass\n", options=[f"--llmtrace-report={value}"]).usage_error()
 
 
+def test_one_report_to_several_places(run: Callable[..., Any], tmp_path: Path) -> None:
+    """A file for later, and the terminal for now."""
+    done = run(SUITE, options=[f"--llmtrace-report=contract={place}" for place in ("a.json", "-", "b.json")])
+    text = (tmp_path / "a.json").read_text(encoding="utf-8")
+    assert (tmp_path / "b.json").read_text(encoding="utf-8") == text
+    assert text in done.out
+
+
 FILES = {
     "report": "--llmtrace-report=contract={}",
     "played": "--llmtrace-played={}",
