@@ -282,9 +282,9 @@ def _status(reports: Sequence[pytest.TestReport]) -> str:
     """Return the result of a test so far: `pass` or `fail`, as the convention says; else `skipped` or `xfailed`."""
     if any(report.failed for report in reports):
         return "fail"
-    skipped = [report for report in reports if report.skipped]
-    if skipped:
-        return "xfailed" if hasattr(skipped[-1], "wasxfail") else "skipped"
+    own = [report for report in reports if report.when != "teardown"][-1]  # The test's; before it are its subtests'.
+    if own.skipped:
+        return "xfailed" if hasattr(own, "wasxfail") else "skipped"
     return "pass"
 
 

@@ -574,6 +574,33 @@ def test_a_run_that_lists_tests_leaves_nothing_behind(
     assert not (tmp_path / ".pytest_cache" / "llmtrace").exists(), done.out
 
 
+@pytest.mark.skipif(pytest.version_tuple < (9, 0), reason="a plugin has brought subtests until then")
+def test_the_result_of_a_test_is_not_that_of_a_subtest(exported: Callable[..., Any], receiver: Receiver) -> None:
+    """A test that passes has passed, whichever of its subtests was skipped; one of which a subtest fails has failed."""
+    source = """
+    import pytest
+    from child import span
+
+    def subtest(subtests, name):
+        for number in range(2):
+            with subtests.test(number=number), span(name, llm=False):
+                if number == 0:
+                    getattr(pytest, name)("so")
+
+    def test_skipped(llmtrace, subtests):
+        subtest(subtests, "skip")
+
+    def test_xfailed(llmtrace, subtests):
+        subtest(subtests, "xfail")
+
+    def test_failed(llmtrace, subtests):
+        subtest(subtests, "fail")
+    """
+    exported(source)
+    results = Counter((span["name"], plain(span["attributes"])["test.case.result.status"]) for span in receiver.spans)
+    assert results == {("skip", "pass"): 2, ("xfail", "pass"): 2, ("fail", "fail"): 2}
+
+
 @WAYS
 def test_tests_without_a_trace_stand_beside(
     exported: Callable[..., Any], receiver: Receiver, plugins: list[str], options: list[str]
