@@ -90,7 +90,7 @@ def _let_go(item: pytest.Item) -> None:
 def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
     """Set the trace up before any other function fixture of a test that has one."""
     if fixturedef.scope == "function" and _declared.is_traced(request.node):
-        from pytest_llmtrace.plugin._items import set_up_first
+        from pytest_llmtrace.plugin._order import set_up_first
 
         set_up_first(request, fixturedef)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COPIED",
+    "EARLY",
     "FIXTURE",
     "MARKER",
     "MODES",
@@ -37,6 +38,8 @@ __all__ = [
 ]
 
 FIXTURE: Final = "llmtrace"
+EARLY: Final = "_llmtrace_early"
+"""The fixture that opens a trace before those of classes and modules."""
 MARKER: Final = "llmtrace"
 TRACE: Final[pytest.StashKey[LLMTrace]] = pytest.StashKey()
 """The trace of an item, from when it is opened to the end of the item's protocol."""

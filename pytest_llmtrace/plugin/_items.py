@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_llmtrace.errors import CassetteError, LLMTraceError, UsageError
-from pytest_llmtrace.plugin import _declared, _options, _teardown, _totals
-from pytest_llmtrace.plugin._declared import COPIED, FIXTURE, PARTIAL, TRACE
+from pytest_llmtrace.plugin import _declared, _options, _order, _teardown, _totals
+from pytest_llmtrace.plugin._declared import COPIED, EARLY, FIXTURE, PARTIAL, TRACE
 from pytest_llmtrace.plugin._outcomes import Failed, failure_of, has_failed_part, is_unexpected_success, watch_parts
 from pytest_llmtrace.plugin._pytest_internals import (
     failure_of_testcase,
@@ -37,16 +37,13 @@ __all__ = [
     "open_early",
     "parametrize_exits",
     "reported",
-    "set_up_first",
     "traced",
     "verified",
 ]
 
 PROPERTY = "llmtrace_findings"
 _EXITS = "llmtrace_exits"
-_EARLY = "_llmtrace_early"
 
-_begun_key = pytest.StashKey[bool]()
 _ran_key = pytest.StashKey[bool]()
 _unseen_key = pytest.StashKey[set[str]]()
 
@@ -70,7 +67,7 @@ def ask_for_fixture(item: pytest.Item) -> None:
     if not _declared.is_traced(item):
         names = [*names, FIXTURE]
         list_fixture(item, FIXTURE)
-    early = [_EARLY] if _declared.wide_marker(item) else []
+    early = [EARLY] if _declared.wide_marker(item) else []
     item.fixturenames = [*early, *names]  # type: ignore[attr-defined]
 
 
@@ -101,24 +98,10 @@ def let_go(item: pytest.Item) -> None:
         del item.stash[TRACE]
 
 
-def set_up_first(request: pytest.FixtureRequest, fixturedef: pytest.FixtureDef[Any]) -> None:
-    """Set up the `llmtrace` fixture when the first function fixture of a test is about to be set up."""
-    stash = request.node.stash
-    _teardown.note(request.node, fixturedef)
-    begun = fixturedef.argname in {FIXTURE, _EARLY} or stash.get(_begun_key, False)
-    stash[_begun_key] = True  # Before the look-up: what our fixture itself needs comes by here as well.
-    if begun:
-        return
-    # An error here would leave the other fixture half set up. pytest raises it again at its place: when it comes to
-    # our fixture, which is among the item's own.
-    with contextlib.suppress(Exception, pytest.fail.Exception, pytest.skip.Exception):
-        request.getfixturevalue(FIXTURE)
-
-
 def open_early(request: pytest.FixtureRequest) -> None:
     """Open the trace of a class or module marker, before wider fixtures; what they start belongs to no one test."""
     _opened(request, own=request.getfixturevalue("llmtrace_config"))
-    request.node.stash[_begun_key] = False  # The `llmtrace` fixture is yet to come, before other function fixtures.
+    _order.begin_anew(request.node)  # The `llmtrace` fixture is yet to come, before other function fixtures.
 
 
 @contextlib.contextmanager
@@ -137,7 +120,7 @@ def traced(request: pytest.FixtureRequest, own: Mapping[str, Any]) -> Iterator[L
             yield trace
     finally:
         trace.close()
-        item.stash[_begun_key] = False  # The item may be run again.
+        _order.begin_anew(item)  # It may be run again.
         _teardown.forget(item)
     _save(item, trace)
     verdict, late = trace.late_report()

@@ -11,6 +11,9 @@ before it is set up. To be removed when pytest offers that. Guarded by tests/plu
 item sees, so that one that is hidden can be told of. To be removed when pytest offers that. Guarded by
 tests/plugin/test_fixtures.py.
 
+`SubRequest._parent_request` (pytest 8 and 9): for whom a fixture is set up, since a name means another fixture to those
+that override it. To be removed when pytest offers the stack of fixtures. Guarded by tests/plugin/test_fixtures.py.
+
 `Item._fixtureinfo.name2fixturedefs` (pytest 8 and 9): what `--fixtures-per-test` lists. To be removed when a fixture
 that is added to `fixturenames` is listed. Guarded by tests/plugin/test_fixtures.py.
 """
@@ -22,9 +25,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 __all__ = [
+    "being_set_up",
     "failure_of_testcase",
     "forget_failure_of_testcase",
     "hiding_fixture",
@@ -77,6 +81,14 @@ def hiding_fixture(item: pytest.Item, name: str, *, of: str) -> str | None:
         if not {name, "request"} & {*known.argnames}:
             return module
     return None
+
+
+def being_set_up(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Yield the names of the fixtures that are being set up, the innermost first."""
+    current: pytest.FixtureRequest | None = request
+    while current is not None and current.fixturename:
+        yield current.fixturename
+        current = getattr(current, "_parent_request", None)
 
 
 def list_fixture(item: pytest.Item, name: str) -> None:

@@ -93,6 +93,51 @@ def test_a_marker_that_the_suite_adds(run: Callable[..., Any]) -> None:
     )
 
 
+CONFIGURED = """
+    import pytest
+    from child import ask, span
+
+    @pytest.fixture
+    def waived():
+        return {{"ignore": {{"structure/*": "so"}}, "gateway": "openai"}}
+
+    @pytest.fixture
+    def asked():
+        with span(llm=False):
+            ask()
+
+    {config}
+
+    @pytest.mark.llmtrace
+    def test_marked(asked):
+        pass
+
+    def test_named({first}asked, llmtrace):
+        pass
+    """
+
+
+@pytest.mark.parametrize(
+    ("first", "config"),
+    [
+        ("", "@pytest.fixture(autouse=True)\n    def llmtrace_config(waived): return waived"),
+        ("", "@pytest.fixture(autouse=True)\n    def llmtrace_config(llmtrace_config, waived): return waived"),
+        ("llmtrace_config, ", "@pytest.fixture\n    def llmtrace_config(waived): return waived"),
+        pytest.param(
+            "waived, ",
+            "@pytest.fixture\n    def llmtrace_config(waived): return waived",
+            marks=pytest.mark.skipif(pytest.version_tuple < (8, 1), reason="a failed look-up is not forgotten there"),
+        ),
+    ],
+    ids=["autouse", "autouse over another", "named first", "what it takes named first"],
+)
+def test_a_configuration_that_is_set_up_before_the_trace(run: Callable[..., Any], first: str, config: str) -> None:
+    """It holds, and so it does where what it takes is set up first; what other fixtures ask for is answered."""
+    result = run(CONFIGURED.format(first=first, config=config))
+    assert result.outcomes == {"test_marked": "passed", "test_named": "passed"}, result.out
+    assert result.summary()[0] == "2 tests, 2 exchanges, 0 LLM spans, 0 findings, 2 waived"
+
+
 HIDDEN = "the fixture llmtrace of {} hides that of this plugin: rename it, or let it take llmtrace as argument"
 
 
