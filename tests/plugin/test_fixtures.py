@@ -160,11 +160,11 @@ def test_a_fixture_that_hides_ours_is_named(run: Callable[..., Any], scope: str)
         """
     result = run(source, files={"conftest.py": conftest})
     assert result.outcomes == {"test_it": "failed"}
-    assert result.text("test_it").splitlines()[:2] == [
+    assert result.text("test_it").startswith(
         "pytest_llmtrace.errors.UnmatchedRequest: nothing answered POST http://llm.test:1/v1/chat/completions "
-        "in test_it, and it was not sent",
-        f"hidden    {HIDDEN.format('conftest')}",
-    ]
+        "in test_it, and it was not sent\n"
+        f"hidden    {HIDDEN.format('conftest')}\n"
+    )
     marked = run("import pytest\n\n@pytest.mark.llmtrace\ndef test_it():\n    pass\n", files={"conftest.py": conftest})
     assert marked.usage_error() == f"ERROR: test_it.py::test_it: llmtrace marker: {HIDDEN.format('conftest')}"
 
