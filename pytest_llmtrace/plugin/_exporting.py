@@ -278,7 +278,7 @@ def _has_failed(call: pytest.CallInfo[None]) -> bool:
     return call.excinfo is not None and not call.excinfo.errisinstance(pytest.skip.Exception)
 
 
-def _status(reports: Sequence[pytest.TestReport]) -> str:
+def _status(reports: list[pytest.TestReport]) -> str:
     """Return the result of a test so far: `pass` or `fail`, as the convention says; else `skipped` or `xfailed`."""
     if any(report.failed for report in reports):
         return "fail"
