@@ -115,8 +115,10 @@ class Exporting:
         """
         trace = item.stash.get(TRACE, None)
         if trace is not None and item.stash.get(_REPORTS, None):
+            from pytest_llmtrace.plugin._items import let_go
+
             item.stash.setdefault(_TROUBLES, []).extend(self._keep(item, trace, trace.ended()))
-            del item.stash[TRACE]
+            let_go(item)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -282,9 +284,10 @@ def _status(reports: list[pytest.TestReport]) -> str:
     """Return the result of a test so far: `pass` or `fail`, as the convention says; else `skipped` or `xfailed`."""
     if any(report.failed for report in reports):
         return "fail"
-    own = [report for report in reports if report.when != "teardown"][-1]  # The test's; before it are its subtests'.
-    if own.skipped:
-        return "xfailed" if hasattr(own, "wasxfail") else "skipped"
+    own = [report for report in reports if report.when != "teardown"] or reports
+    last = own[-1]  # The test's; before it are its subtests'.
+    if last.skipped:
+        return "xfailed" if hasattr(last, "wasxfail") else "skipped"
     return "pass"
 
 
