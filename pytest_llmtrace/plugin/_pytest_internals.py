@@ -92,10 +92,10 @@ def being_set_up(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def list_fixture(item: pytest.Item, name: str) -> None:
-    """Let `--fixtures-per-test` list a fixture that an item uses and does not name."""
-    found = _fixtures(item, name)
-    if found and item.config.getoption("show_fixtures_per_test", default=False):
-        item._fixtureinfo.name2fixturedefs.setdefault(name, found)  # type: ignore[attr-defined]
+    """Let `--fixtures-per-test` list a fixture that a function uses and does not name; on doctests it breaks."""
+    listing = item.config.getoption("show_fixtures_per_test", default=False)
+    if listing and isinstance(item, pytest.Function):
+        item._fixtureinfo.name2fixturedefs.setdefault(name, _fixtures(item, name))
 
 
 def _fixtures(item: pytest.Item, name: str) -> Sequence[pytest.FixtureDef[Any]]:

@@ -213,6 +213,23 @@ def test_the_marker_lists_its_fixture(run: Callable[..., Any]) -> None:
     )
 
 
+def test_listing_fixtures_passes_marked_doctests(run: Callable[..., Any]) -> None:
+    """It lists no fixtures of doctests, and breaks on those that have any; the marker gives them none to list."""
+    source = '''
+        import pytest
+
+        pytestmark = pytest.mark.llmtrace
+
+        def one():
+            """
+            >>> 1
+            1
+            """
+        '''
+    done = run(source, options=["--doctest-modules", "--fixtures-per-test"])
+    assert done.code == pytest.ExitCode.OK, done.out
+
+
 def test_the_marker_of_one_variant_is_its_own(run: Callable[..., Any]) -> None:
     """A marked parameter implies the fixture for that parameter alone."""
     result = run("""
