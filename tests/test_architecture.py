@@ -23,7 +23,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"reading"}),
     frozenset({"finding"}),
     frozenset({"model"}),
-    frozenset({"clock", "ownership"}),
+    frozenset({"clock", "codings", "headers", "ownership"}),
     frozenset({"tree"}),
     frozenset({"secrets"}),
     frozenset({"_lines", "canaries"}),

@@ -13,6 +13,7 @@ from typing import Any
 
 from pytest_llmtrace.capture._otel_internals import conflict_of, existing_instance
 from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.headers import header
 from pytest_llmtrace.model import Call, Maker, Request
 
 __all__ = ["Instrumentor", "Switch", "installed", "loaded", "named", "silent", "switch_on"]
@@ -87,7 +88,7 @@ def silent(calls: Iterable[Call]) -> dict[int, tuple[Maker, ...]]:
 
 def _is_for(point: EntryPoint, request: Request) -> bool:
     """Tell whether an instrumentor is for the SDK that a request names: `AsyncOpenAI/Python 3.57.0` is `openai`."""
-    agent = next((value for name, value in request.headers if name.lower() == "user-agent"), "")
+    agent = header(request.headers, "user-agent")
     product = agent.partition("/")[0].lower()
     instance = _instance(point)
     needed = map(_distribution, instance.instrumentation_dependencies()) if instance is not None else ()

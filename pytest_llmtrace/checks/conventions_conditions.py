@@ -11,6 +11,7 @@ from pytest_llmtrace.checks._claims import Claim
 from pytest_llmtrace.checks._rule import Breach, advised, rule
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.conventions import SpanType
+from pytest_llmtrace.headers import header
 from pytest_llmtrace.model import Fact, Severity
 
 __all__ = ["CHECKS", "CONDITIONAL", "PORT", "UNNEEDED"]
@@ -54,7 +55,7 @@ def _has_field(*paths: str, unless: tuple[Any, ...] = ()) -> Condition:
 
 def _names_guardrail(claim: Claim) -> str:
     headers = claim.account.exchange.request.headers if claim.account else ()
-    is_named = any(name.lower() == "x-amzn-bedrock-guardrailidentifier" for name, _ in headers)
+    is_named = header(headers, "x-amzn-bedrock-guardrailidentifier")
     return "a header of the request names a guardrail" if is_named else ""
 
 

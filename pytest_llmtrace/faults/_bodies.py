@@ -11,6 +11,7 @@ from pytest_llmtrace import wire
 from pytest_llmtrace._lines import counted
 from pytest_llmtrace.faults._pieces import Piece, data_of, in_pieces, in_tune, is_event, with_pieces
 from pytest_llmtrace.faults._plan import Fault
+from pytest_llmtrace.headers import without
 from pytest_llmtrace.model import Answer, Failure, Headers, Response
 
 __all__ = ["Inapplicable", "put_on"]
@@ -167,12 +168,12 @@ def _wrong_content_type(fault: Fault, response: Response, _: Break) -> _Spoilt:
 
 def _empty_body(fault: Fault, response: Response, _: Break) -> _Spoilt:
     headers = _with(response.headers, "content-length", "0")
-    without = tuple(line for line in headers if line[0].lower() != "transfer-encoding")
-    return _Spoilt(response=replace(response, headers=without, chunks=(), offsets=None), words=fault.name)
+    headers = without(headers, "transfer-encoding")
+    return _Spoilt(response=replace(response, headers=headers, chunks=(), offsets=None), words=fault.name)
 
 
 def _with(headers: Headers, name: str, value: str) -> Headers:
-    return (*(line for line in headers if line[0].lower() != name), (name, value))
+    return (*without(headers, name), (name, value))
 
 
 _MAKERS: Final[Mapping[str, Callable[[Fault, Response, Break], _Spoilt]]] = {

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+from pytest_llmtrace.headers import without
 from pytest_llmtrace.intercept import _pool_tap, _refusal
 from pytest_llmtrace.intercept._httpx_internals import SINGLE_REQUEST, StandIn, next_after
 from pytest_llmtrace.intercept._ledger import Ledger, current, watching
@@ -172,7 +173,7 @@ class _Tap:
         if isinstance(response.stream, self._library.ByteStream):
             content = b"".join(response.stream)
         else:
-            headers = tuple(line for line in headers if line[0].lower() != "content-encoding")
+            headers = without(headers, "content-encoding")
         passage.respond(Head(response.status_code, headers, reason, response.http_version))
         if content:
             passage.deliver(content)

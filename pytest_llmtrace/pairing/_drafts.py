@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from itertools import pairwise
 
+from pytest_llmtrace.headers import header
 from pytest_llmtrace.model import Call, Exchange, Reading, SpanKey, SpanRecord
 from pytest_llmtrace.tree import Ancestry
 
@@ -112,11 +113,7 @@ def _is_retry(exchange: Exchange, draft: Draft, *, spanned: bool) -> bool:
     """
     before = draft.exchanges[-1]
     over = before.ended is not None and before.ended < exchange.started
-    return over and draft.has_failed and (spanned or _retry_count(exchange) != "0")
-
-
-def _retry_count(exchange: Exchange) -> str | None:
-    return next((value for name, value in exchange.request.headers if name.lower() == "x-stainless-retry-count"), None)
+    return over and draft.has_failed and (spanned or header(exchange.request.headers, "x-stainless-retry-count") != "0")
 
 
 def _inside_of_failures(drafts: Sequence[Draft], spans: Sequence[SpanRecord]) -> dict[SpanKey, list[Draft]]:

@@ -14,6 +14,7 @@ from itertools import accumulate
 from typing import Any
 
 from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.headers import without
 from pytest_llmtrace.model import Headers, Recording, Request, Response
 from pytest_llmtrace.record._layout import laid_out
 from pytest_llmtrace.record._plain import plain, plain_request
@@ -118,14 +119,14 @@ def _request(request: Request, keep: Patterns, places: Counter[str]) -> Request:
     return Request(
         method=request.method,
         url=_url(request.url, places),
-        headers=_headers(_kept(request.headers, scrub.TRANSPORT_HEADERS), "request header", places),
+        headers=_headers(without(request.headers, *scrub.TRANSPORT_HEADERS), "request header", places),
         body=body,
     )
 
 
 def _response(response: Response, keep: Patterns, places: Counter[str]) -> Response:
     response = plain(response)
-    headers = _kept(response.headers, scrub.VOLATILE_HEADERS)
+    headers = without(response.headers, *scrub.VOLATILE_HEADERS)
     lengths = tuple(map(len, response.chunks))
     body, lengths = _body(response.body, lengths, keep, "response body", places)
     chunks, at = [], 0
@@ -156,10 +157,6 @@ def _headers(headers: Headers, what: str, places: Counter[str]) -> Headers:
             places[f"{what} {name.lower()}"] += 1
         kept.append((name, scrub.MASK if secret else scrub.applied(value, changes)))
     return tuple(kept)
-
-
-def _kept(headers: Headers, dropped: frozenset[str]) -> Headers:
-    return tuple(line for line in headers if line[0].lower() not in dropped)
 
 
 def _url(url: str, places: Counter[str]) -> str:

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlsplit
 
+from pytest_llmtrace.codings import unpacked
 from pytest_llmtrace.model import Request
 from pytest_llmtrace.replay import scrub
-from pytest_llmtrace.replay.payload import decoded
 from pytest_llmtrace.replay.settings import ReplaySettings
 from pytest_llmtrace.secrets.body_text import FORM
 
@@ -145,8 +145,7 @@ def _path(path: str) -> str:
 def _body(body: bytes, settings: ReplaySettings) -> Body:
     if not body:
         return Body(form="no body", value=None)
-    if body.startswith(b"\x1f\x8b"):
-        body = decoded(body, "gzip")
+    body = unpacked(body)
     start = body.lstrip()[:1]
     if start in {b"{", b"["}:
         return _json_body(body, settings) or Body(form="bytes", value=body)

@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from pytest_llmtrace.errors import CassetteError
+from pytest_llmtrace.headers import header
 from pytest_llmtrace.model import Failure, Headers, Recording, Request, Response
 from pytest_llmtrace.replay.bodies import body_bytes, json_bytes, marked_bytes
-from pytest_llmtrace.replay.payload import Shared, header, in_chunks, pieces, settled
+from pytest_llmtrace.replay.payload import Shared, in_chunks, pieces, settled
 
 __all__ = ["Forms"]
 
@@ -142,7 +143,7 @@ class Forms:
         headers = self.headers(raw, f"the request of {name}")
         body = self.body(raw, f"the request of {name}")
         dropped = body is None and not _HAS_BODY_KEY & raw.keys() and method in _USUALLY_WITH_BODY
-        dropped = dropped or (not body and (header(headers, "content-length") or "0").strip() != "0")
+        dropped = dropped or (not body and header(headers, "content-length").strip() not in {"", "0"})
         method, url = self._shared.text(method), self._shared.text(str(url))
         return Request(method=method, url=url, headers=headers, body=body or b""), dropped
 

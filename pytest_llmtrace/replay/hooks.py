@@ -7,10 +7,12 @@ import inspect
 from dataclasses import replace
 from typing import Any
 
+from pytest_llmtrace.codings import unpacked
 from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.headers import header
 from pytest_llmtrace.model import Headers, Recording, Request, Response
 from pytest_llmtrace.replay.hook_request import HeaderMap, HookRequest
-from pytest_llmtrace.replay.payload import decoded, header, in_chunks
+from pytest_llmtrace.replay.payload import in_chunks
 from pytest_llmtrace.replay.settings import Hook, ReplaySettings
 
 __all__ = ["concealed", "filtered", "filtered_response", "interaction_through", "is_ignored", "prepared"]
@@ -189,9 +191,9 @@ def _as_dict(response: Response) -> dict[str, Any]:
 
 def _decode(shown: dict[str, Any]) -> None:
     headers: Headers = tuple((name, values[0]) for name, values in shown["headers"].items())
-    encoding = header(headers, "content-encoding")
-    plain = decoded(shown["body"]["string"], encoding) if encoding else None
-    if plain is not None:
+    body, coding = shown["body"]["string"], header(headers, "content-encoding")
+    plain = unpacked(body, coding)
+    if coding:
         shown["headers"] = {k: v for k, v in shown["headers"].items() if k.lower() != "content-encoding"}
         shown["body"]["string"] = plain
 

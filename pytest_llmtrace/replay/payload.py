@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import itertools
 import re
-import zlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from pytest_llmtrace.codings import is_gzip, unpacked
+from pytest_llmtrace.headers import header, without
 from pytest_llmtrace.model import Headers
 
-__all__ = ["Shared", "decoded", "header", "in_chunks", "pieces", "settled", "with_length"]
+__all__ = ["Shared", "in_chunks", "pieces", "settled", "with_length"]
 
 _AFTER_EVENT = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2,}")
 _AFTER_PLAIN_EVENT = re.compile(rb"\n\n+")
 """The same for a body without \\r, several times faster."""
-_GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _SYNC_FLUSH = b"\x00\x00\xff\xff"
-LARGEST_DECODED = 256 * 1024 * 1024
 
 
 class Shared:
@@ -40,11 +39,6 @@ class Shared:
         return known
 
 
-def header(headers: Headers, name: str) -> str | None:
-    """Return the first value of a header, its name in lower case."""
-    return next((value for key, value in headers if key.lower() == name), None)
-
-
 def settled(headers: Headers, body: bytes, *, bodiless: bool = False) -> Headers:
     """Return the headers without those that the body belies.
 
@@ -58,10 +52,9 @@ def settled(headers: Headers, body: bytes, *, bodiless: bool = False) -> Headers
     if bodiless:
         return headers
     encoding = header(headers, "content-encoding")
-    if encoding is not None and not _is_encoded(body, encoding.rpartition(",")[2].strip().lower()):
-        headers = tuple(pair for pair in headers if pair[0].lower() != "content-encoding")
-    length = header(headers, "content-length")
-    if length is None or length == str(len(body)):
+    if not _is_encoded(body, encoding.rpartition(",")[2].strip().lower()):
+        headers = without(headers, "content-encoding")
+    if header(headers, "content-length") in {"", str(len(body))}:
         return headers
     return with_length(headers, len(body))
 
@@ -75,11 +68,11 @@ def _is_encoded(body: bytes, encoding: str) -> bool:
     """Judge whether a body is in that encoding, by its magic bytes, or where it has none, by not being text."""
     match encoding:
         case "gzip" | "x-gzip":
-            return body.startswith(_GZIP)
+            return is_gzip(body)
         case "zstd":
             return body.startswith(_ZSTD)
         case "deflate":
-            return _inflated(body) is not None
+            return unpacked(body, encoding) is not body
         case "identity" | "":
             return True
         case _:
@@ -94,26 +87,6 @@ def _is_text(body: bytes) -> bool:
     return True
 
 
-def decoded(body: bytes, encoding: str) -> bytes:
-    """Return a body without its gzip or deflate encoding; as it is where that is not possible."""
-    if encoding.strip().lower() == "deflate":
-        return _inflated(body) or body
-    return _inflated(body, zlib.MAX_WBITS | 16) or body if body.startswith(_GZIP) else body
-
-
-def _inflated(body: bytes, *window: int) -> bytes | None:
-    """Decompress, None if it cannot be done; `deflate` travels with and without zlib's header."""
-    for bits in window or (zlib.MAX_WBITS, -zlib.MAX_WBITS):
-        stream = zlib.decompressobj(bits)
-        try:
-            plain = stream.decompress(body, LARGEST_DECODED)
-        except zlib.error:
-            continue
-        if stream.eof:
-            return plain
-    return None
-
-
 def in_chunks(body: bytes, headers: Headers) -> tuple[bytes, ...]:
     """Split a body whose chunks nobody recorded: an event stream after each event, any other not at all.
 
@@ -121,9 +94,9 @@ def in_chunks(body: bytes, headers: Headers) -> tuple[bytes, ...]:
     """
     if not body:
         return ()
-    if "text/event-stream" not in (header(headers, "content-type") or "").lower():
+    if "text/event-stream" not in header(headers, "content-type").lower():
         return (body,)
-    if body.startswith(_GZIP):
+    if is_gzip(body):
         ends = [found.end() for found in re.finditer(re.escape(_SYNC_FLUSH), body)]
     else:
         pattern = _AFTER_EVENT if b"\r" in body else _AFTER_PLAIN_EVENT

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from pytest_llmtrace.codings import unpacked
 from pytest_llmtrace.model import Request
-from pytest_llmtrace.replay.payload import decoded
 from pytest_llmtrace.secrets.body_text import as_bytes, as_text, is_all_text
 from pytest_llmtrace.secrets.edits import Edit, applied, edits
 from pytest_llmtrace.secrets.names import (
@@ -56,7 +56,6 @@ __all__ = [
     "scrubbed_url",
 ]
 
-_GZIP = b"\x1f\x8b"
 # Generous: a word too many that is not printed costs nothing.
 _SECRET_TEXT = re.compile(
     r"""(?x)
@@ -73,7 +72,7 @@ def is_scrubbed(request: Request) -> bool:
     """Tell whether something was taken out of a request when it was written, other than a header."""
     if MASK in request.url or PERSON in request.url:
         return True
-    body = decoded(request.body, "gzip") if request.body.startswith(_GZIP) else request.body
+    body = unpacked(request.body)
     return MASK.encode() in body or PERSON.encode() in body
 
 
@@ -84,9 +83,7 @@ def scrubbed_text(text: str) -> str:
 
 def scrubbed_body(body: bytes) -> bytes:
     """Return a body as it is written, and one that is compressed without that."""
-    if body.startswith(_GZIP):
-        body = decoded(body, "gzip")
-    return as_bytes(scrubbed_text(as_text(body)))
+    return as_bytes(scrubbed_text(as_text(unpacked(body))))
 
 
 def mask_text(text: str) -> str:

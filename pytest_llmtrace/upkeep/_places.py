@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
+from pytest_llmtrace.codings import unpacked
 from pytest_llmtrace.replay import scrub
-from pytest_llmtrace.replay.payload import decoded
 from pytest_llmtrace.replay.yaml_scalars import plain
 from pytest_llmtrace.secrets.body_text import Steps, alarming, hits_in_body, hits_in_value
 from pytest_llmtrace.secrets.edits import Edit as Span
@@ -147,13 +147,12 @@ class _Body:
         self.node = node
         self.form = form
         self.packed = self._bytes()
-        self.is_packed = self.packed.startswith(b"\x1f\x8b")
-        unpacked = decoded(self.packed, "gzip") if self.is_packed else self.packed
-        self.is_packed = unpacked is not self.packed
+        content = unpacked(self.packed)
+        self.is_packed = content is not self.packed
         try:
-            self.text, self.coding = unpacked.decode("utf-8", "surrogatepass"), "utf-8"
+            self.text, self.coding = content.decode("utf-8", "surrogatepass"), "utf-8"
         except UnicodeDecodeError:
-            self.text, self.coding = unpacked.decode("latin-1"), "latin-1"
+            self.text, self.coding = content.decode("latin-1"), "latin-1"
         self.travelling = len(self.packed), len(self.packed)
 
     def _bytes(self) -> bytes:

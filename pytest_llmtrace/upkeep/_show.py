@@ -10,9 +10,9 @@ from typing import Any
 
 from pytest_llmtrace import wire
 from pytest_llmtrace._lines import counted
+from pytest_llmtrace.headers import header
 from pytest_llmtrace.model import Cassette, Headers, Recording, Request, Response
 from pytest_llmtrace.replay import scrub
-from pytest_llmtrace.replay.payload import header
 from pytest_llmtrace.secrets.body_text import alarming, hits_in_body
 from pytest_llmtrace.secrets.edits import edits_of
 from pytest_llmtrace.secrets.shapes import masked
@@ -196,7 +196,7 @@ def _key_lines(headers: Headers) -> Iterator[str]:
 
 
 def _kind(headers: Headers) -> str:
-    return (header(headers, "content-type") or "").partition(";")[0]
+    return header(headers, "content-type").partition(";")[0]
 
 
 def _header_lines(headers: Headers) -> Iterator[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from pytest_llmtrace.codings import unpacked
+from pytest_llmtrace.headers import header
 from pytest_llmtrace.model import Request, Response
-from pytest_llmtrace.replay.payload import decoded, header
 
 __all__ = ["body_text"]
 
@@ -12,11 +13,8 @@ _READABLE = frozenset({"", "deflate", "gzip", "identity", "x-gzip"})
 
 def body_text(message: Request | Response) -> tuple[str | None, str]:
     """Return a body as text and its content encoding; None for a text that is compressed in another way."""
-    body, coding = message.body, (header(message.headers, "content-encoding") or "").strip().lower()
-    if body.startswith(b"\x1f\x8b"):
-        body = decoded(body, "gzip")
-    elif coding == "deflate":
-        body = decoded(body, "deflate")
+    coding = header(message.headers, "content-encoding").strip().lower()
+    body = unpacked(message.body, coding)
     try:
         return body.decode("utf-8", "surrogatepass"), coding
     except UnicodeDecodeError:

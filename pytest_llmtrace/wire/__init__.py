@@ -1,7 +1,7 @@
 """Bytes -> Reading: what an exchange says about its LLM call. Standard library only; knows no SDK and no spans."""
 
 from pytest_llmtrace.wire._api import counts_tokens, identify, request_body, unread_api
-from pytest_llmtrace.wire._body import is_event_stream, is_framed, is_stream, plain
+from pytest_llmtrace.wire._body import is_framed, is_stream, plain
 from pytest_llmtrace.wire._frames import cut as frames
 from pytest_llmtrace.wire._gateway import gateway
 from pytest_llmtrace.wire._history import History, history, prompts
@@ -20,7 +20,6 @@ __all__ = [
     "gateway",
     "history",
     "identify",
-    "is_event_stream",
     "is_framed",
     "is_llm_call",
     "is_stream",

@@ -7,8 +7,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pytest_llmtrace.codings import decoded
+from pytest_llmtrace.headers import header
 from pytest_llmtrace.model import Request
-from pytest_llmtrace.wire._body import decoded, header
 from pytest_llmtrace.wire._json import encoding_of
 from pytest_llmtrace.wire._url import is_hosted, path_of
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from pytest_llmtrace.headers import header
 from pytest_llmtrace.model import Request
 from pytest_llmtrace.wire._api import request_body
-from pytest_llmtrace.wire._body import header
 
 __all__ = ["History", "PastCall", "PastResult", "history", "prompts"]
 

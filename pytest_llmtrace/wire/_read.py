@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pytest_llmtrace.headers import by_name, header
 from pytest_llmtrace.model import Exchange, Reading, Response, State
 from pytest_llmtrace.wire import _chat, _chat_facts, _embeddings, _messages, _responses
 from pytest_llmtrace.wire._api import identify, read_request
-from pytest_llmtrace.wire._body import by_name, header, is_stream, readable
+from pytest_llmtrace.wire._body import is_stream, readable
 from pytest_llmtrace.wire._document import Document, where_of
 from pytest_llmtrace.wire._errors import state_error
 from pytest_llmtrace.wire._events import Events

@@ -100,7 +100,7 @@ def test_what_is_no_body(
 
 def test_a_bomb(read: Callable[..., Reading], monkeypatch: pytest.MonkeyPatch) -> None:
     """A few bytes that would fill the memory are not inflated to their end."""
-    monkeypatch.setattr("pytest_llmtrace.wire._body._LARGEST", 2 * 1024 * 1024)
+    monkeypatch.setattr("pytest_llmtrace.codings._LARGEST", 2 * 1024 * 1024)
     bomb = gzip.compress(bytes(3 * 1024 * 1024), mtime=0)
     [problem] = read("chat", bomb, headers=coded("gzip")).problems
     assert problem == "chat.yaml, exchange 3, response body: it inflates to more than 2 MiB"

@@ -1,12 +1,11 @@
 """Bodies are split into chunks without a byte changed."""
 
-import gzip
 import zlib
 from typing import Any
 
 import pytest
 
-from pytest_llmtrace.replay.payload import decoded, in_chunks, pieces
+from pytest_llmtrace.replay.payload import in_chunks, pieces
 
 SSE = (("Content-Type", "text/event-stream; charset=utf-8"),)
 
@@ -54,17 +53,3 @@ def test_other_bodies_are_one_chunk(body: Any, chunks: Any) -> None:
 def test_recorded_lengths(lengths: Any, chunks: Any) -> None:
     """Recorded lengths cut the body; lengths that do not add up to it are of no use."""
     assert pieces(b"hello", lengths) == chunks
-
-
-@pytest.mark.parametrize(
-    ("body", "encoding", "plain"),
-    [
-        (gzip.compress(b"hi", mtime=0), "gzip", b"hi"),
-        (zlib.compress(b"hi"), "deflate", b"hi"),
-        (b"hi", "gzip", b"hi"),
-        (gzip.compress(b"hi", mtime=0)[:-9], "gzip", gzip.compress(b"hi", mtime=0)[:-9]),
-    ],
-)
-def test_decoded(body: Any, encoding: Any, plain: Any) -> None:
-    """A body is decoded where that is possible, else left alone."""
-    assert decoded(body, encoding) == plain

@@ -18,11 +18,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_llmtrace import replay
+from pytest_llmtrace.codings import unpacked
 from pytest_llmtrace.errors import CassetteError
 from pytest_llmtrace.model import Request
 from pytest_llmtrace.replay import cassette as cassettes
 from pytest_llmtrace.replay import scrub
-from pytest_llmtrace.replay.payload import decoded
 from pytest_llmtrace.secrets.shapes import is_stand_in
 from pytest_llmtrace.upkeep import _scrub, _scrub_many
 from pytest_llmtrace.upkeep._scrub import scrubbed
@@ -249,7 +249,7 @@ def test_each_form_of_file_is_scrubbed(write: Write, tool: Tool, response: dict[
     tool("scrub", "-y", path.name)
     said = replay.load(path).recordings[0].response
     assert said is not None
-    text = decoded(said.body, "gzip").decode() + str(said.headers)
+    text = unpacked(said.body).decode() + str(said.headers)
     assert [word for word in (KEY, "Zq8-77-bb") if word in text] == []
     assert "[secret]" in text
     assert _shape_of(path) == shape

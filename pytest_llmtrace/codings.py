@@ -1,0 +1,109 @@
+"""Content codings (RFC 9110, 8.4) that the standard library can undo: gzip and deflate.
+
+`decoded` and `decoded_chunks` say what a client could have read: they give what there is of a body that was cut, and
+raise where a client would. `unpacked` is for who shows, compares or searches a body: it is whole, or left as it is.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+__all__ = ["decoded", "decoded_chunks", "is_gzip", "unpacked"]
+
+# wbits for zlib: 32 accepts zlib and gzip wrappings by their own header.
+_AUTODETECT = zlib.MAX_WBITS | 32
+_GZIP = frozenset({"gzip", "x-gzip"})
+_GZIP_MAGIC = b"\x1f\x8b"
+# How JSON objects and event streams begin: what begins so is not compressed, whatever a header says.
+_PLAIN = (b"{", b"[", b"data:", b"event:", b"id:", b"retry:", b":")
+_HEAD = 512
+_LONGEST_CODING = 40
+# No answer of a model comes near; a few kilobytes that would fill the memory of the machine do.
+_LARGEST = 256 * 1024 * 1024
+
+
+def is_gzip(body: bytes) -> bool:
+    """Tell whether a body is compressed with gzip, by its magic bytes."""
+    return body.startswith(_GZIP_MAGIC)
+
+
+def unpacked(body: bytes, coding: str = "") -> bytes:
+    """Return a body without gzip, which its own bytes tell, or deflate, which its header tells; never raises.
+
+    It is returned as it is, the same object, if it is neither, or is not whole.
+    """
+    if body.startswith(_GZIP_MAGIC):
+        coding = "gzip"
+    elif not coding or coding.strip().lower() != "deflate":
+        return body
+    try:
+        [plain], is_whole = _inflated((body,), coding)
+    except ValueError:
+        return body
+    return plain if is_whole else body
+
+
+def decoded(body: bytes, coding: str) -> bytes:
+    """Undo a content coding, as far as the bytes go: a body that was cut gives what can be read of it.
+
+    A body that plainly is not in the coding that its header names is returned as it is: recorders write bodies
+    decoded and leave the header.
+
+    Raises:
+        ValueError: The coding is none that the standard library can undo (br, zstd), or the bytes are not in it.
+    """
+    return b"".join(decoded_chunks((body,), coding)) if coding else body
+
+
+def decoded_chunks(chunks: Sequence[bytes], coding: str) -> list[bytes]:
+    """Undo a content coding chunk by chunk: what a client could have read after each of them.
+
+    Raises:
+        ValueError: As for `decoded`.
+    """
+    coding = coding.strip().lower()
+    if coding in {"", "identity"} or _is_plain(chunks, coding):
+        return list(chunks)
+    if coding not in _GZIP and coding != "deflate":
+        raise ValueError(f"content-encoding {coding[:_LONGEST_CODING]} cannot be read")
+    return _inflated(chunks, coding)[0]
+
+
+def _is_plain(chunks: Sequence[bytes], coding: str) -> bool:
+    head = b""
+    for chunk in chunks:
+        head = (head + chunk).lstrip()[:_HEAD]  # OpenRouter keeps a connection alive by white space.
+        if len(head) >= _HEAD:
+            break
+    if coding in _GZIP:
+        return not _GZIP_MAGIC.startswith(head[:2])
+    return head.startswith(_PLAIN)
+
+
+def _inflated(chunks: Sequence[bytes], coding: str) -> tuple[list[bytes], bool]:
+    """Inflate chunk by chunk, and tell whether it was all.
+
+    Raises:
+        ValueError: The bytes are not in that coding, or too many come of them.
+    """
+    try:
+        return _inflated_by(zlib.decompressobj(_AUTODETECT), chunks)
+    except zlib.error as error:
+        if coding in _GZIP:
+            raise ValueError(f"its bytes are no {coding} ({error})") from error
+    try:
+        # RFC 9110, 8.4.1.2: some servers send deflate without the zlib wrapping.
+        return _inflated_by(zlib.decompressobj(-zlib.MAX_WBITS), chunks)
+    except zlib.error as error:
+        raise ValueError(f"its bytes are no {coding} ({error})") from error
+
+
+def _inflated_by(inflater: zlib._Decompress, chunks: Sequence[bytes]) -> tuple[list[bytes], bool]:
+    room, out = _LARGEST, []
+    for chunk in chunks:
+        out.append(inflater.decompress(chunk, room))
+        room -= len(out[-1])
+        if room <= 0:
+            raise ValueError(f"it inflates to more than {_LARGEST // 1024 // 1024} MiB")
+    return out, inflater.eof
