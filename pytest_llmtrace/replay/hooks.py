@@ -193,7 +193,7 @@ def _decode(shown: dict[str, Any]) -> None:
     headers: Headers = tuple((name, values[0]) for name, values in shown["headers"].items())
     body, coding = shown["body"]["string"], header(headers, "content-encoding")
     plain = unpacked(body, coding)
-    if coding:
+    if coding and plain is not body:
         shown["headers"] = {k: v for k, v in shown["headers"].items() if k.lower() != "content-encoding"}
         shown["body"]["string"] = plain
 

@@ -86,6 +86,17 @@ def test_before_record_response(tape: Callable[..., Cassette], post: Callable[..
     )
 
 
+def test_a_coding_that_cannot_be_undone_keeps_its_header(
+    tape: Callable[..., Cassette], post: Callable[..., Request]
+) -> None:
+    """What a function sees in a coding of another library says so still, as with vcrpy: the client can read it."""
+    reply = Response(status=200, headers=(("Content-Encoding", "br"),), chunks=(b"\x0b\x00\x80\x03",))
+    played = player(
+        tape(post(), response=reply), before_record_response=lambda shown: shown, decode_compressed_response=True
+    )
+    assert served(played, post()).response == reply
+
+
 def test_before_record_response_leaves_the_body(tape: Callable[..., Cassette], post: Callable[..., Request]) -> None:
     """Chunks and their times stay where the body does; a reply that is dropped is not missed."""
     played = player(tape(post(), response=gzipped_reply()), before_record_response=lambda response: response)
