@@ -5,6 +5,6 @@ Knows no spans: it takes any text, and bytes as text.
 
 from pytest_llmtrace.canaries._canaries import PLACES, Canaries
 from pytest_llmtrace.canaries._layers import Glance, layers
-from pytest_llmtrace.canaries._search import Kind, Search, Sought, is_telling
+from pytest_llmtrace.canaries._search import Kind, Search, Sought
 
-__all__ = ["PLACES", "Canaries", "Glance", "Kind", "Search", "Sought", "is_telling", "layers"]
+__all__ = ["PLACES", "Canaries", "Glance", "Kind", "Search", "Sought", "layers"]

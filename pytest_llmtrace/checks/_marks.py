@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from pytest_llmtrace.model import SpanRecord
 
-__all__ = ["is_limit", "is_masked", "limit_of"]
+__all__ = ["is_masked", "limit_of"]
 
 _MASK = re.compile(r"[\W_]*(redacted|masked|filtered|hidden|removed)[\W_]*|[*x•]{3,}", re.IGNORECASE)
 _SHORTEST_LIMIT = 100
@@ -22,7 +22,7 @@ def is_masked(text: str) -> bool:
     return _MASK.fullmatch(text) is not None
 
 
-def is_limit(length: int) -> bool:
+def _is_limit(length: int) -> bool:
     """Tell whether somebody may have set a limit of that length: a round one, long enough for an answer."""
     if length < _SHORTEST_LIMIT:
         return False
@@ -43,7 +43,7 @@ def limit_of(span: SpanRecord, others: Iterable[SpanRecord] = ()) -> int | None:
     longest = max(_lengths(span.attributes.values()), default=0)
     if longest == span.text_limit:
         return longest
-    if not is_limit(longest):
+    if not _is_limit(longest):
         return None
     names = [name for name, value in span.attributes.items() if longest in _lengths((value,))]
     there = (other.attributes[name] for other in others for name in names if name in other.attributes)

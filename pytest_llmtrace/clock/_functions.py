@@ -6,15 +6,16 @@ import sys
 import time
 import timeit
 from collections.abc import Callable, Mapping
+from functools import cache
 from types import BuiltinFunctionType, FrameType, ModuleType
 from typing import Any
 from weakref import ref
 
 from pytest_llmtrace.clock._places import Place, Swap, places_in
 
-__all__ = ["REAL", "Functions", "is_exempt"]
+__all__ = ["REAL", "Functions"]
 
-Reading = Callable[[], Any]
+_Function = Callable[[], Any]
 
 _NAMES = ("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")
 
@@ -29,27 +30,23 @@ _EXEMPT = frozenset(
 _EXEMPT_FAMILIES = ("httpcore", "httpx")
 
 
-def _real(name: str) -> Reading:
+def _real(name: str) -> _Function:
     """Return the function of the standard library, also while freezegun has put its own in the place."""
-    found: Reading = getattr(time, name)
+    found: _Function = getattr(time, name)
     if not isinstance(found, BuiltinFunctionType):
         found = getattr(sys.modules.get("freezegun.api"), f"real_{name}", found)
     return found
 
 
-REAL: Mapping[str, Reading] = {name: _real(name) for name in _NAMES}
+REAL: Mapping[str, _Function] = {name: _real(name) for name in _NAMES}
 """The real ones. In a mapping, where the search through the globals of modules does not find them."""
 
-_is_exempt: dict[str, bool] = {}
 
-
-def is_exempt(module: str) -> bool:
+@cache
+def _is_exempt(module: str) -> bool:
     """Tell whether the code of a module keeps real time."""
-    known = _is_exempt.get(module)
-    if known is None:
-        root = module.partition(".")[0]
-        known = _is_exempt[module] = root in _EXEMPT or root.startswith(_EXEMPT_FAMILIES)
-    return known
+    root = module.partition(".")[0]
+    return root in _EXEMPT or root.startswith(_EXEMPT_FAMILIES)
 
 
 class _Shifted:
@@ -117,7 +114,7 @@ class Functions:
                 continue
             if isinstance(module, ModuleType):
                 seen[name] = ref(module)
-                self._early += [] if is_exempt(name) else places_in(module, wanted)
+                self._early += [] if _is_exempt(name) else places_in(module, wanted)
 
 
 _LATE: tuple[tuple[dict[str, Any], str], ...] = (
@@ -127,4 +124,4 @@ _LATE: tuple[tuple[dict[str, Any], str], ...] = (
 
 
 def _keeps_real_time(caller: FrameType) -> bool:
-    return is_exempt(caller.f_globals.get("__name__", ""))
+    return _is_exempt(caller.f_globals.get("__name__", ""))

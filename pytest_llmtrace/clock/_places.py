@@ -13,7 +13,7 @@ from types import FunctionType, ModuleType
 from typing import Any, Protocol
 from weakref import ref
 
-__all__ = ["Place", "Swap", "globals_of", "places_in"]
+__all__ = ["Place", "Swap", "places_in"]
 
 Swap = Mapping[int, Callable[[], Any]]
 """What comes in the place of the function of an id."""
@@ -39,7 +39,7 @@ class _Name:
     name: str
 
     def swap(self, new: Swap) -> None:
-        place = globals_of(self.module())
+        place = _globals_of(self.module())
         if id(place.get(self.name)) in new:
             place[self.name] = new[id(place[self.name])]
 
@@ -85,7 +85,7 @@ def places_in(module: ModuleType, clocks: AbstractSet[int]) -> Iterator[Place]:
         module: A module.
         clocks: The ids of the functions.
     """
-    home = globals_of(module)
+    home = _globals_of(module)
     bound = list(home.items())  # Another thread may import meanwhile.
     ids = {id(value) for _, value in bound}
     if clocks.isdisjoint(ids) and _MODULES.isdisjoint(ids):
@@ -96,7 +96,7 @@ def places_in(module: ModuleType, clocks: AbstractSet[int]) -> Iterator[Place]:
         yield from _inside(value, home, clocks)
 
 
-def globals_of(module: ModuleType | None) -> dict[str, Any]:
+def _globals_of(module: ModuleType | None) -> dict[str, Any]:
     """Return the globals of a module, without having a lazy one loaded by the look at it."""
     found: dict[str, Any] = {} if module is None else object.__getattribute__(module, "__dict__")
     return found

@@ -10,9 +10,9 @@ from typing import Any
 from pytest_llmtrace.clock._functions import REAL, Functions
 from pytest_llmtrace.errors import UsageError
 
-__all__ = ["FROZEN", "SHIFT", "Shift", "now", "real", "time_machine"]
+__all__ = ["SHIFT", "Shift", "now", "real", "time_machine"]
 
-FROZEN = "freezegun had stopped the time before this test began, and its time cannot be moved"
+_FROZEN = "freezegun had stopped the time before this test began, and its time cannot be moved"
 
 
 class Shift:
@@ -79,7 +79,7 @@ class Shift:
         try:
             self._traveller = self._travel.start()
         except RuntimeError:  # time-machine cannot start when freezegun is active.
-            return FROZEN
+            return _FROZEN
         self._traveller.time_ns()  # It travels from the first look at it on.
         self._functions.replace()
         self.began = self.now()

@@ -46,7 +46,6 @@ def _profile(pack: Mapping[str, Any]) -> Profile:
         name=pack["name"],
         convention=pack["convention"],
         source=pack["source"],
-        license=f"{pack['license']}; {pack['attribution']}",
         namespaces=tuple(pack["namespaces"]),
         attributes={name: _attribute(name, stated) for name, stated in pack["attributes"].items()},
         span_types={name: _span_type(name, stated) for name, stated in pack["span_types"].items()},

@@ -132,7 +132,6 @@ class Profile:
         name: How it is named in `conventions=`.
         convention: `otel-genai`, `openinference`, `openllmetry`, `otel-core`; of a user's own, `registry` and its file.
         source: Repository and commit.
-        license: Under which its data is used, with attribution.
         namespaces: What the names of its attributes begin with, each with its dot: an unknown name in one is a finding.
         attributes: By name.
         span_types: By id.
@@ -145,7 +144,6 @@ class Profile:
     name: str
     convention: str
     source: str
-    license: str = ""
     namespaces: tuple[str, ...] = ()
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
     span_types: Mapping[str, SpanType] = field(default_factory=dict)

@@ -9,16 +9,14 @@ from pytest_llmtrace.dialects._builtin import other_names
 from pytest_llmtrace.dialects._dialect import Dialect
 from pytest_llmtrace.dialects._messages import shows_prompt
 from pytest_llmtrace.dialects._nearly import lacking
-from pytest_llmtrace.dialects._place import Place, added, attribute, happened, inside
+from pytest_llmtrace.dialects._place import added, attribute, inside
 from pytest_llmtrace.dialects._reader import counted, is_llm, read, read_events, read_note, register
 
 __all__ = [
     "Dialect",
-    "Place",
     "added",
     "attribute",
     "counted",
-    "happened",
     "inside",
     "is_llm",
     "lacking",

@@ -7,9 +7,9 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
-__all__ = ["INFERRED", "inferred"]
+__all__ = ["inferred"]
 
-INFERRED = ("infer_service_name", "infer_service_type", "infer_service_system")
+_INFERRED = ("infer_service_name", "infer_service_type", "infer_service_system")
 
 _OTHERS = ("db.", "messaging.", "rpc.")
 _HOSTS = ("server.address", "net.peer.name", "http.host")
@@ -20,7 +20,7 @@ _BY_RULES = "inferred by rules of the server that depend on the kind of the call
 def inferred(attributes: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
     """Return the columns of a client's or producer's span, and those that cannot be known here, with the reason."""
     if any(key.startswith(_OTHERS) for key in attributes):
-        return {}, dict.fromkeys(INFERRED, _BY_RULES)
+        return {}, dict.fromkeys(_INFERRED, _BY_RULES)
     name = attributes.get("peer.service") or _host(attributes)
     if not isinstance(name, str) or not name:
         return {}, {}

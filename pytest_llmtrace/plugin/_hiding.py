@@ -21,7 +21,6 @@ __all__ = [
     "baseline_of",
     "check_options",
     "hiding",
-    "verify_of",
 ]
 
 _BASELINE: Final = pytest.StashKey["Baseline | None"]()
@@ -35,12 +34,12 @@ def check_options(config: pytest.Config) -> None:
     Raises:
         UsageError: It has no meaning.
     """
-    verify_of(config)
+    _verify_of(config)
     baseline_of(config)
     _ignore_of(config)
 
 
-def verify_of(config: pytest.Config) -> Literal["error", "warn", False]:
+def _verify_of(config: pytest.Config) -> Literal["error", "warn", False]:
     """Return what findings do to a test of which no marker says it."""
     value = _ini.text(config, "llmtrace_verify") or "error"
     if value not in _VERIFY:
@@ -66,7 +65,7 @@ def hiding(item: pytest.Item, own: Mapping[str, Any], *, verify: str | bool | No
     said = {
         **_waivers(item, own),
         "known": _known(item, own),
-        "verify": verify_of(item.config) if verify is None else verify,
+        "verify": _verify_of(item.config) if verify is None else verify,
     }
     baseline = baseline_of(item.config)
     # What is expected to fail may do so because of its findings: green, it would be a failure.

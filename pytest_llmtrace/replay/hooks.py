@@ -15,10 +15,10 @@ from pytest_llmtrace.replay.hook_request import HeaderMap, HookRequest
 from pytest_llmtrace.replay.payload import in_chunks
 from pytest_llmtrace.replay.settings import Hook, ReplaySettings
 
-__all__ = ["concealed", "filtered", "filtered_response", "interaction_through", "is_ignored", "prepared"]
+__all__ = ["concealed", "filtered", "filtered_response", "interaction_through", "prepared"]
 
 
-def is_ignored(request: Request, settings: ReplaySettings) -> bool:
+def _is_ignored(request: Request, settings: ReplaySettings) -> bool:
     """Tell whether `ignore_hosts` or `ignore_localhost` leaves a request to the network."""
     host = HookRequest(request).host or ""
     return any(
@@ -35,7 +35,7 @@ def filtered(request: Request, settings: ReplaySettings, *, first: tuple[Hook, .
         settings: What the user has configured.
         first: Functions that it goes through before the user's.
     """
-    if settings.ignore_hosts and is_ignored(request, settings):
+    if settings.ignore_hosts and _is_ignored(request, settings):
         return None
     if not settings.before_request and not first:
         return request

@@ -10,10 +10,10 @@ from typing import Any
 
 from pytest_llmtrace.errors import UsageError
 
-__all__ = ["AS_VCRPY", "DEFAULT_MATCH_ON", "KNOWN_KEYS", "MATCHERS", "ReplaySettings", "read_config"]
+__all__ = ["AS_VCRPY", "DEFAULT_MATCH_ON", "KNOWN_KEYS", "ReplaySettings", "read_config"]
 
 DEFAULT_MATCH_ON = ("method", "scheme", "host", "port", "path", "query", "body")
-MATCHERS = (*DEFAULT_MATCH_ON, "headers", "raw_body", "uri", "url")
+_MATCHERS = (*DEFAULT_MATCH_ON, "headers", "raw_body", "uri", "url")
 """vcrpy's names. Headers are never matched unless asked for: most of them change with every run or release."""
 
 Matcher = Callable[[Any, Any], Any]
@@ -136,7 +136,7 @@ def read_config(config: Mapping[str, Any]) -> ReplaySettings:
         after_load=_hooks(config, "after_load_interaction"),
         before_save=_hooks(config, "before_save_interaction"),
         sensitive=_placeholders(config.get("filter_sensitive_data") or ()),
-        keep=_patterns(config, "scrub_keep"),
+        keep=_scrub_keep(config),
     )
 
 
@@ -150,10 +150,10 @@ def _match_on(match_on: Iterable[str | Matcher]) -> tuple[str | Matcher, ...]:
     for matcher in match_on:
         if callable(matcher):
             checked.append(matcher)
-        elif matcher in MATCHERS:
+        elif matcher in _MATCHERS:
             checked.append("uri" if matcher == "url" else matcher)
         else:
-            near = _nearest(str(matcher), MATCHERS)
+            near = _nearest(str(matcher), _MATCHERS)
             raise UsageError(
                 f"match_on has the unknown name {matcher!r}{near}; a matcher of your own: pass the function"
             )
@@ -183,12 +183,12 @@ def _names(config: Mapping[str, Any], key: str) -> frozenset[str]:
     return frozenset(names)
 
 
-def _patterns(config: Mapping[str, Any], key: str) -> tuple[re.Pattern[str], ...]:
-    patterns = _several(config, key)
+def _scrub_keep(config: Mapping[str, Any]) -> tuple[re.Pattern[str], ...]:
+    patterns = _several(config, "scrub_keep")
     try:
         return tuple(map(re.compile, patterns))
     except (re.error, TypeError) as error:
-        raise UsageError(f"{key} holds something that is no regular expression: {error}") from None
+        raise UsageError(f"scrub_keep holds something that is no regular expression: {error}") from None
 
 
 def _hooks(config: Mapping[str, Any], key: str) -> tuple[Hook, ...]:

@@ -141,16 +141,15 @@ def _by_name(start: int, end: int, place: str, what: str, value: str) -> Hit:
     return Hit(start, end, place, "field", what, value, is_stand_in(value))
 
 
-def hits_in_value(value: str, steps: Steps, *, of_error: bool = False, prefix: str = "") -> Iterator[Hit]:
+def hits_in_value(value: str, steps: Steps, *, of_error: bool = False) -> Iterator[Hit]:
     """Yield what is found in a string of a body that is JSON; places are those in the string.
 
     Args:
         value: The string.
         steps: The keys and positions that lead to it.
         of_error: Whether the body tells of an error.
-        prefix: What comes before the place.
     """
-    yield from _in_value(value, steps, prefix, _NESTED, of_error=of_error)
+    yield from _in_value(value, steps, "", _NESTED, of_error=of_error)
 
 
 def _in_json(text: str, value: Any, prefix: str, depth: int) -> Iterator[Hit]:

@@ -24,7 +24,7 @@ class Unquoted:
 
     __slots__ = ("_marks", "_plus", "raw", "start", "value")
 
-    def __init__(self, raw: str, start: int = 0, *, plus: bool) -> None:
+    def __init__(self, raw: str, start: int, *, plus: bool) -> None:
         self.raw = raw
         self.start = start
         self._plus = plus

@@ -5,14 +5,13 @@ from pytest_llmtrace.wire._body import is_framed, is_stream, plain
 from pytest_llmtrace.wire._frames import cut as frames
 from pytest_llmtrace.wire._gateway import gateway
 from pytest_llmtrace.wire._history import History, history, prompts
-from pytest_llmtrace.wire._progress import Progress, last_content_tick, progress
-from pytest_llmtrace.wire._read import is_llm_call, is_whole, nameless_calls, place_of_event, read
+from pytest_llmtrace.wire._progress import last_content_tick, progress
+from pytest_llmtrace.wire._read import is_whole, nameless_calls, place_of_event, read
 from pytest_llmtrace.wire._sse import events
 from pytest_llmtrace.wire._url import asked
 
 __all__ = [
     "History",
-    "Progress",
     "asked",
     "counts_tokens",
     "events",
@@ -21,7 +20,6 @@ __all__ = [
     "history",
     "identify",
     "is_framed",
-    "is_llm_call",
     "is_stream",
     "is_whole",
     "last_content_tick",

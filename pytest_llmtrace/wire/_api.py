@@ -16,8 +16,8 @@ from pytest_llmtrace.wire._url import is_hosted, path_of
 __all__ = ["counts_tokens", "identify", "read_request", "request_body", "unread_api"]
 
 
-def _has_list(key: str) -> Callable[[Mapping[str, Any]], bool]:
-    return lambda body: isinstance(body.get(key), list)
+def _has_messages(body: Mapping[str, Any]) -> bool:
+    return isinstance(body.get("messages"), list)
 
 
 def _has_input(body: Mapping[str, Any]) -> bool:
@@ -27,11 +27,11 @@ def _has_input(body: Mapping[str, Any]) -> bool:
 # Path ending -> API and what its request body must have. The path alone would take any web service with a
 # resource called `messages` for a model.
 _APIS: tuple[tuple[str, str, Callable[[Mapping[str, Any]], bool]], ...] = (
-    ("/chat/completions", "chat", _has_list("messages")),
+    ("/chat/completions", "chat", _has_messages),
     ("/completions", "completions", lambda body: "prompt" in body),
     ("/responses", "responses", _has_input),
     ("/embeddings", "embeddings", lambda body: "input" in body),
-    ("/messages", "messages", _has_list("messages")),
+    ("/messages", "messages", _has_messages),
 )
 # What tells Anthropic's messages from other makers' models under the paths of a cloud.
 _VERSION = "anthropic_version"
@@ -95,7 +95,7 @@ def read_request(request: Request) -> tuple[str | None, Mapping[str, Any]]:
     if not is_hosted(path):
         return None, {}
     body = request_body(request)
-    return ("messages" if _VERSION in body and _has_list("messages")(body) else None), body
+    return ("messages" if _VERSION in body and _has_messages(body) else None), body
 
 
 def request_body(request: Request) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from pytest_llmtrace.wire._body import is_stream, readable_chunks
 from pytest_llmtrace.wire._json import parse
 from pytest_llmtrace.wire._sse import Event, events
 
-__all__ = ["Progress", "last_content_tick", "progress"]
+__all__ = ["last_content_tick", "progress"]
 
 _CLOSING = re.compile(rb"(?:\r\n|\r|\n){0,2}")
 

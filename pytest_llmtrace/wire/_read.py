@@ -8,7 +8,7 @@ from typing import Any
 from pytest_llmtrace.headers import by_name, header
 from pytest_llmtrace.model import Exchange, Reading, Response, State
 from pytest_llmtrace.wire import _chat, _chat_facts, _embeddings, _messages, _responses
-from pytest_llmtrace.wire._api import identify, read_request
+from pytest_llmtrace.wire._api import read_request
 from pytest_llmtrace.wire._body import is_stream, readable
 from pytest_llmtrace.wire._document import Document, where_of
 from pytest_llmtrace.wire._errors import state_error
@@ -21,7 +21,7 @@ from pytest_llmtrace.wire._request import state_request
 from pytest_llmtrace.wire._sse import says_its_end
 from pytest_llmtrace.wire._usage import fixed_input, state_cost
 
-__all__ = ["is_llm_call", "is_whole", "nameless_calls", "place_of_event", "read"]
+__all__ = ["is_whole", "nameless_calls", "place_of_event", "read"]
 
 _STATE = {
     "chat": _chat_facts.state,
@@ -38,11 +38,6 @@ _IN_BODY = (_BODY, "of the response")
 _GIVE_USAGE = frozenset({"anannas", "azure", "deepseek", "litellm", "openai", "openrouter"})
 _BAD = 400
 _LONGEST_PLAIN = 1000
-
-
-def is_llm_call(exchange: Exchange) -> bool:
-    """Tell whether an exchange is a call to a model, answered or not."""
-    return identify(exchange.request) is not None
 
 
 def is_whole(response: Response) -> bool:

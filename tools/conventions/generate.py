@@ -191,7 +191,6 @@ def _attribute(stated: Table) -> Table:
         "types": [kind.removeprefix("template[").removesuffix("]")] if is_template else kind.split("|"),
         "values": stated.get("values", []),
         "open": stated.get("open", True),
-        "stability": stated.get("stability", ""),
         "family": is_template or stated.get("family", False),
     }
 

@@ -42,7 +42,7 @@ class ModelPath:
         return None if found is None else (unquote(found["model"]), found["streamed"] is not None)
 
 
-def api_of(request: Request, under: ModelPath | None = None) -> str | None:
+def api_of(request: Request, under: ModelPath | None) -> str | None:
     """Name the API that a request asks, None if it is none of those that can be scripted.
 
     Args:

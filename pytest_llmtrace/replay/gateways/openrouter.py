@@ -14,7 +14,7 @@ from pytest_llmtrace.replay.gateways._reply import CREATED, Reply
 from pytest_llmtrace.replay.gateways._script import ToolCall, cut
 from pytest_llmtrace.replay.gateways._usage import merged, priced
 
-__all__ = ["PROFILE", "costs", "slug"]
+__all__ = ["PROFILE", "costs"]
 
 _DATES = {"haiku-4.5": "20251001", "opus-4.5": "20251124", "sonnet-4.5": "20250929", "sonnet-4.6": "20260217"}
 _NATIVE = {
@@ -25,7 +25,7 @@ _NATIVE = {
 _PROCESSING = ("OPENROUTER PROCESSING", "OPENROUTER PROCESSING")
 
 
-def slug(model: str) -> str:
+def _slug(model: str) -> str:
     """Return the dated model that serves: `anthropic/claude-sonnet-4.6` is `anthropic/claude-4.6-sonnet-20260217`."""
     found = re.fullmatch(r"anthropic/claude-((haiku|opus|sonnet)-(\d\.\d))", model)
     if found is None or found[1] not in _DATES:
@@ -224,7 +224,7 @@ PROFILE = Profile(
     name="openrouter",
     forms={"chat": Chat(), "responses": Responses(), "embeddings": Embeddings(), "messages": Messages()},
     headers=_headers,
-    served=slug,
+    served=_slug,
     options=frozenset({"cost", "provider", "reasoning"}),
     stream_type="text/event-stream",
     body_errors=True,

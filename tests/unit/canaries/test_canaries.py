@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from pytest_llmtrace.canaries import PLACES, Canaries, is_telling
+from pytest_llmtrace.canaries import PLACES, Canaries
+from pytest_llmtrace.canaries._search import is_telling
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.secrets.shapes import shapes_in
 

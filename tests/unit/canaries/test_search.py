@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_llmtrace.canaries import Glance, Search, Sought, _layers, is_telling
+from pytest_llmtrace.canaries import Glance, Search, Sought, _layers
+from pytest_llmtrace.canaries._search import is_telling
 from pytest_llmtrace.secrets.words import runs_of
 
 KEY = "zq8-77f0c2b1d9"
