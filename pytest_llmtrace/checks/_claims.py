@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_llmtrace import conventions
+from pytest_llmtrace import conventions, wire
 from pytest_llmtrace._quick import lazy
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._content import Broken, broken
 from pytest_llmtrace.checks._lexicon import Sheet, lexicon
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.conventions import Profile, SpanType, Wanted
-from pytest_llmtrace.model import SpanKey, SpanRecord
+from pytest_llmtrace.headers import header
+from pytest_llmtrace.model import Request, SpanKey, SpanRecord
 
 __all__ = ["Claim", "claims", "is_known_elsewhere"]
 
@@ -74,12 +74,15 @@ class Claim:
     @lazy
     def asked(self) -> Mapping[str, Any]:
         """The JSON body of the request; empty if there is none, or it has no field that conditions ask for."""
-        body = b"" if self.account is None else self.account.call.exchanges[0].request.body
-        return _object(body) if _may_ask(body) else {}
+        request = None if self.account is None else self.account.call.exchanges[0].request
+        return wire.request_body(request) if request is not None and _may_ask(request) else {}
 
 
-def _may_ask(body: bytes) -> bool:
+def _may_ask(request: Request) -> bool:
     """Tell whether a body may have a field that conditions ask for: few have, and looking is quicker than parsing."""
+    body = request.body
+    if not body.startswith(b"{") and header(request.headers, "content-encoding"):
+        return True
     named = b"_format" in body or b"output_config" in body or b"service_tier" in body or b"text" in body
     return named or b"\\u" in body or b"\0" in body  # An escape may stand in a name, and a zero is UTF-16.
 
@@ -111,11 +114,3 @@ def claims(spans: Iterable[SpanRecord], accounts: Iterable[Account], wanted: tup
 def is_known_elsewhere(name: str) -> bool:
     """Tell whether any convention that is shipped, in any version, has a name: that they differ is no fault."""
     return any(lexicon(conventions.profile(other)).knows(name) for other in conventions.PROFILES)
-
-
-def _object(body: bytes) -> Mapping[str, Any]:
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, Mapping) else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -142,6 +143,17 @@ BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
     (
         "conditional",
         {"attributes": CHAT, "wire": {}, "body": b'{"response_format": {"type": "json_object"}}'},
+        "no gen_ai.output.type, and the request has response_format",
+        "gen_ai.output.type: If the request includes an output format.",
+    ),
+    (
+        "conditional",
+        {
+            "attributes": CHAT,
+            "wire": {},
+            "headers": (("content-encoding", "gzip"),),
+            "body": gzip.compress(b'{"response_format": {"type": "json_object"}}', mtime=0),
+        },
         "no gen_ai.output.type, and the request has response_format",
         "gen_ai.output.type: If the request includes an output format.",
     ),
