@@ -27,6 +27,16 @@ class Door:
             with visitor:
                 self.knocks += 1
 
+    def environ(self, protocol: str) -> dict[str, str]:
+        """What leads `openobserve_init()` to it."""
+        return {
+            "OPENOBSERVE_URL": f"http://{self.address}",
+            "OPENOBSERVE_AUTH_TOKEN": "Basic dummy",
+            "OPENOBSERVE_ORG": "default",
+            "OPENOBSERVE_PROTOCOL": protocol,
+            "OTEL_SERVICE_NAME": "shop",
+        }
+
     def close(self) -> None:
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()

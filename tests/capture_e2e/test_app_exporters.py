@@ -121,16 +121,6 @@ HINT = (
 )
 
 
-def environ(door: Door, protocol: str) -> dict[str, str]:
-    return {
-        "OPENOBSERVE_URL": f"http://{door.address}",
-        "OPENOBSERVE_AUTH_TOKEN": "Basic dummy",
-        "OPENOBSERVE_ORG": "default",
-        "OPENOBSERVE_PROTOCOL": protocol,
-        "OTEL_SERVICE_NAME": "shop",
-    }
-
-
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
 @pytest.mark.parametrize(
     ("where", "argument"),
@@ -144,7 +134,7 @@ def test_openobserve_init_per_session(
 ) -> None:
     """Called once, it serves every test, and sends nothing."""
     tests = INIT.format(where=where, argument=argument, inside="")
-    run = run_pytest(tests, **environ(door, protocol))
+    run = run_pytest(tests, **door.environ(protocol))
     assert "3 passed" in run.text
     assert "0 findings" in run.text
     assert door.knocks == 0
@@ -162,7 +152,7 @@ def test_openobserve_init_per_test(
     where: str, argument: str, inside: str, outcome: str, door: Door, run_pytest: RunPytest
 ) -> None:
     """The second call raises as it always does, the report says why, and the first call's provider serves on."""
-    run = run_pytest(INIT.format(where=where, argument=argument, inside=inside), **environ(door, "http/protobuf"))
+    run = run_pytest(INIT.format(where=where, argument=argument, inside=inside), **door.environ("http/protobuf"))
     assert outcome in run.text
     assert "RuntimeError: Traces already initialized. Call openobserve_shutdown() first." in run.text
     assert HINT in run.text

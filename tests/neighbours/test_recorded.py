@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import http.server
 import json
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.serving import Serving
 
 REPLY = {
     "id": "chatcmpl-1",
@@ -104,7 +105,7 @@ def test_twice():
 """
 
 
-class Server:
+class Server(Serving):
     """A small server in OpenAI's form, which counts the requests that reach it."""
 
     def __init__(self) -> None:
@@ -122,18 +123,8 @@ class Server:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, *args: object) -> None:
-                """Be silent."""
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(Handler)
+        self.url = f"http://127.0.0.1:{self.port}/v1"
 
 
 @pytest.fixture

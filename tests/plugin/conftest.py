@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -18,6 +17,8 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+
+from tests.serving import Serving
 
 collect_ignore = [] if find_spec("grpc") else ["test_export_grpc.py"]
 HERE = Path(__file__).parent
@@ -32,7 +33,7 @@ CHAT = {
 }
 
 
-class Server:
+class Server(Serving):
     """A server in OpenAI's form. It counts connections and requests, and tells how many at `/count`.
 
     Connections are accepted in the order in which they were made, so whoever asks for the count by a connection of its
@@ -41,7 +42,7 @@ class Server:
 
     def __init__(self) -> None:
         outer = self
-        self.connections = self.requests = 0
+        self.requests = 0
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -74,26 +75,7 @@ class Server:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, *args: object) -> None:
-                """Be silent."""
-
-        class Counting(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-
-            def get_request(self) -> Any:
-                accepted = super().get_request()
-                outer.connections += 1
-                return accepted
-
-        self._server = Counting(("127.0.0.1", 0), Handler)
-        self.port = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(Handler)
 
 
 @dataclass

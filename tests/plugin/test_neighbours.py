@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from tests.installed import has, only_with
 
 SUITE = """
 import pytest
@@ -100,32 +101,13 @@ NEIGHBOURS = {
 }
 
 
-def _has(*plugins: str) -> bool:
-    return all(map(_is_installed, plugins))
-
-
-def _is_installed(module: str) -> bool:
-    package, _, name = module.rpartition(".")
-    if name in {"plugin", "pytest_plugin"}:  # To find it would import the package that it is in.
-        module = package
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # Its parent is not.
-        return False
-
-
-def _only_with(module: str) -> Callable[[Callable[..., None]], Callable[..., None] | None]:
-    """Leave a test out where what it is about is not installed; `test_all_neighbours_are_there` watches over it."""
-    return lambda test: test if _has(module) else None
-
-
-INSTALLED = [name for name, (plugins, _) in NEIGHBOURS.items() if _has(*plugins)]
+INSTALLED = [name for name, (plugins, _) in NEIGHBOURS.items() if has(*plugins)]
 
 
 def test_all_neighbours_are_there() -> None:
     """Where the rarest is installed, all are: none is left out unseen."""
-    assert [*NEIGHBOURS] == INSTALLED or not _has("cassetter")
-    assert _has("pytest_rerunfailures", "opentelemetry.instrumentation.httpx") or not _has("cassetter")
+    assert [*NEIGHBOURS] == INSTALLED or not has("cassetter")
+    assert has("pytest_rerunfailures", "opentelemetry.instrumentation.httpx") or not has("cassetter")
 
 
 @pytest.mark.parametrize("name", INSTALLED)
@@ -259,7 +241,7 @@ def test_after(asked, llmtrace):
 """
 
 
-@_only_with("pytest_rerunfailures")
+@only_with("pytest_rerunfailures")
 def test_reruns(run: Callable[..., Any]) -> None:
     """A finding is a reason to run again, each run is judged by itself, and a test counts once in the sums."""
     result = run(RERUN, plugins=["pytest_rerunfailures"], options=["--reruns", "2"])
@@ -308,7 +290,7 @@ def test_unanswered(subtests, llmtrace):
 _BUILT_IN = pytest.version_tuple >= (9, 0)
 
 
-@_only_with("pytest" if _BUILT_IN else "pytest_subtests")
+@only_with("pytest" if _BUILT_IN else "pytest_subtests")
 def test_subtests(run: Callable[..., Any]) -> None:
     """The trace is that of the whole test; its findings fail the test, a failed subtest stands by itself."""
     result = run(SUBTESTS, plugins=[] if _BUILT_IN else ["pytest_subtests.plugin"])
@@ -448,7 +430,7 @@ def test_router(llmtrace):
 """
 
 
-@_only_with("opentelemetry.instrumentation.httpx")
+@only_with("opentelemetry.instrumentation.httpx")
 @pytest.mark.parametrize("scope", ["function", "session"])
 def test_the_instrumentation_of_httpx_keeps_its_spans(run: Callable[..., Any], scope: str) -> None:
     """It patches above the place where we answer: started before or after us, its spans appear, with their status."""

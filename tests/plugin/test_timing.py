@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from tests.installed import has, only_with
 
 MARKED = """
 import asyncio
@@ -112,21 +113,12 @@ OUTCOMES = {
 }
 
 
-def _has(module: str) -> bool:
-    return importlib.util.find_spec(module) is not None
-
-
-def _only_with(module: str) -> Callable[[Callable[..., None]], Callable[..., None] | None]:
-    """Leave a test out where what it is about is not installed; `test_neighbours_in_time_are_there` watches over it."""
-    return lambda test: test if _has(module) else None
-
-
 NEIGHBOURS = ("freezegun", "pytest_timeout", "uvloop")
 
 
 def test_neighbours_in_time_are_there() -> None:
     """Where the rarest neighbour of all is installed, these are: none is left out unseen."""
-    assert all(map(_has, NEIGHBOURS)) or not _has("cassetter")
+    assert all(map(has, NEIGHBOURS)) or not has("cassetter")
 
 
 def test_pytest_s_own_time_is_real(run: Callable[..., Any]) -> None:
@@ -185,7 +177,7 @@ def test_a_wrong_word_stops_the_run(run: Callable[..., Any]) -> None:
 # --- neighbours ---
 
 
-@_only_with("pytest_timeout")
+@only_with("pytest_timeout")
 def test_a_timeout_of_the_test_is_real(run: Callable[..., Any]) -> None:
     """pytest-timeout counts real seconds, and the end that it makes is an end like others."""
     source = f"""{MARKED}
@@ -208,7 +200,7 @@ def test_after():
     assert "Timeout" in result.text("test_too_long")
 
 
-@_only_with("uvloop")
+@only_with("uvloop")
 def test_uvloop(run: Callable[..., Any]) -> None:
     """Another loop's timeouts are real, too."""
     source = f"""{MARKED}
@@ -227,7 +219,7 @@ def test_it(llmtrace):
 RUNNERS = {"anyio": "anyio.pytest_plugin", "asyncio": "pytest_asyncio.plugin"}
 
 
-@pytest.mark.parametrize("runner", [name for name, plugin in RUNNERS.items() if _has(plugin.partition(".")[0])])
+@pytest.mark.parametrize("runner", [name for name, plugin in RUNNERS.items() if has(plugin)])
 def test_coroutine_tests(run: Callable[..., Any], runner: str) -> None:
     """Whoever runs a coroutine test, calls that it makes at the same time take the time of one, and no real time."""
     source = f"""{MARKED}
@@ -323,7 +315,7 @@ def test_after():
     assert result.outcomes == dict.fromkeys(names, "passed"), result.out
 
 
-@_only_with("freezegun")
+@only_with("freezegun")
 def test_freezegun_in_the_test(run: Callable[..., Any]) -> None:
     """A block of frozen time stands still, and ends; virtual time goes on behind it, and both are undone."""
     source = f"""{MARKED}
@@ -397,7 +389,7 @@ warning  replay/timing  cassettes/untimed.yaml
     assert (expected in said) == (timing != "instant"), said
 
 
-@_only_with("freezegun")
+@only_with("freezegun")
 def test_freezegun_before_the_test(run: Callable[..., Any]) -> None:
     """Time that stood still before cannot be moved: all comes at once, which is said once, with what to do."""
     source = f"""{MARKED}

@@ -5,13 +5,14 @@ The cells are tests of suites/ways.py, run in one process; each is looked at her
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-LIBRARIES = [name for name in ("httpx", "httpx2") if importlib.util.find_spec(name)]
+from tests.installed import has
+
+LIBRARIES = [name for name in ("httpx", "httpx2") if has(name)]
 OF_CLIENTS = (
     "plain",
     "address",
@@ -34,16 +35,12 @@ OUTSIDE = {
 }
 
 
-def _has(*modules: str) -> bool:
-    return all(importlib.util.find_spec(module) for module in modules)
-
-
 THROUGH_HTTPX = [f"{library}-{mode}-{way}" for library in LIBRARIES for mode in ("sync", "async") for way in OF_CLIENTS]
-THROUGH_HTTPX += OF_SDKS + (OF_AIOHTTP_TRANSPORTS if _has("httpx2", "aiohttp") else [])
+THROUGH_HTTPX += OF_SDKS + (OF_AIOHTTP_TRANSPORTS if has("httpx2", "aiohttp") else [])
 OTHERS = [
     way if library == "http" else f"{library}-{way}"
     for library, ways in OUTSIDE.items()
-    if _has(library)
+    if has(library)
     for way in ways
 ]
 
@@ -57,7 +54,7 @@ def test_the_list_is_whole(result: Any) -> None:
     """Every way that the suite knows is looked at here, and where the rarest client is installed, all are."""
     tried = {name.partition("[")[2].removesuffix("]") for name in result.reports}
     assert tried == {*THROUGH_HTTPX, *OTHERS}
-    assert all(map(_has, OUTSIDE)) or not _has("aiohttp")
+    assert all(map(has, OUTSIDE)) or not has("aiohttp")
 
 
 @pytest.mark.parametrize("way", THROUGH_HTTPX + OTHERS)

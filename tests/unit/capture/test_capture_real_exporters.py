@@ -90,16 +90,6 @@ tracer = trace.get_tracer("app")
 """
 
 
-def environ(door: Door, protocol: str) -> dict[str, str]:
-    return {
-        "OPENOBSERVE_URL": f"http://{door.address}",
-        "OPENOBSERVE_AUTH_TOKEN": "Basic dummy",
-        "OPENOBSERVE_ORG": "default",
-        "OPENOBSERVE_PROTOCOL": protocol,
-        "OTEL_SERVICE_NAME": "shop",
-    }
-
-
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
 def test_openobserve_init_in_each_test(protocol: str, door: Door, run_script: RunScript) -> None:
     """The second call raises as it always does, the hint says why, and each test has its spans all the same."""
@@ -121,7 +111,7 @@ def test_openobserve_init_in_each_test(protocol: str, door: Door, run_script: Ru
             assert [point.value for point in book.metrics() if point.name == "calls"] == [1]
             book.close()
         """,
-        **environ(door, protocol),
+        **door.environ(protocol),
     )
     assert door.knocks == 0
 
@@ -141,6 +131,6 @@ def test_openobserve_init_per_session(door: Door, run_script: RunScript) -> None
             if test == 1:
                 openobserve_shutdown()
         """,
-        **environ(door, "http/protobuf"),
+        **door.environ("http/protobuf"),
     )
     assert door.knocks == 0

@@ -8,7 +8,6 @@ import contextlib
 import http.server
 import importlib
 import importlib.util
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,6 +15,7 @@ import pytest
 
 from pytest_llmtrace import intercept, ownership
 from pytest_llmtrace.model import Ambient, Answer, Request, Response, SpanKey
+from tests.serving import Serving
 
 LIBRARIES = [name for name in ("httpx", "httpx2") if importlib.util.find_spec(name)]
 assert LIBRARIES, "the port cannot be tested without httpx or httpx2"
@@ -37,11 +37,10 @@ class Script:
         return "the script has no such path"
 
 
-class Server:
+class Server(Serving):
     """A server that counts the connections that reach it, and remembers what it was asked for."""
 
     def __init__(self) -> None:
-        self.connections = 0
         self.requests: list[str] = []
         outer = self
 
@@ -59,26 +58,8 @@ class Server:
 
             do_POST = do_CONNECT = do_GET  # noqa: N815
 
-            def log_message(self, *args: object) -> None:
-                """Be silent."""
-
-        class Counting(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-
-            def get_request(self) -> Any:
-                outer.connections += 1
-                return super().get_request()
-
-        self._server = Counting(("127.0.0.1", 0), Handler)
-        self.port = self._server.server_port
+        super().__init__(Handler)
         self.url = f"http://llm.test:{self.port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 class Driver:
