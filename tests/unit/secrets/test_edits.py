@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 
@@ -28,6 +29,30 @@ def scrubbed(text: str) -> str:
     new = applied(text, changes)
     assert edits(new) == ()
     return new
+
+
+EVENTS = 'data: {{"delta": {{"content": "{}"}}}}\n\ndata: {{"delta": {{"content": "{}"}}}}\n\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "new"),
+    [
+        (EVENTS.format("jane.doe@corp.", "io/home/jane/x"), EVENTS.format("[removed]", "/home/[removed]/x")),
+        (
+            "jane.doe@corp.io\napi_key=api_key=+1 415 555 0100\n/home/jane/x",
+            "[removed]\napi_key=[secret] 415 555 0100\n/home/[removed]/x",
+        ),
+        ("api_key==0/home/:", "api_key=[secret]"),
+        ("api_key=api_key=0https://u:pa55word9@x.test/", "api_key=[secret]"),
+    ],
+    ids=["behind it", "between", "its end", "several"],
+)
+def test_what_is_seen_when_something_else_is_gone(text: str, new: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the end of one find has hidden goes too, in one look more: of the text that is written nothing is found."""
+    monkeypatch.setattr("pytest_llmtrace.secrets.edits._ROUNDS", 1)
+    assert scrubbed(text) == new
+    changes = edits(text)
+    assert all(before.end <= after.start for before, after in itertools.pairwise(changes))
 
 
 @pytest.mark.parametrize(
