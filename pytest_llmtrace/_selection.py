@@ -86,6 +86,10 @@ def assert_attributes(span: SpanView, expected: Mapping[str, Any]) -> None:
 def assert_attributes_exactly(span: SpanView, expected: Mapping[str, Any]) -> None:
     """Assert that a span has these attributes with these values, and no others.
 
+    Args:
+        span: As for `assert_attributes`.
+        expected: As for `assert_attributes`.
+
     Raises:
         AssertionError: Some differ, are missing or were not expected; the text lists them all.
         UsageError: It is no span, or no mapping.

@@ -125,12 +125,12 @@ class SpanView:
 
     @property
     def start_ns(self) -> int:
-        """When it started."""
+        """When it started, in nanoseconds since the epoch."""
         return self.record.start_ns
 
     @property
     def end_ns(self) -> int | None:
-        """When it ended, None while it is open."""
+        """When it ended, in nanoseconds since the epoch; None while it is open."""
         return self.record.end_ns
 
     @property

@@ -12,7 +12,7 @@ from pytest_llmtrace._quick import lazy
 from pytest_llmtrace.canaries import Search, Sought
 from pytest_llmtrace.checks._account import Account, accounts, is_odd
 from pytest_llmtrace.checks._claims import Claim, claims
-from pytest_llmtrace.checks._faults import Fault, failures
+from pytest_llmtrace.checks._failures import CallFailure, failures
 from pytest_llmtrace.checks._metric_claims import MetricClaim, metric_claims
 from pytest_llmtrace.checks._pacing import Pacing, pacings
 from pytest_llmtrace.checks._privacy_known import contents, secrets_of
@@ -198,7 +198,7 @@ class Evidence:
         return tuple([account for account in self.accounts if is_odd(account)])
 
     @lazy
-    def failures(self) -> tuple[tuple[Account, Fault], ...]:
+    def failures(self) -> tuple[tuple[Account, CallFailure], ...]:
         """The spans whose call failed, with how."""
         return failures(self.odd)
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from pytest_llmtrace.checks._lexicon import Sheet
 from pytest_llmtrace.checks._marks import is_masked, limit_of
-from pytest_llmtrace.checks._structure import FORMS, Fault, faults
+from pytest_llmtrace.checks._structure import FORMS, Flaw, flaws
 from pytest_llmtrace.model import SpanRecord
 
 __all__ = ["Broken", "broken"]
@@ -25,7 +25,7 @@ _REPEATED = 4_000
 
 
 class Broken(NamedTuple):
-    """A fault of an attribute."""
+    """A flaw of an attribute."""
 
     name: str
     where: str
@@ -45,9 +45,9 @@ def broken(span: SpanRecord, sheet: Sheet, convention: str) -> list[Broken] | No
     texts = [name for name in _held(sheet, convention) if name in FORMS or isinstance(attributes[name], str)]
     if not texts:
         return None
-    found = [fault for name in texts for fault in _found(name, attributes[name])]
+    found = [flaw for name in texts for flaw in _found(name, attributes[name])]
     limit = limit_of(span) if found else None
-    return [fault for fault in found if limit is None or not _was_cut(attributes[fault.name], limit)]
+    return [flaw for flaw in found if limit is None or not _was_cut(attributes[flaw.name], limit)]
 
 
 def _was_cut(value: Any, limit: int) -> bool:
@@ -65,15 +65,15 @@ def _held(sheet: Sheet, convention: str) -> tuple[str, ...]:
 
 
 def _found(name: str, value: Any) -> Iterable[Broken]:
-    return _found_in_text(name, value) if type(value) is str and len(value) <= _REPEATED else _faults(name, value)
+    return _found_in_text(name, value) if type(value) is str and len(value) <= _REPEATED else _flaws(name, value)
 
 
 @lru_cache(maxsize=512)
 def _found_in_text(name: str, value: str) -> tuple[Broken, ...]:
-    return tuple(_faults(name, value))
+    return tuple(_flaws(name, value))
 
 
-def _faults(name: str, value: Any) -> Iterator[Broken]:
+def _flaws(name: str, value: Any) -> Iterator[Broken]:
     parsed = value
     if isinstance(value, str):
         if is_masked(value):
@@ -84,7 +84,7 @@ def _faults(name: str, value: Any) -> Iterator[Broken]:
             reason = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deep"
             yield Broken(name, name, f"is no JSON: {reason[0].lower()}{reason[1:]}", is_fatal=True)
             return
-    found: Iterator[Fault] = faults(name, parsed) if name in FORMS else iter(())
+    found: Iterator[Flaw] = flaws(name, parsed) if name in FORMS else iter(())
     for number, (where, what, is_fatal) in enumerate(found):
         if number == _MOST:
             return

@@ -7,15 +7,15 @@ from typing import Any
 
 from pytest_llmtrace.checks._types import type_of
 
-__all__ = ["FORMS", "Fault", "faults"]
+__all__ = ["FORMS", "Flaw", "flaws"]
 
-Fault = tuple[str, str, bool]
+Flaw = tuple[str, str, bool]
 """Where, what is wrong there, and whether no reader of the convention can get along with it."""
 
-_Walk = Callable[[Any, str], Iterator[Fault]]
+_Walk = Callable[[Any, str], Iterator[Flaw]]
 
 
-def faults(name: str, value: Any) -> Iterator[Fault]:
+def flaws(name: str, value: Any) -> Iterator[Flaw]:
     """Yield what is wrong with the JSON value of an attribute of `FORMS`, in its order."""
     yield from FORMS[name](value, name)
 
@@ -24,7 +24,7 @@ def faults(name: str, value: Any) -> Iterator[Fault]:
 
 
 def _list_of(walk: _Walk) -> _Walk:
-    def walk_all(value: Any, where: str) -> Iterator[Fault]:
+    def walk_all(value: Any, where: str) -> Iterator[Flaw]:
         if not _is_list(value):
             yield where, f"is {_article(value)}, and no list", True
             return
@@ -37,7 +37,7 @@ def _list_of(walk: _Walk) -> _Walk:
 def _object(needed: Mapping[str, str], optional: Mapping[str, str], *, fatal: bool = True) -> _Walk:
     """Make a walk over an object by the types of its fields; `fatal` is whether nothing else would be the same form."""
 
-    def walk(value: Any, where: str) -> Iterator[Fault]:
+    def walk(value: Any, where: str) -> Iterator[Flaw]:
         if not _is_object(value):
             yield where, f"is {_article(value)}, and no object", True
             return
@@ -105,7 +105,7 @@ _PARTS: Mapping[str, _Walk] = {
 _ANY_PART = _object({"type": "string"}, {})
 
 
-def _part(value: Any, where: str) -> Iterator[Fault]:
+def _part(value: Any, where: str) -> Iterator[Flaw]:
     wrong = list(_ANY_PART(value, where))
     yield from wrong
     if not wrong and value["type"] in _PARTS:
@@ -116,7 +116,7 @@ _parts = _list_of(_part)
 _MESSAGE = _object({"role": "string", "parts": "list"}, {"name": "string", "finish_reason": "string"})
 
 
-def _message(value: Any, where: str) -> Iterator[Fault]:
+def _message(value: Any, where: str) -> Iterator[Flaw]:
     wrong = list(_MESSAGE(value, where))
     yield from wrong
     if _is_object(value) and _is_list(value.get("parts")):

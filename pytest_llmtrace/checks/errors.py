@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_llmtrace.checks._account import Account, has_answer
 from pytest_llmtrace.checks._check import Check, Evidence
-from pytest_llmtrace.checks._faults import fault_of
+from pytest_llmtrace.checks._failures import failure_of
 from pytest_llmtrace.checks._replies import kind_of, listed
 from pytest_llmtrace.checks._words import place_of, shown
 from pytest_llmtrace.model import Finding, Severity, SpanRecord, State, StreamEnd
@@ -19,15 +19,15 @@ __all__ = ["CHECKS", "CUT_STREAM", "ERROR_CODE", "ERROR_REASON", "ERROR_STATUS",
 
 
 def _status(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
-    for account, fault in evidence.failures:
+    for account, failure in evidence.failures:
         if account.span.status == "ERROR":
             yield None
             continue
         yield check.finding(
             account.span,
             ("span", f"status {account.span.status}"),
-            ("wire", str(fault)),
-            why=fault.hidden_by,
+            ("wire", str(failure)),
+            why=failure.hidden_by,
             follows=("structure/ended-before-stream",),
         )
 
@@ -52,7 +52,7 @@ ERROR_STATUS = Check(
 
 
 def _reason(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
-    for account, fault in evidence.failures:
+    for account, failure in evidence.failures:
         if account.span.status != "ERROR":
             continue
         if _tells_why(account.span):
@@ -61,7 +61,7 @@ def _reason(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         yield check.finding(
             account.span,
             ("span", "status ERROR without description, error.type or exception event"),
-            ("wire", str(fault)),
+            ("wire", str(failure)),
         )
 
 
@@ -85,7 +85,7 @@ ERROR_REASON = Check(
 
 
 def _type(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
-    for account, fault in evidence.failures:
+    for account, failure in evidence.failures:
         reading, span = account.reading, account.span
         # A wrapper that only borrows some of the convention's names has not promised its error.type.
         wanted = reading.has_place_for("error_type") and "gen_ai.operation.name" in span.attributes
@@ -94,7 +94,7 @@ def _type(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         if reading.fact("error_type").state is not State.ABSENT:
             yield None
             continue
-        yield check.finding(account.span, ("span", "no error.type"), ("wire", str(fault)))
+        yield check.finding(account.span, ("span", "no error.type"), ("wire", str(failure)))
 
 
 ERROR_TYPE = Check(
@@ -112,17 +112,17 @@ ERROR_TYPE = Check(
 
 
 def _code(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
-    for account, fault in evidence.failures:
+    for account, failure in evidence.failures:
         fact = account.reading.fact("error_type")
-        if not fault.codes or not _is_status(fact.value):
+        if not failure.codes or not _is_status(fact.value):
             continue
-        if str(fact.value) in fault.codes:
+        if str(fact.value) in failure.codes:
             yield None
             continue
         yield check.finding(
             account.span,
             ("span", f"{fact.keys} = {shown(fact.value)}"),
-            ("wire", str(fault)),
+            ("wire", str(failure)),
         )
 
 
@@ -182,7 +182,7 @@ _TELL = "when a stream ends without the usage that was to follow its answer, set
 def _was_read_silently(account: Account) -> bool:
     """Tell whether the client read to the end of what came, and nothing was raised or stated as an error."""
     exchange = account.exchange
-    return exchange.stream_end is StreamEnd.EXHAUSTED and fault_of(account) is None
+    return exchange.stream_end is StreamEnd.EXHAUSTED and failure_of(account) is None
 
 
 def _says_it_was_cut(account: Account) -> bool:

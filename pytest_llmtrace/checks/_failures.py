@@ -12,11 +12,11 @@ from pytest_llmtrace.checks._account import Account, Extent, was_stopped
 from pytest_llmtrace.checks._words import error_in_words, place_of, place_of_exchange, shown
 from pytest_llmtrace.model import Exchange, Fact, Response
 
-__all__ = ["Fault", "failures", "fault_of"]
+__all__ = ["CallFailure", "failure_of", "failures"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Fault:
+class CallFailure:
     """How a call went wrong: in words, where that is seen, what hides it, and the numbers that name it."""
 
     words: str
@@ -37,11 +37,11 @@ _AT_EVENT = "the client raised in the middle of the answer; the span looks like 
 _IN_TRANSPORT = "no complete answer arrived, and the span looks like a success"
 
 
-def fault_of(account: Account) -> Fault | None:
+def failure_of(account: Account) -> CallFailure | None:
     """Tell how the last attempt of a call failed, if it did."""
     exchange = account.exchange
     if exchange.failure is not None and not was_stopped(exchange):
-        return Fault(words=shown(exchange.failure), where=place_of_exchange(exchange), hidden_by=_IN_TRANSPORT)
+        return CallFailure(words=shown(exchange.failure), where=place_of_exchange(exchange), hidden_by=_IN_TRANSPORT)
     response, error = exchange.response, account.answered.facts.get("error")
     if response is None:
         return None
@@ -55,25 +55,27 @@ def fault_of(account: Account) -> Fault | None:
 _BAD = int(HTTPStatus.BAD_REQUEST)
 
 
-def _unread_event(exchange: Exchange, response: Response, unparsed: str) -> Fault | None:
+def _unread_event(exchange: Exchange, response: Response, unparsed: str) -> CallFailure | None:
     """Tell of the event that the client could not parse and for which it gave the stream up."""
     if (event := wire.place_of_event(exchange, unparsed)) is None:
         return None
     words = f"{response.status}, then an event that is no JSON, at which the client gave up"
-    return Fault(words=words, where=f"{place_of_exchange(exchange)}, {event}", hidden_by=_AT_EVENT)
+    return CallFailure(words=words, where=f"{place_of_exchange(exchange)}, {event}", hidden_by=_AT_EVENT)
 
 
-def _stated(account: Account, status: int, error: Fact) -> Fault | None:
+def _stated(account: Account, status: int, error: Fact) -> CallFailure | None:
     """Tell of an error that the response states: by its status, in its body, or in mid-stream."""
     stated, where = error.value if isinstance(error.value, Mapping) else {}, place_of(error, account.exchange)
     if status >= _BAD:
         words = error_in_words({"status": status, **{k: v for k, v in stated.items() if k != "status"}})
-        return Fault(words=words, where=where, codes=_codes(stated, status))
+        return CallFailure(words=words, where=where, codes=_codes(stated, status))
     if not stated or account.extent is Extent.UNKNOWN:
         return None
     streamed = account.answered.streaming
     words = f"{status}, then {error_in_words(stated)}" if streamed else f"{status} with {error_in_words(stated)}"
-    return Fault(words=words, where=where, hidden_by=_IN_STREAM if streamed else _IN_BODY, codes=_codes(stated, None))
+    return CallFailure(
+        words=words, where=where, hidden_by=_IN_STREAM if streamed else _IN_BODY, codes=_codes(stated, None)
+    )
 
 
 def _codes(error: Mapping[str, Any], status: int | None) -> frozenset[str]:
@@ -81,7 +83,7 @@ def _codes(error: Mapping[str, Any], status: int | None) -> frozenset[str]:
     return frozenset(str(code) for code in found if isinstance(code, int | str))
 
 
-def failures(accounts: Iterable[Account]) -> tuple[tuple[Account, Fault], ...]:
+def failures(accounts: Iterable[Account]) -> tuple[tuple[Account, CallFailure], ...]:
     """Return each span whose call failed, with how; an open one is told by structure/span-never-ended."""
     ended = [account for account in accounts if account.span.ended is not None]
-    return tuple([(account, fault) for account in ended if (fault := fault_of(account)) is not None])
+    return tuple([(account, failure) for account in ended if (failure := failure_of(account)) is not None])
