@@ -181,6 +181,14 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
     (
         "wire/output-text",
         {"output_texts": ["yes"]},
+        {"output_texts": ["yes, but no"]},
+        "gen_ai.output_texts: 'yes, but no'",
+        "'yes', to which the span adds 8 characters",
+        "who reads the answer on the span reads another than the user did",
+    ),
+    (
+        "wire/output-text",
+        {"output_texts": ["yes"]},
         {"output_texts": ["no"]},
         "gen_ai.output_texts: 'no'",
         "'yes', different from character 1 on",

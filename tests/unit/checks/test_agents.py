@@ -260,6 +260,14 @@ def test_over_budget(
     )
 
 
+def test_over_budget_by_many_calls(make_exchange: ExchangeMaker) -> None:
+    """The five dearest calls are named, the dearest first; of the others it is said how many they are."""
+    costs = [{**COST, "cost": (number + 1) / 100} for number in range(7)]
+    [finding] = found(spending(make_exchange, *costs), budget={"cost": 0.1})
+    named = [f"POST /v1/chat/completions  (exchange {number}): 0.0{number + 1} USD" for number in (6, 5, 4, 3, 2)]
+    assert dict(finding.details)["wire"] == "\n".join([*named, "and 2 more"])
+
+
 @pytest.mark.parametrize("budget", [{"tokens": 3000}, {"cost": 0.025}, {"calls": 2}, {}])
 def test_within_budget(make_exchange: ExchangeMaker, budget: dict[str, float]) -> None:
     """Who uses just what is allowed stays within the budget."""

@@ -294,6 +294,16 @@ def test_what_stands_for_a_key_is_none(make_exchange: Make, make_span: Make, key
     assert [finding for finding in found if finding.check.startswith("privacy/")] == []
 
 
+def test_a_password_of_basic_credentials(make_exchange: Make, make_span: Make) -> None:
+    """The password is a secret by itself, as the name and it are together; what is no base64 has none."""
+    coded = base64.b64encode(b"shop:open-sesame-7").decode()
+    sent = [make_exchange(headers=(("authorization", f"Basic {value}"),)) for value in (coded, "%%%-no-base64-7")]
+    for exchange, text in zip(sent, ("open-sesame-7", "%%%-no-base64-7"), strict=True):
+        span = make_span(attributes={"note": f"sent {text}"})
+        found = verify(Evidence(exchanges=(exchange,), spans=(span,)), {}).findings
+        assert [finding.check for finding in found if finding.check.startswith("privacy/")] == ["privacy/secret"]
+
+
 def test_no_report_shows_a_secret(make_span: Make, exchange: Exchange) -> None:
     """What other checks found beside it, and the tree of spans, are masked as well."""
     span = make_span(name=f"chat {KEY}", attributes={"gen_ai.request.model": f"gpt-4o {KEY}", "a": KEY})

@@ -557,6 +557,27 @@ def test_a_root_beside_the_sdk_s_own_span(make_span: SpanMaker, make_exchange: E
 
 
 @pytest.mark.parametrize(
+    ("apart", "attributes", "found"),
+    [(False, {}, ["error"]), (True, {}, []), (True, {"gen_ai.operation.name": "invoke_agent"}, ["warning"])],
+    ids=["no context", "an application's context", "the instrumentation's context"],
+)
+def test_a_root_in_a_thread_of_its_own(
+    make_span: SpanMaker,
+    make_exchange: ExchangeMaker,
+    agent: SpanRecord,
+    apart: bool,
+    attributes: dict[str, Any],
+    found: list[str],
+) -> None:
+    """Whoever gives a context without a span has a reason; an instrumentation that does so is warned of."""
+    root = make_span(2, key=SpanKey(2, 2), cause=agent.key, apart=apart, scope="sdk", attributes=attributes)
+    inner = replace(make_span(3, key=SpanKey(2, 3), attributes=LLM, scope="sdk"), parent=root.key)
+    call = replace(make_exchange(chunks=answer()), ambient=Ambient(span=inner.key))
+    lost = verify(evidence([call], [agent, root, inner]), {}).findings
+    assert [one.severity for one in lost if one.check == "structure/parent-lost"] == found
+
+
+@pytest.mark.parametrize(
     ("fields", "scope"),
     [
         ({"links": (SpanLink(key=(1, 1)),)}, "app"),  # type: ignore[arg-type]

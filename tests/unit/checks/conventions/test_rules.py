@@ -187,6 +187,21 @@ BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
     ("content", {"attributes": said("Hello")}, "gen_ai.input.messages[0] is a string, and no object", TEXT),
     (
         "content",
+        {"attributes": {**CHAT, "gen_ai.input.messages": '{"role": "user"}'}},
+        "gen_ai.input.messages is an object, and no list",
+        TEXT,
+    ),
+    (
+        "content",
+        {"attributes": said({"role": None, "parts": []}, {"role": "user", "parts": "Hello"})},
+        (
+            "gen_ai.input.messages[0].role is null, and no string\n"
+            "gen_ai.input.messages[1].parts is a string, and no list"
+        ),
+        TEXT,
+    ),
+    (
+        "content",
         {"attributes": said({"role": "user", "content": "Hello"})},
         "gen_ai.input.messages[0] has no parts",
         TEXT,
