@@ -40,7 +40,6 @@ _CHAT: Mapping[str, Any] = {
     "gen_ai.provider.name": "openai",
     "gen_ai.request.model": "gpt-4o",
 }
-_TOOL: Mapping[str, Any] = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "get_weather"}
 _LLM: Mapping[str, Any] = {"openinference.span.kind": "LLM", "llm.system": "openai", "llm.model_name": "gpt-4o"}
 
 

@@ -12,7 +12,6 @@ import importlib
 import importlib.util
 import json
 import os
-import socket
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
@@ -36,7 +35,6 @@ CHAT = (
 """What a mock answers."""
 
 _resolve = _socket.getaddrinfo
-_plain_socket = socket.socket
 
 
 def _resolve_test_names(host: Any, *args: Any, **kwargs: Any) -> Any:
