@@ -131,7 +131,8 @@ class MetricPoint:
     """One data point of a metric, as the difference that the test made.
 
     `value` is the sum or gauge value, for a histogram the sum of its measurements; `count` is how many there were
-    (None for what is no histogram). `bounds` are those of a histogram's buckets; an exponential one has none.
+    (None for what is no histogram). `bounds` are those of a histogram's buckets; an exponential one has none. `shared`
+    says that other traces were open meanwhile, so that some of it may be of theirs.
     """
 
     scope: str
@@ -144,6 +145,7 @@ class MetricPoint:
     resource: Mapping[str, Any] = field(default_factory=dict)
     scope_version: str | None = None
     bounds: tuple[float, ...] = ()
+    shared: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

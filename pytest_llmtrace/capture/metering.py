@@ -39,10 +39,13 @@ class Sums:
     def __init__(self) -> None:
         self._series: dict[object, MetricPoint] = {}
         self._lock = threading.Lock()
+        self._shared = False
 
     def open(self) -> None:
         """Take part from now on; what was measured before is handed to those who were open."""
         collect()
+        for other in tuple(_listening):
+            self._shared = other._shared = True
         _listening.add(self)
 
     def close(self) -> None:
@@ -56,7 +59,8 @@ class Sums:
         if self in _listening:
             collect()
         with self._lock:
-            return tuple(self._series.values())
+            points = tuple(self._series.values())
+        return tuple(replace(point, shared=True) for point in points) if self._shared else points
 
     def add(self, points: Sequence[MetricPoint]) -> None:
         """Add the points of one collection."""

@@ -16,6 +16,7 @@ from opentelemetry.sdk.resources import Resource
 
 from pytest_llmtrace import capture, ownership
 from pytest_llmtrace.capture._otel_internals import LoggerProvider
+from pytest_llmtrace.capture.metering import Sums
 from pytest_llmtrace.model import LogRecord, MetricPoint, SpanKey
 from pytest_llmtrace.ownership import Owner
 
@@ -96,6 +97,7 @@ def test_metric_points(meters: MeterProvider, books: Books) -> None:
         meter.create_histogram("duration", "s", explicit_bucket_boundaries_advisory=[1.0, 2.0]).record(seconds)
     meter.create_gauge("queue").set(3)
     where: dict[str, Any] = {"scope": "app.llm", "scope_version": "1.2", "resource": {"service.name": "shop"}}
+    where["shared"] = True  # There is a second book.
     assert sorted(books[0].metrics(), key=lambda point: point.name) == [
         MetricPoint(**where, name="calls", unit="{call}", kind="sum", value=2, attributes={"model": "m"}),
         MetricPoint(**where, name="duration", unit="s", kind="histogram", value=2.0, count=2, bounds=(1.0, 2.0)),
@@ -159,3 +161,21 @@ def test_the_apps_reader_keeps_working(books: Books) -> None:
     assert data is not None
     (point,) = data.resource_metrics[0].scope_metrics[0].metrics[0].data.data_points
     assert point.value == 2  # type: ignore[union-attr]
+
+
+def test_points_of_traces_that_are_open_together_say_so(meters: MeterProvider) -> None:
+    """A measurement does not say whose it is: what both were open for may be either's."""
+    counter = meters.get_meter("app").create_counter("calls")
+    alone = Sums()
+    alone.open()
+    counter.add(1)
+    assert [point.shared for point in alone.points()] == [False]
+    other = Sums()
+    other.open()
+    counter.add(1)
+    other.close()
+    alone.close()
+    assert [[(point.value, point.shared) for point in sums.points()] for sums in (alone, other)] == [
+        [(2, True)],
+        [(1, True)],
+    ]

@@ -1,0 +1,231 @@
+"""What each call of a scope can have added to one of its metrics, and whether what it adds up to is among that.
+
+A measurement does not say which call it is of. So a metric is wrong for sure only if no choice of what is possible adds
+up to it: a call that succeeded and was read to its end was measured once, with what the wire states; one that failed,
+or has no span of the scope, may have been measured or not; of one whose counts nobody has stated anything may be said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from pytest_llmtrace.checks._account import WHOLE, Account
+from pytest_llmtrace.checks._check import Evidence
+from pytest_llmtrace.checks._types import is_number
+from pytest_llmtrace.model import Call, Fact, MetricPoint, Reading, SpanKey, StreamEnd
+from pytest_llmtrace.reading import PRESENT
+
+__all__ = ["Scope", "Share", "adds_up", "calls_of", "is_certain", "scope_of", "tokens_of"]
+
+Way = tuple[int, float]
+"""How often a call was measured, and the sum of that."""
+
+_NOT: Way = (0, 0)
+_MOST = 4096
+"""Of how many possible outcomes on a comparison is given up."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """The calls of a trace as one scope sees them.
+
+    Attributes:
+        name: The scope.
+        accounts: Those of its spans.
+        others: The calls that have no span of the scope: it may have measured them nevertheless, as where spans are
+            sampled out.
+        batches: How many calls a span tells of, where there are several.
+    """
+
+    name: str
+    accounts: tuple[Account, ...]
+    others: tuple[Call, ...]
+    batches: dict[SpanKey, int]
+
+    def requests(self, account: Account) -> int:
+        """Count the requests that a span tells of."""
+        return max(self.batches.get(account.span.key, 1), len(account.call.exchanges))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """What one call can have added.
+
+    Attributes:
+        ways: All that is possible; none where anything is.
+        most: How often it was measured at most.
+        kind: What is measured alike, or not at all; None of a call that has no span of the scope.
+    """
+
+    ways: frozenset[Way]
+    most: int = 1
+    kind: tuple[object, ...] | None = None
+
+
+def scope_of(evidence: Evidence, name: str, points: Iterable[MetricPoint]) -> Scope:
+    """Return the calls as a scope sees them, whose points these are."""
+    told: dict[SpanKey, int] = {}
+    for call in evidence.calls:
+        for span in call.spans:
+            if span.scope == name:
+                told[span.key] = told.get(span.key, 0) + 1
+    names = _named_by(points)
+    return Scope(
+        name=name,
+        accounts=tuple(account for account in evidence.accounts if account.span.scope == name),
+        others=tuple(call for call in evidence.calls if all(span.scope != name for span in call.spans) and names(call)),
+        batches=told,
+    )
+
+
+def _named_by(points: Iterable[MetricPoint]) -> Callable[[Call], bool]:
+    """Tell by models of which calls some points may be; of any, if some name none."""
+    named = [[point.attributes[key] for key in _MODELS if point.attributes.get(key)] for point in points]
+    models = {str(model) for found in named for model in found}
+
+    def names(call: Call) -> bool:
+        asked = [str(model) for truth in call.truths for model in (truth.request_model, truth.response_model) if model]
+        return not (all(named) and asked) or any(one in other or other in one for one in asked for other in models)
+
+    return names
+
+
+_MODELS = ("gen_ai.request.model", "gen_ai.response.model")
+
+
+def is_certain(account: Account) -> bool:
+    """Tell whether a call succeeded and was read to its end, and its span knows that."""
+    read = account.extent is WHOLE and account.sure and account.exchange.response is not None
+    answered = account.answered
+    return read and account.span.ended is not None and answered.truncated is False and not answered.error
+
+
+def _kind_of(account: Account) -> tuple[object, ...]:
+    """Name what an instrumentation measures alike: a form of calls, streamed or not."""
+    return account.answered.api, bool(account.answered.streaming)
+
+
+def tokens_of(scope: Scope, name: str, *, as_told: bool = False) -> list[Share]:
+    """Return what each call can have added to a count of tokens.
+
+    Args:
+        scope: The calls.
+        name: The count, as facts are named.
+        as_told: Whether what a span says of it is possible as well.
+    """
+    own = [_tokens(scope, account, name, as_told=as_told) for account in scope.accounts]
+    return [*own, *(_of_other(call, name) for call in scope.others)]
+
+
+def calls_of(scope: Scope) -> list[Share]:
+    """Return how often each call can have been counted; of a span that took no time none need have been measured."""
+    shares = [_counted(scope, account) for account in scope.accounts]
+    for call in scope.others:
+        most = len(call.exchanges)
+        shares.append(Share(ways=frozenset((times, 0) for times in range(most + 1)), most=most))
+    return shares
+
+
+def _counted(scope: Scope, account: Account) -> Share:
+    span, most = account.span, scope.requests(account)
+    ways = frozenset((times, 0) for times in range(1, most + 1))
+    took_time = span.end_ns is not None and span.end_ns > span.start_ns
+    must = is_certain(account) and took_time
+    return Share(ways=ways if must else ways | {_NOT}, most=most, kind=_kind_of(account))
+
+
+def _tokens(scope: Scope, account: Account, name: str, *, as_told: bool) -> Share:
+    fact, most = account.answered.fact(name), scope.requests(account)
+    told = [mine.value for mine in account.stated.get(name, ()) if is_number(mine.value)]
+    values = _values(fact, account)
+    if is_certain(account) and values and fact.value:
+        ways = _measured((*values, *told) if as_told else values, most)
+        return Share(ways=ways, most=most, kind=_kind_of(account))
+    # Where nobody knows what the client has seen, the span's word is as good as the wire's; one of them is wanted.
+    if not told and (values if not _is_whole(account) else _may_be_estimated(account.answered, fact)):
+        return Share(ways=frozenset(), most=most)
+    return Share(ways=_measured((0, *values, *told), most) | {_NOT}, most=most, kind=_kind_of(account))
+
+
+def _measured(values: Iterable[float], most: int) -> frozenset[Way]:
+    return frozenset((times, value) for value in values for times in range(1, most + 1))
+
+
+def _is_whole(account: Account) -> bool:
+    return account.extent is WHOLE and account.sure
+
+
+def _may_be_estimated(answered: Reading, fact: Fact) -> bool:
+    """Tell whether a call has tokens that nobody has counted: a convention lets instrumentations do it then."""
+    if fact.state is PRESENT or answered.error or answered.truncated is not False:
+        return False
+    return not (answered.api == "embeddings" and fact.name == "output_tokens")
+
+
+def _values(fact: Fact, account: Account) -> list[float]:
+    """Return what may be true of a call: what its last attempt states, or all attempts, or all calls inside of it."""
+    if fact.state is not PRESENT or not is_number(fact.value):
+        return []
+    before = sum(_stated(truth, fact.name) for truth in account.call.truths[:-1])
+    inside = sum(_stated(truth, fact.name) for truth in account.beside)
+    return [fact.value, *(fact.value + more for more in (before, inside, before + inside) if more)]
+
+
+def _of_other(call: Call, name: str) -> Share:
+    most = len(call.exchanges)
+    if not call.truths:
+        return Share(ways=frozenset(), most=most)
+    truth, is_read = call.truth, call.exchanges[-1].stream_end is StreamEnd.EXHAUSTED
+    fact = truth.fact(name)
+    value = _stated(truth, name)
+    if _may_be_estimated(truth, fact) or (value and (truth.truncated is not False or not is_read)):
+        return Share(ways=frozenset(), most=most)
+    before = sum(_stated(earlier, name) for earlier in call.truths[:-1])
+    ways = _measured((0, value, value + before), most) | {_NOT}
+    # A span around several calls may have it in a measurement of its own.
+    return Share(ways=ways | {(0, value)} if call.inside else ways, most=most)
+
+
+def _stated(truth: Reading, name: str) -> float:
+    fact = truth.fact(name)
+    return fact.value if fact.state is PRESENT and is_number(fact.value) else 0
+
+
+def adds_up(shares: Sequence[Share], count: int | None, total: float, *, leaving_out: bool = False) -> bool:
+    """Tell whether some choice of what is possible adds up to what a metric says.
+
+    Args:
+        shares: What each call can have added.
+        count: How many measurements there are; None if nobody has counted.
+        total: Their sum.
+        leaving_out: Whether calls that are certain may be missing one by one, and not only by kinds.
+    """
+    if not all(share.ways for share in shares):
+        return count is None or count <= sum(share.most for share in shares)
+    kinds: dict[object, list[Share]] = {}
+    for index, share in enumerate(shares):
+        kinds.setdefault(index if leaving_out or share.kind is None else share.kind, []).append(share)
+    reached: set[Way] = {_NOT}
+    for alike in kinds.values():
+        together = _sums({_NOT}, alike)
+        # What an instrumentation does not measure at all is not missing from what it measures.
+        if alike[0].kind is not None:
+            together = together | {_NOT}
+        reached = _added(reached, together)
+        if len(reached) > _MOST:
+            return True
+    return any(total == of and count in (None, times) for times, of in reached)
+
+
+def _sums(reached: set[Way], shares: Iterable[Share]) -> set[Way]:
+    for share in shares:
+        reached = _added(reached, share.ways)
+        if len(reached) > _MOST:
+            break
+    return reached
+
+
+def _added(some: Iterable[Way], others: Iterable[Way]) -> set[Way]:
+    others = tuple(others)
+    return {(times + more, of + besides) for times, of in some for more, besides in others}
