@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pytest_llmtrace.checks._account import WHOLE, Account
 from pytest_llmtrace.checks._check import Evidence
 from pytest_llmtrace.checks._types import is_number
-from pytest_llmtrace.model import Call, Fact, MetricPoint, Reading, SpanKey, StreamEnd
+from pytest_llmtrace.model import Call, Exchange, Fact, MetricPoint, Reading, SpanKey, StreamEnd
 from pytest_llmtrace.reading import PRESENT
 
 __all__ = ["Scope", "Share", "adds_up", "calls_of", "is_certain", "scope_of", "tokens_of"]
@@ -61,6 +61,11 @@ class Share:
     ways: frozenset[Way]
     most: int = 1
     kind: tuple[object, ...] | None = None
+
+    @property
+    def must(self) -> bool:
+        """Whether it is measured for sure."""
+        return bool(self.ways) and _NOT not in self.ways
 
 
 def scope_of(evidence: Evidence, name: str, points: Iterable[MetricPoint]) -> Scope:
@@ -143,7 +148,7 @@ def _tokens(scope: Scope, account: Account, name: str, *, as_told: bool) -> Shar
         ways = _measured((*values, *told) if as_told else values, most)
         return Share(ways=ways, most=most, kind=_kind_of(account))
     # Where nobody knows what the client has seen, the span's word is as good as the wire's; one of them is wanted.
-    if not told and (values if not _is_whole(account) else _may_be_estimated(account.answered, fact)):
+    if not told and (not _is_whole(account) or _may_be_estimated(account.answered, fact, account.exchange)):
         return Share(ways=frozenset(), most=most)
     return Share(ways=_measured((0, *values, *told), most) | {_NOT}, most=most, kind=_kind_of(account))
 
@@ -156,9 +161,9 @@ def _is_whole(account: Account) -> bool:
     return account.extent is WHOLE and account.sure
 
 
-def _may_be_estimated(answered: Reading, fact: Fact) -> bool:
+def _may_be_estimated(answered: Reading, fact: Fact, exchange: Exchange) -> bool:
     """Tell whether a call has tokens that nobody has counted: a convention lets instrumentations do it then."""
-    if fact.state is PRESENT or answered.error or answered.truncated is not False:
+    if fact.state is PRESENT or answered.error or exchange.response is None:
         return False
     return not (answered.api == "embeddings" and fact.name == "output_tokens")
 
@@ -176,10 +181,10 @@ def _of_other(call: Call, name: str) -> Share:
     most = len(call.exchanges)
     if not call.truths:
         return Share(ways=frozenset(), most=most)
-    truth, is_read = call.truth, call.exchanges[-1].stream_end is StreamEnd.EXHAUSTED
-    fact = truth.fact(name)
-    value = _stated(truth, name)
-    if _may_be_estimated(truth, fact) or (value and (truth.truncated is not False or not is_read)):
+    truth, last = call.truth, call.exchanges[-1]
+    fact, value = truth.fact(name), _stated(truth, name)
+    is_read = last.stream_end is StreamEnd.EXHAUSTED and truth.truncated is False
+    if _may_be_estimated(truth, fact, last) or (value and not is_read):
         return Share(ways=frozenset(), most=most)
     before = sum(_stated(earlier, name) for earlier in call.truths[:-1])
     ways = _measured((0, value, value + before), most) | {_NOT}
@@ -192,8 +197,8 @@ def _stated(truth: Reading, name: str) -> float:
     return fact.value if fact.state is PRESENT and is_number(fact.value) else 0
 
 
-def adds_up(shares: Sequence[Share], count: int | None, total: float, *, leaving_out: bool = False) -> bool:
-    """Tell whether some choice of what is possible adds up to what a metric says.
+def adds_up(shares: Sequence[Share], count: int | None, total: float, *, leaving_out: bool = False) -> bool | None:
+    """Tell whether some choice of what is possible adds up to what a metric says; None if there are too many.
 
     Args:
         shares: What each call can have added.
@@ -214,7 +219,7 @@ def adds_up(shares: Sequence[Share], count: int | None, total: float, *, leaving
             together = together | {_NOT}
         reached = _added(reached, together)
         if len(reached) > _MOST:
-            return True
+            return None
     return any(total == of and count in (None, times) for times, of in reached)
 
 

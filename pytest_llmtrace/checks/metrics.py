@@ -86,9 +86,11 @@ def _sum(points: Iterable[MetricPoint]) -> _Measured:
 
 def _judged(shares: Sequence[Share], measured: _Measured) -> Severity | None:
     """Judge what a metric adds up to: calls that are left out are a warning, anything else that is wrong an error."""
-    if adds_up(shares, measured.count, measured.total):
+    if adds_up(shares, measured.count, measured.total) is not False:
         return None
     left_out = adds_up(shares, measured.count, measured.total, leaving_out=True)
+    if left_out is None:  # There are too many choices to try; but who measures often enough has left nothing out.
+        left_out = measured.count is None or measured.count < sum(share.must for share in shares)
     return Severity.WARNING if left_out else Severity.ERROR
 
 
@@ -122,7 +124,7 @@ def _token_usage(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
             severity = _judged(tokens_of(scope, fact), measured)
             if severity is None:
                 yield None
-            elif not adds_up(tokens_of(scope, fact, as_told=True), measured.count, measured.total):
+            elif adds_up(tokens_of(scope, fact, as_told=True), measured.count, measured.total) is False:
                 wrong.append(_Wrong(fact=fact, measured=measured, severity=severity))
             else:
                 as_told = _Wrong(fact=fact, measured=measured, severity=severity)

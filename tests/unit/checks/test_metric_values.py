@@ -114,6 +114,15 @@ def test_a_call_that_is_left_out_is_a_warning(make_call: Make) -> None:
 CALLS = "cassettes/chat.yaml, interaction 0, exchange 0"
 
 
+def test_of_many_calls_the_doubled_are_told_from_those_that_are_left_out(make_call: Make) -> None:
+    """There are more choices among forty calls than can be tried: the number of measurements decides."""
+    wires = [{**COUNTS, "input_tokens": 3 ** (at % 20) + at} for at in range(40)]
+    calls, total = several(make_call, *wires), sum(wire["input_tokens"] for wire in wires)
+    found = [judged(calls, tokens("input", value, count)) for value, count in ((total - 1, 39), (2 * total, 80))]
+    assert [[one.severity for one in some] for some in found] == [[Severity.WARNING], [Severity.ERROR]]
+    assert judged(calls, tokens("input", total, 40)) == []
+
+
 def test_a_call_that_is_counted_twice_is_found(make_call: Make) -> None:
     """The histogram of durations counts calls; tokens that are counted as often are told with it."""
     why = "rates of calls and of errors are made of this count: they are too high, and latencies are weighted wrongly"
@@ -172,6 +181,7 @@ RIGHT = [tokens("input", 40), tokens("output", 5), durations(1)]
         ([READ], {}, [tokens("input", 44)]),
         ([COUNTS], {"exchange": {"stream_end": StreamEnd.CLOSED}}, [tokens("input", 40), durations(1)]),
         ([{"input_tokens": 40, "truncated": True}], {}, [tokens("input", 40)]),
+        ([{"truncated": True}], {}, [tokens("input", 41)]),
         ([{**READ, "input_tokens": 6}], {"api": "embeddings"}, [tokens("input", 6), tokens("output", 0)]),
         ([COUNTS, {**COUNTS, "streaming": True}], {}, RIGHT),
         ([COUNTS], {}, [tokens("input", 80, 2, kind="gauge")]),
@@ -191,6 +201,7 @@ RIGHT = [tokens("input", 40), tokens("output", 5), durations(1)]
         "estimated",
         "stopped",
         "cut",
+        "cut before any count came",
         "embeddings",
         "streams are not measured",
         "a gauge",
