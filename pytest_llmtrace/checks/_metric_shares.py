@@ -16,7 +16,7 @@ from pytest_llmtrace.checks._types import is_number
 from pytest_llmtrace.model import Call, Exchange, Fact, MetricPoint, Reading, SpanKey, StreamEnd
 from pytest_llmtrace.reading import PRESENT
 
-__all__ = ["Scope", "Share", "adds_up", "calls_of", "is_certain", "scope_of", "tokens_of"]
+__all__ = ["Scope", "Share", "adds_up", "calls_of", "is_certain", "is_count", "scope_of", "tokens_of"]
 
 Way = tuple[int, float]
 """How often a call was measured, and the sum of that."""
@@ -99,6 +99,14 @@ def _named_by(points: Iterable[MetricPoint]) -> Callable[[Call], bool]:
 _MODELS = ("gen_ai.request.model", "gen_ai.response.model")
 
 
+def is_count(value: object) -> bool:
+    """Tell whether a value is a number that can be added up: a hostile one is too large, or none at all."""
+    return is_number(value) and isinstance(value, int | float) and abs(value) <= _LARGEST
+
+
+_LARGEST = 2**63
+
+
 def is_certain(account: Account) -> bool:
     """Tell whether a call succeeded and was read to its end, and its span knows that."""
     read = account.extent is WHOLE and account.sure and account.exchange.response is not None
@@ -142,7 +150,7 @@ def _counted(scope: Scope, account: Account) -> Share:
 
 def _tokens(scope: Scope, account: Account, name: str, *, as_told: bool) -> Share:
     fact, most = account.answered.fact(name), scope.requests(account)
-    told = [mine.value for mine in account.stated.get(name, ()) if is_number(mine.value)]
+    told = [mine.value for mine in account.stated.get(name, ()) if is_count(mine.value)]
     values = _values(fact, account)
     if is_certain(account) and values and fact.value:
         ways = _measured((*values, *told) if as_told else values, most)
@@ -163,14 +171,14 @@ def _is_whole(account: Account) -> bool:
 
 def _may_be_estimated(answered: Reading, fact: Fact, exchange: Exchange) -> bool:
     """Tell whether a call has tokens that nobody has counted: a convention lets instrumentations do it then."""
-    if fact.state is PRESENT or answered.error or exchange.response is None:
+    if is_count(fact.value) or answered.error or exchange.response is None:
         return False
     return not (answered.api == "embeddings" and fact.name == "output_tokens")
 
 
 def _values(fact: Fact, account: Account) -> list[float]:
     """Return what may be true of a call: what its last attempt states, or all attempts, or all calls inside of it."""
-    if fact.state is not PRESENT or not is_number(fact.value):
+    if fact.state is not PRESENT or not is_count(fact.value):
         return []
     before = sum(_stated(truth, fact.name) for truth in account.call.truths[:-1])
     inside = sum(_stated(truth, fact.name) for truth in account.beside)
@@ -194,7 +202,7 @@ def _of_other(call: Call, name: str) -> Share:
 
 def _stated(truth: Reading, name: str) -> float:
     fact = truth.fact(name)
-    return fact.value if fact.state is PRESENT and is_number(fact.value) else 0
+    return fact.value if fact.state is PRESENT and is_count(fact.value) else 0
 
 
 def adds_up(shares: Sequence[Share], count: int | None, total: float, *, leaving_out: bool = False) -> bool | None:

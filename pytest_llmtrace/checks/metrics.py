@@ -15,10 +15,10 @@ from pytest_llmtrace.checks._metric_shares import (
     adds_up,
     calls_of,
     is_certain,
+    is_count,
     scope_of,
     tokens_of,
 )
-from pytest_llmtrace.checks._types import is_number
 from pytest_llmtrace.checks._wire_usage import USAGE
 from pytest_llmtrace.checks._words import first_of, place_of, place_of_exchange, said, shown
 from pytest_llmtrace.model import Fact, Finding, Maker, MetricPoint, Severity
@@ -59,9 +59,9 @@ def _scopes(evidence: Evidence, name: str) -> Iterator[tuple[Scope, Sequence[Met
         if point.name == name:
             by_scope.setdefault(point.scope, []).append(point)
     for scope, points in by_scope.items():
-        asked = [point for point in points if point.attributes.get(_OPERATION, "chat") in _OF_CALLS]
+        asked = [point for point in points if str(point.attributes.get(_OPERATION, "chat")) in _OF_CALLS]
         kinds = {point.kind for point in asked}
-        if kinds not in ({"histogram"}, {"sum"}) or any(point.shared for point in asked):
+        if kinds not in ({"histogram"}, {"sum"}) or any(point.shared or not is_count(point.value) for point in asked):
             continue
         if _is_known(scope, asked, evidence):
             seen = scope_of(evidence, scope, asked)
@@ -183,7 +183,7 @@ def _in_words(measured: _Measured) -> str:
 
 def _facts(scope: Scope, name: str) -> list[tuple[Account, Fact]]:
     facts = [(account, account.answered.fact(name)) for account in scope.accounts]
-    return [(account, fact) for account, fact in facts if is_number(fact.value)]
+    return [(account, fact) for account, fact in facts if is_count(fact.value)]
 
 
 def _stated(scope: Scope, name: str) -> Iterator[str]:

@@ -191,6 +191,9 @@ RIGHT = [tokens("input", 40), tokens("output", 5), durations(1)]
         ([COUNTS], {}, [tokens("input", 80, 2, scope="other"), durations(2, scope="other")]),
         ([COUNTS], {}, [durations(1), durations(1, attributes={"gen_ai.operation.name": "execute_tool"})]),
         ([COUNTS, COUNTS], {"record": {"end_ns": 0}}, [durations(1)]),
+        ([{**COUNTS, "input_tokens": 10**400}], {}, [tokens("input", 1.5)]),
+        ([COUNTS], {}, [tokens("input", float("inf"), attributes={**CHAT, "gen_ai.token.type": "input"})]),
+        ([COUNTS], {}, [tokens("input", 9, attributes={"gen_ai.operation.name": ["chat"], "gen_ai.token.type": []})]),
     ],
     ids=[
         "right",
@@ -211,6 +214,9 @@ RIGHT = [tokens("input", 40), tokens("output", 5), durations(1)]
         "another scope",
         "tools are measured too",
         "a clock that stands still",
+        "a count that is too large",
+        "a sum without end",
+        "attributes of no use",
     ],
 )
 def test_what_can_be_right_is_not_found(
