@@ -132,7 +132,8 @@ class MetricPoint:
 
     `value` is the sum or gauge value, for a histogram the sum of its measurements; `count` is how many there were
     (None for what is no histogram). `bounds` are those of a histogram's buckets; an exponential one has none. `shared`
-    says that other traces were open meanwhile, so that some of it may be of theirs.
+    says that other traces were open meanwhile, or that code of an earlier one was at work, so that some of it may be
+    theirs.
     """
 
     scope: str

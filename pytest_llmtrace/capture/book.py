@@ -40,7 +40,12 @@ class _Entry:
 
 
 class Book:
-    """The spans, log records and metric points of one owner. Late spans still arrive when it is closed."""
+    """The spans, log records and metric points of one owner. Late spans still arrive when it is closed.
+
+    Attributes:
+        owner: Whose book it is.
+        is_closed: Whether it counts no more metric points.
+    """
 
     def __init__(self, owner: Owner) -> None:
         self.owner = owner
@@ -48,6 +53,7 @@ class Book:
         self._logs: list[Any] = []
         self._sums = Sums()
         self._sums.open()
+        self.is_closed = False
         self._cleared = 0
         self._ends: threading.Condition | None = None  # Told of each end while somebody waits for one.
 
@@ -131,6 +137,7 @@ class Book:
 
     def close(self) -> None:
         """Count no more metric points."""
+        self.is_closed = True
         self._sums.close()
 
     def note_start(self, note: Note, span: ReadableSpan, origin: Origin) -> None:

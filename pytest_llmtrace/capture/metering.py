@@ -28,24 +28,28 @@ from opentelemetry.sdk.metrics.export import (
 from pytest_llmtrace.capture._otel_internals import DeltaReader, add_reader
 from pytest_llmtrace.model import MetricPoint
 
-__all__ = ["Sums", "collect", "read_existing", "read_new"]
+__all__ = ["Sums", "collect", "read_existing", "read_new", "share"]
 
 _KINDS = {Sum: "sum", Gauge: "gauge", Histogram: "histogram", ExponentialHistogram: "histogram"}
 
 
 class Sums:
-    """The points of all collections between `open` and `close`, those of one series added up."""
+    """The points of all collections between `open` and `close`, those of one series added up.
+
+    Attributes:
+        shared: Whether some of that may be of others.
+    """
 
     def __init__(self) -> None:
         self._series: dict[object, MetricPoint] = {}
         self._lock = threading.Lock()
-        self._shared = False
+        self.shared = False
 
     def open(self) -> None:
         """Take part from now on; what was measured before is handed to those who were open."""
         collect()
-        for other in tuple(_listening):
-            self._shared = other._shared = True
+        self.shared = self.shared or bool(_listening)
+        share()
         _listening.add(self)
 
     def close(self) -> None:
@@ -60,7 +64,7 @@ class Sums:
             collect()
         with self._lock:
             points = tuple(self._series.values())
-        return tuple(replace(point, shared=True) for point in points) if self._shared else points
+        return tuple(replace(point, shared=True) for point in points) if self.shared else points
 
     def add(self, points: Sequence[MetricPoint]) -> None:
         """Add the points of one collection."""
@@ -98,6 +102,12 @@ def collect() -> None:
     """Hand what was measured since the last collection to all that are open."""
     for reader in tuple(_readers):
         reader.collect()
+
+
+def share() -> None:
+    """Note that code of others is at work: what it measures goes to those that are open."""
+    for sums in tuple(_listening):
+        sums.shared = True
 
 
 def _new_reader() -> DeltaReader:

@@ -16,6 +16,7 @@ from opentelemetry.trace import get_current_span
 from pytest_llmtrace import ownership
 from pytest_llmtrace.capture._otel_internals import LogRecordProcessor
 from pytest_llmtrace.capture.book import book_of
+from pytest_llmtrace.capture.metering import share
 from pytest_llmtrace.capture.records import Origin, key_of
 from pytest_llmtrace.model import SpanKey
 
@@ -82,11 +83,13 @@ class SpanRouter(SpanProcessor):
             book.note_start(note, span, _origin(parent_context))
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Enter the end of the span."""
+        """Enter the end of the span; whoever makes a late one may measure it late as well."""
         note = _same(span.context)
         book = book_of(note.owner) if note else None
         if note is not None and book is not None:
             book.note_end(note, span)
+        if book is None or book.is_closed:
+            share()
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:  # noqa: ARG002
         """Say that nothing is left: the None that opentelemetry-sdk 1.30 inherits keeps others from being flushed."""

@@ -179,3 +179,20 @@ def test_points_of_traces_that_are_open_together_say_so(meters: MeterProvider) -
         [(2, True)],
         [(1, True)],
     ]
+
+
+def test_points_say_so_when_a_span_of_others_ends(meters: MeterProvider, tracer: trace.Tracer, owners: Pair) -> None:
+    """Who ends a span late may measure late: a stream that an earlier test has left open, its thread that calls on."""
+    earlier = capture.open_book(owners[0])
+    with ownership.belonging_to(owners[0]):
+        left = tracer.start_span("chat")
+    earlier.close()
+    book = capture.open_book(owners[1])
+    with ownership.belonging_to(owners[1]):
+        tracer.start_span("chat").end()
+    meters.get_meter("app").create_counter("calls").add(1)
+    before = [point.shared for point in book.metrics()]
+    left.end()
+    after = [point.shared for point in book.metrics()]
+    book.close()
+    assert (before, after) == ([False], [True])
