@@ -7,8 +7,8 @@ or has no span of the scope, may have been measured or not; of one whose counts 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from pytest_llmtrace.checks._account import WHOLE, Account
 from pytest_llmtrace.checks._check import Evidence
@@ -119,15 +119,22 @@ def _kind_of(account: Account) -> tuple[object, ...]:
     return account.answered.api, bool(account.answered.streaming)
 
 
-def tokens_of(scope: Scope, name: str, *, as_told: bool = False) -> list[Share]:
+def tokens_of(
+    scope: Scope, name: str, *, as_told: bool = False, untold: Collection[SpanKey] = frozenset()
+) -> list[Share]:
     """Return what each call can have added to a count of tokens.
 
     Args:
         scope: The calls.
         name: The count, as facts are named.
         as_told: Whether what a span says of it is possible as well.
+        untold: The spans whose calls may be left out as well, if they do not say it.
     """
-    own = [_tokens(scope, account, name, as_told=as_told) for account in scope.accounts]
+    own = [
+        _or_nothing(share) if account.span.key in untold and name not in account.stated else share
+        for account in scope.accounts
+        for share in (_tokens(scope, account, name, as_told=as_told),)
+    ]
     return [*own, *(_of_other(call, name) for call in scope.others)]
 
 
@@ -159,6 +166,10 @@ def _tokens(scope: Scope, account: Account, name: str, *, as_told: bool) -> Shar
     if not told and (not _is_whole(account) or _may_be_estimated(account.answered, fact, account.exchange)):
         return Share(ways=frozenset(), most=most)
     return Share(ways=_measured((0, *values, *told), most) | {_NOT}, most=most, kind=_kind_of(account))
+
+
+def _or_nothing(share: Share) -> Share:
+    return replace(share, ways=share.ways | {_NOT}) if share.ways else share
 
 
 def _measured(values: Iterable[float], most: int) -> frozenset[Way]:
@@ -227,8 +238,14 @@ def adds_up(shares: Sequence[Share], count: int | None, total: float, *, leaving
             together = together | {_NOT}
         reached = _added(reached, together)
         if len(reached) > _MOST:
-            return None
+            return None if _is_within_reach(shares, count, total) else False
     return any(total == of and count in (None, times) for times, of in reached)
+
+
+def _is_within_reach(shares: Sequence[Share], count: int | None, total: float) -> bool:
+    """Tell whether a metric says no more than all calls can have added."""
+    highest = sum(max(0, *(of for _, of in share.ways)) for share in shares)
+    return total <= highest and (count is None or count <= sum(share.most for share in shares))
 
 
 def _sums(reached: set[Way], shares: Iterable[Share]) -> set[Way]:

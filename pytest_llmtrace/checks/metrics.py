@@ -19,6 +19,7 @@ from pytest_llmtrace.checks._metric_shares import (
     scope_of,
     tokens_of,
 )
+from pytest_llmtrace.checks._usage_missing import USAGE_MISSING
 from pytest_llmtrace.checks._wire_usage import USAGE
 from pytest_llmtrace.checks._words import first_of, place_of, place_of_exchange, said, shown
 from pytest_llmtrace.model import Fact, Finding, Maker, MetricPoint, Severity
@@ -118,29 +119,33 @@ def _token_usage(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         # Who counts the cached tokens by a type of their own may leave them out of the input.
         if not all(isinstance(kind, str) and kind in _FACTS for kind in types):
             continue
-        wrong: list[_Wrong] = []
+        wrong: dict[Finding | None, list[_Wrong]] = {}
         for fact in dict.fromkeys(_FACTS[str(kind)] for kind in types):
             measured = _sum(point for point in points if _FACTS[point.attributes[_TYPE]] == fact)
             severity = _judged(tokens_of(scope, fact), measured)
-            if severity is None:
+            cause, is_told = (None, True) if severity is None else _cause(scope, fact, measured, evidence)
+            if severity is None or (is_told and cause is None):
                 yield None
-            elif adds_up(tokens_of(scope, fact, as_told=True), measured.count, measured.total) is False:
-                wrong.append(_Wrong(fact=fact, measured=measured, severity=severity))
             else:
-                as_told = _Wrong(fact=fact, measured=measured, severity=severity)
-                yield _following(_usage_finding(check, scope, points, [as_told]), fact, evidence)
-        if wrong:
-            yield _usage_finding(check, scope, points, wrong, follows=_as_calls(scope, wrong, evidence))
+                wrong.setdefault(cause, []).append(_Wrong(fact=fact, measured=measured, severity=severity))
+        for cause, several in wrong.items():
+            if cause is None:
+                yield _usage_finding(check, scope, points, several, follows=_as_calls(scope, several, evidence))
+            else:
+                found = _usage_finding(check, scope, points, several, follows=(cause.check,))
+                yield replace(found, span=cause.span)
 
 
-def _following(finding: Finding, fact: str, evidence: Evidence) -> Finding | None:
-    """Return what is told with the span that has its count from the same place; None where that is not wrong."""
-    [comparison] = [one for one in USAGE if one.fact == fact]
-    scoped = {account.span.key for account in evidence.accounts if account.span.scope == finding.makers[0].scope}
-    for cause in compare(comparison, evidence):
-        if cause is not None and cause.span in scoped:
-            return replace(finding, span=cause.span, follows=(comparison.id,))
-    return None
+def _cause(scope: Scope, fact: str, measured: _Measured, evidence: Evidence) -> tuple[Finding | None, bool]:
+    """Return the finding on a span that has its count from the same place, and whether what spans say explains it."""
+    own = {account.span.key for account in scope.accounts}
+    if adds_up(tokens_of(scope, fact, as_told=True), measured.count, measured.total) is not False:
+        [comparison] = [one for one in USAGE if one.fact == fact]
+        return next((one for one in compare(comparison, evidence) if one and one.span in own), None), True
+    missing = [one for one in USAGE_MISSING.look(USAGE_MISSING, evidence) if one and one.span in own]
+    shares = tokens_of(scope, fact, as_told=True, untold={one.span for one in missing if one.span})
+    is_left_out_there = bool(missing) and adds_up(shares, measured.count, measured.total)
+    return (missing[0], True) if is_left_out_there else (None, False)
 
 
 def _as_calls(scope: Scope, wrong: Iterable[_Wrong], evidence: Evidence) -> tuple[str, ...]:
@@ -294,7 +299,8 @@ _SURE = (
 )
 _UNSURE = (
     "Calls of a form (an API, streamed or not) of which none is measured are not missing. Not looked at: what is no "
-    "histogram and no counter; scopes with LLM spans that tell of no exchange; traces that were open beside others. "
+    "histogram and no counter; scopes with LLM spans that tell of no exchange; traces that were open beside others, or "
+    "in whose time spans of others ended. "
 )
 
 TOKEN_USAGE = Check(
@@ -307,7 +313,8 @@ TOKEN_USAGE = Check(
     whole_runs_only=True,
     compares=f"`{_USAGE}` by `{_TYPE}`. {_SURE}{_UNSURE}Nor are counts of calls whose tokens nobody has stated, and "
     "scopes with types besides input and output. Calls that are left out while others like them are measured are a "
-    "warning. What the scope's spans say as well is told with their finding.",
+    "warning. What the scope's spans say, or leave out, as well is told with their "
+    "finding.",
     source=f"OTel GenAI, metrics: `{_USAGE}`",
 )
 

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_llmtrace.checks import Evidence, verify
 from pytest_llmtrace.model import Call, Finding, Maker, MetricPoint, Severity, SpanKey, SpanRecord, Stray, StreamEnd
-from pytest_llmtrace.reading import Reading
+from pytest_llmtrace.reading import Reading, State
 
 USAGE, DURATION = "gen_ai.client.token.usage", "gen_ai.client.operation.duration"
 CHAT = {"gen_ai.operation.name": "chat"}
@@ -111,6 +111,15 @@ def test_a_call_that_is_left_out_is_a_warning(make_call: Make) -> None:
     ]
 
 
+@pytest.mark.parametrize("total", [820 * 2, 821], ids=["doubled", "one more"])
+def test_what_is_too_much_is_no_call_that_is_left_out(make_call: Make, total: int) -> None:
+    """Of many calls there are too many choices to try; none of them can add more than its own."""
+    wires = [{**COUNTS, "input_tokens": tokens_} for tokens_ in range(1, 41)]
+    for count in (None, 39):
+        [found] = judged(several(make_call, *wires), tokens("input", total, count))
+        assert (found.check, found.severity) == ("metric/token-usage", Severity.ERROR)
+
+
 CALLS = "cassettes/chat.yaml, interaction 0, exchange 0"
 
 
@@ -157,6 +166,21 @@ def test_what_a_span_says_as_well_is_told_with_it(make_call: Make) -> None:
     [found] = judged((call,), tokens("input", 40), tokens("output", 6))
     assert (found.check, found.also) == ("wire/output-tokens", ("metric/token-usage",))
     assert found.severity is Severity.ERROR
+
+
+def test_what_a_span_leaves_out_as_well_is_told_with_it(make_call: Make) -> None:
+    """An SDK that raises while it parses a reply leaves its usage unread: neither the span nor the metric has it."""
+    told = make_call(COUNTS, {"input_tokens": 40, "output_tokens": 5})
+    silent = make_call(
+        COUNTS,
+        {"input_tokens": State.ABSENT, "output_tokens": State.ABSENT},
+        record={"key": SpanKey(1, 2)},
+    )
+    [found] = judged((told, silent), tokens("input", 40), tokens("output", 5), durations(2))
+    assert (found.check, found.severity, found.span) == ("wire/usage-missing", Severity.WARNING, SpanKey(1, 2))
+    assert found.also == ("metric/token-usage",)
+    [apart] = [one for one in judged((told, silent), tokens("input", 41)) if one.check != "wire/usage-missing"]
+    assert (apart.check, apart.severity) == ("metric/token-usage", Severity.ERROR)
 
 
 def test_what_a_span_may_say_a_metric_may_say_too(make_call: Make) -> None:
