@@ -315,7 +315,7 @@ class Desk:
         return replay.load(path, label=label, cache_dir=self._settings.cache_dir)
 
     def _new_player(self, cassette: Cassette) -> replay.Player:
-        player = replay.Player(cassette, config=self._config, test=self._settings.test)
+        player = replay.Player(cassette, config=self._config, test=self._settings.test, root=self._settings.root)
         self._players.append(player)
         return player
 

@@ -109,6 +109,7 @@ def settings_for(
         label=item.name,
         seed=test,
         test=test,
+        root=item.config.rootpath,
         cassette=marked.get("cassette"),
         default_cassette=None if item.get_closest_marker("vcr") else default_cassette,
         default_is_named=default_is_named,

@@ -16,6 +16,7 @@ from pytest_llmtrace.replay.cassette import default_label
 from pytest_llmtrace.replay.differ import count_of, differences
 from pytest_llmtrace.replay.hook_request import HookRequest
 from pytest_llmtrace.replay.match import Entry, Index, index_of, verdict
+from pytest_llmtrace.replay.recorded_by import is_gone
 from pytest_llmtrace.replay.settings import AS_VCRPY, ReplaySettings
 
 __all__ = ["Player", "Silence"]
@@ -32,11 +33,15 @@ class Player:
         cassette: What to play.
         config: What `read_config` has read.
         test: Who plays it, as recordings name tests; empty outside pytest.
+        root: Where the paths of tests begin; None outside pytest.
     """
 
-    def __init__(self, cassette: Cassette, *, config: ReplaySettings = AS_VCRPY, test: str = "") -> None:
+    def __init__(
+        self, cassette: Cassette, *, config: ReplaySettings = AS_VCRPY, test: str = "", root: Path | None = None
+    ) -> None:
         self.cassette = cassette
         self._test = test
+        self._root = root
         self._settings = config
         self._index = index_of(cassette.recordings, config)
         self._lock = threading.RLock()
@@ -80,17 +85,22 @@ class Player:
             return tuple(entry.recording for entry in self._due() if self._is_waiting(entry))
 
     def _due(self) -> Sequence[Entry]:
-        """Return what the test is to play: all of a file of its own; of one that several share what it has recorded.
+        """Return what the test is to play: what it has recorded, and all of a file that does not say who has.
 
-        One that the file does not name has recorded what names nobody, if it plays any of that. Else it plays what
-        others have recorded: it asks the same as they, or has another name now.
+        One that the file does not name asks the same as others, or nothing. Or it has another name now: if the file was
+        one test's that is no more, it is this one's.
         """
         entries = self._index.entries
         tests = {entry.recording.test for entry in entries}
-        if len(tests) < 2 or (self._test not in tests and not self._plays):  # noqa: PLR2004
+        if self._test in tests:
+            return [entry for entry in entries if entry.recording.test == self._test]
+        if tests == {""} or (len(tests) == 1 and self._plays and self._is_heir_of(*tests)):
             return entries
-        own = [entry for entry in entries if entry.recording.test == (self._test if self._test in tests else "")]
-        return own if self._test in tests or not all(map(self._is_waiting, own)) else []
+        unnamed = [entry for entry in entries if not entry.recording.test]
+        return () if all(map(self._is_waiting, unnamed)) else unnamed
+
+    def _is_heir_of(self, test: str) -> bool:
+        return self._root is None or is_gone(test, self._root)
 
     def untimed(self) -> tuple[str, ...]:
         """Say of the recordings that were played and do not tell when their chunks came why not, in recorded order."""

@@ -13,12 +13,12 @@ from typing import Any
 from pytest_llmtrace.errors import CassetteError
 from pytest_llmtrace.model import Cassette, Recording, Severity
 from pytest_llmtrace.replay.cassette import default_label, parse, read_file
+from pytest_llmtrace.replay.recorded_by import is_gone, module_of
 from pytest_llmtrace.secrets.shapes import masked, shapes_in, shown
 from pytest_llmtrace.upkeep._age import recorded_on
 from pytest_llmtrace.upkeep._files import File, files_in, looks_like_cassette, text_of
 from pytest_llmtrace.upkeep._inspect import Trouble, troubles_in
 from pytest_llmtrace.upkeep._kinds import KINDS
-from pytest_llmtrace.upkeep._tests import gone_tests
 
 __all__ = ["Finding", "LintSettings", "Report", "lint"]
 
@@ -195,12 +195,18 @@ def _repeated(cassette: Cassette) -> Iterator[Finding]:
 
 
 def _of_gone_tests(cassette: Cassette, settings: LintSettings) -> Iterator[Finding]:
-    """Find recordings of tests that are no more, or have another name."""
+    """Find recordings of tests that are no more, or have another name.
+
+    A module that is not there says nothing, unless another one is that the file names: the folder may not be pytest's.
+    """
     by_test: dict[str, list[Recording]] = {}
     for recording in cassette.recordings:
         if recording.test:
             by_test.setdefault(recording.test, []).append(recording)
-    for test in sorted(gone_tests(by_test, settings.root)):
+    there = {test for test in by_test if module_of(test, settings.root).is_file()}
+    for test in sorted(by_test if there else ()):
+        if not is_gone(test, settings.root):
+            continue
         yield _finding(
             "gone",
             cassette.label,

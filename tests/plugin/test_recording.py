@@ -329,7 +329,7 @@ def test_of_a_file_that_several_share_each_plays_what_it_has_recorded(
 def test_of_a_file_that_several_share_each_misses_what_it_has_recorded(
     record: Callable[..., Any], tmp_path: Path
 ) -> None:
-    """Nothing else; a test that plays nothing at all is told of the whole file, and by whom each is."""
+    """Nothing else: one that has recorded nothing misses nothing."""
     record(SHARED, "--llmtrace-record=once")
     lost = record(SHARED.replace('[ask("a"), ask("b")] == ["reply 1", "reply 2"]', 'ask("a") == "reply 1"'))
     assert [name for name, outcome in lost.outcomes.items() if outcome == "failed"] == ["test_one"], lost.out
@@ -339,14 +339,20 @@ def test_of_a_file_that_several_share_each_misses_what_it_has_recorded(
         "              POST /v1/chat/completions  (interaction 1)\n"
     ) in lost.text("test_one")
     idle = record(SHARED.replace('ask("a") == "reply 1"', "True"))
-    assert [name for name, outcome in idle.outcomes.items() if outcome == "failed"] == ["test_same"], idle.out
+    assert idle.code == 0, idle.out
+
+
+def test_a_renamed_test_plays_the_whole_of_its_file(record: Callable[..., Any]) -> None:
+    """It has taken the place of the one that the file names: that one is no more."""
+    alone = '@pytest.mark.llmtrace(cassette="mine")\ndef test_one(llmtrace):\n    ask("a")\n    ask("b")\n'
+    record(alone, "--llmtrace-record=once")
+    renamed = record(alone.replace("test_one", "test_other").replace('    ask("b")\n', ""))
+    assert renamed.outcomes == {"test_other": "failed"}
     assert (
-        "       wire   4 of 4 not asked for\n"
-        "              POST /v1/chat/completions  (interaction 0, recorded by test_it.py::test_one)\n"
+        "error  replay/unplayed  cassettes/mine.yaml\n"
+        "       wire   1 of 2 not asked for\n"
         "              POST /v1/chat/completions  (interaction 1, recorded by test_it.py::test_one)\n"
-        "              POST /v1/chat/completions  (interaction 2, recorded by test_it.py::test_two)\n"
-        "              POST /v1/chat/completions  (interaction 3)\n"
-    ) in idle.text("test_same")
+    ) in renamed.text("test_other")
 
 
 def test_a_renamed_test_records_under_its_new_name(record: Callable[..., Any], server: Server, tmp_path: Path) -> None:

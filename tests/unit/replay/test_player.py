@@ -62,22 +62,30 @@ def test_unplayed_in_recorded_order(tape: Callable[..., Cassette], post: Callabl
     assert [recording.index for recording in player.unplayed()] == [0, 2]
 
 
+NAMES = {number: f"test_it.py::test_{number}" for number in "0123"}
+
+
 @pytest.mark.parametrize(
     ("recorded_by", "player", "asked", "due", "missed"),
     [
         pytest.param("", "", "", "abc", "abc", id="a file that names nobody, outside pytest"),
-        pytest.param("", "one", "a", "abc", "bc", id="a file that names nobody"),
+        pytest.param("", "1", "a", "abc", "bc", id="a file that names nobody"),
         pytest.param("112", "1", "a", "ab", "b", id="its own"),
         pytest.param("112", "2", "a", "c", "c", id="its own, whatever it plays of others"),
         pytest.param("112", "3", "a", "", "", id="what another has recorded"),
-        pytest.param("112", "3", "", "abc", "abc", id="nothing at all"),
-        pytest.param("111", "3", "a", "abc", "bc", id="renamed, in a file of one"),
+        pytest.param("112", "3", "", "", "", id="nothing at all"),
+        pytest.param("111", "3", "", "", "", id="nothing of another's file"),
+        pytest.param("111", "3", "a", "", "", id="what another has recorded alone"),
+        pytest.param("000", "3", "a", "abc", "bc", id="renamed"),
+        pytest.param("000", "3", "", "", "", id="nothing of a file of one that is no more"),
+        pytest.param("002", "3", "a", "", "", id="renamed, among others"),
         pytest.param("1 2", "3", "b", "b", "", id="what nobody has named"),
         pytest.param("1 1", "1", "a", "ac", "c", id="its own, beside what nobody has named"),
         pytest.param("112", "", "a", "", "", id="outside pytest"),
     ],
 )
 def test_what_a_test_is_to_play(
+    tmp_path: Path,
     tape: Callable[..., Cassette],
     post: Callable[..., Request],
     recorded_by: str,
@@ -88,9 +96,10 @@ def test_what_a_test_is_to_play(
 ) -> None:
     """Of a file that several tests have recorded its own part; of all others the whole file."""
     cassette = tape(*(post(name) for name in (b"a", b"b", b"c")))
+    (tmp_path / "test_it.py").write_text("def test_1(): ...\ndef test_2(): ...\n", encoding="utf-8")
     named = zip(cassette.recordings, recorded_by.ljust(3), strict=True)
-    recordings = tuple(replace(recording, test=test.strip()) for recording, test in named)
-    plays = Player(replace(cassette, recordings=recordings), test=player)
+    recordings = tuple(replace(recording, test=NAMES.get(test, "")) for recording, test in named)
+    plays = Player(replace(cassette, recordings=recordings), test=NAMES.get(player, ""), root=tmp_path)
     assert bodies(plays, *(post(name.encode()) for name in asked)) == [
         f"reply {'abc'.index(n)}".encode() for n in asked
     ]
