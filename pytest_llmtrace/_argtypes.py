@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import stat
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.errors import UsageError
 
 __all__ = ["checked_seconds", "finite", "is_count", "is_finite", "is_number", "read_json", "seconds", "source"]

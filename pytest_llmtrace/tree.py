@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.errors import SelectionError, UsageError
 from pytest_llmtrace.model import SpanKey, SpanRecord
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, fields, replace
@@ -10,6 +9,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmtrace import checks
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.checks import CHECKS, Evidence, Verdict
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Call, Finding, Known, Maker, Settings, Severity, SpanRecord

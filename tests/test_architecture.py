@@ -18,6 +18,7 @@ PACKAGE = Path(pytest_llmtrace.__file__).parent
 
 # From low to high. A part may import those on the lines above its own, never one on its own line or below.
 LAYERS: tuple[frozenset[str], ...] = (
+    frozenset({"_stdlib"}),
     frozenset({"_collector", "_quick", "errors", "telemetry"}),
     frozenset({"_argtypes"}),
     frozenset({"reading"}),
@@ -62,6 +63,13 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
     "pyarrow": frozenset({"openobserve/sql", "openobserve/_functions"}),
     "opentelemetry": frozenset({"capture", "compare/_by_hand"}),
 }
+
+# What never runs while a test does, beside what runs in a process of its own.
+APART: frozenset[str] = frozenset({"__main__", "_playback", "_sdks", "cli", "compare", "doctor", "upkeep"})
+REPLACEABLE: frozenset[str] = frozenset({"base64", "hashlib", "json", "re", "time"})
+"""Modules whose functions tests put mocks in the place of. The clock does so itself, in `time`; spans are sent
+when the tests are over."""
+OF_TIME: frozenset[str] = frozenset({"clock", "export"})
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 FOLDERS = sorted({path.parent for path in MODULES} - {PACKAGE})
@@ -145,6 +153,18 @@ def test_third_parties_stay_in_their_place(path: Path) -> None:
     for name in imports(path):
         allowed = THIRD_PARTIES.get(name.split(".")[0])
         assert allowed is None or allowed & here, f"{path.name} imports {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_what_runs_while_a_test_does_calls_none_of_its_mocks(path: Path) -> None:
+    """It has functions of the standard library that tests replace from `_stdlib`, or bound by their names."""
+    part = part_of(path)
+    if part in APART | {"_stdlib"}:
+        return
+    whole = {alias.name for node in nodes(path) if isinstance(node, ast.Import) for alias in node.names}
+    assert not whole & (REPLACEABLE - {"time"} if part in OF_TIME else REPLACEABLE)
+    called = {node.func.id for node in nodes(path) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    assert "open" not in called
 
 
 def test_what_the_lowest_versions_leave_out() -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from pytest_llmtrace._stdlib import hashlib
 from pytest_llmtrace.canaries._search import Kind, Sought
 from pytest_llmtrace.errors import UsageError
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import binascii
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import unquote, unquote_plus
 
 from pytest_llmtrace._quick import lazy
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.secrets.json_text import Unescaped
 from pytest_llmtrace.secrets.shapes import may_hold_shape
 from pytest_llmtrace.secrets.words import runs_of, words_of

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 from urllib.parse import quote, quote_plus
 
+from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.canaries._layers import BASE64, Glance, from_base64, layers
 from pytest_llmtrace.secrets.names import MASK
 from pytest_llmtrace.secrets.words import WORD, words_of

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from opentelemetry import context as otel_context
-from opentelemetry import trace
+from opentelemetry.trace import get_current_span
 
 from pytest_llmtrace import ownership
 from pytest_llmtrace.capture._otel_internals import suppressed
@@ -38,7 +38,7 @@ def current_span() -> SpanKey | None:
 
 
 def _current() -> tuple[SpanKey | None, Note | None]:
-    context = trace.get_current_span().get_span_context()
+    context = get_current_span().get_span_context()
     if not context.is_valid:
         return None, None
     note = find(context)

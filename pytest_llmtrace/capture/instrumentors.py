@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from enum import StrEnum
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.capture._otel_internals import conflict_of, existing_instance
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.headers import header

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.checks._lexicon import Sheet
 from pytest_llmtrace.checks._marks import is_masked, limit_of
 from pytest_llmtrace.checks._structure import FORMS, Flaw, flaws

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pytest_llmtrace._quick import lazy
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.checks._types import has_type
 from pytest_llmtrace.conventions import Attribute, Profile, Rename
 

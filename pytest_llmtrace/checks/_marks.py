@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
+
+from pytest_llmtrace._stdlib import re
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

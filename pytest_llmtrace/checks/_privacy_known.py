@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
 from pytest_llmtrace import wire
+from pytest_llmtrace._stdlib import base64, json, re
 from pytest_llmtrace.canaries import PLACES, Kind, Sought
 from pytest_llmtrace.model import Call, Exchange, Headers, Reading
 from pytest_llmtrace.secrets.body_text import hits_in_body

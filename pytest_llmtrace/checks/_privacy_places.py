@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
 from pytest_llmtrace import dialects
+from pytest_llmtrace._stdlib import json, re
 from pytest_llmtrace.checks._marks import is_masked
 from pytest_llmtrace.model import LogRecord, MetricPoint, SpanRecord
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.model import Finding, MetricPoint, Severity, SpanRecord
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pytest_llmtrace._argtypes import is_count
+from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_exchange
 from pytest_llmtrace.checks._types import is_number
 from pytest_llmtrace.errors import UsageError

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pytest_llmtrace import dialects
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.checks._advice import deprecated_attribute, missing_attribute
 from pytest_llmtrace.checks._claims import Claim, is_known_elsewhere
 from pytest_llmtrace.checks._lexicon import Sheet

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import lru_cache
 
 from pytest_llmtrace import wire
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._said import llm_spans
 from pytest_llmtrace.model import Call, Finding, Reading, Severity, SpanRecord

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from time import sleep
 from typing import Protocol
 
 from pytest_llmtrace.clock._agenda import AGENDA
@@ -83,7 +83,7 @@ class _Real:
     def leave(self) -> None: ...
 
     def wait(self, due: float) -> None:
-        time.sleep(max(0.0, due - SHIFT.now()))
+        sleep(max(0.0, due - SHIFT.now()))
 
     async def wait_async(self, due: float) -> None:
         from anyio import sleep

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from pytest_llmtrace._argtypes import read_json
+from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.contract._contract import FORMAT, VERSION
 from pytest_llmtrace.errors import UsageError
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.conventions import Profile
 from pytest_llmtrace.secrets.shapes import masked
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, lru_cache
 
 from pytest_llmtrace._quick import lazy
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.conventions._load import GENAI, SHIPPED, profile
 from pytest_llmtrace.conventions._profile import Profile, SpanType
 from pytest_llmtrace.telemetry import MetricPoint, SpanRecord

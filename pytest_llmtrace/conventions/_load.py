@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import cache
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any, Final
 
+from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.conventions._profile import Attribute, Level, MetricType, Profile, Rename, SpanType, Wanted
 from pytest_llmtrace.errors import UsageError
 
@@ -22,7 +23,7 @@ SHIPPED = frozenset({"otel-genai", "openinference", "openllmetry", "otel-core"})
 """Their conventions; one of a user's own has another name."""
 
 _PACKS: Final = Path(__file__).with_name("packs")
-_LOADER: Final[Any] = __spec__.loader
+_READER: Final = SourceFileLoader(__name__, __file__)
 
 # What the registries write as required of each call, and only a call can have that uses such a thing -> when it does.
 _IF_USED = {"aws.bedrock.guardrail.id": "if the request names a guardrail"}
@@ -37,8 +38,9 @@ def profile(name: str) -> Profile:
     """
     if name not in PROFILES:
         raise UsageError.unknown("convention", name, PROFILES)
-    # By the loader: a test may have put a false file system in the place of the real one, or say that nothing is found.
-    return _profile(json.loads(_LOADER.get_data(str(_PACKS / f"{name}.json"))))
+    # As Python reads modules: a test may have put a mock in the place of `open`, or a false file system in that of the
+    # real one, or say that nothing is found. (The loader of modules whose asserts pytest rewrites calls `open`.)
+    return _profile(json.loads(_READER.get_data(str(_PACKS / f"{name}.json"))))
 
 
 def _profile(pack: Mapping[str, Any]) -> Profile:

@@ -6,13 +6,12 @@ held against the attributes' own rules, and not against a type's. A metric has a
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pytest_llmtrace._stdlib import hashlib, re
 from pytest_llmtrace.conventions._groups import Groups, name_of
 from pytest_llmtrace.conventions._load import PROFILES, profile
 from pytest_llmtrace.conventions._profile import Attribute, MetricType, Profile, Rename, SpanType

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 import reprlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
+
+from pytest_llmtrace._stdlib import json
 
 __all__ = [
     "CONVERSIONS",

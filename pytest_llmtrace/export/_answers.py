@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import email.utils
-import json
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.export._protobuf import fields
 
 __all__ = ["MALFORMED", "Answer", "Fate", "Reply", "accepted", "in_words", "read"]

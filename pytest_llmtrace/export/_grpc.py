@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import queue
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.export._answers import Answer, Fate, accepted, in_words
 from pytest_llmtrace.export._destination import Destination
 from pytest_llmtrace.export._protobuf import fields

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import re
 import ssl
 import time
 import urllib.error
@@ -13,6 +12,7 @@ from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.export._answers import Answer, Fate, Reply, in_words, read
 from pytest_llmtrace.export._destination import HTTP_JSON, HTTP_PROTOBUF, Destination
 from pytest_llmtrace.export._tls import context

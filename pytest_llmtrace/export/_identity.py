@@ -5,10 +5,11 @@ What is not known is left out. Nothing is asked of other programs: environment v
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
+
+from pytest_llmtrace._stdlib import re
 
 __all__ = ["identify"]
 

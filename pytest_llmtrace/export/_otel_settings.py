@@ -7,7 +7,6 @@ timeout is in seconds, as OpenTelemetry's own exporters in Python have it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from pytest_llmtrace._argtypes import checked_seconds
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.export._destination import GRPC, HTTP_JSON, HTTP_PROTOBUF, Destination, checked_url
 from pytest_llmtrace.export._tls import context

@@ -7,12 +7,12 @@ some, and dictionaries in between would take longer than the rest.
 
 from __future__ import annotations
 
-import base64
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from json.encoder import encode_basestring as _quoted
 from typing import TYPE_CHECKING, Any, Final
+
+from pytest_llmtrace._stdlib import base64, json
 
 if TYPE_CHECKING:  # A push is a process of its own, which needs no more of the package than it uses.
     from pytest_llmtrace.model import SpanEvent, SpanKey, SpanLink, SpanRecord

@@ -7,7 +7,6 @@ command line.
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import threading
@@ -16,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
+from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.export._destination import GRPC, Destination
 from pytest_llmtrace.export._outcome import Outcome
 from pytest_llmtrace.export._spool import Spool

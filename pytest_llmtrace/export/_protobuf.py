@@ -6,10 +6,11 @@ request of ours never has are left out.
 
 from __future__ import annotations
 
-import base64
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+
+from pytest_llmtrace._stdlib import base64
 
 __all__ = ["fields", "request"]
 

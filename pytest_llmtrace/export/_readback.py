@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import http
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.export import _http
 from pytest_llmtrace.export._answers import MALFORMED
 from pytest_llmtrace.export._destination import Destination

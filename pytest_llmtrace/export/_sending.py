@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import gzip
-import json
 import os
 import time
 from dataclasses import replace
 from typing import Any, Final
 
+from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.export import _http
 from pytest_llmtrace.export._answers import Answer
 from pytest_llmtrace.export._destination import GRPC, HTTP_JSON, Destination

@@ -8,13 +8,13 @@ _TIMEOUT (in seconds).
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 from pytest_llmtrace._argtypes import checked_seconds
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.export._destination import Destination, checked_url
 from pytest_llmtrace.export._otel_settings import otlp

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import os
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -19,6 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.export._lines import append
 from pytest_llmtrace.export._otlp import as_bytes
 

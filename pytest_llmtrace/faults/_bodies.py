@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from pytest_llmtrace import wire
 from pytest_llmtrace._lines import counted
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.faults._pieces import Piece, data_of, in_pieces, in_tune, is_event, with_pieces
 from pytest_llmtrace.faults._plan import Fault
 from pytest_llmtrace.headers import without

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,6 +9,7 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 from pytest_llmtrace import wire
+from pytest_llmtrace._stdlib import json, re
 from pytest_llmtrace.model import Response
 
 __all__ = ["Piece", "data_of", "in_pieces", "in_tune", "is_event", "with_pieces"]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pytest_llmtrace import ownership, replay, wire
+from pytest_llmtrace._stdlib import is_file
 from pytest_llmtrace.canaries import Sought
 from pytest_llmtrace.checks import Leftover, Untimed
 from pytest_llmtrace.model import Answer, Answerer, Cassette, Exchange, Outcome, Recording, Request, Response, Settings
@@ -292,7 +293,7 @@ class Desk:
         """Do the same with the file that nobody has named, which need not be there."""
         if mode != "none":
             return self._use(str(path), mode)
-        return (self._player_of(str(path), path) if path.is_file() else None), None
+        return (self._player_of(str(path), path) if is_file(path) else None), None
 
     def _is_of_its_own(self, path: Path) -> bool:
         """Tell whether a file is called by the name of the test, so that no other one has it."""

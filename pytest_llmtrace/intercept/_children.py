@@ -9,8 +9,13 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
-from contextlib import suppress
+from os import getpid
 from typing import Literal
+
+try:
+    import resource
+except ImportError:  # Windows has none.
+    resource = None  # type: ignore[assignment]
 
 __all__ = ["Children", "tell_of_forks"]
 
@@ -19,14 +24,14 @@ class Children:
     """The child processes that have been made since."""
 
     def __init__(self) -> None:
-        self._process = os.getpid()
+        self._process = getpid()
         self._ended = _ended()
         self.has_forked = False
 
     @property
     def is_copy(self) -> bool:
         """Whether this is a copy in such a child."""
-        return os.getpid() != self._process
+        return getpid() != self._process
 
     def made(self) -> Literal["", "forked", "started"]:
         """Say whether this process was forked, or some other one was started and has ended; empty if neither."""
@@ -42,8 +47,4 @@ def tell_of_forks(note: Callable[[], None]) -> None:
 
 def _ended() -> int:
     """Return how many pages the children that have ended have asked for: each needs some. 0 where nobody counts."""
-    with suppress(ImportError):
-        import resource  # Windows has none.
-
-        return resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt
-    return 0
+    return 0 if resource is None else resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from time import time_ns
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
@@ -93,7 +93,7 @@ class Passage:
         self._unparsed: str | None = None
         self.patience = patience
         self.began = now()
-        self._started = (tick(), time.time_ns())
+        self._started = (tick(), time_ns())
 
     @property
     def host(self) -> str:
@@ -216,7 +216,7 @@ class Passage:
 
     def _end(self, how: StreamEnd, failure: str | None = None, unparsed: str | None = None) -> None:
         if self._ended is None:
-            self._ended = (tick(), time.time_ns())
+            self._ended = (tick(), time_ns())
             self._stream_end = how
             self._failure = failure
             self._unparsed = unparsed

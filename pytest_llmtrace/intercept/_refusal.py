@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import re
 import sys
 import traceback
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.errors import BlockedConnection, UnmatchedRequest
 from pytest_llmtrace.model import Headers, Request
 from pytest_llmtrace.secrets.names import is_secret_parameter

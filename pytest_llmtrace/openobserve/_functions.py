@@ -7,10 +7,10 @@ full-text functions; what a reference leaves open (an empty or malformed array) 
 from __future__ import annotations
 
 import datetime as dt
-import json
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
+
+from pytest_llmtrace._stdlib import json, re
 
 __all__ = ["ABSENT", "NAMES", "functions"]
 

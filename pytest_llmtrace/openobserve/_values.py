@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import Any, Final
 from unicodedata import category
+
+from pytest_llmtrace._stdlib import json, re
 
 __all__ = [
     "WRITERS",

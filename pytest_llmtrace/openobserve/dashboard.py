@@ -6,7 +6,6 @@ top), as the UI and as the API give them, and alerts, of which a file may have s
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_llmtrace._argtypes import read_json
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.errors import QueryError, UsageError
 from pytest_llmtrace.openobserve._record import Record
 from pytest_llmtrace.openobserve._stream import Stream

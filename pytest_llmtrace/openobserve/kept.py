@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from pytest_llmtrace._argtypes import read_json
+from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.openobserve._record import Record
 from pytest_llmtrace.openobserve._server import server

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.errors import QueryError, UsageError
 from pytest_llmtrace.openobserve._functions import ABSENT, NAMES, functions
 from pytest_llmtrace.openobserve._record import Record

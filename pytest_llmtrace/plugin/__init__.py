@@ -1,25 +1,35 @@
 """The pytest plugin: hooks, marker and fixtures.
 
 Imported in every pytest run, so it imports neither OpenTelemetry nor any HTTP library, nor what is done with a traced
-item; that happens when the first test asks for the fixture.
+item; that happens when the first test asks for the fixture, and once: while a test runs, it may have put its own in the
+place of Python's import.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
+from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_llmtrace import _stdlib  # noqa: F401 - before any test puts a mock in the place of what it keeps
 from pytest_llmtrace.plugin import _declared
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from types import ModuleType
     from typing import Any
 
     from pytest_llmtrace.exits import Exits
     from pytest_llmtrace.harness import LLMTrace
+
+
+@cache
+def _part(name: str) -> ModuleType:
+    return import_module(f"{__name__}.{name}")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,14 +41,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker, and read the options once, so that wrong ones stop the run."""
     _declared.declare_marker(config)
     if _declared.is_said(config) or _declared.is_distributed(config):
-        from pytest_llmtrace.plugin import _options, _totals
-
-        _options.check_options(config)
-        _totals.register(config)
+        _part("_options").check_options(config)
+        _part("_totals").register(config)
     if _declared.is_exporting(config):
-        from pytest_llmtrace.plugin import _exporting
-
-        _exporting.register(config)
+        _part("_exporting").register(config)
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
@@ -51,63 +57,40 @@ def pytest_deselected(items: Sequence[pytest.Item]) -> None:
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
     """Let the marker imply the fixture, also one that a suite has added to what was collected."""
     for item in filter(_declared.is_marked, items):
-        from pytest_llmtrace.plugin import _options
-        from pytest_llmtrace.plugin._items import ask_for_fixture
-
-        _options.check_markers(item)
-        ask_for_fixture(item)
+        _part("_options").check_markers(item)
+        _part("_items").ask_for_fixture(item)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that leaves a stream once for each way to do so."""
     if "llmtrace_exits" in metafunc.fixturenames:
-        from pytest_llmtrace.plugin._items import parametrize_exits
-
-        parametrize_exits(metafunc)
+        _part("_items").parametrize_exits(metafunc)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
     """Refuse what wider fixtures ask for before and after the test's own trace, and forget that in the end."""
     if _declared.is_traced(item):
-        from pytest_llmtrace.plugin._items import guarding
-
-        with guarding(item):
+        with _part("_items").guarding(item):
             return (yield)
     result = yield
     if _declared.TRACE in item.stash:  # It was asked for at run time.
-        _let_go(item)
+        _part("_items").let_go(item)
     return result
-
-
-def _let_go(item: pytest.Item) -> None:
-    from pytest_llmtrace.plugin._items import let_go
-
-    let_go(item)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
     """Set the trace up before any other function fixture of a test that has one."""
     if fixturedef.scope == "function" and _declared.is_traced(request.node):
-        from pytest_llmtrace.plugin._order import set_up_first
-
-        set_up_first(request, fixturedef)
+        _part("_order").set_up_first(request, fixturedef)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Verify at the end of the call phase, so that findings are failures of the test itself."""
-    with _verified(item):
+    with _part("_items").verified(item) if _declared.is_traced(item) else _verified_if_asked_for(item):
         return (yield)
-
-
-def _verified(item: pytest.Item) -> AbstractContextManager[None]:
-    if not _declared.is_traced(item):
-        return _verified_if_asked_for(item)
-    from pytest_llmtrace.plugin._items import verified
-
-    return verified(item)
 
 
 @contextmanager
@@ -123,11 +106,7 @@ def _verified_if_asked_for(item: pytest.Item) -> Iterator[None]:
 
 
 def _judged(item: pytest.Item) -> AbstractContextManager[None]:
-    if _declared.TRACE not in item.stash:
-        return nullcontext()
-    from pytest_llmtrace.plugin._items import judged
-
-    return judged(item)
+    return _part("_items").judged(item) if _declared.TRACE in item.stash else nullcontext()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -136,9 +115,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if _declared.TRACE not in item.stash:
         report = yield
     else:
-        from pytest_llmtrace.plugin._items import reported
-
-        report = yield from reported(item, call)
+        report = yield from _part("_items").reported(item, call)
     if _declared.is_grouped(item.config):
         report.llmtrace_test = _declared.id_of(item)
     return report
@@ -153,23 +130,17 @@ def llmtrace_config() -> Mapping[str, Any]:
 @pytest.fixture
 def llmtrace(request: pytest.FixtureRequest, llmtrace_config: Mapping[str, Any]) -> Iterator[LLMTrace]:
     """Replay, capture and verify the LLM calls of this test."""
-    from pytest_llmtrace.plugin._items import traced
-
-    with traced(request, llmtrace_config) as trace:
+    with _part("_items").traced(request, llmtrace_config) as trace:
         yield trace
 
 
 @pytest.fixture
 def _llmtrace_early(request: pytest.FixtureRequest) -> None:
     """Open the trace before wider fixtures; only tests whose class or module has the marker ask for it."""
-    from pytest_llmtrace.plugin._items import open_early
-
-    open_early(request)
+    _part("_items").open_early(request)
 
 
 @pytest.fixture
 def llmtrace_exits(request: pytest.FixtureRequest, llmtrace: LLMTrace) -> Exits:
     """Run a streaming function and leave its stream in one way; the test runs once for each."""
-    from pytest_llmtrace.plugin._items import exits
-
-    return exits(request, llmtrace)
+    return _part("_items").exits(request, llmtrace)  # type: ignore[no-any-return]

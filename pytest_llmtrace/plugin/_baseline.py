@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from os import getpid
 from pathlib import Path
 from typing import Any
 
+from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.errors import UsageError
 
 __all__ = ["Baseline", "Entries", "gone", "missing", "opened", "renewed", "write"]
@@ -68,7 +68,7 @@ def write(path: Path, entries: Entries) -> None:
     """
     ordered = {test: dict(sorted(found.items())) for test, found in sorted(entries.items())}
     content = json.dumps({"version": _VERSION, "findings": ordered}, indent=2)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    unfinished = path.with_name(f".{path.name}.{getpid()}")
     try:
         unfinished.write_text(f"{content}\n", encoding="utf-8")
         unfinished.replace(path)

@@ -6,17 +6,21 @@ With `plugin` the only module that is imported where the plugin is not used, so 
 from __future__ import annotations
 
 import os
+from os import getpid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_llmtrace.harness import LLMTrace
 
 __all__ = [
     "COPIED",
     "EARLY",
+    "ENVIRON",
     "FIXTURE",
     "MARKER",
     "MODES",
@@ -48,6 +52,8 @@ PARTIAL: Final[pytest.StashKey[bool]] = pytest.StashKey()
 COPIED: Final[pytest.StashKey[bool]] = pytest.StashKey()
 """Whether an item is run in such a copy of the run as `is_copy` tells of; a child that a plugin has forked to run one
 test (pytest-forked) begins within the item's protocol, and is none."""
+ENVIRON: Final[pytest.StashKey[Mapping[str, str]]] = pytest.StashKey()
+"""The variables of ours as the run began; a fixture may empty the environment for the tests that follow."""
 _PROCESS: Final[pytest.StashKey[int]] = pytest.StashKey()
 MODES: Final = ("none", "once", "new", "all")
 UNREADABLE: Final = (TypeError, ValueError, pytest.UsageError)
@@ -133,8 +139,9 @@ def declare(parser: pytest.Parser) -> None:
 
 
 def declare_marker(config: pytest.Config) -> None:
-    """Declare the marker, and note in which process the run has begun."""
-    config.stash[_PROCESS] = os.getpid()
+    """Declare the marker, and note in which process the run has begun, and with what in its environment."""
+    config.stash[ENVIRON] = {name: value for name, value in os.environ.items() if name.startswith("LLMTRACE_")}
+    config.stash[_PROCESS] = getpid()
     config.addinivalue_line("markers", _MARKER_HELP)
 
 
@@ -142,7 +149,7 @@ def is_said(config: pytest.Config) -> bool:
     """Tell whether any option, ini value or environment variable of ours is set, so that it may have no meaning."""
     names = (*_INI, *_LINES, "llmtrace_strict")
     options = (config.getoption(f"--llmtrace-{name}") for name in _OPTIONS)
-    return any(options) or any(name.upper() in os.environ or _is_set(config, name) for name in names)
+    return any(options) or any(name.upper() in config.stash[ENVIRON] or _is_set(config, name) for name in names)
 
 
 def _is_set(config: pytest.Config, name: str) -> bool:
@@ -155,7 +162,7 @@ def _is_set(config: pytest.Config, name: str) -> bool:
 def is_exporting(config: pytest.Config) -> bool:
     """Tell whether spans are to be sent anywhere."""
     said = config.getoption("--llmtrace-export") or _is_set(config, "llmtrace_export")
-    return bool(said or os.environ.get("LLMTRACE_EXPORT"))
+    return bool(said or config.stash[ENVIRON].get("LLMTRACE_EXPORT"))
 
 
 def is_distributed(config: pytest.Config) -> bool:
@@ -175,7 +182,7 @@ def is_copy(config: pytest.Config) -> bool:
 
     What it writes and sends is written and sent by its parent.
     """
-    return os.getpid() != config.stash[_PROCESS]
+    return getpid() != config.stash[_PROCESS]
 
 
 def is_listing(config: pytest.Config) -> bool:

@@ -6,14 +6,13 @@ Imported only where somebody exports. Whatever goes wrong here is said in the su
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import secrets
 import shlex
-import time
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
+from time import gmtime, perf_counter, strftime
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -21,10 +20,12 @@ import pytest
 from pytest_llmtrace import export
 from pytest_llmtrace._argtypes import checked_seconds
 from pytest_llmtrace._lines import counted
+from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import SpanRecord
 from pytest_llmtrace.plugin import _declared, _ini
 from pytest_llmtrace.plugin._declared import COPIED, FIXTURE, TRACE
+from pytest_llmtrace.plugin._items import let_go
 
 if TYPE_CHECKING:
     from pytest_llmtrace.harness import LLMTrace
@@ -90,7 +91,7 @@ class Exporting:
         self._encoder = export.Encoder(self._shared["resource"])
 
     def _start(self, config: pytest.Config, environ: Mapping[str, str]) -> None:
-        run = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(4)}"
+        run = f"{strftime('%Y%m%dT%H%M%S', gmtime())}-{secrets.token_hex(4)}"
         resource = export.identify(environ, config.rootpath, run=run)
         self._shared = {"run": run, "resource": resource, "files": [str(file.path) for file in self._files]}
         self._name = f"{run}-main"
@@ -115,8 +116,6 @@ class Exporting:
         """
         trace = item.stash.get(TRACE, None)
         if trace is not None and item.stash.get(_REPORTS, None):
-            from pytest_llmtrace.plugin._items import let_go
-
             item.stash.setdefault(_TROUBLES, []).extend(self._keep(item, trace, trace.ended()))
             let_go(item)
 
@@ -234,13 +233,13 @@ class Exporting:
         if self._exit_status == pytest.ExitCode.INTERRUPTED:
             outcome.problems["the run was interrupted"] = None
         elif spool.waiting(run):
-            began = time.perf_counter()
+            began = perf_counter()
             try:
                 outcome = export.push(to, spool, run=run, budget=self._budget, environ=self._environ, tell=tell)
             except Exception as error:  # noqa: BLE001  # No run fails since its spans cannot be sent.
                 outcome.problems[f"{type(error).__name__}: {error}"] = None
             # One budget for all destinations; the last of them can at least begin.
-            self._budget = max(self._budget - (time.perf_counter() - began), 1.0)
+            self._budget = max(self._budget - (perf_counter() - began), 1.0)
         yield from _said(outcome, to, spool, run)
 
     def _linked(self) -> Iterator[str]:

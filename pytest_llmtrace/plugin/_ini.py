@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import re
 from typing import Any
 
 import pytest
 
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.errors import UsageError
-from pytest_llmtrace.plugin._declared import UNREADABLE
+from pytest_llmtrace.plugin._declared import ENVIRON, UNREADABLE
 
 __all__ = ["flag", "lines", "text", "words"]
 
@@ -23,7 +22,7 @@ def text(config: pytest.Config, name: str) -> str:
     Raises:
         UsageError: It is to be a yes or no in pytest's terms, and is neither; or it has the wrong type in TOML.
     """
-    from_environ = os.environ.get(name.upper())
+    from_environ = config.stash[ENVIRON].get(name.upper())
     return from_environ if from_environ is not None else str(_value(config, name) or "")
 
 
@@ -47,7 +46,7 @@ def lines(config: pytest.Config, name: str) -> list[str]:
     Raises:
         UsageError: It has the wrong type in TOML.
     """
-    from_environ = os.environ.get(name.upper())
+    from_environ = config.stash[ENVIRON].get(name.upper())
     found = re.split(r"[;\n]", from_environ) if from_environ is not None else _value(config, name)
     return [line.strip() for line in found if line.strip()]
 

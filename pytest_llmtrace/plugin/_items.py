@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_llmtrace.errors import CassetteError, LLMTraceError, UsageError
-from pytest_llmtrace.plugin import _declared, _options, _order, _teardown, _totals
+from pytest_llmtrace.plugin import _broken, _declared, _options, _order, _teardown, _totals
 from pytest_llmtrace.plugin._declared import COPIED, EARLY, FIXTURE, PARTIAL, TRACE
 from pytest_llmtrace.plugin._outcomes import Failed, failure_of, has_failed_part, is_unexpected_success, watch_parts
 from pytest_llmtrace.plugin._pytest_internals import (
@@ -119,11 +119,13 @@ def traced(request: pytest.FixtureRequest, own: Mapping[str, Any]) -> Iterator[L
         with trace.belonging():
             yield trace
     finally:
-        trace.close()
+        with _broken.naming_mocks():
+            trace.close()
         _order.begin_anew(item)  # It may be run again.
         _teardown.forget(item)
-    _save(item, trace)
-    verdict, late = trace.late_report()
+    with _broken.naming_mocks():
+        _save(item, trace)
+        verdict, late = trace.late_report()
     _note(item, verdict)
     if late:
         raise Failed(late)
@@ -268,7 +270,8 @@ def judged(item: pytest.Item) -> Iterator[None]:
     failed = failure_of_testcase(item)
     item.stash[_ran_key] = failed is None and not has_failed_part(item)
     if failed is None or is_unexpected_success(item):
-        _judge(item, trace)
+        with _broken.naming_mocks():
+            _judge(item, trace)
     else:
         _explain(item, failed)
 
@@ -297,6 +300,16 @@ def _explain(item: pytest.Item, failure: BaseException) -> None:
     trace = item.stash.get(TRACE, None)
     if trace is None or not trace.is_open or not isinstance(failure, Exception | pytest.fail.Exception):
         return
+    try:
+        _put_beside(item, trace, failure)
+    except Exception as error:
+        cause = _broken.cause_of(error)
+        if not cause:
+            raise
+        item.add_report_section("call", FIXTURE, cause)
+
+
+def _put_beside(item: pytest.Item, trace: LLMTrace, failure: BaseException) -> None:
     _add_hint(item, trace, "call", failure)
     _, verdict = trace.judge(complete=False)
     _note(item, verdict)
@@ -370,14 +383,17 @@ def _annotate(item: pytest.Item, trace: LLMTrace, report: pytest.TestReport) -> 
         account = {**trace.account(), "partial": item.config.stash.get(PARTIAL, False)}
         _totals.register(item.config)
         report.llmtrace = _totals.written(account)  # type: ignore[attr-defined]
-    except Exception:  # noqa: BLE001 - in a hook it would end the run, and lose what all other tests have said
-        _break(report, traceback.format_exc())
+    except Exception as error:  # noqa: BLE001 - in a hook it would end the run, and lose what all other tests have said
+        why = _broken.cause_of(error)
+        if not why:
+            why = f"llmtrace: it broke on what this test has seen; please report it\n{traceback.format_exc()}"
+        _break(report, why)
 
 
 def _break(report: pytest.TestReport, why: str) -> None:
     """Fail a test on what this package has stumbled over, beside what else it has failed for."""
     if report.passed:
         report.outcome = "failed"
-        report.longrepr = f"llmtrace: it broke on what this test has seen; please report it\n{why}"
-    else:
+        report.longrepr = why
+    elif why not in report.longreprtext and not any(why in text for _, text in report.sections):
         report.sections.append((FIXTURE, why))

@@ -23,6 +23,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest.skipping import evaluate_xfail_marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -59,8 +60,6 @@ def is_expected_to_fail(item: pytest.Item) -> bool:
 
     Or with `unittest.expectedFailure`, which that option does not turn off.
     """
-    from _pytest.skipping import evaluate_xfail_marks
-
     if any(
         getattr(marked, _UNITTEST_XFAIL, False) for marked in (getattr(item, "obj", None), getattr(item, "cls", None))
     ):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections import Counter
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.plugin import _hiding, _reports
 from pytest_llmtrace.plugin._declared import FIXTURE, is_copy, is_listing
 

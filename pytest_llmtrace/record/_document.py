@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -12,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from pytest_llmtrace._stdlib import base64, json
 from pytest_llmtrace.errors import CassetteError
 from pytest_llmtrace.model import Headers, Recording, Request, Response
 from pytest_llmtrace.record._sameness import pairs

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from time import monotonic, sleep, time
 
+from pytest_llmtrace._stdlib import is_file
 from pytest_llmtrace.errors import CassetteError
 
 __all__ = ["read", "write"]
@@ -64,7 +65,7 @@ def write(path: Path, make: Callable[[bytes | None], bytes | None]) -> bool:
             os.fsync(file.fileno())
             if not _is_still(ours, unfinished):  # It took so long that another process has taken us for dead.
                 raise FileExistsError
-        if path.exists():
+        if is_file(path):
             unfinished.chmod(path.stat().st_mode & 0o7777)
         unfinished.replace(path)
     except OSError as error:
@@ -78,18 +79,18 @@ def write(path: Path, make: Callable[[bytes | None], bytes | None]) -> bool:
 
 def _claimed(unfinished: Path) -> int:
     """Make the unfinished file, waiting for another process that has; what a killed one has left is taken over."""
-    waited_until = time.monotonic() + PATIENCE
+    waited_until = monotonic() + PATIENCE
     while True:
         try:
             return os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         except FileExistsError:
             with suppress(FileNotFoundError):
-                if time.time() - unfinished.stat().st_mtime > PATIENCE:
+                if time() - unfinished.stat().st_mtime > PATIENCE:
                     unfinished.unlink()
                     continue
-            if time.monotonic() > waited_until:
+            if monotonic() > waited_until:
                 raise
-            time.sleep(0.05)
+            sleep(0.05)
 
 
 def _is_still(ours: os.stat_result, path: Path) -> bool:

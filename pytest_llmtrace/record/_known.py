@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.canaries import Glance, Search, Sought
 from pytest_llmtrace.errors import CassetteError
 from pytest_llmtrace.model import Headers, Recording, Response

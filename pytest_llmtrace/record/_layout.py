@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator
 from itertools import chain, islice, pairwise
+
+from pytest_llmtrace._stdlib import json, re
 
 __all__ = ["laid_out"]
 

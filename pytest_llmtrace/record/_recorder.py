@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pytest_llmtrace._lines import counted
+from pytest_llmtrace._stdlib import hashlib
 from pytest_llmtrace.canaries import Sought
 from pytest_llmtrace.errors import CassetteError, UsageError
 from pytest_llmtrace.model import Exchange, Recording

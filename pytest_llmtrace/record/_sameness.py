@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from pytest_llmtrace import wire
+from pytest_llmtrace._stdlib import hashlib, json, re
 from pytest_llmtrace.model import Failure, Recording, Request
 
 __all__ = ["exact", "pairs"]

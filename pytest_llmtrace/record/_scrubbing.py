@@ -6,13 +6,13 @@ The comparison of replay leaves the same things out, or a scrubbed request would
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Any
 
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.headers import without
 from pytest_llmtrace.model import Headers, Recording, Request, Response

@@ -7,10 +7,10 @@ and compared before it goes into a file.
 
 from __future__ import annotations
 
-import base64
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from pytest_llmtrace._stdlib import base64, re
 
 __all__ = ["emitted", "emitted_item"]
 

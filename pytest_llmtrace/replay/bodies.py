@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from typing import Any
+
+from pytest_llmtrace._stdlib import base64, json
 
 __all__ = ["body_bytes", "json_bytes", "marked_bytes"]
 

@@ -8,23 +8,21 @@ cost the time to parse again.
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import hashlib
-import json
 import os
 import tempfile
 import threading
-import time
 import zlib
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from time import time_ns
 from types import MappingProxyType
 from typing import Any, BinaryIO
 
+from pytest_llmtrace._stdlib import base64, hashlib, json
 from pytest_llmtrace.model import Cassette, Failure, Recording, Request, Response
 from pytest_llmtrace.replay.cassette import default_label, open_file, parse
 from pytest_llmtrace.replay.payload import Shared
@@ -153,7 +151,7 @@ _caches: dict[Path | None, CassetteCache] = {}
 
 def _signature(stat: os.stat_result) -> Signature:
     """Return what changes whenever a file does; nothing for one that was changed just now, within a clock's tick."""
-    if abs(time.time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns)) < SETTLED_NS:
+    if abs(time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns)) < SETTLED_NS:
         return ()
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 

@@ -6,15 +6,13 @@ The form of a body is told from the body alone, since a scrubbed recording may h
 from __future__ import annotations
 
 import functools
-import hashlib
-import json
-import re
 import unicodedata
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlsplit
 
+from pytest_llmtrace._stdlib import hashlib, json, re
 from pytest_llmtrace.codings import unpacked
 from pytest_llmtrace.model import Request
 from pytest_llmtrace.replay import scrub

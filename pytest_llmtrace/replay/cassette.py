@@ -5,12 +5,14 @@ from __future__ import annotations
 import codecs
 import difflib
 import io
-import json
 import os
+from os import getcwd
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, BinaryIO
 
+from pytest_llmtrace import _stdlib
+from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.errors import CassetteError
 from pytest_llmtrace.model import Cassette
 from pytest_llmtrace.replay.forms import Forms
@@ -45,7 +47,7 @@ def open_file(path: Path | str) -> tuple[BinaryIO, os.stat_result]:
     """
     try:
         # System calls are most of what a small file costs, so there is none that is not needed.
-        file: Any = open(path, "rb", buffering=0)  # noqa: PTH123, SIM115
+        file: Any = _stdlib.open_file(path, "rb", buffering=0)
         try:
             stat = os.fstat(file.fileno())
             if stat.st_size > LARGE:
@@ -115,7 +117,7 @@ def default_label(path: Path | str) -> str:
     """Name a file as reports do: relative to the current directory where it is below that, with slashes."""
     text = (path if isinstance(path, Path) else Path(path)).as_posix()
     try:
-        return text.removeprefix(f"{os.getcwd().replace(os.sep, '/').rstrip('/')}/")  # noqa: PTH109 - a tenth of a Path
+        return text.removeprefix(f"{getcwd().replace(os.sep, '/').rstrip('/')}/")  # noqa: PTH109 - a tenth of a Path
     except (OSError, ValueError):
         return text
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import re
 import unicodedata
 from collections.abc import Iterator
 from itertools import islice, zip_longest
 from typing import Any
 
+from pytest_llmtrace._stdlib import json, re
 from pytest_llmtrace.replay import scrub
 from pytest_llmtrace.replay.canonical import Body, Compared
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
 from pytest_llmtrace._argtypes import is_finite
+from pytest_llmtrace._stdlib import hashlib, is_file
 from pytest_llmtrace.errors import CassetteError, UsageError
 
 __all__ = ["below", "builtin_dirs", "default_name", "default_path", "find", "is_builtin", "new_path", "resolve"]
@@ -57,7 +57,7 @@ def find(name: str, *, dirs: Sequence[Path]) -> Path | None:
     """Return the file of a cassette by its name, None if there is no such file."""
     where = [Path()] if Path(name).is_absolute() else dirs
     candidates = (candidate for directory in where for candidate in _candidates(directory / name))
-    return next((candidate for candidate in candidates if candidate.is_file()), None)
+    return next((candidate for candidate in candidates if is_file(candidate)), None)
 
 
 def is_builtin(name: str) -> bool:

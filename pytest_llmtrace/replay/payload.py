@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.codings import is_gzip, unpacked
 from pytest_llmtrace.headers import header, without
 from pytest_llmtrace.model import Headers

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
-import re
 from functools import cache
 from pathlib import Path
+
+from pytest_llmtrace._stdlib import is_file, open_file, re
 
 __all__ = ["is_gone", "module_of"]
 
@@ -30,7 +31,7 @@ def is_gone(test: str, root: Path) -> bool:
         root: Likewise.
     """
     module = module_of(test, root)
-    if module.suffix != ".py" or not module.is_file():
+    if module.suffix != ".py" or not is_file(module):
         return module.suffix == ".py"
     *classes, name = test.partition("[")[0].split("::")[1:] or [""]
     text, inheriting = _read(module)
@@ -41,7 +42,8 @@ def is_gone(test: str, root: Path) -> bool:
 def _read(module: Path) -> tuple[str, frozenset[str]]:
     """Return the text of a module and its classes that inherit; no text where names may come from anywhere."""
     try:
-        text = module.read_text(encoding="utf-8")
+        with open_file(module, encoding="utf-8") as file:
+            text = file.read()
         nodes = list(ast.walk(ast.parse(text)))
     except (OSError, ValueError, SyntaxError, RecursionError):
         return "", frozenset()

@@ -6,9 +6,9 @@ What is secret is known to `pytest_llmtrace.secrets`.
 
 from __future__ import annotations
 
-import re
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.codings import unpacked
 from pytest_llmtrace.model import Request
 from pytest_llmtrace.secrets.body_text import as_bytes, as_text, is_all_text

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.errors import UsageError
 
 __all__ = ["AS_VCRPY", "DEFAULT_MATCH_ON", "KNOWN_KEYS", "ReplaySettings", "read_config"]

@@ -10,11 +10,10 @@ from __future__ import annotations
 import codecs
 import contextlib
 import functools
-import json
-import re
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
+from pytest_llmtrace._stdlib import json, re
 from pytest_llmtrace.replay.yaml_safe import Located
 from pytest_llmtrace.replay.yaml_scalars import CONVERTERS, CORE, plain
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import functools
 from collections.abc import Callable
@@ -10,6 +9,8 @@ from typing import Any
 
 import yaml
 from yaml.constructor import SafeConstructor
+
+from pytest_llmtrace._stdlib import base64
 
 __all__ = ["CONVERTERS", "CORE", "PYTHON", "plain"]
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pytest_llmtrace import contract, conventions
+from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.canaries import Glance, Search
 from pytest_llmtrace.checks import Evidence, Verdict
 from pytest_llmtrace.openobserve import kept

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from pytest_llmtrace._lines import counted, legible
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.checks import Evidence, Verdict
 from pytest_llmtrace.model import Call, Exchange, Finding, Severity, SpanKey, SpanRecord
 from pytest_llmtrace.tree import SpanTree
@@ -199,7 +200,5 @@ def _duration(span: SpanRecord) -> str:
 
 
 def _exchange_line(exchange: Exchange) -> str:
-    from urllib.parse import urlsplit
-
     answered = exchange.response.status if exchange.response else exchange.outcome.value
     return f"{exchange.request.method} {urlsplit(exchange.request.url).path}  {answered}  (exchange {exchange.index})"

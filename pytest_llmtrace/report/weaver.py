@@ -7,12 +7,12 @@ form they are optional.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, Final, NamedTuple
 
+from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.checks import Evidence, MetricClaim, Verdict, advice, advice_on_point, type_of
 from pytest_llmtrace.model import Advice, MetricPoint, SpanKey, SpanRecord
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Container, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_plus
 
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.secrets.hits import Hit, alarming, moved
 from pytest_llmtrace.secrets.json_text import JsonString, Unescaped, json_strings, parsed
 from pytest_llmtrace.secrets.names import FIELD_NAMES, MASK, PERSON, is_mask, is_secret_field

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.secrets.body_text import Hit, hits_in_body
 from pytest_llmtrace.secrets.names import MASK, PERSON
 

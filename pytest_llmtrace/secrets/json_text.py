@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import re
 from array import array
 from collections.abc import Iterator, Sequence
 from typing import Any
+
+from pytest_llmtrace._stdlib import json, re
 
 __all__ = ["JsonString", "Unescaped", "json_strings", "parsed"]
 

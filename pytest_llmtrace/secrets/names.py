@@ -5,7 +5,7 @@ The names are those found in published cassettes.
 
 from __future__ import annotations
 
-import re
+from pytest_llmtrace._stdlib import re
 
 __all__ = [
     "BODY_FIELDS",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from array import array
 from collections.abc import Sequence
+
+from pytest_llmtrace._stdlib import re
 
 __all__ = ["Unquoted"]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.secrets.shapes import is_stand_in
 
 __all__ = ["REQUEST_ID", "Personal", "is_personal_field", "personal_in", "shown_personal"]

@@ -7,11 +7,11 @@ itself that it is none (`sk-test`, `REDACTED`, `AKIAIOSFODNN7EXAMPLE`) is left a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from string import ascii_lowercase, ascii_uppercase
 from typing import NamedTuple
 
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.secrets.names import MASK
 from pytest_llmtrace.secrets.words import words_of
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from urllib.parse import unquote_plus
 
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.secrets.body_text import Hit, hits_in_body, hits_in_text, moved
 from pytest_llmtrace.secrets.edits import applied, edits_of
 from pytest_llmtrace.secrets.names import is_mask, is_secret_parameter

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from pytest_llmtrace._stdlib import re
 
 __all__ = ["WORD", "runs_of", "words_of"]
 

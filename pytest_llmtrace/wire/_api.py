@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pytest_llmtrace._stdlib import json, re
 from pytest_llmtrace.codings import decoded
 from pytest_llmtrace.headers import header
 from pytest_llmtrace.model import Request

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import takewhile
 from typing import Any
 
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.wire._document import Document, where_of
 from pytest_llmtrace.wire._json import Broken, parse_all
 from pytest_llmtrace.wire._sse import is_closed, split

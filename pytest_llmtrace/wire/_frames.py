@@ -6,12 +6,12 @@ checksum. On Bedrock the payload of a `chunk` is JSON whose `bytes` are an event
 
 from __future__ import annotations
 
-import base64
-import json
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
+
+from pytest_llmtrace._stdlib import base64, json
 
 __all__ = ["CONTENT_TYPE", "as_events", "cut"]
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from json import JSONDecodeError
 from typing import Any, NamedTuple, NoReturn
+
+from pytest_llmtrace._stdlib import json
 
 __all__ = ["Broken", "encoding_of", "parse", "parse_all", "parse_text"]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import accumulate
 from typing import Any, NamedTuple
 
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.model import Exchange
 from pytest_llmtrace.wire._body import is_stream, readable_chunks
 from pytest_llmtrace.wire._json import parse

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from codecs import BOM_UTF8
 from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
+
+from pytest_llmtrace._stdlib import re
 
 __all__ = ["Event", "events", "is_closed", "says_its_end", "split"]
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
+
+from pytest_llmtrace._stdlib import re
 
 __all__ = ["Asked", "asked", "is_hosted", "path_of"]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-import json
 import string
 from dataclasses import dataclass
 from typing import Any
+
+from pytest_llmtrace._stdlib import hashlib, json
 
 __all__ = ["BASE62", "HEX", "Event", "compact", "event_of", "noise", "pretty", "pretty_line", "spaced", "uuid"]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.model import Request
 
 __all__ = ["APIS", "COUNTED", "ModelPath", "api_of", "path_of"]

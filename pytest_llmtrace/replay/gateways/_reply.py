@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pytest_llmtrace._stdlib import json, re
 from pytest_llmtrace.model import Request
 from pytest_llmtrace.replay.gateways._layout import BASE62, noise
 from pytest_llmtrace.replay.gateways._paths import ModelPath, path_of

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
-import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pytest_llmtrace._argtypes import is_count, is_number
+from pytest_llmtrace._stdlib import json, re
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.replay.gateways._layout import compact
 from pytest_llmtrace.replay.gateways._paths import COUNTED

@@ -7,13 +7,12 @@ stream are built as its service model says, and have been compared with no recor
 
 from __future__ import annotations
 
-import base64
-import re
 import string
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from pytest_llmtrace._stdlib import base64, re
 from pytest_llmtrace.model import Headers
 from pytest_llmtrace.replay.gateways import errors, hosted
 from pytest_llmtrace.replay.gateways._form import Mode, Profile, encoded

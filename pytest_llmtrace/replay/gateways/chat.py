@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
+from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.replay.gateways._form import DONE, Form
 from pytest_llmtrace.replay.gateways._layout import Event, noise
 from pytest_llmtrace.replay.gateways._reply import CREATED, Reply

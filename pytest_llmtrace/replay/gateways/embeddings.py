@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pytest_llmtrace._stdlib import base64
 from pytest_llmtrace.replay.gateways._form import Form
 from pytest_llmtrace.replay.gateways._layout import noise
 from pytest_llmtrace.replay.gateways._reply import Reply

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.replay.gateways import messages
 from pytest_llmtrace.replay.gateways._reply import Reply
 from pytest_llmtrace.replay.gateways.anthropic import dated

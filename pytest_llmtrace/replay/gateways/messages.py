@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.replay.gateways import errors
 from pytest_llmtrace.replay.gateways._form import Form
 from pytest_llmtrace.replay.gateways._layout import Event, event_of

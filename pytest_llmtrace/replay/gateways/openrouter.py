@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.model import Headers
 from pytest_llmtrace.replay.gateways import chat, embeddings, errors, messages, responses
 from pytest_llmtrace.replay.gateways._form import DONE, Form, Mode, Profile

@@ -6,11 +6,11 @@ the others are ours. No recorded stream was found: it is taken for Anthropic's o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.model import Headers
 from pytest_llmtrace.replay.gateways import errors, hosted
 from pytest_llmtrace.replay.gateways._form import Mode, Profile, encoded

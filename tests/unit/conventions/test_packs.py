@@ -135,7 +135,8 @@ def test_a_false_file_system_hides_none(monkeypatch: pytest.MonkeyPatch) -> None
     known = profile("openinference")
     profile.cache_clear()
     with monkeypatch.context() as patched:
-        patched.setattr("io.open", lambda *_, **__: pytest.fail("this asks the file system of the test"))
+        for name in ("io.open", "builtins.open"):
+            patched.setattr(name, lambda *_, **__: pytest.fail("this asks the file system of the test"))
         assert profile("openinference").attributes == known.attributes
 
 
