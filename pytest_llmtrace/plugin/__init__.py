@@ -61,8 +61,11 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
         _part("_items").ask_for_fixture(item)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that leaves a stream once for each way to do so."""
+    """Run a test for the parameters of what its marker implies, and one that leaves a stream for each way to do so."""
+    if _declared.is_marked(metafunc.definition):
+        _part("_pytest_internals").parametrize_by(metafunc, _declared.FIXTURE)
     if "llmtrace_exits" in metafunc.fixturenames:
         _part("_items").parametrize_exits(metafunc)
 

@@ -14,6 +14,10 @@ tests/plugin/test_fixtures.py.
 `SubRequest._parent_request` (pytest 8 and 9): for whom a fixture is set up, since a name means another fixture to those
 that override it. To be removed when pytest offers the stack of fixtures. Guarded by tests/plugin/test_fixtures.py.
 
+`Metafunc._arg2fixturedefs`, `Session._fixturemanager.getfixtureclosure` and `_get_direct_parametrize_args` (pytest 8
+and 9): the fixtures whose parameters a test gets, so that it gets those of one that its marker implies. To be removed
+when a plugin can add a fixture to a test before that is parametrised. Guarded by tests/plugin/test_fixtures.py.
+
 `Item._fixtureinfo.name2fixturedefs` (pytest 8 and 9): what `--fixtures-per-test` lists. To be removed when a fixture
 that is added to `fixturenames` is listed. Guarded by tests/plugin/test_fixtures.py.
 """
@@ -23,6 +27,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest.fixtures import _get_direct_parametrize_args
 from _pytest.skipping import evaluate_xfail_marks
 
 if TYPE_CHECKING:
@@ -35,6 +40,7 @@ __all__ = [
     "hiding_fixture",
     "is_expected_to_fail",
     "list_fixture",
+    "parametrize_by",
     "skipped_testcase",
 ]
 
@@ -95,6 +101,17 @@ def list_fixture(item: pytest.Item, name: str) -> None:
     listing = item.config.getoption("show_fixtures_per_test", default=False)
     if listing and isinstance(item, pytest.Function):
         item._fixtureinfo.name2fixturedefs.setdefault(name, _fixtures(item, name))
+
+
+def parametrize_by(metafunc: pytest.Metafunc, name: str) -> None:
+    """Let a test be parametrised as if it named a fixture, by that and by those that it needs."""
+    test = metafunc.definition
+    needed, found = test.session._fixturemanager.getfixtureclosure(
+        parentnode=test, initialnames=(name,), ignore_args=_get_direct_parametrize_args(test)
+    )
+    metafunc.fixturenames += [one for one in needed if one not in metafunc.fixturenames]
+    for one, fixtures in found.items():
+        metafunc._arg2fixturedefs.setdefault(one, fixtures)
 
 
 def _fixtures(item: pytest.Item, name: str) -> Sequence[pytest.FixtureDef[Any]]:

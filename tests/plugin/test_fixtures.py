@@ -93,6 +93,49 @@ def test_a_marker_that_the_suite_adds(run: Callable[..., Any]) -> None:
     )
 
 
+def test_the_marker_alone_brings_the_parameters_of_its_configuration(run: Callable[..., Any]) -> None:
+    """A marked test is parametrised as one that names the fixture: by what that needs, and by marks."""
+    result = run("""
+        import pytest
+
+        @pytest.fixture(scope="session", params=["openai", "azure"])
+        def vendor(request):
+            return request.param
+
+        @pytest.fixture(scope="module")
+        def llmtrace_config(vendor):
+            return {"gateway": vendor}
+
+        def gateway(request):
+            return request.getfixturevalue("llmtrace").settings.gateway
+
+        def test_named(request, llmtrace):
+            assert gateway(request) == request.node.callspec.params["vendor"]
+
+        @pytest.mark.llmtrace
+        def test_marked(request):
+            assert gateway(request) == request.node.callspec.params["vendor"]
+
+        @pytest.mark.llmtrace
+        class TestClass:
+            @pytest.mark.parametrize("n", [1, 2])
+            def test_it(self, request, n):
+                assert gateway(request) == request.node.callspec.params["vendor"]
+
+        @pytest.mark.llmtrace
+        @pytest.mark.parametrize("llmtrace_config", [{"gateway": "bedrock"}])
+        def test_direct(request):
+            assert gateway(request) == "bedrock"
+
+        def test_without():
+            pass
+        """)
+    both = ("openai", "azure")
+    expected = [f"test_named[{vendor}]" for vendor in both] + [f"test_marked[{vendor}]" for vendor in both]
+    expected += [f"TestClass::test_it[{vendor}-{n}]" for vendor in both for n in (1, 2)]
+    assert result.outcomes == dict.fromkeys([*expected, "test_direct[llmtrace_config0]", "test_without"], "passed")
+
+
 CONFIGURED = """
     import pytest
     from child import ask, span
