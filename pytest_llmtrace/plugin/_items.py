@@ -155,7 +155,8 @@ def _opened(request: pytest.FixtureRequest, *, own: Mapping[str, Any]) -> LLMTra
     from pytest_llmtrace.harness import LLMTrace
 
     item = request.node
-    _forget_noted(item)  # It may be run again.
+    let_go(item)  # It may be run again: that of an attempt whose fixtures did not come to ours is still open.
+    _forget_noted(item)
     watch_parts(item)
     vcr = _vcr_config(request)
     default, is_named = _default_cassette(item, request, vcr)

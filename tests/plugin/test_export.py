@@ -466,7 +466,7 @@ def pytest_runtest_makereport(item, call):
         parent = pytest.Class.from_parent(item.session, name="Other")
         item.ihook.pytest_runtest_teardown(item=item, nextitem=parent)
         item._initrequest()
-        item.ihook.pytest_runtest_setup(item=item)
+        pytest.CallInfo.from_call(lambda: item.ihook.pytest_runtest_setup(item=item), when="setup")
         call = pytest.CallInfo.from_call(lambda: item.ihook.pytest_runtest_call(item=item), when="call")
         report.outcome = pytest.TestReport.from_item_and_call(item, call).outcome
     return report
@@ -513,6 +513,36 @@ def test_each_attempt_is_exported_that_is_not_reported_as_over(
     attempts = {"1.1": "pass", "3.1": "fail", "3.2": "fail", "3.3": "pass", "9.1": "fail", "9.2": "fail", "9.3": "fail"}
     of_each = [(f"{when} {attempt}", result) for attempt, result in attempts.items() for when in ("in", "after")]
     assert results == dict.fromkeys([*of_each, ("in other", "fail")], 1)
+
+
+def test_an_attempt_that_its_fixtures_have_ended_leaves_no_guard(
+    exported: Callable[..., Any], receiver: Receiver
+) -> None:
+    """Its trace is closed before the next attempt, whoever has opened it: later tests may ask whom they like."""
+    source = """
+    import pytest
+    from child import LIVE, ask, span
+
+    attempts = []
+
+    @pytest.fixture(scope="class")
+    def wide():
+        attempts.append("begun")
+        with span(f"attempt {len(attempts)}", llm=False):
+            assert len(attempts) != 2
+
+    @pytest.mark.llmtrace
+    class TestClass:
+        def test_it(self, wide):
+            assert len(attempts) == 3
+
+    def test_after():
+        assert ask(LIVE) == "live"
+    """
+    done = exported(source, code=0, files={"conftest.py": RETRYING})
+    assert done.outcomes["test_after"] == "passed", done.text("test_after")
+    results = Counter((span["name"], plain(span["attributes"])["test.case.result.status"]) for span in receiver.spans)
+    assert results == {("attempt 1", "fail"): 1, ("attempt 2", "fail"): 1, ("attempt 3", "pass"): 1}
 
 
 def test_results_have_their_own_words(exported: Callable[..., Any], receiver: Receiver) -> None:

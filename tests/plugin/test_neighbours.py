@@ -257,6 +257,32 @@ def test_reruns(run: Callable[..., Any]) -> None:
     ]
 
 
+@only_with("pytest_rerunfailures")
+def test_an_attempt_that_wide_fixtures_have_ended_leaves_no_guard(run: Callable[..., Any]) -> None:
+    """Its trace, which began before them, is closed before the next attempt: later tests may ask whom they like."""
+    source = """
+    import pytest
+    from child import ask
+
+    attempts = []
+
+    @pytest.fixture(scope="class")
+    def wide():
+        attempts.append("begun")
+        assert len(attempts) == 2
+
+    @pytest.mark.llmtrace
+    class TestClass:
+        def test_it(self, wide):
+            pass
+
+    def test_after():
+        assert ask() == "live"
+    """
+    result = run(source, plugins=["pytest_rerunfailures"], options=["--reruns", "1"])
+    assert result.outcomes == {"TestClass::test_it": "rerun passed", "test_after": "passed"}, result.out
+
+
 SUBTESTS = """
 import pytest
 from child import ask, span
