@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -289,7 +289,7 @@ class Settings:
         default_cassette: The cassette used only if it exists.
         default_is_named: Whether somebody has named that one, so that other tests may have it too.
         test: How recordings of a file that several tests share name this one; empty outside pytest.
-        root: Where the paths in such names begin; None outside pytest.
+        is_gone: Tells whether a test of such a name is no more; None outside pytest.
         cassette_dirs: Where names are looked for, in order.
         gateway: The gateway that answers with its default reply when nothing is queued.
         ignore: Waivers: check id, or `family/*`, to reason.
@@ -326,7 +326,7 @@ class Settings:
     default_cassette: Path | None = None
     default_is_named: bool = False
     test: str = ""
-    root: Path | None = None
+    is_gone: Callable[[str], bool] | None = None
     cassette_dirs: tuple[Path, ...] = ()
     gateway: str | None = None
     ignore: Mapping[str, str] = field(default_factory=dict)

@@ -247,6 +247,10 @@ class Desk:
         played = ((player.origin, player.untimed()) for player in self._players)
         return tuple(Untimed(origin=origin, reasons=reasons) for origin, reasons in played if reasons)
 
+    def gone(self) -> list[tuple[str, str, int]]:
+        """Return which tests that are no more have recorded a part of what was played: file, test, how many."""
+        return [(player.origin, test, number) for player in self._players for test, number in player.gone()]
+
     @property
     def records(self) -> bool:
         """Whether anything is recorded, or was."""
@@ -316,7 +320,7 @@ class Desk:
         return replay.load(path, label=label, cache_dir=self._settings.cache_dir)
 
     def _new_player(self, cassette: Cassette) -> replay.Player:
-        player = replay.Player(cassette, config=self._config, test=self._settings.test, root=self._settings.root)
+        player = replay.Player(cassette, config=self._config, test=self._settings.test, is_gone=self._settings.is_gone)
         self._players.append(player)
         return player
 

@@ -321,8 +321,8 @@ class LLMTrace(Captured, Scripted):
         return self._judgement.late_report(evidence)
 
     def account(self) -> dict[str, Any]:
-        """Count what was seen, as plain data: exchanges by origin, LLM spans by scope, findings."""
-        return self._judgement.account(self._seen)
+        """Count what was seen, as plain data: exchanges by origin, LLM spans by scope, findings, whose recordings."""
+        return {**self._judgement.account(self._seen), "gone": self._desk.gone()}
 
     def _seen(self) -> tuple[checks.Evidence, checks.Verdict]:
         if self._judgement.last is None and self.settings.verify is False:

@@ -47,6 +47,11 @@ def pytest_configure(config: pytest.Config) -> None:
         _part("_exporting").register(config)
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Note which tests there are."""
+    item.config.stash[_declared.COLLECTED].add(item.nodeid)
+
+
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
     """Note that what a run did not see may be in what was left out."""
     for item in items:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pytest_llmtrace.harness import LLMTrace
 
 __all__ = [
+    "COLLECTED",
     "COPIED",
     "EARLY",
     "ENVIRON",
@@ -52,6 +53,8 @@ PARTIAL: Final[pytest.StashKey[bool]] = pytest.StashKey()
 COPIED: Final[pytest.StashKey[bool]] = pytest.StashKey()
 """Whether an item is run in such a copy of the run as `is_copy` tells of; a child that a plugin has forked to run one
 test (pytest-forked) begins within the item's protocol, and is none."""
+COLLECTED: Final[pytest.StashKey[set[str]]] = pytest.StashKey()
+"""The tests that the run has collected, those too that it has then left out."""
 ENVIRON: Final[pytest.StashKey[Mapping[str, str]]] = pytest.StashKey()
 """The variables of ours as the run began; a fixture may empty the environment for the tests that follow."""
 _PROCESS: Final[pytest.StashKey[int]] = pytest.StashKey()
@@ -141,6 +144,7 @@ def declare(parser: pytest.Parser) -> None:
 def declare_marker(config: pytest.Config) -> None:
     """Declare the marker, and note in which process the run has begun, and with what in its environment."""
     config.stash[ENVIRON] = {name: value for name, value in os.environ.items() if name.startswith("LLMTRACE_")}
+    config.stash[COLLECTED] = set()
     config.stash[_PROCESS] = getpid()
     config.addinivalue_line("markers", _MARKER_HELP)
 

@@ -101,6 +101,7 @@ def settings_for(
         UsageError: `own` is no mapping, or a name in it is not known.
     """
     from pytest_llmtrace.model import Settings
+    from pytest_llmtrace.plugin._collected import is_gone
 
     if not isinstance(own, Mapping):
         raise UsageError(f"the fixture llmtrace_config returns a mapping, as {{'gateway': 'openai'}}, not {own!r}")
@@ -109,7 +110,7 @@ def settings_for(
         label=item.name,
         seed=test,
         test=test,
-        root=item.config.rootpath,
+        is_gone=functools.partial(is_gone, item.config),
         cassette=marked.get("cassette"),
         default_cassette=None if item.get_closest_marker("vcr") else default_cassette,
         default_is_named=default_is_named,

@@ -26,7 +26,7 @@ SAID_OF_RECORDINGS: Final = pytest.StashKey[list[str]]()
 _TOTALS: Final = pytest.StashKey["Totals"]()
 _NOTHING: Final[Mapping[str, Any]] = {
     **dict.fromkeys(("exchanges", "spans", "expected", "reports"), MappingProxyType({})),
-    **dict.fromkeys(("findings", "shared", "watched"), ()),
+    **dict.fromkeys(("findings", "gone", "shared", "watched"), ()),
     **dict.fromkeys(("waived", "known"), 0),
     **dict.fromkeys(("whole", "complete", "partial"), False),
     "remark": "",
@@ -89,6 +89,7 @@ class Totals:
         if self._baseline and accounts and self._writes:
             self._end_baseline(session, self._baseline, accounts, whole=whole)
         self._said += _unused_known(accounts)
+        self._said += _gone(accounts, session.config.rootpath)
         if self._writes:
             self._write_reports(session, accounts)
             self._write_played(session, accounts)
@@ -190,6 +191,23 @@ def _no_longer(baseline: Baseline, missing: list[tuple[str, str, int]]) -> Itera
     if len(missing) > _SHOWN:
         yield f"                 and {len(missing) - _SHOWN} more"
     yield f"               take them out: {baseline.command}"
+
+
+def _gone(accounts: dict[str, Any], root: Path) -> Iterator[str]:
+    """Name the recordings that were played and have been made by tests that their module no longer has.
+
+    Where that is not there either, they may have been made under another root directory.
+    """
+    from pytest_llmtrace._lines import counted
+    from pytest_llmtrace.secrets.shapes import masked
+
+    said = {tuple(gone) for account in accounts.values() for gone in account["gone"]}
+    found = sorted(gone for gone in said if (root / gone[1].partition("::")[0]).is_file())
+    for file, test, number in found[:_SHOWN]:
+        whose = f"{counted(number, 'recording')} of {masked(test)}, which is not there"
+        yield f"  gone         {file}: {whose}; record the file again (--llmtrace-record=all), or take them out"
+    if len(found) > _SHOWN:
+        yield f"  gone         {len(found) - _SHOWN} more like these: pytest-llmtrace cassettes lint"
 
 
 def _unused_known(accounts: dict[str, Any]) -> Iterator[str]:

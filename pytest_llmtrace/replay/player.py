@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from pytest_llmtrace import clock
@@ -16,7 +16,6 @@ from pytest_llmtrace.replay.cassette import default_label
 from pytest_llmtrace.replay.differ import count_of, differences
 from pytest_llmtrace.replay.hook_request import HookRequest
 from pytest_llmtrace.replay.match import Entry, Index, index_of, verdict
-from pytest_llmtrace.replay.recorded_by import is_gone
 from pytest_llmtrace.replay.settings import AS_VCRPY, ReplaySettings
 
 __all__ = ["Player", "Silence"]
@@ -33,15 +32,20 @@ class Player:
         cassette: What to play.
         config: What `read_config` has read.
         test: Who plays it, as recordings name tests; empty outside pytest.
-        root: Where the paths of tests begin; None outside pytest.
+        is_gone: Tells whether a test of such a name is no more; None outside pytest.
     """
 
     def __init__(
-        self, cassette: Cassette, *, config: ReplaySettings = AS_VCRPY, test: str = "", root: Path | None = None
+        self,
+        cassette: Cassette,
+        *,
+        config: ReplaySettings = AS_VCRPY,
+        test: str = "",
+        is_gone: Callable[[str], bool] | None = None,
     ) -> None:
         self.cassette = cassette
         self._test = test
-        self._root = root
+        self._is_gone = is_gone
         self._settings = config
         self._index = index_of(cassette.recordings, config)
         self._lock = threading.RLock()
@@ -100,7 +104,13 @@ class Player:
         return () if all(map(self._is_waiting, unnamed)) else unnamed
 
     def _is_heir_of(self, test: str) -> bool:
-        return self._root is None or is_gone(test, self._root)
+        return self._is_gone is None or self._is_gone(test)
+
+    def gone(self) -> Iterator[tuple[str, int]]:
+        """Name the tests that have recorded a part of it and are no more, each with the number of its recordings."""
+        if self._is_gone is not None and self._plays:
+            tests = Counter(entry.recording.test for entry in self._index.entries if entry.recording.test)
+            yield from ((test, number) for test, number in tests.items() if test != self._test and self._is_gone(test))
 
     def untimed(self) -> tuple[str, ...]:
         """Say of the recordings that were played and do not tell when their chunks came why not, in recorded order."""

@@ -355,6 +355,59 @@ def test_a_renamed_test_plays_the_whole_of_its_file(record: Callable[..., Any]) 
     ) in renamed.text("test_other")
 
 
+PARAMETERS = """
+@pytest.mark.llmtrace(cassette="mine")
+@pytest.mark.parametrize("model", ["old"])
+def test_one(model):
+    ask("a")
+    ask("b")
+
+@pytest.mark.llmtrace(cassette="shared")
+@pytest.mark.parametrize("model", ["old", "older"])
+def test_two(model):
+    ask(model[:3])
+    if model == "older":
+        ask("more")
+"""
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]])
+def test_a_test_whose_parameters_are_renamed_plays_the_whole_of_its_file(
+    record: Callable[..., Any], workers: list[str]
+) -> None:
+    """What a run has collected tells which tests are there; of files that several share it names what nobody plays."""
+    record(PARAMETERS, "--llmtrace-record=once")
+    renamed = PARAMETERS.replace('["old"', '["new"').replace('    ask("b")\n', "").replace('ask("more")', "pass")
+    renamed = renamed.replace("ask(model[:3])", 'ask("old")')
+    done = record(renamed, *workers, plugins=["xdist"] * bool(workers))
+    assert done.outcomes == {"test_one[new]": "failed", "test_two[new]": "passed", "test_two[older]": "failed"}
+    assert (
+        "       wire   1 of 2 not asked for\n"
+        "              POST /v1/chat/completions  (interaction 1, recorded by test_it.py::test_one[old])\n"
+    ) in done.text("test_one[new]")
+    assert [line for line in done.summary() if line.startswith("  gone")] == [
+        f"  gone         cassettes/{file}[old], which is not there; record the file again (--llmtrace-record=all), or "
+        "take them out"
+        for file in (
+            "mine.yaml: 2 recordings of test_it.py::test_one",
+            "shared.yaml: 1 recording of test_it.py::test_two",
+        )
+    ]
+
+
+@pytest.mark.parametrize("options", [["test_it.py::test_one[new]"], ["--lf"]])
+def test_a_run_of_single_parameters_does_not_know_the_others(record: Callable[..., Any], options: list[str]) -> None:
+    """There may be such a test, so nobody else is held to what it has recorded."""
+    record(PARAMETERS, "--llmtrace-record=once")
+    renamed = PARAMETERS.replace('["old"]', '["old", "new"]')
+    renamed = renamed.replace('ask("b")', 'ask("b") if model == "old" else None')
+    both = record(renamed)
+    assert both.outcomes["test_one[new]"] == "passed", both.out
+    alone = record(renamed, *options)
+    assert alone.outcomes["test_one[new]"] == "passed", alone.out
+    assert not [line for line in alone.summary() if line.startswith("  gone")]
+
+
 def test_a_renamed_test_records_under_its_new_name(record: Callable[..., Any], server: Server, tmp_path: Path) -> None:
     """Replay does not mind; recording anew writes anew what names the old one."""
     record(SHARED, "--llmtrace-record=once")

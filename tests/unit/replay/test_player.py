@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from pytest_llmtrace.model import Answer, Cassette, Failure, Recording, Request, Response
 from pytest_llmtrace.replay import Player, Silence, read_config
+from pytest_llmtrace.replay.recorded_by import is_gone
 
 
 def bodies(player: Player, *requests: Request) -> list[bytes | None]:
@@ -99,7 +101,9 @@ def test_what_a_test_is_to_play(
     (tmp_path / "test_it.py").write_text("def test_1(): ...\ndef test_2(): ...\n", encoding="utf-8")
     named = zip(cassette.recordings, recorded_by.ljust(3), strict=True)
     recordings = tuple(replace(recording, test=NAMES.get(test, "")) for recording, test in named)
-    plays = Player(replace(cassette, recordings=recordings), test=NAMES.get(player, ""), root=tmp_path)
+    plays = Player(
+        replace(cassette, recordings=recordings), test=NAMES.get(player, ""), is_gone=partial(is_gone, root=tmp_path)
+    )
     assert bodies(plays, *(post(name.encode()) for name in asked)) == [
         f"reply {'abc'.index(n)}".encode() for n in asked
     ]
