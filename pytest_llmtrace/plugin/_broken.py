@@ -23,8 +23,8 @@ def cause_of(error: BaseException) -> str:
         return ""
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return (
-        f"llmtrace: {type(error).__name__}: {error}, while this test was judged: it has replaced "
-        f"{', '.join(names[:_SHOWN])}{more}, which the judgement needs as well; let that end within the test, as with "
+        f"llmtrace: {type(error).__name__}: {error}, at the end of this test: it has replaced "
+        f"{', '.join(names[:_SHOWN])}{more}, which is needed to judge it; let that end within the test, as with "
         "unittest.mock.patch in a with block"
     )
 

@@ -15,6 +15,7 @@ from pytest_llmtrace.errors import CassetteError
 from pytest_llmtrace.model import Headers, Recording, Request, Response
 from pytest_llmtrace.record._sameness import pairs
 from pytest_llmtrace.record._yaml import emitted, emitted_item
+from pytest_llmtrace.replay import yaml_layout, yaml_safe  # noqa: F401 - what is written is read again at a test's end
 from pytest_llmtrace.replay.cassette import parse
 
 __all__ = ["appended", "rewritten"]

@@ -355,6 +355,29 @@ def test_a_renamed_test_plays_the_whole_of_its_file(record: Callable[..., Any]) 
     ) in renamed.text("test_other")
 
 
+def test_mocks_until_the_end_of_a_test_that_records(record: Callable[..., Any], cassettes: Path) -> None:
+    """What it has recorded is written, also if a wider fixture takes its mocks back only after ours."""
+    source = """
+import pytest
+
+@pytest.fixture(scope="module", autouse=True)
+def patch():
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+def test_one(llmtrace, patch):
+    ask()
+
+    def boom(*args, **kwargs):
+        raise RuntimeError("mocked")
+
+    for name in ("builtins.open", "hashlib.blake2b", "json.dumps", "os.getcwd", "re.compile", "time.monotonic"):
+        patch.setattr(name, boom)
+"""
+    assert record(source, "--llmtrace-record=once").code == 0
+    assert (cassettes / "test_one.yaml").exists()
+
+
 PARAMETERS = """
 @pytest.mark.llmtrace(cassette="mine")
 @pytest.mark.parametrize("model", ["old"])
