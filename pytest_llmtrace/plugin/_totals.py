@@ -194,9 +194,9 @@ def _no_longer(baseline: Baseline, missing: list[tuple[str, str, int]]) -> Itera
 
 
 def _gone(accounts: dict[str, Any], root: Path) -> Iterator[str]:
-    """Name the recordings that were played and have been made by tests that their module no longer has.
+    """Name the recordings of files that were played whose tests the run does not have.
 
-    Where that is not there either, they may have been made under another root directory.
+    Where there is no such module either, they may have been made under another root directory.
     """
     from pytest_llmtrace._lines import counted
     from pytest_llmtrace.secrets.shapes import masked
@@ -204,8 +204,8 @@ def _gone(accounts: dict[str, Any], root: Path) -> Iterator[str]:
     said = {tuple(gone) for account in accounts.values() for gone in account["gone"]}
     found = sorted(gone for gone in said if (root / gone[1].partition("::")[0]).is_file())
     for file, test, number in found[:_SHOWN]:
-        whose = f"{counted(number, 'recording')} of {masked(test)}, which is not there"
-        yield f"  gone         {file}: {whose}; record the file again (--llmtrace-record=all), or take them out"
+        whose = f"{counted(number, 'recording')} of {masked(test)}, which this run does not have"
+        yield f"  gone         {file}: {whose}; if it is no more, record the file again (--llmtrace-record=all)"
     if len(found) > _SHOWN:
         yield f"  gone         {len(found) - _SHOWN} more like these: pytest-llmtrace cassettes lint"
 

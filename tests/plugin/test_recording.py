@@ -409,8 +409,8 @@ def test_a_test_whose_parameters_are_renamed_plays_the_whole_of_its_file(
         "              POST /v1/chat/completions  (interaction 1, recorded by test_it.py::test_one[old])\n"
     ) in done.text("test_one[new]")
     assert [line for line in done.summary() if line.startswith("  gone")] == [
-        f"  gone         cassettes/{file}[old], which is not there; record the file again (--llmtrace-record=all), or "
-        "take them out"
+        f"  gone         cassettes/{file}[old], which this run does not have; if it is no more, record the file again "
+        "(--llmtrace-record=all)"
         for file in (
             "mine.yaml: 2 recordings of test_it.py::test_one",
             "shared.yaml: 1 recording of test_it.py::test_two",
