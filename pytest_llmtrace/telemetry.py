@@ -131,9 +131,9 @@ class MetricPoint:
     """One data point of a metric, as the difference that the test made.
 
     `value` is the sum or gauge value, for a histogram the sum of its measurements; `count` is how many there were
-    (None for what is no histogram). `bounds` are those of a histogram's buckets; an exponential one has none. `shared`
-    says that other traces were open meanwhile, or that code of an earlier one was at work, so that some of it may be
-    theirs.
+    (None for what is no histogram). `bounds` are those of a histogram's buckets; an exponential one has none. `lowest`
+    and `highest` are the extremes of its measurements, None where its view keeps none. `shared` says that other traces
+    were open meanwhile, or that code of an earlier one was at work, so that some of it may be theirs.
     """
 
     scope: str
@@ -146,6 +146,8 @@ class MetricPoint:
     resource: Mapping[str, Any] = field(default_factory=dict)
     scope_version: str | None = None
     bounds: tuple[float, ...] = ()
+    lowest: float | int | None = None
+    highest: float | int | None = None
     shared: bool = False
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -135,6 +135,7 @@ def _points(data: MetricsData) -> Iterator[MetricPoint]:
 def _points_of(metric: Metric, **where: Any) -> Iterator[MetricPoint]:
     for point in metric.data.data_points:
         value = point.value if isinstance(point, NumberDataPoint) else point.sum
+        extremes = (None, None) if isinstance(point, NumberDataPoint) else _extremes(point.min, point.max)
         if isinstance(metric.data, Sum) and not value:
             continue
         yield MetricPoint(
@@ -146,14 +147,26 @@ def _points_of(metric: Metric, **where: Any) -> Iterator[MetricPoint]:
             count=None if isinstance(point, NumberDataPoint) else point.count,
             attributes=dict(point.attributes or {}),
             bounds=tuple(getattr(point, "explicit_bounds", ())),
+            lowest=extremes[0],
+            highest=extremes[1],
         )
+
+
+def _extremes(lowest: float, highest: float) -> tuple[float, float] | tuple[None, None]:
+    """Return the extremes of a histogram; a view that keeps none leaves those of no measurement at all."""
+    return (lowest, highest) if lowest <= highest else (None, None)
 
 
 def _added(before: MetricPoint, point: MetricPoint) -> MetricPoint:
     if point.kind == "gauge":
         return point
     count = None if point.count is None else (before.count or 0) + point.count
-    return replace(point, value=before.value + point.value, count=count)
+    lowest, highest = _either(min, before.lowest, point.lowest), _either(max, before.highest, point.highest)
+    return replace(point, value=before.value + point.value, count=count, lowest=lowest, highest=highest)
+
+
+def _either(choose: Callable[[float, float], float], one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else choose(one, other)
 
 
 def _text(attributes: Any) -> str:

@@ -84,6 +84,10 @@ class Evidence:
         leftovers: What was not played; empty where that is allowed.
         logs: Log records.
         metrics: Points of metrics.
+        opened_ns: The time of day at which the trace was opened, as the code under test had it, in nanoseconds since
+            the epoch.
+        lasted: For how many seconds it had been open, real and virtual ones, when the metrics were read; 0 if nobody
+            can tell.
         children: Whether the test has forked, or some process that it may have started has ended; empty if neither.
         untimed: What was replayed at once although its own time was asked for.
         current: Spans of this trace that are still current in the test's own context.
@@ -111,6 +115,8 @@ class Evidence:
     leftovers: tuple[Leftover, ...] = ()
     logs: tuple[LogRecord, ...] = ()
     metrics: tuple[MetricPoint, ...] = ()
+    opened_ns: int = 0
+    lasted: float = 0.0
     children: Literal["", "forked", "started"] = ""
     untimed: tuple[Untimed, ...] = ()
     current: tuple[SpanRecord, ...] = ()

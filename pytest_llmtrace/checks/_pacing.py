@@ -10,7 +10,7 @@ from pytest_llmtrace import wire
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.model import Exchange
 
-__all__ = ["MEANINGFUL", "Pacing", "Window", "pacings", "slack"]
+__all__ = ["MEANINGFUL", "Pacing", "Window", "pacings", "slack", "time_of"]
 
 MEANINGFUL = 0.05
 """Seconds from which on a time is looked at: below, it is the machine's own."""
@@ -62,10 +62,27 @@ def pacings(accounts: Iterable[Account]) -> tuple[Pacing, ...]:
     return tuple([pacing for account in timed if (pacing := _pacing(account)) is not None])
 
 
-def _pacing(account: Account) -> Pacing | None:
-    exchange = account.exchange
+def time_of(exchange: Exchange) -> float:
+    """Return for how many seconds a client waited at least until it had a whole response; 0 where nobody can tell."""
+    offsets = _offsets(exchange) if exchange.timed else None
+    if offsets is None:
+        return 0.0
+    progress = wire.progress(exchange)
+    return offsets[-1 if progress is None else progress.last]
+
+
+def _offsets(exchange: Exchange) -> tuple[float, ...] | None:
+    """Return when the chunks of a response came, if that took any time by the clocks that tell it."""
     offsets = exchange.response.offsets if exchange.response else None
     if not offsets or offsets[-1] < MEANINGFUL or not _clock_ran(exchange, offsets[-1]):
+        return None
+    return offsets
+
+
+def _pacing(account: Account) -> Pacing | None:
+    exchange = account.exchange
+    offsets = _offsets(exchange)
+    if offsets is None:
         return None
     progress = wire.progress(exchange)
     if progress is None or offsets[progress.last] < MEANINGFUL:

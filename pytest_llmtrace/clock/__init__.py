@@ -9,5 +9,6 @@ from pytest_llmtrace.clock._pace import Pace, pace
 from pytest_llmtrace.clock._shift import now, wall_ns
 from pytest_llmtrace.clock._ticks import tick
 from pytest_llmtrace.clock._timing import Clock, Timing, refuse_timing
+from pytest_llmtrace.clock._watch import Watch
 
-__all__ = ["Clock", "Pace", "Timing", "flaw", "now", "pace", "refuse_timing", "tick", "wall_ns"]
+__all__ = ["Clock", "Pace", "Timing", "Watch", "flaw", "now", "pace", "refuse_timing", "tick", "wall_ns"]

@@ -13,11 +13,12 @@ from weakref import ref
 
 from pytest_llmtrace.clock._places import Place, Swap, places_in
 
-__all__ = ["REAL", "Functions"]
+__all__ = ["NAMES", "REAL", "Functions", "is_clock"]
 
 _Function = Callable[[], Any]
 
-_NAMES = ("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")
+NAMES = ("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")
+"""The clocks that have no time of day."""
 
 # Who waits, times out, measures or schedules for real: shifted time would end its waits early, or never.
 _EXEMPT = frozenset(
@@ -38,7 +39,7 @@ def _real(name: str) -> _Function:
     return found
 
 
-REAL: Mapping[str, _Function] = {name: _real(name) for name in _NAMES}
+REAL: Mapping[str, _Function] = {name: _real(name) for name in NAMES}
 """The real ones. In a mapping, where the search through the globals of modules does not find them."""
 
 
@@ -65,6 +66,11 @@ class _Shifted:
         return self.__wrapped__() + (0 if _keeps_real_time(sys._getframe(1)) else self.shift)
 
 
+def is_clock(function: object) -> bool:
+    """Tell whether a function is Python's own clock, or a shifted one; freezegun and mocks put others there."""
+    return isinstance(function, BuiltinFunctionType | _Shifted)
+
+
 class Functions:
     """The shifted functions, and the places that they take: in `time`, in `timeit`, and where one was bound early.
 
@@ -74,9 +80,9 @@ class Functions:
 
     def __init__(self) -> None:
         self.shift = 0.0
-        self._shifted = {name: _Shifted(name) for name in _NAMES}
-        self._to_shifted: Swap = {id(REAL[name]): self._shifted[name] for name in _NAMES}
-        self._to_real: Swap = {id(self._shifted[name]): REAL[name] for name in _NAMES}
+        self._shifted = {name: _Shifted(name) for name in NAMES}
+        self._to_shifted: Swap = {id(REAL[name]): self._shifted[name] for name in NAMES}
+        self._to_real: Swap = {id(self._shifted[name]): REAL[name] for name in NAMES}
         self._seen: dict[str, ref[ModuleType]] = {}
         self._early: list[Place] = []
 
@@ -118,7 +124,7 @@ class Functions:
 
 
 _LATE: tuple[tuple[dict[str, Any], str], ...] = (
-    *((vars(time), name) for name in _NAMES),
+    *((vars(time), name) for name in NAMES),
     (vars(timeit), "default_timer"),
 )
 

@@ -29,6 +29,7 @@ class Shift:
         self._users = 0
         self._travel: Any = None
         self._traveller: Any = None
+        self._moved = 0.0
         self.began: float | None = None
 
     @property
@@ -44,6 +45,11 @@ class Shift:
     def now(self) -> float:
         """Return the virtual reading of `perf_counter`: the real one while there is no virtual time."""
         return self._real() + self._functions.shift  # type: ignore[no-any-return]
+
+    @property
+    def passed(self) -> float:
+        """How many seconds have passed since some moment, real and virtual ones; it never goes back."""
+        return self._real() + self._moved  # type: ignore[no-any-return]
 
     def begin(self) -> str | None:
         """Begin virtual time; it ends when everybody who has begun it has ended it.
@@ -72,6 +78,7 @@ class Shift:
                 self._traveller.shift(seconds)
                 self._functions.move(self._functions.shift + seconds)
                 self._functions.keep()
+                self._moved += seconds
 
     def _depart(self) -> str | None:
         machine = time_machine()

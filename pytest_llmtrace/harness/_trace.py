@@ -161,6 +161,7 @@ class LLMTrace(Captured, Scripted):
             raise UsageError("a trace is opened once: make another LLMTrace(...) for another block")
         capture.install(app_exporters=self.settings.app_exporters)
         capture.switch_on(self.settings.instrument)
+        self._watch = clock.Watch()
         with ExitStack() as stack:
             self._book = capture.open_book(self._owner)
             stack.callback(self._book.close)
@@ -364,6 +365,8 @@ class LLMTrace(Captured, Scripted):
             children=self._ledger.children.made(),
             logs=self._book.logs(),
             metrics=self._book.metrics(),
+            opened_ns=self._watch.opened_ns,
+            lasted=self._watch.seconds,
             current=tuple(span for span in spans if span.key in self._current),
             absence=self._book.absence(exchange.ambient for exchange in exchanges) if calls and not spans else None,
             silent=capture.silent(calls),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import inspect
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk import _logs as sdk_logs
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, View
 from opentelemetry.sdk.resources import Resource
 
 from pytest_llmtrace import capture, ownership
@@ -100,9 +102,33 @@ def test_metric_points(meters: MeterProvider, books: Books) -> None:
     where["shared"] = True  # There is a second book.
     assert sorted(books[0].metrics(), key=lambda point: point.name) == [
         MetricPoint(**where, name="calls", unit="{call}", kind="sum", value=2, attributes={"model": "m"}),
-        MetricPoint(**where, name="duration", unit="s", kind="histogram", value=2.0, count=2, bounds=(1.0, 2.0)),
+        MetricPoint(
+            **where,
+            name="duration",
+            unit="s",
+            kind="histogram",
+            value=2.0,
+            count=2,
+            bounds=(1.0, 2.0),
+            lowest=0.5,
+            highest=1.5,
+        ),
         MetricPoint(**where, name="queue", kind="gauge", value=3),
     ]
+
+
+def test_the_extremes_of_a_histogram_are_those_of_all_that_was_measured(meters: MeterProvider) -> None:
+    """A reader gets those of each collection; where a view keeps none there are none."""
+    view = View(instrument_name="plain", aggregation=ExplicitBucketHistogramAggregation(record_min_max=False))
+    plain = MeterProvider(views=[view], shutdown_on_exit=False)
+    instruments = [provider.get_meter("app.llm").create_histogram("plain") for provider in (meters, plain)]
+    with closing(capture.open_book(Owner("test"))) as book:
+        found = []
+        for value in (2.0, 1.0, 3.0):
+            for instrument in instruments:
+                instrument.record(value)
+            found.append([(point.lowest, point.highest) for point in book.metrics()])
+    assert found == [[(2.0, 2.0), (None, None)], [(1.0, 2.0), (None, None)], [(1.0, 3.0), (None, None)]]
 
 
 def test_metrics_are_the_difference_that_the_test_made(meters: MeterProvider) -> None:

@@ -1,0 +1,253 @@
+"""Do the metrics of durations say how long calls took, in the unit that they name?
+
+A measurement does not say which call it is of. What is sure: the trace was open while it was made, so that it is no
+longer than that. Where all calls were read to their ends, it is no shorter than the shortest of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from pytest_llmtrace._lines import counted
+from pytest_llmtrace.checks._account import Account
+from pytest_llmtrace.checks._check import Check, Evidence
+from pytest_llmtrace.checks._metric_shares import is_certain, is_count
+from pytest_llmtrace.checks._pacing import slack, time_of
+from pytest_llmtrace.checks._words import first_of, place_of_exchange, shown
+from pytest_llmtrace.model import Finding, Maker, MetricPoint, Severity, SpanRecord
+
+__all__ = ["CHECKS", "METRIC_DURATION"]
+
+_OF_CALLS = ("gen_ai.client.operation.duration", "gen_ai.client.inference.duration")
+# Those that the code measures itself; a server's may be what a recorded response says of it.
+_NAMES = (
+    *_OF_CALLS,
+    "gen_ai.client.operation.time_to_first_chunk",
+    "gen_ai.client.inference.time_to_first_chunk",
+    "gen_ai.client.operation.time_per_output_chunk",
+    "gen_ai.client.inference.time_per_output_chunk",
+    "llm.chat_completions.streaming_time_to_generate",
+    "gen_ai.execute_tool.duration",
+    "gen_ai.invoke_agent.duration",
+    "gen_ai.invoke_workflow.duration",
+    "gen_ai.workflow.duration",
+)
+_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+_WORDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
+
+_AGES = 1e8
+"""Seconds, three years: what is longer is a time of day."""
+_SHOWN = 3
+# Measured within the span as a rule: by OpenLLMetry 0.15 to 0.998 of it, by OTel's instrumentations 0.17 to 0.997.
+_LEAST_OF_SPAN, _MOST_OF_SPAN = 0.1, 1.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Measured:
+    """The measurements of one metric of one scope, in seconds as its unit says.
+
+    Attributes:
+        name: The metric.
+        unit: Its unit.
+        count: How many there are.
+        total: Their sum.
+        lowest: The shortest; the mean, if nobody has kept it.
+        highest: The longest; likewise.
+    """
+
+    name: str
+    unit: str
+    count: int
+    total: float
+    lowest: float
+    highest: float
+
+
+def _look(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    by_scope: dict[str, list[MetricPoint]] = {}
+    for point in evidence.metrics:
+        if point.name in _NAMES:
+            by_scope.setdefault(point.scope, []).append(point)
+    is_bounded = bool(evidence.lasted) and not _was_moved(evidence)
+    for scope, points in by_scope.items():
+        metrics = list(_metrics(points))
+        if not metrics:
+            continue
+        accounts = [account for account in evidence.accounts if account.span.scope == scope]
+        maker = Maker(scope=scope, version=points[0].scope_version or "")
+        found = _too_long(check, metrics, _spans(scope, evidence), evidence.lasted) if is_bounded else None
+        found = found or _too_short(check, metrics, accounts, _unknown(scope, evidence))
+        yield replace(found, subject=f"{found.subject} ({scope})", makers=(maker,)) if found else None
+
+
+def _metrics(points: Iterable[MetricPoint]) -> Iterator[_Measured]:
+    """Yield what can be judged: histograms with a unit of time that are of this trace alone."""
+    by_name: dict[tuple[str, str], list[MetricPoint]] = {}
+    for point in points:
+        by_name.setdefault((point.name, point.unit), []).append(point)
+    for (name, unit), series in by_name.items():
+        if unit in _UNITS and all(one.count and is_count(one.value) and not one.shared for one in series):
+            means = [one.value / (one.count or 1) for one in series]
+            lowest = min(mean if one.lowest is None else one.lowest for one, mean in zip(series, means, strict=True))
+            highest = max(mean if one.highest is None else one.highest for one, mean in zip(series, means, strict=True))
+            yield _Measured(
+                name=name,
+                unit=unit,
+                count=sum(one.count or 0 for one in series),
+                total=sum(one.value for one in series) * _UNITS[unit],
+                lowest=lowest * _UNITS[unit],
+                highest=highest * _UNITS[unit],
+            )
+
+
+def _was_moved(evidence: Evidence) -> bool:
+    """Tell whether the time of day was not that of the trace: the test has moved it, or names times itself."""
+    spans = [*evidence.spans, *(account.span for account in evidence.accounts)]
+    times = [time for span in spans for time in (span.start_ns, span.end_ns)]
+    times += [time for exchange in evidence.exchanges for time in (exchange.started_ns, exchange.ended_ns)]
+    allowed = slack(evidence.lasted)
+    since = [(time - evidence.opened_ns) / 1e9 for time in times if time]
+    return not all(-allowed <= seconds <= evidence.lasted + allowed for seconds in since)
+
+
+def _spans(scope: str, evidence: Evidence) -> list[SpanRecord]:
+    """Return the spans that have ended of a scope; if it has none, as where only its meter is of that name, of all."""
+    ended = [span for span in evidence.spans if span.end_ns is not None]
+    return [span for span in ended if span.scope == scope] or ended
+
+
+def _length(span: SpanRecord) -> float:
+    return ((span.end_ns or span.start_ns) - span.start_ns) / 1e9
+
+
+# --- Too long --------------------------------------------------------------------------------------------------------
+
+
+def _too_long(check: Check, metrics: Sequence[_Measured], spans: Sequence[SpanRecord], lasted: float) -> Finding | None:
+    long = [one for one in metrics if one.highest > lasted + slack(lasted)]
+    if not long:
+        return None
+    fitting = next((one for one in long if _unit_of(one, spans)), None)
+    first = fitting or long[0]
+    longest = max(spans, key=_length, default=None)
+    said = [] if longest is None else [("span", f"{shown(longest.name)}, the longest, took {_time(_length(longest))}")]
+    real = _unit_of(first, spans)
+    details = [
+        ("metric", "\n".join(_in_words(one, of=first) for one in (first, *(one for one in long if one is not first)))),
+        *said,
+        ("trace", f"lasted {_time(lasted)}, and with it all that was measured"),
+    ]
+    if real:
+        details[0] = ("metric", f"{details[0][1]}\nthese are {_WORDS[real]}, and the unit says {_WORDS[first.unit]}")
+        found = _finding(check, first, details, next=f"record {_WORDS[first.unit]}, as the unit says")
+    elif first.highest > _AGES:
+        found = _finding(check, first, details, why=_NO_DIFFERENCE, next="subtract the beginning from the end")
+    else:
+        found = replace(_finding(check, first, details, next=_ELSEWHERE), severity=Severity.INFO)
+    return replace(found, span=longest.key if longest else None)
+
+
+def _unit_of(measured: _Measured, spans: Iterable[SpanRecord]) -> str:
+    """Name the unit in which a measurement is as long as the spans are; empty if there is none."""
+    lengths = [_length(span) for span in spans]
+    if not lengths or measured.name not in _OF_CALLS:
+        return ""
+    for unit, seconds in _UNITS.items():
+        if unit != measured.unit:
+            as_if = measured.highest / _UNITS[measured.unit] * seconds
+            if _LEAST_OF_SPAN * min(lengths) <= as_if <= _MOST_OF_SPAN * max(lengths):
+                return unit
+    return ""
+
+
+def _in_words(measured: _Measured, *, of: _Measured) -> str:
+    name = "" if measured is of else f"{measured.name}: "
+    up_to = "up to " if measured.count > 1 else ""
+    return f"{name}{up_to}{_time(measured.highest)} in {counted(measured.count, 'measurement')}"
+
+
+def _time(seconds: float) -> str:
+    if seconds < 1:
+        return f"{seconds * 1000:.3f} ms"
+    return f"{seconds:,.3f} s"
+
+
+_NO_DIFFERENCE = "it is a time of day, or a clock's reading, and no duration: every mean and every percentile is lost"
+_ELSEWHERE = "see where the clock is started: for each call, when it begins"
+
+
+# --- Too short -------------------------------------------------------------------------------------------------------
+
+
+def _unknown(scope: str, evidence: Evidence) -> int:
+    """Count what may have been measured besides the calls of a scope's spans, in however short a time."""
+    others = [call for call in evidence.calls if all(span.scope != scope for span in call.spans)]
+    return len(others) + sum(stray.span.scope == scope for stray in evidence.strays)
+
+
+def _too_short(check: Check, metrics: Iterable[_Measured], accounts: Sequence[Account], unknown: int) -> Finding | None:
+    timed = [account for account in accounts if _took(account)]
+    if not timed:
+        return None
+    attempts = sum(len(account.call.exchanges) - 1 for account in accounts)
+    least = sorted([*[_took(account) for account in accounts], *[0.0] * (unknown + attempts)])
+    for one in metrics:
+        wanted = sum(least[: one.count])
+        if one.name not in _OF_CALLS or one.total + one.count * slack(0) + 0.01 * wanted >= wanted:
+            continue
+        first = next((account for account in timed if _length(account.span) < _took(account) * 0.99), timed[0])
+        places = list(dict.fromkeys(place_of_exchange(account.exchange) for account in timed))
+        wire = f"{counted(len(timed), 'response')} took {_time(sum(map(_took, timed)))} to the end"
+        details = [
+            ("metric", f"{_time(one.total)} in {counted(one.count, 'measurement')}"),
+            ("wire", "\n".join((wire, *first_of(places, _SHOWN)))),
+        ]
+        found = _finding(check, one, details, why=_TOO_GOOD, next=_TO_THE_END)
+        return replace(found, span=first.span.key, follows=("structure/ended-before-stream", "stream/duration"))
+    return None
+
+
+def _took(account: Account) -> float:
+    """Return how long a call took at least, by the time of its reply; 0 where that is not sure."""
+    is_one = len(account.call.exchanges) == 1 and account.answered.api != "embeddings"
+    return time_of(account.exchange) if is_one and is_certain(account) else 0.0
+
+
+_TOO_GOOD = "latencies look better than what users waited for"
+_TO_THE_END = "measure until the response, or the stream, has been read to its end, in the unit that the metric names"
+
+
+# --- Both ------------------------------------------------------------------------------------------------------------
+
+
+def _finding(
+    check: Check,
+    measured: _Measured,
+    details: Iterable[tuple[str, str]],
+    why: str = "",
+    next: str = "",  # noqa: A002
+) -> Finding:
+    return check.finding(f"metric {measured.name!r}", *details, why=why, next=next)
+
+
+METRIC_DURATION = Check(
+    id="metric/duration",
+    title="The metrics of durations are as long as what they measure",
+    why="dashboards and alerts of latency are made of these numbers, and they are of another size",
+    next="measure each call from its request to the end of its response",
+    look=_look,
+    about=("metrics",),
+    compares="The metrics of durations, to first chunks and between chunks, of calls, tools, agents and workflows, "
+    "that conventions have and that the code measures itself; in s, ms, us or ns. The longest measurement (the mean, "
+    "where a view keeps none) is no longer than the trace, virtual time included, within one per cent and 5 ms. One "
+    "that is, and that fits the scope's spans in another unit, or is a time of day, is an error; else it is for "
+    "information: the test may have given the code a clock of its own. In recorded or real time the durations of calls "
+    "that are no embeddings are together no shorter than their responses took, of which the shortest count. Not looked "
+    "at: traces in whose time the time of day was moved, or Python's clocks were replaced; traces that were open "
+    "beside others.",
+    source="OTel GenAI, metrics: `gen_ai.client.operation.duration`, in seconds",
+)
+
+CHECKS: tuple[Check, ...] = (METRIC_DURATION,)
+"""Metrics of time."""
