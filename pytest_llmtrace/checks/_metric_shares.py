@@ -7,16 +7,16 @@ or has no span of the scope, may have been measured or not; of one whose counts 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_llmtrace.checks._account import WHOLE, Account
-from pytest_llmtrace.checks._check import Evidence
+from pytest_llmtrace.checks._metric_scopes import Scope
 from pytest_llmtrace.checks._types import is_number
-from pytest_llmtrace.model import Call, Exchange, Fact, MetricPoint, Reading, SpanKey, StreamEnd
+from pytest_llmtrace.model import Call, Exchange, Fact, Reading, SpanKey, StreamEnd
 from pytest_llmtrace.reading import PRESENT
 
-__all__ = ["Scope", "Share", "adds_up", "calls_of", "is_certain", "is_count", "scope_of", "tokens_of"]
+__all__ = ["Share", "adds_up", "calls_of", "is_certain", "is_count", "tokens_of"]
 
 Way = tuple[int, float]
 """How often a call was measured, and the sum of that."""
@@ -24,28 +24,6 @@ Way = tuple[int, float]
 _NOT: Way = (0, 0)
 _MOST = 4096
 """Of how many possible outcomes on a comparison is given up."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scope:
-    """The calls of a trace as one scope sees them.
-
-    Attributes:
-        name: The scope.
-        accounts: Those of its spans.
-        others: The calls that have no span of the scope: it may have measured them nevertheless, as where spans are
-            sampled out.
-        batches: How many calls a span tells of, where there are several.
-    """
-
-    name: str
-    accounts: tuple[Account, ...]
-    others: tuple[Call, ...]
-    batches: dict[SpanKey, int]
-
-    def requests(self, account: Account) -> int:
-        """Count the requests that a span tells of."""
-        return max(self.batches.get(account.span.key, 1), len(account.call.exchanges))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,37 +44,6 @@ class Share:
     def must(self) -> bool:
         """Whether it is measured for sure."""
         return bool(self.ways) and _NOT not in self.ways
-
-
-def scope_of(evidence: Evidence, name: str, points: Iterable[MetricPoint]) -> Scope:
-    """Return the calls as a scope sees them, whose points these are."""
-    told: dict[SpanKey, int] = {}
-    for call in evidence.calls:
-        for span in call.spans:
-            if span.scope == name:
-                told[span.key] = told.get(span.key, 0) + 1
-    names = _named_by(points)
-    return Scope(
-        name=name,
-        accounts=tuple(account for account in evidence.accounts if account.span.scope == name),
-        others=tuple(call for call in evidence.calls if all(span.scope != name for span in call.spans) and names(call)),
-        batches=told,
-    )
-
-
-def _named_by(points: Iterable[MetricPoint]) -> Callable[[Call], bool]:
-    """Tell by models of which calls some points may be; of any, if some name none."""
-    named = [[point.attributes[key] for key in _MODELS if point.attributes.get(key)] for point in points]
-    models = {str(model) for found in named for model in found}
-
-    def names(call: Call) -> bool:
-        asked = [str(model) for truth in call.truths for model in (truth.request_model, truth.response_model) if model]
-        return not (all(named) and asked) or any(one in other or other in one for one in asked for other in models)
-
-    return names
-
-
-_MODELS = ("gen_ai.request.model", "gen_ai.response.model")
 
 
 def is_count(value: object) -> bool:

@@ -6,23 +6,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_llmtrace._lines import counted
-from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._compare import compare
-from pytest_llmtrace.checks._metric_shares import (
-    Scope,
-    Share,
-    adds_up,
-    calls_of,
-    is_certain,
-    is_count,
-    scope_of,
-    tokens_of,
+from pytest_llmtrace.checks._metric_scopes import Part, Scope, parts_of, scope_of
+from pytest_llmtrace.checks._metric_shares import Share, adds_up, calls_of, is_count, tokens_of
+from pytest_llmtrace.checks._metric_words import (
+    Measured,
+    calls_in_words,
+    of_model,
+    places_of_calls,
+    places_of_fact,
+    stated,
+    tokens_in_words,
 )
 from pytest_llmtrace.checks._usage_missing import USAGE_MISSING
 from pytest_llmtrace.checks._wire_usage import USAGE
-from pytest_llmtrace.checks._words import first_of, place_of, place_of_exchange, said, shown
-from pytest_llmtrace.model import Fact, Finding, Maker, MetricPoint, Severity
+from pytest_llmtrace.checks._words import first_of
+from pytest_llmtrace.model import Finding, Maker, MetricPoint, Severity
 
 __all__ = ["CHECKS", "OPERATION_COUNT", "TOKEN_USAGE"]
 
@@ -36,21 +36,8 @@ _FACTS = {"input": "input_tokens", "output": "output_tokens", "completion": "out
 # Operations that are one call of a model; an agent's or a tool's are measured beside them.
 _OF_CALLS = frozenset({"chat", "text_completion", "generate_content", "embeddings", "completion", "embedding"})
 
-_SHOWN = 3
-"""How many calls of a finding are shown."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Measured:
-    """What the points of one metric of one scope add up to.
-
-    Attributes:
-        count: How many measurements there are; None of a counter, which does not say.
-        total: Their sum.
-    """
-
-    count: int | None
-    total: float
+_MOST = 8
+"""How many sums of a finding are shown."""
 
 
 def _scopes(evidence: Evidence, name: str) -> Iterator[tuple[Scope, Sequence[MetricPoint]]]:
@@ -77,15 +64,15 @@ def _is_known(scope: str, points: Iterable[MetricPoint], evidence: Evidence) -> 
     return all(stray.covers and named for stray in strays)
 
 
-def _sum(points: Iterable[MetricPoint]) -> _Measured:
+def _measured(points: Iterable[MetricPoint]) -> Measured:
     points = tuple(points)
     counts = [point.count for point in points if point.count is not None]
-    return _Measured(
+    return Measured(
         count=sum(counts) if len(counts) == len(points) else None, total=sum(point.value for point in points)
     )
 
 
-def _judged(shares: Sequence[Share], measured: _Measured) -> Severity | None:
+def _judged(shares: Sequence[Share], measured: Measured) -> Severity | None:
     """Judge what a metric adds up to: calls that are left out are a warning, anything else that is wrong an error."""
     if adds_up(shares, measured.count, measured.total) is not False:
         return None
@@ -95,22 +82,62 @@ def _judged(shares: Sequence[Share], measured: _Measured) -> Severity | None:
     return Severity.WARNING if left_out else Severity.ERROR
 
 
-# --- Tokens ----------------------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, kw_only=True)
-class _Wrong:
-    """A count of tokens that is not the wire's.
+class _Sum:
+    """What the calls of a part have added up to.
 
     Attributes:
-        fact: Which count.
+        part: The calls.
         measured: What the metric says.
-        severity: How bad it is.
+        severity: How bad that is; None if it can be right.
+        lacks: Whether calls that are measured for sure are not measured here at all, be it for what they are alike.
+        fact: Which count it is of; empty if calls are counted.
     """
 
-    fact: str
-    measured: _Measured
-    severity: Severity
+    part: Part
+    measured: Measured
+    severity: Severity | None
+    lacks: bool
+    fact: str = ""
+
+
+def _sum_of(part: Part, fact: str = "") -> _Sum:
+    """Judge the calls of a part, or one of their counts."""
+    points = [point for point in part.points if not fact or _FACTS[point.attributes[_TYPE]] == fact]
+    measured = _measured(points) if fact else replace(_measured(points), total=0)
+    shares = tokens_of(part.calls, fact) if fact else calls_of(part.calls)
+    lacks = not points and any(share.must for share in shares)
+    return _Sum(part=part, measured=measured, severity=_judged(shares, measured), lacks=lacks, fact=fact)
+
+
+def _wrong(scope: Scope, points: Sequence[MetricPoint], fact: str = "") -> tuple[list[_Sum], bool]:
+    """Return what is wrong: for which models, if these can be told apart, else altogether; and if that is mixed up.
+
+    Where the whole is right, and that of each model is not, what is measured as another model's is shown with it.
+    """
+    whole = _sum_of(Part(calls=scope, points=tuple(points)), fact)
+    parts = parts_of(scope, points)
+    each = [_sum_of(part, fact) for part in parts] if len(parts) > 1 else []
+    wrong = [one for one in each if one.severity is not None]
+    if whole.severity is not None or not wrong:
+        return wrong or [one for one in [whole] if one.severity is not None], False
+    lacking = [one for one in each if one.lacks and one.severity is None]
+    shown = [one for one in each if one in wrong or one in lacking]
+    return shown, bool(lacking) or _balances(shown, fact)
+
+
+def _balances(several: Sequence[_Sum], fact: str) -> bool:
+    """Tell whether what is wrong of several models is right of them together."""
+    accounts = tuple(account for one in several for account in one.part.calls.accounts)
+    others = tuple(call for one in several for call in one.part.calls.others)
+    calls = replace(several[0].part.calls, accounts=accounts, others=others)
+    shares = tokens_of(calls, fact) if fact else calls_of(calls)
+    points = tuple(point for one in several for point in one.part.points)
+    is_sure = len(several) > 1 and all(share.ways for share in shares)
+    return is_sure and _sum_of(Part(calls=calls, points=points), fact).severity is None
+
+
+# --- Tokens ----------------------------------------------------------------------------------------------------------
 
 
 def _token_usage(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
@@ -119,119 +146,70 @@ def _token_usage(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         # Who counts the cached tokens by a type of their own may leave them out of the input.
         if not all(isinstance(kind, str) and kind in _FACTS for kind in types):
             continue
-        wrong: dict[Finding | None, list[_Wrong]] = {}
+        told: dict[Finding | None, list[_Sum]] = {}
+        is_mixed = True
         for fact in dict.fromkeys(_FACTS[str(kind)] for kind in types):
-            measured = _sum(point for point in points if _FACTS[point.attributes[_TYPE]] == fact)
-            severity = _judged(tokens_of(scope, fact), measured)
-            cause, is_told = (None, True) if severity is None else _cause(scope, fact, measured, evidence)
-            if severity is None or (is_told and cause is None):
+            wrong, mixed = _wrong(scope, points, fact)
+            is_mixed = is_mixed and (mixed or not wrong)
+            if not wrong:
                 yield None
-            else:
-                wrong.setdefault(cause, []).append(_Wrong(fact=fact, measured=measured, severity=severity))
-        for cause, several in wrong.items():
+            for one in wrong:
+                cause, is_told = _cause(one, evidence)
+                if is_told and cause is None:
+                    yield None
+                else:
+                    told.setdefault(cause, []).append(one)
+        for cause, several in told.items():
+            found = _usage_finding(check, scope, points, several, is_mixed=is_mixed)
             if cause is None:
-                yield _usage_finding(check, scope, points, several, follows=_as_calls(scope, several, evidence))
+                yield replace(found, follows=_as_calls(scope, several, evidence, is_mixed=is_mixed))
             else:
-                found = _usage_finding(check, scope, points, several, follows=(cause.check,))
-                yield replace(found, span=cause.span)
+                yield replace(found, follows=(cause.check,), span=cause.span)
 
 
-def _cause(scope: Scope, fact: str, measured: _Measured, evidence: Evidence) -> tuple[Finding | None, bool]:
+def _cause(wrong: _Sum, evidence: Evidence) -> tuple[Finding | None, bool]:
     """Return the finding on a span that has its count from the same place, and whether what spans say explains it."""
-    own = {account.span.key for account in scope.accounts}
-    if adds_up(tokens_of(scope, fact, as_told=True), measured.count, measured.total) is not False:
+    calls, fact, measured = wrong.part.calls, wrong.fact, wrong.measured
+    own = {account.span.key for account in calls.accounts}
+    if wrong.severity is None:
+        return None, False
+    if adds_up(tokens_of(calls, fact, as_told=True), measured.count, measured.total) is not False:
         [comparison] = [one for one in USAGE if one.fact == fact]
         return next((one for one in compare(comparison, evidence) if one and one.span in own), None), True
     missing = [one for one in USAGE_MISSING.look(USAGE_MISSING, evidence) if one and one.span in own]
-    shares = tokens_of(scope, fact, as_told=True, untold={one.span for one in missing if one.span})
+    shares = tokens_of(calls, fact, as_told=True, untold={one.span for one in missing if one.span})
     is_left_out_there = bool(missing) and adds_up(shares, measured.count, measured.total)
     return (missing[0], True) if is_left_out_there else (None, False)
 
 
-def _as_calls(scope: Scope, wrong: Iterable[_Wrong], evidence: Evidence) -> tuple[str, ...]:
-    """Name the check of how often calls are counted, where tokens are counted just as often."""
-    points = [point for point in evidence.metrics if (point.scope, point.name) == (scope.name, _DURATION)]
-    same = bool(points) and all(one.measured.count == _sum(points).count for one in wrong)
-    return (OPERATION_COUNT.id,) if same else ()
+def _as_calls(scope: Scope, wrong: Sequence[_Sum], evidence: Evidence, *, is_mixed: bool) -> tuple[str, ...]:
+    """Name the check of how often calls are counted, where that is as wrong: as often, or mixed up as well."""
+    points = [point for _, points in _scopes(evidence, _DURATION) for point in points if point.scope == scope.name]
+    if not points:
+        return ()
+    if is_mixed:
+        return (OPERATION_COUNT.id,) if _wrong(scope, points)[1] else ()
+    parts = [Part(calls=scope, points=tuple(points)), *parts_of(scope, points)]
+    often = {part.calls.keys: _measured(part.points).count for part in parts}
+    return (OPERATION_COUNT.id,) if all(often.get(one.part.calls.keys) == one.measured.count for one in wrong) else ()
 
 
 def _usage_finding(
-    check: Check,
-    scope: Scope,
-    points: Sequence[MetricPoint],
-    wrong: Sequence[_Wrong],
-    follows: tuple[str, ...] = (),
+    check: Check, scope: Scope, points: Sequence[MetricPoint], wrong: Sequence[_Sum], *, is_mixed: bool
 ) -> Finding:
-    severity = Severity.ERROR if any(one.severity is Severity.ERROR for one in wrong) else Severity.WARNING
-    lines = [f"{_noun(one.fact)}: {_in_words(one.measured)}{_nearest(scope, one)}" for one in wrong]
-    wire = [line for one in wrong for line in _stated(scope, one.fact)]
-    finding = _finding(
+    metric = first_of([tokens_in_words(one.part, one.fact, one.measured) for one in wrong], _MOST)
+    wire = first_of([stated(one.part, one.fact) for one in wrong], _MOST)
+    places = places_of_fact([one.part for one in wrong], wrong[0].fact)
+    return _finding(
         check,
         scope,
         points,
-        ("metric", "\n".join(lines)),
-        ("wire", "\n".join((*wire, *_places(scope, wrong[0].fact)))),
-        why=_LEFT_OUT if severity is Severity.WARNING else "",
-        follows=follows,
+        wrong,
+        ("metric", "\n".join(metric)),
+        ("wire", "\n".join((*wire, *places))),
+        left_out=_LEFT_OUT,
+        mixed=_MIXED if is_mixed else "",
     )
-    return replace(finding, severity=severity)
-
-
-def _noun(fact: str) -> str:
-    return fact.replace("_", " ")
-
-
-def _in_words(measured: _Measured) -> str:
-    times = "" if measured.count is None else f" in {counted(measured.count, 'measurement')}"
-    return f"{shown(measured.total)}{times}"
-
-
-def _facts(scope: Scope, name: str) -> list[tuple[Account, Fact]]:
-    facts = [(account, account.answered.fact(name)) for account in scope.accounts]
-    return [(account, fact) for account, fact in facts if is_count(fact.value)]
-
-
-def _stated(scope: Scope, name: str) -> Iterator[str]:
-    """Yield what the wire says of a count: of one call with its parts, of several as a sum."""
-    facts = [fact for _, fact in _facts(scope, name)]
-    if len(facts) == 1:
-        yield f"{_noun(name)}: {said(facts[0], _noun(name))}"
-    else:
-        values = [shown(fact.value) for fact in facts]
-        added = " + ".join(values if len(values) <= _MOST else [*values[:_MOST], "..."])
-        yield f"{_noun(name)} of {counted(len(facts), 'call')}: {added} = {shown(_true(scope, name))}"
-
-
-_MOST = 8
-
-
-def _true(scope: Scope, name: str) -> float:
-    total: float = sum(fact.value for _, fact in _facts(scope, name))
-    return total
-
-
-def _places(scope: Scope, name: str) -> Sequence[str]:
-    return first_of([*dict.fromkeys(place_of(fact, account.exchange) for account, fact in _facts(scope, name))], _SHOWN)
-
-
-def _nearest(scope: Scope, wrong: _Wrong) -> str:
-    """Say what a count is, where it is that of something else."""
-    true, total = _true(scope, wrong.fact), wrong.measured.total
-    other = "output_tokens" if wrong.fact == "input_tokens" else "input_tokens"
-    if total == _true(scope, other):
-        return f", which is the count of {_noun(other)}"
-    if true and total % true == 0 and total > true:
-        return f", {total / true:.0f} times what the wire says"
-    parts = [part for part in _PARTS if wrong.fact == "input_tokens" and _true(scope, part)]
-    for some in (*([part] for part in parts), parts):
-        number = sum(_true(scope, part) for part in some)
-        if number and abs(total - true) == number:
-            what = " and ".join(map(_noun, some))
-            return f", {'without' if total < true else 'with once more'} the {what}: {shown(number)}"
-    return ""
-
-
-_PARTS = ("cache_read_tokens", "cache_write_tokens")
 
 
 # --- Calls -----------------------------------------------------------------------------------------------------------
@@ -239,31 +217,26 @@ _PARTS = ("cache_read_tokens", "cache_write_tokens")
 
 def _operation_count(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     for scope, points in _scopes(evidence, _DURATION):
-        measured = replace(_sum(points), total=0)
-        if measured.count is None:
+        if _measured(points).count is None:
             continue
-        shares = calls_of(scope)
-        severity = _judged(shares, measured)
-        if severity is None:
+        wrong, is_mixed = _wrong(scope, points)
+        if not wrong:
             yield None
             continue
-        places = list(dict.fromkeys(place_of_exchange(account.exchange) for account in scope.accounts))
-        finding = _finding(
+        metric = [f"{counted(one.measured.count or 0, 'measurement')}{of_model(one.part)}" for one in wrong]
+        wire = [calls_in_words(one.part) for one in wrong]
+        metric, wire = list(first_of(metric, _MOST)), list(first_of(wire, _MOST))
+        places = places_of_calls([one.part for one in wrong])
+        yield _finding(
             check,
             scope,
             points,
-            ("metric", counted(measured.count, "measurement")),
-            ("wire", "\n".join((_calls_in_words(scope), *first_of(places, _SHOWN)))),
-            why=_CALLS_LEFT_OUT if severity is Severity.WARNING else "",
+            wrong,
+            ("metric", "\n".join(metric)),
+            ("wire", "\n".join((*wire, *places))),
+            left_out=_CALLS_LEFT_OUT,
+            mixed=_CALLS_MIXED if is_mixed else "",
         )
-        yield replace(finding, severity=severity)
-
-
-def _calls_in_words(scope: Scope) -> str:
-    others = f", and {len(scope.others)} without a span of this scope" if scope.others else ""
-    failed = sum(not is_certain(account) for account in scope.accounts)
-    some = f", {failed} of them not to the end" if failed else ""
-    return f"{counted(len(scope.accounts), 'call')}{some}{others}"
 
 
 # --- Both ------------------------------------------------------------------------------------------------------------
@@ -273,29 +246,38 @@ def _finding(
     check: Check,
     scope: Scope,
     points: Sequence[MetricPoint],
+    wrong: Sequence[_Sum],
     *details: tuple[str, str],
-    why: str = "",
-    follows: tuple[str, ...] = (),
+    left_out: str,
+    mixed: str,
 ) -> Finding:
-    """Make a finding about a metric. It belongs to the first span of its scope, so that causes can be named."""
+    """Make a finding about a metric. It belongs to the first span of its calls, so that causes can be named."""
+    severity = Severity.ERROR if any(one.severity is Severity.ERROR for one in wrong) else Severity.WARNING
     finding = check.finding(
         f"metric {points[0].name!r} ({scope.name})",
         *details,
-        why=why,
+        why=mixed or (left_out if severity is Severity.WARNING else ""),
+        next=_NAME_IT if mixed else "",
         makers=(Maker(scope=scope.name, version=points[0].scope_version or ""),),
-        follows=follows,
     )
-    return replace(finding, span=scope.accounts[0].span.key)
+    keys = () if mixed else [key for one in wrong for key in one.part.calls.keys]
+    return replace(finding, severity=severity, span=next(iter(keys), scope.accounts[0].span.key))
 
 
 _LEFT_OUT = "sums of tokens and cost lack calls that are measured otherwise, and nothing says so"
 _CALLS_LEFT_OUT = "rates of calls and of errors lack calls that are measured otherwise, and nothing says so"
+_MIXED = "the sum is right, and those of the models are not: each has a price of its own"
+_CALLS_MIXED = "all calls are counted, and some for a model that was not called: its latency is that of another one"
+_NAME_IT = "name the model of the call itself with each measurement"
 
 
 _SURE = (
     "The points of one scope that measure calls, together, with the calls that spans of the scope tell of. A call that "
     "succeeded and was read to its end is measured once; one that failed, was stopped, was tried again or has no span "
     "of the scope may have been measured or not. A finding says that no choice of these adds up to the metric. "
+    "Where series name models, or embeddings, the calls of each model add up by themselves: `gpt-4o` may stand for "
+    "`openai/gpt-4o` and for `gpt-4o-2024-08-06`, and cannot for `gpt-4o-mini`. A series that names no model, or one "
+    "that no call names, may be of any call. "
 )
 _UNSURE = (
     "Calls of a form (an API, streamed or not) of which none is measured are not missing. Not looked at: what is no "

@@ -1,0 +1,216 @@
+"""Which calls a scope has measured, and which of them a series can be of.
+
+A series that names a model has only what calls of that model have added. So the calls of a scope fall into parts, each
+with the series that alone can be of them, and each part adds up by itself. Where a series may be of any call (it names
+no model, or one that nobody knows, as a group of models or an alias) there is one part, and that is all of the scope.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from pytest_llmtrace.checks._account import Account
+from pytest_llmtrace.checks._check import Evidence
+from pytest_llmtrace.model import Call, MetricPoint, Reading, SpanKey
+
+__all__ = ["Part", "Scope", "parts_of", "scope_of"]
+
+_MODELS = ("gen_ai.request.model", "gen_ai.response.model")
+_OPERATION = "gen_ai.operation.name"
+_EMBEDDINGS = frozenset({"embeddings", "embedding"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """The calls of a trace as one scope sees them.
+
+    Attributes:
+        name: The scope.
+        accounts: Those of its spans.
+        others: The calls that have no span of the scope: it may have measured them nevertheless, as where spans are
+            sampled out.
+        batches: How many calls a span tells of, where there are several.
+    """
+
+    name: str
+    accounts: tuple[Account, ...]
+    others: tuple[Call, ...]
+    batches: dict[SpanKey, int]
+
+    @property
+    def keys(self) -> tuple[SpanKey, ...]:
+        """The identities of its spans."""
+        return tuple(account.span.key for account in self.accounts)
+
+    def requests(self, account: Account) -> int:
+        """Count the requests that a span tells of."""
+        return max(self.batches.get(account.span.key, 1), len(account.call.exchanges))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Calls of a scope, and the series of a metric that are of these calls alone.
+
+    Attributes:
+        calls: The scope, with these calls.
+        points: The points.
+        model: The name of their model; empty if that is all of the scope.
+    """
+
+    calls: Scope
+    points: tuple[MetricPoint, ...]
+    model: str = ""
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What a series says of its calls, or is known of a call.
+
+    Attributes:
+        models: Names of models: of a series all that it gives, of a call all that may be given for it.
+        embeds: Whether it is a call for embeddings; None if that is not said.
+    """
+
+    models: frozenset[str]
+    embeds: bool | None
+
+    def is_of(self, call: _Kind) -> bool:
+        """Tell whether a series can be of a call."""
+        if None not in (self.embeds, call.embeds) and self.embeds is not call.embeds:
+            return False
+        if not call.models:
+            return True
+        return all(any(_is_same(name, other) for other in call.models) for name in self.models)
+
+
+def scope_of(evidence: Evidence, name: str, points: Iterable[MetricPoint]) -> Scope:
+    """Return the calls as a scope sees them, whose points these are."""
+    told: dict[SpanKey, int] = {}
+    for call in evidence.calls:
+        for span in call.spans:
+            if span.scope == name:
+                told[span.key] = told.get(span.key, 0) + 1
+    series = set(map(_kind_of_point, points))
+    apart = [call for call in evidence.calls if all(span.scope != name for span in call.spans)]
+    return Scope(
+        name=name,
+        accounts=tuple(account for account in evidence.accounts if account.span.scope == name),
+        others=tuple(call for call in apart if any(kind.is_of(_kind_of(call.truths)) for kind in series)),
+        batches=told,
+    )
+
+
+def parts_of(scope: Scope, points: Iterable[MetricPoint]) -> list[Part]:
+    """Return the parts into which the calls of a scope fall by the series of a metric; one if they cannot be told."""
+    points = tuple(points)
+    series: dict[_Kind, list[MetricPoint]] = {}
+    for point in points:
+        series.setdefault(_kind_of_point(point), []).append(point)
+    own = {id(account): _kind_of_account(account) for account in scope.accounts}
+    others = {id(call): _kind_of(call.truths) for call in scope.others}
+    kinds = dict.fromkeys([*own.values(), *others.values()])
+    groups = _Groups([*series, *map(_of_call, kinds)])
+    for kind in series:
+        of = [call for call in kinds if kind.is_of(call)]
+        for call in of or kinds:
+            groups.join(kind, _of_call(call))
+    whole = [Part(calls=scope, points=points)]
+    parts = [
+        Part(
+            calls=replace(
+                scope,
+                accounts=tuple(one for one in scope.accounts if groups.root(_of_call(own[id(one)])) == root),
+                others=tuple(one for one in scope.others if groups.root(_of_call(others[id(one)])) == root),
+            ),
+            points=tuple(point for kind, some in series.items() if groups.root(kind) == root for point in some),
+        )
+        for root in groups.roots()
+    ]
+    return [replace(part, model=_name_of(part)) for part in parts] if len(parts) > 1 else whole
+
+
+def _of_call(kind: _Kind) -> Hashable:
+    """Return what a kind of calls is in the groups, where one of series may be equal to it."""
+    return "call", kind
+
+
+class _Groups:
+    """What belongs together."""
+
+    def __init__(self, members: Iterable[Hashable]) -> None:
+        self._above = {member: member for member in members}
+
+    def root(self, member: Hashable) -> Hashable:
+        """Return the one that stands for all of its group."""
+        while self._above[member] != member:
+            self._above[member] = member = self._above[self._above[member]]
+        return member
+
+    def roots(self) -> list[Hashable]:
+        """Return those that stand for the groups, in the order of their first members."""
+        return list(dict.fromkeys(map(self.root, self._above)))
+
+    def join(self, one: Hashable, other: Hashable) -> None:
+        """Make one group of two."""
+        self._above[self.root(other)] = self.root(one)
+
+
+def _kind_of_point(point: MetricPoint) -> _Kind:
+    given = [point.attributes.get(key) for key in _MODELS]
+    operation = point.attributes.get(_OPERATION)
+    return _Kind(
+        models=frozenset(name for name in given if isinstance(name, str) and name),
+        embeds=operation in _EMBEDDINGS if isinstance(operation, str) else None,
+    )
+
+
+def _kind_of_account(account: Account) -> _Kind:
+    """Name the models of a call, of those that were made inside of its span, and those that the span states."""
+    kind = _kind_of([*account.call.truths, *account.beside])
+    stated = [fact.value for name in _FACTS for fact in account.stated.get(name, ())]
+    return replace(kind, models=kind.models.union(name for name in stated if isinstance(name, str)))
+
+
+def _kind_of(truths: Sequence[Reading]) -> _Kind:
+    stated = [truth.fact(name).value for truth in truths for name in _FACTS]
+    apis = {truth.api for truth in truths if truth.api}
+    embeds = apis == {"embeddings"} if apis else None
+    return _Kind(models=frozenset(name for name in stated if isinstance(name, str) and name), embeds=embeds)
+
+
+_FACTS = ("request_model", "response_model", "model", "served_model")
+
+
+@lru_cache(maxsize=4096)
+def _is_same(one: str, other: str) -> bool:
+    """Tell whether two names may be of one model: a provider before it, or a version or a date behind it, is no other.
+
+    `gpt-4o` may stand for `openai/gpt-4o` and for `gpt-4o-2024-08-06`, and cannot for `gpt-4o-mini`.
+    """
+    short, long = sorted((_plain(one), _plain(other)), key=len)
+    before, found, after = long.partition(short)
+    return bool(found) and (not before or before.endswith("-")) and _VERSION.fullmatch(after) is not None
+
+
+def _plain(name: str) -> str:
+    bare = re.split("[:@]", name.lower().removeprefix("ft:"), maxsplit=1)[0].rpartition("/")[2]
+    return re.sub("[^a-z0-9]+", "-", bare)
+
+
+_VERSION = re.compile(r"(-(\d{3,}|\d{4}-\d{2}-\d{2}|\d{2}-\d{2}|v\d+|latest|preview|beta|exp))*")
+
+
+def _name_of(part: Part) -> str:
+    """Name a part by a model that its series give, else by one of its calls."""
+    return next(_names(part), "")
+
+
+def _names(part: Part) -> Iterator[str]:
+    for point in part.points:
+        yield from (str(name) for key in _MODELS if (name := point.attributes.get(key)))
+    calls: list[Call] = [*(account.call for account in part.calls.accounts), *part.calls.others]
+    for call in calls:
+        yield from (str(name) for truth in call.truths for name in (truth.request_model, truth.response_model) if name)

@@ -1,0 +1,128 @@
+"""How what a metric says of calls, and what is true of them, is put into a report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pytest_llmtrace._lines import counted
+from pytest_llmtrace.checks._account import Account
+from pytest_llmtrace.checks._metric_scopes import Part
+from pytest_llmtrace.checks._metric_shares import is_certain, is_count
+from pytest_llmtrace.checks._words import first_of, place_of, place_of_exchange, said, shown
+from pytest_llmtrace.model import Fact
+
+__all__ = [
+    "Measured",
+    "calls_in_words",
+    "of_model",
+    "places_of_calls",
+    "places_of_fact",
+    "stated",
+    "tokens_in_words",
+]
+
+_SHOWN = 3
+"""How many calls of a finding are shown."""
+
+_MOST = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What the points of one metric of one scope add up to.
+
+    Attributes:
+        count: How many measurements there are; None of a counter, which does not say.
+        total: Their sum.
+    """
+
+    count: int | None
+    total: float
+
+
+def of_model(part: Part) -> str:
+    """Name the model of a part; nothing if that is all of the scope."""
+    return f" of {shown(part.model)}" if part.model else ""
+
+
+# --- Tokens ----------------------------------------------------------------------------------------------------------
+
+
+def _noun(fact: str) -> str:
+    return fact.replace("_", " ")
+
+
+def tokens_in_words(part: Part, fact: str, measured: Measured) -> str:
+    """Say what is measured of a count, and what that is, where it is the count of something else."""
+    if measured.count == 0:
+        return f"{_noun(fact)}{of_model(part)}: nothing"
+    times = "" if measured.count is None else f" in {counted(measured.count, 'measurement')}"
+    return f"{_noun(fact)}{of_model(part)}: {shown(measured.total)}{times}{_nearest(part, fact, measured.total)}"
+
+
+def stated(part: Part, fact: str) -> str:
+    """Say what the wire states of a count: of one call with its parts, of several as a sum."""
+    facts = [one for _, one in _facts(part, fact)]
+    if len(facts) == 1:
+        return f"{_noun(fact)}{of_model(part)}: {said(facts[0], _noun(fact))}"
+    values = [shown(one.value) for one in facts]
+    added = " + ".join(values if len(values) <= _MOST else [*values[:_MOST], "..."])
+    of = f"{counted(len(facts), 'call')}{of_model(part)}"
+    return f"{_noun(fact)} of {of}: {added} = {shown(_true(part, fact))}" if facts else f"no call{of_model(part)}"
+
+
+def _true(part: Part, fact: str) -> float:
+    total: float = sum(one.value for _, one in _facts(part, fact))
+    return total
+
+
+def places_of_fact(parts: Sequence[Part], fact: str) -> Sequence[str]:
+    """Name where the wire states a count."""
+    facts = [found for part in parts for found in _facts(part, fact)]
+    return first_of([*dict.fromkeys(place_of(one, account.exchange) for account, one in facts)], _SHOWN)
+
+
+def _facts(part: Part, name: str) -> Iterator[tuple[Account, Fact]]:
+    for account in part.calls.accounts:
+        fact = account.answered.fact(name)
+        if is_count(fact.value):
+            yield account, fact
+
+
+def _nearest(part: Part, fact: str, total: float) -> str:
+    right = _true(part, fact)
+    other = "output_tokens" if fact == "input_tokens" else "input_tokens"
+    if total == _true(part, other):
+        return f", which is the count of {_noun(other)}"
+    if right and total % right == 0 and total > right:
+        return f", {total / right:.0f} times what the wire says"
+    inside = [one for one in _INSIDE if fact == "input_tokens" and _true(part, one)]
+    for some in (*([one] for one in inside), inside):
+        number = sum(_true(part, one) for one in some)
+        if number and abs(total - right) == number:
+            what = " and ".join(map(_noun, some))
+            return f", {'without' if total < right else 'with once more'} the {what}: {shown(number)}"
+    return ""
+
+
+_INSIDE = ("cache_read_tokens", "cache_write_tokens")
+
+
+# --- Calls -----------------------------------------------------------------------------------------------------------
+
+
+def calls_in_words(part: Part) -> str:
+    """Count the calls of a part."""
+    calls = part.calls
+    others = f", and {len(calls.others)} without a span of this scope" if calls.others else ""
+    failed = sum(not is_certain(account) for account in calls.accounts)
+    some = f", {failed} of them not to the end" if failed else ""
+    number = counted(len(calls.accounts), "call") if calls.accounts else "no call"
+    return f"{number}{of_model(part)}{some}{others}"
+
+
+def places_of_calls(parts: Sequence[Part]) -> Sequence[str]:
+    """Name where calls are answered."""
+    accounts = [account for part in parts for account in part.calls.accounts]
+    return first_of([*dict.fromkeys(place_of_exchange(account.exchange) for account in accounts)], _SHOWN)
