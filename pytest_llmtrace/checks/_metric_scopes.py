@@ -8,7 +8,7 @@ no model, or one that nobody knows, as a group of models or an alias) there is o
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -28,7 +28,8 @@ class Scope:
     """The calls of a trace as one scope sees them.
 
     Attributes:
-        name: The scope.
+        name: The scope of the points.
+        tracer: The scope of the spans: the same, or the one that is of the same package.
         accounts: Those of its spans.
         others: The calls that have no span of the scope: it may have measured them nevertheless, as where spans are
             sampled out.
@@ -36,6 +37,7 @@ class Scope:
     """
 
     name: str
+    tracer: str
     accounts: tuple[Account, ...]
     others: tuple[Call, ...]
     batches: dict[SpanKey, int]
@@ -88,19 +90,44 @@ class _Kind:
 
 def scope_of(evidence: Evidence, name: str, points: Iterable[MetricPoint]) -> Scope:
     """Return the calls as a scope sees them, whose points these are."""
+    tracer = _tracer_of(evidence, name, {point.name for point in points})
     told: dict[SpanKey, int] = {}
     for call in evidence.calls:
         for span in call.spans:
-            if span.scope == name:
+            if span.scope == tracer:
                 told[span.key] = told.get(span.key, 0) + 1
     series = set(map(_kind_of_point, points))
-    apart = [call for call in evidence.calls if all(span.scope != name for span in call.spans)]
+    apart = [call for call in evidence.calls if all(span.scope != tracer for span in call.spans)]
     return Scope(
         name=name,
-        accounts=tuple(account for account in evidence.accounts if account.span.scope == name),
+        tracer=tracer,
+        accounts=tuple(account for account in evidence.accounts if account.span.scope == tracer),
         others=tuple(call for call in apart if any(kind.is_of(_kind_of(call.truths)) for kind in series)),
         batches=told,
     )
+
+
+def _tracer_of(evidence: Evidence, meter: str, metrics: Collection[str]) -> str:
+    """Name the tracer that a meter belongs to: that of its name, else the only one of its package that has calls.
+
+    LiteLLM has a tracer `litellm` and a meter `litellm.integrations.opentelemetry`. Where several meters of a package
+    measure the same, nobody knows what each of them measures.
+    """
+    if any(span.scope == meter for span in evidence.spans) or any(one.span.scope == meter for one in evidence.accounts):
+        return meter
+    tracers = {account.span.scope for account in evidence.accounts}
+    near = [tracer for tracer in tracers if _is_near(meter, tracer)]
+    if len(near) != 1:
+        return meter
+    [tracer] = near
+    meters = {point.scope for point in evidence.metrics if point.name in metrics}
+    return meter if any(_is_near(other, tracer) for other in meters - {meter}) else tracer
+
+
+def _is_near(one: str, other: str) -> bool:
+    """Tell whether of two scopes one is named by a package, and the other by it or by a module of it."""
+    package, module = sorted((one, other), key=len)
+    return bool(package) and f"{module}.".startswith(f"{package}.")
 
 
 def parts_of(scope: Scope, points: Iterable[MetricPoint]) -> list[Part]:
@@ -200,7 +227,7 @@ def _plain(name: str) -> str:
     return re.sub("[^a-z0-9]+", "-", bare)
 
 
-_VERSION = re.compile(r"(-(\d{3,}|\d{4}-\d{2}-\d{2}|\d{2}-\d{2}|v\d+|latest|preview|beta|exp))*")
+_VERSION = re.compile(r"(-(\d{3,}|\d{2}-\d{2}|v\d+|latest|preview|beta|exp))*")  # One way to read each name.
 
 
 def _name_of(part: Part) -> str:

@@ -7,6 +7,7 @@ or has no span of the scope, may have been measured or not; of one whose counts 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -82,7 +83,7 @@ def tokens_of(
         for account in scope.accounts
         for share in (_tokens(scope, account, name, as_told=as_told),)
     ]
-    return [*own, *(_of_other(call, name) for call in scope.others)]
+    return _as_seen(scope, [*own, *(_of_other(call, name) for call in scope.others)])
 
 
 def calls_of(scope: Scope) -> list[Share]:
@@ -91,7 +92,12 @@ def calls_of(scope: Scope) -> list[Share]:
     for call in scope.others:
         most = len(call.exchanges)
         shares.append(Share(ways=frozenset((times, 0) for times in range(most + 1)), most=most))
-    return shares
+    return _as_seen(scope, shares)
+
+
+def _as_seen(scope: Scope, shares: list[Share]) -> list[Share]:
+    """Return the shares; a meter that is named otherwise than the tracer need not measure all that has a span."""
+    return shares if scope.name == scope.tracer else [_or_nothing(share) for share in shares]
 
 
 def _counted(scope: Scope, account: Account) -> Share:
@@ -109,6 +115,9 @@ def _tokens(scope: Scope, account: Account, name: str, *, as_told: bool) -> Shar
     if is_certain(account) and values and fact.value:
         ways = _measured((*values, *told) if as_told else values, most)
         return Share(ways=ways, most=most, kind=_kind_of(account))
+    # A cost that the wire does not state is computed from some price list; the span's may be rounded.
+    if name == "cost" and not values and not account.answered.error:
+        return Share(ways=frozenset(), most=most)
     # Where nobody knows what the client has seen, the span's word is as good as the wire's; one of them is wanted.
     if not told and (not _is_whole(account) or _may_be_estimated(account.answered, fact, account.exchange)):
         return Share(ways=frozenset(), most=most)
@@ -186,13 +195,21 @@ def adds_up(shares: Sequence[Share], count: int | None, total: float, *, leaving
         reached = _added(reached, together)
         if len(reached) > _MOST:
             return None if _is_within_reach(shares, count, total) else False
-    return any(total == of and count in (None, times) for times, of in reached)
+    return any(_is_sum(total, of) and count in (None, times) for times, of in reached)
+
+
+def _is_sum(total: float, of: float) -> bool:
+    """Compare sums: of counts exactly, of costs up to a millionth, as those on spans."""
+    is_whole = isinstance(of, int) or float(of).is_integer()
+    return total == of or (not is_whole and math.isclose(total, of, rel_tol=1e-6))
 
 
 def _is_within_reach(shares: Sequence[Share], count: int | None, total: float) -> bool:
     """Tell whether a metric says no more than all calls can have added."""
     highest = sum(max(0, *(of for _, of in share.ways)) for share in shares)
-    return total <= highest and (count is None or count <= sum(share.most for share in shares))
+    return (total <= highest or _is_sum(total, highest)) and (
+        count is None or count <= sum(share.most for share in shares)
+    )
 
 
 def _sums(reached: set[Way], shares: Iterable[Share]) -> set[Way]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -58,7 +59,12 @@ def tokens_in_words(part: Part, fact: str, measured: Measured) -> str:
     if measured.count == 0:
         return f"{_noun(fact)}{of_model(part)}: nothing"
     times = "" if measured.count is None else f" in {counted(measured.count, 'measurement')}"
-    return f"{_noun(fact)}{of_model(part)}: {shown(measured.total)}{times}{_nearest(part, fact, measured.total)}"
+    return f"{_noun(fact)}{of_model(part)}: {_number(measured.total)}{times}{_nearest(part, fact, measured.total)}"
+
+
+def _number(value: float) -> str:
+    """Write a sum; that of costs without the digits that adding them up has made."""
+    return shown(float(f"{value:.12g}") if isinstance(value, float) else value)
 
 
 def stated(part: Part, fact: str) -> str:
@@ -66,10 +72,12 @@ def stated(part: Part, fact: str) -> str:
     facts = [one for _, one in _facts(part, fact)]
     if len(facts) == 1:
         return f"{_noun(fact)}{of_model(part)}: {said(facts[0], _noun(fact))}"
+    of = f"{_noun(fact)} of {counted(len(facts or part.calls.accounts), 'call')}{of_model(part)}"
+    if not facts:
+        return f"{of}: not stated"
     values = [shown(one.value) for one in facts]
     added = " + ".join(values if len(values) <= _MOST else [*values[:_MOST], "..."])
-    of = f"{counted(len(facts), 'call')}{of_model(part)}"
-    return f"{_noun(fact)} of {of}: {added} = {shown(_true(part, fact))}" if facts else f"no call{of_model(part)}"
+    return f"{of}: {added} = {_number(_true(part, fact))}"
 
 
 def _true(part: Part, fact: str) -> float:
@@ -92,11 +100,12 @@ def _facts(part: Part, name: str) -> Iterator[tuple[Account, Fact]]:
 
 def _nearest(part: Part, fact: str, total: float) -> str:
     right = _true(part, fact)
-    other = "output_tokens" if fact == "input_tokens" else "input_tokens"
-    if total == _true(part, other):
+    other = _OTHER.get(fact)
+    if other and total == _true(part, other):
         return f", which is the count of {_noun(other)}"
-    if right and total % right == 0 and total > right:
-        return f", {total / right:.0f} times what the wire says"
+    times = round(total / right) if right else 0
+    if times > 1 and math.isclose(total, times * right, rel_tol=1e-9):
+        return f", {times} times what the wire says"
     inside = [one for one in _INSIDE if fact == "input_tokens" and _true(part, one)]
     for some in (*([one] for one in inside), inside):
         number = sum(_true(part, one) for one in some)
@@ -106,6 +115,7 @@ def _nearest(part: Part, fact: str, total: float) -> str:
     return ""
 
 
+_OTHER = {"input_tokens": "output_tokens", "output_tokens": "input_tokens"}
 _INSIDE = ("cache_read_tokens", "cache_write_tokens")
 
 

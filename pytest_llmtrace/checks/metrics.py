@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_llmtrace._lines import counted
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._compare import compare
 from pytest_llmtrace.checks._metric_scopes import Part, Scope, parts_of, scope_of
-from pytest_llmtrace.checks._metric_shares import Share, adds_up, calls_of, is_count, tokens_of
+from pytest_llmtrace.checks._metric_shares import Share, adds_up, calls_of, is_certain, is_count, tokens_of
 from pytest_llmtrace.checks._metric_words import (
     Measured,
     calls_in_words,
@@ -24,15 +24,35 @@ from pytest_llmtrace.checks._wire_usage import USAGE
 from pytest_llmtrace.checks._words import first_of
 from pytest_llmtrace.model import Finding, Maker, MetricPoint, Severity
 
-__all__ = ["CHECKS", "OPERATION_COUNT", "TOKEN_USAGE"]
+__all__ = ["CHECKS", "COST", "OPERATION_COUNT", "TOKEN_USAGE"]
 
 _USAGE = "gen_ai.client.token.usage"
-_DURATION = "gen_ai.client.operation.duration"
-
-_OPERATION = "gen_ai.operation.name"
 _TYPE = "gen_ai.token.type"
 # What the conventions have called them, until 1.28 with `completion` for `output`.
-_FACTS = {"input": "input_tokens", "output": "output_tokens", "completion": "output_tokens"}
+_TYPES = {"input": "input_tokens", "output": "output_tokens", "completion": "output_tokens"}
+
+_INFERENCE = "gen_ai.client.inference"
+# What replaces it in the conventions of 2026-10: counters, and histograms.
+_ADDED = {
+    f"{_INFERENCE}.usage.input_tokens": "input_tokens",
+    f"{_INFERENCE}.usage.output_tokens": "output_tokens",
+    f"{_INFERENCE}.usage.cache_read.input_tokens": "cache_read_tokens",
+    f"{_INFERENCE}.usage.cache_write.input_tokens": "cache_write_tokens",
+    f"{_INFERENCE}.usage.reasoning.output_tokens": "reasoning_tokens",
+}
+_SPREAD = {
+    f"{_INFERENCE}.operation.input_tokens": "input_tokens",
+    f"{_INFERENCE}.operation.output_tokens": "output_tokens",
+}
+# LiteLLM's, until 1.108 by the second name.
+_COSTS = {"gen_ai.usage.cost": "cost", "gen_ai.client.token.cost": "cost"}
+_BY_NAME = {**_ADDED, **_SPREAD, **_COSTS}
+
+_TOKENS: tuple[Collection[str], ...] = ((_USAGE,), _ADDED, _SPREAD)
+"""Metrics that are judged together."""
+_DURATIONS = (("gen_ai.client.operation.duration",), (f"{_INFERENCE}.duration",))
+
+_OPERATION = "gen_ai.operation.name"
 # Operations that are one call of a model; an agent's or a tool's are measured beside them.
 _OF_CALLS = frozenset({"chat", "text_completion", "generate_content", "embeddings", "completion", "embedding"})
 
@@ -40,28 +60,33 @@ _MOST = 8
 """How many sums of a finding are shown."""
 
 
-def _scopes(evidence: Evidence, name: str) -> Iterator[tuple[Scope, Sequence[MetricPoint]]]:
-    """Yield each scope whose calls are all known and that measures them by a metric, with its points."""
+def _scopes(evidence: Evidence, names: Collection[str]) -> Iterator[tuple[Scope, Sequence[MetricPoint]]]:
+    """Yield each scope whose calls are all known and that measures them by some metrics, with its points."""
     by_scope: dict[str, list[MetricPoint]] = {}
     for point in evidence.metrics:
-        if point.name == name:
+        if point.name in names:
             by_scope.setdefault(point.scope, []).append(point)
     for scope, points in by_scope.items():
         asked = [point for point in points if str(point.attributes.get(_OPERATION, "chat")) in _OF_CALLS]
         kinds = {point.kind for point in asked}
         if kinds not in ({"histogram"}, {"sum"}) or any(point.shared or not is_count(point.value) for point in asked):
             continue
-        if _is_known(scope, asked, evidence):
-            seen = scope_of(evidence, scope, asked)
-            if seen.accounts:
-                yield seen, asked
+        seen = scope_of(evidence, scope, asked)
+        if seen.accounts and _is_known(seen, asked, evidence):
+            yield seen, asked
 
 
-def _is_known(scope: str, points: Iterable[MetricPoint], evidence: Evidence) -> bool:
+def _is_known(scope: Scope, points: Iterable[MetricPoint], evidence: Evidence) -> bool:
     """Tell whether a scope has measured nothing but calls: no span of it tells of what cannot be seen."""
-    strays = [stray for stray in evidence.strays if stray.span.scope == scope]
+    strays = [stray for stray in evidence.strays if stray.span.scope == scope.tracer]
     named = all(_OPERATION in point.attributes for point in points)
     return all(stray.covers and named for stray in strays)
+
+
+def _fact_of(point: MetricPoint) -> str | None:
+    """Name the count that a point is of; None if it is of none, or nobody knows."""
+    kind = point.attributes.get(_TYPE)
+    return _BY_NAME.get(point.name) or (_TYPES.get(kind) if isinstance(kind, str) else None)
 
 
 def _measured(points: Iterable[MetricPoint]) -> Measured:
@@ -90,7 +115,7 @@ class _Sum:
         part: The calls.
         measured: What the metric says.
         severity: How bad that is; None if it can be right.
-        lacks: Whether calls that are measured for sure are not measured here at all, be it for what they are alike.
+        lacks: Whether calls that succeeded are not measured at all, which may be as it should be by itself.
         fact: Which count it is of; empty if calls are counted.
     """
 
@@ -103,11 +128,13 @@ class _Sum:
 
 def _sum_of(part: Part, fact: str = "") -> _Sum:
     """Judge the calls of a part, or one of their counts."""
-    points = [point for point in part.points if not fact or _FACTS[point.attributes[_TYPE]] == fact]
+    points = [point for point in part.points if not fact or _fact_of(point) == fact]
     measured = _measured(points) if fact else replace(_measured(points), total=0)
     shares = tokens_of(part.calls, fact) if fact else calls_of(part.calls)
-    lacks = not points and any(share.must for share in shares)
-    return _Sum(part=part, measured=measured, severity=_judged(shares, measured), lacks=lacks, fact=fact)
+    sure = [one for one in part.calls.accounts if is_certain(one) and (not fact or one.answered.fact(fact).value)]
+    return _Sum(
+        part=part, measured=measured, severity=_judged(shares, measured), lacks=bool(sure) and not points, fact=fact
+    )
 
 
 def _wrong(scope: Scope, points: Sequence[MetricPoint], fact: str = "") -> tuple[list[_Sum], bool]:
@@ -141,14 +168,26 @@ def _balances(several: Sequence[_Sum], fact: str) -> bool:
 
 
 def _token_usage(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
-    for scope, points in _scopes(evidence, _USAGE):
-        types = [point.attributes.get(_TYPE) for point in points]
+    for names in _TOKENS:
+        yield from _added_up(check, evidence, names)
+
+
+def _cost(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
+    for name in _COSTS:
+        yield from _added_up(check, evidence, (name,), units=_DOLLARS)
+
+
+def _added_up(
+    check: Check, evidence: Evidence, names: Collection[str], units: Collection[str] = ()
+) -> Iterator[Finding | None]:
+    for scope, points in _scopes(evidence, names):
+        facts = dict.fromkeys(map(_fact_of, points))
         # Who counts the cached tokens by a type of their own may leave them out of the input.
-        if not all(isinstance(kind, str) and kind in _FACTS for kind in types):
+        if None in facts or (units and any(point.unit not in units for point in points)):
             continue
         told: dict[Finding | None, list[_Sum]] = {}
         is_mixed = True
-        for fact in dict.fromkeys(_FACTS[str(kind)] for kind in types):
+        for fact in filter(None, facts):
             wrong, mixed = _wrong(scope, points, fact)
             is_mixed = is_mixed and (mixed or not wrong)
             if not wrong:
@@ -165,6 +204,9 @@ def _token_usage(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
                 yield replace(found, follows=_as_calls(scope, several, evidence, is_mixed=is_mixed))
             else:
                 yield replace(found, follows=(cause.check,), span=cause.span)
+
+
+_DOLLARS = frozenset({"USD", "{USD}", "usd", "{usd}"})
 
 
 def _cause(wrong: _Sum, evidence: Evidence) -> tuple[Finding | None, bool]:
@@ -184,8 +226,9 @@ def _cause(wrong: _Sum, evidence: Evidence) -> tuple[Finding | None, bool]:
 
 def _as_calls(scope: Scope, wrong: Sequence[_Sum], evidence: Evidence, *, is_mixed: bool) -> tuple[str, ...]:
     """Name the check of how often calls are counted, where that is as wrong: as often, or mixed up as well."""
-    points = [point for _, points in _scopes(evidence, _DURATION) for point in points if point.scope == scope.name]
-    if not points:
+    found = (points for names in _DURATIONS for seen, points in _scopes(evidence, names) if seen.name == scope.name)
+    points = next(found, None)
+    if points is None:
         return ()
     if is_mixed:
         return (OPERATION_COUNT.id,) if _wrong(scope, points)[1] else ()
@@ -216,7 +259,7 @@ def _usage_finding(
 
 
 def _operation_count(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
-    for scope, points in _scopes(evidence, _DURATION):
+    for scope, points in (found for names in _DURATIONS for found in _scopes(evidence, names)):
         if _measured(points).count is None:
             continue
         wrong, is_mixed = _wrong(scope, points)
@@ -225,15 +268,13 @@ def _operation_count(check: Check, evidence: Evidence) -> Iterator[Finding | Non
             continue
         metric = [f"{counted(one.measured.count or 0, 'measurement')}{of_model(one.part)}" for one in wrong]
         wire = [calls_in_words(one.part) for one in wrong]
-        metric, wire = list(first_of(metric, _MOST)), list(first_of(wire, _MOST))
-        places = places_of_calls([one.part for one in wrong])
         yield _finding(
             check,
             scope,
             points,
             wrong,
-            ("metric", "\n".join(metric)),
-            ("wire", "\n".join((*wire, *places))),
+            ("metric", "\n".join(first_of(metric, _MOST))),
+            ("wire", "\n".join((*first_of(wire, _MOST), *places_of_calls([one.part for one in wrong])))),
             left_out=_CALLS_LEFT_OUT,
             mixed=_CALLS_MIXED if is_mixed else "",
         )
@@ -251,7 +292,7 @@ def _finding(
     left_out: str,
     mixed: str,
 ) -> Finding:
-    """Make a finding about a metric. It belongs to the first span of its calls, so that causes can be named."""
+    """Make a finding about a metric. It belongs to the first span of its scope, so that causes can be named."""
     severity = Severity.ERROR if any(one.severity is Severity.ERROR for one in wrong) else Severity.WARNING
     finding = check.finding(
         f"metric {points[0].name!r} ({scope.name})",
@@ -260,8 +301,7 @@ def _finding(
         next=_NAME_IT if mixed else "",
         makers=(Maker(scope=scope.name, version=points[0].scope_version or ""),),
     )
-    keys = () if mixed else [key for one in wrong for key in one.part.calls.keys]
-    return replace(finding, severity=severity, span=next(iter(keys), scope.accounts[0].span.key))
+    return replace(finding, severity=severity, span=scope.accounts[0].span.key)
 
 
 _LEFT_OUT = "sums of tokens and cost lack calls that are measured otherwise, and nothing says so"
@@ -280,10 +320,12 @@ _SURE = (
     "that no call names, may be of any call. "
 )
 _UNSURE = (
-    "Calls of a form (an API, streamed or not) of which none is measured are not missing. Not looked at: what is no "
-    "histogram and no counter; scopes with LLM spans that tell of no exchange; traces that were open beside others, or "
-    "in whose time spans of others ended. "
+    "Calls of a form (an API, streamed or not) of which none is measured are not missing. A meter without spans of its "
+    "own belongs to the only tracer of its package (LiteLLM's), and need not measure all that this has spans of. Not "
+    "looked at: what is no histogram and no counter; scopes with LLM spans that tell of no exchange; traces that were "
+    "open beside others, or in whose time spans of others ended. "
 )
+_LEFT = "Calls that are left out while others like them are measured are a warning"
 
 TOKEN_USAGE = Check(
     id="metric/token-usage",
@@ -293,11 +335,25 @@ TOKEN_USAGE = Check(
     look=_token_usage,
     about=("metrics",),
     whole_runs_only=True,
-    compares=f"`{_USAGE}` by `{_TYPE}`. {_SURE}{_UNSURE}Nor are counts of calls whose tokens nobody has stated, and "
-    "scopes with types besides input and output. Calls that are left out while others like them are measured are a "
-    "warning. What the scope's spans say, or leave out, as well is told with their "
-    "finding.",
-    source=f"OTel GenAI, metrics: `{_USAGE}`",
+    compares=f"`{_USAGE}` by `{_TYPE}`, and what the conventions of 2026-10 have instead (`{_INFERENCE}.usage.*`, "
+    f"`{_INFERENCE}.operation.*`). {_SURE}{_UNSURE}Nor are counts of calls whose tokens nobody has stated, and scopes "
+    f"with types besides input and output. {_LEFT}. What the scope's spans say, or leave out, as well is told with "
+    "their finding.",
+    source=f"OTel GenAI, metrics: `{_USAGE}`, `{_INFERENCE}.usage.*`",
+)
+
+COST = Check(
+    id="metric/cost",
+    title="The metric of cost adds up to what gateways state",
+    why="budgets and bills are checked against this sum, and the gateway charges another",
+    next="take the cost that the gateway states, once for each call",
+    look=_cost,
+    about=("metrics",),
+    whole_runs_only=True,
+    compares=f"{' and '.join(f'`{name}`' for name in _COSTS)} in US dollars, up to a millionth, where the wire states "
+    f"the cost of each call: one that was computed from a price list is not judged. {_SURE}{_UNSURE}{_LEFT}. What the "
+    "scope's spans say as well is told with their finding.",
+    source="LiteLLM's metrics; OpenRouter and Anannas: `usage.cost`; LiteLLM Proxy: header `x-litellm-response-cost`",
 )
 
 OPERATION_COUNT = Check(
@@ -308,9 +364,9 @@ OPERATION_COUNT = Check(
     look=_operation_count,
     about=("metrics",),
     whole_runs_only=True,
-    compares=f"The count of `{_DURATION}`. {_SURE}{_UNSURE}Calls that are left out while others like them are "
-    "measured are a warning; of a call whose span took no time by the clock there need be no measurement.",
-    source=f"OTel GenAI, metrics: `{_DURATION}`",
+    compares=f"The count of `{_DURATIONS[0][0]}` and `{_DURATIONS[1][0]}`. {_SURE}{_UNSURE}{_LEFT}; of a call whose "
+    "span took no time by the clock there need be no measurement.",
+    source=f"OTel GenAI, metrics: `{_DURATIONS[0][0]}`, `{_DURATIONS[1][0]}`",
 )
 
-CHECKS: tuple[Check, ...] = (OPERATION_COUNT, TOKEN_USAGE)
+CHECKS: tuple[Check, ...] = (OPERATION_COUNT, TOKEN_USAGE, COST)

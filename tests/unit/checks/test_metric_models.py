@@ -52,14 +52,14 @@ def calls(make_call: Make) -> tuple[Call, ...]:
     )
 
 
-def finding(check: str, metric: str, wire: str, why: str, advice: str, span: int = 1) -> Finding:
+def finding(check: str, metric: str, wire: str, why: str, advice: str) -> Finding:
     waive = f'or waive: @pytest.mark.llmtrace(ignore={{"{check}": "reason"}})'
     return Finding(
         check=check,
         severity=Severity.ERROR,
         subject=f"metric '{USAGE if check == 'metric/token-usage' else DURATION}' (app)",
         details=(("metric", metric), ("wire", wire), ("why", why), ("next", f"{advice}, {waive}")),
-        span=SpanKey(1, span),
+        span=SpanKey(1, 1),
         makers=(Maker(scope="app"),),
     )
 
@@ -96,7 +96,7 @@ def test_a_model_that_is_doubled_is_told_alone(calls: tuple[Call, ...]) -> None:
     metric = "input tokens of 'gpt-4o-mini': 14 in 2 measurements, 2 times what the wire says"
     wire = f"input tokens of 'gpt-4o-mini': input_tokens = 7\n{WHERE}, response body"
     points = tokens(BIG, 81, 2), tokens(MINI, 14, 2)
-    assert judged(calls, *points) == [finding("metric/token-usage", metric, wire, why, advice, span=3)]
+    assert judged(calls, *points) == [finding("metric/token-usage", metric, wire, why, advice)]
 
 
 def test_a_call_that_is_counted_for_another_model_is_found(calls: tuple[Call, ...]) -> None:
