@@ -96,7 +96,7 @@ def scope_of(evidence: Evidence, name: str, points: Iterable[MetricPoint]) -> Sc
         for span in call.spans:
             if span.scope == tracer:
                 told[span.key] = told.get(span.key, 0) + 1
-    series = set(map(_kind_of_point, points))
+    series = _series(points)
     apart = [call for call in evidence.calls if all(span.scope != tracer for span in call.spans)]
     return Scope(
         name=name,
@@ -133,9 +133,7 @@ def _is_near(one: str, other: str) -> bool:
 def parts_of(scope: Scope, points: Iterable[MetricPoint]) -> list[Part]:
     """Return the parts into which the calls of a scope fall by the series of a metric; one if they cannot be told."""
     points = tuple(points)
-    series: dict[_Kind, list[MetricPoint]] = {}
-    for point in points:
-        series.setdefault(_kind_of_point(point), []).append(point)
+    series = _series(points)
     own = {id(account): _kind_of_account(account) for account in scope.accounts}
     others = {id(call): _kind_of(call.truths) for call in scope.others}
     kinds = dict.fromkeys([*own.values(), *others.values()])
@@ -157,6 +155,20 @@ def parts_of(scope: Scope, points: Iterable[MetricPoint]) -> list[Part]:
         for root in groups.roots()
     ]
     return [replace(part, model=_name_of(part)) for part in parts] if len(parts) > 1 else whole
+
+
+def _series(points: Iterable[MetricPoint]) -> dict[_Kind, list[MetricPoint]]:
+    """Return points by what they say of their calls."""
+    series: dict[_Kind, list[MetricPoint]] = {}
+    for point in points:
+        series.setdefault(_kind_of_point(point), []).append(point)
+    if any(kind.embeds for kind in series):
+        return series
+    # LiteLLM says `chat` of everything; only who says `embeddings` of some tells them from the others.
+    untold: dict[_Kind, list[MetricPoint]] = {}
+    for kind, some in series.items():
+        untold.setdefault(replace(kind, embeds=None), []).extend(some)
+    return untold
 
 
 def _of_call(kind: _Kind) -> Hashable:

@@ -114,7 +114,7 @@ def test_a_call_that_is_counted_for_another_model_is_found(calls: tuple[Call, ..
 
 
 def test_embeddings_are_no_chat(make_call: Make) -> None:
-    """An operation tells calls apart as a model does, also where series name no model."""
+    """An operation tells calls apart as a model does; not where it is `chat` of everything, as LiteLLM's is."""
     chat, embedding = call(make_call, 1, "m", 40), call(make_call, 2, "m", 7, api="embeddings")
     for right, others in ((40, 7), (33, 14)):
         points = (
@@ -122,6 +122,7 @@ def test_embeddings_are_no_chat(make_call: Make) -> None:
             tokens(None, others, operation_name="embeddings"),
         )
         assert bool(judged((chat, embedding), *points)) is (right != 40)
+    assert judged((chat, embedding), tokens(None, 47, 2)) == []
 
 
 RIGHT = [tokens(BIG, 81, 2), tokens(MINI, 7)]
