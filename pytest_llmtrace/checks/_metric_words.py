@@ -54,12 +54,13 @@ def _noun(fact: str) -> str:
     return fact.replace("_", " ")
 
 
-def tokens_in_words(part: Part, fact: str, measured: Measured) -> str:
-    """Say what is measured of a count, and what that is, where it is the count of something else."""
+def tokens_in_words(part: Part, fact: str, measured: Measured, *, is_mixed: bool) -> str:
+    """Say what is measured of a count, and what that is, where it is the count of something else of these calls."""
     if measured.count == 0:
         return f"{_noun(fact)}{of_model(part)}: nothing"
     times = "" if measured.count is None else f" in {counted(measured.count, 'measurement')}"
-    return f"{_noun(fact)}{of_model(part)}: {_number(measured.total)}{times}{_nearest(part, fact, measured.total)}"
+    nearest = "" if is_mixed else _nearest(part, fact, measured.total)
+    return f"{_noun(fact)}{of_model(part)}: {_number(measured.total)}{times}{nearest}"
 
 
 def _number(value: float) -> str:

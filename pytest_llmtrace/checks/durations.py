@@ -76,7 +76,8 @@ def _look(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
             continue
         accounts = [account for account in evidence.accounts if account.span.scope == scope]
         maker = Maker(scope=scope, version=points[0].scope_version or "")
-        found = _too_long(check, metrics, _spans(scope, evidence), evidence.lasted) if is_bounded else None
+        spans = [account.span for account in accounts if account.span.end_ns is not None] or _spans(scope, evidence)
+        found = _too_long(check, metrics, spans, evidence.lasted) if is_bounded else None
         found = found or _too_short(check, metrics, accounts, _unknown(scope, evidence))
         yield replace(found, subject=f"{found.subject} ({scope})", makers=(maker,)) if found else None
 

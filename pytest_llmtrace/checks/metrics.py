@@ -240,7 +240,7 @@ def _as_calls(scope: Scope, wrong: Sequence[_Sum], evidence: Evidence, *, is_mix
 def _usage_finding(
     check: Check, scope: Scope, points: Sequence[MetricPoint], wrong: Sequence[_Sum], *, is_mixed: bool
 ) -> Finding:
-    metric = first_of([tokens_in_words(one.part, one.fact, one.measured) for one in wrong], _MOST)
+    metric = first_of([tokens_in_words(one.part, one.fact, one.measured, is_mixed=is_mixed) for one in wrong], _MOST)
     wire = first_of([stated(one.part, one.fact) for one in wrong], _MOST)
     places = places_of_fact([one.part for one in wrong], wrong[0].fact)
     return _finding(
