@@ -8,9 +8,10 @@ no model, or one that nobody knows, as a group of models or an alias) there is o
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._check import Evidence
@@ -134,27 +135,51 @@ def parts_of(scope: Scope, points: Iterable[MetricPoint]) -> list[Part]:
     """Return the parts into which the calls of a scope fall by the series of a metric; one if they cannot be told."""
     points = tuple(points)
     series = _series(points)
-    own = {id(account): _kind_of_account(account) for account in scope.accounts}
-    others = {id(call): _kind_of(call.truths) for call in scope.others}
-    kinds = dict.fromkeys([*own.values(), *others.values()])
-    groups = _Groups([*series, *map(_of_call, kinds)])
-    for kind in series:
-        of = [call for call in kinds if kind.is_of(call)]
-        for call in of or kinds:
-            groups.join(kind, _of_call(call))
-    whole = [Part(calls=scope, points=points)]
+    accounts = [(account, _kind_of_account(account)) for account in scope.accounts]
+    others = [(call, _kind_of(call.truths)) for call in scope.others]
+    group_of = _grouped(series, dict.fromkeys(kind for _, kind in (*accounts, *others)))
+    groups: dict[int, _Group] = {at: _Group([], [], []) for at in group_of.values()}
+    if len(groups) == 1:
+        return [Part(calls=scope, points=points)]
+    for account, kind in accounts:
+        groups[group_of[False, kind]].accounts.append(account)
+    for call, kind in others:
+        groups[group_of[False, kind]].others.append(call)
+    for kind, some in series.items():
+        groups[group_of[True, kind]].points.extend(some)
     parts = [
         Part(
-            calls=replace(
-                scope,
-                accounts=tuple(one for one in scope.accounts if groups.root(_of_call(own[id(one)])) == root),
-                others=tuple(one for one in scope.others if groups.root(_of_call(others[id(one)])) == root),
-            ),
-            points=tuple(point for kind, some in series.items() if groups.root(kind) == root for point in some),
+            calls=replace(scope, accounts=tuple(group.accounts), others=tuple(group.others)), points=tuple(group.points)
         )
-        for root in groups.roots()
+        for group in groups.values()
     ]
-    return [replace(part, model=_name_of(part)) for part in parts] if len(parts) > 1 else whole
+    return [replace(part, model=_name_of(part)) for part in parts]
+
+
+class _Group(NamedTuple):
+    """What belongs together."""
+
+    accounts: list[Account]
+    others: list[Call]
+    points: list[MetricPoint]
+
+
+def _grouped(series: Iterable[_Kind], calls: Collection[_Kind]) -> dict[tuple[bool, _Kind], int]:
+    """Return the group of each kind of series (True) and of calls (False): what may belong together is in one."""
+    found = {(True, kind): at for at, kind in enumerate(series)}
+    found |= {(False, kind): len(found) + at for at, kind in enumerate(calls)}
+    above = list(range(len(found)))
+
+    def root(at: int) -> int:
+        while above[at] != at:
+            above[at] = at = above[above[at]]
+        return at
+
+    for kind in series:
+        own = found[True, kind]
+        for call in [call for call in calls if kind.is_of(call)] or calls:
+            above[root(found[False, call])] = root(own)
+    return {member: root(at) for member, at in found.items()}
 
 
 def _series(points: Iterable[MetricPoint]) -> dict[_Kind, list[MetricPoint]]:
@@ -169,32 +194,6 @@ def _series(points: Iterable[MetricPoint]) -> dict[_Kind, list[MetricPoint]]:
     for kind, some in series.items():
         untold.setdefault(replace(kind, embeds=None), []).extend(some)
     return untold
-
-
-def _of_call(kind: _Kind) -> Hashable:
-    """Return what a kind of calls is in the groups, where one of series may be equal to it."""
-    return "call", kind
-
-
-class _Groups:
-    """What belongs together."""
-
-    def __init__(self, members: Iterable[Hashable]) -> None:
-        self._above = {member: member for member in members}
-
-    def root(self, member: Hashable) -> Hashable:
-        """Return the one that stands for all of its group."""
-        while self._above[member] != member:
-            self._above[member] = member = self._above[self._above[member]]
-        return member
-
-    def roots(self) -> list[Hashable]:
-        """Return those that stand for the groups, in the order of their first members."""
-        return list(dict.fromkeys(map(self.root, self._above)))
-
-    def join(self, one: Hashable, other: Hashable) -> None:
-        """Make one group of two."""
-        self._above[self.root(other)] = self.root(one)
 
 
 def _kind_of_point(point: MetricPoint) -> _Kind:
@@ -223,17 +222,19 @@ def _kind_of(truths: Sequence[Reading]) -> _Kind:
 _FACTS = ("request_model", "response_model", "model", "served_model")
 
 
-@lru_cache(maxsize=4096)
 def _is_same(one: str, other: str) -> bool:
     """Tell whether two names may be of one model: a provider before it, or a version or a date behind it, is no other.
 
     `gpt-4o` may stand for `openai/gpt-4o` and for `gpt-4o-2024-08-06`, and cannot for `gpt-4o-mini`.
     """
-    short, long = sorted((_plain(one), _plain(other)), key=len)
-    before, found, after = long.partition(short)
+    short, long = _plain(one), _plain(other)
+    if len(short) > len(long):
+        short, long = long, short
+    before, found, after = long.partition(short) if short else ("", "", "")
     return bool(found) and (not before or before.endswith("-")) and _VERSION.fullmatch(after) is not None
 
 
+@lru_cache(maxsize=4096)
 def _plain(name: str) -> str:
     bare = re.split("[:@]", name.lower().removeprefix("ft:"), maxsplit=1)[0].rpartition("/")[2]
     return re.sub("[^a-z0-9]+", "-", bare)

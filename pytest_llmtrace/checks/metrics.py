@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 from pytest_llmtrace._lines import counted
 from pytest_llmtrace.checks._check import Check, Evidence
@@ -180,6 +181,7 @@ def _cost(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
 def _added_up(
     check: Check, evidence: Evidence, names: Collection[str], units: Collection[str] = ()
 ) -> Iterator[Finding | None]:
+    lacking = cache(lambda: [one for one in USAGE_MISSING.look(USAGE_MISSING, evidence) if one])
     for scope, points in _scopes(evidence, names):
         facts = dict.fromkeys(map(_fact_of, points))
         # Who counts the cached tokens by a type of their own may leave them out of the input.
@@ -193,7 +195,7 @@ def _added_up(
             if not wrong:
                 yield None
             for one in wrong:
-                cause, is_told = _cause(one, evidence)
+                cause, is_told = _cause(one, evidence, lacking)
                 if is_told and cause is None:
                     yield None
                 else:
@@ -209,8 +211,14 @@ def _added_up(
 _DOLLARS = frozenset({"USD", "{USD}", "usd", "{usd}"})
 
 
-def _cause(wrong: _Sum, evidence: Evidence) -> tuple[Finding | None, bool]:
-    """Return the finding on a span that has its count from the same place, and whether what spans say explains it."""
+def _cause(wrong: _Sum, evidence: Evidence, lacking: Callable[[], list[Finding]]) -> tuple[Finding | None, bool]:
+    """Return the finding on a span that has its count from the same place, and whether what spans say explains it.
+
+    Args:
+        wrong: What does not add up.
+        evidence: What is known.
+        lacking: Returns the findings on spans that leave a count out.
+    """
     calls, fact, measured = wrong.part.calls, wrong.fact, wrong.measured
     own = {account.span.key for account in calls.accounts}
     if wrong.severity is None:
@@ -218,7 +226,7 @@ def _cause(wrong: _Sum, evidence: Evidence) -> tuple[Finding | None, bool]:
     if adds_up(tokens_of(calls, fact, as_told=True), measured.count, measured.total) is not False:
         [comparison] = [one for one in USAGE if one.fact == fact]
         return next((one for one in compare(comparison, evidence) if one and one.span in own), None), True
-    missing = [one for one in USAGE_MISSING.look(USAGE_MISSING, evidence) if one and one.span in own]
+    missing = [one for one in lacking() if one.span in own]
     shares = tokens_of(calls, fact, as_told=True, untold={one.span for one in missing if one.span})
     is_left_out_there = bool(missing) and adds_up(shares, measured.count, measured.total)
     return (missing[0], True) if is_left_out_there else (None, False)
