@@ -27,7 +27,7 @@ The checks `wire/...` hold what a span says against the bytes of its own exchang
 
 A value on the span where the wire has none is a finding of the same id, unless it is empty (0, an empty text or list).
 
-The checks `metric/...` hold what the points of a scope add up to against the bytes of all its calls. A measurement does not say which call it is of; so a finding says that no choice of calls that can have been measured gives this number and this sum.
+The checks `metric/...` hold what the points of a scope add up to against the bytes of all its calls. A measurement does not say which call it is of; so a finding says that no choice of calls that can have been measured gives this number and this sum; and `metric/duration` compares what is sure of all: how long the trace and the responses took.
 
 The checks `convention/...` hold each span that has ended against the convention that it claims to keep, or against those that `conventions=` names. A span that claims none is not judged. What several spans of one name and scope do alike is one finding. `convention/metric-...` hold each metric against the convention that has its namespace, all its series of one scope together. Where two conventions, or two versions of one, merely differ there is none, and open lists of values (providers, operations, models) are never one.
 """  # noqa: E501

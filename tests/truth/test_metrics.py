@@ -6,7 +6,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -18,6 +19,7 @@ from pytest_llmtrace import wire
 from pytest_llmtrace.compare._cases import Case, every_case
 from pytest_llmtrace.harness import LLMTrace
 from pytest_llmtrace.model import Finding, Settings
+from pytest_llmtrace.replay import load
 from tests.truth._answer import Answer, Asked, Usage
 from tests.truth._calls import Caller, Instrumentation
 from tests.truth._dialects import DIALECTS
@@ -149,3 +151,22 @@ def test_a_fault_is_told_once(caller: Caller, dialect: str, fault: Fault) -> Non
     found, _ = judged(caller, dialect, fault, CASES)
     assert set() < {one.check for one in found} <= FAULTS[fault]
     assert max(Counter((one.check, one.subject) for one in found).values()) == 1
+
+
+def at_once(name: str, value: float, attributes: Attributes) -> Iterator[tuple[float, Attributes]]:
+    yield value / 1000 if name.endswith("duration") else value, attributes
+
+
+@pytest.mark.parametrize("name", ["openai/stream", "openai/chat", "anthropic/stream"])
+def test_recorded_time_is_measured(caller: Caller, name: str) -> None:
+    """A reply that took seconds virtually is measured so, and a metric of a thousandth of it is found."""
+    cassette = load(Path(__file__).parents[2] / "cassettes" / f"{name}.yaml")
+    [recording, *_] = cassette.recordings
+    assert recording.response is not None
+    times = tuple(0.5 * (at + 1) for at in range(len(recording.response.chunks)))
+    slow = replace(recording, response=replace(recording.response, offsets=times))
+    for fault, checks in ((right, []), (at_once, ["metric/duration"]), (in_milliseconds, ["metric/duration"])):
+        with LLMTrace(timing="recorded", verify=False) as trace, trace.replay(replace(cassette, recordings=(slow,))):
+            provider = MeterProvider(shutdown_on_exit=False)
+            caller.call(Measuring(writer=DIALECTS["otel-genai"], provider=provider, fault=fault), recording.request)
+        assert [one.check for one in trace.findings() if one.check.startswith("metric/")] == checks
