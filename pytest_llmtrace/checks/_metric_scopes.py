@@ -7,12 +7,12 @@ no model, or one that nobody knows, as a group of models or an alias) there is o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._check import Evidence
 from pytest_llmtrace.model import Call, MetricPoint, Reading, SpanKey
