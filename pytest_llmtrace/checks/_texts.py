@@ -13,7 +13,7 @@ from pytest_llmtrace.checks._marks import is_masked, limit_of
 from pytest_llmtrace.checks._words import attribute_of
 from pytest_llmtrace.model import Fact
 
-__all__ = ["is_cut_from", "reasoning", "texts", "unstated_texts"]
+__all__ = ["apart", "bare", "is_cut_from", "reasoning", "texts", "unstated_texts"]
 
 _CUT_MARK = re.compile(r"\W{0,3}(\.\.\.|…|[\[(<]*truncated[\])>]*)$", re.IGNORECASE)
 _AROUND = 30
@@ -55,7 +55,7 @@ def texts(mine: Fact, true: Fact, account: Account) -> Difference | None:
     limit = limit_of(account.span, account.of_scope)
     for mine_text, true_text in zip(said, there, strict=False):
         if not _is_same(mine_text, true_text, limit, begun=begun):
-            return _apart(mine, mine_text, true_text)
+            return apart(mine, mine_text, true_text)
     return None
 
 
@@ -65,7 +65,7 @@ def _lost(mine: Fact, there: list[str], account: Account) -> Difference | None:
     Switches for content are for all of it.
     """
     answered = account.answered
-    if account.extent is not Extent.WHOLE or answered.truncated or answered.error or not any(map(_bare, there)):
+    if account.extent is not Extent.WHOLE or answered.truncated or answered.error or not any(map(bare, there)):
         return None
     if any(_stated(fact.value) for fact in account.stated.get(mine.name, ())):
         return None  # Another place has it.
@@ -126,21 +126,22 @@ def _left_of(texts: list[str], others: list[str]) -> list[str]:
 def _is_same(mine: str, true: str, limit: int | None, *, begun: bool) -> bool:
     if mine == true or is_masked(mine):
         return True
-    bare, whole = _bare(mine), _bare(true)
-    if bare == whole or (begun and whole.startswith(bare)):
+    said, whole = bare(mine), bare(true)
+    if said == whole or (begun and whole.startswith(said)):
         return True
     return is_cut_from(mine, true, limit)
 
 
-def _apart(fact: Fact, mine: str, true: str) -> Difference:
+def apart(fact: Fact, mine: str, true: str) -> Difference:
+    """Tell a text of the span from the one of the wire that it is to be: both from shortly before they part."""
     at = next((i for i, (a, b) in enumerate(zip(mine, true, strict=False)) if a != b), min(len(mine), len(true)))
     return Difference(
         span=f"{fact.keys or fact.name}: {_around(mine, at)}",
-        wire=f"{_around(true, at)}, {_where_apart(mine, true, at)}",
+        wire=f"{_around(true, at)}, {_whereapart(mine, true, at)}",
     )
 
 
-def _where_apart(mine: str, true: str, at: int) -> str:
+def _whereapart(mine: str, true: str, at: int) -> str:
     if at == len(mine):
         return f"of which the span has the first {at:,} of {len(true):,} characters"
     if at == len(true):
@@ -159,7 +160,8 @@ def _stated(value: Any) -> list[str]:
     return [text for text in values if isinstance(text, str) and text]
 
 
-def _bare(text: str) -> str:
+def bare(text: str) -> str:
+    """Return a text without its white space, by which texts are compared."""
     # A server that streams UTF-16 may cut a character in two; whoever writes it into JSON and back has it whole.
     whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return "".join(whole.split())
@@ -167,4 +169,4 @@ def _bare(text: str) -> str:
 
 def _begins(whole: str, beginning: str) -> bool:
     # White space at the cut may have been trimmed.
-    return bool(beginning) and _bare(whole).startswith(_bare(beginning))
+    return bool(beginning) and bare(whole).startswith(bare(beginning))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_llmtrace.checks import _numbers, _replies
+from pytest_llmtrace.checks import _numbers, _prompts, _replies
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._compare import Comparison, Difference, Judge, comparison
 from pytest_llmtrace.model import Fact
@@ -62,6 +62,21 @@ REQUEST: tuple[Comparison, ...] = (
         noun="streaming",
         judge=_replies.flag,
         of_request=True,
+    ),
+    comparison(
+        id="wire/input-messages",
+        title="The captured prompt is what the model was given",
+        why="who reads the prompt on the span reads another than the model did",
+        compares="The texts of messages and instructions, their roles and their order, without white space. Several "
+        "texts may stand as one. What OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT or an ellipsis has cut, or a mask has hidden, "
+        "is not judged, nor is a conversation of which the server keeps a part; a span that shows no text may not "
+        "capture content.",
+        source=f"{_OTEL}: `gen_ai.input.messages`, `gen_ai.system_instructions`; OpenInference: `llm.input_messages`",
+        fact="input_messages",
+        noun="prompt",
+        judge=_replies.or_later(_prompts.given, _prompts.given),
+        of_request=True,
+        next="take every message from the arguments of the call, when it is made and not later",
     ),
     _parameter(
         "max_tokens",

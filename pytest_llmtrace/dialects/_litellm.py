@@ -8,6 +8,7 @@ from typing import Any
 from pytest_llmtrace.dialects._dialect import Dialect
 from pytest_llmtrace.dialects._genai import joined
 from pytest_llmtrace.dialects._messages import Message, call, message_places, numbered
+from pytest_llmtrace.dialects._prompts import flattened_prompts, prompt_place
 from pytest_llmtrace.model import SpanRecord
 
 __all__ = ["LITELLM"]
@@ -17,6 +18,7 @@ _NAMES = ("completion", "text_completion", "responses", "embedding", "anthropic_
 _CALLS = frozenset(_NAMES) | {f"a{name}" for name in _NAMES}
 
 _COMPLETIONS = "gen_ai.completion."
+_PROMPTS = "gen_ai.prompt."
 
 
 def _is_litellm(span: SpanRecord) -> bool:
@@ -41,6 +43,7 @@ LITELLM = Dialect(
     facts=joined(
         {
             "streaming": "llm.is_streaming",
+            "input_messages": prompt_place(_PROMPTS, flattened_prompts, f"{_PROMPTS}*.content", flattened=True),
             "cost": "gen_ai.cost.total_cost",
             **_TOOLS,
         }

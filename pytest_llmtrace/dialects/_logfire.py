@@ -13,6 +13,7 @@ from pytest_llmtrace.dialects._dumped import usage_places
 from pytest_llmtrace.dialects._genai import is_genai, joined
 from pytest_llmtrace.dialects._messages import Message, from_json, mapping, message_places, sequence
 from pytest_llmtrace.dialects._place import inside, parameters
+from pytest_llmtrace.dialects._prompts import of_request, prompt_place
 from pytest_llmtrace.model import SpanRecord
 
 __all__ = ["LOGFIRE", "LOGFIRE_AGENTS", "LOGFIRE_ANTHROPIC", "NOTES"]
@@ -25,6 +26,7 @@ _USAGES = (usage_places("gen_ai.usage.raw"), usage_places(_ANSWERED, "usage"))
 _FACTS: dict[str, Places] = {
     **parameters("request_data"),
     "dimensions": inside("request_data", "dimensions"),
+    "input_messages": prompt_place("request_data", lambda raw: of_request(json_value(raw))),
     **{name: tuple(usage[name] for usage in _USAGES) for name in _USAGES[0]},
 }
 

@@ -11,6 +11,7 @@ from pytest_llmtrace.dialects._dialect import Dialect, Places
 from pytest_llmtrace.dialects._dumped import messages_in, usage_places
 from pytest_llmtrace.dialects._messages import Message, message_places
 from pytest_llmtrace.dialects._place import Part, Place, Sheet, inside, parameters
+from pytest_llmtrace.dialects._prompts import of_request, prompt_place
 from pytest_llmtrace.model import SpanRecord
 from pytest_llmtrace.reading import Fact
 
@@ -153,6 +154,7 @@ _OWN: Mapping[str, Place] = {
 
 _FACTS: dict[str, Places] = {
     **dict(_arguments()),
+    "input_messages": _if_request(prompt_place(_INPUTS, lambda raw: of_request(json_value(raw)))),
     # The requested model until a reply names another one; of some integrations, always the requested one.
     "model": inside("mlflow.llm.model"),
     **{name: (*([_OWN[name]] if name in _OWN else ()), _if_reply(place)) for name, place in _REPLY.items()},

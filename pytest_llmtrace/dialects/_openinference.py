@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pytest_llmtrace.dialects._convert import dimensions
 from pytest_llmtrace.dialects._dialect import Dialect
 from pytest_llmtrace.dialects._messages import Message, add_text, call, message_places, numbered
 from pytest_llmtrace.dialects._place import Part, happened, inside, parameters
+from pytest_llmtrace.dialects._prompts import Said, prompt_place, texts_in
 from pytest_llmtrace.model import SpanRecord
 
 __all__ = ["OPENINFERENCE"]
@@ -18,6 +19,8 @@ _CALLS = frozenset({"LLM", "EMBEDDING"})
 
 _ASKED = "llm.invocation_parameters"
 _EMBEDDED = "embedding.invocation_parameters"
+_INPUT = "llm.input_messages."
+_PROMPTS = "llm.prompts."
 _OUTPUT = "llm.output_messages."
 _CHOICES = "llm.choices."
 _VECTORS = "embedding.embeddings."
@@ -87,6 +90,19 @@ _SAID = message_places(
 )
 
 
+def _given(flat: Mapping[str, Any]) -> Iterator[Said]:
+    """Read what the model was given; some have the text of a message a second time, in its parts."""
+    for group in numbered(flat):
+        role = "tool" if "message.tool_call_id" in group else group.get("message.role")
+        text = group.get("message.content")
+        parts = text or [_part(one) for one in numbered(group, "message.contents.")]
+        yield from texts_in(role if isinstance(role, str) else None, parts)
+
+
+def _part(group: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"type": group.get("message_content.type", "text"), "text": group.get("message_content.text")}
+
+
 # --- completions ---
 
 
@@ -103,12 +119,22 @@ def _choices(flat: Mapping[str, Any]) -> list[Message]:
 _COMPLETED = message_places(_CHOICES, _choices, {"output_texts": f"{_CHOICES}*.completion.text"}, flattened=True)
 
 
+def _prompts(flat: Mapping[str, Any]) -> Iterator[Said]:
+    for group in numbered(flat):
+        yield from texts_in(None, group.get("prompt.text"))
+
+
 # --- embeddings ---
 
 
 def _vectors(flat: Mapping[str, Any]) -> list[Any]:
     vectors = [group.get("embedding.vector") for group in numbered(flat)]
     return [vector for vector in vectors if vector is not None and vector != "__REDACTED__"]
+
+
+def _embedded(flat: Mapping[str, Any]) -> Iterator[Said]:
+    for group in numbered(flat):
+        yield from texts_in(None, group.get("embedding.text"))
 
 
 def _count(vectors: Sequence[Any]) -> int | None:
@@ -124,6 +150,11 @@ OPENINFERENCE = Dialect(
         **parameters(_ASKED),
         "dimensions": (inside(_EMBEDDED, "dimensions"), inside(_ASKED, "dimensions")),
         "request_model": ("llm.request.model_name", inside(_ASKED, "model"), inside(_EMBEDDED, "model")),
+        "input_messages": (
+            prompt_place(_INPUT, _given, f"{_INPUT}*.message.content", flattened=True),
+            prompt_place(_PROMPTS, _prompts, f"{_PROMPTS}*.prompt.text", flattened=True),
+            prompt_place(_VECTORS, _embedded, f"{_VECTORS}*.embedding.text", flattened=True),
+        ),
         "response_model": "llm.response.model_name",
         # The requested model until the reply names another one.
         "model": ("llm.model_name", "embedding.model_name"),

@@ -4,8 +4,9 @@ from pytest_llmtrace.wire._api import counts_tokens, identify, request_body, unr
 from pytest_llmtrace.wire._body import is_framed, is_stream, plain
 from pytest_llmtrace.wire._frames import cut as frames
 from pytest_llmtrace.wire._gateway import gateway
-from pytest_llmtrace.wire._history import History, history, prompts
+from pytest_llmtrace.wire._history import History, history, is_continued
 from pytest_llmtrace.wire._progress import last_content_tick, progress
+from pytest_llmtrace.wire._prompt import prompts
 from pytest_llmtrace.wire._read import is_whole, nameless_calls, place_of_event, read
 from pytest_llmtrace.wire._sse import events
 from pytest_llmtrace.wire._url import asked
@@ -19,6 +20,7 @@ __all__ = [
     "gateway",
     "history",
     "identify",
+    "is_continued",
     "is_framed",
     "is_stream",
     "is_whole",

@@ -1,4 +1,4 @@
-"""What a request tells of the conversation before it: the tool calls and tool results in it, and what the user said."""
+"""What a request tells of the conversation before it: the tool calls and tool results in it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pytest_llmtrace.headers import header
 from pytest_llmtrace.model import Request
 from pytest_llmtrace.wire._api import request_body
 
-__all__ = ["History", "PastCall", "PastResult", "history", "prompts"]
+__all__ = ["History", "PastCall", "PastResult", "history", "is_continued"]
 
 
 class PastCall(NamedTuple):
@@ -87,18 +87,9 @@ def history(request: Request, api: str | None) -> History:
     return History(calls=tuple(calls), results=tuple(results), whole=not _is_kept_elsewhere(body))
 
 
-def prompts(request: Request, api: str | None) -> tuple[str, ...]:
-    """Return the texts that a request sends as the user's."""
-    body = request_body(request)
-    if api in {"chat", "messages"}:
-        said = [message for message in _dicts(body.get("messages")) if message.get("role") == "user"]
-        return tuple(text for message in said for text in _texts(message.get("content")))
-    asked = body.get("input", body.get("prompt"))
-    if isinstance(asked, str):
-        return (asked,)
-    return tuple(text for item in _dicts(asked) for text in _texts(item.get("content"))) + tuple(
-        item for item in _list(asked) if isinstance(item, str)
-    )
+def is_continued(request: Request) -> bool:
+    """Tell whether a part of the conversation before a request is kept by the server."""
+    return _is_kept_elsewhere(request_body(request))
 
 
 def _of_chat(body: Mapping[str, Any]) -> Iterator[_Step]:
@@ -165,11 +156,3 @@ def _list(value: Any) -> list[Any]:
 
 def _dicts(value: Any) -> Iterator[Mapping[str, Any]]:
     return (item for item in _list(value) if isinstance(item, Mapping))
-
-
-def _texts(content: Any) -> Iterator[str]:
-    if isinstance(content, str):
-        yield content
-    for part in _dicts(content):
-        if isinstance(part.get("text"), str):
-            yield part["text"]

@@ -1,0 +1,146 @@
+"""What a model was given to read, as spans hold it: the texts of the messages, each with who says it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from pytest_llmtrace.dialects._convert import Unreadable, json_value
+from pytest_llmtrace.dialects._messages import numbered
+from pytest_llmtrace.dialects._place import Part
+
+__all__ = ["Said", "flattened_prompts", "from_messages", "from_parts", "of_request", "prompt_place", "texts_in"]
+
+Said = dict[str, Any]
+"""One text: its `role`, None where nobody is named, and its `text`."""
+
+
+def prompt_place(
+    key: str, reader: Callable[[Any], Iterable[Said]], label: str = "", *, flattened: bool = False
+) -> Part:
+    """Make the place of what a model was given.
+
+    Args:
+        key: The attribute, or the prefix of the flattened list.
+        reader: Reads it into texts.
+        label: How reports name the place, if not by the key.
+        flattened: Whether the key is a prefix.
+    """
+    return Part(
+        keys=() if flattened else (key,),
+        prefix=key if flattened else None,
+        reader=lambda raw: list(reader(raw)),
+        take=_unless_none,
+        label=label or key,
+    )
+
+
+def _unless_none(said: list[Said]) -> list[Said] | None:
+    return said or None
+
+
+# --- JSON ------------------------------------------------------------------------------------------------------------
+
+
+def from_messages(raw: Any) -> Iterator[Said]:
+    """Read messages from JSON: a list of them, or one; a text that is no JSON stands for itself."""
+    return _of_messages(_parsed(raw))
+
+
+def from_parts(raw: Any) -> Iterator[Said]:
+    """Read the parts of the instructions, which have no message around them."""
+    return texts_in("system", _parsed(raw))
+
+
+def of_request(value: Any) -> Iterator[Said]:
+    """Read the arguments of an SDK's method, by the names that the APIs have for them, or messages alone."""
+    if not isinstance(value, Mapping) or _ARGUMENTS.isdisjoint(value):
+        yield from _of_messages(value)
+        return
+    for key in ("system", "instructions"):
+        yield from texts_in("system", value.get(key))
+    yield from _of_messages(value.get("messages"))
+    for key in ("input", "prompt"):
+        asked = value.get(key)
+        are_items = isinstance(asked, list) and all(isinstance(item, Mapping) for item in asked)
+        yield from _of_messages(asked) if are_items else texts_in("user", asked)
+
+
+_ARGUMENTS = frozenset({"input", "messages", "prompt"})
+
+
+def _parsed(raw: Any) -> Any:
+    """Parse JSON; None if it is JSON that a limit has cut."""
+    try:
+        return json_value(raw)
+    except Unreadable:
+        return raw if isinstance(raw, str) and not raw.lstrip().startswith(("[", "{")) else None
+
+
+def _of_messages(value: Any) -> Iterator[Said]:
+    if isinstance(value, str):
+        yield from texts_in(None, value)
+    for message in [value] if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ():
+        if isinstance(message, Mapping):
+            yield from _of_message(message)
+
+
+def _of_message(message: Mapping[str, Any]) -> Iterator[Said]:
+    role = message.get("role")
+    if role is None and message.get("type") in _RESULTS:  # An item of the Responses API.
+        yield from _of_part(role, message)
+    else:
+        yield from texts_in(role if isinstance(role, str) else None, message.get("parts", message.get("content")))
+
+
+_RESULTS = frozenset({"custom_tool_call_output", "function_call_output", "tool_call_response", "tool_result"})
+_TEXTS = frozenset({None, "input_text", "output_text", "text"})
+
+
+def texts_in(role: str | None, value: Any) -> Iterator[Said]:
+    """Read some content: a text, or parts, of which some are texts."""
+    if isinstance(value, str):
+        if value:
+            yield {"role": role, "text": value}
+        return
+    for part in [value] if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ():
+        if isinstance(part, str):
+            yield from texts_in(role, part)
+        elif isinstance(part, Mapping):
+            yield from _of_part(role, part)
+
+
+def _of_part(role: str | None, part: Mapping[str, Any]) -> Iterator[Said]:
+    kind = part.get("type")
+    if not isinstance(kind, str | None):
+        return
+    if kind in _RESULTS:
+        yield from texts_in("tool", next((part[key] for key in _ANSWERS if part.get(key) is not None), None))
+    elif kind in _TEXTS:
+        texts = (part.get("content"), part.get("text"))
+        yield from texts_in(role, next((text for text in texts if isinstance(text, str)), None))
+
+
+_ANSWERS = ("content", "output", "response", "result")
+
+
+# --- flattened lists -------------------------------------------------------------------------------------------------
+
+
+def flattened_prompts(flat: Mapping[str, Any]) -> Iterator[Said]:
+    """Read `<prefix><index>.role` and `.content`, which is a text or the JSON of parts."""
+    for group in numbered(flat):
+        said, role = group.get("content"), group.get("role")
+        yield from texts_in(role if isinstance(role, str) else None, _parts_of(said))
+
+
+def _parts_of(said: Any) -> Any:
+    """Return the parts that a content was written from, or the text itself."""
+    if not isinstance(said, str) or not said.startswith("["):
+        return said
+    try:
+        parts = json_value(said)
+    except Unreadable:
+        return said
+    are_parts = isinstance(parts, list) and parts and all(isinstance(part, dict) and "type" in part for part in parts)
+    return parts if are_parts else said

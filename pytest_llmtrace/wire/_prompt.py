@@ -1,0 +1,112 @@
+"""What a request gives the model to read: the texts of its messages, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from pytest_llmtrace.model import Request
+from pytest_llmtrace.wire._api import request_body
+from pytest_llmtrace.wire._facts import Facts
+
+__all__ = ["prompts", "state_prompt"]
+
+_WHERE = "request body"
+
+
+class _Piece(NamedTuple):
+    """One text, who says it, and the field that it stands in."""
+
+    role: str
+    text: str
+    key: str
+
+
+def state_prompt(facts: Facts, body: Mapping[str, Any], api: str) -> None:
+    """State the texts that a request gives the model, each with who says it."""
+    pieces = list(_PIECES[api](body))
+    if not pieces:
+        facts.absent("input_messages", _WHERE)
+        return
+    said = [{"role": role, "text": text} for role, text, _ in pieces]
+    facts.put("input_messages", said, tuple([(key, text) for _, text, key in pieces]), _WHERE)
+
+
+def prompts(request: Request, api: str | None) -> tuple[str, ...]:
+    """Return the texts that a request sends as the user's."""
+    pieces = _PIECES.get(api or "")
+    said = pieces(request_body(request)) if pieces else ()
+    return tuple(text for role, text, _ in said if role == "user")
+
+
+# --- the APIs: each gives the pieces of a request's body -------------------------------------------------------------
+
+
+def _of_chat(body: Mapping[str, Any]) -> Iterator[_Piece]:
+    for key, message in _mappings(body.get("messages"), "messages"):
+        yield from _content(_role(message), message.get("content"), f"{key}.content")
+
+
+def _of_messages(body: Mapping[str, Any]) -> Iterator[_Piece]:
+    yield from _content("system", body.get("system"), "system")
+    yield from _of_chat(body)
+
+
+def _of_responses(body: Mapping[str, Any]) -> Iterator[_Piece]:
+    yield from _content("system", body.get("instructions"), "instructions")
+    asked = body.get("input")
+    if isinstance(asked, str):
+        yield from _content("user", asked, "input")
+    for key, item in _mappings(asked, "input"):
+        kind = item.get("type", "message")
+        if kind == "message":
+            yield from _content(_role(item), item.get("content"), f"{key}.content")
+        elif isinstance(kind, str) and kind.endswith("_call_output"):
+            yield from _content("tool", item.get("output"), f"{key}.output")
+
+
+def _of_completions(body: Mapping[str, Any]) -> Iterator[_Piece]:
+    return _content("user", body.get("prompt"), "prompt")
+
+
+def _of_embeddings(body: Mapping[str, Any]) -> Iterator[_Piece]:
+    return _content("user", body.get("input"), "input")
+
+
+_PIECES: Mapping[str, Callable[[Mapping[str, Any]], Iterator[_Piece]]] = {
+    "chat": _of_chat,
+    "completions": _of_completions,
+    "embeddings": _of_embeddings,
+    "messages": _of_messages,
+    "responses": _of_responses,
+}
+
+
+def _content(role: str, content: Any, key: str) -> Iterator[_Piece]:
+    """Give the texts of some content: a text, or parts, of which some are texts, and the result of a tool has its own.
+
+    A document, an image and what the model thought before are no texts of a message.
+    """
+    if isinstance(content, str):
+        if content:
+            yield _Piece(role, content, key)
+        return
+    for number, part in enumerate(content if isinstance(content, list) else ()):
+        place = f"{key}[{number}]"
+        if isinstance(part, str):
+            yield from _content(role, part, place)
+        elif isinstance(part, Mapping) and part.get("type") == "tool_result":
+            yield from _content("tool", part.get("content"), f"{place}.content")
+        elif isinstance(part, Mapping) and isinstance(part.get("text"), str) and part["text"]:
+            yield _Piece(role, part["text"], f"{place}.text")
+
+
+def _mappings(value: Any, key: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for number, item in enumerate(value if isinstance(value, list) else ()):
+        if isinstance(item, Mapping):
+            yield f"{key}[{number}]", item
+
+
+def _role(message: Mapping[str, Any]) -> str:
+    role = message.get("role")
+    return role if isinstance(role, str) else "user"
