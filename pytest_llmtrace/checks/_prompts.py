@@ -102,6 +102,8 @@ def _difference(mine: Fact, true: Fact, account: Account) -> Difference | None:
         spoken = {_ROLES.get(true.value[number]["role"]) for number in found}
         if _ROLES.get(said["role"]) not in (None, *spoken):
             return _as_another(mine, said, true, found)
+        if sent.seen.intersection(found):
+            return _twice(mine, true, found)
         if found[0] < last and "system" not in spoken:
             return _out_of_order(mine, true, found)
         last = max(last, found[0])
@@ -131,12 +133,14 @@ def _as_another(mine: Fact, said: _Said, true: Fact, found: range) -> Difference
     )
 
 
+def _twice(mine: Fact, true: Fact, found: range) -> Difference:
+    key, text = true.parts[found[0]]
+    return Difference(span=f"{mine.keys}: {shown(text)}, twice", wire=f"{key}: {shown(text)}, once")
+
+
 def _out_of_order(mine: Fact, true: Fact, found: range) -> Difference:
     key, text = true.parts[found[0]]
-    return Difference(
-        span=f"{mine.keys}: {shown(text)} stands behind what was sent after it, or a second time",
-        wire=f"{key}: {shown(text)}",
-    )
+    return Difference(span=f"{mine.keys}: {shown(text)}, behind what was sent after it", wire=f"{key}: {shown(text)}")
 
 
 def _lost(mine: Fact, true: Fact, sent: _Sent, account: Account) -> Difference | None:

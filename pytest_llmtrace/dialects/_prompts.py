@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from pytest_llmtrace.dialects._convert import Unreadable, json_value
+from pytest_llmtrace.dialects._convert import Unreadable, is_encoded, json_value
 from pytest_llmtrace.dialects._messages import numbered
 from pytest_llmtrace.dialects._place import Part
 
@@ -44,7 +44,8 @@ def _unless_none(said: list[Said]) -> list[Said] | None:
 
 def from_messages(raw: Any) -> Iterator[Said]:
     """Read messages from JSON: a list of them, or one; a text that is no JSON stands for itself."""
-    return _of_messages(_parsed(raw))
+    said = _parsed(raw)
+    return texts_in(None, said) if isinstance(said, str) else _of_messages(said)
 
 
 def from_parts(raw: Any) -> Iterator[Said]:
@@ -72,14 +73,15 @@ _ARGUMENTS = frozenset({"input", "messages", "prompt"})
 def _parsed(raw: Any) -> Any:
     """Parse JSON; None if it is JSON that a limit has cut."""
     try:
-        return json_value(raw)
+        value = json_value(raw)
     except Unreadable:
         return raw if isinstance(raw, str) and not raw.lstrip().startswith(("[", "{")) else None
+    if is_encoded(value):
+        raise Unreadable("it is JSON in JSON, and no list")
+    return value
 
 
 def _of_messages(value: Any) -> Iterator[Said]:
-    if isinstance(value, str):
-        yield from texts_in(None, value)
     for message in [value] if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ():
         if isinstance(message, Mapping):
             yield from _of_message(message)

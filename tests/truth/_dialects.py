@@ -9,6 +9,7 @@ from typing import Any
 
 from opentelemetry.trace import SpanKind
 
+from tests.truth import _prompts
 from tests.truth._answer import Answer, Asked, Choice, ToolCall, Usage
 from tests.truth._platforms import langfuse_answered, langfuse_asked, langfuse_failed, mlflow_answered, mlflow_asked
 
@@ -76,8 +77,10 @@ _CONTENT = ("messages", "input", "prompt", "tools", "system")
 def _openinference_asked(asked: Asked) -> Attributes:
     parameters = json.dumps({key: value for key, value in asked.arguments.items() if key not in _CONTENT})
     if asked.api == "embeddings":
-        return {"openinference.span.kind": "EMBEDDING", "embedding.invocation_parameters": parameters}
+        said = _prompts.openinference(asked)
+        return {"openinference.span.kind": "EMBEDDING", "embedding.invocation_parameters": parameters, **said}
     return {
+        **_prompts.openinference(asked),
         "openinference.span.kind": "LLM",
         "llm.system": asked.system,
         "llm.provider": asked.system,
@@ -141,6 +144,7 @@ def _genai_parameters(asked: Asked) -> Attributes:
 
 def _genai_asked(asked: Asked) -> Attributes:
     return _genai_parameters(asked) | {
+        **_prompts.genai(asked),
         "gen_ai.operation.name": _operation(asked),
         "gen_ai.provider.name": asked.system,
         "gen_ai.request.model": asked.model,
@@ -256,8 +260,7 @@ def _openllmetry_asked(asked: Asked) -> Attributes:
         "llm.presence_penalty": asked.arguments.get("presence_penalty"),
         "llm.chat.stop_sequences": asked.stop,
         "llm.is_streaming": asked.streaming,
-        "gen_ai.prompt.0.role": "user",
-        "gen_ai.prompt.0.content": json.dumps([asked.arguments[key] for key in _CONTENT if key in asked.arguments]),
+        **_prompts.flattened(asked),
     }
 
 
@@ -296,8 +299,8 @@ def _completion(prefix: str, choice: Choice) -> Attributes:
 
 
 def _logfire_asked(asked: Asked) -> Attributes:
-    given = {key: value for key, value in asked.arguments.items() if key not in _CONTENT}
-    found = _genai_asked(asked) | {"request_data": json.dumps(given), "gen_ai.system": asked.system}
+    given = json.dumps(asked.arguments)
+    found = _genai_asked(asked) | {"request_data": given, "gen_ai.system": asked.system}
     found["gen_ai.request.stop_sequences"] = None if asked.stop is None else json.dumps(asked.stop)
     return found | {"logfire.span_type": "span", "gen_ai.request.stream": None}
 

@@ -331,7 +331,66 @@ def _lost() -> Iterable[Case]:
             yield _case(f"{gateway}/{failure}", api, b"", failure=failure)
 
 
+def _conversations() -> Iterable[Case]:
+    """Make calls with a conversation: instructions, a question in two parts, a tool's result, another question."""
+    question = [{"type": "text", "text": "Is it cold"}, {"type": "text", "text": "in Oslo?"}]
+    answer, more = {"role": "assistant", "content": "It is."}, {"role": "user", "content": "And in Rome?"}
+    called = {**_message("")["message"], "tool_calls": [_call(1, "look", "{}")]}
+    result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": [{"type": "text", "text": "-4 degrees"}]}
+    yield _case(
+        "openai/conversation",
+        "chat",
+        _reply(_message("No.")),
+        messages=[
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": question},
+            called,
+            {"role": "tool", "tool_call_id": "call_1", "content": "-4 degrees"},
+            answer,
+            more,
+        ],
+    )
+    reply = {"id": "msg_1", "type": "message", "role": "assistant", "model": "served-model", "usage": _SPENT}
+    yield _case(
+        "anthropic/conversation",
+        "messages",
+        json.dumps({**reply, "content": [{"type": "text", "text": "No."}], "stop_reason": "end_turn"}).encode(),
+        system=[{"type": "text", "text": "Be brief."}],
+        messages=[
+            {"role": "user", "content": question},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "toolu_1", "name": "look", "input": {}}]},
+            {
+                "role": "user",
+                "content": [
+                    {"type": "tool_result", "tool_use_id": "toolu_1", "content": [{**question[0], "text": "-4"}]}
+                ],
+            },
+            answer,
+            more,
+        ],
+    )
+    item = {"id": "m", "type": "message", "role": "assistant", "status": "completed"}
+    output = [{**item, "content": [{"type": "output_text", "text": "No.", "annotations": []}]}]
+    yield _case(
+        "openai/responses-conversation",
+        "responses",
+        json.dumps(
+            {"id": "resp_1", "created_at": 1, "object": "response", "model": "served-model", "output": output}
+            | {"parallel_tool_calls": True, "tools": [], "tool_choice": "auto", "status": "completed", "error": None}
+        ).encode(),
+        instructions="Be brief.",
+        input=[
+            {"role": "user", "content": [{**part, "type": "input_text"} for part in question]},
+            {"type": "function_call", "call_id": "call_1", "name": "look", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "call_1", "output": "-4 degrees"},
+            answer,
+            more,
+        ],
+    )
+
+
 ODD_CASES: tuple[Case, ...] = (
+    *_conversations(),
     *_chats(),
     *_gateways(),
     *_completions(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from tests.truth import _prompts
 from tests.truth._answer import Answer, Asked, Choice, Usage
 
 __all__ = ["langfuse_answered", "langfuse_asked", "langfuse_failed", "mlflow_answered", "mlflow_asked"]
@@ -46,6 +47,7 @@ def langfuse_asked(asked: Asked) -> Attributes:
         f"{_OBSERVATION}type": "embedding" if asked.api == "embeddings" else "generation",
         f"{_OBSERVATION}model.name": asked.model,
         f"{_OBSERVATION}model.parameters": json.dumps(parameters),
+        f"{_OBSERVATION}input": _prompts.langfuse(asked),
     }
 
 

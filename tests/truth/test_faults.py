@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -46,6 +47,7 @@ TALK = (
     "scripted:openai/responses-plain",
     "scripted:anthropic/messages-plain-stream",
 )
+CONVERSATIONS = ("odd:openai/conversation", "odd:anthropic/conversation", "odd:openai/responses-conversation")
 FAILED = (
     "scripted:openai/chat-limited",
     "scripted:openai/responses-overloaded-stream",
@@ -126,6 +128,17 @@ def asked(**arguments: Any) -> Mapping[str, Any]:
 
     def misheard(told: Asked) -> None:
         told.arguments |= arguments
+
+    return {"misheard": misheard}
+
+
+def heard(change: Callable[[list[Any]], object]) -> Mapping[str, Any]:
+    """Change the messages, as the span tells them."""
+
+    def misheard(told: Asked) -> None:
+        name = "messages" if "messages" in told.arguments else "input"
+        told.arguments[name] = deepcopy(told.arguments[name])
+        change(told.arguments[name])
 
     return {"misheard": misheard}
 
@@ -421,6 +434,27 @@ def _faults_of_tools() -> Iterable[Fault]:
 _PARAMETERS = ("llm.invocation_parameters", "request_data", "langfuse.observation.model.parameters")
 
 
+_MISHEARD: Mapping[str, Callable[[list[Any]], object]] = {
+    "a template": lambda turns: turns[-1].update(content="And in {city}?"),
+    "an older prompt": lambda turns: turns[-1].update(content="Is it cold in Oslo?"),
+    "what was answered later": lambda turns: turns.append({"role": "assistant", "content": "No."}),
+    "no question": lambda turns: turns.pop(),
+    "no answer before": lambda turns: turns.pop(-2),
+    "half a question": lambda turns: turns[-5]["content"].pop(),
+    "a tool's words as the user's": lambda turns: turns.__setitem__(-3, {"role": "user", "content": _result(turns)}),
+    "the assistant's words as the user's": lambda turns: turns[-2].update(role="user"),
+    "in another order": lambda turns: turns.insert(-2, turns.pop()),
+    "twice": lambda turns: turns.append(turns[-1]),
+}
+
+
+def _result(turns: list[Any]) -> str:
+    """Return what the tool said."""
+    result = turns[-3]
+    parts = result["content"] if isinstance(result.get("content"), list) else []
+    return parts[0]["content"][0]["text"] if parts else result.get("output") or result["content"]
+
+
 def _faults_of_requests() -> Iterable[Fault]:
     plain = ("scripted:openai/chat-plain", "scripted:anthropic/messages-plain")
     yield Fault(
@@ -447,6 +481,8 @@ def _faults_of_requests() -> Iterable[Fault]:
         cases=TALK[::2],
         how=asked(stream=False),
     )
+    for name, change in _MISHEARD.items():
+        yield Fault(name=name, check="wire/input-messages", dialects=SPOKEN, cases=CONVERSATIONS, how=heard(change))
     yield Fault(
         name="parameters encoded twice",
         check="wire/unreadable",

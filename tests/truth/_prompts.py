@@ -1,0 +1,114 @@
+"""What a correct instrumentation writes of the prompt: the messages of the arguments, in each convention's form."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from tests.truth._answer import Asked
+
+__all__ = ["flattened", "genai", "langfuse", "openinference"]
+
+Attributes = dict[str, Any]
+
+
+class _Message(NamedTuple):
+    """One message: who says it, and its content as the API has it, a text or parts."""
+
+    role: str
+    content: Any
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts in it."""
+        if isinstance(self.content, str):
+            return [self.content]
+        parts = self.content if isinstance(self.content, list) else []
+        return [part if isinstance(part, str) else part["text"] for part in parts if _is_text(part)]
+
+
+def _is_text(part: Any) -> bool:
+    return isinstance(part, str) or (isinstance(part, dict) and isinstance(part.get("text"), str))
+
+
+def _messages(asked: Asked) -> Iterator[_Message]:
+    said = asked.arguments
+    for name in ("system", "instructions"):
+        if said.get(name):
+            yield _Message("system", said[name])
+    for name in ("input", "prompt"):
+        if isinstance(said.get(name), str):
+            yield _Message("user", said[name])
+    listed = said.get("messages", said.get("input"))
+    for message in listed if isinstance(listed, list) else ():
+        if isinstance(message, dict):
+            yield from _turn(message)
+        elif isinstance(message, str):
+            yield _Message("user", message)
+
+
+def _turn(message: dict[str, Any]) -> Iterator[_Message]:
+    """Give a message, and the results of tools as messages of their own."""
+    content = message.get("content", message.get("output"))
+    parts = content if isinstance(content, list) else []
+    results = [part for part in parts if isinstance(part, dict) and part.get("type") == "tool_result"]
+    for result in results:
+        yield _Message("tool", result.get("content"))
+    if content and len(results) < max(1, len(parts)):
+        rest = [part for part in parts if part not in results]
+        yield _Message("tool" if "output" in message else message.get("role", "user"), rest or content)
+
+
+def openinference(asked: Asked) -> Attributes:
+    """Write flattened messages, with parts where there are several."""
+    said = [message for message in _messages(asked) if message.texts]
+    if asked.api == "embeddings":
+        return {f"embedding.embeddings.{index}.embedding.text": one.texts[0] for index, one in enumerate(said)}
+    if asked.api == "completions":
+        return {f"llm.prompts.{index}.prompt.text": one.texts[0] for index, one in enumerate(said)}
+    found: Attributes = {}
+    for index, message in enumerate(said):
+        prefix = f"llm.input_messages.{index}.message."
+        found[f"{prefix}role"] = message.role
+        if len(message.texts) == 1:
+            found[f"{prefix}content"] = message.texts[0]
+            continue
+        for number, text in enumerate(message.texts):
+            found[f"{prefix}contents.{number}.message_content.type"] = "text"
+            found[f"{prefix}contents.{number}.message_content.text"] = text
+    return found
+
+
+def genai(asked: Asked) -> Attributes:
+    """Write the convention's JSON: instructions that the API has apart from the messages, and the messages."""
+    apart = [name for name in ("system", "instructions") if asked.arguments.get(name)]
+    said = [message for message in _messages(asked) if message.texts]
+    instructions = [{"type": "text", "content": text} for one in said[: len(apart)] for text in one.texts]
+    messages = [{"role": one.role, "parts": list(map(_genai_part(one.role), one.texts))} for one in said[len(apart) :]]
+    return {
+        "gen_ai.system_instructions": json.dumps(instructions) if instructions else None,
+        "gen_ai.input.messages": json.dumps(messages) if messages else None,
+    }
+
+
+def _genai_part(role: str) -> Any:
+    if role == "tool":
+        return lambda text: {"type": "tool_call_response", "id": "call", "response": text}
+    return lambda text: {"type": "text", "content": text}
+
+
+def flattened(asked: Asked) -> Attributes:
+    """Write OpenLLMetry's flattened prompts: a text, or the JSON of the parts."""
+    found: Attributes = {}
+    for index, message in enumerate(_messages(asked)):
+        plain = isinstance(message.content, str)
+        found[f"gen_ai.prompt.{index}.role"] = message.role
+        found[f"gen_ai.prompt.{index}.content"] = message.content if plain else json.dumps(message.content)
+    return found
+
+
+def langfuse(asked: Asked) -> str:
+    """Write the input of an observation: the messages, with the instructions before them."""
+    messages = [{"role": message.role, "content": message.content} for message in _messages(asked)]
+    return json.dumps(messages)
