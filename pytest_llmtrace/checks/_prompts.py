@@ -100,6 +100,8 @@ def _difference(mine: Fact, true: Fact, account: Account) -> Difference | None:
         if not found:
             continue  # White space alone.
         spoken = {_ROLES.get(true.value[number]["role"]) for number in found}
+        if account.asked.api == "messages" and "tool" in spoken:
+            spoken.add("user")  # Whose messages hold the results of tools in Anthropic's API.
         if _ROLES.get(said["role"]) not in (None, *spoken):
             return _as_another(mine, said, true, found)
         if sent.seen.intersection(found):
@@ -159,6 +161,5 @@ def _lost(mine: Fact, true: Fact, sent: _Sent, account: Account) -> Difference |
     key, text = true.parts[lost[0]]
     return Difference(
         span=f"{mine.keys}: {len(sent.pieces) - len(lost)} of {len(sent.pieces)} texts",
-        wire=f"{key}: {shown(text)}",
-        more="a text is missing, and others are there",
+        wire=f"{key}: {shown(text)}, which the span lacks",
     )

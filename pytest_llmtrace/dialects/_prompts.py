@@ -89,14 +89,14 @@ def _of_messages(value: Any) -> Iterator[Said]:
 
 def _of_message(message: Mapping[str, Any]) -> Iterator[Said]:
     role = message.get("role")
-    if role is None and message.get("type") in _RESULTS:  # An item of the Responses API.
+    if role is None and _kind(message) in _RESULTS:  # An item of the Responses API.
         yield from _of_part(role, message)
     else:
         yield from texts_in(role if isinstance(role, str) else None, message.get("parts", message.get("content")))
 
 
 _RESULTS = frozenset({"custom_tool_call_output", "function_call_output", "tool_call_response", "tool_result"})
-_TEXTS = frozenset({None, "input_text", "output_text", "text"})
+_TEXTS = frozenset({"input_text", "output_text", "text"})
 
 
 def texts_in(role: str | None, value: Any) -> Iterator[Said]:
@@ -112,10 +112,13 @@ def texts_in(role: str | None, value: Any) -> Iterator[Said]:
             yield from _of_part(role, part)
 
 
+def _kind(part: Mapping[str, Any]) -> str:
+    kind = part.get("type", "text")
+    return kind if isinstance(kind, str) else ""
+
+
 def _of_part(role: str | None, part: Mapping[str, Any]) -> Iterator[Said]:
-    kind = part.get("type")
-    if not isinstance(kind, str | None):
-        return
+    kind = _kind(part)
     if kind in _RESULTS:
         yield from texts_in("tool", next((part[key] for key in _ANSWERS if part.get(key) is not None), None))
     elif kind in _TEXTS:

@@ -359,12 +359,7 @@ def _conversations() -> Iterable[Case]:
         messages=[
             {"role": "user", "content": question},
             {"role": "assistant", "content": [{"type": "tool_use", "id": "toolu_1", "name": "look", "input": {}}]},
-            {
-                "role": "user",
-                "content": [
-                    {"type": "tool_result", "tool_use_id": "toolu_1", "content": [{**question[0], "text": "-4"}]}
-                ],
-            },
+            {"role": "user", "content": [result]},
             answer,
             more,
         ],

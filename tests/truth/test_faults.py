@@ -452,7 +452,7 @@ def _result(turns: list[Any]) -> str:
     """Return what the tool said."""
     result = turns[-3]
     parts = result["content"] if isinstance(result.get("content"), list) else []
-    return parts[0]["content"][0]["text"] if parts else result.get("output") or result["content"]
+    return str(parts[0]["content"][0]["text"] if parts else result.get("output") or result["content"])
 
 
 def _faults_of_requests() -> Iterable[Fault]:
@@ -482,7 +482,9 @@ def _faults_of_requests() -> Iterable[Fault]:
         how=asked(stream=False),
     )
     for name, change in _MISHEARD.items():
-        yield Fault(name=name, check="wire/input-messages", dialects=SPOKEN, cases=CONVERSATIONS, how=heard(change))
+        # In Anthropic's API the results of tools are in the user's messages.
+        cases = CONVERSATIONS[::2] if name.startswith("a tool's") else CONVERSATIONS
+        yield Fault(name=name, check="wire/input-messages", dialects=SPOKEN, cases=cases, how=heard(change))
     yield Fault(
         name="parameters encoded twice",
         check="wire/unreadable",

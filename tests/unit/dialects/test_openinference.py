@@ -162,6 +162,7 @@ MEASURED = [
             "request_model": "text-embedding-3-small",
             "dimensions": 3,
             "model": "text-embedding-3-small",
+            "input_messages": [{"role": None, "text": "a"}, {"role": None, "text": "b"}],
             "embedding_count": 2,
             "embedding_dimensions": 3,
             "input_tokens": 9,

@@ -91,6 +91,7 @@ MEASURED = [
             cost_details={"total": 0.002},
         ),
         {
+            "input_messages": [{"role": "user", "text": "Weather?"}],
             "model": "gpt-4o-mini-2024-07-18",
             "temperature": 1,
             "top_p": 0.9,
@@ -282,6 +283,7 @@ MEASURED = [
             },
         ),
         {
+            "input_messages": [{"role": "user", "text": "Weather?"}],
             "request_model": "gpt-4o",
             "max_tokens": 256,
             "response_id": "resp_1",
@@ -355,6 +357,7 @@ MEASURED = [
             },
         ),
         {
+            "input_messages": [{"role": "user", "text": "one"}, {"role": "user", "text": "two"}],
             "request_model": "small",
             "dimensions": 2,
             "model": "small",

@@ -1,0 +1,165 @@
+"""The prompt, as each convention writes it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.unit.dialects.conftest import Reader
+
+CHAT = {"gen_ai.operation.name": "chat"}
+LLM = {"openinference.span.kind": "LLM"}
+IN, CONTENTS = "llm.input_messages", "llm.input_messages.0.message.contents"
+MODEL, USER = {"model": "m"}, [{"role": "user", "content": "Hi"}]
+
+
+def texts(*said: tuple[str | None, str]) -> list[dict[str, str | None]]:
+    """Write texts as the vocabulary does."""
+    return [{"role": role, "text": text} for role, text in said]
+
+
+# Attributes, the scope if it matters, and what is read.
+WRITTEN = [
+    pytest.param(
+        {
+            **CHAT,
+            "gen_ai.input.messages": json.dumps(
+                [
+                    {"role": "user", "parts": [{"type": "text", "content": "Hi"}, {"type": "uri", "uri": "a.png"}]},
+                    {"role": "assistant", "parts": [{"type": "reasoning", "content": "Hm."}, {"type": "tool_call"}]},
+                    {"role": "tool", "parts": [{"type": "tool_call_response", "id": "c", "response": "-4"}]},
+                    {"role": "tool", "parts": [{"type": "tool_call_response", "id": "d", "response": {"at": 1}}]},
+                ]
+            ),
+        },
+        "",
+        texts(("user", "Hi"), ("tool", "-4")),
+        id="OTel GenAI",
+    ),
+    pytest.param(
+        {**CHAT, "gen_ai.system_instructions": '[{"type": "text", "content": "Be brief."}]'},
+        "",
+        texts(("system", "Be brief.")),
+        id="OTel GenAI, instructions alone",
+    ),
+    pytest.param(
+        {**CHAT, "gen_ai.input.messages": "Is it cold?"}, "", texts((None, "Is it cold?")), id="OTel GenAI, a text"
+    ),
+    pytest.param({**CHAT, "gen_ai.input.messages": json.dumps(USER)}, "", texts(("user", "Hi")), id="as the API does"),
+    pytest.param(
+        {
+            **LLM,
+            f"{IN}.0.message.role": "system",
+            f"{IN}.0.message.content": "Be brief.",
+            f"{IN}.10.message.role": "user",
+            f"{IN}.10.message.contents.0.message_content.type": "text",
+            f"{IN}.10.message.contents.0.message_content.text": "Is it cold",
+            f"{IN}.10.message.contents.1.message_content.type": "image",
+            f"{IN}.10.message.contents.2.message_content.text": "in Oslo?",
+            f"{IN}.2.message.role": "user",
+            f"{IN}.2.message.tool_call_id": "c",
+            f"{IN}.2.message.content": "-4",
+        },
+        "",
+        texts(("system", "Be brief."), ("tool", "-4"), ("user", "Is it cold"), ("user", "in Oslo?")),
+        id="OpenInference",
+    ),
+    pytest.param(
+        {
+            **LLM,
+            f"{IN}.0.message.role": "user",
+            f"{IN}.0.message.content": "Hi",
+            f"{CONTENTS}.0.message_content.type": "text",
+            f"{CONTENTS}.0.message_content.text": "Hi",
+        },
+        "",
+        texts(("user", "Hi")),
+        id="OpenInference, a text that stands twice",
+    ),
+    pytest.param(
+        {**LLM, "llm.prompts.0.prompt.text": "Once", "llm.prompts.1.prompt.text": "Twice"},
+        "",
+        texts((None, "Once"), (None, "Twice")),
+        id="OpenInference, completions",
+    ),
+    pytest.param(
+        {
+            "llm.request.type": "chat",
+            "gen_ai.prompt.0.role": "system",
+            "gen_ai.prompt.0.content": "Be brief.",
+            "gen_ai.prompt.1.role": "user",
+            "gen_ai.prompt.1.content": json.dumps([{"type": "text", "text": "Hi"}, {"type": "image_url"}]),
+            "gen_ai.prompt.2.role": "user",
+            "gen_ai.prompt.2.content": "[1, 2] is a list",
+        },
+        "",
+        texts(("system", "Be brief."), ("user", "Hi"), ("user", "[1, 2] is a list")),
+        id="OpenLLMetry",
+    ),
+    pytest.param(
+        {**CHAT, "request_data": json.dumps({**MODEL, "system": "Be brief.", "messages": USER})},
+        "logfire.anthropic",
+        texts(("system", "Be brief."), ("user", "Hi")),
+        id="logfire",
+    ),
+    pytest.param(
+        {
+            "langfuse.observation.type": "generation",
+            "langfuse.observation.input": json.dumps({"messages": USER, "tools": []}),
+        },
+        "",
+        texts(("user", "Hi")),
+        id="Langfuse",
+    ),
+    pytest.param(
+        {
+            "mlflow.spanType": '"CHAT_MODEL"',
+            "mlflow.spanInputs": json.dumps(
+                {
+                    **MODEL,
+                    "instructions": "Be brief.",
+                    "input": [{"role": "user", "content": "Hi"}, {"type": "function_call_output", "output": "-4"}],
+                }
+            ),
+        },
+        "",
+        texts(("system", "Be brief."), ("user", "Hi"), ("tool", "-4")),
+        id="MLflow",
+    ),
+]
+
+
+@pytest.mark.parametrize(("attributes", "scope", "given"), WRITTEN)
+def test_what_a_model_was_given(
+    read: Reader, attributes: dict[str, Any], scope: str, given: list[dict[str, str | None]]
+) -> None:
+    """Each text is read with who says it; images, calls, reasoning and results that are no text are passed over."""
+    reading = read(attributes, scope=scope)
+    assert (reading.input_messages, reading.problems) == (given, ())
+
+
+@pytest.mark.parametrize(
+    ("attributes", "scope"),
+    [
+        ({**CHAT, "gen_ai.input.messages": "[]"}, ""),
+        ({**CHAT, "gen_ai.input.messages": '[{"role": "user", "parts": [{"type": "te'}, ""),
+        ({**CHAT, "gen_ai.input.messages": "__REDACTED__"}, ""),
+        ({"langfuse.observation.type": "generation", "langfuse.observation.input": '"What about it?"'}, ""),
+        ({"langfuse.observation.type": "generation", "langfuse.observation.input": '{"question": "Why?"}'}, ""),
+        ({"mlflow.spanType": '"LLM"', "mlflow.spanInputs": '{"prompt": "Why?"}'}, ""),
+        ({**CHAT, "request_data": json.dumps(MODEL)}, "logfire.openai"),
+    ],
+    ids=["no message", "cut", "masked", "a text of one's own", "one's own form", "a function's arguments", "none"],
+)
+def test_no_prompt(read: Reader, attributes: dict[str, Any], scope: str) -> None:
+    """What was cut or masked says nothing, nor does what any function may be given."""
+    reading = read(attributes, scope=scope)
+    assert (reading.input_messages, reading.problems) == (None, ())
+
+
+def test_messages_that_are_encoded_twice(read: Reader) -> None:
+    """JSON in JSON is a text to whoever reads the span, and no list of messages."""
+    reading = read({**CHAT, "gen_ai.input.messages": json.dumps(json.dumps(USER))})
+    assert reading.problems == ("gen_ai.input.messages on span 'chat': it is JSON in JSON, and no list",)

@@ -1,0 +1,129 @@
+"""What a request gives the model to read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.model import Reading, State
+
+TEXT, MORE = {"type": "text", "text": "Is it cold"}, {"type": "text", "text": "in Oslo?"}
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+
+# API, what is asked, and what the model is given: role, text, and the field that it stands in.
+ASKED = [
+    pytest.param(
+        "chat",
+        {
+            "messages": [
+                {"role": "developer", "content": "Be brief."},
+                {"role": "user", "content": [TEXT, IMAGE, MORE]},
+                {"role": "assistant", "content": None, "tool_calls": [{"id": "c", "function": {"name": "look"}}]},
+                {"role": "tool", "tool_call_id": "c", "content": "-4 degrees"},
+                {"role": "user", "content": ""},
+            ]
+        },
+        [
+            ("developer", "Be brief.", "messages[0].content"),
+            ("user", "Is it cold", "messages[1].content[0].text"),
+            ("user", "in Oslo?", "messages[1].content[2].text"),
+            ("tool", "-4 degrees", "messages[3].content"),
+        ],
+        id="chat",
+    ),
+    pytest.param(
+        "messages",
+        {
+            "system": [TEXT, {"type": "text", "text": "Cached.", "cache_control": {"type": "ephemeral"}}],
+            "messages": [
+                {"role": "user", "content": "Hi"},
+                {"role": "assistant", "content": [{"type": "thinking", "thinking": "Hm."}, MORE]},
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "tool_result", "tool_use_id": "t1", "content": "plain"},
+                        {"type": "tool_result", "tool_use_id": "t2", "content": [TEXT, {"type": "image"}]},
+                        {"type": "tool_result", "tool_use_id": "t3"},
+                        MORE,
+                    ],
+                },
+            ],
+        },
+        [
+            ("system", "Is it cold", "system[0].text"),
+            ("system", "Cached.", "system[1].text"),
+            ("user", "Hi", "messages[0].content"),
+            ("assistant", "in Oslo?", "messages[1].content[1].text"),
+            ("tool", "plain", "messages[2].content[0].content"),
+            ("tool", "Is it cold", "messages[2].content[1].content[0].text"),
+            ("user", "in Oslo?", "messages[2].content[3].text"),
+        ],
+        id="messages",
+    ),
+    pytest.param(
+        "responses",
+        {
+            "instructions": "Be brief.",
+            "input": [
+                {"role": "user", "content": [{"type": "input_text", "text": "Is it cold?"}]},
+                {"type": "reasoning", "id": "r", "summary": [TEXT]},
+                {"type": "function_call", "call_id": "c", "name": "look", "arguments": "{}"},
+                {"type": "function_call_output", "call_id": "c", "output": "-4 degrees"},
+                {"type": "custom_tool_call_output", "call_id": "d", "output": [{"type": "input_text", "text": "x"}]},
+                {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "It is."}]},
+                {"type": "item_reference", "id": "i"},
+            ],
+        },
+        [
+            ("system", "Be brief.", "instructions"),
+            ("user", "Is it cold?", "input[0].content[0].text"),
+            ("tool", "-4 degrees", "input[3].output"),
+            ("tool", "x", "input[4].output[0].text"),
+            ("assistant", "It is.", "input[5].content[0].text"),
+        ],
+        id="responses",
+    ),
+    pytest.param("responses", {"input": "Hi"}, [("user", "Hi", "input")], id="responses, a text"),
+    pytest.param("completions", {"prompt": "Once"}, [("user", "Once", "prompt")], id="completions"),
+    pytest.param(
+        "completions",
+        {"prompt": ["Once", "Twice"]},
+        [("user", "Once", "prompt[0]"), ("user", "Twice", "prompt[1]")],
+        id="completions, several",
+    ),
+    pytest.param("embeddings", {"input": "one"}, [("user", "one", "input")], id="embeddings"),
+    pytest.param(
+        "embeddings",
+        {"input": ["one", "two"]},
+        [("user", "one", "input[0]"), ("user", "two", "input[1]")],
+        id="embeddings, several",
+    ),
+]
+
+
+@pytest.mark.parametrize(("api", "asked", "given"), ASKED)
+def test_what_a_model_is_given(
+    read: Callable[..., Reading], api: str, asked: dict[str, Any], given: list[tuple[str, str, str]]
+) -> None:
+    """Each text has who says it, and where it stands; images, calls, references and what it thought are no texts."""
+    fact = read(api, {}, asked=asked).fact("input_messages")
+    assert fact.value == [{"role": role, "text": text} for role, text, _ in given]
+    assert fact.parts == tuple((key, text) for _, text, key in given)
+    assert fact.where == "chat.yaml, exchange 3, request body"
+
+
+@pytest.mark.parametrize(
+    ("api", "asked"),
+    [
+        ("embeddings", {"input": [[1, 2], [3]]}),
+        ("completions", {"prompt": [1, 2]}),
+        ("chat", {"messages": [None, 1, [], {"role": 1}, {"role": "user", "content": {"text": "x"}}]}),
+        ("messages", {"messages": [{"role": "user", "content": [None, {"type": "text", "text": 1}]}], "system": 1}),
+        ("responses", {"input": [None, {"type": []}, {"type": "message", "content": 7}], "instructions": {}}),
+    ],
+)
+def test_a_request_without_texts(read: Callable[..., Reading], api: str, asked: dict[str, Any]) -> None:
+    """Tokens are no texts, and what has none, or has them where the API has no place for any, gives none."""
+    assert read(api, {}, asked=asked).fact("input_messages").state is State.ABSENT
