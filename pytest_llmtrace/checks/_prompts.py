@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Any
 
 from pytest_llmtrace import wire
@@ -39,37 +39,45 @@ class _Sent:
         self.seen: set[int] = set()
         self._bare = [bare(piece["text"]) for piece in pieces]
         self._at: dict[str, list[int]] = {}
-        for number, text in enumerate(self._bare):
-            self._at.setdefault(text, []).append(number)
+        for number in reversed(range(len(pieces))):
+            self._at.setdefault(self._bare[number], []).append(number)
         self._whole = ""
-        self._starts: dict[int, int] = {}
+        self._starts: list[int] = []
+        self._numbers: dict[int, int] = {}
 
-    def find(self, text: str) -> range | None:
-        """Return the numbers of the texts that a text of the span is made of, None if it was not sent."""
+    def find(self, text: str, after: int = -1) -> range | None:
+        """Return the numbers of the texts that a text of the span is made of, None if it was not sent.
+
+        Args:
+            text: The text.
+            after: The last text that was found, behind which the next one is most likely to stand.
+        """
         mine = bare(text)
         if mine in self._at:
             there = self._at[mine]
-            number = next((one for one in there if one not in self.seen), there[0])
+            number = there.pop() if len(there) > 1 else there[0]
             return range(number, number + 1)
-        return self._joined(mine)
+        return self._joined(mine, after + 1)
 
-    def _joined(self, mine: str) -> range | None:
+    def _joined(self, mine: str, first: int) -> range | None:
         """Look for a text that several were joined to."""
         if not self._starts:
             self._whole = "".join(self._bare)
-            self._starts = {start: number for number, start in enumerate(accumulate(map(len, self._bare), initial=0))}
-        start = self._whole.find(mine)
-        while start != -1:
-            first, end = self._starts.get(start), self._starts.get(start + len(mine))
-            if first is not None and end is not None:
-                return range(first, end)
-            start = self._whole.find(mine, start + 1)
+            self._starts = list(accumulate(map(len, self._bare), initial=0))
+            self._numbers = {start: number for number, start in enumerate(self._starts)}
+        for behind in (self._starts[first], 0):
+            start = self._whole.find(mine, behind)
+            while start != -1:
+                one, end = self._numbers.get(start), self._numbers.get(start + len(mine))
+                if one is not None and end is not None:
+                    return range(one, end)
+                start = self._whole.find(mine, start + 1)
         return None
 
-    def cut(self, text: str, limit: int | None) -> range | None:
+    def cut(self, text: str, limit: int | None, after: int) -> range | None:
         """Return the number of the text that a text of the span is the beginning of, by a limit; None if of none."""
-        for number, piece in enumerate(self.pieces):
-            if is_cut_from(text, piece["text"], limit):
+        for number in chain(range(after + 1, len(self.pieces)), range(after + 1)):
+            if is_cut_from(text, self.pieces[number]["text"], limit):
                 return range(number, number + 1)
         return None
 
@@ -94,7 +102,9 @@ def _difference(mine: Fact, true: Fact, account: Account) -> Difference | None:
         text = said["text"]
         if is_masked(text):
             return None
-        found = sent.find(text) or sent.cut(text, limit)
+        found = sent.find(text, last)
+        if found is None:
+            found = sent.cut(text, limit, last)
         if found is None:
             return _never_sent(mine, said, true, sent)
         if not found:

@@ -10,13 +10,15 @@ from pytest_llmtrace._stdlib import json, re
 from pytest_llmtrace.checks._account import Account, Extent
 from pytest_llmtrace.checks._compare import Difference
 from pytest_llmtrace.checks._marks import is_masked, limit_of
-from pytest_llmtrace.checks._words import attribute_of
+from pytest_llmtrace.checks._words import attribute_of, shown
 from pytest_llmtrace.model import Fact
+from pytest_llmtrace.secrets.shapes import masked
 
 __all__ = ["apart", "bare", "is_cut_from", "reasoning", "texts", "unstated_texts"]
 
 _CUT_MARK = re.compile(r"\W{0,3}(\.\.\.|…|[\[(<]*truncated[\])>]*)$", re.IGNORECASE)
 _AROUND = 30
+_SECRET = 400  # characters
 
 
 def is_cut_from(mine: str, whole: str, limit: int | None) -> bool:
@@ -152,6 +154,9 @@ def _whereapart(mine: str, true: str, at: int) -> str:
 def _around(text: str, at: int) -> str:
     start = max(0, at - _AROUND)
     end = at + _AROUND
+    near = text[max(0, start - _SECRET) : end + _SECRET]
+    if masked(near) != near:  # Of which half a secret would be left.
+        return shown(text)
     return f"{'...' if start else ''}{text[start:end]!r}{'...' if end < len(text) else ''}"
 
 
