@@ -45,11 +45,12 @@ class _Sent:
         self._starts: list[int] = []
         self._numbers: dict[int, int] = {}
 
-    def find(self, text: str, after: int = -1) -> range | None:
+    def find(self, text: str, limit: int | None, after: int = -1) -> range | None:
         """Return the numbers of the texts that a text of the span is made of, None if it was not sent.
 
         Args:
-            text: The text.
+            text: The text, which may be only the beginning of one that was sent.
+            limit: What may have cut it, as `is_cut_from` takes it.
             after: The last text that was found, behind which the next one is most likely to stand.
         """
         mine = bare(text)
@@ -57,7 +58,10 @@ class _Sent:
             there = self._at[mine]
             number = there.pop() if len(there) > 1 else there[0]
             return range(number, number + 1)
-        return self._joined(mine, after + 1)
+        if self._is_cut(text, after + 1, limit):
+            return range(after + 1, after + 2)
+        joined = self._joined(mine, after + 1)
+        return self._cut(text, limit, after) if joined is None else joined
 
     def _joined(self, mine: str, first: int) -> range | None:
         """Look for a text that several were joined to."""
@@ -74,12 +78,12 @@ class _Sent:
                 start = self._whole.find(mine, start + 1)
         return None
 
-    def cut(self, text: str, limit: int | None, after: int) -> range | None:
-        """Return the number of the text that a text of the span is the beginning of, by a limit; None if of none."""
-        for number in chain(range(after + 1, len(self.pieces)), range(after + 1)):
-            if is_cut_from(text, self.pieces[number]["text"], limit):
-                return range(number, number + 1)
-        return None
+    def _cut(self, text: str, limit: int | None, after: int) -> range | None:
+        behind, before = range(after + 1, len(self.pieces)), range(after + 1)
+        return next((range(one, one + 1) for one in chain(behind, before) if self._is_cut(text, one, limit)), None)
+
+    def _is_cut(self, text: str, number: int, limit: int | None) -> bool:
+        return number < len(self.pieces) and is_cut_from(text, self.pieces[number]["text"], limit)
 
 
 def given(mine: Fact, true: Fact, account: Account) -> Difference | None:
@@ -102,9 +106,7 @@ def _difference(mine: Fact, true: Fact, account: Account) -> Difference | None:
         text = said["text"]
         if is_masked(text):
             return None
-        found = sent.find(text, last)
-        if found is None:
-            found = sent.cut(text, limit, last)
+        found = sent.find(text, limit, last)
         if found is None:
             return _never_sent(mine, said, true, sent)
         if not found:
@@ -162,7 +164,7 @@ def _lost(mine: Fact, true: Fact, sent: _Sent, account: Account) -> Difference |
         for said in place.value if place is not mine else ():
             if is_masked(said["text"]):
                 return None
-            sent.seen.update(sent.find(said["text"]) or ())
+            sent.seen.update(sent.find(said["text"], None) or ())
     lost = [
         number for number in range(len(sent.pieces)) if number not in sent.seen and bare(sent.pieces[number]["text"])
     ]
