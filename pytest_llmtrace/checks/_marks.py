@@ -11,9 +11,11 @@ if TYPE_CHECKING:
 
     from pytest_llmtrace.model import SpanRecord
 
-__all__ = ["is_masked", "limit_of"]
+__all__ = ["is_masked", "is_masked_from", "limit_of"]
 
 _MASK = re.compile(r"[\W_]*(redacted|masked|filtered|hidden|removed)[\W_]*|[*x•]{3,}", re.IGNORECASE)
+# In a text: `[REDACTED]`, `<EMAIL_ADDRESS>`, `{{NAME}}`, `***`.
+_MASKS_INSIDE = re.compile(r"(?:[\[<({]+[A-Z][A-Za-z0-9_ :-]*[\]>)}]+|[*x•]{3,})")
 _SHORTEST_LIMIT = 100
 _SHORTEST_BELOW_POWER = 255
 
@@ -21,6 +23,20 @@ _SHORTEST_BELOW_POWER = 255
 def is_masked(text: str) -> bool:
     """Tell whether a text only says that there was one: `__REDACTED__`, `[redacted]`, `***`."""
     return _MASK.fullmatch(text) is not None
+
+
+def is_masked_from(text: str, whole: str) -> bool:
+    """Tell whether a text is another in which something was masked: the rest of it is there, from its start to its end."""
+    first, *others = _MASKS_INSIDE.split(text)
+    if not others or not whole.startswith(first) or not whole.endswith(others[-1]) or not any((first, *others)):
+        return False
+    at, end = len(first), len(whole) - len(others[-1])
+    for part in others[:-1]:
+        found = whole.find(part, at, end)
+        if found == -1:
+            return False
+        at = found + len(part)
+    return at <= end
 
 
 def _is_limit(length: int) -> bool:

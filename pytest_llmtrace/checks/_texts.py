@@ -14,7 +14,7 @@ from pytest_llmtrace.checks._words import attribute_of, shown
 from pytest_llmtrace.model import Fact
 from pytest_llmtrace.secrets.shapes import masked
 
-__all__ = ["apart", "bare", "is_cut_from", "reasoning", "texts", "unstated_texts"]
+__all__ = ["apart", "bare", "is_cut", "is_cut_from", "reasoning", "texts", "unstated_texts"]
 
 _CUT_MARK = re.compile(r"\W{0,3}(\.\.\.|…|[\[(<]*truncated[\])>]*)$", re.IGNORECASE)
 _AROUND = 30
@@ -36,6 +36,11 @@ def is_cut_from(mine: str, whole: str, limit: int | None) -> bool:
     if mark and _begins(whole, mine[: mark.start()]):
         return True
     return len(mine) == limit and _begins(whole, mine)
+
+
+def is_cut(mine: str, limit: int | None) -> bool:
+    """Tell whether a text looks as if a limit had cut it, by what tells it to `is_cut_from`."""
+    return len(mine) == limit or _CUT_MARK.search(mine) is not None
 
 
 def texts(mine: Fact, true: Fact, account: Account) -> Difference | None:

@@ -10,6 +10,7 @@ from pytest_llmtrace.dialects._dialect import Dialect
 from pytest_llmtrace.dialects._messages import shows_prompt
 from pytest_llmtrace.dialects._nearly import lacking
 from pytest_llmtrace.dialects._place import added, attribute, inside
+from pytest_llmtrace.dialects._prompts import encoded_parts
 from pytest_llmtrace.dialects._reader import counted, is_llm, read, read_events, read_note, register
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "added",
     "attribute",
     "counted",
+    "encoded_parts",
     "inside",
     "is_llm",
     "lacking",

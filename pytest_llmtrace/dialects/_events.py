@@ -1,13 +1,14 @@
-"""The events beside a span that say what its call was answered: messages, as OpenTelemetry's GenAI conventions emit."""
+"""The events beside a span that say what its call asked and was answered: messages, as OpenTelemetry's GenAI conventions emit."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from pytest_llmtrace.dialects._dialect import Dialect
 from pytest_llmtrace.dialects._messages import Message, from_json, message_of, message_places
+from pytest_llmtrace.dialects._prompts import Said, from_messages, from_parts, of_message, prompt_place
 from pytest_llmtrace.model import LogRecord, SpanRecord
 
 __all__ = ["EVENTS", "as_attributes"]
@@ -16,6 +17,12 @@ __all__ = ["EVENTS", "as_attributes"]
 _DETAILS = "gen_ai.client.inference.operation.details"
 _CHOICE = "gen_ai.choice"
 _ANSWER = "gen_ai.output.messages"
+_ASKED = "gen_ai.input.messages"
+_INSTRUCTIONS = "gen_ai.system_instructions"
+
+# Before 1.37 there was one for each message, with what the API has for it as its body, and its role if that is another.
+_MESSAGE = "gen_ai.*.message"
+_ROLES = {f"gen_ai.{role}.message": role for role in ("system", "user", "assistant", "tool")}
 
 
 def _choices(raw: Any) -> list[Message]:
@@ -45,23 +52,53 @@ def _labels(key: str, text: str, calls: str) -> Mapping[str, str]:
 _TOLD = message_places(_DETAILS, from_json, _labels(f"event {_DETAILS}: {_ANSWER}", "parts[text]", "parts[tool_call]"))
 _CHOSEN = message_places(_CHOICE, _choices, _labels(f"event {_CHOICE}", "message.content", "tool_calls"))
 
+
+def _messages(raw: Any) -> Iterator[Said]:
+    for body in raw:
+        yield from of_message(body)
+
+
+def _inside(key: str) -> str:
+    return f"event {_DETAILS}: {key}"
+
+
+_GIVEN = (
+    prompt_place(_inside(_ASKED), from_messages),
+    prompt_place(_inside(_INSTRUCTIONS), from_parts),
+    prompt_place(f"event {_MESSAGE}", _messages, f"event {_MESSAGE}[content]"),
+)
+
 # Whether there is content is told by other switches than on the span, so that what is not there was not said.
 EVENTS = Dialect(
     name="otel-genai events",
-    facts={name: tuple(replace(places[name], otherwise=None) for places in (_TOLD, _CHOSEN)) for name in _TOLD},
+    facts={
+        "input_messages": _GIVEN,
+        **{name: tuple(replace(places[name], otherwise=None) for places in (_TOLD, _CHOSEN)) for name in _TOLD},
+    },
 )
 
 
 def as_attributes(span: SpanRecord, events: Sequence[LogRecord]) -> SpanRecord | None:
     """Return a record of what the events of a span say, None if that is nothing, or if they are of several calls."""
-    details = [
-        event.attributes[_ANSWER] for event in events if event.event_name == _DETAILS and _ANSWER in event.attributes
-    ]
+    names = {_ANSWER: _DETAILS, _ASKED: _inside(_ASKED), _INSTRUCTIONS: _inside(_INSTRUCTIONS)}
+    told = [event.attributes for event in events if event.event_name == _DETAILS]
+    details = [{names[key]: attributes[key] for key in names if key in attributes} for attributes in told]
+    details = [one for one in details if one]
     choices = [event.body for event in events if event.event_name == _CHOICE and isinstance(event.body, Mapping)]
     numbers = [choice.get("index", 0) for choice in choices]
     said: dict[str, Any] = {}
     if len(details) == 1:
-        said[_DETAILS] = details[0]
+        said |= details[0]
     if choices and all(type(number) is int for number in numbers) and len(set(numbers)) == len(numbers):
         said[_CHOICE] = [choice for _, choice in sorted(zip(numbers, choices, strict=True), key=lambda pair: pair[0])]
+    asked = list(_asked(events)) if len(choices) == len(set(numbers)) else []
+    if asked:
+        said[f"event {_MESSAGE}"] = asked
     return replace(span, attributes=said, events=()) if said else None
+
+
+def _asked(events: Sequence[LogRecord]) -> Iterator[Mapping[str, Any]]:
+    """Yield the messages that events have one each of, in the order in which they were emitted."""
+    for event in events:
+        if event.event_name in _ROLES and isinstance(event.body, Mapping):
+            yield {"role": _ROLES[event.event_name], **event.body}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -9,7 +10,17 @@ from pytest_llmtrace.dialects._convert import Unreadable, is_encoded, json_value
 from pytest_llmtrace.dialects._messages import numbered
 from pytest_llmtrace.dialects._place import Part
 
-__all__ = ["Said", "flattened_prompts", "from_messages", "from_parts", "of_request", "prompt_place", "texts_in"]
+__all__ = [
+    "Said",
+    "encoded_parts",
+    "flattened_prompts",
+    "from_messages",
+    "from_parts",
+    "of_message",
+    "of_request",
+    "prompt_place",
+    "texts_in",
+]
 
 Said = dict[str, Any]
 """One text: its `role`, None where nobody is named, and its `text`."""
@@ -84,18 +95,24 @@ def _parsed(raw: Any) -> Any:
 def _of_messages(value: Any) -> Iterator[Said]:
     for message in [value] if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ():
         if isinstance(message, Mapping):
-            yield from _of_message(message)
+            yield from of_message(message)
 
 
-def _of_message(message: Mapping[str, Any]) -> Iterator[Said]:
+def of_message(message: Mapping[str, Any]) -> Iterator[Said]:
+    """Read one message."""
     role = message.get("role")
-    if role is None and _kind(message) in _RESULTS:  # An item of the Responses API.
+    if role is None and _is_result(_kind(message)):  # An item of the Responses API.
         yield from _of_part(role, message)
     else:
         yield from texts_in(role if isinstance(role, str) else None, message.get("parts", message.get("content")))
 
 
-_RESULTS = frozenset({"custom_tool_call_output", "function_call_output", "tool_call_response", "tool_result"})
+def _is_result(kind: str) -> bool:
+    """Tell whether a type is that of a tool's result; the Responses API has one for each kind of tool."""
+    return kind in _RESULTS or kind.endswith("_call_output")
+
+
+_RESULTS = frozenset({"tool_call_response", "tool_result"})
 _TEXTS = frozenset({"input_text", "output_text", "text"})
 
 
@@ -119,8 +136,8 @@ def _kind(part: Mapping[str, Any]) -> str:
 
 def _of_part(role: str | None, part: Mapping[str, Any]) -> Iterator[Said]:
     kind = _kind(part)
-    if kind in _RESULTS:
-        yield from texts_in("tool", next((part[key] for key in _ANSWERS if part.get(key) is not None), None))
+    if _is_result(kind):
+        yield from _result(next((part[key] for key in _ANSWERS if part.get(key) is not None), None))
     elif kind in _TEXTS:
         texts = (part.get("content"), part.get("text"))
         yield from texts_in(role, next((text for text in texts if isinstance(text, str)), None))
@@ -129,23 +146,35 @@ def _of_part(role: str | None, part: Mapping[str, Any]) -> Iterator[Said]:
 _ANSWERS = ("content", "output", "response", "result")
 
 
+def _result(value: Any) -> Iterator[Said]:
+    """Read the result of a tool: a text, parts, or whatever JSON the tool has returned, as that is written."""
+    if isinstance(value, str) or value is None or _are_parts(value):
+        return texts_in("tool", value)
+    return texts_in("tool", json.dumps(value, ensure_ascii=False))
+
+
+def _are_parts(value: Any) -> bool:
+    listed = [value] if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return bool(listed) and all(isinstance(part, Mapping) and isinstance(part.get("type"), str) for part in listed)
+
+
+def encoded_parts(said: Said) -> list[Said] | None:
+    """Read the texts of the parts that a text is the JSON of; None if it is no such JSON."""
+    try:
+        parts = json_value(said["text"])
+    except Unreadable:
+        return None
+    return list(texts_in(said["role"], parts)) if _are_parts(parts) else None
+
+
 # --- flattened lists -------------------------------------------------------------------------------------------------
 
 
 def flattened_prompts(flat: Mapping[str, Any]) -> Iterator[Said]:
-    """Read `<prefix><index>.role` and `.content`, which is a text or the JSON of parts."""
+    """Read `<prefix><index>.role` and `.content`, which is a text, or the JSON of parts and then read as a text, too.
+
+    Whether a text was written from parts, or is JSON in the user's own words, only what was sent can tell.
+    """
     for group in numbered(flat):
-        said, role = group.get("content"), group.get("role")
-        yield from texts_in(role if isinstance(role, str) else None, _parts_of(said))
-
-
-def _parts_of(said: Any) -> Any:
-    """Return the parts that a content was written from, or the text itself."""
-    if not isinstance(said, str) or not said.startswith("["):
-        return said
-    try:
-        parts = json_value(said)
-    except Unreadable:
-        return said
-    are_parts = isinstance(parts, list) and parts and all(isinstance(part, dict) and "type" in part for part in parts)
-    return parts if are_parts else said
+        role = group.get("role")
+        yield from texts_in(role if isinstance(role, str) else None, group.get("content"))

@@ -6,7 +6,7 @@ from pytest_llmtrace.wire._frames import cut as frames
 from pytest_llmtrace.wire._gateway import gateway
 from pytest_llmtrace.wire._history import History, history, is_continued
 from pytest_llmtrace.wire._progress import last_content_tick, progress
-from pytest_llmtrace.wire._prompt import prompts
+from pytest_llmtrace.wire._prompt import prompts, sent_values
 from pytest_llmtrace.wire._read import is_whole, nameless_calls, place_of_event, read
 from pytest_llmtrace.wire._sse import events
 from pytest_llmtrace.wire._url import asked
@@ -32,5 +32,6 @@ __all__ = [
     "prompts",
     "read",
     "request_body",
+    "sent_values",
     "unread_api",
 ]

@@ -9,7 +9,7 @@ from pytest_llmtrace.model import Request
 from pytest_llmtrace.wire._api import request_body
 from pytest_llmtrace.wire._facts import Facts
 
-__all__ = ["prompts", "state_prompt"]
+__all__ = ["prompts", "sent_values", "state_prompt"]
 
 _WHERE = "request body"
 
@@ -37,6 +37,16 @@ def prompts(request: Request, api: str | None) -> tuple[str, ...]:
     pieces = _PIECES.get(api or "")
     said = pieces(request_body(request)) if pieces else ()
     return tuple(text for role, text, _ in said if role == "user")
+
+
+def sent_values(request: Request) -> Iterator[Any]:
+    """Yield every text of a request's body, and every list and object that holds some."""
+    open_: list[Any] = [request_body(request)]
+    while open_:
+        value = open_.pop()
+        yield value
+        inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+        open_ += [item for item in inner if isinstance(item, str | list | Mapping)]
 
 
 # --- the APIs: each gives the pieces of a request's body -------------------------------------------------------------

@@ -1,0 +1,166 @@
+"""The texts of a request, to be found again by what a span shows of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate, chain
+from typing import Any
+
+from pytest_llmtrace import dialects, wire
+from pytest_llmtrace._quick import lazy
+from pytest_llmtrace.checks._marks import is_masked, is_masked_from
+from pytest_llmtrace.checks._texts import bare, is_cut, is_cut_from
+from pytest_llmtrace.model import Fact, Request
+
+__all__ = ["Found", "Said", "Sent", "speaker"]
+
+Said = Mapping[str, Any]
+"""One text: its `role`, None where nobody is named, and its `text`."""
+
+Found = tuple[Said, range | None]
+"""A text of the span, and the numbers of the texts of the request that it is made of; None if it was not sent."""
+
+_SPEAKERS = {
+    **dict.fromkeys(("developer", "system"), "system"),
+    **dict.fromkeys(("human", "user"), "user"),
+    **dict.fromkeys(("ai", "assistant", "model"), "assistant"),
+    **dict.fromkeys(("function", "tool"), "tool"),
+}
+
+
+def speaker(said: Said) -> str | None:
+    """Name who says a text, whatever an API or a convention calls it; None if nobody is named, or one unknown."""
+    return _SPEAKERS.get(said["role"])
+
+
+class Sent:
+    """The texts of a request.
+
+    Attributes:
+        pieces: The texts, in order.
+        seen: The numbers of those that the span shows.
+    """
+
+    def __init__(self, true: Fact, request: Request, limit: int | None) -> None:
+        """Take the texts that the wire states.
+
+        Args:
+            true: They.
+            request: The request that they are of.
+            limit: The length to which the texts of the span were cut, if they were.
+        """
+        self.pieces: Sequence[Said] = true.value
+        self.seen: set[int] = set()
+        self._request = request
+        self._limit = limit
+        self._turns = [key.partition("]")[0] for key, _ in true.parts]
+        self._bare = [bare(piece["text"]) for piece in self.pieces]
+        self._at: dict[str, dict[str | None, list[int]]] = {}
+        for number in reversed(range(len(self.pieces))):
+            of_speakers = self._at.setdefault(self._bare[number], {})
+            of_speakers.setdefault(speaker(self.pieces[number]), []).append(number)
+
+    @property
+    def unseen(self) -> list[int]:
+        """The numbers of the texts that the span does not show, but those of white space alone."""
+        return [number for number, text in enumerate(self._bare) if text and number not in self.seen]
+
+    def is_before(self, found: range, last: int) -> bool:
+        """Tell whether texts were sent before another, and in another message."""
+        return found[0] < last and self._turns[found[0]] != self._turns[last]
+
+    def find(self, said: Said, after: int = -1) -> Iterator[Found]:
+        """Look for the texts that a text of the span is made of.
+
+        Args:
+            said: The text.
+            after: The last text that was found, behind which the next one is most likely to stand.
+
+        Yields:
+            It with their numbers, None if it was not sent; its parts, where it is the JSON of parts; nothing where it
+            tells nothing of them: it was sent, but not as a text of a message (a refusal, a document), or it is
+            masked, or JSON that a limit has cut.
+        """
+        text = said["text"]
+        found = self._as_it_is(said) or self._partial(text, range(after + 1, after + 2))
+        found = found or self._of_several(bare(text), after + 1) or self._partial(text, self._from(after + 1))
+        if found is not None:
+            yield said, found
+        elif bare(text) and not self._tells_nothing(text):
+            yield from self._encoded(said, after)
+
+    def _as_it_is(self, said: Said) -> range | None:
+        """Look for the text itself; of those that are the same it is the next one of its speaker."""
+        of_speakers = self._at.get(bare(said["text"]))
+        if of_speakers is None:
+            return None
+        own = of_speakers.get(speaker(said))
+        there = own or min(of_speakers.values(), key=lambda numbers: (numbers[-1] in self.seen, numbers[-1]))
+        number = there.pop() if len(there) > 1 else there[0]
+        return range(number, number + 1)
+
+    def _of_several(self, mine: str, first: int) -> range | None:
+        """Look for a text that several were joined to."""
+        whole, starts, numbers = self._joined
+        for behind in (starts[first], 0) if mine else ():
+            start = whole.find(mine, behind)
+            while start != -1:
+                one, end = numbers.get(start), numbers.get(start + len(mine))
+                if one is not None and end is not None:
+                    return range(one, end)
+                start = whole.find(mine, start + 1)
+        return None
+
+    @lazy
+    def _joined(self) -> tuple[str, Sequence[int], Mapping[int, int]]:
+        """All texts as one, where each begins in it, and which it is by where it begins."""
+        starts = list(accumulate(map(len, self._bare), initial=0))
+        return "".join(self._bare), starts, {start: number for number, start in enumerate(starts)}
+
+    def _from(self, first: int) -> Iterable[int]:
+        return chain(range(first, len(self.pieces)), range(first))
+
+    def _partial(self, text: str, numbers: Iterable[int]) -> range | None:
+        """Look for the text that another is left of, by a limit or a mask."""
+        for number in numbers:
+            piece = self.pieces[number]["text"] if number < len(self.pieces) else ""
+            if is_cut_from(text, piece, self._limit) or is_masked_from(text, piece):
+                return range(number, number + 1)
+        return None
+
+    def _tells_nothing(self, text: str) -> bool:
+        return is_masked(text) or bare(text) in self._others or (text[:1] in "[{" and is_cut(text, self._limit))
+
+    @lazy
+    def _others(self) -> frozenset[str]:
+        """All that the request has in any place."""
+        return frozenset(bare(value) for value in wire.sent_values(self._request) if isinstance(value, str))
+
+    def _encoded(self, said: Said, after: int) -> Iterator[Found]:
+        """Look for what JSON was written from: a result of a tool, which may be JSON itself, or parts."""
+        value = _parsed(said["text"])
+        same = [number for number, piece in enumerate(self.pieces) if value and _parsed(piece["text"]) == value]
+        parts = dialects.encoded_parts(said)
+        if same:
+            number = min(same, key=lambda one: one in self.seen)
+            yield said, range(number, number + 1)
+        elif parts:
+            for part in parts:
+                yield from self.find(part, after)
+        elif value is None or not self._is_textless(value, parts):
+            yield said, None
+
+    def _is_textless(self, value: Any, parts: Sequence[Said] | None) -> bool:
+        """Tell whether JSON is no text: nothing, parts of other kinds, or another thing that was sent."""
+        return not value or parts is not None or any(value == other for other in wire.sent_values(self._request))
+
+
+def _parsed(text: str) -> Any:
+    """Parse an object or a list; None if a text is neither."""
+    if text[:1] not in ("{", "["):
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
