@@ -26,7 +26,7 @@ def is_masked(text: str) -> bool:
 
 
 def is_masked_from(text: str, whole: str) -> bool:
-    """Tell whether a text is another in which something was masked: the rest of it is there, from its start to its end."""
+    """Tell whether a text is another in which something was masked: all the rest of it is there, in order."""
     first, *others = _MASKS_INSIDE.split(text)
     if not others or not whole.startswith(first) or not whole.endswith(others[-1]) or not any((first, *others)):
         return False

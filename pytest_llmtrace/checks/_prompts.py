@@ -115,7 +115,7 @@ def _lost(mine: Fact, true: Fact, sent: Sent, account: Account) -> Difference | 
         return None
     dropped = account.span.dropped.attributes
     return Difference(
-        span=f"{mine.keys}: {len(sent.pieces) - len(lost)} of the {len(sent.pieces)} texts that were sent",
+        span=f"{mine.keys}: {len(sent.pieces) - len(lost)} of {len(sent.pieces)} texts",
         wire="\n".join(_told(true, number) for number in lost[:_MOST]) + _more(len(lost) - _MOST),
         next=f"its provider dropped {dropped} attributes, the oldest first: raise OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT"
         if dropped
@@ -128,7 +128,7 @@ _MOST = 3
 
 def _told(true: Fact, number: int) -> str:
     key, text = true.parts[number]
-    return f"{key}: {shown(text)} of role {true.value[number]['role']!r}, which the span lacks"
+    return f"{key}: {shown(text)}, which the span lacks"
 
 
 def _more(others: int) -> str:

@@ -83,11 +83,13 @@ class Sent:
             masked, or JSON that a limit has cut.
         """
         text = said["text"]
+        if not bare(text):
+            return
         found = self._as_it_is(said) or self._partial(text, range(after + 1, after + 2))
         found = found or self._of_several(bare(text), after + 1) or self._partial(text, self._from(after + 1))
         if found is not None:
             yield said, found
-        elif bare(text) and not self._tells_nothing(text):
+        elif not self._tells_nothing(text):
             yield from self._encoded(said, after)
 
     def _as_it_is(self, said: Said) -> range | None:
@@ -103,7 +105,7 @@ class Sent:
     def _of_several(self, mine: str, first: int) -> range | None:
         """Look for a text that several were joined to."""
         whole, starts, numbers = self._joined
-        for behind in (starts[first], 0) if mine else ():
+        for behind in (starts[first], 0):
             start = whole.find(mine, behind)
             while start != -1:
                 one, end = numbers.get(start), numbers.get(start + len(mine))

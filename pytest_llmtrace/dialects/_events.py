@@ -1,4 +1,4 @@
-"""The events beside a span that say what its call asked and was answered: messages, as OpenTelemetry's GenAI conventions emit."""
+"""The events beside a span that say what its call asked and was answered, as OpenTelemetry's conventions emit them."""
 
 from __future__ import annotations
 

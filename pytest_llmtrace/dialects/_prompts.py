@@ -158,7 +158,7 @@ def _are_parts(value: Any) -> bool:
     return bool(listed) and all(isinstance(part, Mapping) and isinstance(part.get("type"), str) for part in listed)
 
 
-def encoded_parts(said: Said) -> list[Said] | None:
+def encoded_parts(said: Mapping[str, Any]) -> list[Said] | None:
     """Read the texts of the parts that a text is the JSON of; None if it is no such JSON."""
     try:
         parts = json_value(said["text"])

@@ -1,4 +1,4 @@
-"""Events that are emitted in a span say what its call was answered."""
+"""Events that are emitted in a span say what its call asked and was answered."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_what_events_say(events: list[LogRecord], expected: dict[str, Any]) -> N
     "events",
     [
         [],
-        [LogRecord(scope="app", event_name="gen_ai.user.message", body={"content": "Hi"})],
+        [LogRecord(scope="app", event_name="gen_ai.user.message", body="Hi")],
         [LogRecord(scope="app", event_name="gen_ai.choice", body="Yes.")],
         [LogRecord(scope="app", event_name="gen_ai.client.inference.operation.details")],
         [choice(0, message={"content": "Yes."}), choice(0, message={"content": "No."})],

@@ -20,6 +20,8 @@ def texts(*said: tuple[str | None, str]) -> list[dict[str, str | None]]:
     return [{"role": role, "text": text} for role, text in said]
 
 
+PARTS = json.dumps([{"type": "text", "text": "Hi"}, {"type": "image_url"}])
+
 # Attributes, the scope if it matters, and what is read.
 WRITTEN = [
     pytest.param(
@@ -35,7 +37,7 @@ WRITTEN = [
             ),
         },
         "",
-        texts(("user", "Hi"), ("tool", "-4")),
+        texts(("user", "Hi"), ("tool", "-4"), ("tool", '{"at": 1}')),
         id="OTel GenAI",
     ),
     pytest.param(
@@ -90,12 +92,12 @@ WRITTEN = [
             "gen_ai.prompt.0.role": "system",
             "gen_ai.prompt.0.content": "Be brief.",
             "gen_ai.prompt.1.role": "user",
-            "gen_ai.prompt.1.content": json.dumps([{"type": "text", "text": "Hi"}, {"type": "image_url"}]),
+            "gen_ai.prompt.1.content": PARTS,
             "gen_ai.prompt.2.role": "user",
             "gen_ai.prompt.2.content": "[1, 2] is a list",
         },
         "",
-        texts(("system", "Be brief."), ("user", "Hi"), ("user", "[1, 2] is a list")),
+        texts(("system", "Be brief."), ("user", PARTS), ("user", "[1, 2] is a list")),
         id="OpenLLMetry",
     ),
     pytest.param(
@@ -135,7 +137,7 @@ WRITTEN = [
 def test_what_a_model_was_given(
     read: Reader, attributes: dict[str, Any], scope: str, given: list[dict[str, str | None]]
 ) -> None:
-    """Each text is read with who says it; images, calls, reasoning and results that are no text are passed over."""
+    """Each text is read with who says it, JSON as it stands; images, calls and reasoning are passed over."""
     reading = read(attributes, scope=scope)
     assert (reading.input_messages, reading.problems) == (given, ())
 

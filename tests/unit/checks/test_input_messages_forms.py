@@ -1,0 +1,304 @@
+"""Spans write what was sent in forms of their own; what they show is the same prompt, or one that was never sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.checks import Evidence, verify
+from pytest_llmtrace.model import Exchange, LogRecord, SpanKey, SpanRecord
+from pytest_llmtrace.pairing import match
+from pytest_llmtrace.telemetry import Dropped
+
+Judged = Callable[..., list[tuple[str, str]]]
+
+PATHS = {"chat": "/v1/chat/completions", "messages": "/v1/messages", "responses": "/v1/responses"}
+ALIKE = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o"}
+FLAT = {"openinference.span.kind": "LLM", "llm.model_name": "gpt-4o"}
+LANGFUSE = {"langfuse.observation.type": "generation"}
+DETAILS = "gen_ai.client.inference.operation.details"
+
+
+@pytest.fixture
+def judged(make_span: Callable[..., SpanRecord], make_exchange: Callable[..., Exchange]) -> Judged:
+    """Judge what a span and events say of the prompt of a call: what the span says, and the wire, of each finding."""
+
+    def judged(
+        api: str, asked: dict[str, Any], said: dict[str, Any], *logs: LogRecord, **fields: Any
+    ) -> list[tuple[str, str]]:
+        spans = [make_span(1, attributes=said, **fields)]
+        exchanges = [make_exchange(span=1, path=PATHS[api], body={"model": "gpt-4o", **asked})]
+        paired = match(exchanges, spans, logs)
+        seen = Evidence(exchanges=tuple(exchanges), spans=tuple(spans), calls=paired.calls, strays=paired.strays)
+        found = [dict(one.details) for one in verify(seen, {}).findings if one.check == "wire/input-messages"]
+        return [(one["span"], one["wire"].rpartition("\n")[0]) for one in found]
+
+    return judged
+
+
+def user(content: Any) -> dict[str, Any]:
+    """Make a message of the user's."""
+    return {"role": "user", "content": content}
+
+
+def genai(*messages: tuple[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """Write messages as OTel GenAI has them."""
+    said = [{"role": role, "parts": parts} for role, parts in messages]
+    return {**ALIKE, "gen_ai.input.messages": json.dumps(said)}
+
+
+def flat(*messages: tuple[str, str]) -> dict[str, Any]:
+    """Write messages as OpenInference has them."""
+    prefix = "llm.input_messages"
+    found = dict(FLAT)
+    for number, (role, text) in enumerate(messages):
+        found |= {f"{prefix}.{number}.message.role": role, f"{prefix}.{number}.message.content": text}
+    return found
+
+
+def flattened(*messages: tuple[str, str]) -> dict[str, Any]:
+    """Write messages as OpenLLMetry had them."""
+    found: dict[str, Any] = {"llm.request.type": "chat", "gen_ai.request.model": "gpt-4o"}
+    for number, (role, text) in enumerate(messages):
+        found |= {f"gen_ai.prompt.{number}.role": role, f"gen_ai.prompt.{number}.content": text}
+    return found
+
+
+def text(said: str) -> dict[str, Any]:
+    """Make a part of a message as OTel GenAI has it."""
+    return {"type": "text", "content": said}
+
+
+def answer(response: Any) -> dict[str, Any]:
+    """Make a tool's result as OTel GenAI has it."""
+    return {"type": "tool_call_response", "id": "c", "response": response}
+
+
+CALL = {"id": "c", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+LOOKED: list[dict[str, Any]] = [user("Hi"), {"role": "assistant", "tool_calls": [CALL]}]
+IMAGE = {"type": "image", "source": {"type": "url", "url": "https://example.com/cat.png"}}
+PARTS: list[dict[str, Any]] = [{"type": "text", "text": "sun"}, IMAGE, {"type": "text", "text": "rain"}]
+OWN_WORDS = '[{"type": "text", "text": "in JSON"}]'
+PAPER = {"type": "document", "source": {"type": "content", "content": [{"type": "text", "text": "A chunk."}]}}
+REFUSED = {"role": "assistant", "refusal": "I won't."}
+
+
+def results(*contents: Any) -> dict[str, Any]:
+    """Make a user's message with the results of tools, as Anthropic's API has them."""
+    return user([{"type": "tool_result", "tool_use_id": "t", "content": content} for content in contents])
+
+
+@pytest.mark.parametrize(
+    ("api", "asked", "said"),
+    [
+        pytest.param(
+            "messages", {"messages": [results(PARTS)]}, flat(("tool", json.dumps(PARTS))), id="a result, as its JSON"
+        ),
+        pytest.param(
+            "messages",
+            {"messages": [results(PARTS)]},
+            flat(("tool", json.dumps([PARTS[0], {"type": "image", "source": "__REDACTED__"}, PARTS[2]]))),
+            id="JSON in which an image is masked",
+        ),
+        pytest.param(
+            "messages", {"messages": [results([IMAGE])]}, flat(("tool", json.dumps([IMAGE]))), id="JSON without a text"
+        ),
+        pytest.param(
+            "messages",
+            {"messages": [results("sun", "sun"), results("sun")]},
+            flattened(
+                ("user", json.dumps(results("sun", "sun")["content"])), ("user", json.dumps(results("sun")["content"]))
+            ),
+            id="results that are the same, in the JSON of a message",
+        ),
+        pytest.param("chat", {"messages": [user(OWN_WORDS)]}, flattened(("user", OWN_WORDS)), id="JSON of the user's"),
+        pytest.param(
+            "responses",
+            {"input": json.dumps([user("quoted")])},
+            {**LANGFUSE, "langfuse.observation.input": json.dumps([user("quoted")])},
+            id="an input that looks like messages",
+        ),
+        pytest.param(
+            "chat",
+            {"messages": [*LOOKED, {"role": "tool", "tool_call_id": "c", "content": '{"sky":"blue","text":"clear"}'}]},
+            genai(("user", [text("Hi")]), ("tool", [answer({"sky": "blue", "text": "clear"})])),
+            id="a result that is JSON, parsed",
+        ),
+        pytest.param(
+            "chat",
+            {"messages": [*LOOKED, {"role": "tool", "tool_call_id": "c", "content": "42"}]},
+            genai(("user", [text("Hi")]), ("tool", [answer(42)])),
+            id="a result that is a number, parsed",
+        ),
+        pytest.param(
+            "messages",
+            {"messages": [user("Hi"), {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t"}]}]},
+            genai(("user", [text("Hi")]), ("tool", [answer([])])),
+            id="a result with nothing in it",
+        ),
+        pytest.param(
+            "chat",
+            {"messages": [user("Hi"), REFUSED, user("Go on")]},
+            genai(("user", [text("Hi")]), ("assistant", [text("I won't.")]), ("user", [text("Go on")])),
+            id="a refusal",
+        ),
+        pytest.param(
+            "messages",
+            {"messages": [user([PAPER, {"type": "text", "text": "Sum up."}])]},
+            genai(("user", [text("A chunk."), text("Sum up.")])),
+            id="a document",
+        ),
+        pytest.param(
+            "messages",
+            {"system": "same", "messages": [user("same")]},
+            {**genai(("user", [text("same")])), "gen_ai.system_instructions": json.dumps([text("same")])},
+            id="the same text of two",
+        ),
+        pytest.param(
+            "responses",
+            {"input": [user("ls"), {"type": "shell_call_output", "call_id": "c", "output": "a.txt"}]},
+            {
+                **LANGFUSE,
+                "langfuse.observation.input": json.dumps(
+                    [user("ls"), {"type": "shell_call_output", "call_id": "c", "output": "a.txt"}]
+                ),
+            },
+            id="the output of a shell",
+        ),
+        pytest.param(
+            "messages",
+            {"messages": [user([{"type": "text", "text": "Well?"}, results("sun")["content"][0]])]},
+            genai(("tool", [answer("sun")]), ("user", [text("Well?")])),
+            id="a message whose results stand before its text",
+        ),
+        pytest.param(
+            "chat",
+            {"messages": [user("Write to ann@example.com, please."), user("Now")]},
+            flat(("user", "Write to <EMAIL_ADDRESS>, please."), ("user", "Now")),
+            id="a text in which something is masked",
+        ),
+        pytest.param(
+            "chat", {"messages": [user("***"), user("Now")]}, flat(("user", "***"), ("user", "Now")), id="stars"
+        ),
+    ],
+)
+def test_the_same_prompt(judged: Judged, api: str, asked: dict[str, Any], said: dict[str, Any]) -> None:
+    """Parts as JSON, JSON as what it holds, and what was sent in another place are no prompt of another."""
+    assert judged(api, asked, said) == []
+
+
+@pytest.mark.parametrize(
+    ("api", "asked", "said", "span", "wire"),
+    [
+        pytest.param(
+            "messages",
+            {"messages": [results(PARTS)]},
+            flat(("tool", json.dumps([PARTS[0]]))),
+            "llm.input_messages.*.message.content: 1 of 2 texts",
+            "messages[0].content[0].content[2].text: 'rain', which the span lacks",
+            id="JSON that lacks a part",
+        ),
+        pytest.param(
+            "messages",
+            {"messages": [results(PARTS)]},
+            flat(("tool", json.dumps([PARTS[0], {"type": "text", "text": "snow"}]))),
+            "llm.input_messages.*.message.content: 'snow'",
+            "no such text, but messages[0].content[0].content[2].text: 'rain'",
+            id="JSON of another part",
+        ),
+        pytest.param(
+            "messages",
+            {"messages": [results("sun"), user("Well?")]},
+            flat(("tool", '{"sky": "blue"}'), ("user", "Well?")),
+            'llm.input_messages.*.message.content: \'{"sky": "blue"}\'',
+            "no such text, but messages[0].content[0].content: 'sun'",
+            id="JSON that was not sent",
+        ),
+        pytest.param(
+            "chat",
+            {"messages": [user("a"), user("b"), user("c"), user("d"), user("e"), user("f")]},
+            flat(("user", "f")),
+            "llm.input_messages.*.message.content: 1 of 6 texts",
+            "messages[0].content: 'a', which the span lacks\nmessages[1].content: 'b', which the span lacks\n"
+            "messages[2].content: 'c', which the span lacks\nand 2 more",
+            id="many are lost",
+        ),
+        pytest.param(
+            "chat",
+            {"messages": [user("Write to ann@example.com, please."), user("Now")]},
+            flat(("user", "Write to <EMAIL_ADDRESS>, or not."), ("user", "Now")),
+            "llm.input_messages.*.message.content: 'Write to <EMAIL_ADDRESS>, or not.'",
+            "messages[0].content: 'Write to ann@example.com, please.', different from character 10 on",
+            id="a mask in another text",
+        ),
+    ],
+)
+def test_another_prompt(
+    judged: Judged, api: str, asked: dict[str, Any], said: dict[str, Any], span: str, wire: str
+) -> None:
+    """In whichever form: what was not sent is told, and what is missing; of many the first."""
+    assert judged(api, asked, said) == [(span, wire)]
+
+
+def test_what_a_limit_has_cut_is_not_judged(judged: Judged) -> None:
+    """JSON that is cut has no parts to read, and nobody knows what stood behind it; nor is the rest of it missing."""
+    long = [{"type": "text", "text": "sun " * 20}]
+    messages = {"messages": [results(long), user("Well?")]}
+    assert judged("messages", messages, flat(("tool", json.dumps(long)[:50]), ("user", "Well?")), text_limit=50) == []
+    asked = {"system": "Be brief.", "messages": [user("sun " * 20)]}
+    said = {
+        **ALIKE,
+        "gen_ai.system_instructions": json.dumps([text("Be brief.")]),
+        "gen_ai.input.messages": json.dumps([{"role": "user", "parts": [text("sun " * 20)]}])[:50],
+    }
+    assert judged("messages", asked, said, text_limit=50) == []
+
+
+def test_attributes_that_were_dropped(
+    judged: Judged, make_span: Callable[..., SpanRecord], make_exchange: Callable[..., Exchange]
+) -> None:
+    """A long conversation has more attributes than a span keeps: the reader is told which limit to raise."""
+    span = make_span(1, attributes=flat(("user", "b")), dropped=Dropped(attributes=2))
+    exchange = make_exchange(span=1, body={"model": "gpt-4o", "messages": [user("a"), user("b")]})
+    paired = match([exchange], [span])
+    seen = Evidence(exchanges=(exchange,), spans=(span,), calls=paired.calls, strays=paired.strays)
+    [found] = [one for one in verify(seen, {}).findings if one.check == "wire/input-messages"]
+    said = "its provider dropped 2 attributes, the oldest first: raise OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT"
+    assert dict(found.details)["next"].startswith(said)
+
+
+def event(name: str, **said: Any) -> LogRecord:
+    """Make an event of the span."""
+    return LogRecord(scope="app", event_name=name, span=SpanKey(1, 1), **said)
+
+
+def test_a_prompt_in_events(judged: Judged) -> None:
+    """With content in events, and none on spans, it is the events that have to show what was sent."""
+    asked = {"messages": [{"role": "system", "content": "Be brief."}, user("Hi")]}
+    given = [{"role": "user", "parts": [text("Hi")]}]
+    instructions = {"gen_ai.system_instructions": json.dumps([text("Be brief.")])}
+    whole = event(DETAILS, attributes={"gen_ai.input.messages": json.dumps(given), **instructions})
+    assert judged("chat", asked, ALIKE, whole) == []
+    less = event(DETAILS, attributes={"gen_ai.input.messages": json.dumps(given)})
+    assert judged("chat", asked, ALIKE, less) == [
+        (
+            f"event {DETAILS}: gen_ai.input.messages: 1 of 2 texts",
+            "messages[0].content: 'Be brief.', which the span lacks",
+        )
+    ]
+
+
+def test_a_prompt_in_events_of_one_message_each(judged: Judged) -> None:
+    """So it was before semconv 1.37: each message has an event, in the order in which they are emitted."""
+    asked = {"messages": [{"role": "system", "content": "Be brief."}, user("Hi")]}
+    events = [
+        event("gen_ai.system.message", body={"content": "Be brief."}),
+        event("gen_ai.user.message", body=user("Hi")),
+    ]
+    assert judged("chat", asked, ALIKE, *events) == []
+    assert judged("chat", asked, ALIKE, events[1]) == [
+        ("event gen_ai.*.message[content]: 1 of 2 texts", "messages[0].content: 'Be brief.', which the span lacks")
+    ]
