@@ -67,6 +67,7 @@ _FACTS: dict[str, Places] = {
     "input_messages": (
         prompt_place("gen_ai.input.messages", from_messages),
         prompt_place("gen_ai.system_instructions", from_parts),
+        prompt_place("gen_ai.prompt", from_messages),  # Until semconv 1.28, and by hand.
     ),
     "response_id": "gen_ai.response.id",
     "response_model": "gen_ai.response.model",

@@ -110,8 +110,13 @@ def _limit(value: Any) -> int | None:
 
 
 def _given(raw: Any) -> Iterator[Said]:
-    """Read an input that has the form of a request; people may write any other, and what a text is of."""
-    return of_request(_dumped(raw))
+    """Read an input that has the form of a request; people may write any other, and what a text is of.
+
+    A prompt that is a text need not be a message: it may be what went into one.
+    """
+    asked = _dumped(raw)
+    texts = [asked.get(key) for key in ("input", "prompt")] if isinstance(asked, Mapping) else ()
+    return ({**said, "role": None} if said["text"] in texts else said for said in of_request(asked))
 
 
 # --- output ----------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import takewhile
 from typing import Any
@@ -13,7 +13,7 @@ from pytest_llmtrace.dialects._dumped import usage_places
 from pytest_llmtrace.dialects._genai import is_genai, joined
 from pytest_llmtrace.dialects._messages import Message, from_json, mapping, message_places, sequence
 from pytest_llmtrace.dialects._place import inside, parameters
-from pytest_llmtrace.dialects._prompts import of_request, prompt_place
+from pytest_llmtrace.dialects._prompts import Said, from_messages, of_request, prompt_place
 from pytest_llmtrace.model import SpanRecord
 
 __all__ = ["LOGFIRE", "LOGFIRE_AGENTS", "LOGFIRE_ANTHROPIC", "NOTES"]
@@ -66,6 +66,14 @@ def _from_events(raw: Any) -> list[Message]:
     return from_json([event for event in reversed(answered) if event.get("event.name") != "gen_ai.unknown"])
 
 
+def _asked(raw: Any) -> Iterator[Said]:
+    """Read the events of what was asked: those before the answer."""
+    listed = [mapping(event, "an event") for event in sequence(json_value(raw), _EVENTS)]
+    answered = sum(1 for _ in takewhile(lambda event: event.get("role") == "assistant", reversed(listed)))
+    said = listed[: len(listed) - answered]
+    return of_request([event for event in said if event.get("event.name") != "gen_ai.unknown"])
+
+
 def _stated(value: Any) -> int | None:
     """Read a count; openai-agents has 0 for what nobody counted."""
     return count(value) or None
@@ -87,6 +95,7 @@ _OUTPUT = message_places(
     },
 )
 _AGENTS: dict[str, Places] = {
+    "input_messages": (prompt_place(_EVENTS, _asked), prompt_place("input", from_messages)),
     "output_texts": (_TOLD["output_texts"], _OUTPUT["output_texts"]),
     "refusals": _OUTPUT["refusals"],
     "tool_calls": (_TOLD["tool_calls"], _OUTPUT["tool_calls"]),

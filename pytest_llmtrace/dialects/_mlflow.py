@@ -11,7 +11,7 @@ from pytest_llmtrace.dialects._dialect import Dialect, Places
 from pytest_llmtrace.dialects._dumped import messages_in, usage_places
 from pytest_llmtrace.dialects._messages import Message, message_places
 from pytest_llmtrace.dialects._place import Part, Place, Sheet, inside, parameters
-from pytest_llmtrace.dialects._prompts import of_request, prompt_place
+from pytest_llmtrace.dialects._prompts import Said, of_request, prompt_place, texts_in
 from pytest_llmtrace.model import SpanRecord
 from pytest_llmtrace.reading import Fact
 
@@ -86,6 +86,19 @@ def _arguments() -> Iterator[tuple[str, tuple[Place, ...]]]:
         yield fact, tuple(map(_if_request, (place, *map(inside, _ALSO.get(fact, ())))))
 
 
+def _of_langchain(raw: Any) -> Iterator[Said]:
+    """Read what LangChain's integration writes: messages, in its own form where it has no other, or prompts."""
+    value = json_value(raw)
+    if isinstance(value, dict):
+        yield from of_request(value)
+    elif isinstance(value, list) and all(isinstance(batch, list) for batch in value):
+        for message in value[0] if len(value) == 1 else ():
+            if isinstance(message, dict):
+                yield from texts_in(message.get("type"), message.get("content"))
+    else:
+        yield from texts_in(None, value)
+
+
 # --- reply -----------------------------------------------------------------------------------------------------------
 
 
@@ -154,7 +167,15 @@ _OWN: Mapping[str, Place] = {
 
 _FACTS: dict[str, Places] = {
     **dict(_arguments()),
-    "input_messages": _if_request(prompt_place(_INPUTS, lambda raw: of_request(json_value(raw)))),
+    "input_messages": (
+        _if_request(prompt_place(_INPUTS, lambda raw: of_request(json_value(raw)))),
+        _If(
+            keys=(_INPUTS,),
+            place=prompt_place(_INPUTS, _of_langchain),
+            of=_FORMAT,
+            holds=lambda known: known == "langchain",
+        ),
+    ),
     # The requested model until a reply names another one; of some integrations, always the requested one.
     "model": inside("mlflow.llm.model"),
     **{name: (*([_OWN[name]] if name in _OWN else ()), _if_reply(place)) for name, place in _REPLY.items()},

@@ -95,12 +95,14 @@ def _given(flat: Mapping[str, Any]) -> Iterator[Said]:
     for group in numbered(flat):
         role = "tool" if "message.tool_call_id" in group else group.get("message.role")
         text = group.get("message.content")
-        parts = text or [_part(one) for one in numbered(group, "message.contents.")]
+        contents = numbered(group, "message.contents.") or numbered(group, "message.content.")  # As DSPy's has them.
+        parts = text or [_part(one) for one in contents]
         yield from texts_in(role if isinstance(role, str) else None, parts)
 
 
 def _part(group: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {"type": group.get("message_content.type", "text"), "text": group.get("message_content.text")}
+    kind = group.get("message_content.type", group.get("type", "text"))
+    return {"type": kind, "text": group.get("message_content.text", group.get("text"))}
 
 
 # --- completions ---

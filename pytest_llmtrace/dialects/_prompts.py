@@ -137,7 +137,7 @@ def _kind(part: Mapping[str, Any]) -> str:
 def _of_part(role: str | None, part: Mapping[str, Any]) -> Iterator[Said]:
     kind = _kind(part)
     if _is_result(kind):
-        yield from _result(next((part[key] for key in _ANSWERS if part.get(key) is not None), None))
+        yield from next((_result(key, part[key]) for key in _ANSWERS if part.get(key) is not None), ())
     elif kind in _TEXTS:
         texts = (part.get("content"), part.get("text"))
         yield from texts_in(role, next((text for text in texts if isinstance(text, str)), None))
@@ -146,9 +146,12 @@ def _of_part(role: str | None, part: Mapping[str, Any]) -> Iterator[Said]:
 _ANSWERS = ("content", "output", "response", "result")
 
 
-def _result(value: Any) -> Iterator[Said]:
-    """Read the result of a tool: a text, parts, or whatever JSON the tool has returned, as that is written."""
-    if isinstance(value, str) or value is None or _are_parts(value):
+def _result(key: str, value: Any) -> Iterator[Said]:
+    """Read the result of a tool: a text, parts, or whatever JSON the tool has returned, as that is written.
+
+    Pydantic AI has what the tool returned as `result`, which may look like parts.
+    """
+    if isinstance(value, str) or (key != "result" and _are_parts(value)):
         return texts_in("tool", value)
     return texts_in("tool", json.dumps(value, ensure_ascii=False))
 
