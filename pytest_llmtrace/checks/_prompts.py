@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pytest_llmtrace import wire
+from pytest_llmtrace.checks import _adapted
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._compare import Difference
 from pytest_llmtrace.checks._marks import is_masked, limit_of
@@ -33,16 +34,13 @@ def _difference(mine: Fact, true: Fact, account: Account) -> Difference | None:
     sent = Sent(true, account.call.exchanges[0].request, limit)
     if _is_itself(mine, sent, account):
         return None
-    last = -1
-    for whole in mine.value:
-        for said, numbers in sent.find(whole, last):
-            if numbers is None:
-                return _never_sent(mine, said, true, sent)
-            difference = _misplaced(mine, said, true, numbers, sent, last, account)
-            if difference is not None:
-                return difference
-            last = max(last, numbers[0])
-            sent.seen.update(numbers)
+    for said, numbers in _adapted.found(mine.value, sent, account):
+        if numbers is None:
+            return _never_sent(mine, said, true, sent)
+        difference = _misplaced(mine, said, true, numbers, sent, account)
+        if difference is not None:
+            return difference
+        sent.take(numbers, whole=_adapted.is_role_adapted(said, sent, numbers, account))
     # Of what a limit has cut nobody knows what else was there.
     return None if limit is not None else _lost(mine, true, sent, account)
 
@@ -53,17 +51,17 @@ def _is_itself(mine: Fact, sent: Sent, account: Account) -> bool:
     return isinstance(raw, str) and any(raw == piece["text"] for piece in sent.pieces)
 
 
-def _misplaced(
-    mine: Fact, said: Said, true: Fact, numbers: range, sent: Sent, last: int, account: Account
-) -> Difference | None:
+def _misplaced(mine: Fact, said: Said, true: Fact, numbers: range, sent: Sent, account: Account) -> Difference | None:
     speakers = {speaker(sent.pieces[number]) for number in numbers}
+    if _adapted.is_role_adapted(said, sent, numbers, account):
+        speakers.add("system")
     if account.asked.api == "messages" and "tool" in speakers:
         speakers.add("user")  # Whose messages hold the results of tools in Anthropic's API.
     if speaker(said) not in (None, *speakers):
         return _as_another(mine, said, true, numbers)
     if sent.seen.intersection(numbers):
         return _twice(mine, true, numbers)
-    if sent.is_before(numbers, last) and "system" not in speakers:
+    if sent.is_before(numbers) and "system" not in speakers:
         return _out_of_order(mine, true, numbers)
     return None
 
@@ -113,10 +111,13 @@ def _lost(mine: Fact, true: Fact, sent: Sent, account: Account) -> Difference | 
     lost = sent.unseen
     if not lost or mine is not places[0]:
         return None
+    missed = _adapted.missed(lost, sent, [said for place in places for said in place.value], account)
+    if not missed:
+        return None
     dropped = account.span.dropped.attributes
     return Difference(
         span=f"{mine.keys}: {len(sent.pieces) - len(lost)} of {len(sent.pieces)} texts",
-        wire="\n".join(_told(true, number) for number in lost[:_MOST]) + _more(len(lost) - _MOST),
+        wire="\n".join(_told(true, number) for number in missed[:_MOST]) + _more(len(missed) - _MOST),
         next=f"its provider dropped {dropped} attributes, the oldest first: raise OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT"
         if dropped
         else "",

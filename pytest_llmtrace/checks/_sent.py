@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, chain
 from typing import Any
 
 from pytest_llmtrace import dialects, wire
 from pytest_llmtrace._quick import lazy
+from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.checks._marks import is_masked, is_masked_from
 from pytest_llmtrace.checks._texts import bare, is_cut, is_cut_from
 from pytest_llmtrace.model import Fact, Request
@@ -40,6 +40,7 @@ class Sent:
     Attributes:
         pieces: The texts, in order.
         seen: The numbers of those that the span shows.
+        last: The one of them that stands last in the request, of the first of those that were found together.
     """
 
     def __init__(self, true: Fact, request: Request, limit: int | None) -> None:
@@ -52,6 +53,7 @@ class Sent:
         """
         self.pieces: Sequence[Said] = true.value
         self.seen: set[int] = set()
+        self.last = -1
         self._request = request
         self._limit = limit
         self._turns = [key.partition("]")[0] for key, _ in true.parts]
@@ -66,9 +68,15 @@ class Sent:
         """The numbers of the texts that the span does not show, but those of white space alone."""
         return [number for number, text in enumerate(self._bare) if text and number not in self.seen]
 
-    def is_before(self, found: range, last: int) -> bool:
-        """Tell whether texts were sent before another, and in another message."""
-        return found[0] < last and self._turns[found[0]] != self._turns[last]
+    def take(self, found: range, *, whole: bool = False) -> None:
+        """Note that the span shows texts, or the whole message that they are of."""
+        self.last = max(self.last, found[0])
+        turn = self._turns[found[0]]
+        self.seen.update([number for number, other in enumerate(self._turns) if other == turn] if whole else found)
+
+    def is_before(self, found: range) -> bool:
+        """Tell whether texts were sent before the last one that was found, and in another message."""
+        return found[0] < self.last and self._turns[found[0]] != self._turns[self.last]
 
     def find(self, said: Said, after: int = -1) -> Iterator[Found]:
         """Look for the texts that a text of the span is made of.

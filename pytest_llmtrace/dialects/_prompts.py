@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.dialects._convert import Unreadable, is_encoded, json_value
 from pytest_llmtrace.dialects._messages import numbered
 from pytest_llmtrace.dialects._place import Part

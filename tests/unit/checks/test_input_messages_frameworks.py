@@ -1,0 +1,191 @@
+"""A prompt as it is shown above the SDK: before a framework has adapted it, or the part that an application shows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.model import Fact, Finding, State
+
+Judged = Callable[..., list[Finding]]
+Told = Callable[..., list[str]]
+Texts = list[tuple[str | None, str]]
+
+LIBRARY = "openinference.instrumentation.llama_index"
+SYSTEM, FIRST, ANSWER, LAST = (
+    ("system", "Be brief, and kind."),
+    ("user", "Is it cold in Oslo?"),
+    ("assistant", "It is."),
+    ("user", "And in Rome?"),
+)
+CHAT: Texts = [SYSTEM, FIRST, ANSWER, LAST]
+TOOL = ("tool", "22 degrees")
+RAG: Texts = [("system", "Use the context."), ("user", "Context:\nIt snows.\n\nQuestion: Is it cold in Oslo?")]
+
+
+@pytest.fixture
+def told(judged: Judged) -> Told:
+    """Say what is found, in lines: `told(sent, shown)`, each a list of who says what."""
+
+    def told(
+        sent: Texts, shown: Texts, *, scope: str = "shop.llm", api: str = "chat", keys: list[str] | None = None
+    ) -> list[str]:
+        places = keys or [f"messages[{number}].content" for number in range(len(sent))]
+        wire = _fact(sent, tuple(zip(places, (text for _, text in sent), strict=True)))
+        span = _fact(shown, (("gen_ai.input.messages", "[...]"),))
+        found = judged({"input_messages": wire}, {"input_messages": span}, api=api, record={"scope": scope})
+        assert {finding.check for finding in found} <= {"wire/input-messages"}
+        lines = [dict(finding.details) for finding in found]
+        return [f"{line['span']} / {line['wire'].splitlines()[0]}" for line in lines]
+
+    return told
+
+
+def _fact(texts: Texts, parts: tuple[tuple[str, Any], ...]) -> Fact:
+    value = [{"role": role, "text": text} for role, text in texts]
+    return Fact(name="input_messages", value=value, state=State.PRESENT, parts=parts)
+
+
+# --- what an application shows ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        (CHAT, [LAST]),
+        (CHAT, [SYSTEM, LAST]),
+        (CHAT, [ANSWER, LAST]),
+        (CHAT, [FIRST, ANSWER, LAST]),
+        (CHAT, [SYSTEM]),
+        ([*CHAT, TOOL], [LAST]),
+    ],
+    ids=[
+        "the last message",
+        "it and the instructions",
+        "the last two",
+        "no instructions",
+        "the instructions alone",
+        "the question of an agent's second step",
+    ],
+)
+def test_an_application_may_show_a_part(told: Told, sent: Texts, shown: Texts) -> None:
+    """Whoever writes a span by hand decides what is worth to be seen, and the newest is no error."""
+    assert told(sent, shown) == []
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown", "said"),
+    [
+        (CHAT, [FIRST], "1 of the 4 texts that were sent / messages[3].content: 'And in Rome?' of role 'user'"),
+        (
+            CHAT,
+            [SYSTEM, FIRST, LAST],
+            "3 of the 4 texts that were sent / messages[2].content: 'It is.' of role 'assistant'",
+        ),
+        ([*CHAT, TOOL], CHAT, "4 of the 5 texts that were sent / messages[4].content: '22 degrees' of role 'tool'"),
+    ],
+    ids=["an older question", "a list with a gap", "a list without the newest"],
+)
+def test_a_stale_prompt_or_a_list_with_a_gap_is_told(told: Told, sent: Texts, shown: Texts, said: str) -> None:
+    """A newer question than all that is shown makes it stale; something before and behind makes it a list."""
+    assert told(sent, shown) == [f"gen_ai.input.messages: {said}, which the span lacks"]
+
+
+@pytest.mark.parametrize("shown", [[LAST], [FIRST, ANSWER, LAST]], ids=["the last message", "no instructions"])
+def test_a_library_shows_all(told: Told, shown: Texts) -> None:
+    """An instrumentation leaves nothing out on purpose."""
+    said = "messages[0].content: 'Be brief, and kind.' of role 'system', which the span lacks"
+    assert told(CHAT, shown, scope=LIBRARY) == [
+        f"gen_ai.input.messages: {len(shown)} of the 4 texts that were sent / {said}"
+    ]
+
+
+@pytest.mark.parametrize(
+    "shown",
+    ["Is it cold in Oslo?", "system: Use the context.\nuser: Context: It snows. Question: Is it cold in Oslo?"],
+    ids=["the question that went into a template", "the conversation as one text"],
+)
+def test_a_plain_text_need_not_be_a_message(told: Told, shown: str) -> None:
+    """Nothing says that a plain text is a message: it may have gone into one, or be made of all."""
+    assert told(RAG, [(None, shown)]) == []
+
+
+@pytest.mark.parametrize("role", [None, "user"], ids=["a plain text", "a message"])
+def test_a_text_that_was_never_sent_is_told(told: Told, role: str | None) -> None:
+    """A template that was not filled in is nothing that the model has read."""
+    [said] = told(RAG, [(role, "Context:\n{found}\n\nQuestion: {question}")])
+    assert said.startswith("gen_ai.input.messages: ")
+
+
+@pytest.mark.parametrize(
+    ("role", "scope", "text"),
+    [
+        ("user", "shop.llm", "Is it cold in Oslo?"),
+        (None, LIBRARY, "Is it cold in Oslo?"),
+        (None, "shop.llm", "Is it co"),
+    ],
+    ids=["as a message", "by a library", "cut within a word"],
+)
+def test_a_part_of_a_message_is_told(told: Told, role: str | None, scope: str, text: str) -> None:
+    """A message that is shown is to be the one that was sent; and what is cut within a word is no question."""
+    assert len(told(RAG, [(role, text)], scope=scope)) == 1
+
+
+# --- what a framework adapts -----------------------------------------------------------------------------------------
+
+
+def test_texts_may_be_joined_before_they_are_sent(told: Told) -> None:
+    """LlamaIndex joins the parts of a message, smolagents messages of one role; the same text may come again."""
+    sent: Texts = [("user", "New task"), ("user", "Error: once\nNew task"), ("user", "Error: once\nError: once")]
+    apart: Texts = [("user", text) for text in ("New task", "Error: once", "New task", "Error: once", "Error: once")]
+    assert told(sent, apart, scope=LIBRARY) == []
+    assert told(sent, [*apart, apart[-1]], scope=LIBRARY) == [
+        "gen_ai.input.messages: 'Error: once' / no further text was sent"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        (['{"error":"say \\"Oslo\\" then"}'], 'say "Oslo" then'),
+        (['{"error":[{"type":"missing","loc":["city"]}]}'], '[{"type": "missing", "loc": ["city"]}]'),
+        (["Oslo", '{"deg":22}', "[1,2]"], json.dumps(["Oslo", {"deg": 22}, [1, 2]])),
+    ],
+    ids=["an error", "an error in JSON", "a list, an item a text"],
+)
+def test_a_tools_result_may_be_wrapped(told: Told, sent: list[str], shown: str) -> None:
+    """Pydantic AI tells the model of an error in JSON, and gives Anthropic's models a list item by item."""
+    results: Texts = [FIRST, *(("tool", text) for text in sent)]
+    assert told(results, [FIRST, ("tool", shown)], scope="pydantic-ai") == []
+
+
+@pytest.mark.parametrize("shown", ["22", "2 degrees", "[22]"], ids=["the beginning", "the end", "a list of others"])
+def test_another_result_of_a_tool_is_told(told: Told, shown: str) -> None:
+    """What stands in a result as whole words may have been wrapped; what a result begins with has been cut."""
+    assert len(told([FIRST, TOOL], [FIRST, ("tool", shown)])) == 1
+
+
+def test_a_role_may_be_adapted_to_an_api(told: Told) -> None:
+    """Anthropic's API has no system's message among the others: LiteLLM makes it the user's, and announces it."""
+    sent: Texts = [FIRST, ("user", "Operator note:"), ("user", "Be kind.")]
+    keys = [f"messages[0].content[{number}].text" for number in range(3)]
+    shown: Texts = [FIRST, ("system", "Be kind.")]
+    assert told(sent, shown, scope=LIBRARY, api="messages", keys=keys) == []
+    assert told(sent, shown, scope=LIBRARY, keys=keys) == [
+        "gen_ai.input.messages: 'Be kind.' of role 'system' / messages[0].content[2].text: 'Be kind.' of role 'user'"
+    ]
+
+
+def test_thoughts_of_before_are_no_message(told: Told) -> None:
+    """A framework may send what a model thought before as a text, and show it as a thought."""
+    thought = ("assistant", "<think>\nHm.\n</think>")
+    assert told([FIRST, thought, ANSWER], [FIRST, ANSWER]) == []
+    assert told([FIRST, thought, ANSWER], [FIRST, ANSWER], scope=LIBRARY) == []
+
+
+def test_prompts_of_a_batch_have_a_span_each(told: Told) -> None:
+    """LangChain sends several prompts to the completions API in one request, and makes a span for each."""
+    assert told([("user", "One"), ("user", "Two")], [(None, "One")], scope=LIBRARY, api="completions") == []
