@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from pytest_llmtrace import wire
 from pytest_llmtrace.checks import _adapted
 from pytest_llmtrace.checks._account import Account
@@ -17,11 +20,17 @@ __all__ = ["given"]
 
 def given(mine: Fact, true: Fact, account: Account) -> Difference | None:
     """Compare what a span shows of the prompt with what was sent: it may join texts, and leave out none of a list."""
-    if mine.value == true.value or _is_of_several(account):
+    if mine.value == true.value or _is_of_several(account) or not (_are_texts(mine.value) and _are_texts(true.value)):
         return None
     difference = _difference(mine, true, account)
     # What the server has of the conversation was sent by other requests.
     return None if difference is None or wire.is_continued(account.call.exchanges[0].request) else difference
+
+
+def _are_texts(value: Any) -> bool:
+    """Tell whether a value has the vocabulary's form: a dialect of the team's own may give it another one."""
+    listed = value if isinstance(value, list | tuple) else ()
+    return bool(listed) and all(isinstance(one, Mapping) and isinstance(one.get("text"), str) for one in listed)
 
 
 def _is_of_several(account: Account) -> bool:
@@ -42,7 +51,10 @@ def _difference(mine: Fact, true: Fact, account: Account) -> Difference | None:
             return difference
         sent.take(numbers, whole=_adapted.is_role_adapted(said, sent, numbers, account))
     # Of what a limit has cut nobody knows what else was there.
-    return None if limit is not None else _lost(mine, true, sent, account)
+    is_cut = limit is not None and (
+        limit == account.span.text_limit or any(len(said["text"]) == limit for said in mine.value)
+    )
+    return None if is_cut else _lost(mine, true, sent, account)
 
 
 def _is_itself(mine: Fact, sent: Sent, account: Account) -> bool:

@@ -31,7 +31,8 @@ _SPEAKERS = {
 
 def speaker(said: Said) -> str | None:
     """Name who says a text, whatever an API or a convention calls it; None if nobody is named, or one unknown."""
-    return _SPEAKERS.get(said["role"])
+    role = said.get("role")
+    return _SPEAKERS.get(role) if isinstance(role, str) else None
 
 
 class Sent:

@@ -29,7 +29,7 @@ def judged(make_span: Callable[..., SpanRecord], make_exchange: Callable[..., Ex
     def judged(
         api: str, asked: dict[str, Any], said: dict[str, Any], *logs: LogRecord, **fields: Any
     ) -> list[tuple[str, str]]:
-        spans = [make_span(1, attributes=said, **fields)]
+        spans = [make_span(1, attributes=said, **{"scope": "team.instrumentation", **fields})]
         exchanges = [make_exchange(span=1, path=PATHS[api], body={"model": "gpt-4o", **asked})]
         paired = match(exchanges, spans, logs)
         seen = Evidence(exchanges=tuple(exchanges), spans=tuple(spans), calls=paired.calls, strays=paired.strays)
@@ -261,7 +261,7 @@ def test_attributes_that_were_dropped(
     judged: Judged, make_span: Callable[..., SpanRecord], make_exchange: Callable[..., Exchange]
 ) -> None:
     """A long conversation has more attributes than a span keeps: the reader is told which limit to raise."""
-    span = make_span(1, attributes=flat(("user", "b")), dropped=Dropped(attributes=2))
+    span = make_span(1, scope="team.instrumentation", attributes=flat(("user", "b")), dropped=Dropped(attributes=2))
     exchange = make_exchange(span=1, body={"model": "gpt-4o", "messages": [user("a"), user("b")]})
     paired = match([exchange], [span])
     seen = Evidence(exchanges=(exchange,), spans=(span,), calls=paired.calls, strays=paired.strays)

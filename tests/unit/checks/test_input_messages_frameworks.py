@@ -79,13 +79,13 @@ def test_an_application_may_show_a_part(told: Told, sent: Texts, shown: Texts) -
 @pytest.mark.parametrize(
     ("sent", "shown", "said"),
     [
-        (CHAT, [FIRST], "1 of the 4 texts that were sent / messages[3].content: 'And in Rome?' of role 'user'"),
+        (CHAT, [FIRST], "1 of 4 texts / messages[3].content: 'And in Rome?'"),
         (
             CHAT,
             [SYSTEM, FIRST, LAST],
-            "3 of the 4 texts that were sent / messages[2].content: 'It is.' of role 'assistant'",
+            "3 of 4 texts / messages[2].content: 'It is.'",
         ),
-        ([*CHAT, TOOL], CHAT, "4 of the 5 texts that were sent / messages[4].content: '22 degrees' of role 'tool'"),
+        ([*CHAT, TOOL], CHAT, "4 of 5 texts / messages[4].content: '22 degrees'"),
     ],
     ids=["an older question", "a list with a gap", "a list without the newest"],
 )
@@ -97,10 +97,8 @@ def test_a_stale_prompt_or_a_list_with_a_gap_is_told(told: Told, sent: Texts, sh
 @pytest.mark.parametrize("shown", [[LAST], [FIRST, ANSWER, LAST]], ids=["the last message", "no instructions"])
 def test_a_library_shows_all(told: Told, shown: Texts) -> None:
     """An instrumentation leaves nothing out on purpose."""
-    said = "messages[0].content: 'Be brief, and kind.' of role 'system', which the span lacks"
-    assert told(CHAT, shown, scope=LIBRARY) == [
-        f"gen_ai.input.messages: {len(shown)} of the 4 texts that were sent / {said}"
-    ]
+    said = "messages[0].content: 'Be brief, and kind.', which the span lacks"
+    assert told(CHAT, shown, scope=LIBRARY) == [f"gen_ai.input.messages: {len(shown)} of 4 texts / {said}"]
 
 
 @pytest.mark.parametrize(

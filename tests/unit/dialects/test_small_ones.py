@@ -311,6 +311,11 @@ MEASURED = [
         "logfire",
         {
             "request_model": "gpt-4o",
+            "input_messages": [
+                {"role": "system", "text": "Be kind"},
+                {"role": "assistant", "text": "Good morning"},
+                {"role": "user", "text": "Is it warm in Paris?"},
+            ],
             "finish_reasons": ["tool_calls"],
             "output_texts": ["hm", None],
             "tool_calls": [PARIS],
