@@ -70,9 +70,9 @@ REQUEST: tuple[Comparison, ...] = (
         compares="The texts of messages and instructions, their roles and their order, without white space. Several "
         "texts may stand as one, or as the JSON that they came in. An application's own span may show a part, as the "
         "last message or the question of a template: there a text is missing if others before and behind it are shown, "
-        "or none of the user's as late; of a library's span any is. What OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT or an ellipsis has cut, or a mask has hidden, "
-        "is not judged, nor is a conversation of which the server keeps a part; a span that shows no text may not "
-        "capture content.",
+        "or none of the user's as late; of a library's span any is. What OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT or an "
+        "ellipsis has cut, or a mask has hidden, is not judged, nor is a conversation of which the server keeps a "
+        "part; a span that shows no text may not capture content.",
         source=f"{_OTEL}: `gen_ai.input.messages`, `gen_ai.system_instructions`; OpenInference: `llm.input_messages`",
         fact="input_messages",
         noun="prompt",
