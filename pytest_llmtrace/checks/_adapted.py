@@ -78,7 +78,7 @@ def _wrapped(said: Said, sent: Sent, account: Account) -> range | None:
     text = said["text"]
     if speaker(said) == "tool":
         return _of_tool(text, sent)
-    if said.get("role") is not None or _is_of_library(account):
+    if said["role"] is not None or _is_of_library(account):
         return None
     newest = next((number for number in reversed(sent.unseen) if speaker(sent.pieces[number]) != "assistant"), None)
     if newest is not None and bare(sent.pieces[newest]["text"]) in bare(text):
@@ -148,7 +148,7 @@ def missed(lost: Iterable[int], sent: Sent, shown: Iterable[Said], account: Acco
     if _is_of_library(account):
         return lost
     turns = sorted(number for number in sent.seen if speaker(sent.pieces[number]) != "system")
-    if not turns or all(said.get("role") is None for said in shown):
+    if not turns or all(said["role"] is None for said in shown):
         return []
     return [number for number in lost if turns[0] < number and _is_due(number, turns, sent)]
 

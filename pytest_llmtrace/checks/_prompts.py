@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pytest_llmtrace import wire
@@ -20,17 +20,11 @@ __all__ = ["given"]
 
 def given(mine: Fact, true: Fact, account: Account) -> Difference | None:
     """Compare what a span shows of the prompt with what was sent: it may join texts, and leave out none of a list."""
-    if mine.value == true.value or _is_of_several(account) or not (_are_texts(mine.value) and _are_texts(true.value)):
+    if mine.value == true.value or _is_of_several(account):
         return None
     difference = _difference(mine, true, account)
     # What the server has of the conversation was sent by other requests.
     return None if difference is None or wire.is_continued(account.call.exchanges[0].request) else difference
-
-
-def _are_texts(value: Any) -> bool:
-    """Tell whether a value has the vocabulary's form: a dialect of the team's own may give it another one."""
-    listed = value if isinstance(value, list | tuple) else ()
-    return bool(listed) and all(isinstance(one, Mapping) and isinstance(one.get("text"), str) for one in listed)
 
 
 def _is_of_several(account: Account) -> bool:
@@ -43,7 +37,7 @@ def _difference(mine: Fact, true: Fact, account: Account) -> Difference | None:
     sent = Sent(true, account.call.exchanges[0].request, limit)
     if _is_itself(mine, sent, account):
         return None
-    for said, numbers in _adapted.found(mine.value, sent, account):
+    for said, numbers in _adapted.found(_texts(mine), sent, account):
         if numbers is None:
             return _never_sent(mine, said, true, sent)
         difference = _misplaced(mine, said, true, numbers, sent, account)
@@ -51,10 +45,27 @@ def _difference(mine: Fact, true: Fact, account: Account) -> Difference | None:
             return difference
         sent.take(numbers, whole=_adapted.is_role_adapted(said, sent, numbers, account))
     # Of what a limit has cut nobody knows what else was there.
-    is_cut = limit is not None and (
-        limit == account.span.text_limit or any(len(said["text"]) == limit for said in mine.value)
-    )
-    return None if is_cut else _lost(mine, true, sent, account)
+    return None if sent.has_cut or _has_cut_json(account, limit) else _lost(mine, true, sent, account)
+
+
+def _texts(fact: Fact) -> list[Said]:
+    """Return the texts of a place. In a house style's own any value may stand; a text alone is one of nobody's."""
+    return list(_texts_of(fact.value if isinstance(fact.value, list | tuple) else [fact.value]))
+
+
+def _texts_of(listed: Iterable[Any]) -> Iterator[Said]:
+    for said in listed:
+        if isinstance(said, str):
+            yield {"role": None, "text": said}
+        elif isinstance(said, Mapping) and isinstance(said.get("text"), str):
+            yield {"role": said.get("role"), "text": said["text"]}
+
+
+def _has_cut_json(account: Account, limit: int | None) -> bool:
+    """Tell whether a limit has cut JSON on the span, which may be that of messages."""
+    values = account.span.attributes.values() if limit is not None else ()
+    longest = (value for value in values if isinstance(value, str) and len(value) == limit)
+    return any(text[:1] in ("[", "{") and text[-1:] not in ("]", "}") for text in longest)
 
 
 def _is_itself(mine: Fact, sent: Sent, account: Account) -> bool:
@@ -115,15 +126,16 @@ def _out_of_order(mine: Fact, true: Fact, numbers: range) -> Difference:
 def _lost(mine: Fact, true: Fact, sent: Sent, account: Account) -> Difference | None:
     """Judge what the span does not show, in whichever of its places."""
     places = account.stated[mine.name]
-    if any(is_masked(said["text"]) for place in places for said in place.value):
+    said_in_all = [said for place in places for said in _texts(place)]
+    if any(is_masked(said["text"]) for said in said_in_all):
         return None
-    for said in [said for place in places if place is not mine for said in place.value]:
+    for said in [said for place in places if place is not mine for said in _texts(place)]:
         for _, numbers in sent.find(said):
             sent.seen.update(numbers or ())
     lost = sent.unseen
     if not lost or mine is not places[0]:
         return None
-    missed = _adapted.missed(lost, sent, [said for place in places for said in place.value], account)
+    missed = _adapted.missed(lost, sent, said_in_all, account)
     if not missed:
         return None
     dropped = account.span.dropped.attributes

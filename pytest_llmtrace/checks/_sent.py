@@ -41,6 +41,7 @@ class Sent:
     Attributes:
         pieces: The texts, in order.
         seen: The numbers of those that the span shows.
+        has_cut: Whether a limit has cut what was looked for, so that nobody knows what else stood there.
         last: The one of them that stands last in the request, of the first of those that were found together.
     """
 
@@ -54,6 +55,7 @@ class Sent:
         """
         self.pieces: Sequence[Said] = true.value
         self.seen: set[int] = set()
+        self.has_cut = False
         self.last = -1
         self._request = request
         self._limit = limit
@@ -141,7 +143,9 @@ class Sent:
         return None
 
     def _tells_nothing(self, text: str) -> bool:
-        return is_masked(text) or bare(text) in self._others or (text[:1] in "[{" and is_cut(text, self._limit))
+        if text[:1] in "[{" and is_cut(text, self._limit) and _parsed(text) is None:
+            self.has_cut = True
+        return self.has_cut or is_masked(text) or bare(text) in self._others
 
     @lazy
     def _others(self) -> frozenset[str]:

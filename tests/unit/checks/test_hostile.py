@@ -33,7 +33,7 @@ FACTS = st.dictionaries(
 # What the wire reads has its type, by contract; what stands in it may be anything of that type.
 SOUND = FACTS.map(
     lambda facts: {
-        name: value
+        name: [{"role": "user", "text": "Hi"}] if name == "input_messages" else value
         for name, value in facts.items()
         if isinstance(value, State)
         or (isinstance(value, int | float) and name.endswith(("_tokens", "cost", "temperature", "seed")))

@@ -302,3 +302,12 @@ def test_a_prompt_in_events_of_one_message_each(judged: Judged) -> None:
     assert judged("chat", asked, ALIKE, events[1]) == [
         ("event gen_ai.*.message[content]: 1 of 2 texts", "messages[0].content: 'Be brief.', which the span lacks")
     ]
+
+
+def test_a_prompt_of_a_round_length(judged: Judged) -> None:
+    """What has the length of some limit is whole all the same if it is JSON to its end: what it lacks is told."""
+    written = json.dumps([{"role": "user", "parts": [text("Hi")]}])
+    said = {**ALIKE, "gen_ai.input.messages": "[" + " " * (200 - len(written)) + written[1:]}
+    asked = {"messages": [user("Hi"), user("Go on")]}
+    span = "gen_ai.input.messages: 1 of 2 texts"
+    assert judged("chat", asked, said) == [(span, "messages[1].content: 'Go on', which the span lacks")]
