@@ -143,9 +143,9 @@ class Sent:
         return None
 
     def _tells_nothing(self, text: str) -> bool:
-        if text[:1] in "[{" and is_cut(text, self._limit) and _parsed(text) is None:
-            self.has_cut = True
-        return self.has_cut or is_masked(text) or bare(text) in self._others
+        is_cut_json = text[:1] in "[{" and is_cut(text, self._limit) and _parsed(text) is None
+        self.has_cut |= is_cut_json
+        return is_cut_json or is_masked(text) or bare(text) in self._others
 
     @lazy
     def _others(self) -> frozenset[str]:
