@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from pytest_llmtrace.model import SpanRecord
 
-__all__ = ["is_masked", "is_masked_from", "limit_of"]
+__all__ = ["has_mask", "is_masked", "is_masked_from", "limit_of"]
 
 _MASK = re.compile(r"[\W_]*(redacted|masked|filtered|hidden|removed)[\W_]*|[*x•]{3,}", re.IGNORECASE)
 # In a text: `[REDACTED]`, `<EMAIL_ADDRESS>`, `{{NAME}}`, `***`.
@@ -23,6 +23,11 @@ _SHORTEST_BELOW_POWER = 255
 def is_masked(text: str) -> bool:
     """Tell whether a text only says that there was one: `__REDACTED__`, `[redacted]`, `***`."""
     return _MASK.fullmatch(text) is not None
+
+
+def has_mask(text: str) -> bool:
+    """Tell whether something in a text may have been masked."""
+    return _MASKS_INSIDE.search(text) is not None
 
 
 def is_masked_from(text: str, whole: str) -> bool:

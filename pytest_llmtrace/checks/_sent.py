@@ -9,7 +9,7 @@ from typing import Any
 from pytest_llmtrace import dialects, wire
 from pytest_llmtrace._quick import lazy
 from pytest_llmtrace._stdlib import json
-from pytest_llmtrace.checks._marks import is_masked, is_masked_from
+from pytest_llmtrace.checks._marks import has_mask, is_masked, is_masked_from
 from pytest_llmtrace.checks._texts import bare, is_cut, is_cut_from
 from pytest_llmtrace.model import Fact, Request
 
@@ -136,6 +136,8 @@ class Sent:
 
     def _partial(self, text: str, numbers: Iterable[int]) -> range | None:
         """Look for the text that another is left of, by a limit or a mask."""
+        if not is_cut(text, self._limit) and not has_mask(text):
+            return None
         for number in numbers:
             piece = self.pieces[number]["text"] if number < len(self.pieces) else ""
             if is_cut_from(text, piece, self._limit) or is_masked_from(text, piece):
@@ -155,7 +157,7 @@ class Sent:
     def _encoded(self, said: Said, after: int) -> Iterator[Found]:
         """Look for what JSON was written from: a result of a tool, which may be JSON itself, or parts."""
         value = _parsed(said["text"])
-        same = [number for number, piece in enumerate(self.pieces) if value and _parsed(piece["text"]) == value]
+        same = [number for number, other in self._json if value and other == value]
         parts = dialects.encoded_parts(said)
         if same:
             number = min(same, key=lambda one: one in self.seen)
@@ -165,6 +167,12 @@ class Sent:
                 yield from self.find(part, after)
         elif value is None or not self._is_textless(value, parts):
             yield said, None
+
+    @lazy
+    def _json(self) -> Sequence[tuple[int, Any]]:
+        """The texts that are JSON themselves, by their number, and what they hold."""
+        values = ((number, _parsed(piece["text"])) for number, piece in enumerate(self.pieces))
+        return [(number, value) for number, value in values if value]
 
     def _is_textless(self, value: Any, parts: Sequence[Said] | None) -> bool:
         """Tell whether JSON is no text: nothing, parts of other kinds, or another thing that was sent."""

@@ -68,7 +68,8 @@ REQUEST: tuple[Comparison, ...] = (
         title="The captured prompt is what the model was given",
         why="who reads the prompt on the span reads another than the model did",
         compares="The texts of messages and instructions, their roles and their order, without white space. Several "
-        "texts may stand as one, or as the JSON that they came in. An application's own span may show a part, as the "
+        "texts may stand as one, or as the JSON of their parts; what the request has in another place (a refusal, a "
+        "document) may stand among them. An application's own span may show a part, as the "
         "last message or the question of a template: there a text is missing if others before and behind it are shown, "
         "or none of the user's as late; of a library's span any is. What OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT or an "
         "ellipsis has cut, or a mask has hidden, is not judged, nor is a conversation of which the server keeps a "

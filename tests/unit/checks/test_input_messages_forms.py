@@ -311,3 +311,12 @@ def test_a_prompt_of_a_round_length(judged: Judged) -> None:
     asked = {"messages": [user("Hi"), user("Go on")]}
     span = "gen_ai.input.messages: 1 of 2 texts"
     assert judged("chat", asked, said) == [(span, "messages[1].content: 'Go on', which the span lacks")]
+
+
+def test_another_text_behind_one_that_was_cut(judged: Judged) -> None:
+    """What a limit has cut excuses itself alone: a text that was never sent is told all the same."""
+    long = [{"type": "text", "text": "sun " * 20}]
+    said = flat(("tool", json.dumps(long)[:50]), ("user", "What?"))
+    assert judged("messages", {"messages": [results(long), user("Well?")]}, said, text_limit=50) == [
+        ("llm.input_messages.*.message.content: 'What?'", "messages[1].content: 'Well?', different from character 2 on")
+    ]
