@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from time import time_ns
 
 from pytest_llmtrace.clock._functions import NAMES, is_clock
 from pytest_llmtrace.clock._shift import SHIFT
@@ -18,7 +19,7 @@ class Watch:
     """
 
     def __init__(self) -> None:
-        self.opened_ns = time.time_ns()
+        self.opened_ns = time_ns()
         self._opened = SHIFT.passed
 
     @property
