@@ -144,11 +144,11 @@ def apart(fact: Fact, mine: str, true: str) -> Difference:
     at = next((i for i, (a, b) in enumerate(zip(mine, true, strict=False)) if a != b), min(len(mine), len(true)))
     return Difference(
         span=f"{fact.keys or fact.name}: {_around(mine, at)}",
-        wire=f"{_around(true, at)}, {_whereapart(mine, true, at)}",
+        wire=f"{_around(true, at)}, {_where_apart(mine, true, at)}",
     )
 
 
-def _whereapart(mine: str, true: str, at: int) -> str:
+def _where_apart(mine: str, true: str, at: int) -> str:
     if at == len(mine):
         return f"of which the span has the first {at:,} of {len(true):,} characters"
     if at == len(true):

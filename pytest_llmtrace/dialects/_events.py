@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from pytest_llmtrace.dialects._convert import json_value
 from pytest_llmtrace.dialects._dialect import Dialect
 from pytest_llmtrace.dialects._messages import Message, from_json, message_of, message_places
 from pytest_llmtrace.dialects._prompts import Said, from_messages, from_parts, of_message, prompt_place
@@ -55,7 +56,7 @@ _CHOSEN = message_places(_CHOICE, _choices, _labels(f"event {_CHOICE}", "message
 
 def _messages(raw: Any) -> Iterator[Said]:
     for body in raw:
-        yield from of_message(body)
+        yield from of_message(json_value(body))
 
 
 def _inside(key: str) -> str:

@@ -153,7 +153,10 @@ def _result(key: str, value: Any) -> Iterator[Said]:
     """
     if isinstance(value, str) or (key != "result" and _are_parts(value)):
         return texts_in("tool", value)
-    return texts_in("tool", json.dumps(value, ensure_ascii=False))
+    try:
+        return texts_in("tool", json.dumps(value, ensure_ascii=False))
+    except (TypeError, ValueError):  # The body of an event may hold what JSON has no form for.
+        return iter(())
 
 
 def _are_parts(value: Any) -> bool:

@@ -92,3 +92,15 @@ def test_an_event_that_cannot_be_read() -> None:
     assert reading is not None
     assert {fact.state for fact in reading.facts.values()} == {"unreadable"}
     assert len(reading.problems) == 1
+
+
+LOOP: dict[str, Any] = {"type": "tool_result"}
+LOOP["content"] = [LOOP]
+
+
+@pytest.mark.parametrize("result", [{"x": b"1"}, {(1,): 2}, LOOP, [LOOP]])
+def test_the_body_of_an_event_may_hold_anything(result: Any) -> None:
+    """What JSON has no form for, and what holds itself, is no text, and nothing raises."""
+    body = {"content": [{"type": "tool_result", "content": result}]}
+    event = LogRecord(scope="app", event_name="gen_ai.tool.message", body=body)
+    assert not (said(event) or {}).get("input_messages")
