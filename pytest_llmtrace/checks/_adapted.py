@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from pytest_llmtrace._stdlib import json, re
 from pytest_llmtrace.checks._account import Account
+from pytest_llmtrace.checks._marks import is_masked
 from pytest_llmtrace.checks._sent import Found, Said, Sent, speaker
 from pytest_llmtrace.checks._texts import bare
 
@@ -43,7 +44,7 @@ def found(shown: Sequence[Said], sent: Sent, account: Account) -> Iterator[Found
     """
     behind = 0
     for place, whole in enumerate(shown):
-        if place < behind:
+        if place < behind or is_masked(whole["text"]):
             continue
         for said, numbers in list(sent.find(whole, sent.last)) or [(whole, range(0))]:
             there = numbers
