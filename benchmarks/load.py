@@ -15,6 +15,7 @@ from benchmarks import _material as material
 from benchmarks._measure import Plan, Result, Row, compared, interleaved, remote
 from pytest_llmtrace import replay
 from pytest_llmtrace.model import Request
+from pytest_llmtrace.replay.cache import CassetteCache
 
 COLD, COLD_WRITING, WARM = "pytest-llmtrace, cold", "pytest-llmtrace, cold, writes its cache", "pytest-llmtrace, warm"
 VCRPY, CASSETTER, CASSETTER_VCR = "vcrpy", "cassetter, its own form", "cassetter, vcrpy's form"
@@ -54,8 +55,12 @@ class Loader:
 
     def prepare(self, path: Path) -> None:
         """Load it once: the imports, and the file that the warm way reads."""
-        self.first = replay.CassetteCache().load(path).recordings[0].request
-        self.load(path)
+        self.first = CassetteCache().load(path).recordings[0].request
+        self.read(path)
+
+    def read(self, path: Path) -> Any:
+        """Load it, or another with the same first request, and answer that."""
+        return self.ways[self.subject](path, self.first)
 
     def load(self, path: Path) -> float:
         """Load it; return the seconds that it took."""
@@ -65,7 +70,7 @@ class Loader:
             path = material.cassetter_form(path)
         gc.collect()
         start = time.process_time()
-        loaded = self.ways[self.subject](path, self.first)
+        loaded = self.read(path)
         took = time.process_time() - start
         del loaded
         return took
@@ -75,7 +80,7 @@ class Loader:
 
 
 def _ours(path: Path, first: Request, cache: Path | None) -> Any:
-    loading = replay.CassetteCache(cache)
+    loading = CassetteCache(cache)
     player = replay.Player(loading.load(path))
     assert player.answer(first)
     return loading, player  # What waits to be written is written when the first of them is gone.

@@ -37,7 +37,8 @@ class Process:
 
     def load(self, small: Path, large: Path) -> float:
         """Load a cassette; return the bytes that it took at most."""
-        return self._above(small, large, self.loader.ways[self.loader.subject])
+        self.loader.prepare(small)
+        return self._above(small, large, self.loader.read)
 
     def play(self, small: Path, large: Path) -> float:
         """Load a cassette and play all of it."""
