@@ -32,6 +32,7 @@ VOCABULARY: Mapping[str, str] = {
     "dimensions": "How many numbers each embedding is to have, as requested.",
     "choice_count": "How many choices the request asks for, where it says so.",
     "input_messages": "A list of mappings with role and text: the texts that the model is given, in order.",
+    "input_tool_calls": "A list of mappings as in tool_calls: those in the messages that the model is given, in order.",
     # What was answered.
     "response_id": "The id that the response gives itself.",
     "response_model": "The model that the response's body names.",
@@ -184,6 +185,7 @@ class Reading:
     dimensions = _Value[int]()
     choice_count = _Value[int]()
     input_messages = _Value[Sequence[Mapping[str, Any]]]()
+    input_tool_calls = _Value[Sequence[Mapping[str, Any]]]()
     response_id = _Value[str]()
     response_model = _Value[str]()
     served_model = _Value[str]()

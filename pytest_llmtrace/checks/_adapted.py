@@ -14,7 +14,7 @@ from pytest_llmtrace.checks._marks import is_masked
 from pytest_llmtrace.checks._sent import Found, Said, Sent, speaker
 from pytest_llmtrace.checks._texts import bare
 
-__all__ = ["found", "is_role_adapted", "missed"]
+__all__ = ["found", "is_of_library", "is_role_adapted", "missed"]
 
 _LISTS = frozenset({"completions", "embeddings"})
 """The APIs whose texts are no conversation: each is answered for itself."""
@@ -25,7 +25,7 @@ _OWN = frozenset({"anthropic-native", "litellm", "logfire", "pydantic-ai"})
 _THOUGHT = re.compile(r"\s*<think(ing)?>.*</think(ing)?>\s*", re.DOTALL)
 
 
-def _is_of_library(account: Account) -> bool:
+def is_of_library(account: Account) -> bool:
     """Tell whether a span is of a library that instruments others, by what its scope is called, or a framework's own.
 
     Such a library shows the messages that it is given. Whoever makes a span in an application shows what he likes.
@@ -79,7 +79,7 @@ def _wrapped(said: Said, sent: Sent, account: Account) -> range | None:
     text = said["text"]
     if speaker(said) == "tool":
         return _of_tool(text, sent)
-    if said["role"] is not None or _is_of_library(account):
+    if said["role"] is not None or is_of_library(account):
         return None
     newest = next((number for number in reversed(sent.unseen) if speaker(sent.pieces[number]) != "assistant"), None)
     if newest is not None and bare(sent.pieces[newest]["text"]) in bare(text):
@@ -146,7 +146,7 @@ def missed(lost: Iterable[int], sent: Sent, shown: Iterable[Said], account: Acco
     if account.asked.api in _LISTS:
         return []
     lost = [number for number in lost if not _THOUGHT.fullmatch(sent.pieces[number]["text"])]
-    if _is_of_library(account):
+    if is_of_library(account):
         return lost
     turns = sorted(number for number in sent.seen if speaker(sent.pieces[number]) != "system")
     if not turns or all(said["role"] is None for said in shown):

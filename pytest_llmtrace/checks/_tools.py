@@ -16,7 +16,7 @@ from pytest_llmtrace.checks._texts import is_cut_from
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.model import Fact
 
-__all__ = ["tool_arguments", "tool_ids", "tool_names", "unstated_tools"]
+__all__ = ["is_of_provider", "same_arguments", "tool_arguments", "tool_ids", "tool_names", "unstated_tools"]
 
 
 # Ids of calls of tools that the provider runs itself: Anthropic's, and the Responses API's. Some conventions list them
@@ -33,7 +33,7 @@ def unstated_tools(mine: Fact, _true: Fact, account: Account) -> Difference | No
 
 def _named(fact: Fact, account: Account) -> list[Any]:
     """Return the calls that the application is to answer, as far as the wire has names for their tools."""
-    calls = [call for call in listed(fact.value) if not _part(call, "id").startswith(_OF_PROVIDER)]
+    calls = [call for call in listed(fact.value) if not is_of_provider(_part(call, "id"))]
     if account.answered.api != "responses" or fact.name != "tool_calls":
         return calls
     known = {_part(call, "id") for call in account.answered.tool_calls or ()}
@@ -71,7 +71,7 @@ def tool_arguments(mine: Fact, true: Fact, account: Account) -> Difference | Non
         return None
     for said, there in _matched(asked, true.value):
         text = said.get("arguments") if isinstance(said, Mapping) and isinstance(there, Mapping) else None
-        if text is None or _same_arguments(text, there.get("arguments"), limit_of(account.span, account.of_scope)):
+        if text is None or same_arguments(text, there.get("arguments"), limit_of(account.span, account.of_scope)):
             continue
         name = _part(there, "name")
         return Difference(
@@ -79,6 +79,11 @@ def tool_arguments(mine: Fact, true: Fact, account: Account) -> Difference | Non
             wire=f"{name} called with {shown(there.get('arguments'))}",
         )
     return None
+
+
+def is_of_provider(identity: str) -> bool:
+    """Tell by the id of a call whether the provider has run the tool itself."""
+    return identity.startswith(_OF_PROVIDER)
 
 
 def _matched(
@@ -92,7 +97,8 @@ def _matched(
     return list(zip(mine, true, strict=True))
 
 
-def _same_arguments(mine: Any, true: Any, limit: int | None) -> bool:
+def same_arguments(mine: Any, true: Any, limit: int | None) -> bool:
+    """Tell whether arguments are the same JSON, as far as a mask or a limit has left them."""
     if isinstance(mine, str) and is_masked(mine):
         return True
     left, right = _as_json(mine), _as_json(true)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_llmtrace.checks import _numbers, _prompts, _replies
+from pytest_llmtrace.checks import _numbers, _past_calls, _prompts, _replies
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._compare import Comparison, Difference, Judge, comparison
 from pytest_llmtrace.model import Fact
@@ -78,6 +78,23 @@ REQUEST: tuple[Comparison, ...] = (
         fact="input_messages",
         noun="prompt",
         judge=_replies.or_later(_prompts.given, _prompts.given),
+        of_request=True,
+        next="take every message from the arguments of the call, when it is made and not later",
+    ),
+    comparison(
+        id="wire/input-tool-calls",
+        title="The tool calls in the captured prompt are those that the model was told of",
+        why="who reads the prompt on the span sees tools called, or called with arguments, as the model never did",
+        compares="The names, ids and arguments of the tool calls in the messages that were sent, in any order; those "
+        "that the provider ran itself are passed over. An application's or a framework's span may show some of them, "
+        "under names and ids of its own, and a call that was sent as a text (its name and arguments) may stand as one. "
+        "Of a library's span that shows some, all are wanted; a span that shows none may have no place for them.",
+        source=f"{_OTEL}: `gen_ai.input.messages`; OpenInference: `llm.input_messages.*.message.tool_calls`",
+        fact="input_tool_calls",
+        noun="tool calls of the prompt",
+        judge=_replies.or_later(_past_calls.told_before, _past_calls.told_before),
+        unstated=_replies.or_later(_past_calls.untold_before, _past_calls.told_before),
+        invented="the request has no such call in its messages, so that what the model did is misread",
         of_request=True,
         next="take every message from the arguments of the call, when it is made and not later",
     ),

@@ -9,7 +9,7 @@ from typing import Any
 from pytest_llmtrace.dialects._convert import json_value
 from pytest_llmtrace.dialects._dialect import Dialect
 from pytest_llmtrace.dialects._messages import Message, from_json, message_of, message_places
-from pytest_llmtrace.dialects._prompts import Said, from_messages, from_parts, of_message, prompt_place
+from pytest_llmtrace.dialects._prompts import Piece, from_messages, from_parts, of_message, prompt_places, several
 from pytest_llmtrace.model import LogRecord, SpanRecord
 
 __all__ = ["EVENTS", "as_attributes"]
@@ -54,7 +54,7 @@ _TOLD = message_places(_DETAILS, from_json, _labels(f"event {_DETAILS}: {_ANSWER
 _CHOSEN = message_places(_CHOICE, _choices, _labels(f"event {_CHOICE}", "message.content", "tool_calls"))
 
 
-def _messages(raw: Any) -> Iterator[Said]:
+def _messages(raw: Any) -> Iterator[Piece]:
     for body in raw:
         yield from of_message(json_value(body))
 
@@ -63,17 +63,17 @@ def _inside(key: str) -> str:
     return f"event {_DETAILS}: {key}"
 
 
-_GIVEN = (
-    prompt_place(_inside(_ASKED), from_messages),
-    prompt_place(_inside(_INSTRUCTIONS), from_parts),
-    prompt_place(f"event {_MESSAGE}", _messages, f"event {_MESSAGE}[content]"),
+_GIVEN = several(
+    prompt_places(_inside(_ASKED), from_messages, calls=f"{_inside(_ASKED)}[*].parts[tool_call]"),
+    prompt_places(_inside(_INSTRUCTIONS), from_parts),
+    prompt_places(f"event {_MESSAGE}", _messages, f"event {_MESSAGE}[content]", f"event {_MESSAGE}[tool_calls]"),
 )
 
 # Whether there is content is told by other switches than on the span, so that what is not there was not said.
 EVENTS = Dialect(
     name="otel-genai events",
     facts={
-        "input_messages": _GIVEN,
+        **_GIVEN,
         **{name: tuple(replace(places[name], otherwise=None) for places in (_TOLD, _CHOSEN)) for name in _TOLD},
     },
 )

@@ -8,7 +8,7 @@ from typing import Any
 from pytest_llmtrace.dialects._dialect import Dialect, Places
 from pytest_llmtrace.dialects._messages import Message, from_json, message_places
 from pytest_llmtrace.dialects._place import Place
-from pytest_llmtrace.dialects._prompts import from_messages, from_parts, prompt_place
+from pytest_llmtrace.dialects._prompts import from_messages, from_parts, prompt_places, several
 from pytest_llmtrace.model import SpanRecord
 
 __all__ = ["CALLS", "GENAI", "SPOKEN", "STEPS", "is_genai", "joined"]
@@ -64,10 +64,10 @@ _FACTS: dict[str, Places] = {
     "seed": ("gen_ai.request.seed", "gen_ai.openai.request.seed"),
     "stop": "gen_ai.request.stop_sequences",
     "choice_count": "gen_ai.request.choice.count",
-    "input_messages": (
-        prompt_place("gen_ai.input.messages", from_messages),
-        prompt_place("gen_ai.system_instructions", from_parts),
-        prompt_place("gen_ai.prompt", from_messages),  # Until semconv 1.28, and by hand.
+    **several(
+        prompt_places("gen_ai.input.messages", from_messages, calls="gen_ai.input.messages[*].parts[tool_call]"),
+        prompt_places("gen_ai.system_instructions", from_parts),
+        prompt_places("gen_ai.prompt", from_messages),  # Until semconv 1.28, and by hand.
     ),
     "response_id": "gen_ai.response.id",
     "response_model": "gen_ai.response.model",

@@ -6,7 +6,7 @@ from pytest_llmtrace.dialects._convert import json_value, milliseconds
 from pytest_llmtrace.dialects._dialect import Dialect
 from pytest_llmtrace.dialects._genai import is_genai
 from pytest_llmtrace.dialects._place import attribute
-from pytest_llmtrace.dialects._prompts import prompt_place, texts_in
+from pytest_llmtrace.dialects._prompts import pieces_in, prompt_places
 from pytest_llmtrace.model import SpanRecord
 
 __all__ = ["ANTHROPIC_NATIVE", "HANDWRITTEN", "PYDANTIC_AI"]
@@ -56,7 +56,7 @@ PYDANTIC_AI = Dialect(
     scopes=("pydantic-ai",),
     recognises=is_genai,
     facts={
-        "input_messages": prompt_place("inputs", lambda raw: texts_in(None, json_value(raw))),  # What is embedded.
+        **prompt_places("inputs", lambda raw: pieces_in(None, json_value(raw))),  # What is embedded.
         # The name of the metric: when the first chunk was handed to the consumer.
         "time_to_first_token": "gen_ai.client.operation.time_to_first_chunk",
         # pydantic_ai/usage.py, `opentelemetry_attributes`: counts under names of its own, some beside those of GenAI.

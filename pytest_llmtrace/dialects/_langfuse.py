@@ -11,7 +11,7 @@ from pytest_llmtrace.dialects._dialect import Dialect
 from pytest_llmtrace.dialects._dumped import messages_in, usage_places
 from pytest_llmtrace.dialects._messages import Message, mapping, message_places
 from pytest_llmtrace.dialects._place import Part, Place, Sheet, attribute, inside, parameters, since_start
-from pytest_llmtrace.dialects._prompts import Said, of_request, prompt_place
+from pytest_llmtrace.dialects._prompts import Piece, of_request, prompt_places
 from pytest_llmtrace.model import SpanRecord
 from pytest_llmtrace.reading import NULL, PRESENT, Fact
 
@@ -109,14 +109,15 @@ def _limit(value: Any) -> int | None:
     return None if value in ("Infinity", "inf") else count(value)
 
 
-def _given(raw: Any) -> Iterator[Said]:
+def _given(raw: Any) -> Iterator[Piece]:
     """Read an input that has the form of a request; people may write any other, and what a text is of.
 
     A prompt that is a text need not be a message: it may be what went into one.
     """
     asked = _dumped(raw)
-    texts = [asked.get(key) for key in ("input", "prompt")] if isinstance(asked, Mapping) else ()
-    return ({**said, "role": None} if said["text"] in texts else said for said in of_request(asked))
+    asked_for = [asked.get(key) for key in ("input", "prompt")] if isinstance(asked, Mapping) else ()
+    texts = [text for text in asked_for if isinstance(text, str)]
+    return ({**said, "role": None} if said.get("text") in texts else said for said in of_request(asked))
 
 
 # --- output ----------------------------------------------------------------------------------------------------------
@@ -196,7 +197,7 @@ LANGFUSE = Dialect(
         **{name: place for name, place in parameters(_ASKED).items() if name != "request_model"},
         "max_tokens": inside(_ASKED, "max_completion_tokens", "max_output_tokens", "max_tokens", convert=_limit),
         "dimensions": inside(_ASKED, "dimensions"),
-        "input_messages": prompt_place(_INPUT, _given),
+        **prompt_places(_INPUT, _given),
         # The requested model until the reply names another one.
         "model": f"{_OWN}model.name",
         "finish_reasons": _SAID["finish_reasons"],

@@ -8,7 +8,7 @@ from typing import Any
 from pytest_llmtrace.dialects._dialect import Dialect
 from pytest_llmtrace.dialects._genai import joined
 from pytest_llmtrace.dialects._messages import Message, call, message_places, numbered
-from pytest_llmtrace.dialects._prompts import flattened_prompts, prompt_place
+from pytest_llmtrace.dialects._prompts import flattened_prompts, prompt_places
 from pytest_llmtrace.model import SpanRecord
 
 __all__ = ["LITELLM"]
@@ -43,7 +43,9 @@ LITELLM = Dialect(
     facts=joined(
         {
             "streaming": "llm.is_streaming",
-            "input_messages": prompt_place(_PROMPTS, flattened_prompts, f"{_PROMPTS}*.content", flattened=True),
+            **prompt_places(
+                _PROMPTS, flattened_prompts, f"{_PROMPTS}*.content", f"{_PROMPTS}*.tool_calls", flattened=True
+            ),
             "cost": "gen_ai.cost.total_cost",
             **_TOOLS,
         }

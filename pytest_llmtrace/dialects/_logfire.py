@@ -13,7 +13,7 @@ from pytest_llmtrace.dialects._dumped import usage_places
 from pytest_llmtrace.dialects._genai import is_genai, joined
 from pytest_llmtrace.dialects._messages import Message, from_json, mapping, message_places, sequence
 from pytest_llmtrace.dialects._place import inside, parameters
-from pytest_llmtrace.dialects._prompts import Said, from_messages, of_request, prompt_place
+from pytest_llmtrace.dialects._prompts import Piece, from_messages, of_request, prompt_places, several
 from pytest_llmtrace.model import SpanRecord
 
 __all__ = ["LOGFIRE", "LOGFIRE_AGENTS", "LOGFIRE_ANTHROPIC", "NOTES"]
@@ -26,7 +26,7 @@ _USAGES = (usage_places("gen_ai.usage.raw"), usage_places(_ANSWERED, "usage"))
 _FACTS: dict[str, Places] = {
     **parameters("request_data"),
     "dimensions": inside("request_data", "dimensions"),
-    "input_messages": prompt_place("request_data", lambda raw: of_request(json_value(raw))),
+    **prompt_places("request_data", lambda raw: of_request(json_value(raw))),
     **{name: tuple(usage[name] for usage in _USAGES) for name in _USAGES[0]},
 }
 
@@ -66,7 +66,7 @@ def _from_events(raw: Any) -> list[Message]:
     return from_json([event for event in reversed(answered) if event.get("event.name") != "gen_ai.unknown"])
 
 
-def _asked(raw: Any) -> Iterator[Said]:
+def _asked(raw: Any) -> Iterator[Piece]:
     """Read the events of what was asked: those before the answer."""
     listed = [mapping(event, "an event") for event in sequence(json_value(raw), _EVENTS)]
     answered = sum(1 for _ in takewhile(lambda event: event.get("role") == "assistant", reversed(listed)))
@@ -95,7 +95,7 @@ _OUTPUT = message_places(
     },
 )
 _AGENTS: dict[str, Places] = {
-    "input_messages": (prompt_place(_EVENTS, _asked), prompt_place("input", from_messages)),
+    **several(prompt_places(_EVENTS, _asked), prompt_places("input", from_messages)),
     "output_texts": (_TOLD["output_texts"], _OUTPUT["output_texts"]),
     "refusals": _OUTPUT["refusals"],
     "tool_calls": (_TOLD["tool_calls"], _OUTPUT["tool_calls"]),

@@ -11,7 +11,7 @@ from pytest_llmtrace.dialects._dialect import Dialect, Places
 from pytest_llmtrace.dialects._dumped import messages_in, usage_places
 from pytest_llmtrace.dialects._messages import Message, message_places
 from pytest_llmtrace.dialects._place import Part, Place, Sheet, inside, parameters
-from pytest_llmtrace.dialects._prompts import Said, of_request, prompt_place, texts_in
+from pytest_llmtrace.dialects._prompts import Piece, called, of_request, pieces_in, prompt_places, several
 from pytest_llmtrace.model import SpanRecord
 from pytest_llmtrace.reading import Fact
 
@@ -86,7 +86,15 @@ def _arguments() -> Iterator[tuple[str, tuple[Place, ...]]]:
         yield fact, tuple(map(_if_request, (place, *map(inside, _ALSO.get(fact, ())))))
 
 
-def _of_langchain(raw: Any) -> Iterator[Said]:
+def _sent(raw: Any) -> Iterator[Piece]:
+    return of_request(json_value(raw))
+
+
+def _if_langchain(place: Place) -> Place:
+    return _If(keys=place.keys, place=place, of=_FORMAT, holds=lambda known: known == "langchain")
+
+
+def _of_langchain(raw: Any) -> Iterator[Piece]:
     """Read what LangChain's integration writes: messages, in its own form where it has no other, or prompts."""
     value = json_value(raw)
     if isinstance(value, dict):
@@ -94,9 +102,10 @@ def _of_langchain(raw: Any) -> Iterator[Said]:
     elif isinstance(value, list) and all(isinstance(batch, list) for batch in value):
         for message in value[0] if len(value) == 1 else ():
             if isinstance(message, dict):
-                yield from texts_in(message.get("type"), message.get("content"))
+                yield from pieces_in(message.get("type"), message.get("content"))
+                yield from called(message.get("tool_calls"))
     else:
-        yield from texts_in(None, value)
+        yield from pieces_in(None, value)
 
 
 # --- reply -----------------------------------------------------------------------------------------------------------
@@ -167,14 +176,9 @@ _OWN: Mapping[str, Place] = {
 
 _FACTS: dict[str, Places] = {
     **dict(_arguments()),
-    "input_messages": (
-        _if_request(prompt_place(_INPUTS, lambda raw: of_request(json_value(raw)))),
-        _If(
-            keys=(_INPUTS,),
-            place=prompt_place(_INPUTS, _of_langchain),
-            of=_FORMAT,
-            holds=lambda known: known == "langchain",
-        ),
+    **several(
+        {name: _if_request(place) for name, place in prompt_places(_INPUTS, _sent).items()},
+        {name: _if_langchain(place) for name, place in prompt_places(_INPUTS, _of_langchain).items()},
     ),
     # The requested model until a reply names another one; of some integrations, always the requested one.
     "model": inside("mlflow.llm.model"),

@@ -9,7 +9,7 @@ from pytest_llmtrace.dialects._convert import dimensions
 from pytest_llmtrace.dialects._dialect import Dialect
 from pytest_llmtrace.dialects._messages import Message, add_text, call, message_places, numbered
 from pytest_llmtrace.dialects._place import Part, happened, inside, parameters
-from pytest_llmtrace.dialects._prompts import Said, prompt_place, texts_in
+from pytest_llmtrace.dialects._prompts import Piece, asked_for, pieces_in, prompt_places, several
 from pytest_llmtrace.model import SpanRecord
 
 __all__ = ["OPENINFERENCE"]
@@ -90,14 +90,19 @@ _SAID = message_places(
 )
 
 
-def _given(flat: Mapping[str, Any]) -> Iterator[Said]:
-    """Read what the model was given; some have the text of a message a second time, in its parts."""
+def _given(flat: Mapping[str, Any]) -> Iterator[Piece]:
+    """Read what the model was given; some have a message's text or tool calls a second time, in its parts."""
     for group in numbered(flat):
         role = "tool" if "message.tool_call_id" in group else group.get("message.role")
         text = group.get("message.content")
         contents = numbered(group, "message.contents.") or numbered(group, "message.content.")  # As DSPy's has them.
         parts = text or [_part(one) for one in contents]
-        yield from texts_in(role if isinstance(role, str) else None, parts)
+        yield from pieces_in(role if isinstance(role, str) else None, parts)
+        asked = [one for one in numbered(group, "message.tool_calls.") if not _CALL.isdisjoint(one)]
+        for one in asked or contents:
+            yield from asked_for(one.get(_ID), one.get(_NAME), one.get(_ARGUMENTS))
+        function = group.get("message.function_call_name")
+        yield from asked_for(None, function, group.get("message.function_call_arguments_json"))
 
 
 def _part(group: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -121,9 +126,9 @@ def _choices(flat: Mapping[str, Any]) -> list[Message]:
 _COMPLETED = message_places(_CHOICES, _choices, {"output_texts": f"{_CHOICES}*.completion.text"}, flattened=True)
 
 
-def _prompts(flat: Mapping[str, Any]) -> Iterator[Said]:
+def _prompts(flat: Mapping[str, Any]) -> Iterator[Piece]:
     for group in numbered(flat):
-        yield from texts_in(None, group.get("prompt.text"))
+        yield from pieces_in(None, group.get("prompt.text"))
 
 
 # --- embeddings ---
@@ -134,9 +139,9 @@ def _vectors(flat: Mapping[str, Any]) -> list[Any]:
     return [vector for vector in vectors if vector is not None and vector != "__REDACTED__"]
 
 
-def _embedded(flat: Mapping[str, Any]) -> Iterator[Said]:
+def _embedded(flat: Mapping[str, Any]) -> Iterator[Piece]:
     for group in numbered(flat):
-        yield from texts_in(None, group.get("embedding.text"))
+        yield from pieces_in(None, group.get("embedding.text"))
 
 
 def _count(vectors: Sequence[Any]) -> int | None:
@@ -152,10 +157,12 @@ OPENINFERENCE = Dialect(
         **parameters(_ASKED),
         "dimensions": (inside(_EMBEDDED, "dimensions"), inside(_ASKED, "dimensions")),
         "request_model": ("llm.request.model_name", inside(_ASKED, "model"), inside(_EMBEDDED, "model")),
-        "input_messages": (
-            prompt_place(_INPUT, _given, f"{_INPUT}*.message.content", flattened=True),
-            prompt_place(_PROMPTS, _prompts, f"{_PROMPTS}*.prompt.text", flattened=True),
-            prompt_place(_VECTORS, _embedded, f"{_VECTORS}*.embedding.text", flattened=True),
+        **several(
+            prompt_places(
+                _INPUT, _given, f"{_INPUT}*.message.content", f"{_INPUT}*.message.tool_calls", flattened=True
+            ),
+            prompt_places(_PROMPTS, _prompts, f"{_PROMPTS}*.prompt.text", flattened=True),
+            prompt_places(_VECTORS, _embedded, f"{_VECTORS}*.embedding.text", flattened=True),
         ),
         "response_model": "llm.response.model_name",
         # The requested model until the reply names another one.

@@ -1,81 +1,105 @@
-"""What a model was given to read, as spans hold it: the texts of the messages, each with who says it."""
+"""What a model was given, as spans hold it: the texts of the messages, each with who says it, and the tool calls."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.dialects._convert import Unreadable, is_encoded, json_value
-from pytest_llmtrace.dialects._messages import numbered
-from pytest_llmtrace.dialects._place import Part
+from pytest_llmtrace.dialects._messages import call, numbered
+from pytest_llmtrace.dialects._place import Part, Place
 
 __all__ = [
+    "Piece",
     "Said",
+    "asked_for",
+    "called",
     "encoded_parts",
     "flattened_prompts",
     "from_messages",
     "from_parts",
     "of_message",
     "of_request",
-    "prompt_place",
-    "texts_in",
+    "pieces_in",
+    "prompt_places",
+    "several",
 ]
 
 Said = dict[str, Any]
 """One text: its `role`, None where nobody is named, and its `text`."""
 
+Piece = dict[str, Any]
+"""A text, or a tool call as `_messages.call` builds it."""
 
-def prompt_place(
-    key: str, reader: Callable[[Any], Iterable[Said]], label: str = "", *, flattened: bool = False
-) -> Part:
-    """Make the place of what a model was given.
+
+def prompt_places(
+    key: str, reader: Callable[[Any], Iterable[Piece]], label: str = "", calls: str = "", *, flattened: bool = False
+) -> dict[str, Part]:
+    """Make the places of what a model was given.
 
     Args:
         key: The attribute, or the prefix of the flattened list.
-        reader: Reads it into texts.
-        label: How reports name the place, if not by the key.
+        reader: Reads it into texts and tool calls.
+        label: How reports name the place of the texts, if not by the key.
+        calls: How they name that of the tool calls.
         flattened: Whether the key is a prefix.
     """
-    return Part(
-        keys=() if flattened else (key,),
-        prefix=key if flattened else None,
-        reader=lambda raw: list(reader(raw)),
-        take=_unless_none,
-        label=label or key,
-    )
+
+    def read(raw: Any) -> list[Piece]:
+        return list(reader(raw))
+
+    return {
+        name: Part(
+            keys=() if flattened else (key,), prefix=key if flattened else None, reader=read, take=take, label=said
+        )
+        for name, take, said in (
+            ("input_messages", _texts, label or key),
+            ("input_tool_calls", _calls, calls or f"{key}[tool_calls]"),
+        )
+    }
 
 
-def _unless_none(said: list[Said]) -> list[Said] | None:
-    return said or None
+def several(*prompts: Mapping[str, Place]) -> dict[str, tuple[Place, ...]]:
+    """Put the places of several prompts side by side: a span may have parts of one in each."""
+    return {name: tuple(places[name] for places in prompts) for name in prompts[0]}
+
+
+def _texts(pieces: Iterable[Piece]) -> list[Said] | None:
+    return [piece for piece in pieces if "text" in piece] or None
+
+
+def _calls(pieces: Iterable[Piece]) -> list[Piece] | None:
+    return [piece for piece in pieces if "name" in piece] or None
 
 
 # --- JSON ------------------------------------------------------------------------------------------------------------
 
 
-def from_messages(raw: Any) -> Iterator[Said]:
+def from_messages(raw: Any) -> Iterator[Piece]:
     """Read messages from JSON: a list of them, or one; a text that is no JSON stands for itself."""
     said = _parsed(raw)
-    return texts_in(None, said) if isinstance(said, str) else _of_messages(said)
+    return pieces_in(None, said) if isinstance(said, str) else _of_messages(said)
 
 
-def from_parts(raw: Any) -> Iterator[Said]:
+def from_parts(raw: Any) -> Iterator[Piece]:
     """Read the parts of the instructions, which have no message around them."""
-    return texts_in("system", _parsed(raw))
+    return pieces_in("system", _parsed(raw))
 
 
-def of_request(value: Any) -> Iterator[Said]:
+def of_request(value: Any) -> Iterator[Piece]:
     """Read the arguments of an SDK's method, by the names that the APIs have for them, or messages alone."""
     if not isinstance(value, Mapping) or _ARGUMENTS.isdisjoint(value):
         yield from _of_messages(value)
         return
     for key in ("system", "instructions"):
-        yield from texts_in("system", value.get(key))
+        yield from pieces_in("system", value.get(key))
     yield from _of_messages(value.get("messages"))
     for key in ("input", "prompt"):
         asked = value.get(key)
         are_items = isinstance(asked, list) and all(isinstance(item, Mapping) for item in asked)
-        yield from _of_messages(asked) if are_items else texts_in("user", asked)
+        yield from _of_messages(asked) if are_items else pieces_in("user", asked)
 
 
 _ARGUMENTS = frozenset({"input", "messages", "prompt"})
@@ -92,19 +116,41 @@ def _parsed(raw: Any) -> Any:
     return value
 
 
-def _of_messages(value: Any) -> Iterator[Said]:
+def _of_messages(value: Any) -> Iterator[Piece]:
     for message in [value] if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ():
         if isinstance(message, Mapping):
             yield from of_message(message)
 
 
-def of_message(message: Mapping[str, Any]) -> Iterator[Said]:
+def of_message(message: Mapping[str, Any]) -> Iterator[Piece]:
     """Read one message."""
-    role = message.get("role")
-    if role is None and _is_result(_kind(message)):  # An item of the Responses API.
+    role, kind = message.get("role"), _kind(message)
+    if role is None and (kind in _CALLS or _is_result(kind)):  # An item of the Responses API.
         yield from _of_part(role, message)
     else:
-        yield from texts_in(role if isinstance(role, str) else None, message.get("parts", message.get("content")))
+        yield from pieces_in(role if isinstance(role, str) else None, message.get("parts", message.get("content")))
+        yield from called(message.get("tool_calls"))
+        yield from called([message.get("function_call")])  # What the chat API had before.
+
+
+def called(listed: Any) -> Iterator[Piece]:
+    """Read the tool calls that a message lists beside its content, as the chat API does, or with LangChain's names."""
+    for asked in listed if isinstance(listed, list | tuple) else ():
+        if isinstance(asked, Mapping):
+            made = next((made for made in map(asked.get, ("function", "custom")) if isinstance(made, Mapping)), asked)
+            arguments = next(_given(made, "arguments", "input", "args"), None)
+            yield from asked_for(asked.get("id"), made.get("name"), arguments)
+
+
+def asked_for(identity: Any, name: Any, arguments: Any) -> Iterator[Piece]:
+    """Read one tool call; what has no name is none."""
+    with suppress(Unreadable):
+        if isinstance(name, str):
+            yield dict(call(identity, name, arguments))
+
+
+def _given(made: Mapping[str, Any], *names: str) -> Iterator[Any]:
+    return (made[name] for name in names if made.get(name) is not None)
 
 
 def _is_result(kind: str) -> bool:
@@ -112,19 +158,20 @@ def _is_result(kind: str) -> bool:
     return kind in _RESULTS or kind.endswith("_call_output")
 
 
+_CALLS = frozenset({"custom_tool_call", "function_call", "tool_call", "tool_use"})
 _RESULTS = frozenset({"tool_call_response", "tool_result"})
 _TEXTS = frozenset({"input_text", "output_text", "text"})
 
 
-def texts_in(role: str | None, value: Any) -> Iterator[Said]:
-    """Read some content: a text, or parts, of which some are texts."""
+def pieces_in(role: str | None, value: Any) -> Iterator[Piece]:
+    """Read some content: a text, or parts, of which some are texts and some are tool calls."""
     if isinstance(value, str):
         if value:
             yield {"role": role, "text": value}
         return
     for part in [value] if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ():
         if isinstance(part, str):
-            yield from texts_in(role, part)
+            yield from pieces_in(role, part)
         elif isinstance(part, Mapping):
             yield from _of_part(role, part)
 
@@ -134,27 +181,30 @@ def _kind(part: Mapping[str, Any]) -> str:
     return kind if isinstance(kind, str) else ""
 
 
-def _of_part(role: str | None, part: Mapping[str, Any]) -> Iterator[Said]:
+def _of_part(role: str | None, part: Mapping[str, Any]) -> Iterator[Piece]:
     kind = _kind(part)
     if _is_result(kind):
         yield from next((_result(key, part[key]) for key in _ANSWERS if part.get(key) is not None), ())
+    elif kind in _CALLS:
+        identity, arguments = part.get("call_id") or part.get("id"), next(_given(part, "arguments", "input"), None)
+        yield from asked_for(identity, part.get("name"), arguments)
     elif kind in _TEXTS:
         texts = (part.get("content"), part.get("text"))
-        yield from texts_in(role, next((text for text in texts if isinstance(text, str)), None))
+        yield from pieces_in(role, next((text for text in texts if isinstance(text, str)), None))
 
 
 _ANSWERS = ("content", "output", "response", "result")
 
 
-def _result(key: str, value: Any) -> Iterator[Said]:
+def _result(key: str, value: Any) -> Iterator[Piece]:
     """Read the result of a tool: a text, parts, or whatever JSON the tool has returned, as that is written.
 
     Pydantic AI has what the tool returned as `result`, which may look like parts.
     """
     if isinstance(value, str) or (key != "result" and _are_parts(value)):
-        return texts_in("tool", value)
+        return pieces_in("tool", value)
     try:
-        return texts_in("tool", json.dumps(value, ensure_ascii=False))
+        return pieces_in("tool", json.dumps(value, ensure_ascii=False))
     except (TypeError, ValueError):  # The body of an event may hold what JSON has no form for.
         return iter(())
 
@@ -170,17 +220,19 @@ def encoded_parts(said: Mapping[str, Any]) -> list[Said] | None:
         parts = json_value(said["text"])
     except Unreadable:
         return None
-    return list(texts_in(said["role"], parts)) if _are_parts(parts) else None
+    return _texts(pieces_in(said["role"], parts)) or [] if _are_parts(parts) else None
 
 
 # --- flattened lists -------------------------------------------------------------------------------------------------
 
 
-def flattened_prompts(flat: Mapping[str, Any]) -> Iterator[Said]:
+def flattened_prompts(flat: Mapping[str, Any]) -> Iterator[Piece]:
     """Read `<prefix><index>.role` and `.content`, which is a text, or the JSON of parts and then read as a text, too.
 
     Whether a text was written from parts, or is JSON in the user's own words, only what was sent can tell.
     """
     for group in numbered(flat):
         role = group.get("role")
-        yield from texts_in(role if isinstance(role, str) else None, group.get("content"))
+        yield from pieces_in(role if isinstance(role, str) else None, group.get("content"))
+        for asked in numbered(group, "tool_calls."):
+            yield from asked_for(asked.get("id"), asked.get("name"), asked.get("arguments"))

@@ -9,8 +9,12 @@ from typing import Any, NamedTuple
 from pytest_llmtrace.headers import header
 from pytest_llmtrace.model import Request
 from pytest_llmtrace.wire._api import request_body
+from pytest_llmtrace.wire._facts import Facts
+from pytest_llmtrace.wire._json import parse_text
 
-__all__ = ["History", "PastCall", "PastResult", "history", "is_continued"]
+__all__ = ["History", "PastCall", "PastResult", "history", "is_continued", "state_past_calls"]
+
+_WHERE = "request body"
 
 
 class PastCall(NamedTuple):
@@ -52,7 +56,10 @@ _NO_HISTORY = History()
 
 
 class _Step(NamedTuple):
-    """One thing in a conversation: a call by its id (with a name if it is the client's to make), or a result."""
+    """One thing in a conversation: a call by its id (with a name if it is the client's to make), or a result.
+
+    `where` is the field of a result's id, and of a call all of it.
+    """
 
     id: Any
     where: str
@@ -87,6 +94,28 @@ def history(request: Request, api: str | None) -> History:
     return History(calls=tuple(calls), results=tuple(results), whole=not _is_kept_elsewhere(body))
 
 
+def state_past_calls(facts: Facts, body: Mapping[str, Any], api: str) -> None:
+    """State the tool calls in the messages of a request, those that are the client's to make."""
+    steps = _STEPS.get(api)
+    if steps is None:
+        return
+    calls = [step for step in steps(body) if not step.is_result and isinstance(step.name, str)]
+    if not calls:
+        facts.absent("input_tool_calls", _WHERE)
+        return
+    parts = tuple([(step.where, step.name) for step in calls])
+    facts.put("input_tool_calls", list(map(_asked_for, calls)), parts, _WHERE)
+
+
+def _asked_for(step: _Step) -> Mapping[str, Any]:
+    said = step.arguments
+    return {
+        "id": step.id if isinstance(step.id, str) else None,
+        "name": step.name,
+        "arguments": parse_text(said) if isinstance(said, str) else said,
+    }
+
+
 def is_continued(request: Request) -> bool:
     """Tell whether a part of the conversation before a request is kept by the server."""
     return _is_kept_elsewhere(request_body(request))
@@ -100,9 +129,12 @@ def _of_chat(body: Mapping[str, Any]) -> Iterator[_Step]:
             yield _Step(message.get("tool_call_id"), f"messages[{number}].tool_call_id", is_result=True)
         for place, call in enumerate(_dicts(message.get("tool_calls"))):
             made: Mapping[str, Any] = next(_dicts([call.get("function"), call.get("custom")]), {})
-            where = f"messages[{number}].tool_calls[{place}].id"
+            where = f"messages[{number}].tool_calls[{place}]"
             arguments = made.get("arguments", made.get("input"))
             yield _Step(call.get("id"), where, name=made.get("name"), arguments=arguments)
+        for made in _dicts([message.get("function_call")]):  # What the API had before `tool_calls`.
+            where = f"messages[{number}].function_call"
+            yield _Step(None, where, name=made.get("name"), arguments=made.get("arguments"))
 
 
 def _of_messages(body: Mapping[str, Any]) -> Iterator[_Step]:
@@ -114,22 +146,27 @@ def _of_messages(body: Mapping[str, Any]) -> Iterator[_Step]:
             if kind == "tool_result":
                 yield _Step(block.get("tool_use_id"), f"{where}.tool_use_id", is_result=True)
             elif kind == "tool_use":
-                yield _Step(block.get("id"), f"{where}.id", name=block.get("name"), arguments=block.get("input"))
+                yield _Step(block.get("id"), where, name=block.get("name"), arguments=block.get("input"))
             elif isinstance(kind, str) and kind.endswith("tool_use"):  # The server's own.
-                yield _Step(block.get("id"), f"{where}.id")
+                yield _Step(block.get("id"), where)
 
 
 def _of_responses(body: Mapping[str, Any]) -> Iterator[_Step]:
     for number, item in enumerate(_list(body.get("input"))):
         kind = item.get("type") if isinstance(item, Mapping) else None
-        where = f"input[{number}].call_id"
+        where = f"input[{number}]"
         if not isinstance(kind, str):
             continue
         if kind.endswith("_call_output"):
-            yield _Step(item.get("call_id"), where, is_result=True)
+            yield _Step(item.get("call_id"), f"{where}.call_id", is_result=True)
         elif kind.endswith("_call"):
             arguments = item.get("arguments", item.get("input"))
-            yield _Step(item.get("call_id"), where, name=item.get("name"), arguments=arguments)
+            name = item.get("name") if kind in _CLIENTS else None
+            yield _Step(item.get("call_id"), where, name=name, arguments=arguments)
+
+
+_CLIENTS = frozenset({"custom_tool_call", "function_call"})
+"""The calls that the client is to make; the server has made the others, or they have forms of their own."""
 
 
 _STEPS: Mapping[str, Callable[[Mapping[str, Any]], Iterator[_Step]]] = {

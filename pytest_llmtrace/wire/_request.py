@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pytest_llmtrace.wire._facts import MISSING, Facts, Spot, count, flag, integer, number, placed, text, texts
+from pytest_llmtrace.wire._history import state_past_calls
 from pytest_llmtrace.wire._prompt import state_prompt
 from pytest_llmtrace.wire._url import Asked, asked
 
@@ -37,6 +38,7 @@ def state_request(facts: Facts, body: Mapping[str, Any], url: str, api: str) -> 
     facts.take("request_model", text, spots)
     _state_streaming(facts, body, by_path)
     state_prompt(facts, body, api)
+    state_past_calls(facts, body, api)
     if api == "embeddings":
         facts.take("dimensions", count, [Spot(body.get("dimensions", MISSING), "dimensions", _WHERE)])
         return

@@ -335,7 +335,8 @@ def _conversations() -> Iterable[Case]:
     """Make calls with a conversation: instructions, a question in two parts, a tool's result, another question."""
     question = [{"type": "text", "text": "Is it cold"}, {"type": "text", "text": "in Oslo?"}]
     answer, more = {"role": "assistant", "content": "It is."}, {"role": "user", "content": "And in Rome?"}
-    called = {**_message("")["message"], "tool_calls": [_call(1, "look", "{}")]}
+    called = {**_message("")["message"], "tool_calls": [_call(1, "look", '{"at": "Oslo"}')]}
+    used = {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {"at": "Oslo"}}
     result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": [{"type": "text", "text": "-4 degrees"}]}
     yield _case(
         "openai/conversation",
@@ -358,7 +359,7 @@ def _conversations() -> Iterable[Case]:
         system=[{"type": "text", "text": "Be brief."}],
         messages=[
             {"role": "user", "content": question},
-            {"role": "assistant", "content": [{"type": "tool_use", "id": "toolu_1", "name": "look", "input": {}}]},
+            {"role": "assistant", "content": [used]},
             {"role": "user", "content": [result]},
             answer,
             more,
@@ -376,7 +377,7 @@ def _conversations() -> Iterable[Case]:
         instructions="Be brief.",
         input=[
             {"role": "user", "content": [{**part, "type": "input_text"} for part in question]},
-            {"type": "function_call", "call_id": "call_1", "name": "look", "arguments": "{}"},
+            {"type": "function_call", "call_id": "call_1", "name": "look", "arguments": '{"at": "Oslo"}'},
             {"type": "function_call_output", "call_id": "call_1", "output": "-4 degrees"},
             answer,
             more,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from tests.truth._answer import Asked
+from tests.truth._answer import Asked, ToolCall
 
 __all__ = ["flattened", "genai", "langfuse", "openinference"]
 
@@ -14,10 +15,11 @@ Attributes = dict[str, Any]
 
 
 class _Message(NamedTuple):
-    """One message: who says it, and its content as the API has it, a text or parts."""
+    """One message: who says it, its content as the API has it, a text or parts, and the tool calls in it."""
 
     role: str
     content: Any
+    calls: tuple[ToolCall, ...] = ()
 
     @property
     def texts(self) -> list[str]:
@@ -55,14 +57,31 @@ def _turn(message: dict[str, Any]) -> Iterator[_Message]:
     results = [part for part in parts if isinstance(part, dict) and part.get("type") == "tool_result"]
     for result in results:
         yield _Message("tool", result.get("content"))
-    if content and len(results) < max(1, len(parts)):
+    calls = tuple(_calls(message))
+    if (content or calls) and len(results) < max(1, len(parts)):
         rest = [part for part in parts if part not in results]
-        yield _Message("tool" if "output" in message else message.get("role", "user"), rest or content)
+        role = "tool" if "output" in message else message.get("role", "assistant" if calls else "user")
+        yield _Message(role, rest or content, calls)
+
+
+def _calls(message: dict[str, Any]) -> Iterator[ToolCall]:
+    """Give the tool calls of a message: beside its content, as parts of it, or as the item that it is."""
+    listed = message.get("tool_calls") or [{"function": message.get("function_call")}]
+    for made in [{**(one.get("function") or {}), "id": one.get("id")} for one in listed]:
+        if made.get("name"):
+            yield ToolCall(id=made["id"], name=made["name"], arguments=made["arguments"])
+    parts = message.get("content") if isinstance(message.get("content"), list) else []
+    for part in parts or ():
+        if isinstance(part, dict) and part.get("type") == "tool_use":
+            yield ToolCall(id=part["id"], name=part["name"], arguments=json.dumps(part["input"]))
+    if message.get("type") in ("function_call", "custom_tool_call"):
+        arguments = message["arguments" if "arguments" in message else "input"]
+        yield ToolCall(id=message["call_id"], name=message["name"], arguments=arguments)
 
 
 def openinference(asked: Asked) -> Attributes:
     """Write flattened messages, with parts where there are several."""
-    said = [message for message in _messages(asked) if message.texts]
+    said = [message for message in _messages(asked) if message.texts or message.calls]
     if asked.api == "embeddings":
         return {f"embedding.embeddings.{index}.embedding.text": one.texts[0] for index, one in enumerate(said)}
     if asked.api == "completions":
@@ -71,6 +90,10 @@ def openinference(asked: Asked) -> Attributes:
     for index, message in enumerate(said):
         prefix = f"llm.input_messages.{index}.message."
         found[f"{prefix}role"] = message.role
+        for number, made in enumerate(message.calls):
+            call = f"{prefix}tool_calls.{number}.tool_call."
+            found |= {f"{call}id": made.id, f"{call}function.name": made.name}
+            found[f"{call}function.arguments"] = made.arguments
         if len(message.texts) == 1:
             found[f"{prefix}content"] = message.texts[0]
             continue
@@ -83,32 +106,39 @@ def openinference(asked: Asked) -> Attributes:
 def genai(asked: Asked) -> Attributes:
     """Write the convention's JSON: instructions that the API has apart from the messages, and the messages."""
     apart = [name for name in ("system", "instructions") if asked.arguments.get(name)]
-    said = [message for message in _messages(asked) if message.texts]
+    said = [message for message in _messages(asked) if message.texts or message.calls]
     instructions = [{"type": "text", "content": text} for one in said[: len(apart)] for text in one.texts]
-    messages = [{"role": one.role, "parts": list(map(_genai_part(one.role), one.texts))} for one in said[len(apart) :]]
+    messages = [{"role": one.role, "parts": _genai_parts(one)} for one in said[len(apart) :]]
     return {
         "gen_ai.system_instructions": json.dumps(instructions) if instructions else None,
         "gen_ai.input.messages": json.dumps(messages) if messages else None,
     }
 
 
-def _genai_part(role: str) -> Any:
-    if role == "tool":
-        return lambda text: {"type": "tool_call_response", "id": "call", "response": text}
-    return lambda text: {"type": "text", "content": text}
+def _genai_parts(message: _Message) -> list[Attributes]:
+    if message.role == "tool":
+        return [{"type": "tool_call_response", "id": "call", "response": text} for text in message.texts]
+    texts = ({"type": "text", "content": text} for text in message.texts)
+    return [*texts, *({"type": "tool_call", **asdict(call)} for call in message.calls)]
 
 
 def flattened(asked: Asked) -> Attributes:
     """Write OpenLLMetry's flattened prompts: a text, or the JSON of the parts."""
     found: Attributes = {}
     for index, message in enumerate(_messages(asked)):
-        plain = isinstance(message.content, str)
+        plain = isinstance(message.content, str | None)
         found[f"gen_ai.prompt.{index}.role"] = message.role
         found[f"gen_ai.prompt.{index}.content"] = message.content if plain else json.dumps(message.content)
+        for number, made in enumerate(message.calls):
+            for name in ("id", "name", "arguments"):
+                found[f"gen_ai.prompt.{index}.tool_calls.{number}.{name}"] = getattr(made, name)
     return found
 
 
 def langfuse(asked: Asked) -> str:
     """Write the input of an observation: the messages, with the instructions before them."""
-    messages = [{"role": message.role, "content": message.content} for message in _messages(asked)]
+    messages = [
+        {"role": message.role, "content": message.content, "tool_calls": list(map(asdict, message.calls))}
+        for message in _messages(asked)
+    ]
     return json.dumps(messages)

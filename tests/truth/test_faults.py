@@ -448,6 +448,29 @@ _MISHEARD: Mapping[str, Callable[[list[Any]], object]] = {
 }
 
 
+_MISTOLD: Mapping[str, Callable[[list[Any]], object]] = {
+    "a tool of another name": lambda turns: _called(turns[-4]).update(name="hear"),
+    "a tool that was asked for something else": lambda turns: _called(turns[-4]).update(
+        {"input": {"at": "Rome"}} if "input" in _called(turns[-4]) else {"arguments": '{"at": "Rome"}'}
+    ),
+    "a call that was made later": lambda turns: turns.append(_renamed(deepcopy(turns[-4]))),
+}
+
+
+def _called(turn: dict[str, Any]) -> dict[str, Any]:
+    """Return the tool call of a turn."""
+    made: dict[str, Any] = turn["tool_calls"][0]["function"] if "tool_calls" in turn else turn
+    return made["content"][0] if "content" in made else made
+
+
+def _renamed(turn: dict[str, Any]) -> dict[str, Any]:
+    """Make a turn with a call of another tool."""
+    owner = turn["tool_calls"][0] if "tool_calls" in turn else _called(turn)
+    owner["call_id" if "call_id" in owner else "id"] = "call_9"
+    _called(turn)["name"] = "hear"
+    return turn
+
+
 def _result(turns: list[Any]) -> str:
     """Return what the tool said."""
     result = turns[-3]
@@ -485,6 +508,9 @@ def _faults_of_requests() -> Iterable[Fault]:
         # In Anthropic's API the results of tools are in the user's messages.
         cases = CONVERSATIONS[::2] if name.startswith("a tool's") else CONVERSATIONS
         yield Fault(name=name, check="wire/input-messages", dialects=SPOKEN, cases=cases, how=heard(change))
+    for name, change in _MISTOLD.items():
+        how = heard(change)
+        yield Fault(name=name, check="wire/input-tool-calls", dialects=SPOKEN, cases=CONVERSATIONS, how=how)
     yield Fault(
         name="parameters encoded twice",
         check="wire/unreadable",

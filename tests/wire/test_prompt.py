@@ -127,3 +127,76 @@ def test_what_a_model_is_given(
 def test_a_request_without_texts(read: Callable[..., Reading], api: str, asked: dict[str, Any]) -> None:
     """Tokens are no texts, and what has none, or has them where the API has no place for any, gives none."""
     assert read(api, {}, asked=asked).fact("input_messages").state is State.ABSENT
+
+
+CHAT_CALLS = [
+    {"id": "c", "type": "function", "function": {"name": "look", "arguments": '{"at": "Oslo"}'}},
+    {"id": "d", "type": "custom", "custom": {"name": "run", "input": "print(1)"}},
+]
+USED = {"type": "tool_use", "id": "t", "name": "look", "input": {"at": "Oslo"}}
+RUN = {"type": "custom_tool_call", "call_id": "d", "name": "run", "input": "print(1)"}
+LOOK: dict[str, Any] = {"name": "look", "arguments": {"at": "Oslo"}}
+
+# API, what is asked, and the calls that the model is told to have made: each with the field that it stands in.
+TOLD = [
+    pytest.param(
+        "chat",
+        {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "tool_calls": CHAT_CALLS}]},
+        [
+            ({"id": "c", **LOOK}, "messages[1].tool_calls[0]"),
+            ({"id": "d", "name": "run", "arguments": "print(1)"}, "messages[1].tool_calls[1]"),
+        ],
+        id="chat",
+    ),
+    pytest.param(
+        "chat",
+        {"messages": [{"role": "assistant", "function_call": {"name": "look", "arguments": '{"at": "Oslo"}'}}]},
+        [({"id": None, **LOOK}, "messages[0].function_call")],
+        id="chat, as before tools",
+    ),
+    pytest.param(
+        "messages",
+        {
+            "messages": [
+                {"role": "assistant", "content": [{"type": "text", "text": "Hm."}, USED]},
+                {"role": "assistant", "content": [{**USED, "type": "server_tool_use", "id": "srvtoolu_1"}]},
+            ]
+        },
+        [({"id": "t", **LOOK}, "messages[0].content[1]")],
+        id="messages",
+    ),
+    pytest.param(
+        "responses",
+        {
+            "input": [
+                {"type": "function_call", "call_id": "c", "id": "fc", "name": "look", "arguments": '{"at": "Oslo"}'},
+                RUN,
+                {"type": "mcp_call", "id": "m", "name": "look", "arguments": "{}"},
+                {"type": "web_search_call", "id": "w"},
+            ]
+        },
+        [
+            ({"id": "c", **LOOK}, "input[0]"),
+            ({"id": "d", "name": "run", "arguments": "print(1)"}, "input[1]"),
+        ],
+        id="responses",
+    ),
+]
+
+
+@pytest.mark.parametrize(("api", "asked", "told"), TOLD)
+def test_which_calls_a_model_is_told_of(
+    read: Callable[..., Reading], api: str, asked: dict[str, Any], told: list[tuple[dict[str, Any], str]]
+) -> None:
+    """Each has its id, if any, its name and its arguments, parsed; what the server ran itself is passed over."""
+    fact = read(api, {}, asked=asked).fact("input_tool_calls")
+    assert fact.value == [call for call, _ in told]
+    assert fact.parts == tuple((key, call["name"]) for call, key in told)
+    assert fact.where == "chat.yaml, exchange 3, request body"
+
+
+@pytest.mark.parametrize("api", ["chat", "messages", "responses"])
+def test_a_request_without_calls(read: Callable[..., Reading], api: str) -> None:
+    """It says so; the APIs without messages do not."""
+    assert read(api, {}, asked={"messages": [{"role": "user", "content": "Hi"}]}).has_place_for("input_tool_calls")
+    assert not read("completions", {}, asked={"prompt": "Hi"}).has_place_for("input_tool_calls")

@@ -128,11 +128,12 @@ def fires(judged: Judged) -> Callable[..., None]:
     ) -> None:
         [finding] = judged(wire, span, **(fields or {}))
         [judge] = [known for known in CHECKS if known.id == check]
+        scope = (fields or {}).get("record", {}).get("scope", "app")
         where = WIRE if set(wire) - {"error"} else "cassettes/chat.yaml, interaction 0, exchange 0"
         assert finding == Finding(
             check=check,
             severity=judge.severity,
-            subject="span 'chat' (app)",
+            subject=f"span 'chat' ({scope})",
             details=(
                 ("span", said),
                 ("wire", f"{true}\n{where}"),
@@ -140,7 +141,7 @@ def fires(judged: Judged) -> Callable[..., None]:
                 ("next", f'{advice or judge.next}, or waive: @pytest.mark.llmtrace(ignore={{"{check}": "reason"}})'),
             ),
             span=SpanKey(1, 1),
-            makers=(Maker(scope="app"),),
+            makers=(Maker(scope=scope),),
         )
 
     return fires

@@ -12,10 +12,17 @@ from pytest_llmtrace.checks._wire_models import MODELS
 from pytest_llmtrace.checks._wire_request import REQUEST
 from pytest_llmtrace.checks._wire_usage import USAGE
 from pytest_llmtrace.model import Finding
-from tests.unit.checks import _answer_cases, _models_cases, _prompt_cases, _request_cases, _usage_cases
+from tests.unit.checks import (
+    _answer_cases,
+    _models_cases,
+    _past_call_cases,
+    _prompt_cases,
+    _request_cases,
+    _usage_cases,
+)
 from tests.unit.checks._cases import call
 
-CASES = (_answer_cases, _models_cases, _prompt_cases, _request_cases, _usage_cases)
+CASES = (_answer_cases, _models_cases, _past_call_cases, _prompt_cases, _request_cases, _usage_cases)
 FAULTS = [case for cases in CASES for case in cases.FAULTS]
 NO_FAULTS = [case for cases in CASES for case in cases.NO_FAULTS]
 

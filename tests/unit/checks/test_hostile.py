@@ -30,10 +30,14 @@ VALUES = st.recursive(
 FACTS = st.dictionaries(
     st.sampled_from(sorted(VOCABULARY)), VALUES | st.sampled_from([State.ABSENT, State.NULL, State.UNREADABLE])
 )
+PROMPT = {
+    "input_messages": [{"role": "user", "text": "Hi"}],
+    "input_tool_calls": [{"id": "c", "name": "look", "arguments": {"x": 1}}],
+}
 # What the wire reads has its type, by contract; what stands in it may be anything of that type.
 SOUND = FACTS.map(
     lambda facts: {
-        name: [{"role": "user", "text": "Hi"}] if name == "input_messages" else value
+        name: PROMPT.get(name, value)
         for name, value in facts.items()
         if isinstance(value, State)
         or (isinstance(value, int | float) and name.endswith(("_tokens", "cost", "temperature", "seed")))

@@ -165,3 +165,144 @@ def test_messages_that_are_encoded_twice(read: Reader) -> None:
     """JSON in JSON is a text to whoever reads the span, and no list of messages."""
     reading = read({**CHAT, "gen_ai.input.messages": json.dumps(json.dumps(USER))})
     assert reading.problems == ("gen_ai.input.messages on span 'chat': it is JSON in JSON, and no list",)
+
+
+LOOK = {"id": "c", "name": "look", "arguments": {"at": "Oslo"}}
+WRITTEN_LOOK = {"id": "c", "type": "function", "function": {"name": "look", "arguments": '{"at": "Oslo"}'}}
+TURN = {"role": "assistant", "content": None, "tool_calls": [WRITTEN_LOOK]}
+CALL, PART = f"{IN}.0.message.tool_calls.0.tool_call", f"{CONTENTS}.0.tool_call"
+
+
+def flat_call(prefix: str) -> dict[str, str]:
+    """Write a call as OpenInference does."""
+    return {f"{prefix}.id": "c", f"{prefix}.function.name": "look", f"{prefix}.function.arguments": '{"at": "Oslo"}'}
+
+
+# Attributes, the scope if it matters, and the calls that are read.
+TOLD = [
+    pytest.param(
+        {
+            **CHAT,
+            "gen_ai.input.messages": json.dumps(
+                [
+                    {"role": "user", "parts": [{"type": "text", "content": "Hi"}]},
+                    {"role": "assistant", "parts": [{"type": "tool_call", **LOOK}, {"type": "tool_call", "id": "d"}]},
+                ]
+            ),
+        },
+        "",
+        [LOOK],
+        id="OTel GenAI",
+    ),
+    pytest.param({**CHAT, "gen_ai.input.messages": json.dumps([TURN])}, "", [LOOK], id="as the chat API does"),
+    pytest.param(
+        {
+            **CHAT,
+            "gen_ai.input.messages": json.dumps(
+                [{"role": "assistant", "function_call": {"name": "look", "arguments": "{}"}}]
+            ),
+        },
+        "",
+        [{"id": None, "name": "look", "arguments": {}}],
+        id="as the chat API did before",
+    ),
+    pytest.param(
+        {
+            **CHAT,
+            "request_data": json.dumps(
+                {
+                    **MODEL,
+                    "messages": [
+                        {
+                            "role": "assistant",
+                            "content": [{"type": "tool_use", "id": "c", "name": "look", "input": {"at": "Oslo"}}],
+                        }
+                    ],
+                }
+            ),
+        },
+        "logfire.anthropic",
+        [LOOK],
+        id="logfire, Anthropic's form",
+    ),
+    pytest.param(
+        {
+            "mlflow.spanType": '"CHAT_MODEL"',
+            "mlflow.spanInputs": json.dumps(
+                {
+                    **MODEL,
+                    "input": [
+                        {
+                            "type": "function_call",
+                            "id": "fc",
+                            "call_id": "c",
+                            "name": "look",
+                            "arguments": '{"at": "Oslo"}',
+                        }
+                    ],
+                }
+            ),
+        },
+        "",
+        [LOOK],
+        id="MLflow, an item of the Responses API",
+    ),
+    pytest.param(
+        {
+            "mlflow.spanType": '"CHAT_MODEL"',
+            "mlflow.message.format": '"langchain"',
+            "mlflow.spanInputs": json.dumps(
+                [[{"type": "ai", "content": "", "tool_calls": [{"name": "look", "args": {"at": "Oslo"}, "id": "c"}]}]]
+            ),
+        },
+        "",
+        [LOOK],
+        id="MLflow, LangChain's messages",
+    ),
+    pytest.param({**LLM, **flat_call(CALL)}, "", [LOOK], id="OpenInference"),
+    pytest.param({**LLM, **flat_call(PART)}, "", [LOOK], id="OpenInference, in the parts"),
+    pytest.param({**LLM, **flat_call(CALL), **flat_call(PART)}, "", [LOOK], id="OpenInference, twice"),
+    pytest.param(
+        {
+            **LLM,
+            f"{IN}.0.message.function_call_name": "look",
+            f"{IN}.0.message.function_call_arguments_json": '{"at": "Oslo"}',
+        },
+        "",
+        [{**LOOK, "id": None}],
+        id="OpenInference, as the chat API was before",
+    ),
+    pytest.param(
+        {
+            "llm.request.type": "chat",
+            "gen_ai.prompt.1.role": "assistant",
+            "gen_ai.prompt.1.tool_calls.0.id": "c",
+            "gen_ai.prompt.1.tool_calls.0.name": "look",
+            "gen_ai.prompt.1.tool_calls.0.arguments": '{"at": "Oslo"}',
+        },
+        "",
+        [LOOK],
+        id="OpenLLMetry",
+    ),
+    pytest.param(
+        {"langfuse.observation.type": "generation", "langfuse.observation.input": json.dumps({"messages": [TURN]})},
+        "",
+        [LOOK],
+        id="Langfuse",
+    ),
+    pytest.param(
+        {**CHAT, "gen_ai.input.messages": json.dumps([{**TURN, "tool_calls": [{"id": 1, "name": "look"}, 7, {}]}])},
+        "",
+        None,
+        id="what is no call",
+    ),
+]
+
+
+@pytest.mark.parametrize(("attributes", "scope", "told"), TOLD)
+def test_which_calls_a_model_was_told_of(
+    read: Reader, attributes: dict[str, Any], scope: str, told: list[dict[str, Any]] | None
+) -> None:
+    """Each tool call in the messages is read once, with its arguments parsed, in whichever form it stands there."""
+    reading = read(attributes, scope=scope)
+    assert (reading.input_tool_calls, reading.problems) == (told, ())

@@ -1,0 +1,191 @@
+"""Does a span show the tool calls that the model was told to have made before, as the request tells of them?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pytest_llmtrace import wire
+from pytest_llmtrace._quick import lazy
+from pytest_llmtrace._stdlib import json, re
+from pytest_llmtrace.checks._account import Account
+from pytest_llmtrace.checks._adapted import is_of_library
+from pytest_llmtrace.checks._compare import Difference
+from pytest_llmtrace.checks._marks import is_masked, limit_of
+from pytest_llmtrace.checks._replies import listed
+from pytest_llmtrace.checks._tools import is_of_provider, same_arguments
+from pytest_llmtrace.checks._words import shown
+from pytest_llmtrace.model import Fact
+
+__all__ = ["told_before", "untold_before"]
+
+_Call = Mapping[str, Any]
+
+
+def told_before(mine: Fact, true: Fact, account: Account) -> Difference | None:
+    """Compare the calls of a prompt with those that were sent: each that is shown, and whether some are left out."""
+    if wire.is_continued(account.call.exchanges[0].request):
+        return None  # The server has calls that this request does not repeat.
+    told = _Told(true, account)
+    for said in _shown(mine):
+        difference = told.difference(mine, said)
+        if difference is not None:
+            return difference
+    return told.left_out(mine)
+
+
+def untold_before(mine: Fact, _true: Fact, account: Account) -> Difference | None:
+    """Judge the calls of a prompt in which the request has none."""
+    if wire.is_continued(account.call.exchanges[0].request):
+        return None
+    said = next((said for said in _shown(mine) if not _is_in_words(said, account)), None)
+    return None if said is None else _never_sent(mine, said, account)
+
+
+def _shown(fact: Fact) -> Iterator[_Call]:
+    """Yield the calls of a place that the application was to answer, as far as they are no masks."""
+    named = (said for said in listed(fact.value) if isinstance(said, Mapping) and isinstance(said.get("name"), str))
+    return (said for said in named if not is_masked(said["name"]) and not is_of_provider(_id(said)))
+
+
+def _id(said: _Call) -> str:
+    identity = said.get("id")
+    return identity if isinstance(identity, str) else ""
+
+
+def _is_masked_call(said: Any) -> bool:
+    return isinstance(said, Mapping) and is_masked(str(said.get("name")))
+
+
+class _Told:
+    """The calls that a request tells of, to be found again by what a span shows of them."""
+
+    def __init__(self, true: Fact, account: Account) -> None:
+        self._calls: Sequence[_Call] = true.value
+        self._places = [place for place, _ in true.parts]
+        self._account = account
+        self._limit = limit_of(account.span, account.of_scope)
+        self._ids = {call["id"]: number for number, call in enumerate(self._calls) if call["id"]}
+        self._left: dict[str, dict[int, None]] = {}
+        for number, call in enumerate(self._calls):
+            self._left.setdefault(call["name"], {})[number] = None
+
+    def difference(self, mine: Fact, said: _Call) -> Difference | None:
+        """Hold a call of the span against the one that it must be, and take that one."""
+        number = self._ids.get(_id(said))
+        if number is None:
+            return self._by_name(mine, said)
+        name = self._calls[number]["name"]
+        self._left[name].pop(number, None)
+        is_it = _is_adapted(said["name"], name) and self._is_same(said, number)
+        return None if is_it else self._another(mine, said, number)
+
+    def _by_name(self, mine: Fact, said: _Call) -> Difference | None:
+        left = self._left.get(said["name"], {})
+        same = next((number for number in left if self._is_same(said, number)), None)
+        if same is not None:
+            del left[same]
+            return self._another_id(mine, said, same) if _id(said) and is_of_library(self._account) else None
+        if self._is_again(said) or _is_in_words(said, self._account):
+            return None
+        return self._another(mine, said, next(iter(left))) if left else _never_sent(mine, said, self._account)
+
+    def _is_again(self, said: _Call) -> bool:
+        """Tell whether a call was sent that the span shows a second time, as some do in the parts of a message."""
+        arguments = said.get("arguments")
+        is_open = arguments is None or (isinstance(arguments, str) and is_masked(arguments))
+        return said["name"] in self._left and (is_open or (said["name"], _canonical(arguments)) in self._exact)
+
+    @lazy
+    def _exact(self) -> frozenset[tuple[str, str]]:
+        return frozenset((call["name"], _canonical(call["arguments"])) for call in self._calls)
+
+    def _is_same(self, said: _Call, number: int) -> bool:
+        arguments = said.get("arguments")
+        return arguments is None or same_arguments(arguments, self._calls[number]["arguments"], self._limit)
+
+    def _another(self, mine: Fact, said: _Call, number: int) -> Difference:
+        return Difference(
+            span=f"{mine.keys}: {_in_words(said)}", wire=f"{self._places[number]}: {_in_words(self._calls[number])}"
+        )
+
+    def _another_id(self, mine: Fact, said: _Call, number: int) -> Difference | None:
+        there = _id(self._calls[number])
+        if not there:
+            return None
+        return Difference(
+            span=f"{mine.keys}: {said['name']} with id {shown(said['id'])}",
+            wire=f"{self._places[number]}: {said['name']} with id {shown(there)}",
+        )
+
+    def left_out(self, mine: Fact) -> Difference | None:
+        """Judge the calls that a library's span shows in none of its places, where it shows others."""
+        places = self._account.stated[mine.name]
+        if not any(self._left.values()) or mine is not places[0] or not is_of_library(self._account):
+            return None
+        if any(_is_masked_call(said) for place in places for said in listed(place.value)):
+            return None
+        for said in [said for place in places if place is not mine for said in _shown(place)]:
+            self.difference(mine, said)
+        left = sorted(number for numbers in self._left.values() for number in numbers)
+        return self._lost(mine, left) if 0 < len(left) < len(self._calls) else None
+
+    def _lost(self, mine: Fact, left: Sequence[int]) -> Difference:
+        lost = [f"{self._places[number]}: {_in_words(self._calls[number])}" for number in left]
+        more = f"\nand {len(lost) - _MOST} more" if len(lost) > _MOST else ""
+        return Difference(
+            span=f"{mine.keys}: {len(self._calls) - len(lost)} of {len(self._calls)} tool calls",
+            wire="\n".join(f"{one}, which the span lacks" for one in lost[:_MOST]) + more,
+        )
+
+
+_MOST = 3
+
+
+def _is_adapted(mine: str, sent: str) -> bool:
+    """Tell whether a tool's name was sent as another, made of what the API allows: `math.add` as `math_add`."""
+    left, right = (re.sub(r"\W|_", "", name).lower() for name in (mine, sent))
+    return left == right or (bool(left) and right.endswith(left))
+
+
+def _canonical(arguments: Any) -> str:
+    try:
+        return json.dumps(arguments, sort_keys=True)
+    except (TypeError, ValueError, RecursionError):
+        return ""
+
+
+def _in_words(call: _Call) -> str:
+    arguments = call.get("arguments")
+    return call["name"] if arguments is None else f"{call['name']} called with {shown(arguments)}"
+
+
+def _never_sent(mine: Fact, said: _Call, account: Account) -> Difference:
+    later = any(
+        asked.get("name") == said["name"] and (asked.get("id") == said.get("id") or not said.get("id"))
+        for asked in account.answered.tool_calls or ()
+    )
+    return Difference(
+        span=f"{mine.keys}: {_in_words(said)}",
+        wire="no such call in the messages" + (": the answer asks for it" if later else ""),
+    )
+
+
+def _is_in_words(said: _Call, account: Account) -> bool:
+    """Tell whether a call may have been sent as a text, name and arguments: some frameworks write calls so."""
+    words = {said["name"], *_words(said.get("arguments"))}
+    texts = (sent["text"] for sent in account.asked.input_messages or ())
+    return any(all(word in text for word in words) for text in texts)
+
+
+def _words(arguments: Any) -> Iterator[str]:
+    """Yield the words of arguments, whatever form a text gives them."""
+    open_ = [arguments]
+    while open_:
+        value = open_.pop()
+        if isinstance(value, str):
+            yield from re.findall(r"\w+", value)
+        elif isinstance(value, Mapping):
+            open_ += value.values()
+        elif isinstance(value, list | tuple):
+            open_ += value

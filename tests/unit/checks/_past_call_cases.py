@@ -1,0 +1,144 @@
+"""What tools the model was told to have called: the calls in the messages of the request against those of the span."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytest_llmtrace.model import Fact
+from tests.unit.checks._cases import ABSENT, call, seen
+from tests.unit.checks._prompt_cases import CONTINUED
+
+ID = "wire/input-tool-calls"
+OTHER = "who reads the prompt on the span sees tools called, or called with arguments, as the model never did"
+NONE = "the request has no such call in its messages, so that what the model did is misread"
+OSLO, ROME = call("look", "call_1", at="Oslo"), call("look", "call_2", at="Rome")
+HEARD = call("hear", "call_3")
+LIBRARY: dict[str, Any] = {"record": {"scope": "team.instrumentation.llm"}}
+
+
+def sent(*calls: dict[str, Any]) -> dict[str, Fact]:
+    """Make the calls that a request tells of."""
+    parts = [(f"messages[1].tool_calls[{number}]", one["name"]) for number, one in enumerate(calls)]
+    return {"input_tool_calls": seen(list(calls), *parts)}
+
+
+def shown(*calls: dict[str, Any]) -> dict[str, Any]:
+    """Make the calls that a span shows."""
+    return {"input_tool_calls": list(calls)}
+
+
+def said(text: str, *calls: dict[str, Any]) -> dict[str, Any]:
+    """Make a request that has a text, and calls or none."""
+    prompt = seen([{"role": "user", "text": text}], ("messages[0].content", text))
+    return {"input_messages": prompt, **(sent(*calls) if calls else {"input_tool_calls": ABSENT})}
+
+
+# As `_prompt_cases` has them.
+FAULTS: tuple[tuple[Any, ...], ...] = (
+    (
+        ID,
+        sent(OSLO, ROME),
+        shown(OSLO, {**ROME, "arguments": {"at": "Rom"}}),
+        "gen_ai.input_tool_calls: look called with {'at': 'Rom'}",
+        "messages[1].tool_calls[1]: look called with {'at': 'Rome'}",
+        OTHER,
+    ),
+    (
+        ID,
+        sent(OSLO, ROME),
+        shown(OSLO, {**ROME, "name": "hear"}),
+        "gen_ai.input_tool_calls: hear called with {'at': 'Rome'}",
+        "messages[1].tool_calls[1]: look called with {'at': 'Rome'}",
+        OTHER,
+    ),
+    (
+        ID,
+        sent(OSLO),
+        shown({**OSLO, "id": None, "arguments": {"at": "Bergen"}}),
+        "gen_ai.input_tool_calls: look called with {'at': 'Bergen'}",
+        "messages[1].tool_calls[0]: look called with {'at': 'Oslo'}",
+        OTHER,
+    ),
+    (
+        ID,
+        sent(OSLO),
+        shown(OSLO, HEARD),
+        "gen_ai.input_tool_calls: hear called with {}",
+        "no such call in the messages",
+        OTHER,
+    ),
+    (
+        ID,
+        {**sent(OSLO), "tool_calls": [HEARD]},
+        shown(OSLO, HEARD),
+        "gen_ai.input_tool_calls: hear called with {}",
+        "no such call in the messages: the answer asks for it",
+        OTHER,
+    ),
+    (
+        ID,
+        said("Is it loud?"),
+        shown(HEARD),
+        "gen_ai.input_tool_calls: hear called with {}",
+        "no such call in the messages",
+        NONE,
+    ),
+    (
+        ID,
+        said("Do not look.", OSLO),
+        shown(call("look", "call_1", at="Rome")),
+        "gen_ai.input_tool_calls: look called with {'at': 'Rome'}",
+        "messages[1].tool_calls[0]: look called with {'at': 'Oslo'}",
+        OTHER,
+    ),
+    (
+        ID,
+        sent(OSLO, ROME),
+        shown({**ROME, "id": "call_9"}),
+        "gen_ai.input_tool_calls: look with id 'call_9'",
+        "messages[1].tool_calls[1]: look with id 'call_2'",
+        OTHER,
+        LIBRARY,
+    ),
+    (
+        ID,
+        sent(HEARD, *(call("look", f"call_{number}", at=number) for number in range(4, 9))),
+        shown(HEARD),
+        "gen_ai.input_tool_calls: 1 of 6 tool calls",
+        (
+            "messages[1].tool_calls[1]: look called with {'at': 4}, which the span lacks\n"
+            "messages[1].tool_calls[2]: look called with {'at': 5}, which the span lacks\n"
+            "messages[1].tool_calls[3]: look called with {'at': 6}, which the span lacks\n"
+            "and 2 more"
+        ),
+        OTHER,
+        LIBRARY,
+    ),
+)
+
+NO_FAULTS: tuple[tuple[Any, ...], ...] = (
+    (ID, sent(OSLO, ROME), shown(OSLO, ROME)),
+    (ID, sent(OSLO, ROME), shown(ROME, OSLO), LIBRARY),
+    (ID, sent(OSLO, ROME), shown({**ROME, "id": None}, {**OSLO, "id": None}), LIBRARY),
+    (ID, sent({**OSLO, "id": None}), shown(OSLO), LIBRARY),
+    # Some have the calls of a message a second time, in its parts, and some have the arguments in them alone.
+    (ID, sent(OSLO), shown(OSLO, {**OSLO, "id": None}, {**OSLO, "id": None, "arguments": None}), LIBRARY),
+    # A framework has ids of its own, and names that no API allows; an application shows what it likes.
+    (ID, sent(OSLO, ROME), shown({**OSLO, "id": "run-1"})),
+    (ID, sent({**OSLO, "name": "my_look"}), shown({**OSLO, "name": "my.look"})),
+    (ID, sent({**OSLO, "name": "functions_look"}), shown(OSLO)),
+    # A call may be sent as a text.
+    (ID, said("Action: look\nAction Input: {'at': 'Oslo'}"), shown(OSLO), LIBRARY),
+    (ID, said("Action: hear", OSLO), shown(OSLO, HEARD), LIBRARY),
+    # What is masked, cut, run by the provider, or kept by the server cannot be compared.
+    (ID, sent(OSLO, ROME), shown(OSLO, {**ROME, "name": "__REDACTED__"}), LIBRARY),
+    (ID, sent(OSLO), shown({**OSLO, "arguments": "__REDACTED__"}), LIBRARY),
+    (ID, sent(call("look", "call_1", at="Oslo" * 50)), shown({**OSLO, "arguments": '{"at": "OsloOslo...'})),
+    (ID, {"input_tool_calls": ABSENT}, shown(call("web_search", "srvtoolu_1", query="Oslo")), LIBRARY),
+    (ID, sent(OSLO), shown(OSLO, HEARD), {**CONTINUED, **LIBRARY}),
+    (ID, {"input_tool_calls": ABSENT}, shown(HEARD), CONTINUED),
+    (ID, sent(OSLO), {}),
+    (ID, sent(OSLO), shown(), LIBRARY),
+    (ID, sent(OSLO), {"input_tool_calls": "look"}, LIBRARY),
+    (ID, sent(OSLO), {"input_tool_calls": [None, {"name": 1}, OSLO]}, LIBRARY),
+)
