@@ -14,7 +14,7 @@ from pytest_llmtrace.checks._compare import Difference
 from pytest_llmtrace.checks._marks import is_masked, limit_of
 from pytest_llmtrace.checks._replies import listed
 from pytest_llmtrace.checks._tools import is_of_provider, same_arguments
-from pytest_llmtrace.checks._words import shown
+from pytest_llmtrace.checks._words import dropped, first_of, shown
 from pytest_llmtrace.model import Fact
 
 __all__ = ["told_before", "untold_before"]
@@ -82,23 +82,44 @@ class _Told:
 
     def _by_name(self, mine: Fact, said: _Call) -> Difference | None:
         left = self._left.get(said["name"], {})
-        same = next((number for number in left if self._is_same(said, number)), None)
-        if same is not None:
-            del left[same]
-            return self._another_id(mine, said, same) if _id(said) and is_of_library(self._account) else None
+        number = self._same(said, left)
+        if number is not None:
+            del left[number]
+            return self._another_id(mine, said, number) if _id(said) and is_of_library(self._account) else None
         if self._is_again(said) or _is_in_words(said, self._account):
             return None
         return self._another(mine, said, next(iter(left))) if left else _never_sent(mine, said, self._account)
+
+    def _same(self, said: _Call, left: Mapping[int, None]) -> int | None:
+        """Find the call that one of the span is, as it is written, or as a mask or a limit has left it."""
+        written = self._written.get(_written(said))
+        if written is None:
+            return next((number for number in left if self._is_same(said, number)), None)
+        while written:
+            number = written.pop()
+            if number in left:
+                return number
+        return None
 
     def _is_again(self, said: _Call) -> bool:
         """Tell whether a call was sent that the span shows a second time, as some do in the parts of a message."""
         arguments = said.get("arguments")
         is_open = arguments is None or (isinstance(arguments, str) and is_masked(arguments))
-        return said["name"] in self._left and (is_open or (said["name"], _canonical(arguments)) in self._exact)
+        return (is_open and said["name"] in self._left) or _written(said) in self._written
 
     @lazy
-    def _exact(self) -> frozenset[tuple[str, str]]:
-        return frozenset((call["name"], _canonical(call["arguments"])) for call in self._calls)
+    def _written(self) -> Mapping[tuple[str, str], list[int]]:
+        """The calls by what they say, the last one first, so that each is found without a look at the others."""
+        found: dict[tuple[str, str], list[int]] = {}
+        for number in reversed(range(len(self._calls))):
+            found.setdefault(_written(self._calls[number]), []).append(number)
+        return found
+
+    @lazy
+    def _sent(self) -> frozenset[str]:
+        """All texts of the request: an item of the Responses API has an id of its own, beside that of the call."""
+        values = wire.sent_values(self._account.call.exchanges[0].request)
+        return frozenset(value for value in values if isinstance(value, str))
 
     def _is_same(self, said: _Call, number: int) -> bool:
         arguments = said.get("arguments")
@@ -111,7 +132,7 @@ class _Told:
 
     def _another_id(self, mine: Fact, said: _Call, number: int) -> Difference | None:
         there = _id(self._calls[number])
-        if not there:
+        if not there or _id(said) in self._sent:
             return None
         return Difference(
             span=f"{mine.keys}: {said['name']} with id {shown(said['id'])}",
@@ -131,11 +152,11 @@ class _Told:
         return self._lost(mine, left) if 0 < len(left) < len(self._calls) else None
 
     def _lost(self, mine: Fact, left: Sequence[int]) -> Difference:
-        lost = [f"{self._places[number]}: {_in_words(self._calls[number])}" for number in left]
-        more = f"\nand {len(lost) - _MOST} more" if len(lost) > _MOST else ""
+        lost = [f"{self._places[number]}: {_in_words(self._calls[number])}, which the span lacks" for number in left]
         return Difference(
             span=f"{mine.keys}: {len(self._calls) - len(lost)} of {len(self._calls)} tool calls",
-            wire="\n".join(f"{one}, which the span lacks" for one in lost[:_MOST]) + more,
+            wire="\n".join(first_of(lost, _MOST)),
+            next=dropped(self._account.span),
         )
 
 
@@ -148,11 +169,12 @@ def _is_adapted(mine: str, sent: str) -> bool:
     return left == right or (bool(left) and right.endswith(left))
 
 
-def _canonical(arguments: Any) -> str:
+def _written(call: _Call) -> tuple[str, str]:
+    """Write a call in one form."""
     try:
-        return json.dumps(arguments, sort_keys=True)
+        return call["name"], json.dumps(call.get("arguments"), sort_keys=True)
     except (TypeError, ValueError, RecursionError):
-        return ""
+        return call["name"], ""
 
 
 def _in_words(call: _Call) -> str:

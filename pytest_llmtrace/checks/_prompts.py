@@ -12,7 +12,7 @@ from pytest_llmtrace.checks._compare import Difference
 from pytest_llmtrace.checks._marks import is_masked, limit_of
 from pytest_llmtrace.checks._sent import Said, Sent, speaker
 from pytest_llmtrace.checks._texts import apart
-from pytest_llmtrace.checks._words import attribute_of, shown
+from pytest_llmtrace.checks._words import attribute_of, dropped, first_of, shown
 from pytest_llmtrace.model import Fact
 
 __all__ = ["given"]
@@ -138,13 +138,10 @@ def _lost(mine: Fact, true: Fact, sent: Sent, account: Account) -> Difference | 
     missed = _adapted.missed(lost, sent, said_in_all, account)
     if not missed:
         return None
-    dropped = account.span.dropped.attributes
     return Difference(
         span=f"{mine.keys}: {len(sent.pieces) - len(lost)} of {len(sent.pieces)} texts",
-        wire="\n".join(_told(true, number) for number in missed[:_MOST]) + _more(len(missed) - _MOST),
-        next=f"its provider dropped {dropped} attributes, the oldest first: raise OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT"
-        if dropped
-        else "",
+        wire="\n".join(first_of([_told(true, number) for number in missed], _MOST)),
+        next=dropped(account.span),
     )
 
 
@@ -154,7 +151,3 @@ _MOST = 3
 def _told(true: Fact, number: int) -> str:
     key, text = true.parts[number]
     return f"{key}: {shown(text)}, which the span lacks"
-
-
-def _more(others: int) -> str:
-    return f"\nand {others} more" if others > 0 else ""

@@ -10,7 +10,17 @@ from pytest_llmtrace.checks._types import is_number
 from pytest_llmtrace.model import Exchange, Fact, SpanRecord
 from pytest_llmtrace.secrets.shapes import masked
 
-__all__ = ["attribute_of", "error_in_words", "first_of", "is_on", "place_of", "place_of_exchange", "said", "shown"]
+__all__ = [
+    "attribute_of",
+    "dropped",
+    "error_in_words",
+    "first_of",
+    "is_on",
+    "place_of",
+    "place_of_exchange",
+    "said",
+    "shown",
+]
 
 _LONGEST = 80
 _MOST = 6
@@ -53,6 +63,14 @@ def place_of(fact: Fact, exchange: Exchange) -> str:
 def place_of_exchange(exchange: Exchange) -> str:
     """Name an exchange by what answered it."""
     return f"{exchange.origin}, exchange {exchange.index}"
+
+
+def dropped(span: SpanRecord) -> str:
+    """Say what to do about a span that may lack what its provider dropped; nothing if that is nothing."""
+    count = span.dropped.attributes
+    if not count:
+        return ""
+    return f"its provider dropped {count} attributes, the oldest first: raise OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT"
 
 
 def first_of(lines: Sequence[str], most: int) -> Sequence[str]:

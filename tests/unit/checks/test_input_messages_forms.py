@@ -33,7 +33,7 @@ def judged(make_span: Callable[..., SpanRecord], make_exchange: Callable[..., Ex
         exchanges = [make_exchange(span=1, path=PATHS[api], body={"model": "gpt-4o", **asked})]
         paired = match(exchanges, spans, logs)
         seen = Evidence(exchanges=tuple(exchanges), spans=tuple(spans), calls=paired.calls, strays=paired.strays)
-        found = [dict(one.details) for one in verify(seen, {}).findings if one.check == "wire/input-messages"]
+        found = [dict(one.details) for one in verify(seen, {}).findings if one.check.startswith("wire/input-")]
         return [(one["span"], one["wire"].rpartition("\n")[0]) for one in found]
 
     return judged
@@ -265,7 +265,7 @@ def test_attributes_that_were_dropped(
     exchange = make_exchange(span=1, body={"model": "gpt-4o", "messages": [user("a"), user("b")]})
     paired = match([exchange], [span])
     seen = Evidence(exchanges=(exchange,), spans=(span,), calls=paired.calls, strays=paired.strays)
-    [found] = [one for one in verify(seen, {}).findings if one.check == "wire/input-messages"]
+    [found] = [one for one in verify(seen, {}).findings if one.check.startswith("wire/input-")]
     said = "its provider dropped 2 attributes, the oldest first: raise OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT"
     assert dict(found.details)["next"].startswith(said)
 
@@ -320,3 +320,56 @@ def test_another_text_behind_one_that_was_cut(judged: Judged) -> None:
     assert judged("messages", {"messages": [results(long), user("Well?")]}, said, text_limit=50) == [
         ("llm.input_messages.*.message.content: 'What?'", "messages[1].content: 'Well?', different from character 2 on")
     ]
+
+
+ITEM = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "look", "arguments": '{"at": "Oslo"}'}
+ASKED_FOR = {"type": "tool_call", "name": "look", "arguments": {"at": "Oslo"}}
+STEP = "Calling tools:\n[{'id': 'call_1', 'function': {'name': 'look', 'arguments': {'at': 'Oslo\\nand Bergen'}}}]"
+
+
+@pytest.mark.parametrize(
+    ("api", "asked", "call"),
+    [
+        pytest.param("responses", {"input": [ITEM]}, {**ASKED_FOR, "id": "fc_1"}, id="the id of the item"),
+        pytest.param(
+            "chat",
+            {"messages": [{"role": "assistant", "content": STEP}]},
+            {**ASKED_FOR, "id": "call_1", "arguments": {"at": "Oslo\nand Bergen"}},
+            id="a call that is sent as a text",
+        ),
+    ],
+)
+def test_a_call_in_another_form(judged: Judged, api: str, asked: dict[str, Any], call: dict[str, Any]) -> None:
+    """Frameworks write calls into texts, and name those of the Responses API by the item or by the call."""
+    assert judged(api, asked, genai(("assistant", [call]))) == []
+
+
+def test_a_call_that_was_never_made(judged: Judged) -> None:
+    """What is neither among the calls nor in a text is told, with what the request has in its place."""
+    said = genai(("assistant", [{**ASKED_FOR, "id": "call_1", "arguments": {"at": "Rome"}}]))
+    shown = "gen_ai.input.messages[*].parts[tool_call]: look called with {'at': 'Rome'}"
+    assert judged("responses", {"input": [ITEM]}, said) == [(shown, "input[0]: look called with {'at': 'Oslo'}")]
+    assert judged("responses", {"input": "Look around."}, said) == [(shown, "no such call in the messages")]
+
+
+def test_a_call_in_an_event(judged: Judged) -> None:
+    """An event of a message of the assistant's has its tool calls."""
+    turn = {"role": "assistant", "tool_calls": [CALL]}
+    asked = {"messages": [user("Hi"), turn]}
+    events = [
+        event("gen_ai.user.message", body=user("Hi")),
+        event("gen_ai.assistant.message", body=turn),
+    ]
+    assert judged("chat", asked, ALIKE, *events) == []
+    other = {"tool_calls": [{**CALL, "function": {"name": "hear", "arguments": "{}"}}]}
+    assert judged("chat", asked, ALIKE, events[0], event("gen_ai.assistant.message", body=other)) == [
+        ("event gen_ai.*.message[tool_calls]: hear called with {}", "messages[1].tool_calls[0]: look called with {}")
+    ]
+
+
+def test_many_calls_without_ids(judged: Judged) -> None:
+    """Each is found where it stands, without a look at all the others (2,000 calls, each twice, in another order)."""
+    calls = [{"function": {"name": "look", "arguments": json.dumps({"at": number})}} for number in range(2000)]
+    parts = [{"type": "tool_call", "name": "look", "arguments": {"at": number}} for number in range(2000)]
+    asked = {"messages": [{"role": "assistant", "tool_calls": calls}]}
+    assert judged("chat", asked, genai(("assistant", parts[::-1]), ("assistant", parts))) == []
