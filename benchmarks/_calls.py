@@ -66,7 +66,7 @@ _CHAT_USAGE = {
 
 
 def _chat(identity: str) -> dict[str, Any]:
-    message = {"role": "assistant", "content": said(0), "refusal": None, "annotations": []}
+    message: dict[str, Any] = {"role": "assistant", "content": said(0), "refusal": None, "annotations": []}
     return {
         **_chat_head(identity, "chat.completion"),
         "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}],

@@ -10,6 +10,7 @@ from typing import Any
 import openai
 
 from pytest_llmtrace import replay
+from pytest_llmtrace.model import Response
 
 __all__ = [
     "CASSETTER_READS",
@@ -35,10 +36,14 @@ NUMBER = "00000"
 """Numbers have five digits, so that all interactions are equally long."""
 SYSTEM = "You are a support agent of a company that sells telescopes. Answer in one sentence, and name no prices."
 
-_written = {
-    stream: replay.load(replay.resolve(f"builtin:openai/{name}", dirs=())).recordings[0].response
-    for stream, name in ((False, "chat"), (True, "stream"))
-}
+
+def _written_as(name: str) -> Response:
+    response = replay.load(replay.resolve(f"builtin:openai/{name}", dirs=())).recordings[0].response
+    assert response is not None
+    return response
+
+
+_written = {False: _written_as("chat"), True: _written_as("stream")}
 
 
 def messages(number: int) -> list[Any]:

@@ -28,6 +28,7 @@ __all__ = [
 
 Cell = Callable[..., Any]
 _Name = TypeVar("_Name", bound=Hashable)
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
@@ -122,13 +123,13 @@ ENOUGH = 5
 
 
 def interleaved(
-    cells: Mapping[_Name, Callable[[], float]], rounds: int, *, patience: float = math.inf
-) -> dict[_Name, list[float]]:
+    cells: Mapping[_Name, Callable[[], _Value]], rounds: int, *, patience: float = math.inf
+) -> dict[_Name, list[_Value]]:
     """Measure each cell once a round, in turn, so that what else the machine does falls on all of them.
 
     One that takes longer than the patience in seconds is measured five times only.
     """
-    measured: dict[_Name, list[float]] = {name: [] for name in cells}
+    measured: dict[_Name, list[_Value]] = {name: [] for name in cells}
     slow: set[_Name] = set()
     for number in range(rounds):
         for name, cell in cells.items():

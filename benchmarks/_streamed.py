@@ -44,7 +44,7 @@ class Streamed:
     def close(self) -> None:
         """Nothing is open."""
 
-    def replayed(self, mode: str) -> tuple[float, float, float]:
+    def replayed(self, mode: str) -> tuple[float, Any, Any]:
         """Replay it; return seconds of CPU time, the span's duration, and its time to first token."""
         from pytest_llmtrace import LLMTrace
 
@@ -55,6 +55,7 @@ class Streamed:
         taken = time.process_time() - began
         [span] = trace.llm_spans()
         metric = next((point.value for point in trace.metrics() if "time_to_first" in point.name), None)
+        assert span.call is not None
         return taken, span.duration, span.call.time_to_first_token or metric
 
     def parsed(self, mode: str) -> float:
@@ -78,7 +79,10 @@ class Streamed:
             request = trace.exchanges()[0].request
         gateway = Gateway(self._sdk)
         getattr(gateway, self._api)(**said, first_token=FIRST, tokens_per_second=RATE)
-        response = gateway.answer(request).response
+        answer = gateway.answer(request)
+        assert answer is not None
+        response = answer.response
+        assert response.offsets is not None
         assert (len(response.chunks), response.offsets[-1]) == (CHUNKS, SECONDS)
         return Cassette(label="a minute", recordings=(Recording(index=0, request=request, response=response),))
 
@@ -171,4 +175,4 @@ class _Told:
 
     def __exit__(self, *raised: object) -> None:
         self._span.set_attribute("gen_ai.latency_ms", (time.perf_counter() - self._began) * 1000)
-        self._current.__exit__(*raised)
+        self._current.__exit__(None, None, None)  # Nothing is raised.

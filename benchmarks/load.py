@@ -119,8 +119,8 @@ def measure(plan: Plan, folder: Path) -> Result:
                 ask("prepare", path)
             cells = {name: functools.partial(ask, "load", path) for name, ask in loaders.items()}
             rows += _rows(size, interleaved(cells, plan.rounds), stream=stream)
-    plain, stream = (material.cassette(folder, 1, stream=kind).stat().st_size / 1e3 for kind in (False, True))
-    what = WHAT.format(plain=plain, stream=stream, rounds=plan.rounds)
+    plain, streamed = (material.cassette(folder, 1, stream=kind).stat().st_size / 1e3 for kind in (False, True))
+    what = WHAT.format(plain=plain, stream=streamed, rounds=plan.rounds)
     return Result(name="load", title="Loading, per interaction", what=what, rows=tuple(rows), why=WHY)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from benchmarks._measure import Plan, Result, Row, interleaved, multiples, remote
 from benchmarks._streamed import CHUNKS, FIRST, SECONDS, Streamed
@@ -48,7 +50,7 @@ def measure(plan: Plan, folder: Path) -> Result:  # noqa: ARG001 - nothing is wr
     return Result(name="timing", title="A recorded minute", what=what, rows=tuple(rows), why=WHY.format(first=FIRST))
 
 
-def _round(ask, mode: str) -> tuple[float, float, float]:
+def _round(ask: Callable[..., Any], mode: str) -> tuple[float, float, float]:
     parsed = ask("parsed", mode)
     taken, duration, first = ask("replayed", mode)
     return (taken - parsed) / ALLOWED, _off(duration / SECONDS), _off(first / FIRST)

@@ -87,7 +87,7 @@ def _filters(config: Mapping[str, Any]) -> Iterator[Callable[[Any], Any]]:
     """Return vcrpy's filters as the configuration names them."""
     if not any(config.get(name) for name in _VCR_FILTERS):
         return
-    from vcr import filters  # type: ignore[import-untyped]
+    from vcr import filters
 
     for name, function in _VCR_FILTERS.items():
         entries = config.get(name)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import respx
-import vcr  # type: ignore[import-untyped]
+import vcr
 
 from pytest_llmtrace.errors import UnmatchedRequest
 from pytest_llmtrace.intercept import _refusal

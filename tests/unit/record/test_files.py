@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import vcr  # type: ignore[import-untyped]
+import vcr
 
 from pytest_llmtrace.errors import CassetteError
 from pytest_llmtrace.model import Exchange

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import vcr.cassette  # type: ignore[import-untyped]
+import vcr.cassette
 
 from pytest_llmtrace.errors import CassetteError
 from pytest_llmtrace.model import Cassette, Failure, Recording, Request, Response

@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 import pytest
-import vcr.config  # type: ignore[import-untyped]
+import vcr.config
 
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.replay.settings import DEFAULT_MATCH_ON, ReplaySettings, read_config
