@@ -294,12 +294,34 @@ class Calls:
 
     @classmethod
     def with_attributes(cls, size: int) -> Calls:
-        """Return one call whose span tells of a long conversation, in so many attributes."""
+        """Return one call with a long conversation, of which its span tells in so many attributes."""
+        turns = [turn for number in range(size // _PER_ROUND) for turn in _round(number)]
+        asked = {**_asked("chat", stream=False), "messages": [message for message, _ in turns]}
+        exchange = _exchange("chat", 0, 0)
+        exchange = replace(exchange, request=replace(exchange.request, body=json.dumps(asked).encode()))
         attributes = openinference("chat", 0, _identity(0))
-        for index in range(1, size // 2):
-            attributes[f"llm.input_messages.{index}.message.role"] = "user"
-            attributes[f"llm.input_messages.{index}.message.content"] = QUESTION
-        return cls((_exchange("chat", 0, 0),), (_span(0, attributes),))
+        for index, (message, more) in enumerate(turns):
+            said = {"role": message["role"], "content": message["content"], **more}
+            attributes |= {f"llm.input_messages.{index}.message.{key}": value for key, value in said.items() if value}
+        return cls((exchange,), (_span(0, attributes),))
+
+
+_PER_ROUND = 9  # attributes
+
+
+def _round(number: int) -> list[tuple[dict[str, Any], dict[str, str]]]:
+    """Return a question, a call of a tool and its result: as they are sent, and what a span says of each besides."""
+    identity, arguments = f"call_{number}", json.dumps({"query": f"span {number}"})
+    function = {"name": "search", "arguments": arguments}
+    called = {"id": identity, "function.name": "search", "function.arguments": arguments}
+    return [
+        ({"role": "user", "content": f"{number}: {QUESTION}"}, {}),
+        (
+            {"role": "assistant", "content": None, "tool_calls": [{"id": identity, "function": function}]},
+            {f"tool_calls.0.tool_call.{key}": value for key, value in called.items()},
+        ),
+        ({"role": "tool", "tool_call_id": identity, "content": f"Found {number}."}, {"tool_call_id": identity}),
+    ]
 
 
 def _identity(index: int) -> str:

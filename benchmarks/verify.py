@@ -27,7 +27,8 @@ of {bouts} interleaved bouts.
 
 Below that, time per item as the number of items grows, against the smallest number: a chunk of one stream; a call \
 with a span of its own that was current, or that was not current and is found by the id of its response, or by worker \
-and model alone; a span that is no LLM span, beside one call; an attribute of one span. Where there is one call, what \
+and model alone; a span that is no LLM span, beside one call; an attribute of a span that tells of a conversation, \
+whose texts and tool calls are compared with the request. Where there is one call, what \
 it takes anyway is in the smallest number too. Linear is at most {linear:.2f} times the smallest. Medians of {rounds} \
 interleaved rounds.
 """
@@ -89,13 +90,15 @@ _GROWING: tuple[tuple[str, tuple[int, ...], Callable[[int], Calls]], ...] = (
     ("calls, spans found by id", _SIZES, lambda size: Calls.many(size, "id")),
     ("calls, spans found by worker and model", _SIZES, lambda size: Calls.many(size, "worker")),
     ("other spans", _SIZES, Calls.among_others),
-    ("attributes", _SIZES, Calls.with_attributes),
+    ("attributes of a conversation", _SIZES, Calls.with_attributes),
 )
 
 
 def _growing(plan: Plan, case: str, sizes: list[int], make: Callable[[int], Calls]) -> list[Row]:
     """Measure growing numbers of something, in time per item."""
-    cells = {f"n = {size:,}": functools.partial(_per_item, make(size), size, sizes[-1]) for size in sizes}
+    seen = {size: make(size) for size in sizes}
+    assert seen[sizes[0]].verdict().findings == ()
+    cells = {f"n = {size:,}": functools.partial(_per_item, made, size, sizes[-1]) for size, made in seen.items()}
     measured = interleaved(cells, plan.rounds)
     names = list(cells)
     return compared(case, measured, names[0], dict.fromkeys(names[1:], LINEAR), _microseconds)
