@@ -31,6 +31,7 @@ VOCABULARY: Mapping[str, str] = {
     "stop": "A list of the stop sequences that the request names.",
     "dimensions": "How many numbers each embedding is to have, as requested.",
     "choice_count": "How many choices the request asks for, where it says so.",
+    "tools": "A list of mappings with name and type: the tools that the model may call; of a function `function`.",
     "input_messages": "A list of mappings with role and text: the texts that the model is given, in order.",
     "input_tool_calls": "A list of mappings as in tool_calls: those in the messages that the model is given, in order.",
     # What was answered.
@@ -184,6 +185,7 @@ class Reading:
     stop = _Value[Sequence[str]]()
     dimensions = _Value[int]()
     choice_count = _Value[int]()
+    tools = _Value[Sequence[Mapping[str, Any]]]()
     input_messages = _Value[Sequence[Mapping[str, Any]]]()
     input_tool_calls = _Value[Sequence[Mapping[str, Any]]]()
     response_id = _Value[str]()

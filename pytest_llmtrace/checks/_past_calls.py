@@ -14,6 +14,7 @@ from pytest_llmtrace.checks._compare import Difference
 from pytest_llmtrace.checks._marks import is_masked, limit_of
 from pytest_llmtrace.checks._replies import listed
 from pytest_llmtrace.checks._tools import is_of_provider, same_arguments
+from pytest_llmtrace.checks._tools_offered import is_adapted
 from pytest_llmtrace.checks._words import dropped, first_of, shown
 from pytest_llmtrace.model import Fact
 
@@ -77,7 +78,7 @@ class _Told:
             return self._by_name(mine, said)
         name = self._calls[number]["name"]
         self._left[name].pop(number, None)
-        is_it = _is_adapted(said["name"], name) and self._is_same(said, number)
+        is_it = is_adapted(said["name"], name) and self._is_same(said, number)
         return None if is_it else self._another(mine, said, number)
 
     def _by_name(self, mine: Fact, said: _Call) -> Difference | None:
@@ -161,12 +162,6 @@ class _Told:
 
 
 _MOST = 3
-
-
-def _is_adapted(mine: str, sent: str) -> bool:
-    """Tell whether a tool's name was sent as another, made of what the API allows: `math.add` as `math_add`."""
-    left, right = (re.sub(r"\W|_", "", name).lower() for name in (mine, sent))
-    return left == right or (bool(left) and right.endswith(left))
 
 
 def _written(call: _Call) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_llmtrace.checks import _numbers, _past_calls, _prompts, _replies
+from pytest_llmtrace.checks import _numbers, _past_calls, _prompts, _replies, _tools_offered
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._compare import Comparison, Difference, Judge, comparison
 from pytest_llmtrace.model import Fact
@@ -97,6 +97,23 @@ REQUEST: tuple[Comparison, ...] = (
         invented="the request has no such call in its messages, so that what the model did is misread",
         of_request=True,
         next="take every message from the arguments of the call, when it is made and not later",
+    ),
+    comparison(
+        id="wire/request-tools",
+        title="The span's tools are those that the request offers",
+        why="whoever asks why a tool was called, or was not, sees other tools than the model did",
+        compares="The names of the tools, or the types of those that have none; descriptions and schemas are not "
+        "compared. A library's span that shows some of the functions has to show all; tools of other kinds (custom, "
+        "run by the provider) have no place in all conventions. A name that is the same but for its punctuation is no "
+        "other one, and a tool may be offered in the words of a message.",
+        source=f"{_OTEL}: `gen_ai.tool.definitions`; OpenInference: `llm.tools.*.tool.json_schema`",
+        fact="tools",
+        noun="tools",
+        judge=_replies.or_later(_tools_offered.offered, _tools_offered.offered),
+        unstated=_replies.or_later(_tools_offered.unoffered, _tools_offered.offered),
+        invented="the request offers no tools, so that whoever asks why none was called is misled",
+        of_request=True,
+        next="take the tools from the arguments of the call, when it is made and not later",
     ),
     _parameter(
         "max_tokens",

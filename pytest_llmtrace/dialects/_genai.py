@@ -7,8 +7,9 @@ from typing import Any
 
 from pytest_llmtrace.dialects._dialect import Dialect, Places
 from pytest_llmtrace.dialects._messages import Message, from_json, message_places
-from pytest_llmtrace.dialects._place import Place
+from pytest_llmtrace.dialects._place import Place, attribute
 from pytest_llmtrace.dialects._prompts import from_messages, from_parts, prompt_places, several
+from pytest_llmtrace.dialects._tools import tools_in
 from pytest_llmtrace.model import SpanRecord
 
 __all__ = ["CALLS", "GENAI", "SPOKEN", "STEPS", "is_genai", "joined"]
@@ -64,6 +65,7 @@ _FACTS: dict[str, Places] = {
     "seed": ("gen_ai.request.seed", "gen_ai.openai.request.seed"),
     "stop": "gen_ai.request.stop_sequences",
     "choice_count": "gen_ai.request.choice.count",
+    "tools": attribute("gen_ai.tool.definitions", tools_in),
     **several(
         prompt_places("gen_ai.input.messages", from_messages, calls="gen_ai.input.messages[*].parts[tool_call]"),
         prompt_places("gen_ai.system_instructions", from_parts),

@@ -9,6 +9,7 @@ from pytest_llmtrace.dialects._dialect import Dialect
 from pytest_llmtrace.dialects._genai import joined
 from pytest_llmtrace.dialects._messages import Message, call, message_places, numbered
 from pytest_llmtrace.dialects._prompts import flattened_prompts, prompt_places
+from pytest_llmtrace.dialects._tools import flattened_tools
 from pytest_llmtrace.model import SpanRecord
 
 __all__ = ["LITELLM"]
@@ -43,6 +44,7 @@ LITELLM = Dialect(
     facts=joined(
         {
             "streaming": "llm.is_streaming",
+            "tools": flattened_tools("llm.request.functions.", "name"),
             **prompt_places(
                 _PROMPTS, flattened_prompts, f"{_PROMPTS}*.content", f"{_PROMPTS}*.tool_calls", flattened=True
             ),

@@ -10,6 +10,7 @@ from pytest_llmtrace.dialects._dialect import Dialect
 from pytest_llmtrace.dialects._messages import Message, add_text, call, message_places, numbered
 from pytest_llmtrace.dialects._place import Part, happened, inside, parameters
 from pytest_llmtrace.dialects._prompts import Piece, asked_for, pieces_in, prompt_places, several
+from pytest_llmtrace.dialects._tools import flattened_tools
 from pytest_llmtrace.model import SpanRecord
 
 __all__ = ["OPENINFERENCE"]
@@ -157,6 +158,7 @@ OPENINFERENCE = Dialect(
         **parameters(_ASKED),
         "dimensions": (inside(_EMBEDDED, "dimensions"), inside(_ASKED, "dimensions")),
         "request_model": ("llm.request.model_name", inside(_ASKED, "model"), inside(_EMBEDDED, "model")),
+        "tools": flattened_tools("llm.tools.", "tool.json_schema"),
         **several(
             prompt_places(
                 _INPUT, _given, f"{_INPUT}*.message.content", f"{_INPUT}*.message.tool_calls", flattened=True

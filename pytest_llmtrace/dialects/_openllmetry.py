@@ -10,6 +10,7 @@ from pytest_llmtrace.dialects._dialect import Dialect
 from pytest_llmtrace.dialects._genai import is_genai, joined
 from pytest_llmtrace.dialects._messages import Message, add_text, call, is_bare, message_places, numbered
 from pytest_llmtrace.dialects._prompts import flattened_prompts, prompt_places
+from pytest_llmtrace.dialects._tools import flattened_tools
 from pytest_llmtrace.model import SpanRecord
 
 __all__ = ["OPENLLMETRY"]
@@ -82,6 +83,7 @@ OPENLLMETRY = Dialect(
             "presence_penalty": "llm.presence_penalty",
             "stop": "llm.chat.stop_sequences",
             "choice_count": "gen_ai.request.n",
+            "tools": flattened_tools("llm.request.functions.", "name"),
             **prompt_places(
                 _PROMPTS, flattened_prompts, f"{_PROMPTS}*.content", f"{_PROMPTS}*.tool_calls", flattened=True
             ),

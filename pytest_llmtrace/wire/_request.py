@@ -7,6 +7,7 @@ from typing import Any
 
 from pytest_llmtrace.wire._facts import MISSING, Facts, Spot, count, flag, integer, number, placed, text, texts
 from pytest_llmtrace.wire._history import state_past_calls
+from pytest_llmtrace.wire._offered import state_tools
 from pytest_llmtrace.wire._prompt import state_prompt
 from pytest_llmtrace.wire._url import Asked, asked
 
@@ -39,6 +40,7 @@ def state_request(facts: Facts, body: Mapping[str, Any], url: str, api: str) -> 
     _state_streaming(facts, body, by_path)
     state_prompt(facts, body, api)
     state_past_calls(facts, body, api)
+    state_tools(facts, body, api)
     if api == "embeddings":
         facts.take("dimensions", count, [Spot(body.get("dimensions", MISSING), "dimensions", _WHERE)])
         return

@@ -1,4 +1,4 @@
-"""What a correct instrumentation writes of the prompt: the messages of the arguments, in each convention's form."""
+"""What a correct instrumentation writes of the prompt: the messages and tools, in each convention's form."""
 
 from __future__ import annotations
 
@@ -79,6 +79,13 @@ def _calls(message: dict[str, Any]) -> Iterator[ToolCall]:
         yield ToolCall(id=message["call_id"], name=message["name"], arguments=arguments)
 
 
+def _tools(asked: Asked) -> list[Attributes]:
+    """Give the tools, each as the API has it, with `type` and `name` beside."""
+    offered = [*(asked.arguments.get("tools") or ()), *(asked.arguments.get("functions") or ())]
+    own = [(tool, tool.get(tool.get("type"), tool)) for tool in offered]
+    return [{**tool, "type": tool.get("type", "function"), "name": said.get("name")} for tool, said in own]
+
+
 def openinference(asked: Asked) -> Attributes:
     """Write flattened messages, with parts where there are several."""
     said = [message for message in _messages(asked) if message.texts or message.calls]
@@ -86,7 +93,9 @@ def openinference(asked: Asked) -> Attributes:
         return {f"embedding.embeddings.{index}.embedding.text": one.texts[0] for index, one in enumerate(said)}
     if asked.api == "completions":
         return {f"llm.prompts.{index}.prompt.text": one.texts[0] for index, one in enumerate(said)}
-    found: Attributes = {}
+    found: Attributes = {
+        f"llm.tools.{index}.tool.json_schema": json.dumps(tool) for index, tool in enumerate(_tools(asked))
+    }
     for index, message in enumerate(said):
         prefix = f"llm.input_messages.{index}.message."
         found[f"{prefix}role"] = message.role
@@ -109,7 +118,9 @@ def genai(asked: Asked) -> Attributes:
     said = [message for message in _messages(asked) if message.texts or message.calls]
     instructions = [{"type": "text", "content": text} for one in said[: len(apart)] for text in one.texts]
     messages = [{"role": one.role, "parts": _genai_parts(one)} for one in said[len(apart) :]]
+    tools = [{"type": tool["type"], "name": tool["name"]} for tool in _tools(asked)]
     return {
+        "gen_ai.tool.definitions": json.dumps(tools) if tools else None,
         "gen_ai.system_instructions": json.dumps(instructions) if instructions else None,
         "gen_ai.input.messages": json.dumps(messages) if messages else None,
     }
@@ -124,7 +135,8 @@ def _genai_parts(message: _Message) -> list[Attributes]:
 
 def flattened(asked: Asked) -> Attributes:
     """Write OpenLLMetry's flattened prompts: a text, or the JSON of the parts."""
-    found: Attributes = {}
+    functions = [tool["name"] for tool in _tools(asked) if tool["name"]]
+    found: Attributes = {f"llm.request.functions.{index}.name": name for index, name in enumerate(functions)}
     for index, message in enumerate(_messages(asked)):
         plain = isinstance(message.content, str | None)
         found[f"gen_ai.prompt.{index}.role"] = message.role
@@ -141,4 +153,5 @@ def langfuse(asked: Asked) -> str:
         {"role": message.role, "content": message.content, "tool_calls": list(map(asdict, message.calls))}
         for message in _messages(asked)
     ]
-    return json.dumps(messages)
+    tools = asked.arguments.get("tools")
+    return json.dumps({"tools": tools, "messages": messages} if tools else messages)

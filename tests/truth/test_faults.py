@@ -512,6 +512,13 @@ def _faults_of_requests() -> Iterable[Fault]:
         how = heard(change)
         yield Fault(name=name, check="wire/input-tool-calls", dialects=SPOKEN, cases=CONVERSATIONS, how=how)
     yield Fault(
+        name="tools that were never offered",
+        check="wire/request-tools",
+        dialects=SPOKEN,
+        cases=plain,
+        how=asked(tools=[{"type": "function", "name": "hear", "function": {"name": "hear"}}]),
+    )
+    yield Fault(
         name="parameters encoded twice",
         check="wire/unreadable",
         dialects=(OI, LOGFIRE, LANGFUSE),

@@ -31,6 +31,7 @@ FACTS = st.dictionaries(
     st.sampled_from(sorted(VOCABULARY)), VALUES | st.sampled_from([State.ABSENT, State.NULL, State.UNREADABLE])
 )
 PROMPT = {
+    "tools": [{"name": "look", "type": "function"}],
     "input_messages": [{"role": "user", "text": "Hi"}],
     "input_tool_calls": [{"id": "c", "name": "look", "arguments": {"x": 1}}],
 }

@@ -1,0 +1,81 @@
+"""Does a span show the tools that the request offers to the model?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pytest_llmtrace._stdlib import re
+from pytest_llmtrace.checks._account import Account
+from pytest_llmtrace.checks._adapted import is_of_library
+from pytest_llmtrace.checks._compare import Difference
+from pytest_llmtrace.checks._marks import is_masked
+from pytest_llmtrace.checks._replies import listed
+from pytest_llmtrace.checks._words import dropped, first_of, shown
+from pytest_llmtrace.model import Fact
+
+__all__ = ["is_adapted", "offered", "unoffered"]
+
+_MOST = 3
+
+
+def is_adapted(mine: str, sent: str) -> bool:
+    """Tell whether a tool's name was sent as another, made of what the API allows: `math.add` as `math_add`."""
+    left, right = (re.sub(r"\W|_", "", name).lower() for name in (mine, sent))
+    return left == right or (bool(left) and right.endswith(left))
+
+
+def offered(mine: Fact, true: Fact, account: Account) -> Difference | None:
+    """Compare the names of the tools: each that is shown was offered, and a library that shows some shows all."""
+    sent = [tool for tool in true.value if isinstance(tool, Mapping)]
+    words = {word for tool in sent for word in _words(tool)}
+    names = list(_names(mine))
+    for name in names:
+        if name not in words and not any(is_adapted(name, word) for word in words) and not _is_told(name, account):
+            return Difference(span=f"{mine.keys}: {shown(name)}", wire=f"tools: {shown(list(_names(true)))}")
+    return _left_out(mine, true, frozenset(names), account) if names and is_of_library(account) else None
+
+
+def unoffered(mine: Fact, _true: Fact, account: Account) -> Difference | None:
+    """Judge tools where the request offers none; a framework may have written them into its messages."""
+    name = next((name for name in _names(mine) if not _is_told(name, account)), None)
+    return None if name is None else Difference(span=f"{mine.keys}: {shown(name)}")
+
+
+def _words(tool: Mapping[str, Any]) -> Iterator[str]:
+    return (word for word in (tool.get("name"), tool.get("type")) if isinstance(word, str))
+
+
+def _names(fact: Fact) -> Iterator[str]:
+    """Yield the names of a span's tools, the type of one that has none, but masks."""
+    for tool in listed(fact.value):
+        word = next(_words(tool), None) if isinstance(tool, Mapping) else tool
+        if isinstance(word, str) and word and not is_masked(word):
+            yield word
+
+
+def _is_told(name: str, account: Account) -> bool:
+    return any(name in sent["text"] for sent in account.asked.input_messages or ())
+
+
+def _left_out(mine: Fact, true: Fact, names: frozenset[str], account: Account) -> Difference | None:
+    """Judge the functions that a span shows in none of its places; of the other kinds not all conventions tell."""
+    places = account.stated[mine.name]
+    if mine is not places[0] or any(_is_cut(tool) for place in places for tool in listed(place.value)):
+        return None
+    everywhere = names.union(name for place in places for name in _names(place))
+    lost = [
+        f"{key}: {shown(tool['name'])}, which the span lacks"
+        for tool, (key, _) in zip(true.value, true.parts, strict=False)
+        if tool["type"] == "function" and tool["name"] and not any(is_adapted(one, tool["name"]) for one in everywhere)
+    ]
+    if not lost:
+        return None
+    return Difference(
+        span=f"{mine.keys}: {shown(sorted(names))}", wire="\n".join(first_of(lost, _MOST)), next=dropped(account.span)
+    )
+
+
+def _is_cut(tool: Any) -> bool:
+    """Tell whether there is more than can be read: a mask, or what a limit has left of a tool."""
+    return next(_names(Fact(name="", value=[tool])), None) is None

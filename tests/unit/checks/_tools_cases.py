@@ -1,0 +1,73 @@
+"""What the model was offered: the tools of the request against those of the span."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytest_llmtrace.model import Fact
+from tests.unit.checks._cases import ABSENT, seen
+from tests.unit.checks._past_call_cases import LIBRARY
+
+ID = "wire/request-tools"
+OTHER = "whoever asks why a tool was called, or was not, sees other tools than the model did"
+NONE = "the request offers no tools, so that whoever asks why none was called is misled"
+
+
+def tool(name: str | None, kind: str | None = "function") -> dict[str, Any]:
+    """Make a tool."""
+    return {"name": name, "type": kind}
+
+
+LOOK, HEAR, RUN, SEARCH = tool("look"), tool("hear"), tool("run", "custom"), tool(None, "web_search")
+
+
+def sent(*tools: dict[str, Any]) -> dict[str, Fact]:
+    """Make the tools that a request offers."""
+    return {"tools": seen(list(tools), *((f"tools[{number}]", one["name"]) for number, one in enumerate(tools)))}
+
+
+def told(text: str) -> dict[str, Any]:
+    """Make a request without tools, and with a text."""
+    return {"tools": ABSENT, "input_messages": seen([{"role": "system", "text": text}], ("messages[0].content", text))}
+
+
+# As `_prompt_cases` has them.
+FAULTS: tuple[tuple[Any, ...], ...] = (
+    (
+        ID,
+        sent(LOOK, HEAR),
+        {"tools": [LOOK, tool("smell")]},
+        "gen_ai.tools: 'smell'",
+        "tools: ['look', 'hear']",
+        OTHER,
+    ),
+    (ID, told("Be brief."), {"tools": [LOOK]}, "gen_ai.tools: 'look'", "no tools", NONE),
+    (
+        ID,
+        sent(LOOK, HEAR, RUN),
+        {"tools": [LOOK]},
+        "gen_ai.tools: ['look']",
+        "tools[1]: 'hear', which the span lacks",
+        OTHER,
+        LIBRARY,
+    ),
+)
+
+NO_FAULTS: tuple[tuple[Any, ...], ...] = (
+    (ID, sent(LOOK, HEAR), {"tools": [HEAR, LOOK]}, LIBRARY),
+    (ID, sent(LOOK, HEAR), {"tools": [tool("look", None), tool("hear", "tool")]}, LIBRARY),
+    (ID, sent(LOOK, HEAR), {"tools": ["look", "hear"]}, LIBRARY),
+    # An application shows what it likes, and not all conventions have a place for what is no function.
+    (ID, sent(LOOK, HEAR), {"tools": [LOOK]}),
+    (ID, sent(LOOK, RUN, SEARCH), {"tools": [LOOK]}, LIBRARY),
+    (ID, sent(LOOK, SEARCH), {"tools": [LOOK, SEARCH, tool("web_search", "web_search")]}, LIBRARY),
+    # Names are made of what the API allows; a framework may offer its tools in words.
+    (ID, sent(tool("math_add")), {"tools": [tool("math.add")]}, LIBRARY),
+    (ID, told("You may call look(at)."), {"tools": [LOOK]}, LIBRARY),
+    # What is masked or cut cannot be compared.
+    (ID, sent(LOOK, HEAR), {"tools": [LOOK, tool("__REDACTED__")]}, LIBRARY),
+    (ID, sent(LOOK, HEAR), {"tools": [LOOK, tool(None, None)]}, LIBRARY),
+    (ID, sent(LOOK), {}, LIBRARY),
+    (ID, sent(LOOK), {"tools": [None, 7, LOOK]}),
+    (ID, {"tools": ABSENT}, {"tools": []}, LIBRARY),
+)

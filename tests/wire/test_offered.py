@@ -1,0 +1,82 @@
+"""What a request lets the model call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.model import Reading, State
+
+SCHEMA = {"type": "object", "properties": {}}
+
+# API, what is asked, and the tools: name, type, and the field that each stands in.
+OFFERED = [
+    pytest.param(
+        "chat",
+        {
+            "tools": [
+                {"type": "function", "function": {"name": "look", "parameters": SCHEMA}},
+                {"type": "custom", "custom": {"name": "run"}},
+                {"name": "hear", "parameters": SCHEMA},
+            ]
+        },
+        [("look", "function", "tools[0]"), ("run", "custom", "tools[1]"), ("hear", "function", "tools[2]")],
+        id="chat",
+    ),
+    pytest.param(
+        "chat", {"functions": [{"name": "look"}]}, [("look", "function", "functions[0]")], id="chat, as before tools"
+    ),
+    pytest.param(
+        "messages",
+        {
+            "tools": [
+                {"name": "look", "input_schema": SCHEMA},
+                {"type": "custom", "name": "hear", "input_schema": SCHEMA},
+                {"type": "web_search_20250305", "name": "web_search"},
+            ]
+        },
+        [
+            ("look", "function", "tools[0]"),
+            ("hear", "function", "tools[1]"),
+            ("web_search", "web_search_20250305", "tools[2]"),
+        ],
+        id="messages",
+    ),
+    pytest.param(
+        "responses",
+        {
+            "tools": [
+                {"type": "function", "name": "look"},
+                {"type": "mcp", "server_label": "shop"},
+                {"type": "namespace", "name": "crm", "tools": [{"type": "function", "name": "find"}]},
+            ]
+        },
+        [
+            ("look", "function", "tools[0]"),
+            (None, "mcp", "tools[1]"),
+            ("crm", "namespace", "tools[2]"),
+            ("find", "function", "tools[2].tools[0]"),
+        ],
+        id="responses",
+    ),
+]
+
+
+@pytest.mark.parametrize(("api", "asked", "offered"), OFFERED)
+def test_the_tools_of_a_request(
+    read: Callable[..., Reading], api: str, asked: dict[str, Any], offered: list[tuple[str | None, str, str]]
+) -> None:
+    """Each has its name, if any, and its type, which is `function` of all that the client runs by a schema."""
+    fact = read(api, {}, asked=asked).fact("tools")
+    assert fact.value == [{"name": name, "type": kind} for name, kind, _ in offered]
+    assert fact.parts == tuple((key, name or kind) for name, kind, key in offered)
+    assert fact.where == "chat.yaml, exchange 3, request body"
+
+
+@pytest.mark.parametrize("tools", [None, [], {}, "look", [None, 7, {"type": 1}]])
+def test_a_request_without_tools(read: Callable[..., Reading], tools: Any) -> None:
+    """What is no tool is none; the APIs that have none have no place for any."""
+    assert read("chat", {}, asked={"tools": tools}).fact("tools").state is State.ABSENT
+    assert not read("embeddings", {}, asked={"tools": tools}).has_place_for("tools")
