@@ -118,7 +118,7 @@ def genai(asked: Asked) -> Attributes:
     said = [message for message in _messages(asked) if message.texts or message.calls]
     instructions = [{"type": "text", "content": text} for one in said[: len(apart)] for text in one.texts]
     messages = [{"role": one.role, "parts": _genai_parts(one)} for one in said[len(apart) :]]
-    tools = [{"type": tool["type"], "name": tool["name"]} for tool in _tools(asked)]
+    tools = [{"type": tool["type"], "name": tool["name"] or tool["type"]} for tool in _tools(asked)]
     return {
         "gen_ai.tool.definitions": json.dumps(tools) if tools else None,
         "gen_ai.system_instructions": json.dumps(instructions) if instructions else None,
