@@ -19,17 +19,6 @@ Run = Callable[[Exits, Callable[[], Any]], Any]
 ITEMS = ["a", "b", "c"]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def few_objects() -> Iterator[None]:
-    """Some ways collect garbage: keep the collector from walking through the SDKs' modules each time."""
-    with LLMTrace(verify=False):  # It finds the providers that exist among what is not frozen.
-        pass
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
 class Log(list[str]):
     """What happened to a stream, in order."""
 
