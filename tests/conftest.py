@@ -39,7 +39,11 @@ _PARENT = Path(str(pytest_llmtrace.__file__)).parents[1]
 
 
 def pytest_collection_finish() -> None:
-    """Keep the collector of garbage from walking through the SDKs and thousands of tests each time."""
+    """Keep the collector of garbage from walking through the SDKs and thousands of tests each time.
+
+    The tests that leave a span open on purpose collect it. What is frozen is found nevertheless, as where a suite of
+    somebody else does this: the plugin looks for providers among it too.
+    """
     gc.collect()
     gc.freeze()
 
