@@ -5,7 +5,7 @@ from manual_app import provider
 
 
 def pytest_collection_finish():
-    """Whoever leaves a stream collects garbage, and so does llmtrace where a span is open: not through the SDK as well."""
+    """Let the collector of garbage pass over the SDK: it runs where a stream is left, and where a span is open."""
     gc.collect()
     gc.freeze()
 
