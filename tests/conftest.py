@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import re
 import sys
@@ -36,16 +35,6 @@ _LEFT_OUT = re.compile(
     r"CI$|BUILD_NUMBER$|PYTEST_|LLMTRACE_|TOX_|OTEL_|OPENOBSERVE_|COV_|OPENAI_|ANTHROPIC_|(?i:\w+_proxy$)"
 )
 _PARENT = Path(str(pytest_llmtrace.__file__)).parents[1]
-
-
-def pytest_collection_finish() -> None:
-    """Keep the collector of garbage from walking through the SDKs and thousands of tests each time.
-
-    The tests that leave a span open on purpose collect it. What is frozen is found nevertheless, as where a suite of
-    somebody else does this: the plugin looks for providers among it too.
-    """
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture

@@ -242,32 +242,39 @@ def test_known_faults_end_with_their_versions(run: Callable[..., Any]) -> None:
     assert result.text("test_another") == failure("test_another", another)
 
 
-@pytest.mark.parametrize(
-    ("known", "said"),
-    [
-        ('{"check": "wire/cost", "instrumentor": "a", "reason": "b", "version": "1"}',
-         "unknown key in known= 'version': did you mean 'versions'? known: check, instrumentor, reason, versions"),
-        ('{"check": "wire/cost", "reason": "b"}',
-         "known= wants 'check', 'instrumentor', 'reason'; 'instrumentor' is missing in {'check': 'wire/cost'"),
-        ('{"check": "wire/cost", "instrumentor": "a", "reason": " "}',
-         "known= of 'wire/cost': 'reason' wants words, not ' '"),
-        ('{"check": "wire/cost", "instrumentor": "a", "reason": "b", "versions": "0.63"}',
-         "known= of 'wire/cost': versions='0.63' is no range; write '<0.63' or '>=1,<1.4'"),
-    ],
-)  # fmt: skip
-@pytest.mark.parametrize("place", ["fixture", "block"])
-def test_wrong_known_faults(run: Callable[..., Any], known: str, said: str, place: str) -> None:
+# What is wrong with each, and how that is said.
+WRONG_KNOWN = {
+    '{"check": "wire/cost", "instrumentor": "a", "reason": "b", "version": "1"}':
+        "unknown key in known= 'version': did you mean 'versions'? known: check, instrumentor, reason, versions",
+    '{"check": "wire/cost", "reason": "b"}':
+        "known= wants 'check', 'instrumentor', 'reason'; 'instrumentor' is missing in {'check': 'wire/cost'",
+    '{"check": "wire/cost", "instrumentor": "a", "reason": " "}':
+        "known= of 'wire/cost': 'reason' wants words, not ' '",
+    '{"check": "wire/cost", "instrumentor": "a", "reason": "b", "versions": "0.63"}':
+        "known= of 'wire/cost': versions='0.63' is no range; write '<0.63' or '>=1,<1.4'",
+}  # fmt: skip
+
+
+def test_wrong_known_faults(run: Callable[..., Any]) -> None:
     """They are usage errors, in the configuration fixture and in `LLMTrace(known=[...])` alike."""
-    fixture = f"""
+    result = run(f"""
         import pytest
+        from pytest_llmtrace import LLMTrace
+
+        WRONG = [{", ".join(WRONG_KNOWN)}]
 
         @pytest.fixture
-        def llmtrace_config():
-            return {{"known": [{known}]}}
+        def llmtrace_config(request):
+            return {{"known": [WRONG[request.getfixturevalue("number")]]}}
 
-        def test_it(llmtrace):
+        @pytest.mark.parametrize("number", range(4))
+        def test_fixture(llmtrace, number):
             pass
-        """
-    block = f"from pytest_llmtrace import LLMTrace\ndef test_it(): LLMTrace(known=[{known}])\n"
-    result = run(fixture if place == "fixture" else block)
-    assert said in result.text("test_it")
+
+        @pytest.mark.parametrize("number", range(4))
+        def test_block(number):
+            LLMTrace(known=[WRONG[number]])
+        """)
+    for number, said in enumerate(WRONG_KNOWN.values()):
+        assert said in result.text(f"test_fixture[{number}]")
+        assert said in result.text(f"test_block[{number}]")

@@ -15,6 +15,7 @@ import wrapt
 from pytest_llmtrace import LLMTrace, UnmatchedRequest, UsageError
 from pytest_llmtrace.exits import ASYNC_WAYS, WAYS, Exits
 
+pytestmark = pytest.mark.usefixtures("few_objects")
 Run = Callable[[Exits, Callable[[], Any]], Any]
 ITEMS = ["a", "b", "c"]
 

@@ -17,6 +17,7 @@ from pytest_llmtrace import LLMTrace
 from pytest_llmtrace.exits import Exits
 from pytest_llmtrace.model import Exchange, StreamEnd
 
+pytestmark = pytest.mark.usefixtures("few_objects")
 Source = Callable[[], AsyncIterator[Any]]
 QUESTION: Any = [{"role": "user", "content": "hi"}]
 tracer = otel.get_tracer("app")

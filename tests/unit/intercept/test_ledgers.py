@@ -15,6 +15,7 @@ from pytest_llmtrace import intercept, ownership
 from pytest_llmtrace.errors import UnmatchedRequest
 from pytest_llmtrace.model import Ambient
 
+pytestmark = pytest.mark.usefixtures("few_objects")
 URL = "http://llm.test/answered"
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_llmtrace.model import StreamEnd
 
+pytestmark = pytest.mark.usefixtures("few_objects")
 URL = "http://llm.test/answered"
 
 
