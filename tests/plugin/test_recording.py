@@ -475,29 +475,31 @@ def test_one(llmtrace):
     assert record(suite.replace('    ask("b")\n', "")).code == pytest.ExitCode.TESTS_FAILED
 
 
-@pytest.mark.parametrize(
-    ("end", "outcome"),
-    [
-        ("assert False", "failed"),
-        ("pytest.skip('x')", "skipped"),
-        ("raise KeyboardInterrupt", None),
-        ("pytest.xfail('x')", "xfailed"),
-    ],
-)
+ENDS = {"failed": "assert False", "skipped": "pytest.skip('x')", "xfailed": "pytest.xfail('x')"}
+INTERRUPTED = {"interrupted": "raise KeyboardInterrupt"}
+
+
+def ending(ends: dict[str, str]) -> str:
+    """Return a suite with a test for each outcome, which ends in the named way."""
+    return "".join(f'def test_{name}(llmtrace):\n    ask("a")\n    {end}\n\n' for name, end in ends.items())
+
+
+@pytest.mark.parametrize("ends", [ENDS, INTERRUPTED], ids=["tests", "run"])
 def test_a_good_cassette_survives_a_run_that_does_not_end_well(
-    record: Callable[..., Any], cassettes: Path, end: str, outcome: str | None
+    record: Callable[..., Any], cassettes: Path, ends: dict[str, str]
 ) -> None:
     """A test that fails, is skipped or interrupted has recorded half of what it does."""
-    record(TWO.format("a"), "--llmtrace-record=all")
-    before = (cassettes / "test_one.yaml").read_bytes()
-    done = record(TWO.format("a") + f"    {end}\n", "--llmtrace-record=all")
-    assert (cassettes / "test_one.yaml").read_bytes() == before
-    if outcome is not None:
-        assert done.outcomes == {"test_one": outcome}
-        assert (
-            "  recorded     not written, since the test did not pass: what test_it.py::test_one recorded"
-            in done.summary()
-        )
+    record(ending(dict.fromkeys(ends, "pass")), "--llmtrace-record=all")
+    before = {path: path.read_bytes() for path in cassettes.iterdir()}
+    assert {path.stem for path in before} == {f"test_{name}" for name in ends}
+    done = record(ending(ends), "--llmtrace-record=all")
+    assert {path: path.read_bytes() for path in cassettes.iterdir()} == before
+    if ends is ENDS:
+        assert done.outcomes == {f"test_{name}": name for name in ends}
+        said = "  recorded     not written, since the test did not pass: what test_it.py::test_{} recorded"
+        assert {said.format(name) for name in ends} <= {*done.summary()}
+    else:
+        assert done.code == pytest.ExitCode.INTERRUPTED
 
 
 def test_a_subtest_that_fails_leaves_the_file_alone(record: Callable[..., Any], cassettes: Path) -> None:
