@@ -20,6 +20,7 @@ __all__ = [
     "dimensions",
     "is_encoded",
     "is_hidden",
+    "is_left_out",
     "json_value",
     "milliseconds",
     "number",
@@ -38,6 +39,7 @@ _HUGE_BITS = 4000
 _USUAL = 2**63
 _NESTED = (dict, list, tuple, Mapping)
 _MASKS = ("__REDACTED__", "[Scrubbed due to ")
+_OMIT = ("<openai.Omit object at 0x", "<anthropic.Omit object at 0x")
 _PLAIN = frozenset({str, float, bool, type(None)})
 
 
@@ -50,6 +52,11 @@ def is_hidden(value: Any) -> bool:
     if not isinstance(value, str) or not value.startswith(_MASKS):
         return False
     return value[0] == "[" or value == "__REDACTED__"
+
+
+def is_left_out(value: Any) -> bool:
+    """Tell whether a value is what an SDK's method has for an argument that nobody gave, written as a text."""
+    return isinstance(value, str) and (value == "NOT_GIVEN" or (value.startswith(_OMIT) and value.endswith(">")))
 
 
 def shown(value: Any) -> Any:

@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_llmtrace._quick import lazy
-from pytest_llmtrace.dialects._convert import Convert, Unreadable, is_encoded, is_hidden, json_value, shown, time_ns
+from pytest_llmtrace.dialects._convert import (
+    Convert,
+    Unreadable,
+    is_encoded,
+    is_hidden,
+    is_left_out,
+    json_value,
+    shown,
+    time_ns,
+)
 from pytest_llmtrace.model import SpanRecord
 from pytest_llmtrace.reading import NULL, PRESENT, UNREADABLE, Fact, made
 
@@ -162,7 +171,7 @@ class Field(Place):
             return sheet.unreadable(name, key, raw, "it is JSON in JSON, and no object")
         for label, path in self.paths:
             inner = _follow(value, path)
-            if inner is not _NOTHING:
+            if inner is not _NOTHING and not is_left_out(inner):
                 return sheet.fact(name, label, inner, self.convert or convert)
         return None
 

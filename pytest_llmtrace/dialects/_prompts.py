@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from pytest_llmtrace._stdlib import json
-from pytest_llmtrace.dialects._convert import Unreadable, is_encoded, json_value
+from pytest_llmtrace.dialects._convert import Unreadable, is_encoded, is_left_out, json_value
 from pytest_llmtrace.dialects._messages import call, numbered
 from pytest_llmtrace.dialects._place import Part, Place
 
@@ -93,6 +93,7 @@ def of_request(value: Any) -> Iterator[Piece]:
     if not isinstance(value, Mapping) or _ARGUMENTS.isdisjoint(value):
         yield from _of_messages(value)
         return
+    value = {key: given for key, given in value.items() if not is_left_out(given)}
     for key in ("system", "instructions"):
         yield from pieces_in("system", value.get(key))
     yield from _of_messages(value.get("messages"))

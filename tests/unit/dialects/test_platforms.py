@@ -595,6 +595,27 @@ def test_langfuse_time_that_is_none(read: Reader) -> None:
     assert (fact.state, fact.note) == (State.UNREADABLE, "'soon' is no time of day")
 
 
+OMIT = "<openai.Omit object at 0x7f8688654910>"
+
+
+@pytest.mark.parametrize("left_out", ["NOT_GIVEN", OMIT, OMIT.replace("openai", "anthropic")])
+def test_what_nobody_gave_is_left_out(read: Reader, said: Values, left_out: str) -> None:
+    """What mlflow.trace(client.chat.completions.create) writes of arguments that were not given says nothing."""
+    names = ("instructions", "max_completion_tokens", "n", "prompt", "seed", "stop", "stream", "system", "top_p")
+    asked = {"model": "gpt-4o", "input": "Hi", "max_tokens": 9}
+    reading = read(mlflow(spanInputs={**dict.fromkeys(names, left_out), **asked}))
+    expected = {"request_model": "gpt-4o", "max_tokens": 9, "input_messages": [{"role": "user", "text": "Hi"}]}
+    assert said(reading) == expected
+    assert reading.problems == ()
+
+
+def test_a_text_that_begins_like_what_was_left_out(read: Reader, said: Values) -> None:
+    """What the user wrote is what the user wrote."""
+    reading = read(mlflow(spanInputs={"model": "gpt-4o", "input": f"{OMIT}?", "stop": "NOT_GIVEN."}))
+    texts = [{"role": "user", "text": f"{OMIT}?"}]
+    assert said(reading) == {"request_model": "gpt-4o", "stop": ["NOT_GIVEN."], "input_messages": texts}
+
+
 def test_mlflow_usage_is_looked_at_in_both_places(read: Reader, again: Values) -> None:
     """The reply's own usage, in the output, is read beside the one that MLflow adds up."""
     reply = {"object": "chat.completion", "choices": [], "usage": CHAT_USAGE}
