@@ -4,7 +4,7 @@ Spans and requests come from threads, tasks and pools, and a late one must go to
 one that happens to run. The rule, in this order: the context variable (tasks copy it), the owner of the thread (who
 started it), the active test.
 
-With the owner travel the cause, whatever was noted where a thread, or a work item of a pool, was started, and the
+With the owner travel the causes, whatever was noted where a thread, or a work item of a pool, was started, and the
 block in which that was.
 """
 
@@ -24,12 +24,13 @@ from pytest_llmtrace.telemetry import SpanKey, Worker
 
 __all__ = [
     "Block",
+    "Causes",
     "Owner",
     "active",
     "belonging_to",
     "blocks",
     "carry_over_threads",
-    "cause",
+    "causes",
     "current",
     "note_causes",
     "within",
@@ -71,21 +72,29 @@ class Block:
         self.ended = False
 
 
+class Causes(NamedTuple):
+    """The span that is current in OpenTelemetry's context, and that in a context which a platform keeps for itself."""
+
+    shared: SpanKey | None = None
+    own: SpanKey | None = None
+
+
 class _Origin(NamedTuple):
-    """Who started a thread or a work item (None: nobody in particular), the current span there, and the block."""
+    """Who started a thread or a work item (None: nobody in particular), the current spans there, and the block."""
 
     owner: Owner | None
-    cause: SpanKey | None
+    causes: Causes
     block: Block | None
 
 
+_NONE = Causes()
 _in_context: ContextVar[Owner | None] = ContextVar("llmtrace_owner", default=None)
 _in_block: ContextVar[Block | None] = ContextVar("llmtrace_block", default=None)
 _of_thread: weakref.WeakKeyDictionary[threading.Thread, _Origin] = weakref.WeakKeyDictionary()
 _working = threading.local()  # Not a context variable: a work item may run in a context that was copied elsewhere.
 _active: list[Owner] = []
 _patched = threading.Lock()
-_current_span: Callable[[], SpanKey | None] | None = None
+_current_spans: Callable[[], Causes] | None = None
 
 
 def current() -> Owner | None:
@@ -96,10 +105,10 @@ def current() -> Owner | None:
     return _active[-1] if _active else None
 
 
-def cause() -> SpanKey | None:
-    """Return the span that was current where the running thread, or its work item, was started; None if none was."""
+def causes() -> Causes:
+    """Return the spans that were current where the running thread, or its work item, was started."""
     origin = _of_work()
-    return origin.cause if origin else None
+    return origin.causes if origin else _NONE
 
 
 def blocks() -> Iterator[Block]:
@@ -120,10 +129,10 @@ def worker() -> Worker:
     return Worker(threading.get_ident(), None if task is None else id(task))
 
 
-def note_causes(current_span: Callable[[], SpanKey | None]) -> None:
-    """Say how to learn which span is current where a thread or a work item is started."""
-    global _current_span  # noqa: PLW0603
-    _current_span = current_span
+def note_causes(current_spans: Callable[[], Causes]) -> None:
+    """Say how to learn which spans are current where a thread or a work item is started."""
+    global _current_spans  # noqa: PLW0603
+    _current_spans = current_spans
 
 
 @contextmanager
@@ -196,7 +205,7 @@ def _of_work() -> _Origin | None:
 
 def _origin() -> _Origin:
     owner = _inherited()
-    return _Origin(owner, None if owner is None or _current_span is None else _current_span(), _innermost())
+    return _Origin(owner, _NONE if owner is None or _current_spans is None else _current_spans(), _innermost())
 
 
 def _noting_owner(start: Callable[[threading.Thread], None]) -> Callable[[threading.Thread], None]:

@@ -22,7 +22,7 @@ from pytest_llmtrace.capture._otel_internals import (
     back_proxy_tracer,
 )
 from pytest_llmtrace.capture._watch import existing, when_made
-from pytest_llmtrace.capture.context import current_span
+from pytest_llmtrace.capture.context import current_spans
 from pytest_llmtrace.capture.routing import LogRouter, SpanRouter
 
 __all__ = ["install"]
@@ -51,7 +51,7 @@ def install(*, app_exporters: Literal["muted", "live"] = "muted") -> None:
             exporters.mute()
         draw_unseeded()
         ownership.carry_over_threads()
-        ownership.note_causes(current_span)
+        ownership.note_causes(current_spans)
         _watch_and_stand_in()
 
 

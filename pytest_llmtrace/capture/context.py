@@ -10,11 +10,13 @@ from opentelemetry.trace import get_current_span
 
 from pytest_llmtrace import ownership
 from pytest_llmtrace.capture._otel_internals import suppressed
+from pytest_llmtrace.capture.platforms import own_context
 from pytest_llmtrace.capture.records import key_of
-from pytest_llmtrace.capture.routing import Note, find
+from pytest_llmtrace.capture.routing import Note, current_in, find
 from pytest_llmtrace.model import Ambient, SpanKey
+from pytest_llmtrace.ownership import Causes
 
-__all__ = ["ambient", "context_kept", "current_span"]
+__all__ = ["ambient", "context_kept", "current_span", "current_spans"]
 
 
 def ambient() -> Ambient:
@@ -35,6 +37,12 @@ def ambient() -> Ambient:
 def current_span() -> SpanKey | None:
     """Return the key of the span that is current in the calling context, ended or not; None if there is none."""
     return _current()[0]
+
+
+def current_spans() -> Causes:
+    """Return the keys of the spans that are current in the calling context."""
+    own = own_context()
+    return Causes(current_span(), None if own is None else current_in(own))
 
 
 def _current() -> tuple[SpanKey | None, Note | None]:

@@ -1,17 +1,22 @@
 """Platforms and frameworks that trace by themselves, and by no instrumentor with an entry point.
 
-Why one made no span, or made it after the call, in a thread or task of its own, which a test may not wait for. Measured
-with langfuse 5.0.4, mlflow 3.17.2, langsmith 0.15.1 and litellm 1.110.2, see docs/real-input.md.
+Why one made no span, or made it after the call, in a thread or task of its own, which a test may not wait for; and
+where one keeps its current span. Measured with langfuse 5.0.4, mlflow 3.17.2, langsmith 0.15.1 and litellm 1.110.2, see
+docs/real-input.md.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
+from opentelemetry.context import Context
+from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
+
 from pytest_llmtrace.model import Absence
 
-__all__ = ["langfuse_off", "langsmith_late", "litellm_late", "mlflow_failed"]
+__all__ = ["langfuse_off", "langsmith_late", "litellm_late", "mlflow_failed", "own_context"]
 
 _LITELLM_OTEL = "litellm.integrations.opentelemetry"
 _KEYS = ("LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY")
@@ -36,6 +41,15 @@ def langfuse_off(environ: Mapping[str, str], modules: Mapping[str, Any]) -> Abse
         "makes no span",
         next=f"set {' and '.join(_KEYS)} for the test run, to any text: its exporter is muted",
     )
+
+
+def own_context() -> Context | None:
+    """Return the running code's context that MLflow keeps beside OpenTelemetry's; None if it is not imported.
+
+    It gives it to each of its spans, unless MLFLOW_USE_DEFAULT_TRACER_PROVIDER=false (mlflow/tracing/provider.py).
+    """
+    kept = getattr(sys.modules.get("mlflow.tracing.provider"), "mlflow_runtime_context", None)
+    return kept.get_current() if isinstance(kept, ContextVarsRuntimeContext) else None
 
 
 _INTEGRATIONS = frozenset({"mlflow.anthropic", "mlflow.openai"})

@@ -17,6 +17,7 @@ from pytest_llmtrace import ownership
 from pytest_llmtrace.capture._otel_internals import LogRecordProcessor
 from pytest_llmtrace.capture.book import book_of
 from pytest_llmtrace.capture.metering import share
+from pytest_llmtrace.capture.platforms import own_context
 from pytest_llmtrace.capture.records import Origin, key_of
 from pytest_llmtrace.model import SpanKey
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from pytest_llmtrace.ownership import Owner
 
-__all__ = ["LogRouter", "Note", "SpanRouter", "find"]
+__all__ = ["LogRouter", "Note", "SpanRouter", "current_in", "find"]
 
 
 class Note:
@@ -60,9 +61,20 @@ def _same(context: SpanContext) -> Note | None:
 
 
 def _origin(given: Context | None) -> Origin:
-    current = get_current_span().get_span_context()
-    apart = given is not None and given is not get_current() and not get_current_span(given).get_span_context().is_valid
-    return Origin(ownership.worker(), key_of(current) if current.is_valid else None, ownership.cause(), apart)
+    current, causes = current_in(None), ownership.causes()
+    own = own_context()
+    if own is not None and given is own:  # The platform gives it to each of its spans.
+        inner = current_in(own)
+        apart = inner is None and causes.own is None
+        return Origin(ownership.worker(), inner or current, causes.own or causes.shared, apart)
+    apart = given is not None and given is not get_current() and current_in(given) is None
+    return Origin(ownership.worker(), current, causes.shared, apart)
+
+
+def current_in(context: Context | None) -> SpanKey | None:
+    """Return the key of the span that is current in a context; None stands for the running code's."""
+    found = get_current_span(context).get_span_context()
+    return key_of(found) if found.is_valid else None
 
 
 class SpanRouter(SpanProcessor):

@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 import gc
 import random
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import anyio
 import anyio.to_thread
 import pytest
 from opentelemetry import context as otel_context
 from opentelemetry import trace
+from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, SynchronousMultiSpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from pytest_llmtrace import capture, ownership
 from pytest_llmtrace.capture import routing
+from pytest_llmtrace.model import SpanKey
 from pytest_llmtrace.ownership import Owner
 
 Pair = tuple[Owner, Owner]
@@ -311,6 +315,56 @@ def test_the_context_is_restored(tracer: trace.Tracer, owners: Pair) -> None:
         otel_context.attach(trace.set_span_in_context(span))
         assert capture.current_span() == (span.get_span_context().trace_id, span.get_span_context().span_id)
     assert capture.current_span() == before
+
+
+@pytest.fixture
+def own_context(monkeypatch: pytest.MonkeyPatch) -> ContextVarsRuntimeContext:
+    """A context as MLflow keeps it for its own spans, beside OpenTelemetry's."""
+    kept = ContextVarsRuntimeContext()
+    module = SimpleNamespace(mlflow_runtime_context=kept)
+    monkeypatch.setitem(sys.modules, "mlflow.tracing.provider", module)
+    return kept
+
+
+@pytest.mark.parametrize("run", [in_thread, in_pool])
+def test_a_context_of_its_own_has_causes_of_its_own(
+    run: Callable[[Work], None],
+    tracer: trace.Tracer,
+    owners: Pair,
+    books: Books,
+    own_context: ContextVarsRuntimeContext,
+) -> None:
+    """A span that a platform starts in its own context was caused by what was current there, others were not.
+
+    So the platform's spans that a thread has lost are told as lost, and those of OpenTelemetry are not taken for
+    children that the platform's span would have had.
+    """
+
+    def work() -> None:
+        tracer.start_span("own", context=own_context.get_current()).end()
+        tracer.start_span("shared").end()
+
+    with ownership.belonging_to(owners[0]):
+        token = own_context.attach(trace.set_span_in_context(tracer.start_span("flow")))
+        tracer.start_span("child", context=own_context.get_current())
+        run(work)
+        with trace.use_span(tracer.start_span("request")):
+            run(work)
+        own_context.detach(token)
+        run(work)
+    called: dict[SpanKey | None, str | None] = {span.key: span.name for span in books[0].spans()}
+    found = [(span.name, called.get(span.current), called.get(span.cause), span.apart) for span in books[0].spans()]
+    assert found == [
+        ("flow", None, None, False),
+        ("child", "flow", None, False),
+        ("own", None, "flow", False),
+        ("shared", None, None, False),
+        ("request", None, None, False),
+        ("own", None, "flow", False),
+        ("shared", None, "request", False),
+        ("own", None, None, True),
+        ("shared", None, None, False),
+    ]
 
 
 def test_nothing_is_kept(tracer: trace.Tracer) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from pytest_llmtrace import ownership
 from pytest_llmtrace.model import SpanKey, Worker
-from pytest_llmtrace.ownership import Owner
+from pytest_llmtrace.ownership import Causes, Owner
 
 
 @pytest.fixture(autouse=True)
@@ -116,49 +116,51 @@ def test_what_belongs_to_nobody_goes_to_the_active_owner() -> None:
 
 # --- what was current where a worker was started ---------------------------------------------------------------------
 
+SPANS = Causes(SpanKey(1, 1), own=SpanKey(2, 1))
+
 
 @pytest.fixture
-def current_span() -> Iterator[list[SpanKey | None]]:
-    """The span that is current, to be set by the test."""
-    now: list[SpanKey | None] = [None]
-    before = ownership._current_span
+def current_spans() -> Iterator[list[Causes]]:
+    """The spans that are current, to be set by the test."""
+    now = [Causes()]
+    before = ownership._current_spans
     ownership.note_causes(lambda: now[0])
     yield now
-    ownership.note_causes(before or (lambda: None))
+    ownership.note_causes(before or Causes)
 
 
-def cause_in_thread() -> SpanKey | None:
-    found: list[SpanKey | None] = []
-    thread = threading.Thread(target=lambda: found.append(ownership.cause()))
+def causes_in_thread() -> Causes:
+    found: list[Causes] = []
+    thread = threading.Thread(target=lambda: found.append(ownership.causes()))
     thread.start()
     thread.join()
     return found[0]
 
 
-def test_a_cause_travels_with_the_owner(owner: Owner, current_span: list[SpanKey | None]) -> None:
-    """A thread, the tasks in it, and a work item of a pool know which span was current where they were started."""
+def test_causes_travel_with_the_owner(owner: Owner, current_spans: list[Causes]) -> None:
+    """A thread, the tasks in it, and a work item of a pool know which spans were current where they were started."""
 
-    async def task() -> SpanKey | None:
-        return await asyncio.create_task(asyncio.to_thread(ownership.cause))
+    async def task() -> Causes:
+        return await asyncio.create_task(asyncio.to_thread(ownership.causes))
 
     assert ownership.current() is owner
-    assert ownership.cause() is None
-    current_span[0] = SpanKey(1, 1)
-    assert ownership.cause() is None
-    assert cause_in_thread() == SpanKey(1, 1)
+    assert ownership.causes() == Causes()
+    current_spans[0] = SPANS
+    assert ownership.causes() == Causes()
+    assert causes_in_thread() == SPANS
     with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(ownership.cause).result() == SpanKey(1, 1)
-        assert pool.submit(asyncio.run, task()).result() == SpanKey(1, 1)
-        current_span[0] = None
-        assert pool.submit(ownership.cause).result() is None  # Though its thread was started by the first item.
+        assert pool.submit(ownership.causes).result() == SPANS
+        assert pool.submit(asyncio.run, task()).result() == SPANS
+        current_spans[0] = Causes()
+        assert pool.submit(ownership.causes).result() == Causes()  # Though its thread was started by the first item.
         # As loop.run_in_executor(None, copy_context().run, ...) has it in the callbacks of frameworks.
-        assert pool.submit(copy_context().run, ownership.cause).result() is None
+        assert pool.submit(copy_context().run, ownership.causes).result() == Causes()
 
 
-def test_what_belongs_to_nobody_has_no_cause(current_span: list[SpanKey | None]) -> None:
+def test_what_belongs_to_nobody_has_no_cause(current_spans: list[Causes]) -> None:
     """Outside of a test nothing is noted."""
-    current_span[0] = SpanKey(1, 1)
-    assert cause_in_thread() is None
+    current_spans[0] = SPANS
+    assert causes_in_thread() == Causes()
 
 
 def _blocks() -> list[ownership.Block]:
