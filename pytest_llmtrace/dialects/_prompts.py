@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from pytest_llmtrace._stdlib import json
+from pytest_llmtrace.dialects._blocks import are_blocks, as_parts
 from pytest_llmtrace.dialects._convert import Unreadable, is_encoded, is_left_out, json_value
 from pytest_llmtrace.dialects._messages import call, numbered
 from pytest_llmtrace.dialects._place import Part, Place
@@ -221,7 +222,14 @@ def encoded_parts(said: Mapping[str, Any]) -> list[Said] | None:
         parts = json_value(said["text"])
     except Unreadable:
         return None
-    return _texts(pieces_in(said["role"], parts)) or [] if _are_parts(parts) else None
+    role = said["role"]
+    if are_blocks(parts):
+        # What stands beside the results of tools is the user's, whatever the message is called after them.
+        role = None if any("toolResult" in block for block in parts) else role
+        parts = as_parts(parts)
+    elif not _are_parts(parts):
+        return None
+    return _texts(pieces_in(role, parts)) or []
 
 
 # --- flattened lists -------------------------------------------------------------------------------------------------

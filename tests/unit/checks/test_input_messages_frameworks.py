@@ -94,6 +94,41 @@ def test_a_stale_prompt_or_a_list_with_a_gap_is_told(told: Told, sent: Texts, sh
     assert told(sent, shown) == [f"gen_ai.input.messages: {said}, which the span lacks"]
 
 
+RESULTS: Texts = [LAST, TOOL, ("tool", '{"sky": "clear"}'), ("user", "Well?")]
+
+
+def blocks(*found: Any) -> str:
+    return json.dumps(found)
+
+
+def result(*found: dict[str, Any]) -> dict[str, Any]:
+    return {"toolResult": {"toolUseId": "1", "status": "success", "content": list(found)}}
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        [LAST, ("tool", blocks({"text": "22 degrees"})), ("tool", blocks({"json": {"sky": "clear"}})), RESULTS[3]],
+        [
+            ("user", blocks({"text": LAST[1]})),
+            ("assistant", blocks({"toolUse": {"toolUseId": "1", "name": "look", "input": {}}}, {"cachePoint": {}})),
+            ("tool", blocks(result({"text": "22 degrees"}), result({"json": {"sky": "clear"}}), {"text": "Well?"})),
+        ],
+    ],
+)
+def test_parts_may_be_bedrocks(told: Told, shown: Texts) -> None:
+    """Strands has its messages in the form of Bedrock's Converse API, whichever model it asks."""
+    assert told(RESULTS, shown, scope=LIBRARY) == []
+
+
+def test_another_text_in_bedrocks_parts_is_told(told: Told) -> None:
+    """As in any other form."""
+    shown = [("user", blocks({"text": LAST[1]})), ("tool", blocks(result({"text": "23 degrees"})))]
+    assert told(RESULTS[:2], shown, scope=LIBRARY) == [
+        "gen_ai.input.messages: '23 degrees' / messages[1].content: '22 degrees', different from character 2 on"
+    ]
+
+
 @pytest.mark.parametrize("shown", [[LAST], [FIRST, ANSWER, LAST]], ids=["the last message", "no instructions"])
 def test_a_library_shows_all(told: Told, shown: Texts) -> None:
     """An instrumentation leaves nothing out on purpose."""

@@ -1,0 +1,55 @@
+"""The parts of a message as Amazon Bedrock's Converse API has them: objects with one field, which says what it is.
+
+Strands writes them into events and results of tools, whichever model it asks.
+Source: Amazon Bedrock API reference, ContentBlock and ToolResultContentBlock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pytest_llmtrace._stdlib import json
+
+__all__ = ["are_blocks", "as_parts"]
+
+_KINDS = frozenset(
+    {"audio", "cachePoint", "citationsContent", "document", "guardContent", "image", "json", "reasoningContent"}
+    | {"searchResult", "text", "toolResult", "toolUse", "video"}
+)
+
+
+def are_blocks(value: Any) -> bool:
+    """Tell whether a value is a list of such parts."""
+    return isinstance(value, list) and bool(value) and all(map(_is_block, value))
+
+
+def _is_block(value: Any) -> bool:
+    return isinstance(value, Mapping) and len(value) == 1 and not _KINDS.isdisjoint(value)
+
+
+def as_parts(blocks: Any) -> list[dict[str, Any]]:
+    """Write them as OTel GenAI's parts, as far as they are texts, thoughts, tool calls and their results."""
+    return list(_parts(blocks)) if are_blocks(blocks) else []
+
+
+def _parts(blocks: list[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    for block in blocks:
+        [(kind, value)] = block.items()
+        if kind == "text":
+            yield {"type": "text", "content": value}
+        elif kind == "json":
+            yield {"type": "text", "content": json.dumps(value, ensure_ascii=False)}
+        elif not isinstance(value, Mapping):
+            continue
+        elif kind == "toolUse":
+            yield {
+                "type": "tool_call",
+                "id": value.get("toolUseId"),
+                "name": value.get("name"),
+                "arguments": value.get("input"),
+            }
+        elif kind == "toolResult":
+            yield {"type": "tool_call_response", "response": as_parts(value.get("content"))}
+        elif kind == "reasoningContent" and isinstance(value.get("reasoningText"), Mapping):
+            yield {"type": "reasoning", "content": value["reasoningText"].get("text")}
