@@ -76,9 +76,9 @@ ANSWER: tuple[Comparison, ...] = (
         id="wire/output-text",
         title="The captured answer is the answer",
         why="who reads the answer on the span reads another than the user did",
-        compares="By choice, without white space, on the span and in OpenTelemetry's events that are emitted in it. "
-        "Where a message shows tool calls or reasoning, or the span the prompt, its text is not left out on purpose. "
-        "What OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT or an ellipsis has cut, or a "
+        compares="By choice, without white space, on the span and in OpenTelemetry's events that are of it or emitted "
+        "in it. Where a message shows tool calls or reasoning, or the span the prompt, its text is not left out on "
+        "purpose. What OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT or an ellipsis has cut, or a "
         "mask has hidden, is not judged; anything else that is missing at the end is a lost chunk.",
         source=f"{_OTEL}: `gen_ai.output.messages`; OpenInference: `llm.output_messages`",
         fact="output_texts",

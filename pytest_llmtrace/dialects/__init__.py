@@ -11,7 +11,7 @@ from pytest_llmtrace.dialects._messages import shows_prompt
 from pytest_llmtrace.dialects._nearly import lacking
 from pytest_llmtrace.dialects._place import added, attribute, inside
 from pytest_llmtrace.dialects._prompts import encoded_parts
-from pytest_llmtrace.dialects._reader import counted, is_llm, read, read_events, read_note, register
+from pytest_llmtrace.dialects._reader import counted, is_llm, read, read_events, read_note, read_own_events, register
 
 __all__ = [
     "Dialect",
@@ -26,6 +26,7 @@ __all__ = [
     "read",
     "read_events",
     "read_note",
+    "read_own_events",
     "register",
     "shows_prompt",
 ]

@@ -1,4 +1,7 @@
-"""The events beside a span that say what its call asked and was answered, as OpenTelemetry's conventions emit them."""
+"""The events beside a span that say what its call asked and was answered, as OpenTelemetry's conventions emit them.
+
+Some write the same as events of the span itself, where a body's fields are attributes, and what they hold is JSON.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pytest_llmtrace.dialects._convert import json_value
+from pytest_llmtrace.dialects._blocks import are_blocks, as_parts
+from pytest_llmtrace.dialects._convert import Unreadable, json_value
 from pytest_llmtrace.dialects._dialect import Dialect
 from pytest_llmtrace.dialects._messages import Message, from_json, message_of, message_places
 from pytest_llmtrace.dialects._prompts import Piece, from_messages, from_parts, of_message, prompt_places, several
 from pytest_llmtrace.model import LogRecord, SpanRecord
 
-__all__ = ["EVENTS", "as_attributes"]
+__all__ = ["EVENTS", "as_attributes", "on_span"]
 
 # Since semconv 1.37, and before that, when there was one for each choice.
 _DETAILS = "gen_ai.client.inference.operation.details"
@@ -32,7 +36,7 @@ def _choices(raw: Any) -> list[Message]:
 
 def _choice(body: Mapping[str, Any]) -> Message:
     said = body.get("message")
-    said = said if isinstance(said, Mapping) else {}
+    said = said if isinstance(said, Mapping) else _written(said) if isinstance(said, str) else {}
     asked = {"tool_calls": body["tool_calls"]} if "tool_calls" in body else {}
     content = said.get("content")
     is_known = isinstance(content, str | None)  # Some have parts of a form of their own there.
@@ -40,6 +44,17 @@ def _choice(body: Mapping[str, Any]) -> Message:
     message.hidden |= not is_known
     message.finish_reason = body.get("finish_reason") if isinstance(body.get("finish_reason"), str) else None
     return message
+
+
+def _written(text: str) -> Mapping[str, Any]:
+    """Read a message that is a text: its JSON, that of the parts that Strands has, or what was said."""
+    try:
+        value = json_value(text)
+    except Unreadable:
+        return {"content": text}
+    if are_blocks(value):
+        return {"parts": as_parts(value)}
+    return value if isinstance(value, Mapping) else {"content": value if isinstance(value, list) else text}
 
 
 def _labels(key: str, text: str, calls: str) -> Mapping[str, str]:
@@ -88,14 +103,35 @@ def as_attributes(span: SpanRecord, events: Sequence[LogRecord]) -> SpanRecord |
     choices = [event.body for event in events if event.event_name == _CHOICE and isinstance(event.body, Mapping)]
     numbers = [choice.get("index", 0) for choice in choices]
     said: dict[str, Any] = {}
-    if len(details) == 1:
-        said |= details[0]
+    if details and sum(map(len, details)) == len(set().union(*details)):  # There may be one for each attribute.
+        said = {key: value for one in details for key, value in one.items()}
     if choices and all(type(number) is int for number in numbers) and len(set(numbers)) == len(numbers):
         said[_CHOICE] = [choice for _, choice in sorted(zip(numbers, choices, strict=True), key=lambda pair: pair[0])]
     asked = list(_asked(events)) if len(choices) == len(set(numbers)) else []
     if asked:
         said[f"event {_MESSAGE}"] = asked
     return replace(span, attributes=said, events=()) if said else None
+
+
+def on_span(span: SpanRecord) -> list[LogRecord]:
+    """Return the events of a span that say what its call asked and was answered, as if they stood beside it."""
+    return [
+        LogRecord(scope=span.scope, event_name=event.name, attributes=event.attributes, body=_body(event.attributes))
+        for event in span.events
+        if event.name in _NAMES
+    ]
+
+
+_NAMES = frozenset({_DETAILS, _CHOICE, *_ROLES})
+_BODY = "gen_ai.event.content"  # The whole body, as JSON: Azure's SDKs.
+
+
+def _body(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        body = json_value(attributes.get(_BODY, attributes))
+    except Unreadable:
+        return {}
+    return body if isinstance(body, Mapping) else {}
 
 
 def _asked(events: Sequence[LogRecord]) -> Iterator[Mapping[str, Any]]:

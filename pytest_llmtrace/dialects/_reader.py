@@ -9,12 +9,12 @@ from functools import lru_cache
 from pytest_llmtrace.dialects._builtin import BUILT_IN, COUNTS, NOTES
 from pytest_llmtrace.dialects._convert import CONVERSIONS, Convert
 from pytest_llmtrace.dialects._dialect import Dialect
-from pytest_llmtrace.dialects._events import EVENTS, as_attributes
+from pytest_llmtrace.dialects._events import EVENTS, as_attributes, on_span
 from pytest_llmtrace.dialects._place import Place, Sheet, moments
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Fact, LogRecord, Reading, SpanRecord, State
 
-__all__ = ["counted", "is_llm", "read", "read_events", "read_note", "register"]
+__all__ = ["counted", "is_llm", "read", "read_events", "read_note", "read_own_events", "register"]
 
 
 _Entry = tuple[str, Place, Convert | None]
@@ -131,8 +131,14 @@ def read_note(span: SpanRecord) -> Reading | None:
     return _read(span, _of_scope(span.scope, NOTES))
 
 
+def read_own_events(span: SpanRecord) -> Reading | None:
+    """Read what the events of a span say of its call, as those do that are emitted in it; None if that is nothing."""
+    events = on_span(span) if span.events else ()
+    return read_events(span, events) if events else None
+
+
 def read_events(span: SpanRecord, events: Sequence[LogRecord]) -> Reading | None:
-    """Read what the events that were emitted in a span say of its answer, or return None if that is nothing."""
+    """Read what the events that were emitted in a span say of its call, or return None if that is nothing."""
     record = as_attributes(span, events)
     said = _read(record, (EVENTS,)) if record else None
     if said is None:

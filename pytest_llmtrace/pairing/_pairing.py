@@ -185,16 +185,16 @@ def _add_notes(drafts: Sequence[Draft], spans: Iterable[SpanRecord], readings: d
 
 
 def _add_events(drafts: Sequence[Draft], logs: Iterable[LogRecord], readings: dict[SpanKey, Reading]) -> None:
-    """Add to what a span says of a call what the events say that were emitted in it."""
+    """Add to what a span says of a call what the events say that it has, or that were emitted in it."""
     by_span: dict[SpanKey, list[LogRecord]] = {}
     for log in logs:
         if log.span in readings and log.event_name:
             by_span.setdefault(log.span, []).append(log)
-    told = [span for draft in drafts for span in draft.by_scope.values()] if by_span else ()
-    for span in told:
-        said = dialects.read_events(span, by_span.pop(span.key, ()))
-        if said is not None:
-            readings[span.key] = _completed(readings[span.key], said)
+    for span in [span for draft in drafts for span in draft.by_scope.values()]:
+        beside = by_span.pop(span.key, ())
+        for said in (dialects.read_own_events(span), dialects.read_events(span, beside) if beside else None):
+            if said is not None:
+                readings[span.key] = _completed(readings[span.key], said)
 
 
 def _completed(reading: Reading, note: Reading) -> Reading:

@@ -11,7 +11,7 @@ import pytest
 from pytest_llmtrace.checks import Evidence, verify
 from pytest_llmtrace.model import Exchange, LogRecord, SpanKey, SpanRecord
 from pytest_llmtrace.pairing import match
-from pytest_llmtrace.telemetry import Dropped
+from pytest_llmtrace.telemetry import Dropped, SpanEvent
 
 Judged = Callable[..., list[tuple[str, str]]]
 
@@ -301,6 +301,22 @@ def test_a_prompt_in_events_of_one_message_each(judged: Judged) -> None:
     assert judged("chat", asked, ALIKE, *events) == []
     assert judged("chat", asked, ALIKE, events[1]) == [
         ("event gen_ai.*.message[content]: 1 of 2 texts", "messages[0].content: 'Be brief.', which the span lacks")
+    ]
+
+
+def test_a_prompt_in_events_of_the_span(judged: Judged) -> None:
+    """Some have the same events on the span, and both where they are emitted beside it as well."""
+    asked = {"messages": [{"role": "system", "content": "Be brief."}, user("Hi")]}
+    system = SpanEvent(name="gen_ai.system.message", time_ns=0, attributes={"content": '[{"text": "Be brief."}]'})
+    users = SpanEvent(name="gen_ai.user.message", time_ns=1, attributes={"content": '[{"text": "Hi"}]'})
+    beside = event("gen_ai.system.message", body={"content": "Be kind."}), event("gen_ai.user.message", body=user("Hi"))
+    place = "event gen_ai.*.message[content]"
+    assert judged("chat", asked, ALIKE, events=(system, users)) == []
+    assert judged("chat", asked, ALIKE, events=(users,)) == [
+        (f"{place}: 1 of 2 texts", "messages[0].content: 'Be brief.', which the span lacks")
+    ]
+    assert judged("chat", asked, ALIKE, *beside, events=(system, users)) == [
+        (f"{place}: 'Be kind.'", "messages[0].content: 'Be brief.', different from character 4 on")
     ]
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from pytest_llmtrace import dialects
-from pytest_llmtrace.model import LogRecord, Reading, SpanKey, SpanRecord
+from pytest_llmtrace.model import LogRecord, Reading, SpanEvent, SpanKey, SpanRecord
 
 SPAN = SpanRecord(key=SpanKey(1, 1), name="chat", scope="app", attributes={"gen_ai.operation.name": "chat"})
 ASKED = {"id": "c1", "name": "look", "arguments": {"at": 1}}
@@ -30,6 +31,12 @@ def details(messages: Any) -> LogRecord:
     return LogRecord(scope="app", event_name=name, attributes={"gen_ai.output.messages": messages})
 
 
+def given() -> LogRecord:
+    """Make the event that has what was asked alone."""
+    asked = json.dumps([{"role": "user", "parts": [{"type": "text", "content": "Hi"}]}])
+    return replace(details(ANSWER), attributes={"gen_ai.input.messages": asked})
+
+
 def said(*events: LogRecord) -> Mapping[str, Any] | None:
     """Return what events say."""
     reading: Reading | None = dialects.read_events(SPAN, events)
@@ -41,6 +48,7 @@ def said(*events: LogRecord) -> Mapping[str, Any] | None:
     [
         ([details(json.dumps(ANSWER))], SAID),
         ([details(ANSWER)], SAID),
+        ([given(), details(ANSWER)], {**SAID, "input_messages": [{"role": "user", "text": "Hi"}]}),
         ([choice(message={"role": "assistant", "content": "Yes."})], SAID),
         (
             [choice(1, "length", message={"content": "No"}), choice(0, message={"content": "Yes."})],
@@ -71,6 +79,7 @@ def test_what_events_say(events: list[LogRecord], expected: dict[str, Any]) -> N
         [choice(0, message={"content": "Yes."}), choice(0, message={"content": "No."})],
         [choice("first", message={"content": "Yes."})],
         [details(ANSWER), details(ANSWER)],
+        [details(ANSWER), details(ANSWER), given()],
     ],
 )
 def test_events_that_say_nothing_of_one_answer(events: list[LogRecord]) -> None:
@@ -104,3 +113,56 @@ def test_the_body_of_an_event_may_hold_anything(result: Any) -> None:
     body = {"content": [{"type": "tool_result", "content": result}]}
     event = LogRecord(scope="app", event_name="gen_ai.tool.message", body=body)
     assert not (said(event) or {}).get("input_messages")
+
+
+# --- events of the span itself ---------------------------------------------------------------------------------------
+
+
+def of_span(*events: tuple[str, dict[str, Any]]) -> Mapping[str, Any] | None:
+    """Return what a span says in events of its own."""
+    written = tuple(SpanEvent(name=name, time_ns=0, attributes=attributes) for name, attributes in events)
+    reading = dialects.read_own_events(replace(SPAN, events=written))
+    return None if reading is None else {name: fact.value for name, fact in reading.facts.items()}
+
+
+HI = {"role": "user", "text": "Hi"}
+USE = {"toolUse": {"toolUseId": "c1", "name": "look", "input": {"at": 1}}}
+THOUGHT = {"reasoningContent": {"reasoningText": {"text": "Hm."}}}
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        (  # Strands, as of semconv 1.36.
+            [("gen_ai.choice", {"finish_reason": "end_turn", "message": json.dumps([THOUGHT, {"text": "Yes."}])})],
+            {**SAID, "finish_reasons": ["end_turn"]},
+        ),
+        (
+            [("gen_ai.choice", {"finish_reason": "tool_use", "message": json.dumps([USE, {"cachePoint": {}}])})],
+            {**CALLED, "finish_reasons": ["tool_use"]},
+        ),
+        (  # Strands, as of semconv 1.37.
+            [
+                ("gen_ai.client.inference.operation.details", details(json.dumps(ANSWER)).attributes),
+                ("gen_ai.client.inference.operation.details", given().attributes),
+            ],
+            {**SAID, "input_messages": [HI]},
+        ),
+        (  # Azure's SDKs: the body as a text.
+            [
+                ("gen_ai.user.message", {"gen_ai.event.content": '{"role": "user", "content": "Hi"}'}),
+                ("gen_ai.choice", {"gen_ai.event.content": json.dumps(choice(message={"content": "Yes."}).body)}),
+            ],
+            {**SAID, "input_messages": [HI]},
+        ),
+        ([("gen_ai.choice", {"finish_reason": "stop", "message": "Yes."})], SAID),
+        ([("gen_ai.choice", {"finish_reason": "stop", "message": '"Yes."'})], {**SAID, "output_texts": ['"Yes."']}),
+        ([("gen_ai.choice", {"finish_reason": "stop", "message": "[7]"})], {"finish_reasons": ["stop"]}),
+        ([("gen_ai.choice", {"gen_ai.event.content": "Yes."})], {}),
+        ([("gen_ai.choice", {"gen_ai.event.content": "[7]"})], {}),
+        ([("exception", {"exception.message": "No."})], None),
+    ],
+)  # fmt: skip
+def test_what_events_of_the_span_say(events: list[tuple[str, dict[str, Any]]], expected: dict[str, Any] | None) -> None:
+    """The fields of a body are attributes, and what they hold is a text, JSON, or the JSON of Bedrock's parts."""
+    assert of_span(*events) == expected
