@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pytest_llmtrace.dialects._convert import json_value
 from pytest_llmtrace.dialects._dialect import Dialect, Places
-from pytest_llmtrace.dialects._messages import Message, from_json, message_places
+from pytest_llmtrace.dialects._dumped import messages_in
+from pytest_llmtrace.dialects._messages import Message, from_value, message_places
 from pytest_llmtrace.dialects._place import Place, attribute
 from pytest_llmtrace.dialects._prompts import from_messages, from_parts, prompt_places, several
 from pytest_llmtrace.dialects._tools import tools_in
@@ -37,8 +39,19 @@ def is_genai(span: SpanRecord) -> bool:
 
 
 def _answers(raw: Any) -> list[Message]:
-    """Read the messages of the answer; a list without any says nothing, as one does that has nothing but a role."""
-    return from_json(raw) or [Message(bare=True)]
+    """Read the messages of the answer; a list without any says nothing, as one does that has nothing but a role.
+
+    Laminar has the choices of the chat API there, or the items of the responses API, as they came.
+    """
+    value = json_value(raw)
+    listed = value if isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value) else ()
+    if listed and all(isinstance(item.get("message"), Mapping) for item in listed):
+        return messages_in({"choices": listed}) or []
+    if listed and all("type" in item and "parts" not in item for item in listed):
+        found = messages_in(listed)
+        if found is not None:
+            return found
+    return from_value(value) or [Message(bare=True)]
 
 
 SPOKEN = message_places(

@@ -16,6 +16,7 @@ __all__ = [
     "add_text",
     "call",
     "from_json",
+    "from_value",
     "is_bare",
     "mapping",
     "message_of",
@@ -242,7 +243,11 @@ def mapping(value: Any, what: str) -> Mapping[str, Any]:
 
 def from_json(raw: Any) -> list[Message]:
     """Read messages from JSON: a list of them, or one."""
-    value = json_value(raw)
+    return from_value(json_value(raw))
+
+
+def from_value(value: Any) -> list[Message]:
+    """Read messages from what JSON holds."""
     listed = [value] if isinstance(value, dict) else sequence(value, "what stands there")
     return [message_of(mapping(item, f"message {index}")) for index, item in enumerate(listed)]
 
@@ -250,7 +255,7 @@ def from_json(raw: Any) -> list[Message]:
 def message_of(value: Mapping[str, Any]) -> Message:
     """Read one message of a list."""
     message = Message()
-    reason = value.get("finish_reason")
+    reason = value.get("finish_reason", value.get("stop_reason"))  # The latter is Anthropic's.
     if not isinstance(reason, _TEXT):
         raise Unreadable("a finish reason is no text")
     message.finish_reason = reason

@@ -18,8 +18,11 @@ __all__ = ["OPENLLMETRY"]
 # llm.request.type.
 _CALLS = frozenset({"chat", "completion", "embedding", "embeddings"})
 
-# What no other instrumentation writes.
-_OWN = ("gen_ai.is_streaming", "llm.is_streaming", "llm.usage.total_tokens", "llm.headers", "gen_ai.headers")
+# What no other instrumentation writes, and its flattened messages, which some have taken over (AgentOps).
+_OWN = (
+    *("gen_ai.is_streaming", "llm.is_streaming", "llm.usage.total_tokens", "llm.headers", "gen_ai.headers"),
+    *("gen_ai.prompt.0.role", "gen_ai.completion.0.role"),
+)
 
 _SCOPES = frozenset({"anthropic", "openai.v0", "openai.v1"})
 _SCOPE = "opentelemetry.instrumentation."
@@ -76,7 +79,11 @@ OPENLLMETRY = Dialect(
     recognises=_is_openllmetry,
     facts=joined(
         {
-            "streaming": ("gen_ai.is_streaming", "llm.is_streaming"),
+            "streaming": (
+                "gen_ai.is_streaming",
+                "llm.is_streaming",
+                "gen_ai.request.streaming",
+            ),  # The last one is AgentOps'.
             "max_tokens": "gen_ai.request.max_completion_tokens",
             "top_k": "llm.top_k",
             "frequency_penalty": "llm.frequency_penalty",

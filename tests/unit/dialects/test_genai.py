@@ -173,6 +173,43 @@ MESSAGES = [
         {"output_texts": [None], "refusals": ["no"], "tool_calls": []},
         id="a refusal as the chat API writes it",
     ),
+    pytest.param(  # lmnr 0.8.2
+        [
+            {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": said, "tool_calls": None}}
+            for said in ("one", "two")
+        ],
+        {"finish_reasons": ["stop", "stop"], "output_texts": ["one", "two"], "tool_calls": []},
+        id="choices of the chat API",
+    ),
+    pytest.param(
+        [
+            {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "a"}]},
+            {
+                "type": "function_call",
+                "id": "fc_1",
+                "call_id": "call_1",
+                "name": "weather",
+                "arguments": '{"city": "Paris"}',
+            },
+        ],
+        {"output_texts": ["a"], "tool_calls": [PARIS]},
+        id="items of the responses API",
+    ),
+    pytest.param(
+        [
+            {
+                "role": "assistant",
+                "stop_reason": "tool_use",
+                "content": [
+                    {"type": "text", "text": "a"},
+                    {"type": "tool_use", "id": "call_1", "name": "weather", "input": {"city": "Paris"}},
+                ],
+            }
+        ],
+        {"finish_reasons": ["tool_use"], "output_texts": ["a"], "tool_calls": [PARIS]},
+        id="a message of the messages API",
+    ),
+    pytest.param([{"type": "a new one"}], {}, id="items that nobody knows"),
     pytest.param([], {}, id="no message"),
     pytest.param([message(reason="")], {"output_texts": [None], "tool_calls": []}, id="a message without parts"),
     pytest.param([{"role": "assistant"}], {}, id="a message that says nothing"),

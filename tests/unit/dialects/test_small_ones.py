@@ -434,3 +434,27 @@ def test_bare_message_alone(read: Reader, beside: dict[str, Any]) -> None:
 def test_no_message_beside_question(read: Reader) -> None:
     """An answer that is not on the span says nothing, whatever else is: many leave it out."""
     assert read({**ASKED, **SHOWN, "gen_ai.response.finish_reasons": ("tool_calls",)}).tool_calls is None
+
+
+def test_flattened_messages_of_others(read: Reader, said: Values) -> None:
+    """AgentOps 0.4 writes messages as OpenLLMetry does, and none of the names that are its own."""
+    reading = read(
+        {
+            "gen_ai.request.model": "gpt-4o",
+            "gen_ai.request.streaming": True,
+            "gen_ai.prompt.0.role": "user",
+            "gen_ai.prompt.0.content": "Hi",
+            "gen_ai.completion.0.role": "assistant",
+            "gen_ai.completion.0.finish_reason": "stop",
+            "gen_ai.completion.0.content": "Yes.",
+        },
+        scope="openai",
+    )
+    assert said(reading) == {
+        "request_model": "gpt-4o",
+        "streaming": True,
+        "input_messages": [{"role": "user", "text": "Hi"}],
+        "finish_reasons": ["stop"],
+        "output_texts": ["Yes."],
+        "tool_calls": [],
+    }
