@@ -32,7 +32,7 @@ def lacking(span: SpanRecord) -> str:
         return f"it has {told}, and no openinference.span.kind = 'LLM' (or 'EMBEDDING')"
     told = _first(span, _GENAI)
     operation = attributes.get("gen_ai.operation.name")
-    if not told or operation in _OTHERS:
+    if not told or (isinstance(operation, str) and operation in _OTHERS):
         return ""
     if operation is None:
         return f"it has {told}, and neither gen_ai.operation.name ({_NAMES}) nor gen_ai.request.model"

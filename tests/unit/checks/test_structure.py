@@ -214,6 +214,10 @@ NAMES = "chat, embeddings, generate_content, text_completion"
             {"llm.token_count.prompt": 10},
             "it has llm.token_count.prompt, and no openinference.span.kind = 'LLM' (or 'EMBEDDING')",
         ),
+        (
+            {"gen_ai.operation.name": ["chat"], "gen_ai.usage.input_tokens": 10},
+            f"it has gen_ai.operation.name = ['chat'], and a call's is one of {NAMES}",
+        ),
         ({"app.tokens": 10}, ""),
         ({"openinference.span.kind": "CHAIN", "llm.token_count.prompt": 10}, ""),
         ({"gen_ai.operation.name": "invoke_agent", "gen_ai.usage.input_tokens": 10}, ""),
