@@ -132,7 +132,8 @@ def of_message(message: Mapping[str, Any]) -> Iterator[Piece]:
     else:
         yield from pieces_in(role if isinstance(role, str) else None, message.get("parts", message.get("content")))
         yield from called(message.get("tool_calls"))
-        yield from called([message.get("function_call")])  # What the chat API had before.
+        if "function_call" in message:  # What the chat API had before.
+            yield from called([message["function_call"]])
 
 
 def called(listed: Any) -> Iterator[Piece]:

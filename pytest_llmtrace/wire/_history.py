@@ -127,12 +127,13 @@ def _of_chat(body: Mapping[str, Any]) -> Iterator[_Step]:
             continue
         if message.get("role") == "tool":
             yield _Step(message.get("tool_call_id"), f"messages[{number}].tool_call_id", is_result=True)
-        for place, call in enumerate(_dicts(message.get("tool_calls"))):
-            made: Mapping[str, Any] = next(_dicts([call.get("function"), call.get("custom")]), {})
+        for place, call in enumerate(_dicts(message["tool_calls"])) if message.get("tool_calls") else ():
+            made: Any = next(_dicts([call.get("function"), call.get("custom")]), {})
             where = f"messages[{number}].tool_calls[{place}]"
             arguments = made.get("arguments", made.get("input"))
             yield _Step(call.get("id"), where, name=made.get("name"), arguments=arguments)
-        for made in _dicts([message.get("function_call")]):  # What the API had before `tool_calls`.
+        made = message.get("function_call")  # What the API had before `tool_calls`.
+        if isinstance(made, Mapping):
             where = f"messages[{number}].function_call"
             yield _Step(None, where, name=made.get("name"), arguments=made.get("arguments"))
 

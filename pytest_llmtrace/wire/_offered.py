@@ -11,6 +11,7 @@ __all__ = ["state_tools"]
 
 _WHERE = "request body"
 _APIS = frozenset({"chat", "messages", "responses"})
+_KEYS = ("tools", "functions")
 _FUNCTIONS = frozenset({None, "custom", "function"})
 """How the Messages API calls a tool that the client runs, by a schema of its own."""
 
@@ -27,7 +28,7 @@ def state_tools(facts: Facts, body: Mapping[str, Any], api: str) -> None:
     """State the tools that a request offers."""
     if api not in _APIS:
         return
-    tools = [*_listed(body.get("tools"), "tools", api), *_listed(body.get("functions"), "functions", api)]
+    tools = [tool for key in _KEYS if key in body for tool in _listed(body[key], key, api)]
     if not tools:
         facts.absent("tools", _WHERE)
         return
