@@ -34,7 +34,7 @@ interleaved rounds.
 """
 WHY = """\
 A plain call costs us a fixed amount, whatever the SDK takes: a sixth of it is reading the body (some thirty facts, \
-each with its place), a ninth reading the span, three fifths the checks (a quarter of these looks for secrets), the \
+each with its place), an eighth reading the span, three fifths the checks (a quarter of these looks for secrets), the \
 rest pairing. Python's collector stands \
 still meanwhile, and looks at what was kept once, afterwards.
 """
