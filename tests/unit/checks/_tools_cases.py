@@ -64,6 +64,7 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     # Names are made of what the API allows; a framework may offer its tools in words.
     (ID, sent(tool("math_add")), {"tools": [tool("math.add")]}, LIBRARY),
     (ID, told("You may call look(at)."), {"tools": [LOOK]}, LIBRARY),
+    (ID, {**told("You may call look(at)."), **sent(HEAR)}, {"tools": [LOOK, HEAR]}, LIBRARY),
     # What is masked or cut cannot be compared.
     (ID, sent(LOOK, HEAR), {"tools": [LOOK, tool("__REDACTED__")]}, LIBRARY),
     (ID, sent(LOOK, HEAR), {"tools": [LOOK, tool(None, None)]}, LIBRARY),

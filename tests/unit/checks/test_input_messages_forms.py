@@ -22,6 +22,9 @@ LANGFUSE = {"langfuse.observation.type": "generation"}
 DETAILS = "gen_ai.client.inference.operation.details"
 
 
+_CHECKS = ("wire/input-", "wire/request-tools")
+
+
 @pytest.fixture
 def judged(make_span: Callable[..., SpanRecord], make_exchange: Callable[..., Exchange]) -> Judged:
     """Judge what a span and events say of the prompt of a call: what the span says, and the wire, of each finding."""
@@ -33,7 +36,7 @@ def judged(make_span: Callable[..., SpanRecord], make_exchange: Callable[..., Ex
         exchanges = [make_exchange(span=1, path=PATHS[api], body={"model": "gpt-4o", **asked})]
         paired = match(exchanges, spans, logs)
         seen = Evidence(exchanges=tuple(exchanges), spans=tuple(spans), calls=paired.calls, strays=paired.strays)
-        found = [dict(one.details) for one in verify(seen, {}).findings if one.check.startswith("wire/input-")]
+        found = [dict(one.details) for one in verify(seen, {}).findings if one.check.startswith(_CHECKS)]
         return [(one["span"], one["wire"].rpartition("\n")[0]) for one in found]
 
     return judged
@@ -265,7 +268,7 @@ def test_attributes_that_were_dropped(
     exchange = make_exchange(span=1, body={"model": "gpt-4o", "messages": [user("a"), user("b")]})
     paired = match([exchange], [span])
     seen = Evidence(exchanges=(exchange,), spans=(span,), calls=paired.calls, strays=paired.strays)
-    [found] = [one for one in verify(seen, {}).findings if one.check.startswith("wire/input-")]
+    [found] = [one for one in verify(seen, {}).findings if one.check == "wire/input-messages"]
     said = "its provider dropped 2 attributes, the oldest first: raise OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT"
     assert dict(found.details)["next"].startswith(said)
 
@@ -380,6 +383,23 @@ def test_a_call_in_an_event(judged: Judged) -> None:
     other = {"tool_calls": [{**CALL, "function": {"name": "hear", "arguments": "{}"}}]}
     assert judged("chat", asked, ALIKE, events[0], event("gen_ai.assistant.message", body=other)) == [
         ("event gen_ai.*.message[tool_calls]: hear called with {}", "messages[1].tool_calls[0]: look called with {}")
+    ]
+
+
+def test_what_stands_in_two_places(judged: Judged) -> None:
+    """Calls of which some are on the span and others in its events, and tools in two attributes, are all there."""
+    other = {**CALL, "id": "d"}
+    asked = {"messages": [{"role": "assistant", "tool_calls": [CALL, other]}]}
+    said = genai(("assistant", [{"type": "tool_call", "id": "c", "name": "look", "arguments": {}}]))
+    beside = event("gen_ai.assistant.message", body={"tool_calls": [other]})
+    assert judged("chat", asked, said, beside) == []
+    tools = [{"type": "function", "function": {"name": name}} for name in ("look", "hear")]
+    sent = {"messages": [user("Hi")], "tools": tools}
+    inputs = {"model": "gpt-4o", "messages": [user("Hi")], "tools": tools[:1]}
+    mlflow = {"mlflow.spanType": '"CHAT_MODEL"', "mlflow.spanInputs": json.dumps(inputs)}
+    assert judged("chat", sent, {**mlflow, "mlflow.chat.tools": json.dumps(tools[1:])}) == []
+    assert judged("chat", sent, mlflow) == [
+        ("mlflow.spanInputs[tools]: ['look']", "tools[1]: 'hear', which the span lacks")
     ]
 
 
