@@ -20,20 +20,24 @@ _MOST = 3
 
 
 def is_adapted(mine: str, sent: str) -> bool:
-    """Tell whether a tool's name was sent as another, made of what the API allows: `math.add` as `math_add`."""
-    left, right = (re.sub(r"\W|_", "", name).lower() for name in (mine, sent))
-    return left == right or (bool(left) and right.endswith(left))
+    """Tell whether a tool's name was sent as another, made of what the API allows, or with a word before it.
+
+    `math.add` and `mathAdd` may be sent as `math_add`, and `look` as `functions_look`.
+    """
+    left, right = (re.sub(r"[\W_]+", "_", name).strip("_").lower() for name in (mine, sent))
+    return left.replace("_", "") == right.replace("_", "") or (bool(left) and right.endswith(f"_{left}"))
 
 
 def offered(mine: Fact, true: Fact, account: Account) -> Difference | None:
     """Compare the names of the tools: each that is shown was offered, and a library that shows some shows all."""
-    sent = [tool for tool in true.value if isinstance(tool, Mapping)]
-    words = {word for tool in sent for word in _words(tool)}
+    if mine.value == true.value:
+        return None
+    words = frozenset(word for tool in true.value for word in _words(tool))
     names = list(_names(mine))
     for name in names:
         if name not in words and not any(is_adapted(name, word) for word in words) and not _is_told(name, account):
             return Difference(span=f"{mine.keys}: {shown(name)}", wire=f"tools: {shown(list(_names(true)))}")
-    return _left_out(mine, true, frozenset(names), account) if names and is_of_library(account) else None
+    return _left_out(mine, true, words, account) if names and is_of_library(account) else None
 
 
 def unoffered(mine: Fact, _true: Fact, account: Account) -> Difference | None:
@@ -58,22 +62,32 @@ def _is_told(name: str, account: Account) -> bool:
     return any(name in sent["text"] for sent in account.asked.input_messages or ())
 
 
-def _left_out(mine: Fact, true: Fact, names: frozenset[str], account: Account) -> Difference | None:
+def _left_out(mine: Fact, true: Fact, words: frozenset[str], account: Account) -> Difference | None:
     """Judge the functions that a span shows in none of its places; of the other kinds not all conventions tell."""
     places = account.stated[mine.name]
     if mine is not places[0] or any(_is_cut(tool) for place in places for tool in listed(place.value)):
         return None
-    everywhere = names.union(name for place in places for name in _names(place))
+    everywhere = dict.fromkeys(name for place in places for name in _names(place))
+    others = [name for name in everywhere if name not in words]  # What is named as it was sent is no other tool.
     lost = [
-        f"{key}: {shown(tool['name'])}, which the span lacks"
-        for tool, (key, _) in zip(true.value, true.parts, strict=False)
-        if tool["type"] == "function" and tool["name"] and not any(is_adapted(one, tool["name"]) for one in everywhere)
+        f"{key}: {shown(name)}, which the span lacks"
+        for name, key in _functions(true)
+        if name not in everywhere and not any(is_adapted(other, name) for other in others)
     ]
     if not lost:
         return None
     return Difference(
-        span=f"{mine.keys}: {shown(sorted(names))}", wire="\n".join(first_of(lost, _MOST)), next=dropped(account.span)
+        span=f"{mine.keys}: {shown(list(_names(mine)))}",
+        wire="\n".join(first_of(lost, _MOST)),
+        next=dropped(account.span),
     )
+
+
+def _functions(true: Fact) -> Iterator[tuple[str, str]]:
+    """Yield the names of the functions that were sent, and where each stands."""
+    for tool, (key, _) in zip(true.value, true.parts, strict=False):
+        if tool["type"] == "function" and tool["name"]:
+            yield tool["name"], key
 
 
 def _is_cut(tool: Any) -> bool:

@@ -104,8 +104,8 @@ REQUEST: tuple[Comparison, ...] = (
         why="whoever asks why a tool was called, or was not, sees other tools than the model did",
         compares="The names of the tools, or the types of those that have none; descriptions and schemas are not "
         "compared. A library's span that shows some of the functions has to show all; tools of other kinds (custom, "
-        "run by the provider) have no place in all conventions. A name that is the same but for its punctuation is no "
-        "other one, and a tool may be offered in the words of a message.",
+        "run by the provider) have no place in all conventions. A name that is the same but for its punctuation, or "
+        "for a word before it, is no other one, and a tool may be offered in the words of a message.",
         source=f"{_OTEL}: `gen_ai.tool.definitions`; OpenInference: `llm.tools.*.tool.json_schema`",
         fact="tools",
         noun="tools",

@@ -51,6 +51,17 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         OTHER,
         LIBRARY,
     ),
+    # One name may end as another does.
+    (
+        ID,
+        sent(tool("search"), tool("web_search"), LOOK),
+        {"tools": [tool("search"), LOOK]},
+        "gen_ai.tools: ['search', 'look']",
+        "tools[1]: 'web_search', which the span lacks",
+        OTHER,
+        LIBRARY,
+    ),
+    (ID, sent(tool("outlook")), {"tools": [LOOK]}, "gen_ai.tools: 'look'", "tools: ['outlook']", OTHER),
 )
 
 NO_FAULTS: tuple[tuple[Any, ...], ...] = (
@@ -63,6 +74,7 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     (ID, sent(LOOK, SEARCH), {"tools": [LOOK, SEARCH, tool("web_search", "web_search")]}, LIBRARY),
     # Names are made of what the API allows; a framework may offer its tools in words.
     (ID, sent(tool("math_add")), {"tools": [tool("math.add")]}, LIBRARY),
+    (ID, sent(tool("mathAdd"), tool("functions_look")), {"tools": [tool("math_add"), LOOK]}, LIBRARY),
     (ID, told("You may call look(at)."), {"tools": [LOOK]}, LIBRARY),
     (ID, {**told("You may call look(at)."), **sent(HEAR)}, {"tools": [LOOK, HEAR]}, LIBRARY),
     # What is masked or cut cannot be compared.
