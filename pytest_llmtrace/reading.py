@@ -32,7 +32,8 @@ VOCABULARY: Mapping[str, str] = {
     "dimensions": "How many numbers each embedding is to have, as requested.",
     "choice_count": "How many choices the request asks for, where it says so.",
     "tools": "A list of mappings with name and type: the tools that the model may call; of a function `function`.",
-    "input_messages": "A list of mappings with role and text: the texts that the model is given, in order.",
+    "input_messages": "A list of mappings with role and text: the texts that the model is given, in order. "
+    "A tool's result has the id of the call that it answers, as answers.",
     "input_tool_calls": "A list of mappings as in tool_calls: those in the messages that the model is given, in order.",
     # What was answered.
     "response_id": "The id that the response gives itself.",

@@ -56,9 +56,9 @@ def _texts(fact: Fact) -> list[Said]:
 def _texts_of(listed: Iterable[Any]) -> Iterator[Said]:
     for said in listed:
         if isinstance(said, str):
-            yield {"role": None, "text": said}
+            yield {"role": None, "text": said, "answers": None}
         elif isinstance(said, Mapping) and isinstance(said.get("text"), str):
-            yield {"role": said.get("role"), "text": said["text"]}
+            yield {"role": said.get("role"), "text": said["text"], "answers": said.get("answers")}
 
 
 def _has_cut_json(account: Account, limit: int | None) -> bool:
@@ -86,7 +86,7 @@ def _misplaced(mine: Fact, said: Said, true: Fact, numbers: range, sent: Sent, a
         return _twice(mine, true, numbers)
     if sent.is_before(numbers) and "system" not in speakers:
         return _out_of_order(mine, true, numbers)
-    return None
+    return _answer_to_another(mine, said, true, numbers, sent, account)
 
 
 def _never_sent(mine: Fact, said: Said, true: Fact, sent: Sent) -> Difference:
@@ -110,6 +110,28 @@ def _as_another(mine: Fact, said: Said, true: Fact, numbers: range) -> Differenc
         wire=f"{key}: {shown(text)} of role {role!r}",
         why="who reads the prompt on the span takes it for the words of somebody else",
         next="take the role of each message from the request",
+    )
+
+
+def _answer_to_another(
+    mine: Fact, said: Said, true: Fact, numbers: range, sent: Sent, account: Account
+) -> Difference | None:
+    """Judge the id by which the result of a tool names its call; where results are alike it may be any of theirs."""
+    identity, own = said.get("answers"), {sent.pieces[number].get("answers") for number in numbers}
+    if not isinstance(identity, str) or not identity or is_masked(identity) or not own.isdisjoint((identity, None)):
+        return None
+    others = sent.results.get(identity, ())
+    if any(sent.is_of(said, number) for number in others):
+        return None
+    # An application, and an item of the Responses API, may have ids of their own.
+    if not others and (not _adapted.is_of_library(account) or sent.has(identity)):
+        return None
+    key, text = true.parts[numbers[0]]
+    return Difference(
+        span=f"{mine.keys}: {shown(text)} in answer to the call {shown(identity)}",
+        wire=f"{key}: {shown(text)} in answer to {shown(sent.pieces[numbers[0]]['answers'])}",
+        why="who reads the prompt on the span takes it for the result of another call",
+        next="take the id of the call from the message that has the result",
     )
 
 

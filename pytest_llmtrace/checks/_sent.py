@@ -16,7 +16,7 @@ from pytest_llmtrace.model import Fact, Request
 __all__ = ["Found", "Said", "Sent", "speaker"]
 
 Said = Mapping[str, Any]
-"""One text: its `role`, None where nobody is named, and its `text`."""
+"""One text: its `role`, None where nobody is named, its `text`, and, of a tool's result, which call it `answers`."""
 
 Found = tuple[Said, range | None]
 """A text of the span, and the numbers of the texts of the request that it is made of; None if it was not sent."""
@@ -112,6 +112,26 @@ class Sent:
         there = own or min(of_speakers.values(), key=lambda numbers: (numbers[-1] in self.seen, numbers[-1]))
         number = there.pop() if len(there) > 1 else there[0]
         return range(number, number + 1)
+
+    def is_of(self, said: Said, number: int) -> bool:
+        """Tell whether a text of the span is one of the request, or what is left of it."""
+        text, piece = said["text"], self.pieces[number]["text"]
+        value = _parsed(text)
+        is_same = bare(text) == self._bare[number] or (value is not None and value == _parsed(piece))
+        return is_same or self._partial(text, (number,)) is not None
+
+    @lazy
+    def results(self) -> Mapping[str, Sequence[int]]:
+        """The results of tools, by the ids of the calls that they answer."""
+        found: dict[str, list[int]] = {}
+        for number, piece in enumerate(self.pieces):
+            if "answers" in piece:
+                found.setdefault(piece["answers"], []).append(number)
+        return found
+
+    def has(self, value: str) -> bool:
+        """Tell whether the request has a text in any place."""
+        return bare(value) in self._others
 
     def _of_several(self, mine: str, first: int) -> range | None:
         """Look for a text that several were joined to."""

@@ -69,11 +69,12 @@ REQUEST: tuple[Comparison, ...] = (
         why="who reads the prompt on the span reads another than the model did",
         compares="The texts of messages and instructions, their roles and their order, without white space. Several "
         "texts may stand as one, or as the JSON of their parts; what the request has in another place (a refusal, a "
-        "document) may stand among them. An application's own span may show a part, as the "
-        "last message or the question of a template: there a text is missing if others before and behind it are shown, "
-        "or none of the user's as late; of a library's span any is. What OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT or an "
-        "ellipsis has cut, or a mask has hidden, is not judged, nor is a conversation of which the server keeps a "
-        "part; a span that shows no text may not capture content.",
+        "document) may stand among them. The id by which a tool's result names its call is that of the call; a "
+        "library's span has no other, and an application's not that of another result. An application's own span may "
+        "show a part, as the last message or the question of a template: there a text is missing if others before "
+        "and behind it are shown, or none of the user's as late; of a library's span any is. What "
+        "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT or an ellipsis has cut, or a mask has hidden, is not judged, nor is a "
+        "conversation of which the server keeps a part; a span that shows no text may not capture content.",
         source=f"{_OTEL}: `gen_ai.input.messages`, `gen_ai.system_instructions`; OpenInference: `llm.input_messages`",
         fact="input_messages",
         noun="prompt",

@@ -50,6 +50,7 @@ def _parts(blocks: list[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
                 "arguments": value.get("input"),
             }
         elif kind == "toolResult":
-            yield {"type": "tool_call_response", "response": as_parts(value.get("content"))}
+            response = as_parts(value.get("content"))
+            yield {"type": "tool_call_response", "id": value.get("toolUseId"), "response": response}
         elif kind == "reasoningContent" and isinstance(value.get("reasoningText"), Mapping):
             yield {"type": "reasoning", "content": value["reasoningText"].get("text")}

@@ -9,7 +9,7 @@ from pytest_llmtrace.dialects._convert import dimensions
 from pytest_llmtrace.dialects._dialect import Dialect
 from pytest_llmtrace.dialects._messages import Message, add_text, call, message_places, numbered
 from pytest_llmtrace.dialects._place import Part, happened, inside, parameters
-from pytest_llmtrace.dialects._prompts import Piece, asked_for, pieces_in, prompt_places, several
+from pytest_llmtrace.dialects._prompts import Piece, answering, asked_for, pieces_in, prompt_places, several
 from pytest_llmtrace.dialects._tools import flattened_tools
 from pytest_llmtrace.model import SpanRecord
 
@@ -98,7 +98,8 @@ def _given(flat: Mapping[str, Any]) -> Iterator[Piece]:
         text = group.get("message.content")
         contents = numbered(group, "message.contents.") or numbered(group, "message.content.")  # As DSPy's has them.
         parts = text or [_part(one) for one in contents]
-        yield from pieces_in(role if isinstance(role, str) else None, parts)
+        pieces = pieces_in(role if isinstance(role, str) else None, parts)
+        yield from answering(group.get("message.tool_call_id"), pieces) if role == "tool" else pieces
         asked = [one for one in numbered(group, "message.tool_calls.") if not _CALL.isdisjoint(one)]
         for one in asked or contents:
             yield from asked_for(one.get(_ID), one.get(_NAME), one.get(_ARGUMENTS))

@@ -15,6 +15,7 @@ from pytest_llmtrace.dialects._place import Part, Place
 __all__ = [
     "Piece",
     "Said",
+    "answering",
     "asked_for",
     "called",
     "encoded_parts",
@@ -29,7 +30,7 @@ __all__ = [
 ]
 
 Said = dict[str, Any]
-"""One text: its `role`, None where nobody is named, and its `text`."""
+"""One text: its `role`, None where nobody is named, its `text`, and, of a tool's result, which call it `answers`."""
 
 Piece = dict[str, Any]
 """A text, or a tool call as `_messages.call` builds it."""
@@ -130,7 +131,9 @@ def of_message(message: Mapping[str, Any]) -> Iterator[Piece]:
     if role is None and (kind in _CALLS or _is_result(kind)):  # An item of the Responses API.
         yield from _of_part(role, message)
     else:
-        yield from pieces_in(role if isinstance(role, str) else None, message.get("parts", message.get("content")))
+        pieces = pieces_in(role if isinstance(role, str) else None, message.get("parts", message.get("content")))
+        # The events of OpenTelemetry's conventions have the id of the call as that of the message.
+        yield from answering(next(_given(message, "tool_call_id", "id"), None), pieces) if role == "tool" else pieces
         yield from called(message.get("tool_calls"))
         if "function_call" in message:  # What the chat API had before.
             yield from called([message["function_call"]])
@@ -150,6 +153,15 @@ def asked_for(identity: Any, name: Any, arguments: Any) -> Iterator[Piece]:
     with suppress(Unreadable):
         if isinstance(name, str):
             yield dict(call(identity, name, arguments))
+
+
+def answering(identity: Any, pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """Say of the texts of a tool's result which call they answer, where they do not say it themselves."""
+    if not isinstance(identity, str) or not identity:
+        yield from pieces
+        return
+    for piece in pieces:
+        yield {"answers": identity, **piece} if "text" in piece else piece
 
 
 def _given(made: Mapping[str, Any], *names: str) -> Iterator[Any]:
@@ -187,7 +199,8 @@ def _kind(part: Mapping[str, Any]) -> str:
 def _of_part(role: str | None, part: Mapping[str, Any]) -> Iterator[Piece]:
     kind = _kind(part)
     if _is_result(kind):
-        yield from next((_result(key, part[key]) for key in _ANSWERS if part.get(key) is not None), ())
+        said = next((_result(key, part[key]) for key in _ANSWERS if part.get(key) is not None), ())
+        yield from answering(next(_given(part, "call_id", "tool_use_id", "tool_call_id", "id"), None), said)
     elif kind in _CALLS:
         identity, arguments = part.get("call_id") or part.get("id"), next(_given(part, "arguments", "input"), None)
         yield from asked_for(identity, part.get("name"), arguments)
@@ -230,7 +243,7 @@ def encoded_parts(said: Mapping[str, Any]) -> list[Said] | None:
         parts = as_parts(parts)
     elif not _are_parts(parts):
         return None
-    return _texts(pieces_in(role, parts)) or []
+    return _texts(answering(said.get("answers"), pieces_in(role, parts))) or []
 
 
 # --- flattened lists -------------------------------------------------------------------------------------------------
@@ -243,6 +256,7 @@ def flattened_prompts(flat: Mapping[str, Any]) -> Iterator[Piece]:
     """
     for group in numbered(flat):
         role = group.get("role")
-        yield from pieces_in(role if isinstance(role, str) else None, group.get("content"))
+        pieces = pieces_in(role if isinstance(role, str) else None, group.get("content"))
+        yield from answering(group["tool_call_id"], pieces) if "tool_call_id" in group else pieces
         for asked in numbered(group, "tool_calls."):
             yield from asked_for(asked.get("id"), asked.get("name"), asked.get("arguments"))

@@ -15,10 +15,9 @@ _WHERE = "request body"
 
 
 class _Piece(NamedTuple):
-    """One text, who says it, and the field that it stands in."""
+    """One text as the vocabulary has it: who says it, and which call a tool's result answers; and the field of it."""
 
-    role: str
-    text: str
+    said: dict[str, str]
     key: str
 
 
@@ -28,15 +27,15 @@ def state_prompt(facts: Facts, body: Mapping[str, Any], api: str) -> None:
     if not pieces:
         facts.absent("input_messages", _WHERE)
         return
-    said = [{"role": role, "text": text} for role, text, _ in pieces]
-    facts.put("input_messages", said, tuple([(key, text) for _, text, key in pieces]), _WHERE)
+    parts = tuple([(key, said["text"]) for said, key in pieces])
+    facts.put("input_messages", [said for said, _ in pieces], parts, _WHERE)
 
 
 def prompts(request: Request, api: str | None) -> tuple[str, ...]:
     """Return the texts that a request sends as the user's."""
     pieces = _PIECES.get(api or "")
-    said = pieces(request_body(request)) if pieces else ()
-    return tuple(text for role, text, _ in said if role == "user")
+    given = pieces(request_body(request)) if pieces else ()
+    return tuple(said["text"] for said, _ in given if said["role"] == "user")
 
 
 def sent_values(request: Request) -> Iterator[Any]:
@@ -54,7 +53,7 @@ def sent_values(request: Request) -> Iterator[Any]:
 
 def _of_chat(body: Mapping[str, Any]) -> Iterator[_Piece]:
     for key, message in _mappings(body.get("messages"), "messages"):
-        yield from _content(_role(message), message.get("content"), f"{key}.content")
+        yield from _content(_role(message), message.get("content"), f"{key}.content", message.get("tool_call_id"))
 
 
 def _of_messages(body: Mapping[str, Any]) -> Iterator[_Piece]:
@@ -72,7 +71,7 @@ def _of_responses(body: Mapping[str, Any]) -> Iterator[_Piece]:
         if kind == "message":
             yield from _content(_role(item), item.get("content"), f"{key}.content")
         elif isinstance(kind, str) and kind.endswith("_call_output"):
-            yield from _content("tool", item.get("output"), f"{key}.output")
+            yield from _content("tool", item.get("output"), f"{key}.output", item.get("call_id"))
 
 
 def _of_completions(body: Mapping[str, Any]) -> Iterator[_Piece]:
@@ -92,23 +91,30 @@ _PIECES: Mapping[str, Callable[[Mapping[str, Any]], Iterator[_Piece]]] = {
 }
 
 
-def _content(role: str, content: Any, key: str) -> Iterator[_Piece]:
+def _content(role: str, content: Any, key: str, answers: Any = None) -> Iterator[_Piece]:
     """Give the texts of some content: a text, or parts, of which some are texts, and the result of a tool has its own.
 
     A document, an image and what the model thought before are no texts of a message.
     """
     if isinstance(content, str):
         if content:
-            yield _Piece(role, content, key)
+            yield _piece(role, content, key, answers)
         return
     for number, part in enumerate(content if isinstance(content, list) else ()):
         place = f"{key}[{number}]"
         if isinstance(part, str):
-            yield from _content(role, part, place)
+            yield from _content(role, part, place, answers)
         elif isinstance(part, Mapping) and part.get("type") == "tool_result":
-            yield from _content("tool", part.get("content"), f"{place}.content")
+            yield from _content("tool", part.get("content"), f"{place}.content", part.get("tool_use_id"))
         elif isinstance(part, Mapping) and isinstance(part.get("text"), str) and part["text"]:
-            yield _Piece(role, part["text"], f"{place}.text")
+            yield _piece(role, part["text"], f"{place}.text", answers)
+
+
+def _piece(role: str, text: str, key: str, answers: Any) -> _Piece:
+    said = {"role": role, "text": text}
+    if isinstance(answers, str) and answers:
+        said["answers"] = answers
+    return _Piece(said, key)
 
 
 def _mappings(value: Any, key: str) -> Iterator[tuple[str, Mapping[str, Any]]]:

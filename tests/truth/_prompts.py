@@ -15,11 +15,15 @@ Attributes = dict[str, Any]
 
 
 class _Message(NamedTuple):
-    """One message: who says it, its content as the API has it, a text or parts, and the tool calls in it."""
+    """One message: who says it, its content as the API has it, a text or parts, and the tool calls in it.
+
+    A tool's result has the id of the call that it answers.
+    """
 
     role: str
     content: Any
     calls: tuple[ToolCall, ...] = ()
+    answers: str | None = None
 
     @property
     def texts(self) -> list[str]:
@@ -56,12 +60,13 @@ def _turn(message: dict[str, Any]) -> Iterator[_Message]:
     parts = content if isinstance(content, list) else []
     results = [part for part in parts if isinstance(part, dict) and part.get("type") == "tool_result"]
     for result in results:
-        yield _Message("tool", result.get("content"))
+        yield _Message("tool", result.get("content"), answers=result["tool_use_id"])
     calls = tuple(_calls(message))
     if (content or calls) and len(results) < max(1, len(parts)):
         rest = [part for part in parts if part not in results]
         role = "tool" if "output" in message else message.get("role", "assistant" if calls else "user")
-        yield _Message(role, rest or content, calls)
+        answers = message.get("tool_call_id") or (message["call_id"] if role == "tool" else None)
+        yield _Message(role, rest or content, calls, answers)
 
 
 def _calls(message: dict[str, Any]) -> Iterator[ToolCall]:
@@ -99,6 +104,7 @@ def openinference(asked: Asked) -> Attributes:
     for index, message in enumerate(said):
         prefix = f"llm.input_messages.{index}.message."
         found[f"{prefix}role"] = message.role
+        found |= {f"{prefix}tool_call_id": message.answers} if message.answers else {}
         for number, made in enumerate(message.calls):
             call = f"{prefix}tool_calls.{number}.tool_call."
             found |= {f"{call}id": made.id, f"{call}function.name": made.name}
@@ -128,7 +134,7 @@ def genai(asked: Asked) -> Attributes:
 
 def _genai_parts(message: _Message) -> list[Attributes]:
     if message.role == "tool":
-        return [{"type": "tool_call_response", "id": "call", "response": text} for text in message.texts]
+        return [{"type": "tool_call_response", "id": message.answers, "response": text} for text in message.texts]
     texts = ({"type": "text", "content": text} for text in message.texts)
     return [*texts, *({"type": "tool_call", **asdict(call)} for call in message.calls)]
 
@@ -141,6 +147,7 @@ def flattened(asked: Asked) -> Attributes:
         plain = isinstance(message.content, str | None)
         found[f"gen_ai.prompt.{index}.role"] = message.role
         found[f"gen_ai.prompt.{index}.content"] = message.content if plain else json.dumps(message.content)
+        found |= {f"gen_ai.prompt.{index}.tool_call_id": message.answers} if message.answers else {}
         for number, made in enumerate(message.calls):
             for name in ("id", "name", "arguments"):
                 found[f"gen_ai.prompt.{index}.tool_calls.{number}.{name}"] = getattr(made, name)
@@ -150,8 +157,13 @@ def flattened(asked: Asked) -> Attributes:
 def langfuse(asked: Asked) -> str:
     """Write the input of an observation: the messages, with the instructions before them."""
     messages = [
-        {"role": message.role, "content": message.content, "tool_calls": list(map(asdict, message.calls))}
-        for message in _messages(asked)
+        {
+            "role": one.role,
+            "content": one.content,
+            "tool_calls": list(map(asdict, one.calls)),
+            "tool_call_id": one.answers,
+        }
+        for one in _messages(asked)
     ]
     tools = asked.arguments.get("tools")
     return json.dumps({"tools": tools, "messages": messages} if tools else messages)

@@ -471,6 +471,15 @@ def _renamed(turn: dict[str, Any]) -> dict[str, Any]:
     return turn
 
 
+_ANSWERS = {"call_id", "tool_call_id", "tool_use_id"}
+
+
+def _answering(turns: list[Any]) -> dict[str, Any]:
+    """Return what says which call the tool's result answers."""
+    result: dict[str, Any] = turns[-3]
+    return result["content"][0] if isinstance(result.get("content"), list) else result
+
+
 def _result(turns: list[Any]) -> str:
     """Return what the tool said."""
     result = turns[-3]
@@ -508,6 +517,13 @@ def _faults_of_requests() -> Iterable[Fault]:
         # In Anthropic's API the results of tools are in the user's messages.
         cases = CONVERSATIONS[::2] if name.startswith("a tool's") else CONVERSATIONS
         yield Fault(name=name, check="wire/input-messages", dialects=SPOKEN, cases=cases, how=heard(change))
+    yield Fault(
+        name="the result of another call",
+        check="wire/input-messages",
+        dialects=(OI, GENAI, OLLM, LOGFIRE),  # Whose ids are not the application's own.
+        cases=CONVERSATIONS,
+        how=heard(lambda turns: _answering(turns).update(dict.fromkeys(_ANSWERS & _answering(turns).keys(), "call_9"))),
+    )
     for name, change in _MISTOLD.items():
         how = heard(change)
         yield Fault(name=name, check="wire/input-tool-calls", dialects=SPOKEN, cases=CONVERSATIONS, how=how)

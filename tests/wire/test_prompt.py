@@ -12,7 +12,7 @@ from pytest_llmtrace.model import Reading, State
 TEXT, MORE = {"type": "text", "text": "Is it cold"}, {"type": "text", "text": "in Oslo?"}
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
 
-# API, what is asked, and what the model is given: role, text, and the field that it stands in.
+# API, what is asked, and what the model is given: role, text, the field that it stands in, and which call it answers.
 ASKED = [
     pytest.param(
         "chat",
@@ -29,7 +29,7 @@ ASKED = [
             ("developer", "Be brief.", "messages[0].content"),
             ("user", "Is it cold", "messages[1].content[0].text"),
             ("user", "in Oslo?", "messages[1].content[2].text"),
-            ("tool", "-4 degrees", "messages[3].content"),
+            ("tool", "-4 degrees", "messages[3].content", "c"),
         ],
         id="chat",
     ),
@@ -56,8 +56,8 @@ ASKED = [
             ("system", "Cached.", "system[1].text"),
             ("user", "Hi", "messages[0].content"),
             ("assistant", "in Oslo?", "messages[1].content[1].text"),
-            ("tool", "plain", "messages[2].content[0].content"),
-            ("tool", "Is it cold", "messages[2].content[1].content[0].text"),
+            ("tool", "plain", "messages[2].content[0].content", "t1"),
+            ("tool", "Is it cold", "messages[2].content[1].content[0].text", "t2"),
             ("user", "in Oslo?", "messages[2].content[3].text"),
         ],
         id="messages",
@@ -79,8 +79,8 @@ ASKED = [
         [
             ("system", "Be brief.", "instructions"),
             ("user", "Is it cold?", "input[0].content[0].text"),
-            ("tool", "-4 degrees", "input[3].output"),
-            ("tool", "x", "input[4].output[0].text"),
+            ("tool", "-4 degrees", "input[3].output", "c"),
+            ("tool", "x", "input[4].output[0].text", "d"),
             ("assistant", "It is.", "input[5].content[0].text"),
         ],
         id="responses",
@@ -105,12 +105,19 @@ ASKED = [
 
 @pytest.mark.parametrize(("api", "asked", "given"), ASKED)
 def test_what_a_model_is_given(
-    read: Callable[..., Reading], api: str, asked: dict[str, Any], given: list[tuple[str, str, str]]
+    read: Callable[..., Reading], api: str, asked: dict[str, Any], given: list[tuple[str, ...]]
 ) -> None:
-    """Each text has who says it, and where it stands; images, calls, references and what it thought are no texts."""
+    """Each text has who says it, and where it stands; images, calls, references and what it thought are no texts.
+
+    A tool's result has the id of its call.
+    """
     fact = read(api, {}, asked=asked).fact("input_messages")
-    assert fact.value == [{"role": role, "text": text} for role, text, _ in given]
-    assert fact.parts == tuple((key, text) for _, text, key in given)
+    said = [
+        {"role": role, "text": text, **({"answers": answers[0]} if answers else {})}
+        for role, text, _, *answers in given
+    ]
+    assert fact.value == said
+    assert fact.parts == tuple((key, text) for _, text, key, *_ in given)
     assert fact.where == "chat.yaml, exchange 3, request body"
 
 

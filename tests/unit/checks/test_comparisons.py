@@ -18,12 +18,22 @@ from tests.unit.checks import (
     _past_call_cases,
     _prompt_cases,
     _request_cases,
+    _result_cases,
     _tools_cases,
     _usage_cases,
 )
 from tests.unit.checks._cases import call
 
-CASES = (_answer_cases, _models_cases, _past_call_cases, _prompt_cases, _request_cases, _tools_cases, _usage_cases)
+CASES = (
+    _answer_cases,
+    _models_cases,
+    _past_call_cases,
+    _prompt_cases,
+    _request_cases,
+    _result_cases,
+    _tools_cases,
+    _usage_cases,
+)
 FAULTS = [case for cases in CASES for case in cases.FAULTS]
 NO_FAULTS = [case for cases in CASES for case in cases.NO_FAULTS]
 

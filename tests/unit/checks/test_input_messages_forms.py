@@ -77,7 +77,7 @@ def text(said: str) -> dict[str, Any]:
 
 def answer(response: Any) -> dict[str, Any]:
     """Make a tool's result as OTel GenAI has it."""
-    return {"type": "tool_call_response", "id": "c", "response": response}
+    return {"type": "tool_call_response", "id": CALL["id"], "response": response}
 
 
 CALL = {"id": "c", "type": "function", "function": {"name": "look", "arguments": "{}"}}
@@ -91,7 +91,7 @@ REFUSED = {"role": "assistant", "refusal": "I won't."}
 
 def results(*contents: Any) -> dict[str, Any]:
     """Make a user's message with the results of tools, as Anthropic's API has them."""
-    return user([{"type": "tool_result", "tool_use_id": "t", "content": content} for content in contents])
+    return user([{"type": "tool_result", "tool_use_id": CALL["id"], "content": content} for content in contents])
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,12 @@ def results(*contents: Any) -> dict[str, Any]:
         ),
         pytest.param(
             "messages",
-            {"messages": [user("Hi"), {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t"}]}]},
+            {
+                "messages": [
+                    user("Hi"),
+                    {"role": "user", "content": [{"type": "tool_result", "tool_use_id": CALL["id"]}]},
+                ]
+            },
             genai(("user", [text("Hi")]), ("tool", [answer([])])),
             id="a result with nothing in it",
         ),

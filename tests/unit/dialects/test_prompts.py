@@ -15,9 +15,9 @@ IN, CONTENTS = "llm.input_messages", "llm.input_messages.0.message.contents"
 MODEL, USER = {"model": "m"}, [{"role": "user", "content": "Hi"}]
 
 
-def texts(*said: tuple[str | None, str]) -> list[dict[str, str | None]]:
-    """Write texts as the vocabulary does."""
-    return [{"role": role, "text": text} for role, text in said]
+def texts(*said: tuple[str | None, ...]) -> list[dict[str, str | None]]:
+    """Write texts as the vocabulary does: role, text, and of a tool's result the call that it answers."""
+    return [dict(zip(("role", "text", "answers"), one, strict=False)) for one in said]
 
 
 PARTS = json.dumps([{"type": "text", "text": "Hi"}, {"type": "image_url"}])
@@ -37,7 +37,7 @@ WRITTEN = [
             ),
         },
         "",
-        texts(("user", "Hi"), ("tool", "-4"), ("tool", '{"at": 1}')),
+        texts(("user", "Hi"), ("tool", "-4", "c"), ("tool", '{"at": 1}', "d")),
         id="OTel GenAI",
     ),
     pytest.param(
@@ -65,7 +65,7 @@ WRITTEN = [
             f"{IN}.2.message.content": "-4",
         },
         "",
-        texts(("system", "Be brief."), ("tool", "-4"), ("user", "Is it cold"), ("user", "in Oslo?")),
+        texts(("system", "Be brief."), ("tool", "-4", "c"), ("user", "Is it cold"), ("user", "in Oslo?")),
         id="OpenInference",
     ),
     pytest.param(

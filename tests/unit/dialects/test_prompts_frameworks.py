@@ -51,7 +51,8 @@ def test_a_prompt_in_one_attribute(read: Reader, text: str, said: list[Any]) -> 
 def test_the_result_of_a_tool_may_be_any_json(read: Reader, part: dict[str, Any], text: str) -> None:
     """Pydantic AI has what the tool returned as `result`; the conventions have a response, which may be parts."""
     messages = [{"role": "user", "parts": [{"type": "tool_call_response", "id": "call", **part}]}]
-    assert prompt(read({**GENAI, "gen_ai.input.messages": json.dumps(messages)})) == [{"role": "tool", "text": text}]
+    said = {"role": "tool", "text": text, "answers": "call"}
+    assert prompt(read({**GENAI, "gen_ai.input.messages": json.dumps(messages)})) == [said]
 
 
 def test_pydantic_ai_shows_what_it_embeds(read: Reader) -> None:
