@@ -6,7 +6,7 @@ import datetime as dt
 import os
 import platform
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -41,7 +41,24 @@ def write(results: Iterable[Result]) -> None:
         _, found, after = rest.partition(end)
         assert found, f"docs/benchmarks.md has no markers for {result.name}"
         page = f"{before}{begin}{_as_markdown(result)}{end}{after}"
-    PAGE.write_text(page, encoding="utf-8")
+    PAGE.write_text(_with_summary(page), encoding="utf-8")
+
+
+def _with_summary(page: str) -> str:
+    """Say in the head of a page how many targets of each of its tables are met, and which are not."""
+    before, begin, rest = page.partition("<!-- summary -->\n")
+    _, end, after = rest.partition("<!-- end of summary -->")
+    lines = [("what", "targets", "met", "missed"), ("---",) * 4, *_summed_up(after)]
+    return before + begin + "".join(f"| {' | '.join(line)} |\n" for line in lines) + end + after
+
+
+def _summed_up(page: str) -> Iterator[tuple[str, ...]]:
+    for title, section in re.findall(r"^## (.+)\n((?:(?!## ).*\n)*)", page, re.MULTILINE):
+        verdicts = re.findall(r"\| (met|missed) \|$", section, re.MULTILINE)
+        missed = re.search(r"^\*\*Missed:\*\* (.*\))\.", section, re.MULTILINE)
+        anchor = re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-")
+        told = missed[1] if missed else ""
+        yield f"[{title}](#{anchor})", str(len(verdicts)), str(verdicts.count("met")), told
 
 
 def _as_markdown(result: Result) -> str:
