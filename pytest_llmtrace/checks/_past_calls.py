@@ -13,7 +13,7 @@ from pytest_llmtrace.checks._adapted import is_of_library
 from pytest_llmtrace.checks._compare import Difference
 from pytest_llmtrace.checks._marks import is_masked, limit_of
 from pytest_llmtrace.checks._replies import listed
-from pytest_llmtrace.checks._tools import is_of_provider, same_arguments
+from pytest_llmtrace.checks._tools import is_of_provider, is_renamed, same_arguments
 from pytest_llmtrace.checks._tools_offered import is_adapted
 from pytest_llmtrace.checks._words import dropped, first_of, shown
 from pytest_llmtrace.model import Fact
@@ -133,7 +133,7 @@ class _Told:
 
     def _another_id(self, mine: Fact, said: _Call, number: int) -> Difference | None:
         there = _id(self._calls[number])
-        if not there or _id(said) in self._sent:
+        if not there or _id(said) in self._sent or is_renamed(_id(said), there):
             return None
         return Difference(
             span=f"{mine.keys}: {said['name']} with id {shown(said['id'])}",

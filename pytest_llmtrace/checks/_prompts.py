@@ -12,6 +12,7 @@ from pytest_llmtrace.checks._compare import Difference
 from pytest_llmtrace.checks._marks import is_masked, limit_of
 from pytest_llmtrace.checks._sent import Said, Sent, speaker
 from pytest_llmtrace.checks._texts import apart
+from pytest_llmtrace.checks._tools import is_renamed
 from pytest_llmtrace.checks._words import attribute_of, dropped, first_of, shown
 from pytest_llmtrace.model import Fact
 
@@ -116,23 +117,29 @@ def _as_another(mine: Fact, said: Said, true: Fact, numbers: range) -> Differenc
 def _answer_to_another(
     mine: Fact, said: Said, true: Fact, numbers: range, sent: Sent, account: Account
 ) -> Difference | None:
-    """Judge the id by which the result of a tool names its call; where results are alike it may be any of theirs."""
+    """Judge the id by which the result of a tool names its call."""
     identity, own = said.get("answers"), {sent.pieces[number].get("answers") for number in numbers}
     if not isinstance(identity, str) or not identity or is_masked(identity) or not own.isdisjoint((identity, None)):
         return None
-    others = sent.results.get(identity, ())
-    if any(sent.is_of(said, number) for number in others):
-        return None
-    # An application, and an item of the Responses API, may have ids of their own.
-    if not others and (not _adapted.is_of_library(account) or sent.has(identity)):
-        return None
     key, text = true.parts[numbers[0]]
+    there = sent.pieces[numbers[0]]["answers"]
+    if _may_stand_for(identity, there, said, sent, account):
+        return None
     return Difference(
         span=f"{mine.keys}: {shown(text)} in answer to the call {shown(identity)}",
-        wire=f"{key}: {shown(text)} in answer to {shown(sent.pieces[numbers[0]]['answers'])}",
+        wire=f"{key}: {shown(text)} in answer to {shown(there)}",
         why="who reads the prompt on the span takes it for the result of another call",
         next="take the id of the call from the message that has the result",
     )
+
+
+def _may_stand_for(identity: str, there: str, said: Said, sent: Sent, account: Account) -> bool:
+    """Tell whether one id may stand for another: results are alike, or whoever made the span has ids of its own."""
+    of_others = sent.results.get(identity)
+    if of_others:
+        return any(sent.is_of(said, number) for number in of_others)
+    # As an item of the Responses API has beside that of the call.
+    return not _adapted.is_of_library(account) or sent.has(identity) or is_renamed(identity, there)
 
 
 def _twice(mine: Fact, true: Fact, numbers: range) -> Difference:

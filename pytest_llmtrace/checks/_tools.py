@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_llmtrace import wire
-from pytest_llmtrace._stdlib import json
+from pytest_llmtrace._stdlib import json, re
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._compare import Difference
 from pytest_llmtrace.checks._marks import is_masked, limit_of
@@ -16,12 +16,33 @@ from pytest_llmtrace.checks._texts import is_cut_from
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.model import Fact
 
-__all__ = ["is_of_provider", "same_arguments", "tool_arguments", "tool_ids", "tool_names", "unstated_tools"]
+__all__ = [
+    "is_of_provider",
+    "is_renamed",
+    "same_arguments",
+    "tool_arguments",
+    "tool_ids",
+    "tool_names",
+    "unstated_tools",
+]
 
 
 # Ids of calls of tools that the provider runs itself: Anthropic's, and the Responses API's. Some conventions list them
 # beside the calls that the application is to answer, others leave them out or have places of their own for them.
 _OF_PROVIDER = ("srvtoolu_", "mcptoolu_", "ws_", "ci_", "fs_", "ig_", "mcp_", "mcpr_")
+
+
+_OF_MISTRAL = re.compile(r"[A-Za-z0-9]{9}")
+
+
+def is_renamed(mine: str, sent: str) -> bool:
+    """Tell whether an id may have been sent as another, made of what the API allows.
+
+    Anthropic's allows no punctuation but `_` and `-`, which LiteLLM puts in the place of other; Mistral's wants nine
+    letters and digits, which LangChain takes from a hash.
+    """
+    left, right = (re.sub(r"[\W_]+", "", identity) for identity in (mine, sent))
+    return left == right or (_OF_MISTRAL.fullmatch(sent) is not None and _OF_MISTRAL.fullmatch(mine) is None)
 
 
 def unstated_tools(mine: Fact, _true: Fact, account: Account) -> Difference | None:

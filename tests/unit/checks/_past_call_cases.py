@@ -125,6 +125,8 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     (ID, sent(OSLO), shown(OSLO, {**OSLO, "id": None}, {**OSLO, "id": None, "arguments": None}), LIBRARY),
     # A framework has ids of its own, and names that no API allows; an application shows what it likes.
     (ID, sent(OSLO, ROME), shown({**OSLO, "id": "run-1"})),
+    (ID, sent({**OSLO, "id": "functions_look_0"}), shown({**OSLO, "id": "functions.look:0"}), LIBRARY),
+    (ID, sent({**OSLO, "id": "D681PevKs"}), shown(OSLO), LIBRARY),
     (ID, sent({**OSLO, "name": "my_look"}), shown({**OSLO, "name": "my.look"})),
     (ID, sent({**OSLO, "name": "functions_look"}), shown(OSLO)),
     # A call may be sent as a text.

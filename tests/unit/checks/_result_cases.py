@@ -91,4 +91,7 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     (ID, TALK, shown(ASKED, OSLO, (*ROME[:2], "run-1"))),
     (ID, sent(ASKED, OSLO), shown(ASKED, (*OSLO[:2], "fc_1")), {**LIBRARY, **ITEM}),
     (ID, TALK, shown(ASKED, OSLO, (*ROME[:2], "__REDACTED__")), LIBRARY),
+    # Frameworks write ids as an API wants them.
+    (ID, TALK, shown(ASKED, OSLO, (*ROME[:2], "call.2")), LIBRARY),
+    (ID, sent(ASKED, (*OSLO[:2], "D681PevKs")), shown(ASKED, OSLO), LIBRARY),
 )
