@@ -19,6 +19,7 @@ import binascii
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pytest_llmtrace.errors import CassetteError
 from pytest_llmtrace.headers import header
@@ -139,6 +140,10 @@ class Forms:
         for key, value in (("method", method), ("uri", url)):
             if not isinstance(value, str) or not value:
                 raise self.error(f"the request of {name} has no `{key}`: the file is cut off here, or no cassette", raw)
+        if not _is_url(str(url)):
+            raise self.error(
+                f"the `uri` of the request of {name} is no URL, so that nothing can have asked for it", raw
+            )
         method = str(method).upper()
         headers = self.headers(raw, f"the request of {name}")
         body = self.body(raw, f"the request of {name}")
@@ -242,6 +247,14 @@ _HAS_BODY_KEY = frozenset({"body", "content", "parsed_body"})
 
 def _is_pair(value: Any) -> bool:
     return isinstance(value, list | tuple) and len(value) == 2  # noqa: PLR2004
+
+
+def _is_url(text: str) -> bool:
+    try:
+        urlsplit(text)
+    except ValueError:  # As `http://[`.
+        return False
+    return True
 
 
 def _word(value: Any) -> str:

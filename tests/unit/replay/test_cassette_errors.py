@@ -123,6 +123,12 @@ LAUGHS = "a: &a [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]\n" + "".join(
         pytest.param("a: &a [*a]\n", ":1", "the alias *a refers to nothing before it, or to itself", id="recursive"),
         pytest.param("a: " + "[" * 100_000, ":1", "it nests deeper than 200 levels; refused", id="deep"),
         pytest.param(
+            GOOD.replace("uri: https://", "uri: https://["),
+            ":3",
+            "the `uri` of the request of interaction 0 is no URL, so that nothing can have asked for it",
+            id="no URL",
+        ),
+        pytest.param(
             GOOD.replace("headers: {}", "headers: 5"),
             ":3",
             "the request of interaction 0 has headers that are no mapping",
