@@ -331,13 +331,21 @@ def _lost() -> Iterable[Case]:
             yield _case(f"{gateway}/{failure}", api, b"", failure=failure)
 
 
+_LOOKED = ((1, "Bergen", "2 degrees"), (2, "Oslo", "-4 degrees"))
+
+
+def _use(number: int, name: str, **given: Any) -> Mapping[str, Any]:
+    return {"type": "tool_use", "id": f"toolu_{number}", "name": name, "input": given}
+
+
+def _result(number: int, text: str) -> Mapping[str, Any]:
+    return {"type": "tool_result", "tool_use_id": f"toolu_{number}", "content": [{"type": "text", "text": text}]}
+
+
 def _conversations() -> Iterable[Case]:
-    """Make calls with a conversation: instructions, a question in two parts, a tool's result, another question."""
+    """Make calls with a conversation: instructions, a question in two parts, two tools' results, another question."""
     question = [{"type": "text", "text": "Is it cold"}, {"type": "text", "text": "in Oslo?"}]
     answer, more = {"role": "assistant", "content": "It is."}, {"role": "user", "content": "And in Rome?"}
-    called = {**_message("")["message"], "tool_calls": [_call(1, "look", '{"at": "Oslo"}')]}
-    used = {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {"at": "Oslo"}}
-    result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": [{"type": "text", "text": "-4 degrees"}]}
     yield _case(
         "openai/conversation",
         "chat",
@@ -345,8 +353,14 @@ def _conversations() -> Iterable[Case]:
         messages=[
             {"role": "system", "content": "Be brief."},
             {"role": "user", "content": question},
-            called,
-            {"role": "tool", "tool_call_id": "call_1", "content": "-4 degrees"},
+            *(
+                turn
+                for number, place, found in _LOOKED
+                for turn in (
+                    {**_message("")["message"], "tool_calls": [_call(number, "look", json.dumps({"at": place}))]},
+                    {"role": "tool", "tool_call_id": f"call_{number}", "content": found},
+                )
+            ),
             answer,
             more,
         ],
@@ -359,8 +373,14 @@ def _conversations() -> Iterable[Case]:
         system=[{"type": "text", "text": "Be brief."}],
         messages=[
             {"role": "user", "content": question},
-            {"role": "assistant", "content": [used]},
-            {"role": "user", "content": [result]},
+            *(
+                turn
+                for number, place, found in _LOOKED
+                for turn in (
+                    {"role": "assistant", "content": [_use(number, "look", at=place)]},
+                    {"role": "user", "content": [_result(number, found)]},
+                )
+            ),
             answer,
             more,
         ],
@@ -377,8 +397,15 @@ def _conversations() -> Iterable[Case]:
         instructions="Be brief.",
         input=[
             {"role": "user", "content": [{**part, "type": "input_text"} for part in question]},
-            {"type": "function_call", "call_id": "call_1", "name": "look", "arguments": '{"at": "Oslo"}'},
-            {"type": "function_call_output", "call_id": "call_1", "output": "-4 degrees"},
+            *(
+                item
+                for number, place, found in _LOOKED
+                for item in (
+                    {"type": "function_call", "name": "look", "arguments": json.dumps({"at": place})}
+                    | {"call_id": f"call_{number}"},
+                    {"type": "function_call_output", "call_id": f"call_{number}", "output": found},
+                )
+            ),
             answer,
             more,
         ],

@@ -440,7 +440,7 @@ _MISHEARD: Mapping[str, Callable[[list[Any]], object]] = {
     "what was answered later": lambda turns: turns.append({"role": "assistant", "content": "No."}),
     "no question": lambda turns: turns.pop(),
     "no answer before": lambda turns: turns.pop(-2),
-    "half a question": lambda turns: turns[-5]["content"].pop(),
+    "half a question": lambda turns: turns[-7]["content"].pop(),
     "a tool's words as the user's": lambda turns: turns.__setitem__(-3, {"role": "user", "content": _result(turns)}),
     "the assistant's words as the user's": lambda turns: turns[-2].update(role="user"),
     "in another order": lambda turns: turns.insert(-2, turns.pop()),
@@ -474,10 +474,10 @@ def _renamed(turn: dict[str, Any]) -> dict[str, Any]:
 _ANSWERS = {"call_id", "tool_call_id", "tool_use_id"}
 
 
-def _answering(turns: list[Any]) -> dict[str, Any]:
-    """Return what says which call the tool's result answers."""
-    result: dict[str, Any] = turns[-3]
-    return result["content"][0] if isinstance(result.get("content"), list) else result
+def _answer_another(turns: list[Any]) -> None:
+    """Let the last result of a tool name the call of the one before it."""
+    before, last = (turn["content"][0] if isinstance(turn.get("content"), list) else turn for turn in turns[-5:-2:2])
+    last.update({name: before[name] for name in _ANSWERS & before.keys()})
 
 
 def _result(turns: list[Any]) -> str:
@@ -520,9 +520,9 @@ def _faults_of_requests() -> Iterable[Fault]:
     yield Fault(
         name="the result of another call",
         check="wire/input-messages",
-        dialects=(OI, GENAI, OLLM, LOGFIRE),  # Whose ids are not the application's own.
+        dialects=SPOKEN,
         cases=CONVERSATIONS,
-        how=heard(lambda turns: _answering(turns).update(dict.fromkeys(_ANSWERS & _answering(turns).keys(), "call_9"))),
+        how=heard(_answer_another),
     )
     for name, change in _MISTOLD.items():
         how = heard(change)
