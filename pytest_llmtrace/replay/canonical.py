@@ -120,7 +120,8 @@ def _address(url: str, left_out: frozenset[str], *, scrubbed: bool) -> _Address:
         port = parts.port or _PORTS.get(scheme)
     except ValueError:
         return _Address(scheme="", host=url, port=None, path="", query=(), uri=url)
-    pairs = parse_qsl(parts.query, keep_blank_values=True)
+    # vcrpy's filter of query parameters writes a URL without those that have no value.
+    pairs = parse_qsl(parts.query, keep_blank_values=not left_out)
     query = tuple(pair for pair in pairs if not scrub.is_secret_parameter(pair[0]) and pair[0] not in left_out)
     host, path = (parts.hostname or "").rstrip("."), _path(parts.path)
     return _Address(

@@ -11,7 +11,15 @@ from urllib.parse import unquote_plus
 from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.secrets.hits import Hit, alarming, moved
 from pytest_llmtrace.secrets.json_text import JsonString, Unescaped, json_strings, parsed
-from pytest_llmtrace.secrets.names import FIELD_NAMES, MASK, PERSON, is_mask, is_secret_field
+from pytest_llmtrace.secrets.names import (
+    FIELD_NAMES,
+    MASK,
+    PERSON,
+    is_credential_header,
+    is_mask,
+    is_secret_field,
+    is_secret_parameter,
+)
 from pytest_llmtrace.secrets.percent import Unquoted
 from pytest_llmtrace.secrets.personal import is_personal_field, personal_in
 from pytest_llmtrace.secrets.pieces import Stream, Streams
@@ -56,6 +64,10 @@ _NAMED = re.compile(
 )
 # A URL with a password, as that of a proxy or a database.
 _PASSWORD = re.compile(r"(?<=://)[^\s/?#@:\"'<>\\]{0,100}:([^\s/?#@:\"'<>\\]{1,200})@(?=[\w\[])")
+# The query of a URL in a text, and what it says: as a name, `key` or `sig` is telling there only.
+_QUERY = re.compile(r"://[^\s?#\"'<>\\]++\?[^\s#\"'<>\\]++")
+_PARAMETER = re.compile(r"[?&;]([^\s=&?;]++)=((?=[A-Za-z._~%+/=-]*+\d)[A-Za-z0-9._~%+/=-]{8,}+)")
+_HEADERS = frozenset({"default_headers", "extra_headers", "headers"})
 _STANDS_FOR_PASSWORD = frozenset({"mypassword", "pass", "passwd", "password", "pw", "pwd"})
 _NESTED = 6
 _SHORTEST = 6
@@ -124,12 +136,21 @@ def _by_looks(text: str, place: str) -> Iterator[Hit]:
         group = found.lastgroup or ""
         if not is_mask(found[group]):
             yield _by_name(*found.span(group), place, "a field that is secret by its name", found[group])
-    for found in _PASSWORD.finditer(text) if "://" in text else ():
-        if not is_stand_in(found[1]) and found[1].lower() not in _STANDS_FOR_PASSWORD:
-            yield Hit(*found.span(1), place, "field", "the password of a URL", found[1])
+    if "://" in text:
+        yield from _in_urls(text, place)
     yield from _keys_in(text, place)
     for start, end, what, value, is_nobody in personal_in(text):
         yield Hit(start, end, place, "personal", what, value, is_nobody)
+
+
+def _in_urls(text: str, place: str) -> Iterator[Hit]:
+    for found in _PASSWORD.finditer(text):
+        if not is_stand_in(found[1]) and found[1].lower() not in _STANDS_FOR_PASSWORD:
+            yield Hit(*found.span(1), place, "field", "the password of a URL", found[1])
+    for query in _QUERY.finditer(text):
+        for found in _PARAMETER.finditer(text, *query.span()):
+            if is_secret_parameter(unquote_plus(found[1])):
+                yield _by_name(*found.span(2), place, f"the parameter {found[1]} of a URL", found[2])
 
 
 def _keys_in(text: str, place: str) -> Iterator[Hit]:
@@ -168,7 +189,7 @@ def _in_strings(strings: Iterable[JsonString], value: Any, prefix: str, depth: i
 
 def _in_value(value: str, steps: Steps, prefix: str, depth: int, *, of_error: bool) -> Iterator[Hit]:
     key = steps[-1] if steps else None
-    if isinstance(key, str) and _is_secret(key, value):
+    if isinstance(key, str) and (_is_secret(key, value) or _is_credential(steps)):
         if not is_mask(value):
             yield _by_name(0, len(value), f"{prefix}{_path(steps)}", f"the field {key}", value)
     # In JSON that is itself a string, such a field is an application's own.
@@ -266,6 +287,11 @@ def _named(name: str, value: str, place: str) -> Iterator[Hit]:
 def _is_secret(name: str, value: str) -> bool:
     """Tell whether a field is a secret; of an `authorization` a word says how it stands with one: `"granted"`."""
     return is_secret_field(name) and not (value.isalpha() and name.lower() == "authorization")
+
+
+def _is_credential(steps: Steps) -> bool:
+    """Tell whether a field is a header that a provider is to send, as to an MCP server."""
+    return len(steps) > 1 and steps[-2] in _HEADERS and is_credential_header(str(steps[-1]))
 
 
 _SIMPLE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")

@@ -17,6 +17,7 @@ __all__ = [
     "RESPONSE_HEADERS",
     "TRANSPORT_HEADERS",
     "VOLATILE_HEADERS",
+    "is_credential_header",
     "is_mask",
     "is_secret_field",
     "is_secret_header",
@@ -142,7 +143,8 @@ BODY_FIELDS = frozenset(
     }
 )
 """Without `_`, `-` and capitals: `api_key`, `apiKey` and `API-KEY` are one name. Requests say how a provider is to
-reach an MCP server: by `authorization_token` (Anthropic), `authorization`, or `headers` (OpenAI)."""
+reach an MCP server: by `authorization_token` (Anthropic), `authorization`, or `headers` (OpenAI), in which each
+`is_credential_header` is secret."""
 
 FIELD_NAMES = (
     r"(?i:(?:x[_-])?api[_-]?key|private[_-]?key|(?:aws[_-]?)?secret[_-]?access[_-]?key|client[_-]?secret"
@@ -157,6 +159,12 @@ def is_secret_header(name: str) -> bool:
     """Tell whether a header, of a request or a response, is left out."""
     name = name.lower().removeprefix(_COPIED)
     return name in REQUEST_HEADERS or name in RESPONSE_HEADERS or _SECRET_HEADER.search(name) is not None
+
+
+def is_credential_header(name: str) -> bool:
+    """Tell whether a header lets somebody in; ids, which are left out as well, do not."""
+    name = name.lower()
+    return name in {"cookie", "set-cookie"} or _SECRET_HEADER.search(name) is not None
 
 
 def is_secret_parameter(name: str) -> bool:

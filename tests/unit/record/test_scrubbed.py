@@ -41,6 +41,8 @@ FIELDS = [
 ]  # fmt: skip
 TEXTS = {
     "password of a URL": ("by http://jane:Zq8canary77@proxy.corp:3128/x", "Zq8canary77"),
+    "token of a URL": ("at https://mcp.corp/sse?v=1&token=Zq8canary77, as", "Zq8canary77"),
+    "signature of a URL": ("![](https://b.corp/i.png?se=2026&sig=Zq8canary/77%3D) as", "Zq8canary"),
     "masked key": ("Incorrect API key provided: abc***canary. You can", "abc***canary"),
     "realtime secret": ("ek_68a1b2c3d4e5f60718293a4b5c6d7e8f", "ek_68a1b2c3d4e5f60718293a4b5c6d7e8f"),
     "organization": ("in organization org-AbCdEf0123456789abcdefgh on", "org-AbCdEf0123456789abcdefgh"),
@@ -121,6 +123,16 @@ def test_body_fields(made: Callable[..., Exchange], written: Callable[..., str],
     text = written(made(body, body))
     assert "canary" not in text
     assert "hello" in text or form == "multipart"
+
+
+@pytest.mark.parametrize("name", ["Ocp-Apim-Subscription-Key", "x-auth-token", "PRIVATE-TOKEN", "Cookie"])
+def test_headers_that_a_body_names(made: Callable[..., Exchange], written: Callable[..., str], name: str) -> None:
+    """A provider is to send them to an MCP server; what lets nobody in stays."""
+    tool = {"type": "mcp", "headers": {name: "canary-value-1", "x-request-id": "r1"}, name: "no header"}
+    text = written(made(json.dumps({"tools": [tool]}).encode(), b"{}"))
+    assert "canary" not in text
+    assert '"r1"' in text
+    assert '"no header"' in text
 
 
 @pytest.mark.parametrize("name", ["speech.mp3", "ü.mp3"])
@@ -295,6 +307,14 @@ def test_filters_and_functions_of_vcr_config(made: Callable[..., Exchange], writ
     assert "internal" not in text
     for part in ("replaced", "somebody", "<TENANT>", "x-hooked", 'x-saved: ["yes"]', "public", "https://a.test/v1?b=1"):
         assert part in text
+
+
+def test_a_filter_of_parameters_beside_some_without_a_value(
+    made: Callable[..., Exchange], written: Callable[..., str]
+) -> None:
+    """vcrpy's filter leaves those out of the file, and so does the comparison."""
+    text = written(made(url="https://a.test/v1?list&prefix=&trace=canary&b=1"), filter_query_parameters=["trace"])
+    assert '"https://a.test/v1?b=1"' in text
 
 
 def test_headers_are_matched_where_that_is_asked_for(
