@@ -104,8 +104,13 @@ class Failure(StrEnum):
 
     CONNECT_ERROR = "connect-error"
     CONNECT_TIMEOUT = "connect-timeout"
+    POOL_TIMEOUT = "pool-timeout"
+    PROXY_ERROR = "proxy-error"
+    WRITE_ERROR = "write-error"
+    WRITE_TIMEOUT = "write-timeout"
+    READ_ERROR = "read-error"
     READ_TIMEOUT = "read-timeout"
-    DISCONNECT = "disconnect"
+    DISCONNECT = "disconnect"  # the server hung up, or sent what is no HTTP
     ABORTED = "aborted"  # by the client, when it was recorded: nobody knows how the answer went on
 
 

@@ -82,7 +82,10 @@ def _cut(fault: Fault, response: Response, failure: Failure | None) -> _Spoilt:
             response=with_pieces(response, [half]), words=f"{fault.name} after half of the body", failure=failure
         )
     count = _count(fault, pieces, most=len(pieces) if failure else len(pieces) - 1)
-    return _Spoilt(response=with_pieces(response, pieces[:count]), words=_after(fault, count), failure=failure)
+    kept = with_pieces(response, pieces[:count])
+    if failure and not count:  # What breaks before the first byte comes instead of a reply.
+        kept = replace(kept, status=0)
+    return _Spoilt(response=kept, words=_after(fault, count), failure=failure)
 
 
 def _count(fault: Fault, pieces: Sequence[Piece], *, most: int) -> int:

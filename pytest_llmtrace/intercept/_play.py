@@ -9,8 +9,8 @@ from typing import Any
 
 from pytest_llmtrace.errors import UnmatchedRequest
 from pytest_llmtrace.intercept._passage import Head, Passage
-from pytest_llmtrace.intercept._streams import Played, noting_break, shaped
-from pytest_llmtrace.intercept._timetable import timetable
+from pytest_llmtrace.intercept._streams import Played, noting_break, shaped, time_to_leave
+from pytest_llmtrace.intercept._timetable import Timetable, timetable
 from pytest_llmtrace.model import Answer, Failure, Headers, Response
 
 __all__ = ["arrive", "arrive_async", "decoded", "encoded", "play_in_client", "play_in_pool", "refusal_as_reply"]
@@ -19,12 +19,16 @@ __all__ = ["arrive", "arrive_async", "decoded", "encoded", "play_in_client", "pl
 _EXCEPTIONS = {
     Failure.CONNECT_ERROR: "ConnectError",
     Failure.CONNECT_TIMEOUT: "ConnectTimeout",
+    Failure.POOL_TIMEOUT: "PoolTimeout",
+    Failure.PROXY_ERROR: "ProxyError",
+    Failure.WRITE_ERROR: "WriteError",
+    Failure.WRITE_TIMEOUT: "WriteTimeout",
+    Failure.READ_ERROR: "ReadError",
     Failure.READ_TIMEOUT: "ReadTimeout",
     Failure.DISCONNECT: "RemoteProtocolError",
     Failure.ABORTED: "RemoteProtocolError",
 }
 _SAID = {Failure.ABORTED: "the client closed this stream when it was recorded, so nothing is known of the rest"}
-_BEFORE_RESPONSE = {Failure.CONNECT_ERROR, Failure.CONNECT_TIMEOUT}
 
 
 def arrive(library: ModuleType, passage: Passage, answer: Answer) -> None:
@@ -33,7 +37,7 @@ def arrive(library: ModuleType, passage: Passage, answer: Answer) -> None:
     Raises:
         Exception: The library's `ReadTimeout`: it is due later than its client waits.
     """
-    table = timetable(library, passage, answer, _failure_of(library, answer))
+    table = _until_first_byte(library, passage, answer)
     if table is not None:
         with noting_break(passage, table):
             table.wait(0)
@@ -41,10 +45,12 @@ def arrive(library: ModuleType, passage: Passage, answer: Answer) -> None:
 
 async def arrive_async(library: ModuleType, passage: Passage, answer: Answer) -> None:
     """Do the same in a task."""
-    table = timetable(library, passage, answer, _failure_of(library, answer))
+    table = _until_first_byte(library, passage, answer)
     if table is not None:
         with noting_break(passage, table):
             await table.wait_async(0)
+    if answer.failure is Failure.ABORTED and not _has_come(answer):
+        await time_to_leave(passage)
 
 
 def play_in_pool(library: ModuleType, passage: Passage, answer: Answer) -> Any:
@@ -91,15 +97,27 @@ def _line(name: bytes, value: bytes) -> tuple[str, str]:
         return name.decode("latin-1"), value.decode("latin-1")
 
 
+def _has_come(answer: Answer) -> bool:
+    """Tell whether there is a response, whatever breaks off after its head."""
+    return answer.response.status > 0
+
+
+def _until_first_byte(library: ModuleType, passage: Passage, answer: Answer) -> Timetable | None:
+    if _has_come(answer) and answer.failure is not None and not answer.response.chunks:
+        return None  # That never came, and the head did.
+    return timetable(library, passage, answer, _failure_of(library, answer))
+
+
 def _played(kind: type[Played], library: ModuleType, passage: Passage, answer: Answer) -> Played:
     failure = _begin(library, passage, answer)
-    return kind(passage, answer.response.chunks, failure, timetable(library, passage, answer, failure))
+    table = timetable(library, passage, answer, failure)
+    return kind(passage, answer.response.chunks, failure, table, left=answer.failure is Failure.ABORTED)
 
 
 def _begin(library: ModuleType, passage: Passage, answer: Answer) -> Exception | None:
     """Raise the failure of an answer if it comes before the response, else note the response and return it."""
     response, failure = answer.response, _failure_of(library, answer)
-    if failure is not None and (answer.failure in _BEFORE_RESPONSE or not response.chunks):
+    if failure is not None and not _has_come(answer):
         passage.fail(failure)
         raise failure
     passage.respond(Head(response.status, response.headers, response.reason, response.http_version))

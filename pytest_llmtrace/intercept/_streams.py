@@ -14,13 +14,23 @@ from pytest_llmtrace.intercept._cancellation import in_hand, is_cancellation
 from pytest_llmtrace.intercept._passage import Passage
 from pytest_llmtrace.intercept._timetable import Timetable
 
-__all__ = ["Played", "Tapped", "noting_break", "shaped"]
+__all__ = ["Played", "Tapped", "noting_break", "shaped", "time_to_leave"]
+
+_TURNS = 100
+"""How often other tasks get their turn before a client is told that it had left: what cancels it may take some."""
 
 
 class Played:
     """The chunks of an answer. However often it is iterated, each chunk is handed out once.
 
     Clients do iterate twice: openai 3 drains what is left of a stream after its last event.
+
+    Args:
+        passage: The request.
+        chunks: What is handed out.
+        failure: What is raised after the last chunk; None if that is the end.
+        timetable: When the chunks are due; None if they come at once.
+        left: Whether the failure says that the client was the one who left.
     """
 
     def __init__(
@@ -29,12 +39,15 @@ class Played:
         chunks: tuple[bytes, ...],
         failure: Exception | None,
         timetable: Timetable | None,
+        *,
+        left: bool = False,
     ) -> None:
         self._passage = passage
         self._chunks = chunks
         self._given = 0
         self._failure = failure
         self._timetable = timetable
+        self._left = left
 
     def __iter__(self) -> Iterator[bytes]:
         while self._given < len(self._chunks):
@@ -58,6 +71,8 @@ class Played:
         if self._timetable is not None and self._timetable.breaks_off:
             with noting_break(self._passage, self._timetable):
                 await self._timetable.wait_async(self._given)
+        if self._left:
+            await time_to_leave(self._passage)
         self._finish()
 
     def close(self) -> None:
@@ -146,6 +161,18 @@ def noting_break(passage: Passage, timetable: Timetable) -> Iterator[None]:
         yield
     except BaseException as error:
         timetable.leave()
+        _break(passage, error)
+        raise
+
+
+async def time_to_leave(passage: Passage) -> None:
+    """Let a client be cancelled where it was when it was recorded: replay takes no time, in which others would act."""
+    from anyio.lowlevel import checkpoint  # Whoever has an async client has anyio.
+
+    try:
+        for _ in range(_TURNS):
+            await checkpoint()
+    except BaseException as error:
         _break(passage, error)
         raise
 

@@ -14,9 +14,12 @@ _FAILURES = {
     "Cancelled": Failure.ABORTED,
     "ConnectError": Failure.CONNECT_ERROR,
     "ConnectTimeout": Failure.CONNECT_TIMEOUT,
-    "PoolTimeout": Failure.CONNECT_TIMEOUT,
+    "PoolTimeout": Failure.POOL_TIMEOUT,
+    "ProxyError": Failure.PROXY_ERROR,
+    "ReadError": Failure.READ_ERROR,
     "ReadTimeout": Failure.READ_TIMEOUT,
-    "WriteTimeout": Failure.READ_TIMEOUT,
+    "WriteError": Failure.WRITE_ERROR,
+    "WriteTimeout": Failure.WRITE_TIMEOUT,
 }
 
 

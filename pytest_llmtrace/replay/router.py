@@ -28,11 +28,13 @@ _NO_RESPONSE = Response(status=0)
 # The first that fits counts, so the special ones come before their bases.
 _FAILURES: tuple[tuple[type[Exception], Failure], ...] = (
     (httpx.ConnectTimeout, Failure.CONNECT_TIMEOUT),
-    (httpx.PoolTimeout, Failure.CONNECT_TIMEOUT),
+    (httpx.PoolTimeout, Failure.POOL_TIMEOUT),
+    (httpx.WriteTimeout, Failure.WRITE_TIMEOUT),
     (httpx.TimeoutException, Failure.READ_TIMEOUT),
     (httpx.ConnectError, Failure.CONNECT_ERROR),
-    (httpx.ProxyError, Failure.CONNECT_ERROR),
-    (httpx.NetworkError, Failure.DISCONNECT),
+    (httpx.ProxyError, Failure.PROXY_ERROR),
+    (httpx.WriteError, Failure.WRITE_ERROR),
+    (httpx.NetworkError, Failure.READ_ERROR),
     (httpx.ProtocolError, Failure.DISCONNECT),
 )
 

@@ -133,7 +133,7 @@ def ask(text="hi", path="/v1/chat/completions", **more):
 def chunks(path="/v1/chat/completions", most=9):
     found = []
     with http.stream("POST", BASE + path, json={{"model": "m", "stream": True}}, headers=HEADERS) as reply:
-        for chunk in reply.iter_raw():
+        for chunk in reply.iter_raw() if most else ():
             found.append(chunk)
             if len(found) == most:
                 break
@@ -143,6 +143,8 @@ async def achunks(path="/v1/chat/completions", most=9):
     found = []
     async with http.AsyncClient() as client:
         async with client.stream("POST", BASE + path, json={{"model": "m", "stream": True}}, headers=HEADERS) as reply:
+            if not most:
+                return found
             async for chunk in reply.aiter_raw():
                 found.append(chunk)
                 if len(found) == most:
@@ -172,6 +174,10 @@ def test_aborted(llmtrace, mode):
     assert len(chunks(most=2) if mode == "sync" else asyncio.run(achunks(most=2))) == 2
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
+def test_head_only(llmtrace, mode):
+    assert (chunks(most=0) if mode == "sync" else asyncio.run(achunks(most=0))) == []
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
 def test_broken(llmtrace, mode):
     with pytest.raises(http.RemoteProtocolError):
         chunks("/v1/breaks") if mode == "sync" else asyncio.run(achunks("/v1/breaks"))
@@ -186,6 +192,7 @@ def test_refused(llmtrace):
 PASSED = {
     "test_chat": "passed", "test_stream[sync]": "passed", "test_stream[async]": "passed",
     "test_aborted[sync]": "passed", "test_aborted[async]": "passed",
+    "test_head_only[sync]": "passed", "test_head_only[async]": "passed",
     "test_broken[sync]": "passed", "test_broken[async]": "passed",
     "test_invalid": "passed", "test_refused": "passed",
 }  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 from typing import Any
 
 import pytest
@@ -92,15 +94,18 @@ def test_an_encoded_body_is_handed_over_as_it_travels(driver: Any, trace: Any, s
     [
         (Failure.CONNECT_ERROR, "ConnectError"),
         (Failure.CONNECT_TIMEOUT, "ConnectTimeout"),
+        (Failure.POOL_TIMEOUT, "PoolTimeout"),
+        (Failure.PROXY_ERROR, "ProxyError"),
+        (Failure.WRITE_ERROR, "WriteError"),
+        (Failure.WRITE_TIMEOUT, "WriteTimeout"),
+        (Failure.READ_ERROR, "ReadError"),
         (Failure.READ_TIMEOUT, "ReadTimeout"),
         (Failure.DISCONNECT, "RemoteProtocolError"),
     ],
 )
-def test_a_failure_without_chunks_comes_before_the_response(
-    driver: Any, trace: Any, script: Any, failure: Failure, name: str
-) -> None:
+def test_a_failure_without_a_response(driver: Any, trace: Any, script: Any, failure: Failure, name: str) -> None:
     """The client gets its own library's exception, and there is no response."""
-    script.answers["/broken"] = Answer(response=Response(status=200), origin="the script", failure=failure)
+    script.answers["/broken"] = Answer(response=Response(status=0), origin="the script", failure=failure)
     ledger = trace()
     with pytest.raises(getattr(driver.library, name), match=rf"^the script: {failure.value}$"):
         driver.post("http://llm.test/broken")
@@ -108,6 +113,44 @@ def test_a_failure_without_chunks_comes_before_the_response(
     assert (exchange.outcome, exchange.response, exchange.stream_end) == (Outcome.FAILED, None, StreamEnd.FAILED)
     assert exchange.failure == f"{name}: the script: {failure.value}"
     assert exchange.origin == "the script"
+
+
+def test_a_failure_after_the_head(driver: Any, trace: Any, script: Any) -> None:
+    """The response comes, so that no SDK asks again, and its body breaks; who wants none of it never knows."""
+    script.answers["/broken"] = Answer(response=Response(status=200), origin="the script", failure=Failure.DISCONNECT)
+    ledger = trace()
+    response = driver.open("http://llm.test/broken")
+    assert response.status_code == 200
+    with pytest.raises(driver.library.RemoteProtocolError, match=r"^the script: disconnect$"):
+        driver.take(response.stream)
+    driver.close_response(driver.open("http://llm.test/broken"))
+    read, left = ledger.exchanges()
+    assert (read.outcome, read.response.chunks, read.stream_end) == (Outcome.ANSWERED, (), StreamEnd.FAILED)
+    assert (left.outcome, left.stream_end) == (Outcome.ANSWERED, StreamEnd.CLOSED)
+
+
+@pytest.mark.parametrize(
+    "response",
+    [Response(status=0), Response(status=200), Response(status=200, chunks=(b"half",))],
+    ids=["before the head", "after it", "midway"],
+)
+def test_a_client_that_left_has_time_to_leave(library: str, trace: Any, script: Any, response: Response) -> None:
+    """It is cancelled when another has its answer, as it was when it was recorded, and hears of no failure."""
+    http = importlib.import_module(library)
+    script.answers["/left"] = Answer(response=response, origin="the script", failure=Failure.ABORTED)
+    ledger = trace()
+
+    async def race() -> None:
+        async with http.AsyncClient() as client:
+            slow, quick = (asyncio.ensure_future(client.post(url)) for url in ("http://llm.test/left", URL))
+            done, _ = await asyncio.wait([slow, quick], return_when=asyncio.FIRST_COMPLETED)
+            assert done == {quick}
+            slow.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await slow
+
+    asyncio.run(race())
+    assert [exchange.stream_end for exchange in ledger.exchanges()] == [StreamEnd.CANCELLED, StreamEnd.EXHAUSTED]
 
 
 def test_a_failure_after_chunks_breaks_the_stream(driver: Any, trace: Any, script: Any) -> None:

@@ -312,7 +312,7 @@ def test_filters_and_functions_of_vcr_config(made: Callable[..., Exchange], writ
 def test_a_filter_of_parameters_beside_some_without_a_value(
     made: Callable[..., Exchange], written: Callable[..., str]
 ) -> None:
-    """vcrpy's filter leaves those out of the file, and so does the comparison."""
+    """Those are left out of the file, as by vcrpy, and out of the comparison."""
     text = written(made(url="https://a.test/v1?list&prefix=&trace=canary&b=1"), filter_query_parameters=["trace"])
     assert '"https://a.test/v1?b=1"' in text
 

@@ -150,7 +150,8 @@ LAUGHS = "a: &a [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]\n" + "".join(
             GOOD.replace("  response:", "  llmtrace: {failure: nap}\n  response:"),
             ":2",
             "interaction 0 has the unknown failure 'nap'; "
-            "known: connect-error, connect-timeout, read-timeout, disconnect, aborted",
+            "known: connect-error, connect-timeout, pool-timeout, proxy-error, write-error, write-timeout, read-error, "
+            "read-timeout, disconnect, aborted",
             id="failure",
         ),
         pytest.param(

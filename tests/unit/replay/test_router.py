@@ -105,7 +105,7 @@ async def _async_chunks(failing: bool) -> AsyncIterator[bytes]:
 
 
 @pytest.mark.parametrize("source", [_chunks, _async_chunks])
-@pytest.mark.parametrize(("failing", "failure"), [(False, None), (True, Failure.DISCONNECT)])
+@pytest.mark.parametrize(("failing", "failure"), [(False, None), (True, Failure.READ_ERROR)])
 def test_chunks_stay_apart_up_to_a_failure(source: object, failing: bool, failure: Failure | None) -> None:
     """A stream keeps its chunks; one that breaks keeps those before, and says how it broke."""
     assert callable(source)
@@ -121,12 +121,13 @@ def test_chunks_stay_apart_up_to_a_failure(source: object, failing: bool, failur
     ("error", "failure"),
     [
         (httpx.ConnectError, Failure.CONNECT_ERROR),
-        (httpx.ProxyError, Failure.CONNECT_ERROR),
+        (httpx.ProxyError, Failure.PROXY_ERROR),
         (httpx.ConnectTimeout, Failure.CONNECT_TIMEOUT),
-        (httpx.PoolTimeout, Failure.CONNECT_TIMEOUT),
+        (httpx.PoolTimeout, Failure.POOL_TIMEOUT),
         (httpx.ReadTimeout, Failure.READ_TIMEOUT),
-        (httpx.WriteTimeout, Failure.READ_TIMEOUT),
-        (httpx.ReadError, Failure.DISCONNECT),
+        (httpx.WriteTimeout, Failure.WRITE_TIMEOUT),
+        (httpx.ReadError, Failure.READ_ERROR),
+        (httpx.WriteError, Failure.WRITE_ERROR),
         (httpx.RemoteProtocolError, Failure.DISCONNECT),
     ],
 )
