@@ -171,7 +171,7 @@ class Desk:
         answerers: list[Answerer] = [*self._in_order()] or [self._silence]
         said = [text for answerer in answerers if (text := answerer.explain(request))]
         files = [player for player in self._players_of.values() if not replay.is_builtin(player.cassette.label)]
-        return "\n".join([*said, _RECORDED] if files else said)
+        return "\n".join([*said, _RECORDED] if any(player.compares(request) for player in files) else said)
 
     def leftovers(self, exchanges: Sequence[Exchange]) -> tuple[Leftover, ...]:
         """Return what each answerer had ready, and what of it was not asked for; and faults that did not happen.

@@ -121,6 +121,10 @@ class Player:
         ]
         return tuple(f"interaction {index}: {flaw}" for index, flaw in flaws if flaw)
 
+    def compares(self, request: Request) -> bool:
+        """Tell whether the configuration lets a request be compared; what it drops is not recorded either."""
+        return self._index.compared(request) is not None
+
     def explain(self, request: Request) -> str:
         """Name the nearest recording, those not yet played first, and each part that differs."""
         sent = self._index.compared(request)

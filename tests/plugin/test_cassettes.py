@@ -147,6 +147,33 @@ or let the host through with allow_hosts=("mocked.test",)"""
     assert "\nrecord " not in result.text("test_shipped")
 
 
+def test_a_request_that_the_configuration_drops_is_not_told_to_be_recorded(run: Callable[..., Any]) -> None:
+    """No mode would record it."""
+    result = run(
+        """
+        import pytest
+        from child import ask
+
+        @pytest.fixture
+        def vcr_config():
+            return {"ignore_hosts": ["ignored.test"]}
+
+        def test_it(llmtrace):
+            ask("http://ignored.test/v1/chat/completions")
+        """,
+        files={"cassettes/test_it/test_it.yaml": CASSETTE},
+    )
+    assert (
+        result.text("test_it")
+        == """\
+pytest_llmtrace.errors.UnmatchedRequest: nothing answered POST http://ignored.test/v1/chat/completions in test_it, \
+and it was not sent
+hook      the configuration (before_record_request, ignore_hosts) drops this request
+next: name a cassette, @pytest.mark.llmtrace(cassette="..."), script llmtrace.gateway(...), \
+or let the host through with allow_hosts=("ignored.test",)"""
+    )
+
+
 def test_a_cassette_that_is_named_and_missing_is_an_error(run: Callable[..., Any]) -> None:
     """One clear sentence at set-up, with the nearest name; never a silent pass."""
     result = run(
