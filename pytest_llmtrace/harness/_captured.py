@@ -129,6 +129,11 @@ class Captured:
         """Whether the code under test has forked: what its children do is not seen."""
         return self._ledger.children.has_forked
 
+    @property
+    def unrecorded(self) -> tuple[str, ...]:
+        """The hosts that the code under test has reached while it was recorded, by clients that are not."""
+        return self._ledger.unrecorded()
+
     def ended(self) -> tuple[SpanRecord, ...]:
         """Return the records of the ended spans, oldest first; for those who look at all of them by themselves."""
         return tuple(record for record in self._book.spans() if record.ended is not None)

@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
-from pytest_llmtrace.intercept._hosts import is_local, resolved
+from pytest_llmtrace.intercept._hosts import is_local, names_of, resolved
 from pytest_llmtrace.intercept._ledger import current, watching
 from pytest_llmtrace.intercept._passage import in_flight
 from pytest_llmtrace.intercept._patching import patch
@@ -96,8 +96,11 @@ def _check(host: object, port: object = None, *, via: str | None = None) -> None
         passage.barred = not passage.allowed
         if passage.barred:
             raise ledger.block(name, number, noted=False)
-    elif not ledger.live and not is_local(name) and not ledger.hosts.allow(name, number):
-        raise ledger.block(name, number)
+    elif not is_local(name) and not ledger.hosts.allow(name, number):
+        if not ledger.live:
+            raise ledger.block(name, number)
+        if passage is None:  # A client that is recorded may go by a proxy.
+            ledger.note_unrecorded(names_of(name))
     if via is not None:
         ledger.hosts.admit(via)
 

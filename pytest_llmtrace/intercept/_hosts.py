@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from pytest_llmtrace.errors import UsageError
 
-__all__ = ["Hosts", "is_local", "resolved"]
+__all__ = ["Hosts", "is_local", "names_of", "resolved"]
 
 _names_of: dict[str, set[str]] = {}
 
@@ -22,6 +22,11 @@ def resolved(host: str, addresses: Iterable[str]) -> None:
     for address in addresses:
         if address != host:
             _names_of.setdefault(address, set()).add(host)
+
+
+def names_of(host: str) -> frozenset[str]:
+    """Return the names that an address is known to stand for, else the host itself."""
+    return frozenset(_names_of.get(host, (host,)))
 
 
 def is_local(host: str) -> bool:

@@ -54,6 +54,7 @@ class Ledger:
         self._lock = threading.Lock()
         self._passages: list[Passage] = []
         self._blocked: dict[str, None] = {}
+        self._unrecorded: list[frozenset[str]] = []
 
     def exchanges(self, *, since: int = 0) -> tuple[Exchange, ...]:
         """Return the requests so far (from an index on) and what became of them, in the order in which they passed."""
@@ -68,6 +69,11 @@ class Ledger:
         """
         with self._lock:
             return tuple(self._blocked)
+
+    def unrecorded(self) -> tuple[str, ...]:
+        """Return the hosts that clients were let through to, since something records, which does not see them."""
+        with self._lock:
+            return tuple(" or ".join(sorted(names)) for names in self._unrecorded)
 
     def close(self) -> None:
         """Answer nothing more. What passes from here on is refused, while any other ledger is open."""
@@ -130,6 +136,12 @@ class Ledger:
         """Note a connection that was kept from leaving the machine."""
         with self._lock:
             self._blocked[blocked] = None
+
+    def note_unrecorded(self, names: frozenset[str]) -> None:
+        """Note a host, by the names that it may have, that a client was let through to unseen; once by any of them."""
+        with self._lock:
+            if all(names.isdisjoint(known) for known in self._unrecorded):
+                self._unrecorded.append(names)
 
 
 def add(owner: ownership.Owner, ledger: Ledger) -> None:

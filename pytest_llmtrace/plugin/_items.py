@@ -138,6 +138,8 @@ def _save(item: pytest.Item, trace: LLMTrace) -> None:
         return
     if trace.has_forked and trace.settings.record in {"once", "new", "all"}:
         said.append(f"not recorded: what child processes that {item.nodeid} has forked asked for")
+    for host in trace.unrecorded:
+        said.append(f"not recorded: what {item.nodeid} asked {host}, by a client that is not built on httpx")
     if not trace.is_recording:
         return
     if not item.stash.get(_ran_key, False):

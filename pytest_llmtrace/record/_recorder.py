@@ -142,7 +142,7 @@ class Recorder:
             raise CassetteError(
                 self.path,
                 "another process has written this file since the recording began; it was left as it is. "
-                "Next: record each cassette from one process and one test only",
+                "Next: record each cassette from one process at a time",
             )
         return rewritten(self.path, found, recordings, {**self._said_before(found), **_origin()})
 

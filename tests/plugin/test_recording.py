@@ -746,6 +746,24 @@ def test_one(tmp_path, monkeypatch, capsys):
     assert done.outcomes == {"test_one": "passed"}, done.out
 
 
+UNSEEN = """
+@pytest.mark.llmtrace(ignore={"capture/nothing": "no call"})
+def test_one(llmtrace):
+    for _ in range(2):
+        with pytest.raises(OSError):
+            urllib.request.urlopen("http://api.invalid:9/v1", timeout=1)
+"""
+
+
+def test_what_other_clients_ask_is_told(record: Callable[..., Any], tmp_path: Path) -> None:
+    """Only what is built on httpx is recorded: that others were let through to the network is said, once for a host."""
+    done = record(UNSEEN, "--llmtrace-record=once")
+    assert done.outcomes == {"test_one": "passed"}, done.out
+    said = "not recorded: what test_it.py::test_one asked api.invalid, by a client that is not built on httpx"
+    assert [line for line in done.out.splitlines() if "not recorded" in line] == [f"  recorded     {said}"]
+    assert [*tmp_path.rglob("*.yaml")] == []
+
+
 def test_hosts_that_are_let_through_are_not_recorded(record: Callable[..., Any], tmp_path: Path) -> None:
     """They will be let through when it is replayed too."""
     suite = "@pytest.mark.llmtrace(allow_hosts='127.0.0.1')" + TWO.format("a")

@@ -288,7 +288,7 @@ def test_two_processes_that_record_one_file(
         second.save(chat(made, "second"))
     assert str(caught.value) == (
         f"{path}: another process has written this file since the recording began; it was left as it is. "
-        "Next: record each cassette from one process and one test only"
+        "Next: record each cassette from one process at a time"
     )
     assert len(load(path).recordings) == 1
     third.save(chat(made, "third"))
