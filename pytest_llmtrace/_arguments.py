@@ -14,7 +14,7 @@ from pytest_llmtrace.errors import UsageError
 if TYPE_CHECKING:
     from pytest_llmtrace.model import Settings
 
-__all__ = ["ARGUMENTS", "RecordMode", "hosts_of", "merged", "refuse"]
+__all__ = ["ARGUMENTS", "RecordMode", "here", "hosts_of", "merged", "refuse"]
 
 ARGUMENTS: Final = (
     "allow_hosts",
@@ -37,7 +37,7 @@ RecordMode = Literal["none", "once", "new", "all"]
 
 
 def refuse(name: str, value: Any) -> None:
-    """Refuse a value of an argument that has no meaning. Names of cassettes and gateways are judged by who opens them.
+    """Refuse a value of an argument that has no meaning. Whether there is a cassette is judged by who opens it.
 
     Raises:
         UsageError: It has none; the text names the nearest that has.
@@ -62,9 +62,17 @@ def merged(base: Settings, said: Mapping[str, Any]) -> dict[str, Any]:
         "allow_hosts": lambda value: (*base.allow_hosts, *hosts_of(value)),
         "budget": lambda value: {**base.budget, **value},
         "known": lambda value: (*base.known, *known_of(value)),
-        "conventions": lambda value: absolute(value, Path.cwd()),
+        "conventions": lambda value: absolute(value, here()),
     }
     return {name: added[name](value) if name in added else value for name, value in said.items()}
+
+
+def here() -> Path:
+    """Return the current folder; of one that was removed, in which nothing is found, a relative path."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return Path()
 
 
 def hosts_of(value: Any) -> tuple[str, ...]:
@@ -80,7 +88,7 @@ def hosts_of(value: Any) -> tuple[str, ...]:
 
 
 def _is_host(text: str) -> bool:
-    return bool(text) and "/" not in text
+    return bool(text) and not any(char in "/," or char.isspace() for char in text)
 
 
 def _refuse_unused(value: Any) -> None:
@@ -96,6 +104,20 @@ def _refuse_verify(value: Any) -> None:
 def _refuse_record(value: Any) -> None:
     if value not in get_args(RecordMode):
         raise UsageError.unknown("value of record=", value, get_args(RecordMode))
+
+
+def _refuse_cassette(value: Any) -> None:
+    from pytest_llmtrace.replay import refuse_name
+
+    if value is not None:
+        refuse_name(value)
+
+
+def _refuse_gateway(value: Any) -> None:
+    from pytest_llmtrace.replay.gateways import profile
+
+    if value is not None:
+        profile(value)
 
 
 def _refuse_waivers(value: Any) -> None:
@@ -146,7 +168,9 @@ _CHECKED: Final = {
 _REFUSE: Final[Mapping[str, Callable[[Any], object]]] = {
     "allow_hosts": hosts_of,
     "allow_unused": _refuse_unused,
+    "cassette": _refuse_cassette,
     "conventions": _refuse_conventions,
+    "gateway": _refuse_gateway,
     "ignore": _refuse_waivers,
     "known": _refuse_known,
     "record": _refuse_record,

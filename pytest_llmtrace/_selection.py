@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from pytest_llmtrace.errors import SelectionError, UsageError
+from pytest_llmtrace.secrets.shapes import masked
 from pytest_llmtrace.tree import equals, refuse_name
 from pytest_llmtrace.views import SpanView
 
@@ -34,7 +35,13 @@ def select(spans: Iterable[SpanView], predicate: Predicate | None, where: Mappin
 
 
 def exactly_one(
-    spans: Sequence[SpanView], predicate: Predicate | None, where: Mapping[str, Any], *, noun: str, hint: str = ""
+    spans: Sequence[SpanView],
+    predicate: Predicate | None,
+    where: Mapping[str, Any],
+    *,
+    noun: str,
+    mask: Callable[[str], str] = str,
+    hint: str = "",
 ) -> SpanView:
     """Return the one span that fits all conditions.
 
@@ -43,6 +50,7 @@ def exactly_one(
         predicate: A condition of the caller's own.
         where: Conditions by name.
         noun: What is looked for, in words.
+        mask: Masks the secrets of the trace in a text: this one is printed and kept, as a report is.
         hint: Why there may be none at all.
 
     Raises:
@@ -63,7 +71,7 @@ def exactly_one(
         lines += _near_misses(spans, predicate, where)
         if hint:
             lines.append(hint)
-    raise SelectionError("\n".join(lines))
+    raise SelectionError(masked(mask("\n".join(lines))))
 
 
 def assert_attributes(span: SpanView, expected: Mapping[str, Any]) -> None:
@@ -75,7 +83,7 @@ def assert_attributes(span: SpanView, expected: Mapping[str, Any]) -> None:
             compiled pattern, which is found in the text.
 
     Raises:
-        AssertionError: Some differ or are missing; the text lists them all.
+        AssertionError: Some differ or are missing; the text lists them all, and masks what looks like a secret.
         UsageError: It is no span, or no mapping.
     """
     __tracebackhide__ = True
@@ -111,7 +119,7 @@ def _check_comparison(span: object, expected: object) -> None:
 def _fail_on(span: SpanView, differences: list[str]) -> None:
     __tracebackhide__ = True
     if differences:
-        raise AssertionError("\n  ".join([f"attributes of {_title(span)} differ:", *differences]))
+        raise AssertionError(masked("\n  ".join([f"attributes of {_title(span)} differ:", *differences])))
 
 
 def _differences(attributes: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from pytest_llmtrace import capture, dialects, intercept
 from pytest_llmtrace._selection import Predicate, exactly_one, select
-from pytest_llmtrace.canaries import Canaries
+from pytest_llmtrace.canaries import Canaries, Search
+from pytest_llmtrace.checks import secrets_of
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import LogRecord, MetricPoint, SpanRecord
 from pytest_llmtrace.tree import SpanTree
@@ -64,7 +65,7 @@ class Captured:
             UsageError: As for `spans`.
         """
         __tracebackhide__ = True
-        return exactly_one(self._views(), predicate, where, noun="span", hint=self._hint())
+        return exactly_one(self._views(), predicate, where, noun="span", mask=self._masked, hint=self._hint())
 
     def llm_spans(self, predicate: Predicate | None = None, /, **where: Any) -> tuple[SpanView, ...]:
         """Return those of `spans` that a dialect reads as an LLM call."""
@@ -73,7 +74,7 @@ class Captured:
     def llm_span(self, predicate: Predicate | None = None, /, **where: Any) -> SpanView:
         """Return the one ended LLM span that fits; see `span`."""
         __tracebackhide__ = True
-        return exactly_one(self._llm_views(), predicate, where, noun="LLM span", hint=self._hint())
+        return exactly_one(self._llm_views(), predicate, where, noun="LLM span", mask=self._masked, hint=self._hint())
 
     def tree(self) -> SpanTree[SpanView]:
         """Return all spans, ended or not, as a tree."""
@@ -143,6 +144,10 @@ class Captured:
 
     def _llm_views(self) -> tuple[SpanView, ...]:
         return tuple(view for view in self._views() if view.call is not None)
+
+    def _masked(self, text: str) -> str:
+        """Mask what is secret in this trace: the text of a failure is printed and kept, as a report is."""
+        return Search(secrets_of(self._ledger.exchanges(), self._canaries.given())).masked(text)
 
     def _hint(self) -> str:
         if self._book.spans():

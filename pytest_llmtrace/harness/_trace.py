@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pytest_llmtrace import capture, checks, clock, intercept, ownership
-from pytest_llmtrace._arguments import RecordMode, merged, refuse
+from pytest_llmtrace._arguments import RecordMode, here, merged, refuse
 from pytest_llmtrace.canaries import Canaries
 from pytest_llmtrace.conventions import named
 from pytest_llmtrace.errors import UsageError, VerificationError
@@ -93,7 +93,7 @@ class LLMTrace(Captured, Scripted):
         timing: clock.Timing | None = None,
         settings: Settings | None = None,
     ) -> None:
-        base = settings or Settings(cassette_dirs=(Path.cwd() / "cassettes", Path.cwd()))
+        base = settings or Settings(cassette_dirs=(here() / "cassettes", here()))
         given: dict[str, Any] = {
             "cassette": cassette,
             "gateway": gateway,
@@ -146,7 +146,7 @@ class LLMTrace(Captured, Scripted):
             if error is None:
                 for written in self.save():
                     print(f"llmtrace: {written}", file=sys.stderr)
-            if error is None and self._judgement.last is None and self.settings.verify:
+            if error is None and self.settings.verify:
                 self._settle()
         finally:
             self.close()
@@ -335,10 +335,15 @@ class LLMTrace(Captured, Scripted):
         return capture.hint_for(error) or ""
 
     def _settle(self) -> None:
+        """Judge the block, and fail on what nobody who has asked within it was told."""
         __tracebackhide__ = True
-        self.verify()
-        if self._judgement.last and self._judgement.last[1].worth_saying:
-            print(self.report(), file=sys.stderr)  # Outside pytest there is nowhere else to say it.
+        told = self._judgement.last[1].findings if self._judgement.last else ()
+        evidence, verdict = self.judge()
+        news = replace(verdict, findings=tuple(finding for finding in verdict.findings if finding not in told))
+        if self._judgement.fails(news):
+            raise VerificationError(self._judgement.report(evidence, news))
+        if news.worth_saying:
+            print(self._judgement.report(evidence, news), file=sys.stderr)  # Outside pytest nobody else says it.
 
     def _note_current(self, before: SpanKey | None) -> None:
         now = capture.current_span()

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pytest
 
-from pytest_llmtrace import _arguments
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.plugin import _ini
 from pytest_llmtrace.plugin._declared import MARKER, id_of
@@ -131,7 +130,7 @@ def _read_ignore(config: pytest.Config) -> Mapping[str, str]:
             raise UsageError(f"llmtrace_ignore: {line!r} gives no reason; write '{name}: reason'")
         waivers[name] = reason
     if waivers:
-        _arguments.refuse("ignore", waivers)
+        _ini.refuse(config, "ignore", waivers)
     return waivers
 
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from pytest_llmtrace import _arguments
 from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.plugin._declared import ENVIRON, UNREADABLE
 
-__all__ = ["flag", "lines", "text", "words"]
+__all__ = ["flag", "lines", "refuse", "text", "words"]
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
@@ -54,6 +55,20 @@ def lines(config: pytest.Config, name: str) -> list[str]:
 def words(config: pytest.Config, name: str) -> list[str]:
     """Return the words of a value that lists names: parted by spaces and lines, or a list in TOML."""
     return " ".join(lines(config, name)).split()
+
+
+def refuse(config: pytest.Config, argument: str, value: Any) -> None:
+    """Refuse a value that has no meaning for an argument of the marker, and name the place where it stands.
+
+    Raises:
+        UsageError: It has none.
+    """
+    name = f"llmtrace_{argument}"
+    try:
+        _arguments.refuse(argument, value)
+    except UsageError as error:
+        place = name.upper() if name.upper() in config.stash[ENVIRON] else name
+        raise UsageError(f"{place}: {error}") from None
 
 
 def _value(config: pytest.Config, name: str) -> Any:

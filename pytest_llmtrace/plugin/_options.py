@@ -224,7 +224,7 @@ def _app_exporters(config: pytest.Config) -> Literal["muted", "live"]:
 def _timing(config: pytest.Config) -> Any:
     value = _ini.text(config, "llmtrace_timing")
     if value not in {"", "instant"}:
-        _arguments.refuse("timing", value)
+        _ini.refuse(config, "timing", value)
     return value or "instant"
 
 
@@ -234,7 +234,7 @@ def _conventions(config: pytest.Config) -> tuple[str, ...]:
         return ()
     from pytest_llmtrace.conventions import named
 
-    _arguments.refuse("conventions", said)
+    _ini.refuse(config, "conventions", said)
     found = _absolute(said, config.rootpath)
     named(found)  # What cannot be read is one error of the run, and not one of each test.
     return found
@@ -252,7 +252,7 @@ def _said(config: pytest.Config, argument: str) -> Any:
     """Return what the ini value for an argument says; None if it says nothing."""
     value = _ini.text(config, f"llmtrace_{argument}") or None
     if value is not None:
-        _arguments.refuse(argument, value)
+        _ini.refuse(config, argument, value)
     return value
 
 
@@ -261,7 +261,7 @@ def _longest_attribute(config: pytest.Config) -> int:
     if not value:
         return 65_536
     limit = int(value) if value.isdecimal() else value
-    _arguments.refuse("longest_attribute", limit)
+    _ini.refuse(config, "longest_attribute", limit)
     return int(limit)
 
 

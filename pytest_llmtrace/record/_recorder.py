@@ -177,7 +177,7 @@ def refuse_unsupported(config: Mapping[str, Any], mode: str) -> None:
     """
     if mode == "new" and config.get("drop_unused_requests"):
         raise UsageError(
-            "vcr_config['drop_unused_requests']: the mode `new` adds interactions and drops none; "
+            "drop_unused_requests: the mode `new` adds interactions and drops none; "
             "--llmtrace-record=all writes a file with nothing but what the test asks for"
         )
 

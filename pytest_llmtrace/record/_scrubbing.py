@@ -105,7 +105,7 @@ def _filter(
         try:
             return function(request, pairs, **options)
         except TypeError as error:
-            raise UsageError(f"vcr_config[{name!r}]: this vcrpy cannot do that: {error}") from error
+            raise UsageError(f"{name}: this vcrpy cannot do that: {error}") from error
 
     return apply
 

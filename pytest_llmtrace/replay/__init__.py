@@ -4,7 +4,16 @@ The gateways and the router are modules of their own, imported by those who use 
 """
 
 from pytest_llmtrace.replay.cache import load
-from pytest_llmtrace.replay.names import builtin_dirs, default_name, default_path, find, is_builtin, new_path, resolve
+from pytest_llmtrace.replay.names import (
+    builtin_dirs,
+    default_name,
+    default_path,
+    find,
+    is_builtin,
+    new_path,
+    refuse_name,
+    resolve,
+)
 from pytest_llmtrace.replay.player import Player, Silence
 from pytest_llmtrace.replay.settings import AS_VCRPY, KNOWN_KEYS, ReplaySettings, read_config
 
@@ -22,5 +31,6 @@ __all__ = [
     "load",
     "new_path",
     "read_config",
+    "refuse_name",
     "resolve",
 ]

@@ -11,7 +11,17 @@ from pytest_llmtrace._argtypes import is_finite
 from pytest_llmtrace._stdlib import hashlib, is_file
 from pytest_llmtrace.errors import CassetteError, UsageError
 
-__all__ = ["below", "builtin_dirs", "default_name", "default_path", "find", "is_builtin", "new_path", "resolve"]
+__all__ = [
+    "below",
+    "builtin_dirs",
+    "default_name",
+    "default_path",
+    "find",
+    "is_builtin",
+    "new_path",
+    "refuse_name",
+    "resolve",
+]
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 BUILTIN = "builtin:"
@@ -38,7 +48,7 @@ def resolve(name: str, *, dirs: Sequence[Path], builtin: Sequence[Path] | None =
         CassetteError: There is no such file; names those that are called alike.
         UsageError: The name is no text, or an empty one.
     """
-    _check_name(name)
+    refuse_name(name)
     where = (builtin_dirs() if builtin is None else builtin) if name.startswith(BUILTIN) else dirs
     bare = name.removeprefix(BUILTIN)
     found = find(bare, dirs=where)
@@ -48,7 +58,12 @@ def resolve(name: str, *, dirs: Sequence[Path], builtin: Sequence[Path] | None =
     return found
 
 
-def _check_name(name: object) -> None:
+def refuse_name(name: object) -> None:
+    """Refuse what names no cassette.
+
+    Raises:
+        UsageError: It is no text, or an empty one.
+    """
     if not isinstance(name, str) or not name.strip():
         raise UsageError(f"a cassette is named by a text, as 'openrouter/chat', not by {name!r}")
 
@@ -66,7 +81,7 @@ def is_builtin(name: str) -> bool:
     Raises:
         UsageError: It is no text, or an empty one.
     """
-    _check_name(name)
+    refuse_name(name)
     return name.startswith(BUILTIN)
 
 

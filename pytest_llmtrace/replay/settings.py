@@ -135,7 +135,7 @@ def read_config(config: Mapping[str, Any]) -> ReplaySettings:
         decode_response=bool(config.get("decode_compressed_response", False)),
         after_load=_hooks(config, "after_load_interaction"),
         before_save=_hooks(config, "before_save_interaction"),
-        sensitive=_placeholders(config.get("filter_sensitive_data") or ()),
+        sensitive=_placeholders(config),
         keep=_scrub_keep(config),
     )
 
@@ -170,7 +170,7 @@ def _several(config: Mapping[str, Any], key: str, default: Iterable[Any] = ()) -
     if value is None:
         return list(default)
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
-        raise UsageError(f"vcr_config[{key!r}] is {value!r}, not a list")
+        raise UsageError(f"{key} is {value!r}, not a list")
     return list(value)
 
 
@@ -179,7 +179,7 @@ def _names(config: Mapping[str, Any], key: str) -> frozenset[str]:
     names = [entry[0] if isinstance(entry, tuple | list) and entry else entry for entry in _several(config, key)]
     for name in names:
         if not isinstance(name, str):
-            raise UsageError(f"vcr_config[{key!r}] holds {name!r}, which is no name")
+            raise UsageError(f"{key} holds {name!r}, which is no name")
     return frozenset(names)
 
 
@@ -194,17 +194,18 @@ def _scrub_keep(config: Mapping[str, Any]) -> tuple[re.Pattern[str], ...]:
 def _hooks(config: Mapping[str, Any], key: str) -> tuple[Hook, ...]:
     value = config.get(key)
     if isinstance(value, str | bytes) or not (value is None or callable(value) or isinstance(value, Iterable)):
-        raise UsageError(f"vcr_config[{key!r}] is {value!r}, not a function")
+        raise UsageError(f"{key} is {value!r}, not a function")
     hooks: tuple[Any, ...] = (value,) if callable(value) else tuple(value or ())
     for hook in hooks:
         if not callable(hook):
-            raise UsageError(f"vcr_config[{key!r}] holds {hook!r}, which is no function")
+            raise UsageError(f"{key} holds {hook!r}, which is no function")
     return hooks
 
 
-def _placeholders(value: Any) -> tuple[tuple[Any, Any], ...]:
-    pairs = list(value.items() if isinstance(value, Mapping) else value)
+def _placeholders(config: Mapping[str, Any]) -> tuple[tuple[Any, Any], ...]:
+    value = config.get("filter_sensitive_data")
+    pairs = [*value.items()] if isinstance(value, Mapping) else _several(config, "filter_sensitive_data")
     for pair in pairs:
         if not isinstance(pair, tuple | list) or len(pair) != 2:  # noqa: PLR2004
-            raise UsageError(f"vcr_config['filter_sensitive_data'] holds {pair!r}, which is no placeholder and value")
+            raise UsageError(f"filter_sensitive_data holds {pair!r}, which is no placeholder and value")
     return tuple((placeholder, secret) for placeholder, secret in pairs)

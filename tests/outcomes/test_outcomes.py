@@ -220,6 +220,8 @@ def test_last_failed_finds_findings(run: Callable[..., Any]) -> None:
         ('ignore=["replay/unplayed"]', "ignore= takes {check id: reason}, not ['replay/unplayed']"),
         ("allow_unused=True", "allow_unused= wants a reason in words"),
         ('conventions="x"', "unknown convention 'x': known: core-1.36, "),
+        ('gateway="openay"', "unknown gateway 'openay': did you mean 'openai'? known: "),
+        ("cassette=3", "a cassette is named by a text, as 'openrouter/chat', not by 3"),
         ('timing="fast"', "unknown value of timing= 'fast': known: instant, real, recorded"),
     ],
 )
@@ -258,8 +260,12 @@ def test_missing(): pass
 @pytest.mark.llmtrace(cassette="broken")
 def test_broken(): pass
 
-@pytest.mark.llmtrace(gateway="openrooter")
-def test_gateway(): pass
+class TestGateway:
+    @pytest.fixture
+    def llmtrace_config(self):
+        return {"gateway": "openrooter"}
+
+    def test_gateway(self, llmtrace): pass
 
 @pytest.mark.llmtrace
 class TestConfig:
@@ -280,7 +286,7 @@ def test_next(llmtrace): pass
         "ERROR at setup of test_missing"
     )
     assert "broken.yaml:2: " in done.section("ERROR at setup of test_broken")
-    assert "did you mean 'openrouter'?" in done.section("ERROR at setup of test_gateway")
+    assert "did you mean 'openrouter'?" in done.section("ERROR at setup of TestGateway.test_gateway")
     assert "match_onn" in done.section("ERROR at setup of TestConfig.test_config")
     assert "Traceback" not in done.text
 

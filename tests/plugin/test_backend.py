@@ -51,4 +51,4 @@ def test_ini(run: Callable[..., Any]) -> None:
     assert done.outcomes == {"test_plain": "passed", "test_marked": "passed"}, done.out
     assert done.out.count("warning  backend/empty-column  column 'nobody'") == 2
     wrong = run(SUITE, files={"pytest.ini": "[pytest]\nllmtrace_openobserve = 1\n"})
-    assert "ERROR: llmtrace: unknown OpenObserve profile '1'" in wrong.out
+    assert "ERROR: llmtrace: llmtrace_openobserve: unknown OpenObserve profile '1'" in wrong.out

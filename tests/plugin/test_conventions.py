@@ -31,10 +31,10 @@ def test_a_marker_that_names_none(run: Callable[..., Any], value: str, reason: s
 
 
 def test_a_run_that_names_none(run: Callable[..., Any]) -> None:
-    """The same of the run's own configuration."""
+    """The same of the run's own configuration, with the name of the place where it stands."""
     result = run("def test_it(): pass", LLMTRACE_CONVENTIONS="openinferense")
     said = f"unknown convention 'openinferense': did you mean 'openinference'? known: {KNOWN}"
-    assert result.usage_error() == f"ERROR: llmtrace: {said}"
+    assert result.usage_error() == f"ERROR: llmtrace: LLMTRACE_CONVENTIONS: {said}"
 
 
 def test_a_run_whose_registry_cannot_be_read(run: Callable[..., Any]) -> None:

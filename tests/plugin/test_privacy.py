@@ -144,15 +144,15 @@ LIMIT = "import pytest\n@pytest.mark.llmtrace(longest_attribute=0)\ndef test_a()
     [
         (
             {"pytest.ini": "[pytest]\nllmtrace_content = hidden\n"},
-            "llmtrace: unknown value of content= 'hidden': known: absent, captured, redacted",
+            "llmtrace: llmtrace_content: unknown value of content= 'hidden': known: absent, captured, redacted",
         ),
         (
-            {"pytest.ini": "[pytest]\nllmtrace_longest_attribute = 64k\n"},
-            "llmtrace: longest_attribute= takes a number of characters from 1 on, not '64k'",
+            {"pytest.ini": "[pytest]\nllmtrace_longest_attribute = a\n"},
+            "llmtrace: llmtrace_longest_attribute: longest_attribute= takes a number of characters from 1 on, not 'a'",
         ),
         (
             {"pytest.ini": "[pytest]\nllmtrace_longest_attribute = 0\n"},
-            "llmtrace: longest_attribute= takes a number of characters from 1 on, not 0",
+            "llmtrace: llmtrace_longest_attribute: longest_attribute= takes a number of characters from 1 on, not 0",
         ),
         (
             {"test_it.py": LIMIT},

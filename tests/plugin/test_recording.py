@@ -718,7 +718,7 @@ def test_a_configuration_that_recording_cannot_follow(record: Callable[..., Any]
     assert record(suite.format("a"), "--llmtrace-record=once").outcomes == {"test_one": "passed"}
     refused = record(suite.format("b"), "--llmtrace-record=new")
     assert refused.text("test_one") == (
-        "Failed: llmtrace: vcr_config['drop_unused_requests']: the mode `new` adds interactions and drops none; "
+        "Failed: llmtrace: drop_unused_requests: the mode `new` adds interactions and drops none; "
         "--llmtrace-record=all writes a file with nothing but what the test asks for"
     )
     assert server.requests == 1

@@ -171,7 +171,7 @@ def test_a_wrong_word_stops_the_run(run: Callable[..., Any]) -> None:
     """An unknown timing is a usage error that names the nearest."""
     result = run("def test_it(): pass", LLMTRACE_TIMING="record")
     text = "unknown value of timing= 'record': did you mean 'recorded'? known: instant, real, recorded"
-    assert result.usage_error() == f"ERROR: llmtrace: {text}"
+    assert result.usage_error() == f"ERROR: llmtrace: LLMTRACE_TIMING: {text}"
 
 
 # --- neighbours ---

@@ -116,9 +116,12 @@ def test_the_environment_has_waivers_too(run: Callable[..., Any]) -> None:
         ("llmtrace_ignore = wire/cost", "llmtrace_ignore: 'wire/cost' gives no reason; write 'wire/cost: reason'"),
         (
             "llmtrace_ignore = wire/coast: x",
-            "unknown check id in ignore= 'wire/coast': did you mean 'wire/cost'? known: ",
+            "llmtrace_ignore: unknown check id in ignore= 'wire/coast': did you mean 'wire/cost'? known: ",
         ),
-        ("llmtrace_ignore = wires/*: x", "unknown check id in ignore= 'wires/*': did you mean 'wire/*'? known: "),
+        (
+            "llmtrace_ignore = wires/*: x",
+            "llmtrace_ignore: unknown check id in ignore= 'wires/*': did you mean 'wire/*'? known: ",
+        ),
         (
             "llmtrace_verify = none",
             "unknown value of llmtrace_verify 'none': known: error, off, warn",

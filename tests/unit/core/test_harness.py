@@ -9,12 +9,22 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
 from opentelemetry import trace as otel
 
-from pytest_llmtrace import LLMTrace, UnmatchedRequest, UsageError, VerificationError, dialects, wire
+from pytest_llmtrace import (
+    LLMTrace,
+    SelectionError,
+    UnmatchedRequest,
+    UsageError,
+    VerificationError,
+    dialects,
+    wire,
+)
+from pytest_llmtrace._arguments import refuse
 from pytest_llmtrace.capture import Book
 from pytest_llmtrace.capture.records import key_of
 from pytest_llmtrace.harness import _trace
@@ -264,6 +274,7 @@ def test_a_trace_is_opened_once() -> None:
             {"allow_hosts": ["http://x"]},
             "allow_hosts= takes hosts, as ['localhost:4000', '*.internal'], not ['http://x']",
         ),
+        ({"allow_hosts": "a, b"}, "allow_hosts= takes hosts, as ['localhost:4000', '*.internal'], not 'a, b'"),
         ({"allow_unused": True}, "allow_unused= wants a reason in words"),
         ({"budget": 3}, "budget= takes {'tokens': ..., 'cost': ..., 'calls': ...}, not 3"),
         ({"conventions": 3}, "conventions= wants names or registry files, got 3"),
@@ -290,6 +301,70 @@ def test_a_gateway_s_name_is_a_text() -> None:
         pytest.raises(UsageError, match=r"^unknown gateway \['openai'\]: did you mean 'openai'\? "),
     ):
         trace.gateway(name)
+
+
+@pytest.mark.parametrize(
+    "said", [{"gateway": "openay"}, {"cassette": 3}, {"cassette": ""}], ids=["gateway", "cassette", "nothing"]
+)
+def test_names_are_judged_before_anything_is_opened(said: dict[str, Any]) -> None:
+    """A name that can be none is refused where it is said, as other arguments are."""
+    with pytest.raises(UsageError):
+        refuse(*next(iter(said.items())))
+
+
+def test_what_comes_after_a_question_is_judged_too() -> None:
+    """Who asks for findings within a block is told of what was until then; the end fails on what came after it."""
+
+    def block() -> None:
+        with LLMTrace() as trace:
+            call(trace, OK)
+            assert trace.findings() == ()
+            http_call(trace)
+
+    with pytest.raises(VerificationError) as caught:
+        block()
+    assert "llmtrace: 1 finding in this block (2 exchanges, 1 LLM span, " in str(caught.value)
+    assert "error  structure/exchange-without-span" in str(caught.value)
+
+
+def test_what_was_told_is_not_told_again(capsys: pytest.CaptureFixture[str]) -> None:
+    """The end of a block fails on no finding that somebody has asked for within it, and does not print it."""
+    with LLMTrace() as trace:
+        http_call(trace)
+        [finding] = trace.findings()
+        assert finding.check == "capture/nothing"
+    with LLMTrace(verify="warn") as trace:
+        http_call(trace)
+        assert trace.findings()
+    assert capsys.readouterr().err == ""
+
+
+def http_call(trace: LLMTrace) -> None:
+    """Make a call that has no span."""
+    trace.gateway("openai").chat(text="hi")
+    http.post(URL, json={"model": "m", "messages": []})
+
+
+def test_a_selection_shows_no_secret_of_its_trace() -> None:
+    """A key that looks like none is masked too, since a request has it."""
+    with LLMTrace(verify=False) as trace:
+        trace.gateway("openai").chat(text="hi")
+        with otel.get_tracer("app").start_as_current_span("chat", attributes={"key": "the-word-4711"}):
+            http.post(URL, json={"model": "m", "messages": []}, headers={"authorization": "Bearer the-word-4711"})
+        with pytest.raises(SelectionError) as caught:
+            trace.span(attributes={"key": "x"})
+    assert "span 'chat' (app): key: expected 'x', found '[secret]'" in str(caught.value)
+
+
+def test_a_folder_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block can be opened in a folder that was removed: nothing is found there, and nothing has to be."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with LLMTrace() as trace:
+        call(trace, OK)
+    assert trace.settings.cassette_dirs == (Path("cassettes"), Path())
 
 
 def test_one_host_needs_no_list() -> None:

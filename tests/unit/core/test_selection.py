@@ -124,6 +124,27 @@ def test_none_names_the_near_misses(views: tuple[SpanView, ...]) -> None:
     )
 
 
+def test_no_text_shows_a_key(make_span: SpanMaker) -> None:
+    """What looks like a provider's key is masked in names and values: failures stand in logs and JUnit files."""
+    key = "sk-proj-Ab3dEf6hIj9lMn0pQr5tUv8xYz1234567890abcdefghij"
+    span = SpanView(
+        record=make_span(1, name=f"chat {key}", attributes={"key": key, "model": "a"}), reader=lambda _: None
+    )
+    with pytest.raises(SelectionError) as selected:
+        exactly_one([span], None, {"attributes": {"key": "x"}}, noun="span")
+    with pytest.raises(AssertionError) as compared:
+        assert_attributes_exactly(span, {"ky": "x", "model": "a"})
+    assert str(selected.value) == (
+        "expected exactly one span with attributes={'key': 'x'}, found none among 1:\n"
+        "  span 'chat [secret]' (app): key: expected 'x', found '[secret]'"
+    )
+    assert str(compared.value) == (
+        "attributes of span 'chat [secret]' (app) differ:\n"
+        "  ky: expected 'x', missing (nearest: key = '[secret]')\n"
+        "  key: not expected, found '[secret]'"
+    )
+
+
 def test_several_are_listed(views: tuple[SpanView, ...]) -> None:
     """When several fit, they are listed."""
     with pytest.raises(SelectionError) as caught:

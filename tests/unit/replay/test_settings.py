@@ -83,20 +83,21 @@ NO_PATTERN = "scrub_keep holds something that is no regular expression: nothing 
             {"match_on": ["metod"]},
             "match_on has the unknown name 'metod'; did you mean 'method'?; a matcher of your own: pass the function",
         ),
-        ({"match_on": "method"}, "vcr_config['match_on'] is 'method', not a list"),
-        ({"filter_headers": "x-key"}, "vcr_config['filter_headers'] is 'x-key', not a list"),
-        ({"filter_headers": [3]}, "vcr_config['filter_headers'] holds 3, which is no name"),
-        ({"before_record_response": ["x"]}, "vcr_config['before_record_response'] holds 'x', which is no function"),
-        ({"before_record_request": 3}, "vcr_config['before_record_request'] is 3, not a function"),
-        ({"scrub_keep": "x"}, "vcr_config['scrub_keep'] is 'x', not a list"),
+        ({"match_on": "method"}, "match_on is 'method', not a list"),
+        ({"filter_headers": "x-key"}, "filter_headers is 'x-key', not a list"),
+        ({"filter_headers": [3]}, "filter_headers holds 3, which is no name"),
+        ({"before_record_response": ["x"]}, "before_record_response holds 'x', which is no function"),
+        ({"before_record_request": 3}, "before_record_request is 3, not a function"),
+        ({"scrub_keep": "x"}, "scrub_keep is 'x', not a list"),
         (
             {"scrub_keep": ["*"]},
             NO_PATTERN,
         ),
         (
             {"filter_sensitive_data": ["x"]},
-            "vcr_config['filter_sensitive_data'] holds 'x', which is no placeholder and value",
+            "filter_sensitive_data holds 'x', which is no placeholder and value",
         ),
+        ({"filter_sensitive_data": 3}, "filter_sensitive_data is 3, not a list"),
     ],
 )
 def test_wrong_use(config: Any, message: Any) -> None:
