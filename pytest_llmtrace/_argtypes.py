@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.errors import UsageError
 
-__all__ = ["checked_seconds", "finite", "is_count", "is_finite", "is_number", "read_json", "seconds", "source"]
+__all__ = ["checked_seconds", "days", "finite", "is_count", "is_finite", "is_number", "read_json", "seconds", "source"]
 
 _ENDLESS = {
     stat.S_IFIFO: "a pipe",
@@ -31,6 +31,17 @@ def seconds(text: str) -> float:
     if found is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
     return found
+
+
+def days(text: str) -> int:
+    """Read an age.
+
+    Raises:
+        argparse.ArgumentTypeError: It is no whole number from 0 on.
+    """
+    if not (text.isascii() and text.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of days, 0 or more")
+    return int(text)
 
 
 def checked_seconds(name: str, text: str, default: float) -> float:
@@ -70,8 +81,11 @@ def source(text: str) -> Path:
     """Read the path of a file or folder that is to be read, whether it is there or not.
 
     Raises:
-        argparse.ArgumentTypeError: Reading it may never end.
+        argparse.ArgumentTypeError: Reading it may never end; or it is empty, as a variable of the shell that nobody has
+            set, which would mean the current folder.
     """
+    if not text:
+        raise argparse.ArgumentTypeError("'' names nothing; the current folder is '.'")
     try:
         return finite(Path(text))
     except UsageError as error:

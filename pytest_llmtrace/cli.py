@@ -30,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0 if all went well, 1 if something could not be read or served, 2 for wrong use.
     """
+    if sys.stdout is None:  # `>&-`: the exit status is all that is asked for
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - for as long as the process runs
     options = _parser().parse_args(arguments)
     _print_everything()
     try:
@@ -91,6 +93,8 @@ def _replay(given: argparse.Namespace, _: Callable[[str], None]) -> int:
             print("\n".join(_lines(path, found, verbose=given.verbose)), flush=True)
     if given.format == "json":
         print(json.dumps([asdict(result) for result in results], indent=1))
+    elif not results:
+        print(f"no interactions in {', '.join(map(str, given.paths))}")
     else:
         print("\n" + "\n".join(_table(results)))
     return 1 if any(result.outcome in {Outcome.REFUSED, Outcome.UNREADABLE} for result in results) else 0

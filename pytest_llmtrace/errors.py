@@ -31,6 +31,9 @@ __all__ = [
     "VerificationError",
 ]
 
+_MANY = 20
+"""How many names are listed where one is wrong that a folder may have thousands of."""
+
 
 class LLMTraceError(Exception):
     """Base of everything that this package raises on purpose."""
@@ -60,8 +63,14 @@ class UsageError(LLMTraceError, TypeError):
         """Make the error for a file or folder that is not there, or is a link to nowhere."""
         if path.is_symlink():
             return cls(f"{path} is a link to {path.readlink()}, which is not there")
-        near = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-        return cls.unknown("file or folder", path.name, near) if near else cls(f"no such file: {path}")
+        beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+        if len(beside) <= _MANY:
+            return cls.unknown("file or folder", path.name, beside) if beside else cls(f"no such file: {path}")
+        import difflib
+
+        near = difflib.get_close_matches(path.name, sorted(beside), n=3)
+        hint = f"; the nearest: {', '.join(near)}" if near else ""
+        return cls(f"no such file: {path}; {len(beside)} others are there{hint}")
 
 
 class CassetteError(LLMTraceError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,15 +43,15 @@ def _parsed(value: str, folder: Path) -> tuple[str, Path]:
     return name, _TERMINAL if path == "-" else folder / path
 
 
-def write(config: pytest.Config, accounts: Mapping[str, Any]) -> Iterator[str]:
+def write(
+    config: pytest.Config, accounts: Mapping[str, Any], *, failed: Callable[[Path, OSError], str]
+) -> Iterator[str]:
     """Write the files, and say so, a line each, or what the terminal is to show instead of a file.
 
     Args:
         config: The run's.
         accounts: What each test has seen, by its id.
-
-    Raises:
-        OSError: One of them cannot be written.
+        failed: Is told of a file that cannot be written, and returns what is to be said; the others are written.
     """
     from pytest_llmtrace.report import FORMATS
 
@@ -61,7 +61,11 @@ def write(config: pytest.Config, accounts: Mapping[str, Any]) -> Iterator[str]:
         if path is _TERMINAL:
             yield from ("", *text.splitlines())
             continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Halves of characters, which texts may have in Python, are written as JSON writes them: `\\ud83d`.
-        path.write_text(f"{text}\n", encoding="utf-8", errors="backslashreplace")
-        yield f"  report       wrote {name} to {path}"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Halves of characters, which texts may have in Python, are written as JSON writes them: `\\ud83d`.
+            path.write_text(f"{text}\n", encoding="utf-8", errors="backslashreplace")
+        except OSError as error:
+            yield failed(path, error)
+        else:
+            yield f"  report       wrote {name} to {path}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections import Counter
@@ -141,17 +142,15 @@ class Totals:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"{content}\n", encoding="utf-8")
         except OSError as error:
-            self._not_written(session, "played", path, error)
+            self._said.append(self._not_written(session, "played", path, error))
 
     def _write_reports(self, session: pytest.Session, accounts: dict[str, Any]) -> None:
-        try:
-            self._said += _reports.write(session.config, accounts)
-        except OSError as error:
-            self._not_written(session, "report", error.filename, error)
+        failed = functools.partial(self._not_written, session, "report")
+        self._said += _reports.write(session.config, accounts, failed=failed)
 
-    def _not_written(self, session: pytest.Session, what: str, file: object, error: OSError) -> None:
-        self._said.append(f"  {what:<12} {file} could not be written: {error.strerror or error}")
+    def _not_written(self, session: pytest.Session, what: str, file: object, error: OSError) -> str:
         session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+        return f"  {what:<12} {file} could not be written: {error.strerror or error}"
 
     def _end_baseline(
         self, session: pytest.Session, baseline: Baseline, accounts: dict[str, Any], *, whole: bool
@@ -169,7 +168,7 @@ class Totals:
         try:
             _baseline.write(baseline.path, entries)
         except OSError as error:
-            self._not_written(session, "baseline", baseline.label, error)
+            self._said.append(self._not_written(session, "baseline", baseline.label, error))
         else:
             self._said.append(f"  baseline     wrote {baseline.label}: {_counted(entries)}")
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from pytest_llmtrace._argtypes import source
+from pytest_llmtrace._argtypes import days, source
 from pytest_llmtrace.errors import CassetteError, UsageError
 from pytest_llmtrace.model import Severity
 from pytest_llmtrace.upkeep._kinds import KINDS
@@ -75,7 +75,7 @@ def _add_lint(commands: Any) -> None:
     lint.add_argument(
         "--allow", action="append", default=[], metavar="REGEX", help="values that are fine, matched as a whole"
     )
-    lint.add_argument("--max-age", type=int, metavar="DAYS", help="report what was recorded longer ago")
+    lint.add_argument("--max-age", type=days, metavar="DAYS", help="report what was recorded longer ago")
     lint.add_argument(
         "--played",
         action="append",

@@ -174,6 +174,18 @@ def test_not_written(run: Callable[..., Any], file: str, tests: str) -> None:
     assert done.summary()[-1].endswith(" could not be written: File exists")
 
 
+def test_one_that_is_not_written_leaves_the_others_be(run: Callable[..., Any]) -> None:
+    """Each report is written by itself; the one that cannot be is named as it was asked for, also on a full disk."""
+    reports = [FILES["report"].format(path) for path in ("/dev/full", "contract.json")]
+    done = run(SUITE, options=reports)
+    assert done.code == pytest.ExitCode.TESTS_FAILED
+    assert done.summary()[-2:] == [
+        "  report       /dev/full could not be written: No space left on device",
+        f"  report       wrote contract to {done.folder / 'contract.json'}",
+    ]
+    assert (done.folder / "contract.json").exists()
+
+
 def test_a_run_that_lists_tests_writes_nothing(run: Callable[..., Any], tmp_path: Path) -> None:
     """What editors ask for, with the options of the suite, leaves the files of the last run as they were."""
     options = [option.format(tmp_path / name) for name, option in FILES.items()]

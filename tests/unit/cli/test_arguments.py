@@ -66,3 +66,27 @@ def test_a_pipe_or_a_socket_in_a_folder(command: list[str], tmp_path: Path, caps
 def test_a_device_is_no_file(capsys: pytest.CaptureFixture[str]) -> None:
     """`/dev/zero` has no end."""
     assert refused(["read", "/dev/zero"], capsys).endswith("/dev/zero is a device, which may never end; name a file")
+
+
+@pytest.mark.parametrize("command", READING, ids=" ".join)
+def test_an_empty_path_is_no_folder(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """`scrub --yes "$FOLDER"` with a variable that nobody has set does not go through the current folder."""
+    assert refused([*command, ""], capsys).endswith("'' names nothing; the current folder is '.'")
+
+
+@pytest.mark.parametrize("age", ["-3", "soon", "1.5"])
+def test_an_age_is_a_number_of_days(age: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing was recorded in the future."""
+    said = refused(["cassettes", "lint", f"--max-age={age}", "."], capsys)
+    assert said.endswith(f"error: argument --max-age: {age!r} is not a whole number of days, 0 or more")
+
+
+def test_a_large_folder_is_not_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a path that is not there the nearest are named, and the others counted, where there are many."""
+    for number in range(21):
+        (tmp_path / f"chat-{number}.yaml").touch()
+    (tmp_path / "tools.yaml").touch()
+    wrong = tmp_path / "tool.yaml"
+    assert refused(["read", str(wrong)], capsys) == (
+        f"pytest-llmtrace: no such file: {wrong}; 22 others are there; the nearest: tools.yaml, chat-9.yaml, chat-8.yaml"
+    )

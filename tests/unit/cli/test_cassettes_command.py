@@ -81,6 +81,16 @@ def test_a_reader_that_goes_away_is_no_crash() -> None:
     assert child.returncode == 1
 
 
+@pytest.mark.parametrize("command", [["cassettes", "lint"], ["cassettes", "show"], ["read"]], ids=" ".join)
+def test_nobody_has_to_read(command: list[str], tmp_path: Path) -> None:
+    """`... >&-` closes the output: the exit status is the answer, and no traceback takes its place."""
+    code = "from pytest_llmtrace.cli import main; raise SystemExit(main())"
+    started = ["sh", "-c", '"$0" "$@" >&-', sys.executable, "-c", code]
+    path = write(tmp_path / "tape.json")
+    done = subprocess.run([*started, *command, str(path)], stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.stderr, done.returncode) == ("", int("lint" in command))
+
+
 def test_the_page_names_every_kind_and_option() -> None:
     """The user's page tells of each kind of finding with its severity, each option and each hook."""
     page = (ROOT / "docs" / "cassettes.md").read_text(encoding="utf-8")

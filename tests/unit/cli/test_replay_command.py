@@ -294,6 +294,12 @@ def test_a_wrong_path_is_wrong_use(tmp_path: Path, capsys: pytest.CaptureFixture
     assert capsys.readouterr().err == f"pytest-llmtrace: {link} is a link to nowhere.json, which is not there\n"
 
 
+def test_a_folder_without_cassettes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """That nothing was played is said in words, and not by an empty table."""
+    assert main(["replay", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == f"no interactions in {tmp_path}\n"
+
+
 def test_without_the_sdk_the_rest_is_played(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
