@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol
 
 from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.errors import SelectionError, UsageError
@@ -39,7 +39,14 @@ class Node(Protocol):
         """Its status code, as `UNSET`."""
 
 
-S = TypeVar("S", bound=Node)
+if TYPE_CHECKING:  # `typing` has defaults from Python 3.13 on.
+    from typing_extensions import TypeVar
+
+    S = TypeVar("S", bound=Node, default=Any)  # Under mypy --strict a user's own `tree: SpanTree` is no error.
+else:
+    from typing import TypeVar
+
+    S = TypeVar("S", bound=Node)
 
 
 class SpanTree(Generic[S]):

@@ -24,6 +24,8 @@ def use(llmtrace: LLMTrace) -> None:
     assert_type(llmtrace.exchanges(), tuple[ExchangeView, ...])
     assert_type(llmtrace.findings(), tuple[Finding, ...])
     assert_type(llmtrace.tree(), SpanTree[SpanView])
+    tree: SpanTree = llmtrace.tree()
+    assert_type(str(tree.one("chat")), str)
     assert_attributes(span, {"gen_ai.request.model": "m"})
     llmtrace.gateway("openai").chat(text="hi").error(429)
     llmtrace.gateway("openai").chat(first_token=0.8, tokens_per_second=40)
