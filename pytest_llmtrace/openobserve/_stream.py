@@ -36,6 +36,7 @@ class Stream:
             QueryError: OpenObserve would refuse it; or it asks for what only a server knows.
             UsageError: The engine is not installed.
         """
+        __tracebackhide__ = True
         from pytest_llmtrace.openobserve.sql import query as run  # An extra.
 
         return run(query, self._records, stream=self._name)

@@ -24,8 +24,9 @@ _NAME = re.compile(r"[a-z_0-9]+", re.IGNORECASE)
 _APART = re.compile(r"""("(?:[^"]|"")*")|'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/""", re.DOTALL)
 """Quoted names, and texts and comments, in which a name is none."""
 _NO_SIGNATURE = re.compile(r"No function matches the given name and argument types '(\w+)\(([^']*)\)'")
-_ELSE = re.compile(r" Valid fields are .*")
-"""Only what the query itself names is there."""
+_ELSE = re.compile(r"(?: Did you mean .*?)? Valid fields are .*")
+"""Only what the query itself names is there, so that the engine knows no nearest name either."""
+_NO_FIELD = re.compile(r"No field named \S*?(\w+)\W*(?:\s|$)")
 _CALL = re.compile(rf"\b({'|'.join(ABSENT)})\s*\(", re.IGNORECASE)
 
 
@@ -42,6 +43,7 @@ def query(sql: str, records: Sequence[Record], *, stream: str = "default") -> li
             values only a server knows.
         UsageError: The engine is not installed, or the query is no text.
     """
+    __tracebackhide__ = True
     if not isinstance(sql, str):
         raise UsageError(f"a query is a text, not {sql!r}")
     bare = _bare(sql)
@@ -53,7 +55,7 @@ def query(sql: str, records: Sequence[Record], *, stream: str = "default") -> li
     try:
         rows: list[dict[str, Any]] = run(_HISTOGRAM.sub(r"histogram(\1, '')", sql)).to_pylist()
     except Exception as error:  # noqa: BLE001  # DataFusion raises plain exceptions of several types.
-        said = refused[0] if refused else _in_words(error)
+        said = refused[0] if refused else _in_words(error) + _nearest(error, records)
         raise QueryError(f"OpenObserve would refuse this query: {said}") from None
     return rows
 
@@ -116,6 +118,16 @@ def _refuse_unknown(sql: str, records: Sequence[Record]) -> None:
             raise NotReproducible(
                 f"{name.lower()} is not reproducible on {of} of {len(records)} spans: {unknown[name.lower()]}"
             )
+
+
+def _nearest(error: Exception, records: Iterable[Record]) -> str:
+    """Name the column that is called most like one that does not exist; empty if none is."""
+    import difflib
+
+    missing = _NO_FIELD.search(str(error))
+    columns = sorted({column for record in records for column in record})
+    near = difflib.get_close_matches(missing[1], columns, n=1) if missing else []
+    return f" Did you mean {near[0]}?" if near else ""
 
 
 def _in_words(error: Exception) -> str:

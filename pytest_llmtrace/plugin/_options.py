@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -159,13 +159,13 @@ def _replay(own: Mapping[str, Any], vcr: Mapping[str, Any]) -> dict[str, Any]:
     """Merge the configurations of replay. `vcr_config` is somebody else's: its further keys are not ours to judge."""
     if not vcr and not own:
         return {}
-    from pytest_llmtrace.replay import KNOWN_KEYS
+    from pytest_llmtrace.replay import KNOWN_KEYS, READ_KEYS
 
     known = {key: value for key, value in vcr.items() if key in KNOWN_KEYS}
     of_replay = {key: value for key, value in own.items() if key not in ARGUMENTS}
     for key in of_replay:
         if key not in KNOWN_KEYS:
-            raise UsageError.unknown("key of llmtrace_config", key, (*ARGUMENTS, *KNOWN_KEYS))
+            raise _unknown("key of llmtrace_config", key, (*ARGUMENTS, *READ_KEYS))
     return {**known, **of_replay}
 
 
@@ -186,8 +186,15 @@ def _check_arguments(marker: pytest.Mark) -> None:
         )
     for name, value in marker.kwargs.items():
         if name not in ARGUMENTS:
-            raise UsageError.unknown("argument", name, ARGUMENTS)
+            raise _unknown("argument", name, ARGUMENTS)
         _arguments.refuse(name, value)
+
+
+def _unknown(kind: str, name: object, known: Iterable[str]) -> UsageError:
+    if name == "record":  # `LLMTrace(...)` has it, for which there are no options.
+        other = "--llmtrace-record=once records, and so does llmtrace.record(name, 'once') within a test"
+        return UsageError(f"unknown {kind} 'record': {other}")
+    return UsageError.unknown(kind, name, known)
 
 
 def _cassette_dir(config: pytest.Config) -> str:

@@ -15,11 +15,12 @@ from pytest_llmtrace.replay.names import (
     resolve,
 )
 from pytest_llmtrace.replay.player import Player, Silence
-from pytest_llmtrace.replay.settings import AS_VCRPY, KNOWN_KEYS, ReplaySettings, read_config
+from pytest_llmtrace.replay.settings import AS_VCRPY, KNOWN_KEYS, READ_KEYS, ReplaySettings, read_config
 
 __all__ = [
     "AS_VCRPY",
     "KNOWN_KEYS",
+    "READ_KEYS",
     "Player",
     "ReplaySettings",
     "Silence",

@@ -10,7 +10,7 @@ from typing import Any
 from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.errors import UsageError
 
-__all__ = ["AS_VCRPY", "DEFAULT_MATCH_ON", "KNOWN_KEYS", "ReplaySettings", "read_config"]
+__all__ = ["AS_VCRPY", "DEFAULT_MATCH_ON", "KNOWN_KEYS", "READ_KEYS", "ReplaySettings", "read_config"]
 
 DEFAULT_MATCH_ON = ("method", "scheme", "host", "port", "path", "query", "body")
 _MATCHERS = (*DEFAULT_MATCH_ON, "headers", "raw_body", "uri", "url")
@@ -19,7 +19,7 @@ _MATCHERS = (*DEFAULT_MATCH_ON, "headers", "raw_body", "uri", "url")
 Matcher = Callable[[Any, Any], Any]
 Hook = Callable[..., Any]
 
-_READ = frozenset(
+READ_KEYS = frozenset(
     {
         "additional_matchers",
         "after_load_interaction",
@@ -59,7 +59,8 @@ _OF_RECORDING = frozenset(
         "with_current_defaults",
     }
 )
-KNOWN_KEYS = _READ | _OF_RECORDING
+KNOWN_KEYS = READ_KEYS | _OF_RECORDING
+"""What may be said; of these `READ_KEYS` are read."""
 _LOCAL = ("localhost", "0.0.0.0", "127.0.0.1", "::1")  # noqa: S104
 
 

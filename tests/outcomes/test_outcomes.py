@@ -222,6 +222,7 @@ def test_last_failed_finds_findings(run: Callable[..., Any]) -> None:
         ('conventions="x"', "unknown convention 'x': known: core-1.36, "),
         ('gateway="openay"', "unknown gateway 'openay': did you mean 'openai'? known: "),
         ("cassette=3", "a cassette is named by a text, as 'openrouter/chat', not by 3"),
+        ('record="once"', "unknown argument 'record': --llmtrace-record=once records, "),
         ('timing="fast"', "unknown value of timing= 'fast': known: instant, real, recorded"),
     ],
 )

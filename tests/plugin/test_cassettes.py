@@ -298,11 +298,15 @@ def test_llmtrace_config_takes_the_markers_arguments(run: Callable[..., Any]) ->
     assert result.outcomes == {"test_it": "passed", "test_other": "passed"}, result.out
 
 
+RECORDS = "--llmtrace-record=once records, and so does llmtrace.record(name, 'once') within a test"
+
+
 @pytest.mark.parametrize(
     ("returned", "said"),
     [
         ("None", "the fixture llmtrace_config returns a mapping, as {'gateway': 'openai'}, not None"),
         ("{'gatewy': 'openai'}", "unknown key of llmtrace_config 'gatewy': did you mean 'gateway'? known: "),
+        ("{'record': 'once'}", f"unknown key of llmtrace_config 'record': {RECORDS}"),
     ],
 )
 def test_a_configuration_without_meaning(run: Callable[..., Any], returned: str, said: str) -> None:

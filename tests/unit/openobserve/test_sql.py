@@ -92,6 +92,14 @@ def test_functions(calls: Stream, expression: str, value: Any) -> None:
             r"^OpenObserve would refuse this query: Schema error: No field named nobody\.$",
         ),
         (
+            'SELECT llm_model_nam FROM "default"',
+            r": Schema error: No field named llm_model_nam\. Did you mean llm_model_name\?$",
+        ),
+        (
+            'SELECT "default".LLM_Model_Nam FROM "default"',
+            r': Schema error: No field named "?default"?\.llm_model_nam\. Did you mean llm_model_name\?$',
+        ),
+        (
             "SELECT re_match(llm_model_name, '(') FROM \"default\"",
             r"^OpenObserve would refuse this query: re_match\(\) cannot be computed: .* missing \): \($",
         ),
