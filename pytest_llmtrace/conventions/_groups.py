@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from pytest_llmtrace.conventions._profile import Level, Wanted
@@ -49,6 +50,14 @@ class Groups:
             raise self._refused(f"its references multiply to more than {ROOM:,} attributes")
         self._known[name] = found
         return found
+
+    def refuse_circles(self) -> None:
+        """Refuse groups that are based on themselves, also those that no span and no metric wants."""
+        bases = {name: [base for base in _bases(group) if base in self._groups] for name, group in self._groups.items()}
+        try:
+            TopologicalSorter(bases).prepare()
+        except CycleError as error:
+            raise self._refused(f"{' -> '.join(reversed(error.args[1]))} is circular") from None
 
     def _found(self, name: str, within: tuple[str, ...]) -> dict[str, Wanted]:
         group = self._groups.get(name)

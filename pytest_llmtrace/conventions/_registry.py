@@ -144,6 +144,8 @@ class _Reading:
             raise _refused(self._path, _NONE)
         names = self._attributes.keys() - self._renames.keys()
         wanted = {name: self._groups.wanted(name) for name in self._spans}
+        metrics = [self._metric(name) for name in self._metrics]
+        self._groups.refuse_circles()
         return Profile(
             name=self._path.stem,
             convention=f"registry {self._path.name}",
@@ -153,7 +155,7 @@ class _Reading:
             span_types={
                 name: SpanType(id=name, kinds=kinds, attributes=wanted[name]) for name, kinds in self._spans.items()
             },
-            metrics={one.name: one for one in map(self._metric, self._metrics) if one.name not in self._old_metrics},
+            metrics={one.name: one for one in metrics if one.name not in self._old_metrics},
             renames=self._renames,
             metric_renames=self._old_metrics,
         )

@@ -66,6 +66,8 @@ def _openobserve(environ: Mapping[str, str]) -> Destination:
     if missing:
         raise UsageError(f"--llmtrace-export openobserve needs {' and '.join(missing)} (environment or .env)")
     url = checked_url("OPENOBSERVE_URL", environ["OPENOBSERVE_URL"]).rstrip("/")
+    if not {"?", "#"}.isdisjoint(url):  # Paths are put behind it, and it is shown: a query would be lost, and read.
+        raise UsageError("OPENOBSERVE_URL must be an address without a query, as http://localhost:5080; it has one")
     token = environ["OPENOBSERVE_AUTH_TOKEN"].strip()
     if not _SCHEME.fullmatch(token) or not (token.isascii() and token.isprintable()):
         raise UsageError("OPENOBSERVE_AUTH_TOKEN must read `Basic ` and base64 of `email:token`; what is set does not")

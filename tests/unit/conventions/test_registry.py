@@ -233,6 +233,13 @@ def test_the_hash_tells_its_version(tmp_path: Path) -> None:
         ),
         ("groups: [{id: g, type: span, extends: h}]", "g refers to 'h', which is not there"),
         ("groups: [{id: g, type: span, extends: h}, {id: h, extends: g}]", "g -> h -> g is circular"),
+        ("groups: [{id: g, extends: h}, {id: i}, {id: h, extends: g}]", "is circular"),
+        ("groups: [{id: g, extends: g}]", "g -> g is circular"),
+        (
+            "file_format: definition/2\n"
+            "attribute_groups: [{id: g, attributes: [{ref_group: h}]}, {id: h, attributes: [{ref_group: g}]}]",
+            "is circular",
+        ),
         (
             "groups: [{id: g, type: span, attributes: [{id: a.b, type: int, requirement_level: must}]}]",
             "a.b has the requirement level 'must'; known: required, conditionally_required, recommended, opt_in",

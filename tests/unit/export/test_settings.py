@@ -181,6 +181,11 @@ def test_nobody_is_asked_for_a_passphrase() -> None:
             "OPENOBSERVE_URL must be the address of a server, as http://localhost:5080; what is set is not",
         ),
         (
+            "openobserve",
+            {**OPENOBSERVE, "OPENOBSERVE_URL": "http://x/o2?key=secret"},
+            "OPENOBSERVE_URL must be an address without a query, as http://localhost:5080; it has one",
+        ),
+        (
             "otlp",
             {"OTEL_EXPORTER_OTLP_HEADERS": "secret"},
             "OTEL_EXPORTER_OTLP_HEADERS must read `key=value,key=value`; what is set does not",
