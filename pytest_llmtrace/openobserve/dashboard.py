@@ -79,7 +79,7 @@ def panels(path: Path) -> tuple[Panel, ...]:
     content = read_json(path)
     try:
         found = tuple(_panels(content))
-    except (AttributeError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, UnicodeEncodeError) as error:
         raise UsageError(f"{path}: is a damaged dashboard or alert: {error!r}") from None
     if not found:
         raise UsageError(f"{path}: is no dashboard with panels and no alert, as OpenObserve exports them")
@@ -175,7 +175,10 @@ def _filled_in(title: str, sql: str, variables: Mapping[str, Any], stream: str) 
         between, around = _JOINED.get(match[2], _JOINED["singlequote"])
         return between.join(f"{around}{each}{around}" for each in value)
 
-    return Panel(title=title, sql=_VARIABLE.sub(written, sql), stream=stream)
+    filled = _VARIABLE.sub(written, sql)
+    for text in (filled, stream):  # No engine takes anything else, or half a character.
+        text.encode()
+    return Panel(title=title, sql=filled, stream=stream)
 
 
 # --- judging ---------------------------------------------------------------------------------------------------------

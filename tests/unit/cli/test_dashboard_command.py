@@ -126,6 +126,9 @@ def test_an_alert_as_json(
         ("[" * 100_000, "is no JSON: it is nested too deep"),
         ("[]", "is no dashboard with panels and no alert, as OpenObserve exports them"),
         ('{"panels": [7]}', "is a damaged dashboard or alert: "),
+        ('{"query_condition": {"sql": "SELECT 1"}, "stream_name": 3}', "is a damaged dashboard or alert: "),
+        ('{"query_condition": {"sql": "SELECT 1"}, "stream_name": "\\ud83d"}', "is a damaged dashboard or alert: "),
+        ('{"query_condition": {"sql": "SELECT \'\\ud83d\'"}}', "is a damaged dashboard or alert: "),
     ],
 )
 def test_what_is_no_dashboard(
