@@ -57,7 +57,7 @@ def _emptied(
     outcome = push.run()
     for line in _said(outcome, to, spool):
         out(line)
-    return int(bool(spool.waiting() or spool.in_doubt()))
+    return int(bool(spool.waiting() or spool.in_doubt() or outcome.damaged))
 
 
 def _said(outcome: Outcome, to: Destination, spool: Spool) -> Iterator[str]:
@@ -68,6 +68,8 @@ def _said(outcome: Outcome, to: Destination, spool: Spool) -> Iterator[str]:
         yield f"found {counted(outcome.arrived, 'span')} there that had been in doubt"
     for reason, number in outcome.rejected.items():
         yield f"rejected {counted(number, 'span')}: {reason}"
+    for path in outcome.damaged:
+        yield f"damaged: {path} cannot be read, and was put aside; mend its lines and its name (.json), or delete it"
     if spool.waiting():
         yield f"not sent {counted(spool.waiting(), 'span')}: {'; '.join(outcome.problems)}"
     doubtful = sum(kept.spans for kept in spool.doubtful())

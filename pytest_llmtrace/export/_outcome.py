@@ -16,9 +16,11 @@ class Outcome:
         arrived: How many of those in doubt the back end had.
         rejected: How many it dropped, by its reason.
         problems: Why others were not accepted, each once.
+        damaged: Files that nobody can read, where they were put aside.
     """
 
     sent: int = 0
     arrived: int = 0
     rejected: dict[str, int] = field(default_factory=dict)
     problems: dict[str, None] = field(default_factory=dict)
+    damaged: dict[str, None] = field(default_factory=dict)

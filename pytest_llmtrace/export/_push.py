@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
-from pytest_llmtrace.export._answers import Answer, Fate
+from pytest_llmtrace._stdlib import json
+from pytest_llmtrace.export._answers import MALFORMED, Answer, Fate
 from pytest_llmtrace.export._destination import Destination
 from pytest_llmtrace.export._otlp import as_bytes
 from pytest_llmtrace.export._outcome import Outcome
+from pytest_llmtrace.export._protobuf import request
 from pytest_llmtrace.export._sending import encoded, post
 from pytest_llmtrace.export._spool import Batch, Kept, Key, Spool, keys_of, only
 
@@ -81,7 +83,7 @@ class Push:
         Returns:
             Whether the back end has told.
         """
-        for kept in self._spool.claim_doubtful():
+        for kept in self._sound(self._spool.claim_doubtful()):
             arrived = self._arrived(kept, present)
             if arrived is None:
                 Batch((kept,)).doubt()
@@ -107,17 +109,31 @@ class Push:
         """Send a batch, in parts if it is too large, and put away what is to be sent again."""
         try:
             answer = self._posted(batch.body())
+        except MALFORMED as error:  # Before anything was sent.
+            answer = Answer(fate=Fate.REFUSED, why=f"they cannot be written as it wants them: {error!r}")
         except BaseException:  # Whoever interrupts it does not know what has arrived.
             batch.doubt()
             raise
         if answer.is_too_large and batch.spans > 1:
             return self._send_parts(batch)
+        if answer.fate is Fate.REFUSED and not answer.is_final:
+            sound = tuple(self._sound(batch.files))
+            if len(sound) < len(batch.files):
+                return self._send(Batch(sound)) if sound else answer
         self._count(batch.spans, answer)
         if answer.fate is Fate.ACCEPTED:
             batch.remove()
             batch = Batch(())
         self._put_away(batch, answer)
         return answer
+
+    def _sound(self, files: Iterable[Kept]) -> Iterator[Kept]:
+        """Yield the files that can be read; others would keep these waiting for ever, and are put aside."""
+        for kept in files:
+            if _is_sound(kept):
+                yield kept
+            else:
+                self.outcome.damaged[str(kept.set_aside())] = None
 
     def _send_parts(self, batch: Batch) -> Answer:
         if len(batch.files) == 1:
@@ -206,6 +222,16 @@ class Push:
 
     def _left(self) -> float:
         return self._deadline - self._now()
+
+
+def _is_sound(kept: Kept) -> bool:
+    """Tell whether a file is what was written: lines that make a request."""
+    try:
+        keys_of(kept.tests())
+        request(json.loads(Batch((kept,)).body())["resourceSpans"])
+    except MALFORMED:
+        return False
+    return True
 
 
 def _halves(keys: list[Key]) -> list[list[Key]]:

@@ -4,7 +4,8 @@ A folder for each destination has files for each process, about as large as a re
 kept: an OTLP request in its JSON form, ready to be sent, whose end says that it is whole. A file is gone only when it
 was accepted. While it is under way its name ends in `.sending`: whoever renames a file first sends it, and who writes
 to it begins another. It ends in `.doubt` when nobody learned whether it has arrived, and in `.asked` while somebody
-finds out. The time of a file that somebody has says until when they do. Nothing here knows a token.
+finds out. The time of a file that somebody has says until when they do. What a disk or an editor has spoilt ends in
+`.damaged` when somebody has tried to send it, and is left to people. Nothing here knows a token.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ _READY: Final = ".json"
 _SENDING: Final = ".json.sending"
 _DOUBT: Final = ".json.doubt"
 _ASKED: Final = ".json.asked"
+_DAMAGED: Final = ".json.damaged"
 _LONGEST: Final = 60
 """Seconds after which a file that somebody has, and has not held for longer, was left by somebody who is gone."""
 
@@ -83,6 +85,10 @@ class Kept:
         until = time.time() + seconds
         with contextlib.suppress(FileNotFoundError, PermissionError):  # It is done with, or somebody else's.
             os.utime(self.path, (until, until))
+
+    def set_aside(self) -> Path:
+        """Put it where nobody tries to send it, and return that."""
+        return self.become(_DAMAGED).path
 
     def remove(self) -> None:
         """Forget it, but not what somebody may have written to it who had it open when it was claimed."""

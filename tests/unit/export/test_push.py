@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from time import time as clock
 from typing import Any, NoReturn
+from urllib.parse import quote
 
 import pytest
 
@@ -114,6 +115,30 @@ def test_one_bad_request_does_not_keep_the_others(
     )
     assert told == [0, 1, 2]
     assert (spool.waiting(), spool.in_doubt(), receiver.counts().total()) == (1, 0, 2)
+
+
+@pytest.mark.parametrize("spoilt", [b"#", b"\xff"], ids=["json", "utf-8"])
+@pytest.mark.parametrize("state", ["json", "json.doubt"])
+@pytest.mark.parametrize("kind", ["openobserve", "otlp"])
+def test_a_damaged_file_does_not_keep_the_others(
+    kind: str, state: str, spoilt: bytes, receiver: Receiver, spool: Spool, request_of: RequestOf
+) -> None:
+    """What a disk or an editor has spoilt is put aside and named, and the rest is sent."""
+    for run in ("a", "b", "c"):
+        spool.put(run, request_of(0, run=run))
+    [path] = spool.path.glob("b-*")
+    path.write_bytes(path.read_bytes().replace(b'"scopeSpans"', spoilt + b'"scopeSpans"', 1))
+    path.rename(path.with_suffix(f".{state}"))
+    headers = f"authorization={quote(TOKEN)}"
+    otlp = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url, "OTEL_EXPORTER_OTLP_HEADERS": headers}
+    to = destination(kind, {**receiver.environ, **otlp})
+    push = Push(to, spool, budget=10)
+    assert push.resolve(lambda _: set())
+    aside = path.with_suffix(".json.damaged")
+    assert push.run() == Outcome(sent=2, damaged={str(aside): None})
+    assert (spool.waiting(), spool.in_doubt(), receiver.counts().total()) == (0, 0, 2)
+    assert spoilt in aside.read_bytes()
+    assert Push(to, spool, budget=10).run() == Outcome()
 
 
 def test_stops_when_nobody_answers(
