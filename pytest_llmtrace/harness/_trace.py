@@ -69,7 +69,7 @@ class LLMTrace(Captured, Scripted):
     Raises:
         UsageError: An argument has no meaning.
         CassetteError: The cassette cannot be read.
-        VerificationError: When the block ends: there are findings of severity error.
+        VerificationError: When the block ends: there are findings of severity error that nobody has asked for in it.
     """
 
     def __init__(
