@@ -34,6 +34,7 @@ class Outcome(StrEnum):
     NO_SPAN = "no span"  # an instrumentor's gap: the SDK's call was served, and no LLM span tells of it
     SEVERAL_SPANS = "several spans"
     NO_SDK = "no SDK"  # the SDK is not installed
+    NOT_CAPTURED = "not captured"  # the SDK's call was served; what would make a span is not there, or not on
     UNREADABLE = "unreadable"  # the SDK could not read the recorded reply
     REFUSED = "refused"  # our own fault, or the file's
 
@@ -174,9 +175,11 @@ def _attempt(cassette: Cassette, recording: Recording, *, typed: bool) -> Result
 def _judged(request: Request, scopes: Counter[str]) -> tuple[Outcome, str]:
     instrumentor, switch = _sdks.instrumentor_of(request), _sdks.switch_of(request)
     if not scopes and switch is not None and switch.state is not Switch.ON:
-        return Outcome.SERVED, f"{instrumentor} is {switch.state}: it needs {switch.needs}, found {switch.found}"
+        why = f"{instrumentor} is {switch.state}: it needs {switch.needs}, found {switch.found}"
+        return Outcome.NOT_CAPTURED, why
     if not scopes and instrumentor is None:
-        return Outcome.SERVED, f"no instrumentor is installed: pip install {_sdks.INSTRUMENTORS[_sdks.sdk_of(request)]}"
+        needed = _sdks.INSTRUMENTORS[_sdks.sdk_of(request)]
+        return Outcome.NOT_CAPTURED, f"no instrumentor is installed: pip install {needed}"
     if not scopes:
         return Outcome.NO_SPAN, f"{instrumentor} made no LLM span for this call, though its request passed"
     several = [f"{scope} made {count} LLM spans" for scope, count in scopes.items() if count > 1]

@@ -85,7 +85,7 @@ def test_a_call_is_sent_again_through_its_sdk(tmp_path: Path, capsys: pytest.Cap
         assert (result["outcome"], result["scopes"]) == ("captured", ["openinference.instrumentation.openai"])
     else:
         needed = "pip install openinference-instrumentation-openai"
-        assert (result["outcome"], result["reason"]) == ("served", f"no instrumentor is installed: {needed}")
+        assert (result["outcome"], result["reason"]) == ("not captured", f"no instrumentor is installed: {needed}")
     assert (result["gateway"], result["api"], result["index"]) == ("openai", "chat", 0)
 
 
@@ -112,7 +112,7 @@ def test_the_recorded_body_is_what_is_sent(
     """What a typed method would add or wants is no obstacle: the SDK sends the body that was recorded."""
     status = 400 if "error" in reply else 200
     path = write(tmp_path / "a.json", interaction(url, body, reply, status=status))
-    assert one(replayed(capsys, path))[0] == ("captured" if INSTRUMENTED else "served")
+    assert one(replayed(capsys, path))[0] == ("captured" if INSTRUMENTED else "not captured")
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_recorded_failure_is_served(tmp_path: Path, capsys: pytest.CaptureFixt
     """A connection that is recorded as broken breaks again, and the call that it fails is a call like any other."""
     broken = interaction("https://api.openai.com/v1/chat/completions", CHAT, None)
     path = write(tmp_path / "a.json", broken | {"llmtrace": {"failure": "read-timeout"}})
-    assert one(replayed(capsys, path))[0] == ("captured" if INSTRUMENTED else "served")
+    assert one(replayed(capsys, path))[0] == ("captured" if INSTRUMENTED else "not captured")
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_a_cloud_has_a_client_of_its_own(
     """Anthropic's messages on a cloud are sent again through the SDK's client for that cloud, to the same path."""
     [result] = replayed(capsys, write(tmp_path / "a.json", interaction(url, MESSAGES, MESSAGE)))
     native = "open_telemetry" in inspect.signature(anthropic.Anthropic).parameters
-    assert result["outcome"] == ("captured" if native or ANTHROPIC_INSTRUMENTED else "served")
+    assert result["outcome"] == ("captured" if native or ANTHROPIC_INSTRUMENTED else "not captured")
     assert (result["api"], result["gateway"]) == ("messages", gateway)
 
 
@@ -242,7 +242,7 @@ def test_an_instrumentor_that_refuses_the_sdk_is_no_gap(
     monkeypatch.setattr(_sdks, "instrumentor_of", lambda _request: "o 1.0")
     monkeypatch.setattr(LLMTrace, "llm_spans", lambda _trace: ())
     path = write(tmp_path / "a.json", interaction("https://api.openai.com/v1/chat/completions", CHAT, COMPLETION))
-    assert one(replayed(capsys, path)) == ("served", "o 1.0 is refused: it needs openai >= 9, found openai 2")
+    assert one(replayed(capsys, path)) == ("not captured", "o 1.0 is refused: it needs openai >= 9, found openai 2")
 
 
 def test_an_encoded_request_body_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -250,7 +250,9 @@ def test_an_encoded_request_body_is_read(tmp_path: Path, capsys: pytest.CaptureF
     call = interaction("https://api.openai.com/v1/chat/completions", CHAT, COMPLETION)
     packed = b64encode(gzip.compress(json.dumps(CHAT).encode())).decode()
     call["request"] |= {"headers": {"content-encoding": ["gzip"]}, "body": {"base64_string": packed}}
-    assert one(replayed(capsys, write(tmp_path / "a.json", call)))[0] == ("captured" if INSTRUMENTED else "served")
+    assert one(replayed(capsys, write(tmp_path / "a.json", call)))[0] == (
+        "captured" if INSTRUMENTED else "not captured"
+    )
 
 
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -329,4 +331,20 @@ def test_our_own_cassettes(folder: str, capsys: pytest.CaptureFixture[str]) -> N
     """Every cassette that ships is served whole, and every call in it can be made through its SDK."""
     results = replayed(capsys, ROOT / "cassettes" / folder)
     assert results
-    assert {result["outcome"] for result in results} <= {"captured", "served"}
+    assert {result["outcome"] for result in results} <= {"captured", "not captured", "served"}
+
+
+def test_what_keeps_spans_away_is_said_without_being_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has no instrumentor learns why there is no span, and what to install, from the command as it stands."""
+    monkeypatch.setattr(_sdks, "switch_of", lambda _: None)
+    monkeypatch.setattr(_sdks, "instrumentor_of", lambda _: None)
+    monkeypatch.setattr(LLMTrace, "llm_spans", lambda *_: ())
+    path = write(tmp_path / "a.json", interaction("https://api.openai.com/v1/chat/completions", CHAT, COMPLETION))
+    assert main(["replay", str(path)]) == 0
+    assert capsys.readouterr().out.splitlines()[:3] == [
+        f"{path}: 1 not captured",
+        "  interaction 0  POST /v1/chat/completions  not captured",
+        "    no instrumentor is installed: pip install openinference-instrumentation-openai",
+    ]
