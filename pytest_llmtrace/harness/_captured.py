@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from pytest_llmtrace import capture, dialects, intercept
@@ -125,15 +126,16 @@ class Captured:
         """Whether this is a copy of the trace, in a child process that the code under test has forked."""
         return self._ledger.children.is_copy
 
-    @property
-    def has_forked(self) -> bool:
-        """Whether the code under test has forked: what its children do is not seen."""
-        return self._ledger.children.has_forked
+    def unrecorded(self, who: str) -> Iterator[str]:
+        """Say what was asked where something records, and is not recorded.
 
-    @property
-    def unrecorded(self) -> tuple[str, ...]:
-        """The hosts that the code under test has reached while it was recorded, by clients that are not."""
-        return self._ledger.unrecorded()
+        Args:
+            who: The code under test, in a report's words.
+        """
+        if self._ledger.children.are_unrecorded:
+            yield f"what child processes that {who} has forked asked for"
+        for host in self._ledger.unrecorded():
+            yield f"what {who} asked {host}, by a client that is not built on httpx"
 
     def ended(self) -> tuple[SpanRecord, ...]:
         """Return the records of the ended spans, oldest first; for those who look at all of them by themselves."""

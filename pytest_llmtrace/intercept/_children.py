@@ -21,12 +21,18 @@ __all__ = ["Children", "tell_of_forks"]
 
 
 class Children:
-    """The child processes that have been made since."""
+    """The child processes that have been made since.
+
+    Attributes:
+        has_forked: Whether this process was forked.
+        are_unrecorded: Whether something recorded where it was.
+    """
 
     def __init__(self) -> None:
         self._process = getpid()
         self._ended = _ended()
         self.has_forked = False
+        self.are_unrecorded = False
 
     @property
     def is_copy(self) -> bool:

@@ -172,3 +172,4 @@ def note_fork() -> None:
     ledger = current()
     if ledger is not None:
         ledger.children.has_forked = True
+        ledger.children.are_unrecorded |= ledger.live

@@ -136,10 +136,7 @@ def _save(item: pytest.Item, trace: LLMTrace) -> None:
     said = item.config.stash.setdefault(_totals.SAID_OF_RECORDINGS, [])
     if item.stash.get(COPIED, False) or trace.is_copy:
         return
-    if trace.has_forked and trace.settings.record in {"once", "new", "all"}:
-        said.append(f"not recorded: what child processes that {item.nodeid} has forked asked for")
-    for host in trace.unrecorded:
-        said.append(f"not recorded: what {item.nodeid} asked {host}, by a client that is not built on httpx")
+    said += [f"not recorded: {what}" for what in trace.unrecorded(item.nodeid)]
     if not trace.is_recording:
         return
     if not item.stash.get(_ran_key, False):
