@@ -1,4 +1,4 @@
-"""What says of a text that it is not all that there was: a mask in its place, or the length of a limit."""
+"""What says of a text that it is not all that there was: a mask, an ellipsis, or the length of a limit."""
 
 from __future__ import annotations
 
@@ -11,18 +11,51 @@ if TYPE_CHECKING:
 
     from pytest_llmtrace.model import SpanRecord
 
-__all__ = ["has_mask", "is_masked", "is_masked_from", "limit_of"]
+__all__ = ["cut_at", "has_mask", "is_masked", "is_masked_from", "limit_of", "without_stand_ins"]
 
-_MASK = re.compile(r"[\W_]*(redacted|masked|filtered|hidden|removed)[\W_]*|[*x•]{3,}", re.IGNORECASE)
-# In a text: `[REDACTED]`, `<EMAIL_ADDRESS>`, `{{NAME}}`, `***`.
-_MASKS_INSIDE = re.compile(r"(?:[\[<({]+[A-Z][A-Za-z0-9_ :-]*[\]>)}]+|[*x•]{3,})")
+_MASK = re.compile(r"[\W_]*(redacted|masked|filtered|hidden|removed|omitted)[\W_]*|[*x•]{3,}", re.IGNORECASE)
+# `[content omitted]`
+_MASK_IN_WORDS = re.compile(
+    r"[\[<({]+(?:content|data|input|message|output|prompt|text)s? (?:redacted|masked|filtered|hidden|removed|omitted)"
+    r"[\]>)}]+",
+    re.IGNORECASE,
+)
+_ELLIPSIS = r"(?:\.\.\.|…)"
+_MEASURED = r"truncated|omitted|shortened|trimmed|characters?|chars?|bytes?|tokens?|words?|more|of|total"
+# At the end of a text: `...`, `[truncated]`, `... (truncated)`, `…[+900 more]`, `...[truncated 820 chars]`.
+_CUT_MARK = re.compile(
+    rf"\W{{0,3}}(?:{_ELLIPSIS}(?:[\W\d_]|{_MEASURED}){{0,40}}|[\[(<]*truncated[\])>]*)$", re.IGNORECASE
+)
+_LONGEST_MARK = 80
+# In a text: `[REDACTED]`, `<EMAIL_ADDRESS>`, `{{NAME}}`, `***`, and what is left out: ` ... `, `[... 800 more ...]`.
+_MASKS_INSIDE = re.compile(
+    r"(?:[\[<({]+[A-Z][A-Za-z0-9_ :-]*[\]>)}]+|[*x•]{3,}"
+    rf"|\s{{0,3}}[\[<({{]?{_ELLIPSIS}(?:(?:[\s\d,+]|{_MEASURED}){{0,20}}{_ELLIPSIS}?[\]>)}}])?\s{{0,3}})"
+)
+# `[image]`, `<audio omitted>`, `[file: a.pdf]`: what stands in a text for what is none.
+_STAND_IN = re.compile(
+    r"[\[<({]+(?:attachment|audio|document|file|image|img|pdf|picture|video)s?\b[^\[\]<>(){}]{0,80}[\]>)}]+",
+    re.IGNORECASE,
+)
 _SHORTEST_LIMIT = 100
 _SHORTEST_BELOW_POWER = 255
 
 
 def is_masked(text: str) -> bool:
     """Tell whether a text only says that there was one: `__REDACTED__`, `[redacted]`, `***`."""
-    return _MASK.fullmatch(text) is not None
+    return _MASK.fullmatch(text) is not None or _MASK_IN_WORDS.fullmatch(text) is not None
+
+
+def without_stand_ins(text: str) -> str:
+    """Return a text without what stands in it for images, files and the like: `[image]`."""
+    return _STAND_IN.sub("", text)
+
+
+def cut_at(text: str) -> int | None:
+    """Return where the mark of a text begins that says that it was cut there, None if it ends without one."""
+    behind = max(0, len(text) - _LONGEST_MARK)
+    found = _CUT_MARK.search(text, behind)
+    return None if found is None else found.start()
 
 
 def has_mask(text: str) -> bool:
@@ -32,7 +65,7 @@ def has_mask(text: str) -> bool:
 
 def is_masked_from(text: str, whole: str) -> bool:
     """Tell whether a text is another in which something was masked: all the rest of it is there, in order."""
-    first, *others = _MASKS_INSIDE.split(text)
+    first, *others = _unmasked(text, whole)
     if not others or not whole.startswith(first) or not whole.endswith(others[-1]) or not any((first, *others)):
         return False
     at, end = len(first), len(whole) - len(others[-1])
@@ -42,6 +75,17 @@ def is_masked_from(text: str, whole: str) -> bool:
             return False
         at = found + len(part)
     return at <= end
+
+
+def _unmasked(text: str, whole: str) -> list[str]:
+    """Return what stands around the masks of a text; what the whole has as well was there before, and is none."""
+    own = {found.strip() for found in _MASKS_INSIDE.findall(whole)}
+    parts, start = [], 0
+    for found in _MASKS_INSIDE.finditer(text):
+        if found[0].strip() not in own:
+            parts.append(text[start : found.start()])
+            start = found.end()
+    return [*parts, text[start:]]
 
 
 def _is_limit(length: int) -> bool:

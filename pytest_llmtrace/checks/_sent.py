@@ -9,7 +9,7 @@ from typing import Any
 from pytest_llmtrace import dialects, wire
 from pytest_llmtrace._quick import lazy
 from pytest_llmtrace._stdlib import json
-from pytest_llmtrace.checks._marks import has_mask, is_masked, is_masked_from
+from pytest_llmtrace.checks._marks import has_mask, is_masked, is_masked_from, without_stand_ins
 from pytest_llmtrace.checks._texts import bare, is_cut, is_cut_from
 from pytest_llmtrace.model import Fact, Request
 
@@ -20,6 +20,11 @@ Said = Mapping[str, Any]
 
 Found = tuple[Said, range | None]
 """A text of the span, and the numbers of the texts of the request that it is made of; None if it was not sent."""
+
+# The types of parts that are no texts, in all APIs.
+_TEXTLESS = frozenset(
+    {"audio", "document", "file", "image", "image_url", "input_audio", "input_file", "input_image", "video_url"}
+)
 
 _SPEAKERS = {
     **dict.fromkeys(("developer", "system"), "system"),
@@ -91,17 +96,32 @@ class Sent:
         Yields:
             It with their numbers, None if it was not sent; its parts, where it is the JSON of parts; nothing where it
             tells nothing of them: it was sent, but not as a text of a message (a refusal, a document), or it is
-            masked, or JSON that a limit has cut.
+            masked, stands for an image, or is JSON that a limit has cut.
         """
         text = said["text"]
         if not bare(text):
             return
-        found = self._as_it_is(said) or self._partial(text, range(after + 1, after + 2))
-        found = found or self._of_several(bare(text), after + 1) or self._partial(text, self._from(after + 1))
+        found = self._whole(said, after)
+        shown = text if found is not None else self._without_stand_ins(text)
+        if shown != text and not bare(shown):
+            return
+        if shown != text:
+            found = self._whole({**said, "text": shown}, after)
         if found is not None:
             yield said, found
         elif not self._tells_nothing(text):
             yield from self._encoded(said, after)
+
+    def _whole(self, said: Said, after: int) -> range | None:
+        """Look for a text as it stands: whole, or what a limit or a mask has left, or of several texts."""
+        text = said["text"]
+        found = self._as_it_is(said) or self._partial(text, range(after + 1, after + 2))
+        return found or self._of_several(bare(text), after + 1) or self._partial(text, self._from(after + 1))
+
+    def _without_stand_ins(self, text: str) -> str:
+        """Return a text without what stands in it for parts that are no texts, if the request has any."""
+        shown = without_stand_ins(text)
+        return shown if shown != text and not _TEXTLESS.isdisjoint(self._others) else text
 
     def _as_it_is(self, said: Said) -> range | None:
         """Look for the text itself; of those that are the same it is the next one of its speaker."""

@@ -6,17 +6,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pytest_llmtrace import dialects
-from pytest_llmtrace._stdlib import json, re
+from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.checks._account import Account, Extent
 from pytest_llmtrace.checks._compare import Difference
-from pytest_llmtrace.checks._marks import is_masked, limit_of
+from pytest_llmtrace.checks._marks import cut_at, is_masked, is_masked_from, limit_of
 from pytest_llmtrace.checks._words import attribute_of, shown
 from pytest_llmtrace.model import Fact
 from pytest_llmtrace.secrets.shapes import masked
 
 __all__ = ["apart", "bare", "is_cut", "is_cut_from", "reasoning", "texts", "unstated_texts"]
 
-_CUT_MARK = re.compile(r"\W{0,3}(\.\.\.|…|[\[(<]*truncated[\])>]*)$", re.IGNORECASE)
 _AROUND = 30
 _SECRET = 400  # characters
 
@@ -24,7 +23,7 @@ _SECRET = 400  # characters
 def is_cut_from(mine: str, whole: str, limit: int | None) -> bool:
     """Tell whether a text is the beginning of another, cut by a limit and not by a fault.
 
-    A limit is known by its mark (`...`, `[truncated]`), or by the length of the text: OpenTelemetry's own
+    A limit is known by its mark (`...`, `[truncated 820 chars]`), or by the length of the text: OpenTelemetry's own
     (OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT) leaves no mark.
 
     Args:
@@ -32,15 +31,15 @@ def is_cut_from(mine: str, whole: str, limit: int | None) -> bool:
         whole: The text that it may have been cut from.
         limit: What `limit_of` says of the span.
     """
-    mark = _CUT_MARK.search(mine)
-    if mark and _begins(whole, mine[: mark.start()]):
+    mark = cut_at(mine)
+    if mark is not None and _begins(whole, mine[:mark]):
         return True
     return len(mine) == limit and _begins(whole, mine)
 
 
 def is_cut(mine: str, limit: int | None) -> bool:
     """Tell whether a text looks as if a limit had cut it, by what tells it to `is_cut_from`."""
-    return len(mine) == limit or _CUT_MARK.search(mine) is not None
+    return len(mine) == limit or cut_at(mine) is not None
 
 
 def texts(mine: Fact, true: Fact, account: Account) -> Difference | None:
@@ -136,7 +135,7 @@ def _is_same(mine: str, true: str, limit: int | None, *, begun: bool) -> bool:
     said, whole = bare(mine), bare(true)
     if said == whole or (begun and whole.startswith(said)):
         return True
-    return is_cut_from(mine, true, limit)
+    return is_cut_from(mine, true, limit) or is_masked_from(mine, true)
 
 
 def apart(fact: Fact, mine: str, true: str) -> Difference:

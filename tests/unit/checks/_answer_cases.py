@@ -196,6 +196,22 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
     ),
     (
         "wire/output-text",
+        {"output_texts": ["Ask (Ann) today, or Bob."]},
+        {"output_texts": ["Ask (Ann), or Bob."]},
+        "gen_ai.output_texts: 'Ask (Ann), or Bob.'",
+        "'Ask (Ann) today, or Bob.', different from character 10 on",
+        "who reads the answer on the span reads another than the user did",
+    ),
+    (
+        "wire/output-text",
+        {"output_texts": ["Wait... it is cold"]},
+        {"output_texts": ["Wait... cold"]},
+        "gen_ai.output_texts: 'Wait... cold'",
+        "'Wait... it is cold', different from character 9 on",
+        "who reads the answer on the span reads another than the user did",
+    ),
+    (
+        "wire/output-text",
         {"output_texts": ["yes", "no"]},
         {"output_texts": ["yes"]},
         "gen_ai.output_texts = ['yes']",
@@ -415,6 +431,17 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     ("wire/output-text", {"output_texts": ["Sun \ud83d"]}, {"output_texts": ["Sun \ufffd"]}),
     ("wire/output-text", {"output_texts": [LONG]}, {"output_texts": ["It is cold in Oslo..."]}),
     ("wire/output-text", {"output_texts": [LONG]}, {"output_texts": ["It is cold in Oslo [truncated]"]}),
+    *(
+        ("wire/output-text", {"output_texts": [LONG]}, {"output_texts": [f"It is cold in {mark}"]})
+        for mark in ("... (truncated)", "...[truncated 820 chars]", "…[+900 more]", "... 1,024 of 8,000 characters")
+    ),
+    *(
+        ("wire/output-text", {"output_texts": [LONG]}, {"output_texts": [f"It is cold{mark}cold in Oslo. "]})
+        for mark in (" ... ", "…", "[... 800 more characters ...]")
+    ),
+    ("wire/output-text", {"output_texts": [LONG]}, {"output_texts": ["[content omitted]"]}),
+    ("wire/output-text", {"output_texts": [LONG]}, {"output_texts": [LONG.replace("Oslo", "<LOCATION>")]}),
+    ("wire/reasoning-text", {"reasoning_texts": ["Ann asks."]}, {"reasoning_texts": ["[PERSON] asks."]}),
     (
         "wire/output-text",
         {"output_texts": [LONG]},

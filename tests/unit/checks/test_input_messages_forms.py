@@ -191,6 +191,18 @@ def results(*contents: Any) -> dict[str, Any]:
         pytest.param(
             "chat", {"messages": [user("***"), user("Now")]}, flat(("user", "***"), ("user", "Now")), id="stars"
         ),
+        pytest.param(
+            "messages",
+            {"messages": [user(PARTS)]},
+            genai(("user", [text("sun"), text("[image]"), text("rain")])),
+            id="a word for an image",
+        ),
+        pytest.param(
+            "messages",
+            {"messages": [user(PARTS)]},
+            flat(("user", "sun\n<image omitted: 20 kB>\nrain")),
+            id="a word for an image, in a text",
+        ),
     ],
 )
 def test_the_same_prompt(judged: Judged, api: str, asked: dict[str, Any], said: dict[str, Any]) -> None:
@@ -241,6 +253,14 @@ def test_the_same_prompt(judged: Judged, api: str, asked: dict[str, Any], said: 
             "llm.input_messages.*.message.content: 'Write to <EMAIL_ADDRESS>, or not.'",
             "messages[0].content: 'Write to ann@example.com, please.', different from character 10 on",
             id="a mask in another text",
+        ),
+        pytest.param(
+            "messages",
+            {"messages": [user("sun"), user("rain")]},
+            flat(("user", "sun"), ("user", "[image]"), ("user", "rain")),
+            "llm.input_messages.*.message.content: '[image]'",
+            "no such text, but messages[1].content: 'rain'",
+            id="a word for an image where none was sent",
         ),
     ],
 )
