@@ -36,7 +36,8 @@ def count(mine: Fact, true: Fact, account: Account) -> Difference | None:
     if mine.value == _sum_of_attempts(true.name, account):
         return Difference(why=_SUMMED)
     way = "low" if mine.value < true.value else "high"
-    return Difference(more=f"the count is too {way}", follows=_wrong_parts(mine, true.value, account))
+    more = f"the count is too {way}{_by_what(mine, true.value, account)}"
+    return Difference(more=more, follows=_wrong_parts(mine, true.value, account))
 
 
 def _sum_of_attempts(name: str, account: Account) -> float | None:
@@ -98,6 +99,35 @@ _PARTS = {
     "input_tokens": ("cache_read_tokens", "cache_write_tokens"),
     "output_tokens": ("reasoning_tokens",),
 }
+
+
+# What else of the wire's counts a wrong one may be, or may have too much or too little.
+_WHOLES = {"input_tokens": "input", "output_tokens": "output", "total_tokens": "total"}
+_KINDS = {
+    "cache_read_tokens": "read from a cache",
+    "cache_write_tokens": "written to a cache",
+    "reasoning_tokens": "reasoning",
+}
+_WITHIN = {**_PARTS, "total_tokens": (*_PARTS["input_tokens"], *_PARTS["output_tokens"])}
+
+
+def _by_what(mine: Fact, true: float, account: Account) -> str:
+    """Say which other count of the wire a wrong count is, or differs by; nothing if that is none."""
+    names = [name for name in (*_WHOLES, *_KINDS) if name != mine.name]
+    others = {name: stated for name in names if (stated := _stated(name, account.answered))}
+    apart = abs(_apart(mine.value, true))
+    parts = [name for name in _WITHIN.get(mine.name, ()) if name in others]
+    for number in range(1, len(parts) + 1 if 0 < apart < _MOST else 0):
+        for some in itertools.combinations(parts, number):
+            if sum(others[name] for name in some) == apart:
+                return f" by {apart:,}, as many as were {' or '.join(_KINDS[name] for name in some)}"
+    same = next((name for name, stated in others.items() if stated == mine.value), None)
+    if same in _WHOLES:
+        return f": it is the {_WHOLES[same]}"
+    return f": it is as many as were {_KINDS[same]}" if same in _KINDS and mine.name in _KINDS else ""
+
+
+_MOST = 10**15
 
 
 def _wrong_parts(mine: Fact, true: float, account: Account) -> tuple[str, ...]:

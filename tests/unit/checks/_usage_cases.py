@@ -10,6 +10,7 @@ SUM = seen(60, ("usage.input_tokens", 10), ("cache_creation_input_tokens", 20), 
 SUM_IN_WORDS = "usage.input_tokens 10 + cache_creation_input_tokens 20 + cache_read_input_tokens 30 = 60"
 LOW = "dashboards add this count up and costs are computed from it; the count is too low"
 HIGH = "dashboards add this count up and costs are computed from it; the count is too high"
+SAVED_LOW = "what caching saves is computed from this count; the count is too low"
 ESTIMATE = "no response stated a count, so the span's is an estimate that nobody is billed by"
 AUDIO = "audio tokens have a price of their own"
 
@@ -31,6 +32,34 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         "gen_ai.input_tokens = 9",
         "input_tokens = 10",
         LOW,
+    ),
+    *(
+        (
+            check,
+            {
+                "input_tokens": 60,
+                "cache_read_tokens": 30,
+                "cache_write_tokens": 20,
+                "output_tokens": 9,
+                "reasoning_tokens": 4,
+                "total_tokens": 69,
+            },
+            {check.removeprefix("wire/").replace("-", "_"): mine},
+            f"gen_ai.{check.removeprefix('wire/').replace('-', '_')} = {mine}",
+            f"{check.removeprefix('wire/').replace('-', '_')} = {true}",
+            f"{why}{what}",
+        )
+        for check, mine, true, why, what in (
+            ("wire/input-tokens", 90, 60, HIGH, " by 30, as many as were read from a cache"),
+            ("wire/input-tokens", 110, 60, HIGH, " by 50, as many as were read from a cache or written to a cache"),
+            ("wire/input-tokens", 10, 60, LOW, " by 50, as many as were read from a cache or written to a cache"),
+            ("wire/input-tokens", 9, 60, LOW, ": it is the output"),
+            ("wire/output-tokens", 13, 9, HIGH, " by 4, as many as were reasoning"),
+            ("wire/output-tokens", 5, 9, LOW, " by 4, as many as were reasoning"),
+            ("wire/output-tokens", 69, 9, HIGH, ": it is the total"),
+            ("wire/output-tokens", 68, 9, HIGH, ""),
+            ("wire/cache-read-tokens", 20, 30, SAVED_LOW, ": it is as many as were written to a cache"),
+        )
     ),
     (
         "wire/input-tokens",
