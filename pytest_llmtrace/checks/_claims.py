@@ -14,7 +14,7 @@ from pytest_llmtrace.checks._lexicon import Sheet, lexicon
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.conventions import Profile, SpanType, Wanted
 from pytest_llmtrace.headers import header
-from pytest_llmtrace.model import Request, SpanKey, SpanRecord
+from pytest_llmtrace.model import Request, SpanKey, SpanRecord, State
 
 __all__ = ["Claim", "claims", "is_known_elsewhere"]
 
@@ -58,6 +58,14 @@ class Claim:
     def sheet(self) -> Sheet:
         """The span's attributes, sorted by what the convention says of their names."""
         return lexicon(self.profile).sort(self.span.attributes)
+
+    def is_unreadable(self, names: Iterable[str]) -> bool:
+        """Tell whether each of some attributes is one that our reader cannot read: see `wire/unreadable`."""
+        if self.account is None:
+            return False
+        reading = self.account.reading
+        facts = (*reading.facts.values(), *reading.others)
+        return {key for fact in facts if fact.state is State.UNREADABLE for key, _ in fact.parts}.issuperset(names)
 
     @property
     def lost(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from pytest_llmtrace.checks._rule import Breach, advised, rule
 from pytest_llmtrace.checks._types import has_type, type_of
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.conventions import Attribute
-from pytest_llmtrace.model import Severity, State
+from pytest_llmtrace.model import Severity
 
 __all__ = ["CHECKS", "REQUIRED", "TYPE", "UNUSED", "VALUE", "mistyped"]
 
@@ -110,7 +110,7 @@ def _type(claim: Claim) -> Breach | bool:
     if not wrong:
         return True
     found = mistyped({name: attributes[name] for name in wrong}, wrong)
-    return replace(found, follows=("wire/unreadable",)) if _is_unreadable(claim, wrong) else found
+    return replace(found, follows=("wire/unreadable",)) if claim.is_unreadable(wrong) else found
 
 
 def mistyped(wrong: Mapping[str, Any], known: Mapping[str, Attribute]) -> Breach:
@@ -121,16 +121,6 @@ def mistyped(wrong: Mapping[str, Any], known: Mapping[str, Attribute]) -> Breach
         wanted=tuple(f"{name}: {' or '.join(known[name].types)}" for name in wrong),
         advice=tuple(type_mismatch(name, type_of(value), known[name]) for name, value in wrong.items()),
     )
-
-
-def _is_unreadable(claim: Claim, names: dict[str, Attribute]) -> bool:
-    """Tell whether each of the attributes is one that our own reader could not read."""
-    if claim.account is None:
-        return False
-    reading = claim.account.reading
-    facts = (*reading.facts.values(), *reading.others)
-    unreadable = {key for fact in facts if fact.state is State.UNREADABLE for key, _ in fact.parts}
-    return unreadable.issuperset(names)
 
 
 TYPE = rule(

@@ -22,9 +22,15 @@ def _judged(claim: Claim, *, fatal: bool) -> Breach | bool:
         names=tuple(by_name),
         said=tuple(f"{fault.where} {fault.what}" for fault in wrong),
         wanted=tuple(f"{name}: {_FORMS.get(name, 'JSON')}" for name in by_name),
-        # An error that was taken for an answer is written down as one that has no role.
-        follows=("wire/error-status",) if set(by_name) == {"gen_ai.output.messages"} else (),
+        follows=_causes(claim, by_name),
     )
+
+
+def _causes(claim: Claim, names: Mapping[str, None]) -> tuple[str, ...]:
+    """Name the checks that tell why the content of some attributes is wrong."""
+    unreadable = ("wire/unreadable",) if claim.is_unreadable(names) else ()
+    # An error that was taken for an answer is written down as one that has no role.
+    return (*unreadable, "wire/error-status") if set(names) == {"gen_ai.output.messages"} else unreadable
 
 
 _MESSAGES = "a list of messages, each with role and parts; each part with a type, and what its type needs"

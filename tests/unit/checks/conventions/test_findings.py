@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from pytest_llmtrace.checks import Evidence, advice, verify
 from pytest_llmtrace.conventions import named
-from pytest_llmtrace.model import Advice, Call, Finding, SpanKey, SpanRecord
+from pytest_llmtrace.model import Advice, Call, Fact, Finding, SpanKey, SpanRecord, State
 from tests.unit.checks.conventions._profiles import GENAI, OPENINFERENCE
 
 Conform = Callable[..., list[Finding]]
@@ -96,6 +98,29 @@ def test_explained_by_the_wire(make_call: Callable[..., Call]) -> None:
     )
     [finding] = verify(Evidence(calls=(call,), spans=call.spans, profiles=(GENAI,)), {}).findings
     assert (finding.check, finding.also) == ("wire/error-status", ("convention/status",))
+
+
+@pytest.mark.parametrize(
+    ("more", "found"),
+    [
+        ({}, [("wire/unreadable", ("convention/content",))]),
+        ({"gen_ai.tool.definitions": "{"}, [("wire/unreadable", ()), ("convention/content", ())]),
+    ],
+    ids=["nothing more", "another attribute too"],
+)
+def test_content_that_nobody_can_read(
+    make_call: Callable[..., Call], more: dict[str, str], found: list[tuple[str, tuple[str, ...]]]
+) -> None:
+    """An attribute that is no JSON is one fault, which the wire's side tells of; not what stands in another one."""
+    raw = "[{'role': 'assistant'}]"
+    broken = Fact(name="output_texts", state=State.UNREADABLE, parts=(("gen_ai.output.messages", raw),))
+    call = make_call(
+        {"output_texts": ["Yes."]},
+        {"output_texts": broken},
+        record={"attributes": {**CHAT, "gen_ai.output.messages": raw, **more}, "kind": "CLIENT"},
+    )
+    judged = verify(Evidence(calls=(call,), spans=call.spans, profiles=(GENAI,)), {}).findings
+    assert [(finding.check, finding.also) for finding in judged] == found
 
 
 def test_advice(make_span: SpanMaker) -> None:
