@@ -1,0 +1,82 @@
+"""Is the provider that a span names the one whose own servers were asked?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from pytest_llmtrace.checks._account import Account
+from pytest_llmtrace.checks._check import Check, Evidence
+from pytest_llmtrace.checks._words import place_of_exchange, shown
+from pytest_llmtrace.model import Finding, Severity
+
+__all__ = ["PROVIDER_NAME"]
+
+_NAMES = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
+
+# Gateways that are the servers of one provider, with its names. Azure's, Amazon's and Google's have models of several.
+_OWN: Mapping[str | None, frozenset[str]] = {
+    "anthropic": frozenset({"anthropic"}),
+    "deepseek": frozenset({"deepseek"}),
+    "groq": frozenset({"groq"}),
+    "mistral": frozenset({"mistral", "mistralai"}),
+    "openai": frozenset({"openai"}),
+}
+
+# The names of providers that mean no other: in the conventions, and as SDKs and frameworks have them.
+_KNOWN = frozenset().union(*_OWN.values()) | {
+    *("awsbedrock", "bedrock", "cohere", "gcpgemini", "gcpgenai", "gcpvertexai", "gemini", "google", "ibmwatsonxai"),
+    *("moonshotai", "perplexity", "vertexai", "watsonx", "xai"),
+}
+
+
+def _provider_name(check: Check, evidence: Evidence) -> list[Finding | None]:
+    looked: list[Finding | None] = []
+    for account in evidence.accounts:
+        answered, attributes = account.answered, account.span.attributes
+        if answered.gateway in _OWN:
+            stated = [name for name in _NAMES if name in attributes]
+            wrong = [name for name in stated if _is_another(attributes[name], answered.gateway, answered.api)]
+            if stated:
+                looked.append(_finding(check, account, wrong) if wrong else None)
+    return looked
+
+
+def _is_another(value: Any, gateway: str | None, api: str | None) -> bool:
+    return isinstance(value, str) and _names_another(value, gateway, api)
+
+
+@lru_cache(maxsize=256)
+def _names_another(value: str, gateway: str | None, api: str | None) -> bool:
+    """Tell whether a name is that of another provider than the one that was asked."""
+    name = "".join(filter(str.isalnum, value[:_LONGEST].lower()))
+    # Who only knows the client may name whose API it speaks: many providers have OpenAI's, some Anthropic's.
+    return name in _KNOWN and name not in _OWN[gateway] and name != ("anthropic" if api == "messages" else "openai")
+
+
+_LONGEST = 40
+
+
+def _finding(check: Check, account: Account, wrong: list[str]) -> Finding:
+    exchange = account.exchange
+    return check.finding(
+        account.span,
+        ("span", "\n".join(f"{name} = {shown(account.span.attributes[name])}" for name in wrong)),
+        ("wire", f"{urlsplit(exchange.request.url).hostname} was asked\n{place_of_exchange(exchange)}, request"),
+    )
+
+
+PROVIDER_NAME = Check(
+    id="wire/provider-name",
+    title="The provider on a span is the one that was asked",
+    why="tokens, cost and outages are counted for a provider that never saw this call",
+    next="take it from the client that makes the call",
+    look=_provider_name,
+    severity=Severity.WARNING,
+    compares="Calls to the servers of Anthropic, DeepSeek, Groq, Mistral and OpenAI themselves: a span may name that "
+    "provider, or the one whose API it is (OpenAI's, Anthropic's), and no other that is known. Of gateways, clouds "
+    "and proxies nobody can tell, and other names (a framework's, one of your own) are not judged.",
+    source="OTel GenAI: `gen_ai.provider.name`, `gen_ai.system`; OpenInference: `llm.provider`, `llm.system`",
+)

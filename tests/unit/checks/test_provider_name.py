@@ -1,0 +1,85 @@
+"""`wire/provider-name`: a span may name the provider that was asked, or whose API it has, and no other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.checks import Evidence, verify
+from pytest_llmtrace.model import Exchange, Finding, Request, SpanRecord
+from pytest_llmtrace.pairing import match
+
+Judged = Callable[..., list[Finding]]
+
+OPENAI = "https://api.openai.com/v1/chat/completions"
+ANTHROPIC = "https://api.anthropic.com/v1/messages"
+NEXT = "take it from the client that makes the call"
+COMPATIBLE = "https://api.anthropic.com/v1/chat/completions"
+
+
+@pytest.fixture
+def judged(make_span: Callable[..., SpanRecord], make_exchange: Callable[..., Exchange]) -> Judged:
+    """Judge what a span says of the provider of a call to a URL."""
+
+    def judged(url: str, said: dict[str, Any]) -> list[Finding]:
+        body = json.dumps({"model": "m", "messages": []}).encode()
+        exchange = make_exchange(span=1, request=Request(method="POST", url=url, body=body))
+        span = make_span(1, attributes={"gen_ai.request.model": "m", **said})
+        paired = match([exchange], [span], [])
+        seen = Evidence(exchanges=(exchange,), spans=(span,), calls=paired.calls, strays=paired.strays)
+        return [finding for finding in verify(seen, {}).findings if finding.check == "wire/provider-name"]
+
+    return judged
+
+
+def test_another_provider(judged: Judged) -> None:
+    """A wrapper that was copied names the provider of the one before it."""
+    [finding] = judged(ANTHROPIC, {"gen_ai.system": "openai"})
+    assert (finding.severity, finding.subject) == ("warning", "span 'chat' (app)")
+    assert finding.details == (
+        ("span", "gen_ai.system = 'openai'"),
+        ("wire", "api.anthropic.com was asked\ncassettes/chat.yaml, interaction 0, exchange 0, request"),
+        ("why", "tokens, cost and outages are counted for a provider that never saw this call"),
+        ("next", f'{NEXT}, or waive: @pytest.mark.llmtrace(ignore={{"wire/provider-name": "reason"}})'),
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        (OPENAI, {"gen_ai.provider.name": "anthropic"}),
+        (OPENAI, {"gen_ai.provider.name": "openai", "gen_ai.system": "mistral_ai"}),
+        (COMPATIBLE, {"gen_ai.provider.name": "x_ai"}),
+        (ANTHROPIC, {"openinference.span.kind": "LLM", "llm.system": "OpenAI", "llm.provider": "anthropic"}),
+        ("https://api.groq.com/openai/v1/chat/completions", {"gen_ai.provider.name": "mistral_ai"}),
+    ],
+)
+def test_each_place(judged: Judged, url: str, said: dict[str, Any]) -> None:
+    """Of all conventions, and of two places of one span."""
+    assert len(judged(url, said)) == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        (OPENAI, {}),
+        (OPENAI, {"gen_ai.provider.name": "openai"}),
+        (OPENAI, {"gen_ai.system": "OpenAI", "llm.provider": "openai"}),
+        (OPENAI, {"gen_ai.provider.name": "azure.ai.openai"}),
+        (OPENAI, {"gen_ai.provider.name": "our-gateway"}),
+        (OPENAI, {"gen_ai.system": "Langchain"}),
+        (OPENAI, {"gen_ai.provider.name": ("anthropic",)}),
+        (COMPATIBLE, {"gen_ai.provider.name": "openai"}),
+        (COMPATIBLE, {"gen_ai.provider.name": "anthropic"}),
+        ("https://api.deepseek.com/anthropic/v1/messages", {"gen_ai.provider.name": "anthropic"}),
+        ("https://openrouter.ai/api/v1/chat/completions", {"gen_ai.provider.name": "anthropic"}),
+        ("https://x.openai.azure.com/openai/deployments/m/chat/completions", {"gen_ai.provider.name": "mistral_ai"}),
+        ("http://localhost:4000/chat/completions", {"gen_ai.provider.name": "anthropic"}),
+    ],
+)
+def test_what_may_be_true(judged: Judged, url: str, said: dict[str, Any]) -> None:
+    """Whose API it is, names that mean no other provider, and gateways and clouds, behind which anybody may be."""
+    assert judged(url, said) == []
