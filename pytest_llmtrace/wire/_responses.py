@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from pytest_llmtrace.reading import NULL
 from pytest_llmtrace.wire._document import Document
 from pytest_llmtrace.wire._events import Events, kind_of
 from pytest_llmtrace.wire._facts import MISSING, Facts, Misfit, Spot, count, shown, text
 from pytest_llmtrace.wire._facts import number as any_number
 from pytest_llmtrace.wire._json import parse_text
-from pytest_llmtrace.wire._usage import openai_tokens
+from pytest_llmtrace.wire._usage import TOKENS, openai_tokens
 
 __all__ = ["fold", "nameless", "state"]
 
@@ -159,6 +160,20 @@ def state(facts: Facts, document: Document) -> None:
     facts.derive("refusals", lambda output: _texts(output, "refusal", "refusal"), spot, f"{key}[].content[].refusal")
     facts.derive("reasoning_texts", _reasoning, spot, f"{key}[].summary[].text")
     facts.derive("tool_calls", _calls, spot, f"{key}[type=function_call]")
+    if not document.streamed and document.spot("status").value in _UNFINISHED:
+        _leave_open(facts, document)
+
+
+def _leave_open(facts: Facts, document: Document) -> None:
+    """State that nobody knows what a response has not come to: it runs in the background, and is asked for later."""
+    status = document.spot("status")
+    for name in (*TOKENS, *_ANSWERED):
+        if name not in facts.found or facts.found[name].state is NULL:
+            note = f"the response is {status.value}: who asks for it again has the rest"
+            facts.unreadable(name, note, status.where, ((status.key, status.value),))
+
+
+_ANSWERED = ("finish_reasons", "output_texts", "refusals", "reasoning_texts", "tool_calls")
 
 
 def _state_finish(facts: Facts, document: Document) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from pytest_llmtrace.wire._document import Document, where_of
 from pytest_llmtrace.wire._facts import MISSING, Facts, Misfit, Spot, count, number, placed, shown
 
-__all__ = ["anthropic_tokens", "fixed_input", "openai_tokens", "state_cost"]
+__all__ = ["TOKENS", "anthropic_tokens", "fixed_input", "openai_tokens", "state_cost"]
 
 _Path = tuple[str, tuple[str, ...]]
 """A field of the usage object, or a field in a field of it: its name, and the steps to it."""
@@ -52,6 +52,9 @@ _OPENAI = _paths(
         "output_audio_tokens": ("completion_tokens_details.audio_tokens", "output_tokens_details.audio_tokens"),
     }
 )
+TOKENS = tuple(_OPENAI)
+"""The facts of a usage object, of all flavours."""
+
 _ANTHROPIC = {
     "output_tokens": "output_tokens",
     "cache_read_tokens": "cache_read_input_tokens",
@@ -70,6 +73,10 @@ def openai_tokens(facts: Facts, document: Document) -> None:
     """State the token counts of an OpenAI-shaped usage object, as they stand there."""
     usage = document.spot("usage")
     facts.expect(_OPENAI, usage.where)
+    if usage.value is None:  # Of whose fields each API has names of its own.
+        for name in _OPENAI:
+            facts.null(name, ((usage.key, None),), usage.where)
+        return
     for name, paths in _OPENAI.items():
         if there := _there(usage.value, paths):
             facts.take(name, count, [_spot(usage, path) for path in there])

@@ -83,6 +83,25 @@ def test_replies(said: Callable[..., dict[str, Any]], body: dict[str, Any], fact
     assert said("responses", body) == facts
 
 
+@pytest.mark.parametrize("name", ["input_tokens", "reasoning_tokens", "output_texts", "tool_calls", "finish_reasons"])
+@pytest.mark.parametrize("status", ["queued", "in_progress"])
+def test_what_runs_in_the_background(read: Callable[..., Reading], name: str, status: str) -> None:
+    """Nobody knows what such a response has not come to: whoever asks for it again has it, and may put it on a span."""
+    fact = read("responses", response(status=status, usage=None)).fact(name)
+    assert (fact.state, fact.note) == (
+        State.UNREADABLE,
+        f"the response is {status}: who asks for it again has the rest",
+    )
+    assert fact.place == "status, chat.yaml, exchange 3, response body"
+    assert read("responses", response(MESSAGE, status=status)).output_texts == ["hi"]
+
+
+def test_a_usage_that_is_null(read: Callable[..., Reading]) -> None:
+    """It has no fields, of which APIs have names of their own."""
+    fact = read("responses", response(usage=None)).fact("input_tokens")
+    assert (fact.state, fact.parts) == (State.NULL, (("usage", None),))
+
+
 def event(kind: str, **more: Any) -> dict[str, Any]:
     return {"type": f"response.{kind}", **more}
 
