@@ -51,6 +51,7 @@ VOCABULARY: Mapping[str, str] = {
     "embedding_count": "How many embeddings came back.",
     "embedding_dimensions": "How many numbers each embedding has.",
     "time_to_first_token": "Seconds from the request to the first event of its stream, as the source defines both.",
+    "latency": "Seconds that the call took, where the source states them beside the times of its span.",
     # What it cost. Tokens are counted as billed.
     "input_tokens": "Everything that the model read, cached tokens included.",
     "output_tokens": "Everything that the model wrote, reasoning included.",
@@ -204,6 +205,7 @@ class Reading:
     embedding_count = _Value[int]()
     embedding_dimensions = _Value[int]()
     time_to_first_token = _Value[float]()
+    latency = _Value[float]()
     input_tokens = _Value[int]()
     output_tokens = _Value[int]()
     total_tokens = _Value[int]()

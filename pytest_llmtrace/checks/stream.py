@@ -9,11 +9,12 @@ from collections.abc import Iterator
 
 from pytest_llmtrace._lines import counted
 from pytest_llmtrace.checks._check import Check, Evidence
+from pytest_llmtrace.checks._latency import LATENCY
 from pytest_llmtrace.checks._pacing import MEANINGFUL, Pacing, Window, slack
 from pytest_llmtrace.checks._words import place_of_exchange, shown
 from pytest_llmtrace.model import Fact, Finding, MetricPoint, Severity
 
-__all__ = ["CHECKS", "DURATION", "FIRST_TOKEN", "FIRST_TOKEN_MISSING"]
+__all__ = ["CHECKS", "DURATION", "FIRST_TOKEN", "FIRST_TOKEN_MISSING", "LATENCY"]
 
 _FACT = "time_to_first_token"
 _METRICS = frozenset(
@@ -151,4 +152,4 @@ FIRST_TOKEN_MISSING = Check(
     "their scope. Looked at in recorded or real time.",
 )
 
-CHECKS: tuple[Check, ...] = (DURATION, FIRST_TOKEN, FIRST_TOKEN_MISSING)
+CHECKS: tuple[Check, ...] = (DURATION, LATENCY, FIRST_TOKEN, FIRST_TOKEN_MISSING)

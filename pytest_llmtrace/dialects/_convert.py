@@ -230,7 +230,7 @@ _COUNTS = (
     "max_tokens top_k seed choice_count tool_call_count embedding_count embedding_dimensions input_tokens output_tokens"
     " total_tokens cache_read_tokens cache_write_tokens reasoning_tokens input_audio_tokens output_audio_tokens"
 )
-_NUMBERS = "temperature top_p frequency_penalty presence_penalty cost retry_after time_to_first_token"
+_NUMBERS = "temperature top_p frequency_penalty presence_penalty cost retry_after time_to_first_token latency"
 _TEXTS = "request_model response_model model served_model response_id provider finish_reason error_type request_id"
 
 CONVERSIONS: Mapping[str, Convert] = {

@@ -33,6 +33,7 @@ HANDWRITTEN = Dialect(
         "tool_call_count": "gen_ai.response.tool_calls.count",
         "tool_call_names": "gen_ai.response.tool_calls.names",
         "time_to_first_token": attribute("gen_ai.time_to_first_token_ms", milliseconds),
+        "latency": attribute("gen_ai.latency_ms", milliseconds),
     },
 )
 

@@ -295,4 +295,4 @@ def test_every_fact_is_looked_for(read: Callable[..., Reading], api: str) -> Non
     embeddings = {"dimensions", "embedding_count", "embedding_dimensions"}
     of_messages = {"input_tool_calls", "tools"} if api == "completions" else set()
     looked_for = {name for name in VOCABULARY if read(api, {}).has_place_for(name)}
-    assert looked_for == VOCABULARY.keys() - sums - embeddings - of_messages - {"time_to_first_token"}
+    assert looked_for == VOCABULARY.keys() - sums - embeddings - of_messages - {"time_to_first_token", "latency"}

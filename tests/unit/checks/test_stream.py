@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_llmtrace.checks import Evidence, verify
-from pytest_llmtrace.checks.stream import CHECKS, DURATION
+from pytest_llmtrace.checks.stream import CHECKS, DURATION, LATENCY
 from pytest_llmtrace.model import Call, Fact, Finding, Maker, MetricPoint, Severity, State, StreamEnd
 
 STREAM = (("content-type", "text/event-stream"),)
@@ -193,6 +193,33 @@ def test_metrics(streamed: Callable[..., Call]) -> None:
         assert "stream/time-to-first-token" not in ids(streamed(), metrics=(right,))
     [finding] = found(streamed(), metrics=(point(6.0, 2),))
     assert dict(finding.details)["metric"] == "gen_ai.server.time_to_first_token: 2 measured, 3.000 s on average"
+
+
+@pytest.mark.parametrize("seconds", [0.0, 3.96, 4.0, 4.5, 60.0, float("inf")])
+def test_a_right_latency(streamed: Callable[..., Call], seconds: float) -> None:
+    """No less than the response took; what else it measures is the application's matter, and 0 says nothing."""
+    assert ids(streamed({"latency": seconds})) == []
+
+
+@pytest.mark.parametrize("seconds", [0.004, 1.0, 3.9])
+def test_a_wrong_latency(streamed: Callable[..., Call], seconds: float) -> None:
+    """In another unit, or until the stream opened."""
+    [finding] = found(streamed({"latency": seconds}))
+    assert (finding.check, finding.severity) == ("stream/latency", Severity.ERROR)
+    assert finding.details == (
+        ("span", f"gen_ai.latency = {seconds}"),
+        ("wire", "the response took 4.000 s\ncassettes/chat.yaml, interaction 0, exchange 0"),
+        ("why", "who looks for slow calls by it finds none of them"),
+        ("next", f'{LATENCY.next}, or waive: @pytest.mark.llmtrace(ignore={{"stream/latency": "reason"}})'),
+    )
+
+
+def test_a_latency_of_what_has_no_time_of_its_own(streamed: Callable[..., Call]) -> None:
+    """What came at once, and a stream that the application has left, tell nothing of it."""
+    left = {"chunks": CHUNKS[:2], "offsets": OFFSETS[:2], "wanted": WANTED[:2], "chunk_ticks": (101, 102)}
+    ended = {"ended_ns": START + round(2.02 * SECOND), "stream_end": StreamEnd.CLOSED}
+    assert ids(streamed({"latency": 0.004}, ends=2.03, **left, **ended)) == []
+    assert ids(streamed({"latency": 0.004}, timed=False)) == []
 
 
 @pytest.mark.parametrize("name", ["stopped", "short", "instant", "no stream", "nothing said"])

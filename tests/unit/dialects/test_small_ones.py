@@ -207,6 +207,7 @@ MEASURED = [
             "finish_reason": "tool_use",
             "tool_call_count": 2,
             "tool_call_names": ["weather", "weather"],
+            "latency": 0.412,
             "request_model": "claude-haiku-4-5",
             "max_tokens": 1024,
             "input_tokens": 60,
