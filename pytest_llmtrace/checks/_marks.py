@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from pytest_llmtrace.model import SpanRecord
 
-__all__ = ["cut_at", "has_mask", "is_masked", "is_masked_from", "limit_of", "without_stand_ins"]
+__all__ = ["cut_at", "has_mask", "is_mask", "is_masked", "is_masked_from", "limit_of", "without_stand_ins"]
 
 _MASK = re.compile(r"[\W_]*(redacted|masked|filtered|hidden|removed|omitted)[\W_]*|[*x•]{3,}", re.IGNORECASE)
 # `[content omitted]`
@@ -44,6 +44,11 @@ _SHORTEST_BELOW_POWER = 255
 def is_masked(text: str) -> bool:
     """Tell whether a text only says that there was one: `__REDACTED__`, `[redacted]`, `***`."""
     return _MASK.fullmatch(text) is not None or _MASK_IN_WORDS.fullmatch(text) is not None
+
+
+def is_mask(value: str) -> bool:
+    """Tell whether a value among others is a mask by its form: `hidden` may be a value, `[hidden]` is a mask."""
+    return _MASKS_INSIDE.fullmatch(value) is not None or (is_masked(value) and not value.isalpha())
 
 
 def without_stand_ins(text: str) -> str:

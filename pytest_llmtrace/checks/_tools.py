@@ -10,7 +10,7 @@ from pytest_llmtrace import wire
 from pytest_llmtrace._stdlib import json, re
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._compare import Difference
-from pytest_llmtrace.checks._marks import is_masked, limit_of
+from pytest_llmtrace.checks._marks import is_mask, is_masked, is_masked_from, limit_of
 from pytest_llmtrace.checks._replies import listed
 from pytest_llmtrace.checks._texts import is_cut_from
 from pytest_llmtrace.checks._words import shown
@@ -125,7 +125,7 @@ def same_arguments(mine: Any, true: Any, limit: int | None) -> bool:
     left, right = _as_json(mine), _as_json(true)
     try:
         if not isinstance(left, str):
-            return _same_json(left, right) or _is_wrapped(left, right) or _is_begun(left, right)
+            return _same_json(left, right, limit) or _is_wrapped(left, right) or _is_begun(left, right)
         if left in (right, true):
             return True
         wholes = (right,) if isinstance(right, str) else (json.dumps(right), json.dumps(right, ensure_ascii=False))
@@ -149,14 +149,23 @@ def _is_begun(mine: Any, true: Any) -> bool:
     return any(whole.startswith(said.rstrip('}]"')) for said in written)
 
 
-def _same_json(left: Any, right: Any) -> bool:
-    """Compare JSON values: 1 and 1.0 are one number, as are two NaN; true is no 1, as it is in Python."""
+def _same_json(left: Any, right: Any, limit: int | None = None) -> bool:
+    """Compare JSON values: 1 and 1.0 are one number, as are two NaN; true is no 1, as it is in Python.
+
+    A text may be what a limit or a mask has left of another, and a mask may stand for any value.
+    """
     if isinstance(left, dict) and isinstance(right, dict):
-        return left.keys() == right.keys() and all(_same_json(left[key], right[key]) for key in left)
+        return left.keys() == right.keys() and all(_same_json(left[key], right[key], limit) for key in left)
     if isinstance(left, list) and isinstance(right, list):
-        return len(left) == len(right) and all(map(_same_json, left, right))
+        return len(left) == len(right) and all(
+            _same_json(one, other, limit) for one, other in zip(left, right, strict=True)
+        )
     same = bool(left == right) or (type(left) is type(right) is float and math.isnan(left) and math.isnan(right))
-    return same and isinstance(left, bool) is isinstance(right, bool)
+    if same or not isinstance(left, str):
+        return same and isinstance(left, bool) is isinstance(right, bool)
+    return is_mask(left) or (
+        isinstance(right, str) and (is_cut_from(left, right, limit) or is_masked_from(left, right))
+    )
 
 
 def _as_json(value: Any) -> Any:

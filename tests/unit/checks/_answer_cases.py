@@ -30,6 +30,8 @@ TWO_TEXTS = {"output_texts": ["First.Second."]}
 
 WRONG_LENGTH = "vectors of another length than the index expects are found only when it refuses them"
 
+MAIL = {"to": "ann@example.com", "copies": ["bob@example.com"], "text": "Dear Ann, " + "hello " * 20}
+
 # Check, facts of the wire, facts of the span; the lines `span`, `wire` and `why`; more about the call.
 FAULTS: tuple[tuple[Any, ...], ...] = (
     (
@@ -169,6 +171,17 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
             ({"city": "Oslo"}, {"input": {"city": "Bergen"}}),
             ({"city": "Oslo"}, r'"{\"city\": \"Oslo\"}"'),
         )
+    ),
+    *(
+        (
+            "wire/tool-call-arguments",
+            {"tool_calls": [call(to="ann", way="visible")]},
+            {"tool_calls": [call(**said)]},
+            f"gen_ai.tool_calls: get_weather called with {said}",
+            "get_weather called with {'to': 'ann', 'way': 'visible'}",
+            "the tool was asked for something else than the span says",
+        )
+        for said in ({"to": "***", "way": "all"}, {"to": "ann", "way": "hidden"})
     ),
     (
         "wire/output-text",
@@ -422,6 +435,15 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
         "wire/tool-call-arguments",
         {"tool_calls": [call(days=1, at=float("nan"))]},
         {"tool_calls": [{**call(), "arguments": '{"at": NaN, "days": 1.0}'}]},
+    ),
+    *(
+        ("wire/tool-call-arguments", {"tool_calls": [call(**MAIL)]}, {"tool_calls": [call(**{**MAIL, **left})]})
+        for left in (
+            {"to": "***", "copies": "[REDACTED]"},
+            {"copies": ["<EMAIL_ADDRESS>"]},
+            {"text": "Dear [PERSON], " + "hello " * 20},
+            {"text": "Dear Ann, hello..."},
+        )
     ),
     ("wire/output-text", {"output_texts": ["It is cold."]}, {"output_texts": ["__REDACTED__"]}),
     ("wire/output-text", {"output_texts": ["It is cold.\n"]}, {"output_texts": ["It is cold."]}),
