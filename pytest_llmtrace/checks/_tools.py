@@ -95,11 +95,37 @@ def tool_arguments(mine: Fact, true: Fact, account: Account) -> Difference | Non
         if text is None or same_arguments(text, there.get("arguments"), limit_of(account.span, account.of_scope)):
             continue
         name = _part(there, "name")
+        why, what = _wrong_form(text, there.get("arguments"))
         return Difference(
             span=f"{mine.keys or mine.name}: {name} called with {shown(text)}",
             wire=f"{name} called with {shown(there.get('arguments'))}",
+            why=why,
+            next=what,
         )
     return None
+
+
+def _wrong_form(mine: Any, true: Any) -> tuple[str, str]:
+    """Say why arguments that are a text stand for no object, and what to do; nothing if that is not what is wrong."""
+    said = _as_json(mine)
+    if not isinstance(said, str) or isinstance(_as_json(true), str):
+        return "", ""
+    if isinstance(_as_json(said), str):
+        is_begun = _is_begun_text(said, true)
+        return ("", "") if is_begun else ("the arguments are no JSON, so nobody can read them from the span", _AS_GIVEN)
+    return "the arguments were written as JSON twice, so that whoever reads the span gets a text from them", _AS_GIVEN
+
+
+def _is_begun_text(said: str, true: Any) -> bool:
+    """Tell whether a text is the beginning of the JSON of a value, as of fragments of which the last are lost."""
+    try:
+        wholes = [json.dumps(true, ensure_ascii=ascii_only) for ascii_only in (False, True)]
+    except RecursionError:
+        return True
+    return any("".join(whole.split()).startswith("".join(said.split())) for whole in wholes)
+
+
+_AS_GIVEN = "write the text that the model gave (in a stream all of its fragments), or json.dumps(...) of what it says"
 
 
 def is_of_provider(identity: str) -> bool:

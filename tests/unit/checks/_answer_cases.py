@@ -30,7 +30,8 @@ TWO_TEXTS = {"output_texts": ["First.Second."]}
 
 WRONG_LENGTH = "vectors of another length than the index expects are found only when it refuses them"
 
-MAIL = {"to": "ann@example.com", "copies": ["bob@example.com"], "text": "Dear Ann, " + "hello " * 20}
+AS_GIVEN = "write the text that the model gave (in a stream all of its fragments), or json.dumps(...) of what it says"
+MAIL: dict[str, Any] = {"to": "ann@example.com", "copies": ["bob@example.com"], "text": "Dear Ann, " + "hello " * 20}
 
 # Check, facts of the wire, facts of the span; the lines `span`, `wire` and `why`; more about the call.
 FAULTS: tuple[tuple[Any, ...], ...] = (
@@ -169,7 +170,25 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
             ('{"days": [1, 2, ', {"days": [1, 2, 3]}),
             ("look it up", {"input": "leave it"}),
             ({"city": "Oslo"}, {"input": {"city": "Bergen"}}),
-            ({"city": "Oslo"}, r'"{\"city\": \"Oslo\"}"'),
+        )
+    ),
+    *(
+        (
+            "wire/tool-call-arguments",
+            {"tool_calls": [call(city="Oslo")]},
+            {"tool_calls": [{**call(), "arguments": span}]},
+            f"gen_ai.tool_calls: get_weather called with {span!r}",
+            "get_weather called with {'city': 'Oslo'}",
+            why,
+            None,
+            AS_GIVEN,
+        )
+        for span, why in (
+            (
+                r'"{\"city\": \"Oslo\"}"',
+                "the arguments were written as JSON twice, so that whoever reads the span gets a text from them",
+            ),
+            ("{'city': 'Oslo'}", "the arguments are no JSON, so nobody can read them from the span"),
         )
     ),
     *(
