@@ -29,12 +29,12 @@ _CUT_MARK = re.compile(
 _LONGEST_MARK = 80
 # In a text: `[REDACTED]`, `<EMAIL_ADDRESS>`, `{{NAME}}`, `***`, and what is left out: ` ... `, `[... 800 more ...]`.
 _MASKS_INSIDE = re.compile(
-    r"(?:[\[<({]+[A-Z][A-Za-z0-9_ :-]*[\]>)}]+|[*x•]{3,}"
+    r"(?:[\[<({]{1,3}[A-Z][A-Za-z0-9_ :-]{0,80}[\]>)}]{1,3}|[*x•]{3,}"
     rf"|\s{{0,3}}[\[<({{]?{_ELLIPSIS}(?:(?:[\s\d,+]|{_MEASURED}){{0,20}}{_ELLIPSIS}?[\]>)}}])?\s{{0,3}})"
 )
 # `[image]`, `<audio omitted>`, `[file: a.pdf]`: what stands in a text for what is none.
 _STAND_IN = re.compile(
-    r"[\[<({]+(?:attachment|audio|document|file|image|img|pdf|picture|video)s?\b[^\[\]<>(){}]{0,80}[\]>)}]+",
+    r"[\[<({]{1,3}(?:attachment|audio|document|file|image|img|pdf|picture|video)s?\b[^\[\]<>(){}]{0,80}[\]>)}]{1,3}",
     re.IGNORECASE,
 )
 _SHORTEST_LIMIT = 100
