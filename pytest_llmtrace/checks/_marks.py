@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 __all__ = ["cut_at", "has_mask", "is_mask", "is_masked", "is_masked_from", "limit_of", "without_stand_ins"]
 
 _MASK = re.compile(r"[\W_]*(redacted|masked|filtered|hidden|removed|omitted)[\W_]*|[*x•]{3,}", re.IGNORECASE)
-# `[content omitted]`
+# `[content omitted]`, `<1032 chars>`, `sha256:9f86d081884c7d65`: what stands for a text.
 _MASK_IN_WORDS = re.compile(
     r"[\[<({]+(?:content|data|input|message|output|prompt|text)s? (?:redacted|masked|filtered|hidden|removed|omitted)"
-    r"[\]>)}]+",
+    r"[\]>)}]+|[\[<({]+\d[\d,]* (?:characters?|chars?|bytes?|tokens?|words?)[\]>)}]+"
+    r"|(?:md5|sha\d{1,3})[:=-][0-9a-f]{8,}",
     re.IGNORECASE,
 )
 _ELLIPSIS = r"(?:\.\.\.|…)"

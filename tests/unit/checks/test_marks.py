@@ -12,6 +12,31 @@ from pytest_llmtrace.checks import _marks
 LENGTH = 200_000
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "__REDACTED__",
+        "[redacted]",
+        "***",
+        "[content omitted]",
+        "<1032 chars>",
+        "[2,048 tokens]",
+        "sha256:9f86d081884c7d65",
+    ],
+)
+def test_what_stands_for_a_text(text: str) -> None:
+    """A word for it, how long it was, or its hash: nothing of the text is left to be compared."""
+    assert _marks.is_masked(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["hidden treasure", "1032 chars", "sha256: how does it work?", "[3]", "<b>12 words</b>"]
+)
+def test_what_says_something_itself(text: str) -> None:
+    """Texts with the same words in them are texts."""
+    assert not _marks.is_masked(text)
+
+
 @pytest.mark.parametrize("look", [_marks.has_mask, _marks.is_masked, _marks.is_mask, _marks.cut_at])
 @pytest.mark.parametrize("piece", ["[", "[[A", "...", " ", "*", "... more 1 ", "<image "])
 def test_linear(look: Callable[[str], object], piece: str) -> None:
