@@ -68,6 +68,8 @@ _BEGINNINGS = tuple(mark for mark in _IN_RUNS if mark.isalnum())
 _HEADS = frozenset(words_of(mark)[0] for mark in _IN_RUNS if not mark.isalnum())
 _IN_TEXTS = ("***", "-----BEGIN ", "earer ", "BEARER ", "provided: ")
 _ANY = re.compile(r"(?<![A-Za-z0-9_-])(?:" + "|".join(f"({shape})" for shape in _SHAPES.values()) + ")")
+# What may hold one: bytes that are no text, as those of an image, are passed over at once.
+_STRETCH = re.compile(r"[^\x00-\x08\x0e-\x1f\x7f\udc80-\udcff]{6,}")
 _LOOSE = "a provider's key"
 
 # The part of a key that tells the provider and nothing else.
@@ -223,11 +225,12 @@ def may_hold_shape(text: str, runs: str) -> bool:
 
 def shapes_in(text: str) -> Iterator[Shape]:
     """Yield what looks like a secret in a text, in order, without stand-ins."""
-    for found in _ANY.finditer(text):
-        looks_like = _NAMES[(found.lastindex or 1) - 1]
-        if (looks_like == _LOOSE and not _is_random(found[0])) or is_stand_in(found[0]):
-            continue
-        yield Shape(found.start(), found.end(), looks_like)
+    for stretch in _STRETCH.finditer(text):
+        for found in _ANY.finditer(text, *stretch.span()):
+            looks_like = _NAMES[(found.lastindex or 1) - 1]
+            if (looks_like == _LOOSE and not _is_random(found[0])) or is_stand_in(found[0]):
+                continue
+            yield Shape(found.start(), found.end(), looks_like)
 
 
 def _is_random(value: str) -> bool:
