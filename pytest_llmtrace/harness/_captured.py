@@ -133,9 +133,9 @@ class Captured:
             who: The code under test, in a report's words.
         """
         if self._ledger.children.are_unrecorded:
-            yield f"what child processes that {who} has forked asked for"
+            yield f"not recorded: what child processes that {who} has forked asked for"
         for host in self._ledger.unrecorded():
-            yield f"what {who} asked {host}, by a client that is not built on httpx"
+            yield f"not recorded: what {who} asked {host}, by a client that is not built on httpx"
 
     def ended(self) -> tuple[SpanRecord, ...]:
         """Return the records of the ended spans, oldest first; for those who look at all of them by themselves."""

@@ -144,8 +144,8 @@ class LLMTrace(Captured, Scripted):
         self.clock.stop()
         try:
             if error is None:
-                for written in self.save():
-                    print(f"llmtrace: {written}", file=sys.stderr)
+                for said in (*self.save(), *self.unrecorded("this block")):
+                    print(f"llmtrace: {said}", file=sys.stderr)
             if error is None and self.settings.verify:
                 self._settle()
         finally:

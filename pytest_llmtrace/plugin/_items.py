@@ -136,7 +136,7 @@ def _save(item: pytest.Item, trace: LLMTrace) -> None:
     said = item.config.stash.setdefault(_totals.SAID_OF_RECORDINGS, [])
     if item.stash.get(COPIED, False) or trace.is_copy:
         return
-    said += [f"not recorded: {what}" for what in trace.unrecorded(item.nodeid)]
+    said += trace.unrecorded(item.nodeid)
     if not trace.is_recording:
         return
     if not item.stash.get(_ran_key, False):

@@ -747,18 +747,30 @@ def test_one(tmp_path, monkeypatch, capsys):
 
 
 UNSEEN = """
+from pytest_llmtrace import LLMTrace
+
+def go():
+    with pytest.raises(OSError):
+        urllib.request.urlopen("http://api.invalid:9/v1", timeout=1)
+
 @pytest.mark.llmtrace(ignore={"capture/nothing": "no call"})
 def test_one(llmtrace):
-    for _ in range(2):
-        with pytest.raises(OSError):
-            urllib.request.urlopen("http://api.invalid:9/v1", timeout=1)
+    go()
+    go()
+
+def test_block(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with LLMTrace(cassette="x", record="once", verify=False):
+        go()
+    said = "llmtrace: not recorded: what this block asked api.invalid, by a client that is not built on httpx"
+    assert capsys.readouterr().err == said + chr(10)
 """
 
 
 def test_what_other_clients_ask_is_told(record: Callable[..., Any], tmp_path: Path) -> None:
     """Only what is built on httpx is recorded: that others were let through to the network is said, once for a host."""
     done = record(UNSEEN, "--llmtrace-record=once")
-    assert done.outcomes == {"test_one": "passed"}, done.out
+    assert done.outcomes == {"test_one": "passed", "test_block": "passed"}, done.out
     said = "not recorded: what test_it.py::test_one asked api.invalid, by a client that is not built on httpx"
     assert [line for line in done.out.splitlines() if "not recorded" in line] == [f"  recorded     {said}"]
     assert [*tmp_path.rglob("*.yaml")] == []
