@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import multiprocessing
 import os
+import random
 import statistics
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
@@ -123,16 +124,18 @@ ENOUGH = 5
 
 
 def interleaved(
-    cells: Mapping[_Name, Callable[[], _Value]], rounds: int, *, patience: float = math.inf
+    cells: Mapping[_Name, Callable[[], _Value]], rounds: int, *, patience: float = math.inf, mixed: bool = False
 ) -> dict[_Name, list[_Value]]:
     """Measure each cell once a round, in turn, so that what else the machine does falls on all of them.
 
-    One that takes longer than the patience in seconds is measured five times only.
+    One that takes longer than the patience in seconds is measured five times only. Where cells are mixed, each round
+    has another order: who always comes after the one that does something else finds the processor's caches cold.
     """
     measured: dict[_Name, list[_Value]] = {name: [] for name in cells}
     slow: set[_Name] = set()
+    chance = random.Random(0)
     for number in range(rounds):
-        for name, cell in cells.items():
+        for name, cell in chance.sample(list(cells.items()), len(cells)) if mixed else cells.items():
             if name in slow and number >= ENOUGH:
                 continue
             start = time.perf_counter()

@@ -23,7 +23,7 @@ captured or replayed meanwhile. A plain reply has {plain} bytes; a stream has {e
 kB in chat completions), of which the SDK makes an object each. The spans tell the truth, with request and answer as \
 their content, so that every comparison has something to compare, and nothing is found. It is one call \
 that is judged again and again, so that what is kept for names and texts is at hand; first calls take longer. Medians \
-of {bouts} interleaved bouts.
+of {bouts} interleaved bouts, each round of them in another order.
 
 Below that, time per item as the number of items grows, against the smallest number: a chunk of one stream; a call \
 with a span of its own that was current, or that was not current and is found by the id of its response, or by worker \
@@ -69,7 +69,7 @@ def _against_the_sdk(plan: Plan, api: str, events: int) -> list[Row]:
     for cell in cells.values():
         cell()
     gc.collect()
-    measured = interleaved(cells, plan.bouts)
+    measured = interleaved(cells, plan.bouts, mixed=True)
     case = f"{api}, {f'stream of {events} events' if events else 'plain'}"
     return compared(case, measured, SDK, dict.fromkeys((GENAI, OPENINFERENCE), AT_MOST), _microseconds)
 
