@@ -37,9 +37,9 @@ the growth by hand shows. Medians of {rounds} interleaved runs.
 WHY = """\
 Each test opens and closes two ledgers (one for its wider fixtures), reads its settings and its cassette, and is \
 judged; the least by hand does nothing of that. The checks are the smaller part: without them the ratio is little \
-lower. Each part takes two to three times as long as in a loop of its own, since what comes between displaces it from \
-the processor's caches (16 MB that are read between two judgements do the same: 2.6 times, and 1.5 times for the SDK). \
-The first traced test imports what captures and replays, most of it OpenTelemetry's metrics and logs and YAML.
+lower. Each part takes longer than in a loop of its own, as above, since what comes between displaces it from the \
+processor's caches. The first traced test imports what captures and replays, most of it OpenTelemetry's metrics and \
+logs and YAML.
 """
 
 

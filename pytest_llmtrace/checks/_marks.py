@@ -28,9 +28,10 @@ _CUT_MARK = re.compile(
     rf"\W{{0,3}}(?:{_ELLIPSIS}(?:[\W\d_]|{_MEASURED}){{0,40}}|[\[(<]*truncated[\])>]*)$", re.IGNORECASE
 )
 _LONGEST_MARK = 80
-# In a text: `[REDACTED]`, `<EMAIL_ADDRESS>`, `{{NAME}}`, `***`, and what is left out: ` ... `, `[... 800 more ...]`.
+# In a text: `[REDACTED]`, `<EMAIL_ADDRESS>`, `{{NAME}}`, `***`, and what is left out: ` ... `, `[... 800 more ...]`. In
+# round brackets stand words of a sentence, too, as `(Yes)`: there capitals alone are a mask.
 _MASKS_INSIDE = re.compile(
-    r"(?:[\[<({]{1,3}[A-Z][A-Za-z0-9_ :-]{0,80}[\]>)}]{1,3}|[*x•]{3,}"
+    r"(?:[\[<{]{1,3}[A-Z][A-Za-z0-9_ :-]{0,80}[\]>}]{1,3}|\([A-Z][A-Z0-9_ :-]{1,80}\)|[*x•]{3,}"
     rf"|\s{{0,3}}[\[<({{]?{_ELLIPSIS}(?:(?:[\s\d,+]|{_MEASURED}){{0,20}}{_ELLIPSIS}?[\]>)}}])?\s{{0,3}})"
 )
 # `[image]`, `<audio omitted>`, `[file: a.pdf]`: what stands in a text for what is none.

@@ -747,7 +747,13 @@ def test_one(tmp_path, monkeypatch, capsys):
 
 
 UNSEEN = """
+import socket
 from pytest_llmtrace import LLMTrace
+
+def unknown(*args, **options):
+    raise socket.gaierror(socket.EAI_NONAME, "no such host")
+
+socket.getaddrinfo = unknown  # No name server is asked.
 
 def go():
     with pytest.raises(OSError):
@@ -757,6 +763,15 @@ def go():
 def test_one(llmtrace):
     go()
     go()
+
+def test_seen(llmtrace):
+    async def go():
+        async with http.AsyncClient() as client:
+            with pytest.raises(http.ConnectError):
+                await client.get("http://api.invalid:9/v1")
+    asyncio.run(go())
+    with pytest.raises(http.ConnectError):
+        http.get("http://api.invalid:9/v1")
 
 def test_block(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
@@ -770,10 +785,10 @@ def test_block(tmp_path, monkeypatch, capsys):
 def test_what_other_clients_ask_is_told(record: Callable[..., Any], tmp_path: Path) -> None:
     """Only what is built on httpx is recorded: that others were let through to the network is said, once for a host."""
     done = record(UNSEEN, "--llmtrace-record=once")
-    assert done.outcomes == {"test_one": "passed", "test_block": "passed"}, done.out
+    assert done.outcomes == dict.fromkeys(("test_one", "test_seen", "test_block"), "passed"), done.out
     said = "not recorded: what test_it.py::test_one asked api.invalid, by a client that is not built on httpx"
     assert [line for line in done.out.splitlines() if "not recorded" in line] == [f"  recorded     {said}"]
-    assert [*tmp_path.rglob("*.yaml")] == []
+    assert [path.stem for path in tmp_path.rglob("*.yaml")] == ["test_seen"]
 
 
 def test_hosts_that_are_let_through_are_not_recorded(record: Callable[..., Any], tmp_path: Path) -> None:

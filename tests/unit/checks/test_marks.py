@@ -37,6 +37,22 @@ def test_what_says_something_itself(text: str) -> None:
     assert not _marks.is_masked(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("To <EMAIL_ADDRESS>, please.", True),
+        ("To (NAME), please.", True),
+        ("To (<PERSON>), please.", False),
+        ("To (Bob), please.", False),
+        ("To (12), please.", False),
+        ("From <EMAIL_ADDRESS>, please.", False),
+    ],
+)
+def test_masks_inside(text: str, masked: bool) -> None:
+    """A mask stands for anything, and what is around it is compared; a word in round brackets is a word."""
+    assert _marks.is_masked_from(text, "To Ann, please.") is masked
+
+
 @pytest.mark.parametrize("look", [_marks.has_mask, _marks.is_masked, _marks.is_mask, _marks.cut_at])
 @pytest.mark.parametrize("piece", ["[", "[[A", "...", " ", "*", "... more 1 ", "<image "])
 def test_linear(look: Callable[[str], object], piece: str) -> None:
