@@ -274,10 +274,17 @@ class Stray:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pairing:
-    """The LLM calls of a trace, and the LLM spans that belong to none of them."""
+    """The LLM calls of a trace, and the LLM spans that belong to none of them.
+
+    Attributes:
+        calls: The calls. One whose response was fetched later, inside of its spans, was answered that.
+        strays: The spans that belong to none.
+        fetches: Each request that only fetched a response and has strays around it, with them, in the form of a call.
+    """
 
     calls: tuple[Call, ...]
     strays: tuple[Stray, ...] = ()
+    fetches: tuple[Call, ...] = ()
 
 
 # --- Settings --------------------------------------------------------------------------------------------------------

@@ -208,9 +208,11 @@ def _judges(known: Known, evidence: Evidence) -> bool:
     check = next(check for check in CHECKS if check.id == known.check)
     if not spans:
         return False
-    calls = tuple(only for call in evidence.calls for only in _only(call, {span.key for span in spans}))
+    keys = {span.key for span in spans}
+    calls = tuple(only for call in evidence.calls for only in _only(call, keys))
+    fetches = tuple(only for fetch in evidence.fetches for only in _only(fetch, keys))
     strays = tuple(stray for stray in evidence.strays if is_of(stray.span))
-    theirs = replace(evidence, calls=calls, spans=spans, strays=strays)
+    theirs = replace(evidence, calls=calls, fetches=fetches, spans=spans, strays=strays)
     return any(True for _ in check.look(check, theirs))
 
 

@@ -80,6 +80,7 @@ class Evidence:
         spans: In the order of their start, ended or not.
         calls: Exchanges and spans, paired.
         strays: LLM spans that tell of no exchange.
+        fetches: Requests that only fetched a response, with the strays around them.
         blocked: Connections that the socket guard refused, in words.
         leftovers: What was not played; empty where that is allowed.
         logs: Log records.
@@ -111,6 +112,7 @@ class Evidence:
     spans: tuple[SpanRecord, ...] = ()
     calls: tuple[Call, ...] = ()
     strays: tuple[Stray, ...] = ()
+    fetches: tuple[Call, ...] = ()
     blocked: tuple[str, ...] = ()
     leftovers: tuple[Leftover, ...] = ()
     logs: tuple[LogRecord, ...] = ()
@@ -163,8 +165,8 @@ class Evidence:
 
     @lazy
     def accounts(self) -> tuple[Account, ...]:
-        """What each span says of its call beside what is true of it; made once, for all checks."""
-        return accounts(self.calls)
+        """What each span says of its call, or fetch, beside what is true of it; made once, for all checks."""
+        return accounts((*self.calls, *self.fetches))
 
     @lazy
     def claims(self) -> tuple[Claim, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_llmtrace import wire
 from pytest_llmtrace._argtypes import is_count
 from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_exchange
@@ -181,7 +182,7 @@ _UNITS: Mapping[str, _Unit] = {
 def _budget(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     for name, limit in evidence.budget.items():
         unit = _UNITS[name]
-        used = [(call, _used(call, unit)) for call in evidence.calls]
+        used = [(call, _used(call, unit)) for call in _spenders(evidence, unit)]
         known = [amount for _, amount in used if amount is not None]
         spent = sum(known)
         if spent > limit or (used and not known):
@@ -194,6 +195,17 @@ def _budget(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
             )
         else:
             yield None
+
+
+def _spenders(evidence: Evidence, unit: _Unit) -> tuple[Call, ...]:
+    """Return the calls, and what was fetched later of those that do not say themselves what they have used."""
+    if unit.used is None:
+        return evidence.calls
+    said = {call.truth.response_id for call in evidence.calls if _used(call, unit) is not None}
+    brought = ((wire.fetches(exchange), exchange) for exchange in evidence.exchanges)
+    later = {name: exchange for name, exchange in brought if name is not None and name not in said}
+    fetched = (Call(exchanges=(one,), spans=(), truths=(wire.read_fetched(one),)) for one in later.values())
+    return (*evidence.calls, *fetched)
 
 
 def _used(call: Call, unit: _Unit) -> float | None:

@@ -72,25 +72,31 @@ def _span_without_exchange(check: Check, evidence: Evidence) -> Iterator[Finding
         return  # Nothing went over HTTP: the SDK itself is mocked.
     settled = {stray.span.key for stray, _, _ in twice.told_again(evidence)} | evidence.held
     starts = {scope: _starts_without(scope, evidence) for scope in {stray.span.scope for stray in evidence.strays}}
-    inside = _other_requests(evidence)
+    fetched = {span.key: fetch.exchanges[0] for fetch in evidence.fetches for span in fetch.spans}
+    inside = {**_other_requests(evidence), **fetched}
     for stray in evidence.strays:
         if stray.span.key in settled or not _claims_success(stray) or _may_be_another(stray, starts):
             continue
         within = inside.get(stray.span.key)
-        counting = within is not None and wire.counts_tokens(within.request)
-        if within is not None and not counting:
+        no_call = "" if within is None else _FETCHING if stray.span.key in fetched else _counting(within)
+        if within is not None and not no_call:
             continue
         model = stray.reading.request_model or stray.reading.response_model
         yield check.finding(
             stray.span,
             ("span", f"is an LLM span{f' of model {model!r}' if model else ''}"),
             ("wire", title_of_exchange(within) if within is not None else _not_its_own(len(evidence.calls))),
-            why=_COUNTING if counting else "",
-            next=_NO_CALL if counting else elsewhere(evidence),
+            why=no_call,
+            next=_NO_CALL if no_call else elsewhere(evidence),
         )
 
 
+def _counting(exchange: Exchange) -> str:
+    return _COUNTING if wire.counts_tokens(exchange.request) else ""
+
+
 _COUNTING = "a back end counts a call to a model, and the request asks only how many tokens one would have"
+_FETCHING = "a back end counts a call to a model, and the request only fetches what another one has asked for"
 _NO_CALL = "make no LLM span of such a request: no gen_ai.operation.name of a call, no span kind LLM"
 
 
@@ -220,7 +226,8 @@ SPAN_WITHOUT_EXCHANGE = Check(
     compares="Each LLM span that ended without an error with the LLM calls of the test. Not judged in a test in which "
     "no LLM call was seen at all, nor of spans that are just around calls with spans of their own, nor of spans during "
     "which another call was made that lacks a span of their scope, or a request to an API of models that is not read, "
-    "nor of spans inside of which any other POST came back, since an API that is not known may have a model behind it.",
+    "nor of spans inside of which any other POST came back, since an API that is not known may have a model behind it. "
+    "A request that only counts tokens, or fetches a response that another one has asked for, is no call.",
     whole_runs_only=True,
 )
 

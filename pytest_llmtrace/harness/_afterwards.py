@@ -47,7 +47,8 @@ def after(
         children=ledger.children.made(),
         held=frozenset(),
         # These are about the whole of the test, and were judged.
-        strays=(), logs=(), metrics=(), untimed=(), current=(), absence=None, silent={}, causes={}, budget={},
+        strays=(), fetches=(), logs=(), metrics=(), untimed=(), current=(), absence=None,
+        silent={}, causes={}, budget={},
     )  # fmt: skip
 
 

@@ -357,12 +357,12 @@ class LLMTrace(Captured, Scripted):
         self._note_current(self._before)
         exchanges = self._ledger.exchanges()
         spans, paired = self._paired(exchanges, left, patience)
-        calls = paired.calls
         return checks.Evidence(
             exchanges=exchanges,
             spans=spans,
-            calls=calls,
+            calls=paired.calls,
             strays=paired.strays,
+            fetches=paired.fetches,
             held=self._held,
             blocked=self._ledger.blocked(),
             leftovers=() if self.settings.allow_unused else self._desk.leftovers(exchanges),
@@ -373,9 +373,9 @@ class LLMTrace(Captured, Scripted):
             opened_ns=self._watch.opened_ns,
             lasted=self._watch.seconds,
             current=tuple(span for span in spans if span.key in self._current),
-            absence=self._book.absence(exchange.ambient for exchange in exchanges) if calls and not spans else None,
-            silent=capture.silent(calls),
-            causes=capture.find_for_calls(calls) if spans else {},
+            absence=self._book.absence(exchange.ambient for exchange in exchanges) if paired.calls else None,
+            silent=capture.silent(paired.calls),
+            causes=capture.find_for_calls(paired.calls) if spans else {},
             budget=self.settings.budget,
             tool_repeats=self.settings.tool_repeats,
             content=self.settings.content,

@@ -16,6 +16,7 @@ from pytest_llmtrace import dialects, wire
 from pytest_llmtrace._collector import uncollected
 from pytest_llmtrace.model import Call, Exchange, LogRecord, Pairing, Reading, SpanKey, SpanRecord, Stray
 from pytest_llmtrace.pairing._drafts import Draft, drafts_of, open_around, told_apart
+from pytest_llmtrace.pairing._fetched import fetched
 from pytest_llmtrace.pairing._matching import Matching, fits, traits_of_call, traits_of_span
 from pytest_llmtrace.tree import Ancestry
 
@@ -44,7 +45,7 @@ def match(exchanges: Iterable[Exchange], spans: Iterable[SpanRecord], logs: Iter
         spans: As for `pair`.
         logs: Log records, among which may be events that complete what spans say.
     """
-    spans = tuple(spans)
+    spans, exchanges = tuple(spans), tuple(exchanges)
     readings = {span.key: reading for span in spans if (reading := dialects.read(span)) is not None}
     ancestry = Ancestry(spans, lambda span: span.key in readings)
     read = ((exchange, truth) for exchange in exchanges if (truth := wire.read(exchange)) is not None)
@@ -60,11 +61,14 @@ def match(exchanges: Iterable[Exchange], spans: Iterable[SpanRecord], logs: Iter
     _take_empty(drafts, ancestry, [span for span in spans if span.key in empty], readings)
     _add_notes(drafts, spans, readings)
     _add_events(drafts, logs, readings)
-    strays = _untold(drafts, free) if free else []
+    left = _untold(drafts, free) if free else []
+    fetches = fetched(exchanges, drafts, left, readings, ancestry)
+    strays = _untold(drafts, left) if left else []
     around = _around(drafts, spans) if strays else frozenset()
     return Pairing(
         calls=tuple([draft.call(readings) for draft in drafts]),
         strays=tuple([Stray(span=span, reading=readings[span.key], covers=span.key in around) for span in strays]),
+        fetches=tuple([fetch.call(readings) for fetch in fetches]),
     )
 
 

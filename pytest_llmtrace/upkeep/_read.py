@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pytest_llmtrace import replay, wire
 from pytest_llmtrace.errors import CassetteError
-from pytest_llmtrace.model import Ambient, Cassette, Exchange, Fact, Outcome, Reading, Recording, Request, State
+from pytest_llmtrace.model import Ambient, Cassette, Exchange, Fact, Outcome, Reading, Recording, State
 from pytest_llmtrace.reading import VOCABULARY
 from pytest_llmtrace.secrets.shapes import masked
 from pytest_llmtrace.upkeep._files import files_in, looks_like_cassette
@@ -90,13 +90,16 @@ def as_text(entries: Iterable[Entry]) -> Iterator[str]:
 
 def _entries(file: str, cassette: Cassette) -> Iterator[Entry]:
     for recording in cassette.recordings:
-        reading = wire.read(exchange_of(cassette, recording))
-        why = "" if reading else _why_not(recording.request)
+        exchange = exchange_of(cassette, recording)
+        reading = wire.read(exchange)
+        why = "" if reading else _why_not(exchange)
         yield Entry(file=file, index=recording.index, request=_asked(recording), reading=reading, why=why)
 
 
-def _why_not(request: Request) -> str:
-    name = wire.unread_api(request)
+def _why_not(exchange: Exchange) -> str:
+    if wire.fetches(exchange) is not None:
+        return "no call: it fetches a response that another request has asked for"
+    name = wire.unread_api(exchange.request)
     return f"a call of {name}, which is not read" if name else "no call to an LLM API that is known"
 
 

@@ -7,7 +7,7 @@ from pytest_llmtrace.wire._gateway import gateway
 from pytest_llmtrace.wire._history import History, history, is_continued
 from pytest_llmtrace.wire._progress import last_content_tick, progress
 from pytest_llmtrace.wire._prompt import prompts, sent_values
-from pytest_llmtrace.wire._read import is_whole, nameless_calls, place_of_event, read
+from pytest_llmtrace.wire._read import fetches, is_whole, nameless_calls, place_of_event, read, read_fetched
 from pytest_llmtrace.wire._sse import events
 from pytest_llmtrace.wire._url import asked
 
@@ -16,6 +16,7 @@ __all__ = [
     "asked",
     "counts_tokens",
     "events",
+    "fetches",
     "frames",
     "gateway",
     "history",
@@ -31,6 +32,7 @@ __all__ = [
     "progress",
     "prompts",
     "read",
+    "read_fetched",
     "request_body",
     "sent_values",
     "unread_api",

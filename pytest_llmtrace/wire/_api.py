@@ -12,7 +12,7 @@ from pytest_llmtrace.model import Request
 from pytest_llmtrace.wire._json import encoding_of
 from pytest_llmtrace.wire._url import is_hosted, path_of
 
-__all__ = ["counts_tokens", "identify", "read_request", "request_body", "unread_api"]
+__all__ = ["counts_tokens", "fetched_id", "identify", "read_request", "request_body", "unread_api"]
 
 
 def _has_messages(body: Mapping[str, Any]) -> bool:
@@ -69,6 +69,20 @@ _COUNTING = re.compile(r"/responses/input_tokens$|/messages/count_tokens$|:count
 def counts_tokens(request: Request) -> bool:
     """Tell whether a request asks for nothing but a count of tokens, by its path."""
     return request.method.upper() == "POST" and _COUNTING.search(path_of(request.url)) is not None
+
+
+_STORED = re.compile(r"/responses/([^/]+)$")
+
+
+def fetched_id(request: Request) -> str | None:
+    """Return the id of the response that a request fetches, or goes on with the stream of; None if it does neither.
+
+    OpenAI API reference, Get a model response: that is how one in the background is waited for.
+    """
+    if request.method.upper() != "GET":
+        return None
+    found = _STORED.search(path_of(request.url))
+    return found[1] if found else None
 
 
 def identify(request: Request) -> str | None:

@@ -83,7 +83,7 @@ class Facts:
     """The facts of one reading, by name, while it is made.
 
     Attributes:
-        at: Names a place of this exchange for people.
+        at: Names a place of the exchange that is read, for people.
         found: What is there.
         missing: Where each would be that is not there; those that are may be in here too.
         again: What a response repeats of its request.
@@ -93,6 +93,10 @@ class Facts:
         self.found: dict[str, Fact] = {}
         self.missing: dict[str, str] = {}
         self.again: list[Fact] = []
+        self.at = _Places(stem)
+
+    def go_on_in(self, stem: str) -> None:
+        """Take what is stated from here on from another exchange."""
         self.at = _Places(stem)
 
     def column(self, name: str, values: list[Any], key: str, where: str) -> None:

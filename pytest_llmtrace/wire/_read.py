@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_llmtrace.headers import by_name, header
-from pytest_llmtrace.model import Exchange, Reading, Response, State
+from pytest_llmtrace.model import Exchange, Reading, Request, Response, State
 from pytest_llmtrace.wire import _chat, _chat_facts, _embeddings, _messages, _responses
-from pytest_llmtrace.wire._api import read_request
+from pytest_llmtrace.wire._api import fetched_id, read_request
 from pytest_llmtrace.wire._body import is_stream, readable
 from pytest_llmtrace.wire._document import Document, where_of
 from pytest_llmtrace.wire._errors import state_error
@@ -21,7 +21,7 @@ from pytest_llmtrace.wire._request import state_request
 from pytest_llmtrace.wire._sse import says_its_end
 from pytest_llmtrace.wire._usage import fixed_input, state_cost
 
-__all__ = ["is_whole", "nameless_calls", "place_of_event", "read"]
+__all__ = ["fetches", "is_whole", "nameless_calls", "place_of_event", "read", "read_fetched"]
 
 _STATE = {
     "chat": _chat_facts.state,
@@ -75,18 +75,52 @@ def nameless_calls(exchange: Exchange) -> frozenset[str]:
     return _responses.nameless(_open(exchange.response, api, body))
 
 
-def read(exchange: Exchange) -> Reading | None:
-    """Read an exchange, or return None if it is no LLM call that is known. No bytes make it raise."""
+def fetches(exchange: Exchange) -> str | None:
+    """Return the id of the response that an exchange has brought, where another one had asked for it; None if none."""
+    identity, response = fetched_id(exchange.request), exchange.response
+    if identity is None or response is None or response.status >= _BAD:
+        return None
+    return identity if _open(response, "responses", {}).body.get("id") == identity else None
+
+
+def read(exchange: Exchange, fetched: Exchange | None = None) -> Reading | None:
+    """Read an exchange, or return None if it is no LLM call that is known. No bytes make it raise.
+
+    Args:
+        exchange: The call.
+        fetched: The exchange that has brought its response later, as `fetches` tells.
+    """
     api, body = read_request(exchange.request)
     if api is None:
         return None
-    facts = Facts(f"{exchange.origin}, exchange {exchange.index}")
+    facts = Facts(_name(exchange))
     state_request(facts, body, exchange.request.url, api)
+    if fetched is not None:
+        facts.go_on_in(_name(fetched))
+    return _reading(facts, api, body, exchange.request, fetched or exchange)
+
+
+def read_fetched(exchange: Exchange) -> Reading:
+    """Read an exchange that has brought a response, as `fetches` tells, by itself: what was asked is not in it."""
+    facts = Facts(_name(exchange))
+    state_request(facts, {}, exchange.request.url, "responses")
+    for name in [*facts.found, *facts.missing]:
+        facts.unreadable(name, "another request has asked for this response", "request")
+    return _reading(facts, "responses", {}, exchange.request, exchange)
+
+
+def _name(exchange: Exchange) -> str:
+    return f"{exchange.origin}, exchange {exchange.index}"
+
+
+def _reading(facts: Facts, api: str, body: Mapping[str, Any], request: Request, answered: Exchange) -> Reading:
+    """Add to what a request asks for what an exchange has answered."""
+    response = answered.response
     # Of a transfer that failed before its body there is nothing that anybody could know.
-    lost = exchange.failure is not None and not (exchange.response and exchange.response.body)
-    name = gateway(exchange.request, exchange.response)
-    document = None if exchange.response is None else _open(exchange.response, api, body, name)
-    problems = _state_response(facts, exchange.response, document, api, lost=lost)
+    lost = answered.failure is not None and not (response and response.body)
+    name = gateway(request, response)
+    document = None if response is None else _open(response, api, body, name)
+    problems = _state_response(facts, response, document, api, lost=lost)
     return Reading(
         source=api,
         api=api,

@@ -84,6 +84,17 @@ def test_a_model_that_is_not_read_is_named(
     assert (entry["api"], entry["why"]) == (None, f"a call of {name}, which is not read")
 
 
+def test_a_response_that_is_fetched_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its call is the request that has asked for it."""
+    fetch = interaction("https://api.openai.com/v1/responses/resp_1", "GET")
+    fetch["response"]["body"] = {"string": json.dumps({"id": "resp_1", "object": "response", "status": "queued"})}
+    file = tmp_path / "tape.json"
+    file.write_text(json.dumps({"version": 1, "interactions": [fetch]}), encoding="utf-8")
+    assert main(["read", "--format", "json", str(file)]) == 0
+    [entry] = json.loads(capsys.readouterr().out)
+    assert (entry["api"], entry["why"]) == (None, "no call: it fetches a response that another request has asked for")
+
+
 def test_json_is_one_array_that_counts_all_interactions(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each has file, index, api, gateway, and its facts with value, place and state, absent ones too."""
     assert main(["read", "--format", "json", str(tape)]) == 0

@@ -1,0 +1,210 @@
+"""A response in the background is asked for again until it is there: what was fetched is what its call was answered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace import wire
+from pytest_llmtrace.checks import Evidence, verify
+from pytest_llmtrace.model import Call, Exchange, Finding, Request, SpanRecord, State
+from pytest_llmtrace.pairing import match
+
+SpanMaker = Callable[..., SpanRecord]
+ExchangeMaker = Callable[..., Exchange]
+Poll = Callable[..., list[Exchange]]
+
+LLM = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o"}
+COUNTED = {**LLM, "gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 5}
+USAGE = {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15}
+MESSAGE = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "hi"}]}
+ASKED = {"model": "gpt-4o", "input": "x", "background": True}
+STORED = "https://api.openai.com/v1/responses/"
+
+
+def reply(status: str, **fields: Any) -> bytes:
+    body: dict[str, Any] = {
+        "id": "resp_1",
+        "object": "response",
+        "status": status,
+        "model": "gpt-4o-1",
+        "output": [],
+        "usage": None,
+    }
+    return json.dumps({**body, **fields}).encode()
+
+
+DONE = reply("completed", output=[MESSAGE], usage=USAGE)
+
+
+@pytest.fixture
+def poll(make_exchange: ExchangeMaker) -> Poll:
+    """Return what makes a call in the background and the fetches that wait for it, each with its span's number."""
+
+    def make(*spans: int | None, last: bytes = DONE, stored: str = "resp_1", status: int = 200) -> list[Exchange]:
+        first, *others = spans
+        get = Request(method="GET", url=f"{STORED}{stored}")
+        bodies = [*[reply("in_progress")] * (len(others) - 1), last]
+        fetches = [
+            make_exchange(index=n, span=span, request=get, chunks=(body,), status=status)
+            for n, (span, body) in enumerate(zip(others, bodies, strict=True), start=1)
+        ]
+        return [make_exchange(path="/v1/responses", body=ASKED, span=first, chunks=(reply("queued"),)), *fetches]
+
+    return make
+
+
+def judged(exchanges: list[Exchange], spans: list[SpanRecord], **fields: Any) -> list[Finding]:
+    """Return what is found, but for what conventions say of these spans."""
+    paired = match(exchanges, spans)
+    seen = Evidence(
+        exchanges=tuple(exchanges),
+        spans=tuple(spans),
+        calls=paired.calls,
+        strays=paired.strays,
+        fetches=paired.fetches,
+        **fields,
+    )
+    return [one for one in verify(seen, {}).findings if not one.check.startswith("convention/")]
+
+
+def shape(calls: tuple[Call, ...]) -> list[tuple[list[int], list[int]]]:
+    """Return calls, each as the indexes of its exchanges and the numbers of its spans."""
+    return [([e.index for e in call.exchanges], [s.key.span_id for s in call.spans]) for call in calls]
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_response_that_was_fetched(poll: Poll) -> None:
+    """What was asked stands in the request of the call, what was answered in the exchange that has brought it."""
+    call, fetch = poll(None, None)
+    assert wire.fetches(fetch) == "resp_1"
+    read = wire.read(call, fetch)
+    assert read is not None
+    assert (read.request_model, read.output_texts, read.finish_reasons) == ("gpt-4o", ["hi"], ["completed"])
+    assert read.fact("request_model").place == "model, cassettes/chat.yaml, interaction 0, exchange 0, request body"
+    said = "usage.input_tokens, cassettes/chat.yaml, interaction 0, exchange 1, response body"
+    assert read.fact("input_tokens").place == said
+
+
+def test_a_fetch_by_itself(poll: Poll) -> None:
+    """What was asked for is not in it: that is unknown, and none of it is absent."""
+    _, fetch = poll(None, None)
+    read = wire.read_fetched(fetch)
+    assert (read.api, read.output_texts, read.input_tokens) == ("responses", ["hi"], 10)
+    asked = [read.fact(name) for name in ("request_model", "streaming", "temperature", "input_messages", "tools")]
+    assert {(fact.state, fact.note) for fact in asked} == {
+        (State.UNREADABLE, "another request has asked for this response")
+    }
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"last": reply("completed", id="resp_2")}, {"last": b"{"}, {"stored": "resp_1/input_items"}, {"status": 404}],
+    ids=["another response", "no JSON", "its input", "an error"],
+)
+def test_what_fetches_no_response(poll: Poll, how: dict[str, Any]) -> None:
+    """Only who is answered the response that it names has fetched it."""
+    assert wire.fetches(poll(None, None, **how)[1]) is None
+
+
+# --- pairing ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("spans", [(1, 1, 1), (None, 1, 1), (None, None, None)], ids=["around all", "wait", "no span"])
+def test_a_span_that_saw_what_was_fetched(make_span: SpanMaker, poll: Poll, spans: tuple[int | None, ...]) -> None:
+    """Its call was answered what was fetched last while it was open; the fetches themselves are no calls."""
+    paired = match(poll(*spans), [make_span(1, attributes=LLM)])
+    assert (shape(paired.calls), paired.fetches) == ([([0], [1])], ())
+    assert (paired.calls[0].truth.input_tokens, paired.calls[0].truth.output_texts) == (10, ["hi"])
+
+
+def test_a_span_that_saw_the_beginning(make_span: SpanMaker, poll: Poll) -> None:
+    """A span that ended before cannot know what was fetched then."""
+    paired = match(poll(1, None, None), [make_span(1, attributes=LLM, ended=109)])
+    assert (shape(paired.calls), paired.fetches) == ([([0], [1])], ())
+    assert (
+        paired.calls[0].truth.fact("input_tokens").note == "the response is queued: who asks for it again has the rest"
+    )
+
+
+@pytest.mark.parametrize("current", [True, False])
+def test_a_span_of_a_fetch(make_span: SpanMaker, poll: Poll, *, current: bool) -> None:
+    """A span of the fetch alone, which was current or names the response, is held against what that has brought."""
+    told = {**LLM, "gen_ai.response.id": "resp_1"}
+    spans = [make_span(1, attributes=LLM, ended=109), make_span(2, attributes=told, started=109, start_ns=109_000_000)]
+    paired = match(poll(1, 2 if current else None), spans)
+    assert (shape(paired.calls), shape(paired.fetches)) == ([([0], [1])], [([1], [2])])
+    assert [stray.span.key.span_id for stray in paired.strays] == [2]
+
+
+def test_a_span_in_which_nothing_was_fetched(make_span: SpanMaker, poll: Poll) -> None:
+    """A stray that neither was current nor names the response is no span of the fetch."""
+    spans = [make_span(1, attributes=LLM, ended=109), make_span(2, attributes=LLM, started=109)]
+    assert match(poll(1, None), spans).fetches == ()
+
+
+# --- judging ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_wrong_count_of_what_was_fetched(make_span: SpanMaker, poll: Poll) -> None:
+    """A count that is wrong is told with the exchange that has brought the right one."""
+    attributes = {**COUNTED, "gen_ai.usage.input_tokens": 11}
+    [finding] = judged(poll(1, 1, 1), [make_span(1, attributes=attributes)])
+    assert (finding.check, finding.details[:2]) == (
+        "wire/input-tokens",
+        (
+            ("span", "gen_ai.usage.input_tokens = 11"),
+            ("wire", "usage.input_tokens = 10\ncassettes/chat.yaml, interaction 0, exchange 2, response body"),
+        ),
+    )
+    assert judged(poll(1, 1, 1), [make_span(1, attributes=COUNTED)]) == []
+
+
+def test_an_llm_span_of_a_fetch(make_span: SpanMaker, poll: Poll) -> None:
+    """It is a call too many, and what it says is compared all the same."""
+    attributes = {**COUNTED, "gen_ai.usage.input_tokens": 11, "gen_ai.response.id": "resp_1"}
+    spans = [make_span(1, attributes=LLM, ended=109), make_span(2, attributes=attributes, started=109)]
+    extra, counted = judged(poll(1, 2), spans)
+    assert (counted.check, extra.check) == ("wire/input-tokens", "structure/span-without-exchange")
+    assert dict(extra.details) == {
+        "span": "is an LLM span of model 'gpt-4o'",
+        "wire": "GET /v1/responses/resp_1  (exchange 1)",
+        "why": "a back end counts a call to a model, and the request only fetches what another one has asked for",
+        "next": "make no LLM span of such a request: no gen_ai.operation.name of a call, no span kind LLM, or waive: "
+        '@pytest.mark.llmtrace(ignore={"structure/span-without-exchange": "reason"})',
+    }
+
+
+def events(*kinds: tuple[str, bytes]) -> tuple[bytes, ...]:
+    said = [json.dumps({"type": f"response.{kind}", "response": json.loads(body)}) for kind, body in kinds]
+    return ("".join(f"data: {text}\n\n" for text in said).encode(),)
+
+
+def test_a_stream_that_another_request_goes_on_with(make_span: SpanMaker, make_exchange: ExchangeMaker) -> None:
+    """A stream in the background that was cut, and fetched to its end, is no half answer; one that was not is."""
+    begun = events(("created", reply("queued")), ("in_progress", reply("in_progress")))
+    stream = {"content_type": "text/event-stream"}
+    get = Request(method="GET", url=f"{STORED}resp_1?stream=true&starting_after=1")
+    call = make_exchange(path="/v1/responses", body={**ASKED, "stream": True}, span=1, chunks=begun, **stream)
+    fetch = make_exchange(index=1, request=get, chunks=events(("completed", DONE)), **stream)
+    spans = [make_span(1, attributes=LLM, ended=109)]
+    assert [finding.check for finding in judged([call], spans)] == ["wire/cut-stream"]
+    assert judged([call, fetch], spans) == []
+
+
+@pytest.mark.parametrize(
+    ("spans", "again"), [((1, 1, 1), 0), ((1, None, None), 0), ((1, None, None), 1)], ids=["seen", "not seen", "twice"]
+)
+def test_what_was_fetched_was_used(make_span: SpanMaker, poll: Poll, spans: tuple[int | None, ...], again: int) -> None:
+    """A budget counts the tokens of a response once, whoever has fetched it how often, and a fetch as no call."""
+    exchanges = poll(*spans)
+    exchanges += exchanges[-1:] * again
+    traced = [make_span(1, attributes=COUNTED)] if spans[-1] else [make_span(1, attributes=LLM, ended=109)]
+    assert judged(exchanges, traced, budget={"tokens": 15, "calls": 1}) == []
+    [finding] = judged(exchanges, traced, budget={"tokens": 14})
+    assert (finding.check, dict(finding.details)["used"]) == ("agent/budget", "15 tokens")
