@@ -49,7 +49,7 @@ LAYERS: tuple[frozenset[str], ...] = (
 # Who may import which third party. The harness and what is below it know no pytest.
 THIRD_PARTIES: dict[str, frozenset[str]] = {
     "pytest": frozenset({"plugin"}),
-    "httpx": frozenset({"intercept", "replay/router"}),
+    "httpx": frozenset({"intercept", "replay/_routes", "replay/router"}),
     "openai": frozenset({"_sdks", "compare/_privacy_calls"}),
     "anthropic": frozenset({"_sdks", "compare/_by_hand", "compare/_privacy_calls"}),
     "httpx2": frozenset({"intercept"}),
@@ -57,7 +57,7 @@ THIRD_PARTIES: dict[str, frozenset[str]] = {
     "httpcore2": frozenset({"intercept"}),
     "vcr": frozenset({"replay", "record"}),
     "yaml": frozenset({"replay", "record", "upkeep"}),
-    "respx": frozenset({"replay/router", "intercept"}),
+    "respx": frozenset({"replay/_routes", "replay/router", "intercept"}),
     "packaging": frozenset({"waivers"}),
     "datafusion": frozenset({"openobserve/sql", "openobserve/_functions"}),
     "pyarrow": frozenset({"openobserve/sql", "openobserve/_functions"}),

@@ -15,6 +15,8 @@ try:
     import httpx
     import respx
     from respx.models import AllMockedAssertionError, PassThrough
+
+    from pytest_llmtrace.replay._routes import Route, http_errors, of_httpx
 except ImportError as missing:
     raise UsageError(f'llmtrace.router needs respx ({missing}): pip install "pytest-llmtrace[respx]"') from missing
 
@@ -44,8 +46,12 @@ class Router(respx.Router):
 
     A side effect may be an `async def`, as long as it does not wait for anything: the port asks in one go. A route
     that was never called is reported as unplayed, which is what `assert_all_called` is elsewhere. Other exceptions
-    than those of a connection go through to the code under test.
+    than those of a connection go through to the code under test. Responses and errors may be those of httpx or httpx2.
     """
+
+    def route(self, *patterns: Any, name: str | None = None, **lookups: Any) -> respx.Route:
+        """Add a route, as respx does."""
+        return self.add(Route(*patterns, **lookups), name=name)
 
     @property
     def origin(self) -> str:
@@ -68,7 +74,7 @@ class Router(respx.Router):
             resolved = _in_one_go(self.aresolve(asked))
         except (AllMockedAssertionError, PassThrough):
             return None
-        except httpx.HTTPError as error:
+        except http_errors() as error:
             return Answer(response=_NO_RESPONSE, failure=_failure(error), origin=self._origin_of(asked))
         if not isinstance(resolved.response, httpx.Response):
             return None
@@ -106,9 +112,9 @@ def _in_one_go(coroutine: Coroutine[Any, Any, _T]) -> _T:
     raise UsageError("a side effect of llmtrace.router waits (await); it must return its response without waiting")
 
 
-def _failure(error: httpx.HTTPError) -> Failure:
+def _failure(error: Exception) -> Failure:
     for kind, failure in _FAILURES:
-        if isinstance(error, kind):
+        if isinstance(of_httpx(error), kind):
             return failure
     raise error
 
@@ -126,7 +132,7 @@ def _from_httpx(response: httpx.Response) -> tuple[Response, Failure | None]:
             chunks.extend(response.stream)
         else:
             _in_one_go(_collect(response.stream, chunks))
-    except httpx.HTTPError as error:
+    except http_errors() as error:
         failure = _failure(error)
     taken = Response(
         status=response.status_code,

@@ -2,9 +2,11 @@
 
 import asyncio
 import importlib
+import importlib.util
 import json
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -14,6 +16,9 @@ from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Failure, Request
 from pytest_llmtrace.replay.router import Router
 
+# Both generations where both are installed: respx itself knows httpx alone.
+LIBRARIES = [httpx, *([importlib.import_module("httpx2")] if importlib.util.find_spec("httpx2") else [])]
+libraries = pytest.mark.parametrize("library", LIBRARIES, ids=lambda library: library.__name__)
 URL = "https://api.openai.com/v1/chat/completions"
 HEADERS = (("host", "api.openai.com"), ("content-type", "application/json"))
 REQUEST = Request(method="POST", url=URL, headers=HEADERS, body=b'{"model": "gpt-4o", "n": 1}')
@@ -43,10 +48,11 @@ def test_an_answer_names_its_route() -> None:
     assert answer.origin == "respx route(method='POST', path__startswith='/v1/') named 'any'"
 
 
-def test_side_effects_run_one_after_the_other() -> None:
+@libraries
+def test_side_effects_run_one_after_the_other(library: Any) -> None:
     """A list of side effects is played in order."""
     router = Router()
-    router.post(URL).side_effect = [httpx.Response(429), httpx.ConnectError("no"), httpx.Response(200)]
+    router.post(URL).side_effect = [library.Response(429), library.ConnectError("no"), library.Response(200)]
     answers = [router.answer(REQUEST) for _ in range(3)]
     assert [(answer.response.status, answer.failure) for answer in answers if answer] == [
         (429, None),
@@ -55,12 +61,13 @@ def test_side_effects_run_one_after_the_other() -> None:
     ]
 
 
+@libraries
 @pytest.mark.parametrize("inside_loop", [False, True])
-def test_a_side_effect_may_be_async_and_take_what_the_path_captures(inside_loop: bool) -> None:
+def test_a_side_effect_may_be_async_and_take_what_the_path_captures(library: Any, inside_loop: bool) -> None:
     """It runs in one go, whether or not the caller's thread has a running loop."""
 
-    async def reply(request: httpx.Request, model: str) -> httpx.Response:
-        return httpx.Response(200, json={"model": model, "sent": json.loads(request.content)["n"]})
+    async def reply(request: httpx.Request, model: str) -> Any:
+        return library.Response(200, json={"model": model, "sent": json.loads(request.content)["n"]})
 
     async def in_loop() -> bytes:
         return ask()
@@ -74,6 +81,36 @@ def test_a_side_effect_may_be_async_and_take_what_the_path_captures(inside_loop:
     router.post(path__regex=r"/v1/(?P<model>\w+)/").mock(side_effect=reply)
     body = asyncio.run(in_loop()) if inside_loop else ask()
     assert json.loads(body) == {"model": "chat", "sent": 1}
+
+
+@libraries
+def test_a_side_effect_may_take_its_route(library: Any) -> None:
+    """What it asks for by name is respx's to give, whatever library it answers with."""
+
+    def reply(_: httpx.Request, route: respx.Route) -> Any:
+        return library.Response(200, text=f"after {route.call_count}")
+
+    router = Router()
+    router.post(URL).mock(side_effect=reply)
+    answers = [router.answer(REQUEST) for _ in range(2)]
+    assert [answer.response.body for answer in answers if answer] == [b"after 0", b"after 1"]
+
+
+@libraries
+@pytest.mark.parametrize("how", ["return_value", "%"])
+def test_a_response_that_is_given_again_and_again(library: Any, how: str) -> None:
+    """A route that has a response gives it to each request, whatever library has made it."""
+    router, response = Router(), library.Response(201, headers={"x-request-id": "r"}, json={"ok": True})
+    route = router.post(URL)
+    if how == "%":
+        route %= response
+    else:
+        route.return_value = response
+    answers = [router.answer(REQUEST) for _ in range(2)]
+    assert [(a.response.status, a.response.reason, a.response.body) for a in answers if a] == [
+        (201, "Created", b'{"ok":true}')
+    ] * 2
+    assert ("x-request-id", "r") in [(name.lower(), value) for a in answers if a for name, value in a.response.headers]
 
 
 def test_a_side_effect_that_waits_is_refused() -> None:
@@ -92,49 +129,53 @@ def test_a_side_effect_that_waits_is_refused() -> None:
     )
 
 
-def _chunks(failing: bool) -> Iterator[bytes]:
+def _chunks(error: Exception | None) -> Iterator[bytes]:
     yield b"data: 1\n\n"
     yield b"data: 2\n\n"
-    if failing:
-        raise httpx.ReadError("gone")
+    if error is not None:
+        raise error
 
 
-async def _async_chunks(failing: bool) -> AsyncIterator[bytes]:
-    for chunk in _chunks(failing):
+async def _async_chunks(error: Exception | None) -> AsyncIterator[bytes]:
+    for chunk in _chunks(error):
         yield chunk
 
 
+@libraries
 @pytest.mark.parametrize("source", [_chunks, _async_chunks])
 @pytest.mark.parametrize(("failing", "failure"), [(False, None), (True, Failure.READ_ERROR)])
-def test_chunks_stay_apart_up_to_a_failure(source: object, failing: bool, failure: Failure | None) -> None:
+def test_chunks_stay_apart_up_to_a_failure(
+    library: Any, source: Callable[..., Any], failing: bool, failure: Failure | None
+) -> None:
     """A stream keeps its chunks; one that breaks keeps those before, and says how it broke."""
-    assert callable(source)
     router = Router()
-    router.post(URL).mock(return_value=httpx.Response(200, content=source(failing)))
+    error = library.ReadError("gone") if failing else None
+    router.post(URL).mock(return_value=library.Response(200, content=source(error)))
     answer = router.answer(REQUEST)
     assert answer is not None
     assert answer.response.chunks == (b"data: 1\n\n", b"data: 2\n\n")
     assert answer.failure is failure
 
 
+@libraries
 @pytest.mark.parametrize(
     ("error", "failure"),
     [
-        (httpx.ConnectError, Failure.CONNECT_ERROR),
-        (httpx.ProxyError, Failure.PROXY_ERROR),
-        (httpx.ConnectTimeout, Failure.CONNECT_TIMEOUT),
-        (httpx.PoolTimeout, Failure.POOL_TIMEOUT),
-        (httpx.ReadTimeout, Failure.READ_TIMEOUT),
-        (httpx.WriteTimeout, Failure.WRITE_TIMEOUT),
-        (httpx.ReadError, Failure.READ_ERROR),
-        (httpx.WriteError, Failure.WRITE_ERROR),
-        (httpx.RemoteProtocolError, Failure.DISCONNECT),
+        ("ConnectError", Failure.CONNECT_ERROR),
+        ("ProxyError", Failure.PROXY_ERROR),
+        ("ConnectTimeout", Failure.CONNECT_TIMEOUT),
+        ("PoolTimeout", Failure.POOL_TIMEOUT),
+        ("ReadTimeout", Failure.READ_TIMEOUT),
+        ("WriteTimeout", Failure.WRITE_TIMEOUT),
+        ("ReadError", Failure.READ_ERROR),
+        ("WriteError", Failure.WRITE_ERROR),
+        ("RemoteProtocolError", Failure.DISCONNECT),
     ],
 )
-def test_a_connection_error_is_a_failure_before_any_response(error: type[Exception], failure: Failure) -> None:
-    """The exceptions of httpx become ours, so that httpx2 raises its own for them."""
+def test_a_connection_error_is_a_failure_before_any_response(library: Any, error: str, failure: Failure) -> None:
+    """The exceptions of either library become ours, so that each client is given its own for them."""
     router = Router()
-    route = router.post(URL).mock(side_effect=error)
+    route = router.post(URL).mock(side_effect=getattr(library, error))
     answer = router.answer(REQUEST)
     assert answer is not None
     assert (answer.failure, answer.response.status, answer.response.chunks) == (failure, 0, ())
