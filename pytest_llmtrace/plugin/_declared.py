@@ -23,6 +23,7 @@ __all__ = [
     "EARLY",
     "ENVIRON",
     "FIXTURE",
+    "INI_NAMES",
     "MARKER",
     "MODES",
     "PARTIAL",
@@ -128,6 +129,9 @@ _LINES: Final = {
     "llmtrace_report": "FORMAT=PATH, a line each: as --llmtrace-report",
 }
 
+INI_NAMES: Final = (*_INI, *_LINES, "llmtrace_strict")
+"""The ini values; each has a twin in the environment, in capitals."""
+
 
 def declare(parser: pytest.Parser) -> None:
     """Declare the command line options and ini values."""
@@ -151,9 +155,8 @@ def declare_marker(config: pytest.Config) -> None:
 
 def is_said(config: pytest.Config) -> bool:
     """Tell whether any option, ini value or environment variable of ours is set, so that it may have no meaning."""
-    names = (*_INI, *_LINES, "llmtrace_strict")
     options = (config.getoption(f"--llmtrace-{name}") for name in _OPTIONS)
-    return any(options) or any(name.upper() in config.stash[ENVIRON] or _is_set(config, name) for name in names)
+    return bool(config.stash[ENVIRON]) or any(options) or any(_is_set(config, name) for name in INI_NAMES)
 
 
 def _is_set(config: pytest.Config, name: str) -> bool:

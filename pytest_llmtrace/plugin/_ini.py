@@ -9,10 +9,11 @@ import pytest
 from pytest_llmtrace import _arguments
 from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.errors import UsageError
-from pytest_llmtrace.plugin._declared import ENVIRON, UNREADABLE
+from pytest_llmtrace.plugin._declared import ENVIRON, INI_NAMES, UNREADABLE
 
-__all__ = ["flag", "lines", "refuse", "text", "words"]
+__all__ = ["flag", "lines", "refuse", "refuse_misspelt", "text", "words"]
 
+_NEARLY = 0.9  # All of them begin alike.
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
 
@@ -69,6 +70,22 @@ def refuse(config: pytest.Config, argument: str, value: Any) -> None:
     except UsageError as error:
         place = name.upper() if name.upper() in config.stash[ENVIRON] else name
         raise UsageError(f"{place}: {error}") from None
+
+
+def refuse_misspelt(config: pytest.Config) -> None:
+    """Refuse an environment variable that is nearly one of ours: it would say nothing. Others may be the suite's own.
+
+    Raises:
+        UsageError: There is one.
+    """
+    known = [name.upper() for name in INI_NAMES]
+    left = sorted(config.stash[ENVIRON].keys() - known)
+    if left:
+        import difflib  # Not every run has one.
+    for name in left:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=_NEARLY)
+        if near:
+            raise UsageError(f"unknown environment variable {name}: did you mean {near[0]}?")
 
 
 def _value(config: pytest.Config, name: str) -> Any:

@@ -34,6 +34,7 @@ def check_options(config: pytest.Config) -> None:
         pytest.UsageError: There is one.
     """
     try:
+        _ini.refuse_misspelt(config)
         _strict(config)
         _hiding.check_options(config)
         _reports.reports_of(config)

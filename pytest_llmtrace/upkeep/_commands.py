@@ -187,8 +187,7 @@ def _show(options: argparse.Namespace, say: Say) -> int:
     try:
         cassette = load(options.path)
     except CassetteError as error:
-        say(f"pytest-llmtrace: {error}")
-        return 1
+        raise UsageError(str(error)) from None
     number, known = options.number, len(cassette.recordings)
     if number is not None and not 0 <= number < known:
         raise UsageError(f"{cassette.label} has no interaction {number}: it has {known}, counted from 0")

@@ -135,6 +135,15 @@ def test_wrong_ini_values(run: Callable[..., Any], ini: str, said: str) -> None:
     assert result.usage_error().startswith(f"ERROR: llmtrace: {said}")
 
 
+def test_a_misspelt_variable(run: Callable[..., Any]) -> None:
+    """One that is nearly ours stops the run, since it would say nothing; any other is the suite's own."""
+    wrong = run("def test_it(): pass", LLMTRACE_VERIFI="warn")
+    assert wrong.usage_error() == (
+        "ERROR: llmtrace: unknown environment variable LLMTRACE_VERIFI: did you mean LLMTRACE_VERIFY?"
+    )
+    assert run("def test_it(): pass", LLMTRACE_BUCKET="traces").outcomes == {"test_it": "passed"}
+
+
 VERIFY = """
 import pytest
 from told import chat

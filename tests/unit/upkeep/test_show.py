@@ -418,6 +418,6 @@ def test_wrong_use(write: Write, tool: Tool, arguments: list[str], text: str) ->
 def test_a_missing_file_names_the_nearest(write: Write, tool: Tool) -> None:
     """A file that is not there is an error with the names that are."""
     write("tape.json", tape(OPENAI, {"model": "m", "messages": []}, {"choices": []}))
-    assert tool("show", "tapes.json", status=1) == (
+    assert tool("show", "tapes.json", status=2) == (
         "pytest-llmtrace: tapes.json: there is no such cassette; the nearest in its folder: tape.json\n"
     )
