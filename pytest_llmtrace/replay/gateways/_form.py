@@ -41,6 +41,10 @@ class Form(ABC):
     def body(self, reply: Reply) -> Mapping[str, Any]:
         """Return the JSON of a whole reply."""
 
+    def waits_for(self, reply: Reply) -> str | None:  # noqa: ARG002 - few have to wait
+        """Return the id under which a reply is fetched that is not there yet; None if it is."""
+        return None
+
     def events(self, reply: Reply) -> Iterator[Event]:
         """Yield the events of a whole stream; of counts and embeddings there is none, and no reply asks for one."""
         raise NotImplementedError(f"{reply.gateway} does not stream this")

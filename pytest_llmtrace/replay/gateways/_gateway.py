@@ -22,6 +22,7 @@ from pytest_llmtrace.replay.gateways._script import (
     read_tool_calls,
     read_vectors,
 )
+from pytest_llmtrace.replay.gateways._stored import Stored
 from pytest_llmtrace.replay.gateways._usage import check_usage
 from pytest_llmtrace.replay.gateways.counts import Counting, counted
 
@@ -52,6 +53,7 @@ class Gateway(Counting):
         self._queued = 0
         self._played = 0
         self._lock = threading.Lock()
+        self._stored = Stored(self._profile)
 
     def __repr__(self) -> str:
         return f"Gateway({self.name!r})"
@@ -150,7 +152,7 @@ class Gateway(Counting):
         first_token: float | None = None,
         tokens_per_second: float | None = None,
     ) -> Self:
-        """Queue a reply of the responses API.
+        """Queue a reply of the responses API. In the `background` (OpenAI, Azure) it is there when it is fetched.
 
         Args:
             text: What the model says; a default sentence if nothing else is queued.
@@ -311,13 +313,14 @@ class Gateway(Counting):
         """Return the next reply that fits the request, None if there is none."""
         api = api_of(request, self._profile.path)
         if api is None or api not in self._profile.forms:
-            return None
+            return self._stored.answer(request)
         with self._lock:
             script = self._take(api)
             if script is None:
                 return None
             self._played += 1
             serial = f"{self._seed}{self._played}"
+        self._stored.note(script, api, request, serial)
         return render(self._profile, script, api, request, serial)
 
     def explain(self, request: Request) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from http import HTTPStatus
 
 from pytest_llmtrace.model import Answer, Headers, Request, Response
@@ -11,14 +12,16 @@ from pytest_llmtrace.replay.gateways._reply import DATE, Reply, body_of, deploym
 from pytest_llmtrace.replay.gateways._script import Failing, Script
 from pytest_llmtrace.replay.gateways._times import offsets
 
-__all__ = ["render", "render_break"]
+__all__ = ["render", "render_break", "waits_for"]
 
 # Python 3.13 has new phrases for these; the bytes of a script are the same everywhere.
 _OLDER = {413: "Payload Too Large", 422: "Unprocessable Entity"}
 _REASONS = {status.value: status.phrase for status in HTTPStatus} | _OLDER
 
 
-def render(profile: Profile, script: Script, api: str, request: Request, serial: str) -> Answer:
+def render(
+    profile: Profile, script: Script, api: str, request: Request, serial: str, *, fetched: bool = False
+) -> Answer:
     """Write a reply to a request in a gateway's form.
 
     Args:
@@ -27,10 +30,11 @@ def render(profile: Profile, script: Script, api: str, request: Request, serial:
         api: Which of its APIs was asked.
         request: The request.
         serial: What its ids are made of.
+        fetched: Whether another request fetches what this one was to wait for.
     """
     if script.older and profile.older is not None:
         profile = profile.older
-    reply = _meet(profile, script, api, request, serial)
+    reply = replace(_meet(profile, script, api, request, serial), fetched=fetched)
     status, mode, chunks, pieces = _content(profile, reply)
     headers = (*_content_headers(profile, reply, mode, chunks), *profile.headers(reply, mode), *_retry(script.failing))
     response = Response(
@@ -47,6 +51,11 @@ def render_break(
     form, reply = profile.forms[api], _meet(profile, script, api, request, serial)
     events = enumerate(form.broken(reply), start=sent)
     return tuple(form.write(event, reply, number) for number, event in events)
+
+
+def waits_for(profile: Profile, script: Script, api: str, request: Request, serial: str) -> str | None:
+    """Return the id of the response that a request has to wait for, None if it gets its reply at once."""
+    return profile.forms[api].waits_for(_meet(profile, script, api, request, serial))
 
 
 def _meet(profile: Profile, script: Script, api: str, request: Request, serial: str) -> Reply:

@@ -34,6 +34,7 @@ class Reply:
         requested: The model that was asked for.
         model: The model that served.
         streaming: Whether the request asked for a stream.
+        fetched: Whether it is asked for again, by its id.
     """
 
     gateway: str
@@ -45,6 +46,7 @@ class Reply:
     requested: str
     model: str
     streaming: bool
+    fetched: bool = False
 
     @property
     def wants_usage(self) -> bool:

@@ -83,6 +83,7 @@ class Chat(_Sorted, chat.Chat):
 
 
 class Responses(responses.Responses):
+    runs_later = True
     error = staticmethod(errors.azure)
 
 

@@ -40,6 +40,7 @@ class Chat(chat.Chat):
 
 
 class Responses(responses.Responses):
+    runs_later = True
     dump = staticmethod(pretty)
     dump_error = staticmethod(pretty)
 

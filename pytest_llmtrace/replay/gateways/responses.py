@@ -51,6 +51,8 @@ class Responses(Form):
     """Whether deltas are padded."""
     ends_with_done = False
     """Whether `[DONE]` follows."""
+    runs_later = False
+    """Whether a response may run in the background."""
 
     def identity(self, reply: Reply) -> str:
         """Return the id of the response."""
@@ -68,8 +70,16 @@ class Responses(Form):
         }
         return merged(skeleton, given)
 
+    def waits_for(self, reply: Reply) -> str | None:
+        """Return the id under which a response in the background is fetched."""
+        later = self.runs_later and reply.body.get("background") is True
+        at_once = reply.fetched or reply.streaming or reply.script.failing is not None
+        return self.identity(reply) if later and not at_once else None
+
     def body(self, reply: Reply) -> Mapping[str, Any]:
-        """Return the JSON of a whole reply."""
+        """Return the JSON of a whole reply; one in the background is not there yet."""
+        if self.waits_for(reply) is not None:
+            return self.response(reply, "queued")
         return self.response(reply, self.status(reply), usage=self.usage(reply))
 
     def status(self, reply: Reply) -> str:

@@ -92,6 +92,35 @@ def test_an_error_answers_whatever_api_is_asked_next_unless_one_is_named() -> No
     assert gateway.unplayed() == ("reply 1, embeddings: error 500",)
 
 
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("openai", {"background": False}),
+        ("openai", {"background": True, "stream": True}),
+        ("openrouter", {"background": True}),
+    ],
+    ids=["not asked for", "a stream", "a gateway that runs nothing later"],
+)
+def test_responses_that_are_there_at_once(name: str, body: dict[str, Any]) -> None:
+    """Only who runs a response in the background, and sends no stream of it, has it fetched."""
+    gateway, url = Gateway(name).responses(text="now"), "https://api.openai.com/v1/responses"
+    answer = gateway.answer(post(url, input="hi", **body))
+    assert answer is not None
+    assert b"now" in answer.response.body
+
+
+def test_fetches_of_what_is_not_kept() -> None:
+    """A response of another id, and the rest of a stream, are left to others; an error leaves nothing to fetch."""
+    url, asked = "https://api.openai.com/v1/responses", {"input": "hi", "background": True}
+    gateway = Gateway("openai").responses().error(500, api="responses")
+    answers = [gateway.answer(post(url, **asked)) for _ in range(2)]
+    known, failed = [json.loads(answer.response.body) for answer in answers if answer]
+    assert failed["error"]["message"]
+    for fetched in ("resp_1", f"{known['id']}?stream=true&starting_after=1", f"{known['id']}/input_items"):
+        assert gateway.answer(Request(method="GET", url=f"{url}/{fetched}", body=b"")) is None
+    assert gateway.answer(Request(method="GET", url=f"{url}/{known['id']}?include=reasoning", body=b"")) is not None
+
+
 def test_the_default_reply_comes_when_nothing_is_queued() -> None:
     """Queued replies come first, the default as often as it is asked for, and it is never left over."""
     gateway = Gateway("openai", default=True).chat(text="first")

@@ -307,6 +307,19 @@ def test_the_stream_helper_of_responses_puts_the_reply_together(name: str, mode:
     assert [(item.name, item.arguments) for item in response.output[1:]] == EXPECTED_CALLS
 
 
+@modes
+@pytest.mark.parametrize("name", ["openai", "azure"])
+def test_a_response_in_the_background_is_there_when_it_is_fetched(name: str, mode: Mode) -> None:
+    """It is queued at first, without output and usage; whoever asks for it by its id gets it whole, however often."""
+    client = openai_client(Gateway(name).responses(text=TEXT, usage={"input_tokens": 10, "output_tokens": 5}), mode)
+    queued = ask(lambda: client.responses.create(model="gpt-4o-mini", input="hi", background=True))
+    assert (queued.status, queued.background, queued.output, queued.usage) == ("queued", True, [], None)
+    for _ in range(2):
+        fetched = ask(lambda: client.responses.retrieve(queued.id))
+        assert (fetched.id, fetched.status, fetched.output_text) == (queued.id, "completed", TEXT)
+        assert fetched.usage.total_tokens == 15
+
+
 @streams
 @having("responses")
 def test_an_incomplete_response_says_why(name: str, stream: bool) -> None:
