@@ -296,6 +296,14 @@ def test_clients_that_differ_are_both_named() -> None:
     assert "### wire/error-status, 1 of 3 calls, async only\n\n" in text
 
 
+def test_the_times_of_one_run_are_not_shown() -> None:
+    """A run on another machine makes the same page."""
+    case = told("a/one", "structure/retries-hidden", facts={})
+    case["report"] += "\n       span   the last attempt, which began 12 ms later"
+    text = page([Result(name="mine", versions=("mine 1.0",), clients={"sync": (case,)})], ["openai 3.0"])
+    assert "       span   the last attempt, which began N ms later\n" in text
+
+
 def test_what_follows_leads_to_its_cause() -> None:
     """A fact that is wrong because of another has no finding of its own to lead to."""
     facts = {"wire/output-tokens": "wrong", "wire/total-tokens": "wrong"}
