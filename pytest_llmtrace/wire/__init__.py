@@ -9,11 +9,14 @@ from pytest_llmtrace.wire._progress import last_content_tick, progress
 from pytest_llmtrace.wire._prompt import prompts, sent_values
 from pytest_llmtrace.wire._read import fetches, is_whole, nameless_calls, place_of_event, read, read_fetched
 from pytest_llmtrace.wire._sse import events
+from pytest_llmtrace.wire._stated import answered_with, asked_with
 from pytest_llmtrace.wire._url import asked
 
 __all__ = [
     "History",
+    "answered_with",
     "asked",
+    "asked_with",
     "counts_tokens",
     "events",
     "fetches",

@@ -13,11 +13,11 @@ from pytest_llmtrace.wire._facts import number as any_number
 from pytest_llmtrace.wire._json import parse_text
 from pytest_llmtrace.wire._usage import TOKENS, openai_tokens
 
-__all__ = ["fold", "nameless", "state"]
+__all__ = ["UNFINISHED", "fold", "nameless", "state"]
 
 _LAST = frozenset({"response.completed", "response.incomplete", "response.failed", "response.cancelled"})
 _ERRORS = frozenset({"error", "response.error"})
-_UNFINISHED = ("queued", "in_progress")
+UNFINISHED = ("queued", "in_progress")
 # Event that adds to a text, without its `.delta` or `.done` -> where the text stands in its item.
 _TEXTS = {
     "response.output_text": ("content", "output_text", "text"),
@@ -160,7 +160,7 @@ def state(facts: Facts, document: Document) -> None:
     facts.derive("refusals", lambda output: _texts(output, "refusal", "refusal"), spot, f"{key}[].content[].refusal")
     facts.derive("reasoning_texts", _reasoning, spot, f"{key}[].summary[].text")
     facts.derive("tool_calls", _calls, spot, f"{key}[type=function_call]")
-    if not document.streamed and document.spot("status").value in _UNFINISHED:
+    if not document.streamed and document.spot("status").value in UNFINISHED:
         _leave_open(facts, document)
 
 
@@ -180,7 +180,7 @@ def _state_finish(facts: Facts, document: Document) -> None:
     status, details = document.spot("status"), document.spot("incomplete_details")
     if status.value == "incomplete" and isinstance(details.value, dict) and details.value.get("reason") is not None:
         status = Spot(details.value["reason"], f"{details.key}.reason", details.where)
-    elif status.value in _UNFINISHED:
+    elif status.value in UNFINISHED:
         status = status._replace(value=MISSING)
     facts.take("finish_reasons", lambda reason: [text(reason)], [status])
 

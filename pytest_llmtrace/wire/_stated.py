@@ -1,0 +1,52 @@
+"""What stands in one field of a request or a response, for what spans copy as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pytest_llmtrace.model import Exchange, Request, Response
+from pytest_llmtrace.wire._api import request_body
+from pytest_llmtrace.wire._body import is_stream, readable
+from pytest_llmtrace.wire._document import where_of
+from pytest_llmtrace.wire._events import Events
+from pytest_llmtrace.wire._json import parse
+from pytest_llmtrace.wire._responses import UNFINISHED
+
+__all__ = ["answered_with", "asked_with"]
+
+
+def asked_with(request: Request, path: str) -> Any:
+    """Return what a request says in a field, as `reasoning.effort`; None if it says nothing there."""
+    value: Any = request_body(request)
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def answered_with(exchange: Exchange, field: str) -> dict[str, str]:
+    """Return the texts that a response has in a field of its own, each with the place where it stands first.
+
+    Events of a stream may differ: a response is begun under a tier of `auto`. One that is only queued says nothing yet.
+    """
+    found: dict[str, str] = {}
+    for body, where in _bodies(exchange.response):
+        if isinstance(body.get(field), str):
+            found.setdefault(body[field], where)
+    return found
+
+
+def _bodies(response: Response | None) -> Iterator[tuple[Mapping[str, Any], str]]:
+    try:
+        said = readable(response) if response is not None else b""
+    except ValueError:
+        return
+    if response is not None and is_stream(response):
+        for batch in Events(said).batches():
+            for number, _, event in batch:
+                snapshot = event.get("response")
+                yield (snapshot if isinstance(snapshot, dict) else event), where_of(number)
+        return
+    body = parse(said)
+    if isinstance(body, dict) and body.get("status") not in UNFINISHED:
+        yield body, "response body"

@@ -1,0 +1,124 @@
+"""`wire/copied`: what a span copies from a field of the request or the response is what stands there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_llmtrace.checks import Evidence, verify
+from pytest_llmtrace.model import Exchange, Finding, SpanRecord
+from pytest_llmtrace.pairing import match
+
+Judged = Callable[..., list[Finding]]
+ExchangeMaker = Callable[..., Exchange]
+
+CHAT, RESPONSES, EMBEDDINGS = "/v1/chat/completions", "/v1/responses", "/v1/embeddings"
+NEXT = "take it from the field of the request or the response that its name says, when that is there"
+TIER = "openai.response.service_tier"
+
+
+@pytest.fixture
+def judged(make_span: Callable[..., SpanRecord], make_exchange: ExchangeMaker) -> Judged:
+    """Judge what a span says of a call, by its exchanges or by what one asks and is answered."""
+
+    def judged(
+        said: dict[str, Any],
+        *,
+        asked: dict[str, Any] | None = None,
+        answered: dict[str, Any] | None = None,
+        path: str = CHAT,
+        exchanges: list[Exchange] | None = None,
+    ) -> list[Finding]:
+        body = {"model": "m", "messages": [], "input": "x", **(asked or {})}
+        reply = json.dumps(answered or {}).encode()
+        exchanges = exchanges or [make_exchange(span=1, path=path, body=body, chunks=(reply,))]
+        span = make_span(1, attributes={"gen_ai.operation.name": "chat", "gen_ai.request.model": "m", **said})
+        paired = match(exchanges, [span], [])
+        seen = Evidence(exchanges=tuple(exchanges), spans=(span,), calls=paired.calls, strays=paired.strays)
+        return [finding for finding in verify(seen, {}).findings if finding.check == "wire/copied"]
+
+    return judged
+
+
+def test_the_tier_that_was_asked_for_in_place_of_the_one_that_served(judged: Judged) -> None:
+    """What was asked for says nothing of what was given, and billed."""
+    [finding] = judged({TIER: "flex"}, asked={"service_tier": "flex"}, answered={"service_tier": "default"})
+    assert (finding.severity, finding.subject) == ("error", "span 'chat' (app)")
+    assert finding.details == (
+        ("span", "openai.response.service_tier = 'flex'"),
+        ("wire", "service_tier = 'default'\ncassettes/chat.yaml, interaction 0, exchange 0, response body"),
+        ("why", "whoever asks what a call was given, and what it was billed as, is told what was not said"),
+        ("next", f'{NEXT}, or waive: @pytest.mark.llmtrace(ignore={{"wire/copied": "reason"}})'),
+    )
+
+
+@pytest.mark.parametrize(
+    ("attribute", "path", "asked", "answered", "right"),
+    [
+        ("openai.request.service_tier", CHAT, {"service_tier": "flex"}, {"service_tier": "default"}, "flex"),
+        ("gen_ai.openai.request.service_tier", RESPONSES, {"service_tier": "flex"}, {}, "flex"),
+        ("gen_ai.openai.response.service_tier", RESPONSES, {}, {"service_tier": "priority"}, "priority"),
+        ("openai.response.system_fingerprint", CHAT, {}, {"system_fingerprint": "fp_1"}, "fp_1"),
+        ("gen_ai.openai.response.system_fingerprint", CHAT, {}, {"system_fingerprint": "fp_1"}, "fp_1"),
+        ("gen_ai.openai.system_fingerprint", CHAT, {}, {"system_fingerprint": "fp_1"}, "fp_1"),
+        ("gen_ai.request.reasoning.level", RESPONSES, {"reasoning": {"effort": "low"}}, {}, "low"),
+        ("gen_ai.request.reasoning_effort", CHAT, {"reasoning_effort": "high"}, {}, "high"),
+        ("gen_ai.request.encoding_formats", EMBEDDINGS, {"encoding_format": "float"}, {}, ("float",)),
+    ],
+)
+def test_each_attribute(
+    judged: Judged, attribute: str, path: str, asked: dict[str, Any], answered: dict[str, Any], right: Any
+) -> None:
+    """It is held against its own field: what stands there is right, anything else is not."""
+    wrong = ("base64",) if isinstance(right, tuple) else "another"
+    assert judged({attribute: right}, path=path, asked=asked, answered=answered) == []
+    assert len(judged({attribute: wrong}, path=path, asked=asked, answered=answered)) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "how"),
+    [
+        ("default", {"answered": {}}),
+        ("default", {"answered": {"service_tier": None}}),
+        ("default", {"answered": {"service_tier": 1}}),
+        (1, {"answered": {"service_tier": "flex"}}),
+        ("default", {"path": RESPONSES, "answered": {"service_tier": "auto", "status": "queued"}}),
+        ("default", {"path": RESPONSES, "answered": {"service_tier": "auto", "status": "in_progress"}}),
+    ],
+    ids=["no field", "null", "no text", "no text on the span", "queued", "in progress"],
+)
+def test_what_cannot_be_compared(judged: Judged, said: Any, how: dict[str, Any]) -> None:
+    """Where the wire says nothing, or nothing that is settled, and where the span has no text, nothing is judged."""
+    assert judged({TIER: said}, **how) == []
+
+
+@pytest.mark.parametrize(("said", "found"), [("auto", 0), ("default", 0), ("flex", 1)])
+def test_a_stream_may_say_two_things(judged: Judged, make_exchange: ExchangeMaker, said: str, found: int) -> None:
+    """A response is begun under one tier and served under another: a span may have either, and no third."""
+    events = [
+        {"type": f"response.{status}", "response": {"id": "r", "status": status, "service_tier": tier}}
+        for status, tier in (("in_progress", "auto"), ("completed", "default"))
+    ]
+    chunks = ("".join(f"data: {json.dumps(event)}\n\n" for event in events).encode(),)
+    body = {"model": "m", "input": "x", "stream": True}
+    stream = make_exchange(span=1, path=RESPONSES, body=body, chunks=chunks, content_type="text/event-stream")
+    findings = judged({TIER: said}, exchanges=[stream])
+    assert len(findings) == found
+    places = [dict(finding.details)["wire"] for finding in findings]
+    assert (
+        places
+        == ["service_tier = 'auto'\ncassettes/chat.yaml, interaction 0, exchange 0, event 0 of the response"][:found]
+    )
+
+
+def test_an_attempt_that_asked_for_something_else(judged: Judged, make_exchange: ExchangeMaker) -> None:
+    """A fallback asks for another tier in the same call: a span may tell of either attempt."""
+    attempts = [
+        make_exchange(index=number, span=1, body={"model": "m", "messages": [], "service_tier": tier}, status=status)
+        for number, (tier, status) in enumerate((("flex", 429), ("default", 200)))
+    ]
+    said = "openai.request.service_tier"
+    assert [len(judged({said: tier}, exchanges=attempts)) for tier in ("flex", "default", "priority")] == [0, 0, 1]
