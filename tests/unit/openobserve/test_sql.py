@@ -68,6 +68,8 @@ def test_slow_but_not_huge(calls: Stream) -> None:
         ("spath('no json', 'a')", None),
         ("arrcount(llm_model_name)", None),
         ("histogram(_timestamp, '30 seconds')", "2023-11-14T22:13:00"),
+        ("histogram(_timestamp, '5m')", "2023-11-14T22:10:00"),
+        ("histogram(_timestamp, '1h')", "2023-11-14T22:00:00"),
         ("histogram(_timestamp)", "2023-11-14T22:13:20"),
     ],
 )
@@ -110,6 +112,10 @@ def test_functions(calls: Stream, expression: str, value: Any) -> None:
         (
             'SELECT histogram(start_time) FROM "default"',
             r"^OpenObserve would refuse this query: histogram\(\) cannot be computed: \d+ is no time in microseconds$",
+        ),
+        (
+            "SELECT histogram(_timestamp, 'soon') FROM \"default\"",
+            r"^OpenObserve would refuse this query: histogram\(\) cannot be computed: 'soon' is no interval in ",
         ),
         (
             'SELECT arrindex(tags, 1) FROM "default"',
