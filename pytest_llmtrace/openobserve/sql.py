@@ -20,7 +20,7 @@ class NotReproducible(QueryError):
 _MISSING = 'SQL on spans needs Apache DataFusion: pip install "pytest-llmtrace[sql]"'
 _HISTOGRAM = re.compile(r"\bhistogram\s*\(\s*([^,()]+?)\s*\)", re.IGNORECASE)
 _EVERYTHING = re.compile(r"(?:select|distinct|[,.])\s*\*", re.IGNORECASE)
-_NAME = re.compile(r"[a-z_0-9]+", re.IGNORECASE)
+_NAME = re.compile(r"\w+")
 _APART = re.compile(r"""("(?:[^"]|"")*")|'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/""", re.DOTALL)
 """Quoted names, and texts and comments, in which a name is none."""
 _NO_SIGNATURE = re.compile(r"No function matches the given name and argument types '(\w+)\(([^']*)\)'")

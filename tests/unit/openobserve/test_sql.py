@@ -150,6 +150,11 @@ def test_a_name_in_a_text_is_no_column(calls: Stream) -> None:
     ]
 
 
+def test_letters_beyond_ascii_are_part_of_a_name(store: Store) -> None:
+    """A column may have them, since only their case is changed."""
+    assert Stream([store({"Größe": "9"})]).sql('SELECT "größe" FROM "default"') == [{"größe": "9"}]
+
+
 @pytest.mark.parametrize("comment", ["-- it's\n", "/* it's\n */"])
 def test_an_apostrophe_in_a_comment_begins_no_text(calls: Stream, comment: str) -> None:
     """Columns behind it are there as without it."""
