@@ -14,7 +14,7 @@ __all__ = ["NotReproducible", "query"]
 
 
 class NotReproducible(QueryError):
-    """A query asks for what only a server knows."""
+    """A query asks for what only a server knows, or computes."""
 
 
 _MISSING = 'SQL on spans needs Apache DataFusion: pip install "pytest-llmtrace[sql]"'
@@ -107,7 +107,7 @@ def _array(pa: Any, values: Iterable[Any]) -> Any:
 def _refuse_functions(sql: str) -> None:
     found = _CALL.search(sql)
     if found is not None:
-        raise QueryError(f"{found[1].lower()}() is a function of OpenObserve that the view does not offer")
+        raise NotReproducible(f"{found[1].lower()}() is a function of OpenObserve that the view does not offer")
 
 
 def _refuse_unknown(sql: str, records: Sequence[Record]) -> None:

@@ -39,6 +39,7 @@ PANELS = [
     sql("Old name", 'SELECT llm_usage_tokens_input FROM "default"'),
     sql("Broken", 'SELEKT 1 FROM "default"'),
     sql("Prices", 'SELECT gen_ai_usage_cost FROM "default"'),
+    sql("Index", "SELECT COUNT(*) AS n FROM \"default\" WHERE match_all('timeout')"),
     sql("Other", 'SELECT 1 AS one, CAST(NULL AS TEXT) AS two FROM "spans"'),
     sql("Unset", "SELECT 1 FROM \"default\" WHERE operation_name = '$nobody'"),
     sql("Logs", 'SELECT 1 FROM "logs"', of="logs"),
@@ -64,6 +65,7 @@ SHOWN = """\
   fails        Old name: no column llm_usage_tokens_input
   fails        Broken: OpenObserve would refuse this query: {error}
   passed over  Prices: gen_ai_usage_cost is not reproducible on 1 of 2 spans: {price}
+  passed over  Index: match_all() is a function of OpenObserve that the view does not offer
   filled       Other: two is NULL in all rows
   passed over  Unset: the variable $nobody has no value in the file
   passed over  Logs: it is on logs, not on traces
