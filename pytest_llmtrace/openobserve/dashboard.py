@@ -17,7 +17,7 @@ from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.errors import QueryError, UsageError
 from pytest_llmtrace.openobserve._record import Record
 from pytest_llmtrace.openobserve._stream import Stream
-from pytest_llmtrace.openobserve.sql import NotReproducible
+from pytest_llmtrace.openobserve.sql import NotReproducible, nearest
 
 __all__ = ["Panel", "State", "Verdict", "judge", "panels"]
 
@@ -194,7 +194,7 @@ def judge(panel: Panel, records: Sequence[Record]) -> Verdict:
         return Verdict(title=panel.title, state=State.PASSED_OVER, reasons=(panel.passed_over,))
     if not panel.sql:
         there = {name for record in records for name in (*record, *record.unknown)}
-        gone = tuple(f"no column {name}" for name in panel.columns if name not in there)
+        gone = tuple(_gone(name, records) for name in panel.columns if name not in there)
         if gone:
             return Verdict(title=panel.title, state=State.FAILS, reasons=gone)
         return Verdict(title=panel.title, state=State.FILLED, reasons=("its columns are there; fields are not run",))
@@ -206,9 +206,14 @@ def judge(panel: Panel, records: Sequence[Record]) -> Verdict:
         return Verdict(title=panel.title, state=State.PASSED_OVER, reasons=(str(error),))
     except QueryError as error:
         missing = _MISSING.search(str(error))
-        reason = f"no column {missing[1]}" if missing else str(error)
+        reason = _gone(missing[1], records) if missing else str(error)
         return Verdict(title=panel.title, state=State.FAILS, reasons=(reason,))
     return _of_rows(panel.title, rows)
+
+
+def _gone(column: str, records: Sequence[Record]) -> str:
+    near = nearest(column, records)
+    return f"no column {column}" + (f", did you mean {near}?" if near else "")
 
 
 class _OtherStreamError(QueryError):

@@ -10,7 +10,7 @@ from pytest_llmtrace.errors import QueryError, UsageError
 from pytest_llmtrace.openobserve._functions import ABSENT, NAMES, functions
 from pytest_llmtrace.openobserve._record import Record
 
-__all__ = ["NotReproducible", "query"]
+__all__ = ["NotReproducible", "nearest", "query"]
 
 
 class NotReproducible(QueryError):
@@ -55,7 +55,9 @@ def query(sql: str, records: Sequence[Record], *, stream: str = "default") -> li
     try:
         rows: list[dict[str, Any]] = run(_HISTOGRAM.sub(r"histogram(\1, '')", sql)).to_pylist()
     except Exception as error:  # noqa: BLE001  # DataFusion raises plain exceptions of several types.
-        said = refused[0] if refused else _in_words(error) + _nearest(error, records)
+        missing = _NO_FIELD.search(str(error))
+        near = nearest(missing[1], records) if missing else ""
+        said = refused[0] if refused else _in_words(error) + (f" Did you mean {near}?" if near else "")
         raise QueryError(f"OpenObserve would refuse this query: {said}") from None
     return rows
 
@@ -120,14 +122,12 @@ def _refuse_unknown(sql: str, records: Sequence[Record]) -> None:
             )
 
 
-def _nearest(error: Exception, records: Iterable[Record]) -> str:
-    """Name the column that is called most like one that does not exist; empty if none is."""
+def nearest(column: str, records: Iterable[Record]) -> str:
+    """Return the column of records that is called most like one that does not exist; empty if none is."""
     import difflib
 
-    missing = _NO_FIELD.search(str(error))
-    columns = sorted({column for record in records for column in record})
-    near = difflib.get_close_matches(missing[1], columns, n=1) if missing else []
-    return f" Did you mean {near[0]}?" if near else ""
+    columns = sorted({name for record in records for name in record})
+    return "".join(difflib.get_close_matches(column, columns, n=1, cutoff=0.75))
 
 
 def _in_words(error: Exception) -> str:

@@ -37,6 +37,7 @@ PANELS = [
     sql("Models", 'SELECT gen_ai_response_model, SUM(gen_ai_usage_input_tokens) AS n FROM "default" GROUP BY 1'),
     sql("Slow", 'SELECT operation_name FROM "default" WHERE duration > $limit'),
     sql("Old name", 'SELECT llm_usage_tokens_input FROM "default"'),
+    sql("Typo", 'SELECT gen_ai_usage_input_token FROM "default"'),
     sql("Broken", 'SELEKT 1 FROM "default"'),
     sql("Prices", 'SELECT gen_ai_usage_cost FROM "default"'),
     sql("Index", "SELECT COUNT(*) AS n FROM \"default\" WHERE match_all('timeout')"),
@@ -50,7 +51,7 @@ PANELS = [
             {
                 "fields": {
                     "x": [{"column": "_timestamp"}],
-                    "y": [{"column": "llm_tokens"}],
+                    "y": [{"column": "llm_tokens"}, {"column": "gen_ai_operation"}],
                     "filter": {"filterType": "group", "conditions": [{"column": "span_status"}]},
                 }
             }
@@ -63,6 +64,7 @@ SHOWN = """\
   filled       Models
   empty        Slow: no row
   fails        Old name: no column llm_usage_tokens_input
+  fails        Typo: no column gen_ai_usage_input_token, did you mean gen_ai_usage_input_tokens?
   fails        Broken: OpenObserve would refuse this query: {error}
   passed over  Prices: gen_ai_usage_cost is not reproducible on 1 of 2 spans: {price}
   passed over  Index: match_all() is a function of OpenObserve that the view does not offer
@@ -70,7 +72,7 @@ SHOWN = """\
   passed over  Unset: the variable $nobody has no value in the file
   passed over  Logs: it is on logs, not on traces
   passed over  Metrics: PromQL is not run
-  fails        Fields: no column llm_tokens
+  fails        Fields: no column llm_tokens; no column gen_ai_operation, did you mean gen_ai_operation_name?
   passed over  Words: it has no query
 """
 
@@ -86,7 +88,7 @@ def test_a_dashboard(
     path.write_text(json.dumps({**dashboard, "variables": VARIABLES}), encoding="utf-8")
     assert cli.main(["dashboard", str(path), "--records", str(records)]) == 1
     lines = capsys.readouterr().out.splitlines()
-    error = lines[4].partition("query: ")[2]
+    error = lines[5].partition("query: ")[2]
     price = "the server takes prices from its own catalogue, which changes"
     assert "SELEKT" in error
     assert "\n".join(lines) + "\n" == f"{path}\n" + SHOWN.format(error=error, price=price)
