@@ -153,6 +153,10 @@ def test_what_is_no_dashboard(
         (None, "No such file"),
         ("{}", "has no records; pytest --llmtrace-report openobserve="),
         ('{"format": "pytest-llmtrace openobserve", "version": 1, "tests": {"a": [{}]}}', "is damaged: "),
+        (
+            '{"format": "pytest-llmtrace openobserve", "version": 1, "tests": {"a": []}}',
+            "has no spans: no test of the run that wrote it captured one",
+        ),
     ],
 )
 def test_what_are_no_records(text: str | None, error: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
