@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmtrace import __version__, compare
 from pytest_llmtrace._argtypes import seconds, source
+from pytest_llmtrace._lines import legible
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.upkeep import PATH_HELP, add_commands, cassette_path
 
@@ -171,7 +172,8 @@ def _dashboard(given: argparse.Namespace, out: Callable[[str], None]) -> int:
         for path, verdicts in found.items():
             out(path)
             for one in verdicts:
-                out(f"  {one.state.value:<11}  {one.title}{': ' if one.reasons else ''}{'; '.join(one.reasons)}")
+                reasons = "; ".join(map(legible, one.reasons))
+                out(f"  {one.state.value:<11}  {legible(str(one.title))}{': ' if reasons else ''}{reasons}")
     return int(any(one.state is dashboard.State.FAILS for verdicts in found.values() for one in verdicts))
 
 

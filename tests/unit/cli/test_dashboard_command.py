@@ -168,6 +168,14 @@ def test_what_are_no_records(text: str | None, error: str, tmp_path: Path, capsy
     assert capsys.readouterr().err.startswith(f"pytest-llmtrace: {path}: {error}")
 
 
+def test_a_title_moves_no_cursor(records: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a file says is foreign text: a panel stays one line."""
+    path = tmp_path / "team.json"
+    path.write_text(json.dumps({"panels": [sql("a\n\x1b[2Jb", 'SELECT nobody FROM "\x1b"')]}), encoding="utf-8")
+    assert cli.main(["dashboard", str(path), "--records", str(records)]) == 1
+    assert capsys.readouterr().out == f"{path}\n  fails        a\\n\\x1b[2Jb: no column nobody\n"
+
+
 def test_records_are_masked(records: Path) -> None:
     """What is secret does not get into the file."""
     text = records.read_text(encoding="utf-8")
