@@ -107,7 +107,7 @@ def accepted(body: bytes, content_type: str, status: str) -> Answer:
     if not rejected:
         return Answer(fate=Fate.ACCEPTED)
     hint = f" ({WINDOW})" if "retention" in message else ""
-    return Answer(fate=Fate.ACCEPTED, rejected=rejected, why=f"{message or 'no reason given'}{hint}")
+    return Answer(fate=Fate.ACCEPTED, rejected=rejected, why=f"{in_words(message) or 'no reason given'}{hint}")
 
 
 def in_words(text: str) -> str:
@@ -129,7 +129,8 @@ def _partial_success(body: bytes, content_type: str) -> tuple[int, str]:
         return int(success.get(1, 0)), bytes(success.get(2, b"")).decode("utf-8", "replace")
     said = json.loads(body)
     partial = said.get("partialSuccess", said.get("partial_success")) or {}
-    return max(0, int(partial.get("rejectedSpans") or 0)), str(partial.get("errorMessage") or "")
+    rejected = partial.get("rejectedSpans", partial.get("rejected_spans"))
+    return max(0, int(rejected or 0)), str(partial.get("errorMessage", partial.get("error_message")) or "")
 
 
 def _said(body: bytes) -> str:
