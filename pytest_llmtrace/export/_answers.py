@@ -44,6 +44,7 @@ class Reply:
     status: int
     content_type: str = ""
     retry_after: str = ""
+    location: str = ""
     body: bytes = b""
 
 
@@ -88,7 +89,8 @@ def read(reply: Reply) -> Answer:
         case 502 | 504:  # A proxy that has lost the back end does not know what that did.
             return Answer(fate=Fate.UNKNOWN, why=why)
         case status if 300 <= status < 400:  # noqa: PLR2004  # RFC 9110, 15.4
-            return Answer(fate=Fate.REFUSED, why=f"{why}: it has moved, check the address", is_final=True)
+            moved = f"it has moved{f' to {in_words(reply.location)}' if reply.location else ''}, check the address"
+            return Answer(fate=Fate.REFUSED, why=f"{why}: {moved}", is_final=True)
     return Answer(fate=Fate.REFUSED, why=why)
 
 

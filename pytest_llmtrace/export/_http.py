@@ -108,6 +108,7 @@ def _reply(
             status=opened.status,
             content_type=opened.headers.get("content-type", ""),
             retry_after=opened.headers.get("retry-after", ""),
+            location=opened.headers.get("location", ""),
             body=_body(opened, longest, time.monotonic() + timeout),
         )
 

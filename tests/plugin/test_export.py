@@ -189,7 +189,10 @@ REFUSING = {
         status(503, b'{"code":503,"message":"overloaded"}', retry_after="99"),
         "it answered 503 (overloaded), and asks to wait 99 s",
     ),
-    "moved": (status(301, b"", location="http://127.0.0.1:1/"), "it answered 301: it has moved, check the address"),
+    "moved": (
+        status(301, b"", location="http://127.0.0.1:1/"),
+        "it answered 301: it has moved to http://127.0.0.1:1/, check the address",
+    ),
 }
 
 
