@@ -236,6 +236,9 @@ class Exporting:
             began = perf_counter()
             try:
                 outcome = export.push(to, spool, run=run, budget=self._budget, environ=self._environ, tell=tell)
+            except KeyboardInterrupt:  # The tests are over, and so is the wait; their report is what is left to say.
+                outcome.problems["sending was interrupted"] = None
+                self._exit_status = pytest.ExitCode.INTERRUPTED
             except Exception as error:  # noqa: BLE001  # No run fails since its spans cannot be sent.
                 outcome.problems[f"{type(error).__name__}: {error}"] = None
             # One budget for all destinations; the last of them can at least begin.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -398,6 +399,36 @@ def test_an_interrupted_run_sends_nothing(
     done = exported(SUITE + STOPPED.format("pytest.exit('enough')"), code=2)
     assert said(done, receiver.url, tmp_path) == [FILE, kept(f"  not sent     12 spans to {BACK_END}: {INTERRUPTED}")]
     assert push(receiver) == (0, [f"sent 12 spans to {BACK_END}"])
+    assert receiver.counts() == made(tmp_path)
+
+
+PATIENT = """
+import os, signal
+from pathlib import Path
+
+def test_patience():
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # A run in the background ignores it.
+    Path("pid").write_text(str(os.getpid()))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT that one process sends to another")
+def test_whoever_interrupts_the_sending_has_the_report_of_the_tests(
+    exported: Callable[..., Any], push: Callable[..., Any], receiver: Receiver, tmp_path: Path
+) -> None:
+    """The tests are over: Ctrl-C ends the wait for the back end, and neither their outcome nor what is said of them."""
+
+    def interrupting(request: Request) -> bool:
+        os.kill(int((tmp_path / "pid").read_text(encoding="utf-8")), signal.SIGINT)
+        return slow_late(request)
+
+    receiver.faults.append(interrupting)
+    done = exported(SUITE + PATIENT, OPENOBSERVE_TIMEOUT="60", LLMTRACE_EXPORT_BUDGET="60")
+    why = "sending was interrupted; find out, and send what is missing"
+    assert said(done, receiver.url, tmp_path) == [FILE, f"  in doubt     12 spans to {BACK_END}: {why}: {PUSH}"]
+    assert "1 failed, 6 passed" in done.out
+    receiver.faults.clear()
+    assert push(receiver) == (0, [f"sent 0 spans to {BACK_END}", "found 12 spans there that had been in doubt"])
     assert receiver.counts() == made(tmp_path)
 
 
