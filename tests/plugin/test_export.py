@@ -67,6 +67,7 @@ UNTOLD = (
     "in doubt 12 spans: they may have arrived, and openobserve does not tell; look for their llmtrace.run.id there, "
     "then --in-doubt send or drop"
 )
+UNASKED = "they may have arrived, and openobserve was not asked since; push again"
 STOPPED = """
 def test_stop():
     {}
@@ -293,7 +294,7 @@ def test_why_a_push_leaves_spans_in_doubt(
         1,
         [
             f"sent 0 spans to {BACK_END}",
-            UNTOLD.replace("they", "it answered 502; they", 1),
+            f"in doubt 12 spans: it answered 502; {UNASKED}",
         ],
     )
 
@@ -430,6 +431,26 @@ def test_whoever_interrupts_the_sending_has_the_report_of_the_tests(
     receiver.faults.clear()
     assert push(receiver) == (0, [f"sent 0 spans to {BACK_END}", "found 12 spans there that had been in doubt"])
     assert receiver.counts() == made(tmp_path)
+
+
+def test_whoever_interrupts_push_is_told_what_is_left(
+    exported: Callable[..., Any], push: Callable[..., Any], receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no traceback, and the next push finds out what became of what was under way."""
+    receiver.faults.append(status(401))
+    exported()
+
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pytest_llmtrace.export._push.post", interrupted)
+        assert push(receiver) == (
+            130,
+            [f"sent 0 spans to {BACK_END}", f"in doubt 12 spans: sending was interrupted; {UNASKED}"],
+        )
+    receiver.faults.clear()
+    assert push(receiver) == (0, [f"sent 12 spans to {BACK_END}"])
 
 
 def test_a_run_that_dies_has_kept_its_spans(
