@@ -12,7 +12,7 @@ from pytest_llmtrace.export._destination import Destination
 from pytest_llmtrace.export._outcome import Outcome
 from pytest_llmtrace.export._push import Push
 from pytest_llmtrace.export._readback import present
-from pytest_llmtrace.export._settings import NAMES, destination, read_env_file
+from pytest_llmtrace.export._settings import NAMES, destination, read_nearest_env_file
 from pytest_llmtrace.export._spool import Batch, Spool
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def run_push(given: argparse.Namespace, out: Callable[[str], None]) -> int:
     Raises:
         UsageError: There is no spool, or the environment does not say where its spans go.
     """
-    environ = {**read_env_file(Path(".env")), **os.environ}
+    environ = {**read_nearest_env_file(Path.cwd()), **os.environ}
     spools = {name: Spool(given.spool / name) for name in NAMES}
     full = {name: spool for name, spool in spools.items() if spool.waiting() or spool.in_doubt()}
     if not full:
