@@ -168,7 +168,8 @@ class Exporting:
             try:
                 sink.put(self._name, request)
             except OSError as error:  # No test fails since its spans cannot be kept.
-                yield f"{error.strerror or error} ({sink.path})"
+                todo = "; llmtrace_spool may name another folder" if isinstance(sink, export.Spool) else ""
+                yield f"{error.strerror or error} ({sink.path}){todo}"
 
     # --- the run ---
 

@@ -484,8 +484,9 @@ def test_a_value_that_cannot_be_written(exported: Callable[..., Any], receiver: 
 
 def test_spans_that_cannot_be_kept(exported: Callable[..., Any], receiver: Receiver, tmp_path: Path) -> None:
     """A disk that takes nothing fails no test; the summary says so."""
+    todo = "llmtrace_spool may name another folder"
     assert said(exported(LLMTRACE_SPOOL="test_it.py"), receiver.url, tmp_path) == [
-        "  not kept     the spans of 6 tests: Not a directory (DIR/test_it.py/openobserve)",
+        f"  not kept     the spans of 6 tests: Not a directory (DIR/test_it.py/openobserve); {todo}",
         FILE,
         f"  exported     0 spans to {BACK_END}",
     ]
