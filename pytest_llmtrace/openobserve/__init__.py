@@ -7,6 +7,6 @@ server takes from its own catalogues (prices, estimated tokens) is named, never 
 from pytest_llmtrace.openobserve._record import Record, record, records
 from pytest_llmtrace.openobserve._server import NEWEST, PROFILES, server
 from pytest_llmtrace.openobserve._stream import Stream
-from pytest_llmtrace.openobserve._values import column
+from pytest_llmtrace.openobserve._values import column, nearest
 
-__all__ = ["NEWEST", "PROFILES", "Record", "Stream", "column", "record", "records", "server"]
+__all__ = ["NEWEST", "PROFILES", "Record", "Stream", "column", "nearest", "record", "records", "server"]

@@ -6,6 +6,7 @@ top), as the UI and as the API give them, and alerts, of which a file may have s
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,7 +18,8 @@ from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.errors import QueryError, UsageError
 from pytest_llmtrace.openobserve._record import Record
 from pytest_llmtrace.openobserve._stream import Stream
-from pytest_llmtrace.openobserve.sql import NotReproducible, nearest
+from pytest_llmtrace.openobserve._values import nearest
+from pytest_llmtrace.openobserve.sql import NotReproducible
 
 __all__ = ["Panel", "State", "Verdict", "judge", "panels"]
 
@@ -212,7 +214,7 @@ def judge(panel: Panel, records: Sequence[Record]) -> Verdict:
 
 
 def _gone(column: str, records: Sequence[Record]) -> str:
-    near = nearest(column, records)
+    near = nearest(column, itertools.chain.from_iterable(records))
     return f"no column {column}" + (f", did you mean {near}?" if near else "")
 
 

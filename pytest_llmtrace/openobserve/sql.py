@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -9,8 +10,9 @@ from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.errors import QueryError, UsageError
 from pytest_llmtrace.openobserve._functions import ABSENT, NAMES, functions
 from pytest_llmtrace.openobserve._record import Record
+from pytest_llmtrace.openobserve._values import nearest
 
-__all__ = ["NotReproducible", "nearest", "query"]
+__all__ = ["NotReproducible", "query"]
 
 
 class NotReproducible(QueryError):
@@ -56,7 +58,7 @@ def query(sql: str, records: Sequence[Record], *, stream: str = "default") -> li
         rows: list[dict[str, Any]] = run(_HISTOGRAM.sub(r"histogram(\1, '')", sql)).to_pylist()
     except Exception as error:  # noqa: BLE001  # DataFusion raises plain exceptions of several types.
         missing = _NO_FIELD.search(str(error))
-        near = nearest(missing[1], records) if missing else ""
+        near = nearest(missing[1], itertools.chain.from_iterable(records)) if missing else ""
         said = refused[0] if refused else _in_words(error) + (f" Did you mean {near}?" if near else "")
         raise QueryError(f"OpenObserve would refuse this query: {said}") from None
     return rows
@@ -120,14 +122,6 @@ def _refuse_unknown(sql: str, records: Sequence[Record]) -> None:
             raise NotReproducible(
                 f"{name.lower()} is not reproducible on {of} of {len(records)} spans: {unknown[name.lower()]}"
             )
-
-
-def nearest(column: str, records: Iterable[Record]) -> str:
-    """Return the column of records that is called most like one that does not exist; empty if none is."""
-    import difflib
-
-    columns = sorted({name for record in records for name in record})
-    return "".join(difflib.get_close_matches(column, columns, n=1, cutoff=0.75))
 
 
 def _in_words(error: Exception) -> str:

@@ -177,6 +177,13 @@ def test_named_columns(judged: Judge, name: str, expected: list[str]) -> None:
     assert [finding.check for finding in found] == expected
 
 
+def test_a_named_column_that_is_misspelt(judged: Judge) -> None:
+    """The column that is called most like it is named."""
+    found = judged(GOOD, openobserve_columns=("gen_ai_response_modl",))
+    expected = "no span of 2 has it; did you mean gen_ai_response_model?\nOpenObserve 0.92"
+    assert said(found) == [("backend/empty-column", "warning", expected)]
+
+
 @pytest.mark.parametrize(
     ("said", "error"),
     [
