@@ -116,6 +116,46 @@ def test_links_lead_to_the_traces_of_a_failed_test(
     assert receiver.streams == {"tests_": SPANS}
 
 
+FAILING = """
+import pytest
+from child import span
+
+@pytest.fixture
+def before(llmtrace):
+    with span("before", llm=False):
+        raise RuntimeError("no")
+
+@pytest.fixture
+def after(llmtrace):
+    yield
+    with span("after", llm=False):
+        raise RuntimeError("no")
+
+def test_setup(before):
+    pass
+
+def test_teardown(after):
+    pass
+
+@pytest.mark.xfail(strict=True)
+def test_strict(llmtrace):
+    with span("passes", llm=False):
+        pass
+"""
+
+
+@WAYS
+def test_whatever_fails_of_a_test_has_links(
+    exported: Callable[..., Any], plugins: list[str], options: list[str]
+) -> None:
+    """So have errors of setup and teardown, and a test that passes and should not."""
+    done = exported(FAILING, plugins=plugins, options=options)
+    for name in ("test_setup", "test_teardown", "test_strict"):
+        link = done.junit_properties(name)["llmtrace_trace"]
+        assert done.out.count(f"\n{link}\n") == 1
+        assert f"  trace        test_it.py::{name}  {link}" in done.out
+
+
 def status(number: int, body: bytes = b"", kind: str = "text/plain", **headers: str) -> Callable[[Request], bool]:
     """Answer with a status."""
 
