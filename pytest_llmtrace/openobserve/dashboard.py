@@ -19,7 +19,7 @@ from pytest_llmtrace.errors import QueryError, UsageError
 from pytest_llmtrace.openobserve._record import Record
 from pytest_llmtrace.openobserve._stream import Stream
 from pytest_llmtrace.openobserve._values import nearest
-from pytest_llmtrace.openobserve.sql import NotReproducible
+from pytest_llmtrace.openobserve.sql import NotReproducible, is_in_text
 
 __all__ = ["Panel", "State", "Verdict", "judge", "panels"]
 
@@ -167,7 +167,7 @@ def _filled_in(title: str, sql: str, variables: Mapping[str, Any], stream: str) 
         return Panel(title=title, passed_over=f"the variable ${lacking[0]} has no value in the file")
 
     def written(match: re.Match[str]) -> str:
-        value, is_quoted = variables[match[1] or match[3]], sql[: match.start()].endswith("'")
+        value, is_quoted = variables[match[1] or match[3]], is_in_text(sql, match.start())
         if not isinstance(value, list):
             value = [value] if match[2] else value
         elif is_quoted and not match[2]:

@@ -12,7 +12,7 @@ from pytest_llmtrace.openobserve._functions import ABSENT, NAMES, functions
 from pytest_llmtrace.openobserve._record import Record
 from pytest_llmtrace.openobserve._values import nearest
 
-__all__ = ["NotReproducible", "query"]
+__all__ = ["NotReproducible", "is_in_text", "query"]
 
 
 class NotReproducible(QueryError):
@@ -67,6 +67,11 @@ def query(sql: str, records: Sequence[Record], *, stream: str = "default") -> li
 def _bare(sql: str) -> str:
     """Return a query without its texts and comments."""
     return _APART.sub(lambda match: match[1] or ("''" if match[0].startswith("'") else " "), sql)
+
+
+def is_in_text(sql: str, place: int) -> bool:
+    """Tell whether a place of a query is within one of its texts."""
+    return any(part.start() < place < part.end() and part[0].startswith("'") for part in _APART.finditer(sql))
 
 
 def _session(columns: Mapping[str, list[Any]], stream: str, refused: list[str]) -> Callable[[str], Any]:

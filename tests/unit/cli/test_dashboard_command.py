@@ -206,6 +206,7 @@ def verdicts(records: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         ("operation_name IN (${name:singlequote})", "filled"),
         ("re_match(operation_name, '^(${names:pipe})$')", "filled"),
         ("operation_name = '$names'", "filled"),
+        ("re_match(operation_name, '^($names)$') -- it's enough", "filled"),
         ("operation_name = '${name}'", "filled"),
         ("operation_name IN (${names:csv})", "fails: no column x"),
     ],
