@@ -60,7 +60,8 @@ def query(sql: str, records: Sequence[Record], *, stream: str = "default") -> li
         missing = _NO_FIELD.search(str(error))
         near = nearest(missing[1], itertools.chain.from_iterable(records)) if missing else ""
         said = refused[0] if refused else _in_words(error) + (f" Did you mean {near}?" if near else "")
-        raise QueryError(f"OpenObserve would refuse this query: {said}") from None
+        why = "" if records else " No span was captured, so that there is no column."
+        raise QueryError(f"OpenObserve would refuse this query: {said}{why}") from None
     return rows
 
 

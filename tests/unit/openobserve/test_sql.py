@@ -137,6 +137,15 @@ def test_what_cannot_be_answered(calls: Stream, query: str, error: str) -> None:
         calls.sql(query)
 
 
+def test_columns_of_no_spans() -> None:
+    """Spans that are not there can be counted; whoever asks for more is told that there is none."""
+    assert Stream([]).sql('SELECT COUNT(*) AS n FROM "default"') == [{"n": 0}]
+    with pytest.raises(
+        QueryError, match=r"No field named span_id\. No span was captured, so that there is no column\.$"
+    ):
+        Stream([]).sql('SELECT span_id FROM "default"')
+
+
 def test_what_is_no_query(calls: Stream) -> None:
     """It is wrong use, and no query that failed."""
     with pytest.raises(UsageError, match=r"^a query is a text, not 3$"):
