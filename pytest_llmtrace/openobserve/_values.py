@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from json.encoder import encode_basestring
@@ -16,7 +16,6 @@ __all__ = [
     "column",
     "compact",
     "flattened",
-    "nearest",
     "number",
     "parsed",
     "text",
@@ -187,10 +186,3 @@ def tokens(value: Any) -> int | None:
     if isinstance(value, str):
         value = whole_number(value)
     return value if type(value) is int and 0 < value <= _HIGHEST else None
-
-
-def nearest(name: str, columns: Iterable[str]) -> str:
-    """Return the column that is called most like one that does not exist; empty if none is."""
-    import difflib
-
-    return "".join(difflib.get_close_matches(name, sorted(set(columns)), n=1, cutoff=0.75))

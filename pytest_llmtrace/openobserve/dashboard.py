@@ -6,7 +6,6 @@ top), as the UI and as the API give them, and alerts, of which a file may have s
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,9 +15,9 @@ from typing import Any
 from pytest_llmtrace._argtypes import read_json
 from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.errors import QueryError, UsageError
+from pytest_llmtrace.openobserve._instead import instead
 from pytest_llmtrace.openobserve._record import Record
 from pytest_llmtrace.openobserve._stream import Stream
-from pytest_llmtrace.openobserve._values import nearest
 from pytest_llmtrace.openobserve.sql import NotReproducible, is_in_text
 
 __all__ = ["Panel", "State", "Verdict", "judge", "panels"]
@@ -214,7 +213,7 @@ def judge(panel: Panel, records: Sequence[Record]) -> Verdict:
 
 
 def _gone(column: str, records: Sequence[Record]) -> str:
-    near = nearest(column, itertools.chain.from_iterable(records))
+    near = instead(column, records)
     return f"no column {column}" + (f", did you mean {near}?" if near else "")
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.errors import QueryError, UsageError
 from pytest_llmtrace.openobserve._functions import ABSENT, NAMES, functions
+from pytest_llmtrace.openobserve._instead import instead
 from pytest_llmtrace.openobserve._record import Record
-from pytest_llmtrace.openobserve._values import nearest
 
 __all__ = ["NotReproducible", "is_in_text", "query"]
 
@@ -58,7 +57,7 @@ def query(sql: str, records: Sequence[Record], *, stream: str = "default") -> li
         rows: list[dict[str, Any]] = run(_HISTOGRAM.sub(r"histogram(\1, '')", sql)).to_pylist()
     except Exception as error:  # noqa: BLE001  # DataFusion raises plain exceptions of several types.
         missing = _NO_FIELD.search(str(error))
-        near = nearest(missing[1], itertools.chain.from_iterable(records)) if missing else ""
+        near = instead(missing[1], records) if missing else ""
         said = refused[0] if refused else _in_words(error) + (f" Did you mean {near}?" if near else "")
         why = "" if records else " No span was captured, so that there is no column."
         raise QueryError(f"OpenObserve would refuse this query: {said}{why}") from None

@@ -63,7 +63,7 @@ VARIABLES = {"list": [{"name": "limit", "value": "5000000"}]}
 SHOWN = """\
   filled       Models
   empty        Slow: no row
-  fails        Old name: no column llm_usage_tokens_input
+  fails        Old name: no column llm_usage_tokens_input, did you mean gen_ai_usage_input_tokens?
   fails        Typo: no column gen_ai_usage_input_token, did you mean gen_ai_usage_input_tokens?
   fails        Broken: OpenObserve would refuse this query: {error}
   passed over  Prices: gen_ai_usage_cost is not reproducible on 1 of 2 spans: {price}
