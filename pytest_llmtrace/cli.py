@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_llmtrace import __version__, compare
 from pytest_llmtrace._argtypes import seconds, source
+from pytest_llmtrace._lines import legible
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.upkeep import PATH_HELP, add_commands, cassette_path
 
@@ -28,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        0 if all went well, 1 if something could not be read or served, 2 for wrong use.
+        0 if all went well, 1 if something could not be read or served, 2 for wrong use, 130 if it was interrupted.
     """
     if sys.stdout is None:  # `>&-`: the exit status is all that is asked for
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - for as long as the process runs
@@ -43,6 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `| head`: whoever read has seen enough; closing must not complain either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except KeyboardInterrupt:  # By whoever waits for it, who needs no traceback.
+        print("pytest-llmtrace: interrupted", file=sys.stderr)
+        return 130  # As a shell has it: 128 and the signal's number.
     except OSError as error:  # A full disk, a file that may not be written
         print(f"pytest-llmtrace: {error}", file=sys.stderr)
         return 1
@@ -171,7 +175,8 @@ def _dashboard(given: argparse.Namespace, out: Callable[[str], None]) -> int:
         for path, verdicts in found.items():
             out(path)
             for one in verdicts:
-                out(f"  {one.state.value:<11}  {one.title}{': ' if one.reasons else ''}{'; '.join(one.reasons)}")
+                reasons = "; ".join(map(legible, one.reasons))
+                out(f"  {one.state.value:<11}  {legible(str(one.title))}{': ' if reasons else ''}{reasons}")
     return int(any(one.state is dashboard.State.FAILS for verdicts in found.values() for one in verdicts))
 
 

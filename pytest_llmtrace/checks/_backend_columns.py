@@ -10,7 +10,7 @@ from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._types import is_number
 from pytest_llmtrace.checks._words import first_of, shown
 from pytest_llmtrace.model import Finding, Severity, SpanKey, SpanRecord
-from pytest_llmtrace.openobserve import Record, column
+from pytest_llmtrace.openobserve import Record, column, instead
 
 __all__ = ["CHECKS"]
 
@@ -124,7 +124,9 @@ def _empty_column(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         if name in there or name in gone:
             yield None
         else:
-            said = f"no span of {len(records):,} has it\nOpenObserve {records[0].server.name}"
+            near = instead(name, records)
+            more = f"; did you mean {near}?" if near else ""
+            said = f"no span of {len(records):,} has it{more}\nOpenObserve {records[0].server.name}"
             yield check.finding(f"column {shown(name)}", ("stored", said))
 
 

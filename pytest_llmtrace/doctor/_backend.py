@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from pytest_llmtrace.doctor._diagnosis import Diagnosis, State, ok, problem, unknown
-from pytest_llmtrace.doctor._reach import PATIENCE, is_behind_proxy, obstacle
+from pytest_llmtrace.doctor._reach import PATIENCE, is_behind_proxy, obstacle, remedy
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.export import (
     Answer,
@@ -103,7 +103,8 @@ def _connection(to: Destination) -> Diagnosis:
         return unknown(about, "requests go through a proxy that the environment names, which was not looked at")
     found = obstacle(to.url, min(to.timeout, PATIENCE), certificate=to.tls.get("certificate"))
     if found:
-        return problem(about, found, "check the address, and whether the server runs and may be reached from here")
+        otherwise = "check the address, and whether the server runs and may be reached from here"
+        return problem(about, found, remedy(found, to.authority, otherwise))
     return ok(about, "the server takes connections")
 
 

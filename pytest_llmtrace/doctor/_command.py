@@ -14,7 +14,7 @@ from pytest_llmtrace.doctor._backend import Wait, backend
 from pytest_llmtrace.doctor._diagnosis import Diagnosis, State
 from pytest_llmtrace.doctor._exporters import exporters
 from pytest_llmtrace.doctor._installed import instrumentors, names, of_openobserve, versions
-from pytest_llmtrace.export import NAMES, read_env_file
+from pytest_llmtrace.export import NAMES, read_nearest_env_file
 
 __all__ = ["run_doctor"]
 
@@ -33,7 +33,7 @@ def run_doctor(given: argparse.Namespace, out: Callable[[str], None]) -> int:
 
 
 def _diagnoses(wanted: Sequence[str], *, sends: bool) -> Iterator[Diagnosis]:
-    environ = {**read_env_file(Path(".env")), **os.environ}
+    environ = {**read_nearest_env_file(Path.cwd()), **os.environ}
     for name in dict.fromkeys(wanted or NAMES):
         yield from backend(name, environ, is_wanted=bool(wanted), sends=sends, wait=Wait())
     yield names(of_openobserve())

@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from pytest_llmtrace.doctor._diagnosis import Diagnosis, ok, problem, unknown
-from pytest_llmtrace.doctor._reach import is_behind_proxy, obstacle
+from pytest_llmtrace.doctor._reach import is_behind_proxy, obstacle, remedy
 
 __all__ = ["exporters"]
 
@@ -35,6 +35,7 @@ class _Exporter:
 
 
 _OTLP: Final = tuple(f"OTEL_EXPORTER_OTLP_{signal}ENDPOINT" for signal in ("", "TRACES_", "METRICS_", "LOGS_"))
+_CERTIFICATE: Final = "OTEL_EXPORTER_OTLP_CERTIFICATE"
 _WAITS: Final = "an app that uses it was measured to take 7 s to exit (1.45.2), with its spans lost"
 _HANGS: Final = "an app that uses it was measured to hang up to 30 s at exit, with its data lost"
 _EXPORTERS: Final = (
@@ -86,9 +87,12 @@ def _by_default(about: str, exporter: _Exporter) -> Diagnosis:
 
 
 def _certificate(name: str, environ: Mapping[str, str]) -> str | None:
-    """Return the file that OpenTelemetry's exporters believe a server by, for its signal or for all, if one is set."""
+    """Return the file that exporters believe a server by, for its signal or for all, if one is set.
+
+    OpenObserve's SDKs have OpenTelemetry's exporters in them.
+    """
     of_signal = name.removesuffix("ENDPOINT") + "CERTIFICATE"
-    names = (of_signal, "OTEL_EXPORTER_OTLP_CERTIFICATE") if name in _OTLP else ()
+    names = (of_signal if name in _OTLP else "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", _CERTIFICATE)
     return next((environ[each] for each in names if environ.get(each)), None)
 
 
@@ -105,4 +109,5 @@ def _endpoint(about: str, exporter: _Exporter, name: str, value: str, certificat
     found = obstacle(url, certificate=certificate)
     if not found:
         return ok(about, f"the endpoint of {name} takes connections")
-    return problem(about, f"{name}: {found}; {exporter.cost}", f"unset {name} where nobody listens, or start what does")
+    otherwise = f"unset {name} where nobody listens, or start what does"
+    return problem(about, f"{name}: {found}; {exporter.cost}", remedy(found, _CERTIFICATE, otherwise))

@@ -8,10 +8,12 @@ import urllib.request
 from typing import Final
 from urllib.parse import urlsplit
 
-__all__ = ["PATIENCE", "is_behind_proxy", "obstacle"]
+__all__ = ["PATIENCE", "is_behind_proxy", "obstacle", "remedy"]
 
 PATIENCE: Final = 5.0
 """Seconds that a connection, and then TLS, may take."""
+_UNTRUSTED: Final = "is not trusted"
+_WITHOUT_TLS: Final = "takes the connection, and TLS fails"
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -55,15 +57,30 @@ def obstacle(url: str, timeout: float = PATIENCE, *, certificate: str | None = N
         return _tls_obstacle(connection, context, host, where, timeout)
 
 
+def remedy(found: str, authority: str, otherwise: str) -> str:
+    """Return what to do about an obstacle.
+
+    Args:
+        found: What stands in the way.
+        authority: The variable that names who signs for a server.
+        otherwise: What to do if the server takes no connection.
+    """
+    if _UNTRUSTED in found:
+        return f"check the address, or name who signed the certificate in {authority}"
+    if _WITHOUT_TLS in found:
+        return "check the address: that of a server without TLS begins with http://"
+    return otherwise
+
+
 def _tls_obstacle(connection: socket.socket, context: ssl.SSLContext, host: str, where: str, timeout: float) -> str:
     try:
         with context.wrap_socket(connection, server_hostname=host):
             return ""
     except ssl.SSLCertVerificationError as error:
-        return f"the certificate of {where} is not trusted: {error.verify_message}"
+        return f"the certificate of {where} {_UNTRUSTED}: {error.verify_message}"
     except TimeoutError:
         return f"{where} takes the connection, and does not begin TLS within {timeout:g} s"
     except ssl.SSLError as error:
-        return f"{where} takes the connection, and TLS fails: {error.reason or error}"
+        return f"{where} {_WITHOUT_TLS}: {error.reason or error}"
     except OSError as error:
         return f"{where} takes the connection, and ends it before TLS: {error.strerror or error}"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pytest_llmtrace.export._push import Push
     from pytest_llmtrace.export._readback import UntoldError, look, present
     from pytest_llmtrace.export._sending import post_once, probe_span
-    from pytest_llmtrace.export._settings import NAMES, destination, read_env_file
+    from pytest_llmtrace.export._settings import NAMES, destination, read_env_file, read_nearest_env_file
     from pytest_llmtrace.export._spool import Spool, key_of, spans_of
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "probe_span",
     "push",
     "read_env_file",
+    "read_nearest_env_file",
     "run_push",
     "spans_of",
 ]
@@ -71,6 +72,7 @@ _HOME = {
     "probe_span": "_sending",
     "push": "_process",
     "read_env_file": "_settings",
+    "read_nearest_env_file": "_settings",
     "run_push": "_command",
     "spans_of": "_spool",
 }

@@ -44,6 +44,7 @@ class Reply:
     status: int
     content_type: str = ""
     retry_after: str = ""
+    location: str = ""
     body: bytes = b""
 
 
@@ -88,7 +89,8 @@ def read(reply: Reply) -> Answer:
         case 502 | 504:  # A proxy that has lost the back end does not know what that did.
             return Answer(fate=Fate.UNKNOWN, why=why)
         case status if 300 <= status < 400:  # noqa: PLR2004  # RFC 9110, 15.4
-            return Answer(fate=Fate.REFUSED, why=f"{why}: it has moved, check the address", is_final=True)
+            moved = f"it has moved{f' to {in_words(reply.location)}' if reply.location else ''}, check the address"
+            return Answer(fate=Fate.REFUSED, why=f"{why}: {moved}", is_final=True)
     return Answer(fate=Fate.REFUSED, why=why)
 
 
@@ -107,7 +109,7 @@ def accepted(body: bytes, content_type: str, status: str) -> Answer:
     if not rejected:
         return Answer(fate=Fate.ACCEPTED)
     hint = f" ({WINDOW})" if "retention" in message else ""
-    return Answer(fate=Fate.ACCEPTED, rejected=rejected, why=f"{message or 'no reason given'}{hint}")
+    return Answer(fate=Fate.ACCEPTED, rejected=rejected, why=f"{in_words(message) or 'no reason given'}{hint}")
 
 
 def in_words(text: str) -> str:
@@ -129,7 +131,8 @@ def _partial_success(body: bytes, content_type: str) -> tuple[int, str]:
         return int(success.get(1, 0)), bytes(success.get(2, b"")).decode("utf-8", "replace")
     said = json.loads(body)
     partial = said.get("partialSuccess", said.get("partial_success")) or {}
-    return max(0, int(partial.get("rejectedSpans") or 0)), str(partial.get("errorMessage") or "")
+    rejected = partial.get("rejectedSpans", partial.get("rejected_spans"))
+    return max(0, int(rejected or 0)), str(partial.get("errorMessage", partial.get("error_message")) or "")
 
 
 def _said(body: bytes) -> str:

@@ -12,7 +12,7 @@ from pytest_llmtrace.export._destination import Destination
 from pytest_llmtrace.export._outcome import Outcome
 from pytest_llmtrace.export._push import Push
 from pytest_llmtrace.export._readback import present
-from pytest_llmtrace.export._settings import NAMES, destination, read_env_file
+from pytest_llmtrace.export._settings import NAMES, destination, read_nearest_env_file
 from pytest_llmtrace.export._spool import Batch, Spool
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def run_push(given: argparse.Namespace, out: Callable[[str], None]) -> int:
     Raises:
         UsageError: There is no spool, or the environment does not say where its spans go.
     """
-    environ = {**read_env_file(Path(".env")), **os.environ}
+    environ = {**read_nearest_env_file(Path.cwd()), **os.environ}
     spools = {name: Spool(given.spool / name) for name in NAMES}
     full = {name: spool for name, spool in spools.items() if spool.waiting() or spool.in_doubt()}
     if not full:
@@ -49,18 +49,24 @@ def _emptied(
 ) -> int:
     to = destination(name, environ)
     push = Push(to, spool, budget=given.budget)
-    if given.in_doubt == "look":
-        push.resolve(lambda resources: present(to, resources))
-    else:
-        batch = Batch(tuple(spool.claim_doubtful()))
-        batch.release() if given.in_doubt == "send" else batch.remove()
-    outcome = push.run()
-    for line in _said(outcome, to, spool):
-        out(line)
-    return int(bool(spool.waiting() or spool.in_doubt() or outcome.damaged))
+    tells = bool(to.search_url)
+    try:
+        if given.in_doubt == "look":
+            tells &= push.resolve(lambda resources: present(to, resources))
+        else:
+            batch = Batch(tuple(spool.claim_doubtful()))
+            batch.release() if given.in_doubt == "send" else batch.remove()
+        push.run()
+    except KeyboardInterrupt:
+        push.outcome.problems["sending was interrupted"] = None
+        raise
+    finally:  # Whoever interrupts it wants to know, too, what was sent until then.
+        for line in _said(push.outcome, to, spool, tells=tells):
+            out(line)
+    return int(bool(spool.waiting() or spool.in_doubt() or push.outcome.damaged))
 
 
-def _said(outcome: Outcome, to: Destination, spool: Spool) -> Iterator[str]:
+def _said(outcome: Outcome, to: Destination, spool: Spool, *, tells: bool) -> Iterator[str]:
     from pytest_llmtrace._lines import counted  # Whoever only sends needs no patterns of secrets.
 
     yield f"sent {counted(outcome.sent, 'span')} to {to.label}"
@@ -74,9 +80,10 @@ def _said(outcome: Outcome, to: Destination, spool: Spool) -> Iterator[str]:
         yield f"not sent {counted(spool.waiting(), 'span')}: {'; '.join(outcome.problems)}"
     doubtful = sum(kept.spans for kept in spool.doubtful())
     if doubtful:
+        asking = f"{to.name} does not tell; look for their llmtrace.run.id there, then --in-doubt send or drop"
         yield (
             f"in doubt {counted(doubtful, 'span')}: {''.join(f'{why}; ' for why in outcome.problems)}they may have "
-            f"arrived, and {to.name} does not tell; look for their llmtrace.run.id there, then --in-doubt send or drop"
+            f"arrived, and {f'{to.name} was not asked since; push again' if tells else asking}"
         )
     if spool.in_doubt() > doubtful:
         under_way = counted(spool.in_doubt() - doubtful, "span")

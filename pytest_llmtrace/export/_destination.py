@@ -52,6 +52,11 @@ class Destination:
     base: str = ""
     organization: str = ""
 
+    @property
+    def authority(self) -> str:
+        """The variable that names the file of who signs for a server that the system does not know."""
+        return "SSL_CERT_FILE" if self.name == "openobserve" else "OTEL_EXPORTER_OTLP_CERTIFICATE"
+
     def masked(self, text: str) -> str:
         """Return a text, as a server said it, without what authorizes us: some repeat what they do not like.
 

@@ -57,7 +57,10 @@ def post(to: Destination, body: bytes, *, timeout: float) -> Answer:
         reply = _reply(asked, timeout, longest=_LONGEST, tls=to.tls)
         return replace(read(reply), reply=reply)
     except urllib.error.URLError as error:  # Before the whole request was sent.
-        return Answer(fate=Fate.LATER, why=f"it cannot be reached{_way(asked)}: {_reason(error.reason)}")
+        why = f"it cannot be reached{_way(asked)}: {_reason(error.reason)}"
+        if isinstance(error.reason, ssl.SSLCertVerificationError):
+            why += f": check the address, or name who signed the certificate in {to.authority}"
+        return Answer(fate=Fate.LATER, why=why)
     except (ValueError, http.client.InvalidURL):  # Before it was connected to.
         return Answer(fate=Fate.REFUSED, why=f"it cannot be reached: {_MALFORMED}", is_final=True)
     except TimeoutError:
@@ -105,6 +108,7 @@ def _reply(
             status=opened.status,
             content_type=opened.headers.get("content-type", ""),
             retry_after=opened.headers.get("retry-after", ""),
+            location=opened.headers.get("location", ""),
             body=_body(opened, longest, time.monotonic() + timeout),
         )
 

@@ -26,6 +26,7 @@ _GITHUB: Final = {
     "vcs.ref.head.type": "{GITHUB_REF_TYPE}",
     "vcs.ref.head.revision": "{GITHUB_SHA}",
     "vcs.ref.base.name": "{GITHUB_BASE_REF}",
+    "vcs.change.id": r"{GITHUB_REF:refs/pull/(\d+)/.*}",
 }
 _GITLAB: Final = {
     "cicd.pipeline.name": "{CI_PIPELINE_NAME}",
@@ -41,6 +42,7 @@ _GITLAB: Final = {
     "vcs.repository.name": "{CI_PROJECT_NAME}",
     "vcs.repository.url.full": "{CI_PROJECT_URL}",
     "vcs.ref.head.name": "{CI_COMMIT_REF_NAME}",
+    "vcs.ref.head.type": "{CI_COMMIT_TAG?}tag|{CI_COMMIT_REF_NAME?}branch",
     "vcs.ref.head.revision": "{CI_COMMIT_SHA}",
     "vcs.ref.base.name": "{CI_MERGE_REQUEST_TARGET_BRANCH_NAME}",
     "vcs.change.id": "{CI_MERGE_REQUEST_IID}",
@@ -53,7 +55,9 @@ _JENKINS: Final = {
     "cicd.pipeline.task.name": "{STAGE_NAME}",
     "cicd.worker.name": "{NODE_NAME}",
     "vcs.repository.url.full": "{GIT_URL}",
-    "vcs.ref.head.name": "{BRANCH_NAME}",
+    # Of a pull request BRANCH_NAME is `PR-12`; outside of multibranch jobs only the git plugin tells, as `origin/main`.
+    "vcs.ref.head.name": r"{CHANGE_BRANCH}|{BRANCH_NAME}|{GIT_BRANCH:(?:origin/)?(.+)}",
+    "vcs.ref.head.type": "{TAG_NAME?}tag|{BRANCH_NAME?}branch",
     "vcs.ref.head.revision": "{GIT_COMMIT}",
     "vcs.ref.base.name": "{CHANGE_TARGET}",
     "vcs.change.id": "{CHANGE_ID}",
@@ -68,9 +72,11 @@ _BUILDKITE: Final = {
     "cicd.worker.id": "{BUILDKITE_AGENT_ID}",
     "cicd.worker.name": "{BUILDKITE_AGENT_NAME}",
     "vcs.repository.url.full": "{BUILDKITE_REPO}",
-    "vcs.ref.head.name": "{BUILDKITE_BRANCH}",
-    "vcs.ref.head.revision": "{BUILDKITE_COMMIT}",
+    "vcs.ref.head.name": "{BUILDKITE_TAG}|{BUILDKITE_BRANCH}",
+    "vcs.ref.head.type": "{BUILDKITE_TAG?}tag|{BUILDKITE_BRANCH?}branch",
+    "vcs.ref.head.revision": "{BUILDKITE_COMMIT:([0-9a-f]+)}",  # Of a build that somebody starts it may be `HEAD`.
     "vcs.ref.base.name": "{BUILDKITE_PULL_REQUEST_BASE_BRANCH}",
+    "vcs.change.id": r"{BUILDKITE_PULL_REQUEST:(\d+)}",  # Else `false`.
 }
 _SYSTEMS: Final = {
     "GITHUB_ACTIONS": _GITHUB,
@@ -79,7 +85,8 @@ _SYSTEMS: Final = {
     "BUILDKITE": _BUILDKITE,
 }
 """By the variable that each sets in its jobs. Of forms with `|` between them the first that can be filled in counts."""
-_PLACE: Final = re.compile(r"\{(\w+)\}")
+_PLACE: Final = re.compile(r"\{(\w+)(?:(\?)|:([^}]*))?\}")
+"""`{NAME}` is what a variable says, `{NAME:pattern}` a group of that, and `{NAME?}` nothing, if the variable is set."""
 _REVISION: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _WITH_USER: Final = re.compile(r"(?<=://)[^/?#]+@")
 
@@ -109,8 +116,21 @@ def _filled(table: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, s
 
 def _fillings(forms: str, environ: Mapping[str, str]) -> Iterator[str]:
     for form in forms.split("|"):
-        if all(environ.get(variable) for variable in _PLACE.findall(form)):
-            yield _PLACE.sub(lambda place: environ[place[1]], form)
+        said = [_said(place, environ) for place in _PLACE.finditer(form)]
+        if None not in said:
+            each = iter(said)
+            yield _PLACE.sub(lambda _: next(each) or "", form)  # noqa: B023  # Used at once.
+
+
+def _said(place: re.Match[str], environ: Mapping[str, str]) -> str | None:
+    variable, is_asked, pattern = place.groups()
+    value = environ.get(variable)
+    if not value:
+        return None
+    if is_asked:
+        return ""
+    found = re.fullmatch(pattern or "(.*)", value, re.DOTALL)
+    return found[1] if found else None
 
 
 # --- git -------------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.export._destination import Destination, checked_url
 from pytest_llmtrace.export._otel_settings import otlp
 
-__all__ = ["NAMES", "destination", "read_env_file"]
+__all__ = ["NAMES", "destination", "read_env_file", "read_nearest_env_file"]
 
 NAMES: Final = ("openobserve", "otlp")
 _SCHEME: Final = re.compile(r"(?i)(basic|bearer) \S+")
@@ -35,6 +35,16 @@ def destination(name: str, environ: Mapping[str, str]) -> Destination:
     if name not in NAMES:
         raise UsageError.unknown("destination of --llmtrace-export", name, (*NAMES, "file=PATH"))
     return _openobserve(environ) if name == "openobserve" else otlp(environ)
+
+
+def read_nearest_env_file(folder: Path) -> dict[str, str]:
+    """Read the `.env` of a folder, or the nearest above it: a run may have begun below the root directory that has it.
+
+    Raises:
+        UsageError: It cannot be read, or is not in UTF-8.
+    """
+    files = (place / ".env" for place in (folder, *folder.parents))
+    return read_env_file(next(filter(Path.is_file, files), folder / ".env"))
 
 
 def read_env_file(path: Path) -> dict[str, str]:

@@ -4,9 +4,10 @@ Restated from measured facts about the server's releases, each profile for the r
 server takes from its own catalogues (prices, estimated tokens) is named, never invented.
 """
 
+from pytest_llmtrace.openobserve._instead import instead
 from pytest_llmtrace.openobserve._record import Record, record, records
 from pytest_llmtrace.openobserve._server import NEWEST, PROFILES, server
 from pytest_llmtrace.openobserve._stream import Stream
 from pytest_llmtrace.openobserve._values import column
 
-__all__ = ["NEWEST", "PROFILES", "Record", "Stream", "column", "record", "records", "server"]
+__all__ = ["NEWEST", "PROFILES", "Record", "Stream", "column", "instead", "record", "records", "server"]

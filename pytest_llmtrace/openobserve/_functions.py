@@ -47,8 +47,19 @@ NAMES = frozenset(
 )
 """Those that the view has and that take texts."""
 
-_UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
-_INTERVAL = re.compile(r"\s*(\d+)\s*(second|minute|hour|day|week)s?\s*", re.IGNORECASE)
+_UNITS = {
+    name: seconds
+    for names, seconds in (
+        ("s sec secs second seconds", 1),
+        ("m min mins minute minutes", 60),
+        ("h hr hrs hour hours", 3600),
+        ("d day days", 86400),
+        ("w week weeks", 604800),
+    )
+    for name in names.split()
+}
+"""Seconds of a unit, by the names that Arrow has for it, which reads intervals for the server."""
+_INTERVAL = re.compile(r"\s*(\d+)\s*([a-z]+)\s*", re.IGNORECASE)
 _DEFAULT_INTERVAL = 10
 """Seconds of a bucket where no interval is said; the server chooses one from the range that is looked at."""
 
@@ -110,18 +121,19 @@ def functions(refused: list[str]) -> Iterator[Any]:
     yield scalar("to_array_string", _json, [pa.list_(text)], text)
 
 
-def _histogram(timestamp: int, interval: str) -> str | None:
+def _histogram(timestamp: int, interval: str) -> str:
     """Return the beginning of the bucket that a time in microseconds is in.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is none, or the interval is none.
     """
     seconds = _DEFAULT_INTERVAL
     if interval:
         found = _INTERVAL.fullmatch(interval)
-        if found is None:
-            return None
-        seconds = max(1, int(found[1]) * _UNITS[found[2].lower()])
+        unit = _UNITS.get(found[2].lower()) if found else None
+        if found is None or unit is None:
+            raise ValueError(f"{interval!r} is no interval in seconds, minutes, hours, days or weeks")
+        seconds = max(1, int(found[1]) * unit)
     begin = timestamp // 1_000_000 // seconds * seconds
     try:
         return dt.datetime.fromtimestamp(begin, dt.UTC).strftime("%Y-%m-%dT%H:%M:%S")

@@ -15,9 +15,10 @@ from typing import Any
 from pytest_llmtrace._argtypes import read_json
 from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.errors import QueryError, UsageError
+from pytest_llmtrace.openobserve._instead import instead
 from pytest_llmtrace.openobserve._record import Record
 from pytest_llmtrace.openobserve._stream import Stream
-from pytest_llmtrace.openobserve.sql import NotReproducible
+from pytest_llmtrace.openobserve.sql import NotReproducible, is_in_text
 
 __all__ = ["Panel", "State", "Verdict", "judge", "panels"]
 
@@ -165,7 +166,7 @@ def _filled_in(title: str, sql: str, variables: Mapping[str, Any], stream: str) 
         return Panel(title=title, passed_over=f"the variable ${lacking[0]} has no value in the file")
 
     def written(match: re.Match[str]) -> str:
-        value, is_quoted = variables[match[1] or match[3]], sql[: match.start()].endswith("'")
+        value, is_quoted = variables[match[1] or match[3]], is_in_text(sql, match.start())
         if not isinstance(value, list):
             value = [value] if match[2] else value
         elif is_quoted and not match[2]:
@@ -194,7 +195,7 @@ def judge(panel: Panel, records: Sequence[Record]) -> Verdict:
         return Verdict(title=panel.title, state=State.PASSED_OVER, reasons=(panel.passed_over,))
     if not panel.sql:
         there = {name for record in records for name in (*record, *record.unknown)}
-        gone = tuple(f"no column {name}" for name in panel.columns if name not in there)
+        gone = tuple(_gone(name, records) for name in panel.columns if name not in there)
         if gone:
             return Verdict(title=panel.title, state=State.FAILS, reasons=gone)
         return Verdict(title=panel.title, state=State.FILLED, reasons=("its columns are there; fields are not run",))
@@ -206,9 +207,14 @@ def judge(panel: Panel, records: Sequence[Record]) -> Verdict:
         return Verdict(title=panel.title, state=State.PASSED_OVER, reasons=(str(error),))
     except QueryError as error:
         missing = _MISSING.search(str(error))
-        reason = f"no column {missing[1]}" if missing else str(error)
+        reason = _gone(missing[1], records) if missing else str(error)
         return Verdict(title=panel.title, state=State.FAILS, reasons=(reason,))
     return _of_rows(panel.title, rows)
+
+
+def _gone(column: str, records: Sequence[Record]) -> str:
+    near = instead(column, records)
+    return f"no column {column}" + (f", did you mean {near}?" if near else "")
 
 
 class _OtherStreamError(QueryError):

@@ -41,15 +41,18 @@ def load(path: Path) -> tuple[Record, ...]:
     """Read the records of a run.
 
     Raises:
-        UsageError: The file cannot be read, or is none of these.
+        UsageError: The file cannot be read, is none of these, or has none: over nothing each query would fail.
     """
     content = read_json(path)
     if not isinstance(content, Mapping) or (content.get("format"), content.get("version")) != (_FORMAT, _VERSION):
         raise UsageError(f"{path}: has no records; pytest --llmtrace-report openobserve={path} writes them")
     try:
-        return tuple(_record(one) for records in content["tests"].values() for one in records)
+        found = tuple(_record(one) for records in content["tests"].values() for one in records)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UsageError(f"{path}: is damaged: {error!r}") from None
+    if not found:
+        raise UsageError(f"{path}: has no spans: no test of the run that wrote it captured one")
+    return found
 
 
 def _record(plain: Mapping[str, Any]) -> Record:

@@ -8,19 +8,20 @@ from typing import Any
 from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.errors import QueryError, UsageError
 from pytest_llmtrace.openobserve._functions import ABSENT, NAMES, functions
+from pytest_llmtrace.openobserve._instead import instead
 from pytest_llmtrace.openobserve._record import Record
 
-__all__ = ["NotReproducible", "query"]
+__all__ = ["NotReproducible", "is_in_text", "query"]
 
 
 class NotReproducible(QueryError):
-    """A query asks for what only a server knows."""
+    """A query asks for what only a server knows, or computes."""
 
 
 _MISSING = 'SQL on spans needs Apache DataFusion: pip install "pytest-llmtrace[sql]"'
 _HISTOGRAM = re.compile(r"\bhistogram\s*\(\s*([^,()]+?)\s*\)", re.IGNORECASE)
 _EVERYTHING = re.compile(r"(?:select|distinct|[,.])\s*\*", re.IGNORECASE)
-_NAME = re.compile(r"[a-z_0-9]+", re.IGNORECASE)
+_NAME = re.compile(r"\w+")
 _APART = re.compile(r"""("(?:[^"]|"")*")|'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/""", re.DOTALL)
 """Quoted names, and texts and comments, in which a name is none."""
 _NO_SIGNATURE = re.compile(r"No function matches the given name and argument types '(\w+)\(([^']*)\)'")
@@ -55,14 +56,22 @@ def query(sql: str, records: Sequence[Record], *, stream: str = "default") -> li
     try:
         rows: list[dict[str, Any]] = run(_HISTOGRAM.sub(r"histogram(\1, '')", sql)).to_pylist()
     except Exception as error:  # noqa: BLE001  # DataFusion raises plain exceptions of several types.
-        said = refused[0] if refused else _in_words(error) + _nearest(error, records)
-        raise QueryError(f"OpenObserve would refuse this query: {said}") from None
+        missing = _NO_FIELD.search(str(error))
+        near = instead(missing[1], records) if missing else ""
+        said = refused[0] if refused else _in_words(error) + (f" Did you mean {near}?" if near else "")
+        why = "" if records else " No span was captured, so that there is no column."
+        raise QueryError(f"OpenObserve would refuse this query: {said}{why}") from None
     return rows
 
 
 def _bare(sql: str) -> str:
     """Return a query without its texts and comments."""
     return _APART.sub(lambda match: match[1] or ("''" if match[0].startswith("'") else " "), sql)
+
+
+def is_in_text(sql: str, place: int) -> bool:
+    """Tell whether a place of a query is within one of its texts."""
+    return any(part.start() < place < part.end() and part[0].startswith("'") for part in _APART.finditer(sql))
 
 
 def _session(columns: Mapping[str, list[Any]], stream: str, refused: list[str]) -> Callable[[str], Any]:
@@ -107,7 +116,7 @@ def _array(pa: Any, values: Iterable[Any]) -> Any:
 def _refuse_functions(sql: str) -> None:
     found = _CALL.search(sql)
     if found is not None:
-        raise QueryError(f"{found[1].lower()}() is a function of OpenObserve that the view does not offer")
+        raise NotReproducible(f"{found[1].lower()}() is a function of OpenObserve that the view does not offer")
 
 
 def _refuse_unknown(sql: str, records: Sequence[Record]) -> None:
@@ -118,16 +127,6 @@ def _refuse_unknown(sql: str, records: Sequence[Record]) -> None:
             raise NotReproducible(
                 f"{name.lower()} is not reproducible on {of} of {len(records)} spans: {unknown[name.lower()]}"
             )
-
-
-def _nearest(error: Exception, records: Iterable[Record]) -> str:
-    """Name the column that is called most like one that does not exist; empty if none is."""
-    import difflib
-
-    missing = _NO_FIELD.search(str(error))
-    columns = sorted({column for record in records for column in record})
-    near = difflib.get_close_matches(missing[1], columns, n=1) if missing else []
-    return f" Did you mean {near[0]}?" if near else ""
 
 
 def _in_words(error: Exception) -> str:

@@ -62,8 +62,22 @@ def pytest_deselected(items: Sequence[pytest.Item]) -> None:
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
     """Let the marker imply the fixture, also one that a suite has added to what was collected."""
     for item in filter(_declared.is_marked, items):
-        _part("_options").check_markers(item)
-        _part("_items").ask_for_fixture(item)
+        try:
+            _part("_options").check_markers(item)
+        except pytest.UsageError as error:
+            if not hasattr(item.config, "workerinput"):
+                raise
+            # Of a worker that stops xdist's controller says nothing but that it crashed.
+            item.stash[_declared.MISMARKED] = str(error)
+        else:
+            _part("_items").ask_for_fixture(item)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Fail a test whose marker has no meaning, where that could not stop the run."""
+    if _declared.MISMARKED in item.stash:
+        pytest.fail(item.stash[_declared.MISMARKED], pytrace=False)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -25,6 +25,7 @@ __all__ = [
     "FIXTURE",
     "INI_NAMES",
     "MARKER",
+    "MISMARKED",
     "MODES",
     "PARTIAL",
     "TRACE",
@@ -54,6 +55,8 @@ PARTIAL: Final[pytest.StashKey[bool]] = pytest.StashKey()
 COPIED: Final[pytest.StashKey[bool]] = pytest.StashKey()
 """Whether an item is run in such a copy of the run as `is_copy` tells of; a child that a plugin has forked to run one
 test (pytest-forked) begins within the item's protocol, and is none."""
+MISMARKED: Final[pytest.StashKey[str]] = pytest.StashKey()
+"""What is wrong with a marker of an item; such an item is not traced."""
 COLLECTED: Final[pytest.StashKey[set[str]]] = pytest.StashKey()
 """The tests that the run has collected, those too that it has then left out."""
 ENVIRON: Final[pytest.StashKey[Mapping[str, str]]] = pytest.StashKey()
@@ -216,7 +219,8 @@ def is_marked(item: pytest.Item) -> bool:
 
 def is_traced(node: object) -> bool:
     """Tell whether an item is known to use the fixture; one that asks for it at run time is not."""
-    return FIXTURE in getattr(node, "fixturenames", ())
+    is_wrong = isinstance(node, pytest.Item) and MISMARKED in node.stash
+    return not is_wrong and FIXTURE in getattr(node, "fixturenames", ())
 
 
 def wide_marker(item: pytest.Item) -> bool:

@@ -126,12 +126,15 @@ class Exporting:
         """Link a test's traces on its report, and keep its spans when it is over."""
         spans: tuple[SpanRecord, ...] = ()
         trace = item.stash.get(TRACE, None)  # Absent where a test is not traced, or its setup did not come to that.
-        if trace is not None and (call.when == "teardown" or (call.when == "call" and _has_failed(call))):
+        if trace is not None and call.when == "teardown":
             spans = trace.ended()
-            links = self._link(item, spans)
-            if links and call.when == "call":
-                item.add_report_section("call", f"{FIXTURE} trace", "\n".join(links))
+            self._link(item, spans)
         report = yield
+        if trace is not None and report.failed:  # Perhaps without an exception, as a test that is expected to fail.
+            links = self._link(item, trace.ended())
+            if links:  # In this report, and as what was captured in those that follow.
+                report.sections.append((f"Captured {FIXTURE} trace {call.when}", "\n".join(links)))
+                item.add_report_section(call.when, f"{FIXTURE} trace", "\n".join(links))
         item.stash.setdefault(_REPORTS, []).append(report)
         if call.when == "teardown":
             troubles = item.stash.setdefault(_TROUBLES, [])
@@ -168,7 +171,8 @@ class Exporting:
             try:
                 sink.put(self._name, request)
             except OSError as error:  # No test fails since its spans cannot be kept.
-                yield f"{error.strerror or error} ({sink.path})"
+                todo = "; llmtrace_spool may name another folder" if isinstance(sink, export.Spool) else ""
+                yield f"{error.strerror or error} ({sink.path}){todo}"
 
     # --- the run ---
 
@@ -184,7 +188,7 @@ class Exporting:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take what reports say, also those of workers."""
-        if report.when == "call" and report.failed:
+        if report.failed or report.nodeid in self._links:  # The teardown's has the traces of all phases.
             self._links[report.nodeid] = [str(value) for name, value in report.user_properties if name == _PROPERTY]
         troubles = getattr(report, "llmtrace_troubles", None)
         if troubles:
@@ -236,6 +240,9 @@ class Exporting:
             began = perf_counter()
             try:
                 outcome = export.push(to, spool, run=run, budget=self._budget, environ=self._environ, tell=tell)
+            except KeyboardInterrupt:  # The tests are over, and so is the wait; their report is what is left to say.
+                outcome.problems["sending was interrupted"] = None
+                self._exit_status = pytest.ExitCode.INTERRUPTED
             except Exception as error:  # noqa: BLE001  # No run fails since its spans cannot be sent.
                 outcome.problems[f"{type(error).__name__}: {error}"] = None
             # One budget for all destinations; the last of them can at least begin.
@@ -273,10 +280,6 @@ def _said(outcome: export.Outcome, to: export.Destination, spool: export.Spool, 
 
 def _push(spool: export.Spool) -> str:
     return f"pytest-llmtrace push --spool {shlex.quote(str(spool.path.parent))}"
-
-
-def _has_failed(call: pytest.CallInfo[None]) -> bool:
-    return call.excinfo is not None and not call.excinfo.errisinstance(pytest.skip.Exception)
 
 
 def _status(reports: list[pytest.TestReport]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -66,6 +67,7 @@ UNTOLD = (
     "in doubt 12 spans: they may have arrived, and openobserve does not tell; look for their llmtrace.run.id there, "
     "then --in-doubt send or drop"
 )
+UNASKED = "they may have arrived, and openobserve was not asked since; push again"
 STOPPED = """
 def test_stop():
     {}
@@ -112,6 +114,46 @@ def test_links_lead_to_the_traces_of_a_failed_test(
         f"&from={first}&to={last}&org_identifier=team"
     )
     assert receiver.streams == {"tests_": SPANS}
+
+
+FAILING = """
+import pytest
+from child import span
+
+@pytest.fixture
+def before(llmtrace):
+    with span("before", llm=False):
+        raise RuntimeError("no")
+
+@pytest.fixture
+def after(llmtrace):
+    yield
+    with span("after", llm=False):
+        raise RuntimeError("no")
+
+def test_setup(before):
+    pass
+
+def test_teardown(after):
+    pass
+
+@pytest.mark.xfail(strict=True)
+def test_strict(llmtrace):
+    with span("passes", llm=False):
+        pass
+"""
+
+
+@WAYS
+def test_whatever_fails_of_a_test_has_links(
+    exported: Callable[..., Any], plugins: list[str], options: list[str]
+) -> None:
+    """So have errors of setup and teardown, and a test that passes and should not."""
+    done = exported(FAILING, plugins=plugins, options=options)
+    for name in ("test_setup", "test_teardown", "test_strict"):
+        link = done.junit_properties(name)["llmtrace_trace"]
+        assert done.out.count(f"\n{link}\n") == 1
+        assert f"  trace        test_it.py::{name}  {link}" in done.out
 
 
 def status(number: int, body: bytes = b"", kind: str = "text/plain", **headers: str) -> Callable[[Request], bool]:
@@ -189,7 +231,10 @@ REFUSING = {
         status(503, b'{"code":503,"message":"overloaded"}', retry_after="99"),
         "it answered 503 (overloaded), and asks to wait 99 s",
     ),
-    "moved": (status(301, b"", location="http://127.0.0.1:1/"), "it answered 301: it has moved, check the address"),
+    "moved": (
+        status(301, b"", location="http://127.0.0.1:1/"),
+        "it answered 301: it has moved to http://127.0.0.1:1/, check the address",
+    ),
 }
 
 
@@ -289,7 +334,7 @@ def test_why_a_push_leaves_spans_in_doubt(
         1,
         [
             f"sent 0 spans to {BACK_END}",
-            UNTOLD.replace("they", "it answered 502; they", 1),
+            f"in doubt 12 spans: it answered 502; {UNASKED}",
         ],
     )
 
@@ -398,6 +443,56 @@ def test_an_interrupted_run_sends_nothing(
     assert receiver.counts() == made(tmp_path)
 
 
+PATIENT = """
+import os, signal
+from pathlib import Path
+
+def test_patience():
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # A run in the background ignores it.
+    Path("pid").write_text(str(os.getpid()))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT that one process sends to another")
+def test_whoever_interrupts_the_sending_has_the_report_of_the_tests(
+    exported: Callable[..., Any], push: Callable[..., Any], receiver: Receiver, tmp_path: Path
+) -> None:
+    """The tests are over: Ctrl-C ends the wait for the back end, and neither their outcome nor what is said of them."""
+
+    def interrupting(request: Request) -> bool:
+        os.kill(int((tmp_path / "pid").read_text(encoding="utf-8")), signal.SIGINT)
+        return slow_late(request)
+
+    receiver.faults.append(interrupting)
+    done = exported(SUITE + PATIENT, OPENOBSERVE_TIMEOUT="60", LLMTRACE_EXPORT_BUDGET="60")
+    why = "sending was interrupted; find out, and send what is missing"
+    assert said(done, receiver.url, tmp_path) == [FILE, f"  in doubt     12 spans to {BACK_END}: {why}: {PUSH}"]
+    assert "1 failed, 6 passed" in done.out
+    receiver.faults.clear()
+    assert push(receiver) == (0, [f"sent 0 spans to {BACK_END}", "found 12 spans there that had been in doubt"])
+    assert receiver.counts() == made(tmp_path)
+
+
+def test_whoever_interrupts_push_is_told_what_is_left(
+    exported: Callable[..., Any], push: Callable[..., Any], receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no traceback, and the next push finds out what became of what was under way."""
+    receiver.faults.append(status(401))
+    exported()
+
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pytest_llmtrace.export._push.post", interrupted)
+        assert push(receiver) == (
+            130,
+            [f"sent 0 spans to {BACK_END}", f"in doubt 12 spans: sending was interrupted; {UNASKED}"],
+        )
+    receiver.faults.clear()
+    assert push(receiver) == (0, [f"sent 12 spans to {BACK_END}"])
+
+
 def test_a_run_that_dies_has_kept_its_spans(
     exported: Callable[..., Any], push: Callable[..., Any], receiver: Receiver, tmp_path: Path
 ) -> None:
@@ -429,8 +524,9 @@ def test_a_value_that_cannot_be_written(exported: Callable[..., Any], receiver: 
 
 def test_spans_that_cannot_be_kept(exported: Callable[..., Any], receiver: Receiver, tmp_path: Path) -> None:
     """A disk that takes nothing fails no test; the summary says so."""
+    todo = "llmtrace_spool may name another folder"
     assert said(exported(LLMTRACE_SPOOL="test_it.py"), receiver.url, tmp_path) == [
-        "  not kept     the spans of 6 tests: Not a directory (DIR/test_it.py/openobserve)",
+        f"  not kept     the spans of 6 tests: Not a directory (DIR/test_it.py/openobserve); {todo}",
         FILE,
         f"  exported     0 spans to {BACK_END}",
     ]

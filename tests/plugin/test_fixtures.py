@@ -93,6 +93,26 @@ def test_a_marker_that_the_suite_adds(run: Callable[..., Any]) -> None:
     )
 
 
+@pytest.mark.parametrize("argument", ['gatewy="openai"', 'openobserve="0.99"'])
+def test_a_wrong_marker_under_xdist(run: Callable[..., Any], argument: str) -> None:
+    """A worker cannot stop the run, so the tests that have the marker say what is wrong with it, and others run."""
+    source = """
+        import pytest
+
+        def test_other(llmtrace):
+            pass
+
+        @pytest.mark.llmtrace({})
+        def test_it(llmtrace):
+            pass
+        """
+    done = run(source.format(argument), plugins=["xdist"], options=["-n", "2"])
+    assert done.code == 1
+    assert "1 passed, 1 error" in done.out
+    assert "test_it.py::test_it: llmtrace marker: unknown" in done.out
+    assert "INTERNALERROR" not in done.out
+
+
 def test_the_marker_alone_brings_the_parameters_of_its_configuration(run: Callable[..., Any]) -> None:
     """A marked test is parametrised as one that names the fixture: by what that needs, and by marks."""
     result = run("""

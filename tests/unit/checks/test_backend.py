@@ -178,6 +178,22 @@ def test_named_columns(judged: Judge, name: str, expected: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("gen_ai_response_modl", "; did you mean gen_ai_response_model?"),
+        ("llm_observation_type", "; did you mean gen_ai_operation_name?"),
+        ("llm_usage_cost_total", "; did you mean gen_ai_usage_cost?"),
+        ("_o2_llm_model_parameters_max_tokens", "; did you mean gen_ai_request_max_tokens?"),
+        ("llm_completion_start_time", ""),
+    ],
+)
+def test_a_named_column_of_another_name(judged: Judge, name: str, meant: str) -> None:
+    """What these releases call what others have so is named, or the column that is called most like it."""
+    found = judged({**GOOD, "gen_ai.request.max_tokens": 5}, openobserve_columns=(name,))
+    assert said(found) == [("backend/empty-column", "warning", f"no span of 2 has it{meant}\nOpenObserve 0.92")]
+
+
+@pytest.mark.parametrize(
     ("said", "error"),
     [
         ({"openobserve": "0.5"}, r"unknown OpenObserve profile '0\.5'"),

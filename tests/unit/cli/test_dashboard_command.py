@@ -37,8 +37,10 @@ PANELS = [
     sql("Models", 'SELECT gen_ai_response_model, SUM(gen_ai_usage_input_tokens) AS n FROM "default" GROUP BY 1'),
     sql("Slow", 'SELECT operation_name FROM "default" WHERE duration > $limit'),
     sql("Old name", 'SELECT llm_usage_tokens_input FROM "default"'),
+    sql("Typo", 'SELECT gen_ai_usage_input_token FROM "default"'),
     sql("Broken", 'SELEKT 1 FROM "default"'),
     sql("Prices", 'SELECT gen_ai_usage_cost FROM "default"'),
+    sql("Index", "SELECT COUNT(*) AS n FROM \"default\" WHERE match_all('timeout')"),
     sql("Other", 'SELECT 1 AS one, CAST(NULL AS TEXT) AS two FROM "spans"'),
     sql("Unset", "SELECT 1 FROM \"default\" WHERE operation_name = '$nobody'"),
     sql("Logs", 'SELECT 1 FROM "logs"', of="logs"),
@@ -49,7 +51,7 @@ PANELS = [
             {
                 "fields": {
                     "x": [{"column": "_timestamp"}],
-                    "y": [{"column": "llm_tokens"}],
+                    "y": [{"column": "llm_tokens"}, {"column": "gen_ai_operation"}],
                     "filter": {"filterType": "group", "conditions": [{"column": "span_status"}]},
                 }
             }
@@ -61,14 +63,16 @@ VARIABLES = {"list": [{"name": "limit", "value": "5000000"}]}
 SHOWN = """\
   filled       Models
   empty        Slow: no row
-  fails        Old name: no column llm_usage_tokens_input
+  fails        Old name: no column llm_usage_tokens_input, did you mean gen_ai_usage_input_tokens?
+  fails        Typo: no column gen_ai_usage_input_token, did you mean gen_ai_usage_input_tokens?
   fails        Broken: OpenObserve would refuse this query: {error}
   passed over  Prices: gen_ai_usage_cost is not reproducible on 1 of 2 spans: {price}
+  passed over  Index: match_all() is a function of OpenObserve that the view does not offer
   filled       Other: two is NULL in all rows
   passed over  Unset: the variable $nobody has no value in the file
   passed over  Logs: it is on logs, not on traces
   passed over  Metrics: PromQL is not run
-  fails        Fields: no column llm_tokens
+  fails        Fields: no column llm_tokens; no column gen_ai_operation, did you mean gen_ai_operation_name?
   passed over  Words: it has no query
 """
 
@@ -84,7 +88,7 @@ def test_a_dashboard(
     path.write_text(json.dumps({**dashboard, "variables": VARIABLES}), encoding="utf-8")
     assert cli.main(["dashboard", str(path), "--records", str(records)]) == 1
     lines = capsys.readouterr().out.splitlines()
-    error = lines[4].partition("query: ")[2]
+    error = lines[5].partition("query: ")[2]
     price = "the server takes prices from its own catalogue, which changes"
     assert "SELEKT" in error
     assert "\n".join(lines) + "\n" == f"{path}\n" + SHOWN.format(error=error, price=price)
@@ -149,6 +153,10 @@ def test_what_is_no_dashboard(
         (None, "No such file"),
         ("{}", "has no records; pytest --llmtrace-report openobserve="),
         ('{"format": "pytest-llmtrace openobserve", "version": 1, "tests": {"a": [{}]}}', "is damaged: "),
+        (
+            '{"format": "pytest-llmtrace openobserve", "version": 1, "tests": {"a": []}}',
+            "has no spans: no test of the run that wrote it captured one",
+        ),
     ],
 )
 def test_what_are_no_records(text: str | None, error: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -158,6 +166,14 @@ def test_what_are_no_records(text: str | None, error: str, tmp_path: Path, capsy
         path.write_text(text, encoding="utf-8")
     assert cli.main(["dashboard", "any.json", "--records", str(path)]) == 2
     assert capsys.readouterr().err.startswith(f"pytest-llmtrace: {path}: {error}")
+
+
+def test_a_title_moves_no_cursor(records: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a file says is foreign text: a panel stays one line."""
+    path = tmp_path / "team.json"
+    path.write_text(json.dumps({"panels": [sql("a\n\x1b[2Jb", 'SELECT nobody FROM "\x1b"')]}), encoding="utf-8")
+    assert cli.main(["dashboard", str(path), "--records", str(records)]) == 1
+    assert capsys.readouterr().out == f"{path}\n  fails        a\\n\\x1b[2Jb: no column nobody\n"
 
 
 def test_records_are_masked(records: Path) -> None:
@@ -190,6 +206,7 @@ def verdicts(records: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         ("operation_name IN (${name:singlequote})", "filled"),
         ("re_match(operation_name, '^(${names:pipe})$')", "filled"),
         ("operation_name = '$names'", "filled"),
+        ("re_match(operation_name, '^($names)$') -- it's enough", "filled"),
         ("operation_name = '${name}'", "filled"),
         ("operation_name IN (${names:csv})", "fails: no column x"),
     ],

@@ -138,3 +138,17 @@ def test_the_certificate_of_an_endpoint(signal: str) -> None:
     where = f"port {secure.url.rpartition(':')[2]} of 127.0.0.1"
     assert f"no/ca.pem has no certificate to believe {where} by: No such file or directory" in str(found)
     secure.close()
+
+
+def test_the_certificate_of_an_sdk() -> None:
+    """OpenObserve's SDKs believe a server by the file that OpenTelemetry's exporters do, which they are made of."""
+    secure = Receiver(has_tls=True)
+    environ = {"OPENOBSERVE_URL": secure.url}
+    [found] = exporters(environ, {"openobserve-telemetry-sdk": "0.1.1"})
+    todo = "check the address, or name who signed the certificate in OTEL_EXPORTER_OTLP_CERTIFICATE"
+    assert found.next == todo
+    [found] = exporters(
+        {**environ, "OTEL_EXPORTER_OTLP_CERTIFICATE": str(CERTIFICATE)}, {"openobserve-telemetry-sdk": "0.1.1"}
+    )
+    assert found.found == "the endpoint of OPENOBSERVE_URL takes connections"
+    secure.close()

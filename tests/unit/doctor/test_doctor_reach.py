@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_llmtrace.doctor._reach import obstacle
+from pytest_llmtrace.doctor._reach import obstacle, remedy
 from tests.receiver import Receiver
 
 
@@ -73,3 +73,23 @@ def test_a_certificate_that_is_not_trusted(monkeypatch: pytest.MonkeyPatch, sile
     assert obstacle(f"https://127.0.0.1:{silent}") == (
         f"the certificate of port {silent} of 127.0.0.1 is not trusted: self-signed certificate"
     )
+
+
+@pytest.mark.parametrize(
+    ("found", "todo"),
+    [
+        (
+            "the certificate of port 443 of o2 is not trusted: self-signed certificate",
+            "check the address, or name who signed the certificate in SSL_CERT_FILE",
+        ),
+        (
+            "port 443 of o2 takes the connection, and TLS fails: WRONG_VERSION_NUMBER",
+            "check the address: that of a server without TLS begins with http://",
+        ),
+        ("port 443 of o2 refuses the connection: nothing listens there", "start it"),
+    ],
+    ids=["untrusted", "without tls", "refused"],
+)
+def test_what_to_do(found: str, todo: str) -> None:
+    """A server that is there is not to be started."""
+    assert remedy(found, "SSL_CERT_FILE", "start it") == todo

@@ -28,6 +28,18 @@ ANSWERS = {
         Reply(status=200, content_type=JSON, body=b'{"partialSuccess":{"rejectedSpans":"3","errorMessage":"no"}}'),
         Answer(fate=Fate.ACCEPTED, rejected=3, why="no"),
     ),
+    "some, by the names of protobuf": (
+        Reply(
+            status=200,
+            content_type=JSON,
+            body=b'{"partial_success":{"rejected_spans":"3","error_message":"no"}}',
+        ),
+        Answer(fate=Fate.ACCEPTED, rejected=3, why="no"),
+    ),
+    "some, in several lines": (
+        Reply(status=200, content_type=JSON, body=PARTIAL % b"no:\\n\\u001b[2J why"),
+        Answer(fate=Fate.ACCEPTED, rejected=3, why="no: [2J why"),
+    ),
     "some, protobuf": (
         Reply(status=200, content_type=PROTOBUF, body=bytes([0x0A, len(MESSAGE)]) + MESSAGE),
         Answer(fate=Fate.ACCEPTED, rejected=259, why=f"{RETENTION} ({WINDOW})"),

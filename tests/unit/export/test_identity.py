@@ -17,6 +17,7 @@ GITHUB = {
     "GITHUB_REPOSITORY_OWNER": "acme",
     "GITHUB_JOB": "unit",
     "GITHUB_SHA": "a" * 40,
+    "GITHUB_REF": "refs/pull/12/merge",
     "GITHUB_REF_NAME": "12/merge",
     "GITHUB_REF_TYPE": "branch",
     "GITHUB_HEAD_REF": "feature",
@@ -70,6 +71,7 @@ FOUND = {
             "vcs.ref.head.type": "branch",
             "vcs.ref.head.revision": "a" * 40,
             "vcs.ref.base.name": "main",
+            "vcs.change.id": "12",
         },
     ),
     "gitlab": (
@@ -83,6 +85,7 @@ FOUND = {
             "vcs.repository.name": "app",
             "vcs.repository.url.full": "https://gitlab.com/acme/app",
             "vcs.ref.head.name": "feature",
+            "vcs.ref.head.type": "branch",
             "vcs.ref.head.revision": "a" * 40,
             "vcs.change.id": "7",
         },
@@ -96,6 +99,7 @@ FOUND = {
             "vcs.repository.name": "app",
             "vcs.repository.url.full": "https://git.acme.com/acme/app.git",
             "vcs.ref.head.name": "main",
+            "vcs.ref.head.type": "branch",
             "vcs.ref.head.revision": "a" * 40,
         },
     ),
@@ -108,6 +112,7 @@ FOUND = {
             "vcs.repository.name": "app",
             "vcs.repository.url.full": "git@github.com:acme/app.git",
             "vcs.ref.head.name": "main",
+            "vcs.ref.head.type": "branch",
         },
     ),
     "nothing": ({}, {}),
@@ -119,6 +124,43 @@ def test_ci(tmp_path: Path, system: str) -> None:
     """Each CI system's variables become attributes of the conventions; what is not set is left out."""
     environ, found = FOUND[system]
     assert identify(environ, tmp_path, run="r") == {"llmtrace.run.id": "r", **found}
+
+
+VCS = ("vcs.change.id", "vcs.ref.head.name", "vcs.ref.head.type", "vcs.ref.head.revision")
+
+
+@pytest.mark.parametrize(
+    ("environ", "found"),
+    [
+        ({**GITHUB, "GITHUB_REF": "refs/heads/main"}, (None, "feature", "branch", "a" * 40)),
+        ({**GITLAB, "CI_COMMIT_TAG": "v1", "CI_COMMIT_REF_NAME": "v1"}, ("7", "v1", "tag", "a" * 40)),
+        (
+            {**JENKINS, "BRANCH_NAME": "PR-12", "CHANGE_ID": "12", "CHANGE_BRANCH": "feature"},
+            ("12", "feature", "branch", "a" * 40),
+        ),
+        ({**JENKINS, "BRANCH_NAME": "", "GIT_BRANCH": "origin/main"}, (None, "main", None, "a" * 40)),
+        ({**JENKINS, "BRANCH_NAME": "v1", "TAG_NAME": "v1"}, (None, "v1", "tag", "a" * 40)),
+        (
+            {**BUILDKITE, "BUILDKITE_PULL_REQUEST": "12", "BUILDKITE_COMMIT": "HEAD"},
+            ("12", "main", "branch", None),
+        ),
+        (
+            {**BUILDKITE, "BUILDKITE_PULL_REQUEST": "false", "BUILDKITE_COMMIT": "c" * 40},
+            (None, "main", "branch", "c" * 40),
+        ),
+        ({**BUILDKITE, "BUILDKITE_TAG": "v1"}, (None, "v1", "tag", None)),
+    ],
+)
+def test_what_was_built(tmp_path: Path, environ: dict[str, str], found: tuple[str | None, ...]) -> None:
+    """A pull request has its number and the name of its branch, a tag is one, and what is no revision is left out."""
+    told = identify(environ, tmp_path, run="r")
+    assert tuple(told.get(name) for name in VCS) == found
+
+
+def test_git_tells_the_revision_that_a_ci_does_not(repository: Path) -> None:
+    """A build of `HEAD` is one of what was checked out."""
+    told = identify({**BUILDKITE, "BUILDKITE_COMMIT": "HEAD"}, repository, run="r")
+    assert told["vcs.ref.head.revision"] == "b" * 40
 
 
 @pytest.fixture

@@ -284,6 +284,7 @@ def test_tls(spool: Spool, request_of: RequestOf, time: Time) -> None:
     }
     [why] = Push(destination("otlp", environ), spool, budget=10, now=time.now, sleep=time.sleep).run().problems
     assert why.startswith("it cannot be reached: [SSL: CERTIFICATE_VERIFY_FAILED]")
+    assert why.endswith(": check the address, or name who signed the certificate in OTEL_EXPORTER_OTLP_CERTIFICATE")
     environ["OTEL_EXPORTER_OTLP_CERTIFICATE"] = str(CERTIFICATE)
     assert Push(destination("otlp", environ), spool, budget=10).run() == Outcome(sent=1)
     receiver.close()

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from pytest_llmtrace.errors import UsageError
-from pytest_llmtrace.export import Destination, destination, read_env_file
+from pytest_llmtrace.export import Destination, destination, read_env_file, read_nearest_env_file
 from tests.receiver import CERTIFICATE, KEY
 
 UNKNOWN = (
@@ -284,3 +284,13 @@ def test_what_a_server_says_is_masked() -> None:
     to = destination("openobserve", OPENOBSERVE)
     assert to.masked(f"bad {TOKEN}, {TOKEN.split()[1]}") == "bad [secret], [secret]"
     assert to.masked(f"it answered 400 (bad {TOKEN[:-3]}): check") == "it answered 400 (bad Basic [secret]): check"
+
+
+def test_the_nearest_env_file(tmp_path: Path) -> None:
+    """Commands run where the tests did find the file of the root directory, if no other is nearer."""
+    below = tmp_path / "tests/unit"
+    below.mkdir(parents=True)
+    (tmp_path / ".env").write_text("A=root", encoding="utf-8")
+    assert read_nearest_env_file(below) == {"A": "root"}
+    (tmp_path / "tests/.env").write_text("A=tests", encoding="utf-8")
+    assert read_nearest_env_file(below) == {"A": "tests"}

@@ -68,6 +68,8 @@ def test_slow_but_not_huge(calls: Stream) -> None:
         ("spath('no json', 'a')", None),
         ("arrcount(llm_model_name)", None),
         ("histogram(_timestamp, '30 seconds')", "2023-11-14T22:13:00"),
+        ("histogram(_timestamp, '5m')", "2023-11-14T22:10:00"),
+        ("histogram(_timestamp, '1h')", "2023-11-14T22:00:00"),
         ("histogram(_timestamp)", "2023-11-14T22:13:20"),
     ],
 )
@@ -112,6 +114,10 @@ def test_functions(calls: Stream, expression: str, value: Any) -> None:
             r"^OpenObserve would refuse this query: histogram\(\) cannot be computed: \d+ is no time in microseconds$",
         ),
         (
+            "SELECT histogram(_timestamp, 'soon') FROM \"default\"",
+            r"^OpenObserve would refuse this query: histogram\(\) cannot be computed: 'soon' is no interval in ",
+        ),
+        (
             'SELECT arrindex(tags, 1) FROM "default"',
             r"^OpenObserve would refuse this query: arrindex\(\) does not take Utf8, Int64$",
         ),
@@ -131,6 +137,15 @@ def test_what_cannot_be_answered(calls: Stream, query: str, error: str) -> None:
         calls.sql(query)
 
 
+def test_columns_of_no_spans() -> None:
+    """Spans that are not there can be counted; whoever asks for more is told that there is none."""
+    assert Stream([]).sql('SELECT COUNT(*) AS n FROM "default"') == [{"n": 0}]
+    with pytest.raises(
+        QueryError, match=r"No field named span_id\. No span was captured, so that there is no column\.$"
+    ):
+        Stream([]).sql('SELECT span_id FROM "default"')
+
+
 def test_what_is_no_query(calls: Stream) -> None:
     """It is wrong use, and no query that failed."""
     with pytest.raises(UsageError, match=r"^a query is a text, not 3$"):
@@ -142,6 +157,11 @@ def test_a_name_in_a_text_is_no_column(calls: Stream) -> None:
     assert calls.sql("SELECT 'gen_ai_usage_cost match_all(x)' AS v FROM \"default\" LIMIT 1") == [
         {"v": "gen_ai_usage_cost match_all(x)"}
     ]
+
+
+def test_letters_beyond_ascii_are_part_of_a_name(store: Store) -> None:
+    """A column may have them, since only their case is changed."""
+    assert Stream([store({"Größe": "9"})]).sql('SELECT "größe" FROM "default"') == [{"größe": "9"}]
 
 
 @pytest.mark.parametrize("comment", ["-- it's\n", "/* it's\n */"])
