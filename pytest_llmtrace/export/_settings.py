@@ -38,12 +38,16 @@ def destination(name: str, environ: Mapping[str, str]) -> Destination:
 
 
 def read_nearest_env_file(folder: Path) -> dict[str, str]:
-    """Read the `.env` of a folder, or the nearest above it: a run may have begun below the root directory that has it.
+    """Read the `.env` of a folder, or the nearest above it in its repository: a run may begin anywhere within that.
+
+    Folders above a repository may belong to others, who must not say where spans and token are sent.
 
     Raises:
         UsageError: It cannot be read, or is not in UTF-8.
     """
-    files = (place / ".env" for place in (folder, *folder.parents))
+    places = [folder, *folder.parents]
+    top = next((number for number, place in enumerate(places) if (place / ".git").exists()), 0)
+    files = (place / ".env" for place in places[: top + 1])
     return read_env_file(next(filter(Path.is_file, files), folder / ".env"))
 
 

@@ -287,10 +287,12 @@ def test_what_a_server_says_is_masked() -> None:
 
 
 def test_the_nearest_env_file(tmp_path: Path) -> None:
-    """Commands run where the tests did find the file of the root directory, if no other is nearer."""
+    """Commands run where the tests did find the file of the repository, if no other is nearer, and none outside."""
     below = tmp_path / "tests/unit"
     below.mkdir(parents=True)
     (tmp_path / ".env").write_text("A=root", encoding="utf-8")
+    assert read_nearest_env_file(below) == {}
+    (tmp_path / ".git").mkdir()
     assert read_nearest_env_file(below) == {"A": "root"}
     (tmp_path / "tests/.env").write_text("A=tests", encoding="utf-8")
     assert read_nearest_env_file(below) == {"A": "tests"}
