@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 
 from pytest_llmtrace._quick import lazy
 from pytest_llmtrace._stdlib import re
-from pytest_llmtrace.checks._types import has_type
-from pytest_llmtrace.conventions import Attribute, Profile, Rename
+from pytest_llmtrace.conventions import Attribute, Profile, Rename, has_type
 
 __all__ = ["Lexicon", "Sheet", "lexicon"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from pytest_llmtrace.checks._types import type_of
+from pytest_llmtrace.conventions import type_of
 
 __all__ = ["FORMS", "Flaw", "flaws"]
 

@@ -10,7 +10,7 @@ from typing import Any
 from pytest_llmtrace._argtypes import is_count
 from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_exchange
-from pytest_llmtrace.checks._types import is_number
+from pytest_llmtrace.conventions import is_number
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Call, Exchange, Finding, Reading, Severity
 

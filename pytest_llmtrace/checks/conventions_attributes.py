@@ -9,9 +9,8 @@ from typing import Any
 from pytest_llmtrace.checks._advice import required_attribute, type_mismatch, undefined_variant
 from pytest_llmtrace.checks._claims import Claim
 from pytest_llmtrace.checks._rule import Breach, advised, rule
-from pytest_llmtrace.checks._types import has_type, type_of
 from pytest_llmtrace.checks._words import shown
-from pytest_llmtrace.conventions import Attribute
+from pytest_llmtrace.conventions import Attribute, has_type, type_of
 from pytest_llmtrace.model import Severity
 
 __all__ = ["CHECKS", "REQUIRED", "TYPE", "UNUSED", "VALUE", "mistyped"]

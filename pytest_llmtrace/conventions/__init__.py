@@ -9,6 +9,7 @@ from pytest_llmtrace.conventions._load import PROFILES, SHIPPED, profile
 from pytest_llmtrace.conventions._named import absolute, named, refuse_conventions
 from pytest_llmtrace.conventions._profile import Attribute, Level, MetricType, Profile, Rename, SpanType, Wanted
 from pytest_llmtrace.conventions._registry import from_registry
+from pytest_llmtrace.conventions._types import has_type, is_number, type_of
 
 __all__ = [
     "PROFILES",
@@ -23,9 +24,12 @@ __all__ = [
     "absolute",
     "claims",
     "from_registry",
+    "has_type",
+    "is_number",
     "metric_claims",
     "named",
     "profile",
     "refuse_conventions",
     "span_type",
+    "type_of",
 ]

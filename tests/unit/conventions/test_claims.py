@@ -39,11 +39,15 @@ def names_of(found: tuple[Profile, ...]) -> list[str]:
         ("app", None, {**CHAT, "gen_ai.system": "openai"}, ["core-1.36"]),
         ("app", None, {**CHAT, "gen_ai.system": "openai", "gen_ai.provider.name": "openai"}, ["genai-2026-10"]),
         ("app", None, {**CHAT, "gen_ai.nobody": 1}, ["genai-2026-10"]),
+        ("app", None, {**CHAT, "gen_ai.request.top_k": 40}, ["genai-2026-10"]),
+        ("app", None, {**CHAT, "gen_ai.request.top_k": 40.0}, ["core-1.41.1"]),
+        ("app", None, {**CHAT, "gen_ai.request.top_k": 40.0, "gen_ai.system": "openai"}, ["core-1.36"]),
+        ("app", None, {**CHAT, "gen_ai.request.top_k": "40"}, ["genai-2026-10"]),
         ("app", None, {"mcp.method.name": "tools/call"}, ["genai-2026-10"]),
     ],
 )
 def test_claims(scope: str, version: str | None, attributes: dict[str, Any], names: list[str]) -> None:
-    """By scope and attributes; of OpenTelemetry's versions the newest that has all names."""
+    """By scope and attributes; of OpenTelemetry's versions the newest that has all names, with the types on the span."""
     assert names_of(claims(make(scope, "CLIENT", version, **attributes))) == names
 
 
