@@ -25,12 +25,13 @@ _REPEATED = 4_000
 
 
 class Broken(NamedTuple):
-    """A flaw of an attribute."""
+    """A flaw of an attribute; `is_cut` if it is that a text is no JSON, which a limit may have made of it."""
 
     name: str
     where: str
     what: str
     is_fatal: bool
+    is_cut: bool = False
 
 
 def broken(span: SpanRecord, sheet: Sheet, convention: str) -> list[Broken] | None:
@@ -46,13 +47,8 @@ def broken(span: SpanRecord, sheet: Sheet, convention: str) -> list[Broken] | No
     if not texts:
         return None
     found = [flaw for name in texts for flaw in _found(name, attributes[name])]
-    limit = limit_of(span) if found else None
-    return [flaw for flaw in found if limit is None or not _was_cut(attributes[flaw.name], limit)]
-
-
-def _was_cut(value: Any, limit: int) -> bool:
-    """Tell whether a text was cut, so that it is no JSON any more."""
-    return isinstance(value, str) and len(value) == limit
+    limit = limit_of(span) if any(flaw.is_cut for flaw in found) else None
+    return [flaw for flaw in found if not (flaw.is_cut and len(attributes[flaw.name]) == limit)]
 
 
 @lru_cache(maxsize=256)
@@ -80,10 +76,12 @@ def _flaws(name: str, value: Any) -> Iterator[Broken]:
             return
         try:
             parsed = json.loads(value)
-        except (ValueError, RecursionError) as error:
+        except (json.JSONDecodeError, RecursionError) as error:
             reason = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deep"
-            yield Broken(name, name, f"is no JSON: {reason[0].lower()}{reason[1:]}", is_fatal=True)
+            yield Broken(name, name, f"is no JSON: {reason[0].lower()}{reason[1:]}", is_fatal=True, is_cut=True)
             return
+        except ValueError:
+            return  # A number of more digits than Python reads: JSON it is, and nobody can say more.
     found: Iterator[Flaw] = flaws(name, parsed) if name in FORMS else iter(())
     for number, (where, what, is_fatal) in enumerate(found):
         if number == _MOST:

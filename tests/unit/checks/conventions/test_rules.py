@@ -38,6 +38,7 @@ def part(**fields: Any) -> dict[str, Any]:
     return said({"role": "user", "parts": [fields]})
 
 
+TEXTLESS = [{"role": "user", "parts": [{"type": "text"}]}]
 TEXT = (
     "gen_ai.input.messages: a list of messages, each with role and parts; each part with a type, and what its type "
     "needs"
@@ -219,6 +220,12 @@ BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
         "gen_ai.input.messages[0].parts[0] (text) has no content",
         TEXT,
     ),
+    (  # As long as a limit may be, and whole all the same: a text that was cut is no JSON.
+        "content-parts",
+        {"attributes": {**CHAT, "gen_ai.input.messages": f"{json.dumps(TEXTLESS):<200}"}},
+        "gen_ai.input.messages[0].parts[0] (text) has no content",
+        TEXT,
+    ),
     (
         "content-parts",
         {"attributes": part(type="tool_call_response", result="Sunny", id=3)},
@@ -362,6 +369,7 @@ CONFORMING: tuple[dict[str, Any], ...] = (
     },
     {"attributes": {**CHAT, "gen_ai.input.messages": "__REDACTED__"}},
     {"attributes": {**CHAT, "gen_ai.input.messages": "[" * 100}},  # The length of a limit.
+    {"attributes": {**CHAT, "gen_ai.input.messages": f"[{'9' * 5000}]"}},  # No Python reads so long a number.
 )
 CONFORMING_OPENINFERENCE: tuple[dict[str, Any], ...] = (
     {"attributes": {**OI, f"{MESSAGES}.0.message.role": "user", f"{MESSAGES}.1.message.role": "user"}},
