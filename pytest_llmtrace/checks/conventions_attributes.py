@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_llmtrace.checks._advice import required_attribute, type_mismatch, undefined_variant
 from pytest_llmtrace.checks._claims import Claim
+from pytest_llmtrace.checks._marks import is_masked
 from pytest_llmtrace.checks._rule import Breach, advised, rule
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.conventions import Attribute, has_type, type_of
@@ -104,12 +105,17 @@ def _type(claim: Claim) -> Breach | bool:
     wrong = {
         name: attribute
         for name in sheet.doubtful(attributes)
-        if (attribute := known[name]) and not has_type(attributes[name], attribute.types)
+        if (attribute := known[name]) and not _fits(attributes[name], attribute)
     }
     if not wrong:
         return True
     found = mistyped({name: attributes[name] for name in wrong}, wrong)
     return replace(found, follows=("wire/unreadable",)) if claim.is_unreadable(wrong) else found
+
+
+def _fits(value: Any, attribute: Attribute) -> bool:
+    """Tell whether a value has the type of its attribute, or a mask stands there: OpenInference's are texts always."""
+    return has_type(value, attribute.types) or (isinstance(value, str) and is_masked(value))
 
 
 def mistyped(wrong: Mapping[str, Any], known: Mapping[str, Attribute]) -> Breach:
@@ -129,7 +135,8 @@ TYPE = rule(
     next="convert the value before it is set",
     judge=_type,
     compares="Attributes of one type. A boolean is no int; an int is accepted where a double is meant; an array by "
-    "its elements, where it has any. An attribute of the type `any` may be anything.",
+    "its elements, where it has any. An attribute of the type `any` may be anything; in the place of each a mask may "
+    "stand, as `__REDACTED__`.",
     source="OTel GenAI and OpenInference: the types of their attributes",
 )
 

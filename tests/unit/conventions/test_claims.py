@@ -47,7 +47,7 @@ def names_of(found: tuple[Profile, ...]) -> list[str]:
     ],
 )
 def test_claims(scope: str, version: str | None, attributes: dict[str, Any], names: list[str]) -> None:
-    """By scope and attributes; of OpenTelemetry's versions the newest that has all names, with the types on the span."""
+    """By scope and attributes; of OpenTelemetry's versions the newest that has all names, with these types."""
     assert names_of(claims(make(scope, "CLIENT", version, **attributes))) == names
 
 

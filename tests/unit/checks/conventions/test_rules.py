@@ -374,8 +374,8 @@ CONFORMING: tuple[dict[str, Any], ...] = (
 CONFORMING_OPENINFERENCE: tuple[dict[str, Any], ...] = (
     {"attributes": {**OI, f"{MESSAGES}.0.message.role": "user", f"{MESSAGES}.1.message.role": "user"}},
     {"attributes": {**OI, f"{MESSAGES}.0.message.tool_calls.0.tool_call.function.arguments": "{"}},  # The model's.
-    {"attributes": {"openinference.span.kind": "EMBEDDING", "embedding.embeddings.0.embedding.vector": (0.5, 1)},
-     "name": "CreateEmbeddings"},
+    *({"attributes": {"openinference.span.kind": "EMBEDDING", "embedding.embeddings.0.embedding.vector": vector},
+       "name": "CreateEmbeddings"} for vector in ((0.5, 1), "__REDACTED__")),  # OPENINFERENCE_HIDE_EMBEDDINGS_VECTORS
 )  # fmt: skip
 
 
