@@ -453,6 +453,39 @@ def test_content_that_was_promised_is_there(judged: Judge, left_out: tuple[str, 
     assert found == ([("privacy/content", "span", lines)] if missing else [])
 
 
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"acme.prompt": PROMPT, "acme.answer": f"The model said: {ANSWER}"},
+        {"acme.call": json.dumps({"messages": [{"role": "user", "content": PROMPT}], "reply": [ANSWER]})},
+    ],
+    ids=["texts", "JSON"],
+)
+def test_content_in_an_attribute_of_a_houses_own_is_captured(judged: Judge, attributes: dict[str, str]) -> None:
+    """Known by what it says, where no convention has a place of that name."""
+    assert judged(attributes=attributes, evidence={"content": "captured"}) == []
+
+
+@pytest.mark.parametrize(
+    ("attributes", "count"),
+    [
+        ({"acme.call": '["hi", "ok"]'}, 0),
+        ({"acme.ask": "hi", "acme.answer": "ok"}, 0),
+        ({"acme.x": "hi there, ok?"}, 1),
+    ],
+)
+def test_short_content_is_captured_where_it_is_all_that_a_text_says(
+    make_span: Make, make_exchange: Make, attributes: dict[str, str], count: int
+) -> None:
+    """In the midst of others, two letters may be anybody's."""
+    reply = {**REPLY, "choices": [{"index": 0, "message": {"role": "assistant", "content": "ok"}}]}
+    asked = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
+    exchange = make_exchange(span=1, body=asked, chunks=(json.dumps(reply).encode(),))
+    span = make_span(attributes={"gen_ai.request.model": "gpt-4o", **attributes})
+    seen = Evidence(exchanges=(exchange,), spans=(span,), calls=pair((exchange,), (span,)), content="captured")
+    assert [finding.check for finding in verify(seen, {}).findings].count("privacy/content") == count
+
+
 def test_content_in_a_log_record_is_captured(judged: Judge) -> None:
     """Events carry the content of a span as well as its attributes do."""
     logs = (
