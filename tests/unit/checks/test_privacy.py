@@ -124,6 +124,11 @@ OTHERS: dict[str, tuple[dict[str, Any], str, str]] = {
         "log record 'sent' (app)",
         f"attribute auth: {KEY_SHOWN}",
     ),
+    "log's event": (
+        {"logs": (LogRecord(scope="app", event_name=f"sent.{KEY}"),)},
+        "log record 'sent.[secret]' (app)",
+        f"name of the event: {KEY_SHOWN}",
+    ),
     "metric": (
         {"metrics": (MetricPoint(scope="app", name="calls", attributes={"api_key": KEY}),)},
         "metric 'calls' (app)",
