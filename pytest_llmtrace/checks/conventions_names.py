@@ -31,7 +31,7 @@ def _unknown(claim: Claim) -> Breach | bool:
     sheet = claim.sheet
     if not sheet.known and not sheet.unknown:
         return False
-    names = tuple(name for name in sheet.unknown if claim.is_wanted or not is_known_elsewhere(name))
+    names = tuple(name for name in sheet.unknown if not is_known_elsewhere(name, claim.own, is_wanted=claim.is_wanted))
     if not names:
         return True
     known = claim.profile.attributes
@@ -74,7 +74,8 @@ UNKNOWN = advised(
     judge=_unknown,
     by_names=True,
     compares="Names in the convention's own namespaces. A name that another convention or another version of this one "
-    "has is a finding only where `conventions=` names the one that is wanted.",
+    "has is a finding only where `conventions=` names the one that is wanted; one of a registry of your own that it "
+    "names is none.",
     source="OpenTelemetry, attribute naming: application attributes do not use existing namespaces",
 )
 

@@ -4,7 +4,7 @@ The tables are written by `tools/conventions/generate.py` from extracts of the c
 reads one of a user's own.
 """
 
-from pytest_llmtrace.conventions._claims import claims, metric_claims, span_type
+from pytest_llmtrace.conventions._claims import claims, metric_claims, own, span_type
 from pytest_llmtrace.conventions._load import PROFILES, SHIPPED, profile
 from pytest_llmtrace.conventions._named import absolute, named, refuse_conventions
 from pytest_llmtrace.conventions._profile import Attribute, Level, MetricType, Profile, Rename, SpanType, Wanted
@@ -28,6 +28,7 @@ __all__ = [
     "is_number",
     "metric_claims",
     "named",
+    "own",
     "profile",
     "refuse_conventions",
     "span_type",

@@ -12,7 +12,7 @@ from pytest_llmtrace.conventions._profile import Profile, SpanType
 from pytest_llmtrace.conventions._types import has_type
 from pytest_llmtrace.telemetry import MetricPoint, SpanRecord
 
-__all__ = ["claims", "metric_claims", "span_type"]
+__all__ = ["claims", "metric_claims", "own", "span_type"]
 
 _OPENINFERENCE_SCOPE = "openinference."
 _OPENINFERENCE_KIND = "openinference.span.kind"
@@ -80,8 +80,13 @@ def _claims(
     named = {each.convention: each for each in fixed}
     kept = _claimed(scope, version, names)
     claimed = [named.get(each) or profile(each if each in _SINGLE else _newest(names, mistyped)) for each in kept]
-    more = [each for each in fixed if not claimed or each.convention not in SHIPPED]
+    more = own(fixed) if claimed else fixed
     return (*claimed, *(each for each in more if any(map(names.begin, each.namespaces))))
+
+
+def own(fixed: tuple[Profile, ...]) -> tuple[Profile, ...]:
+    """Return the registries of a user's own among the conventions that somebody has named."""
+    return tuple(each for each in fixed if each.convention not in SHIPPED)
 
 
 def metric_claims(points: tuple[MetricPoint, ...], fixed: tuple[Profile, ...] = ()) -> tuple[Profile, ...]:
@@ -97,7 +102,7 @@ def metric_claims(points: tuple[MetricPoint, ...], fixed: tuple[Profile, ...] = 
         kept.append(named.get("openllmetry") or profile("openllmetry"))
     elif point.name.startswith(profile(GENAI[0]).namespaces):
         kept.append(named.get("otel-genai") or profile(_newest_of_metric(points)))
-    more = (each for each in fixed if not kept or each.convention not in SHIPPED)
+    more = own(fixed) if kept else fixed
     return (*kept, *(each for each in more if point.name in each.metrics or point.name.startswith(each.namespaces)))
 
 

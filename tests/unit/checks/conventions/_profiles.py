@@ -1,10 +1,10 @@
-"""Two small conventions."""
+"""Two small conventions, and a small registry of a user's own."""
 
 from __future__ import annotations
 
 from pytest_llmtrace.conventions import Attribute, Level, MetricType, Profile, Rename, SpanType, Wanted
 
-__all__ = ["GENAI", "OPENINFERENCE"]
+__all__ = ["GENAI", "HOUSE", "OPENINFERENCE"]
 
 
 def _attributes(**types: str) -> dict[str, Attribute]:
@@ -136,4 +136,13 @@ OPENINFERENCE = Profile(
         r"llm\.input_messages\.\d+\.message\.tool_calls\.\d+\.tool_call\.function\.arguments",
         r"embedding\.embeddings\.\d+\.embedding\.vector",
     ),
+)
+
+HOUSE = Profile(
+    name="house.yaml",
+    convention="registry house.yaml",
+    source="house.yaml",
+    namespaces=("gen_ai.house.",),
+    attributes=_attributes(gen_ai__house__mood="string"),
+    metrics={"gen_ai.house.calls": MetricType(name="gen_ai.house.calls", instrument="counter", unit="{call}")},
 )
