@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from pytest_llmtrace import dialects
@@ -34,8 +34,8 @@ def _unknown(claim: Claim) -> Breach | bool:
     names = tuple(name for name in sheet.unknown if not is_known_elsewhere(name, claim.own, is_wanted=claim.is_wanted))
     if not names:
         return True
-    known = claim.profile.attributes
-    near = {name: instead_of_unknown(name, known) for name in names[:_LOOKED_UP]}
+    known, families = claim.profile.attributes, claim.profile.families
+    near = {name: instead_of_unknown(name, known, families) for name in names[:_LOOKED_UP]}
     return Breach(
         names=names,
         said=claim.stated(names),
@@ -44,14 +44,14 @@ def _unknown(claim: Claim) -> Breach | bool:
     )
 
 
-def instead_of_unknown(name: str, known: Iterable[str]) -> str:
+def instead_of_unknown(name: str, known: Iterable[str], families: Collection[str] = ()) -> str:
     """Ask whether a name that is known was meant: one for the same fact, else one that is nearly the same.
 
     Empty if there is none.
     """
     same = dialects.other_names(name)
     near = [one for one in known if one in same] or _nearly(name, known)
-    return f"; did you mean {near[0]}?" if near else ""
+    return f"; did you mean {near[0]}{'.<key>' if near[0] in families else ''}?" if near else ""
 
 
 def _nearly(name: str, known: Iterable[str]) -> list[str]:

@@ -81,7 +81,21 @@ def _claims(
     kept = _claimed(scope, version, names)
     claimed = [named.get(each) or profile(each if each in _SINGLE else _newest(names, mistyped)) for each in kept]
     more = own(fixed) if claimed else fixed
-    return (*claimed, *(each for each in more if any(map(names.begin, each.namespaces))))
+    return (*claimed, *(each for each in more if _uses(each, names)))
+
+
+def _uses(kept: Profile, names: _Names) -> bool:
+    """Tell whether there is a name in a namespace of a convention, or one that a user's own defines elsewhere.
+
+    What lies in no namespace, or in that of a convention that is shipped, has nobody for its only owner.
+    """
+    if any(map(names.begin, kept.namespaces)):
+        return True
+    return kept.convention not in SHIPPED and not (
+        kept.attributes.keys().isdisjoint(names)
+        and kept.renames.keys().isdisjoint(names)
+        and not any(names.begin(f"{family}.") for family in kept.families)
+    )
 
 
 def own(fixed: tuple[Profile, ...]) -> tuple[Profile, ...]:

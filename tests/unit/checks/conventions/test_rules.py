@@ -96,6 +96,12 @@ BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
         "gen_ai.usage.input_token = 3\ngen_ai.mood = 'good'",
         "no gen_ai.usage.input_token; did you mean gen_ai.usage.input_tokens?\nno gen_ai.mood",
     ),
+    (
+        "unknown",
+        {"attributes": {**CHAT, "gen_ai.prompt.variable": "Bern"}},
+        "gen_ai.prompt.variable = 'Bern'",
+        "no gen_ai.prompt.variable; did you mean gen_ai.prompt.variable.<key>?",
+    ),
     (  # Strands; the nearest by its letters is `gen_ai.usage.cache_read.input_tokens`.
         "unknown",
         {"attributes": {**CHAT, "gen_ai.usage.cache_write_input_tokens": 3, "gen_ai.usage.cache_dead.input_tokens": 1}},
