@@ -53,6 +53,12 @@ def test_mixed(make_span: SpanMaker) -> None:
     assert finding.details[0] == ("span", "genai-small: span 'chat' (app)\nopeninference-small: span 'LLM' (app)")
 
 
+def test_a_registry_of_ones_own_is_no_other_convention(make_span: SpanMaker) -> None:
+    """Its attributes stand beside those of the convention, on the same spans."""
+    span = make_span(kind="CLIENT", attributes={**CHAT, "gen_ai.house.mood": "good"})
+    assert verify(Evidence(spans=(span,), profiles=(GENAI, HOUSE)), {}).findings == ()
+
+
 def test_a_name_of_several_forms_is_judged_where_the_convention_is_wanted(make_span: SpanMaker) -> None:
     """An agent's span is named after the agent, or after the operation alone: neither is the other's fault."""
     agent = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "Weather"}
