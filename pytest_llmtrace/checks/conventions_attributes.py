@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
+from pytest_llmtrace._argtypes import is_count
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.checks._advice import required_attribute, type_mismatch, undefined_variant
 from pytest_llmtrace.checks._claims import Claim
 from pytest_llmtrace.checks._marks import is_masked
@@ -146,31 +149,62 @@ TYPE = rule(
 
 def _value(claim: Claim) -> Breach | bool:
     attributes = claim.span.attributes
-    closed = [attribute for attribute in claim.sheet.closed if isinstance(attributes[attribute.name], str)]
-    if not closed:
-        return False
-    wrong = {attribute.name: attribute for attribute in closed if attributes[attribute.name] not in attribute.values}
-    if not wrong:
-        return True
+    has_closed, wanted = False, dict[str, str]()
+    for attribute in claim.sheet.listed:
+        value = _member(attributes[attribute.name], attribute)
+        if value is None:
+            continue
+        has_closed = has_closed or not attribute.is_open
+        if value in attribute.values:
+            continue
+        if meant := _meant(value, attribute.values):
+            wanted[attribute.name] = f"{attribute.name}: {meant}, and no other spelling of it"
+        elif not attribute.is_open:
+            wanted[attribute.name] = f"{attribute.name}: {', '.join(sorted(attribute.values))}"
+    if not wanted:
+        return has_closed
     return Breach(
-        names=tuple(wrong),
-        said=claim.stated(tuple(wrong)),
-        wanted=tuple(f"{name}: {', '.join(sorted(attribute.values))}" for name, attribute in wrong.items()),
-        advice=tuple(map(undefined_variant, wrong)),
+        names=tuple(wanted),
+        said=claim.stated(tuple(wanted)),
+        wanted=tuple(wanted.values()),
+        advice=tuple(map(undefined_variant, wanted)),
     )
+
+
+def _member(value: Any, attribute: Attribute) -> str | None:
+    """Return a value as it stands in a list of values; None if it is of a type that none of them has."""
+    if attribute.types == ("int",):
+        return str(value) if is_count(value) else None
+    return value if isinstance(value, str) else None
+
+
+_BETWEEN_WORDS = re.compile(r"[\s._-]+")
+
+
+@lru_cache(maxsize=1024)
+def _meant(value: str, values: frozenset[str]) -> str:
+    """Return the one of some values of which a value is another spelling, `OpenAI` for `openai`; empty if of none."""
+    spelled = _spelled(value)
+    return next((known for known in sorted(values) if _spelled(known) == spelled), "")
+
+
+def _spelled(value: str) -> str:
+    return _BETWEEN_WORDS.sub("_", value).casefold()
 
 
 VALUE = rule(
     id="convention/value",
-    title="An attribute with a closed list of values has one of them",
-    why="whoever reads spans by this convention has no case for it, and shows the span as of no kind",
+    title="An attribute with a list of values has one of them, if one applies",
+    why="whoever reads spans by this convention has no case for it: the span is shown as of no kind, or apart from "
+    "others of its kind",
     next="use one of the values",
     judge=_value,
-    may=lambda claim: bool(claim.sheet.closed),
+    may=lambda claim: bool(claim.sheet.listed),
     severity=Severity.WARNING,
-    compares="Only lists that the convention closes. A provider, an operation or a model that it does not name is no "
-    "finding.",
-    source="OpenInference: `openinference.span.kind`, MIME types, kinds of annotators",
+    compares="Lists that the convention closes. Of an open one only another spelling of one of its values, as `OpenAI` "
+    "for `openai`: a provider, an operation or a model that it does not name is no finding.",
+    source="OpenInference: `openinference.span.kind`; OpenLLMetry: `traceloop.span.kind`; OTel GenAI and OpenInference "
+    "of their lists: if one of the values applies, it MUST be used",
 )
 
 

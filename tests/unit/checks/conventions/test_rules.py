@@ -91,6 +91,12 @@ BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
         "gen_ai.request.temperature: double\ngen_ai.prompt.variable.city: string",
     ),
     (
+        "value",
+        {"attributes": {**CHAT, "gen_ai.provider.name": "AWS Bedrock", "gen_ai.level": 3}},
+        "gen_ai.level = 3\ngen_ai.provider.name = 'AWS Bedrock'",
+        "gen_ai.level: 1, 2\ngen_ai.provider.name: aws.bedrock, and no other spelling of it",
+    ),
+    (
         "unknown",
         {"attributes": {**CHAT, "gen_ai.usage.input_token": 3, "gen_ai.mood": "good"}},
         "gen_ai.usage.input_token = 3\ngen_ai.mood = 'good'",
@@ -280,9 +286,15 @@ OPENINFERENCE_BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
     ),
     (
         "value",
+        {"attributes": {"openinference.span.kind": "RITUAL"}},
+        "openinference.span.kind = 'RITUAL'",
+        "openinference.span.kind: EMBEDDING, LLM",
+    ),
+    (
+        "value",
         {"attributes": {"openinference.span.kind": "llm"}},
         "openinference.span.kind = 'llm'",
-        "openinference.span.kind: EMBEDDING, LLM",
+        "openinference.span.kind: LLM, and no other spelling of it",
     ),
     (
         "type",
