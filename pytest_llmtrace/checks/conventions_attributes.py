@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -81,8 +81,15 @@ def _unused(claim: Claim) -> Breach | bool:
     return Breach(
         names=there,
         said=claim.stated(there),
-        wanted=(f"not used on a span of the type {claim.type_name}",),
+        wanted=(f"not used on a span of the type {claim.type_name}", *_in_place_of(there, claim)),
     )
+
+
+def _in_place_of(names: tuple[str, ...], claim: Claim) -> Iterator[str]:
+    """Name what the type of the span has in the place of others: an attribute with the same last word."""
+    for name in names:
+        last = name.rpartition(".")[2]
+        yield from (f"{one} instead of {name}" for one in claim.wanted if one.rpartition(".")[2] == last)
 
 
 UNUSED = advised(
@@ -93,7 +100,8 @@ UNUSED = advised(
     judge=_unused,
     by_names=True,
     may=lambda claim: bool(claim.span_type and claim.span_type.unused),
-    source="OpenInference: EMBEDDING spans do not use `llm.system` and `llm.provider`",
+    source="OpenInference: EMBEDDING spans do not use `llm.system` and `llm.provider`; OTel GenAI: retrieval spans "
+    "have `gen_ai.retrieval.top_k`, and those of fetched responses no usage",
 )
 
 

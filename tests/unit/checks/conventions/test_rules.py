@@ -155,6 +155,12 @@ BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
     ),
     (
         "conditional",
+        {"attributes": {**CHAT, "gen_ai.response.time_to_first_chunk": 0.5}},
+        "no gen_ai.request.stream, and gen_ai.response.time_to_first_chunk = 0.5",
+        "gen_ai.request.stream: If and only if the request is streaming.",
+    ),
+    (
+        "conditional",
         {"attributes": CHAT, "wire": {}, "body": b'{"response_format": {"type": "json_object"}}'},
         "no gen_ai.output.type, and the request has response_format",
         "gen_ai.output.type: If the request includes an output format.",
@@ -495,6 +501,30 @@ def test_severities() -> None:
         ],
         Severity.INFO: ["mixed", "server-port", "unneeded", "metric-server-port"],
     }
+
+
+def test_what_a_type_of_spans_has_in_the_place_of_another_attribute(conform: Conform) -> None:
+    """A retrieval has its own number of results, whatever a request to a model has."""
+    retrieval = {"gen_ai.operation.name": "retrieval", "gen_ai.request.top_k": 3}
+    [finding] = conform(retrieval, profile("genai-2026-10"), name="retrieval")
+    assert finding.check == "convention/unused"
+    assert finding.details[1][1].splitlines()[:2] == [
+        "not used on a span of the type gen_ai.retrieval.client",
+        "gen_ai.retrieval.top_k instead of gen_ai.request.top_k",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        ("tools/list", ["no jsonrpc.request.id, and mcp.method.name = 'tools/list'"]),
+        ("notifications/progress", []),
+    ],
+)
+def test_a_request_has_an_id_and_a_notification_has_none(conform: Conform, method: str, expected: list[str]) -> None:
+    """By the method of an MCP span it is known which of the two it is."""
+    found = conform({"mcp.method.name": method}, profile("genai-2026-10"), name=method)
+    assert [dict(finding.details)["span"] for finding in found] == expected
 
 
 @pytest.mark.parametrize(("operation", "found"), [("embeddings", []), ("chat", ["convention/operation"])])
