@@ -190,7 +190,8 @@ SECRET = Check(
     "and the user in the URL, fields of the body), and canaries, with every text that telemetry carries: span names, "
     "attributes and their keys, events, links, status descriptions, attributes of scopes, resources, log records, "
     "attributes of metrics; as they are, as JSON or URLs escape them, and in base64. Of 8 characters or more, no plain "
-    "word, and standing by themselves. Beside them, whatever has the shape of a provider's key.",
+    "word, and standing by themselves. Beside them, whatever has the shape of a key of a provider, or of a service "
+    "that agents use.",
 )
 
 CONTENT = Check(
