@@ -16,6 +16,8 @@ __all__ = ["Broken", "broken"]
 
 # A model writes them, and may write no JSON; whoever repeats it tells the truth.
 _BY_MODELS = ("arguments", "arguments_json", "function_call")
+# A tool may take and return a text: only what begins as an object is meant to be JSON.
+_BY_TOOLS = frozenset({"gen_ai.tool.call.arguments", "gen_ai.tool.call.result"})
 _OTEL = "otel-genai"
 _JSON = ("json",)
 _MOST = 20
@@ -72,7 +74,7 @@ def _found_in_text(name: str, value: str) -> tuple[Broken, ...]:
 def _flaws(name: str, value: Any) -> Iterator[Broken]:
     parsed = value
     if isinstance(value, str):
-        if is_masked(value):
+        if is_masked(value) or (name in _BY_TOOLS and not value.lstrip().startswith("{")):
             return
         try:
             parsed = json.loads(value)

@@ -125,6 +125,12 @@ def _message(value: Any, where: str) -> Iterator[Flaw]:
 
 # --- attributes ------------------------------------------------------------------------------------------------------
 
+
+def _whatever(_value: Any, _where: str) -> Iterator[Flaw]:
+    """Walk over what a tool takes or returns: an object is expected, and a tool may have a text or a list."""
+    yield from ()
+
+
 FORMS: Mapping[str, _Walk] = {
     "gen_ai.input.messages": _list_of(_message),
     "gen_ai.output.messages": _list_of(_message),
@@ -132,7 +138,7 @@ FORMS: Mapping[str, _Walk] = {
     "gen_ai.tool.definitions": _list_of(_object({"type": "string", "name": "string"}, {"description": "string"})),
     "gen_ai.retrieval.documents": _list_of(_object({}, {"id": "string", "score": "number"})),
     "gen_ai.memory.records": _list_of(_object({"content": "value"}, {"id": "string", "score": "number"})),
-    "gen_ai.tool.call.arguments": _object({}, {}),
-    "gen_ai.tool.call.result": _object({}, {}),
+    "gen_ai.tool.call.arguments": _whatever,
+    "gen_ai.tool.call.result": _whatever,
 }
 """What each attribute holds that has a structure, by its name."""
