@@ -309,6 +309,15 @@ def test_a_password_of_basic_credentials(make_exchange: Make, make_span: Make) -
         assert [finding.check for finding in found if finding.check.startswith("privacy/")] == ["privacy/secret"]
 
 
+@pytest.mark.parametrize("key", ["sk-abcd9*****7fQz", "abc***canary"])
+def test_a_key_that_is_masked_is_none(judged: Judge, key: str) -> None:
+    """As OpenAI writes it into the message that it is wrong, which instrumentations record with the exception."""
+    told = f"Error code: 401 - {{'error': {{'message': 'Incorrect API key provided: {key}.'}}}}"
+    assert judged(status="ERROR", status_description=told) == []
+    [finding] = judged(status="ERROR", status_description=f"{told} {SHAPED}")
+    assert finding.details[0][1] == "status description: an OpenAI key, sk-…(32 characters)"
+
+
 def test_no_report_shows_a_secret(make_span: Make, exchange: Exchange) -> None:
     """What other checks found beside it, and the tree of spans, are masked as well."""
     span = make_span(name=f"chat {KEY}", attributes={"gen_ai.request.model": f"gpt-4o {KEY}", "a": KEY})
