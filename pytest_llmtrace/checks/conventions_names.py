@@ -13,7 +13,7 @@ from pytest_llmtrace.checks._claims import Claim, is_known_elsewhere
 from pytest_llmtrace.checks._lexicon import Sheet
 from pytest_llmtrace.checks._rule import Breach, advised, rule
 from pytest_llmtrace.checks._words import shown
-from pytest_llmtrace.conventions import Rename
+from pytest_llmtrace.conventions import PROFILES, Rename, profile
 from pytest_llmtrace.model import Severity
 
 __all__ = ["CHECKS", "DEPRECATED", "UNKNOWN", "instead_of_old", "instead_of_unknown", "old_names"]
@@ -50,8 +50,15 @@ def instead_of_unknown(name: str, known: Iterable[str], families: Collection[str
     Empty if there is none.
     """
     same = dialects.other_names(name)
-    near = [one for one in known if one in same] or _nearly(name, known)
+    near = [one for one in known if one in same] or _older(name, known) or _nearly(name, known)
     return f"; did you mean {near[0]}{'.<key>' if near[0] in families else ''}?" if near else ""
+
+
+def _older(name: str, known: Iterable[str]) -> list[str]:
+    """Return what a name is called in an older version of a convention."""
+    renames = (kept.renames for kept in map(profile, PROFILES))
+    older = {old for renamed in renames for old, rename in renamed.items() if rename.new == name}
+    return [one for one in known if one in older]
 
 
 def _nearly(name: str, known: Iterable[str]) -> list[str]:

@@ -533,6 +533,14 @@ def test_a_tool_takes_and_returns_what_it_likes(conform: Conform, name: str, val
     assert [(one.check, one.details[0][1]) for one in found] == ([("convention/content", name + flaw)] if flaw else [])
 
 
+def test_a_newer_name_is_told_with_the_older_one(conform: Conform) -> None:
+    """Who names an older version is told what that calls it."""
+    chat = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "acme"}
+    required, unknown = conform(chat, profile("core-1.36"), name="chat")
+    assert (required.check, required.details[0][1]) == ("convention/required", "no gen_ai.system")
+    assert unknown.details[1][1].splitlines()[0] == "no gen_ai.provider.name; did you mean gen_ai.system?"
+
+
 @pytest.mark.parametrize(
     ("method", "expected"),
     [
