@@ -127,7 +127,7 @@ def _message(value: Any, where: str) -> Iterator[Flaw]:
 
 
 def _whatever(_value: Any, _where: str) -> Iterator[Flaw]:
-    """Walk over what a tool takes or returns: an object is expected, and a tool may have a text or a list."""
+    """Walk over what a tool takes or returns: objects for the most part, and a text or a list as well."""
     yield from ()
 
 

@@ -527,7 +527,7 @@ def test_what_a_type_of_spans_has_in_the_place_of_another_attribute(conform: Con
     ],
 )
 def test_a_tool_takes_and_returns_what_it_likes(conform: Conform, name: str, value: str, flaw: str) -> None:
-    """The convention expects an object; that a text is none fails nobody, and an object that is no JSON does."""
+    """Most have an object; that a text is none fails nobody, and an object that is no JSON does."""
     tool = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "sky"}
     found = conform({**tool, name: value}, profile("genai-2026-10"), name="execute_tool sky", kind="INTERNAL")
     assert [(one.check, one.details[0][1]) for one in found] == ([("convention/content", name + flaw)] if flaw else [])
