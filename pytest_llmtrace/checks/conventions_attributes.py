@@ -165,7 +165,7 @@ def _value(claim: Claim) -> Breach | bool:
         has_closed = has_closed or not attribute.is_open
         if value in attribute.values:
             continue
-        if meant := _meant(value, attribute.values):
+        if len(value) <= _LONGEST and (meant := _meant(value, attribute.values)):
             wanted[attribute.name] = f"{attribute.name}: {meant}, and no other spelling of it"
         elif not attribute.is_open:
             wanted[attribute.name] = f"{attribute.name}: {', '.join(sorted(attribute.values))}"
@@ -186,6 +186,8 @@ def _member(value: Any, attribute: Attribute) -> str | None:
     return value if isinstance(value, str) else None
 
 
+_LONGEST = 64
+"""Characters. No value of a list is longer, and what is looked up is kept."""
 _BETWEEN_WORDS = re.compile(r"[\s._-]+")
 
 
