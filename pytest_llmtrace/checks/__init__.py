@@ -7,12 +7,12 @@ from pytest_llmtrace.checks._metric_claims import MetricClaim
 from pytest_llmtrace.checks._privacy_known import secrets_of
 from pytest_llmtrace.checks._privacy_texts import Carrier
 from pytest_llmtrace.checks._registry import CHECKS, Verdict, known_ids, refuse_unknown, verify, waiver_of
-from pytest_llmtrace.checks._types import type_of
 from pytest_llmtrace.checks.agents import refuse_limits
 from pytest_llmtrace.checks.backend import refuse_backend
 from pytest_llmtrace.checks.conventions import advice, advice_on_point
 from pytest_llmtrace.checks.privacy import refuse_content
 from pytest_llmtrace.checks.wire import COMPARISONS
+from pytest_llmtrace.conventions import type_of
 
 __all__ = [
     "CHECKS",

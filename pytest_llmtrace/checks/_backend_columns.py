@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from pytest_llmtrace.checks._check import Check, Evidence
-from pytest_llmtrace.checks._types import is_number
 from pytest_llmtrace.checks._words import first_of, shown
+from pytest_llmtrace.conventions import is_number
 from pytest_llmtrace.model import Finding, Severity, SpanKey, SpanRecord
 from pytest_llmtrace.openobserve import Record, column, instead
 

@@ -16,7 +16,7 @@ from pytest_llmtrace.conventions import Profile, SpanType, Wanted
 from pytest_llmtrace.headers import header
 from pytest_llmtrace.model import Request, SpanKey, SpanRecord, State
 
-__all__ = ["Claim", "claims", "is_known_elsewhere"]
+__all__ = ["Claim", "claims", "is_known_elsewhere", "others"]
 
 _WRITTEN = 20
 
@@ -30,6 +30,7 @@ class Claim:
         profile: The convention.
         span_type: What it takes the span for; None if it has no such type.
         is_wanted: Whether somebody has named that profile, and it was not chosen for what the span says.
+        own: The registries of their own that somebody has named.
         account: The span beside the bytes of its call, where it has one.
     """
 
@@ -37,6 +38,7 @@ class Claim:
     profile: Profile
     span_type: SpanType | None = None
     is_wanted: bool = False
+    own: tuple[Profile, ...] = ()
     account: Account | None = None
 
     @property
@@ -104,6 +106,7 @@ def claims(spans: Iterable[SpanRecord], accounts: Iterable[Account], wanted: tup
         wanted: The conventions that somebody has named.
     """
     by_span: dict[SpanKey, Account] = {}
+    own = conventions.own(wanted)
     for account in accounts:
         by_span.setdefault(account.span.key, account)
     for span in spans:
@@ -115,10 +118,22 @@ def claims(spans: Iterable[SpanRecord], accounts: Iterable[Account], wanted: tup
                 profile=profile,
                 span_type=conventions.span_type(profile, span),
                 is_wanted=profile in wanted,
+                own=own,
                 account=by_span.get(span.key),
             )
 
 
-def is_known_elsewhere(name: str) -> bool:
-    """Tell whether any convention that is shipped, in any version, has a name: that they differ is no fault."""
-    return any(lexicon(conventions.profile(other)).knows(name) for other in conventions.PROFILES)
+def others(own: tuple[Profile, ...], *, is_wanted: bool) -> Iterator[Profile]:
+    """Yield the conventions that may have names in the namespaces of one of a span's without breaking it.
+
+    Who has defined names in a registry of their own means them. That any convention that is shipped, in any version,
+    has a name is no fault either, unless somebody has said which one is wanted.
+    """
+    yield from own
+    if not is_wanted:
+        yield from map(conventions.profile, conventions.PROFILES)
+
+
+def is_known_elsewhere(name: str, own: tuple[Profile, ...], *, is_wanted: bool) -> bool:
+    """Tell whether one of these has a name."""
+    return any(lexicon(other).knows(name) for other in others(own, is_wanted=is_wanted))

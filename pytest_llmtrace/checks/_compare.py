@@ -10,8 +10,8 @@ from typing import Any
 from pytest_llmtrace._quick import quick
 from pytest_llmtrace.checks._account import WHOLE, Account, Extent
 from pytest_llmtrace.checks._check import Check, Evidence
-from pytest_llmtrace.checks._types import is_number
 from pytest_llmtrace.checks._words import error_in_words, is_on, place_of, said, shown
+from pytest_llmtrace.conventions import is_number
 from pytest_llmtrace.model import Fact, Finding
 from pytest_llmtrace.reading import NULL, PRESENT, UNREADABLE
 

@@ -16,6 +16,8 @@ __all__ = ["Broken", "broken"]
 
 # A model writes them, and may write no JSON; whoever repeats it tells the truth.
 _BY_MODELS = ("arguments", "arguments_json", "function_call")
+# A tool may take and return a text: only what begins as an object is meant to be JSON.
+_BY_TOOLS = frozenset({"gen_ai.tool.call.arguments", "gen_ai.tool.call.result"})
 _OTEL = "otel-genai"
 _JSON = ("json",)
 _MOST = 20
@@ -25,12 +27,13 @@ _REPEATED = 4_000
 
 
 class Broken(NamedTuple):
-    """A flaw of an attribute."""
+    """A flaw of an attribute; `is_cut` if it is that a text is no JSON, which a limit may have made of it."""
 
     name: str
     where: str
     what: str
     is_fatal: bool
+    is_cut: bool = False
 
 
 def broken(span: SpanRecord, sheet: Sheet, convention: str) -> list[Broken] | None:
@@ -46,13 +49,8 @@ def broken(span: SpanRecord, sheet: Sheet, convention: str) -> list[Broken] | No
     if not texts:
         return None
     found = [flaw for name in texts for flaw in _found(name, attributes[name])]
-    limit = limit_of(span) if found else None
-    return [flaw for flaw in found if limit is None or not _was_cut(attributes[flaw.name], limit)]
-
-
-def _was_cut(value: Any, limit: int) -> bool:
-    """Tell whether a text was cut, so that it is no JSON any more."""
-    return isinstance(value, str) and len(value) == limit
+    limit = limit_of(span) if any(flaw.is_cut for flaw in found) else None
+    return [flaw for flaw in found if not (flaw.is_cut and len(attributes[flaw.name]) == limit)]
 
 
 @lru_cache(maxsize=256)
@@ -76,14 +74,16 @@ def _found_in_text(name: str, value: str) -> tuple[Broken, ...]:
 def _flaws(name: str, value: Any) -> Iterator[Broken]:
     parsed = value
     if isinstance(value, str):
-        if is_masked(value):
+        if is_masked(value) or (name in _BY_TOOLS and not value.lstrip().startswith("{")):
             return
         try:
             parsed = json.loads(value)
-        except (ValueError, RecursionError) as error:
+        except (json.JSONDecodeError, RecursionError) as error:
             reason = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deep"
-            yield Broken(name, name, f"is no JSON: {reason[0].lower()}{reason[1:]}", is_fatal=True)
+            yield Broken(name, name, f"is no JSON: {reason[0].lower()}{reason[1:]}", is_fatal=True, is_cut=True)
             return
+        except ValueError:
+            return  # A number of more digits than Python reads: JSON it is, and nobody can say more.
     found: Iterator[Flaw] = flaws(name, parsed) if name in FORMS else iter(())
     for number, (where, what, is_fatal) in enumerate(found):
         if number == _MOST:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pytest_llmtrace.checks._account import Account, Extent
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._pacing import slack, time_of
-from pytest_llmtrace.checks._types import is_number
 from pytest_llmtrace.checks._words import place_of_exchange, shown
+from pytest_llmtrace.conventions import is_number
 from pytest_llmtrace.model import Fact, Finding
 
 __all__ = ["LATENCY"]

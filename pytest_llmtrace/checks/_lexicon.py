@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 
 from pytest_llmtrace._quick import lazy
 from pytest_llmtrace._stdlib import re
-from pytest_llmtrace.checks._types import has_type
-from pytest_llmtrace.conventions import Attribute, Profile, Rename
+from pytest_llmtrace.conventions import Attribute, Profile, Rename, has_type
 
 __all__ = ["Lexicon", "Sheet", "lexicon"]
 
@@ -35,7 +34,7 @@ class Sheet:
         old: Those that it had.
         unknown: Those that are in one of its namespaces, and in none of its tables.
         indices: Of indexed ones: each list, as `llm.input_messages`, and the indices that are there.
-        closed: Those with a closed list of values, in the order of their names.
+        listed: Those with a list of values, in the order of their names.
         names: All names.
         chosen: What was chosen for spans with these names; grows.
     """
@@ -44,7 +43,7 @@ class Sheet:
     old: Mapping[str, Rename] = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
     indices: Mapping[str, set[int]] = field(default_factory=dict)
-    closed: tuple[Attribute, ...] = ()
+    listed: tuple[Attribute, ...] = ()
     names: frozenset[str] = frozenset()
     chosen: dict[Any, Any] = field(default_factory=dict)
     _doubtful: dict[tuple[type, ...], tuple[str, ...]] = field(default_factory=dict)
@@ -97,6 +96,7 @@ class Lexicon:
         self._forms: dict[str, Attribute | None] = {}
         self._indexed: dict[str, _Indexed] = {}
         self.closed = frozenset(name for name, one in named if one.values and not one.is_open)
+        self._listed = frozenset(name for name, one in named if one.values)
         self._sheet = lru_cache(maxsize=256)(self._sorted)
 
     def sort(self, attributes: Mapping[str, Any]) -> Sheet:
@@ -126,9 +126,9 @@ class Lexicon:
                 known[name] = self._families[next(family for family in self._family if name.startswith(family))]
             elif name.startswith(self._namespaces):
                 unknown.append(name)
-        closed = tuple(plain[name] for name in sorted(self.closed.intersection(known)))
+        listed = tuple(plain[name] for name in sorted(self._listed.intersection(known)))
         names, others = frozenset(attributes), tuple(unknown)
-        return Sheet(known=known, old=old, unknown=others, indices=indices, closed=closed, names=names)
+        return Sheet(known=known, old=old, unknown=others, indices=indices, listed=listed, names=names)
 
     def knows(self, name: str) -> bool:
         """Tell whether the convention has or had a name."""

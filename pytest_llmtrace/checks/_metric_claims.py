@@ -27,11 +27,13 @@ class MetricClaim:
         points: At least one.
         profile: The convention.
         is_wanted: Whether somebody has named that profile, and it was not chosen for what the points say.
+        own: As of spans.
     """
 
     points: tuple[MetricPoint, ...]
     profile: Profile
     is_wanted: bool = False
+    own: tuple[Profile, ...] = ()
 
     @property
     def name(self) -> str:
@@ -75,6 +77,7 @@ def metric_claims(points: Iterable[MetricPoint], wanted: tuple[Profile, ...]) ->
     metrics: dict[tuple[str, str | None, str], list[MetricPoint]] = {}
     for point in points:
         metrics.setdefault((point.scope, point.scope_version, point.name), []).append(point)
+    own = conventions.own(wanted)
     for found in map(tuple, metrics.values()):
         for profile in conventions.metric_claims(found, wanted):
-            yield MetricClaim(points=found, profile=profile, is_wanted=profile in wanted)
+            yield MetricClaim(points=found, profile=profile, is_wanted=profile in wanted, own=own)

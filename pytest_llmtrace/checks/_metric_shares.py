@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from pytest_llmtrace.checks._account import WHOLE, Account
 from pytest_llmtrace.checks._metric_scopes import Scope
-from pytest_llmtrace.checks._types import is_number
+from pytest_llmtrace.conventions import is_number
 from pytest_llmtrace.model import Call, Exchange, Fact, Reading, SpanKey, StreamEnd
 from pytest_llmtrace.reading import PRESENT
 

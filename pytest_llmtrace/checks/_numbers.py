@@ -9,8 +9,8 @@ from typing import Any
 
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._compare import Difference
-from pytest_llmtrace.checks._types import is_number
 from pytest_llmtrace.checks._words import place_of, said
+from pytest_llmtrace.conventions import is_number
 from pytest_llmtrace.model import Fact, Reading, State
 
 __all__ = ["count", "count_of_request", "derived_total", "input_count", "measure"]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from pytest_llmtrace.canaries import Search, Sought
+from pytest_llmtrace.checks._privacy_known import answered_in, asked_in
 from pytest_llmtrace.checks._privacy_places import Holds, content_in, side_of
-from pytest_llmtrace.checks._privacy_texts import Carrier
+from pytest_llmtrace.checks._privacy_texts import Carrier, Text
 from pytest_llmtrace.model import Call, LogRecord, SpanKey, SpanRecord
+from pytest_llmtrace.secrets.json_text import json_strings, parsed
 
 if TYPE_CHECKING:
     from pytest_llmtrace.checks._check import Evidence
@@ -34,13 +37,32 @@ def uncaptured(evidence: Evidence) -> Iterator[tuple[SpanRecord, Call, tuple[str
         answered = any(account.answered.facts[name].value for name in _ANSWERED if name in account.answered.facts)
         if answered and account.answered.truncated is False and not account.answered.error:
             wanted["output"] = "what was answered"
-        there = set(_sides(account.span, logs))
+        records = (account.span, *logs.get(account.span.key, ()))
+        texts = [text for record in records for text in Carrier(subject=record).texts() if not text.is_key]
+        there = set(_sides(texts)) & wanted.keys()
+        there |= {side for side in wanted.keys() - there if _says(texts, _CONTENTS[side](account.call))}
         yield account.span, account.call, tuple(noun for side, noun in wanted.items() if side not in there)
 
 
-def _sides(span: SpanRecord, logs: Mapping[SpanKey, list[LogRecord]]) -> Iterator[str]:
-    for record in (span, *logs.get(span.key, ())):
-        for text in Carrier(subject=record).texts():
-            side = None if text.is_key else side_of(text.channel, text.key)
-            if side and content_in(text.text) is Holds.CONTENT:
-                yield side
+_CONTENTS: Mapping[str, Callable[[Call], Iterator[Sought]]] = {"input": asked_in, "output": answered_in}
+
+
+def _sides(texts: Iterable[Text]) -> Iterator[str]:
+    """Yield the sides for which something stands in the place that a convention has for it."""
+    for text in texts:
+        side = side_of(text.channel, text.key)
+        if side and content_in(text.text) is Holds.CONTENT:
+            yield side
+
+
+def _says(texts: Iterable[Text], contents: Iterator[Sought]) -> bool:
+    """Tell whether something of a call stands in any text, as in an attribute of a house's own."""
+    said = [sought for sought in contents if sought.kind == "content"]
+    search, whole = Search(said), {sought.value for sought in said}
+    # What is too short to be looked for in the midst of others may be all that a text says.
+    return any(search.within(text.text) or not whole.isdisjoint(_strings(text.text)) for text in texts)
+
+
+def _strings(text: str) -> list[str]:
+    inner = () if parsed(text) is None else json_strings(text)
+    return [text, *(string.value for string in inner if not string.is_key)]

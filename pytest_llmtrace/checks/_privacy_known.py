@@ -15,7 +15,7 @@ from pytest_llmtrace.secrets.body_text import hits_in_body
 from pytest_llmtrace.secrets.names import is_mask, is_secret_header, may_hold_secret_field
 from pytest_llmtrace.secrets.urls import hits_in_url
 
-__all__ = ["contents", "secrets_of"]
+__all__ = ["answered_in", "asked_in", "contents", "secrets_of"]
 
 # --- secrets ---------------------------------------------------------------------------------------------------------
 
@@ -190,12 +190,13 @@ _ANSWERS = {"output_texts": "the answer", "reasoning_texts": "the reasoning", "r
 def contents(calls: Iterable[Call]) -> Iterator[Sought]:
     """Yield what was said in calls: prompts, system prompts, tool arguments and results, answers, ids of users."""
     for call in calls:
-        yield from _asked(call.exchanges[-1])
-        for truth in call.truths[-1:]:
-            yield from _answered(truth)
+        yield from asked_in(call)
+        yield from answered_in(call)
 
 
-def _asked(exchange: Exchange) -> Iterator[Sought]:
+def asked_in(call: Call) -> Iterator[Sought]:
+    """Yield what the request of a call says, and the id of its user."""
+    exchange = call.exchanges[-1]
     body = wire.request_body(exchange.request)
     elsewhere = {value for key in body.keys() - _ROOTS.keys() for _, value, _ in _leaves(body[key], key, "")}
     roots = [(key, body[key], what) for key, what in _ROOTS.items() if key in body]
@@ -208,6 +209,12 @@ def _asked(exchange: Exchange) -> Iterator[Sought]:
                 kind: Kind = "id" if noun == _USER else "content"
                 where = f"request body {place}, exchange {exchange.index}"
                 yield Sought(value=text, what=noun, where=where, kind=kind)
+
+
+def answered_in(call: Call) -> Iterator[Sought]:
+    """Yield what the response of a call says."""
+    for truth in call.truths[-1:]:
+        yield from _answered(truth)
 
 
 def _answered(truth: Reading) -> Iterator[Sought]:

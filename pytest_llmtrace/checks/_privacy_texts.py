@@ -115,6 +115,8 @@ class Carrier:
                 yield Text("status description", "", subject.status_description)
             yield from (Text("name of an event", "", event.name) for event in subject.events)
         elif isinstance(subject, LogRecord):
+            if subject.event_name:
+                yield Text("name of the event", "", subject.event_name)
             yield from _of_value(f"event {subject.event_name}" if subject.event_name else "body", "", subject.body)
 
 

@@ -101,7 +101,7 @@ def _applying(rules: tuple[Rule, ...], claim: Claim) -> tuple[int, tuple[Rule, .
 
     Once for all spans of its names, type and kind.
     """
-    form, chosen = (rules, claim.span_type, claim.span.kind, claim.is_wanted), claim.sheet.chosen
+    form, chosen = (rules, claim.span_type, claim.span.kind, claim.is_wanted, claim.own), claim.sheet.chosen
     found: tuple[int, tuple[Rule, ...]] | None = chosen.get(form)
     if found is None:
         applying = [rule for rule in rules if rule.may(claim)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from pytest_llmtrace.checks._types import type_of
+from pytest_llmtrace.conventions import type_of
 
 __all__ = ["FORMS", "Flaw", "flaws"]
 
@@ -125,6 +125,12 @@ def _message(value: Any, where: str) -> Iterator[Flaw]:
 
 # --- attributes ------------------------------------------------------------------------------------------------------
 
+
+def _whatever(_value: Any, _where: str) -> Iterator[Flaw]:
+    """Walk over what a tool takes or returns: objects for the most part, and a text or a list as well."""
+    yield from ()
+
+
 FORMS: Mapping[str, _Walk] = {
     "gen_ai.input.messages": _list_of(_message),
     "gen_ai.output.messages": _list_of(_message),
@@ -132,7 +138,7 @@ FORMS: Mapping[str, _Walk] = {
     "gen_ai.tool.definitions": _list_of(_object({"type": "string", "name": "string"}, {"description": "string"})),
     "gen_ai.retrieval.documents": _list_of(_object({}, {"id": "string", "score": "number"})),
     "gen_ai.memory.records": _list_of(_object({"content": "value"}, {"id": "string", "score": "number"})),
-    "gen_ai.tool.call.arguments": _object({}, {}),
-    "gen_ai.tool.call.result": _object({}, {}),
+    "gen_ai.tool.call.arguments": _whatever,
+    "gen_ai.tool.call.result": _whatever,
 }
 """What each attribute holds that has a structure, by its name."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from pytest_llmtrace.checks._types import is_number
+from pytest_llmtrace.conventions import is_number
 from pytest_llmtrace.model import Exchange, Fact, SpanRecord
 from pytest_llmtrace.secrets.shapes import masked
 

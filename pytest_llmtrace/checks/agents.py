@@ -11,7 +11,7 @@ from pytest_llmtrace import wire
 from pytest_llmtrace._argtypes import is_count
 from pytest_llmtrace._stdlib import json
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_exchange
-from pytest_llmtrace.checks._types import is_number
+from pytest_llmtrace.conventions import is_number
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Call, Exchange, Finding, Reading, Severity
 

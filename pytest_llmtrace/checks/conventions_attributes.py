@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
+from pytest_llmtrace._argtypes import is_count
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.checks._advice import required_attribute, type_mismatch, undefined_variant
 from pytest_llmtrace.checks._claims import Claim
+from pytest_llmtrace.checks._marks import is_masked
 from pytest_llmtrace.checks._rule import Breach, advised, rule
-from pytest_llmtrace.checks._types import has_type, type_of
 from pytest_llmtrace.checks._words import shown
-from pytest_llmtrace.conventions import Attribute
+from pytest_llmtrace.conventions import Attribute, has_type, type_of
 from pytest_llmtrace.model import Severity
 
 __all__ = ["CHECKS", "REQUIRED", "TYPE", "UNUSED", "VALUE", "mistyped"]
@@ -78,8 +81,15 @@ def _unused(claim: Claim) -> Breach | bool:
     return Breach(
         names=there,
         said=claim.stated(there),
-        wanted=(f"not used on a span of the type {claim.type_name}",),
+        wanted=(f"not used on a span of the type {claim.type_name}", *_in_place_of(there, claim)),
     )
+
+
+def _in_place_of(names: tuple[str, ...], claim: Claim) -> Iterator[str]:
+    """Name what the type of the span has in the place of others: an attribute with the same last word."""
+    for name in names:
+        last = name.rpartition(".")[2]
+        yield from (f"{one} instead of {name}" for one in claim.wanted if one.rpartition(".")[2] == last)
 
 
 UNUSED = advised(
@@ -90,7 +100,8 @@ UNUSED = advised(
     judge=_unused,
     by_names=True,
     may=lambda claim: bool(claim.span_type and claim.span_type.unused),
-    source="OpenInference: EMBEDDING spans do not use `llm.system` and `llm.provider`",
+    source="OpenInference: EMBEDDING spans do not use `llm.system` and `llm.provider`; OTel GenAI: retrieval spans "
+    "have `gen_ai.retrieval.top_k`, and those of fetched responses no usage",
 )
 
 
@@ -105,12 +116,17 @@ def _type(claim: Claim) -> Breach | bool:
     wrong = {
         name: attribute
         for name in sheet.doubtful(attributes)
-        if (attribute := known[name]) and not has_type(attributes[name], attribute.types)
+        if (attribute := known[name]) and not _fits(attributes[name], attribute)
     }
     if not wrong:
         return True
     found = mistyped({name: attributes[name] for name in wrong}, wrong)
     return replace(found, follows=("wire/unreadable",)) if claim.is_unreadable(wrong) else found
+
+
+def _fits(value: Any, attribute: Attribute) -> bool:
+    """Tell whether a value has the type of its attribute, or a mask stands there: OpenInference's are texts always."""
+    return has_type(value, attribute.types) or (isinstance(value, str) and is_masked(value))
 
 
 def mistyped(wrong: Mapping[str, Any], known: Mapping[str, Attribute]) -> Breach:
@@ -130,7 +146,8 @@ TYPE = rule(
     next="convert the value before it is set",
     judge=_type,
     compares="Attributes of one type. A boolean is no int; an int is accepted where a double is meant; an array by "
-    "its elements, where it has any. An attribute of the type `any` may be anything.",
+    "its elements, where it has any. An attribute of the type `any` may be anything; in the place of each a mask may "
+    "stand, as `__REDACTED__`.",
     source="OTel GenAI and OpenInference: the types of their attributes",
 )
 
@@ -140,31 +157,64 @@ TYPE = rule(
 
 def _value(claim: Claim) -> Breach | bool:
     attributes = claim.span.attributes
-    closed = [attribute for attribute in claim.sheet.closed if isinstance(attributes[attribute.name], str)]
-    if not closed:
-        return False
-    wrong = {attribute.name: attribute for attribute in closed if attributes[attribute.name] not in attribute.values}
-    if not wrong:
-        return True
+    has_closed, wanted = False, dict[str, str]()
+    for attribute in claim.sheet.listed:
+        value = _member(attributes[attribute.name], attribute)
+        if value is None:
+            continue
+        has_closed = has_closed or not attribute.is_open
+        if value in attribute.values:
+            continue
+        if len(value) <= _LONGEST and (meant := _meant(value, attribute.values)):
+            wanted[attribute.name] = f"{attribute.name}: {meant}, and no other spelling of it"
+        elif not attribute.is_open:
+            wanted[attribute.name] = f"{attribute.name}: {', '.join(sorted(attribute.values))}"
+    if not wanted:
+        return has_closed
     return Breach(
-        names=tuple(wrong),
-        said=claim.stated(tuple(wrong)),
-        wanted=tuple(f"{name}: {', '.join(sorted(attribute.values))}" for name, attribute in wrong.items()),
-        advice=tuple(map(undefined_variant, wrong)),
+        names=tuple(wanted),
+        said=claim.stated(tuple(wanted)),
+        wanted=tuple(wanted.values()),
+        advice=tuple(map(undefined_variant, wanted)),
     )
+
+
+def _member(value: Any, attribute: Attribute) -> str | None:
+    """Return a value as it stands in a list of values; None if it is of a type that none of them has."""
+    if attribute.types == ("int",):
+        return str(value) if is_count(value) else None
+    return value if isinstance(value, str) else None
+
+
+_LONGEST = 64
+"""Characters. No value of a list is longer, and what is looked up is kept."""
+_BETWEEN_WORDS = re.compile(r"[\s._-]+")
+
+
+@lru_cache(maxsize=1024)
+def _meant(value: str, values: frozenset[str]) -> str:
+    """Return the one of some values of which a value is another spelling, `OpenAI` for `openai`; empty if of none."""
+    spelled = _spelled(value)
+    return next((known for known in sorted(values) if _spelled(known) == spelled), "")
+
+
+def _spelled(value: str) -> str:
+    return _BETWEEN_WORDS.sub("_", value).casefold()
 
 
 VALUE = rule(
     id="convention/value",
-    title="An attribute with a closed list of values has one of them",
-    why="whoever reads spans by this convention has no case for it, and shows the span as of no kind",
+    title="An attribute with a list of values has one of them, if one applies",
+    why="whoever reads spans by this convention has no case for it: the span is shown as of no kind, or apart from "
+    "others of its kind",
     next="use one of the values",
     judge=_value,
-    may=lambda claim: bool(claim.sheet.closed),
+    may=lambda claim: bool(claim.sheet.listed),
     severity=Severity.WARNING,
-    compares="Only lists that the convention closes. A provider, an operation or a model that it does not name is no "
-    "finding.",
-    source="OpenInference: `openinference.span.kind`, MIME types, kinds of annotators",
+    compares="Lists that the convention closes. Of an open one only another spelling of one of its values, as `OpenAI` "
+    "for `openai`: a provider, an operation or a model that it does not name is no finding.",
+    source="OpenInference: `openinference.span.kind`; OpenLLMetry: `traceloop.span.kind`; OTel GenAI and OpenInference "
+    "of their lists: if one of the values applies, it MUST be used",
 )
 
 

@@ -59,11 +59,27 @@ def _names_guardrail(claim: Claim) -> str:
     return "a header of the request names a guardrail" if is_named else ""
 
 
+def _streams(claim: Claim) -> str | Fact:
+    """Tell by what a call is streaming: by its request, or where that is not known by what only a stream has."""
+    if claim.account is not None:
+        return _asks_to_stream(claim)
+    first = claim.span.attributes.get("gen_ai.response.time_to_first_chunk")
+    return "" if first is None else f"gen_ai.response.time_to_first_chunk = {shown(first)}"
+
+
+def _is_request(claim: Claim) -> str:
+    method = claim.span.attributes.get("mcp.method.name")
+    is_request = isinstance(method, str) and method and not method.startswith("notifications/")
+    return f"mcp.method.name = {shown(method)}" if is_request else ""
+
+
 def _method(method: str) -> Condition:
     return lambda claim: (
         f"mcp.method.name = {shown(method)}" if claim.span.attributes.get("mcp.method.name") == method else ""
     )
 
+
+_asks_to_stream = _asks_for("streaming", unless=(False,))
 
 _CONDITIONS: Mapping[str, tuple[Condition, tuple[str, ...]]] = {
     # Attribute -> what makes it required, and the checks that tell of the same.
@@ -74,9 +90,10 @@ _CONDITIONS: Mapping[str, tuple[Condition, tuple[str, ...]]] = {
     "gen_ai.request.choice.count": (_asks_for("choice_count", unless=(1,)), ()),
     "gen_ai.request.model": (_asks_for("request_model"), ()),
     "gen_ai.request.seed": (_asks_for("seed"), ()),
-    "gen_ai.request.stream": (_asks_for("streaming", unless=(False,)), ()),
+    "gen_ai.request.stream": (_streams, ()),
     "gen_ai.request.top_k": (_asks_for("top_k"), ()),
     "gen_ai.tool.name": (_method("tools/call"), ()),
+    "jsonrpc.request.id": (_is_request, ()),
     # Some set it from the answer, which a span that has ended early has not seen.
     "llm.model_name": (_asks_for("request_model"), ("structure/ended-before-stream",)),
     "mcp.resource.uri": (_method("resources/read"), ()),
@@ -133,8 +150,8 @@ CONDITIONAL = advised(
     next="set them where the condition is met",
     judge=lambda claim: _held("call", claim),
     compares="Conditions that the span, its exchange or both decide: a failure, the request's "
-    "stream, choices, seed, top-k, model, output format, service tier and guardrail, the method of an MCP span. All "
-    "others cannot be told from outside.",
+    "stream (where there is no exchange, the time to its first chunk), choices, seed, top-k, model, output format, "
+    "service tier and guardrail, the method of an MCP span. All others cannot be told from outside.",
     source="The requirement level `conditionally required` of OTel GenAI; OpenInference: `llm.model_name`",
     whole_runs_only=True,
 )

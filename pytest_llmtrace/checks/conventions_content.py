@@ -41,8 +41,8 @@ _FORMS = {
     "gen_ai.tool.definitions": "a list of tools, each with type and name",
     "gen_ai.retrieval.documents": "a list of documents",
     "gen_ai.memory.records": "a list of records, each with content",
-    "gen_ai.tool.call.arguments": "an object",
-    "gen_ai.tool.call.result": "an object",
+    "gen_ai.tool.call.arguments": "an object as JSON, where it is one",
+    "gen_ai.tool.call.result": "an object as JSON, where it is one",
 }
 
 CONTENT = rule(
@@ -53,7 +53,8 @@ CONTENT = rule(
     judge=lambda claim: _judged(claim, fatal=True),
     compares="Attributes that hold JSON, as a text or as structured values: that it is JSON, and messages, parts, "
     "tool definitions, documents and records by the fields that all of them need. What a model wrote (arguments of "
-    "tools), what was masked, and a text of the length of a limit are not judged.",
+    "tools), what a tool takes or returns that is no object, what was masked, and a text of the length of a limit "
+    "that is no JSON are not judged.",
     source="OTel GenAI, the JSON schemas of `gen_ai.input.messages` and the others; OpenInference: JSON strings",
 )
 

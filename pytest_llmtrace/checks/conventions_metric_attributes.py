@@ -9,10 +9,9 @@ from pytest_llmtrace.checks._lexicon import lexicon
 from pytest_llmtrace.checks._metric_claims import MetricClaim
 from pytest_llmtrace.checks._metric_rule import metric_rule
 from pytest_llmtrace.checks._rule import Breach
-from pytest_llmtrace.checks._types import has_type
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.checks.conventions_attributes import mistyped
-from pytest_llmtrace.conventions import Level
+from pytest_llmtrace.conventions import Level, has_type
 from pytest_llmtrace.model import Severity
 
 __all__ = ["CHECKS"]

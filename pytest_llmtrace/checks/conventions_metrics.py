@@ -12,13 +12,13 @@ from pytest_llmtrace.checks._advice import (
     unexpected_instrument,
     unit_mismatch,
 )
-from pytest_llmtrace.checks._claims import is_known_elsewhere
+from pytest_llmtrace.checks._claims import is_known_elsewhere, others
 from pytest_llmtrace.checks._metric_claims import KINDS, MetricClaim
 from pytest_llmtrace.checks._metric_rule import metric_advised, metric_rule
 from pytest_llmtrace.checks._rule import Breach
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.checks.conventions_names import instead_of_old, instead_of_unknown, old_names
-from pytest_llmtrace.conventions import PROFILES, Profile, profile
+from pytest_llmtrace.conventions import Profile
 from pytest_llmtrace.model import Severity
 
 __all__ = ["CHECKS"]
@@ -28,8 +28,9 @@ __all__ = ["CHECKS"]
 
 
 def _unknown(claim: MetricClaim) -> Breach | bool:
-    attributes = tuple(name for name in claim.sheet.unknown if claim.is_wanted or not is_known_elsewhere(name))
-    is_known = _has(claim.profile, claim.name) or (not claim.is_wanted and _is_known_elsewhere(claim.name))
+    own, is_wanted = claim.own, claim.is_wanted
+    attributes = tuple(name for name in claim.sheet.unknown if not is_known_elsewhere(name, own, is_wanted=is_wanted))
+    is_known = any(_has(kept, claim.name) for kept in (claim.profile, *others(own, is_wanted=is_wanted)))
     metric = () if is_known else (claim.name,)
     if not metric and not attributes:
         return True
@@ -46,10 +47,6 @@ def _unknown(claim: MetricClaim) -> Breach | bool:
 
 def _has(kept: Profile, name: str) -> bool:
     return name in kept.metrics or name in kept.metric_renames
-
-
-def _is_known_elsewhere(name: str) -> bool:
-    return any(_has(profile(each), name) for each in PROFILES)
 
 
 UNKNOWN = metric_advised(

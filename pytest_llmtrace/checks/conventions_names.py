@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from pytest_llmtrace import dialects
@@ -13,7 +13,7 @@ from pytest_llmtrace.checks._claims import Claim, is_known_elsewhere
 from pytest_llmtrace.checks._lexicon import Sheet
 from pytest_llmtrace.checks._rule import Breach, advised, rule
 from pytest_llmtrace.checks._words import shown
-from pytest_llmtrace.conventions import Rename
+from pytest_llmtrace.conventions import PROFILES, Rename, profile
 from pytest_llmtrace.model import Severity
 
 __all__ = ["CHECKS", "DEPRECATED", "UNKNOWN", "instead_of_old", "instead_of_unknown", "old_names"]
@@ -31,11 +31,11 @@ def _unknown(claim: Claim) -> Breach | bool:
     sheet = claim.sheet
     if not sheet.known and not sheet.unknown:
         return False
-    names = tuple(name for name in sheet.unknown if claim.is_wanted or not is_known_elsewhere(name))
+    names = tuple(name for name in sheet.unknown if not is_known_elsewhere(name, claim.own, is_wanted=claim.is_wanted))
     if not names:
         return True
-    known = claim.profile.attributes
-    near = {name: instead_of_unknown(name, known) for name in names[:_LOOKED_UP]}
+    known, families = claim.profile.attributes, claim.profile.families
+    near = {name: instead_of_unknown(name, known, families) for name in names[:_LOOKED_UP]}
     return Breach(
         names=names,
         said=claim.stated(names),
@@ -44,14 +44,21 @@ def _unknown(claim: Claim) -> Breach | bool:
     )
 
 
-def instead_of_unknown(name: str, known: Iterable[str]) -> str:
+def instead_of_unknown(name: str, known: Iterable[str], families: Collection[str] = ()) -> str:
     """Ask whether a name that is known was meant: one for the same fact, else one that is nearly the same.
 
     Empty if there is none.
     """
     same = dialects.other_names(name)
-    near = [one for one in known if one in same] or _nearly(name, known)
-    return f"; did you mean {near[0]}?" if near else ""
+    near = [one for one in known if one in same] or _older(name, known) or _nearly(name, known)
+    return f"; did you mean {near[0]}{'.<key>' if near[0] in families else ''}?" if near else ""
+
+
+def _older(name: str, known: Iterable[str]) -> list[str]:
+    """Return what a name is called in an older version of a convention."""
+    renames = (kept.renames for kept in map(profile, PROFILES))
+    older = {old for renamed in renames for old, rename in renamed.items() if rename.new == name}
+    return [one for one in known if one in older]
 
 
 def _nearly(name: str, known: Iterable[str]) -> list[str]:
@@ -74,7 +81,8 @@ UNKNOWN = advised(
     judge=_unknown,
     by_names=True,
     compares="Names in the convention's own namespaces. A name that another convention or another version of this one "
-    "has is a finding only where `conventions=` names the one that is wanted.",
+    "has is a finding only where `conventions=` names the one that is wanted; one of a registry of your own that it "
+    "names is none.",
     source="OpenTelemetry, attribute naming: application attributes do not use existing namespaces",
 )
 

@@ -9,7 +9,7 @@ from typing import Any
 from pytest_llmtrace.checks._claims import Claim
 from pytest_llmtrace.checks._lexicon import Sheet
 from pytest_llmtrace.checks._rule import Breach, rule
-from pytest_llmtrace.checks._types import is_number
+from pytest_llmtrace.conventions import is_number
 from pytest_llmtrace.model import Severity, State
 
 __all__ = ["CHECKS", "INDICES", "TOKENS"]

@@ -153,6 +153,8 @@ OPERATION = rule(
 def _mixed(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     first: dict[tuple[int, str], Claim] = {}
     for claim in evidence.claims:
+        if claim.profile in claim.own:
+            continue  # The attributes of a house stand beside those of any convention.
         if _is_second_count(claim):
             continue  # That two scopes count one call is told by structure/counted-twice, with both.
         first.setdefault((claim.span.key.trace_id, claim.profile.convention), claim)
@@ -180,7 +182,8 @@ MIXED = Check(
     next="know it, or choose one instrumentation for all",
     look=_mixed,
     severity=Severity.INFO,
-    compares="The conventions that the spans of one trace claim to keep, the first span of each.",
+    compares="The conventions that the spans of one trace claim to keep, the first span of each; a registry of your "
+    "own is none of them.",
 )
 
 CHECKS: tuple[Check, ...] = (NAME, KIND, STATUS, OPERATION, MIXED)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pytest_llmtrace._lines import counted
 from pytest_llmtrace.checks._account import Account, Extent, was_stopped
 from pytest_llmtrace.checks._check import Check, Evidence
-from pytest_llmtrace.checks._types import is_number
 from pytest_llmtrace.checks._words import place_of, place_of_exchange, said, shown
+from pytest_llmtrace.conventions import is_number
 from pytest_llmtrace.model import Exchange, Fact, Finding, Reading, Severity, SpanRecord, State, StreamEnd
 
 __all__ = ["CANCELLED", "CHECKS", "PARTIAL_USAGE", "STOPPED_EARLY"]

@@ -51,14 +51,25 @@ def _secrets_in(carrier: Carrier, text: Text, evidence: Evidence) -> Iterator[_L
             continue
         yield _leak(carrier, text, evidence.secrets.within, sought, f"{sought.what}, {shown(sought.value)}")
     for shape, value in () if known else _shaped(text.text):
-        place = place_in(text.text, lambda part: any(shapes_in(part)))
+        place = place_in(text.text, lambda part: bool(_whole_shapes(part)))
         yield _Leak(_place(text, place), f"{shape.looks_like}, {shown(value)}", "", _switch(carrier, text))
 
 
 def _shaped(text: str) -> list[tuple[Shape, str]]:
     """Return what looks like a secret in a text as it is, or in the first of its layers that has such."""
-    found = ([(shape, layer[shape.start : shape.end]) for shape in shapes_in(layer)] for layer in layers(text))
-    return next(filter(None, found), [])
+    return next(filter(None, map(_whole_shapes, layers(text))), [])
+
+
+def _whole_shapes(text: str) -> list[tuple[Shape, str]]:
+    """Return what looks like a secret; not what was masked, as in OpenAI's own message that a key is wrong.
+
+    That is taken out of recordings, since it gives some of the key away; nobody can use it.
+    """
+    found = ((shape, text[shape.start : shape.end]) for shape in shapes_in(text))
+    return [(shape, value) for shape, value in found if _MASKED not in value]
+
+
+_MASKED = "***"
 
 
 # --- Content ---------------------------------------------------------------------------------------------------------
@@ -190,7 +201,8 @@ SECRET = Check(
     "and the user in the URL, fields of the body), and canaries, with every text that telemetry carries: span names, "
     "attributes and their keys, events, links, status descriptions, attributes of scopes, resources, log records, "
     "attributes of metrics; as they are, as JSON or URLs escape them, and in base64. Of 8 characters or more, no plain "
-    "word, and standing by themselves. Beside them, whatever has the shape of a provider's key.",
+    "word, and standing by themselves. Beside them, whatever has the shape of a key of a provider, or of a service "
+    "that agents use.",
 )
 
 CONTENT = Check(

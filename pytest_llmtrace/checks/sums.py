@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_span
 from pytest_llmtrace.checks._said import counts, llm_spans, stated
-from pytest_llmtrace.checks._types import is_number
 from pytest_llmtrace.checks._words import first_of, said
 from pytest_llmtrace.checks.parents import STEP_KEYS
 from pytest_llmtrace.checks.twice import told_again
+from pytest_llmtrace.conventions import is_number
 from pytest_llmtrace.model import Call, Finding, Reading, Severity, SpanKey, SpanRecord
 
 __all__ = ["CHECKS", "COUNTED_AROUND"]

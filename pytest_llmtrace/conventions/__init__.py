@@ -4,11 +4,12 @@ The tables are written by `tools/conventions/generate.py` from extracts of the c
 reads one of a user's own.
 """
 
-from pytest_llmtrace.conventions._claims import claims, metric_claims, span_type
+from pytest_llmtrace.conventions._claims import claims, metric_claims, own, span_type
 from pytest_llmtrace.conventions._load import PROFILES, SHIPPED, profile
 from pytest_llmtrace.conventions._named import absolute, named, refuse_conventions
 from pytest_llmtrace.conventions._profile import Attribute, Level, MetricType, Profile, Rename, SpanType, Wanted
 from pytest_llmtrace.conventions._registry import from_registry
+from pytest_llmtrace.conventions._types import has_type, is_number, type_of
 
 __all__ = [
     "PROFILES",
@@ -23,9 +24,13 @@ __all__ = [
     "absolute",
     "claims",
     "from_registry",
+    "has_type",
+    "is_number",
     "metric_claims",
     "named",
+    "own",
     "profile",
     "refuse_conventions",
     "span_type",
+    "type_of",
 ]

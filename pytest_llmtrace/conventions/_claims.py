@@ -9,9 +9,10 @@ from pytest_llmtrace._quick import lazy
 from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.conventions._load import GENAI, SHIPPED, profile
 from pytest_llmtrace.conventions._profile import Profile, SpanType
+from pytest_llmtrace.conventions._types import has_type
 from pytest_llmtrace.telemetry import MetricPoint, SpanRecord
 
-__all__ = ["claims", "metric_claims", "span_type"]
+__all__ = ["claims", "metric_claims", "own", "span_type"]
 
 _OPENINFERENCE_SCOPE = "openinference."
 _OPENINFERENCE_KIND = "openinference.span.kind"
@@ -56,17 +57,50 @@ def claims(span: SpanRecord, fixed: tuple[Profile, ...] = ()) -> tuple[Profile, 
         span: The span.
         fixed: The conventions that somebody has named, at most one version of each.
     """
-    look_up = _claims_kept if len(span.attributes) <= _MOST else _claims
-    return look_up(span.scope, span.scope_version or "0.0.0", tuple(span.attributes), fixed)
+    attributes = span.attributes
+    look_up = _claims_kept if len(attributes) <= _MOST else _claims
+    mistyped = tuple(
+        (name, version)
+        for name, versions in _retyped().items()
+        if name in attributes
+        for version, types in versions.items()
+        if not has_type(attributes[name], types)
+    )
+    return look_up(span.scope, span.scope_version or "0.0.0", tuple(attributes), mistyped, fixed)
 
 
-def _claims(scope: str, version: str, attributes: tuple[str, ...], fixed: tuple[Profile, ...]) -> tuple[Profile, ...]:
+_Mistyped = tuple[tuple[str, str], ...]
+"""Attributes of a span and the versions in which they have another type than on it."""
+
+
+def _claims(
+    scope: str, version: str, attributes: tuple[str, ...], mistyped: _Mistyped, fixed: tuple[Profile, ...]
+) -> tuple[Profile, ...]:
     names = _Names(attributes)
     named = {each.convention: each for each in fixed}
     kept = _claimed(scope, version, names)
-    claimed = [named.get(each) or profile(each if each in _SINGLE else _newest(names)) for each in kept]
-    more = [each for each in fixed if not claimed or each.convention not in SHIPPED]
-    return (*claimed, *(each for each in more if any(map(names.begin, each.namespaces))))
+    claimed = [named.get(each) or profile(each if each in _SINGLE else _newest(names, mistyped)) for each in kept]
+    more = own(fixed) if claimed else fixed
+    return (*claimed, *(each for each in more if _uses(each, names)))
+
+
+def _uses(kept: Profile, names: _Names) -> bool:
+    """Tell whether there is a name in a namespace of a convention, or one that a user's own defines elsewhere.
+
+    What lies in no namespace, or in that of a convention that is shipped, has nobody for its only owner.
+    """
+    if any(map(names.begin, kept.namespaces)):
+        return True
+    return kept.convention not in SHIPPED and not (
+        kept.attributes.keys().isdisjoint(names)
+        and kept.renames.keys().isdisjoint(names)
+        and not any(names.begin(f"{family}.") for family in kept.families)
+    )
+
+
+def own(fixed: tuple[Profile, ...]) -> tuple[Profile, ...]:
+    """Return the registries of a user's own among the conventions that somebody has named."""
+    return tuple(each for each in fixed if each.convention not in SHIPPED)
 
 
 def metric_claims(points: tuple[MetricPoint, ...], fixed: tuple[Profile, ...] = ()) -> tuple[Profile, ...]:
@@ -82,7 +116,7 @@ def metric_claims(points: tuple[MetricPoint, ...], fixed: tuple[Profile, ...] = 
         kept.append(named.get("openllmetry") or profile("openllmetry"))
     elif point.name.startswith(profile(GENAI[0]).namespaces):
         kept.append(named.get("otel-genai") or profile(_newest_of_metric(points)))
-    more = (each for each in fixed if not kept or each.convention not in SHIPPED)
+    more = own(fixed) if kept else fixed
     return (*kept, *(each for each in more if point.name in each.metrics or point.name.startswith(each.namespaces)))
 
 
@@ -141,13 +175,14 @@ def _is_openllmetry_scope(scope: str, version: str | None) -> bool:
     return scope in _OPENLLMETRY_SCOPES and _OPENLLMETRY_VERSION.fullmatch(version or "0.0.0") is not None
 
 
-def _newest(names: _Names) -> str:
-    """Name OpenTelemetry's newest version that has all of some names; else the newest of those that have most.
+def _newest(names: _Names, mistyped: _Mistyped) -> str:
+    """Name OpenTelemetry's newest version that has all of some names with their types; else that which has most.
 
     Versions cannot be told by schema URLs, which instrumentations do not keep in step (measured).
     """
     told = _telling() & names
-    return min(GENAI, key=lambda version: len(told - profile(version).attributes.keys()))
+    odd = [version for _, version in mistyped]
+    return min(GENAI, key=lambda version: len(told - profile(version).attributes.keys()) + odd.count(version))
 
 
 @cache
@@ -155,6 +190,16 @@ def _telling() -> frozenset[str]:
     """Return the names that some versions have, and others do not."""
     versions = [frozenset(profile(version).attributes) for version in GENAI]
     return frozenset[str]().union(*versions) - versions[0].intersection(*versions)
+
+
+@cache
+def _retyped() -> Mapping[str, Mapping[str, tuple[str, ...]]]:
+    """Return the names whose types are others in other versions, with the types in each version that has them."""
+    found: dict[str, dict[str, tuple[str, ...]]] = {}
+    for version in GENAI:
+        for name, attribute in profile(version).attributes.items():
+            found.setdefault(name, {})[version] = attribute.types
+    return {name: versions for name, versions in found.items() if len(set(versions.values())) > 1}
 
 
 def span_type(kept: Profile, span: SpanRecord) -> SpanType | None:

@@ -151,3 +151,8 @@ class Profile:
     renames: Mapping[str, Rename] = field(default_factory=dict)
     metric_renames: Mapping[str, Rename] = field(default_factory=dict)
     patterns: tuple[str, ...] = ()
+
+    @lazy
+    def families(self) -> frozenset[str]:
+        """The names of its families, without what tells their members apart."""
+        return frozenset(name for name, attribute in self.attributes.items() if attribute.is_family)

@@ -24,6 +24,7 @@ LARGEST = 20_000_000
 LONGEST_REASON = 500
 
 _TYPES = frozenset({"any", "boolean", "double", "int", "string"})
+_INSTRUMENTS = frozenset({"counter", "gauge", "histogram", "updowncounter"})
 _SUFFIXES = (".yaml", ".yml")
 _V1_PARTS: tuple[str, ...] = ("groups",)
 _V2 = "definition/2"
@@ -123,6 +124,9 @@ class _Reading:
             raise _refused(file, f"a group has no `id`: {_shown(group)}")
         self._groups.add(name, group)
         if is_metric:
+            if _text(group["instrument"]) not in _INSTRUMENTS:
+                known = ", ".join(sorted(_INSTRUMENTS))
+                raise _refused(file, f"{name} has the instrument {_shown(group['instrument'])}; known: {known}")
             self._metrics[name] = group
         elif is_span or "ref" in group:
             kind = group.get("span_kind", group.get("kind"))
@@ -133,7 +137,12 @@ class _Reading:
         for one in stated:
             name = name_of(one, prefix)
             if name is not None:
-                self._attributes[name] = _attribute(name, one, file)
+                defined = _attribute(name, one, file)
+                before = self._attributes.setdefault(name, defined)
+                if before.types != defined.types:
+                    types = " and as ".join("|".join(each.types) for each in (before, defined))
+                    raise _refused(file, f"{name} is defined twice, as {types}")
+                self._attributes[name] = defined
                 if "deprecated" in one:
                     self._renames[name] = _rename(one["deprecated"])
             elif not isinstance(one.get("ref", one.get("ref_group")), str):

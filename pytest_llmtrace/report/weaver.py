@@ -40,8 +40,16 @@ def of_test(evidence: Evidence, _verdict: Verdict) -> Any:
     return {
         "samples": [*samples, *({"metric": _metric(claim)} for claim in evidence.metric_claims)],
         "registry": sorted({name for profile in profiles for name in profile.attributes}),
+        "forms": _forms(evidence),
         "metrics": sorted({name for profile in profiles for name in profile.metrics}),
     }
+
+
+def _forms(evidence: Evidence) -> dict[str, str]:
+    """Return the names that stand for one of the registry: those of a family, and indexed ones."""
+    sheets = [claim.sheet for claim in evidence.claims] + [claim.sheet for claim in evidence.metric_claims]
+    known = ((name, attribute) for sheet in sheets for name, attribute in sheet.known.items())
+    return {name: attribute.name for name, attribute in known if attribute and attribute.name != name}
 
 
 def _llm_spans(evidence: Evidence, claimed: AbstractSet[SpanKey]) -> Iterator[SpanRecord]:
@@ -133,14 +141,18 @@ def of_run(tests: Mapping[str, Any]) -> str:
     """Write the report on a run, from what its tests have seen."""
     samples = [sample for test in tests.values() for sample in test["samples"]]
     known = ({name for test in tests.values() for name in test[part]} for part in ("registry", "metrics"))
-    return json.dumps({"samples": samples, "statistics": _statistics(samples, *map(sorted, known))}, indent=2)
+    forms = {name: form for test in tests.values() for name, form in test["forms"].items()}
+    return json.dumps({"samples": samples, "statistics": _statistics(samples, forms, *map(sorted, known))}, indent=2)
 
 
-def _statistics(samples: list[Any], registry: list[str], known_metrics: list[str]) -> dict[str, Any]:
+def _statistics(
+    samples: list[Any], forms: Mapping[str, str], registry: list[str], known_metrics: list[str]
+) -> dict[str, Any]:
     entities = _entities(samples)
     results = [entity["live_check_result"] for of_type in entities.values() for entity in of_type]
     all_advice = [one for result in results for one in result["all_advice"]]
-    names, metrics = (Counter(entity["name"] for entity in entities.get(kind, ())) for kind in ("attribute", "metric"))
+    said = {kind: [entity["name"] for entity in entities.get(kind, ())] for kind in ("attribute", "metric")}
+    names, metrics = Counter(forms.get(name, name) for name in said["attribute"]), Counter(said["metric"])
     seen = {name: names.pop(name, 0) for name in registry}
     seen_metrics = {name: metrics.pop(name, 0) for name in known_metrics}
     every = (*seen.values(), *seen_metrics.values())

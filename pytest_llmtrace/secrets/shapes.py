@@ -30,7 +30,7 @@ _SHAPES = {
     "an Anthropic key": r"sk-ant-[a-z]{2,8}[0-9]{0,2}-[A-Za-z0-9_-]{16,}",
     "an OpenRouter key": r"sk-or-(?:v[0-9]-)?[A-Za-z0-9]{24,}",
     "an OpenAI key": r"sk-(?:proj|svcacct|admin|None)-[A-Za-z0-9_-]{16,}",
-    "a Langfuse key": r"[sp]k-lf-[0-9a-f-]{30,}",
+    "a Langfuse key": r"sk-lf-[0-9a-f-]{30,}",
     "a masked OpenAI key": r"sk-[A-Za-z0-9_-]{0,24}\*{3,}[A-Za-z0-9_*-]*",
     "a provider's key": r"sk-[A-Za-z0-9_-]{20,}",
     "an OpenAI Realtime secret": r"ek_[A-Za-z0-9]{16,}",
@@ -45,11 +45,22 @@ _SHAPES = {
     "a Replicate token": r"r8_[A-Za-z0-9]{30,}",
     "a Together key": r"tgp_v1_[A-Za-z0-9_-]{30,}",
     "a Logfire token": r"pylf_v[0-9]_[a-z]{2,}_[A-Za-z0-9]{20,}",
+    "a LangSmith key": r"lsv2_(?:pt|sk)_[0-9a-f]{32}_[0-9a-f]{10}",
+    "a Pinecone key": r"pcsk_[A-Za-z0-9_]{50,}",
+    "a Tavily key": r"tvly-(?:[a-z]{3,5}-)?[A-Za-z0-9]{24,}",
+    "a Jina key": r"jina_[0-9a-f]{32}[A-Za-z0-9_-]{28}",
+    "an E2B key": r"e2b_[0-9a-f]{40}",
+    "a Databricks token": r"dapi[0-9a-f]{32}(?![A-Za-z0-9])",
     "a Google key": r"AIza[A-Za-z0-9_-]{35}",
     "a Google access token": r"ya29\.[A-Za-z0-9_-]{20,}",
     "an AWS key id": r"A[KS]IA[A-Z0-9]{16}(?![A-Za-z0-9])",
     "a JSON web token": r"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{10,}",
     "a GitHub token": r"gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{40,}",
+    "a GitLab token": r"glpat-[A-Za-z0-9_-]{20,}",
+    "an npm token": r"npm_[A-Za-z0-9]{36}(?![A-Za-z0-9])",
+    "a PyPI token": r"pypi-AgE[A-Za-z0-9_-]{60,}",
+    "a SendGrid key": r"SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}",
+    "a Vault token": r"hvs\.[A-Za-z0-9_-]{80,}",
     "a Slack token": r"xox[abeoprs]-[A-Za-z0-9-]{16,}",
     "a Stripe key": r"[rs]k_live_[A-Za-z0-9]{16,}",
     "a private key": r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----[A-Za-z0-9+/=\s]*+",
@@ -60,9 +71,10 @@ _NAMES = tuple(_SHAPES)
 # What each of them has in it: looked for much faster than the shapes. Most stand in a long run of letters and digits,
 # and nearly all of these begin with a whole word: one look among the words tells of them all.
 _IN_RUNS = (
-    *("sk-", "pk-lf-", "ek_", "sess-", "gsk_", "xai-", "pplx-", "hf_", "csk-", "nvapi-", "fw_", "r8_", "tgp_v1_"),
+    *("sk-", "ek_", "sess-", "gsk_", "xai-", "pplx-", "hf_", "csk-", "nvapi-", "fw_", "r8_", "tgp_v1_"),
     *("pylf_v", "AIza", "ya29.", "AKIA", "ASIA", "eyJ", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "xox"),
-    *("rk_live_", "sk_live_"),
+    *("rk_live_", "sk_live_", "lsv2_", "pcsk_", "tvly-", "jina_", "e2b_", "dapi", "glpat-", "npm_", "pypi-", "SG."),
+    "hvs.",
 )
 _BEGINNINGS = tuple(mark for mark in _IN_RUNS if mark.isalnum())
 _HEADS = frozenset(words_of(mark)[0] for mark in _IN_RUNS if not mark.isalnum())
@@ -73,7 +85,7 @@ _STRETCH = re.compile(r"[^\x00-\x08\x0e-\x1f\x7f\udc80-\udcff]{6,}")
 _LOOSE = "a provider's key"
 
 # The part of a key that tells the provider and nothing else.
-_PREFIX = re.compile(r"sk-|pk-|[A-Za-z]{2,5}_|xai-|pplx-|csk-|nvapi-|AIza|A[KS]IA|eyJ|xox[a-z]-|(?i:bearer|basic)\s")
+_PREFIX = re.compile(r"sk-|[A-Za-z]{2,5}_|xai-|pplx-|csk-|nvapi-|AIza|A[KS]IA|eyJ|xox[a-z]-|(?i:bearer|basic)\s")
 
 _WORDS = frozenset(
     [
@@ -109,6 +121,7 @@ _WORDS = frozenset(
         "foobar",
         "fw",
         "ghp",
+        "goes",
         "google",
         "groq",
         "gsk",
@@ -150,6 +163,7 @@ _WORDS = frozenset(
         "own",
         "pk",
         "placeholder",
+        "please",
         "project",
         "proj",
         "pytest",

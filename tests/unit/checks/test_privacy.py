@@ -124,6 +124,11 @@ OTHERS: dict[str, tuple[dict[str, Any], str, str]] = {
         "log record 'sent' (app)",
         f"attribute auth: {KEY_SHOWN}",
     ),
+    "log's event": (
+        {"logs": (LogRecord(scope="app", event_name=f"sent.{KEY}"),)},
+        "log record 'sent.[secret]' (app)",
+        f"name of the event: {KEY_SHOWN}",
+    ),
     "metric": (
         {"metrics": (MetricPoint(scope="app", name="calls", attributes={"api_key": KEY}),)},
         "metric 'calls' (app)",
@@ -304,6 +309,15 @@ def test_a_password_of_basic_credentials(make_exchange: Make, make_span: Make) -
         assert [finding.check for finding in found if finding.check.startswith("privacy/")] == ["privacy/secret"]
 
 
+@pytest.mark.parametrize("key", ["sk-abcd9*****7fQz", "abc***canary"])
+def test_a_key_that_is_masked_is_none(judged: Judge, key: str) -> None:
+    """As OpenAI writes it into the message that it is wrong, which instrumentations record with the exception."""
+    told = f"Error code: 401 - {{'error': {{'message': 'Incorrect API key provided: {key}.'}}}}"
+    assert judged(status="ERROR", status_description=told) == []
+    [finding] = judged(status="ERROR", status_description=f"{told} {SHAPED}")
+    assert finding.details[0][1] == "status description: an OpenAI key, sk-…(32 characters)"
+
+
 def test_no_report_shows_a_secret(make_span: Make, exchange: Exchange) -> None:
     """What other checks found beside it, and the tree of spans, are masked as well."""
     span = make_span(name=f"chat {KEY}", attributes={"gen_ai.request.model": f"gpt-4o {KEY}", "a": KEY})
@@ -451,6 +465,39 @@ def test_content_that_was_promised_is_there(judged: Judge, left_out: tuple[str, 
     found = said(judged(attributes=attributes, evidence={"content": "captured"}))
     lines = "\n".join(NOWHERE.format(noun) for noun in missing)
     assert found == ([("privacy/content", "span", lines)] if missing else [])
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"acme.prompt": PROMPT, "acme.answer": f"The model said: {ANSWER}"},
+        {"acme.call": json.dumps({"messages": [{"role": "user", "content": PROMPT}], "reply": [ANSWER]})},
+    ],
+    ids=["texts", "JSON"],
+)
+def test_content_in_an_attribute_of_a_houses_own_is_captured(judged: Judge, attributes: dict[str, str]) -> None:
+    """Known by what it says, where no convention has a place of that name."""
+    assert judged(attributes=attributes, evidence={"content": "captured"}) == []
+
+
+@pytest.mark.parametrize(
+    ("attributes", "count"),
+    [
+        ({"acme.call": '["hi", "ok"]'}, 0),
+        ({"acme.ask": "hi", "acme.answer": "ok"}, 0),
+        ({"acme.x": "hi there, ok?"}, 1),
+    ],
+)
+def test_short_content_is_captured_where_it_is_all_that_a_text_says(
+    make_span: Make, make_exchange: Make, attributes: dict[str, str], count: int
+) -> None:
+    """In the midst of others, two letters may be anybody's."""
+    reply = {**REPLY, "choices": [{"index": 0, "message": {"role": "assistant", "content": "ok"}}]}
+    asked = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
+    exchange = make_exchange(span=1, body=asked, chunks=(json.dumps(reply).encode(),))
+    span = make_span(attributes={"gen_ai.request.model": "gpt-4o", **attributes})
+    seen = Evidence(exchanges=(exchange,), spans=(span,), calls=pair((exchange,), (span,)), content="captured")
+    assert [finding.check for finding in verify(seen, {}).findings].count("privacy/content") == count
 
 
 def test_content_in_a_log_record_is_captured(judged: Judge) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_llmtrace.conventions import Profile, claims, profile, span_type
+from pytest_llmtrace.conventions import Profile, claims, from_registry, profile, span_type
 from pytest_llmtrace.model import SpanKey, SpanRecord
 
 CHAT = {"gen_ai.operation.name": "chat"}
@@ -39,11 +40,15 @@ def names_of(found: tuple[Profile, ...]) -> list[str]:
         ("app", None, {**CHAT, "gen_ai.system": "openai"}, ["core-1.36"]),
         ("app", None, {**CHAT, "gen_ai.system": "openai", "gen_ai.provider.name": "openai"}, ["genai-2026-10"]),
         ("app", None, {**CHAT, "gen_ai.nobody": 1}, ["genai-2026-10"]),
+        ("app", None, {**CHAT, "gen_ai.request.top_k": 40}, ["genai-2026-10"]),
+        ("app", None, {**CHAT, "gen_ai.request.top_k": 40.0}, ["core-1.41.1"]),
+        ("app", None, {**CHAT, "gen_ai.request.top_k": 40.0, "gen_ai.system": "openai"}, ["core-1.36"]),
+        ("app", None, {**CHAT, "gen_ai.request.top_k": "40"}, ["genai-2026-10"]),
         ("app", None, {"mcp.method.name": "tools/call"}, ["genai-2026-10"]),
     ],
 )
 def test_claims(scope: str, version: str | None, attributes: dict[str, Any], names: list[str]) -> None:
-    """By scope and attributes; of OpenTelemetry's versions the newest that has all names."""
+    """By scope and attributes; of OpenTelemetry's versions the newest that has all names, with these types."""
     assert names_of(claims(make(scope, "CLIENT", version, **attributes))) == names
 
 
@@ -88,6 +93,35 @@ def test_what_is_fixed(attributes: dict[str, Any], names: list[str]) -> None:
     """It takes the place of the version that would be found, and holds for who uses its names and claims nothing."""
     acme = Profile(name="acme", convention="registry acme.yaml", source="acme.yaml", namespaces=("acme.",))
     assert names_of(claims(make(**attributes), (profile("genai-2026-08"), acme))) == names
+
+
+NOWHERE_ELSE = """
+groups:
+  - id: registry.acme
+    type: attribute_group
+    attributes:
+      - {id: tenant, type: string}
+      - {id: customer, type: string, deprecated: {reason: renamed, renamed_to: tenant}}
+      - {id: gen_ai.house.mood, type: string}
+      - {id: gen_ai.house.label, type: "template[string]"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "names"),
+    [
+        ("tenant", ["acme"]),
+        ("customer", ["acme"]),
+        ("gen_ai.house.mood", ["acme"]),
+        ("gen_ai.house.label.colour", ["acme"]),
+        ("tenants", []),
+        ("gen_ai.house.labels", []),
+    ],
+)
+def test_a_registry_holds_for_names_in_no_namespace_of_its_own(name: str, names: list[str], tmp_path: Path) -> None:
+    """For those that it defines without a dot, or in the namespace of a convention, and for no others there."""
+    (tmp_path / "acme.yaml").write_text(NOWHERE_ELSE)
+    assert names_of(claims(make(**{name: "x"}), (from_registry(tmp_path / "acme.yaml"),))) == names
 
 
 @pytest.mark.parametrize(

@@ -243,6 +243,14 @@ def test_the_hash_tells_its_version(tmp_path: Path) -> None:
             "groups: [{id: g, type: span, attributes: [{id: a.b, type: int, requirement_level: must}]}]",
             "a.b has the requirement level 'must'; known: required, conditionally_required, recommended, opt_in",
         ),
+        (
+            "groups: [{id: g, attributes: [{id: a.b, type: int}]}, {id: h, attributes: [{id: a.b, type: string}]}]",
+            "a.b is defined twice, as int and as string",
+        ),
+        (
+            "groups: [{id: metric.g, type: metric, metric_name: g, instrument: [dial]}]",
+            "metric.g has the instrument ['dial']; known: counter, gauge, histogram, updowncounter",
+        ),
         (CHAIN, "g0 is based on more than 50 groups, one upon the other"),
         (BUSHES, "its references multiply to more than 1,000,000 attributes"),
         ("groups: [", "line 2: this is no valid YAML"),

@@ -9,7 +9,7 @@ from typing import Any
 from pytest_llmtrace.checks import Evidence, Verdict
 from pytest_llmtrace.model import MetricPoint, SpanRecord
 from pytest_llmtrace.report import FORMATS
-from tests.unit.checks.conventions._profiles import GENAI
+from tests.unit.checks.conventions._profiles import GENAI, OPENINFERENCE
 
 SpanMaker = Callable[..., SpanRecord]
 
@@ -106,6 +106,17 @@ def test_statistics(make_span: SpanMaker) -> None:
         "seen_non_registry_events": {},
         "registry_coverage": 2 / (len(seen) + len(GENAI.metrics)),
     }
+
+
+def test_indexed_names_and_families_are_in_the_registry(make_span: SpanMaker) -> None:
+    """They are seen as what the registry calls them, however many there are."""
+    chat = make_span(1, attributes={**CHAT, "gen_ai.prompt.variable.city": "Bern", "gen_ai.prompt.variable.day": "x"})
+    roles = {f"llm.input_messages.{number}.message.role": "user" for number in range(3)}
+    llm = make_span(2, attributes={"openinference.span.kind": "LLM", "llm.system": "openai", **roles})
+    statistics = written(Evidence(spans=(chat, llm), profiles=(GENAI, OPENINFERENCE)))["statistics"]
+    seen = statistics["seen_registry_attributes"]
+    assert (seen["gen_ai.prompt.variable"], seen["message.role"]) == (2, 3)
+    assert statistics["seen_non_registry_attributes"] == {}
 
 
 def test_metrics() -> None:

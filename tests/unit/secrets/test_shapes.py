@@ -30,6 +30,48 @@ def test_no_shape_is_passed_over(name: str, data: st.DataObject, around: tuple[s
     assert shapes.may_hold_shape(whole, "\n".join(runs_of(whole)))
 
 
+HEX, MIXED = "0f1e2d3c4b5a6978" * 4, "aB3dEf6hIj9lMn2pQr5tUv8xYz" * 4
+KEYS = {
+    "a LangSmith key": f"lsv2_pt_{HEX[:32]}_{HEX[:10]}",
+    "a Pinecone key": f"pcsk_{MIXED[:5]}_{MIXED[:60]}",
+    "a Tavily key": f"tvly-dev-{MIXED[:32]}",
+    "a Jina key": f"jina_{HEX[:32]}{MIXED[:28]}",
+    "an E2B key": f"e2b_{HEX[:40]}",
+    "a Databricks token": f"dapi{HEX[:32]}",
+    "a GitLab token": f"glpat-{MIXED[:20]}",
+    "an npm token": f"npm_{MIXED[:36]}",
+    "a PyPI token": f"pypi-AgEIcHlwaS5vcmc{MIXED[:80]}",
+    "a SendGrid key": f"SG.{MIXED[:22]}.{MIXED[:43]}",
+    "a Vault token": f"hvs.{MIXED[:90]}",
+}
+
+
+@pytest.mark.parametrize(("looks_like", "key"), KEYS.items(), ids=KEYS.keys())
+def test_keys_of_services_that_agents_use(looks_like: str, key: str) -> None:
+    """Each is told by what it begins with, and by how long it is."""
+    text = f"call it with {key}, please"
+    assert [(shape.looks_like, text[shape.start : shape.end]) for shape in shapes.shapes_in(text)] == [
+        (looks_like, key)
+    ]
+    assert not list(shapes.shapes_in(f"call it with {key[:18]}, please"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sk-proj-your-key-goes-here-please",
+        f"pk-lf-{HEX[:8]}-{HEX[:4]}-{HEX[:4]}-{HEX[:4]}-{HEX[:12]}",  # Public, and in every browser.
+        "npm_config_registry_url_for_the_whole_workspace",
+        "jina_embeddings_v3_base_en_text_matching_for_retrieval",
+        "pypi-AgE",
+        f"sha512-{MIXED}",
+    ],
+)
+def test_what_only_begins_like_a_key(text: str) -> None:
+    """Placeholders, public keys, and names of things."""
+    assert not list(shapes.shapes_in(text))
+
+
 def test_a_plain_text_needs_no_look() -> None:
     """A text without marks has no shapes, and is told at once."""
     text = "A standard for telemetry, of traces, metrics and logs."

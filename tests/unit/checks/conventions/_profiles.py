@@ -1,10 +1,10 @@
-"""Two small conventions."""
+"""Two small conventions, and a small registry of a user's own."""
 
 from __future__ import annotations
 
 from pytest_llmtrace.conventions import Attribute, Level, MetricType, Profile, Rename, SpanType, Wanted
 
-__all__ = ["GENAI", "OPENINFERENCE"]
+__all__ = ["GENAI", "HOUSE", "OPENINFERENCE"]
 
 
 def _attributes(**types: str) -> dict[str, Attribute]:
@@ -12,8 +12,8 @@ def _attributes(**types: str) -> dict[str, Attribute]:
     return {name: Attribute(name=name, types=tuple(kind.split("|"))) for name, kind in named.items()}
 
 
-def _closed(name: str, *values: str) -> Attribute:
-    return Attribute(name=name, types=("string",), values=frozenset(values), is_open=False)
+def _listed(name: str, *values: str, is_open: bool = False) -> Attribute:
+    return Attribute(name=name, types=("string",), values=frozenset(values), is_open=is_open)
 
 
 def _when(condition: str) -> Wanted:
@@ -30,7 +30,6 @@ GENAI = Profile(
     attributes={
         **_attributes(
             gen_ai__operation__name="string",
-            gen_ai__provider__name="string",
             gen_ai__request__model="string",
             gen_ai__request__stream="boolean",
             gen_ai__request__choice__count="int",
@@ -51,7 +50,9 @@ GENAI = Profile(
             server__port="int",
         ),
         "gen_ai.prompt.variable": Attribute(name="gen_ai.prompt.variable", types=("string",), is_family=True),
-        "gen_ai.tier": _closed("gen_ai.tier", "free", "paid"),
+        "gen_ai.provider.name": _listed("gen_ai.provider.name", "aws.bedrock", "openai", "x_ai", is_open=True),
+        "gen_ai.level": Attribute(name="gen_ai.level", types=("int",), values=frozenset({"1", "2"}), is_open=False),
+        "gen_ai.tier": _listed("gen_ai.tier", "free", "paid"),
     },
     span_types={
         "inference": SpanType(
@@ -116,7 +117,7 @@ OPENINFERENCE = Profile(
             tool_call__function__arguments="json",
             embedding__vector="double[]",
         ),
-        "openinference.span.kind": _closed("openinference.span.kind", "LLM", "EMBEDDING"),
+        "openinference.span.kind": _listed("openinference.span.kind", "LLM", "EMBEDDING"),
     },
     span_types={
         "LLM": SpanType(
@@ -136,4 +137,13 @@ OPENINFERENCE = Profile(
         r"llm\.input_messages\.\d+\.message\.tool_calls\.\d+\.tool_call\.function\.arguments",
         r"embedding\.embeddings\.\d+\.embedding\.vector",
     ),
+)
+
+HOUSE = Profile(
+    name="house.yaml",
+    convention="registry house.yaml",
+    source="house.yaml",
+    namespaces=("gen_ai.house.",),
+    attributes=_attributes(gen_ai__house__mood="string"),
+    metrics={"gen_ai.house.calls": MetricType(name="gen_ai.house.calls", instrument="counter", unit="{call}")},
 )

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from pytest_llmtrace.checks import Evidence, advice, verify
-from pytest_llmtrace.conventions import named
+from pytest_llmtrace.conventions import Profile, named
 from pytest_llmtrace.model import Advice, Call, Fact, Finding, SpanKey, SpanRecord, State
-from tests.unit.checks.conventions._profiles import GENAI, OPENINFERENCE
+from tests.unit.checks.conventions._profiles import GENAI, HOUSE, OPENINFERENCE
 
 Conform = Callable[..., list[Finding]]
 SpanMaker = Callable[..., SpanRecord]
@@ -53,6 +53,12 @@ def test_mixed(make_span: SpanMaker) -> None:
     assert finding.details[0] == ("span", "genai-small: span 'chat' (app)\nopeninference-small: span 'LLM' (app)")
 
 
+def test_a_registry_of_ones_own_is_no_other_convention(make_span: SpanMaker) -> None:
+    """Its attributes stand beside those of the convention, on the same spans."""
+    span = make_span(kind="CLIENT", attributes={**CHAT, "gen_ai.house.mood": "good"})
+    assert verify(Evidence(spans=(span,), profiles=(GENAI, HOUSE)), {}).findings == ()
+
+
 def test_a_name_of_several_forms_is_judged_where_the_convention_is_wanted(make_span: SpanMaker) -> None:
     """An agent's span is named after the agent, or after the operation alone: neither is the other's fault."""
     agent = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "Weather"}
@@ -63,6 +69,19 @@ def test_a_name_of_several_forms_is_judged_where_the_convention_is_wanted(make_s
     for profiles, said in (((), []), ((wanted,), ["its name is 'run'"])):
         findings = verify(Evidence(spans=spans, profiles=profiles), {}).findings
         assert [dict(one.details)["span"] for one in findings if one.check == "convention/span-name"] == said
+
+
+@pytest.mark.parametrize(
+    ("profiles", "said"), [((GENAI,), ["gen_ai.house.mood"]), ((GENAI, HOUSE), []), ((HOUSE,), [])]
+)
+def test_what_a_registry_of_ones_own_defines_is_unknown_to_nobody(
+    make_span: SpanMaker, profiles: tuple[Profile, ...], said: list[str]
+) -> None:
+    """Who writes a name down means it, also in the namespace of a convention; each run asks its own registries."""
+    span = make_span(kind="CLIENT", attributes={**CHAT, "gen_ai.house.mood": "good"})
+    findings = verify(Evidence(spans=(span,), profiles=profiles), {}).findings
+    told = [dict(one.details)["span"] for one in findings if one.check == "convention/unknown"]
+    assert told == [f"{name} = 'good'" for name in said]
 
 
 def test_open_span(make_span: SpanMaker) -> None:

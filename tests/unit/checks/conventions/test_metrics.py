@@ -9,7 +9,7 @@ import pytest
 from pytest_llmtrace.checks import Evidence, verify
 from pytest_llmtrace.conventions import Profile, profile
 from pytest_llmtrace.model import Advice, Finding, Maker, MetricPoint, Severity
-from tests.unit.checks.conventions._profiles import GENAI
+from tests.unit.checks.conventions._profiles import GENAI, HOUSE
 
 CHAT = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai"}
 CALLS: dict[str, Any] = {"name": "gen_ai.calls", "unit": "{call}", "attributes": CHAT}
@@ -224,6 +224,15 @@ def test_which_convention(profiles: tuple[str, ...], point: dict[str, Any], said
         )
         for finding in found
     ] == said
+
+
+@pytest.mark.parametrize(("profiles", "checks"), [((GENAI,), ["convention/metric-unknown"]), ((GENAI, HOUSE), [])])
+def test_what_a_registry_of_ones_own_defines_is_unknown_to_nobody(
+    profiles: tuple[Profile, ...], checks: list[str]
+) -> None:
+    """Neither the metric nor its attributes, also in the namespace of a convention."""
+    point = {**CALLS, "name": "gen_ai.house.calls", "attributes": {"gen_ai.house.mood": "good"}}
+    assert [finding.check for finding in judged(point, profiles=profiles)] == checks
 
 
 def test_openllmetry_keeps_its_own() -> None:

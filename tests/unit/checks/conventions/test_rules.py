@@ -38,6 +38,7 @@ def part(**fields: Any) -> dict[str, Any]:
     return said({"role": "user", "parts": [fields]})
 
 
+TEXTLESS = [{"role": "user", "parts": [{"type": "text"}]}]
 TEXT = (
     "gen_ai.input.messages: a list of messages, each with role and parts; each part with a type, and what its type "
     "needs"
@@ -90,10 +91,22 @@ BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
         "gen_ai.request.temperature: double\ngen_ai.prompt.variable.city: string",
     ),
     (
+        "value",
+        {"attributes": {**CHAT, "gen_ai.provider.name": "AWS Bedrock", "gen_ai.level": 3}},
+        "gen_ai.level = 3\ngen_ai.provider.name = 'AWS Bedrock'",
+        "gen_ai.level: 1, 2\ngen_ai.provider.name: aws.bedrock, and no other spelling of it",
+    ),
+    (
         "unknown",
         {"attributes": {**CHAT, "gen_ai.usage.input_token": 3, "gen_ai.mood": "good"}},
         "gen_ai.usage.input_token = 3\ngen_ai.mood = 'good'",
         "no gen_ai.usage.input_token; did you mean gen_ai.usage.input_tokens?\nno gen_ai.mood",
+    ),
+    (
+        "unknown",
+        {"attributes": {**CHAT, "gen_ai.prompt.variable": "Bern"}},
+        "gen_ai.prompt.variable = 'Bern'",
+        "no gen_ai.prompt.variable; did you mean gen_ai.prompt.variable.<key>?",
     ),
     (  # Strands; the nearest by its letters is `gen_ai.usage.cache_read.input_tokens`.
         "unknown",
@@ -139,6 +152,12 @@ BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
             "no gen_ai.request.stream, and the request has streaming = True"
         ),
         "gen_ai.request.choice.count: If it is not 1.\ngen_ai.request.stream: If and only if the request is streaming.",
+    ),
+    (
+        "conditional",
+        {"attributes": {**CHAT, "gen_ai.response.time_to_first_chunk": 0.5}},
+        "no gen_ai.request.stream, and gen_ai.response.time_to_first_chunk = 0.5",
+        "gen_ai.request.stream: If and only if the request is streaming.",
     ),
     (
         "conditional",
@@ -219,6 +238,12 @@ BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
         "gen_ai.input.messages[0].parts[0] (text) has no content",
         TEXT,
     ),
+    (  # As long as a limit may be, and whole all the same: a text that was cut is no JSON.
+        "content-parts",
+        {"attributes": {**CHAT, "gen_ai.input.messages": f"{json.dumps(TEXTLESS):<200}"}},
+        "gen_ai.input.messages[0].parts[0] (text) has no content",
+        TEXT,
+    ),
     (
         "content-parts",
         {"attributes": part(type="tool_call_response", result="Sunny", id=3)},
@@ -267,9 +292,15 @@ OPENINFERENCE_BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
     ),
     (
         "value",
+        {"attributes": {"openinference.span.kind": "RITUAL"}},
+        "openinference.span.kind = 'RITUAL'",
+        "openinference.span.kind: EMBEDDING, LLM",
+    ),
+    (
+        "value",
         {"attributes": {"openinference.span.kind": "llm"}},
         "openinference.span.kind = 'llm'",
-        "openinference.span.kind: EMBEDDING, LLM",
+        "openinference.span.kind: LLM, and no other spelling of it",
     ),
     (
         "type",
@@ -362,12 +393,13 @@ CONFORMING: tuple[dict[str, Any], ...] = (
     },
     {"attributes": {**CHAT, "gen_ai.input.messages": "__REDACTED__"}},
     {"attributes": {**CHAT, "gen_ai.input.messages": "[" * 100}},  # The length of a limit.
+    {"attributes": {**CHAT, "gen_ai.input.messages": f"[{'9' * 5000}]"}},  # No Python reads so long a number.
 )
 CONFORMING_OPENINFERENCE: tuple[dict[str, Any], ...] = (
     {"attributes": {**OI, f"{MESSAGES}.0.message.role": "user", f"{MESSAGES}.1.message.role": "user"}},
     {"attributes": {**OI, f"{MESSAGES}.0.message.tool_calls.0.tool_call.function.arguments": "{"}},  # The model's.
-    {"attributes": {"openinference.span.kind": "EMBEDDING", "embedding.embeddings.0.embedding.vector": (0.5, 1)},
-     "name": "CreateEmbeddings"},
+    *({"attributes": {"openinference.span.kind": "EMBEDDING", "embedding.embeddings.0.embedding.vector": vector},
+       "name": "CreateEmbeddings"} for vector in ((0.5, 1), "__REDACTED__")),  # OPENINFERENCE_HIDE_EMBEDDINGS_VECTORS
 )  # fmt: skip
 
 
@@ -469,6 +501,57 @@ def test_severities() -> None:
         ],
         Severity.INFO: ["mixed", "server-port", "unneeded", "metric-server-port"],
     }
+
+
+def test_what_a_type_of_spans_has_in_the_place_of_another_attribute(conform: Conform) -> None:
+    """A retrieval has its own number of results, whatever a request to a model has."""
+    retrieval = {"gen_ai.operation.name": "retrieval", "gen_ai.request.top_k": 3}
+    [finding] = conform(retrieval, profile("genai-2026-10"), name="retrieval")
+    assert finding.check == "convention/unused"
+    assert finding.details[1][1].splitlines()[:2] == [
+        "not used on a span of the type gen_ai.retrieval.client",
+        "gen_ai.retrieval.top_k instead of gen_ai.request.top_k",
+    ]
+
+
+@pytest.mark.parametrize("name", ["gen_ai.tool.call.result", "gen_ai.tool.call.arguments"])
+@pytest.mark.parametrize(
+    ("value", "flaw"),
+    [
+        ('{"sky": "clear"}', ""),
+        ("Sunny, 21 degrees", ""),
+        ('"Sunny"', ""),
+        ("[1, 2]", ""),
+        ("[1] See the appendix", ""),
+        ("{'sky': 'clear'}", " is no JSON: expecting property name enclosed in double quotes"),
+    ],
+)
+def test_a_tool_takes_and_returns_what_it_likes(conform: Conform, name: str, value: str, flaw: str) -> None:
+    """Most have an object; that a text is none fails nobody, and an object that is no JSON does."""
+    tool = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "sky"}
+    found = conform({**tool, name: value}, profile("genai-2026-10"), name="execute_tool sky", kind="INTERNAL")
+    assert [(one.check, one.details[0][1]) for one in found] == ([("convention/content", name + flaw)] if flaw else [])
+
+
+def test_a_newer_name_is_told_with_the_older_one(conform: Conform) -> None:
+    """Who names an older version is told what that calls it."""
+    chat = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "acme"}
+    required, unknown = conform(chat, profile("core-1.36"), name="chat")
+    assert (required.check, required.details[0][1]) == ("convention/required", "no gen_ai.system")
+    assert unknown.details[1][1].splitlines()[0] == "no gen_ai.provider.name; did you mean gen_ai.system?"
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        ("tools/list", ["no jsonrpc.request.id, and mcp.method.name = 'tools/list'"]),
+        ("notifications/progress", []),
+    ],
+)
+def test_a_request_has_an_id_and_a_notification_has_none(conform: Conform, method: str, expected: list[str]) -> None:
+    """By the method of an MCP span it is known which of the two it is."""
+    found = conform({"mcp.method.name": method}, profile("genai-2026-10"), name=method)
+    assert [dict(finding.details)["span"] for finding in found] == expected
 
 
 @pytest.mark.parametrize(("operation", "found"), [("embeddings", []), ("chat", ["convention/operation"])])
