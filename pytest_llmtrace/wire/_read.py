@@ -18,7 +18,7 @@ from pytest_llmtrace.wire._gateway import gateway
 from pytest_llmtrace.wire._headers import state_headers, state_provider
 from pytest_llmtrace.wire._json import Broken, parse
 from pytest_llmtrace.wire._request import state_request
-from pytest_llmtrace.wire._sse import says_its_end
+from pytest_llmtrace.wire._sse import events, says_its_end
 from pytest_llmtrace.wire._usage import fixed_input, state_cost
 
 __all__ = ["is_whole", "nameless_calls", "place_of_event", "read"]
@@ -48,6 +48,16 @@ def is_whole(response: Response) -> bool:
         return False
     try:
         return says_its_end(readable(response))
+    except ValueError:
+        return False
+
+
+def is_done(response: Response) -> bool:
+    """Tell whether `[DONE]` came: SDKs read nothing behind it, and raise for nothing that breaks there."""
+    if not is_stream(response):
+        return False
+    try:
+        return any(event.data.startswith(b"[DONE]") for event in events(readable(response)))
     except ValueError:
         return False
 
