@@ -136,12 +136,16 @@ def _state_response(
     return [f"{facts.at[document.where]}: {document.broken}"]
 
 
+_FIRST_LINES = (b"data:", b"event:", b"id:", b"retry:", b":")
+"""How events begin, of a server that calls them something else: OpenRouter's with comments."""
+
+
 def _open(response: Response, api: str, asked: Mapping[str, Any], name: str = "other") -> Document:
     try:
         body = readable(response)
     except ValueError as error:
         return _unread(Broken(str(error)), response)
-    if is_stream(response) or body.lstrip().startswith((b"data:", b"event:")):
+    if is_stream(response) or body.lstrip().startswith(_FIRST_LINES):
         return _fold(_events(body, api), api, asked, name)
     value = parse(body)
     if isinstance(value, list) and len(value) == 1:  # Google's errors
