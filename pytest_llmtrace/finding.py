@@ -7,9 +7,10 @@ from enum import StrEnum
 from typing import Literal
 
 from pytest_llmtrace._quick import quick
+from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.telemetry import SpanKey
 
-__all__ = ["Advice", "Finding", "Known", "Maker", "Severity"]
+__all__ = ["Advice", "Finding", "Known", "Maker", "Severity", "is_scope_of", "normalised"]
 
 
 @quick
@@ -92,3 +93,14 @@ class Known:
     instrumentor: str
     reason: str
     versions: str = ""
+
+
+def is_scope_of(scope: str, instrumentor: str) -> bool:
+    """Tell whether a scope is an instrumentor's: its name, or a module of it."""
+    wanted, parts = normalised(instrumentor), scope.split(".")
+    return any(normalised(".".join(parts[:end])) == wanted for end in range(1, len(parts) + 1))
+
+
+def normalised(name: str) -> str:
+    """Return a name in which `-`, `_` and `.` are the same, as those of distributions are compared."""
+    return re.sub(r"[-_.]+", "-", name).lower()

@@ -9,9 +9,9 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from pytest_llmtrace import checks
-from pytest_llmtrace._stdlib import re
 from pytest_llmtrace.checks import CHECKS, Evidence, Verdict
 from pytest_llmtrace.errors import UsageError
+from pytest_llmtrace.finding import is_scope_of, normalised
 from pytest_llmtrace.model import Call, Finding, Known, Maker, Settings, Severity, SpanRecord
 from pytest_llmtrace.secrets.shapes import masked
 
@@ -148,18 +148,7 @@ def _is_hit(finding: Finding, known: Known) -> bool:
 
 def _theirs(finding: Finding, known: Known) -> Iterator[Maker]:
     """Yield those of the makers of a finding that a known fault is of."""
-    return (maker for maker in finding.makers if _is_of(maker.scope, known))
-
-
-def _is_of(scope: str, known: Known) -> bool:
-    """Tell whether a scope is an instrumentor's: its name, or a module of it."""
-    wanted = _normalised(known.instrumentor)
-    parts = scope.split(".")
-    return any(_normalised(".".join(parts[:end])) == wanted for end in range(1, len(parts) + 1))
-
-
-def _normalised(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+    return (maker for maker in finding.makers if is_scope_of(maker.scope, known.instrumentor))
 
 
 def _is_in_range(maker: Maker, known: Known) -> bool:
@@ -180,7 +169,7 @@ def _version(maker: Maker, known: Known) -> str:
 
 def _installed(name: str) -> str:
     try:
-        return metadata.version(_normalised(name))
+        return metadata.version(normalised(name))
     except (metadata.PackageNotFoundError, ValueError):
         return ""
 
@@ -202,7 +191,7 @@ def _judges(known: Known, evidence: Evidence) -> bool:
     """Tell whether a check has looked at anything that an instrumentor reports in that range of versions."""
 
     def is_of(span: SpanRecord) -> bool:
-        return _is_of(span.scope, known) and _is_in_range(checks.maker_of(span), known)
+        return is_scope_of(span.scope, known.instrumentor) and _is_in_range(checks.maker_of(span), known)
 
     spans = tuple(span for span in evidence.spans if is_of(span))
     check = next(check for check in CHECKS if check.id == known.check)

@@ -40,7 +40,7 @@ _IN_TRANSPORT = "no complete answer arrived, and the span looks like a success"
 def failure_of(account: Account) -> CallFailure | None:
     """Tell how the last attempt of a call failed, if it did."""
     exchange = account.exchange
-    if exchange.failure is not None and not was_stopped(exchange):
+    if exchange.failure is not None and not was_stopped(exchange) and not _is_done(exchange):
         return CallFailure(words=shown(exchange.failure), where=place_of_exchange(exchange), hidden_by=_IN_TRANSPORT)
     response, error = exchange.response, account.answered.facts.get("error")
     if response is None:
@@ -53,6 +53,11 @@ def failure_of(account: Account) -> CallFailure | None:
 
 
 _BAD = int(HTTPStatus.BAD_REQUEST)
+
+
+def _is_done(exchange: Exchange) -> bool:
+    """Tell whether what was raised had nothing to break: an SDK that drains its connection for the next call."""
+    return exchange.response is not None and wire.is_done(exchange.response)
 
 
 def _unread_event(exchange: Exchange, response: Response, unparsed: str) -> CallFailure | None:

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_llmtrace.checks._account import WHOLE, Account
+from pytest_llmtrace.checks._failures import failure_of
 from pytest_llmtrace.checks._metric_scopes import Scope
 from pytest_llmtrace.conventions import is_number
 from pytest_llmtrace.model import Call, Exchange, Fact, Reading, SpanKey, StreamEnd
@@ -59,7 +60,8 @@ def is_certain(account: Account) -> bool:
     """Tell whether a call succeeded and was read to its end, and its span knows that."""
     read = account.extent is WHOLE and account.sure and account.exchange.response is not None
     answered = account.answered
-    return read and account.span.ended is not None and answered.truncated is False and not answered.error
+    succeeded = answered.truncated is False and not answered.error and failure_of(account) is None
+    return read and account.span.ended is not None and succeeded
 
 
 def _kind_of(account: Account) -> tuple[object, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pytest_llmtrace import wire
 from pytest_llmtrace.checks._account import Account, Extent
 from pytest_llmtrace.checks._check import Check, Evidence
+from pytest_llmtrace.checks._failures import failure_of
 from pytest_llmtrace.checks._words import place_of, said
 from pytest_llmtrace.model import Fact, Finding, Severity
 
@@ -59,7 +60,7 @@ def _stated_usage(account: Account) -> list[Fact]:
     reading = account.answered
     if account.extent is not Extent.WHOLE or not account.sure:
         return []
-    if reading.truncated or reading.error or reading.problems:
+    if reading.truncated or reading.error or reading.problems or failure_of(account) is not None:
         return []
     return [fact for name in _COUNTS if (fact := reading.fact(name)).value]
 

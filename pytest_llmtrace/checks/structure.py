@@ -10,7 +10,8 @@ from pytest_llmtrace.checks import names, parents, retries, sums, twice
 from pytest_llmtrace.checks._check import Check, Evidence, title_of_exchange, title_of_span
 from pytest_llmtrace.checks._elsewhere import elsewhere
 from pytest_llmtrace.checks._said import said, said_of
-from pytest_llmtrace.model import Call, Exchange, Finding, Outcome, Severity, SpanKey, SpanRecord, Stray
+from pytest_llmtrace.finding import is_scope_of
+from pytest_llmtrace.model import Call, Exchange, Finding, Maker, Outcome, Severity, SpanKey, SpanRecord, Stray
 
 __all__ = [
     "CHECKS",
@@ -33,6 +34,8 @@ def _exchange_without_span(check: Check, evidence: Evidence) -> Iterator[Finding
             yield None
             continue
         cause, makers = evidence.causes.get(first.index), evidence.silent.get(first.index, ())
+        if any(_has_begun(maker, first, evidence) for maker in makers):
+            continue  # structure/span-never-ended tells.
         on = "".join(f"\n{maker.scope} {maker.version} is on for this SDK and made none" for maker in makers)
         yield check.finding(
             title_of_exchange(first) + (f": {cause.cause}" if cause else ""),
@@ -42,6 +45,12 @@ def _exchange_without_span(check: Check, evidence: Evidence) -> Iterator[Finding
             next=cause.next if cause else _REPORT if makers else _nearly(evidence, first),
             makers=makers,
         )
+
+
+def _has_begun(maker: Maker, exchange: Exchange, evidence: Evidence) -> bool:
+    """Tell whether an instrumentor had a span open at a request that never ended: which call it is of came last."""
+    left = [span for span in evidence.spans if span.ended is None and span.key not in evidence.call_of]
+    return any(span.started <= exchange.started and is_scope_of(span.scope, maker.scope) for span in left)
 
 
 def _spans_seen(evidence: Evidence, exchange: Exchange) -> str:

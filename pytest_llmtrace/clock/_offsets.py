@@ -12,7 +12,7 @@ __all__ = ["flaw"]
 def flaw(offsets: Sequence[float] | None, chunks: int) -> str | None:
     """Say why offsets do not tell when so many chunks came, as a clause; None if they do."""
     if offsets is None:
-        return "nobody recorded when its chunks came" if chunks else None
+        return "nobody recorded when its chunks came, or its body was edited since" if chunks else None
     if len(offsets) != chunks:
         return f"it has {len(offsets)} offsets for {chunks} chunks"
     if not all(math.isfinite(offset) and offset >= 0 for offset in offsets):

@@ -1,4 +1,4 @@
-"""Where a module has bound a clock early: by a name, as the default of a function's argument, or in a class."""
+"""Where a module has bound a clock early: by a name, in a function (a default, its closure), or in a class."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
-from types import FunctionType, ModuleType
+from types import CellType, FunctionType, ModuleType
 from typing import Any, Protocol
 from weakref import ref
 
@@ -45,8 +45,11 @@ class _Name:
 
 
 @dataclass(frozen=True, slots=True)
-class _Defaults:
-    """Defaults of a function's arguments, by position and by keyword."""
+class _Function:
+    """Defaults of a function's arguments, by position and by keyword, and its closure.
+
+    The latter has the factories of a dataclass' fields, too.
+    """
 
     function: ref[FunctionType]
 
@@ -59,6 +62,9 @@ class _Defaults:
         by_keyword = function.__kwdefaults__ or {}
         for name, value in by_keyword.items():
             by_keyword[name] = new.get(id(value), value)
+        for cell, value in _closure(function):
+            if id(value) in new:
+                cell.cell_contents = new[id(value)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +113,8 @@ def _inside(value: Any, home: Mapping[str, Any], clocks: AbstractSet[int]) -> It
     kind = type(value)  # `isinstance` would have a proxy make what it stands for.
     if kind in _FUNCTIONS:
         function = _unwrapped(value)
-        if type(function) is FunctionType and function.__globals__ is home and _has_default(function, clocks):
-            yield _Defaults(ref(function))
+        if type(function) is FunctionType and function.__globals__ is home and _holds(function, clocks):
+            yield _Function(ref(function))
     elif issubclass(kind, type) and vars(value).get("__module__") == home.get("__name__"):
         yield from _inside_class(value, home, clocks)
 
@@ -130,9 +136,18 @@ def _unwrapped(value: Any) -> Any:
     return value
 
 
-def _has_default(function: FunctionType, clocks: AbstractSet[int]) -> bool:
+def _holds(function: FunctionType, clocks: AbstractSet[int]) -> bool:
     defaults = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
-    return any(id(default) in clocks for default in defaults)
+    return any(id(value) in clocks for value in (*defaults, *(value for _, value in _closure(function))))
+
+
+def _closure(function: FunctionType) -> Iterator[tuple[CellType, Any]]:
+    for cell in function.__closure__ or ():
+        try:
+            value = cell.cell_contents
+        except ValueError:  # It is still empty.
+            continue
+        yield cell, value
 
 
 def _within(value: Any) -> Any:

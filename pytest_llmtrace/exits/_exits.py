@@ -23,12 +23,17 @@ class Exits:
         trace: The open trace.
         way: One of `ASYNC_WAYS`.
 
+    Attributes:
+        trace: The same.
+        is_used: Whether it was given anything to run.
+
     Raises:
         UsageError: There is no such way.
     """
 
     def __init__(self, trace: LLMTrace, way: str) -> None:
         self.trace = trace
+        self.is_used = False
         self._way = way_of(way)
 
     def __repr__(self) -> str:
@@ -53,8 +58,7 @@ class Exits:
             UsageError: A synchronous stream cannot be cancelled; where a loop runs, an asynchronous one wants `arun`.
             Exception: Whatever the stream raised, unless the server broke it off.
         """
-        self._plan_fault()
-        _refuse_call(source)
+        self._begin(source)
         made = [source()]  # Taken from here by who leaves it: what is dropped must be held by nobody else.
         if _async.is_async(made[0]):
             return _async.run(self._leave(made.pop))
@@ -71,8 +75,7 @@ class Exits:
         Args:
             source: Returns an asynchronous iterable, generator or context manager, or an awaitable that gives one.
         """
-        self._plan_fault()
-        _refuse_call(source)
+        self._begin(source)
         return await self._leave(source)
 
     async def _leave(self, take: Callable[[], Any]) -> list[Any]:
@@ -81,7 +84,9 @@ class Exits:
             await _async.leave(self._way.leave, take, got, self.trace)
         return got
 
-    def _plan_fault(self) -> None:
+    def _begin(self, source: Any) -> None:
+        self.is_used = True
+        _refuse_call(source)
         if self._way.fault:
             self.trace.fault(self._way.fault, **self._way.options)
 

@@ -86,7 +86,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if _declared.is_marked(metafunc.definition):
         _part("_pytest_internals").parametrize_by(metafunc, _declared.FIXTURE)
     if "llmtrace_exits" in metafunc.fixturenames:
-        _part("_items").parametrize_exits(metafunc)
+        _part("_exits").parametrize_exits(metafunc)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -163,6 +163,7 @@ def _llmtrace_early(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture
-def llmtrace_exits(request: pytest.FixtureRequest, llmtrace: LLMTrace) -> Exits:
+def llmtrace_exits(request: pytest.FixtureRequest, llmtrace: LLMTrace) -> Iterator[Exits]:
     """Run a streaming function and leave its stream in one way; the test runs once for each."""
-    return _part("_items").exits(request, llmtrace)  # type: ignore[no-any-return]
+    with _part("_exits").exits(request, llmtrace) as exits:
+        yield exits

@@ -25,24 +25,21 @@ from pytest_llmtrace.plugin._pytest_internals import (
 
 if TYPE_CHECKING:
     from pytest_llmtrace.checks import Verdict
-    from pytest_llmtrace.exits import Exits
     from pytest_llmtrace.harness import LLMTrace
 
 __all__ = [
     "ask_for_fixture",
-    "exits",
     "guarding",
+    "has_run",
     "judged",
     "let_go",
     "open_early",
-    "parametrize_exits",
     "reported",
     "traced",
     "verified",
 ]
 
 PROPERTY = "llmtrace_findings"
-_EXITS = "llmtrace_exits"
 
 _ran_key = pytest.StashKey[bool]()
 _unseen_key = pytest.StashKey[set[str]]()
@@ -139,7 +136,7 @@ def _save(item: pytest.Item, trace: LLMTrace) -> None:
     said += trace.unrecorded(item.nodeid)
     if not trace.is_recording:
         return
-    if not item.stash.get(_ran_key, False):
+    if not has_run(item):
         said.append(f"not written, since the test did not pass: what {item.nodeid} recorded")
         return
     try:
@@ -215,31 +212,6 @@ def _fixture(request: pytest.FixtureRequest, name: str) -> Any:
         return None
 
 
-# --- ways to leave a stream ------------------------------------------------------------------------------------------
-
-
-def parametrize_exits(metafunc: pytest.Metafunc) -> None:
-    """Give a test all ways to leave a stream, if it does not name them itself; a coroutine may be cancelled, too."""
-    from pytest_llmtrace.exits import ASYNC_WAYS, WAYS
-
-    for marker in metafunc.definition.iter_markers("parametrize"):
-        named = marker.args[0] if marker.args else marker.kwargs.get("argnames", ())
-        if _EXITS in (named.replace(" ", "").split(",") if isinstance(named, str) else named):
-            return
-    ways = ASYNC_WAYS if inspect.iscoroutinefunction(metafunc.function) else WAYS
-    metafunc.parametrize(_EXITS, ways, indirect=True)
-
-
-def exits(request: pytest.FixtureRequest, trace: LLMTrace) -> Exits:
-    """Return what leaves a stream in the way that a test's id names."""
-    from pytest_llmtrace.exits import Exits
-
-    try:
-        return Exits(trace, request.param)
-    except UsageError as error:
-        raise pytest.fail.Exception(f"llmtrace: {error}", pytrace=False) from None
-
-
 # --- its call phase --------------------------------------------------------------------------------------------------
 
 
@@ -274,6 +246,11 @@ def judged(item: pytest.Item) -> Iterator[None]:
             _judge(item, trace)
     else:
         _explain(item, failed)
+
+
+def has_run(item: pytest.Item) -> bool:
+    """Tell whether the code of a test has run to its end, whatever was then found."""
+    return item.stash.get(_ran_key, False)
 
 
 def _end_time(item: pytest.Item) -> None:

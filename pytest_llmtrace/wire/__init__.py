@@ -7,7 +7,15 @@ from pytest_llmtrace.wire._gateway import gateway
 from pytest_llmtrace.wire._history import History, history, is_continued
 from pytest_llmtrace.wire._progress import last_content_tick, progress
 from pytest_llmtrace.wire._prompt import prompts, sent_values
-from pytest_llmtrace.wire._read import fetches, is_whole, nameless_calls, place_of_event, read, read_fetched
+from pytest_llmtrace.wire._read import (
+    fetches,
+    is_done,
+    is_whole,
+    nameless_calls,
+    place_of_event,
+    read,
+    read_fetched,
+)
 from pytest_llmtrace.wire._sse import events
 from pytest_llmtrace.wire._stated import answered_with, asked_with
 from pytest_llmtrace.wire._url import asked
@@ -25,6 +33,7 @@ __all__ = [
     "history",
     "identify",
     "is_continued",
+    "is_done",
     "is_framed",
     "is_stream",
     "is_whole",

@@ -18,7 +18,7 @@ from pytest_llmtrace.wire._gateway import gateway
 from pytest_llmtrace.wire._headers import state_headers, state_provider
 from pytest_llmtrace.wire._json import Broken, parse
 from pytest_llmtrace.wire._request import state_request
-from pytest_llmtrace.wire._sse import says_its_end
+from pytest_llmtrace.wire._sse import events, says_its_end
 from pytest_llmtrace.wire._usage import fixed_input, state_cost
 
 __all__ = ["fetches", "is_whole", "nameless_calls", "place_of_event", "read", "read_fetched"]
@@ -48,6 +48,16 @@ def is_whole(response: Response) -> bool:
         return False
     try:
         return says_its_end(readable(response))
+    except ValueError:
+        return False
+
+
+def is_done(response: Response) -> bool:
+    """Tell whether `[DONE]` came: SDKs read nothing behind it, and raise for nothing that breaks there."""
+    if not is_stream(response):
+        return False
+    try:
+        return any(event.data.startswith(b"[DONE]") for event in events(readable(response)))
     except ValueError:
         return False
 
@@ -160,12 +170,16 @@ def _state_response(
     return [f"{facts.at[document.where]}: {document.broken}"]
 
 
+_FIRST_LINES = (b"data:", b"event:", b"id:", b"retry:", b":")
+"""How events begin, of a server that calls them something else: OpenRouter's with comments."""
+
+
 def _open(response: Response, api: str, asked: Mapping[str, Any], name: str = "other") -> Document:
     try:
         body = readable(response)
     except ValueError as error:
         return _unread(Broken(str(error)), response)
-    if is_stream(response) or body.lstrip().startswith((b"data:", b"event:")):
+    if is_stream(response) or body.lstrip().startswith(_FIRST_LINES):
         return _fold(_events(body, api), api, asked, name)
     value = parse(body)
     if isinstance(value, list) and len(value) == 1:  # Google's errors

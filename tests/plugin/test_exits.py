@@ -165,3 +165,35 @@ def recorded():
     assert result.text("test_unknown[brake]").startswith(
         "Failed: llmtrace: unknown way to leave a stream 'brake': did you mean 'break'?"
     )
+
+
+def test_a_test_that_leaves_no_stream_is_told(run: Callable[..., Any]) -> None:
+    """It would pass in each of its ways, and show nothing; a coroutine that nobody awaits has run nothing either."""
+    result = run(
+        """
+        import pytest
+
+        def test_forgotten(llmtrace_exits):
+            pass
+
+        def test_not_awaited(llmtrace_exits):
+            llmtrace_exits.arun(iter).close()
+
+        def test_failed(llmtrace_exits):
+            assert 1 == 2
+
+        def test_skipped(llmtrace_exits):
+            pytest.skip("not today")
+        """,
+        options=["-k=break"],
+    )
+    assert result.outcomes == {
+        "test_forgotten[break]": "passed error",
+        "test_not_awaited[break]": "passed error",
+        "test_failed[break]": "failed",
+        "test_skipped[break]": "skipped",
+    }, result.out
+    assert result.text("test_forgotten[break]") == (
+        "Failed: llmtrace: this test asks for llmtrace_exits, and has run nothing with it, so it shows nothing: call "
+        "llmtrace_exits.run(stream_chat), or await llmtrace_exits.arun(stream_chat)"
+    )

@@ -379,7 +379,7 @@ def test_it(llmtrace):
     said = "\n".join(result.summary())
     expected = """\
 warning  replay/timing  cassettes/untimed.yaml
-       found  interaction 0: nobody recorded when its chunks came
+       found  interaction 0: nobody recorded when its chunks came, or its body was edited since
               interaction 1: its offsets go backwards
               interaction 2: it has 3 offsets for 2 chunks
        why    it was replayed at once, so durations and times to first token are not those of the recording

@@ -44,6 +44,8 @@ def coded(coding: str) -> tuple[tuple[str, str], ...]:
         # No content-type, as in recordings that keep no headers.
         ((), b"data: " + BODY + b"\n\n"),
         ((), b"event: x\ndata: " + BODY + b"\n\n"),
+        ((), b": OPENROUTER PROCESSING\n\ndata: " + BODY + b"\n\n"),
+        ((), b"id: 1\nretry: 5\ndata: " + BODY + b"\n\n"),
     ],
 )
 def test_bodies(read: Callable[..., Reading], headers: tuple[tuple[str, str], ...], body: bytes) -> None:

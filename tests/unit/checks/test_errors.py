@@ -30,6 +30,11 @@ TIMEOUT: dict[str, Any] = {
     "failure": "ReadTimeout: timed out",
 }
 BROKEN: dict[str, Any] = {"stream_end": StreamEnd.FAILED, "failure": "RemoteProtocolError: peer closed connection"}
+DONE: dict[str, Any] = {
+    **BROKEN,
+    "headers": (("content-type", "text/event-stream"),),
+    "chunks": (b"data: {}\n\n", b"data: [DONE]\n\n"),
+}
 GAVE_UP: dict[str, Any] = {
     "stream_end": StreamEnd.CLOSED,
     "headers": (("content-type", "text/event-stream"),),
@@ -167,6 +172,8 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     ("wire/error-status", {"truncated": False}, {}, UNSET, {}),
     # The application cancelled its own task, or left its own generator.
     ("wire/error-status", {}, {}, UNSET, {**TIMEOUT, "failure": "CancelledError: "}),
+    # An SDK that had all of it drained its connection for the next call.
+    ("wire/error-status", {"truncated": False, **STREAM}, {}, UNSET, DONE),
     # The application could not parse something of its own, or the stream was not given up for the event.
     ("wire/error-status", {"truncated": True, **STREAM}, {}, UNSET, {**GAVE_UP, "unparsed": '{"answer": '}),
     ("wire/error-status", {"truncated": True, **STREAM}, {}, UNSET, {**GAVE_UP, "unparsed": " "}),

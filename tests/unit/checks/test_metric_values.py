@@ -17,6 +17,7 @@ READ = {"truncated": False, "request_model": "gpt-4o"}
 COUNTS = {**READ, "input_tokens": 40, "output_tokens": 5}
 WHERE = "cassettes/chat.yaml, interaction 0, exchange 0, response body"
 FAILED = {"error": {"status": 429}, "truncated": False}
+BROKEN = {"stream_end": StreamEnd.FAILED, "failure": "RemoteProtocolError: peer closed connection"}
 
 Make = Callable[..., Call]
 
@@ -202,6 +203,7 @@ RIGHT = [tokens("input", 40), tokens("output", 5), durations(1)]
         ([COUNTS, {**COUNTS, "input_tokens": 2}], {}, [tokens("input", 42, 2), tokens("output", 10, 2)]),
         ([COUNTS, FAILED], {}, RIGHT),
         ([COUNTS, FAILED], {}, [tokens("input", 40, 2), durations(2)]),
+        ([COUNTS], {"exchange": BROKEN}, [tokens("input", 0), durations(1)]),
         ([READ], {}, [tokens("input", 44)]),
         ([COUNTS], {"exchange": {"stream_end": StreamEnd.CLOSED}}, [tokens("input", 40), durations(1)]),
         ([{"input_tokens": 40, "truncated": True}], {}, [tokens("input", 40)]),
@@ -225,6 +227,7 @@ RIGHT = [tokens("input", 40), tokens("output", 5), durations(1)]
         "two calls",
         "a failed call is left out",
         "a failed call is measured",
+        "its connection broke behind the counts",
         "estimated",
         "stopped",
         "cut",

@@ -15,6 +15,7 @@ from pytest_llmtrace.model import (
     Ambient,
     Exchange,
     Finding,
+    Maker,
     Outcome,
     Severity,
     SpanEvent,
@@ -193,6 +194,23 @@ def test_exchange_without_span_names_the_span_that_was_current(
     exchanges = [make_exchange(index=n, span=1, chunks=answer(f"r{n}")) for n in (0, 1)]
     found = only(exchanges, [make_span(1, attributes=LLM)], "structure/exchange-without-span")
     assert details(found)["span"] == "span 'chat' (app) was current, but it tells of exchange 1"
+
+
+@pytest.mark.parametrize(
+    ("scope", "fields", "found"),
+    [
+        ("openinference.instrumentation.openai", {}, ["span-never-ended"]),
+        ("openinference.instrumentation.openai", {"ended": 10}, ["exchange-without-span"]),
+        ("app", {}, ["exchange-without-span", "span-never-ended"]),
+    ],
+)
+def test_an_instrumentor_s_span_that_never_ended_may_be_the_call_s(
+    make_span: SpanMaker, make_exchange: ExchangeMaker, scope: str, fields: dict[str, Any], found: list[str]
+) -> None:
+    """Some write what a span is of when they end it: that it did not end is the one cause."""
+    on = {0: (Maker(scope="openinference-instrumentation-openai", version="0.1.66"),)}
+    span = make_span(1, scope=scope, attributes={}, **{"ended": None, **fields})
+    assert structure([make_exchange()], [span], silent=on) == found
 
 
 WITHOUT = 'or waive: @pytest.mark.llmtrace(ignore={"structure/exchange-without-span": "reason"})'

@@ -23,6 +23,7 @@ NO_PRICES = (
 USAGE = {"input_tokens": 10, "output_tokens": 5, "truncated": False}
 SILENT = {"input_tokens": State.ABSENT, "output_tokens": State.ABSENT}
 STREAM = {"streaming": True}
+BROKEN = {"stream_end": StreamEnd.FAILED, "failure": "RemoteProtocolError: peer closed connection"}
 ONE_BLOCK = (b"data: {}\n\ndata: {}\n\n",)
 
 
@@ -96,6 +97,7 @@ def test_a_total_is_in_sums_of_tokens_and_not_of_cost(judged: Judged, said: dict
         ({**USAGE, "error": {"message": "gone"}}, SILENT, {"record": {"status": "ERROR", "status_description": "x"}}),
         ({**USAGE, "truncated": True}, SILENT, {"record": {"status": "ERROR", "status_description": "x"}}),
         ({**USAGE, "truncated": True, **STREAM}, SILENT, {"exchange": {"stream_end": StreamEnd.CLOSED}}),
+        ({**USAGE, **STREAM}, SILENT, {"exchange": BROKEN, "record": {"status": "ERROR", "status_description": "x"}}),
         ({**USAGE, **STREAM}, SILENT, {"exchange": {"stream_end": StreamEnd.CLOSED, "chunks": ONE_BLOCK}}),
         (
             {**USAGE, **STREAM, "finish_reasons": ["stop"]},

@@ -18,7 +18,7 @@ from pytest_llmtrace.clock._shift import real
 
 HELD = (
     "default", "keyword", "cached", "attribute", "attribute of the class", "static", "method", "class method",
-    "nested", "field",
+    "nested", "field", "factory", "closure",
 )  # fmt: skip
 READINGS = ("time", "time_ns", "perf_counter", "perf_counter_ns", "monotonic", "monotonic_ns")
 
@@ -69,6 +69,14 @@ class Stopwatch:
 @dataclasses.dataclass
 class Timer:
     field: object = clocks.perf_counter
+    factory: float = dataclasses.field(default_factory=clocks.monotonic)
+
+def make_closure():
+    now = clocks.perf_counter
+    return lambda: now() if now else never
+    never = None  # Its cell stays empty.
+
+closure = make_closure()
 
 held = {{
     "default": default,
@@ -81,12 +89,15 @@ held = {{
     "class method": lambda: Stopwatch.class_method(),
     "nested": lambda: Stopwatch.Nested().attribute(),
     "field": lambda: Timer().field(),
+    "factory": lambda: Timer().factory,
+    "closure": closure,
 }}
 places = lambda: [
     *default.__defaults__, *keyword.__kwdefaults__.values(), *cached.__wrapped__.__defaults__,
     *map(vars(Stopwatch).get, ("attribute", "static")), *Stopwatch.method.__defaults__,
     *Stopwatch.class_method.__defaults__, vars(Stopwatch.Nested)["attribute"], Timer.field,
-    *Timer.__init__.__defaults__,
+    *Timer.__init__.__defaults__, *(cell.cell_contents for cell in Timer.__init__.__closure__),
+    closure.__closure__[1].cell_contents,
 ]
 """
 """The code of a module that reads every clock: bound by its name, looked up as it is read, and held by what it made."""

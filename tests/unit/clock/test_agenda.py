@@ -12,6 +12,7 @@ import pytest
 from pytest_llmtrace import clock
 from pytest_llmtrace.clock import _agenda
 from pytest_llmtrace.clock._agenda import Agenda
+from pytest_llmtrace.clock._others import is_busy
 from pytest_llmtrace.clock._shift import real
 
 pytestmark = pytest.mark.usefixtures("virtual")
@@ -103,6 +104,38 @@ def test_a_task_that_a_thread_works_for_comes_in_time(backend: str) -> None:
         return began
 
     assert close_to(anyio.run(main, backend=backend), 10, 10) == seen
+
+
+IN_SSL = """
+def create_default_context(block):
+    block()
+
+class SSLSocket:
+    def read(self, block):
+        block()
+"""
+
+
+@pytest.mark.parametrize(("call", "busy"), [("create_default_context", True), ("SSLSocket().read", False)])
+def test_who_reads_certificates_is_busy(call: str, busy: bool) -> None:
+    """A client that is made in a thread asks for something soon; one that waits for its server may wait for long."""
+    ssl: dict[str, Any] = {"__name__": "ssl"}
+    exec(IN_SSL, ssl)  # noqa: S102
+    gate = threading.Lock()
+    with gate:
+        thread = threading.Thread(target=eval(call, ssl), args=(gate.acquire,))  # noqa: S307
+        thread.start()
+        assert _comes(lambda: is_busy(thread.ident or 0) is busy)
+    thread.join(60)
+
+
+def _comes(true: Callable[[], bool]) -> bool:
+    """Tell whether something comes to be true, and stays so for ten looks."""
+    seen, until = 0, real() + 10
+    while seen < 10 and real() < until:
+        seen = seen + 1 if true() else 0
+        threading.Event().wait(0.001)
+    return seen == 10
 
 
 def test_a_moment_that_has_passed_is_no_wait(runner: Any, base: float) -> None:

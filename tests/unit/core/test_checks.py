@@ -93,7 +93,9 @@ def test_unplayed() -> None:
 
 def test_untimed() -> None:
     """What could not be replayed in its own time is said once a source, however many recordings of it could not."""
-    reasons = tuple(f"interaction {index}: nobody recorded when its chunks came" for index in range(5))
+    reasons = tuple(
+        f"interaction {index}: nobody recorded when its chunks came, or its body was edited since" for index in range(5)
+    )
     cassette = Untimed(origin="cassettes/a.yaml", reasons=reasons)
     verdict = verify(evidence([], [], untimed=(cassette, Untimed(origin="b", reasons=reasons[:3]))), {})
     assert [finding.check for finding in verdict.findings] == ["replay/timing"] * 2
