@@ -21,7 +21,7 @@ from pytest_llmtrace.wire._request import state_request
 from pytest_llmtrace.wire._sse import events, says_its_end
 from pytest_llmtrace.wire._usage import fixed_input, state_cost
 
-__all__ = ["fetches", "is_whole", "nameless_calls", "place_of_event", "read", "read_fetched"]
+__all__ = ["fetches", "is_done", "is_whole", "nameless_calls", "place_of_event", "read", "read_fetched"]
 
 _STATE = {
     "chat": _chat_facts.state,
