@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pytest_llmtrace import dialects, wire
 from pytest_llmtrace.checks import names, parents, retries, sums, twice
@@ -26,6 +26,7 @@ __all__ = [
 def _exchange_without_span(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     if not evidence.spans and evidence.absence is not None:
         return  # The one cause is told by capture/nothing.
+    begun = [span for span in evidence.spans if span.ended is None and span.key not in evidence.call_of]
     for call in evidence.calls:
         first = call.exchanges[0]
         if first.outcome is Outcome.REFUSED:
@@ -34,7 +35,7 @@ def _exchange_without_span(check: Check, evidence: Evidence) -> Iterator[Finding
             yield None
             continue
         cause, makers = evidence.causes.get(first.index), evidence.silent.get(first.index, ())
-        if any(_has_begun(maker, first, evidence) for maker in makers):
+        if any(_has_begun(maker, first, begun) for maker in makers):
             continue  # structure/span-never-ended tells.
         on = "".join(f"\n{maker.scope} {maker.version} is on for this SDK and made none" for maker in makers)
         yield check.finding(
@@ -47,10 +48,9 @@ def _exchange_without_span(check: Check, evidence: Evidence) -> Iterator[Finding
         )
 
 
-def _has_begun(maker: Maker, exchange: Exchange, evidence: Evidence) -> bool:
-    """Tell whether an instrumentor had a span open at a request that never ended: which call it is of came last."""
-    left = [span for span in evidence.spans if span.ended is None and span.key not in evidence.call_of]
-    return any(span.started <= exchange.started and is_scope_of(span.scope, maker.scope) for span in left)
+def _has_begun(maker: Maker, exchange: Exchange, begun: Iterable[SpanRecord]) -> bool:
+    """Tell whether one of the spans that never ended is an instrumentor's, and was open at a request."""
+    return any(span.started <= exchange.started and is_scope_of(span.scope, maker.scope) for span in begun)
 
 
 def _spans_seen(evidence: Evidence, exchange: Exchange) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -33,15 +34,17 @@ def fetched(
         The fetches with the spans that tell of them and of no call: they ask no model, and these say what they brought.
     """
     brought = [(exchange, name) for exchange in exchanges if (name := wire.fetches(exchange)) is not None]
-    waiting = {draft.truths[-1].response_id: draft for draft in drafts if _is_open(draft)} if brought else {}
-    left = {span.key: span for span in free}
+    if not brought:
+        return []
+    waiting = {draft.truths[-1].response_id: draft for draft in drafts if _is_open(draft)}
+    left = _Left(free, readings, ancestry)
     found = []
     for exchange, name in brought:
-        around = _of_fetch(exchange, name, left, readings, ancestry)
+        around = left.around(exchange, name)
         call = waiting.get(name)
         if call is not None and not call.by_scope:  # Who makes a span around the wait alone tells of the call by it.
             call.by_scope, around = around, {}
-            left = {key: span for key, span in left.items() if span not in call.by_scope.values()}
+            left.take(call.by_scope.values())
         if call is not None and call.by_scope:
             call.truths[-1] = _completed(call, exchange)
         if around:
@@ -53,20 +56,35 @@ def _is_open(draft: Draft) -> bool:
     return draft.truths[-1].api == "responses" and not draft.has_failed and not draft.truths[-1].finish_reasons
 
 
-def _of_fetch(
-    exchange: Exchange,
-    name: str,
-    left: Mapping[SpanKey, SpanRecord],
-    readings: Mapping[SpanKey, Reading],
-    ancestry: Ancestry,
-) -> dict[str, SpanRecord]:
-    """Return by scope the spans that tell of a fetch: they were current, or name its response."""
-    around = {scope: span for scope, span in open_around(exchange, ancestry).items() if span.key in left}
-    for span in left.values():
-        was_open = span.start_ns <= exchange.started_ns and _saw(span, exchange)
-        if span.scope not in around and was_open and readings[span.key].response_id == name:
-            around[span.scope] = span
-    return around
+class _Left:
+    """The LLM spans that tell of no call, by what they may be known by as those of a fetch."""
+
+    def __init__(self, spans: Iterable[SpanRecord], readings: Mapping[SpanKey, Reading], ancestry: Ancestry) -> None:
+        self._ancestry = ancestry
+        self._free = {span.key for span in spans}
+        self._named: dict[str, dict[str, deque[SpanRecord]]] = {}
+        for span in sorted(spans, key=lambda span: span.start_ns):
+            name = readings[span.key].response_id
+            if isinstance(name, str):  # A house style's own function may give anything.
+                self._named.setdefault(name, {}).setdefault(span.scope, deque()).append(span)
+
+    def around(self, exchange: Exchange, name: str) -> dict[str, SpanRecord]:
+        """Return by scope the spans that tell of a fetch, asked in the order of the requests.
+
+        They were current, or name its response and were open all the while: the first of those, and of no other fetch.
+        """
+        current = open_around(exchange, self._ancestry)
+        found = {scope: span for scope, span in current.items() if span.key in self._free}
+        for scope, spans in self._named.get(name, {}).items():
+            while spans and not _saw(spans[0], exchange):
+                spans.popleft()
+            if scope not in found and spans and spans[0].key in self._free and _began(spans[0], exchange):
+                found[scope] = spans.popleft()
+        return found
+
+    def take(self, spans: Iterable[SpanRecord]) -> None:
+        """Note that spans tell of a call after all."""
+        self._free.difference_update(span.key for span in spans)
 
 
 def _completed(call: Draft, exchange: Exchange) -> Reading:
@@ -78,6 +96,11 @@ def _completed(call: Draft, exchange: Exchange) -> Reading:
         "truncated", state=State.UNREADABLE, where=truth.fact("truncated").where, note="it was fetched later"
     )
     return replace(truth, facts={**truth.facts, "truncated": unknown})
+
+
+def _began(span: SpanRecord, exchange: Exchange) -> bool:
+    """Tell by its own times whether a span began before a request: it may be made afterwards and dated back."""
+    return span.start_ns <= exchange.started_ns
 
 
 def _saw(span: SpanRecord, exchange: Exchange) -> bool:

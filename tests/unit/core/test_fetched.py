@@ -142,6 +142,18 @@ def test_a_span_of_a_fetch(make_span: SpanMaker, poll: Poll, *, current: bool) -
     assert [stray.span.key.span_id for stray in paired.strays] == [2]
 
 
+def test_spans_of_several_fetches(make_span: SpanMaker, poll: Poll) -> None:
+    """Each that was open during one fetch tells of that, though all name the response; one that came later of none."""
+    told = {**LLM, "gen_ai.response.id": "resp_1"}
+    times = {2: (109, 119), 3: (119, 129), 4: (130, 140)}
+    polls = [
+        make_span(number, attributes=told, started=start, start_ns=start * 1_000_000, ended=end)
+        for number, (start, end) in times.items()
+    ]
+    paired = match(poll(1, None, None), [make_span(1, attributes=LLM, ended=109), *polls])
+    assert (shape(paired.calls), shape(paired.fetches)) == ([([0], [1])], [([1], [2]), ([2], [3])])
+
+
 def test_a_span_in_which_nothing_was_fetched(make_span: SpanMaker, poll: Poll) -> None:
     """A stray that neither was current nor names the response is no span of the fetch."""
     spans = [make_span(1, attributes=LLM, ended=109), make_span(2, attributes=LLM, started=109)]
