@@ -53,6 +53,7 @@ class Early(StrEnum):
     YES = "yes"
     BEGINNING = "beginning"  # what has come of it
     MESSAGES = "messages"  # in Anthropic's API only, where the first event has it
+    END = "end"  # it comes with the end: who left before it can state none but what has come
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -201,6 +202,8 @@ def _truth(check: Comparison, account: Account) -> Fact | None:
 
 def _is_known_early(check: Comparison, true: Fact, account: Account) -> bool:
     """Tell whether a fact can be compared although the client has not read all of the response."""
+    if check.early is Early.END:
+        return account.extent is Extent.BEGUN
     early = _is_fixed_first(check, account) or check.early is Early.BEGINNING
     # Anthropic's last event may restate its counts, and may have been looked at if it came in one block with the rest.
     sure = check.early is not Early.MESSAGES or account.extent is Extent.BEGUN
@@ -261,4 +264,6 @@ def _reason(account: Account) -> str:
         return f": the call failed with {error_in_words(account.answered.error)}"
     if account.exchange.response is None:
         return f": no response came ({shown(account.exchange.failure or 'unknown')})"
+    if account.extent is Extent.BEGUN:
+        return ": the reader left before one came"
     return ": the response was cut before its end" if account.answered.truncated else ""

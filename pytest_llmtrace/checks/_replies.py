@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_llmtrace import wire
 from pytest_llmtrace._lines import counted
-from pytest_llmtrace.checks._account import Account
+from pytest_llmtrace.checks._account import Account, Extent
 from pytest_llmtrace.checks._compare import Difference, Judge
 from pytest_llmtrace.checks._words import shown
 from pytest_llmtrace.model import Fact
@@ -17,7 +17,7 @@ __all__ = [
     "dimensions",
     "finish_reasons",
     "flag",
-    "kind_of",
+    "is_end",
     "listed",
     "made_up_reasons",
     "or_later",
@@ -111,9 +111,15 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
 # What Anthropic gives where a turn is not over. OpenTelemetry has no word for it; who has only its words says `stop`.
 _PAUSED = frozenset({"pause_turn", "compaction"})
 _KIND_OF = {word: kind for kind, words in _KINDS.items() for word in words}
+_ENDS = _PAUSED | {kind for kind in _KINDS if kind}
 
 
-def kind_of(reason: Any) -> str:
+def is_end(reason: Any) -> bool:
+    """Tell whether a finish reason is one of those that APIs give; a word of one's own may say that none came."""
+    return _kind_of(reason) in _ENDS
+
+
+def _kind_of(reason: Any) -> str:
     """Name the kind of a finish reason across conventions; empty if it says that there is none."""
     if reason is None:
         return ""
@@ -166,9 +172,11 @@ def _completed(account: Account) -> set[str]:
 
 
 def made_up_reasons(mine: Fact, _true: Fact, account: Account) -> Difference | None:
-    """Judge finish reasons where the wire gives none: what says that there is none is right."""
-    if not _kinds(mine.value):
+    """Judge finish reasons where the wire gives none: what says that there is none, in whichever words, is right."""
+    if not any(map(is_end, listed(mine.value))):
         return None
+    if account.extent is Extent.BEGUN:
+        return Difference(why="the reader left before the model had finished, and the span makes it look finished")
     if account.answered.error or account.exchange.response is None:
         why = "the call failed, and the span makes it look as if the model had finished"
         return Difference(why=why, follows=("wire/error-status",))
@@ -176,4 +184,4 @@ def made_up_reasons(mine: Fact, _true: Fact, account: Account) -> Difference | N
 
 
 def _kinds(reasons: Any) -> list[str]:
-    return [kind for kind in map(kind_of, listed(reasons)) if kind]
+    return [kind for kind in map(_kind_of, listed(reasons)) if kind]

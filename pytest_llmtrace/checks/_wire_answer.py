@@ -19,12 +19,14 @@ ANSWER: tuple[Comparison, ...] = (
         "choice without a reason may be left out, or be called `error`, `unknown` or `incomplete`. A place for one "
         "reason may hold that of any choice. A reply of the Responses API may have a reason for each item of "
         "its output, of which that of the last tells whether it was cut, and a refusal in it is a filtered answer. "
-        "`pause_turn` and `compaction` may be called `stop`: OpenTelemetry has no word for them.",
+        "`pause_turn` and `compaction` may be called `stop`: OpenTelemetry has no word for them. Where no reason came, "
+        "as in a stream that was cut or that its reader left, any word will do that no API has for an end.",
         source=f"{_OTEL}: `gen_ai.response.finish_reasons`, one for each choice in order",
         fact="finish_reasons",
         about=("finish_reasons", "finish_reason"),
         noun="finish reason",
         judge=_replies.finish_reasons,
+        early=Early.END,
         invented="no choice was finished, and the span makes it look so",
         unstated=_replies.made_up_reasons,
         next="take it from the reply, one for each choice",

@@ -8,7 +8,7 @@ from typing import Any
 from pytest_llmtrace.checks._account import Account, has_answer
 from pytest_llmtrace.checks._check import Check, Evidence
 from pytest_llmtrace.checks._failures import failure_of
-from pytest_llmtrace.checks._replies import kind_of, listed
+from pytest_llmtrace.checks._replies import is_end, listed
 from pytest_llmtrace.checks._words import place_of, shown
 from pytest_llmtrace.model import Finding, Severity, SpanRecord, State, StreamEnd
 
@@ -188,7 +188,7 @@ def _was_read_silently(account: Account) -> bool:
 def _says_it_was_cut(account: Account) -> bool:
     reading = account.reading
     reasons = [*listed(reading.finish_reasons), reading.finish_reason]
-    in_words = any(reasons) and not any(map(kind_of, reasons))
+    in_words = any(reasons) and not any(map(is_end, reasons))
     return account.span.status == "ERROR" or in_words or _tells_why(account.span)
 
 

@@ -23,6 +23,7 @@ WITH_COMPUTER: dict[str, Any] = {
 NOT_FOLLOWED = (
     "what an agent did cannot be followed: a call that the model made is missing, or one is there that it never made"
 )
+LEFT_UNFINISHED = "the reader left before the model had finished, and the span makes it look finished"
 OTHER_TEXT = "who reads the answer on the span reads another than the user did"
 LONG = "It is cold in Oslo. " * 20
 CUT = LONG[:128]
@@ -98,6 +99,35 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         "no finish reason: the call failed with 429 rate_limit_error 'Slow down'",
         "the call failed, and the span makes it look as if the model had finished",
         {"record": {"status": "ERROR", "status_description": "Slow down"}, "exchange": {"status": 429}},
+    ),
+    # Its reader left before a reason came.
+    (
+        "wire/finish-reasons",
+        {"finish_reasons": ABSENT, "truncated": True, **STREAMING},
+        {"finish_reasons": ["stop"]},
+        "gen_ai.finish_reasons = ['stop']",
+        "no finish reason: the reader left before one came",
+        LEFT_UNFINISHED,
+        CLOSED,
+    ),
+    (
+        "wire/finish-reasons",
+        {"finish_reasons": [None], "truncated": True, **STREAMING},
+        {"finish_reason": "length"},
+        "gen_ai.finish_reason = 'length'",
+        "finish_reasons = [None]",
+        LEFT_UNFINISHED,
+        CLOSED,
+    ),
+    # Its reader left after the first of two choices.
+    (
+        "wire/finish-reasons",
+        {"finish_reasons": ["stop", None], "truncated": True, **STREAMING},
+        {"finish_reasons": ["stop", "stop"]},
+        "gen_ai.finish_reasons = ['stop', 'stop']",
+        "finish_reasons = ['stop', None]",
+        "2 reasons for 1 reason: choices and reasons no longer match",
+        CLOSED,
     ),
     (
         "wire/tool-calls",
@@ -353,6 +383,23 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     ("wire/finish-reasons", {"finish_reasons": [None, "stop"]}, {"finish_reasons": ["error", "stop"]}),
     ("wire/finish-reasons", {"finish_reasons": ["stop", "length"]}, {"finish_reason": "length"}),
     ("wire/finish-reasons", {"finish_reasons": ABSENT}, {"finish_reasons": ["error"]}),
+    *(
+        (
+            "wire/finish-reasons",
+            {"finish_reasons": wire, "truncated": True, **STREAMING},
+            {"finish_reasons": span},
+            CLOSED,
+        )
+        for wire, span in (
+            (ABSENT, ["error"]),
+            (ABSENT, ["cancelled"]),
+            (ABSENT, ["client_disconnected"]),
+            ([None], ["aborted"]),
+            (["stop", None], ["stop"]),
+            (["stop", None], ["stop", "incomplete"]),
+        )
+    ),
+    ("wire/finish-reasons", {"finish_reasons": [None], "truncated": True}, {"finish_reasons": ["aborted"]}),
     (
         "wire/finish-reasons",
         {"finish_reasons": ["completed"], "tool_calls": [call()]},

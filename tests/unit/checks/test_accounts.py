@@ -71,13 +71,14 @@ def test_refused_calls_have_no_account(make_call: Callable[..., Call]) -> None:
 
 
 def test_messages_state_their_input_first(judged: Judged) -> None:
-    """When an Anthropic stream is left early, input and cache counts are judged, output and finish reason are not."""
+    """When an Anthropic stream is left early, input, cache counts and finish reason are judged, output is not."""
     wire = {"input_tokens": 60, "cache_read_tokens": 30, "output_tokens": 1, "streaming": True, "truncated": True}
     span = {"input_tokens": 10, "cache_read_tokens": 0, "output_tokens": 9, "finish_reasons": ["stop"]}
     early = {"stream_end": StreamEnd.CLOSED, "chunks": EVENT}
     found = judged(wire, span, api="messages", exchange=early)
-    assert [finding.check for finding in found] == ["wire/input-tokens", "wire/cache-read-tokens"]
-    assert judged(wire, span, api="chat", exchange=early) == []
+    told = ["wire/input-tokens", "wire/cache-read-tokens", "wire/finish-reasons"]
+    assert [finding.check for finding in found] == told
+    assert [finding.check for finding in judged(wire, span, api="chat", exchange=early)] == ["wire/finish-reasons"]
 
 
 def test_each_place_is_judged(judged: Judged) -> None:
