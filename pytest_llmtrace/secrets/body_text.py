@@ -62,13 +62,10 @@ _NAMED = re.compile(
     | (?:^|(?<=[?&]))(?P<name>{FIELD_NAMES})=(?P<query>(?=[A-Za-z._~%+/=-]*+\d)[A-Za-z0-9._~%+/=-]{{8,}}+)
     """
 )
-# A URL with a password, as that of a proxy or a database.
-_PASSWORD = re.compile(r"(?<=://)[^\s/?#@:\"'<>\\]{0,100}:([^\s/?#@:\"'<>\\]{1,200})@(?=[\w\[])")
 # The query of a URL in a text, and what it says: as a name, `key` or `sig` is telling there only.
 _QUERY = re.compile(r"://[^\s?#\"'<>\\]++\?[^\s#\"'<>\\]++")
 _PARAMETER = re.compile(r"[?&;]([^\s=&?;]++)=((?=[A-Za-z._~%+/=-]*+\d)[A-Za-z0-9._~%+/=-]{8,}+)")
 _HEADERS = frozenset({"default_headers", "extra_headers", "headers"})
-_STANDS_FOR_PASSWORD = frozenset({"mypassword", "pass", "passwd", "password", "pw", "pwd"})
 _NESTED = 6
 _SHORTEST = 6
 """`a@b.co`: what is shorter tells of nobody."""
@@ -144,9 +141,6 @@ def _by_looks(text: str, place: str) -> Iterator[Hit]:
 
 
 def _in_urls(text: str, place: str) -> Iterator[Hit]:
-    for found in _PASSWORD.finditer(text):
-        if not is_stand_in(found[1]) and found[1].lower() not in _STANDS_FOR_PASSWORD:
-            yield Hit(*found.span(1), place, "field", "the password of a URL", found[1])
     for query in _QUERY.finditer(text):
         for found in _PARAMETER.finditer(text, *query.span()):
             if is_secret_parameter(unquote_plus(found[1])):

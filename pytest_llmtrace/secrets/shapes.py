@@ -7,6 +7,7 @@ itself that it is none (`sk-test`, `REDACTED`, `AKIAIOSFODNN7EXAMPLE`) is left a
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Iterator
 from string import ascii_lowercase, ascii_uppercase
 from typing import NamedTuple
@@ -62,10 +63,17 @@ _SHAPES = {
     "a SendGrid key": r"SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}",
     "a Vault token": r"hvs\.[A-Za-z0-9_-]{80,}",
     "a Slack token": r"xox[abeoprs]-[A-Za-z0-9-]{16,}",
+    "a Slack webhook": r"hooks\.slack\.com/(?:services|triggers|workflows)/[A-Za-z0-9_/-]{20,}",
+    "a Discord webhook": r"discord(?:app)?\.com/api/webhooks/[0-9]{15,22}/[A-Za-z0-9_-]{60,}",
+    "an Azure storage key": r"AccountKey=[A-Za-z0-9+/]{86}==",
+    "an Azure access key": r"SharedAccessKey=[A-Za-z0-9+/]{43}=",
     "a Stripe key": r"[rs]k_live_[A-Za-z0-9]{16,}",
     "a private key": r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----[A-Za-z0-9+/=\s]*+",
     "a bearer token": r"(?i:bearer)\ {1,8}[A-Za-z0-9._~+/=-]{20,}",
+    "basic credentials": r"(?:basic|Basic|BASIC)\ {1,8}[A-Za-z0-9+/]{8,}={0,2}",
     "a key that was refused": r"(?<=(?i:api key provided: ))[^\s\"\\]{0,200}[^\s\"\\.]",
+    # As of a proxy, or of a database: the password alone is the secret.
+    "the password of a URL": r"(?<=://)[^\s/?#@:\"'<>\\]{0,100}:(?P<password>[^\s/?#@:\"'<>\\]{1,200})@[\w\[]",
 }
 _NAMES = tuple(_SHAPES)
 # What each of them has in it: looked for much faster than the shapes. Most stand in a long run of letters and digits,
@@ -74,15 +82,14 @@ _IN_RUNS = (
     *("sk-", "ek_", "sess-", "gsk_", "xai-", "pplx-", "hf_", "csk-", "nvapi-", "fw_", "r8_", "tgp_v1_"),
     *("pylf_v", "AIza", "ya29.", "AKIA", "ASIA", "eyJ", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "xox"),
     *("rk_live_", "sk_live_", "lsv2_", "pcsk_", "tvly-", "jina_", "e2b_", "dapi", "glpat-", "npm_", "pypi-", "SG."),
-    "hvs.",
+    *("hvs.", "hooks.slack.com/", "discord.com/api/webhooks/", "discordapp.com/api/webhooks/"),
 )
 _BEGINNINGS = tuple(mark for mark in _IN_RUNS if mark.isalnum())
 _HEADS = frozenset(words_of(mark)[0] for mark in _IN_RUNS if not mark.isalnum())
-_IN_TEXTS = ("***", "-----BEGIN ", "earer ", "BEARER ", "provided: ")
+_IN_TEXTS = ("***", "-----BEGIN ", "earer ", "BEARER ", "asic ", "BASIC ", "AccountKey=", "AccessKey=", "provided: ")
 _ANY = re.compile(r"(?<![A-Za-z0-9_-])(?:" + "|".join(f"({shape})" for shape in _SHAPES.values()) + ")")
 # What may hold one: bytes that are no text, as those of an image, are passed over at once.
 _STRETCH = re.compile(r"[^\x00-\x08\x0e-\x1f\x7f\udc80-\udcff]{6,}")
-_LOOSE = "a provider's key"
 
 # The part of a key that tells the provider and nothing else.
 _PREFIX = re.compile(r"sk-|[A-Za-z]{2,5}_|xai-|pplx-|csk-|nvapi-|AIza|A[KS]IA|eyJ|xox[a-z]-|(?i:bearer|basic)\s")
@@ -234,7 +241,9 @@ def may_hold_shape(text: str, runs: str) -> bool:
         runs: Its long runs, as `runs_of` finds them, one below the other.
     """
     marks = _BEGINNINGS if _HEADS.isdisjoint(words_of(runs)) else _IN_RUNS
-    return any(map(runs.__contains__, marks)) or any(map(text.__contains__, _IN_TEXTS))
+    if any(map(runs.__contains__, marks)) or any(map(text.__contains__, _IN_TEXTS)):
+        return True
+    return "://" in text and "@" in text
 
 
 def shapes_in(text: str) -> Iterator[Shape]:
@@ -242,9 +251,10 @@ def shapes_in(text: str) -> Iterator[Shape]:
     for stretch in _STRETCH.finditer(text):
         for found in _ANY.finditer(text, *stretch.span()):
             looks_like = _NAMES[(found.lastindex or 1) - 1]
-            if (looks_like == _LOOSE and not _is_random(found[0])) or is_stand_in(found[0]):
-                continue
-            yield Shape(found.start(), found.end(), looks_like)
+            part = "password" if found["password"] else 0
+            is_one = _LOOSE.get(looks_like)
+            if (is_one is None or is_one(found[part])) and not is_stand_in(found[part]):
+                yield Shape(*found.span(part), looks_like)
 
 
 def _is_random(value: str) -> bool:
@@ -254,6 +264,31 @@ def _is_random(value: str) -> bool:
         len(run) >= 10 and any(map(str.isdigit, run)) and any(map(str.isalpha, run))  # noqa: PLR2004
         for run in runs
     )
+
+
+def _is_password(value: str) -> bool:
+    return value.lower() not in _PASSWORDS and not is_stand_in(value)
+
+
+_PASSWORDS = frozenset({"mypassword", "pass", "passwd", "password", "pw", "pwd"})
+
+
+def _is_user_and_password(value: str) -> bool:
+    """Judge what stands behind `Basic`: base64 of a user and a password, of which either may be a key (RFC 7617)."""
+    try:
+        told = b64decode(value.split()[1], validate=True).decode()
+    except ValueError:
+        return False
+    user, colon, password = told.partition(":")
+    return bool(colon) and told.isprintable() and _is_password(password or user)
+
+
+# What other texts look like as well, and how it is told from them.
+_LOOSE = {
+    "a provider's key": _is_random,
+    "basic credentials": _is_user_and_password,
+    "the password of a URL": _is_password,
+}
 
 
 def is_stand_in(value: str) -> bool:

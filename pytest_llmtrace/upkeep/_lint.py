@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -138,11 +138,11 @@ def _finding(kind: str, label: str, *, following: str = "", **more: Any) -> Find
 
 
 def _of_cassette(cassette: Cassette, content: bytes, settings: LintSettings, report: Report) -> Iterator[Finding]:
-    seen: set[str] = set()
+    seen: dict[str, None] = {}
     found: dict[tuple[str, ...], list[tuple[Recording, Trouble]]] = {}
     for recording in cassette.recordings:
         for trouble in troubles_in(recording):
-            seen.update(trouble.value[shape.start : shape.end] for shape in shapes_in(trouble.value))
+            seen[trouble.value] = None
             if not _is_allowed(trouble.value, settings):
                 found.setdefault(trouble.same(), []).append((recording, trouble))
     yield from _repeated(cassette)
@@ -216,12 +216,12 @@ def _of_gone_tests(cassette: Cassette, settings: LintSettings) -> Iterator[Findi
         )
 
 
-def _beside(label: str, content: bytes, seen: set[str], settings: LintSettings) -> Iterator[Finding]:
+def _beside(label: str, content: bytes, seen: Collection[str], settings: LintSettings) -> Iterator[Finding]:
     """Find what looks like a secret in the rest of the file: comments, keys that nobody reads."""
-    text = text_of(content).text
+    text, told = text_of(content).text, "\n".join(seen)
     for shape in shapes_in(text):
         value = text[shape.start : shape.end]
-        if value not in seen and not _is_allowed(value, settings):
+        if value not in seen and value not in told and not _is_allowed(value, settings):
             line = text.count("\n", 0, shape.start) + 1
             yield _finding(
                 "secret",

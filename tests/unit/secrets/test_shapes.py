@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 
 import pytest
 from hypothesis import assume, given, settings
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from pytest_llmtrace.secrets import shapes
 from pytest_llmtrace.secrets.words import runs_of
 
-BEHIND = re.compile(r"\(\?<=\(\?i:([a-z: ]+)\)\)")
+BEHIND = re.compile(r"\(\?<=(?:\(\?i:)?([a-z:/ ]+)\)+")
 """What must stand before one of them."""
 
 
@@ -43,6 +44,10 @@ KEYS = {
     "a PyPI token": f"pypi-AgEIcHlwaS5vcmc{MIXED[:80]}",
     "a SendGrid key": f"SG.{MIXED[:22]}.{MIXED[:43]}",
     "a Vault token": f"hvs.{MIXED[:90]}",
+    "a Slack webhook": f"hooks.slack.com/services/T{MIXED[:9]}/B{MIXED[:9]}/{MIXED[:24]}",
+    "a Discord webhook": f"discord.com/api/webhooks/1{HEX[:1]}23456789876543212/{MIXED[:68]}",
+    "an Azure storage key": f"AccountKey={MIXED[:86]}==",
+    "an Azure access key": f"SharedAccessKey={MIXED[:43]}=",
 }
 
 
@@ -56,6 +61,28 @@ def test_keys_of_services_that_agents_use(looks_like: str, key: str) -> None:
     assert not list(shapes.shapes_in(f"call it with {key[:18]}, please"))
 
 
+def basic(told: str) -> str:
+    """Return what a client sends for a user and a password."""
+    return f"Basic {b64encode(told.encode()).decode()}"
+
+
+@pytest.mark.parametrize(
+    ("text", "looks_like", "secret"),
+    [
+        (f"Authorization: {basic('me:Zq8-77')}", "basic credentials", basic("me:Zq8-77")),
+        (f"curl -H 'authorization: {basic('Zq8-77:')}'", "basic credentials", basic("Zq8-77:")),
+        ("postgres://app:Zq8-77@db.test/shop", "the password of a URL", "Zq8-77"),
+        ("redis://:Zq8-77@[::1]:6379", "the password of a URL", "Zq8-77"),
+        ("DefaultEndpointsProtocol=https;AccountName=a;AccountKey=" + MIXED[:86] + "==;", "an Azure storage key", None),
+    ],
+)
+def test_users_and_passwords(text: str, looks_like: str, secret: str | None) -> None:
+    """Of `Basic` all is told, once it is base64 of both; of a URL its password alone."""
+    found = [(shape.looks_like, text[shape.start : shape.end]) for shape in shapes.shapes_in(text)]
+    assert found == [(looks_like, secret or f"AccountKey={MIXED[:86]}==")]
+    assert shapes.may_hold_shape(text, "\n".join(runs_of(text)))
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -65,10 +92,21 @@ def test_keys_of_services_that_agents_use(looks_like: str, key: str) -> None:
         "jina_embeddings_v3_base_en_text_matching_for_retrieval",
         "pypi-AgE",
         f"sha512-{MIXED}",
+        "Basic understanding of telemetry",
+        "basic authentication/authorization",
+        f"Basic {MIXED[:24]}",  # Of no user.
+        basic("user:password"),
+        basic("pytest:dummy"),
+        basic("nothing to be told apart"),
+        "https://hooks.slack.com/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX",
+        "https://hooks.slack.com/services/T1/B2",
+        "AccountKey=...",
+        "see https://a.test/x, or ask me@a.test: it is a:b@c",
+        "git://user:$PASSWORD@a.test ssh://git@a.test:22/x",
     ],
 )
 def test_what_only_begins_like_a_key(text: str) -> None:
-    """Placeholders, public keys, and names of things."""
+    """Placeholders, public keys, names of things, and words behind `basic`."""
     assert not list(shapes.shapes_in(text))
 
 
