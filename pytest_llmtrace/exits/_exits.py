@@ -56,7 +56,8 @@ class Exits:
 
         Raises:
             UsageError: A synchronous stream cannot be cancelled; where a loop runs, an asynchronous one wants `arun`.
-            Exception: Whatever the stream raised, unless the server broke it off.
+            Exception: Whatever the stream raised, unless the server broke it off; then only what no application raises
+                on purpose (`AttributeError`, `LookupError`, `NameError`, `TypeError`): a wrapper that cannot bear it.
         """
         self._begin(source)
         made = [source()]  # Taken from here by who leaves it: what is dropped must be held by nobody else.
@@ -98,12 +99,16 @@ def _refuse_call(source: Any) -> None:
         )
 
 
+_MISTAKES = (AttributeError, LookupError, NameError, TypeError)
+"""What nobody raises to say that a stream broke."""
+
+
 @contextmanager
 def _let_break(way: Way) -> Iterator[None]:
-    """Let a stream raise whatever it likes if the server has broken it off; what this package says is no such thing."""
+    """Let a stream that the server has broken off raise what it likes, but for mistakes, and what this package says."""
     try:
         yield
-    except LLMTraceError:
+    except (LLMTraceError, *_MISTAKES):
         raise
     except Exception:
         if not way.breaks:

@@ -223,7 +223,7 @@ def test_what_the_server_breaks_off_may_raise(way: str) -> None:
 
 
 def test_any_other_exception_is_the_tests() -> None:
-    """A stream that raises by itself has not been left; and what this package refuses is never let pass."""
+    """A stream that raises by itself has not been left; what this package refuses, and mistakes, are never let pass."""
 
     def raises(error: Exception) -> Iterator[str]:
         yield "a"
@@ -234,6 +234,8 @@ def test_any_other_exception_is_the_tests() -> None:
             Exits(trace, "drained").run(lambda: raises(ConnectionError()))
         with pytest.raises(UnmatchedRequest):
             Exits(trace, "truncated").run(lambda: raises(UnmatchedRequest()))
+        with pytest.raises(KeyError, match="usage"):
+            Exits(trace, "truncated").run(lambda: raises(KeyError("usage")))
 
 
 def test_wrong_use_is_said() -> None:
