@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -18,8 +18,10 @@ __all__ = ["Broken", "broken"]
 _BY_MODELS = ("arguments", "arguments_json", "function_call")
 # A tool may take and return a text: only what begins as an object is meant to be JSON.
 _BY_TOOLS = frozenset({"gen_ai.tool.call.arguments", "gen_ai.tool.call.result"})
-_OTEL = "otel-genai"
+_OTEL, _OPENINFERENCE = "otel-genai", "openinference"
 _JSON = ("json",)
+# What may be any text, and is JSON where the span says so.
+_IF_SAID = {"input.value": "input.mime_type", "output.value": "output.mime_type"}
 _MOST = 20
 """Faults of one attribute that are looked for: a long history may repeat one for ever."""
 _REPEATED = 4_000
@@ -46,11 +48,18 @@ def broken(span: SpanRecord, sheet: Sheet, convention: str) -> list[Broken] | No
     """
     attributes = span.attributes
     texts = [name for name in _held(sheet, convention) if name in FORMS or isinstance(attributes[name], str)]
+    if convention == _OPENINFERENCE:
+        texts += [name for name, says in _IF_SAID.items() if _is_said_to_be_json(attributes, name, says)]
     if not texts:
         return None
     found = [flaw for name in texts for flaw in _found(name, attributes[name])]
     limit = limit_of(span) if any(flaw.is_cut for flaw in found) else None
     return [flaw for flaw in found if not (flaw.is_cut and len(attributes[flaw.name]) == limit)]
+
+
+def _is_said_to_be_json(attributes: Mapping[str, Any], name: str, says: str) -> bool:
+    said, value = attributes.get(says), attributes.get(name)
+    return isinstance(said, str) and said.partition(";")[0] == "application/json" and isinstance(value, str)
 
 
 @lru_cache(maxsize=256)

@@ -43,6 +43,8 @@ _FORMS = {
     "gen_ai.memory.records": "a list of records, each with content",
     "gen_ai.tool.call.arguments": "an object as JSON, where it is one",
     "gen_ai.tool.call.result": "an object as JSON, where it is one",
+    "input.value": "JSON, as input.mime_type says",
+    "output.value": "JSON, as output.mime_type says",
 }
 
 CONTENT = rule(
@@ -55,7 +57,8 @@ CONTENT = rule(
     "tool definitions, documents and records by the fields that all of them need. What a model wrote (arguments of "
     "tools), what a tool takes or returns that is no object, what was masked, and a text of the length of a limit "
     "that is no JSON are not judged.",
-    source="OTel GenAI, the JSON schemas of `gen_ai.input.messages` and the others; OpenInference: JSON strings",
+    source="OTel GenAI, the JSON schemas of `gen_ai.input.messages` and the others; OpenInference: JSON strings, "
+    "`input.mime_type`",
 )
 
 PARTS = rule(

@@ -315,6 +315,12 @@ OPENINFERENCE_BREACHES: tuple[tuple[str, dict[str, Any], str, str], ...] = (
         "llm.invocation_parameters: JSON",
     ),
     (
+        "content",
+        {"attributes": {**OI, "input.value": "hi", "input.mime_type": "application/json; charset=utf-8"}},
+        "input.value is no JSON: expecting value",
+        "input.value: JSON, as input.mime_type says",
+    ),
+    (
         "indices",
         {"attributes": {**OI, f"{MESSAGES}.1.message.role": "user", f"{MESSAGES}.3.message.role": "user"}},
         f"{MESSAGES}: no 0, but 3",
@@ -398,6 +404,10 @@ CONFORMING: tuple[dict[str, Any], ...] = (
 CONFORMING_OPENINFERENCE: tuple[dict[str, Any], ...] = (
     {"attributes": {**OI, f"{MESSAGES}.0.message.role": "user", f"{MESSAGES}.1.message.role": "user"}},
     {"attributes": {**OI, f"{MESSAGES}.0.message.tool_calls.0.tool_call.function.arguments": "{"}},  # The model's.
+    {"attributes": {**OI, "output.value": '"hi"', "output.mime_type": "application/json"}},
+    {"attributes": {**OI, "output.value": "hi", "output.mime_type": "text/plain"}},
+    {"attributes": {**OI, "output.value": "hi"}},
+    {"attributes": {**OI, "output.value": "__REDACTED__", "output.mime_type": "application/json"}},
     *({"attributes": {"openinference.span.kind": "EMBEDDING", "embedding.embeddings.0.embedding.vector": vector},
        "name": "CreateEmbeddings"} for vector in ((0.5, 1), "__REDACTED__")),  # OPENINFERENCE_HIDE_EMBEDDINGS_VECTORS
 )  # fmt: skip
