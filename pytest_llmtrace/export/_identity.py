@@ -1,15 +1,16 @@
 """Who made a span: the run, its CI and its sources, by OpenTelemetry's conventions `cicd.*` and `vcs.*`.
 
-What is not known is left out. Nothing is asked of other programs: environment variables and git's own files tell.
+What is not known is left out. Nothing is asked of other programs: environment variables, GitHub's file on what set off
+the run, and git's own files tell.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from pytest_llmtrace._stdlib import re
+from pytest_llmtrace._stdlib import json, re
 
 __all__ = ["identify"]
 
@@ -100,7 +101,7 @@ def identify(environ: Mapping[str, str], folder: Path, *, run: str) -> dict[str,
         run: What tells the run from others.
     """
     told = next((table for sign, table in _SYSTEMS.items() if environ.get(sign)), {})
-    found = {**_of_git(folder), **_filled(told, environ)}
+    found = {**_of_git(folder), **_filled(told, environ), **_of_change(environ)}
     if "vcs.repository.url.full" in found:
         # A CI's address of a repository may have a token for a user.
         url = found["vcs.repository.url.full"] = _WITH_USER.sub("", found["vcs.repository.url.full"])
@@ -131,6 +132,16 @@ def _said(place: re.Match[str], environ: Mapping[str, str]) -> str | None:
         return ""
     found = re.fullmatch(pattern or "(.*)", value, re.DOTALL)
     return found[1] if found else None
+
+
+def _of_change(environ: Mapping[str, str]) -> dict[str, str]:
+    """Read of a pull request on GitHub what no variable says: `GITHUB_SHA` is the commit that would merge it."""
+    try:
+        change = json.loads(_read(Path(environ["GITHUB_EVENT_PATH"])))["pull_request"]
+        told: dict[str, Any] = {"vcs.ref.head.revision": change["head"]["sha"], "vcs.change.title": change["title"]}
+    except (KeyError, TypeError, OSError, ValueError, RecursionError):
+        return {}  # Set off by something else, or not on GitHub.
+    return {name: value for name, value in told.items() if value and isinstance(value, str)}
 
 
 # --- git -------------------------------------------------------------------------------------------------------------

@@ -126,6 +126,28 @@ def test_ci(tmp_path: Path, system: str) -> None:
     assert identify(environ, tmp_path, run="r") == {"llmtrace.run.id": "r", **found}
 
 
+@pytest.mark.parametrize(
+    ("event", "found"),
+    [
+        ('{"pull_request": {"head": {"sha": "%s"}, "title": "Faster"}}' % ("b" * 40), ("b" * 40, "Faster")),
+        ('{"pull_request": {"head": {"sha": "%s"}, "title": null}}' % ("b" * 40), ("b" * 40, None)),
+        ('{"pull_request": null}', ("a" * 40, None)),
+        ('{"ref": "refs/heads/main"}', ("a" * 40, None)),
+        ("[]", ("a" * 40, None)),
+        ("[" * 100_000, ("a" * 40, None)),
+        ("{", ("a" * 40, None)),
+        (None, ("a" * 40, None)),
+    ],
+)
+def test_a_pull_request_on_github(tmp_path: Path, event: str | None, found: tuple[str, str | None]) -> None:
+    """Its revision is that of its branch, and not of the commit that would merge it; only GitHub's event tells."""
+    path = tmp_path / "event.json"
+    if event is not None:
+        path.write_text(event, encoding="utf-8")
+    told = identify({**GITHUB, "GITHUB_EVENT_PATH": str(path)}, tmp_path, run="r")
+    assert (told["vcs.ref.head.revision"], told.get("vcs.change.title")) == found
+
+
 VCS = ("vcs.change.id", "vcs.ref.head.name", "vcs.ref.head.type", "vcs.ref.head.revision")
 
 
