@@ -7,6 +7,7 @@ import importlib.metadata
 import importlib.util
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
@@ -45,13 +46,24 @@ _REQUIREMENTS = {
 }
 """For each package that a call may need, what to install."""
 
-_ENDINGS = {
-    "chat": "/chat/completions",
-    "completions": "/completions",
-    "responses": "/responses",
-    "embeddings": "/embeddings",
-    "messages": "/v1/messages",
+
+class _Endpoint(NamedTuple):
+    """How OpenAI's SDK asks for something: its client's method, and its types of a reply and of a stream's events."""
+
+    method: str
+    reply: str
+    event: str = ""
+
+
+_MESSAGES = "/v1/messages"
+_OPENAI = {
+    "/chat/completions": _Endpoint("chat.completions.create", "chat.ChatCompletion", "chat.ChatCompletionChunk"),
+    "/completions": _Endpoint("completions.create", "Completion", "Completion"),
+    "/responses": _Endpoint("responses.create", "responses.Response", "responses.ResponseStreamEvent"),
+    "/responses/compact": _Endpoint("responses.compact", "responses.CompactedResponse"),
+    "/embeddings": _Endpoint("embeddings.create", "CreateEmbeddingResponse"),
 }
+"""By the end of the path."""
 
 
 def installed(distribution: str) -> str | None:
@@ -161,7 +173,7 @@ def anthropic_client(request: Request) -> Client:
         project, _, region, *_ = place.split("/")
         options = {"access_token": "replayed", "project_id": project, "region": region, "base_url": base}
         return Client("AnthropicVertex", options, {"model": asked.model})
-    base = _base_of(request, _ENDINGS["messages"])
+    base = _base_of(request, _MESSAGES)
     if wire.gateway(request) == "bedrock-mantle":
         return Client(
             "AnthropicBedrockMantle", {"api_key": "replayed", "aws_region": "us-east-1", "base_url": base}, {}
@@ -172,35 +184,17 @@ def anthropic_client(request: Request) -> Client:
 def _through_openai(request: Request, body: dict[str, Any], prefix: str, *, typed: bool, retries: int) -> Any:
     import openai
 
-    api = wire.identify(request) or ""
-    base = _base_of(request, _ENDINGS[api])
+    path = urlsplit(request.url).path.rstrip("/")
+    ending, endpoint = next((ending, known) for ending, known in _OPENAI.items() if path.endswith(ending))
     cls = getattr(openai, f"{prefix}OpenAI")
-    client = cls(api_key="replayed", base_url=base, default_query=_query_of(request), max_retries=retries)
-    methods: dict[str, Callable[..., Any]] = {
-        "chat": client.chat.completions.create,
-        "completions": client.completions.create,
-        "responses": client.responses.create,
-        "embeddings": client.embeddings.create,
-    }
+    base, query = _base_of(request, ending), _query_of(request)
+    client = cls(api_key="replayed", base_url=base, default_query=query, max_retries=retries)
     if typed:
-        return _call(methods[api], body)
-    kind = _openai_types(api)
+        return _call(attrgetter(endpoint.method)(client), body)
     stream = bool(body.get("stream"))
-    stream_cls = getattr(openai, f"{prefix}Stream")[kind[1]] if stream else None
-    return client.post(_ENDINGS[api], body=body, cast_to=kind[0], stream=stream, stream_cls=stream_cls)
-
-
-def _openai_types(api: str) -> tuple[Any, Any]:
-    from openai.types import Completion, CreateEmbeddingResponse
-    from openai.types.chat import ChatCompletion, ChatCompletionChunk
-    from openai.types.responses import Response, ResponseStreamEvent
-
-    return {
-        "chat": (ChatCompletion, ChatCompletionChunk),
-        "completions": (Completion, Completion),
-        "responses": (Response, ResponseStreamEvent),
-        "embeddings": (CreateEmbeddingResponse, None),
-    }[api]
+    reply = attrgetter(endpoint.reply)(openai.types)
+    stream_cls = getattr(openai, f"{prefix}Stream")[attrgetter(endpoint.event)(openai.types)] if stream else None
+    return client.post(ending, body=body, cast_to=reply, stream=stream, stream_cls=stream_cls)
 
 
 def _through_anthropic(

@@ -20,7 +20,11 @@ def _has_messages(body: Mapping[str, Any]) -> bool:
 
 
 def _has_input(body: Mapping[str, Any]) -> bool:
-    return "input" in body or "prompt" in body
+    return not _INPUTS.isdisjoint(body)
+
+
+# Of a conversation that the server keeps there may be nothing new.
+_INPUTS = frozenset({"conversation", "input", "previous_response_id", "prompt"})
 
 
 # Path ending -> API and what its request body must have. The path alone would take any web service with a
@@ -29,6 +33,7 @@ _APIS: tuple[tuple[str, str, Callable[[Mapping[str, Any]], bool]], ...] = (
     ("/chat/completions", "chat", _has_messages),
     ("/completions", "completions", lambda body: "prompt" in body),
     ("/responses", "responses", _has_input),
+    ("/responses/compact", "responses", _has_input),
     ("/embeddings", "embeddings", lambda body: "input" in body),
     ("/messages", "messages", _has_messages),
 )
@@ -44,6 +49,8 @@ _UNREAD = (
     (re.compile(r"/model/[^/]+/invoke(-with-response-stream)?$"), "Bedrock's InvokeModel"),
     (re.compile(r"/threads(/[^/]+)?/runs$"), "OpenAI's Assistants"),
     (re.compile(r"/realtime/(calls|sessions|client_secrets)$"), "OpenAI's Realtime"),
+    (re.compile(r"/live/sessions(/[^/]+/(accept|fork))?$"), "OpenAI's Live"),
+    (re.compile(r"/v1/decisions$"), "OpenAI's Decisions"),
     (re.compile(r"/images/(generations|edits|variations)$"), "OpenAI's Images"),
     (re.compile(r"/audio/(speech|transcriptions|translations)$"), "OpenAI's Audio"),
     (re.compile(r"/moderations$"), "OpenAI's Moderations"),

@@ -26,6 +26,15 @@ MESSAGE = {"type": "message", "content": [{"type": "output_text", "text": "h"}, 
 THOUGHT = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}], "encrypted_content": "x"}
 CALL = {"type": "function_call", "id": "fc1", "call_id": "t1", "name": "f", "arguments": '{"x": 1}'}
 SEARCH = {"type": "web_search_call", "id": "ws1", "status": "completed"}
+COMPACTED = {
+    "id": "r1",
+    "object": "response.compaction",
+    "output": [
+        {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]},
+        {"type": "compaction", "id": "cmp1", "encrypted_content": "x"},
+    ],
+    "usage": USAGE,
+}
 CALLS = [{"id": "t1", "name": "f", "arguments": {"x": 1}}]
 
 
@@ -75,8 +84,20 @@ def response(*output: Any, status: str = "completed", **more: Any) -> dict[str, 
         ),
         # Asked for in the background: nothing has finished.
         (response(status="queued"), KNOWN),
+        # What `/responses/compact` gives back: it repeats what the user said, and names no model.
+        (COMPACTED, {"truncated": False, "response_id": "r1"} | COUNTS),
     ],
-    ids=["plain", "tools", "reasoning", "refusal", "incomplete", "incomplete, no reason", "failed", "queued"],
+    ids=[
+        "plain",
+        "tools",
+        "reasoning",
+        "refusal",
+        "incomplete",
+        "incomplete, no reason",
+        "failed",
+        "queued",
+        "compacted",
+    ],
 )
 def test_replies(said: Callable[..., dict[str, Any]], body: dict[str, Any], facts: dict[str, Any]) -> None:
     """A response is read whole, and nothing is read that it does not say."""

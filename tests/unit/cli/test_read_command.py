@@ -70,6 +70,8 @@ def test_the_text_shows_what_is_there(tape: Path, capsys: pytest.CaptureFixture[
         ("http://localhost:8787/bedrock/model/amazon.nova-micro-v1%3A0/converse", "Bedrock's Converse"),
         ("https://api.openai.com/v1/threads/thread_1/runs", "OpenAI's Assistants"),
         ("https://team.openai.azure.com/openai/v1/realtime/calls", "OpenAI's Realtime"),
+        ("https://us.api.openai.com/v1/live/sessions", "OpenAI's Live"),
+        ("https://api.openai.com/v1/decisions", "OpenAI's Decisions"),
         ("https://api.openai.com/v1/images/generations", "OpenAI's Images"),
     ],
 )

@@ -34,6 +34,13 @@ COMPLETION = {
     "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "hello"}}],
     "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
 }
+COMPACTED = {
+    "id": "resp_1",
+    "object": "response.compaction",
+    "created_at": 1,
+    "output": [{"type": "compaction", "id": "cmp_1", "encrypted_content": "x"}],
+    "usage": {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2},
+}
 
 
 def interaction(url: str, body: Any, reply: Any, *, status: int = 200) -> dict[str, Any]:
@@ -101,6 +108,10 @@ def test_a_call_is_sent_again_through_its_sdk(tmp_path: Path, capsys: pytest.Cap
             "https://api.openai.com/v1/embeddings",
             {"model": "e", "input": "hi"},
             {"object": "list", "model": "e", "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}]},
+        ),
+        *(
+            ("https://api.openai.com/v1/responses/compact", {"model": "m", "input": "hi", **more}, COMPACTED)
+            for more in ({}, {"unheard_of": {"x": None}})
         ),
         ("http://localhost:4000/chat/completions", {**CHAT, "unheard_of": {"x": None}}, COMPLETION),
         ("https://api.openai.com/v1/chat/completions", CHAT, {"error": {"message": "no", "type": "t"}}),
