@@ -17,11 +17,13 @@ from pytest_llmtrace.plugin import _broken, _declared, _options, _order, _teardo
 from pytest_llmtrace.plugin._declared import COPIED, EARLY, FIXTURE, PARTIAL, TRACE
 from pytest_llmtrace.plugin._outcomes import Failed, failure_of, has_failed_part, is_unexpected_success, watch_parts
 from pytest_llmtrace.plugin._pytest_internals import (
+    excinfo_of_testcase,
     failure_of_testcase,
     is_expected_to_fail,
     list_fixture,
     skipped_testcase,
 )
+from pytest_llmtrace.plugin._tracebacks import shorten
 
 if TYPE_CHECKING:
     from pytest_llmtrace.checks import Verdict
@@ -343,8 +345,11 @@ def _watching(trace: LLMTrace, function: Callable[..., Any]) -> Callable[..., An
 def reported(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Put beside the failure of another fixture what is known of its cause, and on the other reports what was seen."""
     trace = item.stash[TRACE]
-    if call.when == "setup" and call.excinfo is not None:
-        _add_hint(item, trace, "setup", call.excinfo.value)
+    excinfo = excinfo_of_testcase(item) or call.excinfo
+    if excinfo is not None:
+        shorten(excinfo, item.config)
+        if call.when == "setup":
+            _add_hint(item, trace, "setup", excinfo.value)
     report = yield
     if call.when != "setup":
         _annotate(item, trace, report)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "being_set_up",
+    "excinfo_of_testcase",
     "failure_of_testcase",
     "forget_failure_of_testcase",
     "hiding_fixture",
@@ -50,10 +51,16 @@ _UNITTEST_SKIP = "__unittest_skip__"
 """What `unittest.skip` sets on a function or class, and with `_why__` at its end the reason."""
 
 
-def failure_of_testcase(item: pytest.Item) -> BaseException | None:
-    """Return what a `unittest.TestCase` item has failed or skipped with, None for all others."""
+def excinfo_of_testcase(item: pytest.Item) -> pytest.ExceptionInfo[BaseException] | None:
+    """Return how a `unittest.TestCase` item has failed or was skipped, None for all others."""
     failures = getattr(item, "_excinfo", None)
-    return failures[0].value if failures else None
+    return failures[0] if failures else None
+
+
+def failure_of_testcase(item: pytest.Item) -> BaseException | None:
+    """Return what it has failed or skipped with."""
+    excinfo = excinfo_of_testcase(item)
+    return excinfo.value if excinfo else None
 
 
 def forget_failure_of_testcase(item: pytest.Item) -> None:

@@ -18,7 +18,7 @@ try:
 
     from pytest_llmtrace.replay._routes import Route, http_errors, of_httpx
 except ImportError as missing:
-    raise UsageError(f'llmtrace.router needs respx ({missing}): pip install "pytest-llmtrace[respx]"') from missing
+    raise UsageError(f'llmtrace.router needs respx ({missing}): pip install "pytest-llmtrace[respx]"') from None
 
 __all__ = ["Router"]
 
