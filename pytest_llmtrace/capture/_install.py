@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
 from typing import Any, Literal
@@ -56,23 +57,30 @@ def install(*, app_exporters: Literal["muted", "live"] = "muted") -> None:
 
 
 def _watch_and_stand_in() -> None:
-    resource = Resource.create()  # Once for all three: it asks every installed detector.
+    resource = Resource.create()  # Once for all three: it asks each detector that is configured.
     tracers = TracerProvider(shutdown_on_exit=False, resource=resource)
     loggers = LoggerProvider(shutdown_on_exit=False, resource=resource)
     when_made(ProxyTracer, lambda proxy: back_proxy_tracer(proxy, tracers))
     when_made(ProxyLogger, lambda proxy: back_proxy_logger(proxy, loggers))
     for found in existing(TracerProvider, LoggerProvider, MeterProvider, ProxyTracer, ProxyLogger):
-        if isinstance(found, ProxyTracer):
-            back_proxy_tracer(found, tracers)
-        elif isinstance(found, ProxyLogger):
-            back_proxy_logger(found, loggers)
-        else:
-            _adopt(found)  # Our own two as well.
+        # A double that derives from one of these, and does not call its constructor, has nothing to be captured by.
+        with contextlib.suppress(AttributeError):
+            _take_in(found, tracers, loggers)
     when_made(TracerProvider, _adopt)
     when_made(LoggerProvider, _adopt)
     metering.read_new()
     # Made when it is needed: each reader is asked for its points at the beginning and the end of each test.
     back_meters(functools.cache(lambda: MeterProvider(shutdown_on_exit=False, resource=resource)))
+
+
+def _take_in(found: Any, tracers: TracerProvider, loggers: LoggerProvider) -> None:
+    """Capture by what was made before us; our own two providers are among it."""
+    if isinstance(found, ProxyTracer):
+        back_proxy_tracer(found, tracers)
+    elif isinstance(found, ProxyLogger):
+        back_proxy_logger(found, loggers)
+    else:
+        _adopt(found)
 
 
 def _adopt(provider: Any) -> None:

@@ -149,6 +149,22 @@ def test_a_wrapped_provider(run_script: RunScript) -> None:
     )
 
 
+DOUBLE = """
+class Double(TracerProvider):
+    def __init__(self): ...
+
+double = Double()
+"""
+
+
+@pytest.mark.parametrize(("before", "after"), [(DOUBLE, ""), ("", DOUBLE)], ids=["before-ours", "after-ours"])
+def test_a_double_of_a_provider(before: str, after: str, run_script: RunScript) -> None:
+    """A class of a test's that derives from the SDK's and does not call its constructor keeps nobody from anything."""
+    nothing = "assert open_test()[1].absence().cause == 'no instrumentor is on'"
+    done = run_script(APP, before, "capture.install()", after, nothing, CALL, OTEL_SERVICE_NAME="shop")
+    assert (done.stdout, done.stderr) == ("['chat', 'app.llm', '1.0', 'shop']\n", "")
+
+
 METERS = """
 from opentelemetry import _logs, metrics
 from opentelemetry.sdk.metrics import MeterProvider
