@@ -18,6 +18,8 @@ from pytest_llmtrace.capture._ids import draw_unseeded
 from pytest_llmtrace.capture._otel_internals import (
     LoggerProvider,
     ProxyLogger,
+    add_log_processor,
+    add_span_processor,
     back_meters,
     back_proxy_logger,
     back_proxy_tracer,
@@ -84,10 +86,9 @@ def _take_in(found: Any, tracers: TracerProvider, loggers: LoggerProvider) -> No
 
 
 def _adopt(provider: Any) -> None:
-    # The SDK's own methods: a subclass may take the first processor that is added for the user's.
     if isinstance(provider, TracerProvider):
-        TracerProvider.add_span_processor(provider, _spans)
+        add_span_processor(provider, _spans)
     elif isinstance(provider, LoggerProvider):
-        LoggerProvider.add_log_record_processor(provider, _logs)
+        add_log_processor(provider, _logs)
     else:
         metering.read_existing(provider)

@@ -149,6 +149,40 @@ def test_a_wrapped_provider(run_script: RunScript) -> None:
     )
 
 
+SINGLE = """
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+exported, more = InMemorySpanExporter(), InMemorySpanExporter()
+provider = TracerProvider(active_span_processor=SimpleSpanProcessor(exported))
+tracer = provider.get_tracer("app.llm", "1.0")
+loggers = sdk_logs.LoggerProvider(multi_log_record_processor=Seeing())
+logger = loggers.get_logger("app.llm")
+"""
+
+
+@pytest.mark.parametrize(("before", "after"), [(SINGLE, ""), ("", SINGLE)], ids=["before-ours", "after-ours"])
+def test_a_provider_with_a_single_processor(before: str, after: str, run_script: RunScript) -> None:
+    """Many apps hand a processor to where the SDK wants a collection, and works with one: it is told as before."""
+    run_script(
+        APP,
+        METERS,
+        before,
+        "capture.install()",
+        after,
+        """
+        owner, book = open_test()
+        with ownership.active(owner):
+            tracer.start_span("chat").end(); emit(logger, "hello")
+            provider.add_span_processor(SimpleSpanProcessor(more))
+            tracer.start_span("again").end()
+        assert names(book) == ["chat", "again"]
+        assert [log.body for log in book.logs()] == seen == ["hello"]
+        assert [span.name for span in exported.get_finished_spans()] == ["chat", "again"]
+        assert [span.name for span in more.get_finished_spans()] == ["again"]
+        assert provider.force_flush()
+        """,
+    )
+
+
 DOUBLE = """
 class Double(TracerProvider):
     def __init__(self): ...
