@@ -149,6 +149,45 @@ def test_a_wrapped_provider(run_script: RunScript) -> None:
     )
 
 
+COUNTED = """
+from opentelemetry import metrics
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import ConcurrentMultiSpanProcessor
+
+printing = SimpleSpanProcessor(ConsoleSpanExporter(formatter=lambda span: span.name))
+concurrent = TracerProvider(active_span_processor=ConcurrentMultiSpanProcessor(), shutdown_on_exit=False)
+providers = [TracerProvider(), concurrent]
+for provider in providers:
+    provider.add_span_processor(printing)
+reader = InMemoryMetricReader()
+meters = MeterProvider(metric_readers=[reader])
+"""
+
+
+@pytest.mark.parametrize(("before", "after"), [(COUNTED, ""), ("", COUNTED)], ids=["before-ours", "after-ours"])
+def test_what_suites_count(before: str, after: str, run_script: RunScript) -> None:
+    """Suites look, by private names, at what their set-up has given a provider: nothing of ours is among it."""
+    run_script(
+        APP,
+        before,
+        "capture.install()",
+        after,
+        """
+        assert [p._active_span_processor._span_processors for p in providers] == [(printing,)] * 2
+        own = getattr(meters._sdk_config, "metric_readers", None) or meters._metric_readers  # by release
+        assert list(own) == [reader]
+        owner, book = open_test()
+        with ownership.active(owner):
+            for provider in providers:
+                provider.get_tracer("app").start_span("chat").end()
+            meters.get_meter("app").create_counter("calls").add(1)
+        assert names(book) == ["chat", "chat"]
+        assert [(point.name, point.value) for point in book.metrics()] == [("calls", 1)]
+        """,
+    )
+
+
 SINGLE = """
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 exported, more = InMemorySpanExporter(), InMemorySpanExporter()
