@@ -1,4 +1,4 @@
-"""`pytest-llmtrace ...`: what works on files, without a test run."""
+"""`pytest-llmtrace ...`: arguments in, lines and an exit status out."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        0 if all went well, 1 if something could not be read or served, 2 for wrong use, 130 if it was interrupted.
+        0 if all is well, 1 if something is not (each command says what), 2 for wrong use, 130 if it was interrupted.
     """
     if sys.stdout is None:  # `>&-`: the exit status is all that is asked for
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - for as long as the process runs
@@ -60,7 +60,11 @@ def _print_everything() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="pytest-llmtrace", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="pytest-llmtrace",
+        description="What is done without a test run: look after cassettes, measure instrumentors, compare and send "
+        "the telemetry of runs. `pytest --help` has the options of a run. COMMAND --help says more of each.",
+    )
     parser.add_argument("--version", action="version", version=f"pytest-llmtrace {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     replay = commands.add_parser(
@@ -68,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         help="play cassettes by their own requests",
         description="Play each cassette by its own requests, as plain HTTP and then, where they are LLM calls, through "
         "the real OpenAI and Anthropic SDKs under OpenInference, and say what was served, captured and refused, and "
-        "why. Nothing is sent to the network.",
+        "why. Nothing is sent to the network. Exit status: 1 if a file cannot be read, or a request is refused.",
     )
     replay.add_argument("paths", nargs="+", type=cassette_path, metavar="PATH", help=PATH_HELP)
     replay.add_argument("--format", choices=("text", "json"), default="text", help="json: one array, an entry each")
@@ -159,7 +163,7 @@ def _add_dashboard(commands: Any) -> None:
         "panel fails, 2 if a file cannot be read. Needs the extra `sql`.",
     )
     dashboard.add_argument("files", nargs="+", type=source, metavar="FILE", help="a dashboard or an alert, as exported")
-    dashboard.add_argument("--records", required=True, type=source, metavar="RECORDS", help="the records of a run")
+    dashboard.add_argument("--records", required=True, type=source, metavar="FILE", help="the records of a run")
     dashboard.add_argument("--format", choices=("text", "json"), default="text", help="of what is printed")
     dashboard.set_defaults(run=_dashboard)
 

@@ -58,6 +58,7 @@ class Finding:
 
     Attributes:
         check: The check's id, as `structure/span-never-ended`.
+        severity: Whether it fails the test, is printed, or is in the report only.
         subject: The span or exchange that it is about, in a report's words.
         details: Labelled lines in order: `span`, `wire`, `why`, `next`, ...; a value may have several lines.
         span: The span that it is about, if it is about one.

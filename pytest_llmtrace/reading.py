@@ -94,6 +94,7 @@ class Fact(NamedTuple):
     Attributes:
         name: One of `VOCABULARY`, or a name of a registered dialect's own.
         value: In the vocabulary's terms; None unless the fact is present.
+        state: Whether it was there to be read: `present`, `absent`, `null` or `unreadable`.
         parts: What was read, in order: the key as its source spells it (`usage.prompt_tokens`,
             `llm.token_count.prompt`), and the value that stood there. Several where the value was put together.
         where: What the keys belong to: `exchange 0, cassettes/chat.yaml, interaction 0, response body`, or
@@ -132,6 +133,7 @@ class _Value(Generic[T]):
 
     def __set_name__(self, owner: type[Any], name: str) -> None:
         self._name = name
+        self.__doc__ = VOCABULARY[name]  # For `help(Reading)`.
 
     @overload
     def __get__(self, reading: None, owner: type[Reading]) -> Self: ...

@@ -48,6 +48,10 @@ class SpanView:
     """A span, ended or not, as it stood when the view was made.
 
     Ids are lower-case hexadecimal, as back ends show them; times are nanoseconds since the epoch.
+
+    Attributes:
+        record: All that is known of the span; the properties are the part of it that tests ask for.
+        reader: Reads it as an LLM call, for `call`.
     """
 
     record: SpanRecord
@@ -168,12 +172,17 @@ class SpanView:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class ExchangeView:
-    """A request of the test and what came back, as far as the client has read it."""
+    """A request of the test and what came back, as far as the client has read it.
+
+    Attributes:
+        record: All that is known of the exchange; the properties are the part of it that tests ask for.
+        reader: Reads its bytes as an LLM call, for `truth`.
+        spans: The LLM spans of the call that this exchange belongs to, one a scope.
+    """
 
     record: Exchange
     reader: Callable[[Exchange], Reading | None] = field(compare=False)
     spans: tuple[SpanView, ...] = ()
-    """The LLM spans of the call that this exchange belongs to, one a scope."""
 
     @property
     def index(self) -> int:

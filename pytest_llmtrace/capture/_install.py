@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
+import weakref
+from collections.abc import Callable
 from typing import Any, Literal
 
 from opentelemetry.sdk.metrics import MeterProvider
@@ -15,11 +18,14 @@ from pytest_llmtrace import ownership
 from pytest_llmtrace.capture import exporters, metering
 from pytest_llmtrace.capture._ids import draw_unseeded
 from pytest_llmtrace.capture._otel_internals import (
+    SPAN_COLLECTIONS,
     LoggerProvider,
     ProxyLogger,
+    add_log_processor,
     back_meters,
     back_proxy_logger,
     back_proxy_tracer,
+    span_collection,
 )
 from pytest_llmtrace.capture._watch import existing, when_made
 from pytest_llmtrace.capture.context import current_spans
@@ -31,6 +37,8 @@ _lock = threading.Lock()
 _installed = False
 _spans = SpanRouter()
 _logs = LogRouter()
+_of_providers: weakref.WeakSet[Any] = weakref.WeakSet()
+"""The collections of processors that tell ours, too. One within another does not: what it is told may be a copy."""
 
 
 def install(*, app_exporters: Literal["muted", "live"] = "muted") -> None:
@@ -56,30 +64,66 @@ def install(*, app_exporters: Literal["muted", "live"] = "muted") -> None:
 
 
 def _watch_and_stand_in() -> None:
-    resource = Resource.create()  # Once for all three: it asks every installed detector.
+    for kind in SPAN_COLLECTIONS:
+        _tell_first(kind, "on_start", _spans.on_start)
+        _tell_first(kind, "on_end", _spans.on_end)
+    resource = Resource.create()  # Once for all three: it asks each detector that is configured.
     tracers = TracerProvider(shutdown_on_exit=False, resource=resource)
     loggers = LoggerProvider(shutdown_on_exit=False, resource=resource)
     when_made(ProxyTracer, lambda proxy: back_proxy_tracer(proxy, tracers))
     when_made(ProxyLogger, lambda proxy: back_proxy_logger(proxy, loggers))
     for found in existing(TracerProvider, LoggerProvider, MeterProvider, ProxyTracer, ProxyLogger):
-        if isinstance(found, ProxyTracer):
-            back_proxy_tracer(found, tracers)
-        elif isinstance(found, ProxyLogger):
-            back_proxy_logger(found, loggers)
-        else:
-            _adopt(found)  # Our own two as well.
+        # A double that derives from one of these, and does not call its constructor, has nothing to be captured by.
+        with contextlib.suppress(AttributeError):
+            _take_in(found, tracers, loggers)
     when_made(TracerProvider, _adopt)
     when_made(LoggerProvider, _adopt)
-    metering.read_new()
+    when_made(MeterProvider, _adopt)
+    metering.read_when_flushed()
     # Made when it is needed: each reader is asked for its points at the beginning and the end of each test.
     back_meters(functools.cache(lambda: MeterProvider(shutdown_on_exit=False, resource=resource)))
 
 
-def _adopt(provider: Any) -> None:
-    # The SDK's own methods: a subclass may take the first processor that is added for the user's.
-    if isinstance(provider, TracerProvider):
-        TracerProvider.add_span_processor(provider, _spans)
-    elif isinstance(provider, LoggerProvider):
-        LoggerProvider.add_log_record_processor(provider, _logs)
+def _tell_first(kind: type, name: str, ours: Callable[..., None]) -> None:
+    """Let the collections of providers tell our processor of a span before their own.
+
+    It is none of their own: suites count those of their application, and look at the first.
+    """
+    tell = getattr(kind, name)
+
+    @functools.wraps(tell)
+    def tell_both(self: Any, *args: Any, **kwargs: Any) -> None:
+        if self in _of_providers:
+            ours(*args, **kwargs)
+        tell(self, *args, **kwargs)
+
+    setattr(kind, name, tell_both)
+
+
+def _tells_as_usual(collection: object) -> bool:
+    """Tell whether a collection tells its processors as the SDK's do: a subclass may do it in its own way."""
+    own, names = type(collection), ("on_start", "on_end")
+    return any(all(getattr(own, name, None) is getattr(kind, name) for name in names) for kind in SPAN_COLLECTIONS)
+
+
+def _take_in(found: Any, tracers: TracerProvider, loggers: LoggerProvider) -> None:
+    """Capture by what was made before us; our own two providers are among it."""
+    if isinstance(found, ProxyTracer):
+        back_proxy_tracer(found, tracers)
+    elif isinstance(found, ProxyLogger):
+        back_proxy_logger(found, loggers)
     else:
-        metering.read_existing(provider)
+        _adopt(found)
+
+
+def _adopt(provider: Any) -> None:
+    if isinstance(provider, TracerProvider):
+        collection = span_collection(provider)
+        if _tells_as_usual(collection):
+            _of_providers.add(collection)
+        else:
+            collection.add_span_processor(_spans)
+    elif isinstance(provider, LoggerProvider):
+        add_log_processor(provider, _logs)
+    else:
+        metering.read(provider)

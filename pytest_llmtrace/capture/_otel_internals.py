@@ -9,6 +9,8 @@ guard test (`tests/unit/capture/test_otel_internals.py`) that fails when its sha
   there, so that the global provider stays unset and the app's own wins. Goes when the API takes a fallback provider.
 - `ProxyLogger`, its `_noop_logger` and fields; `_ProxyMeter`, `_ProxyInstrument`, `_PROXY_METER_PROVIDER`, `_meters`,
   `_instruments`, `_real_meter`, `_callbacks`: the same for loggers and instruments. Go with the one above.
+- `TracerProvider._active_span_processor`, and `_multi_log_record_processor` of `LoggerProvider` and `Logger`: what is
+  told of spans and log records. Go when the SDK makes a single processor that it is given there one of several.
 - `context._SUPPRESS_INSTRUMENTATION_KEY`: the key that instrumentors look at. Goes when the API can be asked.
 - `sdk.metrics._Gauge`: the key for a gauge's temporality; by default a reader gets its last value again and again.
   Goes when the SDK exports `Gauge`.
@@ -37,26 +39,38 @@ from opentelemetry.metrics._internal.instrument import _ProxyInstrument
 from opentelemetry.sdk import metrics
 from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
 from opentelemetry.sdk._logs import export as _log_export
+from opentelemetry.sdk._logs._internal import Logger, SynchronousMultiLogRecordProcessor
 from opentelemetry.sdk.metrics._internal.metric_reader_storage import MetricReaderStorage
 from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricReader, MetricsData
+from opentelemetry.sdk.trace import (
+    ConcurrentMultiSpanProcessor,
+    SynchronousMultiSpanProcessor,
+    Tracer,
+    TracerProvider,
+)
+
+from pytest_llmtrace.capture._watch import existing
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+    from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.trace import ProxyTracer
 
 __all__ = [
     "LOG_EXPORTERS",
     "LOG_EXPORT_SUCCESS",
+    "SPAN_COLLECTIONS",
     "DeltaReader",
     "LogRecordProcessor",
     "LoggerProvider",
     "ProxyLogger",
+    "add_log_processor",
     "add_reader",
     "back_meters",
     "back_proxy_logger",
     "back_proxy_tracer",
     "conflict_of",
     "existing_instance",
+    "span_collection",
     "suppressed",
     "text_limit",
 ]
@@ -67,6 +81,9 @@ LOG_EXPORTERS: tuple[type, ...] = tuple(
 )
 LOG_EXPORT_SUCCESS: Any = getattr(_log_export, "LogRecordExportResult", None) or _log_export.LogExportResult
 LOG_EXPORT_SUCCESS = LOG_EXPORT_SUCCESS.SUCCESS
+
+SPAN_COLLECTIONS = (SynchronousMultiSpanProcessor, ConcurrentMultiSpanProcessor)
+"""The SDK's own of what tells several processors."""
 
 _SUPPRESS_KEYS = (
     otel_context._SUPPRESS_INSTRUMENTATION_KEY,
@@ -98,9 +115,8 @@ class DeltaReader(MetricReader):
     def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 0, **_: Any) -> None:  # noqa: ARG002
         self._receive(metrics_data)
 
-    def shutdown(self, timeout_millis: float = 0, **_: Any) -> None:  # noqa: ARG002
-        """Collect a last time: the provider may be gone before anybody asks."""
-        self.collect()
+    def shutdown(self, timeout_millis: float = 0, **_: Any) -> None:
+        """Do nothing: it is none of a provider's own, which shuts down those alone."""
 
 
 def add_reader(provider: metrics.MeterProvider, reader: MetricReader) -> None:
@@ -115,6 +131,41 @@ def add_reader(provider: metrics.MeterProvider, reader: MetricReader) -> None:
         # Another mapping, not the same with one more: whoever measures just now walks through the old one.
         consumer._reader_storages = {**consumer._reader_storages, reader: storage}
     reader._set_collect_callback(consumer.collect)
+
+
+def span_collection(provider: TracerProvider) -> Any:
+    """Return what tells the span processors of a provider.
+
+    A single processor is made one of a collection first. Many apps hand one to `TracerProvider`, as its argument
+    `active_span_processor`, where the SDK wants a collection, and works with what it gets until another is added.
+    """
+    own: Any = provider._active_span_processor
+    if hasattr(own, "add_span_processor"):
+        return own
+    several: Any = SynchronousMultiSpanProcessor()  # type: ignore[no-untyped-call]
+    several.add_span_processor(own)
+    provider._active_span_processor = several
+    _exchange(Tracer, "span_processor", own, several)
+    return several
+
+
+def add_log_processor(provider: LoggerProvider, processor: LogRecordProcessor) -> None:
+    """Add a log record processor to a provider, also to one with a single processor."""
+    single: Any = provider._multi_log_record_processor
+    if not hasattr(single, "add_log_record_processor"):
+        several: Any = SynchronousMultiLogRecordProcessor()  # type: ignore[no-untyped-call]
+        several.add_log_record_processor(single)
+        provider._multi_log_record_processor = several
+        _exchange(Logger, "_multi_log_record_processor", single, several)
+    # The SDK's own method: a subclass may take the first processor that is added for the user's.
+    LoggerProvider.add_log_record_processor(provider, processor)
+
+
+def _exchange(kind: type, name: str, old: object, new: object) -> None:
+    """Put one object for another into all of a kind: tracers and loggers hold what their provider had."""
+    for made in existing(kind):
+        if getattr(made, name, None) is old:
+            setattr(made, name, new)
 
 
 def back_proxy_tracer(proxy: ProxyTracer, provider: TracerProvider) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import Sampler
 
 from pytest_llmtrace.capture import instrumentors, platforms
 from pytest_llmtrace.capture._watch import existing
@@ -45,18 +46,24 @@ class Scene:
 def find(ambients: Iterable[Ambient], *, environ: Mapping[str, str] = os.environ) -> Absence | None:
     """Return the first cause that applies in this process, None if none is known."""
     provider = trace.get_tracer_provider()
-    samplers = {provider.sampler.get_description() for provider in existing(TracerProvider)}
+    samplers = {name for provider in existing(TracerProvider) if (name := _sampler_of(provider))}
     return judge(
         Scene(
             environ=environ,
             provider=provider,
             ambients=tuple(ambients),
-            sampler=provider.sampler.get_description() if isinstance(provider, TracerProvider) else "",
+            sampler=_sampler_of(provider),
             samplers=tuple(sorted(samplers)),
             instrumentors=instrumentors.installed(),
             modules=sys.modules,
         )
     )
+
+
+def _sampler_of(provider: object) -> str:
+    """Return the description of a provider's sampler; empty where it has none of the SDK's, as a test's double."""
+    sampler = getattr(provider, "sampler", None)
+    return sampler.get_description() if isinstance(sampler, Sampler) else ""
 
 
 def find_for_calls(calls: Iterable[Call]) -> dict[int, Absence]:

@@ -19,7 +19,6 @@ from opentelemetry.sdk.metrics.export import (
     Gauge,
     Histogram,
     Metric,
-    MetricReader,
     MetricsData,
     NumberDataPoint,
     Sum,
@@ -28,7 +27,7 @@ from opentelemetry.sdk.metrics.export import (
 from pytest_llmtrace.capture._otel_internals import DeltaReader, add_reader
 from pytest_llmtrace.model import MetricPoint
 
-__all__ = ["Sums", "collect", "read_existing", "read_new", "share"]
+__all__ = ["Sums", "collect", "read", "read_when_flushed", "share"]
 
 _KINDS = {Sum: "sum", Gauge: "gauge", Histogram: "histogram", ExponentialHistogram: "histogram"}
 
@@ -80,22 +79,24 @@ _readers: weakref.WeakKeyDictionary[DeltaReader, None] = weakref.WeakKeyDictiona
 _listening: weakref.WeakSet[Sums] = weakref.WeakSet()
 
 
-def read_new() -> None:
-    """Give every meter provider that will be made a reader of ours, beside the app's."""
-    construct = MeterProvider.__init__
-
-    @functools.wraps(construct)
-    def construct_with_reader(
-        self: MeterProvider, metric_readers: Sequence[MetricReader] = (), *args: Any, **kwargs: Any
-    ) -> None:
-        construct(self, [*metric_readers, _new_reader()], *args, **kwargs)
-
-    MeterProvider.__init__ = construct_with_reader  # type: ignore[method-assign]
-
-
-def read_existing(provider: MeterProvider) -> None:
-    """Give a meter provider that was made before us a reader."""
+def read(provider: MeterProvider) -> None:
+    """Give a meter provider a reader of ours, which is not among those that the app has given it."""
     add_reader(provider, _new_reader())
+
+
+def read_when_flushed() -> None:
+    """Collect what was measured when a meter provider is flushed or shut down: it may be gone before anybody asks."""
+    for name in ("force_flush", "shutdown"):
+        setattr(MeterProvider, name, _collecting(getattr(MeterProvider, name)))
+
+
+def _collecting(flush: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(flush)
+    def collect_and_flush(*args: Any, **kwargs: Any) -> Any:
+        collect()
+        return flush(*args, **kwargs)
+
+    return collect_and_flush
 
 
 def collect() -> None:

@@ -14,7 +14,7 @@ from pytest_llmtrace.model import Finding, Maker, Severity
 __all__ = ["MetricRule", "metric_advised", "metric_rule"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class MetricRule(Check):
     """A check that looks at each metric that is held against a convention.
 

@@ -95,6 +95,7 @@ HIGH_CARDINALITY = Check(
     why="each value makes a series or a name of its own: dashboards cannot group by it, and metrics get expensive",
     next="put it into an attribute of the span, and leave it out of names and metrics",
     look=_high_cardinality,
+    source="OpenTelemetry specification, trace API: a span name identifies a class of spans, and has low cardinality",
     severity=Severity.WARNING,
     compares="Attributes of metrics, and names of spans that are no LLM call (`structure/span-name` judges those): "
     "ids (UUIDs, hexadecimal), content of the exchanges, and labels of more than 256 characters.",

@@ -154,6 +154,7 @@ PARENT_LOST = Check(
     next="carry the context over (contextvars.copy_context().run, or opentelemetry-instrumentation-threading), "
     "or start a new trace on purpose, with a link to the old one",
     look=_parent_lost,
+    source="OpenTelemetry specification, trace API: the span that is current in the context is the parent of a new one",
     about=("caused",),
     compares="Each root above an LLM span with the span that was current where its thread, or work item of a thread "
     "pool, was started. A warning where a span was current and passed over: by an LLM span, or by a step of its scope "
@@ -169,6 +170,7 @@ PARENT_WRONG = Check(
     why="the trace shows this call as a part of another: time and cost are summed up where they do not belong",
     next="detach the span that was left current, as in a generator that yields inside start_as_current_span(...)",
     look=_parent_wrong,
+    source="OpenTelemetry specification, trace API: the span that is current in the context is the parent of a new one",
     compares="Each LLM span with its parent, where both were started in the same thread and task: the parent must not "
     "have ended before, nor be the span of another call whose stream is still being read.",
 )

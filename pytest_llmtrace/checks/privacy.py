@@ -197,6 +197,7 @@ SECRET = Check(
     why="whoever may read the back end can use it, and it stays there as long as the data",
     next="keep it out of telemetry, and replace it if spans like this were ever exported",
     look=_secret,
+    source="OpenTelemetry, Handling sensitive data: who instruments is responsible for what telemetry holds",
     compares="The secrets that the exchanges carry (keys, provider keys, cookies and organizations in headers, fields "
     "and the user in the URL, fields of the body), and canaries, with every text that telemetry carries: span names, "
     "attributes and their keys, events, links, status descriptions, attributes of scopes, resources, log records, "
@@ -211,6 +212,7 @@ CONTENT = Check(
     why="what users say is kept where nobody was to read it",
     next="keep it out of this place",
     look=_content,
+    source="OTel GenAI, capturing instructions, inputs and outputs: SHOULD NOT by default, and SHOULD be an option",
     about=("content",),
     compares='Where `content=` is said. `"absent"` and `"redacted"`: the texts of the exchanges (prompts, system '
     "prompts, tool arguments and results, answers, ids of users), and canaries, with every text that telemetry "

@@ -119,6 +119,7 @@ DURATION = Check(
     why="its latency is what dashboards and alerts are about, and it is not that of the call",
     next="let the span begin before the request and end with the stream, and leave its times to the tracer",
     look=_duration,
+    source="OpenTelemetry specification, trace API: the times of a span reflect the elapsed real time of the operation",
     about=("pacings",),
     compares="The span's own start and end with the time of the request and of the last chunk that says anything and "
     "that the client has read, within one per cent and 5 ms. Looked at from 50 ms on, in recorded or real time.",

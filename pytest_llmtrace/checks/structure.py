@@ -246,6 +246,7 @@ SPAN_NEVER_ENDED = Check(
     why="a span that never ends is never exported",
     next="end it on every path: with start_as_current_span(...), or end() in a finally",
     look=_span_never_ended,
+    source="OpenTelemetry specification, trace SDK: exporters are handed a span when it has ended",
 )
 
 SPAN_CURRENT = Check(
@@ -254,6 +255,7 @@ SPAN_CURRENT = Check(
     why="whatever the caller does next becomes a child of this span, in a trace that is not its own",
     next="detach it in the context that attached it; a generator must be closed by whoever iterates it",
     look=_span_current,
+    source="OpenTelemetry specification, context: to detach one restores what was current before it was attached",
 )
 
 ENDED_BEFORE_STREAM = Check(
@@ -262,6 +264,7 @@ ENDED_BEFORE_STREAM = Check(
     why="its duration is that of the first bytes, and tokens, finish reason and errors that came later are not on it",
     next="end the span when the stream is exhausted, closed or has failed",
     look=_ended_before_stream,
+    source="OpenTelemetry specification, trace API: the times of a span reflect the elapsed real time of the operation",
 )
 
 CHECKS: tuple[Check, ...] = (

@@ -23,7 +23,7 @@ def add_command(commands: Any) -> None:
     compare = commands.add_parser(
         "compare",
         help="compare the installed instrumentors with what is on the wire",
-        description="Send every built-in recording and scripted reply through the real SDKs under each installed "
+        description="Play every built-in recording and scripted reply to the real SDKs under each installed "
         "instrumentor, and say which facts on its spans are right, wrong and absent. Nothing is sent to the network.",
     )
     compare.add_argument("--only", action="append", default=[], metavar="NAME", help="this instrumentor; repeatable")

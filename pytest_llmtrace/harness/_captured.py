@@ -11,8 +11,9 @@ from pytest_llmtrace.canaries import Canaries, Search
 from pytest_llmtrace.checks import secrets_of
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import LogRecord, MetricPoint, SpanRecord
+from pytest_llmtrace.pairing import pair
 from pytest_llmtrace.tree import SpanTree
-from pytest_llmtrace.views import SpanView
+from pytest_llmtrace.views import ExchangeView, SpanView, exchange_views
 
 if TYPE_CHECKING:
     from pytest_llmtrace.openobserve import Stream
@@ -36,7 +37,7 @@ _NOT_YET = _NotYet()
 
 
 class Captured:
-    """The spans, log records and metric points of a trace, and canaries for them.
+    """The spans, log records, metric points and exchanges of a trace, and canaries for them.
 
     Whoever opens the trace sets book, ledger and canaries.
     """
@@ -89,13 +90,18 @@ class Captured:
         """Return the metric points that SDK meters recorded since this trace was opened."""
         return self._book.metrics()
 
+    def exchanges(self) -> tuple[ExchangeView, ...]:
+        """Return the requests of this trace and what came back, in the order of the requests."""
+        exchanges = self._ledger.exchanges()
+        return exchange_views(exchanges, pair(exchanges, self._book.spans()))
+
     def canary(self, place: str) -> str:
-        """Return a value that occurs nowhere else, to be put where it says; it is looked for in all that comes out.
+        """Return a value that occurs nowhere else, for the test to use in a place; it is looked for in all telemetry.
 
         Args:
-            place: `api_key`, `provider_key`, `organization`, `cookie` (secrets: found wherever they come out),
-                `prompt`, `system_prompt`, `tool_arguments`, `tool_result`, `output`, `user_id`, `exception` (content:
-                found where `content=` forbids it).
+            place: Where the test will use it: `api_key`, `provider_key`, `organization`, `cookie` (secrets: found
+                wherever they come out), `prompt`, `system_prompt`, `tool_arguments`, `tool_result`, `output`,
+                `user_id`, `exception` (content: found where `content=` forbids it).
 
         Raises:
             UsageError: There is no such place.

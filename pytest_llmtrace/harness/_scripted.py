@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 from pytest_llmtrace.harness._desk import Desk
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from pytest_llmtrace.faults import Fault
+    from pytest_llmtrace.model import Cassette
     from pytest_llmtrace.replay.gateways import Gateway
     from pytest_llmtrace.replay.router import Router
 
@@ -15,7 +18,7 @@ __all__ = ["Scripted"]
 
 
 class Scripted:
-    """Scripted replies and faults of a trace. Whoever opens the trace sets the desk."""
+    """Scripted replies, cassettes and faults of a trace. Whoever opens the trace sets the desk."""
 
     _desk: Desk
 
@@ -26,6 +29,17 @@ class Scripted:
             UsageError: There is no such gateway.
         """
         return self._desk.gateway(name)
+
+    def replay(self, cassette: str | Cassette) -> AbstractContextManager[object]:
+        """Let a cassette answer for the length of a `with` block.
+
+        Args:
+            cassette: Its name, or what `replay.load` has read.
+
+        Raises:
+            CassetteError: It is missing or cannot be read.
+        """
+        return self._desk.playing(cassette)
 
     @property
     def router(self) -> Router:

@@ -21,18 +21,8 @@ from pytest_llmtrace.harness._captured import NOT_OPEN, Captured
 from pytest_llmtrace.harness._desk import Desk, save
 from pytest_llmtrace.harness._judgement import Judgement
 from pytest_llmtrace.harness._scripted import Scripted
-from pytest_llmtrace.model import (
-    Cassette,
-    Exchange,
-    Finding,
-    Known,
-    Pairing,
-    Settings,
-    SpanKey,
-    SpanRecord,
-)
-from pytest_llmtrace.pairing import match, pair
-from pytest_llmtrace.views import ExchangeView, exchange_views
+from pytest_llmtrace.model import Exchange, Finding, Known, Pairing, Settings, SpanKey, SpanRecord
+from pytest_llmtrace.pairing import match
 
 if TYPE_CHECKING:
     from pytest_llmtrace.record import Written
@@ -45,6 +35,16 @@ _PATIENCE = 1.0
 
 class LLMTrace(Captured, Scripted):
     """Replay, capture and verification for one test, or for one `with` block. Of nested ones the innermost answers.
+
+    In a test the fixture `llmtrace` is one, with the arguments of the marker; elsewhere::
+
+        with LLMTrace(gateway="openai") as trace:
+            chat("hi")
+            assert trace.llm_span().attributes["gen_ai.request.model"] == "gpt-4o-mini"
+
+    What answers: `gateway`, `router`, `replay`, `record`; what goes wrong with it: `fault`. What was seen: `spans`,
+    `span`, `llm_spans`, `llm_span`, `tree`, `exporter`, `logs`, `metrics`, `exchanges`, `openobserve`. What was found:
+    `findings`, `verify`; `canary` gives a value to look for. All else is for who runs tests, as the pytest plugin.
 
     Args:
         cassette: The recording that answers, by name or path.
@@ -65,6 +65,11 @@ class LLMTrace(Captured, Scripted):
         openobserve_columns: The columns that the team's dashboards name.
         timing: How replies take their time: `instant` (not at all; the default), `recorded` (virtually), `real`.
         settings: All of the above and more, as the pytest plugin has read them; other arguments win.
+
+    Attributes:
+        clock: What time it is for the code under test: real, or virtual with `timing="recorded"`.
+        settings: All that was said, merged.
+        is_open: Whether it answers and captures now.
 
     Raises:
         UsageError: An argument has no meaning.
@@ -212,23 +217,7 @@ class LLMTrace(Captured, Scripted):
         finally:
             self._note_current(before)
 
-    # --- what was replayed ---
-
-    def exchanges(self) -> tuple[ExchangeView, ...]:
-        """Return the requests of this trace and what came back, in the order of the requests."""
-        exchanges = self._ledger.exchanges()
-        return exchange_views(exchanges, pair(exchanges, self._book.spans()))
-
-    def replay(self, cassette: str | Cassette) -> AbstractContextManager[object]:
-        """Let a cassette answer for the length of a `with` block.
-
-        Args:
-            cassette: Its name, or what `replay.load` has read.
-
-        Raises:
-            CassetteError: It is missing or cannot be read.
-        """
-        return self._desk.playing(cassette)
+    # --- recording ---
 
     def record(self, cassette: str, mode: RecordMode | None = None) -> AbstractContextManager[None]:
         """Record the calls of a `with` block into a cassette, or replay it if it is there.

@@ -151,7 +151,7 @@ def llmtrace_config() -> Mapping[str, Any]:
 
 @pytest.fixture
 def llmtrace(request: pytest.FixtureRequest, llmtrace_config: Mapping[str, Any]) -> Iterator[LLMTrace]:
-    """Replay, capture and verify the LLM calls of this test."""
+    """Replay, capture and verify the LLM calls of this test: an `LLMTrace`, of which `help()` tells more."""
     with _part("_items").traced(request, llmtrace_config) as trace:
         yield trace
 

@@ -89,6 +89,10 @@ _OPTIONS: Final[dict[str, dict[str, Any]]] = {
         "metavar": "FILE",
         "help": "the findings that this suite already has; only others fail (relative to the root directory)",
     },
+    "write-baseline": {
+        "action": "store_true",
+        "help": "write what is found into the baseline; no finding fails",
+    },
     "report": {
         "action": "append",
         "default": [],
@@ -105,22 +109,20 @@ _OPTIONS: Final[dict[str, dict[str, Any]]] = {
         "help": "send the spans of traced tests to openobserve, to otlp, or to a file (file=PATH) when the tests are "
         "over; the environment or .env says where these are",
     },
-    "write-baseline": {
-        "action": "store_true",
-        "help": "write what is found into the baseline; no finding fails",
-    },
 }
 _INI: Final = {
     "llmtrace_baseline": "the findings that this suite already has: as --llmtrace-baseline",
     "llmtrace_verify": "error (default), warn or off: what findings do where no marker says",
     "llmtrace_record": "none (default), once, new or all: as --llmtrace-record",
-    "llmtrace_cassette_dir": "where cassette names are looked for (default: cassettes beside the test)",
+    "llmtrace_cassette_dir": "where cassette names are looked for (default: cassettes beside the test, then in the "
+    "root directory)",
     "llmtrace_app_exporters": "muted (default) or live: the application's own OTLP exporters",
-    "llmtrace_content": "captured, redacted or absent: what telemetry is to do with content",
+    "llmtrace_content": "captured, redacted or absent: what telemetry is to do with content (default: not judged)",
     "llmtrace_export_budget": "seconds that sending spans may take at the end of a run (default: 10)",
     "llmtrace_spool": "where spans are kept until they were sent (default: llmtrace/spool in pytest's cache)",
     "llmtrace_longest_attribute": "how many characters an attribute may have (default: 65536)",
-    "llmtrace_openobserve": "the releases of OpenObserve that spans go to, as 0.92: what it will show is judged",
+    "llmtrace_openobserve": "the releases of OpenObserve that spans go to, as 0.92: what it will show is judged "
+    "(default: not judged)",
     "llmtrace_timing": "instant (default), recorded or real: how replies take their time",
 }
 _LINES: Final = {

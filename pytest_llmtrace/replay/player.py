@@ -271,7 +271,3 @@ class Silence:
             return self._why
         label = default_label(self._default)
         return f"{self._why}\ndefault   there is no {label}; --llmtrace-record=once records it"
-
-    def unplayed(self) -> tuple[Recording, ...]:
-        """Return nothing."""
-        return ()

@@ -61,7 +61,7 @@ def _add_lint(commands: Any) -> None:
         "doubles, old recordings, and recordings that no test plays. Exit status: 1 if there is an error.",
     )
     lint.add_argument("paths", nargs="+", type=cassette_path, metavar="PATH", help=PATH_HELP)
-    lint.add_argument("--format", choices=("text", "json"), default="text")
+    lint.add_argument("--format", choices=("text", "json"), default="text", help="of what is printed")
     lint.add_argument("--strict", action="store_true", help="warnings fail too")
     lint.add_argument("-v", "--verbose", action="store_true", help="show infos too")
     lint.add_argument(
@@ -70,10 +70,14 @@ def _add_lint(commands: Any) -> None:
         default=[],
         choices=sorted(KINDS),
         metavar="KIND",
-        help=f"one of {', '.join(KINDS)}",
+        help=f"say nothing of these: {', '.join(KINDS)}; repeatable",
     )
     lint.add_argument(
-        "--allow", action="append", default=[], metavar="REGEX", help="values that are fine, matched as a whole"
+        "--allow",
+        action="append",
+        default=[],
+        metavar="REGEX",
+        help="values that are fine, matched as a whole; repeatable",
     )
     lint.add_argument("--max-age", type=days, metavar="DAYS", help="report what was recorded longer ago")
     lint.add_argument(
@@ -81,10 +85,14 @@ def _add_lint(commands: Any) -> None:
         action="append",
         type=source,
         metavar="FILE",
-        help="what a test run has played; others are orphans",
+        help="what a run with --llmtrace-played=FILE has played; others are orphans; repeatable",
     )
     lint.add_argument(
-        "--rootdir", type=source, default=Path(), help="pytest's rootdir, which files and tests are relative to"
+        "--rootdir",
+        type=source,
+        default=Path(),
+        metavar="DIR",
+        help="pytest's rootdir, which files and tests are relative to (default: the current folder)",
     )
     lint.set_defaults(run=_lint)
 
@@ -94,7 +102,8 @@ def _add_scrub(commands: Any) -> None:
         "scrub",
         help="take secrets out of them",
         description="Show, without the secrets, what would change, and ask before writing. What is taken out is what "
-        "a comparison leaves out, so that requests still find their recordings.",
+        "a comparison leaves out, so that requests still find their recordings. Exit status: 1 if a secret is left, "
+        "or a file cannot be read or written.",
     )
     scrub.add_argument("paths", nargs="+", type=source, metavar="PATH", help="a cassette, or a folder of them")
     how = scrub.add_mutually_exclusive_group()
@@ -104,7 +113,12 @@ def _add_scrub(commands: Any) -> None:
 
 
 def _add_show(commands: Any) -> None:
-    show = commands.add_parser("show", help="print an exchange as a person reads it")
+    show = commands.add_parser(
+        "show",
+        help="print an exchange as a person reads it",
+        description="Print each exchange of a cassette as a person reads it: streams event by event, JSON laid out, "
+        "secrets masked, what is long cut.",
+    )
     show.add_argument("path", type=cassette_path, metavar="PATH", help=f"a cassette; {_BUILTIN}")
     show.add_argument("number", nargs="?", type=int, metavar="N", help="one interaction, counted from 0; default: all")
     show.add_argument("--raw", action="store_true", help="bodies as they are, without their content encoding")

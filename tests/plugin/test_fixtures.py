@@ -272,7 +272,7 @@ def test_the_marker_lists_its_fixture(run: Callable[..., Any]) -> None:
     listed = run(source, options=["--fixtures-per-test"]).out
     assert "fixtures used by test_other" not in listed
     assert (
-        "Replay, capture and verify the LLM calls of this test." in listed.partition("fixtures used by test_marked")[2]
+        "Replay, capture and verify the LLM calls of this test" in listed.partition("fixtures used by test_marked")[2]
     )
 
 

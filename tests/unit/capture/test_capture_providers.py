@@ -149,6 +149,95 @@ def test_a_wrapped_provider(run_script: RunScript) -> None:
     )
 
 
+COUNTED = """
+from opentelemetry import metrics
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import ConcurrentMultiSpanProcessor
+
+printing = SimpleSpanProcessor(ConsoleSpanExporter(formatter=lambda span: span.name))
+concurrent = TracerProvider(active_span_processor=ConcurrentMultiSpanProcessor(), shutdown_on_exit=False)
+providers = [TracerProvider(), concurrent]
+for provider in providers:
+    provider.add_span_processor(printing)
+reader = InMemoryMetricReader()
+meters = MeterProvider(metric_readers=[reader])
+"""
+
+
+@pytest.mark.parametrize(("before", "after"), [(COUNTED, ""), ("", COUNTED)], ids=["before-ours", "after-ours"])
+def test_what_suites_count(before: str, after: str, run_script: RunScript) -> None:
+    """Suites look, by private names, at what their set-up has given a provider: nothing of ours is among it."""
+    run_script(
+        APP,
+        before,
+        "capture.install()",
+        after,
+        """
+        assert [p._active_span_processor._span_processors for p in providers] == [(printing,)] * 2
+        own = getattr(meters._sdk_config, "metric_readers", None) or meters._metric_readers  # by release
+        assert list(own) == [reader]
+        owner, book = open_test()
+        with ownership.active(owner):
+            for provider in providers:
+                provider.get_tracer("app").start_span("chat").end()
+            meters.get_meter("app").create_counter("calls").add(1)
+        assert names(book) == ["chat", "chat"]
+        assert [(point.name, point.value) for point in book.metrics()] == [("calls", 1)]
+        """,
+    )
+
+
+SINGLE = """
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+exported, more = InMemorySpanExporter(), InMemorySpanExporter()
+provider = TracerProvider(active_span_processor=SimpleSpanProcessor(exported))
+tracer = provider.get_tracer("app.llm", "1.0")
+loggers = sdk_logs.LoggerProvider(multi_log_record_processor=Seeing())
+logger = loggers.get_logger("app.llm")
+"""
+
+
+@pytest.mark.parametrize(("before", "after"), [(SINGLE, ""), ("", SINGLE)], ids=["before-ours", "after-ours"])
+def test_a_provider_with_a_single_processor(before: str, after: str, run_script: RunScript) -> None:
+    """Many apps hand a processor to where the SDK wants a collection, and works with one: it is told as before."""
+    run_script(
+        APP,
+        METERS,
+        before,
+        "capture.install()",
+        after,
+        """
+        owner, book = open_test()
+        with ownership.active(owner):
+            tracer.start_span("chat").end(); emit(logger, "hello")
+            provider.add_span_processor(SimpleSpanProcessor(more))
+            tracer.start_span("again").end()
+        assert names(book) == ["chat", "again"]
+        assert [log.body for log in book.logs()] == seen == ["hello"]
+        assert [span.name for span in exported.get_finished_spans()] == ["chat", "again"]
+        assert [span.name for span in more.get_finished_spans()] == ["again"]
+        assert provider.force_flush()
+        """,
+    )
+
+
+DOUBLE = """
+class Double(TracerProvider):
+    def __init__(self): ...
+
+double = Double()
+"""
+
+
+@pytest.mark.parametrize(("before", "after"), [(DOUBLE, ""), ("", DOUBLE)], ids=["before-ours", "after-ours"])
+def test_a_double_of_a_provider(before: str, after: str, run_script: RunScript) -> None:
+    """A class of a test's that derives from the SDK's and does not call its constructor keeps nobody from anything."""
+    nothing = "assert open_test()[1].absence().cause == 'no instrumentor is on'"
+    done = run_script(APP, before, "capture.install()", after, nothing, CALL, OTEL_SERVICE_NAME="shop")
+    assert (done.stdout, done.stderr) == ("['chat', 'app.llm', '1.0', 'shop']\n", "")
+
+
 METERS = """
 from opentelemetry import _logs, metrics
 from opentelemetry.sdk.metrics import MeterProvider

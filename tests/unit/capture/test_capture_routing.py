@@ -280,6 +280,40 @@ def test_providers_that_share_their_processors(owners: Pair, books: Books) -> No
     assert len(books[0].finished()) == 1
 
 
+class Changing(SpanProcessor):
+    """As logfire's: what it hands on to processors of its own is a changed copy."""
+
+    def __init__(self) -> None:
+        self.inner = SynchronousMultiSpanProcessor()  # type: ignore[no-untyped-call]
+
+    def on_end(self, span: ReadableSpan) -> None:
+        self.inner.on_end(ReadableSpan(name="changed", context=span.context))
+
+
+def test_collection_within_another(provider: TracerProvider, owners: Pair, books: Books) -> None:
+    """What counts is what the provider tells its processors."""
+    provider.add_span_processor(Changing())
+    with ownership.belonging_to(owners[0]):
+        provider.get_tracer("app").start_span("chat").end()
+    assert names(books[0]) == ["chat"]
+
+
+class Telling(SynchronousMultiSpanProcessor):
+    """A collection that tells its processors in a way of its own."""
+
+    def on_end(self, span: ReadableSpan) -> None:
+        for processor in self._span_processors:
+            processor.on_end(span)
+
+
+def test_collection_of_the_apps_own(owners: Pair, books: Books) -> None:
+    """It tells ours as one of its processors."""
+    provider = TracerProvider(active_span_processor=Telling(), shutdown_on_exit=False)  # type: ignore[no-untyped-call]
+    with ownership.belonging_to(owners[0]):
+        provider.get_tracer("app").start_span("chat").end()
+    assert [(span.name, span.ended is None) for span in books[0].spans()] == [("chat", False)]
+
+
 def test_after_shutdown(provider: TracerProvider, tracer: trace.Tracer, owners: Pair, books: Books) -> None:
     """An app that shuts its provider down still makes spans, and they are seen."""
     provider.shutdown()

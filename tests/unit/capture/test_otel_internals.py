@@ -37,6 +37,14 @@ def test_proxy_logger() -> None:
     assert proxy._logger is fallback
 
 
+def test_processors_of_a_provider() -> None:
+    """A provider hands what is told of its spans and log records on to its tracers and loggers."""
+    tracers: Any = TracerProvider(shutdown_on_exit=False)
+    loggers: Any = _otel_internals.LoggerProvider(shutdown_on_exit=False)
+    assert tracers._active_span_processor is tracers.get_tracer("a").span_processor
+    assert loggers._multi_log_record_processor is loggers.get_logger("a")._multi_log_record_processor
+
+
 @pytest.mark.parametrize("limit", [None, 250])
 def test_text_limit(limit: int | None) -> None:
     """A span, open or ended, knows the length to which its provider cuts texts."""
