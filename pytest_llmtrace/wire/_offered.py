@@ -66,8 +66,9 @@ def _listed(value: Any, key: str, api: str) -> Iterator[_Tool]:
         if not isinstance(tool, Mapping):
             continue
         place, kind = f"{key}[{number}]", tool.get("type")
-        inner = tool.get(kind) if isinstance(kind, str) else None
-        own, path = (inner, f"{place}.{kind}") if isinstance(inner, Mapping) else (tool, place)
+        wrapper = "function" if kind is None else kind  # Mistral's API takes a function without its type.
+        inner = tool.get(wrapper) if isinstance(wrapper, str) else None
+        own, path = (inner, f"{place}.{wrapper}") if isinstance(inner, Mapping) else (tool, place)
         name = own.get("name")
         is_function = kind in _FUNCTIONS if api == "messages" else kind in (None, "function")
         if isinstance(kind, str | None):

@@ -87,7 +87,7 @@ def _calls(message: dict[str, Any]) -> Iterator[ToolCall]:
 def _tools(asked: Asked) -> list[Attributes]:
     """Give the tools, each as the API has it, with `type` and `name` beside."""
     offered = [*(asked.arguments.get("tools") or ()), *(asked.arguments.get("functions") or ())]
-    own = [(tool, tool.get(tool.get("type"), tool)) for tool in offered]
+    own = [(tool, tool.get(tool.get("type", "function"), tool)) for tool in offered]
     return [{**tool, "type": tool.get("type", "function"), "name": said.get("name")} for tool, said in own]
 
 

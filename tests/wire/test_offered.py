@@ -21,9 +21,15 @@ OFFERED = [
                 {"type": "function", "function": {"name": "look", "parameters": SCHEMA}},
                 {"type": "custom", "custom": {"name": "run"}},
                 {"name": "hear", "parameters": SCHEMA},
+                {"function": {"name": "smell", "parameters": SCHEMA}},
             ]
         },
-        [("look", "function", "tools[0]"), ("run", "custom", "tools[1]"), ("hear", "function", "tools[2]")],
+        [
+            ("look", "function", "tools[0]"),
+            ("run", "custom", "tools[1]"),
+            ("hear", "function", "tools[2]"),
+            ("smell", "function", "tools[3]"),
+        ],
         id="chat",
     ),
     pytest.param(
