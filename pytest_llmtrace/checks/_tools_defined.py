@@ -22,9 +22,6 @@ _SHORT = 60
 """Characters of two texts that are told whole, and not from shortly before they part."""
 
 
-_NOTHING = (None, "")
-
-
 class _Part(NamedTuple):
     """A part of a definition that both sides have, or one of its parts.
 
@@ -58,8 +55,8 @@ def defined(mine: Fact, true: Fact, account: Account) -> Difference | None:
 
 def defined_later(mine: Fact, other: Fact, account: Account) -> Difference | None:
     """Compare with what was said later of the same call, as a judge that is not content with other tools."""
-    names = {tool["name"] for tool in _named(other)}
-    return defined(mine, other, account) if all(tool["name"] in names for tool in _named(mine)) else Difference()
+    known = _known(other)
+    return defined(mine, other, account) if all(known.get(tool["name"]) for tool in _named(mine)) else Difference()
 
 
 def _named(fact: Fact) -> list[Mapping[str, Any]]:
@@ -103,7 +100,7 @@ def _apart(part: _Part, limit: int | None, *, named: bool = False) -> _Part | No
         named: Whether these are the parameters by their names, of which the span has no others.
     """
     mine, true = part.mine, part.true
-    if mine == true or mine in _NOTHING or true in _NOTHING:
+    if mine == true or mine in (None, ""):
         return None
     if isinstance(mine, Mapping) and isinstance(true, Mapping):
         return _apart_in(part, limit, named=named)

@@ -209,6 +209,17 @@ REQUEST: tuple[Comparison, ...] = (
         compares="Where the request does not say, one is right.",
     ),
     _parameter(
+        "tool_choice",
+        "tool-choice",
+        "tool choice",
+        _tools_offered.chosen,
+        "a call that was asked for looks like the model's own decision, or the other way round",
+        compares="The name of the tool that is to be called, else whether one is: `required` and `any` are one word, "
+        "and each API has a form of its own. Where the request does not say, nothing is judged.",
+        invented="",
+        source="OpenInference: `llm.invocation_parameters`",
+    ),
+    _parameter(
         "dimensions",
         "dimensions",
         "number of dimensions",

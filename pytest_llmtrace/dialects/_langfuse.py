@@ -201,7 +201,7 @@ LANGFUSE = Dialect(
     name="langfuse",
     recognises=_is_langfuse,
     facts={
-        **{name: place for name, place in parameters(_ASKED).items() if name != "request_model"},
+        **{name: place for name, place in parameters(_ASKED).items() if name not in ("request_model", "tool_choice")},
         "max_tokens": inside(_ASKED, "max_completion_tokens", "max_output_tokens", "max_tokens", convert=_limit),
         "dimensions": inside(_ASKED, "dimensions"),
         **tool_places(_INPUT, _offered, f"{_INPUT}[tools]"),

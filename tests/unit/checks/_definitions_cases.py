@@ -110,6 +110,14 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         "parameters.additionalProperties: True",
         "function.parameters.additionalProperties: False",
     ),
+    (
+        ID,
+        sent({**HEAR, "description": ""}),
+        shown(HEAR),
+        "gen_ai.tool_definitions['hear'].description: 'Listens.'",
+        "tools[0].function.description: ''",
+        OTHER,
+    ),
     # The parameters of a tool may be called as a schema's keywords are.
     (
         ID,
@@ -134,7 +142,6 @@ NO_FAULTS: tuple[tuple[Any, ...], ...] = (
     (ID, sent(LOOK), shown({"name": "look", "description": LONG}, {"name": "look", "parameters": {}}), LIBRARY),
     (ID, sent(LOOK), shown({**HEAR, "name": "look", "description": None}, {"name": "look", "description": ""})),
     (ID, sent({"name": "look"}), shown(LOOK), LIBRARY),
-    (ID, sent({**LOOK, "description": ""}), shown(LOOK), LIBRARY),
     (ID, sent(LOOK), shown(look("city", "unit", "days")), LIBRARY),
     # Which of several tools of one name is meant, nobody knows; a tool that was not offered is told by its name.
     (ID, sent(LOOK, {**HEAR, "name": "look"}), shown({"name": "look", "description": "Looks."}), LIBRARY),
