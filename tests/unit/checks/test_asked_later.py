@@ -64,6 +64,13 @@ CASES: tuple[tuple[dict[str, Any], dict[str, Any], dict[str, Any], Fact, list[st
     (
         {"tool_definitions": LOOKS},
         {},
+        {"tool_definitions": [*STRICT, *STRICT]},
+        fact("tool_definitions", tools("look", "Stares.")),
+        ["wire/tool-definitions"],
+    ),
+    (
+        {"tool_definitions": LOOKS},
+        {},
         {"tool_definitions": tools("hear", "Listens.")},
         fact("tool_definitions", STRICT),
         ["wire/tool-definitions"],
