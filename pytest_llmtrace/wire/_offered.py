@@ -22,18 +22,14 @@ class _Tool(NamedTuple):
     Attributes:
         name: None where it has none.
         kind: `function`, or what the API calls it.
-        key: The field of the tool.
-        own: The field in which its name stands, which is the same or in it.
-        said: What the definition says, by the names of the vocabulary.
-        schema: What the API calls the parameters.
+        key: The field.
+        said: What its definition says: the part, by its name in the vocabulary, the field and the value of each.
     """
 
     name: str | None
     kind: str
     key: str
-    own: str
-    said: Mapping[str, Any]
-    schema: str
+    said: Sequence[tuple[str, str, Any]]
 
 
 def state_tools(facts: Facts, body: Mapping[str, Any], api: str) -> None:
@@ -49,7 +45,8 @@ def state_tools(facts: Facts, body: Mapping[str, Any], api: str) -> None:
     facts.put("tools", said, tuple([(tool.key, tool.name or tool.kind) for tool in tools]), _WHERE)
     defined = _defined(tools)
     if defined:
-        facts.put("tool_definitions", defined, tuple(_parts(tools)), _WHERE)
+        parts = [(key, value) for tool in tools if tool.name for _, key, value in tool.said]
+        facts.put("tool_definitions", defined, tuple(parts), _WHERE)
     else:
         facts.absent("tool_definitions", _WHERE)
 
@@ -63,41 +60,30 @@ def definitions(value: Any) -> list[dict[str, Any]]:
 
 def _listed(value: Any, key: str, api: str) -> Iterator[_Tool]:
     for number, tool in enumerate(value if isinstance(value, list) else ()):
-        if not isinstance(tool, Mapping):
+        if not isinstance(tool, dict):
             continue
         place, kind = f"{key}[{number}]", tool.get("type")
         wrapper = "function" if kind is None else kind  # Mistral's API takes a function without its type.
         inner = tool.get(wrapper) if isinstance(wrapper, str) else None
-        own, path = (inner, f"{place}.{wrapper}") if isinstance(inner, Mapping) else (tool, place)
+        own, path = (inner, f"{place}.{wrapper}") if isinstance(inner, dict) else (tool, place)
         name = own.get("name")
-        is_function = kind in _FUNCTIONS if api == "messages" else kind in (None, "function")
         if isinstance(kind, str | None):
-            schema = "input_schema" if api == "messages" else "parameters"
-            yield _Tool(
-                name=name if isinstance(name, str) else None,
-                kind="function" if is_function else str(kind),
-                key=place,
-                own=path,
-                said=_said(own, schema),
-                schema=schema,
-            )
-        yield from _listed(tool.get("tools"), f"{place}.tools", api)  # Of a namespace.
+            is_function = kind in (_FUNCTIONS if api == "messages" else (None, "function"))
+            said = list(_said(own, path, "input_schema" if api == "messages" else "parameters"))
+            what = "function" if is_function else str(kind)
+            yield _Tool(name if isinstance(name, str) else None, what, place, said)
+        if "tools" in tool:  # Of a namespace.
+            yield from _listed(tool["tools"], f"{place}.tools", api)
 
 
-def _said(own: Mapping[str, Any], schema: str) -> dict[str, Any]:
+def _said(own: Mapping[str, Any], path: str, schema: str) -> Iterator[tuple[str, str, Any]]:
     description, parameters = own.get("description"), own.get(schema)
-    said: dict[str, Any] = {"description": description} if isinstance(description, str) else {}
-    if isinstance(parameters, Mapping):
-        said["parameters"] = parameters
-    return said
+    if isinstance(description, str):
+        yield "description", f"{path}.description", description
+    if isinstance(parameters, dict):
+        yield "parameters", f"{path}.{schema}", parameters
 
 
 def _defined(tools: Sequence[_Tool]) -> list[dict[str, Any]]:
-    return [{"name": tool.name, **tool.said} for tool in tools if tool.name and tool.said]
-
-
-def _parts(tools: Sequence[_Tool]) -> Iterator[tuple[str, Any]]:
-    """Yield what stands in each field of the definitions, in their order."""
-    for tool in tools:
-        for name, value in tool.said.items() if tool.name else ():
-            yield f"{tool.own}.{tool.schema if name == 'parameters' else name}", value
+    known = ((name, said) for name, _, _, said in tools if name and said)
+    return [{"name": name, **{part: value for part, _, value in said}} for name, said in known]

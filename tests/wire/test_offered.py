@@ -154,9 +154,10 @@ def test_the_tools_that_a_response_was_made_with(read: Callable[..., Reading]) -
     assert [one.name for one in read("responses", {"tools": "look"}).others] == []
 
 
-@pytest.mark.parametrize("tools", [None, [], {}, "look", [None, 7, {"type": 1}]])
-def test_a_request_without_tools(read: Callable[..., Reading], tools: Any) -> None:
+@pytest.mark.parametrize("api", ["chat", "messages", "responses"])
+@pytest.mark.parametrize("tools", [None, [], {}, "look", [None, 7, {"type": 1}, {"type": []}]])
+def test_a_request_without_tools(read: Callable[..., Reading], tools: Any, api: str) -> None:
     """What is no tool is none; the APIs that have none have no place for any."""
-    reading = read("chat", {}, asked={"tools": tools})
+    reading = read(api, {}, asked={"tools": tools})
     assert {reading.fact(name).state for name in ("tools", "tool_definitions")} == {State.ABSENT}
     assert not read("embeddings", {}, asked={"tools": tools}).has_place_for("tools")
