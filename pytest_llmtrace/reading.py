@@ -32,6 +32,9 @@ VOCABULARY: Mapping[str, str] = {
     "dimensions": "How many numbers each embedding is to have, as requested.",
     "choice_count": "How many choices the request asks for, where it says so.",
     "tools": "A list of mappings with name and type: the tools that the model may call; of a function `function`.",
+    "tool_definitions": "A list of mappings with name, and description and parameters (a JSON schema) where these are "
+    "said: how the tools that have a name are defined.",
+    "tool_choice": "Whether the model is to call a tool, and which, as the API has it.",
     "input_messages": "A list of mappings with role and text: the texts that the model is given, in order. "
     "A tool's result has the id of the call that it answers, as answers.",
     "input_tool_calls": "A list of mappings as in tool_calls: those in the messages that the model is given, in order.",
@@ -190,6 +193,8 @@ class Reading:
     dimensions = _Value[int]()
     choice_count = _Value[int]()
     tools = _Value[Sequence[Mapping[str, Any]]]()
+    tool_definitions = _Value[Sequence[Mapping[str, Any]]]()
+    tool_choice = _Value[str | Mapping[str, Any]]()
     input_messages = _Value[Sequence[Mapping[str, Any]]]()
     input_tool_calls = _Value[Sequence[Mapping[str, Any]]]()
     response_id = _Value[str]()

@@ -14,7 +14,7 @@ from pytest_llmtrace.checks._words import attribute_of, shown
 from pytest_llmtrace.model import Fact
 from pytest_llmtrace.secrets.shapes import masked
 
-__all__ = ["apart", "bare", "is_cut", "is_cut_from", "reasoning", "texts", "unstated_texts"]
+__all__ = ["apart", "bare", "is_cut", "is_cut_from", "is_same", "reasoning", "texts", "unstated_texts"]
 
 _AROUND = 30
 _SECRET = 400  # characters
@@ -60,7 +60,7 @@ def texts(mine: Fact, true: Fact, account: Account) -> Difference | None:
         return Difference(more=f"of {len(there)} texts {fate}")
     limit = limit_of(account.span, account.of_scope)
     for mine_text, true_text in zip(said, there, strict=False):
-        if not _is_same(mine_text, true_text, limit, begun=begun):
+        if not is_same(mine_text, true_text, limit, begun=begun):
             return apart(mine, mine_text, true_text)
     return None
 
@@ -129,7 +129,8 @@ def _left_of(texts: list[str], others: list[str]) -> list[str]:
     return left
 
 
-def _is_same(mine: str, true: str, limit: int | None, *, begun: bool) -> bool:
+def is_same(mine: str, true: str, limit: int | None, *, begun: bool = False) -> bool:
+    """Tell whether a text is another, but for its white space, a mask, or what a limit or an early end has left."""
     if mine == true or is_masked(mine):
         return True
     said, whole = bare(mine), bare(true)

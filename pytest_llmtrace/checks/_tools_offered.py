@@ -14,7 +14,7 @@ from pytest_llmtrace.checks._replies import listed
 from pytest_llmtrace.checks._words import dropped, first_of, shown
 from pytest_llmtrace.model import Fact
 
-__all__ = ["is_adapted", "offered", "unoffered"]
+__all__ = ["chosen", "is_adapted", "offered", "unoffered"]
 
 _MOST = 3
 
@@ -44,6 +44,24 @@ def unoffered(mine: Fact, _true: Fact, account: Account) -> Difference | None:
     """Judge tools where the request offers none; a framework may have written them into its messages."""
     name = next((name for name in _names(mine) if not _is_told(name, account)), None)
     return None if name is None else Difference(span=f"{mine.keys}: {shown(name)}")
+
+
+def chosen(mine: Fact, true: Fact, _account: Account) -> Difference | None:
+    """Compare whether a tool is to be called, and which: each API has a form of its own to say it."""
+    said, there = _chosen(mine.value), _chosen(true.value)
+    return None if said in (None, there) or there is None or is_masked(said) else Difference()
+
+
+def _chosen(choice: Any) -> str | None:
+    """Return the name of the tool that is to be called, else the word for whether one is; None if nobody knows."""
+    if isinstance(choice, Mapping):
+        kind = choice.get("type")
+        own = choice.get(kind if isinstance(kind, str) else "function")
+        name = (own if isinstance(own, Mapping) else choice).get("name")
+        choice = name if isinstance(name, str) else kind
+    if not isinstance(choice, str) or choice.startswith(("{", "[")):  # JSON within JSON.
+        return None
+    return "required" if choice == "any" else choice
 
 
 def _words(tool: Mapping[str, Any]) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_llmtrace.checks import _numbers, _past_calls, _prompts, _replies, _tools_offered
+from pytest_llmtrace.checks import _numbers, _past_calls, _prompts, _replies, _tools_defined, _tools_offered
 from pytest_llmtrace.checks._account import Account
 from pytest_llmtrace.checks._compare import Comparison, Difference, Judge, comparison
 from pytest_llmtrace.model import Fact
@@ -103,16 +103,33 @@ REQUEST: tuple[Comparison, ...] = (
         id="wire/request-tools",
         title="The span's tools are those that the request offers",
         why="whoever asks why a tool was called, or was not, sees other tools than the model did",
-        compares="The names of the tools, or the types of those that have none; descriptions and schemas are not "
-        "compared. A library's span that shows some of the functions has to show all; tools of other kinds (custom, "
-        "run by the provider) have no place in all conventions. A name that is the same but for its punctuation, or "
-        "for a word before it, is no other one, and a tool may be offered in the words of a message.",
+        compares="The names of the tools, or the types of those that have none. A library's span that shows some of "
+        "the functions has to show all; tools of other kinds (custom, run by the provider) have no place in all "
+        "conventions. A name that is the same but for its punctuation, or for a word before it, is no other one, and "
+        "a tool may be offered in the words of a message.",
         source=f"{_OTEL}: `gen_ai.tool.definitions`; OpenInference: `llm.tools.*.tool.json_schema`",
         fact="tools",
         noun="tools",
         judge=_replies.or_later(_tools_offered.offered, _tools_offered.offered),
         unstated=_replies.or_later(_tools_offered.unoffered, _tools_offered.offered),
         invented="the request offers no tools, so that whoever asks why none was called is misled",
+        of_request=True,
+        next="take the tools from the arguments of the call, when it is made and not later",
+    ),
+    comparison(
+        id="wire/tool-definitions",
+        title="The span's definitions of tools are the request's",
+        why="whoever asks why a tool was called so, or was not, reads another description or schema than the model did",
+        compares="The description and the parameters (JSON schema) of each tool with those of the request's tool of "
+        "that name, as far as both have them: what only one of them has (`strict`, a default, a description) is no "
+        "difference, but a parameter that the request's tool does not have is. Schemas are compared as JSON: the "
+        "order of keys does not matter, nor that of required parameters, types and enumerated values. What a "
+        "response says that it was made with is as true as the request. What a limit has cut, or a mask has hidden, "
+        "is not judged.",
+        source=f"{_OTEL}: `gen_ai.tool.definitions`; OpenInference: `llm.tools.*.tool.json_schema`",
+        fact="tool_definitions",
+        noun="tool definitions",
+        judge=_replies.or_later(_tools_defined.defined, _tools_defined.defined_later),
         of_request=True,
         next="take the tools from the arguments of the call, when it is made and not later",
     ),
@@ -190,6 +207,17 @@ REQUEST: tuple[Comparison, ...] = (
         "output tokens for one answer look like those for several, or the other way round",
         unstated=_replies.choice_count,
         compares="Where the request does not say, one is right.",
+    ),
+    _parameter(
+        "tool_choice",
+        "tool-choice",
+        "tool choice",
+        _tools_offered.chosen,
+        "a call that was asked for looks like the model's own decision, or the other way round",
+        compares="The name of the tool that is to be called, else whether one is: `required` and `any` are one word, "
+        "and each API has a form of its own. Where the request does not say, nothing is judged.",
+        invented="",
+        source="OpenInference: `llm.invocation_parameters`",
     ),
     _parameter(
         "dimensions",

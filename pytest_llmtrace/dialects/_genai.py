@@ -9,9 +9,9 @@ from pytest_llmtrace.dialects._convert import json_value
 from pytest_llmtrace.dialects._dialect import Dialect, Places
 from pytest_llmtrace.dialects._dumped import messages_in
 from pytest_llmtrace.dialects._messages import Message, from_value, message_places
-from pytest_llmtrace.dialects._place import Place, attribute
+from pytest_llmtrace.dialects._place import Place
 from pytest_llmtrace.dialects._prompts import from_messages, from_parts, prompt_places, several
-from pytest_llmtrace.dialects._tools import tools_in
+from pytest_llmtrace.dialects._tools import tool_places
 from pytest_llmtrace.model import SpanRecord
 
 __all__ = ["CALLS", "GENAI", "SPOKEN", "STEPS", "is_genai", "joined"]
@@ -78,7 +78,7 @@ _FACTS: dict[str, Places] = {
     "seed": ("gen_ai.request.seed", "gen_ai.openai.request.seed"),
     "stop": "gen_ai.request.stop_sequences",
     "choice_count": "gen_ai.request.choice.count",
-    "tools": attribute("gen_ai.tool.definitions", tools_in),
+    **tool_places("gen_ai.tool.definitions"),
     **several(
         prompt_places("gen_ai.input.messages", from_messages, calls="gen_ai.input.messages[*].parts[tool_call]"),
         prompt_places("gen_ai.system_instructions", from_parts),

@@ -12,7 +12,7 @@ from pytest_llmtrace.dialects._dumped import messages_in, usage_places
 from pytest_llmtrace.dialects._messages import Message, mapping, message_places
 from pytest_llmtrace.dialects._place import Part, Place, Sheet, attribute, inside, parameters, since_start
 from pytest_llmtrace.dialects._prompts import Piece, of_request, prompt_places
-from pytest_llmtrace.dialects._tools import tools_in
+from pytest_llmtrace.dialects._tools import read_tools, tool_places
 from pytest_llmtrace.model import SpanRecord
 from pytest_llmtrace.reading import NULL, PRESENT, Fact
 
@@ -113,7 +113,7 @@ def _limit(value: Any) -> int | None:
 def _offered(raw: Any) -> Any:
     """Read the tools of an input that has the form of a request, with messages."""
     asked = _dumped(raw)
-    return tools_in(asked.get("tools", ())) if isinstance(asked, Mapping) and "messages" in asked else None
+    return read_tools(asked.get("tools", ())) if isinstance(asked, Mapping) and "messages" in asked else None
 
 
 def _given(raw: Any) -> Iterator[Piece]:
@@ -201,10 +201,10 @@ LANGFUSE = Dialect(
     name="langfuse",
     recognises=_is_langfuse,
     facts={
-        **{name: place for name, place in parameters(_ASKED).items() if name != "request_model"},
+        **{name: place for name, place in parameters(_ASKED).items() if name not in ("request_model", "tool_choice")},
         "max_tokens": inside(_ASKED, "max_completion_tokens", "max_output_tokens", "max_tokens", convert=_limit),
         "dimensions": inside(_ASKED, "dimensions"),
-        "tools": Part(keys=(_INPUT,), reader=_offered, take=lambda tools: tools, label=f"{_INPUT}[tools]"),
+        **tool_places(_INPUT, _offered, f"{_INPUT}[tools]"),
         **prompt_places(_INPUT, _given),
         # The requested model until the reply names another one.
         "model": f"{_OWN}model.name",

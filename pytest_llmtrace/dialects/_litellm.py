@@ -44,7 +44,7 @@ LITELLM = Dialect(
     facts=joined(
         {
             "streaming": "llm.is_streaming",
-            "tools": flattened_tools("llm.request.functions.", "name"),
+            **flattened_tools("llm.request.functions.", "name"),
             **prompt_places(
                 _PROMPTS, flattened_prompts, f"{_PROMPTS}*.content", f"{_PROMPTS}*.tool_calls", flattened=True
             ),

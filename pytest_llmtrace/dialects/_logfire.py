@@ -14,7 +14,7 @@ from pytest_llmtrace.dialects._genai import is_genai, joined
 from pytest_llmtrace.dialects._messages import Message, from_json, mapping, message_places, sequence
 from pytest_llmtrace.dialects._place import inside, parameters
 from pytest_llmtrace.dialects._prompts import Piece, from_messages, of_request, prompt_places, several
-from pytest_llmtrace.dialects._tools import tools_in
+from pytest_llmtrace.dialects._tools import definitions_in, tools_in
 from pytest_llmtrace.model import SpanRecord
 
 __all__ = ["LOGFIRE", "LOGFIRE_AGENTS", "LOGFIRE_ANTHROPIC", "NOTES"]
@@ -28,6 +28,7 @@ _FACTS: dict[str, Places] = {
     **parameters("request_data"),
     "dimensions": inside("request_data", "dimensions"),
     "tools": inside("request_data", "tools", convert=tools_in),
+    "tool_definitions": inside("request_data", "tools", convert=definitions_in),
     **prompt_places("request_data", lambda raw: of_request(json_value(raw))),
     **{name: tuple(usage[name] for usage in _USAGES) for name in _USAGES[0]},
 }

@@ -12,7 +12,7 @@ from pytest_llmtrace.dialects._dumped import messages_in, usage_places
 from pytest_llmtrace.dialects._messages import Message, message_places
 from pytest_llmtrace.dialects._place import Part, Place, Sheet, inside, parameters
 from pytest_llmtrace.dialects._prompts import Piece, called, of_request, pieces_in, prompt_places, several
-from pytest_llmtrace.dialects._tools import tools_in
+from pytest_llmtrace.dialects._tools import definitions_in, tools_in
 from pytest_llmtrace.model import SpanRecord
 from pytest_llmtrace.reading import Fact
 
@@ -177,10 +177,10 @@ _OWN: Mapping[str, Place] = {
 
 _FACTS: dict[str, Places] = {
     **dict(_arguments()),
-    "tools": (
-        _if_request(inside(_INPUTS, "tools", convert=tools_in)),
-        inside("mlflow.chat.tools", convert=tools_in),
-    ),
+    **{
+        fact: (_if_request(inside(_INPUTS, "tools", convert=read)), inside("mlflow.chat.tools", convert=read))
+        for fact, read in (("tools", tools_in), ("tool_definitions", definitions_in))
+    },
     **several(
         {name: _if_request(place) for name, place in prompt_places(_INPUTS, _sent).items()},
         {name: _if_langchain(place) for name, place in prompt_places(_INPUTS, _of_langchain).items()},

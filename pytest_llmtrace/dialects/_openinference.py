@@ -159,7 +159,7 @@ OPENINFERENCE = Dialect(
         **parameters(_ASKED),
         "dimensions": (inside(_EMBEDDED, "dimensions"), inside(_ASKED, "dimensions")),
         "request_model": ("llm.request.model_name", inside(_ASKED, "model"), inside(_EMBEDDED, "model")),
-        "tools": flattened_tools("llm.tools.", "tool.json_schema"),
+        **flattened_tools("llm.tools.", "tool.json_schema"),
         **several(
             prompt_places(
                 _INPUT, _given, f"{_INPUT}*.message.content", f"{_INPUT}*.message.tool_calls", flattened=True

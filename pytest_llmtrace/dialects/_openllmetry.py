@@ -90,7 +90,7 @@ OPENLLMETRY = Dialect(
             "presence_penalty": "llm.presence_penalty",
             "stop": "llm.chat.stop_sequences",
             "choice_count": "gen_ai.request.n",
-            "tools": flattened_tools("llm.request.functions.", "name"),
+            **flattened_tools("llm.request.functions.", "name"),
             **prompt_places(
                 _PROMPTS, flattened_prompts, f"{_PROMPTS}*.content", f"{_PROMPTS}*.tool_calls", flattened=True
             ),

@@ -300,6 +300,7 @@ def parameters(key: str) -> dict[str, Place]:
         "seed": inside(key, "seed"),
         "stop": inside(key, "stop", "stop_sequences"),
         "choice_count": inside(key, "n"),
+        "tool_choice": inside(key, "tool_choice", "function_call"),
     }
 
 

@@ -15,6 +15,7 @@ __all__ = [
     "Facts",
     "Misfit",
     "Spot",
+    "anything",
     "count",
     "flag",
     "integer",
@@ -209,6 +210,11 @@ def shown(value: Any) -> str:
 
 
 # --- The types that a field can have: each returns the fact's value, or raises Misfit. --------------------------------
+
+
+def anything(value: Any) -> Any:
+    """Take a value of whatever type."""
+    return value
 
 
 def text(value: Any) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pytest_llmtrace.wire._facts import Facts
+from pytest_llmtrace.wire._facts import Facts, Misfit, shown
 
-__all__ = ["state_tools"]
+__all__ = ["definitions", "state_tools"]
 
 _WHERE = "request body"
 _APIS = frozenset({"chat", "messages", "responses"})
@@ -17,33 +17,73 @@ _FUNCTIONS = frozenset({None, "custom", "function"})
 
 
 class _Tool(NamedTuple):
-    """One tool, and the field that it stands in."""
+    """One tool, and the field that it stands in.
+
+    Attributes:
+        name: None where it has none.
+        kind: `function`, or what the API calls it.
+        key: The field.
+        said: What its definition says: the part, by its name in the vocabulary, the field and the value of each.
+    """
 
     name: str | None
     kind: str
     key: str
+    said: Sequence[tuple[str, str, Any]]
 
 
 def state_tools(facts: Facts, body: Mapping[str, Any], api: str) -> None:
-    """State the tools that a request offers."""
+    """State the tools that a request offers, and how it defines them."""
     if api not in _APIS:
         return
     tools = [tool for key in _KEYS if key in body for tool in _listed(body[key], key, api)]
     if not tools:
         facts.absent("tools", _WHERE)
+        facts.absent("tool_definitions", _WHERE)
         return
-    said = [{"name": name, "type": kind} for name, kind, _ in tools]
-    facts.put("tools", said, tuple([(key, name or kind) for name, kind, key in tools]), _WHERE)
+    said = [{"name": tool.name, "type": tool.kind} for tool in tools]
+    facts.put("tools", said, tuple([(tool.key, tool.name or tool.kind) for tool in tools]), _WHERE)
+    defined = _defined(tools)
+    if defined:
+        parts = [(key, value) for tool in tools if tool.name for _, key, value in tool.said]
+        facts.put("tool_definitions", defined, tuple(parts), _WHERE)
+    else:
+        facts.absent("tool_definitions", _WHERE)
+
+
+def definitions(value: Any) -> list[dict[str, Any]]:
+    """Take the definitions of the tools that a response says it was made with."""
+    if not isinstance(value, list):
+        raise Misfit(f"{shown(value)} is no list", value)
+    return _defined(list(_listed(value, "tools", "responses")))
 
 
 def _listed(value: Any, key: str, api: str) -> Iterator[_Tool]:
     for number, tool in enumerate(value if isinstance(value, list) else ()):
-        if not isinstance(tool, Mapping):
+        if not isinstance(tool, dict):
             continue
         place, kind = f"{key}[{number}]", tool.get("type")
-        own = tool.get(kind) if isinstance(kind, str) else None
-        name = (own if isinstance(own, Mapping) else tool).get("name")
-        is_function = kind in _FUNCTIONS if api == "messages" else kind in (None, "function")
+        wrapper = "function" if kind is None else kind  # Mistral's API takes a function without its type.
+        inner = tool.get(wrapper) if isinstance(wrapper, str) else None
+        own, path = (inner, f"{place}.{wrapper}") if isinstance(inner, dict) else (tool, place)
+        name = own.get("name")
         if isinstance(kind, str | None):
-            yield _Tool(name if isinstance(name, str) else None, "function" if is_function else str(kind), place)
-        yield from _listed(tool.get("tools"), f"{place}.tools", api)  # Of a namespace.
+            is_function = kind in (_FUNCTIONS if api == "messages" else (None, "function"))
+            said = list(_said(own, path, "input_schema" if api == "messages" else "parameters"))
+            what = "function" if is_function else str(kind)
+            yield _Tool(name if isinstance(name, str) else None, what, place, said)
+        if "tools" in tool:  # Of a namespace.
+            yield from _listed(tool["tools"], f"{place}.tools", api)
+
+
+def _said(own: Mapping[str, Any], path: str, schema: str) -> Iterator[tuple[str, str, Any]]:
+    description, parameters = own.get("description"), own.get(schema)
+    if isinstance(description, str):
+        yield "description", f"{path}.description", description
+    if isinstance(parameters, dict):
+        yield "parameters", f"{path}.{schema}", parameters
+
+
+def _defined(tools: Sequence[_Tool]) -> list[dict[str, Any]]:
+    known = ((name, said) for name, _, _, said in tools if name and said)
+    return [{"name": name, **{part: value for part, _, value in said}} for name, said in known]

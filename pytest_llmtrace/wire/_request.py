@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pytest_llmtrace.wire._facts import MISSING, Facts, Spot, count, flag, integer, number, placed, text, texts
+from pytest_llmtrace.wire._facts import (
+    MISSING,
+    Facts,
+    Spot,
+    anything,
+    count,
+    flag,
+    integer,
+    number,
+    placed,
+    text,
+    texts,
+)
 from pytest_llmtrace.wire._history import state_past_calls
 from pytest_llmtrace.wire._offered import state_tools
 from pytest_llmtrace.wire._prompt import state_prompt
@@ -26,6 +38,7 @@ PARAMETERS: Mapping[str, tuple[Callable[[Any], Any], tuple[str, ...]]] = {
     "seed": (integer, ("seed", "random_seed")),  # The latter is Mistral's.
     "stop": (texts, ("stop", "stop_sequences")),
     "choice_count": (count, ("n",)),
+    "tool_choice": (anything, ("tool_choice", "function_call")),  # The latter is what came before.
 }
 _NAMED = {key: name for name, (_, keys) in PARAMETERS.items() for key in keys}
 

@@ -11,6 +11,7 @@ from pytest_llmtrace.wire._events import Events, kind_of
 from pytest_llmtrace.wire._facts import MISSING, Facts, Misfit, Spot, count, shown, text
 from pytest_llmtrace.wire._facts import number as any_number
 from pytest_llmtrace.wire._json import parse_text
+from pytest_llmtrace.wire._offered import definitions
 from pytest_llmtrace.wire._usage import TOKENS, openai_tokens
 
 __all__ = ["UNFINISHED", "fold", "nameless", "state"]
@@ -143,6 +144,7 @@ _REPEATED: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "top_p": ("top_p", any_number),
     "frequency_penalty": ("frequency_penalty", any_number),
     "presence_penalty": ("presence_penalty", any_number),
+    "tool_definitions": ("tools", definitions),
 }
 
 # --- Facts -----------------------------------------------------------------------------------------------------------

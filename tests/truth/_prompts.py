@@ -87,8 +87,15 @@ def _calls(message: dict[str, Any]) -> Iterator[ToolCall]:
 def _tools(asked: Asked) -> list[Attributes]:
     """Give the tools, each as the API has it, with `type` and `name` beside."""
     offered = [*(asked.arguments.get("tools") or ()), *(asked.arguments.get("functions") or ())]
-    own = [(tool, tool.get(tool.get("type"), tool)) for tool in offered]
+    own = [(tool, tool.get(tool.get("type", "function"), tool)) for tool in offered]
     return [{**tool, "type": tool.get("type", "function"), "name": said.get("name")} for tool, said in own]
+
+
+def _defined(tool: Attributes) -> Attributes:
+    """Give what a tool is for and what it takes, as far as the API has it."""
+    own = tool.get(tool["type"], tool)
+    said = {"description": own.get("description"), "parameters": own.get("parameters", own.get("input_schema"))}
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def openinference(asked: Asked) -> Attributes:
@@ -124,7 +131,7 @@ def genai(asked: Asked) -> Attributes:
     said = [message for message in _messages(asked) if message.texts or message.calls]
     instructions = [{"type": "text", "content": text} for one in said[: len(apart)] for text in one.texts]
     messages = [{"role": one.role, "parts": _genai_parts(one)} for one in said[len(apart) :]]
-    tools = [{"type": tool["type"], "name": tool["name"] or tool["type"]} for tool in _tools(asked)]
+    tools = [{"type": tool["type"], "name": tool["name"] or tool["type"], **_defined(tool)} for tool in _tools(asked)]
     return {
         "gen_ai.tool.definitions": json.dumps(tools) if tools else None,
         "gen_ai.system_instructions": json.dumps(instructions) if instructions else None,
@@ -141,8 +148,12 @@ def _genai_parts(message: _Message) -> list[Attributes]:
 
 def flattened(asked: Asked) -> Attributes:
     """Write OpenLLMetry's flattened prompts: a text, or the JSON of the parts."""
-    functions = [tool["name"] for tool in _tools(asked) if tool["name"]]
-    found: Attributes = {f"llm.request.functions.{index}.name": name for index, name in enumerate(functions)}
+    functions = [{"name": tool["name"], **_defined(tool)} for tool in _tools(asked) if tool["name"]]
+    found: Attributes = {
+        f"llm.request.functions.{index}.{name}": value if isinstance(value, str) else json.dumps(value)
+        for index, function in enumerate(functions)
+        for name, value in function.items()
+    }
     for index, message in enumerate(_messages(asked)):
         plain = isinstance(message.content, str | None)
         found[f"gen_ai.prompt.{index}.role"] = message.role

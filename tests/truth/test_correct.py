@@ -30,15 +30,16 @@ UNSAID: Final[Mapping[str, frozenset[str]]] = {
         "openinference": "response_model",  # Has one place for the model.
         "otel-genai": "total_tokens cost",
         "otel-genai, older names": "streaming total_tokens cost reasoning_tokens input_audio_tokens output_audio_tokens"
-        " input_messages input_tool_calls tools output_texts tool_calls refusals reasoning_texts embedding_dimensions",
+        " input_messages input_tool_calls tools tool_definitions output_texts tool_calls refusals reasoning_texts"
+        " embedding_dimensions",
         "openllmetry": "cost input_audio_tokens output_audio_tokens embedding_dimensions choice_count refusals seed",
         "logfire": "embedding_dimensions",
         "langfuse": "finish_reasons",
         "mlflow": "",
         "hand-written": "streaming response_id finish_reasons output_texts tool_calls cost temperature top_p top_k stop"
-        " input_messages input_tool_calls tools reasoning_texts reasoning_tokens",
+        " input_messages input_tool_calls tools tool_definitions reasoning_texts reasoning_tokens",
         "anthropic-native": "finish_reasons output_texts tool_calls cost reasoning_texts reasoning_tokens"
-        " input_messages input_tool_calls tools",
+        " input_messages input_tool_calls tools tool_definitions",
     }.items()
 }
 

@@ -143,6 +143,20 @@ def heard(change: Callable[[list[Any]], object]) -> Mapping[str, Any]:
     return {"misheard": misheard}
 
 
+def offered(change: Callable[[dict[str, Any]], object]) -> Mapping[str, Any]:
+    """Change the definition of the first tool that is offered, as the span tells it."""
+
+    def misheard(told: Asked) -> None:
+        told.arguments["tools"] = deepcopy(told.arguments["tools"])
+        change(told.arguments["tools"][0].get("function", told.arguments["tools"][0]))
+
+    return {"misheard": misheard}
+
+
+def _take_another(tool: dict[str, Any]) -> None:
+    tool["parameters" if "parameters" in tool else "input_schema"]["type"] = "array"
+
+
 def _cut(text: str | None) -> str:
     assert text
     return text[: text.rindex(" ")]
@@ -377,6 +391,14 @@ def _faults_of_answers() -> Iterable[Fault]:
 
 
 def _faults_of_tools() -> Iterable[Fault]:
+    for what, change in (("for", lambda tool: tool.update(description="Listens.")), ("taking", _take_another)):
+        yield Fault(
+            name=f"tools {what} something else",
+            check="wire/tool-definitions",
+            dialects=SPOKEN,
+            cases=TOOLS,
+            how=offered(change),
+        )
     yield Fault(
         name="arguments",
         check="wire/tool-call-arguments",

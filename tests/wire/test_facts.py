@@ -293,6 +293,6 @@ def test_every_fact_is_looked_for(read: Callable[..., Reading], api: str) -> Non
     """A call that makes text has a place for every fact but those of embeddings, those that sum up others, and time."""
     sums = {"model", "finish_reason", "tool_call_count", "tool_call_names", "error_type"}
     embeddings = {"dimensions", "embedding_count", "embedding_dimensions"}
-    of_messages = {"input_tool_calls", "tools"} if api == "completions" else set()
+    of_messages = {"input_tool_calls", "tools", "tool_definitions"} if api == "completions" else set()
     looked_for = {name for name in VOCABULARY if read(api, {}).has_place_for(name)}
     assert looked_for == VOCABULARY.keys() - sums - embeddings - of_messages - {"time_to_first_token", "latency"}

@@ -10,6 +10,7 @@ import pytest
 from pytest_llmtrace.model import Reading, State
 
 SCHEMA = {"type": "object", "properties": {}}
+DEFINITION = {"description": "Looks.", "parameters": SCHEMA}
 
 # API, what is asked, and the tools: name, type, and the field that each stands in.
 OFFERED = [
@@ -20,9 +21,15 @@ OFFERED = [
                 {"type": "function", "function": {"name": "look", "parameters": SCHEMA}},
                 {"type": "custom", "custom": {"name": "run"}},
                 {"name": "hear", "parameters": SCHEMA},
+                {"function": {"name": "smell", "parameters": SCHEMA}},
             ]
         },
-        [("look", "function", "tools[0]"), ("run", "custom", "tools[1]"), ("hear", "function", "tools[2]")],
+        [
+            ("look", "function", "tools[0]"),
+            ("run", "custom", "tools[1]"),
+            ("hear", "function", "tools[2]"),
+            ("smell", "function", "tools[3]"),
+        ],
         id="chat",
     ),
     pytest.param(
@@ -75,8 +82,82 @@ def test_the_tools_of_a_request(
     assert fact.where == "chat.yaml, exchange 3, request body"
 
 
-@pytest.mark.parametrize("tools", [None, [], {}, "look", [None, 7, {"type": 1}]])
-def test_a_request_without_tools(read: Callable[..., Reading], tools: Any) -> None:
+# API, what is asked, the definitions of the tools, and the fields that they stand in.
+DEFINED = [
+    pytest.param(
+        "chat",
+        {
+            "tools": [
+                {"type": "function", "function": {"name": "look", "strict": True, **DEFINITION}},
+                {"type": "custom", "custom": {"name": "run", "description": "Runs.", "format": {"type": "text"}}},
+                {"type": "function", "function": {"name": "bare", "description": None, "parameters": []}},
+            ],
+            "functions": [{"name": "hear", "parameters": SCHEMA}],
+        },
+        [
+            {"name": "look", **DEFINITION},
+            {"name": "run", "description": "Runs."},
+            {"name": "hear", "parameters": SCHEMA},
+        ],
+        [
+            "tools[0].function.description",
+            "tools[0].function.parameters",
+            "tools[1].custom.description",
+            "functions[0].parameters",
+        ],
+        id="chat",
+    ),
+    pytest.param(
+        "messages",
+        {
+            "tools": [
+                {"name": "look", "description": "Looks.", "input_schema": SCHEMA},
+                {"type": "web_search_20250305", "name": "web_search", "max_uses": 1},
+            ]
+        },
+        [{"name": "look", **DEFINITION}],
+        ["tools[0].description", "tools[0].input_schema"],
+        id="messages",
+    ),
+    pytest.param(
+        "responses",
+        {
+            "tools": [
+                {"type": "mcp", "server_label": "shop", "server_description": "Sells."},
+                {"type": "namespace", "name": "crm", "tools": [{"type": "function", "name": "look", **DEFINITION}]},
+            ]
+        },
+        [{"name": "look", **DEFINITION}],
+        ["tools[1].tools[0].description", "tools[1].tools[0].parameters"],
+        id="responses",
+    ),
+]
+
+
+@pytest.mark.parametrize(("api", "asked", "defined", "keys"), DEFINED)
+def test_the_definitions_of_tools(
+    read: Callable[..., Reading], api: str, asked: dict[str, Any], defined: list[dict[str, Any]], keys: list[str]
+) -> None:
+    """Each that has a name has what it is for and what it takes, as far as that is said, and where."""
+    fact = read(api, {}, asked=asked).fact("tool_definitions")
+    assert fact.value == defined
+    said = [tool[part] for tool in defined for part in tool if part != "name"]
+    assert fact.parts == tuple(zip(keys, said, strict=True))
+    assert fact.where == "chat.yaml, exchange 3, request body"
+
+
+def test_the_tools_that_a_response_was_made_with(read: Callable[..., Reading]) -> None:
+    """The Responses API repeats them, and may have added to them; what is no list says nothing."""
+    tools = [{"type": "function", "name": "look", "strict": True, **DEFINITION}]
+    [fact] = [one for one in read("responses", {"tools": tools}).others if one.name == "tool_definitions"]
+    assert (fact.value, fact.keys) == ([{"name": "look", **DEFINITION}], "tools")
+    assert [one.name for one in read("responses", {"tools": "look"}).others] == []
+
+
+@pytest.mark.parametrize("api", ["chat", "messages", "responses"])
+@pytest.mark.parametrize("tools", [None, [], {}, "look", [None, 7, {"type": 1}, {"type": []}]])
+def test_a_request_without_tools(read: Callable[..., Reading], tools: Any, api: str) -> None:
     """What is no tool is none; the APIs that have none have no place for any."""
-    assert read("chat", {}, asked={"tools": tools}).fact("tools").state is State.ABSENT
+    reading = read(api, {}, asked={"tools": tools})
+    assert {reading.fact(name).state for name in ("tools", "tool_definitions")} == {State.ABSENT}
     assert not read("embeddings", {}, asked={"tools": tools}).has_place_for("tools")

@@ -8,11 +8,28 @@ from tests.unit.checks._cases import ABSENT, NULL, STREAMING
 
 NOT_SENT = "the request did not set it, so whoever reproduces the call from its span makes another call"
 SAMPLED = "answers are compared as if they had been sampled alike"
+CHOSEN = "a call that was asked for looks like the model's own decision, or the other way round"
 REPETITIONS = "answers are compared as if the same repetitions had been allowed"
 
 
 # Check, facts of the wire, facts of the span; the lines `span`, `wire` and `why`; more about the call.
 FAULTS: tuple[tuple[Any, ...], ...] = (
+    (
+        "wire/request-tool-choice",
+        {"tool_choice": {"type": "function", "function": {"name": "look"}}},
+        {"tool_choice": "auto"},
+        "gen_ai.tool_choice = 'auto'",
+        "tool_choice = {'type': 'function', 'function': {'name': 'look'}}",
+        CHOSEN,
+    ),
+    (
+        "wire/request-tool-choice",
+        {"tool_choice": {"type": "tool", "name": "look"}},
+        {"tool_choice": {"name": "hear"}},
+        "gen_ai.tool_choice = {'name': 'hear'}",
+        "tool_choice = {'type': 'tool', 'name': 'look'}",
+        CHOSEN,
+    ),
     (
         "wire/streaming",
         STREAMING,
@@ -126,6 +143,23 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
 
 # Check, facts of the wire, facts of the span; more about the call.
 NO_FAULTS: tuple[tuple[Any, ...], ...] = (
+    # Each API has a form of its own, and frameworks have the name alone.
+    *(
+        ("wire/request-tool-choice", {"tool_choice": true}, {"tool_choice": mine})
+        for true, mine in (
+            ({"type": "tool", "name": "look"}, {"type": "function", "function": {"name": "look"}}),
+            ({"type": "function", "name": "look"}, "look"),
+            ({"name": "look"}, {"function": {"name": "look"}}),
+            ({"type": "any", "disable_parallel_tool_use": True}, "required"),
+            ({"type": "auto"}, "auto"),
+            ("none", {"type": ["none"]}),
+            ("none", "__REDACTED__"),
+            ({"type": "tool", "name": "look"}, '{"type": "tool"}'),
+            (["look"], "look"),
+            (ABSENT, "auto"),
+            (NULL, "auto"),
+        )
+    ),
     ("wire/streaming", {"streaming": False}, {"streaming": False}),
     ("wire/request-max-tokens", {"max_tokens": 1024}, {"max_tokens": 1024.0}),
     ("wire/request-temperature", {"temperature": 1}, {"temperature": 1.0}),

@@ -19,6 +19,14 @@ def fact(name: str, value: Any, key: str = "") -> Fact:
     return Fact(name=name, value=value, state=State.PRESENT, parts=((key or name, value),))
 
 
+def tools(name: str, description: str) -> list[dict[str, str]]:
+    """Make the definitions of one tool."""
+    return [{"name": name, "description": description}]
+
+
+LOOKS, STRICT = tools("look", "Looks."), tools("look", "Looks. Strict.")
+
+
 # What the first attempt asked for, what the last one did, what the response repeats, what the span says; the findings.
 CASES: tuple[tuple[dict[str, Any], dict[str, Any], dict[str, Any], Fact, list[str]], ...] = (
     ({"request_model": "small"}, {"request_model": "large"}, {}, fact("request_model", "large"), []),
@@ -49,6 +57,23 @@ CASES: tuple[tuple[dict[str, Any], dict[str, Any], dict[str, Any], Fact, list[st
         {"request_model": "gpt-4o-2024-08-06"},
         fact("request_model", "gpt-4o-2024-08-06", "gen_ai.request.model"),
         ["wire/request-model"],
+    ),
+    # The Responses API may add to the schemas of tools.
+    ({"tool_definitions": LOOKS}, {}, {"tool_definitions": STRICT}, fact("tool_definitions", STRICT), []),
+    ({"tool_definitions": LOOKS}, {"tool_definitions": STRICT}, {}, fact("tool_definitions", STRICT), []),
+    (
+        {"tool_definitions": LOOKS},
+        {},
+        {"tool_definitions": [*STRICT, *STRICT]},
+        fact("tool_definitions", tools("look", "Stares.")),
+        ["wire/tool-definitions"],
+    ),
+    (
+        {"tool_definitions": LOOKS},
+        {},
+        {"tool_definitions": tools("hear", "Listens.")},
+        fact("tool_definitions", STRICT),
+        ["wire/tool-definitions"],
     ),
 )
 

@@ -14,6 +14,7 @@ from pytest_llmtrace.checks._wire_usage import USAGE
 from pytest_llmtrace.model import Finding
 from tests.unit.checks import (
     _answer_cases,
+    _definitions_cases,
     _models_cases,
     _past_call_cases,
     _prompt_cases,
@@ -26,6 +27,7 @@ from tests.unit.checks._cases import call
 
 CASES = (
     _answer_cases,
+    _definitions_cases,
     _models_cases,
     _past_call_cases,
     _prompt_cases,

@@ -23,7 +23,9 @@ VALUES = st.recursive(
     | st.sampled_from(["stop", "__REDACTED__", "...", "{", "call_1"]),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["id", "name", "arguments", "status", "x"]), inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["id", "name", "arguments", "parameters", "properties", "status", "x"]), inner, max_size=3
+        )
     ),
     max_leaves=6,
 )
@@ -32,6 +34,7 @@ FACTS = st.dictionaries(
 )
 PROMPT = {
     "tools": [{"name": "look", "type": "function"}],
+    "tool_definitions": [{"name": "x", "description": "Looks.", "parameters": {"properties": {"x": {"enum": [1]}}}}],
     "input_messages": [{"role": "user", "text": "Hi"}],
     "input_tool_calls": [{"id": "c", "name": "look", "arguments": {"x": 1}}],
 }

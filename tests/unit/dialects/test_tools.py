@@ -12,45 +12,53 @@ from tests.unit.dialects.conftest import Reader
 CHAT = {"gen_ai.operation.name": "chat"}
 LLM = {"openinference.span.kind": "LLM"}
 REQUEST = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
-FUNCTION = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
+SCHEMA = {"type": "object"}
+FUNCTION = {"type": "function", "function": {"name": "look", "description": "Looks.", "parameters": SCHEMA}}
 CUSTOM = {"type": "custom", "custom": {"name": "run"}}
-FLAT = {"name": "hear", "input_schema": {"type": "object"}}
+FLAT = {"name": "hear", "input_schema": SCHEMA}
 READ = [
     {"name": "look", "type": "function"},
     {"name": "run", "type": "custom"},
     {"name": "hear", "type": None},
     {"name": None, "type": "mcp"},
 ]
+DEFINED = [{"name": "look", "description": "Looks.", "parameters": SCHEMA}, {"name": "hear", "parameters": SCHEMA}]
 TOOLS: list[Any] = [FUNCTION, CUSTOM, FLAT, {"type": "mcp", "server_label": "shop"}]
 
-# Attributes, the scope if it matters, and what is read.
+# Attributes, the scope if it matters, which tools are read, and how they are defined.
 OFFERED = [
-    pytest.param({**CHAT, "gen_ai.tool.definitions": json.dumps(TOOLS)}, "", READ, id="OTel GenAI"),
-    pytest.param({**CHAT, "gen_ai.tool.definitions": tuple(map(json.dumps, TOOLS))}, "", READ, id="a list of texts"),
+    pytest.param({**CHAT, "gen_ai.tool.definitions": json.dumps(TOOLS)}, "", READ, DEFINED, id="OTel GenAI"),
+    pytest.param(
+        {**CHAT, "gen_ai.tool.definitions": tuple(map(json.dumps, TOOLS))}, "", READ, DEFINED, id="a list of texts"
+    ),
     pytest.param(
         {**LLM, **{f"llm.tools.{index}.tool.json_schema": json.dumps(tool) for index, tool in enumerate(TOOLS)}},
         "",
         READ,
+        DEFINED,
         id="OpenInference",
     ),
     pytest.param(
         {**LLM, "llm.tools.0.tool.json_schema": json.dumps(FLAT), "llm.tools.1.tool.json_schema": '{"name": "lo'},
         "",
         [READ[2], {"name": None, "type": None}],
+        DEFINED[1:],
         id="OpenInference, one that a limit has cut",
     ),
     pytest.param(
         {
             "llm.request.type": "chat",
             "llm.request.functions.0.name": "look",
-            "llm.request.functions.0.parameters": "{}",
+            "llm.request.functions.0.description": "Looks.",
+            "llm.request.functions.0.parameters": json.dumps(SCHEMA),
         },
         "",
         [{"name": "look", "type": None}],
+        DEFINED[:1],
         id="OpenLLMetry",
     ),
     pytest.param(
-        {**CHAT, "request_data": json.dumps({**REQUEST, "tools": TOOLS})}, "logfire.openai", READ, id="logfire"
+        {**CHAT, "request_data": json.dumps({**REQUEST, "tools": TOOLS})}, "logfire.openai", READ, DEFINED, id="logfire"
     ),
     pytest.param(
         {
@@ -59,11 +67,13 @@ OFFERED = [
         },
         "",
         READ,
+        DEFINED,
         id="Langfuse",
     ),
     pytest.param(
         {"langfuse.observation.type": "generation", "langfuse.observation.input": json.dumps({"tools": TOOLS})},
         "",
+        None,
         None,
         id="Langfuse, a function of the application's",
     ),
@@ -71,21 +81,49 @@ OFFERED = [
         {"mlflow.spanType": '"CHAT_MODEL"', "mlflow.spanInputs": json.dumps({**REQUEST, "tools": TOOLS})},
         "",
         READ,
+        DEFINED,
         id="MLflow",
     ),
     pytest.param(
-        {"mlflow.spanType": '"CHAT_MODEL"', "mlflow.chat.tools": json.dumps(TOOLS)}, "", READ, id="MLflow, apart"
+        {"mlflow.spanType": '"CHAT_MODEL"', "mlflow.chat.tools": json.dumps(TOOLS)},
+        "",
+        READ,
+        DEFINED,
+        id="MLflow, apart",
     ),
-    pytest.param({**CHAT, "gen_ai.tool.definitions": '[{"name": "lo'}, "", None, id="cut by a limit"),
-    pytest.param({**CHAT, "gen_ai.tool.definitions": "[]"}, "", None, id="none"),
-    pytest.param({**CHAT, "gen_ai.tool.definitions": "[7, {}, null]"}, "", None, id="no tools"),
+    pytest.param({**CHAT, "gen_ai.tool.definitions": '[{"name": "lo'}, "", None, None, id="cut by a limit"),
+    pytest.param({**CHAT, "gen_ai.tool.definitions": "[]"}, "", None, None, id="none"),
+    pytest.param({**CHAT, "gen_ai.tool.definitions": "[7, {}, null]"}, "", None, None, id="no tools"),
 ]
 
 
-@pytest.mark.parametrize(("attributes", "scope", "offered"), OFFERED)
+@pytest.mark.parametrize(("attributes", "scope", "offered", "defined"), OFFERED)
 def test_the_tools_that_a_model_was_offered(
-    read: Reader, attributes: dict[str, Any], scope: str, offered: list[dict[str, str | None]] | None
+    read: Reader,
+    attributes: dict[str, Any],
+    scope: str,
+    offered: list[dict[str, str | None]] | None,
+    defined: list[dict[str, Any]] | None,
 ) -> None:
-    """Each is read with its name and its type, in whichever form of whichever API it stands there."""
+    """Each is read with its name, its type and its definition, in whichever form of whichever API it stands there."""
     reading = read(attributes, scope=scope)
-    assert (reading.tools, reading.problems) == (offered, ())
+    assert (reading.tools, reading.tool_definitions, reading.problems) == (offered, defined, ())
+
+
+# A tool, and what it is said to take.
+SCHEMAS: list[tuple[dict[str, Any], Any]] = [
+    ({"inputSchema": {"json": SCHEMA}, "outputSchema": {}}, SCHEMA),
+    ({"inputSchema": SCHEMA}, SCHEMA),
+    ({"parameters": {"json": SCHEMA, "type": "object"}}, {"json": SCHEMA, "type": "object"}),
+    ({"parameters": json.dumps(SCHEMA)}, SCHEMA),
+    ({"parameters": '{"type": "obj'}, None),
+    ({"parameters": "null", "input_schema": SCHEMA}, SCHEMA),
+    ({"parameters": [], "description": 7}, None),
+]
+
+
+@pytest.mark.parametrize(("tool", "schema"), SCHEMAS)
+def test_what_a_tool_takes(read: Reader, tool: dict[str, Any], schema: Any) -> None:
+    """A schema stands under several names, within `json`, or as JSON; what is none, or was cut, is not read."""
+    reading = read({**CHAT, "gen_ai.tool.definitions": json.dumps([{"name": "look", **tool}])})
+    assert reading.tool_definitions == ([{"name": "look", "parameters": schema}] if schema else None)
