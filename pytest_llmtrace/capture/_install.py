@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
 from typing import Any, Literal
@@ -66,8 +67,10 @@ def _watch_and_stand_in() -> None:
             back_proxy_tracer(found, tracers)
         elif isinstance(found, ProxyLogger):
             back_proxy_logger(found, loggers)
-        else:
-            _adopt(found)  # Our own two as well.
+        else:  # Our own two as well.
+            # A suite's own that never called the SDK's constructor has no state to add to, and emits nothing.
+            with contextlib.suppress(AttributeError):
+                _adopt(found)
     when_made(TracerProvider, _adopt)
     when_made(LoggerProvider, _adopt)
     metering.read_new()
