@@ -73,7 +73,8 @@ def drive(path: Path) -> tuple[Result, ...]:
     try:
         cassette = replay.load(path)
     except CassetteError as error:
-        return (Result(file=str(path), index=None, outcome=Outcome.REFUSED, reason=error.reason),)
+        line = "" if error.line is None else f"line {error.line}: "
+        return (Result(file=str(path), index=None, outcome=Outcome.REFUSED, reason=line + error.reason),)
     plain = [(recording, *problem) for recording, problem in _plain_pass(cassette)]
     return tuple(
         _through_sdk(cassette, recording)

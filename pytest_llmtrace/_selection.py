@@ -40,6 +40,7 @@ def exactly_one(
     where: Mapping[str, Any],
     *,
     noun: str,
+    others: Iterable[SpanView] = (),
     mask: Callable[[str], str] = str,
     hint: str = "",
 ) -> SpanView:
@@ -47,6 +48,7 @@ def exactly_one(
 
     Args:
         spans: Where to look.
+        others: Those that are no LLM spans, where only such are looked for: one that fits otherwise was near.
         predicate: A condition of the caller's own.
         where: Conditions by name.
         noun: What is looked for, in words.
@@ -67,8 +69,8 @@ def exactly_one(
         lines += [f"  {_title(span)}" for span in found[:_SHOWN]]
         lines.append("next: narrow it with name=, scope=, kind=, status= or attributes=")
     else:
-        lines = [f"expected exactly one {noun}{wanted}, found none among {len(spans)}" + (":" if spans else "")]
-        lines += _near_misses(spans, predicate, where)
+        near = _near_misses(spans, predicate, where) + _unread(others, predicate, where)
+        lines = [f"expected exactly one {noun}{wanted}, found none among {len(spans)}" + (":" if near else ""), *near]
         if hint:
             lines.append(hint)
     raise SelectionError(masked(mask("\n".join(lines))))
@@ -114,6 +116,13 @@ def _check_comparison(span: object, expected: object) -> None:
         raise UsageError(f"a span has attributes to be compared, as llmtrace.span() returns one; {span!r} has none")
     if not isinstance(expected, Mapping):
         raise UsageError(f"attributes are compared with a mapping of names to values, not with {expected!r}")
+    _check_names("the expected attributes", expected)
+
+
+def _check_names(what: str, attributes: Mapping[Any, Any]) -> None:
+    for name in attributes:
+        if not isinstance(name, str):
+            raise UsageError(f"the name of an attribute is a text; {what} has {name!r}")
 
 
 def _fail_on(span: SpanView, differences: list[str]) -> None:
@@ -156,6 +165,7 @@ def _checked(where: Mapping[str, Any]) -> dict[str, Any]:
             raise UsageError.unknown("condition", name, _FIELDS)
     if not isinstance(where.get("attributes", {}), Mapping):
         raise UsageError(f"attributes= takes a mapping of names to values, not {where['attributes']!r}")
+    _check_names("attributes=", where.get("attributes", {}))
     enums = {"kind": _KINDS, "status": _STATUSES}
     checked = {name: _member(name, value, enums[name]) if name in enums else value for name, value in where.items()}
     for name, value in checked.items():
@@ -189,6 +199,12 @@ def _near_misses(spans: Sequence[SpanView], predicate: Predicate | None, where: 
     missed = sorted(((_misses(span, predicate, where), span) for span in spans), key=lambda pair: len(pair[0]))
     shown = [f"  {_title(span)}" + (f": {'; '.join(why)}" if why else "") for why, span in missed[:_SHOWN]]
     return shown + ([f"  and {len(missed) - _SHOWN} more"] if len(missed) > _SHOWN else [])
+
+
+def _unread(others: Iterable[SpanView], predicate: Predicate | None, where: Mapping[str, Any]) -> list[str]:
+    if predicate is not None:  # It may ask for `.call`, which these have not.
+        return []
+    return [f"  {_title(span)}: no dialect reads it as an LLM call" for span in select(others, None, where)[:_SHOWN]]
 
 
 def _describe(predicate: Predicate | None, where: Mapping[str, Any]) -> str:

@@ -32,6 +32,7 @@ __all__ = [
     "carry_over_threads",
     "causes",
     "current",
+    "heir",
     "note_causes",
     "within",
     "worker",
@@ -47,16 +48,23 @@ class Owner:
             belongs to the test in which it starts.
 
     Attributes:
+        outer: Whose code made it, as a `with LLMTrace()` block in a test; None if nobody's did.
         at_work: The work items of thread pools that its code has submitted and that are not done.
     """
 
     def __init__(self, label: str, *, stands_in: bool = False) -> None:
         self.label = label
         self.stands_in = stands_in
+        self.outer = _inherited()
         self.at_work: set[Future[Any]] = set()
 
     def __repr__(self) -> str:
         return f"Owner({self.label!r})"
+
+    def is_within(self, other: Owner) -> bool:
+        """Tell whether it was made by the other's code, or by that of one which was."""
+        outer = self.outer
+        return outer is not None and (outer is other or outer.is_within(other))
 
 
 class Block:
@@ -103,6 +111,15 @@ def current() -> Owner | None:
     if owner is not None:
         return owner
     return _active[-1] if _active else None
+
+
+def heir(owner: Owner) -> Owner:
+    """Return whom a span belongs to whose parent belongs to an owner: to that one, too.
+
+    But a block within that one answers for what its own code does, under whichever span.
+    """
+    own = _inherited()
+    return own if own is not None and not own.stands_in and own.is_within(owner) else owner
 
 
 def causes() -> Causes:

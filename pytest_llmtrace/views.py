@@ -57,6 +57,10 @@ class SpanView:
     record: SpanRecord
     reader: Callable[[SpanRecord], Reading | None] = field(compare=False)
 
+    def __hash__(self) -> int:
+        """Hash by identity in the trace: attributes cannot be hashed, and views are put into sets."""
+        return hash(self.record.key)
+
     @property
     def name(self) -> str:
         """The span's name."""

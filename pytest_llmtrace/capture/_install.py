@@ -73,9 +73,14 @@ def _watch_and_stand_in() -> None:
     when_made(ProxyTracer, lambda proxy: back_proxy_tracer(proxy, tracers))
     when_made(ProxyLogger, lambda proxy: back_proxy_logger(proxy, loggers))
     for found in existing(TracerProvider, LoggerProvider, MeterProvider, ProxyTracer, ProxyLogger):
-        # A double that derives from one of these, and does not call its constructor, has nothing to be captured by.
-        with contextlib.suppress(AttributeError):
-            _take_in(found, tracers, loggers)
+        if isinstance(found, ProxyTracer):
+            back_proxy_tracer(found, tracers)
+        elif isinstance(found, ProxyLogger):
+            back_proxy_logger(found, loggers)
+        else:  # Our own two as well.
+            # A suite's own that never called the SDK's constructor has no state to add to, and emits nothing.
+            with contextlib.suppress(AttributeError):
+                _adopt(found)
     when_made(TracerProvider, _adopt)
     when_made(LoggerProvider, _adopt)
     when_made(MeterProvider, _adopt)
@@ -104,16 +109,6 @@ def _tells_as_usual(collection: object) -> bool:
     """Tell whether a collection tells its processors as the SDK's do: a subclass may do it in its own way."""
     own, names = type(collection), ("on_start", "on_end")
     return any(all(getattr(own, name, None) is getattr(kind, name) for name in names) for kind in SPAN_COLLECTIONS)
-
-
-def _take_in(found: Any, tracers: TracerProvider, loggers: LoggerProvider) -> None:
-    """Capture by what was made before us; our own two providers are among it."""
-    if isinstance(found, ProxyTracer):
-        back_proxy_tracer(found, tracers)
-    elif isinstance(found, ProxyLogger):
-        back_proxy_logger(found, loggers)
-    else:
-        _adopt(found)
 
 
 def _adopt(provider: Any) -> None:

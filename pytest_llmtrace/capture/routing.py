@@ -84,7 +84,7 @@ class SpanRouter(SpanProcessor):
         """Decide the owner, and enter the span into its book."""
         context = span.get_span_context()
         parent = find(span.parent)
-        owner = (parent.owner if parent else None) or ownership.current()
+        owner = ownership.heir(parent.owner) if parent and parent.owner else ownership.current()
         if owner is not None and owner.stands_in:
             owner = None
         # What is recorded but not sampled reaches no exporter: to a back end it does not exist.

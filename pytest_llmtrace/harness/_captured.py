@@ -76,7 +76,10 @@ class Captured:
     def llm_span(self, predicate: Predicate | None = None, /, **where: Any) -> SpanView:
         """Return the one ended LLM span that fits; see `span`."""
         __tracebackhide__ = True
-        return exactly_one(self._llm_views(), predicate, where, noun="LLM span", mask=self._masked, hint=self._hint())
+        calls, others = self._llm_views(), (view for view in self._views() if view.call is None)
+        return exactly_one(
+            calls, predicate, where, noun="LLM span", others=others, mask=self._masked, hint=self._hint()
+        )
 
     def tree(self) -> SpanTree[SpanView]:
         """Return all spans, ended or not, as a tree."""

@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     from pytest_llmtrace.harness import LLMTrace
 
 
+_LATE = (
+    "llmtrace: this test got its marker too late for the fixture: it would run untraced, and reach the network\n"
+    "next: mark it in pytest_collection_modifyitems, or let it ask for the fixture llmtrace"
+)
+
+
 @cache
 def _part(name: str) -> ModuleType:
     return import_module(f"{__name__}.{name}")
@@ -58,19 +64,13 @@ def pytest_deselected(items: Sequence[pytest.Item]) -> None:
         item.config.stash[_declared.PARTIAL] = True
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Let the marker imply the fixture, also one that a suite has added to what was collected."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> Generator[None, Any, Any]:
+    """Let the marker imply the fixture, also one that a suite has added to what was collected, however late."""
+    result = yield
     for item in filter(_declared.is_marked, items):
-        try:
-            _part("_options").check_markers(item)
-        except pytest.UsageError as error:
-            if not hasattr(item.config, "workerinput"):
-                raise
-            # Of a worker that stops xdist's controller says nothing but that it crashed.
-            item.stash[_declared.MISMARKED] = str(error)
-        else:
-            _part("_items").ask_for_fixture(item)
+        _part("_items").take_up(item)
+    return result
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -118,6 +118,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 @contextmanager
 def _verified_if_asked_for(item: pytest.Item) -> Iterator[None]:
     """Judge a test that asks for the fixture while it runs, and leave all others alone."""
+    if _declared.is_marked_late(item):
+        pytest.fail(_LATE, pytrace=False)
     try:
         yield
     except BaseException:

@@ -39,6 +39,7 @@ __all__ = [
     "is_grouped",
     "is_listing",
     "is_marked",
+    "is_marked_late",
     "is_said",
     "is_traced",
     "wide_marker",
@@ -217,6 +218,11 @@ def id_of(item: pytest.Item) -> str:
 def is_marked(item: pytest.Item) -> bool:
     """Tell whether an item has our marker."""
     return item.get_closest_marker(MARKER) is not None
+
+
+def is_marked_late(item: pytest.Item) -> bool:
+    """Tell whether an item that could use the fixture was marked only when it was about to run, and does not use it."""
+    return is_marked(item) and hasattr(item, "fixturenames") and TRACE not in item.stash
 
 
 def is_traced(node: object) -> bool:

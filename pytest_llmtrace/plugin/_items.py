@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from pytest_llmtrace.harness import LLMTrace
 
 __all__ = [
-    "ask_for_fixture",
     "guarding",
     "has_run",
     "judged",
     "let_go",
     "open_early",
     "reported",
+    "take_up",
     "traced",
     "verified",
 ]
@@ -50,7 +50,20 @@ _unseen_key = pytest.StashKey[set[str]]()
 # --- the trace of an item --------------------------------------------------------------------------------------------
 
 
-def ask_for_fixture(item: pytest.Item) -> None:
+def take_up(item: pytest.Item) -> None:
+    """Check the markers of an item, and let it use the fixture."""
+    try:
+        _options.check_markers(item)
+    except pytest.UsageError as error:
+        if not hasattr(item.config, "workerinput"):
+            raise
+        # Of a worker that stops xdist's controller says nothing but that it crashed.
+        item.stash[_declared.MISMARKED] = str(error)
+    else:
+        _ask_for_fixture(item)
+
+
+def _ask_for_fixture(item: pytest.Item) -> None:
     """Let an item that has the marker use the fixture, and open its trace before all others if its class has it.
 
     Functions and doctests can; what else plugins collect knows no fixtures.

@@ -139,7 +139,7 @@ class Forms:
         method, url = raw.get("method"), raw.get("uri", raw.get("url"))
         for key, value in (("method", method), ("uri", url)):
             if not isinstance(value, str) or not value:
-                raise self.error(f"the request of {name} has no `{key}`: the file is cut off here, or no cassette", raw)
+                raise self.error(_lacking(f"the request of {name}", key, value, "a text"), raw)
         if not _is_url(str(url)):
             raise self.error(
                 f"the `uri` of the request of {name} is no URL, so that nothing can have asked for it", raw
@@ -180,7 +180,7 @@ class Forms:
         try:
             code = int(status)
         except (TypeError, ValueError, OverflowError):
-            raise self.error(f"{owner} has no `status`: the file is cut off here, or no cassette", raw) from None
+            raise self.error(_lacking(owner, "status", status, "a number, as 200"), raw) from None
         return code, "" if reason is None else _word(reason)
 
     def failure(self, item: dict[Any, Any], response: Any, name: str) -> Failure | None:
@@ -275,6 +275,12 @@ def _seconds(value: Any) -> tuple[float, ...] | None:
         return tuple(map(float, value))
     except OverflowError:
         return None
+
+
+def _lacking(owner: str, key: str, value: Any, wanted: str) -> str:
+    if value is None or value == "":
+        return f"{owner} has no `{key}`: the file is cut off here, or no cassette"
+    return f"the `{key}` of {owner} is {_described(value)}, not {wanted}"
 
 
 def _described(value: Any) -> str:

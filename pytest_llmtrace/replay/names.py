@@ -112,7 +112,7 @@ def _missing(name: str, bare: str, where: Sequence[Path]) -> str:
         return f"there is no such cassette in {places}; {_no_folder(where, prefix or Path(bare).is_absolute())}"
     known = sorted({known for directory in where for known in _names_below(directory)})
     wanted = Path(bare).name if Path(bare).is_absolute() else bare
-    near = difflib.get_close_matches(Path(wanted).with_suffix("").as_posix() if wanted else "", known, 3, 0.5)
+    near = difflib.get_close_matches(_without_suffix(Path(wanted)), known, 3, 0.5)
     found = f"the nearest: {', '.join(prefix + name for name in near)}" if near else f"{len(known)} others are there"
     return f"there is no such cassette in {places}; {found}"
 
@@ -139,7 +139,11 @@ def _names_below(directory: Path) -> Iterable[str]:
     except OSError:
         return
     for path in files:
-        yield path.relative_to(directory).with_suffix("").as_posix()
+        yield _without_suffix(path.relative_to(directory))
+
+
+def _without_suffix(path: Path) -> str:
+    return path.with_suffix("").as_posix() if path.name else ""  # "." has none, and no suffix either
 
 
 def builtin_dirs() -> tuple[Path, ...]:

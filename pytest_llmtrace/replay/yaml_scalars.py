@@ -46,7 +46,7 @@ def _number(kind: str) -> Callable[[str], Any]:
 
 
 def _binary(value: str) -> bytes:
-    return base64.decodebytes(value.encode("ascii"))
+    return base64.b64decode("".join(value.split()), validate=True)  # else what is damaged is left out
 
 
 def _text(value: str) -> str:

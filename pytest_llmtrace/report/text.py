@@ -50,10 +50,9 @@ def _shortened_tree(evidence: Evidence) -> Iterator[str]:
 
 def headline(label: str, evidence: Evidence, verdict: Verdict) -> str:
     """Say in one line what was found and how much was looked at; what is for information is no finding of a run."""
-    spans = len(evidence.call_of)
     seen = (
         counted(len(evidence.exchanges), "exchange"),
-        counted(spans, "LLM span"),
+        counted(len(_llm_spans(evidence)), "LLM span"),
         counted(verdict.looked_at, "check"),
     )
     notes = sum(finding.severity is Severity.INFO for finding in verdict.findings)
@@ -113,10 +112,16 @@ def account(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
     """Count what one trace has seen, as plain data for `totals`."""
     return {
         "exchanges": dict(Counter(_file_of(exchange.origin) for exchange in evidence.exchanges)),
-        "spans": dict(Counter({span.key: span.scope for call in evidence.calls for span in call.spans}.values())),
+        "spans": dict(Counter(span.scope for span in _llm_spans(evidence))),
         # What is in a report only is no news of a run.
         "findings": [finding.check for finding in verdict.findings if finding.severity is not Severity.INFO],
     }
+
+
+def _llm_spans(evidence: Evidence) -> Sequence[SpanRecord]:
+    """Return the spans that are read as calls, those too that belong to none, as where a mock answers for the SDK."""
+    found = {span.key: span for call in evidence.calls for span in call.spans}
+    return (*found.values(), *(stray.span for stray in evidence.strays))
 
 
 def _file_of(origin: str) -> str:

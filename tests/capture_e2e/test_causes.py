@@ -85,7 +85,7 @@ SDK_PROVIDER = "let the app set an opentelemetry.sdk.trace.TracerProvider in tes
 ALWAYS_ON = "give the provider sampler=opentelemetry.sdk.trace.sampling.ALWAYS_ON in tests"
 # Cause, reason and next step.
 SAMPLED_OUT = (
-    "the spans were sampled out", "the sampler AlwaysOffSampler decided not to record them", ALWAYS_ON
+    "the spans were sampled out", "the sampler AlwaysOffSampler decided against them", ALWAYS_ON
 )  # fmt: skip
 KEPT_QUIET = (
     "instrumentation is suppressed",
@@ -139,7 +139,7 @@ def installed() -> str:
             {"OTEL_TRACES_SAMPLER": "always_off"},
             "chat()",
             "the spans were sampled out",
-            "the sampler AlwaysOffSampler (OTEL_TRACES_SAMPLER=always_off) decided not to record them",
+            "the sampler AlwaysOffSampler (OTEL_TRACES_SAMPLER=always_off) decided against them",
             "set OTEL_TRACES_SAMPLER=always_on for the test run",
             id="sampled-out-by-environment",
         ),
@@ -148,7 +148,7 @@ def installed() -> str:
             {},
             "chat()",
             "the spans were sampled out",
-            "the sampler TraceIdRatioBased{0.0} decided not to record them",
+            "the sampler TraceIdRatioBased{0.0} decided against them",
             ALWAYS_ON,
             id="sampled-out-by-the-global-provider",
         ),

@@ -136,7 +136,7 @@ SUPPRESSED = {
 }
 SAMPLED_OUT = {
     "cause": "the spans were sampled out",
-    "why": "the sampler AlwaysOffSampler decided not to record them",
+    "why": "the sampler AlwaysOffSampler decided against them",
     "next": "give the provider sampler=opentelemetry.sdk.trace.sampling.ALWAYS_ON in tests",
 }
 

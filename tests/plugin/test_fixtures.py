@@ -69,14 +69,16 @@ def test_the_marker_alone_comes_first_too(run: Callable[..., Any]) -> None:
     assert result.properties("test_it") == {"llmtrace_findings": "structure/exchange-without-span"}
 
 
-def test_a_marker_that_the_suite_adds(run: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("hook", ["", "@pytest.hookimpl(trylast=True)"], ids=["hook", "last hook"])
+def test_a_marker_that_the_suite_adds(run: Callable[..., Any], hook: str) -> None:
     """What `pytest_collection_modifyitems` marks is traced as well, and a wrong marker there stops the run as well."""
-    conftest = """
+    conftest = f"""
         import pytest
 
+        {hook}
         def pytest_collection_modifyitems(items):
             for item in items:
-                item.add_marker(pytest.mark.llmtrace({said}))
+                item.add_marker(pytest.mark.llmtrace({{said}}))
         """
     source = """
         from child import ask, span
@@ -90,6 +92,33 @@ def test_a_marker_that_the_suite_adds(run: Callable[..., Any]) -> None:
     wrong = run(source, files={"conftest.py": conftest.format(said='gatewy="openai"')})
     assert wrong.usage_error().startswith(
         "ERROR: test_it.py::test_it: llmtrace marker: unknown argument 'gatewy': did you mean 'gateway'?"
+    )
+
+
+def test_a_marker_that_comes_too_late(run: Callable[..., Any]) -> None:
+    """A test that is marked when its fixtures are known fails before it runs, unless it has asked for ours."""
+    conftest = """
+        import pytest
+
+        def pytest_runtest_setup(item):
+            item.add_marker(pytest.mark.llmtrace(gateway="openai"))
+        """
+    source = """
+        from child import ask, span
+
+        def test_it():
+            raise RuntimeError("it ran")
+
+        def test_asking(llmtrace):
+            with span():
+                ask()
+        """
+    result = run(source, files={"conftest.py": conftest})
+    assert result.outcomes == {"test_it": "failed", "test_asking": "passed"}
+    assert result.text("test_it") == (
+        "Failed: llmtrace: this test got its marker too late for the fixture: it would run untraced, "
+        "and reach the network\n"
+        "next: mark it in pytest_collection_modifyitems, or let it ask for the fixture llmtrace"
     )
 
 

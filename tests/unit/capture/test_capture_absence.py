@@ -97,7 +97,7 @@ DISABLED = Absence(
             scene(ambients=(DROPPED,), samplers=("AlwaysOnSampler", "TraceIdRatioBased{0.1}")),
             Absence(
                 cause="the spans were sampled out",
-                why="the sampler TraceIdRatioBased{0.1} decided not to record them",
+                why="the sampler TraceIdRatioBased{0.1} decided against them",
                 next="give the provider sampler=opentelemetry.sdk.trace.sampling.ALWAYS_ON in tests",
             ),
             id="sampled-out",
@@ -106,7 +106,7 @@ DISABLED = Absence(
             scene(samplers=("AlwaysOffSampler", "AlwaysOnSampler"), environ={"OTEL_TRACES_SAMPLER": "always_off"}),
             Absence(
                 cause="the spans were sampled out",
-                why="the sampler AlwaysOffSampler (OTEL_TRACES_SAMPLER=always_off) decided not to record them",
+                why="the sampler AlwaysOffSampler (OTEL_TRACES_SAMPLER=always_off) decided against them",
                 next="set OTEL_TRACES_SAMPLER=always_on for the test run",
             ),
             id="sampled-out-by-environment",
@@ -115,7 +115,7 @@ DISABLED = Absence(
             scene(sampler="TraceIdRatioBased{0.0}", samplers=("AlwaysOffSampler", "TraceIdRatioBased{0.0}")),
             Absence(
                 cause="the spans were sampled out",
-                why="the sampler TraceIdRatioBased{0.0} decided not to record them",
+                why="the sampler TraceIdRatioBased{0.0} decided against them",
                 next="give the provider sampler=opentelemetry.sdk.trace.sampling.ALWAYS_ON in tests",
             ),
             id="sampled-out-by-the-global-provider",
@@ -311,6 +311,28 @@ trace.set_tracer_provider(TracerProvider(sampler=sampling.ALWAYS_OFF))
 def test_causes_in_a_process(set_up: str, environ: dict[str, str], cause: str, run_script: RunScript) -> None:
     """The scene is read from the process as it is."""
     assert run_script(SCRIPT.format(set_up=set_up), **environ).stdout == f"{cause}\n"
+
+
+UNDESCRIBED = """
+from opentelemetry.sdk.trace import TracerProvider, sampling
+
+class Keen(sampling.Sampler):
+    def should_sample(self, *args, **kwargs):
+        return sampling.SamplingResult(sampling.Decision.DROP)
+
+    def get_description(self):
+        {body}
+
+trace.set_tracer_provider(TracerProvider(sampler=Keen()))
+kept = TracerProvider()
+"""
+
+
+@pytest.mark.parametrize("body", ["pass", "raise NotImplementedError"])
+def test_a_sampler_that_does_not_describe_itself(body: str, run_script: RunScript) -> None:
+    """Nobody else calls that method, so one that does not work is no error: the sampler goes by its class."""
+    script = SCRIPT.format(set_up=UNDESCRIBED.format(body=body)).replace(".cause", ".why")
+    assert run_script(script).stdout == "the sampler Keen decided against them\n"
 
 
 def test_no_cause_where_there_is_a_span(

@@ -303,6 +303,33 @@ def test_logs_and_metrics_of_providers_made_before_ours(run_script: RunScript) -
     )
 
 
+def test_providers_that_never_became_any(run_script: RunScript) -> None:
+    """A suite's own that never calls the SDK's constructor has no state: it is passed over, and others are watched."""
+    run_script(
+        """
+        from opentelemetry.sdk._logs import LoggerProvider
+        from opentelemetry.sdk.metrics import MeterProvider
+        from opentelemetry.sdk.trace import TracerProvider
+
+        fakes = []
+        for kind in (TracerProvider, LoggerProvider, MeterProvider):
+            class Fake(kind):
+                def __init__(self):
+                    fakes.append(self)
+
+            Fake()
+        before = TracerProvider()
+        capture.install()
+        for provider in (before, TracerProvider()):
+            owner, book = open_test()
+            with ownership.active(owner):
+                assert "sampled" not in str(book.absence([capture.ambient()]))
+                provider.get_tracer("app").start_span("chat").end()
+            assert names(book) == ["chat"]
+        """
+    )
+
+
 def test_unused_it_costs_nothing(run_script: RunScript) -> None:
     """Capture alone imports neither instrumentation nor exporters."""
     run_script(

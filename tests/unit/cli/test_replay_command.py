@@ -267,11 +267,12 @@ def test_an_encoded_request_body_is_read(tmp_path: Path, capsys: pytest.CaptureF
 
 
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A broken file does not stop the others, and the exit status is 1."""
-    (tmp_path / "broken.yaml").write_text("interactions: [", encoding="utf-8")
+    """A broken file does not stop the others, its line is named, and the exit status is 1."""
+    (tmp_path / "broken.yaml").write_text("version: 1\ninteractions: 5\n", encoding="utf-8")
     write(tmp_path / "good.json", interaction("https://api.example.com/", {}, {"a": 1}))
     broken, good = replayed(capsys, tmp_path, status=1)
     assert (broken["outcome"], broken["index"], good["outcome"]) == ("refused", None, "served")
+    assert broken["reason"] == "line 1: `interactions` is a number, not a list"
 
 
 def test_the_text_has_problems_and_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

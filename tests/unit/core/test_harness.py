@@ -7,6 +7,7 @@ import time
 from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
+from contextvars import copy_context
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -337,6 +338,21 @@ def test_what_was_told_is_not_told_again(capsys: pytest.CaptureFixture[str]) -> 
         http_call(trace)
         assert trace.findings()
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("threaded", [False, True])
+def test_a_block_within_a_span_of_another(threaded: bool) -> None:
+    """The innermost block answers, and has the spans of its calls, also under a span of the outer one."""
+    with LLMTrace() as outer, otel.get_tracer("app").start_as_current_span("turn"):
+        with LLMTrace() as inner:
+            if threaded:
+                with ThreadPoolExecutor(1) as pool:
+                    pool.submit(copy_context().run, call, inner, OK).result()
+            else:
+                call(inner, OK)
+            assert [span.name for span in inner.llm_spans()] == ["chat"]
+        call(outer, OK)
+    assert [span.name for span in outer.spans()] == ["turn", "chat"]
 
 
 def http_call(trace: LLMTrace) -> None:

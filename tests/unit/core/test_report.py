@@ -10,8 +10,8 @@ import pytest
 from pytest_llmtrace._lines import legible
 from pytest_llmtrace.checks import Evidence, verify
 from pytest_llmtrace.checks._words import error_in_words, shown
-from pytest_llmtrace.model import SpanKey, SpanRecord
-from pytest_llmtrace.report import render, totals
+from pytest_llmtrace.model import Reading, SpanKey, SpanRecord, Stray
+from pytest_llmtrace.report import account, render, totals
 
 # Put together here, so that nobody who looks for keys finds one in this file.
 NOISE = "hT7Qb2wLrX9mKd4VzPq8"
@@ -100,6 +100,16 @@ def test_many_alike(make_span: Callable[..., SpanRecord]) -> None:
     )
     four = Evidence(spans=tuple(spans[:4]))
     assert render("test_chat", four, verify(four, {})).count(f"{found}  span 'a' (app)") == 4
+
+
+def test_llm_spans_without_a_call_are_counted(make_span: Callable[..., SpanRecord]) -> None:
+    """Where a mock answers for the SDK there is no exchange, and the spans are there all the same."""
+    stray = Stray(span=make_span(1, scope="app"), reading=Reading(source="handwritten"))
+    evidence = Evidence(spans=(stray.span,), strays=(stray,))
+    verdict = verify(evidence, {})
+    headline = render("test_chat", evidence, verdict).partition("\n")[0]
+    assert "(0 exchanges, 1 LLM span, " in headline
+    assert account(evidence, verdict)["spans"] == {"app": 1}
 
 
 def test_a_run_says_what_has_become_of_its_requests() -> None:

@@ -87,6 +87,7 @@ def test_predicate(views: tuple[SpanView, ...]) -> None:
         ({"scope": re.compile(b"a")}, "scope= is a text, or a compiled pattern of one, not re.compile(b'a')"),
         ({"kind": 3}, "kind= is a text, or a compiled pattern of one, not 3"),
         ({"attributes": "model"}, "attributes= takes a mapping of names to values, not 'model'"),
+        ({"attributes": {5: "a"}}, "the name of an attribute is a text; attributes= has 5"),
     ],
 )
 def test_wrong_conditions_are_usage_errors(views: tuple[SpanView, ...], where: dict[str, Any], text: str) -> None:
@@ -122,6 +123,22 @@ def test_none_names_the_near_misses(views: tuple[SpanView, ...]) -> None:
         "  span 'tool' (app): name is 'tool'; modle: expected 'b', missing\n"
         "next: look"
     )
+
+
+def test_none_names_spans_that_are_no_llm_spans(views: tuple[SpanView, ...]) -> None:
+    """A span that fits, and that no dialect reads, is the nearest miss; a predicate may ask it for what it has not."""
+    reasons = {}
+    for predicate in (None, lambda span: span.call.input_tokens == 1):
+        with pytest.raises(SelectionError) as caught:
+            exactly_one((), predicate, {"name": "tool"}, noun="LLM span", others=views)
+        reasons[predicate is None] = str(caught.value).splitlines()[1:]
+    assert reasons == {True: ["  span 'tool' (app): no dialect reads it as an LLM call"], False: []}
+
+
+def test_views_of_one_span_are_one(views: tuple[SpanView, ...]) -> None:
+    """Views can be put into sets, though attributes cannot."""
+    again = SpanView(record=views[0].record, reader=lambda _: None)
+    assert {*views, again} == set(views)
 
 
 def test_no_text_shows_a_key(make_span: SpanMaker) -> None:

@@ -62,6 +62,18 @@ LAUGHS = "a: &a [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]\n" + "".join(
             id="half a response",
         ),
         pytest.param(
+            GOOD.replace("uri: https", "uri: 5 #"),
+            ":3",
+            "the `uri` of the request of interaction 0 is a number, not a text",
+            id="no text",
+        ),
+        pytest.param(
+            GOOD.replace("code: 200", "code: '200 OK'"),
+            ":8",
+            "the `status` of the response of interaction 0 is a text, not a number, as 200",
+            id="no number",
+        ),
+        pytest.param(
             "interactions:\n- other: 1\n",
             ":2",
             "interaction 0 has no `request`, it is a mapping with the keys 'other': no HTTP call, or the file is cut "
@@ -101,6 +113,12 @@ LAUGHS = "a: &a [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]\n" + "".join(
         ),
         pytest.param("? [a]\n: 1\n", ":1", "a key of the mapping that starts here is no text", id="key"),
         pytest.param("a: !!binary x\n", ":1", "the value that is tagged !!binary is none", id="binary"),
+        pytest.param(
+            GOOD.replace("string: hi", "string: !!binary |\n        aGVs<<<bG8h"),
+            ":9",
+            "the value that is tagged !!binary is none",
+            id="damaged binary",
+        ),
         pytest.param(
             "a: !!python/object/apply:os.system [touch owned]\n",
             ":1",

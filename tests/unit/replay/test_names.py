@@ -62,6 +62,7 @@ def test_builtin_directories_of_this_checkout() -> None:
     [
         ("openruter/chat", "the nearest: openrouter/chat"),
         ("zzzzzzzzzzzzzzz", "2 others are there"),
+        (".", "2 others are there"),
     ],
 )
 def test_near_names_on_a_miss(write: Callable[..., Path], tmp_path: Path, name: Any, found: Any) -> None:
