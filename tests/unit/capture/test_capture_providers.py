@@ -222,17 +222,23 @@ def test_a_provider_with_a_single_processor(before: str, after: str, run_script:
     )
 
 
-DOUBLE = """
-class Double(TracerProvider):
-    def __init__(self): ...
+DOUBLES = """
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk.metrics import MeterProvider
 
-double = Double()
+doubles = []
+for kind in (TracerProvider, LoggerProvider, MeterProvider):
+    class Double(kind):
+        def __init__(self):
+            doubles.append(self)
+
+    Double()
 """
 
 
-@pytest.mark.parametrize(("before", "after"), [(DOUBLE, ""), ("", DOUBLE)], ids=["before-ours", "after-ours"])
-def test_a_double_of_a_provider(before: str, after: str, run_script: RunScript) -> None:
-    """A class of a test's that derives from the SDK's and does not call its constructor keeps nobody from anything."""
+@pytest.mark.parametrize(("before", "after"), [(DOUBLES, ""), ("", DOUBLES)], ids=["before-ours", "after-ours"])
+def test_doubles_of_providers(before: str, after: str, run_script: RunScript) -> None:
+    """Classes of a test's that derive from the SDK's and do not call their constructor keep nobody from anything."""
     nothing = "assert open_test()[1].absence().cause == 'no instrumentor is on'"
     done = run_script(APP, before, "capture.install()", after, nothing, CALL, OTEL_SERVICE_NAME="shop")
     assert (done.stdout, done.stderr) == ("['chat', 'app.llm', '1.0', 'shop']\n", "")
@@ -300,33 +306,6 @@ def test_logs_and_metrics_of_providers_made_before_ours(run_script: RunScript) -
         assert [log.body for log in book.logs()] == ["hello"]
         assert [(p.name, p.value) for p in book.metrics()] == [("early", 1)]
         """,
-    )
-
-
-def test_providers_that_never_became_any(run_script: RunScript) -> None:
-    """A suite's own that never calls the SDK's constructor has no state: it is passed over, and others are watched."""
-    run_script(
-        """
-        from opentelemetry.sdk._logs import LoggerProvider
-        from opentelemetry.sdk.metrics import MeterProvider
-        from opentelemetry.sdk.trace import TracerProvider
-
-        fakes = []
-        for kind in (TracerProvider, LoggerProvider, MeterProvider):
-            class Fake(kind):
-                def __init__(self):
-                    fakes.append(self)
-
-            Fake()
-        before = TracerProvider()
-        capture.install()
-        for provider in (before, TracerProvider()):
-            owner, book = open_test()
-            with ownership.active(owner):
-                assert "sampled" not in str(book.absence([capture.ambient()]))
-                provider.get_tracer("app").start_span("chat").end()
-            assert names(book) == ["chat"]
-        """
     )
 
 
