@@ -48,7 +48,8 @@ def shorten(excinfo: pytest.ExceptionInfo[BaseException], config: pytest.Config)
     shown: TracebackType | None = None
     for step in reversed(steps):
         shown = TracebackType(shown, step.tb_frame, step.tb_lasti, step.tb_lineno)
-    excinfo.traceback = type(excinfo.traceback)(shown)  # pytest cuts what it shows from this, step by step.
+    if shown is not None:  # What was never raised has no traceback.
+        excinfo.traceback = type(excinfo.traceback)(shown)  # pytest cuts what it shows from this, step by step.
 
 
 def _steps(traceback: TracebackType | None) -> Iterator[TracebackType]:
