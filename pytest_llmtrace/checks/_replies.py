@@ -176,7 +176,8 @@ def made_up_reasons(mine: Fact, _true: Fact, account: Account) -> Difference | N
     if not any(map(is_end, listed(mine.value))):
         return None
     if account.extent is Extent.BEGUN:
-        return Difference(why="the reader left before the model had finished, and the span makes it look finished")
+        why = "the reader left before the model had finished, and the span makes it look finished"
+        return Difference(why=why, next="leave it out where none came before the reader left")
     if account.answered.error or account.exchange.response is None:
         why = "the call failed, and the span makes it look as if the model had finished"
         return Difference(why=why, follows=("wire/error-status",))

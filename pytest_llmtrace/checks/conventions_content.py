@@ -53,10 +53,10 @@ CONTENT = rule(
     why="a back end that shows conversations shows nothing of this one",
     next="write it in the convention's structure, as JSON where the SDK takes no structured values",
     judge=lambda claim: _judged(claim, fatal=True),
-    compares="Attributes that hold JSON, as a text or as structured values: that it is JSON, and messages, parts, "
-    "tool definitions, documents and records by the fields that all of them need. What a model wrote (arguments of "
-    "tools), what a tool takes or returns that is no object, what was masked, and a text of the length of a limit "
-    "that is no JSON are not judged.",
+    compares="Attributes that hold JSON, always or since their mime type says so, as a text or as structured values: "
+    "that it is JSON, and messages, parts, tool definitions, documents and records by the fields that all of them "
+    "need. What a model wrote (arguments of tools), what a tool takes or returns that is no object, what was masked, "
+    "and a text of the length of a limit that is no JSON are not judged.",
     source="OTel GenAI, the JSON schemas of `gen_ai.input.messages` and the others; OpenInference: JSON strings, "
     "`input.mime_type`",
 )

@@ -201,6 +201,7 @@ LANGFUSE = Dialect(
     name="langfuse",
     recognises=_is_langfuse,
     facts={
+        # The model has a place of its own; a tool choice stands in the input, beside the tools, and is not read there.
         **{name: place for name, place in parameters(_ASKED).items() if name not in ("request_model", "tool_choice")},
         "max_tokens": inside(_ASKED, "max_completion_tokens", "max_output_tokens", "max_tokens", convert=_limit),
         "dimensions": inside(_ASKED, "dimensions"),

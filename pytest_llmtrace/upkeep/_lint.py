@@ -221,6 +221,7 @@ def _beside(label: str, content: bytes, seen: Collection[str], settings: LintSet
     text, told = text_of(content).text, "\n".join(seen)
     for shape in shapes_in(text):
         value = text[shape.start : shape.end]
+        # What was told may be more than the shape, as the user of a URL is more than the password.
         if value not in seen and value not in told and not _is_allowed(value, settings):
             line = text.count("\n", 0, shape.start) + 1
             yield _finding(

@@ -109,6 +109,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         "no finish reason: the reader left before one came",
         LEFT_UNFINISHED,
         CLOSED,
+        "leave it out where none came before the reader left",
     ),
     (
         "wire/finish-reasons",
@@ -118,6 +119,7 @@ FAULTS: tuple[tuple[Any, ...], ...] = (
         "finish_reasons = [None]",
         LEFT_UNFINISHED,
         CLOSED,
+        "leave it out where none came before the reader left",
     ),
     # Its reader left after the first of two choices.
     (
