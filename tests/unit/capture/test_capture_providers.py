@@ -309,6 +309,46 @@ def test_logs_and_metrics_of_providers_made_before_ours(run_script: RunScript) -
     )
 
 
+def test_a_meter_provider_that_cannot_be_collected(run_script: RunScript) -> None:
+    """A double of a meter provider that lives on keeps nobody from the points of others."""
+    run_script(
+        METERS,
+        """
+        from unittest import mock
+
+        capture.install()
+        with mock.patch("opentelemetry.sdk.metrics._internal.SynchronousMeasurementConsumer"):
+            double = MeterProvider(shutdown_on_exit=False)
+        double._measurement_consumer.collect.return_value = mock.Mock()  # Hands over what is no points at all.
+        owner, book = open_test()
+        with ownership.active(owner):
+            early.add(1)
+        assert [(p.name, p.value) for p in book.metrics()] == [("early", 1)]
+        """,
+    )
+
+
+@pytest.mark.parametrize("leave", ["force_flush", "shutdown"])
+def test_a_flush_asks_one_provider(leave: str, run_script: RunScript) -> None:
+    """What flushes or shuts down a provider calls the callbacks of no other one."""
+    run_script(
+        METERS,
+        f"""
+        asked = []
+        capture.install()
+        for name in ("one", "other"):
+            provider = MeterProvider(shutdown_on_exit=False)
+            meter = provider.get_meter(name)
+            meter.create_observable_counter(name, callbacks=[lambda _, name=name: asked.append(name) or []])
+            meter.create_counter("made").add(1)
+        owner, book = open_test()
+        asked.clear()
+        provider.{leave}()
+        assert asked == ["other"], asked
+        """,
+    )
+
+
 def test_unused_it_costs_nothing(run_script: RunScript) -> None:
     """Capture alone imports neither instrumentation nor exporters."""
     run_script(
