@@ -33,6 +33,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
+from opentelemetry import trace
 from opentelemetry._logs._internal import ProxyLogger
 from opentelemetry.metrics._internal import _PROXY_METER_PROVIDER, _ProxyMeter
 from opentelemetry.metrics._internal.instrument import _ProxyInstrument
@@ -49,11 +50,11 @@ from opentelemetry.sdk.trace import (
     TracerProvider,
 )
 
+from pytest_llmtrace import ownership
 from pytest_llmtrace.capture._watch import existing
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
-    from opentelemetry.trace import ProxyTracer
 
 __all__ = [
     "LOG_EXPORTERS",
@@ -168,11 +169,32 @@ def _exchange(kind: type, name: str, old: object, new: object) -> None:
             setattr(made, name, new)
 
 
-def back_proxy_tracer(proxy: ProxyTracer, provider: TracerProvider) -> None:
-    """Let a proxy use a provider's tracer for as long as no provider is set globally."""
-    proxy._noop_tracer = provider.get_tracer(  # type: ignore[assignment]
+class _StandIn(trace.Tracer):
+    """A tracer that records for tests that are traced, and for all other code does what the API's own does.
+
+    A test that is not traced may prove that an app without a provider records nothing.
+    """
+
+    def __init__(self, tracer: trace.Tracer, otherwise: trace.Tracer) -> None:
+        self._tracer = tracer
+        self._otherwise = otherwise
+
+    def start_span(self, *args: Any, **kwargs: Any) -> trace.Span:
+        return self._now().start_span(*args, **kwargs)
+
+    def start_as_current_span(self, *args: Any, **kwargs: Any) -> Any:
+        return self._now().start_as_current_span(*args, **kwargs)
+
+    def _now(self) -> trace.Tracer:
+        return self._tracer if ownership.current() is not None else self._otherwise
+
+
+def back_proxy_tracer(proxy: trace.ProxyTracer, provider: TracerProvider) -> None:
+    """Let a proxy use a provider's tracer in tests that are traced, for as long as no provider is set globally."""
+    own = provider.get_tracer(
         proxy._instrumenting_module_name, proxy._instrumenting_library_version, proxy._schema_url, proxy._attributes
     )
+    proxy._noop_tracer = _StandIn(own, proxy._noop_tracer)  # type: ignore[assignment]
 
 
 def back_proxy_logger(proxy: ProxyLogger, provider: LoggerProvider) -> None:

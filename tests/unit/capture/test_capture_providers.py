@@ -30,6 +30,7 @@ tracer = trace.get_tracer("app.llm", "1.0")  # at import, as most apps do
 """
 SET_BEFORE = "provider = Product(); trace.set_tracer_provider(provider)"
 MADE_BEFORE = "provider = Product(); tracer = provider.get_tracer('app.llm', '1.0')"
+GET_TRACER = "tracer = trace.get_tracer('app.llm', '1.0')"
 FREEZE = "import gc; gc.freeze()"
 CALL = """
 owner, book = open_test()
@@ -218,6 +219,30 @@ def test_a_provider_with_a_single_processor(before: str, after: str, run_script:
         assert [span.name for span in exported.get_finished_spans()] == ["chat", "again"]
         assert [span.name for span in more.get_finished_spans()] == ["again"]
         assert provider.force_flush()
+        """,
+    )
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [("capture.install()", GET_TRACER), (GET_TRACER, "capture.install()")],
+    ids=["tracer-after-ours", "tracer-before-ours"],
+)
+def test_without_a_provider_nothing_is_recorded_between_traced_tests(
+    steps: tuple[str, str], run_script: RunScript
+) -> None:
+    """Ours stands in for traced tests alone: a test that is none may prove that an app without a provider is quiet."""
+    run_script(
+        *steps,
+        """
+        owner, book = open_test()
+        for _ in range(2):
+            with tracer.start_as_current_span("outside") as outside, ownership.active(owner):
+                with tracer.start_as_current_span("inside") as inside:
+                    assert inside.is_recording()
+                    assert inside.parent is None
+            assert outside is trace.INVALID_SPAN, outside
+        assert names(book) == ["inside", "inside"]
         """,
     )
 
