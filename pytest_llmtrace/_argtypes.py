@@ -1,4 +1,4 @@
-"""What arguments of commands, variables and scripts may be: times that end, finite numbers, paths that can be read."""
+"""Types for arguments of commands, variables and scripts: finite times and numbers, paths that can be read."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _ENDLESS = {
 
 
 def seconds(text: str) -> float:
-    """Read a time that somebody may have to wait.
+    """Read a number of seconds that somebody may have to wait.
 
     Raises:
-        argparse.ArgumentTypeError: It is no number above 0, or has no end.
+        argparse.ArgumentTypeError: If the text is no number above 0, or is infinite.
     """
     found = _seconds(text)
     if found is None:
@@ -34,10 +34,10 @@ def seconds(text: str) -> float:
 
 
 def days(text: str) -> int:
-    """Read an age.
+    """Read a number of days.
 
     Raises:
-        argparse.ArgumentTypeError: It is no whole number from 0 on.
+        argparse.ArgumentTypeError: If the text is no whole number from 0 on.
     """
     if not (text.isascii() and text.isdecimal()):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of days, 0 or more")
@@ -45,10 +45,10 @@ def days(text: str) -> int:
 
 
 def checked_seconds(name: str, text: str, default: float) -> float:
-    """Read a time that a variable or an ini value says; empty means the default.
+    """Read a number of seconds from a variable or an ini value; an empty text means the default.
 
     Raises:
-        UsageError: It is no number above 0, or has no end.
+        UsageError: If it is no number above 0, or is infinite.
     """
     found = _seconds(text) if text else default
     if found is None:
@@ -65,12 +65,12 @@ def _seconds(text: str) -> float | None:
 
 
 def is_count(value: object) -> TypeGuard[int]:
-    """Tell whether a value is a whole number; a yes or no is none, though Python counts with it."""
+    """Tell whether a value is a whole number; a bool is not, though Python counts with it."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def is_number(value: object) -> bool:
-    """Tell whether a value is a number that has an end and that a float can hold; a yes or no is none."""
+    """Tell whether a value is a finite number that a float can hold; a bool is not."""
     try:
         return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     except OverflowError:
@@ -78,11 +78,11 @@ def is_number(value: object) -> bool:
 
 
 def source(text: str) -> Path:
-    """Read the path of a file or folder that is to be read, whether it is there or not.
+    """Read the path of a file or folder that is to be read, whether it exists or not.
 
     Raises:
-        argparse.ArgumentTypeError: Reading it may never end; or it is empty, as a variable of the shell that nobody has
-            set, which would mean the current folder.
+        argparse.ArgumentTypeError: If reading the path may never end; or if the text is empty, as that of an unset
+            shell variable is, since it would mean the current folder.
     """
     if not text:
         raise argparse.ArgumentTypeError("'' names nothing; the current folder is '.'")
@@ -93,10 +93,10 @@ def source(text: str) -> Path:
 
 
 def finite(path: Path) -> Path:
-    """Return a path that is a file, a folder, or not there.
+    """Return a path that is a file, a folder, or missing.
 
     Raises:
-        UsageError: Reading it may never end: nobody may ever write to a pipe, and some devices have no end.
+        UsageError: If reading it may never end: nobody may ever write to a pipe, and some devices have no end.
     """
     if (what := _endless(path)) is not None:
         raise UsageError(f"{path} is {what}, which may never end; name a file")
@@ -104,22 +104,22 @@ def finite(path: Path) -> Path:
 
 
 def is_finite(path: Path) -> bool:
-    """Tell whether a path is a file, a folder, or not there: what else is below a folder is none of its files."""
+    """Tell whether a path is a file, a folder, or missing; anything else below a folder is not one of its files."""
     return _endless(path) is None
 
 
 def _endless(path: Path) -> str | None:
     try:
         return _ENDLESS.get(stat.S_IFMT(path.stat().st_mode))
-    except OSError:  # Whoever opens it says so.
+    except OSError:  # Opening the path will raise the same.
         return None
 
 
 def read_json(path: Path) -> Any:
-    """Read what a file holds.
+    """Return the JSON value that a file holds.
 
     Raises:
-        UsageError: The file cannot be read, or is no JSON.
+        UsageError: If the file cannot be read, or is no JSON.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))

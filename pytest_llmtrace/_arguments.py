@@ -1,6 +1,6 @@
-"""The arguments of the marker, which `llmtrace_config` and `LLMTrace(...)` take as well, and what is refused of them.
+"""The arguments of the marker, which `llmtrace_config` and `LLMTrace(...)` take as well, and the check of their values.
 
-The parts that know what a value means are imported when there is one: markers are looked at when tests are collected.
+The modules that know what a value means are imported only if there is a value, since markers are read at collection.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ RecordMode = Literal["none", "once", "new", "all"]
 
 
 def refuse(name: str, value: Any) -> None:
-    """Refuse a value of an argument that has no meaning. Whether there is a cassette is judged by who opens it.
+    """Refuse a value that has no meaning for an argument. Whether a cassette exists is checked when it is opened.
 
     Raises:
-        UsageError: It has none; the text names the nearest that has.
+        UsageError: If the value has no meaning; the text names the nearest valid one.
     """
     if name in _REFUSE:
         _REFUSE[name](value)
 
 
 def merged(base: Settings, said: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what arguments change in settings: waivers, hosts, limits and known faults are added to.
+    """Return the settings that arguments change; waivers, hosts, limits and known faults are added to those of `base`.
 
     Raises:
         UsageError: As for `refuse`.
@@ -68,7 +68,7 @@ def merged(base: Settings, said: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def here() -> Path:
-    """Return the current folder; of one that was removed, in which nothing is found, a relative path."""
+    """Return the current folder; if it was removed, a relative path, below which nothing is found."""
     try:
         return Path.cwd()
     except FileNotFoundError:
@@ -79,7 +79,7 @@ def hosts_of(value: Any) -> tuple[str, ...]:
     """Read `allow_hosts=`: one host, or several.
 
     Raises:
-        UsageError: It is neither.
+        UsageError: If the value is neither.
     """
     hosts = (value,) if isinstance(value, str) else value
     if not isinstance(hosts, Collection) or not all(isinstance(host, str) and _is_host(host) for host in hosts):
@@ -147,7 +147,7 @@ def _refuse_conventions(value: Any) -> None:
 
 
 def _by_checks(name: str) -> Callable[[Any], object]:
-    """Leave an argument to the checks that it is for."""
+    """Return a function that lets the checks, which the argument is for, refuse a value."""
 
     def refuse_value(value: Any) -> None:
         from pytest_llmtrace import checks

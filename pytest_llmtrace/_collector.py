@@ -1,4 +1,4 @@
-"""Python's collector of cycles, kept from work that makes none."""
+"""Python's collector of reference cycles, switched off during work that makes no cycles."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ T = TypeVar("T")
 
 
 def uncollected(work: Callable[P, T]) -> Callable[P, T]:
-    """Let a function run without collections.
+    """Let a function run without garbage collections.
 
-    What makes many objects, keeps them, and has no cycle among them, as the readings of ten thousand calls, makes the
-    collector look at the whole heap of the process again and again, and find nothing. What is no longer needed is freed
-    meanwhile as ever, by its count of references.
+    Work that makes many objects, keeps them, and has no cycle among them, such as reading ten thousand calls, makes the
+    collector look at the whole heap of the process again and again, and find nothing. Objects that are no longer needed
+    are freed meanwhile as usual, by their count of references.
     """
 
     @functools.wraps(work)
     def uncollected(*args: P.args, **kwargs: P.kwargs) -> T:
-        if not gc.isenabled():  # By the application, or by a caller.
+        if not gc.isenabled():  # Already off: by the application, or by a caller.
             return work(*args, **kwargs)
         gc.disable()
         try:

@@ -10,12 +10,12 @@ _WIDEST = 500
 
 
 def legible(line: str) -> str:
-    """Return a line that anybody may print: cut, secrets masked, control characters as Python writes them.
+    """Return a line that is safe to print: cut, secrets masked, control characters escaped as Python writes them.
 
     What a span or a body states is foreign text, which must neither move a terminal's cursor nor fill a log.
     """
     if len(line) > _WIDEST:
-        # The secret that stands where the line is cut must be seen whole to be known.
+        # A secret at the place where the line is cut is recognised only if it is seen whole.
         line = f"{masked(line[: 2 * _WIDEST])[:_WIDEST]}... ({len(line):,} characters)"
     else:
         line = masked(line)
@@ -27,5 +27,5 @@ def _printable(letter: str) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """Put a number before a noun."""
+    """Return a number with its noun, in the plural unless the number is 1."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

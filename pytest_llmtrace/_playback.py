@@ -27,14 +27,14 @@ __all__ = ["Outcome", "Result", "cassettes_in", "drive"]
 class Outcome(StrEnum):
     """What became of one recorded interaction."""
 
-    CAPTURED = "captured"  # served byte for byte, and the SDK's call has one LLM span a scope
+    CAPTURED = "captured"  # served byte for byte, and the SDK's call has one LLM span per scope
     SERVED = "served"  # served byte for byte; no LLM call
     NO_REPLY = "no reply"  # recorded without a reply
     NOT_HTTP = "not HTTP"
-    NO_SPAN = "no span"  # an instrumentor's gap: the SDK's call was served, and no LLM span tells of it
+    NO_SPAN = "no span"  # an instrumentor's gap: the SDK's call was served, and no LLM span describes it
     SEVERAL_SPANS = "several spans"
     NO_SDK = "no SDK"  # the SDK is not installed
-    NOT_CAPTURED = "not captured"  # the SDK's call was served; what would make a span is not there, or not on
+    NOT_CAPTURED = "not captured"  # the SDK's call was served; its instrumentor is not installed, or not on
     UNREADABLE = "unreadable"  # the SDK could not read the recorded reply
     REFUSED = "refused"  # our own fault, or the file's
 
@@ -54,10 +54,10 @@ class Result:
 
 
 def cassettes_in(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield the files that are named, and those below the folders that are, sorted.
+    """Yield the files among these paths, and the files below the folders among them, which are sorted.
 
     Raises:
-        UsageError: There is no such file or folder, or what is named itself may have no end.
+        UsageError: If a path does not exist, or is something that may have no end, such as a pipe.
     """
     for path in paths:
         if path.is_dir():
@@ -69,7 +69,7 @@ def cassettes_in(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def drive(path: Path) -> tuple[Result, ...]:
-    """Play one cassette, and say what became of each interaction."""
+    """Play one cassette, and return what became of each interaction."""
     try:
         cassette = replay.load(path)
     except CassetteError as error:
@@ -157,7 +157,7 @@ def _http_library() -> Any:
 
 
 def _through_sdk(cassette: Cassette, recording: Recording) -> Result:
-    """Send one LLM call again through its SDK, with nothing but its own recording to answer."""
+    """Send one LLM call again through its SDK, with only its own recording to answer; return what became of it."""
     result = _attempt(cassette, recording, typed=True)
     return _attempt(cassette, recording, typed=False) if result.outcome is Outcome.REFUSED else result
 

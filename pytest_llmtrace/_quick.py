@@ -1,6 +1,6 @@
-"""What Python 3.11 takes long for and later versions do not; to be dropped when it is no longer supported.
+"""Faster forms of what is slow in Python 3.11 only; to be dropped when that version is no longer supported.
 
-A plain call is verified in some hundred look-ups of these kinds, which took a twentieth of the time.
+Verifying a plain call takes some hundred look-ups of these kinds, which took a twentieth of the time.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ T = TypeVar("T")
 
 
 def quick(kind: E) -> E:
-    """Let the members of an enumeration be looked up as any attribute of a class.
+    """Let the members of an enumeration be looked up like any other attribute of a class; return the enumeration.
 
-    In Python 3.11 each stands behind a descriptor, and its look-up takes as long as the call of a function.
+    In Python 3.11 each member is behind a descriptor, and its look-up takes as long as the call of a function.
     """
     for name, member in kind.__members__.items():
-        type.__setattr__(kind, name, member)  # The enumeration's own refuses to.
+        type.__setattr__(kind, name, member)  # The enumeration's own `__setattr__` refuses to.
     return kind
 
 

@@ -37,18 +37,18 @@ INSTRUMENTORS = {
     "openai": "openinference-instrumentation-openai",
     "anthropic": "openinference-instrumentation-anthropic",
 }
-"""For each SDK the instrumentor that is switched on, where it is installed."""
+"""The instrumentor that is switched on for each SDK, if it is installed."""
 
 _REQUIREMENTS = {
     "openai": "pytest-llmtrace[openai]",
     "anthropic": "pytest-llmtrace[anthropic]",
     "botocore": "anthropic[bedrock]",
 }
-"""For each package that a call may need, what to install."""
+"""What to install for each package that a call may need."""
 
 
 class _Endpoint(NamedTuple):
-    """How OpenAI's SDK asks for something: its client's method, and its types of a reply and of a stream's events."""
+    """How OpenAI's SDK calls an endpoint: the client's method, and the types of its reply and of a stream's events."""
 
     method: str
     reply: str
@@ -63,7 +63,7 @@ _OPENAI = {
     "/responses/compact": _Endpoint("responses.compact", "responses.CompactedResponse"),
     "/embeddings": _Endpoint("embeddings.create", "CreateEmbeddingResponse"),
 }
-"""By the end of the path."""
+"""The endpoints, by the end of their paths."""
 
 
 def installed(distribution: str) -> str | None:
@@ -75,14 +75,14 @@ def installed(distribution: str) -> str | None:
 
 
 def instrumentor_of(request: Request) -> str | None:
-    """Return the instrumentor that is on for a call, with its version; None if it is not installed."""
+    """Return the name and version of the instrumentor for a call; None if it is not installed."""
     name = INSTRUMENTORS[sdk_of(request)]
     version = installed(name)
     return version and f"{name} {version}"
 
 
 def switch_of(request: Request) -> Instrumentor | None:
-    """Return the state of the instrumentor for a call; one that refuses the SDK's version is no instrumentor's gap."""
+    """Return the instrumentor for a call, and its state: if it refuses the SDK's version, a missing span is no gap."""
     from pytest_llmtrace.capture.instrumentors import installed as instrumentors
 
     name = INSTRUMENTORS[sdk_of(request)]
@@ -90,34 +90,34 @@ def switch_of(request: Request) -> Instrumentor | None:
 
 
 def missing(request: Request) -> str | None:
-    """Return the name of the package that a call needs and that is not installed."""
+    """Return the name of a package that a call needs and that is not installed; None if all are installed."""
     asked = wire.asked(request.url)
-    frames = ("botocore",) if asked and asked.streamed else ()  # The SDK opens Amazon's frames by it.
+    frames = ("botocore",) if asked and asked.streamed else ()  # The SDK decodes Amazon's frames with it.
     return next((name for name in (sdk_of(request), *frames) if not importlib.util.find_spec(name)), None)
 
 
 def advice(package: str) -> str:
-    """Say of a package that a call needs that it is not installed, and what to do."""
+    """Say that a package which a call needs is not installed, and how to install it."""
     return f'{package} is not installed: pip install "{_REQUIREMENTS[package]}"'
 
 
 def send(
     request: Request, *, typed: bool, native: bool | None = None, asynchronous: bool = False, retries: int = 0
 ) -> None:
-    """Make the call, and read its reply to the end. What the reply makes the SDK raise is no failure here.
+    """Make the call, and read its reply to the end. An API error that the SDK makes of the reply is ignored.
 
     Args:
         request: A recorded LLM call.
-        typed: Whether the SDK's typed method makes it. That may send another body than the recorded one (openai adds
-            `encoding_format` to embeddings) or want an argument that the recording does not have; else the same
-            client posts the recorded body.
-        native: Whether the SDK makes spans of its own. Default: where no instrumentor for it is installed.
-        asynchronous: Whether its asynchronous client makes it, in an event loop of its own.
+        typed: Whether the SDK's typed method makes the call. It may send another body than the recorded one (openai
+            adds `encoding_format` to embeddings) or want an argument that the recording does not have. If False, the
+            same client posts the recorded body.
+        native: Whether the SDK makes spans of its own. Default: only if no instrumentor for it is installed.
+        asynchronous: Whether the SDK's asynchronous client makes the call, in an event loop of its own.
         retries: How often the SDK tries again.
 
     Raises:
-        UnmatchedRequest: Nothing answered.
-        TypeError: The typed method wants an argument that was not recorded.
+        UnmatchedRequest: If nothing answered.
+        TypeError: If the typed method wants an argument that was not recorded.
     """
     try:
         drain(begin(request, typed=typed, native=native, asynchronous=asynchronous, retries=retries))
@@ -129,10 +129,10 @@ def send(
 def begin(
     request: Request, *, typed: bool, native: bool | None = None, asynchronous: bool = False, retries: int = 0
 ) -> Any:
-    """Make the call, as `send` does, and return its reply: a stream unread, that of an async client to be awaited.
+    """Make the call as `send` does, and return its reply: a stream is unread, that of an async client is awaitable.
 
     Raises:
-        Exception: What the SDK raises.
+        Exception: Whatever the SDK raises.
     """
     body = dict(wire.request_body(request))
     native = installed(INSTRUMENTORS["anthropic"]) is None if native is None else native
@@ -151,9 +151,9 @@ class Client(NamedTuple):
     """A client of the Anthropic SDK.
 
     Attributes:
-        name: Its class; the asynchronous one has `Async` before it.
-        options: What it is made with.
-        arguments: What the path of the call says, and its method takes as arguments.
+        name: The name of its class; that of the asynchronous client has `Async` before it.
+        options: The arguments of its constructor.
+        arguments: Arguments of its method which the recorded call has in its path.
     """
 
     name: str
@@ -162,7 +162,7 @@ class Client(NamedTuple):
 
 
 def anthropic_client(request: Request) -> Client:
-    """Return the client that makes a call: the cloud's where one serves it."""
+    """Return the client that makes a call: the client for a cloud if a cloud serves the call."""
     asked = wire.asked(request.url)
     if asked is not None and asked.key == "model":
         options = {"api_key": "replayed", "aws_region": "us-east-1", "base_url": request.url.partition("/model/")[0]}
@@ -209,10 +209,10 @@ def _through_anthropic(
         options["open_telemetry"] = False
     client = getattr(anthropic, f"{prefix}{wanted.name}")(**options)
     query = _query_of(request)
-    beta = query.get("beta") == "true"  # anthropic 2 no longer sends it by itself.
+    beta = query.get("beta") == "true"  # anthropic 2 no longer sends this by itself.
     create: Callable[..., Any] = client.beta.messages.create if beta else client.messages.create
     if typed:
-        body.pop("anthropic_version", None)  # Clients of clouds say it by themselves, and no application does.
+        body.pop("anthropic_version", None)  # Clients for clouds add it by themselves; applications do not.
     return _call(create, body | wanted.arguments, query=query, only_required=not typed)
 
 
@@ -223,7 +223,7 @@ def _call(
     query: Mapping[str, str] | None = None,
     only_required: bool = False,
 ) -> Any:
-    """Call a typed method; what it does not know (or all but the required arguments) travels in `extra_body`."""
+    """Call a typed method; fields that it does not know (or all but the required ones) travel in `extra_body`."""
     parameters = inspect.signature(create).parameters
     required = {"model", "messages", "max_tokens", "stream"}
     known = {key: body[key] for key in body if key in parameters and (not only_required or key in required)}
@@ -232,7 +232,7 @@ def _call(
 
 
 def _base_of(request: Request, ending: str) -> str:
-    """Return what a client takes as its base."""
+    """Return the base URL for a client: the URL of a request without this ending and without its query."""
     url = urlsplit(request.url)
     return urlunsplit((url.scheme, url.netloc, url.path.rstrip("/").removesuffix(ending), "", ""))
 
@@ -242,7 +242,7 @@ def _query_of(request: Request) -> dict[str, str]:
 
 
 def drain(reply: Any) -> None:
-    """Read a reply to its end; that of an async client in an event loop of its own."""
+    """Read a reply to its end; the reply of an async client, in an event loop of its own."""
     if inspect.isawaitable(reply):
         import asyncio
 

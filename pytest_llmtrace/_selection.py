@@ -1,4 +1,4 @@
-"""Pick spans by what is known of them, and say what was near when that fails."""
+"""Select spans by conditions, and name the near misses when that fails."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def select(spans: Iterable[SpanView], predicate: Predicate | None, where: Mappin
     """Return the spans that fit all conditions, in the order given.
 
     Raises:
-        UsageError: `where` has a name that is none of a span's, a value is never one, `attributes` is no mapping, or
+        UsageError: If `where` has an unknown name or a value that no span can have, `attributes` is no mapping, or
             `predicate` is no function.
     """
     where = _checked(where)
@@ -47,16 +47,16 @@ def exactly_one(
     """Return the one span that fits all conditions.
 
     Args:
-        spans: Where to look.
-        others: Those that are no LLM spans, where only such are looked for: one that fits otherwise was near.
-        predicate: A condition of the caller's own.
+        spans: The spans to select from.
+        others: If only LLM spans are looked for, all other spans: those that fit the conditions are near misses.
+        predicate: The caller's own condition.
         where: Conditions by name.
-        noun: What is looked for, in words.
-        mask: Masks the secrets of the trace in a text: this one is printed and kept, as a report is.
-        hint: Why there may be none at all.
+        noun: What is looked for, in words: `span` or `LLM span`.
+        mask: Masks the trace's secrets in the text of the error, which is printed and kept, as a report is.
+        hint: A line for the error when no span fits, on why there may be none.
 
     Raises:
-        SelectionError: None fits, or several do.
+        SelectionError: If no span fits, or several do.
     """
     __tracebackhide__ = True
     where = _checked(where)
@@ -81,12 +81,13 @@ def assert_attributes(span: SpanView, expected: Mapping[str, Any]) -> None:
 
     Args:
         span: A span of `llmtrace`.
-        expected: Attribute names and values; a value may be anything that compares with `==`, or a
-            compiled pattern, which is found in the text.
+        expected: Attribute names and values; a value may be anything that compares with `==`, or a compiled pattern,
+            which is searched for in the attribute's text.
 
     Raises:
-        AssertionError: Some differ or are missing; the text lists them all, and masks what looks like a secret.
-        UsageError: It is no span, or no mapping.
+        AssertionError: If attributes differ or are missing; the text lists them all, and masks what looks like a
+            secret.
+        UsageError: If `span` is no span, or `expected` is no mapping.
     """
     __tracebackhide__ = True
     _check_comparison(span, expected)
@@ -101,8 +102,8 @@ def assert_attributes_exactly(span: SpanView, expected: Mapping[str, Any]) -> No
         expected: As for `assert_attributes`.
 
     Raises:
-        AssertionError: Some differ, are missing or were not expected; the text lists them all.
-        UsageError: It is no span, or no mapping.
+        AssertionError: If attributes differ, are missing or were not expected; the text lists them all.
+        UsageError: If `span` is no span, or `expected` is no mapping.
     """
     __tracebackhide__ = True
     _check_comparison(span, expected)
@@ -175,7 +176,7 @@ def _checked(where: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _member(name: str, value: Any, known: tuple[str, ...]) -> Any:
-    """Take OpenTelemetry's own enum members and any case: `SpanKind.CLIENT`, `"client"`."""
+    """Return a kind or status in upper case, given as a text or an enum member: `"client"`, `SpanKind.CLIENT`."""
     text = getattr(value, "name", value)
     if isinstance(text, str) and text.upper() not in known:
         raise UsageError.unknown(name, text, known)
@@ -202,7 +203,7 @@ def _near_misses(spans: Sequence[SpanView], predicate: Predicate | None, where: 
 
 
 def _unread(others: Iterable[SpanView], predicate: Predicate | None, where: Mapping[str, Any]) -> list[str]:
-    if predicate is not None:  # It may ask for `.call`, which these have not.
+    if predicate is not None:  # It may use `.call`, which is None for these.
         return []
     return [f"  {_title(span)}: no dialect reads it as an LLM call" for span in select(others, None, where)[:_SHOWN]]
 

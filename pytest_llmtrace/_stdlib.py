@@ -1,8 +1,8 @@
-"""The standard library as it was when this package was imported, for what runs while a test does, and judges it.
+"""The standard library as it was when this package was imported, for our code that runs during a test and judges it.
 
-A test may put a mock in the place of `json.loads` or `open` until its end, and count the calls: what this package does
-meanwhile is none of the test's. So its modules take from here what tests like to replace. Functions of `time` and `os`
-they bind by name, as pytest does in `_pytest.timing` (pytest issue 185), where freezegun and pyfakefs find them.
+A test may put a mock in the place of `json.loads` or `open` until its end, and count the calls: those of this package
+must not be among them. So its modules take from here what tests like to replace. Functions of `time` and `os` they bind
+by name, as pytest does in `_pytest.timing` (pytest issue 185), where freezegun and pyfakefs find them.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _BEFORE: Final = tuple((watched, MappingProxyType(dict(vars(watched)))) for watc
 
 
 def replaced() -> list[str]:
-    """Name what somebody has put something else in the place of, and not put back: `json.loads`."""
+    """Return the names of what somebody has replaced and not put back, such as `json.loads`."""
     return [
         f"{'os.path' if watched is _os.path else _named(watched)}.{name}"
         for watched, before in _BEFORE

@@ -29,9 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        0 if all is well, 1 if something is not (each command says what), 2 for wrong use, 130 if it was interrupted.
+        The exit status: 0 if all is well, 1 if something is not (each command says what), 2 for wrong use, 130 if the
+        command was interrupted.
     """
-    if sys.stdout is None:  # `>&-`: the exit status is all that is asked for
+    if sys.stdout is None:  # Closed by `>&-`: only the exit status is wanted.
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - for as long as the process runs
     options = _parser().parse_args(arguments)
     _print_everything()
@@ -41,12 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UsageError as error:
         print(f"pytest-llmtrace: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # `| head`: whoever read has seen enough; closing must not complain either
+    except BrokenPipeError:  # `| head`: the reader has seen enough; closing the output must not complain either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except KeyboardInterrupt:  # By whoever waits for it, who needs no traceback.
+    except KeyboardInterrupt:  # By the user, who needs no traceback.
         print("pytest-llmtrace: interrupted", file=sys.stderr)
-        return 130  # As a shell has it: 128 and the signal's number.
+        return 130  # As shells report it: 128 plus the number of the signal.
     except OSError as error:  # A full disk, a file that may not be written
         print(f"pytest-llmtrace: {error}", file=sys.stderr)
         return 1
@@ -54,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _print_everything() -> None:
-    """Let standard output take what its encoding lacks: models answer in all scripts, and in halves of characters."""
+    """Let standard output escape what its encoding lacks: models answer in all scripts, and in lone surrogates."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
@@ -90,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _replay(given: argparse.Namespace, _: Callable[[str], None]) -> int:
-    # The SDKs' instrumentors and OpenTelemetry: a second that the commands on files need not wait for.
+    # It imports the SDKs' instrumentors and OpenTelemetry: a second for which the commands on files need not wait.
     from pytest_llmtrace._playback import Outcome, cassettes_in, drive
 
     results: list[Result] = []
@@ -122,7 +123,7 @@ def _lines(path: Path, results: Sequence[Result], *, verbose: bool) -> Iterator[
 
 
 def _table(results: Sequence[Result]) -> Iterator[str]:
-    """Count the outcomes of each gateway."""
+    """Yield the lines of a table: how often each gateway had each outcome."""
     from pytest_llmtrace._playback import Outcome
 
     columns = [outcome for outcome in Outcome if any(result.outcome is outcome for result in results)]

@@ -1,7 +1,8 @@
 """Content codings (RFC 9110, 8.4) that the standard library can undo: gzip and deflate.
 
-`decoded` and `decoded_chunks` say what a client could have read: they give what there is of a body that was cut, and
-raise where a client would. `unpacked` is for who shows, compares or searches a body: it is whole, or left as it is.
+`decoded` and `decoded_chunks` return what a client could have read (of a body that was cut, the part that is there) and
+raise where a client would. `unpacked` is for showing, comparing or searching a body: it decodes a body that is whole,
+and leaves any other as it is.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ __all__ = ["decoded", "decoded_chunks", "is_gzip", "unpacked"]
 _AUTODETECT = zlib.MAX_WBITS | 32
 _GZIP = frozenset({"gzip", "x-gzip"})
 _GZIP_MAGIC = b"\x1f\x8b"
-# How JSON objects and event streams begin: what begins so is not compressed, whatever a header says.
+# How JSON objects and event streams begin: a body that begins so is not compressed, whatever a header says.
 _PLAIN = (b"{", b"[", b"data:", b"event:", b"id:", b"retry:", b":")
 _HEAD = 512
 _LONGEST_CODING = 40
-# No answer of a model comes near; a few kilobytes that would fill the memory of the machine do.
+# No answer of a model comes near this size, but a few compressed kilobytes may inflate to fill the machine's memory.
 _LARGEST = 256 * 1024 * 1024
 
 
@@ -29,9 +30,9 @@ def is_gzip(body: bytes) -> bool:
 
 
 def unpacked(body: bytes, coding: str = "") -> bytes:
-    """Return a body without gzip, which its own bytes tell, or deflate, which its header tells; never raises.
+    """Return a body without gzip, recognised by its bytes, or deflate, recognised by its header; never raise.
 
-    It is returned as it is, the same object, if it is neither, or is not whole.
+    The same object is returned if the body is in neither coding, or is not whole.
     """
     if body.startswith(_GZIP_MAGIC):
         coding = "gzip"
@@ -51,13 +52,13 @@ def decoded(body: bytes, coding: str) -> bytes:
     decoded and leave the header.
 
     Raises:
-        ValueError: The coding is none that the standard library can undo (br, zstd), or the bytes are not in it.
+        ValueError: If the standard library cannot undo the coding (br, zstd), or the bytes are not in it.
     """
     return b"".join(decoded_chunks((body,), coding)) if coding else body
 
 
 def decoded_chunks(chunks: Sequence[bytes], coding: str) -> list[bytes]:
-    """Undo a content coding chunk by chunk: what a client could have read after each of them.
+    """Undo a content coding chunk by chunk: return what a client could have read of each chunk when it came.
 
     Raises:
         ValueError: As for `decoded`.
@@ -82,10 +83,10 @@ def _is_plain(chunks: Sequence[bytes], coding: str) -> bool:
 
 
 def _inflated(chunks: Sequence[bytes], coding: str) -> tuple[list[bytes], bool]:
-    """Inflate chunk by chunk, and tell whether it was all.
+    """Inflate chunk by chunk, and tell whether the body is whole.
 
     Raises:
-        ValueError: The bytes are not in that coding, or too many come of them.
+        ValueError: If the bytes are not in that coding, or inflate to too many.
     """
     try:
         return _inflated_by(zlib.decompressobj(_AUTODETECT), chunks)

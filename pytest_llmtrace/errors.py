@@ -7,7 +7,7 @@
     ├── CassetteError         a cassette that cannot be read: file, line, reason
     ├── UnmatchedRequest      nothing answered a request (also an AssertionError)
     ├── BlockedConnection     a socket tried to leave the machine (also an OSError)
-    ├── QueryError            SQL on spans that has no answer here (also an AssertionError)
+    ├── QueryError            SQL on spans that cannot be answered here (also an AssertionError)
     ├── SelectionError        `span(...)` found none, or several (also an AssertionError)
     └── VerificationError     findings at the end of a trace (also an AssertionError)
 
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 _MANY = 20
-"""How many names are listed where one is wrong that a folder may have thousands of."""
+"""How many names of a folder an error lists at most, since a folder may hold thousands."""
 
 
 class LLMTraceError(Exception):
@@ -40,7 +40,7 @@ class LLMTraceError(Exception):
 
 
 class UsageError(LLMTraceError, TypeError):
-    """The package was used in a way that has no meaning; the text names the nearest that has."""
+    """The package was used in a way that has no meaning; the text names the nearest valid name or use."""
 
     @classmethod
     def unknown(cls, kind: str, name: object, known: Iterable[str]) -> Self:
@@ -51,7 +51,7 @@ class UsageError(LLMTraceError, TypeError):
             name: What was given.
             known: All names that would have been right.
         """
-        import difflib  # Not every run has a mistake in it.
+        import difflib  # Imported here: most runs make no mistake.
 
         names = sorted(known)
         near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
@@ -79,7 +79,7 @@ class CassetteError(LLMTraceError):
     Args:
         path: The file.
         reason: One sentence: what is wrong and what to do.
-        line: The first line that shows it, counted from 1, where one can be named.
+        line: The first line that shows what is wrong, counted from 1; None if no line can be named.
     """
 
     def __init__(self, path: Path | str, reason: str, *, line: int | None = None) -> None:
@@ -99,7 +99,7 @@ class BlockedConnection(LLMTraceError, OSError):
 
 
 class QueryError(LLMTraceError, AssertionError):
-    """A query that OpenObserve would refuse, or that asks for what only a server knows."""
+    """A query that OpenObserve would refuse, or that asks for something that only a server knows."""
 
 
 class SelectionError(LLMTraceError, AssertionError):

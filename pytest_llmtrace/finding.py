@@ -27,8 +27,8 @@ class Maker:
     """Who made a span, or should have made it.
 
     Attributes:
-        scope: The instrumentation scope of its spans; of one that made none, its distribution.
-        version: What it gives as its version; empty if it gives none.
+        scope: The instrumentation scope of its spans; if it made none, its distribution.
+        version: The version that it states; empty if it states none.
     """
 
     scope: str
@@ -37,13 +37,13 @@ class Maker:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Advice:
-    """What a finding is in the words of Weaver's live check, where it has a word for it.
+    """A finding in the terms of Weaver's live check, where that has a term for it.
 
     Attributes:
-        id: As `type_mismatch`.
-        level: As Weaver gives it, which says nothing of whether a test fails.
+        id: Weaver's kind of advice, such as `type_mismatch`.
+        level: Weaver's level for it, which does not decide whether a test fails.
         attribute: The attribute that it is about; empty if it is about a metric itself.
-        message: What is wrong with it, without its value.
+        message: What is wrong with the attribute or metric, without its value.
     """
 
     id: str
@@ -59,13 +59,13 @@ class Finding:
     Attributes:
         check: The check's id, as `structure/span-never-ended`.
         severity: Whether it fails the test, is printed, or is in the report only.
-        subject: The span or exchange that it is about, in a report's words.
+        subject: The span or exchange that it is about, in the words of a report.
         details: Labelled lines in order: `span`, `wire`, `why`, `next`, ...; a value may have several lines.
         span: The span that it is about, if it is about one.
-        makers: Whose fault it may be: who made the spans that it is about, or did not make the one that is missing.
+        makers: Whose fault it may be: the makers of the spans that it is about, or of the span that is missing.
         follows: The checks whose findings on the same span explain this one, the nearest first.
         also: The checks whose findings it explains; what they found is among the details.
-        advice: The same in Weaver's words, one an attribute.
+        advice: The finding in Weaver's terms, one piece of advice per attribute.
     """
 
     check: str
@@ -81,13 +81,14 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Known:
-    """A fault of an instrumentor that is known, and hidden where that version of it runs.
+    """A known fault of an instrumentor; findings on it are hidden where an affected version runs.
 
     Attributes:
-        check: The id of the check that finds it.
-        instrumentor: Its distribution or its scope; `-`, `_` and `.` mean the same. Who made no span has no scope.
-        reason: What is known of it, as the issue that was filed.
-        versions: The versions that have it, as `<0.63` or `>=1,<1.4`; empty for all.
+        check: The id of the check that finds the fault.
+        instrumentor: The instrumentor's distribution or scope; `-`, `_` and `.` mean the same. An instrumentor that
+            made no span has no scope.
+        reason: What is known of the fault, such as the issue that was filed.
+        versions: The versions that have the fault, such as `<0.63` or `>=1,<1.4`; empty for all.
     """
 
     check: str
@@ -103,5 +104,5 @@ def is_scope_of(scope: str, instrumentor: str) -> bool:
 
 
 def normalised(name: str) -> str:
-    """Return a name in which `-`, `_` and `.` are the same, as those of distributions are compared."""
+    """Return a name in lower case in which `-`, `_` and `.` are the same, as names of distributions are compared."""
     return re.sub(r"[-_.]+", "-", name).lower()

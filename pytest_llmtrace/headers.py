@@ -8,7 +8,7 @@ __all__ = ["by_name", "header", "without"]
 
 
 def header(headers: Headers, name: str) -> str:
-    """Return the first value of a header, its name in lower case; empty if it is not there."""
+    """Return the first value of a header, whose name is given in lower case; empty if the header is missing."""
     for key, value in headers:
         if len(key) == len(name) and key.lower() == name:
             return value
@@ -24,5 +24,5 @@ def by_name(headers: Headers) -> dict[str, str]:
 
 
 def without(headers: Headers, *names: str) -> Headers:
-    """Return the lines but for those of some names, in lower case."""
+    """Return the header lines except those with these names, which are given in lower case."""
     return tuple(line for line in headers if line[0].lower() not in names)

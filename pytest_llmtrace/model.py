@@ -83,7 +83,7 @@ class Response:
     """An HTTP response: recorded, scripted, or as the client has received it so far.
 
     The chunks are the body as it travels, content encoding included. Offsets are seconds from the request to each
-    chunk, where somebody measured them.
+    chunk, where they were measured.
     """
 
     status: int
@@ -110,17 +110,17 @@ class Failure(StrEnum):
     WRITE_TIMEOUT = "write-timeout"
     READ_ERROR = "read-error"
     READ_TIMEOUT = "read-timeout"
-    DISCONNECT = "disconnect"  # the server hung up, or sent what is no HTTP
-    ABORTED = "aborted"  # by the client, when it was recorded: nobody knows how the answer went on
+    DISCONNECT = "disconnect"  # the server hung up, or sent bytes that are not HTTP
+    ABORTED = "aborted"  # by the client, while it was recorded: how the answer would have gone on is unknown
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
     """What the replay side gives back for a request.
 
-    `origin` says in a report's words where the bytes come from: `cassettes/openrouter/chat.yaml, interaction 0` or
-    `scripted anthropic messages`. `stalls` says that a wait between its offsets is a fault, which a client's read
-    timeout ends, whatever the timing.
+    `origin` says, in the words of a report, where the bytes come from: `cassettes/openrouter/chat.yaml, interaction 0`
+    or `scripted anthropic messages`. `stalls` says that a wait between its chunks is a fault, which a client's read
+    timeout ends, whatever `timing` says.
     """
 
     response: Response
@@ -133,7 +133,7 @@ class Answerer(Protocol):
     """The replay side of the port, as the port sees it. Both methods are called from any thread."""
 
     def answer(self, request: Request) -> Answer | None:
-        """Return the next answer to this request and count it as played, or None to leave it to others."""
+        """Return the next answer to this request and count it as played, or None to leave the request to others."""
 
     def explain(self, request: Request) -> str:
         """Say, for the error text, why nothing answered: the nearest recorded request and the differing part."""
@@ -143,8 +143,8 @@ class Answerer(Protocol):
 class Recording:
     """One interaction of a cassette. `response` is None where the file has a request without a reply.
 
-    `any_body` says that the file has dropped the request's body, so that any body is taken for the recorded one. `test`
-    is who recorded it, as pytest names tests, where the file says so.
+    `any_body` says that the file lacks the request's body, so that a request with any body matches. `test` is the node
+    id of the test that recorded the interaction, where the file says so.
     """
 
     index: int
@@ -158,7 +158,7 @@ class Recording:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cassette:
-    """A file of recordings, as read. `label` is how reports name it; `origin` is what the file says of itself."""
+    """A file of recordings, as read. `label` is its name in reports; `origin` holds what the file says about itself."""
 
     label: str
     recordings: tuple[Recording, ...]
@@ -172,10 +172,10 @@ class Cassette:
 class Outcome(StrEnum):
     """What became of a request."""
 
-    ANSWERED = "answered"  # by our own replay
-    OBSERVED = "observed"  # by somebody else: a mock of the user's, an in-process transport, an allowed host
-    REFUSED = "refused"  # by nobody: it would have left the machine
-    FAILED = "failed"  # by an exception of the transport, or a recorded failure before any response
+    ANSWERED = "answered"  # answered by our own replay
+    OBSERVED = "observed"  # answered by something else: a user's mock, an in-process transport, an allowed host
+    REFUSED = "refused"  # answered by nothing: it would have left the machine
+    FAILED = "failed"  # ended by an exception of the transport, or by a recorded failure before any response
 
 
 @quick
@@ -196,19 +196,19 @@ class Exchange:
     Attributes:
         index: Position among the exchanges of its test, from 0.
         response: Status, headers and the chunks delivered so far; None if there was no response.
-        origin: Where the answer came from, in a report's words.
-        ambient: What was current when the request passed.
+        origin: Where the answer came from, in the words of a report.
+        ambient: What was current when the request passed: the span, the thread and the task.
         started: Tick at which the request passed.
         chunk_ticks: Tick at which each chunk was handed to the client.
         ended: Tick at which the body was exhausted or closed, or the request failed; None while it is open.
         started_ns: Wall time of `started`, nanoseconds since the epoch; `ended_ns` likewise.
         failure: The transport's exception or the refusal's text.
-        unparsed: The text that its client could not parse as JSON when it left the body for that reason.
+        unparsed: The text that the client could not parse as JSON, if it left the body for that reason.
         live: Whether it went to the network in order to be recorded.
-        recorder: What was to record it then, if it went to the network; None if nothing was.
-        timed: Whether its chunks came in a time that is not the machine's own: that of a recording, or of the network.
-        wanted: Where it is timed: seconds from the request at which the client asked for each chunk, having dealt with
-            the one before.
+        recorder: The recorder that was to record it if it went to the network; None if there was none.
+        timed: Whether its chunks came at the pace of a recording or of the network, not as fast as the machine can.
+        wanted: If `timed`: seconds from the request at which the client asked for each chunk, having dealt with the
+            chunk before.
     """
 
     index: int
@@ -236,15 +236,15 @@ class Exchange:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Call:
-    """One logical LLM call: the exchanges that it took (retries included) and its spans, one a scope.
+    """One logical LLM call: the exchanges that it took (retries included) and its spans, one per scope.
 
     Attributes:
-        exchanges: Its attempts, in the order of their requests. A span that covers several calls is a span of the one
-            that it tells of; of a batch of embeddings, which is sent in several requests, it is a span of each.
-        spans: The innermost first.
-        truths: What the bytes of each exchange say, in the same order.
-        readings: What each span says, in the same order.
-        inside: The LLM spans that it was made in and that tell of another call.
+        exchanges: Its attempts, in the order of their requests.
+        spans: Its spans, the innermost first. A span that covers several calls belongs only to the call that it
+            describes; the span of a batch of embeddings, which is sent in several requests, belongs to each of them.
+        truths: What the bytes of each exchange say, in the order of `exchanges`.
+        readings: What each span says, in the order of `spans`.
+        inside: The LLM spans inside which the call was made and which describe another call.
     """
 
     exchanges: tuple[Exchange, ...]
@@ -255,16 +255,16 @@ class Call:
 
     @property
     def truth(self) -> Reading:
-        """What the bytes say of the attempt that counts, the last."""
+        """What the bytes of the last attempt say, which is the one that counts."""
         return self.truths[-1]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stray:
-    """An LLM span that tells of no exchange, and what it says.
+    """An LLM span that describes no exchange, and what it says.
 
     Attributes:
-        covers: Whether calls were made inside of it that have spans of their own, as inside an agent's span.
+        covers: Whether calls with spans of their own were made inside the span, as inside an agent's span.
     """
 
     span: SpanRecord
@@ -277,9 +277,10 @@ class Pairing:
     """The LLM calls of a trace, and the LLM spans that belong to none of them.
 
     Attributes:
-        calls: The calls. One whose response was fetched later, inside of its spans, was answered that.
-        strays: The spans that belong to none.
-        fetches: Each request that only fetched a response and has strays around it, with them, in the form of a call.
+        calls: The calls. If a response was fetched later, while the call's spans were open, it is the call's answer.
+        strays: The LLM spans that belong to no call.
+        fetches: The requests that only fetched a response and have strays around them, with these strays, in the form
+            of calls.
     """
 
     calls: tuple[Call, ...]
@@ -296,40 +297,42 @@ class Settings:
 
     Attributes:
         label: The test, as reports name it.
-        seed: What the ids of scripted replies are made of.
-        cassette: A cassette by name; missing is an error.
-        default_cassette: The cassette used only if it exists.
-        default_is_named: Whether somebody has named that one, so that other tests may have it too.
-        test: How recordings of a file that several tests share name this one; empty outside pytest.
-        is_gone: Tells whether a test of such a name is no more; None outside pytest.
-        cassette_dirs: Where names are looked for, in order.
+        seed: The seed of the ids of scripted replies, and of canaries.
+        cassette: The name of a cassette; it is an error if the file is missing and is not to be recorded.
+        default_cassette: The cassette that is used only if it exists.
+        default_is_named: Whether a marker or fixture names the default cassette, so that other tests may use it too.
+        test: The name of this test in the recordings of a file that several tests share; empty outside pytest.
+        is_gone: Tells whether the test of a given name no longer exists; None outside pytest.
+        cassette_dirs: The folders in which cassettes are looked up by name, in order.
         gateway: The gateway that answers with its default reply when nothing is queued.
-        ignore: Waivers: check id, or `family/*`, to reason.
-        shared: Those of `ignore` that other tests have too: where each stands. They may hide nothing in this one.
-        known: Faults of instrumentors that are known.
-        expected: What the baseline says of the test: findings, as `waivers.key_of` writes them, and how often.
-        adopting: Whether all findings are taken into a new baseline, and none fails.
-        allow_unused: Why recordings that were not played are no finding.
+        ignore: Waivers: a mapping of check ids, or `family/*`, to the reason.
+        shared: The waivers of `ignore` that other tests have too, each with the place where it is written. They may
+            hide nothing in this test.
+        known: The known faults of instrumentors.
+        expected: The findings that the baseline names for the test, as `waivers.key_of` writes them, and how often.
+        adopting: Whether all findings are taken into a new baseline, so that none fails the test.
+        allow_unused: The reason why recordings that were not played are not reported.
         allow_hosts: Hosts that may be reached: `host`, `host:port` or `*.suffix`.
         verify: `error` fails the test on findings, `warn` only prints them, False does not verify.
         strict: Whether warnings fail too.
-        replay: What a `vcr_config` accepts: `match_on`, `filter_headers`, `before_record_request`, ...
+        replay: The options that a `vcr_config` accepts: `match_on`, `filter_headers`, `before_record_request`, ...
         cache_dir: Where parsed cassettes are kept between runs, None for nowhere.
-        app_exporters: `muted` or `live`: what becomes of the application's own OTLP exporters.
+        app_exporters: `muted` or `live`: whether the application's own OTLP exporters send anything.
         instrument: OpenTelemetry instrumentors to switch on, by entry point name.
         record: `none` replays; `once` records where there is no cassette, `new` what it lacks, `all` everything anew.
-            None where nobody was asked, as outside pytest.
-        recorded: Files that this run has recorded already; they are added to.
-        budget: What the test may use at most: `tokens`, `cost` (in USD), `calls`.
-        tool_repeats: From how many calls of one tool with the same arguments on there is a finding.
+            None if no mode is given, as outside pytest.
+        recorded: The files that this run has already recorded, to which more recordings are added.
+        budget: The most that the test may use: `tokens`, `cost` (in USD), `calls`.
+        tool_repeats: How many calls of one tool with the same arguments are too many.
         reports: The formats of the reports that the run writes, to which each test contributes.
-        conventions: Those that spans are to keep: names, and whole paths of registry files. Those that they claim to
-            keep, if none are named.
-        content: What telemetry is meant to do with content: `captured`, `redacted` (markers only) or `absent`.
-        longest_attribute: From how many characters on an attribute is too large.
-        openobserve: The profile of OpenObserve that spans go to: its releases; None if nobody has said.
+        conventions: The conventions that spans must keep: names, and absolute paths of registry files. If empty, those
+            that the spans claim to keep.
+        content: What telemetry must do with content: `captured`, `redacted` (markers only) or `absent`.
+        longest_attribute: How many characters an attribute may have.
+        openobserve: The OpenObserve profile of the releases that spans go to; None if not given.
         openobserve_columns: The columns that the team's dashboards and assertions name.
-        timing: How replies take their time: `instant` not at all, `recorded` on a virtual clock, `real` for real.
+        timing: How long replies take: `instant` no time, `recorded` the recorded time on a virtual clock, `real` the
+            recorded time, really waited for.
     """
 
     label: str = "this block"

@@ -4,8 +4,8 @@ Spans and requests come from threads, tasks and pools, and a late one must go to
 one that happens to run. The rule, in this order: the context variable (tasks copy it), the owner of the thread (who
 started it), the active test.
 
-With the owner travel the causes, whatever was noted where a thread, or a work item of a pool, was started, and the
-block in which that was.
+With the owner, a thread or a work item of a pool inherits the causes (the spans that were current where it was started)
+and the block in which it was started.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ __all__ = [
 
 
 class Owner:
-    """Whom spans and requests belong to: a test, or a `with LLMTrace()` block. Compared by identity.
+    """The owner of spans and requests: a test, or a `with LLMTrace()` block. Compared by identity.
 
     Args:
-        label: In words.
-        stands_in: Nobody in fact: its requests are refused, and its spans belong to none, so that a child of theirs
-            belongs to the test in which it starts.
+        label: Its name, in words.
+        stands_in: Whether it stands for code that belongs to no trace: its requests are refused, and its spans have no
+            owner, so that a child of such a span belongs to the test in which the child starts.
 
     Attributes:
-        outer: Whose code made it, as a `with LLMTrace()` block in a test; None if nobody's did.
+        outer: The owner whose code made this one, as when a test has a `with LLMTrace()` block; None if there is none.
         at_work: The work items of thread pools that its code has submitted and that are not done.
     """
 
@@ -62,16 +62,18 @@ class Owner:
         return f"Owner({self.label!r})"
 
     def is_within(self, other: Owner) -> bool:
-        """Tell whether it was made by the other's code, or by that of one which was."""
+        """Tell whether it was made by the code of the other owner, directly or through further owners."""
         outer = self.outer
         return outer is not None and (outer is other or outer.is_within(other))
 
 
 class Block:
-    """Code of an owner in which something holds that does not hold around it. Compared by identity.
+    """A part of an owner's code to which something applies, such as a cassette, but not to the code around it.
+
+    Compared by identity.
 
     Attributes:
-        outer: The block in which it was made; None if it was in none.
+        outer: The block in which it was made; None if it was made in no block.
         ended: Whether it is over, though code that began in it may still run.
     """
 
@@ -81,14 +83,14 @@ class Block:
 
 
 class Causes(NamedTuple):
-    """The span that is current in OpenTelemetry's context, and that in a context which a platform keeps for itself."""
+    """The current span in OpenTelemetry's context, and the one in a context that a platform keeps for itself."""
 
     shared: SpanKey | None = None
     own: SpanKey | None = None
 
 
 class _Origin(NamedTuple):
-    """Who started a thread or a work item (None: nobody in particular), the current spans there, and the block."""
+    """The owner (None if there was none), the current spans and the block where a thread or work item was started."""
 
     owner: Owner | None
     causes: Causes
@@ -114,9 +116,9 @@ def current() -> Owner | None:
 
 
 def heir(owner: Owner) -> Owner:
-    """Return whom a span belongs to whose parent belongs to an owner: to that one, too.
+    """Return the owner of a span whose parent belongs to an owner: as a rule, the same one.
 
-    But a block within that one answers for what its own code does, under whichever span.
+    But an owner that was made within that one owns what its own code does, under whichever span.
     """
     own = _inherited()
     return own if own is not None and not own.stands_in and own.is_within(owner) else owner
@@ -147,14 +149,14 @@ def worker() -> Worker:
 
 
 def note_causes(current_spans: Callable[[], Causes]) -> None:
-    """Say how to learn which spans are current where a thread or a work item is started."""
+    """Set the function that returns the spans which are current where a thread or a work item is started."""
     global _current_spans  # noqa: PLW0603
     _current_spans = current_spans
 
 
 @contextmanager
 def belonging_to(owner: Owner | None) -> Iterator[None]:
-    """Let the code in this context, and the tasks and threads that it starts, belong to an owner; None says nothing."""
+    """Let the code in this context, and the tasks and threads that it starts, belong to an owner; None sets none."""
     before = _in_context.get()
     _in_context.set(owner)
     try:
@@ -172,7 +174,7 @@ def within(inner: Block) -> Iterator[None]:
         yield
     finally:
         inner.ended = True
-        _in_block.set(_not_ended(_in_block.get()))  # Not what was before: blocks may end in any order.
+        _in_block.set(_not_ended(_in_block.get()))  # Not the block from before: blocks may end in any order.
 
 
 @contextmanager
@@ -186,7 +188,7 @@ def active(owner: Owner) -> Iterator[None]:
 
 
 def carry_over_threads() -> None:
-    """Let threads and the work items of thread pools inherit the owner of the code that starts them. Once."""
+    """Let threads and work items of thread pools inherit the owner of the code that starts them; done once only."""
     if not _patched.acquire(blocking=False):
         return
     threading.Thread.start = _noting_owner(threading.Thread.start)  # type: ignore[method-assign,assignment]
@@ -215,7 +217,7 @@ def _not_ended(block: Block | None) -> Block | None:
 
 
 def _of_work() -> _Origin | None:
-    """Return the origin of the running work item, else of the thread: those of a pool outlive who started them."""
+    """Return the origin of the running work item, else of the thread: a pool's threads outlive what started them."""
     origin: _Origin | None = getattr(_working, "on", None) or _of_thread.get(threading.current_thread())
     return origin
 

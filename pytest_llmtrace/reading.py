@@ -1,7 +1,7 @@
 """A reading of one call: named facts, each with the place that it was read from. Standard library only.
 
 Both sides read into this one vocabulary: `wire` from the bytes, `dialects` from the span. What a fact means is written
-once, in `VOCABULARY`; a reader whose source defines it otherwise converts.
+once, in `VOCABULARY`; a reader whose source defines it otherwise converts the value.
 """
 
 from __future__ import annotations
@@ -92,14 +92,14 @@ PRESENT, ABSENT, NULL, UNREADABLE = State.PRESENT, State.ABSENT, State.NULL, Sta
 class Fact(NamedTuple):
     """One value of a reading, with the place that it was read from (for people).
 
-    A tuple: a call has dozens of them, and a frozen dataclass takes three times as long to make.
+    It is a tuple since a call has dozens of facts, and a frozen dataclass takes three times as long to make.
 
     Attributes:
-        name: One of `VOCABULARY`, or a name of a registered dialect's own.
-        value: In the vocabulary's terms; None unless the fact is present.
+        name: One of `VOCABULARY`, or a name that a registered dialect adds.
+        value: The value, in the vocabulary's terms; None unless the fact is present.
         state: Whether it was there to be read: `present`, `absent`, `null` or `unreadable`.
-        parts: What was read, in order: the key as its source spells it (`usage.prompt_tokens`,
-            `llm.token_count.prompt`), and the value that stood there. Several where the value was put together.
+        parts: What was read, in order: each key as its source spells it (`usage.prompt_tokens`,
+            `llm.token_count.prompt`), with the value that stood there. Several if `value` was put together from them.
         where: What the keys belong to: `exchange 0, cassettes/chat.yaml, interaction 0, response body`, or
             `span 'ChatCompletion'`.
         note: Why it could not be read, as a clause: `'ten' is no number`.
@@ -126,7 +126,7 @@ class Fact(NamedTuple):
 
 
 made: Callable[[tuple[str, Any, State, tuple[tuple[str, Any], ...], str, str]], Fact] = partial(tuple.__new__, Fact)
-"""Make a fact of all that it holds, in half the time: the constructor of a named tuple is a function in Python."""
+"""Make a fact from the tuple of its fields, in half the time: a named tuple's own constructor is a Python function."""
 
 T = TypeVar("T")
 
@@ -146,7 +146,7 @@ class _Value(Generic[T]):
         if reading is None:
             return self
         fact = reading.facts.get(self._name)
-        # Kept where the next look-up finds it first; facts do not change.
+        # Stored where the next look-up finds it first, since facts do not change.
         value: T | None = None if fact is None else fact.value
         reading.__dict__[self._name] = value
         return value
@@ -159,16 +159,16 @@ class Reading:
     `reading.request_model` is the plain value or None; `reading.fact("request_model")` says where it was read.
 
     Attributes:
-        source: Who read it: an API as `chat`, a dialect as `openinference`.
+        source: What it was read as: an API such as `chat`, or a dialect such as `openinference`.
         api: `chat`, `completions`, `responses`, `embeddings` or `messages`, where it is known.
-        gateway: Whose flavour of the API it is, where it is known.
-        facts: What the source says, by name: present, null or unreadable.
-        places: Where each fact would stand that the source does not state although it has a place for it, by name;
-            those that it states may be in here too. What is in neither was not looked for. A text each and no `Fact`:
+        gateway: The gateway whose flavour of the API it is, where it is known.
+        facts: The facts that the source states, by name: present, null or unreadable.
+        places: By name, where each fact would stand that the source has a place for but does not state; facts that it
+            states may be in here too. A fact in neither was not looked for. Each place is a text, and no `Fact`, since
             half of what is looked for is absent, and readings are kept.
         others: Further places that state a fact, in order: a span may say one thing in several ways, and one of them
-            wrongly; a response may repeat what it was asked for, and what it took where it was not.
-        problems: What could not be read at all, and why, a sentence each: the place first.
+            wrongly; a response may repeat the parameters of the request, and state its own where the request gave none.
+        problems: What could not be read at all, and why: a sentence each, which begins with the place.
     """
 
     source: str

@@ -35,7 +35,7 @@ class Worker(NamedTuple):
 
 
 class Dropped(NamedTuple):
-    """How much a limit of the SDK has left out of a span."""
+    """How many attributes, events and links the limits of the SDK have left out of a span."""
 
     attributes: int = 0
     events: int = 0
@@ -54,7 +54,7 @@ class SpanEvent:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SpanLink:
-    """A link from a span to another; `flags` and `trace_state` as in `SpanRecord`, of that other span."""
+    """A link from a span to another; `flags` and `trace_state` are those of the other span, as in `SpanRecord`."""
 
     key: SpanKey
     attributes: Mapping[str, Any] = field(default_factory=dict)
@@ -70,17 +70,17 @@ class SpanRecord:
     `started` and `ended` are ticks (see `clock.tick`); `ended` and `end_ns` are None while the span is open.
 
     Attributes:
-        worker: Where it started.
+        worker: The thread and task in which it was started.
         current: The span that was current there, which need not be its parent.
-        cause: The span that was current where that thread, or work item of a pool, was started.
-        apart: Whether it was started in a context that was given for it and has no span, as for a trace of its own.
+        cause: The span that was current where that thread, or work item of a thread pool, was started.
+        apart: Whether it was started in an explicit context that has no current span, as for a trace of its own.
         text_limit: The length to which its provider cuts the texts of attributes; None if it cuts none.
-        trace_state: In the form of W3C's header `tracestate`.
+        trace_state: The trace state, in the form of W3C's header `tracestate`.
         flags: W3C's trace flags, and whether the parent is remote (`SpanFlags` of opentelemetry-proto); 0 if not known.
-        dropped: How many attributes, events and links its provider has dropped, since it keeps no more of them.
-        scope_attributes: What its scope says of itself.
-        scope_schema_url: Where the version of the conventions that its scope keeps to is written down.
-        resource_schema_url: The same of its resource.
+        dropped: How many attributes, events and links its provider has dropped because of its limits.
+        scope_attributes: The attributes of its scope.
+        scope_schema_url: The schema URL of its scope, which names the version of the conventions that the scope keeps.
+        resource_schema_url: The schema URL of its resource.
     """
 
     key: SpanKey
@@ -130,10 +130,10 @@ class LogRecord:
 class MetricPoint:
     """One data point of a metric, as the difference that the test made.
 
-    `value` is the sum or gauge value, for a histogram the sum of its measurements; `count` is how many there were
-    (None for what is no histogram). `bounds` are those of a histogram's buckets; an exponential one has none. `lowest`
-    and `highest` are the extremes of its measurements, None where its view keeps none. `shared` says that other traces
-    were open meanwhile, or that code of an earlier one was at work, so that some of it may be theirs.
+    `value` is the sum or the gauge's value; for a histogram, it is the sum of the measurements, and `count` is their
+    number (None for other kinds). `bounds` are the bucket boundaries of a histogram; an exponential one has none.
+    `lowest` and `highest` are the extremes of its measurements, None if its view keeps none. `shared` says that other
+    traces were open meanwhile, or that code of an earlier one was at work, so that part of the point may be theirs.
     """
 
     scope: str
@@ -159,7 +159,7 @@ class Ambient:
         span: The current span, or None when there was none.
         recording: Whether that span records (False: sampled out, no-op or foreign).
         suppressed: Whether the context suppresses instrumentation.
-        worker: Which thread and task made it.
+        worker: The thread and task that made the request.
     """
 
     span: SpanKey | None = None

@@ -1,4 +1,4 @@
-"""Spans as a forest: who is whose child."""
+"""Spans as a forest of parents and children."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pytest_llmtrace.model import SpanKey, SpanRecord
 
 __all__ = ["Ancestry", "Node", "SpanTree", "equals", "refuse_name"]
 
-# What no name ever is, and would find nothing without a word; other objects may compare as they like.
+# Types that no name has, which would silently find nothing; objects of other types may define `==` as they like.
 _NEVER = (bool, int, float, bytes, list, tuple, dict, set, frozenset, type(None))
 
 
@@ -50,10 +50,10 @@ else:
 
 
 class SpanTree(Generic[S]):
-    """The spans of one trace run, by parent. A span whose parent was not captured is a root.
+    """The captured spans, by parent. A span whose parent was not captured is a root.
 
-    `str(tree)` is stable: one line a span, name, kind and status, children indented in the order of their start.
-    Ids and times are left out, so that it serves as a snapshot.
+    `str(tree)` is stable: one line per span with its name, kind and status; children are indented, in the order of
+    their start. Ids and times are left out, so that it serves as a snapshot.
     """
 
     def __init__(self, spans: Iterable[S]) -> None:
@@ -73,7 +73,7 @@ class SpanTree(Generic[S]):
         """Return the direct children of a span, in the order of their start.
 
         Raises:
-            UsageError: It is no span.
+            UsageError: If the argument is no span.
         """
         if not isinstance(getattr(span, "key", None), SpanKey):
             hint = f"; did you mean one({span!r})?" if isinstance(span, str) else ""
@@ -84,7 +84,7 @@ class SpanTree(Generic[S]):
         """Return all spans of that name, or in whose name a pattern is found, in the order of their start.
 
         Raises:
-            UsageError: It is neither a text nor a pattern.
+            UsageError: If `name` is something that no name can be equal to, such as a number.
         """
         refuse_name("a name", name)
         return tuple(span for span in self._spans if equals(span.name, name))
@@ -94,7 +94,7 @@ class SpanTree(Generic[S]):
 
         Raises:
             UsageError: As for `find`.
-            SelectionError: There is none, or there are several; the text shows the tree.
+            SelectionError: If no span has that name, or several have; the text shows the tree.
         """
         found = self.find(name)
         if len(found) != 1:
@@ -118,28 +118,28 @@ class SpanTree(Generic[S]):
 
 
 def equals(actual: Any, expected: Any) -> bool:
-    """Tell whether a value is the one that is expected; of a compiled pattern, whether it is found in the text."""
+    """Tell whether a value equals the expected one; if that is a compiled pattern, whether it is found in the value."""
     if isinstance(expected, re.Pattern):
         return isinstance(actual, str) and expected.search(actual) is not None
     return bool(actual == expected)
 
 
 def refuse_name(what: str, name: object) -> None:
-    """Refuse what is never a name: nothing would be found, and nothing be said.
+    """Refuse a value that no name can be equal to, since it would silently find nothing.
 
     Raises:
-        UsageError: It is neither a text, nor a pattern of one, nor an object that compares as it likes.
+        UsageError: If it is neither a text, nor a pattern of one, nor an object that may define `==` as it likes.
     """
     if isinstance(name, _NEVER) or (isinstance(name, re.Pattern) and not isinstance(name.pattern, str)):
         raise UsageError(f"{what} is a text, or a compiled pattern of one, not {name!r}")
 
 
 class Ancestry:
-    """The nearest span of each scope around a span, among those that are wanted. Each span is looked at once.
+    """The nearest wanted span of each scope around any span. Each span is looked at only once.
 
     Args:
         spans: All spans.
-        wanted: Says which count.
+        wanted: Tells whether a span is wanted.
     """
 
     def __init__(self, spans: Iterable[SpanRecord], wanted: Callable[[SpanRecord], bool]) -> None:
@@ -148,7 +148,7 @@ class Ancestry:
         self._known: dict[SpanKey | None, Mapping[str, SpanRecord]] = {}
 
     def around(self, key: SpanKey | None) -> Mapping[str, SpanRecord]:
-        """Return by scope the nearest wanted spans, that span itself and its ancestors, the innermost first."""
+        """Return by scope the nearest wanted span among a span and its ancestors, the innermost first."""
         path = self._unknown(key)
         found = self._known.get(path[-1].parent if path else key, {})
         for span in reversed(path):

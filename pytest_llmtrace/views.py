@@ -30,7 +30,7 @@ __all__ = ["ExchangeView", "SpanView", "exchange_views"]
 class _ReadOnly(dict[str, Any]):
     """A dictionary that cannot be changed: what a view shows is what the checks judge.
 
-    Not a `MappingProxyType`, which `json.dumps`, `copy.deepcopy` and pytest's comparison of dictionaries do not take.
+    Not a `MappingProxyType`, which `json.dumps`, `copy.deepcopy` and pytest's comparison of dictionaries do not accept.
     """
 
     def _refuse(self, *_: object, **__: object) -> NoReturn:
@@ -39,7 +39,7 @@ class _ReadOnly(dict[str, Any]):
     __setitem__ = __delitem__ = __ior__ = _refuse
     clear = pop = popitem = setdefault = update = _refuse
 
-    def __reduce__(self) -> tuple[Any, ...]:  # Copies and pickles are dictionaries.
+    def __reduce__(self) -> tuple[Any, ...]:  # Copies and pickles are ordinary dictionaries.
         return dict, (dict(self),)
 
 
@@ -51,14 +51,14 @@ class SpanView:
 
     Attributes:
         record: All that is known of the span; the properties are the part of it that tests ask for.
-        reader: Reads it as an LLM call, for `call`.
+        reader: Reads the span as an LLM call, for `call`.
     """
 
     record: SpanRecord
     reader: Callable[[SpanRecord], Reading | None] = field(compare=False)
 
     def __hash__(self) -> int:
-        """Hash by identity in the trace: attributes cannot be hashed, and views are put into sets."""
+        """Hash by the span's key: attributes cannot be hashed, and views are put into sets."""
         return hash(self.record.key)
 
     @property
@@ -73,7 +73,7 @@ class SpanView:
 
     @property
     def scope(self) -> str:
-        """The name of the instrumentation scope: whose span it is."""
+        """The name of the instrumentation scope, which says who made the span."""
         return self.record.scope
 
     @property
@@ -83,7 +83,7 @@ class SpanView:
 
     @property
     def status_description(self) -> str | None:
-        """The status' description, None where there is none."""
+        """The description of the status, None if it has none."""
         return self.record.status_description
 
     @cached_property
@@ -153,19 +153,19 @@ class SpanView:
 
     @cached_property
     def call(self) -> Reading | None:
-        """What the span says of its LLM call, None if no dialect reads it as one."""
+        """What the span says about its LLM call, None if no dialect reads the span as an LLM call."""
         return self.reader(self.record)
 
     def openobserve(self, profile: str | None = None) -> OpenObserveRecord:
         """Return the record that OpenObserve stores for the span: a mapping of columns to values.
 
         Args:
-            profile: Whose releases: `0.70`, `0.90`, `0.91` or `0.92`, which is the default.
+            profile: The releases of OpenObserve: `0.70`, `0.90`, `0.91` or `0.92`, which is the default.
 
         Raises:
-            UsageError: There is no such profile.
+            UsageError: If there is no such profile.
         """
-        from pytest_llmtrace import openobserve  # Most tests do not ask.
+        from pytest_llmtrace import openobserve  # Most tests do not need it.
 
         return openobserve.record(self.record, profile=profile or openobserve.NEWEST)
 
@@ -180,8 +180,8 @@ class ExchangeView:
 
     Attributes:
         record: All that is known of the exchange; the properties are the part of it that tests ask for.
-        reader: Reads its bytes as an LLM call, for `truth`.
-        spans: The LLM spans of the call that this exchange belongs to, one a scope.
+        reader: Reads the bytes of the exchange as an LLM call, for `truth`.
+        spans: The LLM spans of the call that this exchange belongs to, one per scope.
     """
 
     record: Exchange
@@ -210,7 +210,7 @@ class ExchangeView:
 
     @property
     def offsets(self) -> tuple[float, ...] | None:
-        """Seconds from the request to each chunk, where the recording has them."""
+        """Seconds from the request to each chunk, as the client was given it; None if there was no response."""
         return self.record.response.offsets if self.record.response else None
 
     @property
@@ -225,7 +225,7 @@ class ExchangeView:
 
     @cached_property
     def truth(self) -> Reading | None:
-        """What the bytes say of the LLM call, None if it is none that is known."""
+        """What the bytes say about the LLM call, None if the exchange is no LLM call of a known API."""
         return self.reader(self.record)
 
     def __repr__(self) -> str:
@@ -234,7 +234,7 @@ class ExchangeView:
 
 
 def exchange_views(exchanges: Iterable[Exchange], calls: Iterable[Call]) -> tuple[ExchangeView, ...]:
-    """Make views of exchanges, with what pairing has read of them and of their spans."""
+    """Return views of exchanges, with the readings that pairing has made of them and of their spans."""
     told = {
         exchange.index: (truth, call)
         for call in calls

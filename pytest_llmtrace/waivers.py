@@ -1,4 +1,4 @@
-"""What is found and does not fail: by a waiver, as a known fault of an instrumentor, or since the baseline names it."""
+"""Findings that are hidden: by a waiver, as a known fault of an instrumentor, or since the baseline names them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def known_of(given: Iterable[Known | Mapping[str, str]]) -> tuple[Known, ...]:
     """Read `known=`: a list of records or of mappings with their fields.
 
     Raises:
-        UsageError: A field, an id or a range of versions has no meaning; the text names the nearest that has.
+        UsageError: If a field, an id or a range of versions has no meaning; the text names the nearest valid one.
     """
     if isinstance(given, str | Mapping | Known) or not isinstance(given, Iterable):
         raise UsageError(f"known= takes a list of {{'check': ..., 'instrumentor': ..., 'reason': ...}}, not {given!r}")
@@ -53,7 +53,7 @@ def _record(given: object) -> Known:
 
 
 def _refused(known: Known) -> Known:
-    """Return a record whose fields have a meaning."""
+    """Return a known fault if its fields have a meaning, or raise a `UsageError`."""
     if known.check not in checks.known_ids():
         raise UsageError.unknown("check id in known=", known.check, checks.known_ids())
     for name in ("instrumentor", "reason"):
@@ -85,7 +85,7 @@ def judge(evidence: Evidence, settings: Settings, *, complete: bool = True, hidd
         evidence: The trace.
         settings: What hides findings.
         complete: As for `checks.verify`.
-        hidden: Likewise.
+        hidden: As for `checks.verify`.
     """
     verdict = checks.verify(evidence, settings.ignore, shared=settings.shared, complete=complete, hidden=hidden)
     if not verdict.findings:
@@ -102,7 +102,7 @@ def judge(evidence: Evidence, settings: Settings, *, complete: bool = True, hidd
 
 
 def account(evidence: Evidence, verdict: Verdict, settings: Settings) -> dict[str, Any]:
-    """Say as plain data what hid what, for those who look at a whole run."""
+    """Return as plain data what has hidden which findings, for the summary of a whole run."""
     used = {checks.waiver_of(finding, settings.ignore) for finding in verdict.waived}
     found = (*verdict.findings, *verdict.waived, *verdict.known, *verdict.expected)
     return {
@@ -120,12 +120,12 @@ def account(evidence: Evidence, verdict: Verdict, settings: Settings) -> dict[st
 
 
 def key_of(finding: Finding) -> str:
-    """Name a finding in a baseline: its check and what it is about, no values."""
+    """Return the name of a finding in a baseline: its check and its subject, without values."""
     return masked(f"{finding.check}  {finding.subject}")
 
 
 def _apart(findings: list[Finding], settings: Settings) -> tuple[list[Finding], list[Finding]]:
-    """Part the findings that the baseline names, as often as it does, from those that are new."""
+    """Separate the findings that the baseline names, each at most as often as it does, from those that are new."""
     left = Counter(settings.expected)
     expected: list[Finding] = []
     standing: list[Finding] = []
@@ -147,7 +147,7 @@ def _is_hit(finding: Finding, known: Known) -> bool:
 
 
 def _theirs(finding: Finding, known: Known) -> Iterator[Maker]:
-    """Yield those of the makers of a finding that a known fault is of."""
+    """Yield the makers of a finding that are the instrumentor of a known fault."""
     return (maker for maker in finding.makers if is_scope_of(maker.scope, known.instrumentor))
 
 
@@ -163,7 +163,7 @@ def _is_in_range(maker: Maker, known: Known) -> bool:
 
 
 def _version(maker: Maker, known: Known) -> str:
-    """Return the version that the maker states, else that of the installed distribution; empty if none."""
+    """Return the version that the maker states, else that of the installed distribution; empty if neither is known."""
     return maker.version or _installed(known.instrumentor) or _installed(maker.scope)
 
 
@@ -175,7 +175,7 @@ def _installed(name: str) -> str:
 
 
 def _beyond(finding: Finding, here: list[Known]) -> Finding:
-    """Say of a finding that stands why a known fault does not explain it."""
+    """Return a finding, with a line on each known fault that does not explain it since it has another version."""
     if not here:
         return finding
     lines = [
@@ -188,7 +188,7 @@ def _beyond(finding: Finding, here: list[Known]) -> Finding:
 
 
 def _judges(known: Known, evidence: Evidence) -> bool:
-    """Tell whether a check has looked at anything that an instrumentor reports in that range of versions."""
+    """Tell whether the check of a known fault has looked at anything that an affected version has reported."""
 
     def is_of(span: SpanRecord) -> bool:
         return is_scope_of(span.scope, known.instrumentor) and _is_in_range(checks.maker_of(span), known)
@@ -206,7 +206,7 @@ def _judges(known: Known, evidence: Evidence) -> bool:
 
 
 def _only(call: Call, keys: set[Any]) -> Iterator[Call]:
-    """Yield a call with only those of its spans, if it has any."""
+    """Yield a call with only its spans of these keys, if it has any."""
     kept = [pair for pair in zip(call.spans, call.readings, strict=False) if pair[0].key in keys]
     if kept:
         spans, readings = zip(*kept, strict=True)

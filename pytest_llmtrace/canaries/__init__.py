@@ -1,6 +1,6 @@
-"""Values that are known, and the search for them wherever they come out: those of a call, and canaries put in for it.
+"""Search for known values wherever they come out: the values of a call, and canaries that a test puts in for it.
 
-Knows no spans: it takes any text, and bytes as text.
+This package knows nothing of spans: it searches any text, and bytes as text.
 """
 
 from pytest_llmtrace.canaries._canaries import PLACES, Canaries

@@ -32,16 +32,16 @@ PLACES: Final[Mapping[str, _Place]] = {
     "user_id": _Place("the user's id", "id", "canary-user-"),
     "exception": _Place("the exception's message", "content", "canary-exception-"),
 }
-"""Where a canary can be put: what reports call it, what it stands for, how it begins, and where it is at home."""
+"""The places for a canary: what reports call it, the kind it stands for, its prefix, and the attribute meant for it."""
 
 
 class Canaries:
     """The canaries of one trace.
 
-    They are the same on every run, since a recording must match what holds one.
+    They are the same on every run, since a recording must match a request that holds one.
 
     Args:
-        seed: What they are made of: two seeds have no canary in common.
+        seed: The text that they are derived from; two seeds have no canary in common.
     """
 
     def __init__(self, seed: str) -> None:
@@ -52,7 +52,7 @@ class Canaries:
         """Return the canary for a place; from now on it is looked for.
 
         Raises:
-            UsageError: There is no such place.
+            UsageError: If there is no such place.
         """
         if not isinstance(place, str) or place not in PLACES:
             raise UsageError.unknown("place for a canary", place, PLACES)
@@ -60,7 +60,7 @@ class Canaries:
         return self._given.setdefault(place, f"{PLACES[place].prefix}{digest[:24]}")
 
     def given(self) -> tuple[Sought, ...]:
-        """Return those that were handed out."""
+        """Return the canaries that were handed out, as values to look for."""
         return tuple(
             Sought(value=value, what=at.what, where=f"canary {place!r}", kind=at.kind, home=at.home)
             for place, value in self._given.items()

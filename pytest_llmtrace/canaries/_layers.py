@@ -1,4 +1,4 @@
-"""What a text says when it is taken for JSON, for a part of a URL or for base64: a value may travel in any of them."""
+"""Decode a text as JSON, as a part of a URL and as base64, layer by layer: a value may travel in any of these forms."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from pytest_llmtrace.secrets.words import runs_of, words_of
 __all__ = ["BASE64", "Glance", "from_base64", "layers"]
 
 _DEEPEST = 4
-"""JSON in JSON in JSON, and base64 in that."""
+"""How many nested encodings are undone: JSON in JSON in JSON, and base64 in that."""
 
 BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}+")
 _PRINTABLE = re.compile(rb"[\t\n\r\x20-\x7e]{8,}")
 
 
 class Glance:
-    """Some texts, as a first look sees them.
+    """Some texts, prepared for a first, cheap look.
 
     Attributes:
-        text: All of them, and what they say without an encoding that they may have.
-        runs: The long runs of it, one below the other.
+        text: All the texts, and what they say once their encodings are undone.
+        runs: The long runs of characters in `text`, one per line.
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
@@ -48,7 +48,7 @@ class Glance:
 
     @lazy
     def words(self) -> list[str]:
-        """The words of the text, in order: to put them into a set takes longer than to look each up."""
+        """The words of the text, in order; a list, since to make a set of them takes longer than to look each up."""
         return words_of(self.text)
 
 
@@ -58,12 +58,12 @@ def _is_escaped(text: str) -> bool:
 
 
 def layers(text: str, deepest: int = _DEEPEST, *, roughly: bool = False) -> Iterator[str]:
-    """Yield a text, and what it says without an encoding that it may have, over and over.
+    """Yield a text, and each text that remains when an encoding of it is undone, layer by layer.
 
     Args:
         text: The text.
-        deepest: How many encodings may lie upon one another.
-        roughly: Whether breaks between words will do for the escapes of JSON: several times as fast.
+        deepest: How many nested encodings are undone at most.
+        roughly: Whether escapes of JSON may become mere breaks between words, which is several times as fast.
     """
     yield text
     if deepest:
@@ -76,7 +76,7 @@ def _decoded(text: str, *, roughly: bool) -> Iterator[str]:
         yield plain
     if "%" in text and (plain := unquote(text)) != text:
         yield plain
-    if "+" in text and " " not in text and "=" in text.rstrip("="):  # A space, in a query and in a form.
+    if "+" in text and " " not in text and "=" in text.rstrip("="):  # In a query or a form, `+` is a space.
         yield unquote_plus(text)
     if said := "\n".join(_in_base64(runs_of(text))):
         yield said
@@ -85,10 +85,10 @@ def _decoded(text: str, *, roughly: bool) -> Iterator[str]:
 def _unescaped(text: str, *, roughly: bool) -> str:
     """Return a text without the escapes of JSON.
 
-    All but two of them stand for what is no part of a word. Where backslashes are no escapes, words begin right behind
-    them, as they do in the text itself.
+    All escapes but two stand for characters that are no part of a word. Where a backslash is not an escape, the word
+    right behind it loses its first letter here, but is whole in the text itself, which is searched too.
     """
-    is_simple = "\\u" not in text and "\\/" not in text  # Any letter; a character of base64.
+    is_simple = "\\u" not in text and "\\/" not in text  # The two: any letter, and a character of base64.
     return _ESCAPES.sub("\n", text) if roughly and is_simple else Unescaped(text).value
 
 
@@ -96,7 +96,7 @@ _ESCAPES = re.compile(r"\\+[^\\]?")
 
 
 def _in_base64(runs: Iterable[str]) -> Iterator[str]:
-    """Yield what stands in base64 in the long runs of a text; words and hexadecimal digits are none."""
+    """Yield the texts in base64 in the long runs of a text; runs in one case only (words, hexadecimal) are skipped."""
     for run in runs:
         for part in BASE64.findall(run) if "." in run else (run,):
             if part.upper() != part != part.lower():
@@ -108,9 +108,9 @@ def from_base64(run: str) -> Iterator[str]:
     standard = run.replace("-", "+").replace("_", "/")
     for start in range(4):
         part = standard[start : len(run) - ((len(run) - start) % 4 == 1)]
-        content = binascii.a2b_base64(f"{part}==")  # Padding that is not needed is passed over.
+        content = binascii.a2b_base64(f"{part}==")  # Padding that is not needed is ignored.
         said = content.decode("utf-8", "ignore")
-        if said.encode() == content:  # Nearly none is, and to raise takes longer.
+        if said.encode() == content:  # Nearly no content is UTF-8, and strict decoding, which raises, takes longer.
             yield said
             continue
         for text in _PRINTABLE.findall(content):  # An image, or a text with something before or after it.

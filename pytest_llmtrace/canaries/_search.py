@@ -1,4 +1,4 @@
-"""Find values that are known in any text, all at once and in one pass."""
+"""Find known values in any text, all at once and in one pass."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from pytest_llmtrace.secrets.words import WORD, words_of
 __all__ = ["Kind", "Search", "Sought", "is_telling"]
 
 _END = 40
-"""Characters. Longer values are found by their beginning and by their end, since many are cut on their way; of those
-that begin alike the first stands for all."""
+"""Characters. Longer values are found by this much of their beginning and end, since many are cut on their way; of
+values that begin alike, the first stands for all."""
 Kind = Literal["secret", "id", "content"]
 
 _SHORTEST: Mapping[Kind, int] = {"secret": 8, "id": 8, "content": 16}
 _LONG_WORD = 16
 _FEW = 8
-"""How many words are found sooner one after the other than by taking a text apart."""
+"""Up to so many words, it is faster to look for each in turn than to split the text into words."""
 _RECOGNISABLE = 12
-"""How much of a value gives it away, in characters."""
+"""How many characters of a value are enough to give it away."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,7 +32,7 @@ class Sought:
     """A value that is looked for.
 
     Attributes:
-        value: Itself. Never printed.
+        value: The value itself. Never printed.
         what: What it is, in a report's words: `the API key`.
         where: Where it is known from: `request header authorization, exchange 0`.
         kind: Whether it is a secret, which belongs nowhere; or the id of a user or content, which somebody may want.
@@ -47,7 +47,7 @@ class Sought:
 
 
 class _Piece(NamedTuple):
-    """A part of a value that stands for it; at an open end it was cut, so that anything may follow."""
+    """A part of a value that stands for the whole; it was cut at an open end, where anything may adjoin it."""
 
     text: str
     open_start: bool
@@ -58,7 +58,8 @@ class _Piece(NamedTuple):
 def is_telling(value: str, kind: Kind) -> bool:
     """Tell whether a value is certain to come from its source wherever it is found.
 
-    A secret and an id have at least 8 characters, content has at least 16; one word alone has digits in it, or is long.
+    A secret or an id must have at least 8 characters, content at least 16; a single word must contain a digit or have
+    at least 16 characters.
     """
     if len(value) < _SHORTEST[kind]:
         return False
@@ -69,16 +70,16 @@ def is_telling(value: str, kind: Kind) -> bool:
 class Search:
     """A search for some values.
 
-    A value is found where it stands by itself, not in the midst of a longer word: as it is, as JSON or a URL escape
-    it, and in base64. It takes time in proportion to the text, however many values there are.
+    A value is found where it stands by itself, not inside a longer word: as it is, escaped for JSON or a URL, or in
+    base64. The search takes time in proportion to the text, however many values there are.
 
     Args:
-        sought: The values; of equal ones the first counts, and those that tell nothing are left out.
+        sought: The values; of equal values the first counts, and values that are not telling are left out.
     """
 
     def __init__(self, sought: Iterable[Sought]) -> None:
         self._sought: dict[str, Sought] = {}
-        # By the longest word of a piece; by where that begins and how long the piece is; by the piece.
+        # Keys: the longest word of a piece; where the word begins and how long the piece is; the text of the piece.
         self._index: dict[str, dict[tuple[int, int], dict[str, _Piece]]] = {}
         self._known: dict[str, tuple[Sought, ...]] = {}
         for one in sought:
@@ -90,13 +91,13 @@ class Search:
         return len(self._sought)
 
     def may_be_in(self, seen: Glance) -> bool:
-        """Tell cheaply whether any value may stand in some texts; that none does is certain."""
+        """Tell cheaply whether any value may be in some texts; False is certain, True is not."""
         if len(self._index) <= _FEW:
             return any(map(seen.text.__contains__, self._index))
         return not self._index.keys().isdisjoint(seen.words)
 
     def within(self, text: str) -> tuple[Sought, ...]:
-        """Return what stands in a text, each once."""
+        """Return the values that are in a text, each once."""
         if not self._index:
             return ()
         found = self._known.get(text)
@@ -106,7 +107,7 @@ class Search:
         return found
 
     def masked(self, text: str) -> str:
-        """Return a text with what stands in it masked, in whatever form it does, and what gives a part of it away."""
+        """Return a text with the values in it masked, in whatever form, and parts that would give a value away."""
         for value in self._sought:
             for form in (*_forms(value), *_words(value)):
                 text = _without(text, form)
@@ -122,10 +123,10 @@ class Search:
         start = _Piece(one.value[:_END], open_start=False, open_end=True, sought=one)
         end = _Piece(one.value[-_END:], open_start=True, open_end=False, sought=one)
         if not any([self._add_piece(start), self._add_piece(end)]):
-            self._add_piece(whole)  # One long word, as many a key is.
+            self._add_piece(whole)  # No piece has a whole word: the value is one long word, as many keys are.
 
     def _add_piece(self, piece: _Piece) -> bool:
-        """Add a piece by its longest word, which is whole in it; tell whether it has one."""
+        """Index a piece by the longest of its words that were not cut; tell whether it has such a word."""
         words, text = words_of(piece.text), piece.text
         if piece.open_start and words and text.startswith(words[0]):
             del words[0]
@@ -133,7 +134,7 @@ class Search:
             del words[-1]
         if words:
             anchor = max(words, key=len)
-            # Within a longer word it can only stand in the one that was cut.
+            # Inside a longer word it can only be in the one that was cut, so search from the other end.
             start = text.rfind(anchor) if piece.open_start else text.find(anchor)
             shapes = self._index.setdefault(anchor, {})
             shapes.setdefault((start, len(text)), {}).setdefault(text, piece)
@@ -164,7 +165,7 @@ def _is_letter(character: str) -> bool:
 
 
 def _forms(value: str) -> tuple[str, ...]:
-    """Return a value as it stands in texts, JSON and URLs, the longest form first."""
+    """Return the forms that a value has in texts, JSON and URLs, the longest form first."""
     forms = {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
     forms |= {quote(value, safe=""), quote(value), quote_plus(value), repr(value)[1:-1]}
     return tuple(sorted(forms, key=len, reverse=True))
@@ -175,7 +176,7 @@ def _words(value: str) -> list[str]:
 
 
 def _without(text: str, form: str) -> str:
-    """Mask a form of a value, also where it was cut."""
+    """Return a text with a form of a value masked, also where only its beginning is left."""
     beginning = form[:_RECOGNISABLE]
     at = text.find(beginning)
     while at >= 0:

@@ -1,4 +1,4 @@
-"""What records spans, log records and metric points, each into the book of the test that caused it.
+"""Record spans, log records and metric points, each in the book of the test that caused it.
 
 Importing this package imports the OpenTelemetry SDK.
 """

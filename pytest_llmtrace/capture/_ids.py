@@ -1,8 +1,8 @@
-"""Ids that no seed repeats.
+"""Draw span and trace ids that no seed repeats.
 
-The SDK draws the ids of spans from Python's global generator. Hypothesis seeds it before each example, pytest-randomly
-before each phase of each test, in all of xdist's workers alike, and applications do it too. Then spans of one test have
-the ids of others: nobody can tell them apart, and a back end takes all tests for one trace.
+The SDK draws the ids of spans from Python's global random generator. Hypothesis seeds it before each example,
+pytest-randomly before each phase of each test, in all of xdist's workers alike, and applications do it too. Then spans
+of different tests have the same ids: nobody can tell them apart, and a back end takes all tests for one trace.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["draw_unseeded"]
 
 
 def draw_unseeded() -> None:
-    """Let the SDK's own generator of ids, in all providers, take them from the system. Those of others are theirs."""
+    """Make the SDK's own id generator, in all providers, draw ids from the system. Other generators are left alone."""
     for name, bits in (("generate_span_id", 64), ("generate_trace_id", 128)):
         setattr(RandomIdGenerator, name, _unseeded(getattr(RandomIdGenerator, name), bits))
 
@@ -25,7 +25,7 @@ def draw_unseeded() -> None:
 def _unseeded(generate: Callable[[RandomIdGenerator], int], bits: int) -> Callable[[RandomIdGenerator], int]:
     @functools.wraps(generate)
     def generate_unseeded(self: RandomIdGenerator) -> int:
-        generate(self)  # What the application draws after it from a seed stays what it was.
-        return secrets.randbits(bits) or 1  # 0 is no id.
+        generate(self)  # Drawn all the same, so that the application's next draws from a seed stay what they were.
+        return secrets.randbits(bits) or 1  # 0 is not a valid id.
 
     return generate_unseeded

@@ -1,4 +1,4 @@
-"""Watch every provider of this process, and stand in while there is none."""
+"""Watch every provider of this process, and stand in with ours while the app has set none."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ _installed = False
 _spans = SpanRouter()
 _logs = LogRouter()
 _of_providers: weakref.WeakSet[Any] = weakref.WeakSet()
-"""The collections of processors that tell ours, too. One within another does not: what it is told may be a copy."""
+"""The providers' own collections, which call our processor too. Nested ones do not: they may get copies of spans."""
 
 
 def install(*, app_exporters: Literal["muted", "live"] = "muted") -> None:
-    """Capture what SDK providers emit, whoever made them and when; once per process, the first call decides.
+    """Capture what all SDK providers emit, whoever makes them and when. Only the first call in a process has an effect.
 
-    Nothing is set globally: as long as the app has set no provider, the API's proxies record through ours, and when
-    it does, they resolve to its provider as they always do.
+    Nothing is set globally: as long as the app has set no provider, the API's proxies record through ours; once it has
+    set one, they resolve to its provider as they always do.
 
     Args:
-        app_exporters: `muted` keeps the app's OTLP exporters from reaching out, `live` lets them.
+        app_exporters: `muted` keeps the app's OTLP exporters from sending, `live` lets them send.
     """
     global _installed  # noqa: PLW0603
     with _lock:
@@ -67,7 +67,7 @@ def _watch_and_stand_in() -> None:
     for kind in SPAN_COLLECTIONS:
         _tell_first(kind, "on_start", _spans.on_start)
         _tell_first(kind, "on_end", _spans.on_end)
-    resource = Resource.create()  # Once for all three: it asks each detector that is configured.
+    resource = Resource.create()  # Made once for all three providers, since it runs each configured detector.
     tracers = TracerProvider(shutdown_on_exit=False, resource=resource)
     loggers = LoggerProvider(shutdown_on_exit=False, resource=resource)
     when_made(ProxyTracer, lambda proxy: back_proxy_tracer(proxy, tracers))
@@ -77,22 +77,22 @@ def _watch_and_stand_in() -> None:
             back_proxy_tracer(found, tracers)
         elif isinstance(found, ProxyLogger):
             back_proxy_logger(found, loggers)
-        else:  # Our own two as well.
-            # A suite's own that never called the SDK's constructor has no state to add to, and emits nothing.
+        else:  # Includes the two providers of our own.
+            # A suite's own provider that never called the SDK's constructor has no state to add to, and emits nothing.
             with contextlib.suppress(AttributeError):
                 _adopt(found)
     when_made(TracerProvider, _adopt)
     when_made(LoggerProvider, _adopt)
     when_made(MeterProvider, _adopt)
     metering.read_when_flushed()
-    # Made when it is needed: each reader is asked for its points at the beginning and the end of each test.
+    # The meter provider is made only when needed: each reader costs a collection at the start and end of each test.
     back_meters(functools.cache(lambda: MeterProvider(shutdown_on_exit=False, resource=resource)))
 
 
 def _tell_first(kind: type, name: str, ours: Callable[..., None]) -> None:
-    """Let the collections of providers tell our processor of a span before their own.
+    """Make the collections of providers call our processor before their own ones.
 
-    It is none of their own: suites count those of their application, and look at the first.
+    It is not added to a collection: suites count the processors of their application, and look at the first.
     """
     tell = getattr(kind, name)
 
@@ -106,7 +106,7 @@ def _tell_first(kind: type, name: str, ours: Callable[..., None]) -> None:
 
 
 def _tells_as_usual(collection: object) -> bool:
-    """Tell whether a collection tells its processors as the SDK's do: a subclass may do it in its own way."""
+    """Tell whether a collection calls its processors by the SDK's own methods; a subclass may override them."""
     own, names = type(collection), ("on_start", "on_end")
     return any(all(getattr(own, name, None) is getattr(kind, name) for name in names) for kind in SPAN_COLLECTIONS)
 

@@ -1,29 +1,33 @@
 """Names of OpenTelemetry that are private or live in private modules; the rest of this package uses public ones only.
 
 Supported: opentelemetry-api and -sdk 1.30 to 1.45, opentelemetry-instrumentation 0.51b0 to 0.66b2. Each name has a
-guard test (`tests/unit/capture/test_otel_internals.py`) that fails when its shape changes.
+guard test (`tests/unit/capture/test_otel_internals.py`) that fails when its shape changes. `Goes when` is the condition
+for the removal of an entry.
 
 - `opentelemetry._logs`, `opentelemetry.sdk._logs`: the only home of the logs API and SDK.
   Goes when logs are declared stable and move.
-- `ProxyTracer._noop_tracer` and the fields of its scope: what a tracer does while no provider is set. Ours steps in
-  there, so that the global provider stays unset and the app's own wins. Goes when the API takes a fallback provider.
+- `ProxyTracer._noop_tracer` and the fields of its scope: the tracer that a proxy uses while no provider is set. We put
+  ours there, so that the global provider stays unset and the app's own wins. Goes when the API takes a fallback
+  provider.
 - `ProxyLogger`, its `_noop_logger` and fields; `_ProxyMeter`, `_ProxyInstrument`, `_PROXY_METER_PROVIDER`, `_meters`,
-  `_instruments`, `_real_meter`, `_callbacks`: the same for loggers and instruments. Go with the one above.
-- `TracerProvider._active_span_processor`, and `_multi_log_record_processor` of `LoggerProvider` and `Logger`: what is
-  told of spans and log records. Go when the SDK makes a single processor that it is given there one of several.
-- `context._SUPPRESS_INSTRUMENTATION_KEY`: the key that instrumentors look at. Goes when the API can be asked.
-- `sdk.metrics._Gauge`: the key for a gauge's temporality; by default a reader gets its last value again and again.
-  Goes when the SDK exports `Gauge`.
+  `_instruments`, `_real_meter`, `_callbacks`: the same for loggers and instruments. Go with the entry above.
+- `TracerProvider._active_span_processor`, and `_multi_log_record_processor` of `LoggerProvider` and `Logger`: the
+  processor that gets the spans or log records, as a rule a collection that passes them on to several. Go when the SDK
+  puts a single processor that it is given there into a collection.
+- `context._SUPPRESS_INSTRUMENTATION_KEY`: the key that instrumentors look at. Goes when the API has a function that
+  tells whether instrumentation is suppressed.
+- `sdk.metrics._Gauge`: the key for a gauge's temporality; by default a reader gets a gauge's last value at each
+  collection again. Goes when the SDK exports `Gauge`.
 - `MetricReader._receive_metrics`: the documented method for readers to override. Goes when it has a public name.
 - `MeterProvider._measurement_consumer`, its `_lock`, `_sdk_config` and `_reader_storages`,
   `MetricReader._set_collect_callback`, `_instrument_class_temporality` and `_instrument_class_aggregation`: what
   `MeterProvider.add_metric_reader` does, in releases that lack it. Go when the lowest supported release has it.
 - `ReadableSpan._attributes` and its `max_value_len`: the length to which a provider cuts the texts of its spans.
-  Goes when a span or its provider can be asked for its limits.
-- `BaseInstrumentor._instance`: to call the class would run `__init__` again, which resets the settings of some.
-  Goes when there is a public way to ask for the instance.
-- `BaseInstrumentor._check_dependency_conflicts`: the very question that `instrument()` asks before it does nothing.
-  Goes when `instrument()` tells its caller.
+  Goes when a span or its provider exposes its limits.
+- `BaseInstrumentor._instance`: calling the class would run `__init__` again, which resets the settings of some
+  instrumentors. Goes when there is a public way to ask for the instance.
+- `BaseInstrumentor._check_dependency_conflicts`: the check because of which `instrument()` does nothing.
+  Goes when `instrument()` tells its caller that it did nothing.
 """
 
 from __future__ import annotations
@@ -76,7 +80,7 @@ __all__ = [
     "text_limit",
 ]
 
-# LogExporter and LogExportResult were renamed on the way; a release may have the one name, the other, or both.
+# LogExporter and LogExportResult were renamed between the supported releases; a release may have either name, or both.
 LOG_EXPORTERS: tuple[type, ...] = tuple(
     getattr(_log_export, name) for name in ("LogRecordExporter", "LogExporter") if hasattr(_log_export, name)
 )
@@ -84,7 +88,7 @@ LOG_EXPORT_SUCCESS: Any = getattr(_log_export, "LogRecordExportResult", None) or
 LOG_EXPORT_SUCCESS = LOG_EXPORT_SUCCESS.SUCCESS
 
 SPAN_COLLECTIONS = (SynchronousMultiSpanProcessor, ConcurrentMultiSpanProcessor)
-"""The SDK's own of what tells several processors."""
+"""The SDK's own collections: a collection is a span processor that passes each span on to several processors."""
 
 _SUPPRESS_KEYS = (
     otel_context._SUPPRESS_INSTRUMENTATION_KEY,
@@ -107,7 +111,7 @@ _DELTA: dict[type, AggregationTemporality] = dict.fromkeys(
 
 
 class DeltaReader(MetricReader):
-    """Hand over, at each collection, what was measured since the one before."""
+    """A metric reader that hands over, at each collection, what was measured since the previous one."""
 
     def __init__(self, receive: Callable[[MetricsData], None]) -> None:
         super().__init__(preferred_temporality=_DELTA)
@@ -117,7 +121,7 @@ class DeltaReader(MetricReader):
         self._receive(metrics_data)
 
     def shutdown(self, timeout_millis: float = 0, **_: Any) -> None:
-        """Do nothing: it is none of a provider's own, which shuts down those alone."""
+        """Do nothing: a provider shuts down only the readers that it was made with, and this is none of them."""
 
 
 def add_reader(provider: metrics.MeterProvider, reader: MetricReader) -> None:
@@ -129,16 +133,16 @@ def add_reader(provider: metrics.MeterProvider, reader: MetricReader) -> None:
     with consumer._lock:
         classes: tuple[Any, Any] = reader._instrument_class_temporality, reader._instrument_class_aggregation
         storage = MetricReaderStorage(consumer._sdk_config, *classes)
-        # Another mapping, not the same with one more: whoever measures just now walks through the old one.
+        # A new mapping, not one more entry in the old one: a thread that measures right now iterates over the old one.
         consumer._reader_storages = {**consumer._reader_storages, reader: storage}
     reader._set_collect_callback(consumer.collect)
 
 
 def span_collection(provider: TracerProvider) -> Any:
-    """Return what tells the span processors of a provider.
+    """Return the collection that passes spans on to a provider's processors.
 
-    A single processor is made one of a collection first. Many apps hand one to `TracerProvider`, as its argument
-    `active_span_processor`, where the SDK wants a collection, and works with what it gets until another is added.
+    A single processor is put into a new collection first. Many apps hand one to `TracerProvider`, as its argument
+    `active_span_processor`, where the SDK wants a collection; that works until another processor is added.
     """
     own: Any = provider._active_span_processor
     if hasattr(own, "add_span_processor"):
@@ -151,19 +155,19 @@ def span_collection(provider: TracerProvider) -> Any:
 
 
 def add_log_processor(provider: LoggerProvider, processor: LogRecordProcessor) -> None:
-    """Add a log record processor to a provider, also to one with a single processor."""
+    """Add a log record processor to a provider, even to one that has a single processor and no collection."""
     single: Any = provider._multi_log_record_processor
     if not hasattr(single, "add_log_record_processor"):
         several: Any = SynchronousMultiLogRecordProcessor()  # type: ignore[no-untyped-call]
         several.add_log_record_processor(single)
         provider._multi_log_record_processor = several
         _exchange(Logger, "_multi_log_record_processor", single, several)
-    # The SDK's own method: a subclass may take the first processor that is added for the user's.
+    # Call the SDK's own method: a subclass's method may take the first processor that is added for the user's.
     LoggerProvider.add_log_record_processor(provider, processor)
 
 
 def _exchange(kind: type, name: str, old: object, new: object) -> None:
-    """Put one object for another into all of a kind: tracers and loggers hold what their provider had."""
+    """Replace one object by another in all instances of a class: tracers and loggers keep what their provider had."""
     for made in existing(kind):
         if getattr(made, name, None) is old:
             setattr(made, name, new)
@@ -205,11 +209,11 @@ def back_proxy_logger(proxy: ProxyLogger, provider: LoggerProvider) -> None:
 
 
 def back_meters(provider: Callable[[], metrics.MeterProvider]) -> None:
-    """Let all proxy instruments, now and later, use a provider's for as long as none is set globally.
+    """Let all proxy instruments, existing and future, use a provider's instruments while none is set globally.
 
-    It is asked for when there is an instrument.
+    `provider` is called only when there is such an instrument.
 
-    Observable ones are left alone: once the app has set its provider, their callbacks would be called for both.
+    Observable instruments are left alone: once the app has set its provider, their callbacks would be called for both.
     """
     for name in _SYNCHRONOUS:
         setattr(_ProxyMeter, name, _backed(getattr(_ProxyMeter, name), provider))
@@ -233,24 +237,24 @@ def _backed(create: Callable[..., Any], provider: Callable[[], metrics.MeterProv
 def suppressed() -> bool:
     """Tell whether the calling context suppresses the instrumentation of LLM calls.
 
-    The key of `suppress_http_instrumentation` is not among them: only HTTP instrumentors look at it, and those of
-    LLM SDKs set it around their own call.
+    The key of `suppress_http_instrumentation` does not count: only HTTP instrumentors look at it, and instrumentors
+    of LLM SDKs set it around their own call.
     """
     return any(map(otel_context.get_current().get, _SUPPRESS_KEYS))
 
 
 def text_limit(span: ReadableSpan) -> int | None:
-    """Return the length to which the texts of a span's attributes are cut, None if they are not."""
+    """Return the length to which the texts of a span's attributes are cut; None if they are not cut."""
     limit: int | None = getattr(getattr(span, "_attributes", None), "max_value_len", None)
     return limit
 
 
 def existing_instance(instrumentor: type) -> Any | None:
-    """Return the one instance of an instrumentor class, None if the app never made it."""
+    """Return the one instance of an instrumentor class; None if none was ever made."""
     return getattr(instrumentor, "_instance", None)
 
 
 def conflict_of(instrumentor: Any) -> Any | None:
-    """Return the dependency conflict for which an instrumentor's `instrument()` would do nothing."""
+    """Return the dependency conflict because of which an instrumentor's `instrument()` would do nothing, if any."""
     check = getattr(instrumentor, "_check_dependency_conflicts", None)
     return check() if check else None

@@ -1,4 +1,4 @@
-"""Find the instances of a class: those that exist, and those that will be made."""
+"""Find the instances of a class: those that exist already, and those that will be made."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def when_made(cls: type[T], adopt: Callable[[T], None]) -> None:
-    """Call `adopt` on every instance of a class, subclasses included, as soon as the class's constructor is through."""
+    """Call `adopt` on every new instance of a class or subclass, as soon as the class's own constructor has run."""
     construct = cls.__init__
 
     @functools.wraps(construct)
@@ -27,8 +27,8 @@ def when_made(cls: type[T], adopt: Callable[[T], None]) -> None:
 def existing(*classes: type) -> tuple[Any, ...]:
     """Return the living instances of some classes and their subclasses.
 
-    An instance refers to its type, so that one look at the referrers of all types finds them; a walk over all objects
-    takes a hundred times as long.
+    An instance refers to its type, so that one look at the referrers of all these types finds the instances; a walk
+    over all objects takes a hundred times as long.
     """
     wanted = tuple({found for cls in classes for found in subclasses(cls)})
     # By type(), not isinstance(): a wrapt proxy or a mock pretends to be what it wraps.
@@ -36,7 +36,7 @@ def existing(*classes: type) -> tuple[Any, ...]:
 
 
 def _referrers(*objects: object) -> list[Any]:
-    """Return what refers to some objects, also what `gc.freeze` hides, as suites use it to be faster."""
+    """Return the referrers of some objects, even those that `gc.freeze` hides: suites call it to be faster."""
     if not gc.get_freeze_count():
         return gc.get_referrers(*objects)
     gc.unfreeze()
@@ -47,7 +47,7 @@ def _referrers(*objects: object) -> list[Any]:
 
 
 def subclasses(cls: type) -> Iterator[type]:
-    """Yield a class and all that derive from it."""
+    """Yield a class and all classes that derive from it."""
     yield cls
     derived: type
     for derived in cls.__subclasses__():

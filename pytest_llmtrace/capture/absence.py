@@ -1,4 +1,4 @@
-"""Why was nothing captured? Each cause has its own sentence and next step."""
+"""Find out why nothing was captured. Each cause has its own sentence and next step."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ __all__ = ["Scene", "find", "find_for_calls", "hint_for", "judge"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scene:
-    """All that the causes look at.
+    """Everything that the functions for the single causes look at.
 
     Attributes:
         environ: The environment variables.
         provider: The global tracer provider.
-        ambients: What was current when the requests passed.
-        sampler: The description of the global provider's sampler, where it is the SDK's.
-        samplers: Those of all SDK providers that there are, earlier tests' too.
-        instrumentors: Those that are installed.
-        modules: The modules that are imported, by name.
+        ambients: The span and the context that were current when each request passed.
+        sampler: The description of the global provider's sampler; empty if that is not an SDK provider.
+        samplers: The descriptions of the samplers of all existing SDK providers, including those of earlier tests.
+        instrumentors: The installed instrumentors.
+        modules: The imported modules, by name.
     """
 
     environ: Mapping[str, str]
@@ -43,7 +43,7 @@ class Scene:
 
 
 def find(ambients: Iterable[Ambient], *, environ: Mapping[str, str] = os.environ) -> Absence | None:
-    """Return the first cause that applies in this process, None if none is known."""
+    """Return the first cause that applies in this process; None if none is known."""
     provider = trace.get_tracer_provider()
     samplers = {name for provider in existing(TracerProvider) if (name := _sampler_of(provider))}
     return judge(
@@ -60,9 +60,10 @@ def find(ambients: Iterable[Ambient], *, environ: Mapping[str, str] = os.environ
 
 
 def _sampler_of(provider: TracerProvider) -> str:
-    """Return what a provider's sampler says of itself; else its class's name, since nobody else asks it.
+    """Return the description of a provider's sampler, or the name of its class if it fails to describe itself.
 
-    Empty for a provider that has none, as one of a suite's own that never calls the SDK's constructor.
+    It may fail unnoticed, since nobody else asks for the description. Empty for a provider without a sampler, such as a
+    suite's own one that never calls the SDK's constructor.
     """
     sampler: Any = getattr(provider, "sampler", None)
     try:
@@ -73,10 +74,10 @@ def _sampler_of(provider: TracerProvider) -> str:
 
 
 def find_for_calls(calls: Iterable[Call]) -> dict[int, Absence]:
-    """Return why calls have no span while others have: suppressed, or sampled out.
+    """Return why some calls have no span while others have one: they were suppressed, or sampled out.
 
     Returns:
-        The causes by the index of the call's first exchange; a call whose cause is not known is not among them.
+        The causes by the index of the call's first exchange; a call whose cause is not known is left out.
     """
     ambients = {call.exchanges[0].index: call.exchanges[0].ambient for call in calls if not call.spans}
     lost = {key: one for key, one in ambients.items() if one.suppressed or (one.span and not one.recording)}
@@ -84,7 +85,7 @@ def find_for_calls(calls: Iterable[Call]) -> dict[int, Absence]:
 
 
 def judge(scene: Scene) -> Absence | None:
-    """Return the first cause that applies to a scene, None if none is known."""
+    """Return the first cause that applies to a scene; None if none is known."""
     for cause in _CAUSES:
         absence = cause(scene)
         if absence is not None:
@@ -93,7 +94,7 @@ def judge(scene: Scene) -> Absence | None:
 
 
 def hint_for(error: BaseException) -> str | None:
-    """Return what a report should add to an exception of the code under test, None for those that explain themselves.
+    """Return the text that a report adds to an exception of the code under test; None if it explains itself.
 
     `openobserve_init()` sets process-wide providers, once; called in each test it raises from the second test on.
     """
@@ -129,7 +130,7 @@ def _no_op(scene: Scene) -> Absence | None:
 
 
 def _foreign(scene: Scene) -> Absence | None:
-    behind = getattr(scene.provider, "provider", None)  # Some wrap an SDK provider, which is watched.
+    behind = getattr(scene.provider, "provider", None)  # Some foreign ones wrap an SDK provider, which is watched.
     if isinstance(scene.provider, TracerProvider | trace.ProxyTracerProvider) or isinstance(behind, TracerProvider):
         return None
     kind = type(scene.provider)

@@ -1,4 +1,4 @@
-"""What one owner's code emitted."""
+"""The book of an owner: the spans, log records and metric points that its code emitted."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class _Entry:
     ended: int | None = None
 
     def settle(self) -> None:
-        """Take a span for ended of whose end we were not told: a processor before ours has raised."""
+        """Count a span as ended if it has ended without our notice: a processor before ours has raised."""
         if self.ended is None and self.span.end_time is not None:
             self.ended = clock.tick()
 
@@ -44,7 +44,7 @@ class Book:
 
     Attributes:
         owner: Whose book it is.
-        is_closed: Whether it counts no more metric points.
+        is_closed: Whether it takes no more metric points.
     """
 
     def __init__(self, owner: Owner) -> None:
@@ -55,10 +55,10 @@ class Book:
         self._sums.open()
         self.is_closed = False
         self._cleared = 0
-        self._ends: threading.Condition | None = None  # Told of each end while somebody waits for one.
+        self._ends: threading.Condition | None = None  # Notified of each end while somebody waits for one.
 
     def spans(self) -> tuple[SpanRecord, ...]:
-        """Read the spans as they stand, in the order of their start, ended or not."""
+        """Return the spans as they stand now, ended or not, in the order of their start."""
         return tuple(
             span_record(entry.span, origin=entry.origin, started=entry.started, ended=entry.ended)
             for entry in self._entries()
@@ -74,32 +74,32 @@ class Book:
         return tuple(span for tick, span in sorted(ended, key=lambda pair: pair[0]) if tick > self._cleared)
 
     def logs(self) -> tuple[LogRecord, ...]:
-        """Read the log records in the order in which they were emitted."""
+        """Return the log records in the order in which they were emitted."""
         return tuple(log_record(emitted) for emitted in tuple(self._logs))
 
     def metrics(self) -> tuple[MetricPoint, ...]:
-        """Return what all SDK meters measured while this book was open, one point a series.
+        """Return what all SDK meters measured while this book was open, one point per series.
 
-        Counters and histograms as the difference since the book was opened; a sum that did not change is left out.
-        A measurement does not say who made it: with tests that run at the same time in one process, each book has
-        the points of all.
+        Counters and histograms give the difference since the book was opened; a sum that did not change is left out.
+        A measurement does not say who made it: if tests run at the same time in one process, each book has the points
+        of all of them.
         """
         return self._sums.points()
 
     def absence(self, ambients: Iterable[Ambient] = (), *, environ: Mapping[str, str] = os.environ) -> Absence | None:
-        """Say why there is no span, None if there is one or no cause is known.
+        """Return why the book has no span; None if it has one or no cause is known.
 
         Args:
-            ambients: What was current when the requests passed.
+            ambients: The span and the context that were current when each request passed.
             environ: The environment variables.
         """
         return None if self._spans else absence.find(ambients, environ=environ)
 
     def collect(self) -> bool:
-        """Let garbage end its spans, as abandoned generators do. Costly, so it is done only if a span is open.
+        """Collect garbage, since an abandoned generator ends its span then. Costly, so done only if a span is open.
 
         Returns:
-            Whether it was done.
+            Whether garbage was collected.
         """
         if all(entry.ended is not None for entry in self._entries()):
             return False
@@ -109,12 +109,12 @@ class Book:
     def wait_for_others(self, seconds: float, *, but: Collection[SpanKey] = ()) -> None:
         """Wait for the ends of spans that other threads have begun, as long as these threads run.
 
-        A server in a thread of its own ends the span of a request after its answer has gone; a test need not wait
-        for that.
+        A server in its own thread ends the span of a request after it has sent the answer; a test need not wait for
+        that itself.
 
         Args:
-            seconds: How long at most, of real time.
-            but: Spans that nobody waits for.
+            seconds: Limit for the wait, in seconds of real time.
+            but: Spans that are not waited for.
         """
         self._ends = ends = threading.Condition()
         with ends:
@@ -132,11 +132,11 @@ class Book:
         )
 
     def clear(self) -> None:
-        """Let `finished` start afresh. What is judged stays: clearing an exporter must not hide a wrong span."""
+        """Let `finished` start afresh. All spans are still checked: clearing an exporter must not hide a wrong span."""
         self._cleared = clock.tick()
 
     def close(self) -> None:
-        """Count no more metric points."""
+        """Take no more metric points."""
         self.is_closed = True
         self._sums.close()
 
@@ -145,7 +145,7 @@ class Book:
         self._spans[id(note.context)] = _Entry(span=span, note=note, origin=origin, started=clock.tick())
 
     def note_end(self, note: Note, span: ReadableSpan) -> None:
-        """Enter the end of a span, which the SDK hands on as another object."""
+        """Enter the end of a span; the SDK hands over the ended span as another object."""
         entry = self._spans.get(id(note.context))
         if entry is not None:
             entry.span = span
@@ -170,7 +170,7 @@ _books: weakref.WeakKeyDictionary[Owner, weakref.ref[Book]] = weakref.WeakKeyDic
 
 
 def open_book(owner: Owner) -> Book:
-    """Open the book of an owner; the same one again for as long as it is held."""
+    """Return the book of an owner, a new one unless somebody still holds an earlier one."""
     book = book_of(owner)
     if book is None:
         book = Book(owner)
@@ -179,6 +179,6 @@ def open_book(owner: Owner) -> Book:
 
 
 def book_of(owner: Owner | None) -> Book | None:
-    """Return the book of an owner, None if it has none or nobody holds it any more."""
+    """Return the book of an owner; None if it has none or nobody holds it any more."""
     found = _books.get(owner) if owner is not None else None
     return found() if found is not None else None

@@ -1,4 +1,4 @@
-"""What is current in the calling context."""
+"""Read from the calling context which span is current, and whether it is recorded or suppressed."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ __all__ = ["ambient", "context_kept", "current_span", "current_spans"]
 
 
 def ambient() -> Ambient:
-    """Tell what is current in the calling context.
+    """Return what is current in the calling context: the span and its state, suppression, the thread and task.
 
-    A remote parent (a `traceparent` header that a server has read) is no span of this process: it does not count,
+    A remote parent (a `traceparent` header that a server has read) is not a span of this process: it does not count,
     unless the span was started here.
     """
     span, note = _current()
@@ -40,7 +40,7 @@ def current_span() -> SpanKey | None:
 
 
 def current_spans() -> Causes:
-    """Return the keys of the spans that are current in the calling context."""
+    """Return the keys of the spans that are current in the calling context and in MLflow's own."""
     own = own_context()
     return Causes(current_span(), None if own is None else current_in(own))
 
@@ -55,7 +55,7 @@ def _current() -> tuple[SpanKey | None, Note | None]:
 
 @contextmanager
 def context_kept() -> Iterator[None]:
-    """Restore the OpenTelemetry context at the end: a span that one test leaves current has no child in the next."""
+    """Restore the OpenTelemetry context at the end: a span that one test leaves current gets no child in the next."""
     before = otel_context.get_current()
     try:
         yield

@@ -1,7 +1,7 @@
-"""Keep the application's OTLP exporters from reaching out.
+"""Mute the application's OTLP exporters.
 
-A test run must not send to the team's back end, and must not hang at exit since the endpoint is dead: batches are
-flushed late, so that this lasts from the first use to the end of the process. The exporters stay in place and report
+A test run must not send to the team's back end, and must not hang at exit because the endpoint is dead. Batches are
+flushed late, so exporters are muted from the first use to the end of the process. They stay in place and report
 success. Console, in-memory and file exporters are left alone.
 """
 
@@ -23,7 +23,7 @@ _muted: set[type] = set()
 
 
 def mute() -> None:
-    """Let every OTLP exporter, imported or yet to be, report success without sending."""
+    """Make every OTLP exporter, whether imported already or later, report success without sending."""
     _mute_family(SpanExporter, SpanExportResult.SUCCESS)
     _mute_family(MetricExporter, MetricExportResult.SUCCESS)
     for base in LOG_EXPORTERS:
@@ -38,7 +38,7 @@ def _mute_family(base: Any, success: Any) -> None:
         super(base, cls).__init_subclass__(**kwargs)
         _mute_class(cls, success)
 
-    # Exporter modules are often imported late; their classes pass here when they are made.
+    # Exporter modules are often imported late; their classes pass here when they are defined.
     base.__init_subclass__ = classmethod(mute_new_class)
 
 

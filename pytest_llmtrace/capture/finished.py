@@ -13,7 +13,7 @@ __all__ = ["FinishedSpans"]
 
 
 class FinishedSpans:
-    """Looks like `InMemorySpanExporter`."""
+    """The ended spans of a book, with the methods by which tests read an `InMemorySpanExporter`."""
 
     def __init__(self, book: Book) -> None:
         self._book = book
@@ -23,5 +23,5 @@ class FinishedSpans:
         return self._book.finished()
 
     def clear(self) -> None:
-        """Let `get_finished_spans` start afresh. What is verified stays: clearing must not hide a wrong span."""
+        """Let `get_finished_spans` start afresh. All spans are still verified: clearing must not hide a wrong one."""
         self._book.clear()

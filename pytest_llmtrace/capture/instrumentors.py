@@ -1,4 +1,4 @@
-"""The instrumentors that are installed: which are on, which are off, which refuse to be switched on."""
+"""The installed instrumentors: which are on, which are off, which refuse to be switched on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Switch(StrEnum):
 
     ON = "on"
     OFF = "off"
-    REFUSED = "refused"  # asked to instrument a release that it does not know, it does nothing
+    REFUSED = "refused"  # its `instrument()` does nothing, since it does not know the installed release
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,10 +35,11 @@ class Instrumentor:
     """An installed instrumentor.
 
     Attributes:
-        name: Its entry point: what it instruments.
+        name: The name of its entry point, which says what it instruments.
         package: The distribution that it comes from.
-        needs: Where it refused: the release that it wants.
-        found: Where it refused: the release that is installed, if any.
+        state: Whether it is on, off, or has refused.
+        needs: If it refused: the release that it wants.
+        found: If it refused: the release that is installed, if any.
     """
 
     name: str
@@ -49,16 +50,16 @@ class Instrumentor:
 
 
 def installed() -> tuple[Instrumentor, ...]:
-    """Return the installed instrumentors by name. None is imported: one that is not loaded is off."""
+    """Return the installed instrumentors, sorted by name. None is imported: if its module is not loaded, it is off."""
     points = sorted(entry_points(group=_GROUP), key=lambda point: (point.name, _package(point)))
     return tuple(_state(point) for point in points)
 
 
 def loaded() -> Iterator[tuple[Instrumentor, Exception | None]]:
-    """Import each installed instrumentor and make it, by name; none is switched on.
+    """Import and instantiate each installed instrumentor, in the order of their names; none is switched on.
 
     Yields:
-        Its state, and the error if that failed.
+        Each instrumentor, and the error if importing or instantiating it failed.
     """
     for point in sorted(entry_points(group=_GROUP), key=lambda point: (point.name, _package(point))):
         try:
@@ -66,16 +67,16 @@ def loaded() -> Iterator[tuple[Instrumentor, Exception | None]]:
             if existing_instance(cls) is None:
                 cls()
             yield _state(point), None
-        except Exception as error:  # noqa: BLE001  # Whatever a module of somebody else's raises.
+        except Exception as error:  # noqa: BLE001  # Somebody else's module may raise anything.
             yield Instrumentor(name=point.name, package=_package(point), state=Switch.OFF), error
 
 
 def silent(calls: Iterable[Call]) -> dict[int, tuple[Maker, ...]]:
-    """Return who should have made the spans of the calls that have none: what is on for the SDK that made the call.
+    """Return, for each call without a span, the instrumentors that are on for its SDK and should have made one.
 
     Returns:
-        Distributions with their versions, by the index of the call's first exchange; a call that no instrumentor is on
-        for is not among them.
+        Their distributions and versions, by the index of the call's first exchange; a call for which no instrumentor
+        is on is left out.
     """
     requests = {call.exchanges[0].index: call.exchanges[0].request for call in calls if not call.spans}
     on = [point for point in entry_points(group=_GROUP) if _state(point).state is Switch.ON] if requests else []
@@ -111,8 +112,8 @@ def switch_on(names: Iterable[str]) -> None:
         names: Entry point names (`openai`) or, where several packages have the same, names of packages.
 
     Raises:
-        UsageError: No package has such an instrumentor, or several have, or it cannot be loaded.
-        Exception: What an instrumentor raises when it is switched on.
+        UsageError: If no package or several packages have such an instrumentor, or it cannot be loaded.
+        Exception: Whatever an instrumentor raises when it is switched on.
     """
     for name in names:
         if name in _switched:
@@ -132,14 +133,14 @@ def _switch_on(point: EntryPoint) -> None:
         ) from error
     instrumentor = kind()
     if not instrumentor.is_instrumented_by_opentelemetry:
-        instrumentor.instrument()  # What it raises itself is shown with its traceback.
+        instrumentor.instrument()  # What it raises is not caught, so that it is shown with its traceback.
 
 
 def named(name: str) -> list[EntryPoint]:
-    """Return the instrumentors of a name. None is imported.
+    """Return the entry points of instrumentors that have a name, or whose package has it. None is imported.
 
     Raises:
-        UsageError: No package has such an instrumentor, or several have.
+        UsageError: If no package or several packages have such an instrumentor.
     """
     points = tuple(entry_points(group=_GROUP))
     fitting = [point for point in points if name in (point.name, _package(point))]

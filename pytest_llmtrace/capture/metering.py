@@ -1,7 +1,7 @@
 """Metric points, as the difference that a test made.
 
 A measurement does not say who made it: points cannot be told apart between tests that run at the same time. A sum that
-has not changed is no difference: observable counters report one at each collection, whoever's they are.
+has not changed is left out: observable counters report one at each collection, whichever test they belong to.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _KINDS = {Sum: "sum", Gauge: "gauge", Histogram: "histogram", ExponentialHistogr
 
 
 class Sums:
-    """The points of all collections between `open` and `close`, those of one series added up.
+    """The points of all collections between `open` and `close`, added up for each series.
 
     Attributes:
-        shared: Whether some of that may be of others.
+        shared: Whether some of the measurements may be those of other owners.
     """
 
     def __init__(self) -> None:
@@ -46,14 +46,14 @@ class Sums:
         self.shared = False
 
     def open(self) -> None:
-        """Take part from now on; what was measured before is handed to those who were open."""
+        """Take points from now on; what was measured before goes to the sums that were open already."""
         collect()
         self.shared = self.shared or bool(_listening)
         share()
         _listening.add(self)
 
     def close(self) -> None:
-        """Take part no longer."""
+        """Take no more points, after those that were measured until now."""
         if self in _listening:
             collect()
             _listening.discard(self)
@@ -75,21 +75,22 @@ class Sums:
                 self._series[key] = _added(before, point) if before else point
 
 
-# A reader lives as long as its provider; in the order of their making, so that points come in a stable order.
+# A reader lives as long as its provider. They are kept in the order in which they were made, so that points come in a
+# stable order.
 _readers: weakref.WeakKeyDictionary[DeltaReader, None] = weakref.WeakKeyDictionary()
 _reader_of: weakref.WeakKeyDictionary[MeterProvider, weakref.ref[DeltaReader]] = weakref.WeakKeyDictionary()
 _listening: weakref.WeakSet[Sums] = weakref.WeakSet()
 
 
 def read(provider: MeterProvider) -> None:
-    """Give a meter provider a reader of ours, which is not among those that the app has given it."""
+    """Add a reader of ours to a meter provider, apart from the readers that the app has given it."""
     reader = _new_reader()
     add_reader(provider, reader)
-    _reader_of[provider] = weakref.ref(reader)  # A reader holds the callbacks of the app, which may hold the provider.
+    _reader_of[provider] = weakref.ref(reader)  # A reader holds the app's callbacks, which may hold the provider.
 
 
 def read_when_flushed() -> None:
-    """Collect what was measured when a meter provider is flushed or shut down: it may be gone before anybody asks."""
+    """From now on collect whenever a meter provider is flushed or shut down: it may be gone before anybody asks."""
     for name in ("force_flush", "shutdown"):
         setattr(MeterProvider, name, _collecting(getattr(MeterProvider, name)))
 
@@ -106,7 +107,7 @@ def _collecting(flush: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def collect() -> None:
-    """Hand what was measured since the last collection to all that are open."""
+    """Hand what was measured since the last collection to all open sums."""
     for reader in tuple(_readers):
         _collect_from(reader)
 
@@ -126,7 +127,7 @@ def _no_reader() -> None:
 
 
 def share() -> None:
-    """Note that code of others is at work: what it measures goes to those that are open."""
+    """Note in all open sums that code of other owners is running, whose measurements they get as well."""
     for sums in tuple(_listening):
         sums.shared = True
 
@@ -174,7 +175,7 @@ def _points_of(metric: Metric, **where: Any) -> Iterator[MetricPoint]:
 
 
 def _extremes(lowest: float, highest: float) -> tuple[float, float] | tuple[None, None]:
-    """Return the extremes of a histogram; a view that keeps none leaves those of no measurement at all."""
+    """Return a histogram's extremes; None for both if a view keeps none, which leaves the lowest above the highest."""
     return (lowest, highest) if lowest <= highest else (None, None)
 
 

@@ -1,8 +1,8 @@
-"""Platforms and frameworks that trace by themselves, and by no instrumentor with an entry point.
+"""Platforms and frameworks that trace by themselves, without an instrumentor that has an entry point.
 
-Why one made no span, or made it after the call, in a thread or task of its own, which a test may not wait for; and
-where one keeps its current span. Measured with langfuse 5.0.4, mlflow 3.17.2, langsmith 0.15.1 and litellm 1.110.2, see
-docs/real-input.md.
+This module says why a platform made no span, or made it after the call, in a thread or task of its own, for which a
+test may not wait; and where MLflow keeps its current span. Measured with langfuse 5.0.4, mlflow 3.17.2, langsmith
+0.15.1 and litellm 1.110.2, see docs/real-input.md.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _KEYS = ("LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY")
 
 
 def langfuse_off(environ: Mapping[str, str], modules: Mapping[str, Any]) -> Absence | None:
-    """Tell of Langfuse where it is imported, and its environment variables keep it from making spans."""
+    """Return the absence if Langfuse is imported and its environment variables keep it from making spans, else None."""
     if "langfuse" not in modules:
         return None
     if environ.get("LANGFUSE_TRACING_ENABLED", "").lower() == "false":
@@ -44,9 +44,9 @@ def langfuse_off(environ: Mapping[str, str], modules: Mapping[str, Any]) -> Abse
 
 
 def own_context() -> Context | None:
-    """Return the running code's context that MLflow keeps beside OpenTelemetry's; None if it is not imported.
+    """Return the running code's context that MLflow keeps beside OpenTelemetry's; None if MLflow is not imported.
 
-    It gives it to each of its spans, unless MLFLOW_USE_DEFAULT_TRACER_PROVIDER=false (mlflow/tracing/provider.py).
+    MLflow starts each of its spans in it, unless MLFLOW_USE_DEFAULT_TRACER_PROVIDER=false (mlflow/tracing/provider.py).
     """
     kept = getattr(sys.modules.get("mlflow.tracing.provider"), "mlflow_runtime_context", None)
     return kept.get_current() if isinstance(kept, ContextVarsRuntimeContext) else None
@@ -56,7 +56,7 @@ _INTEGRATIONS = frozenset({"mlflow.anthropic", "mlflow.openai"})
 
 
 def mlflow_failed(modules: Mapping[str, Any]) -> Absence | None:
-    """Tell of MLflow where one of its integrations is imported: what keeps it from making a span it only logs."""
+    """Return the absence if an integration of MLflow is imported: it only logs why it could not start a span."""
     if _INTEGRATIONS.isdisjoint(modules):
         return None
     return Absence(
@@ -69,7 +69,7 @@ def mlflow_failed(modules: Mapping[str, Any]) -> Absence | None:
 
 
 def langsmith_late(environ: Mapping[str, str], modules: Mapping[str, Any]) -> Absence | None:
-    """Tell of LangSmith where it traces, by its environment variables, and sends OpenTelemetry's spans."""
+    """Return the absence if LangSmith is imported and its environment makes it trace with OpenTelemetry, else None."""
     if "langsmith" not in modules or not _said(environ, "TRACING_V2", "TRACING"):
         return None
     mode = environ.get("LANGSMITH_TRACING_MODE", "").lower()
@@ -90,7 +90,7 @@ def _said(environ: Mapping[str, str], *names: str) -> bool:
 
 
 def litellm_late(modules: Mapping[str, Any]) -> Absence | None:
-    """Tell of LiteLLM where its callback `otel` is on."""
+    """Return the absence if LiteLLM's callback `otel` is on, else None."""
     callbacks = getattr(modules.get("litellm"), "callbacks", None)
     if not isinstance(callbacks, list):
         return None

@@ -1,4 +1,4 @@
-"""Read the SDK's objects into our records."""
+"""Convert the SDK's spans and log records into our records."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Origin", "key_of", "log_record", "span_record"]
 
 
 class Origin(NamedTuple):
-    """Where a span was started: what its record says of it beside the span itself."""
+    """Where a span was started: the facts that its record (`SpanRecord`) holds beside those of the span itself."""
 
     worker: Worker | None = None
     current: SpanKey | None = None
@@ -36,12 +36,12 @@ def key_of(context: SpanContext) -> SpanKey:
 
 
 def span_record(span: ReadableSpan, *, started: int, ended: int | None, origin: Origin = NOWHERE) -> SpanRecord:
-    """Read a span as it stands.
+    """Return the record of a span as it stands now.
 
     Args:
-        span: Ended or not.
+        span: The span, ended or not.
         started: The tick of its start.
-        ended: The tick of its end, None while it is open.
+        ended: The tick of its end; None while it is open.
         origin: Where it was started.
     """
     scope = span.instrumentation_scope
@@ -96,14 +96,14 @@ def _link(link: Link) -> SpanLink:
 
 
 def _flags(context: SpanContext, other: SpanContext | None) -> int:
-    """Return `SpanFlags` of opentelemetry-proto: of a context, and whether another is remote."""
+    """Return the `SpanFlags` of opentelemetry-proto: a context's trace flags, and whether another context is remote."""
     return context.trace_flags | _KNOWS_REMOTE | (_IS_REMOTE if other is not None and other.is_remote else 0)
 
 
 def log_record(emitted: Any) -> LogRecord:
-    """Read what a log record processor was handed.
+    """Return the record of what a log record processor was handed.
 
-    Before 1.36 or so the resource is on the record and an event's name among its attributes.
+    Before opentelemetry-sdk 1.36 or so, the resource is on the record and an event's name among its attributes.
     """
     record = emitted.log_record
     attributes = _plain(record.attributes)
@@ -123,8 +123,8 @@ def log_record(emitted: Any) -> LogRecord:
 
 
 def _plain(attributes: Any) -> dict[str, Any]:
-    """Copy attributes, with the texts that an exporter writes for members of enumerations of texts."""
-    copy = getattr(attributes, "copy", None)  # The SDK's mapping takes a lock for each single value.
+    """Return a copy of attributes; a member of a string enumeration becomes the text that an exporter writes for it."""
+    copy = getattr(attributes, "copy", None)  # Read item by item, the SDK's mapping takes a lock for each value.
     plain = dict(copy() if copy else attributes or {})
     if _TEXT.issuperset(map(type, plain)) and _VALUES.issuperset(map(type, plain.values())):
         return plain

@@ -1,7 +1,7 @@
 """Bring every span and log record into the book of the test that caused it.
 
-The owner is decided when a span starts: its parent's, else that of the running code. A span that ends late, or whose
-child comes late, goes to the same book; if nobody holds that book any more, to none.
+The owner is decided when a span starts: its parent's owner (with the exception in `ownership.heir`), else that of the
+running code. A late end, or a late child, of a span goes to the same book; if nobody holds that book any more, to none.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = ["LogRouter", "Note", "SpanRouter", "current_in", "find"]
 
 
 class Note:
-    """Whom a span belongs to, and whether it will be exported. It does not refer to the span, which keeps it alive."""
+    """A span's owner, and whether it will be exported. The span keeps its note alive, so a note refers to no span."""
 
     __slots__ = ("__weakref__", "captured", "context", "owner")
 
@@ -41,15 +41,16 @@ class Note:
         self.captured = captured
 
 
-# A note lives as long as its span, or the book that has it. By identity first: a suite may reset its id generator for
-# each test, so that keys repeat; the key finds the parent that came as a traceparent header.
+# A note lives as long as its span, or the book that has it. It is looked up by the context's identity first: a suite
+# may reset its id generator for each test, so that keys repeat. The key finds a parent that came in a traceparent
+# header.
 _of_span: weakref.WeakKeyDictionary[Span, Note] = weakref.WeakKeyDictionary()
 _by_identity: weakref.WeakValueDictionary[int, Note] = weakref.WeakValueDictionary()
 _by_key: weakref.WeakValueDictionary[SpanKey, Note] = weakref.WeakValueDictionary()
 
 
 def find(context: SpanContext | None) -> Note | None:
-    """Return the note of a span by its context, None if it did not start in an SDK provider of this process."""
+    """Return the note of a span by its context; None if the span did not start in an SDK provider of this process."""
     if context is None:
         return None
     return _same(context) or _by_key.get(key_of(context))
@@ -63,7 +64,7 @@ def _same(context: SpanContext) -> Note | None:
 def _origin(given: Context | None) -> Origin:
     current, causes = current_in(None), ownership.causes()
     own = own_context()
-    if own is not None and given is own:  # The platform gives it to each of its spans.
+    if own is not None and given is own:  # The platform starts each of its spans in its own context.
         inner = current_in(own)
         apart = inner is None and causes.own is None
         return Origin(ownership.worker(), inner or current, causes.own or causes.shared, apart)
@@ -72,7 +73,7 @@ def _origin(given: Context | None) -> Origin:
 
 
 def current_in(context: Context | None) -> SpanKey | None:
-    """Return the key of the span that is current in a context; None stands for the running code's."""
+    """Return the key of the span that is current in a context, if any; `None` stands for the running code's context."""
     found = get_current_span(context).get_span_context()
     return key_of(found) if found.is_valid else None
 
@@ -87,7 +88,7 @@ class SpanRouter(SpanProcessor):
         owner = ownership.heir(parent.owner) if parent and parent.owner else ownership.current()
         if owner is not None and owner.stands_in:
             owner = None
-        # What is recorded but not sampled reaches no exporter: to a back end it does not exist.
+        # A span that is recorded but not sampled reaches no exporter: to a back end it does not exist.
         note = Note(context, owner, captured=context.trace_flags.sampled)
         _of_span[span] = _by_identity[id(context)] = _by_key[key_of(context)] = note
         book = book_of(owner)
@@ -95,7 +96,10 @@ class SpanRouter(SpanProcessor):
             book.note_start(note, span, _origin(parent_context))
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Enter the end of the span; whoever makes a late one may measure it late as well."""
+        """Enter the end of the span.
+
+        If its book is closed or gone, its code is late, and may record metrics that go to the books that are open.
+        """
         note = _same(span.context)
         book = book_of(note.owner) if note else None
         if note is not None and book is not None:
@@ -104,7 +108,7 @@ class SpanRouter(SpanProcessor):
             share()
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:  # noqa: ARG002
-        """Say that nothing is left: the None that opentelemetry-sdk 1.30 inherits keeps others from being flushed."""
+        """Return True: the None that opentelemetry-sdk 1.30 inherits would keep other processors from being flushed."""
         return True
 
 
@@ -122,8 +126,8 @@ class LogRouter(LogRecordProcessor):
     emit = on_emit  # its name before opentelemetry-sdk 1.36
 
     def shutdown(self) -> None:
-        """Do nothing: what is emitted after a provider's shutdown counts as well."""
+        """Do nothing: log records emitted after a provider's shutdown count as well."""
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:  # noqa: ARG002
-        """Do nothing."""
+        """Return True: nothing is buffered."""
         return True

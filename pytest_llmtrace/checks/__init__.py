@@ -1,4 +1,4 @@
-"""Checks: data that judges a trace. Each looks at the evidence and says what it found, and at how much it looked."""
+"""Checks: data that judges a trace. Each check yields, for each thing that it looks at, a finding or None."""
 
 from pytest_llmtrace.checks._check import Check, Evidence, Leftover, Untimed, maker_of
 from pytest_llmtrace.checks._claims import Claim

@@ -1,4 +1,4 @@
-"""What one span says of one call beside what is true of it, and how much of the call the span can know."""
+"""What one span says about one call, beside what the bytes say, and how much of the call the span can know."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["WHOLE", "Account", "Extent", "accounts", "has_answer", "is_odd", "wa
 
 @quick
 class Extent(StrEnum):
-    """How much of what came the client has read, as far as a comparison with the span may rely on it."""
+    """How much of the response the client has read, as far as a comparison with the span may rely on it."""
 
     WHOLE = "whole"  # all of it, be it cut or complete: the span can know whatever the bytes say
     BEGUN = "begun"  # it stopped before the end: the span can know what the first event fixed
@@ -29,21 +29,21 @@ WHOLE = Extent.WHOLE
 
 
 class Account(NamedTuple):
-    """One span's account of one call. A tuple, as a `Fact`: there is one for each span of each call.
+    """One span's account of one call. It is a tuple for speed, as a `Fact`: there is one for each span of each call.
 
     Attributes:
         call: The call.
-        span: The span that tells of it.
+        span: The span that describes the call.
         reading: What the span says.
         stated: The facts that are present on the span, by name, each with all its places.
-        is_clear: Whether that is all that it says: nothing is null, or cannot be read.
+        is_clear: Whether `stated` has all that the span says: no fact is null, or cannot be read.
         asked: What the first attempt's bytes say: the request's facts are taken from it.
         answered: What the last attempt's bytes say: the attempt that counts.
         exchange: The last attempt.
         extent: How much of the response the span can know.
         sure: Whether the extent is known from the bytes, and not from the finish reason that the span states.
-        beside: What was answered to the other calls that were made inside the span and that no span of theirs counts.
-        of_scope: All spans of the span's scope that tell of calls.
+        beside: What the bytes say of the other calls inside the span whose tokens no span of their own counts.
+        of_scope: All spans of the span's scope that describe calls.
     """
 
     call: Call
@@ -60,10 +60,10 @@ class Account(NamedTuple):
     of_scope: Sequence[SpanRecord] = ()
 
     def asked_later(self, name: str) -> Iterator[Fact]:
-        """Yield what the last attempt asked for, and what the response says that it was made with.
+        """Yield the values that a fact of the request has in the last attempt, and as the response repeats it.
 
-        A fallback asks another model; who sees the response alone, as processors of an agent's own traces do, has its
-        word for what was asked.
+        A span may state these, too: a fallback asks for another model, and whoever sees the response alone, as
+        processors of an agent's own traces do, knows the request only from what the response repeats.
         """
         last = self.answered.fact(name)
         if last.state is PRESENT:
@@ -72,7 +72,7 @@ class Account(NamedTuple):
 
 
 def accounts(calls: Iterable[Call]) -> tuple[Account, ...]:
-    """Put each span of each call beside the truth; what was refused or cannot be read has none."""
+    """Return the accounts of the spans of all calls; a call that was refused or cannot be read has none."""
     calls = tuple(calls)
     beside: dict[SpanKey, list[Reading]] = {}
     of_scopes: dict[str, list[SpanRecord]] = {}
@@ -86,9 +86,9 @@ def accounts(calls: Iterable[Call]) -> tuple[Account, ...]:
 
 
 def _batches(calls: Iterable[Call]) -> Mapping[SpanKey, tuple[Call, Reading]]:
-    """Return of the spans that tell of several requests for embeddings together with what each is compared.
+    """Return what each span is compared with that describes several requests for embeddings together.
 
-    That is the call that failed, else the last one, and what all of them were answered.
+    That is the call that failed, else the last one, and one reading for the answers to all of them.
     """
     told: dict[SpanKey, list[Call]] = {}
     for call in calls:
@@ -113,7 +113,7 @@ def _accounts(
         spokesman, answered = batches.get(span.key, (call, last))
         if call is not spokesman:
             continue
-        # A finish reason comes with the end: whoever states one has seen it.
+        # A finish reason comes at the end: a span that states one has seen all of the response.
         stated = _stated(reading)
         seen = unknown and bool(reading.finish_reasons or reading.finish_reason)
         yield Account(
@@ -137,7 +137,10 @@ def _spokesman(batch: Sequence[Call]) -> Call:
 
 
 def _together(batch: Sequence[Call]) -> Reading:
-    """Return what the answers to a batch say as one: what is counted is added up, where each of them says it."""
+    """Return one reading for the answers to a batch: counts are added up if every answer states them.
+
+    The rest is that of the last answer; if one failed, the reading is that of the failure.
+    """
     truths, last = [call.truth for call in batch], _spokesman(batch).truth
     if last.error:
         return last
@@ -170,7 +173,7 @@ _BAD = int(HTTPStatus.BAD_REQUEST)
 
 
 def is_odd(account: Account) -> bool:
-    """Tell whether a call did not go as most do: it failed, was cut or stopped, took its time, or is told unclearly."""
+    """Tell whether a call did not go as most do: it failed, was cut or stopped, was timed, or has unclear facts."""
     exchange, answered = account.exchange, account.answered
     failed = exchange.failure is not None or exchange.unparsed is not None or answered.error
     if failed or exchange.response is None or exchange.response.status >= _BAD:
@@ -179,7 +182,7 @@ def is_odd(account: Account) -> bool:
 
 
 def has_answer(answered: Reading) -> bool:
-    """Tell whether all choices that were asked for were finished, whatever was to follow them."""
+    """Tell whether every choice that was asked for has a finish reason, whatever was still to follow."""
     reasons = answered.finish_reasons or ()
     return all(reasons) and len(reasons) >= (answered.choice_count or 1)
 
@@ -200,7 +203,7 @@ def _extent(exchange: Exchange, answered: Reading) -> Extent:
     ended = exchange.stream_end is StreamEnd.EXHAUSTED
     if not ended and answered.truncated is not False and not has_answer(answered):
         return Extent.BEGUN
-    # Our own player calls a body exhausted when its last chunk was handed out, looked at or not.
+    # Our own player calls a body exhausted when it has handed out the last chunk, whether or not the client read that.
     if not answered.streaming or (ended and exchange.outcome is not Outcome.ANSWERED):
         return WHOLE
     if _is_one_event(exchange.response.chunks):

@@ -1,7 +1,7 @@
-"""What a span above the SDK may show of a prompt in another way than it was sent, and what it may leave out.
+"""How a span that is made above the SDK may differ from the prompt that was sent, and what it may leave out.
 
-A framework's span has the messages before they were adapted to the provider; one that an application makes around a
-call may show its question alone.
+A framework's span has the messages as they were before they were adapted to the provider; a span that an application
+makes around a call may show its question alone.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from pytest_llmtrace.checks._texts import bare
 __all__ = ["found", "is_of_library", "is_role_adapted", "missed"]
 
 _LISTS = frozenset({"completions", "embeddings"})
-"""The APIs whose texts are no conversation: each is answered for itself."""
+"""The APIs whose texts are no conversation: each text is answered for itself."""
 
 _OWN = frozenset({"anthropic-native", "litellm", "logfire", "pydantic-ai"})
-"""The dialects of libraries that make their spans by themselves."""
+"""The dialects of libraries that make their own spans, without an instrumentor."""
 
 _THOUGHT = re.compile(r"\s*<think(ing)?>.*</think(ing)?>\s*", re.DOTALL)
 
 
 def is_of_library(account: Account) -> bool:
-    """Tell whether a span is of a library that instruments others, by what its scope is called, or a framework's own.
+    """Tell whether a span was made by an instrumentation, as the name of its scope tells, or by a framework itself.
 
-    Such a library shows the messages that it is given. Whoever makes a span in an application shows what he likes.
+    These show all messages that they are given, while an application that makes a span may show any part of them.
     """
     return "instrumentation" in account.span.scope.split(".") or account.reading.source in _OWN
 
@@ -40,7 +40,7 @@ def found(shown: Sequence[Said], sent: Sent, account: Account) -> Iterator[Found
     """Look for the texts of a span in a request: as they are, or as they were joined or wrapped before they were sent.
 
     Yields:
-        As `Sent.find`, once for what several texts together were made into.
+        Pairs as from `Sent.find`; several texts of the span that were joined into one are one pair.
     """
     behind = 0
     for place, whole in enumerate(shown):
@@ -57,7 +57,7 @@ def found(shown: Sequence[Said], sent: Sent, account: Account) -> Iterator[Found
 
 
 def _made(shown: Iterable[Said], sent: Sent) -> tuple[range | None, int]:
-    """Find the text that several of the span, the first ones, were joined to; and how many."""
+    """Find the sent text into which the first few texts of the span were joined; return it, and how many they are."""
     texts = [bare(said["text"]) for said in shown]
     for number in sent.unseen if len(texts) > 1 else ():
         rest, count = bare(sent.pieces[number]["text"]), 0
@@ -70,11 +70,11 @@ def _made(shown: Iterable[Said], sent: Sent) -> tuple[range | None, int]:
 
 
 def _wrapped(said: Said, sent: Sent, account: Account) -> range | None:
-    """Find the text that a framework, or a template, has put a text of the span into.
+    """Find the sent text into which a framework, or a template, has put a text of the span.
 
-    That is a tool's result, as its error within the JSON that tells it, or a list of which each item was sent as a
-    text; and a plain text, of which an application does not say that it is a message: it may be the question that went
-    into a template, or show the whole conversation.
+    A tool's result may have been put into JSON, as an error is into the JSON that reports it; or it is a list whose
+    items were sent as a text each. A text that an application's span shows without a role may be the question that went
+    into a template, or it may show the whole conversation.
     """
     text = said["text"]
     if speaker(said) == "tool":
@@ -99,7 +99,7 @@ def _of_tool(text: str, sent: Sent) -> range | None:
 
 
 def _items(text: str) -> list[str]:
-    """Return the items of a list that a text is the JSON of, each as the text that it is sent as."""
+    """Return the items of a JSON list, each as the text that would be sent for it; none if a text is no such list."""
     try:
         value = json.loads(text) if text.startswith("[") else None
     except (ValueError, RecursionError):
@@ -109,7 +109,7 @@ def _items(text: str) -> list[str]:
 
 
 def _within(mine: Iterable[str], numbers: Iterable[int], sent: Sent, start: int = 0) -> range | None:
-    """Find the text in which one of some stands as whole words, from a place on."""
+    """Find the first sent text, among those numbers, that has one of some texts as whole words from `start` on."""
     words = [r"\s*".join(map(re.escape, text.split())) for text in mine]
     forms = [re.compile(rf"(?<!\w){text}(?!\w)") for text in words if text]
     for number in numbers:
@@ -120,9 +120,9 @@ def _within(mine: Iterable[str], numbers: Iterable[int], sent: Sent, start: int 
 
 
 def is_role_adapted(said: Said, sent: Sent, numbers: range, account: Account) -> bool:
-    """Tell whether a role is the framework's: Anthropic's API has no system's message among the others.
+    """Tell whether a framework sent a system message as the user's: Anthropic's API has none among its messages.
 
-    What makes one the user's may announce it, in the same message.
+    A framework that does so may announce it, by a further text in the same message.
     """
     is_users = all(speaker(sent.pieces[number]) == "user" for number in numbers)
     return account.asked.api == "messages" and speaker(said) == "system" and is_users
@@ -132,16 +132,17 @@ def is_role_adapted(said: Said, sent: Sent, numbers: range, account: Account) ->
 
 
 def missed(lost: Iterable[int], sent: Sent, shown: Iterable[Said], account: Account) -> list[int]:
-    """Return the texts that are missing by fault where others are shown, none if these may be all that is to be shown.
+    """Return the missing texts that the span should show; none if what it shows may be all that it is meant to show.
 
-    What an application shows of the messages may be the last one, or the question. It is a list, or stale, if it has
-    something before and behind the missing one, or nothing of the user's as late as that.
+    An application may mean to show the last message alone, or the question alone. So a text that is missing behind a
+    shown one is a fault only if a later text is shown; if several are, since the span then lists messages; or if it is
+    the user's, since what the span shows is then out of date.
 
     Args:
-        lost: The texts that are missing.
-        sent: All texts, and those that the span shows.
-        shown: What the span shows.
-        account: The span and the call.
+        lost: The numbers of the texts that are missing.
+        sent: The texts of the request, and which of them the span shows.
+        shown: The texts of the span.
+        account: The account of the span.
     """
     if account.asked.api in _LISTS:
         return []

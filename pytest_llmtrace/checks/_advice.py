@@ -1,4 +1,4 @@
-"""What is found of a span or a metric, in the words of Weaver's live check (0.25.1), where it has a word for it."""
+"""Findings about spans and metrics in the words of Weaver's live check (0.25.1), where it has words for them."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ def missing_attribute(name: str) -> Advice:
 
 
 def deprecated_attribute(name: str, note: str) -> Advice:
-    """Say that it no longer has one."""
+    """Say that the convention no longer has an attribute."""
     message = f"Attribute '{name}' is deprecated; note = '{note}'."
     return Advice(id="deprecated", level="violation", attribute=name, message=message)
 
 
 def required_attribute(name: str) -> Advice:
-    """Say that one that is always wanted is not there."""
+    """Say that an attribute that is always required is missing."""
     message = f"Required attribute '{name}' is not present."
     return Advice(id="required_attribute_not_present", level="violation", attribute=name, message=message)
 
 
 def condition_met(name: str) -> Advice:
-    """Say that one that is wanted under a condition, which is met, is not there."""
+    """Say that an attribute that is required under a condition is missing, although the condition is met."""
     return Advice(
         id="conditionally_required_attribute_not_present",
         level="information",
@@ -48,13 +48,13 @@ def condition_met(name: str) -> Advice:
 
 
 def type_mismatch(name: str, kind: str, attribute: Attribute) -> Advice:
-    """Say that one has another type."""
+    """Say that an attribute has a type that the convention does not give it."""
     message = f"Attribute '{name}' has type '{kind}'. Type should be '{' or '.join(attribute.types)}'."
     return Advice(id="type_mismatch", level="violation", attribute=name, message=message)
 
 
 def undefined_variant(name: str) -> Advice:
-    """Say that one has a value that is not in its list."""
+    """Say that an attribute has a value that is not in the convention's list for it."""
     message = f"Enum attribute '{name}' has a value which is not documented."
     return Advice(id="undefined_enum_variant", level="information", attribute=name, message=message)
 
@@ -65,16 +65,16 @@ def missing_metric() -> Advice:
 
 
 def deprecated_metric(name: str, note: str) -> Advice:
-    """Say that it no longer has one."""
+    """Say that the convention no longer has a metric."""
     return Advice(id="deprecated", level="violation", message=f"Metric '{name}' is deprecated; note = '{note}'.")
 
 
 def unit_mismatch(unit: str, wanted: str) -> Advice:
-    """Say that a metric has another unit."""
+    """Say that a metric has another unit than the convention gives it."""
     return Advice(id="unit_mismatch", level="violation", message=f"Unit should be '{wanted}', but found '{unit}'.")
 
 
 def unexpected_instrument(kind: str, wanted: str) -> Advice:
-    """Say that a metric is of another instrument."""
+    """Say that a metric comes from another kind of instrument than the convention wants."""
     message = f"Instrument should be '{wanted}', but found '{kind}'."
     return Advice(id="unexpected_instrument", level="violation", message=message)

@@ -1,4 +1,4 @@
-"""Calls as OpenObserve shows them: is each there, as what it was, with its model, its provider and its tokens?"""
+"""Calls as OpenObserve shows them: is each there, with its operation, its model, its provider and its tokens?"""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SYSTEMS = ("llm.system", "llm.provider")
 
 
 def _accounts(evidence: Evidence) -> Iterator[tuple[Account, Record]]:
-    """Yield the spans of calls with what is stored for them."""
+    """Yield the accounts of spans for which OpenObserve stores a record, each with that record."""
     for account in evidence.accounts:
         stored = evidence.stored.get(account.span.key)
         if stored is not None:
@@ -28,7 +28,7 @@ def _accounts(evidence: Evidence) -> Iterator[tuple[Account, Record]]:
 
 
 def _shown_accounts(evidence: Evidence) -> Iterator[tuple[Account, Record]]:
-    """Yield those that are on the LLM pages: whatever the others lack has one cause."""
+    """Yield the accounts of spans on the LLM pages: all that the others lack has one cause, which `_gate` reports."""
     return ((account, stored) for account, stored in _accounts(evidence) if stored.is_llm)
 
 

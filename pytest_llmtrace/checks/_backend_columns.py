@@ -1,4 +1,4 @@
-"""Columns of OpenObserve: what several attributes fill, what is summed twice, what is lost, text or empty."""
+"""Columns of OpenObserve: filled by several attributes, summed twice, lost, stored as text, or empty."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _double_count(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
 
 
 def _inside(evidence: Evidence) -> Mapping[SpanKey, list[SpanKey]]:
-    """Return the spans of calls that are inside of each span, at any depth."""
+    """Return, by span, the spans of the calls inside of it, at any depth."""
     found: defaultdict[SpanKey, list[SpanKey]] = defaultdict(list)
     for key in evidence.call_of:
         seen, around = {key}, _parent(key, evidence)

@@ -1,4 +1,4 @@
-"""One cause, one finding: what follows from another fault of the same span is told with that one."""
+"""One cause, one finding: a finding that follows from another one on the same span is reported within that one."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _RANK = {Severity.INFO: 0, Severity.WARNING: 1, Severity.ERROR: 2}
 
 
 def one_a_cause(findings: Iterable[Finding]) -> list[Finding]:
-    """Put each finding that follows from another one into that.
+    """Merge each finding that follows from another one into that other one.
 
     A finding names the checks whose findings on the same span explain it (`Finding.follows`). If there is such a
-    finding, and it is no less severe, that one is reported alone, and says what else is wrong because of it: whoever
-    puts it right has put both right, and one waiver is enough for both.
+    finding, and it is no less severe, it is reported alone, and says what else is wrong because of it: whoever puts it
+    right has put both right, and one waiver is enough for both.
 
     Returns:
-        The findings that stand for a cause, in their order; they follow from nothing.
+        The findings that follow from no other one, in their order; their `follows` is empty.
     """
     findings = list(findings)
     if not any(finding.follows for finding in findings):
@@ -38,7 +38,7 @@ def one_a_cause(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def _root(finding: Finding, by_check: dict[tuple[SpanKey, str], Finding]) -> Finding:
-    """Return the finding that a chain of causes begins with: a total, its input, the cached part of that."""
+    """Return the first cause in a chain of them: a total may follow from its input, that from its cached part."""
     passed = {finding.check}
     while finding.span is not None:
         causes = (by_check.get((finding.span, check)) for check in finding.follows if check not in passed)

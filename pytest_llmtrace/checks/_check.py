@@ -1,4 +1,4 @@
-"""What a check is, and what it sees."""
+"""What a check is (`Check`), and the evidence that it judges (`Evidence`)."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ __all__ = ["RARE", "Check", "Evidence", "Leftover", "Untimed", "maker_of", "titl
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Leftover:
-    """What one cassette, gateway or router had ready and nobody asked for, or which faults did not happen.
+    """Replies of one cassette, gateway or router that no request asked for; or faults that never happened.
 
-    `why` says what is lost by it, if that is not what is lost by a recording. `of_cleanup` says that no model is asked
-    by any of it, so that fixtures may make these requests when they clean up.
+    `why` replaces the reason that `replay/unplayed` gives, which is about recordings. `of_cleanup` says that none of
+    the requests left over goes to a model, so that fixtures may still make them when they clean up.
     """
 
     origin: str
@@ -57,7 +57,10 @@ class Leftover:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Untimed:
-    """What was to be replayed in its own time, and was replayed at once. `next` says what helps, if not the usual."""
+    """Replies that were replayed at once although their own timing was asked for.
+
+    `next` replaces the advice of `replay/timing`.
+    """
 
     origin: str
     reasons: tuple[str, ...]
@@ -68,44 +71,47 @@ _GIVEN = ("budget", "content", "leftovers", "metrics", "openobserve", "openobser
 _OF_CALLS = ("caused", "retried", "summing", "tooled")
 _OF_ODD = ("failures", "pacings", "unclear", "unfinished")
 RARE = (*_GIVEN, *_OF_CALLS, *_OF_ODD)
-"""Parts of the evidence that few traces have: a check that is about one of them is not asked without it."""
+"""Parts of the evidence that few traces have. A check whose `about` names some runs only if one of them is there."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """All that is known of a trace when it is judged.
+    """Everything that is known about a trace when it is judged.
 
     Attributes:
-        exchanges: In the order of their requests.
-        spans: In the order of their start, ended or not.
-        calls: Exchanges and spans, paired.
-        strays: LLM spans that tell of no exchange.
-        fetches: Requests that only fetched a response, with the strays around them.
-        blocked: Connections that the socket guard refused, in words.
-        leftovers: What was not played; empty where that is allowed.
+        exchanges: The HTTP exchanges, in the order of their requests.
+        spans: The spans, ended or not, in the order of their start.
+        calls: The LLM calls: exchanges paired with their spans.
+        strays: LLM spans that describe no exchange.
+        fetches: Requests that only fetched the response to an earlier one, each with the strays around it.
+        blocked: The connections that the socket guard refused, described in words.
+        leftovers: Replies and faults that were not played; empty if the settings allow that.
         logs: Log records.
-        metrics: Points of metrics.
-        opened_ns: The time of day at which the trace was opened, as the code under test had it, in nanoseconds since
-            the epoch.
-        lasted: For how many seconds it had been open, real and virtual ones, when the metrics were read; 0 if nobody
-            can tell.
-        children: Whether the test has forked, or some process that it may have started has ended; empty if neither.
-        untimed: What was replayed at once although its own time was asked for.
+        metrics: Metric points.
+        opened_ns: The time at which the trace was opened, by the clock of the code under test, in nanoseconds since the
+            epoch.
+        lasted: How many seconds, real and virtual, the trace had been open when the metrics were read; 0 if that is
+            unknown because somebody has replaced Python's clock.
+        children: `forked` if the test has forked, `started` if a child process that it may have started has ended;
+            empty if neither.
+        untimed: Replies that were replayed at once although their own timing was asked for.
         current: Spans of this trace that are still current in the test's own context.
         held: Spans that fixtures held open when the test began; they end after it.
-        absence: Why nothing was captured, if that is so and a cause is known.
-        silent: Who should have made the span of a call that has none, by the index of its first exchange.
-        causes: Why the call of an exchange was not captured although others were, by its index, where it is known.
-        budget: What the test may use at most: `tokens`, `cost`, `calls`.
-        tool_repeats: From how many calls of one tool with the same arguments on there is a finding.
-        content: What is intended with content; None if nobody has said.
+        absence: Why no span was captured; None if there are spans, or no cause is known.
+        silent: The instrumentors that should have made the span of a call that has none, by the index of the call's
+            first exchange.
+        causes: Why a call has no span although other spans were captured, by the index of the call's first exchange;
+            calls whose cause is not known are left out.
+        budget: The limits that the settings give the test, by name: `tokens`, `cost`, `calls`.
+        tool_repeats: The number of calls of one tool with the same arguments from which on there is a finding.
+        content: What telemetry is meant to do with content; None if the settings do not say.
         longest_attribute: The limit for an attribute, in characters.
-        canaries: Those that were handed out.
-        openobserve: The profile of OpenObserve that the team uses; None if it does not say.
-        openobserve_columns: The columns that its dashboards and assertions name.
-        now_ns: The real time, in nanoseconds since the epoch; 0 if nobody has looked.
-        profiles: The conventions that spans and metrics are held against; if none are named, those that each claims to
-            keep.
+        canaries: The canaries that were handed out to the test.
+        openobserve: The profile of OpenObserve that the team uses; None if the settings name none.
+        openobserve_columns: The columns that the team's dashboards and assertions name.
+        now_ns: The real time at the judgement, in nanoseconds since the epoch; 0 if it was not read.
+        profiles: The conventions that the settings name, against which spans and metrics are compared; if there are
+            none, each span or metric is compared with the conventions that it claims to keep.
     """
 
     exchanges: tuple[Exchange, ...] = ()
@@ -138,34 +144,34 @@ class Evidence:
 
     @lazy
     def carriers(self) -> tuple[Carrier, ...]:
-        """All that carries texts out."""
+        """Everything that carries texts out of the process: spans, log records, metric points and resources."""
         return tuple(carriers(self.spans, self.logs, self.metrics))
 
     @lazy
     def suspicions(self) -> tuple[Suspicion, ...]:
-        """What each carrier may hold, in their order; content is looked for where it is not wanted."""
+        """Whether each carrier, in order, may hold secrets, and content; content is looked for only where unwanted."""
         unwanted = self.contents if self.content in {"redacted", "absent"} else Search(())
         return tuple(suspicions(self.carriers, self.secrets, unwanted))
 
     @lazy
     def secrets(self) -> Search:
-        """The search for what is secret in this trace."""
+        """The search for the secrets of this trace."""
         return Search(secrets_of(self.exchanges, self.canaries))
 
     @lazy
     def unwritten(self) -> Search:
-        """The search for what stands in no file: secrets, and canaries for content too."""
+        """The search for values that must not be written to a file: secrets and all canaries, those for content too."""
         return Search((*self.canaries, *secrets_of(self.exchanges))) if self.canaries else self.secrets
 
     @lazy
     def contents(self) -> Search:
-        """The search for what was said in the calls of this trace."""
+        """The search for content: what was said in the calls of this trace, and the canaries that are no secrets."""
         given = (canary for canary in self.canaries if canary.kind != "secret")
         return Search((*given, *contents(self.calls)))
 
     @lazy
     def accounts(self) -> tuple[Account, ...]:
-        """What each span says of its call, or fetch, beside what is true of it; made once, for all checks."""
+        """What each span says about its call or fetch, beside what the bytes say; made once, for all checks."""
         return accounts((*self.calls, *self.fetches))
 
     @lazy
@@ -175,47 +181,47 @@ class Evidence:
 
     @lazy
     def metric_claims(self) -> tuple[MetricClaim, ...]:
-        """The conventions that each metric is held against; made once, for all checks."""
+        """The conventions that each metric is compared with; made once, for all checks."""
         return tuple(metric_claims(self.metrics, self.profiles))
 
     @lazy
     def by_key(self) -> Mapping[SpanKey, SpanRecord]:
-        """The spans by their identity."""
+        """The spans by their keys."""
         return {span.key: span for span in self.spans}
 
     @lazy
     def call_of(self) -> Mapping[SpanKey, Call]:
-        """The calls by their spans."""
+        """The calls by the keys of their spans."""
         return {span.key: call for call in self.calls for span in call.spans}
 
     @lazy
     def stored(self) -> Mapping[SpanKey, Record]:
-        """What OpenObserve stores for the spans that have ended, in the team's profile."""
+        """What OpenObserve stores for the spans that have ended, in the team's profile or else the newest."""
         profile = self.openobserve or NEWEST
         return {span.key: record(span, profile=profile) for span in self.spans if span.ended is not None}
 
     @lazy
     def there(self) -> frozenset[str]:
-        """What there is to look at (`Check.about`): facts that spans state, and parts of this that are there."""
+        """The names that `Check.about` can match: facts that spans state, and rare parts that this evidence has."""
         rare = [name for name in (RARE if self.odd else (*_GIVEN, *_OF_CALLS)) if getattr(self, name)]
         return frozenset(rare).union(*[account.stated for account in self.accounts])
 
     @lazy
     def odd(self) -> tuple[Account, ...]:
-        """The accounts of calls that did not go as most do; few have any."""
+        """The accounts of calls that did not go as most calls do (see `is_odd`); few traces have any."""
         return tuple([account for account in self.accounts if is_odd(account)])
 
     @lazy
     def failures(self) -> tuple[tuple[Account, CallFailure], ...]:
-        """The spans whose call failed, with how."""
+        """The accounts of the ended spans whose call failed, each with the failure."""
         return failures(self.odd)
 
     @lazy
     def caused(self) -> tuple[SpanRecord, ...]:
-        """The spans that another may have caused, though they need not be its children.
+        """The spans that another span may have caused, which need not be their parent.
 
-        It was current where they were started, or where their thread, or work item of a pool, was; or where the request
-        was made that they tell of.
+        That other span was current where they were started, or where their thread or their work item of a thread pool
+        was started, or where the request was made that they describe.
         """
         roots = [span for span in self.spans if span.parent is None and span.current is not None]
         threads = [span for span in self.spans if span.cause is not None]
@@ -223,19 +229,19 @@ class Evidence:
 
     @lazy
     def asked_elsewhere(self) -> Mapping[SpanKey, SpanRecord]:
-        """The roots that tell of calls, each with the span of another trace in which its request was made."""
+        """The root spans of calls whose request was made in a span of another trace, each with that span."""
         found: dict[SpanKey, SpanRecord] = {}
         for call in self.calls:
             roots = [span for span in call.spans if span.parent is None and span.key != call.exchanges[0].ambient.span]
             around = self._around(call) if roots else None
             if around is not None:
-                # What began after the span is a step inside of the call.
+                # If the root began first, the span around the request is a step inside of the call, and no cause of it.
                 late = [span for span in roots if span.started > around.started]
                 found.update({span.key: around for span in late if span.key.trace_id != around.key.trace_id})
         return found
 
     def _around(self, call: Call) -> SpanRecord | None:
-        """Return the span in which a call was made: the innermost that does not tell of the call itself."""
+        """Return the innermost span in which a call was made that is not a span of the call itself; None if none is."""
         at, own = call.exchanges[0].ambient.span, {span.key for span in call.spans}
         around = self.by_key.get(at) if at else None
         while around is not None and around.key in own:
@@ -244,18 +250,18 @@ class Evidence:
 
     @lazy
     def linked(self) -> frozenset[tuple[int, int]]:
-        """The traces of which a span of one links to a span of the other, in both orders."""
+        """The pairs of trace ids that a link from a span to another connects, in both orders."""
         pairs = [(span.key.trace_id, link.key.trace_id) for span in self.spans for link in span.links]
         return frozenset([*pairs, *((there, here) for here, there in pairs)])
 
     @lazy
     def retried(self) -> tuple[Call, ...]:
-        """The calls of several attempts."""
+        """The calls that took several attempts."""
         return tuple([call for call in self.calls if len(call.exchanges) > 1])
 
     @lazy
     def summing(self) -> tuple[tuple[SpanRecord, Reading], ...]:
-        """The spans that tell of no call and count tokens all the same, with what they say."""
+        """The spans that belong to no call and count tokens all the same, each with its reading."""
         told = {stray.span.key: stray.reading for stray in self.strays}
         left = [span for span in self.spans if span.key not in self.call_of]
         found = [(span, told.get(span.key) or dialects.counted(span)) for span in left]
@@ -263,7 +269,7 @@ class Evidence:
 
     @lazy
     def tooled(self) -> tuple[tuple[Call, wire.History], ...]:
-        """The calls that tell of tools, with what their requests tell of those that were used before."""
+        """The calls with tool calls or tool results, each with the history of tool use that its request contains."""
         found = []
         for call in self.calls:
             truth = call.truths[-1] if call.truths else None
@@ -274,38 +280,38 @@ class Evidence:
 
     @lazy
     def unclear(self) -> tuple[Account, ...]:
-        """The accounts with facts that cannot be read or say nothing."""
+        """The accounts with facts that cannot be read or are null."""
         return tuple([account for account in self.odd if not account.is_clear])
 
     @lazy
     def unfinished(self) -> tuple[Account, ...]:
-        """The accounts of responses that did not come to their end, or came to an error."""
+        """The accounts of responses that are not known to be complete, or that state an error."""
         answered = [(account, account.answered) for account in self.odd]
         return tuple([account for account, truth in answered if truth.truncated is not False or truth.error])
 
     @lazy
     def pacings(self) -> tuple[Pacing, ...]:
-        """The times of the streams that took any, beside each of their spans."""
+        """The timing of each stream that took time, once for each of its spans."""
         return pacings(self.odd)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Check:
-    """A rule about traces; one is another one's equal only if it is the same object.
+    """A rule about traces; two checks are equal only if they are the same object.
 
     Attributes:
         id: Stable, `family/name`.
         title: The rule in a few words.
-        why: What goes wrong for the team when it is broken.
-        next: What to do about it.
+        why: What goes wrong for the team when the rule is broken.
+        next: What to do about a finding.
         look: Yields, for each thing that the rule applies to, a finding or None.
-        about: What it looks at, by name: facts that spans state, or parts of the evidence that are rarely there. It is
-            not asked where there is none of them; without a name it always is.
+        about: The names of what the check looks at: facts that spans state, or parts of the evidence that are rarely
+            there. It is skipped if the trace has none of them; a check that names nothing always runs.
         severity: What a finding does to the test.
-        compares: What is held against what, where the title does not say it all; a sentence or more, for the docs.
+        compares: What is compared with what, if the title does not say it all; one or more sentences, for the docs.
         source: Where the rule is written down, for the docs: a convention, an SDK's behaviour.
-        whole_runs_only: Whether it judges what is missing, which says nothing of a run that was cut short: by a
-            request that nothing answered, or by the test's own failure.
+        whole_runs_only: Whether the check judges what is missing. It is skipped in a run that was cut short, by a
+            request that nothing answered or by the test's own failure, since things are missing there anyway.
     """
 
     id: str
@@ -333,12 +339,12 @@ class Check:
 
         Args:
             subject: A span, or something else in a report's words.
-            details: What was seen, labelled.
-            why: Instead of the check's own.
-            next: Likewise.
-            makers: Whose fault it may be; of a span, who made it.
+            details: What was seen, as pairs of a label and a text.
+            why: A text that replaces the check's own `why`.
+            next: A text that replaces the check's own `next`.
+            makers: Whose fault it may be, if the subject is no span; the fault of a span is always its maker's.
             follows: The checks whose findings on the same span explain this one.
-            advice: The same in Weaver's words.
+            advice: The same finding in the words of Weaver's live check.
         """
         to_do = f'{next or self.next}, or waive: @pytest.mark.llmtrace(ignore={{"{self.id}": "reason"}})'
         span = None if isinstance(subject, str) else subject
@@ -355,7 +361,7 @@ class Check:
 
 
 def maker_of(span: SpanRecord) -> Maker:
-    """Return who made a span."""
+    """Return the maker of a span: its scope, with the version of that."""
     return Maker(scope=span.scope, version=span.scope_version or "")
 
 

@@ -1,4 +1,4 @@
-"""Which convention a span claims to keep, and what is known of the call that it tells of."""
+"""Which conventions a span claims to keep, and what is known about the call that it describes."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Claim:
     """One span and one convention that it claims to keep.
 
     Attributes:
-        span: The span, ended.
+        span: The span, which has ended.
         profile: The convention.
-        span_type: What it takes the span for; None if it has no such type.
-        is_wanted: Whether somebody has named that profile, and it was not chosen for what the span says.
-        own: The registries of their own that somebody has named.
-        account: The span beside the bytes of its call, where it has one.
+        span_type: The convention's type for the span; None if it has no such type.
+        is_wanted: Whether `conventions=` names that profile; if not, it was chosen by what the span says.
+        own: The registries of the user's own that `conventions=` names.
+        account: The account of the span, which has the bytes of its call; None if it describes no call.
     """
 
     span: SpanRecord
@@ -43,7 +43,7 @@ class Claim:
 
     @property
     def wanted(self) -> Mapping[str, Wanted]:
-        """What the convention wants on a span of this type, by name."""
+        """Which attributes the convention wants on a span of this type, and when, by name."""
         return self.span_type.attributes if self.span_type else {}
 
     @property
@@ -52,7 +52,7 @@ class Claim:
         return self.span_type.id if self.span_type else ""
 
     def stated(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """Write attributes with their values, a line each; many by name alone, since nobody will read all."""
+        """Write attributes with their values, a line each; from the 21st on by name alone: nobody reads them all."""
         written = (f"{name} = {shown(self.span.attributes[name])}" for name in names[:_WRITTEN])
         return (*written, *names[_WRITTEN:])
 
@@ -62,7 +62,7 @@ class Claim:
         return lexicon(self.profile).sort(self.span.attributes)
 
     def is_unreadable(self, names: Iterable[str]) -> bool:
-        """Tell whether each of some attributes is one that our reader cannot read: see `wire/unreadable`."""
+        """Tell whether all of some attributes are among those that our reader cannot read (`wire/unreadable`)."""
         if self.account is None:
             return False
         reading = self.account.reading
@@ -71,19 +71,19 @@ class Claim:
 
     @property
     def lost(self) -> tuple[str, ...]:
-        """A line on what its provider did not keep of its attributes; none if it kept all."""
+        """A line on how many of the span's attributes its provider has dropped; no line if it kept all."""
         count = self.span.dropped.attributes
         line = f"{count} attributes were dropped, the oldest first: see OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT"
         return (line,) if count else ()
 
     @lazy
     def broken(self) -> list[Broken] | None:
-        """What is wrong with its content; None if it has none."""
+        """What is wrong with the attributes of the span that hold JSON; None if it has no such attribute."""
         return broken(self.span, self.sheet, self.profile.convention)
 
     @lazy
     def asked(self) -> Mapping[str, Any]:
-        """The JSON body of the request; empty if there is none, or it has no field that conditions ask for."""
+        """The JSON body of the request; empty if there is none, or it cannot have a field that conditions ask for."""
         request = None if self.account is None else self.account.call.exchanges[0].request
         return wire.request_body(request) if request is not None and _may_ask(request) else {}
 
@@ -94,16 +94,16 @@ def _may_ask(request: Request) -> bool:
     if not body.startswith(b"{") and header(request.headers, "content-encoding"):
         return True
     named = b"_format" in body or b"output_config" in body or b"service_tier" in body or b"text" in body
-    return named or b"\\u" in body or b"\0" in body  # An escape may stand in a name, and a zero is UTF-16.
+    return named or b"\\u" in body or b"\0" in body  # A name may be written with escapes, and a zero byte means UTF-16.
 
 
 def claims(spans: Iterable[SpanRecord], accounts: Iterable[Account], wanted: tuple[Profile, ...]) -> Iterator[Claim]:
-    """Yield what each span that has ended is held against, in the order of the spans.
+    """Yield a claim for each ended span and each convention that it is compared with, in the order of the spans.
 
     Args:
         spans: The spans.
-        accounts: What they say of calls.
-        wanted: The conventions that somebody has named.
+        accounts: The accounts of those spans that describe calls.
+        wanted: The conventions that `conventions=` names.
     """
     by_span: dict[SpanKey, Account] = {}
     own = conventions.own(wanted)
@@ -124,10 +124,10 @@ def claims(spans: Iterable[SpanRecord], accounts: Iterable[Account], wanted: tup
 
 
 def others(own: tuple[Profile, ...], *, is_wanted: bool) -> Iterator[Profile]:
-    """Yield the conventions that may have names in the namespaces of one of a span's without breaking it.
+    """Yield the conventions whose names may be used in the namespaces of another one without breaking that.
 
-    Who has defined names in a registry of their own means them. That any convention that is shipped, in any version,
-    has a name is no fault either, unless somebody has said which one is wanted.
+    A name that users define in a registry of their own is used on purpose. A name of any convention that ships with the
+    package, in any version, is no fault either, unless the user has named the convention that is wanted.
     """
     yield from own
     if not is_wanted:
@@ -135,5 +135,5 @@ def others(own: tuple[Profile, ...], *, is_wanted: bool) -> Iterator[Profile]:
 
 
 def is_known_elsewhere(name: str, own: tuple[Profile, ...], *, is_wanted: bool) -> bool:
-    """Tell whether one of these has a name."""
+    """Tell whether one of the conventions that `others` yields has a name."""
     return any(lexicon(other).knows(name) for other in others(own, is_wanted=is_wanted))

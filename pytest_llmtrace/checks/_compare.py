@@ -1,4 +1,4 @@
-"""A comparison is data: one fact of the span held against the same fact of the wire."""
+"""A comparison is data: one fact of the span, compared with the same fact of the wire."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ __all__ = ["Comparison", "Difference", "Early", "Judge", "agreed", "compare", "c
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Difference:
-    """In what a span's fact is not the wire's. What is left empty is said in the comparison's own words.
+    """How a span's fact differs from the wire's. For a field that is empty, the comparison's own text is used.
 
     Attributes:
         why: What goes wrong for the team because of just this difference.
-        more: What is to be added to why any difference matters.
+        more: A clause that is added to the comparison's own `why`.
         next: What to do about just this difference.
         span: What the span says.
         wire: What the wire says.
-        where: Where the wire says it, if in more places than that of the fact itself.
+        where: Where the wire says it, if that is not only the place of the wire's fact.
         follows: The checks whose findings on the same span explain this difference.
     """
 
@@ -42,7 +42,7 @@ class Difference:
 
 
 Judge = Callable[[Fact, Fact, Account], Difference | None]
-"""Holds the span's fact, present, against the wire's; None if they say the same."""
+"""Compares the span's fact, which is present, with the wire's; returns None if they agree."""
 
 
 @quick
@@ -51,24 +51,25 @@ class Early(StrEnum):
 
     NO = "no"
     YES = "yes"
-    BEGINNING = "beginning"  # what has come of it
-    MESSAGES = "messages"  # in Anthropic's API only, where the first event has it
-    END = "end"  # it comes with the end: who left before it can state none but what has come
+    BEGINNING = "beginning"  # the part that came can be compared
+    MESSAGES = "messages"  # only in Anthropic's API, whose first event states it
+    END = "end"  # it comes at the end: a client that left before has seen only what had come
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Comparison(Check):
-    """A check that holds what a span states of a fact, all that it is about, against the wire's.
+    """A check that compares a fact of the wire with every place where a span states it, by the names in `about`.
 
     Attributes:
-        fact: The wire's fact.
-        noun: What reports call it.
-        judge: Tells whether both say the same, where the wire states it.
-        of_request: Whether it is a fact of the request.
-        early: Whether it can be compared when the client stopped reading before the end.
-        invented: Why a value is wrong where the wire states none. If empty, the wire need not state what is true.
-        unstated: Judges such a value; by default any that is not empty is wrong.
-        zero_says: Whether 0 is such a value; of most facts it says that there is nothing.
+        fact: The name of the wire's fact.
+        noun: What reports call the fact.
+        judge: Compares both facts, where the wire states its own.
+        of_request: Whether the fact is one of the request.
+        early: Whether the fact can be compared when the client stopped reading before the end.
+        invented: Why a value on the span is wrong where the wire states none. If empty, such a value is not judged,
+            since the wire need not state everything that is true.
+        unstated: Judges a value that the wire does not state; by default, every value that is not empty is wrong.
+        zero_says: Whether 0 is judged as a value, too; for most facts it says that there is nothing.
     """
 
     fact: str
@@ -81,16 +82,16 @@ class Comparison(Check):
     zero_says: bool = False
 
     def judge_invented(self, mine: Fact, true: Fact, account: Account) -> Difference | None:
-        """Hold the span's fact, present, against a wire that does not state it."""
+        """Judge a fact that is present on the span, and that the wire does not state."""
         if is_empty(mine.value) and not (self.zero_says and is_number(mine.value)):
             return None
         return self.unstated(mine, true, account) if self.unstated else Difference()
 
 
 def compare(check: Comparison, evidence: Evidence) -> list[Finding | None]:
-    """Hold every place of a fact on every span against the wire: one finding a span, however many places are wrong.
+    """Compare every place of a fact on every span with the wire; one finding per span, however many are wrong.
 
-    A list: comparisons are made by the dozen, and a generator costs as much as one of them.
+    This returns a list, since comparisons run by the dozen, and a generator costs as much as one of them.
     """
     looked: list[Finding | None] = []
     for account in evidence.accounts:
@@ -103,9 +104,9 @@ def compare(check: Comparison, evidence: Evidence) -> list[Finding | None]:
 
 
 def agreed(checks: tuple[Comparison, ...], evidence: Evidence) -> int | None:
-    """Count what some comparisons look at in a trace in which all say the same; None if there is a difference.
+    """Return how many places some comparisons looked at, if all agree with the wire; None if one differs.
 
-    In most there is none, and this is one pass.
+    In most traces none differs, and this is one pass over them.
     """
     looked = 0
     places: Sequence[Fact]
@@ -129,7 +130,7 @@ def agreed(checks: tuple[Comparison, ...], evidence: Evidence) -> int | None:
 
 
 _UNJUDGED = frozenset({str, int})
-"""Of these types are values to which no judge objects where both are the same."""
+"""The types of values to which no judge objects if span and wire have the same value."""
 
 
 _NOTHING: tuple[Sequence[Fact], Fact, Judge] = ((), Fact(name=""), lambda _mine, _true, _account: None)
@@ -138,18 +139,19 @@ _NOTHING: tuple[Sequence[Fact], Fact, Judge] = ((), Fact(name=""), lambda _mine,
 def comparison(**fields: Any) -> Comparison:
     """Make a comparison.
 
-    Unless it says more, it is about the span's fact of the same name, and the instrumentation is what to put right.
+    Unless the fields say otherwise, it is about the span's fact of the same name, and its advice is to fix the
+    instrumentation.
     """
     return Comparison(look=compare, **{"about": (fields["fact"],), "next": "fix the instrumentation", **fields})
 
 
 def is_empty(value: Any) -> bool:
-    """Tell whether a value says that there is nothing: 0, False, an empty text, or a list of such."""
+    """Tell whether a value says that there is nothing: 0, False, an empty text, or a list of these."""
     return not value or (isinstance(value, (list, tuple)) and all(map(is_empty, value)))
 
 
 def _matter(check: Comparison, account: Account) -> tuple[Sequence[Fact], Fact, Judge]:
-    """Return every place of the span that is to be held against the wire, that, and how; no place, if there is none."""
+    """Return the span's facts to compare, the wire's fact, and the judge; no facts if nothing can be compared."""
     stated, names = account.stated, check.about
     if len(names) == 1:
         mine: Sequence[Fact] = stated.get(names[0], ())
@@ -163,7 +165,7 @@ def _matter(check: Comparison, account: Account) -> tuple[Sequence[Fact], Fact, 
 
 
 def _within_limit(judge: Judge) -> Judge:
-    """Judge by what a span could say of the wire: its provider cuts all texts."""
+    """Return a judge for a span whose provider cuts all texts: it cuts the wire's fact likewise before it compares."""
 
     def within_limit(mine: Fact, true: Fact, account: Account) -> Difference | None:
         return judge(mine, _within(true, account.span.text_limit), account)
@@ -172,7 +174,7 @@ def _within_limit(judge: Judge) -> Judge:
 
 
 def _within(true: Fact, limit: int | None) -> Fact:
-    """Cut the texts of a fact as the SDK does to those of a span: what is left is all that the span can say."""
+    """Cut the texts of a fact as the SDK cuts those of a span: the span can say no more than what is left."""
     try:
         return true._replace(value=_cut(true.value, limit))
     except RecursionError:  # Nested deeper than can be compared.
@@ -188,7 +190,7 @@ def _cut(value: Any, limit: int | None) -> Any:
 
 
 def _truth(check: Comparison, account: Account) -> Fact | None:
-    """Return the wire's fact, None where it cannot be held against the span's."""
+    """Return the wire's fact; None if it cannot be compared with the span's."""
     source = account.asked if check.of_request else account.answered
     true = source.facts.get(check.fact)
     if true is None:
@@ -220,7 +222,7 @@ def _is_fixed_first(check: Comparison, account: Account) -> bool:
 def _finding(check: Comparison, wrong: list[tuple[Fact, Difference]], true: Fact, account: Account) -> Finding:
     lines = [difference.span or said(mine, check.noun) for mine, difference in wrong]
     first = wrong[0][1]
-    # Only what explains every wrong place explains the finding.
+    # A check explains the finding only if it explains every wrong place.
     common = set.intersection(*(set(difference.follows) for _, difference in wrong))
     wire = first.wire or _wire(check, true, account)
     return check.finding(
@@ -236,9 +238,9 @@ def _finding(check: Comparison, wrong: list[tuple[Fact, Difference]], true: Fact
 def _not_waited_for(
     check: Comparison, wrong: list[tuple[Fact, Difference]], true: Fact, account: Account
 ) -> tuple[str, ...]:
-    """Name the checks that find that a span ended without waiting for a fact, or never."""
+    """Name the checks that explain a difference by the span's end: it came before the fact did, or never."""
     came_later = true.state is PRESENT and not check.of_request and not _is_fixed_first(check, account)
-    # A note beside the span was made when the stream was over.
+    # Notes are written beside the span when the stream is over, so its end explains nothing on them.
     came_later = came_later and all(is_on(mine, account.span) for mine, _ in wrong)
     return ("structure/ended-before-stream", "structure/span-never-ended") if came_later else ()
 

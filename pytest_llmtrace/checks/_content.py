@@ -14,22 +14,22 @@ from pytest_llmtrace.model import SpanRecord
 
 __all__ = ["Broken", "broken"]
 
-# A model writes them, and may write no JSON; whoever repeats it tells the truth.
+# A model writes what stands here, and may write no JSON; a span that repeats it tells the truth.
 _BY_MODELS = ("arguments", "arguments_json", "function_call")
 # A tool may take and return a text: only what begins as an object is meant to be JSON.
 _BY_TOOLS = frozenset({"gen_ai.tool.call.arguments", "gen_ai.tool.call.result"})
 _OTEL, _OPENINFERENCE = "otel-genai", "openinference"
 _JSON = ("json",)
-# What may be any text, and is JSON where the span says so.
+# Attributes that may hold any text, and hold JSON if the span says so, each with the attribute that says it.
 _IF_SAID = {"input.value": "input.mime_type", "output.value": "output.mime_type"}
 _MOST = 20
-"""Faults of one attribute that are looked for: a long history may repeat one for ever."""
+"""How many faults of one attribute are looked for: a long history may repeat one endlessly."""
 _REPEATED = 4_000
-"""Characters. Shorter texts are kept with what is known of them: instructions and tools are the same on many spans."""
+"""The faults of texts of up to so many characters are cached: instructions and tools are the same on many spans."""
 
 
 class Broken(NamedTuple):
-    """A flaw of an attribute; `is_cut` if it is that a text is no JSON, which a limit may have made of it."""
+    """A flaw of an attribute; `is_cut` if its text is no JSON, as when a limit has cut it."""
 
     name: str
     where: str
@@ -39,12 +39,12 @@ class Broken(NamedTuple):
 
 
 def broken(span: SpanRecord, sheet: Sheet, convention: str) -> list[Broken] | None:
-    """Look at all attributes that hold JSON; None if there are none.
+    """Return the flaws of all attributes that hold JSON; None if no attribute does.
 
     Args:
         span: The span.
-        sheet: Its attributes, sorted.
-        convention: Their convention.
+        sheet: Its attributes, sorted by the convention.
+        convention: The name of the convention.
     """
     attributes = span.attributes
     texts = [name for name in _held(sheet, convention) if name in FORMS or isinstance(attributes[name], str)]
@@ -64,8 +64,8 @@ def _is_said_to_be_json(attributes: Mapping[str, Any], name: str, says: str) -> 
 
 @lru_cache(maxsize=256)
 def _held(sheet: Sheet, convention: str) -> tuple[str, ...]:
-    """Return which of the attributes hold JSON."""
-    # Others fill OTel's names in ways of their own.
+    """Return the names of the attributes that hold JSON by the convention."""
+    # Spans of other conventions fill OTel's attributes in ways of their own.
     held = [name for name in FORMS if name in sheet.known] if convention == _OTEL else []
     json = [name for name, one in sheet.known.items() if one is not None and one.types == _JSON]
     return (*held, *(name for name in json if not name.endswith(_BY_MODELS)))
@@ -92,7 +92,7 @@ def _flaws(name: str, value: Any) -> Iterator[Broken]:
             yield Broken(name, name, f"is no JSON: {reason[0].lower()}{reason[1:]}", is_fatal=True, is_cut=True)
             return
         except ValueError:
-            return  # A number of more digits than Python reads: JSON it is, and nobody can say more.
+            return  # It has a number of more digits than Python parses: it is JSON, and its structure cannot be judged.
     found: Iterator[Flaw] = flaws(name, parsed) if name in FORMS else iter(())
     for number, (where, what, is_fatal) in enumerate(found):
         if number == _MOST:

@@ -1,4 +1,4 @@
-"""Is what a span copies from the request or the response, as it stands there, what stands there?"""
+"""Do values that a span copies unchanged from the request or the response stand there?"""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["COPIED"]
 
 
 class _Source(NamedTuple):
-    """Where the value of an attribute stands: in which of several fields, of the request or of the response."""
+    """Where the value of an attribute is copied from: one of these fields, of the request or of the response."""
 
     fields: tuple[str, ...]
     asked: bool
@@ -61,7 +61,7 @@ def _judged(check: Check, account: Account, attribute: str) -> Finding | None:
 
 
 def _asked(account: Account, source: _Source) -> dict[Any, tuple[str, str]]:
-    """Return the texts that any attempt asked with, the last first, each with its field and place."""
+    """Return the texts that the requests have in these fields, the last attempt first, each with field and place."""
     return {
         value: (field, f"{place_of_exchange(exchange)}, request body")
         for exchange in reversed(account.call.exchanges)

@@ -1,4 +1,4 @@
-"""What to do where something is missing that another process may have seen."""
+"""Advice where something is missing that may have happened in another process."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _STARTED: Final = (
 
 
 def elsewhere(evidence: Evidence) -> str:
-    """Say what to do about a call that is missing, if another process may have made it; else nothing.
+    """Say what to do about a call that is missing, if another process may have made it; empty if none may have.
 
-    Processes that have not been forked may have been anybody's, an SDK's that asks what machine it is on: they are of
-    interest where no call was made here.
+    A process that was started, not forked, may have served another purpose (an SDK starts one to ask what machine it is
+    on). So it counts only if this process has made no request.
     """
     if evidence.children == "forked":
         return _FORKED

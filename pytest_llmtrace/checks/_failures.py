@@ -17,7 +17,7 @@ __all__ = ["CallFailure", "failure_of", "failures"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CallFailure:
-    """How a call went wrong: in words, where that is seen, what hides it, and the numbers that name it."""
+    """How a call failed: in words, where that stands, why a span may hide it, and the codes that name the failure."""
 
     words: str
     where: str
@@ -38,7 +38,7 @@ _IN_TRANSPORT = "no complete answer arrived, and the span looks like a success"
 
 
 def failure_of(account: Account) -> CallFailure | None:
-    """Tell how the last attempt of a call failed, if it did."""
+    """Return how the last attempt of a call failed; None if it did not."""
     exchange = account.exchange
     if exchange.failure is not None and not was_stopped(exchange) and not _is_done(exchange):
         return CallFailure(words=shown(exchange.failure), where=place_of_exchange(exchange), hidden_by=_IN_TRANSPORT)
@@ -56,12 +56,12 @@ _BAD = int(HTTPStatus.BAD_REQUEST)
 
 
 def _is_done(exchange: Exchange) -> bool:
-    """Tell whether what was raised had nothing to break: an SDK that drains its connection for the next call."""
+    """Tell whether the answer was complete already: an SDK may raise as it drains its connection for the next call."""
     return exchange.response is not None and wire.is_done(exchange.response)
 
 
 def _unread_event(exchange: Exchange, response: Response, unparsed: str) -> CallFailure | None:
-    """Tell of the event that the client could not parse and for which it gave the stream up."""
+    """Return the failure at the event that the client could not parse, and at which it gave up the stream, if any."""
     if (event := wire.place_of_event(exchange, unparsed)) is None:
         return None
     words = f"{response.status}, then an event that is no JSON, at which the client gave up"
@@ -69,7 +69,7 @@ def _unread_event(exchange: Exchange, response: Response, unparsed: str) -> Call
 
 
 def _stated(account: Account, status: int, error: Fact) -> CallFailure | None:
-    """Tell of an error that the response states: by its status, in its body, or in mid-stream."""
+    """Return the error that a response states, if any: by its status, in its body, or in mid-stream."""
     stated, where = error.value if isinstance(error.value, Mapping) else {}, place_of(error, account.exchange)
     if status >= _BAD:
         words = error_in_words({"status": status, **{k: v for k, v in stated.items() if k != "status"}})
@@ -89,6 +89,6 @@ def _codes(error: Mapping[str, Any], status: int | None) -> frozenset[str]:
 
 
 def failures(accounts: Iterable[Account]) -> tuple[tuple[Account, CallFailure], ...]:
-    """Return each span whose call failed, with how; an open one is told by structure/span-never-ended."""
+    """Return the ended spans whose call failed, with the failure; structure/span-never-ended reports open ones."""
     ended = [account for account in accounts if account.span.ended is not None]
     return tuple([(account, failure) for account in ended if (failure := failure_of(account)) is not None])

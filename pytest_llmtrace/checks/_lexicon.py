@@ -16,13 +16,13 @@ __all__ = ["Lexicon", "Sheet", "lexicon"]
 _NUMBER = re.compile(r"(?<=\.)\d+(?=\.|$)")
 _AFTER_LAST_NUMBER = re.compile(r".*\.\d+\.")
 _KEPT = 4_096
-"""Indexed names of one convention that are kept."""
+"""How many indexed names of one convention are cached."""
 _SHAPES = 64
-"""Lists of types of one list of names that are kept."""
+"""How many combinations of value types are cached for one list of names."""
 _MOST = 128
-"""Attributes of a span that are sorted once for all spans with the same; OpenTelemetry's own limit."""
+"""Up to so many attributes are sorted once for all spans with the same names; it is OpenTelemetry's own limit."""
 _DIGITS = 9
-"""Of an index; what is longer is hostile."""
+"""How many digits of an index are read; a longer index is hostile."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,13 +30,14 @@ class Sheet:
     """The attributes of a span, sorted by what a convention says of their names; spans with the same names share one.
 
     Attributes:
-        known: Those that it has, with what it says of them, by name; None for an indexed one of no known type.
-        old: Those that it had.
-        unknown: Those that are in one of its namespaces, and in none of its tables.
-        indices: Of indexed ones: each list, as `llm.input_messages`, and the indices that are there.
-        listed: Those with a list of values, in the order of their names.
+        known: The attributes that the convention has, with what it says of them, by name; None for an indexed name
+            whose type it does not give.
+        old: The attributes that the convention no longer has, by name.
+        unknown: The names that are in one of the convention's namespaces, and in none of its tables.
+        indices: The lists that indexed names belong to, as `llm.input_messages`, each with the indices that are there.
+        listed: The known attributes for which the convention lists values, in the order of their names.
         names: All names.
-        chosen: What was chosen for spans with these names; grows.
+        chosen: A cache of the rules that were chosen for spans with these names; it grows.
     """
 
     known: Mapping[str, Attribute | None] = field(default_factory=dict)
@@ -51,7 +52,8 @@ class Sheet:
     def doubtful(self, attributes: Mapping[str, Any]) -> tuple[str, ...]:
         """Return the known attributes that may not have the type that the convention gives them.
 
-        Of a list it depends on its elements, of all else on the type alone: most spans have the same.
+        Whether a list has the right type depends on its elements; for all other values it depends on their Python types
+        alone, and most spans have the same types.
         """
         types = tuple(map(type, attributes.values()))
         found = self._doubtful.get(types)
@@ -63,7 +65,7 @@ class Sheet:
 
     @lazy
     def renamed(self) -> frozenset[str]:
-        """The new names of those that it had."""
+        """The new names of the attributes that the convention no longer has."""
         return frozenset(rename.new for rename in self.old.values() if rename.new)
 
 
@@ -72,14 +74,14 @@ def _is_doubtful(value: Any, attribute: Attribute) -> bool:
 
 
 class _Indexed(NamedTuple):
-    """An indexed name: what its convention says of it, and each list that it is of, with the index in that."""
+    """An indexed name: what its convention says of it, and the lists that it belongs to, each with its index there."""
 
     attribute: Attribute | None
     places: tuple[tuple[str, int], ...]
 
 
 class Lexicon:
-    """Looks names up, each in constant time.
+    """The names of a convention, each looked up in constant time.
 
     Args:
         profile: The convention.
@@ -101,7 +103,7 @@ class Lexicon:
 
     def sort(self, attributes: Mapping[str, Any]) -> Sheet:
         """Sort the attributes of a span."""
-        # A name that only equals a text, as a member of an enumeration may, is none here.
+        # A key that only equals a text, as a member of an enumeration may, is skipped, and must not hit the cache.
         is_plain = len(attributes) <= _MOST and {str}.issuperset(map(type, attributes))
         return (self._sheet if is_plain else self._sorted)(tuple(attributes))
 
@@ -140,7 +142,7 @@ class Lexicon:
         )
 
     def _find_indexed(self, name: str) -> _Indexed | None:
-        """Take an indexed name apart; None if it is none. Spans repeat their names, so some of them are kept."""
+        """Take an indexed name apart; None if a name is not indexed. Spans repeat names, so results are cached."""
         if not self.profile.patterns:
             return None
         known = self._indexed.get(name)

@@ -1,4 +1,4 @@
-"""What says of a text that it is not all that there was: a mask, an ellipsis, or the length of a limit."""
+"""Signs that a text is not the whole text: a mask, an ellipsis, or the length of a limit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["cut_at", "has_mask", "is_mask", "is_masked", "is_masked_from", "limit_of", "without_stand_ins"]
 
 _MASK = re.compile(r"[\W_]*(redacted|masked|filtered|hidden|removed|omitted)[\W_]*|[*x•]{3,}", re.IGNORECASE)
-# `[content omitted]`, `<1032 chars>`, `sha256:9f86d081884c7d65`: what stands for a text.
+# What stands in the place of a text: `[content omitted]`, `<1032 chars>`, `sha256:9f86d081884c7d65`.
 _MASK_IN_WORDS = re.compile(
     r"[\[<({]+(?:content|data|input|message|output|prompt|text)s? (?:redacted|masked|filtered|hidden|removed|omitted)"
     r"[\]>)}]+|[\[<({]+\d[\d,]* (?:characters?|chars?|bytes?|tokens?|words?)[\]>)}]+"
@@ -28,13 +28,13 @@ _CUT_MARK = re.compile(
     rf"\W{{0,3}}(?:{_ELLIPSIS}(?:[\W\d_]|{_MEASURED}){{0,40}}|[\[(<]*truncated[\])>]*)$", re.IGNORECASE
 )
 _LONGEST_MARK = 80
-# In a text: `[REDACTED]`, `<EMAIL_ADDRESS>`, `{{NAME}}`, `***`, and what is left out: ` ... `, `[... 800 more ...]`. In
-# round brackets stand words of a sentence, too, as `(Yes)`: there capitals alone are a mask.
+# In a text: `[REDACTED]`, `<EMAIL_ADDRESS>`, `{{NAME}}`, `***`, and marks of omission: ` ... `, `[... 800 more ...]`.
+# Sentences have words in round brackets, too, as `(Yes)`, so there only capitals are a mask.
 _MASKS_INSIDE = re.compile(
     r"(?:[\[<{]{1,3}[A-Z][A-Za-z0-9_ :-]{0,80}[\]>}]{1,3}|\([A-Z][A-Z0-9_ :-]{1,80}\)|[*x•]{3,}"
     rf"|\s{{0,3}}[\[<({{]?{_ELLIPSIS}(?:(?:[\s\d,+]|{_MEASURED}){{0,20}}{_ELLIPSIS}?[\]>)}}])?\s{{0,3}})"
 )
-# `[image]`, `<audio omitted>`, `[file: a.pdf]`: what stands in a text for what is none.
+# What stands in a text for content that is no text: `[image]`, `<audio omitted>`, `[file: a.pdf]`.
 _STAND_IN = re.compile(
     r"[\[<({]{1,3}(?:attachment|audio|document|file|image|img|pdf|picture|video)s?\b[^\[\]<>(){}]{0,80}[\]>)}]{1,3}",
     re.IGNORECASE,
@@ -44,7 +44,7 @@ _SHORTEST_BELOW_POWER = 255
 
 
 def is_masked(text: str) -> bool:
-    """Tell whether a text only says that there was one: `__REDACTED__`, `[redacted]`, `***`."""
+    """Tell whether a text only says that a text was there: `__REDACTED__`, `[redacted]`, `***`."""
     return _MASK.fullmatch(text) is not None or _MASK_IN_WORDS.fullmatch(text) is not None
 
 
@@ -54,12 +54,12 @@ def is_mask(value: str) -> bool:
 
 
 def without_stand_ins(text: str) -> str:
-    """Return a text without what stands in it for images, files and the like: `[image]`."""
+    """Return a text without its stand-ins for images, files and the like, as `[image]`."""
     return _STAND_IN.sub("", text)
 
 
 def cut_at(text: str) -> int | None:
-    """Return where the mark of a text begins that says that it was cut there, None if it ends without one."""
+    """Return where the mark begins that says that a text was cut there; None if the text ends without such a mark."""
     behind = max(0, len(text) - _LONGEST_MARK)
     found = _CUT_MARK.search(text, behind)
     return None if found is None else found.start()
@@ -71,7 +71,7 @@ def has_mask(text: str) -> bool:
 
 
 def is_masked_from(text: str, whole: str) -> bool:
-    """Tell whether a text is another in which something was masked: all the rest of it is there, in order."""
+    """Tell whether a text is `whole` with some of it masked: all that stands around the masks is there, in order."""
     first, *others = _unmasked(text, whole)
     if not others or not whole.startswith(first) or not whole.endswith(others[-1]) or not any((first, *others)):
         return False
@@ -85,7 +85,7 @@ def is_masked_from(text: str, whole: str) -> bool:
 
 
 def _unmasked(text: str, whole: str) -> list[str]:
-    """Return what stands around the masks of a text; what the whole has as well was there before, and is none."""
+    """Return the parts of a text around its masks; what looks like a mask and stands in `whole`, too, is none."""
     own = {found.strip() for found in _MASKS_INSIDE.findall(whole)}
     parts, start = [], 0
     for found in _MASKS_INSIDE.finditer(text):
@@ -96,7 +96,7 @@ def _unmasked(text: str, whole: str) -> list[str]:
 
 
 def _is_limit(length: int) -> bool:
-    """Tell whether somebody may have set a limit of that length: a round one, long enough for an answer."""
+    """Tell whether a length may be a limit that somebody has set: a round number, large enough for an answer."""
     if length < _SHORTEST_LIMIT:
         return False
     is_below_power = length >= _SHORTEST_BELOW_POWER and length & (length + 1) == 0
@@ -104,10 +104,10 @@ def _is_limit(length: int) -> bool:
 
 
 def limit_of(span: SpanRecord, others: Iterable[SpanRecord] = ()) -> int | None:
-    """Return the length to which texts on a span were cut, None if none was.
+    """Return the length to which texts on a span were cut; None if no text was.
 
-    It is that of the longest, since a limit cuts all texts alike, and either its provider's limit or a round one,
-    which the instrumentation has set: so it holds for what stands under the same name on its other spans.
+    It is the length of the longest text, since a limit cuts all texts alike: either its provider's limit, or a round
+    number that the instrumentation has set. Under such a limit, no text of the same name on other spans is longer.
 
     Args:
         span: The span.

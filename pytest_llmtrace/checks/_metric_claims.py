@@ -1,4 +1,4 @@
-"""Metrics, each with the convention that it is held against."""
+"""Metrics, each with the conventions that it is compared with."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ __all__ = ["KINDS", "MetricClaim", "metric_claims"]
 
 
 KINDS: Mapping[str, str] = {"counter": "sum", "updowncounter": "sum", "gauge": "gauge", "histogram": "histogram"}
-"""Instruments, and what the points of each are."""
+"""The kinds of instruments, each with the kind of its points."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MetricClaim:
-    """The points of one metric of one scope, and one convention that they are held against.
+    """The points of one metric of one scope, and one convention that they are compared with.
 
     Attributes:
-        points: At least one.
+        points: The points, at least one.
         profile: The convention.
-        is_wanted: Whether somebody has named that profile, and it was not chosen for what the points say.
-        own: As of spans.
+        is_wanted: Whether `conventions=` names that profile; if not, it was chosen by what the points say.
+        own: The registries of the user's own that `conventions=` names.
     """
 
     points: tuple[MetricPoint, ...]
@@ -42,38 +42,38 @@ class MetricClaim:
 
     @property
     def scope(self) -> str:
-        """Who made it."""
+        """The scope that made the metric."""
         return self.points[0].scope
 
     @property
     def metric(self) -> MetricType | None:
-        """What the convention says of it; None if it has no such metric."""
+        """What the convention says of the metric; None if it has no such metric."""
         return self.profile.metrics.get(self.name)
 
     @property
     def instrument(self) -> str:
-        """What it was made with, as far as points tell: of two that make the same, what the convention says."""
+        """The instrument that the convention names, if the points can be of that kind; else the kind of the points."""
         kind, wanted = self.points[0].kind, self.metric.instrument if self.metric else ""
         return wanted if KINDS.get(wanted) == kind else kind
 
     @property
     def wanted(self) -> Mapping[str, Wanted]:
-        """What the convention wants on its points, by name."""
+        """Which attributes the convention wants on the points, and when, by name."""
         return self.metric.attributes if self.metric else {}
 
     @cached_property
     def attributes(self) -> Mapping[str, Any]:
-        """The attributes of its points, each with one value that it has."""
+        """The attributes of all points, each with the value of the first point that has it."""
         return {name: value for point in reversed(self.points) for name, value in point.attributes.items()}
 
     @cached_property
     def sheet(self) -> Sheet:
-        """These, sorted by what the convention says of their names."""
+        """The attributes of all points, sorted by what the convention says of their names."""
         return lexicon(self.profile).sort(self.attributes)
 
 
 def metric_claims(points: Iterable[MetricPoint], wanted: tuple[Profile, ...]) -> Iterator[MetricClaim]:
-    """Yield what each metric of each scope is held against, in the order in which they appeared."""
+    """Yield a claim for each metric of each scope and each convention that it is compared with, as they appeared."""
     metrics: dict[tuple[str, str | None, str], list[MetricPoint]] = {}
     for point in points:
         metrics.setdefault((point.scope, point.scope_version, point.name), []).append(point)

@@ -16,11 +16,11 @@ __all__ = ["MetricRule", "metric_advised", "metric_rule"]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MetricRule(Check):
-    """A check that looks at each metric that is held against a convention.
+    """A check that looks at each metric that is compared with a convention.
 
     Attributes:
-        judge: As of a rule about spans: a breach, True for a metric that keeps the rule, False where it does not apply.
-        unasked: As of a rule about spans.
+        judge: As in a rule about spans, returns a breach, True if a metric keeps the rule, False if it does not apply.
+        unasked: As in a rule about spans.
     """
 
     judge: Callable[[MetricClaim], Breach | bool]
@@ -28,12 +28,12 @@ class MetricRule(Check):
 
 
 def metric_rule(**fields: Any) -> MetricRule:
-    """Make a rule about metrics; unless it says more, what to do is to put the instrumentation right."""
+    """Make a rule about metrics; its advice is to fix the instrumentation, unless `next` says otherwise."""
     return MetricRule(look=_look, about=("metrics",), **{"next": "fix the instrumentation", **fields})
 
 
 def metric_advised(**fields: Any) -> MetricRule:
-    """Make a rule about what a convention advises: in the report only, until `conventions=` names it as wanted."""
+    """Make a rule about what a convention only advises: findings are `info` unless `conventions=` names that."""
     return metric_rule(**as_advised(fields))
 
 

@@ -1,8 +1,8 @@
-"""Which calls a scope has measured, and which of them a series can be of.
+"""Which calls a scope has measured, and which of them a series of a metric can be about.
 
-A series that names a model has only what calls of that model have added. So the calls of a scope fall into parts, each
-with the series that alone can be of them, and each part adds up by itself. Where a series may be of any call (it names
-no model, or one that nobody knows, as a group of models or an alias) there is one part, and that is all of the scope.
+Only calls of a model add to a series that names that model. So the calls of a scope fall into parts, each with the
+series that can be about no other calls, and each part must add up by itself. If a series may be about any call (it
+names no model, or a name that no call has, as of a group of models or an alias), there is one part: the whole scope.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class Scope:
 
     Attributes:
         name: The scope of the points.
-        tracer: The scope of the spans: the same, or the one that is of the same package.
-        accounts: Those of its spans.
-        others: The calls that have no span of the scope: it may have measured them nevertheless, as where spans are
+        tracer: The scope of the spans: the same name, or the only one of the same package.
+        accounts: The accounts of the spans of that scope.
+        others: The calls that have no span of the scope, which may have measured them nevertheless, as where spans are
             sampled out.
-        batches: How many calls a span tells of, where there are several.
+        batches: How many calls each of the spans describes.
     """
 
     name: str
@@ -45,22 +45,22 @@ class Scope:
 
     @property
     def keys(self) -> tuple[SpanKey, ...]:
-        """The identities of its spans."""
+        """The keys of its spans."""
         return tuple(account.span.key for account in self.accounts)
 
     def requests(self, account: Account) -> int:
-        """Count the requests that a span tells of."""
+        """Return how many requests a span describes."""
         return max(self.batches.get(account.span.key, 1), len(account.call.exchanges))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """Calls of a scope, and the series of a metric that are of these calls alone.
+    """Some calls of a scope, and the series of a metric that can be about no other calls.
 
     Attributes:
-        calls: The scope, with these calls.
-        points: The points.
-        model: The name of their model; empty if that is all of the scope.
+        calls: The scope, with only these calls in it.
+        points: The points of these series.
+        model: The name of the model of these calls; empty if the part is the whole scope.
     """
 
     calls: Scope
@@ -70,18 +70,18 @@ class Part:
 
 @dataclass(frozen=True)
 class _Kind:
-    """What a series says of its calls, or is known of a call.
+    """What a series says about its calls, or what is known about a call.
 
     Attributes:
-        models: Names of models: of a series all that it gives, of a call all that may be given for it.
-        embeds: Whether it is a call for embeddings; None if that is not said.
+        models: The names of models that a series gives, or all that may be given for a call.
+        embeds: Whether the calls are for embeddings; None if that is not said.
     """
 
     models: frozenset[str]
     embeds: bool | None
 
     def is_of(self, call: _Kind) -> bool:
-        """Tell whether a series can be of a call."""
+        """Tell whether a series of this kind can be about a call."""
         if None not in (self.embeds, call.embeds) and self.embeds is not call.embeds:
             return False
         if not call.models:
@@ -90,7 +90,7 @@ class _Kind:
 
 
 def scope_of(evidence: Evidence, name: str, points: Iterable[MetricPoint]) -> Scope:
-    """Return the calls as a scope sees them, whose points these are."""
+    """Return the scope that has made these points, with the calls of the trace as it sees them."""
     tracer = _tracer_of(evidence, name, {point.name for point in points})
     told: dict[SpanKey, int] = {}
     for call in evidence.calls:
@@ -109,10 +109,10 @@ def scope_of(evidence: Evidence, name: str, points: Iterable[MetricPoint]) -> Sc
 
 
 def _tracer_of(evidence: Evidence, meter: str, metrics: Collection[str]) -> str:
-    """Name the tracer that a meter belongs to: that of its name, else the only one of its package that has calls.
+    """Name the tracer that a meter belongs to: the one of its name, else the only one of its package that has calls.
 
-    LiteLLM has a tracer `litellm` and a meter `litellm.integrations.opentelemetry`. Where several meters of a package
-    measure the same, nobody knows what each of them measures.
+    LiteLLM has a tracer `litellm` and a meter `litellm.integrations.opentelemetry`. If several meters of a package have
+    the same metric, it is unknown which calls each of them measures, and the meter's own name is returned.
     """
     if any(span.scope == meter for span in evidence.spans) or any(one.span.scope == meter for one in evidence.accounts):
         return meter
@@ -126,13 +126,13 @@ def _tracer_of(evidence: Evidence, meter: str, metrics: Collection[str]) -> str:
 
 
 def _is_near(one: str, other: str) -> bool:
-    """Tell whether of two scopes one is named by a package, and the other by it or by a module of it."""
+    """Tell whether one of two scopes has the name of a package, and the other that name or that of a module in it."""
     package, module = sorted((one, other), key=len)
     return bool(package) and f"{module}.".startswith(f"{package}.")
 
 
 def parts_of(scope: Scope, points: Iterable[MetricPoint]) -> list[Part]:
-    """Return the parts into which the calls of a scope fall by the series of a metric; one if they cannot be told."""
+    """Divide the calls of a scope into parts by the series of a metric; one part if calls cannot be told apart."""
     points = tuple(points)
     series = _series(points)
     accounts = [(account, _kind_of_account(account)) for account in scope.accounts]
@@ -157,7 +157,7 @@ def parts_of(scope: Scope, points: Iterable[MetricPoint]) -> list[Part]:
 
 
 class _Group(NamedTuple):
-    """What belongs together."""
+    """The calls and points of one part, while they are collected."""
 
     accounts: list[Account]
     others: list[Call]
@@ -165,7 +165,7 @@ class _Group(NamedTuple):
 
 
 def _grouped(series: Iterable[_Kind], calls: Collection[_Kind]) -> dict[tuple[bool, _Kind], int]:
-    """Return the group of each kind of series (True) and of calls (False): what may belong together is in one."""
+    """Return the group of each kind of series (True) and of call (False); kinds that may belong together share one."""
     found = {(True, kind): at for at, kind in enumerate(series)}
     found |= {(False, kind): len(found) + at for at, kind in enumerate(calls)}
     above = list(range(len(found)))
@@ -183,13 +183,13 @@ def _grouped(series: Iterable[_Kind], calls: Collection[_Kind]) -> dict[tuple[bo
 
 
 def _series(points: Iterable[MetricPoint]) -> dict[_Kind, list[MetricPoint]]:
-    """Return points by what they say of their calls."""
+    """Group points by what they say about their calls."""
     series: dict[_Kind, list[MetricPoint]] = {}
     for point in points:
         series.setdefault(_kind_of_point(point), []).append(point)
     if any(kind.embeds for kind in series):
         return series
-    # LiteLLM says `chat` of everything; only who says `embeddings` of some tells them from the others.
+    # LiteLLM says `chat` for every call. Only a scope that says `embeddings` for some tells these from the others.
     untold: dict[_Kind, list[MetricPoint]] = {}
     for kind, some in series.items():
         untold.setdefault(replace(kind, embeds=None), []).extend(some)
@@ -206,7 +206,7 @@ def _kind_of_point(point: MetricPoint) -> _Kind:
 
 
 def _kind_of_account(account: Account) -> _Kind:
-    """Name the models of a call, of those that were made inside of its span, and those that the span states."""
+    """Return the kind of a call, with the models of calls inside of its span and those that the span states."""
     kind = _kind_of([*account.call.truths, *account.beside])
     stated = [fact.value for name in _FACTS for fact in account.stated.get(name, ())]
     return replace(kind, models=kind.models.union(name for name in stated if isinstance(name, str)))
@@ -223,7 +223,7 @@ _FACTS = ("request_model", "response_model", "model", "served_model")
 
 
 def _is_same(one: str, other: str) -> bool:
-    """Tell whether two names may be of one model: a provider before it, or a version or a date behind it, is no other.
+    """Tell whether two names may mean one model: a provider in front, or a version or date behind, makes no difference.
 
     `gpt-4o` may stand for `openai/gpt-4o` and for `gpt-4o-2024-08-06`, and cannot for `gpt-4o-mini`.
     """
@@ -240,11 +240,11 @@ def _plain(name: str) -> str:
     return re.sub("[^a-z0-9]+", "-", bare)
 
 
-_VERSION = re.compile(r"(-(\d{3,}|\d{2}-\d{2}|v\d+|latest|preview|beta|exp))*")  # One way to read each name.
+_VERSION = re.compile(r"(-(\d{3,}|\d{2}-\d{2}|v\d+|latest|preview|beta|exp))*")  # Each name matches in one way only.
 
 
 def _name_of(part: Part) -> str:
-    """Name a part by a model that its series give, else by one of its calls."""
+    """Return the first model that the series of a part name, else the first of its calls; empty if none is named."""
     return next(_names(part), "")
 
 

@@ -1,8 +1,9 @@
-"""What each call of a scope can have added to one of its metrics, and whether what it adds up to is among that.
+"""What each call of a scope can have added to a metric, and whether some choice of that adds up to the metric.
 
-A measurement does not say which call it is of. So a metric is wrong for sure only if no choice of what is possible adds
-up to it: a call that succeeded and was read to its end was measured once, with what the wire states; one that failed,
-or has no span of the scope, may have been measured or not; of one whose counts nobody has stated anything may be said.
+A measurement does not say which call it is about. So a metric is certainly wrong only if no choice of what is possible
+adds up to it. A call that succeeded and was read to its end was measured once, with what the wire states; a call that
+failed, or has no span of the scope, may have been measured or not; a call whose counts nobody has stated may have added
+anything.
 """
 
 from __future__ import annotations
@@ -21,21 +22,22 @@ from pytest_llmtrace.reading import PRESENT
 __all__ = ["Share", "adds_up", "calls_of", "is_certain", "is_count", "tokens_of"]
 
 Way = tuple[int, float]
-"""How often a call was measured, and the sum of that."""
+"""How often a call was measured, and the sum of these measurements."""
 
 _NOT: Way = (0, 0)
 _MOST = 4096
-"""Of how many possible outcomes on a comparison is given up."""
+"""How many possible sums are tried before a comparison is given up."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """What one call can have added.
+    """What one call can have added to a metric.
 
     Attributes:
-        ways: All that is possible; none where anything is.
-        most: How often it was measured at most.
-        kind: What is measured alike, or not at all; None of a call that has no span of the scope.
+        ways: All that is possible; empty if anything is.
+        most: How often the call can have been measured at most.
+        kind: The kind of calls that an instrumentation measures alike, or not at all; None if the call is judged by
+            itself, as one that has no span of the scope.
     """
 
     ways: frozenset[Way]
@@ -44,12 +46,12 @@ class Share:
 
     @property
     def must(self) -> bool:
-        """Whether it is measured for sure."""
+        """Whether the call must have been measured."""
         return bool(self.ways) and _NOT not in self.ways
 
 
 def is_count(value: object) -> bool:
-    """Tell whether a value is a number that can be added up: a hostile one is too large, or none at all."""
+    """Tell whether a value is a number that can be added up: a hostile value is too large, or no number at all."""
     return is_number(value) and isinstance(value, int | float) and abs(value) <= _LARGEST
 
 
@@ -57,7 +59,7 @@ _LARGEST = 2**63
 
 
 def is_certain(account: Account) -> bool:
-    """Tell whether a call succeeded and was read to its end, and its span knows that."""
+    """Tell whether a call certainly succeeded and was read to its end, and its span has ended."""
     read = account.extent is WHOLE and account.sure and account.exchange.response is not None
     answered = account.answered
     succeeded = answered.truncated is False and not answered.error and failure_of(account) is None
@@ -65,7 +67,7 @@ def is_certain(account: Account) -> bool:
 
 
 def _kind_of(account: Account) -> tuple[object, ...]:
-    """Name what an instrumentation measures alike: a form of calls, streamed or not."""
+    """Return the kind of calls that an instrumentation measures alike: those of one API, streamed or not."""
     return account.answered.api, bool(account.answered.streaming)
 
 
@@ -75,10 +77,10 @@ def tokens_of(
     """Return what each call can have added to a count of tokens.
 
     Args:
-        scope: The calls.
-        name: The count, as facts are named.
-        as_told: Whether what a span says of it is possible as well.
-        untold: The spans whose calls may be left out as well, if they do not say it.
+        scope: The scope, with its calls.
+        name: The name of the count, as a fact.
+        as_told: Whether the count that a span states is possible as well.
+        untold: The spans whose calls may be left out as well, if the span does not state the count.
     """
     own = [
         _or_nothing(share) if account.span.key in untold and name not in account.stated else share
@@ -89,7 +91,7 @@ def tokens_of(
 
 
 def calls_of(scope: Scope) -> list[Share]:
-    """Return how often each call can have been counted; of a span that took no time none need have been measured."""
+    """Return how often each call can have been counted; a call whose span took no time need not have been measured."""
     shares = [_counted(scope, account) for account in scope.accounts]
     for call in scope.others:
         most = len(call.exchanges)
@@ -98,7 +100,7 @@ def calls_of(scope: Scope) -> list[Share]:
 
 
 def _as_seen(scope: Scope, shares: list[Share]) -> list[Share]:
-    """Return the shares; a meter that is named otherwise than the tracer need not measure all that has a span."""
+    """Return the shares; a meter that has another name than the tracer need not measure all calls with a span."""
     return shares if scope.name == scope.tracer else [_or_nothing(share) for share in shares]
 
 
@@ -117,10 +119,11 @@ def _tokens(scope: Scope, account: Account, name: str, *, as_told: bool) -> Shar
     if is_certain(account) and values and fact.value:
         ways = _measured((*values, *told) if as_told else values, most)
         return Share(ways=ways, most=most, kind=_kind_of(account))
-    # A cost that the wire does not state is computed from some price list; the span's may be rounded.
+    # If the wire states no cost, the metric's is computed from some price list, and the span's may be rounded.
     if name == "cost" and not values and not account.answered.error:
         return Share(ways=frozenset(), most=most)
-    # Where nobody knows what the client has seen, the span's word is as good as the wire's; one of them is wanted.
+    # If it is unknown what the client has seen, or nobody has counted, the span's count is as good as the wire's. A
+    # span that states none leaves anything possible.
     if not told and (not _is_whole(account) or _may_be_estimated(account.answered, fact, account.exchange)):
         return Share(ways=frozenset(), most=most)
     return Share(ways=_measured((0, *values, *told), most) | {_NOT}, most=most, kind=_kind_of(account))
@@ -139,14 +142,14 @@ def _is_whole(account: Account) -> bool:
 
 
 def _may_be_estimated(answered: Reading, fact: Fact, exchange: Exchange) -> bool:
-    """Tell whether a call has tokens that nobody has counted: a convention lets instrumentations do it then."""
+    """Tell whether a call has tokens that the wire does not count: conventions let instrumentations count them then."""
     if is_count(fact.value) or answered.error or exchange.response is None:
         return False
     return not (answered.api == "embeddings" and fact.name == "output_tokens")
 
 
 def _values(fact: Fact, account: Account) -> list[float]:
-    """Return what may be true of a call: what its last attempt states, or all attempts, or all calls inside of it."""
+    """Return the possible values of a call: its last attempt's, also with attempts before, calls inside, or both."""
     if fact.state is not PRESENT or not is_count(fact.value):
         return []
     before = sum(_stated(truth, fact.name) for truth in account.call.truths[:-1])
@@ -165,7 +168,7 @@ def _of_other(call: Call, name: str) -> Share:
         return Share(ways=frozenset(), most=most)
     before = sum(_stated(earlier, name) for earlier in call.truths[:-1])
     ways = _measured((0, value, value + before), most) | {_NOT}
-    # A span around several calls may have it in a measurement of its own.
+    # A span around several calls may include this call's tokens in its own measurement.
     return Share(ways=ways | {(0, value)} if call.inside else ways, most=most)
 
 
@@ -175,13 +178,13 @@ def _stated(truth: Reading, name: str) -> float:
 
 
 def adds_up(shares: Sequence[Share], count: int | None, total: float, *, leaving_out: bool = False) -> bool | None:
-    """Tell whether some choice of what is possible adds up to what a metric says; None if there are too many.
+    """Tell whether some choice of what is possible adds up to what a metric says; None if too many are possible.
 
     Args:
         shares: What each call can have added.
-        count: How many measurements there are; None if nobody has counted.
-        total: Their sum.
-        leaving_out: Whether calls that are certain may be missing one by one, and not only by kinds.
+        count: How many measurements the metric has; None if it does not say.
+        total: The sum of the measurements.
+        leaving_out: Whether calls that are certain may be missing one by one, not only all calls of a kind together.
     """
     if not all(share.ways for share in shares):
         return count is None or count <= sum(share.most for share in shares)
@@ -191,7 +194,7 @@ def adds_up(shares: Sequence[Share], count: int | None, total: float, *, leaving
     reached: set[Way] = {_NOT}
     for alike in kinds.values():
         together = _sums({_NOT}, alike)
-        # What an instrumentation does not measure at all is not missing from what it measures.
+        # An instrumentation that measures no calls of a kind has not left any of them out.
         if alike[0].kind is not None:
             together = together | {_NOT}
         reached = _added(reached, together)
@@ -201,7 +204,7 @@ def adds_up(shares: Sequence[Share], count: int | None, total: float, *, leaving
 
 
 def _is_sum(total: float, of: float) -> bool:
-    """Compare sums: of counts exactly, of costs up to a millionth, as those on spans."""
+    """Compare two sums: counts exactly, costs to within a millionth, as costs on spans are compared."""
     is_whole = isinstance(of, int) or float(of).is_integer()
     return total == of or (not is_whole and math.isclose(total, of, rel_tol=1e-6))
 

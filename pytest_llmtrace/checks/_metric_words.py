@@ -1,4 +1,4 @@
-"""How what a metric says of calls, and what is true of them, is put into a report."""
+"""How reports say what a metric measured of calls, and what the wire states of them."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Measured:
     """What the points of one metric of one scope add up to.
 
     Attributes:
-        count: How many measurements there are; None of a counter, which does not say.
-        total: Their sum.
+        count: How many measurements there are; None for a counter, which does not say.
+        total: The sum of the measurements.
     """
 
     count: int | None
@@ -43,7 +43,7 @@ class Measured:
 
 
 def of_model(part: Part) -> str:
-    """Name the model of a part; nothing if that is all of the scope."""
+    """Name the model of a part; empty if the part is the whole scope."""
     return f" of {shown(part.model)}" if part.model else ""
 
 
@@ -55,7 +55,7 @@ def _noun(fact: str) -> str:
 
 
 def tokens_in_words(part: Part, fact: str, measured: Measured, *, is_mixed: bool) -> str:
-    """Say what is measured of a count, and what that is, where it is the count of something else of these calls."""
+    """Say what a metric measured of a count and, if that is a multiple or another count of these calls, say that."""
     if measured.count == 0:
         return f"{_noun(fact)}{of_model(part)}: nothing"
     times = "" if measured.count is None else f" in {counted(measured.count, 'measurement')}"
@@ -64,12 +64,12 @@ def tokens_in_words(part: Part, fact: str, measured: Measured, *, is_mixed: bool
 
 
 def _number(value: float) -> str:
-    """Write a sum; that of costs without the digits that adding them up has made."""
+    """Write a sum; a sum of costs without the digits that are only rounding errors of adding up."""
     return shown(float(f"{value:.12g}") if isinstance(value, float) else value)
 
 
 def stated(part: Part, fact: str) -> str:
-    """Say what the wire states of a count: of one call with its parts, of several as a sum."""
+    """Say what the wire states of a count: for one call with its parts, for several calls as a sum."""
     facts = [one for _, one in _facts(part, fact)]
     if len(facts) == 1:
         return f"{_noun(fact)}{of_model(part)}: {said(facts[0], _noun(fact))}"
@@ -134,6 +134,6 @@ def calls_in_words(part: Part) -> str:
 
 
 def places_of_calls(parts: Sequence[Part]) -> Sequence[str]:
-    """Name where calls are answered."""
+    """Name the places of the answers to calls."""
     accounts = [account for part in parts for account in part.calls.accounts]
     return first_of([*dict.fromkeys(place_of_exchange(account.exchange) for account in accounts)], _SHOWN)

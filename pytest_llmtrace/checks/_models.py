@@ -18,7 +18,7 @@ def requested_model(mine: Fact, true: Fact, account: Account) -> Difference | No
     """Compare requested models. A framework may put its provider's name in front; Azure has the model in the URL."""
     if _is_model(mine.value, true.value) or model_of_url(mine, true, account) is None:
         return None
-    # OpenInference has one place for all that a call was made with, as who made the span knows it.
+    # OpenInference has one attribute for all that a call was made with, as far as its instrumentation knows that.
     made_with = mine.keys.startswith("llm.invocation_parameters")
     later = account.asked_later("request_model") if made_with else (account.answered.fact("request_model"),)
     if any(_is_model(mine.value, other.value) for other in later):
@@ -48,12 +48,12 @@ def copied_model(mine: Fact, _true: Fact, account: Account) -> Difference | None
 
 
 def _sayable(name: Any, account: Account) -> Any:
-    """Return what a span can say of a name: its provider may cut all texts."""
+    """Return a name as a span can state it: its tracer provider may cut all texts."""
     return name[: account.span.text_limit] if isinstance(name, str) else name
 
 
 def _because_of_request(difference: Difference, mine: Fact, account: Account) -> Difference:
-    """Say that a wrong model follows from a wrong request model: it is the same name, or was cut in the same way."""
+    """Note that a wrong model follows from a wrong request model, if it is the same name or was cut in the same way."""
     asked = account.asked.fact("request_model")
     for said in account.stated.get("request_model", ()):
         both_cut = "cut off" in difference.why and _cut(said, asked) is not None
@@ -63,7 +63,7 @@ def _because_of_request(difference: Difference, mine: Fact, account: Account) ->
 
 
 def _cut(mine: Fact, true: Fact) -> Difference | None:
-    """Tell a name that has lost the provider before its slash."""
+    """Return the difference of a name that has lost the provider before its slash; None if that is not so."""
     if not isinstance(true.value, str) or not true.value.endswith(f"/{mine.value}"):
         return None
     return Difference(

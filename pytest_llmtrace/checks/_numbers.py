@@ -15,7 +15,7 @@ from pytest_llmtrace.model import Fact, Reading, State
 
 __all__ = ["count", "count_of_request", "derived_total", "input_count", "measure"]
 
-# A single-precision float carries about seven digits; whoever passed a number through one has not changed it.
+# A single-precision float carries about seven digits; a number that passed through one is still right.
 _PRECISION = 1e-6
 
 _SUMMED = "the counts of several attempts are added up: the attempts before the last were given up"
@@ -23,9 +23,9 @@ _CACHED = "input counts include cached tokens (OTel GenAI, Anthropic); cost dash
 
 
 def count(mine: Fact, true: Fact, account: Account) -> Difference | None:
-    """Compare counts: exactly, 12.0 for 12; one that adds up the attempts of a call is told as what it is.
+    """Compare counts: exactly, 12.0 for 12; a count that adds up the attempts of a call is reported as that.
 
-    That of a span around several calls may be their sum: that the others have no span is told of them.
+    The count of a span around several calls may be their sum: that the others have no span is reported with them.
     """
     if is_number(mine.value) and mine.value == true.value:
         return None
@@ -48,7 +48,7 @@ def _sum_of_attempts(name: str, account: Account) -> float | None:
 
 
 def _sum_of_calls(true: Fact, account: Account) -> float | None:
-    """Add up what the calls inside of a span have stated; None if it is the only one, or one has stated nothing."""
+    """Add up what all calls inside of a span have stated; None if there is only one, or if one has stated nothing."""
     stated = [_stated(true.name, reading) for reading in account.beside]
     return sum(filter(None, stated), true.value) if stated and None not in stated else None
 
@@ -67,7 +67,7 @@ def count_of_request(mine: Fact, true: Fact, _account: Account) -> Difference | 
 
 
 def input_count(mine: Fact, true: Fact, account: Account) -> Difference | None:
-    """Compare input counts; one that leaves cached tokens out is told as what it is."""
+    """Compare input counts; a count that leaves cached tokens out is reported as that."""
     difference = count(mine, true, account)
     if difference is not None and len(true.parts) > 1 and mine.value == true.parts[0][1]:
         return replace(difference, why=_CACHED)
@@ -93,7 +93,7 @@ def derived_total(mine: Fact, true: Fact, account: Account) -> Difference | None
     return replace(found, wire=f"no total; {sums}; together {total}", where="\n".join(places))
 
 
-# What a count is the sum of, or contains.
+# The counts that a count is the sum of, or contains.
 _PARTS = {
     "total_tokens": ("input_tokens", "output_tokens"),
     "input_tokens": ("cache_read_tokens", "cache_write_tokens"),
@@ -101,7 +101,7 @@ _PARTS = {
 }
 
 
-# What else of the wire's counts a wrong one may be, or may have too much or too little.
+# The words for other counts of the wire, which a wrong count may be, or by which it may be too high or too low.
 _WHOLES = {"input_tokens": "input", "output_tokens": "output", "total_tokens": "total"}
 _KINDS = {
     "cache_read_tokens": "read from a cache",
@@ -112,7 +112,7 @@ _WITHIN = {**_PARTS, "total_tokens": (*_PARTS["input_tokens"], *_PARTS["output_t
 
 
 def _by_what(mine: Fact, true: float, account: Account) -> str:
-    """Say which other count of the wire a wrong count is, or differs by; nothing if that is none."""
+    """Say which other count of the wire a wrong count is, or by which it differs; empty if there is none."""
     names = [name for name in (*_WHOLES, *_KINDS) if name != mine.name]
     others = {name: stated for name in names if (stated := _stated(name, account.answered))}
     apart = abs(_apart(mine.value, true))
@@ -148,7 +148,7 @@ def _error(name: str, account: Account) -> int:
 
 
 def _apart(mine: Any, true: Any) -> int:
-    """Subtract two counts; 0 if one is none. As integers: a hostile one is too large for a float."""
+    """Subtract two counts, as integers, since a hostile one is too large for a float; 0 if one is no whole number."""
     return int(mine) - int(true) if _is_whole(mine) and _is_whole(true) else 0
 
 
@@ -157,7 +157,7 @@ def _is_whole(value: Any) -> bool:
 
 
 def measure(mine: Fact, true: Fact, account: Account) -> Difference | None:
-    """Compare measures: temperatures, penalties, costs, of which several calls may have a sum."""
+    """Compare measures: temperatures, penalties, costs; a cost may be the sum over all calls inside of the span."""
     if not (is_number(mine.value) and is_number(true.value)):
         return Difference()
     together = _sum_of_calls(true, account) if account.beside and true.name == "cost" else None

@@ -1,4 +1,4 @@
-"""When what of a stream could be known, as far as it tells anything about the times on a span."""
+"""When a client got the parts of a stream, as far as the times on a span can be compared with that."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from pytest_llmtrace.model import Exchange
 __all__ = ["MEANINGFUL", "Pacing", "Window", "pacings", "slack", "time_of"]
 
 MEANINGFUL = 0.05
-"""Seconds from which on a time is looked at: below, it is the machine's own."""
+"""The shortest time, in seconds, that is looked at: shorter times are the machine's own."""
 
 
 def slack(seconds: float) -> float:
-    """Return by how much a time may be off: one part in a hundred, and what taking it takes."""
+    """Return by how much a time may be off, in seconds: one per cent, and 5 ms for taking the time."""
     return 0.01 * abs(seconds) + 0.005
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Window:
-    """When a client had something, in seconds from its request: after its chunk came, before it asked for the next."""
+    """When a client got an event, in seconds from its request: after its chunk came, before it asked for the next."""
 
     earliest: float
     latest: float
 
     def widened(self, lead: float) -> Window:
-        """Return it for a clock that was started at most that long before the request, with the slack."""
+        """Return the window for a clock that was started at most `lead` seconds before the request, with the slack."""
         return Window(earliest=self.earliest - slack(self.earliest), latest=self.latest + lead + slack(self.latest))
 
     def holds(self, seconds: float) -> bool:
-        """Tell whether a time lies within."""
+        """Tell whether a time lies within the window."""
         return self.earliest <= seconds <= self.latest
 
 
@@ -43,10 +43,10 @@ class Pacing:
 
     Attributes:
         account: The call and its span.
-        first: When its first event was had.
-        piece: When the first piece of what the model wrote was had; None if there is none.
+        first: When the client got the first event.
+        piece: When the client got the first piece of what the model wrote; None if there is none.
         last: Seconds from the request to the last chunk that says anything.
-        lead: Seconds from the start of the span to the request; the attempts before the last are in it.
+        lead: Seconds from the start of the span to the request of the last attempt; earlier attempts are in it.
     """
 
     account: Account
@@ -57,13 +57,13 @@ class Pacing:
 
 
 def pacings(accounts: Iterable[Account]) -> tuple[Pacing, ...]:
-    """Return the times of the streams that took any time."""
+    """Return the times of each stream that took time, once for each of its accounts."""
     timed = [account for account in accounts if account.exchange.timed]
     return tuple([pacing for account in timed if (pacing := _pacing(account)) is not None])
 
 
 def time_of(exchange: Exchange) -> float:
-    """Return for how many seconds a client waited at least until it had a whole response; 0 where nobody can tell."""
+    """Return how many seconds a client waited at least until it had a whole response; 0 if that is not known."""
     offsets = _offsets(exchange) if exchange.timed else None
     if offsets is None:
         return 0.0
@@ -72,7 +72,7 @@ def time_of(exchange: Exchange) -> float:
 
 
 def _offsets(exchange: Exchange) -> tuple[float, ...] | None:
-    """Return when the chunks of a response came, if that took any time by the clocks that tell it."""
+    """Return when the chunks of a response came; None if that took no time, or the clock did not show the time."""
     offsets = exchange.response.offsets if exchange.response else None
     if not offsets or offsets[-1] < MEANINGFUL or not _clock_ran(exchange, offsets[-1]):
         return None
@@ -97,7 +97,7 @@ def _pacing(account: Account) -> Pacing | None:
 
 
 def _clock_ran(exchange: Exchange, seconds: float) -> bool:
-    """Tell whether the time of day went on meanwhile; a test may have stopped it, and spans tell that time."""
+    """Tell whether the time of day, by which spans are timed, went on meanwhile: a test may have stopped it."""
     return exchange.ended_ns is None or (exchange.ended_ns - exchange.started_ns) / 1e9 >= seconds - slack(seconds)
 
 

@@ -1,4 +1,4 @@
-"""Does a span show the tool calls that the model was told to have made before, as the request tells of them?"""
+"""Does a span show the earlier tool calls in a prompt as the request has them?"""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _Call = Mapping[str, Any]
 
 
 def told_before(mine: Fact, true: Fact, account: Account) -> Difference | None:
-    """Compare the calls of a prompt with those that were sent: each that is shown, and whether some are left out."""
+    """Compare the tool calls in a span's prompt with those that were sent: each one, and whether some are left out."""
     if wire.is_continued(account.call.exchanges[0].request):
         return None  # The server has calls that this request does not repeat.
     told = _Told(true, account)
@@ -36,7 +36,7 @@ def told_before(mine: Fact, true: Fact, account: Account) -> Difference | None:
 
 
 def untold_before(mine: Fact, _true: Fact, account: Account) -> Difference | None:
-    """Judge the calls of a prompt in which the request has none."""
+    """Judge the tool calls in a span's prompt where the request has none."""
     if wire.is_continued(account.call.exchanges[0].request):
         return None
     said = next((said for said in _shown(mine) if not _is_in_words(said, account)), None)
@@ -44,7 +44,7 @@ def untold_before(mine: Fact, _true: Fact, account: Account) -> Difference | Non
 
 
 def _shown(fact: Fact) -> Iterator[_Call]:
-    """Yield the calls of a place that the application was to answer, as far as they are no masks."""
+    """Yield the tool calls of a place that are no masks, without those that the provider itself answers."""
     named = (said for said in listed(fact.value) if isinstance(said, Mapping) and isinstance(said.get("name"), str))
     return (said for said in named if not is_masked(said["name"]) and not is_of_provider(_id(said)))
 
@@ -59,7 +59,7 @@ def _is_masked_call(said: Any) -> bool:
 
 
 class _Told:
-    """The calls that a request tells of, to be found again by what a span shows of them."""
+    """The earlier tool calls in a request, among which the tool calls that a span shows are looked up."""
 
     def __init__(self, true: Fact, account: Account) -> None:
         self._calls: Sequence[_Call] = true.value
@@ -72,7 +72,7 @@ class _Told:
             self._left.setdefault(call["name"], {})[number] = None
 
     def difference(self, mine: Fact, said: _Call) -> Difference | None:
-        """Hold a call of the span against the one that it must be, and take that one."""
+        """Compare a call of the span with the sent call that it must be, and note that the span has that one."""
         number = self._ids.get(_id(said))
         if number is None:
             return self._by_name(mine, said)
@@ -92,7 +92,7 @@ class _Told:
         return self._another(mine, said, next(iter(left))) if left else _never_sent(mine, said, self._account)
 
     def _same(self, said: _Call, left: Mapping[int, None]) -> int | None:
-        """Find the call that one of the span is, as it is written, or as a mask or a limit has left it."""
+        """Find the sent call that a call of the span repeats, as it was sent, or as a mask or a limit has left it."""
         written = self._written.get(_written(said))
         if written is None:
             return next((number for number in left if self._is_same(said, number)), None)
@@ -103,14 +103,14 @@ class _Told:
         return None
 
     def _is_again(self, said: _Call) -> bool:
-        """Tell whether a call was sent that the span shows a second time, as some do in the parts of a message."""
+        """Tell whether the span shows a sent call a second time, as some do in the parts of a message."""
         arguments = said.get("arguments")
         is_open = arguments is None or (isinstance(arguments, str) and is_masked(arguments))
         return (is_open and said["name"] in self._left) or _written(said) in self._written
 
     @lazy
     def _written(self) -> Mapping[tuple[str, str], list[int]]:
-        """The calls by what they say, the last one first, so that each is found without a look at the others."""
+        """The numbers of the calls by what they say, the last first, so that a call is found without a search."""
         found: dict[tuple[str, str], list[int]] = {}
         for number in reversed(range(len(self._calls))):
             found.setdefault(_written(self._calls[number]), []).append(number)
@@ -118,7 +118,7 @@ class _Told:
 
     @lazy
     def _sent(self) -> frozenset[str]:
-        """All texts of the request: an item of the Responses API has an id of its own, beside that of the call."""
+        """All texts of the request, ids among them: an item of the Responses API has its own beside the call's."""
         values = wire.sent_values(self._account.call.exchanges[0].request)
         return frozenset(value for value in values if isinstance(value, str))
 
@@ -165,7 +165,7 @@ _MOST = 3
 
 
 def _written(call: _Call) -> tuple[str, str]:
-    """Write a call in one form."""
+    """Write the name and the arguments of a call in the one form by which calls are compared."""
     try:
         return call["name"], json.dumps(call.get("arguments"), sort_keys=True)
     except (TypeError, ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Is what was asked and answered on the span of its call, where that was promised?"""
+"""Does the span of a call have what was asked and answered, where the settings promise that?"""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _ANSWERED = ("output_texts", "reasoning_texts", "refusals", "tool_calls")
 
 
 def uncaptured(evidence: Evidence) -> Iterator[tuple[SpanRecord, Call, tuple[str, ...]]]:
-    """Yield each span of a call with what of the call is on it nowhere: what was asked, what was answered.
+    """Yield each ended span of a call with what neither it nor its logs have: what was asked, what was answered.
 
-    Of a stream that the reader left, and of a call that failed, there need be no answer.
+    The answer need not be there if the client left the stream, or if the call failed.
     """
     logs: defaultdict[SpanKey, list[LogRecord]] = defaultdict(list)
     for log in evidence.logs:
@@ -48,7 +48,7 @@ _CONTENTS: Mapping[str, Callable[[Call], Iterator[Sought]]] = {"input": asked_in
 
 
 def _sides(texts: Iterable[Text]) -> Iterator[str]:
-    """Yield the sides for which something stands in the place that a convention has for it."""
+    """Yield `input` or `output` for each text with content that stands in a place where a convention puts it."""
     for text in texts:
         side = side_of(text.channel, text.key)
         if side and content_in(text.text) is Holds.CONTENT:
@@ -56,10 +56,10 @@ def _sides(texts: Iterable[Text]) -> Iterator[str]:
 
 
 def _says(texts: Iterable[Text], contents: Iterator[Sought]) -> bool:
-    """Tell whether something of a call stands in any text, as in an attribute of a house's own."""
+    """Tell whether content of a call stands in any of the texts, as in an attribute of the user's own."""
     said = [sought for sought in contents if sought.kind == "content"]
     search, whole = Search(said), {sought.value for sought in said}
-    # What is too short to be looked for in the midst of others may be all that a text says.
+    # Content that is too short to be searched for inside of texts may be a whole text.
     return any(search.within(text.text) or not whole.isdisjoint(_strings(text.text)) for text in texts)
 
 

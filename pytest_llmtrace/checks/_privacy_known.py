@@ -1,4 +1,4 @@
-"""What of a call is secret and what is its content, by the exchange itself: nothing is guessed."""
+"""The secrets and the content of a call, taken from its exchanges: nothing is guessed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["answered_in", "asked_in", "contents", "secrets_of"]
 # --- secrets ---------------------------------------------------------------------------------------------------------
 
 _SOUNDS_SECRET = re.compile(r"(?i)api-?key|secret|passw|credential|cookie|auth(?!or(?:$|-))|token(?!s)")
-# Secret in a file, since they are new on every run, and at home on spans.
+# Left out of cassettes like secrets, since they are new on every run; but spans are where they belong.
 _TRACE_CONTEXT = frozenset({"amz-sdk-invocation-id", "baggage", "traceparent", "tracestate", "x-amz-date"})
 _NOUNS = {
     "api-key": "the API key",
@@ -39,15 +39,15 @@ _OF_RESPONSES = frozenset({"anthropic-organization-id", "openai-organization", "
 
 
 def secrets_of(exchanges: Iterable[Exchange], canaries: Iterable[Sought] = ()) -> Iterator[Sought]:
-    """Yield what is secret in a trace: the canaries that stand for secrets, and what its exchanges carry."""
+    """Yield the secrets of a trace: the canaries that stand for secrets, and the secrets that its exchanges carry."""
     yield from (canary for canary in canaries if canary.kind == "secret")
     yield from _secrets(exchanges)
 
 
 def _secrets(exchanges: Iterable[Exchange]) -> Iterator[Sought]:
-    """Yield the secrets that exchanges carry: in headers, in the URL, and in fields of the body that have their names.
+    """Yield the secrets that exchanges carry: in headers, in the URL, and in fields of the body that are named so.
 
-    What stands in a recording in the place of one is none.
+    A mask that stands in the place of a secret in a recording is no secret.
     """
     seen: set[tuple[object, ...]] = set()
     for exchange in exchanges:
@@ -61,11 +61,11 @@ def _secrets(exchanges: Iterable[Exchange]) -> Iterator[Sought]:
 
 
 _Carried = tuple[str, str, str, str]
-"""A value, what it is, where it stands, and the attribute in which it is at home, if there is one."""
+"""A value, what it is, where it stands, and the attribute that is documented to hold it, empty if there is none."""
 
 
 def _in_heads(exchange: Exchange, seen: set[tuple[object, ...]]) -> list[_Carried]:
-    """Return what headers and URL carry; nothing, if those of another exchange have carried it."""
+    """Return the secrets in headers and URL; none if an earlier exchange had exactly the same ones."""
     request, response = exchange.request, exchange.response
     asked = _named(request.headers, _of_requests)
     answered = _named(response.headers, _of_responses) if response else ()
@@ -92,7 +92,7 @@ def _in_body(body: bytes) -> list[_Carried]:
 
 @lru_cache(maxsize=256)
 def _in_url(url: str) -> tuple[_Carried, ...]:
-    """Return what is secret in a URL; most calls go to the same ones."""
+    """Return the secrets in a URL; cached, since most calls go to the same URLs."""
     return tuple(
         (unquote(hit.value).removesuffix("@").rpartition(":")[2], hit.what, f"request URL {hit.place}".rstrip(), "")
         for hit in hits_in_url(url)
@@ -101,7 +101,7 @@ def _in_url(url: str) -> tuple[_Carried, ...]:
 
 
 def _named(headers: Headers, choose: Callable[[tuple[str, ...]], tuple[int, ...]]) -> list[tuple[str, str]]:
-    """Return the headers that are secret by their names, in lower case; most exchanges have those of another."""
+    """Return the headers whose names `choose` picks, in lower case; most exchanges share all names, so it is cached."""
     chosen = choose(tuple([name for name, _ in headers]))
     return [(headers[index][0].lower(), headers[index][1]) for index in chosen] if chosen else []
 
@@ -122,7 +122,7 @@ def _is_secret_name(lower: str) -> bool:
 
 
 def _parts(name: str, value: str) -> Iterator[str]:
-    """Yield what of a header is secret: without a scheme, of a cookie its value alone, of `Basic` the password too."""
+    """Yield the secrets in a header: its value without a scheme, cookies without names, a `Basic` password too."""
     if "cookie" in name:
         pairs = value.split(";") if name == "cookie" else value.split(";")[:1]
         yield from (pair.partition("=")[2].strip() for pair in pairs)
@@ -164,7 +164,7 @@ _BY_TYPE = {
     "tool_result": "the tool's result",
     "tool_use": "the tool's arguments",
 }
-# What says how, and not what was said.
+# Fields that tell how something was said, not what was said.
 _STRUCTURE = frozenset(
     {
         "cache_control",
@@ -195,7 +195,7 @@ def contents(calls: Iterable[Call]) -> Iterator[Sought]:
 
 
 def asked_in(call: Call) -> Iterator[Sought]:
-    """Yield what the request of a call says, and the id of its user."""
+    """Yield the content of a call's request, and the id of its user."""
     exchange = call.exchanges[-1]
     body = wire.request_body(exchange.request)
     elsewhere = {value for key in body.keys() - _ROOTS.keys() for _, value, _ in _leaves(body[key], key, "")}
@@ -205,14 +205,14 @@ def asked_in(call: Call) -> Iterator[Sought]:
         roots.append(("metadata.user_id", metadata["user_id"], _USER))
     for key, value, what in roots:
         for place, text, noun in _leaves(value, key, what):
-            if text not in elsewhere:  # What also is the name of a model or a tool is no secret of the user's.
+            if text not in elsewhere:  # What is also the name of a model or a tool is no content of the user's.
                 kind: Kind = "id" if noun == _USER else "content"
                 where = f"request body {place}, exchange {exchange.index}"
                 yield Sought(value=text, what=noun, where=where, kind=kind)
 
 
 def answered_in(call: Call) -> Iterator[Sought]:
-    """Yield what the response of a call says."""
+    """Yield the content of a call's response."""
     for truth in call.truths[-1:]:
         yield from _answered(truth)
 
@@ -230,7 +230,7 @@ def _answered(truth: Reading) -> Iterator[Sought]:
 
 
 def _leaves(value: Any, place: str, what: str, deepest: int = 12) -> Iterator[tuple[str, str, str]]:
-    """Yield the texts in a value, each with its place and what it is; of JSON in a text its texts as well."""
+    """Yield the texts in a value, each with its place and what it is; if a text is JSON, also the texts in that."""
     if isinstance(value, str):
         yield place, value, what
         inner = _parsed(value)

@@ -14,7 +14,7 @@ from pytest_llmtrace.model import LogRecord, MetricPoint, SpanRecord
 
 __all__ = ["Holds", "content_in", "side_of", "switch_for"]
 
-# OpenInference's; OTel GenAI's, in their old forms too; OpenLLMetry's; logfire's; Langfuse's and MLflow's.
+# The attributes of OpenInference; OTel GenAI, also in its old forms; OpenLLMetry; logfire; Langfuse and MLflow.
 _INPUT = r"""
   input\.value | llm\.prompts\..+ | reranker\.query | reranker\.input_documents\.\d+\.document\.content
 | llm\.input_messages\.\d+\.message\.(?:content|contents\.\d+\.message_content\.(?:text|image\.image\.url)
@@ -40,7 +40,7 @@ _OUTPUT = r"""
 _PLACES = re.compile(rf"(?x)(?P<input>{_INPUT})|(?P<output>{_OUTPUT})")
 _EVENTS = {"gen_ai.choice": "output", "gen_ai.assistant.message": "input", "gen_ai.content.completion": "output"}
 _IN_EVENTS = re.compile(r"(?:gen_ai\.event\.)?(?:content|message|tool_calls|arguments)")
-# Of messages in JSON: what says how, and not what was said.
+# Fields of messages in JSON that tell how something was said, not what was said.
 _STRUCTURE = frozenset(
     {"finish_reason", "id", "index", "kind", "mime_type", "modality", "model", "name", "object", "role", "type"}
 )
@@ -67,7 +67,7 @@ def side_of(channel: str, key: str) -> str | None:
 
 
 def content_in(text: str) -> Holds:
-    """Tell what stands in a place for content: in a list of messages only what they say counts."""
+    """Tell what stands in a place for content; of messages in JSON only what they say counts, not their structure."""
     value: Any = text
     if text.lstrip().startswith(("{", "[")):
         try:
@@ -77,7 +77,7 @@ def content_in(text: str) -> Holds:
     try:
         return _held(value)
     except RecursionError:
-        return Holds.CONTENT  # Nested deeper than can be looked at: no mask is.
+        return Holds.CONTENT  # It is nested deeper than can be looked at, which no mask is.
 
 
 def _held(value: Any) -> Holds:
@@ -129,8 +129,8 @@ def switch_for(subject: object, channel: str, key: str) -> str:
 
     Args:
         subject: The span, log record or metric point.
-        channel: As in `Text`.
-        key: Likewise.
+        channel: The channel of the place, as in `Text`.
+        key: The key of the place, as in `Text`.
     """
     scope = getattr(subject, "scope", "")
     if scope.startswith("openinference."):

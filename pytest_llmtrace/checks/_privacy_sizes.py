@@ -1,4 +1,4 @@
-"""Attributes that are too large for what they are, and names that are different on every call."""
+"""Attributes that are too large, and names of spans and attributes of metrics that are different on every call."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pytest_llmtrace.model import Finding, MetricPoint, Severity, SpanRecord
 __all__ = ["HIGH_CARDINALITY", "OVERSIZED"]
 
 _LONGEST_LABEL = 256
-"""Characters, of an attribute of a metric."""
+"""How many characters an attribute of a metric, or the name of a span, may have."""
 _SHORTEST_CONTENT = 16
 # A fingerprint (`fp_...`) names a configuration of the provider's, which many calls share.
 _ID = re.compile(
@@ -50,7 +50,7 @@ def _high_cardinality(check: Check, evidence: Evidence) -> Iterator[Finding | No
         if span.key not in told:
             found = _of_one_call(span.name, evidence)
             yield _found(check, span, f"its name has {found}") if found else None
-    said: set[tuple[str, str, str]] = set()  # Such a metric has a point for each call, and one fault.
+    said: set[tuple[str, str, str]] = set()  # Such a metric has a point for each call; the fault is reported once.
     for point in evidence.metrics:
         lines = "\n".join(
             f"attribute {key} has {found}"
@@ -69,7 +69,7 @@ def _found(check: Check, subject: SpanRecord | MetricPoint, lines: str) -> Findi
 
 
 def _of_one_call(text: str, evidence: Evidence) -> str | None:
-    """Name what in a text belongs to one call only, None if there is nothing."""
+    """Name what makes a text one that belongs to a single call: an id, content, its length; None if nothing does."""
     if _ID.search(text):
         return "an id"
     known = evidence.contents.within(text) if len(text) >= _SHORTEST_CONTENT else ()

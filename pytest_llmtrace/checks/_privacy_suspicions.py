@@ -1,4 +1,4 @@
-"""A first look at all that carries texts out: which of it may hold what is looked for, and needs a closer one."""
+"""A first look at all carriers of texts: which of them may hold what is looked for, and need a closer look?"""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Suspicion", "suspicions"]
 
 
 class Suspicion(NamedTuple):
-    """Of what a carrier may hold something; what it is not suspected of it holds for certain none of."""
+    """Whether a carrier may hold secrets, or content; if not suspected of it, a carrier certainly holds none."""
 
     secrets: bool
     contents: bool
@@ -21,13 +21,13 @@ class Suspicion(NamedTuple):
 
 _NONE = Suspicion(secrets=False, contents=False)
 _LARGEST = 65_536
-"""Characters that are looked at together: a copy of them is made."""
+"""How many characters are looked at together at most, since they are copied for that."""
 
 
 def suspicions(carriers: Sequence[Carrier], secrets: Search, contents: Search) -> Iterator[Suspicion]:
-    """Look at the texts of all carriers, and at their keys where each comes first.
+    """Yield one suspicion per carrier, by its texts, and by its keys where no earlier carrier had them.
 
-    Nearly always there is nothing to be found, so that many carriers are looked at as if they were one.
+    Nearly always there is nothing to be found, so many carriers are looked at as if they were one.
     """
     known_keys: set[str] = set()
     looks = [_Look(carrier.strings(), carrier.keys(known_keys)) for carrier in carriers]
@@ -40,7 +40,7 @@ def suspicions(carriers: Sequence[Carrier], secrets: Search, contents: Search) -
 
 
 class _Look(NamedTuple):
-    """What is looked at of a carrier: its texts, and those of its keys that were not looked at yet."""
+    """The parts of a carrier to look at: its texts, and those of its keys that no earlier carrier had."""
 
     texts: list[str]
     keys: tuple[str, ...]
@@ -56,17 +56,17 @@ def _suspicion(looks: Sequence[_Look], secrets: Search, contents: Search) -> Sus
 
 
 def _glance(keys: tuple[str, ...]) -> Glance:
-    """Look at keys, which most traces of a process have in common."""
+    """Return a glance at some keys; it is cached, since most traces of a process have the same keys."""
     return _kept(keys) if len(keys) <= _MOST else Glance(keys)
 
 
 _MOST = 128
-"""Keys that are looked at once for all who have the same; OpenTelemetry's own limit of attributes."""
+"""The glance at up to so many keys is cached; it is OpenTelemetry's own limit of attributes."""
 _kept = lru_cache(maxsize=256)(Glance)
 
 
 def _batches(looks: Sequence[_Look]) -> Iterator[Sequence[_Look]]:
-    """Yield as many as are not too much to be looked at together, and at least one."""
+    """Yield the looks in batches that are small enough to be taken together, of at least one look each."""
     start = size = 0
     for index, look in enumerate(looks):
         more = sum(map(len, look.texts))

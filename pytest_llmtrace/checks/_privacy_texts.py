@@ -1,4 +1,4 @@
-"""Every text that telemetry carries out, by the channel in which it does."""
+"""Every text that telemetry carries out of the process, with the channel in which it does."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ class Text(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Carrier:
-    """What carries texts out: a span, a log record, a point of a metric, a resource."""
+    """Something that carries texts out: a span, a log record, a metric point, or a resource."""
 
     subject: SpanRecord | LogRecord | MetricPoint | Mapping[str, Any]
 
     @property
     def is_resource(self) -> bool:
-        """Whether it is what those that carry texts have in common."""
+        """Whether it is a resource, which spans, log records and points share."""
         return type(self.subject) not in _LABELS
 
     @property
     def label(self) -> str:
-        """How the lines of a report begin that tell of it."""
+        """The label of the details about it in a finding."""
         return _LABELS.get(type(self.subject), "found")
 
     @property
     def title(self) -> str | SpanRecord:
-        """What a finding is about."""
+        """The subject of a finding about it."""
         subject = self.subject
         if isinstance(subject, SpanRecord):
             return subject
@@ -61,12 +61,12 @@ class Carrier:
 
     @property
     def makers(self) -> tuple[Maker, ...]:
-        """Who made it, where that is not the span's maker."""
+        """The makers to name in a finding: that of a log record or a point; a finding about a span knows its maker."""
         scope = getattr(self.subject, "scope", "")
         return (Maker(scope=scope),) if scope and not isinstance(self.subject, SpanRecord) else ()
 
     def groups(self) -> list[tuple[str, Mapping[str, Any]]]:
-        """Return its attributes, and those of what belongs to it, by channel."""
+        """Return its attributes and, of a span, those of its scope, events and links, by channel."""
         subject = self.subject
         own: Any = getattr(subject, "attributes", subject)  # A resource is its own.
         found: list[tuple[str, Mapping[str, Any]]] = [("attribute", own)]
@@ -77,11 +77,11 @@ class Carrier:
         return found
 
     def texts(self) -> Iterator[Text]:
-        """Yield its texts."""
+        """Yield its texts, and the keys of its attributes as texts."""
         yield from self._own()
         for channel, attributes in self.groups():
             for key, value in attributes.items():
-                name = str(key)  # Exporters refuse other keys; a span that is still here may have one.
+                name = str(key)  # A span may have a key that is no text; exporters refuse those.
                 yield from _of_value(channel, name, value)
                 yield Text(channel, name, name, is_key=True)
 
@@ -98,7 +98,7 @@ class Carrier:
         return found
 
     def keys(self, known: set[str]) -> tuple[str, ...]:
-        """Return the keys of its attributes that are not known, and are known then."""
+        """Return the keys of its attributes that are not in `known` yet, and add them to that."""
         new: tuple[str, ...] = ()
         for _, attributes in self.groups():
             if not known.issuperset(attributes):
@@ -123,13 +123,13 @@ class Carrier:
 def carriers(
     spans: Iterable[SpanRecord], logs: Iterable[LogRecord], points: Iterable[MetricPoint]
 ) -> Iterator[Carrier]:
-    """Yield all that carries texts; each resource once, however many share it."""
+    """Yield a carrier for each span, log record and point, and one for each resource, however many share it."""
     resources: list[Mapping[str, Any]] = []
     last: Mapping[str, Any] = {}
     subjects: tuple[SpanRecord | LogRecord | MetricPoint, ...] = (*spans, *logs, *points)
     for subject in subjects:
         yield Carrier(subject=subject)
-        # Equal ones come one after the other: comparing with the last is nearly always enough.
+        # Equal resources come one after the other: comparing with the last one is nearly always enough.
         if subject.resource != last:
             last = subject.resource
             if last and last not in resources:
@@ -138,7 +138,7 @@ def carriers(
 
 
 def place_in(text: str, holds: Any) -> str:
-    """Name the part of a JSON text for which `holds` is true, as ` $.messages[0].content`; empty if it is no JSON."""
+    """Name the first part of a JSON text for which `holds` is true, as ` $.messages[0].content`; empty if none is."""
     if parsed(text) is None:
         return ""
     for string in json_strings(text):

@@ -1,4 +1,4 @@
-"""Does a span show what the model was given to read, all of it, and as whose words?"""
+"""Does a span show all texts that the model was given to read, each in the right role?"""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ __all__ = ["given"]
 
 
 def given(mine: Fact, true: Fact, account: Account) -> Difference | None:
-    """Compare what a span shows of the prompt with what was sent: it may join texts, and leave out none of a list."""
+    """Compare the prompt on a span with what was sent: a span may join texts; one that lists them leaves none out."""
     if mine.value == true.value or _is_of_several(account):
         return None
     difference = _difference(mine, true, account)
-    # What the server has of the conversation was sent by other requests.
+    # Where the server keeps the conversation, other requests have sent the rest of it.
     return None if difference is None or wire.is_continued(account.call.exchanges[0].request) else difference
 
 
 def _is_of_several(account: Account) -> bool:
-    """Tell whether a span tells of several requests for embeddings together."""
+    """Tell whether a span describes several requests for embeddings together."""
     return account.answered is not account.call.truth
 
 
@@ -45,12 +45,12 @@ def _difference(mine: Fact, true: Fact, account: Account) -> Difference | None:
         if difference is not None:
             return difference
         sent.take(numbers, whole=_adapted.is_role_adapted(said, sent, numbers, account))
-    # Of what a limit has cut nobody knows what else was there.
+    # If a limit has cut a text, nobody knows what else it had.
     return None if sent.has_cut or _has_cut_json(account, limit) else _lost(mine, true, sent, account)
 
 
 def _texts(fact: Fact) -> list[Said]:
-    """Return the texts of a place. In a house style's own any value may stand; a text alone is one of nobody's."""
+    """Return the texts of a fact. A dialect of the user's own may give any value; a plain text has no role."""
     return list(_texts_of(fact.value if isinstance(fact.value, list | tuple) else [fact.value]))
 
 
@@ -63,7 +63,7 @@ def _texts_of(listed: Iterable[Any]) -> Iterator[Said]:
 
 
 def _has_cut_json(account: Account, limit: int | None) -> bool:
-    """Tell whether a limit has cut JSON on the span, which may be that of messages."""
+    """Tell whether a limit has cut JSON on the span, which may be the JSON of messages."""
     values = account.span.attributes.values() if limit is not None else ()
     longest = (value for value in values if isinstance(value, str) and len(value) == limit)
     return any(text[:1] in ("[", "{") and text[-1:] not in ("]", "}") for text in longest)
@@ -80,7 +80,7 @@ def _misplaced(mine: Fact, said: Said, true: Fact, numbers: range, sent: Sent, a
     if _adapted.is_role_adapted(said, sent, numbers, account):
         speakers.add("system")
     if account.asked.api == "messages" and "tool" in speakers:
-        speakers.add("user")  # Whose messages hold the results of tools in Anthropic's API.
+        speakers.add("user")  # In Anthropic's API, the user's messages hold the results of tools.
     if speaker(said) not in (None, *speakers):
         return _as_another(mine, said, true, numbers)
     if sent.seen.intersection(numbers):
@@ -134,11 +134,11 @@ def _answer_to_another(
 
 
 def _may_stand_for(identity: str, there: str, said: Said, sent: Sent, account: Account) -> bool:
-    """Tell whether one id may stand for another: results are alike, or whoever made the span has ids of its own."""
+    """Tell whether one id may stand for another: their results are alike, or the span's maker uses ids of its own."""
     of_others = sent.results.get(identity)
     if of_others:
         return any(sent.is_of(said, number) for number in of_others)
-    # As an item of the Responses API has beside that of the call.
+    # An item of the Responses API has an id of its own, beside that of the call.
     return not _adapted.is_of_library(account) or sent.has(identity) or is_renamed(identity, there)
 
 
@@ -153,7 +153,7 @@ def _out_of_order(mine: Fact, true: Fact, numbers: range) -> Difference:
 
 
 def _lost(mine: Fact, true: Fact, sent: Sent, account: Account) -> Difference | None:
-    """Judge what the span does not show, in whichever of its places."""
+    """Judge the texts that the span shows in none of its places."""
     places = account.stated[mine.name]
     said_in_all = [said for place in places for said in _texts(place)]
     if any(is_masked(said["text"]) for said in said_in_all):

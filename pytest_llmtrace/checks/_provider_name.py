@@ -16,7 +16,7 @@ __all__ = ["PROVIDER_NAME"]
 
 _NAMES = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
 
-# Gateways that are the servers of one provider, with its names. Azure's, Amazon's and Google's have models of several.
+# Gateways that are one provider's own servers, with its names. Azure, Amazon and Google serve models of several.
 _OWN: Mapping[str | None, frozenset[str]] = {
     "anthropic": frozenset({"anthropic"}),
     "deepseek": frozenset({"deepseek"}),
@@ -25,7 +25,7 @@ _OWN: Mapping[str | None, frozenset[str]] = {
     "openai": frozenset({"openai"}),
 }
 
-# The names of providers that mean no other: in the conventions, and as SDKs and frameworks have them.
+# Names that mean one provider and no other, as the conventions, SDKs and frameworks have them.
 _KNOWN = frozenset().union(*_OWN.values()) | {
     *("awsbedrock", "bedrock", "cohere", "gcpgemini", "gcpgenai", "gcpvertexai", "gemini", "google", "ibmwatsonxai"),
     *("moonshotai", "perplexity", "vertexai", "watsonx", "xai"),
@@ -52,7 +52,7 @@ def _is_another(value: Any, gateway: str | None, api: str | None) -> bool:
 def _names_another(value: str, gateway: str | None, api: str | None) -> bool:
     """Tell whether a name is that of another provider than the one that was asked."""
     name = "".join(filter(str.isalnum, value[:_LONGEST].lower()))
-    # Who only knows the client may name whose API it speaks: many providers have OpenAI's, some Anthropic's.
+    # An instrumentation that knows only the client may name the API's maker: many serve OpenAI's API, some Anthropic's.
     return name in _KNOWN and name not in _OWN[gateway] and name != ("anthropic" if api == "messages" else "openai")
 
 

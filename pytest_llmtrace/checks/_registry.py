@@ -62,15 +62,15 @@ CHECKS: tuple[Check, ...] = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
-    """What the checks said of a trace.
+    """What the checks found in a trace.
 
     Attributes:
-        findings: Those that stand.
-        waived: Those that a waiver hides.
+        findings: The findings that stand.
+        waived: The findings that a waiver hides.
         looked_at: How many things were looked at, summed over the checks.
-        whole: Whether the trace ran to its end and every request was answered, so that what was not found is not there.
-        known: Those that are known of an instrumentor.
-        expected: Those that the baseline names.
+        whole: Whether the trace ran to its end and every request was answered, so that what was not found is missing.
+        known: The findings that are hidden as known faults of an instrumentor.
+        expected: The findings that are hidden because the baseline names them.
     """
 
     findings: tuple[Finding, ...]
@@ -82,12 +82,12 @@ class Verdict:
 
     @classmethod
     def none(cls) -> Verdict:
-        """Return the verdict of nobody: no check has looked."""
+        """Return an empty verdict, for a trace that no check has looked at."""
         return cls(findings=(), waived=(), looked_at=0, whole=False)
 
     @property
     def worth_saying(self) -> bool:
-        """Whether there is more than what is in the report only."""
+        """Whether a finding stands that is more severe than `info`, which is in the report only."""
         return any(finding.severity is not Severity.INFO for finding in self.findings)
 
 
@@ -101,7 +101,7 @@ def refuse_unknown(ignore: Mapping[str, str]) -> None:
     """Refuse waivers that name neither a check nor a family of checks, or give no reason.
 
     Raises:
-        UsageError: There is one.
+        UsageError: If there is such a waiver.
     """
     for waived_id, reason in ignore.items():
         if waived_id not in _waivable():
@@ -111,7 +111,7 @@ def refuse_unknown(ignore: Mapping[str, str]) -> None:
 
 
 def waiver_of(finding: Finding, ignore: Mapping[str, str]) -> str | None:
-    """Return the waiver that hides a finding: the one of its check, else the one of the family; None if none does."""
+    """Return the waiver that hides a finding: the id of its check, else its family; None if no waiver does."""
     return next((name for name in (finding.check, _family(finding.check)) if name in ignore), None)
 
 
@@ -137,14 +137,14 @@ def verify(
 
     Args:
         evidence: The trace.
-        ignore: Waivers, id or family to reason.
-        shared: Those of them that may hide nothing here, since other tests have them too.
-        complete: Whether the trace ran to its end. If not (the test failed), what was not played and which waivers
-            hid nothing say nothing.
-        hidden: What the waivers have hidden before, of the same trace.
+        ignore: Waivers: check id or family to reason.
+        shared: The waivers that are not reported if they hide nothing here, since other tests have them too.
+        complete: Whether the trace ran to its end. If not (the test failed), checks of what is missing are skipped, and
+            waivers that hid nothing are not reported.
+        hidden: The findings that the waivers have hidden in an earlier judgement of the same trace.
 
     Raises:
-        UsageError: A waiver names no check.
+        UsageError: If a waiver names neither a check nor a family of checks, or gives no reason.
     """
     refuse_unknown(ignore)
     # Whatever else is missing after a refused request is missing because of that: one cause, one finding.
@@ -163,7 +163,7 @@ def verify(
 
 
 class _Asked(NamedTuple):
-    """The checks that find anything to look at; the rules and comparisons among them; those that are neither."""
+    """The checks to run on a trace: all; the rules among them; the comparisons; the others, which are neither."""
 
     all: tuple[Check, ...]
     rules: tuple[Rule, ...]
@@ -173,7 +173,7 @@ class _Asked(NamedTuple):
 
 @lru_cache(maxsize=256)
 def _concerned(there: frozenset[str], *, whole: bool) -> _Asked:
-    """Return what is asked. Half of the checks find nothing to look at, and most tests have the same to look at."""
+    """Return the checks to run. Half of all checks find nothing to look at, and most tests need the same half."""
     asked = [check for check in CHECKS if not check.about or not there.isdisjoint(check.about)]
     asked = [check for check in asked if (whole or not check.whole_runs_only) and check is not UNUSED_WAIVER]
     return _Asked(
@@ -185,10 +185,10 @@ def _concerned(there: frozenset[str], *, whole: bool) -> _Asked:
 
 
 def _looked(asked: _Asked, evidence: Evidence) -> tuple[int, list[Finding]]:
-    """Count what the checks have looked at, and return what they found, in their order.
+    """Run the checks; return how many things they looked at, and the findings in the order of the checks.
 
-    Most traces keep all rules, and say in all comparisons what the wire says. That shows in one pass over each; where
-    it does not, they are asked one by one.
+    Most traces keep all rules and agree with the wire in all comparisons. One pass over the rules, and one over the
+    comparisons, shows that; if it fails, they are run one by one.
     """
     keeps, agrees = kept(asked.rules, evidence), agreed(asked.comparisons, evidence)
     left = asked.others
@@ -200,7 +200,10 @@ def _looked(asked: _Asked, evidence: Evidence) -> tuple[int, list[Finding]]:
 
 
 def _hidden(finding: Finding, evidence: Evidence) -> Finding:
-    """Mask the secrets of a trace in a finding: it is printed, kept and sent around. A baseline has its subject."""
+    """Mask the secrets of a trace in a finding, since it is printed, kept and sent around.
+
+    Its subject is also written to a baseline, so all canaries are masked in that.
+    """
     if not len(evidence.unwritten):
         return finding
     details = tuple((label, evidence.secrets.masked(text)) for label, text in finding.details)
@@ -215,6 +218,6 @@ def _unused(waived_id: str, reason: str) -> Finding:
         details=(
             ("found", f"no {waived_id} in this test"),
             ("why", UNUSED_WAIVER.why),
-            ("next", UNUSED_WAIVER.next),  # A waiver of this one would be the thing it warns of.
+            ("next", UNUSED_WAIVER.next),  # No advice to waive: such a waiver hides nothing, either.
         ),
     )

@@ -37,7 +37,7 @@ def flag(mine: Fact, true: Fact, _account: Account) -> Difference | None:
 
 
 def or_later(first: Judge, judge: Judge) -> Judge:
-    """Judge a fact of the request by its first attempt; what was said later of the same call is as true."""
+    """Return a judge for a fact of the request, as its first attempt states it or as the same call stated it later."""
 
     def judged(mine: Fact, true: Fact, account: Account) -> Difference | None:
         difference = first(mine, true, account)
@@ -53,7 +53,7 @@ def stop(mine: Fact, true: Fact, _account: Account) -> Difference | None:
 
 
 def choice_count(mine: Fact, _true: Fact, _account: Account) -> Difference | None:
-    """Judge a number of choices that the request does not name: it is one."""
+    """Judge a number of choices where the request names none, which means one."""
     return None if mine.value == 1 else Difference()
 
 
@@ -63,14 +63,14 @@ def dimensions(mine: Fact, true: Fact, account: Account) -> Difference | None:
         return None
     if not isinstance(true.value, int):
         return Difference()
-    # Four bytes a number, four letters for three bytes.
+    # Base64 has four letters for three bytes, and each number has four bytes.
     is_length = mine.value == (4 * true.value + 2) // 3 * 4
     more = "this is the length of the base64 text that they came in" if is_length else ""
     return Difference(wire=f"{shown(true.value)} numbers in {true.keys}", more=more)
 
 
 def listed(value: Any) -> list[Any]:
-    """Return a list, of one if it is none."""
+    """Return a value as a list; a value that is no list becomes its only item."""
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
@@ -91,7 +91,7 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
         "prohibited_content",
         "guardrail_intervened",
     ),
-    # No reason was given, in whichever words that is said.
+    # Words for the case that no reason was given.
     "": (
         "",
         "error",
@@ -108,14 +108,14 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
         "other",
     ),
 }
-# What Anthropic gives where a turn is not over. OpenTelemetry has no word for it; who has only its words says `stop`.
+# Anthropic's reasons for a turn that is not over. OpenTelemetry has no word for it: spans in its words say `stop`.
 _PAUSED = frozenset({"pause_turn", "compaction"})
 _KIND_OF = {word: kind for kind, words in _KINDS.items() for word in words}
 _ENDS = _PAUSED | {kind for kind in _KINDS if kind}
 
 
 def is_end(reason: Any) -> bool:
-    """Tell whether a finish reason is one of those that APIs give; a word of one's own may say that none came."""
+    """Tell whether a finish reason is one that APIs give; an instrumentation's own word may say that none came."""
     return _kind_of(reason) in _ENDS
 
 
@@ -132,7 +132,7 @@ def finish_reasons(mine: Fact, true: Fact, account: Account) -> Difference | Non
     if mine.value == true.value:
         return None
     said, there = _kinds(mine.value), _kinds(true.value)
-    # A place for one reason may tell of any choice; that there is no reason, of one that has none.
+    # A place for one reason may be about any choice; it says that there is none if some choice has none.
     of_one = mine.name == "finish_reason" and (said or len(there) < len(listed(true.value)))
     if said == there or (of_one and set(said) <= set(there)):
         return None
@@ -149,9 +149,9 @@ def finish_reasons(mine: Fact, true: Fact, account: Account) -> Difference | Non
 
 
 def _are_of_items(said: list[Any], there: list[str], account: Account) -> bool:
-    """Tell whether reasons are those of the items of a response. Of one that is incomplete the last item was cut.
+    """Tell whether reasons are those of the items of a response. In an incomplete response, the last item was cut.
 
-    Its status may stand for the reason, which is the detail to it.
+    The reason of that item may be its status, `incomplete`, or the detail that the response gives for it.
     """
     completed = _completed(account)
     if there == ["stop"]:
@@ -161,7 +161,7 @@ def _are_of_items(said: list[Any], there: list[str], account: Account) -> bool:
 
 
 def _completed(account: Account) -> set[str]:
-    """Return what may be said of a completed response.
+    """Return the kinds of reasons that may be given for a completed response.
 
     The Responses API has neither choices nor a word of its own for a reply that asks for tools, or that refuses;
     instrumentations give a reason for each item of the output.
@@ -172,7 +172,7 @@ def _completed(account: Account) -> set[str]:
 
 
 def made_up_reasons(mine: Fact, _true: Fact, account: Account) -> Difference | None:
-    """Judge finish reasons where the wire gives none: what says that there is none, in whichever words, is right."""
+    """Judge finish reasons where the wire gives none: a word for "none" is right, whichever it is."""
     if not any(map(is_end, listed(mine.value))):
         return None
     if account.extent is Extent.BEGUN:

@@ -1,4 +1,4 @@
-"""A rule is data: what a convention says of one span, whoever made it, whatever call it tells of."""
+"""A rule is data: what a convention says about any one span, whoever made it and whatever call it describes."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from pytest_llmtrace.model import Advice, Finding, Severity
 __all__ = ["Breach", "Rule", "advised", "as_advised", "cut", "kept", "rule"]
 
 _MOST = 8
-"""Lines of one finding."""
+"""How many lines of what a span says, or of what the convention says, one finding shows."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Breach:
-    """What one span does against one rule.
+    """How one span breaks one rule.
 
     Attributes:
-        names: What it does it with, without values: by this, spans of one scope do the same.
-        said: What the span says, a line each.
-        wanted: What the convention says, a line each.
-        advice: The same in Weaver's words.
-        follows: The checks whose findings on the same span explain it.
-        next: What to do about just this.
+        names: What breaks the rule, without values. Spans of one scope and name that share it are reported together.
+        said: What the span says, in lines.
+        wanted: What the convention says, in lines.
+        advice: The same breach in the words of Weaver's live check.
+        follows: The checks whose findings on the same span explain this breach.
+        next: What to do about just this breach; if empty, the rule's own `next` is used.
     """
 
     names: tuple[str, ...]
@@ -46,10 +46,10 @@ class Rule(Check):
     """A check that looks at each span that claims to keep a convention.
 
     Attributes:
-        judge: Returns the breach of a span; else whether the rule applies to it, and it keeps it.
-        may: Whether it can apply to a span with such names, of such a type, whatever the values.
-        by_names: Whether the names of a span, its type and its kind decide whether it keeps the rule.
-        unasked: The severity where nobody has named the convention that spans are to keep, if that makes a difference.
+        judge: Returns the breach if a span breaks the rule, True if it keeps it, and False if the rule does not apply.
+        may: Tells whether the rule can apply to a span with these attribute names and this type, whatever the values.
+        by_names: Whether the attribute names, the type and the kind of a span alone decide whether it keeps the rule.
+        unasked: The severity if `conventions=` does not name the convention; None if that makes no difference.
     """
 
     judge: Callable[[Claim], Breach | bool]
@@ -59,29 +59,29 @@ class Rule(Check):
 
 
 def rule(**fields: Any) -> Rule:
-    """Make a rule; unless it says more, what to do is to put the instrumentation right."""
+    """Make a rule; its advice is to fix the instrumentation, unless `next` says otherwise."""
     return Rule(look=_look, **{"next": "fix the instrumentation", **fields})
 
 
 def advised(**fields: Any) -> Rule:
-    """Make a rule about what a convention advises: in the report only, until `conventions=` names it as wanted.
+    """Make a rule about what a convention only advises: findings are `info` unless `conventions=` names that.
 
-    Who uses an instrumentor cannot mend its spans, and has not chosen its convention.
+    Whoever uses an instrumentor cannot change its spans, and has not chosen its convention.
     """
     return rule(**as_advised(fields))
 
 
 def as_advised(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of a rule about what a convention advises."""
+    """Return the given fields of a rule, with the severities of advice, which `compares` then explains."""
     only = "Of the severity `info` where `conventions=` names no convention."
     said = f"{fields.get('compares', '')} {only}".strip()
     return {"severity": Severity.WARNING, "unasked": Severity.INFO, **fields, "compares": said}
 
 
 def kept(rules: tuple[Rule, ...], evidence: Evidence) -> int | None:
-    """Count what some rules look at in a trace that keeps all of them; None if it breaks one.
+    """Return how many things some rules looked at, if the trace keeps all of them; None if it breaks one.
 
-    Most keep all, and this is one pass over those that can apply at all.
+    Most traces keep all rules, and this is one pass over the rules that can apply at all.
     """
     looked = 0
     for claim in evidence.claims:
@@ -97,9 +97,9 @@ def kept(rules: tuple[Rule, ...], evidence: Evidence) -> int | None:
 
 
 def _applying(rules: tuple[Rule, ...], claim: Claim) -> tuple[int, tuple[Rule, ...]]:
-    """Count the rules that a span keeps by its names, and choose the others that can apply to it.
+    """Return how many rules a span keeps by its attribute names alone, and the other rules that can apply to it.
 
-    Once for all spans of its names, type and kind.
+    This is decided once for all spans with the same names, type and kind.
     """
     form, chosen = (rules, claim.span_type, claim.span.kind, claim.is_wanted, claim.own), claim.sheet.chosen
     found: tuple[int, tuple[Rule, ...]] | None = chosen.get(form)
@@ -112,7 +112,7 @@ def _applying(rules: tuple[Rule, ...], claim: Claim) -> tuple[int, tuple[Rule, .
 
 
 def _look(check: Rule, evidence: Evidence) -> list[Finding | None]:
-    """Judge all spans. What several spans of one scope do alike is one finding, at the first of them."""
+    """Judge all spans; the same breach on several spans of one scope is one finding, about the first of them."""
     looked: list[Finding | None] = []
     broken: list[tuple[Claim, Breach]] = []
     for claim in evidence.claims:
@@ -128,7 +128,7 @@ def _grouped(check: Rule, broken: list[tuple[Claim, Breach]]) -> Iterator[Findin
     groups: dict[object, list[tuple[Claim, Breach]]] = {}
     for claim, found in broken:
         alike = (claim.span.scope, claim.profile.name, claim.span.name, found.names, found.follows)
-        # What another finding explains has to stay with the span of that one.
+        # A breach that another finding explains must stay on its own span: findings are joined only on one span.
         groups.setdefault((alike, claim.span.key if found.follows else None), []).append((claim, found))
     for group in groups.values():
         yield from [None] * (len(group) - 1)
@@ -149,7 +149,7 @@ def _finding(check: Rule, claim: Claim, found: Breach, *, others: int) -> Findin
 
 
 def cut(lines: tuple[str, ...]) -> Iterator[str]:
-    """Yield the lines that one finding has room for."""
+    """Yield the lines that one finding has room for, then how many more there are."""
     yield from lines[:_MOST]
     if len(lines) > _MOST:
         yield f"and {len(lines) - _MOST:,} more"

@@ -25,7 +25,7 @@ def said_of(exchange: Exchange, truth: Reading | None) -> str:
 
 
 def counts(reading: Reading) -> bool:
-    """Tell whether a span counts tokens."""
+    """Tell whether a reading states any tokens."""
     return bool(reading.input_tokens or reading.output_tokens or reading.total_tokens)
 
 
@@ -37,7 +37,7 @@ def stated(reading: Reading) -> str:
 
 
 def llm_spans(calls: Iterable[Call]) -> Iterator[tuple[Call, SpanRecord, Reading]]:
-    """Yield the spans of calls with what they say."""
+    """Yield each span of each call, with the call and the reading of the span."""
     for call in calls:
         for span, reading in zip(call.spans, call.readings, strict=False):
             yield call, span, reading

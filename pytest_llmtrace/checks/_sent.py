@@ -1,4 +1,4 @@
-"""The texts of a request, to be found again by what a span shows of them."""
+"""The texts of a request, among which the texts that a span shows are looked up."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pytest_llmtrace.model import Fact, Request
 __all__ = ["Found", "Said", "Sent", "speaker"]
 
 Said = Mapping[str, Any]
-"""One text: its `role`, None where nobody is named, its `text`, and, of a tool's result, which call it `answers`."""
+"""One text: its `role` (None if none is named), its `text`, and for a tool's result the call that it `answers`."""
 
 Found = tuple[Said, range | None]
 """A text of the span, and the numbers of the texts of the request that it is made of; None if it was not sent."""
@@ -35,7 +35,7 @@ _SPEAKERS = {
 
 
 def speaker(said: Said) -> str | None:
-    """Name who says a text, whatever an API or a convention calls it; None if nobody is named, or one unknown."""
+    """Name the speaker of a text alike for all APIs and conventions; None if its role is missing or unknown."""
     role = said.get("role")
     return _SPEAKERS.get(role) if isinstance(role, str) else None
 
@@ -45,17 +45,18 @@ class Sent:
 
     Attributes:
         pieces: The texts, in order.
-        seen: The numbers of those that the span shows.
-        has_cut: Whether a limit has cut what was looked for, so that nobody knows what else stood there.
-        last: The one of them that stands last in the request, of the first of those that were found together.
+        seen: The numbers of the texts that the span shows.
+        has_cut: Whether a limit has cut JSON on the span that was looked for, so that nobody knows what else it had.
+        last: The highest number that was found, where several texts that were found together count as the first of
+            them; -1 before any.
     """
 
     def __init__(self, true: Fact, request: Request, limit: int | None) -> None:
         """Take the texts that the wire states.
 
         Args:
-            true: They.
-            request: The request that they are of.
+            true: The fact with these texts.
+            request: The request that has sent them.
             limit: The length to which the texts of the span were cut, if they were.
         """
         self.pieces: Sequence[Said] = true.value
@@ -73,11 +74,11 @@ class Sent:
 
     @property
     def unseen(self) -> list[int]:
-        """The numbers of the texts that the span does not show, but those of white space alone."""
+        """The numbers of the texts that the span does not show, except texts of white space alone."""
         return [number for number, text in enumerate(self._bare) if text and number not in self.seen]
 
     def take(self, found: range, *, whole: bool = False) -> None:
-        """Note that the span shows texts, or the whole message that they are of."""
+        """Note that the span shows the texts that were found or, with `whole`, all texts of their message."""
         self.last = max(self.last, found[0])
         turn = self._turns[found[0]]
         self.seen.update([number for number, other in enumerate(self._turns) if other == turn] if whole else found)
@@ -94,9 +95,9 @@ class Sent:
             after: The last text that was found, behind which the next one is most likely to stand.
 
         Yields:
-            It with their numbers, None if it was not sent; its parts, where it is the JSON of parts; nothing where it
-            tells nothing of them: it was sent, but not as a text of a message (a refusal, a document), or it is
-            masked, stands for an image, or is JSON that a limit has cut.
+            The text with their numbers, or with None if it was not sent; if it is the JSON of parts, these parts
+            likewise. Nothing if it says nothing about them: it was sent, but not as a text of a message (a refusal, a
+            document), or it is masked, stands for an image, or is JSON that a limit has cut.
         """
         text = said["text"]
         if not bare(text):
@@ -113,18 +114,18 @@ class Sent:
             yield from self._encoded(said, after)
 
     def _whole(self, said: Said, after: int) -> range | None:
-        """Look for a text as it stands: whole, or what a limit or a mask has left, or of several texts."""
+        """Look for a text as it stands: as a sent text, as what a limit or a mask left of one, or as several joined."""
         text = said["text"]
         found = self._as_it_is(said) or self._partial(text, range(after + 1, after + 2))
         return found or self._of_several(bare(text), after + 1) or self._partial(text, self._from(after + 1))
 
     def _without_stand_ins(self, text: str) -> str:
-        """Return a text without what stands in it for parts that are no texts, if the request has any."""
+        """Return a text without its stand-ins for images, files and the like, if the request has such parts."""
         shown = without_stand_ins(text)
         return shown if shown != text and not _TEXTLESS.isdisjoint(self._others) else text
 
     def _as_it_is(self, said: Said) -> range | None:
-        """Look for the text itself; of those that are the same it is the next one of its speaker."""
+        """Look for the text itself; if it was sent several times, take the next one of its speaker."""
         of_speakers = self._at.get(bare(said["text"]))
         if of_speakers is None:
             return None
@@ -134,7 +135,7 @@ class Sent:
         return range(number, number + 1)
 
     def is_of(self, said: Said, number: int) -> bool:
-        """Tell whether a text of the span is one of the request, or what is left of it."""
+        """Tell whether a text of the span is the sent text of that number, or what a limit or a mask has left of it."""
         text, piece = said["text"], self.pieces[number]["text"]
         value = _parsed(text)
         is_same = bare(text) == self._bare[number] or (value is not None and value == _parsed(piece))
@@ -150,11 +151,11 @@ class Sent:
         return found
 
     def has(self, value: str) -> bool:
-        """Tell whether the request has a text in any place."""
+        """Tell whether a text stands anywhere in the request."""
         return bare(value) in self._others
 
     def _of_several(self, mine: str, first: int) -> range | None:
-        """Look for a text that several were joined to."""
+        """Look for the sent texts that were joined into one text."""
         whole, starts, numbers = self._joined
         for behind in (starts[first], 0):
             start = whole.find(mine, behind)
@@ -167,7 +168,7 @@ class Sent:
 
     @lazy
     def _joined(self) -> tuple[str, Sequence[int], Mapping[int, int]]:
-        """All texts as one, where each begins in it, and which it is by where it begins."""
+        """All texts joined into one, where each begins in that, and the number of each by where it begins."""
         starts = list(accumulate(map(len, self._bare), initial=0))
         return "".join(self._bare), starts, {start: number for number, start in enumerate(starts)}
 
@@ -175,7 +176,7 @@ class Sent:
         return chain(range(first, len(self.pieces)), range(first))
 
     def _partial(self, text: str, numbers: Iterable[int]) -> range | None:
-        """Look for the text that another is left of, by a limit or a mask."""
+        """Look, among some numbers, for the sent text of which a limit or a mask has left this one."""
         if not is_cut(text, self._limit) and not has_mask(text):
             return None
         for number in numbers:
@@ -191,11 +192,11 @@ class Sent:
 
     @lazy
     def _others(self) -> frozenset[str]:
-        """All that the request has in any place."""
+        """All texts that stand anywhere in the request."""
         return frozenset(bare(value) for value in wire.sent_values(self._request) if isinstance(value, str))
 
     def _encoded(self, said: Said, after: int) -> Iterator[Found]:
-        """Look for what JSON was written from: a result of a tool, which may be JSON itself, or parts."""
+        """Look for what a JSON text was written from: a sent text that is JSON itself, as a tool's result, or parts."""
         value = _parsed(said["text"])
         same = [number for number, other in self._json if value and other == value]
         parts = dialects.encoded_parts(said)
@@ -210,12 +211,12 @@ class Sent:
 
     @lazy
     def _json(self) -> Sequence[tuple[int, Any]]:
-        """The texts that are JSON themselves, by their number, and what they hold."""
+        """The numbers of the texts that are JSON themselves, each with the value."""
         values = ((number, _parsed(piece["text"])) for number, piece in enumerate(self.pieces))
         return [(number, value) for number, value in values if value]
 
     def _is_textless(self, value: Any, parts: Sequence[Said] | None) -> bool:
-        """Tell whether JSON is no text: nothing, parts of other kinds, or another thing that was sent."""
+        """Tell whether JSON stands for no text: it is empty, only parts of other kinds, or a value sent elsewhere."""
         return not value or parts is not None or any(value == other for other in wire.sent_values(self._request))
 
 

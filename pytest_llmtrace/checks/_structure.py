@@ -1,4 +1,4 @@
-"""The structure of messages, parts and tools as JSON, walked by what each says that it is."""
+"""The structure that messages, parts and tools have as JSON, and what is wrong with a value that has another."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from pytest_llmtrace.conventions import type_of
 __all__ = ["FORMS", "Flaw", "flaws"]
 
 Flaw = tuple[str, str, bool]
-"""Where, what is wrong there, and whether no reader of the convention can get along with it."""
+"""Where something is wrong, what is wrong, and whether it is fatal: no reader of the convention can use the value."""
 
 _Walk = Callable[[Any, str], Iterator[Flaw]]
+"""Yields the flaws of a value, given the value and where it stands."""
 
 
 def flaws(name: str, value: Any) -> Iterator[Flaw]:
-    """Yield what is wrong with the JSON value of an attribute of `FORMS`, in its order."""
+    """Yield the flaws of the JSON value of an attribute that `FORMS` has, in the order of the value."""
     yield from FORMS[name](value, name)
 
 
@@ -35,7 +36,7 @@ def _list_of(walk: _Walk) -> _Walk:
 
 
 def _object(needed: Mapping[str, str], optional: Mapping[str, str], *, fatal: bool = True) -> _Walk:
-    """Make a walk over an object by the types of its fields; `fatal` is whether nothing else would be the same form."""
+    """Make a walk over an object by the types of its fields; `fatal`: whether a flaw in a needed field is fatal."""
 
     def walk(value: Any, where: str) -> Iterator[Flaw]:
         if not _is_object(value):
@@ -76,7 +77,7 @@ def _is_list(value: Any) -> bool:
 
 
 def _is_object(value: Any) -> bool:
-    return isinstance(value, dict | Mapping)  # The first is quick to tell, and what JSON is read into.
+    return isinstance(value, dict | Mapping)  # `dict` is quick to test, and JSON is parsed into it.
 
 
 def _article(value: Any) -> str:
@@ -86,8 +87,8 @@ def _article(value: Any) -> str:
 
 # --- parts -----------------------------------------------------------------------------------------------------------
 
-# What a part of each type needs, and what it may have. The convention lets a part have any other type and fields, and
-# its JSON schemas thereby accept `{"type": "text"}` without a text: who reads parts by their type does not.
+# The fields that a part of each type needs, and those that it may have. The convention allows parts of any other type
+# with any fields, so its JSON schemas accept `{"type": "text"}` without a text; readers that go by the type do not.
 _ID = {"id": "string"}
 _MEDIA = {"mime_type": "string"}
 _PARTS: Mapping[str, _Walk] = {
@@ -127,7 +128,7 @@ def _message(value: Any, where: str) -> Iterator[Flaw]:
 
 
 def _whatever(_value: Any, _where: str) -> Iterator[Flaw]:
-    """Walk over what a tool takes or returns: objects for the most part, and a text or a list as well."""
+    """Accept any value: what a tool takes or returns is an object for the most part, and may be a text or a list."""
     yield from ()
 
 
@@ -141,4 +142,4 @@ FORMS: Mapping[str, _Walk] = {
     "gen_ai.tool.call.arguments": _whatever,
     "gen_ai.tool.call.result": _whatever,
 }
-"""What each attribute holds that has a structure, by its name."""
+"""The walk over the value of each attribute that has a structure, by the attribute's name."""

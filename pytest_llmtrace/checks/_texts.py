@@ -1,4 +1,4 @@
-"""Do two texts say the same? Cut by a limit, masked, or without its white space, a text is still the same text."""
+"""Do two texts say the same? A text stays the same if a limit cut it, a mask hides it, or its white space differs."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from pytest_llmtrace.secrets.shapes import masked
 __all__ = ["apart", "bare", "is_cut", "is_cut_from", "is_same", "reasoning", "texts", "unstated_texts"]
 
 _AROUND = 30
-_SECRET = 400  # characters
+_SECRET = 400  # characters on each side of an excerpt that are searched for a secret which it may cut in two
 
 
 def is_cut_from(mine: str, whole: str, limit: int | None) -> bool:
     """Tell whether a text is the beginning of another, cut by a limit and not by a fault.
 
-    A limit is known by its mark (`...`, `[truncated 820 chars]`), or by the length of the text: OpenTelemetry's own
-    (OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT) leaves no mark.
+    A limit is recognised by the mark that it leaves (`...`, `[truncated 820 chars]`), or by the length of the text:
+    OpenTelemetry's own limit (OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT) leaves no mark.
 
     Args:
         mine: The text that may have been cut.
         whole: The text that it may have been cut from.
-        limit: What `limit_of` says of the span.
+        limit: The limit of the span, as `limit_of` returns it.
     """
     mark = cut_at(mine)
     if mark is not None and _begins(whole, mine[:mark]):
@@ -38,14 +38,14 @@ def is_cut_from(mine: str, whole: str, limit: int | None) -> bool:
 
 
 def is_cut(mine: str, limit: int | None) -> bool:
-    """Tell whether a text looks as if a limit had cut it, by what tells it to `is_cut_from`."""
+    """Tell whether a text looks as if a limit had cut it: by its length or its mark, as in `is_cut_from`."""
     return len(mine) == limit or cut_at(mine) is not None
 
 
 def texts(mine: Fact, true: Fact, account: Account) -> Difference | None:
     """Compare the texts of the choices, in order; choices without a text are passed over.
 
-    The answer of one choice may stand in several messages: the Responses API gives an item for each.
+    The answer of one choice may stand in several messages: in the Responses API, each of them is an item of the output.
     """
     if mine.value == true.value:
         return None
@@ -66,15 +66,15 @@ def texts(mine: Fact, true: Fact, account: Account) -> Difference | None:
 
 
 def _lost(mine: Fact, there: list[str], account: Account) -> Difference | None:
-    """Judge messages without any text: content may not be captured, unless they show other content, or the prompt is.
+    """Judge messages without any text: a fault only if they show other content, or the span shows the prompt.
 
-    Switches for content are for all of it.
+    An instrumentation's switch captures all content or none, and to capture none is no fault.
     """
     answered = account.answered
     if account.extent is not Extent.WHOLE or answered.truncated or answered.error or not any(map(bare, there)):
         return None
     if any(_stated(fact.value) for fact in account.stated.get(mine.name, ())):
-        return None  # Another place has it.
+        return None  # Another place on the span states the texts.
     if not _shows_more(mine, account) and not dialects.shows_prompt(account.span):
         return None
     return Difference(span=f"{mine.keys or mine.name}: no text", more="what else was said is there")
@@ -94,7 +94,7 @@ def _agree(said: list[str], there: list[str]) -> bool:
 
 
 def reasoning(mine: Fact, true: Fact, account: Account) -> Difference | None:
-    """Compare reasoning as texts; the parts of a summary may stand as the JSON that they came in."""
+    """Compare reasoning as texts; the span may state the parts of a summary as the JSON that they came in."""
     difference = texts(mine, true, account)
     parts = ["".join(_parts(text)) for text in _stated(mine.value)]
     return None if difference is None or _agree(parts, _stated(true.value)) else difference
@@ -110,7 +110,7 @@ def _parts(text: str) -> Iterable[str]:
 
 
 def unstated_texts(mine: Fact, _true: Fact, account: Account) -> Difference | None:
-    """Judge texts where the wire has none: a refusal may stand in the answer's place, or a mask."""
+    """Judge a span's texts where the wire has none: a refusal or a mask may stand in the place of the answer."""
     refused = _refusals(account)
     made_up = [text for text in _stated(mine.value) if text not in refused and not is_masked(text)]
     return Difference(why="the answer has no such text") if made_up else None
@@ -121,7 +121,7 @@ def _refusals(account: Account) -> list[str]:
 
 
 def _left_of(texts: list[str], others: list[str]) -> list[str]:
-    """Return texts without one of each of others, where they have it."""
+    """Return the texts that are left when each of the others is taken away once, where it is among them."""
     left = [*texts]
     for other in others:
         if other in left:
@@ -130,7 +130,7 @@ def _left_of(texts: list[str], others: list[str]) -> list[str]:
 
 
 def is_same(mine: str, true: str, limit: int | None, *, begun: bool = False) -> bool:
-    """Tell whether a text is another, but for its white space, a mask, or what a limit or an early end has left."""
+    """Tell whether two texts are the same, apart from white space, masks, and what a limit or an early end cut off."""
     if mine == true or is_masked(mine):
         return True
     said, whole = bare(mine), bare(true)
@@ -140,7 +140,7 @@ def is_same(mine: str, true: str, limit: int | None, *, begun: bool = False) -> 
 
 
 def apart(fact: Fact, mine: str, true: str) -> Difference:
-    """Tell a text of the span from the one of the wire that it is to be: both from shortly before they part."""
+    """Return the difference between a text of the span and the wire's: an excerpt of each around where they part."""
     at = next((i for i, (a, b) in enumerate(zip(mine, true, strict=False)) if a != b), min(len(mine), len(true)))
     return Difference(
         span=f"{fact.keys or fact.name}: {_around(mine, at)}",
@@ -160,7 +160,7 @@ def _around(text: str, at: int) -> str:
     start = max(0, at - _AROUND)
     end = at + _AROUND
     near = text[max(0, start - _SECRET) : end + _SECRET]
-    if masked(near) != near:  # Of which half a secret would be left.
+    if masked(near) != near:  # The excerpt might show half of a secret, unmasked; `shown` masks the whole.
         return shown(text)
     return f"{'...' if start else ''}{text[start:end]!r}{'...' if end < len(text) else ''}"
 
@@ -171,8 +171,8 @@ def _stated(value: Any) -> list[str]:
 
 
 def bare(text: str) -> str:
-    """Return a text without its white space, by which texts are compared."""
-    # A server that streams UTF-16 may cut a character in two; whoever writes it into JSON and back has it whole.
+    """Return a text without its white space, the form in which texts are compared."""
+    # A server that streams UTF-16 may cut a character in two (surrogates); writing and reading it as JSON joins them.
     whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return "".join(whole.split())
 

@@ -1,4 +1,4 @@
-"""Do a span and the wire tell of the same tool calls?"""
+"""Do a span and the wire report the same tool calls?"""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ __all__ = [
 ]
 
 
-# Ids of calls of tools that the provider runs itself: Anthropic's, and the Responses API's. Some conventions list them
-# beside the calls that the application is to answer, others leave them out or have places of their own for them.
+# How the ids of calls begin whose tools the provider runs itself, in Anthropic's API and in the Responses API. Some
+# conventions list these calls beside those that the application is to answer; others leave them out, or have places of
+# their own for them.
 _OF_PROVIDER = ("srvtoolu_", "mcptoolu_", "ws_", "ci_", "fs_", "ig_", "mcp_", "mcpr_")
 
 
@@ -36,24 +37,24 @@ _OF_MISTRAL = re.compile(r"[A-Za-z0-9]{9}")
 
 
 def is_renamed(mine: str, sent: str) -> bool:
-    """Tell whether an id may have been sent as another, made of what the API allows.
+    """Tell whether an id may have been sent in another form, made of the characters that the API allows.
 
-    Anthropic's allows no punctuation but `_` and `-`, which LiteLLM puts in the place of other; Mistral's wants nine
-    letters and digits, which LangChain takes from a hash.
+    Anthropic's API allows no punctuation but `_` and `-`, which LiteLLM puts in the place of any other; Mistral's wants
+    nine letters and digits, which LangChain takes from a hash.
     """
     left, right = (re.sub(r"[\W_]+", "", identity) for identity in (mine, sent))
     return left == right or (_OF_MISTRAL.fullmatch(sent) is not None and _OF_MISTRAL.fullmatch(mine) is None)
 
 
 def unstated_tools(mine: Fact, _true: Fact, account: Account) -> Difference | None:
-    """Judge tool calls where the wire asks for none: the provider may have run tools of its own."""
+    """Judge a span's tool calls where the wire has none: calls of tools that the provider ran itself are no fault."""
     if mine.name == "tool_calls" and not _named(mine, account):
         return None
     return Difference()
 
 
 def _named(fact: Fact, account: Account) -> list[Any]:
-    """Return the calls that the application is to answer, as far as the wire has names for their tools."""
+    """Return the calls that the application is to answer, without those whose tools have no name on the wire."""
     calls = [call for call in listed(fact.value) if not is_of_provider(_part(call, "id"))]
     if account.answered.api != "responses" or fact.name != "tool_calls":
         return calls
@@ -81,7 +82,7 @@ def tool_ids(mine: Fact, true: Fact, account: Account) -> Difference | None:
     said = [_part(call, "id") for call in _named(mine, account)]
     there = [_part(call, "id") for call in listed(true.value)]
     if len(said) != len(there) or not all(said) or not all(there) or sorted(said) == sorted(there):
-        return None  # Another number of calls is told by wire/tool-calls.
+        return None  # wire/tool-calls reports it if the number of calls is another.
     return Difference(span=f"{mine.keys or mine.name}: ids {shown(said)}", wire=f"tool calls: ids {shown(there)}")
 
 
@@ -106,7 +107,7 @@ def tool_arguments(mine: Fact, true: Fact, account: Account) -> Difference | Non
 
 
 def _wrong_form(mine: Any, true: Any) -> tuple[str, str]:
-    """Say why arguments that are a text stand for no object, and what to do; nothing if that is not what is wrong."""
+    """Return why arguments are read as a text and not as an object, and what to do; empty if the fault is another."""
     said = _as_json(mine)
     if not isinstance(said, str) or isinstance(_as_json(true), str):
         return "", ""
@@ -117,7 +118,7 @@ def _wrong_form(mine: Any, true: Any) -> tuple[str, str]:
 
 
 def _is_begun_text(said: str, true: Any) -> bool:
-    """Tell whether a text is the beginning of the JSON of a value, as of fragments of which the last are lost."""
+    """Tell whether a text is the beginning of a value's JSON, as when the last fragments of a stream are lost."""
     try:
         wholes = [json.dumps(true, ensure_ascii=ascii_only) for ascii_only in (False, True)]
     except RecursionError:
@@ -136,7 +137,7 @@ def is_of_provider(identity: str) -> bool:
 def _matched(
     mine: Sequence[Mapping[str, Any]], true: Sequence[Mapping[str, Any]]
 ) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    """Put calls side by side: by their ids where both have them, then by their names, else in order."""
+    """Pair the calls of both sides: by id where both have the same ids, else by name, else in order."""
     for key in ("id", "name"):
         left, right = [_part(call, key) for call in mine], [_part(call, key) for call in true]
         if len(set(left)) == len(mine) and set(left) == set(right):
@@ -161,13 +162,13 @@ def same_arguments(mine: Any, true: Any, limit: int | None) -> bool:
 
 
 def _is_wrapped(mine: Any, true: Any) -> bool:
-    """Tell whether the text that a custom tool is given stands in an object, as OpenInference writes it."""
+    """Tell whether the span has the text for a custom tool as the `input` of an object, as OpenInference writes it."""
     text = mine.get("input") if isinstance(mine, dict) and len(mine) == 1 else None
     return isinstance(text, str) and _same_json(_as_json(text), true)
 
 
 def _is_begun(mine: Any, true: Any) -> bool:
-    """Tell whether a value is what can be read of JSON that broke off: Anthropic's SDK closes what is open in it."""
+    """Tell whether a value was read from JSON that broke off: Anthropic's SDK closes its open brackets and texts."""
     if not isinstance(true, str):
         return False
     whole = "".join(true.split())
@@ -176,7 +177,7 @@ def _is_begun(mine: Any, true: Any) -> bool:
 
 
 def _same_json(left: Any, right: Any, limit: int | None = None) -> bool:
-    """Compare JSON values: 1 and 1.0 are one number, as are two NaN; true is no 1, as it is in Python.
+    """Tell whether two JSON values are the same: 1 equals 1.0 and NaN equals NaN, but true, unlike in Python, is not 1.
 
     A text may be what a limit or a mask has left of another, and a mask may stand for any value.
     """
@@ -195,7 +196,7 @@ def _same_json(left: Any, right: Any, limit: int | None = None) -> bool:
 
 
 def _as_json(value: Any) -> Any:
-    """Return the JSON value of a text, the text if it has none; an empty object for what says nothing."""
+    """Return the value that a text holds as JSON, or the text if it is no JSON; an empty object if it says nothing."""
     if isinstance(value, str):
         try:
             value = json.loads(value)

@@ -1,4 +1,4 @@
-"""Does a span show the tools that a request offers as they are defined there: what each is for, and what it takes?"""
+"""Does a span define each tool as the request does: what it is for (description), and what it takes (parameters)?"""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from pytest_llmtrace.model import Fact
 __all__ = ["defined", "defined_later"]
 
 _LONGEST = 40
-"""Characters of a step that stands in a path as it is."""
+"""The longest key, in characters, that a path has as `.key`; a longer one stands there in brackets and quotes."""
 
 _SHORT = 60
-"""Characters of two texts that are told whole, and not from shortly before they part."""
+"""The longest text, in characters, that a finding shows whole; of longer ones it shows where they part."""
 
 
 class _Part(NamedTuple):
-    """A part of a definition that both sides have, or one of its parts.
+    """A part of a tool's definition that both sides have, or a value within that part.
 
     Attributes:
-        path: The steps from that part of the definition on.
+        path: The steps that lead from that part of the definition to the value.
         mine: What the span has there.
         true: What the request has there.
     """
@@ -37,7 +37,7 @@ class _Part(NamedTuple):
 
 
 _Known = Mapping[str, Mapping[str, tuple[str, Any]]]
-"""What was sent: by the name of a tool, the field and the value of each part of its definition."""
+"""The tools that were sent, by name: for each part of the definition, the request's field and its value."""
 
 
 def defined(mine: Fact, true: Fact, account: Account) -> Difference | None:
@@ -54,7 +54,7 @@ def defined(mine: Fact, true: Fact, account: Account) -> Difference | None:
 
 
 def defined_later(mine: Fact, other: Fact, account: Account) -> Difference | None:
-    """Compare with what was said later of the same call, as a judge that is not content with other tools."""
+    """Compare with what was said later of the same call; a tool that is not defined there is a difference, too."""
     known = _known(other)
     return defined(mine, other, account) if all(known.get(tool["name"]) for tool in _named(mine)) else Difference()
 
@@ -68,7 +68,7 @@ def _known(true: Fact) -> _Known:
     keys = (key for key, _ in true.parts)
     for tool in true.value:
         parts = {part: (next(keys, part), tool[part]) for part in tool if part != "name"}
-        known[tool["name"]] = {} if tool["name"] in known else parts  # Of several nobody knows which one is meant.
+        known[tool["name"]] = {} if tool["name"] in known else parts  # Of several with one name, any may be meant.
     return known
 
 
@@ -95,9 +95,9 @@ def _apart(part: _Part, limit: int | None, *, named: bool = False) -> _Part | No
     """Return where two parts differ first, None if nowhere: what only one of them has is no difference.
 
     Args:
-        part: What is compared.
-        limit: What `limit_of` says of the span.
-        named: Whether these are the parameters by their names, of which the span has no others.
+        part: The two values, and where they stand.
+        limit: The limit of the span, as `limit_of` returns it.
+        named: Whether the keys are names of parameters: a parameter that only the span has is a difference.
     """
     mine, true = part.mine, part.true
     if mine == true or mine in (None, ""):
@@ -126,13 +126,13 @@ def _apart_in(part: _Part, limit: int | None, *, named: bool) -> _Part | None:
 
 
 def _apart_among(part: _Part, limit: int | None) -> _Part | None:
-    """Compare lists: of schemas one by one, of values whatever their order."""
+    """Compare two lists: schemas one by one, plain values in any order."""
     path, mine, true = part
     if all(isinstance(value, str | int | float | None) for value in (*mine, *true)):
         is_partial = any(isinstance(value, str) and (is_mask(value) or is_cut(value, limit)) for value in mine)
         if is_partial or set(mine) == set(true):
             return None
-        # Long lists are told by their beginning.
+        # Findings show only the beginning of a long list, so what differs goes first.
         return _Part(path, sorted(mine, key=set(true).__contains__), sorted(true, key=set(mine).__contains__))
     if len(mine) != len(true):
         return part

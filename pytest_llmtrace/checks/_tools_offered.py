@@ -20,7 +20,7 @@ _MOST = 3
 
 
 def is_adapted(mine: str, sent: str) -> bool:
-    """Tell whether a tool's name was sent as another, made of what the API allows, or with a word before it.
+    """Tell whether a tool's name was sent in another form: of characters that the API allows, or with a word before it.
 
     `math.add` and `mathAdd` may be sent as `math_add`, and `look` as `functions_look`.
     """
@@ -29,7 +29,7 @@ def is_adapted(mine: str, sent: str) -> bool:
 
 
 def offered(mine: Fact, true: Fact, account: Account) -> Difference | None:
-    """Compare the names of the tools: each that is shown was offered, and a library that shows some shows all."""
+    """Compare the names of tools: the span shows only tools that were offered, and a library's shows all or none."""
     if mine.value == true.value:
         return None
     words = frozenset(word for tool in true.value for word in _words(tool))
@@ -53,13 +53,13 @@ def chosen(mine: Fact, true: Fact, _account: Account) -> Difference | None:
 
 
 def _chosen(choice: Any) -> str | None:
-    """Return the name of the tool that is to be called, else the word for whether one is; None if nobody knows."""
+    """Return the name of the tool to be called, else the word for whether one is to be; None if it cannot be read."""
     if isinstance(choice, Mapping):
         kind = choice.get("type")
         own = choice.get(kind if isinstance(kind, str) else "function")
         name = (own if isinstance(own, Mapping) else choice).get("name")
         choice = name if isinstance(name, str) else kind
-    if not isinstance(choice, str) or choice.startswith(("{", "[")):  # JSON within JSON.
+    if not isinstance(choice, str) or choice.startswith(("{", "[")):  # JSON in a text is not read.
         return None
     return "required" if choice == "any" else choice
 
@@ -69,7 +69,7 @@ def _words(tool: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _names(fact: Fact) -> Iterator[str]:
-    """Yield the names of a span's tools, the type of one that has none, but masks."""
+    """Yield the name of each of a span's tools, or its type if it has no name; masks are left out."""
     for tool in listed(fact.value):
         word = next(_words(tool), None) if isinstance(tool, Mapping) else tool
         if isinstance(word, str) and word and not is_masked(word):
@@ -81,12 +81,12 @@ def _is_told(name: str, account: Account) -> bool:
 
 
 def _left_out(mine: Fact, true: Fact, words: frozenset[str], account: Account) -> Difference | None:
-    """Judge the functions that a span shows in none of its places; of the other kinds not all conventions tell."""
+    """Report the sent functions that no place on the span shows; some conventions have no place for other kinds."""
     places = account.stated[mine.name]
     if mine is not places[0] or any(_is_cut(tool) for place in places for tool in listed(place.value)):
         return None
     everywhere = dict.fromkeys(name for place in places for name in _names(place))
-    others = [name for name in everywhere if name not in words]  # What is named as it was sent is no other tool.
+    others = [name for name in everywhere if name not in words]  # A name that was itself sent stands for no other tool.
     lost = [
         f"{key}: {shown(name)}, which the span lacks"
         for name, key in _functions(true)
@@ -109,5 +109,5 @@ def _functions(true: Fact) -> Iterator[tuple[str, str]]:
 
 
 def _is_cut(tool: Any) -> bool:
-    """Tell whether there is more than can be read: a mask, or what a limit has left of a tool."""
+    """Tell whether a tool cannot be read: a mask stands in its place, or a limit has cut it."""
     return next(_names(Fact(name="", value=[tool])), None) is None

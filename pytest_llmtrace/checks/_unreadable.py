@@ -1,4 +1,4 @@
-"""Can what a span states be read at all, and the response of its call, so that there is anything to compare?"""
+"""Can the values on a span, and the response of its call, be read at all, so that they can be compared?"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["UNREAD_RESPONSE", "unreadable"]
 
 
 def unreadable(comparisons: tuple[Comparison, ...]) -> Check:
-    """Make the check that looks for what cannot be read among the facts that are compared."""
+    """Make the check that reports unreadable attributes, of the facts that these comparisons are about."""
     by_name = {name: check for check in comparisons for name in check.about}
 
     def look(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
@@ -68,7 +68,7 @@ def _finding(check: Check, comparison: Comparison, fact: Fact, true: Fact, accou
     )
 
 
-# What a response says of itself: a body of which none is known was not read at all.
+# Facts that responses state: if a body yielded none of them, it was not read at all.
 _FACTS = ("response_id", "response_model", "output_texts", "tool_calls", "input_tokens", "output_tokens", "error")
 
 

@@ -1,4 +1,4 @@
-"""Is the usage that the wire states on the span at all?"""
+"""Does the span state the usage that the wire states, at all?"""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _usage_missing(check: Check, evidence: Evidence) -> Iterator[Finding | None]
         stated = _stated_usage(accounts[0])
         told = set().union(*[account.reading.facts for account in accounts])
         has_total = "total_tokens" in told
-        # The total of a call that has one count alone, as embeddings have, is that count.
+        # If a call has only one count, as embeddings have, its total is that count.
         missing = [] if has_total and len(stated) == 1 else [fact for fact in stated if fact.name not in told]
         silent = [account for account in accounts if _has_place(account, missing or stated)]
         if not silent:
@@ -56,7 +56,7 @@ def _what_is_there(told: set[str], missing: list[Fact]) -> str:
 
 
 def _stated_usage(account: Account) -> list[Fact]:
-    """Return the counts that the wire states of a call that succeeded and was read to its end."""
+    """Return the counts that the wire states of a call that succeeded and was read to its end; none of any other."""
     reading = account.answered
     if account.extent is not Extent.WHOLE or not account.sure:
         return []
@@ -70,7 +70,7 @@ def _has_place(account: Account, counts: list[Fact]) -> bool:
 
 
 def _is_told_elsewhere(account: Account) -> bool:
-    """Tell whether the span could not know: it never ended, or ended before the stream."""
+    """Tell whether another check reports why the span has no counts: it never ended, or ended before its stream."""
     ended = account.span.ended
     if ended is None:
         return True

@@ -41,7 +41,7 @@ def _parameter(fact: str, key: str, noun: str, judge: Judge, why: str, **fields:
 
 
 def _default(mine: Fact, _true: Fact, _account: Account) -> Difference | None:
-    """Judge what the request does not set: Langfuse's wrapper writes what OpenAI's API takes then."""
+    """Judge a parameter that the request does not set: Langfuse's wrapper writes the default of OpenAI's API, 1."""
     return None if mine.value == 1 and mine.keys.startswith(_WITH_DEFAULTS) else Difference()
 
 

@@ -1,4 +1,4 @@
-"""How values and places are put into a report."""
+"""How values and places are written in a report."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ __all__ = [
 
 _LONGEST = 80
 _MOST = 6
-_SECRET = 400  # characters: what is cut is masked before, since half a secret is not known for one
+_SECRET = 400  # characters behind the cut that are searched for secrets too, since half of one is not recognised
 _WIDEST = 256  # bits; above, a number is hostile, and Python may refuse to write it
 
 
 def shown(value: Any, deepest: int = 4) -> str:
-    """Write a value: texts in quotes, long ones cut, with their length; what is nested deeper is left out.
+    """Write a value: texts in quotes, long ones cut, with their length; what is nested too deep is left out.
 
     What looks like a secret is masked: reports are kept and sent around.
     """
@@ -66,7 +66,7 @@ def place_of_exchange(exchange: Exchange) -> str:
 
 
 def dropped(span: SpanRecord) -> str:
-    """Say what to do about a span that may lack what its provider dropped; nothing if that is nothing."""
+    """Say what to do if a span may lack attributes because its provider dropped some; empty if it dropped none."""
     count = span.dropped.attributes
     if not count:
         return ""
@@ -74,7 +74,7 @@ def dropped(span: SpanRecord) -> str:
 
 
 def first_of(lines: Sequence[str], most: int) -> Sequence[str]:
-    """Return some lines; of more than are shown the first, and how many others there are."""
+    """Return the lines; if there are more than `most`, only the first, and a line that counts the others."""
     return [*lines[:most], f"and {len(lines) - most} more"] if len(lines) > most else lines
 
 

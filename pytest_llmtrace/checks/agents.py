@@ -19,14 +19,14 @@ __all__ = ["BUDGET", "CHECKS", "REPEATED_TOOL_CALL", "RESULT_WITHOUT_CALL", "ref
 
 _FEWEST_REPEATS = 2
 _LONGEST = 100
-_NOW = -1  # Stands for the turn of an answer among those of its history.
+_NOW = -1  # The turn of the tool calls in an answer; the turns of its history count from 0.
 
 
 def refuse_limits(budget: object = None, tool_repeats: object = _FEWEST_REPEATS) -> None:
     """Refuse a budget or a number of repeats that has no meaning.
 
     Raises:
-        UsageError: There is one.
+        UsageError: If the budget or the number of repeats has no meaning.
     """
     if not is_count(tool_repeats) or tool_repeats < _FEWEST_REPEATS:
         raise UsageError(f"tool_repeats= takes a whole number from {_FEWEST_REPEATS} on, not {tool_repeats!r}")
@@ -54,7 +54,7 @@ def _result_without_call(check: Check, evidence: Evidence) -> Iterator[Finding |
             if result.called or result.id in told:
                 yield None
                 continue
-            told.add(result.id)  # A history is sent again with each call.
+            told.add(result.id)  # A history is sent again with each call, and one finding for each result is enough.
             yield check.finding(
                 title_of_exchange(exchange),
                 ("wire", f"{result.where} {result.id!r} is a tool result, and no tool call before it has that id"),
@@ -91,10 +91,11 @@ def _repeated_tool_call(check: Check, evidence: Evidence) -> Iterator[Finding | 
 
 
 def _conversations(evidence: Evidence) -> Callable[[object], object]:
-    """Tell which tool calls, by id, are of one conversation: whose ids stand in one request, or in it and its answer.
+    """Return a function that names the conversation of a tool call, by the call's id.
 
-    Requests that know nothing of each other's tools are no rounds of one agent: many ask for the same structured
-    output, as a batch does.
+    Two tool calls are of one conversation if their ids stand in one request, or in a request and its answer. Requests
+    that know nothing of each other's tool calls are no rounds of one agent: many ask for the same structured output, as
+    a batch does.
     """
     same: dict[object, object] = {}
 
@@ -113,9 +114,10 @@ def _conversations(evidence: Evidence) -> Callable[[object], object]:
 
 
 def _tool_calls(evidence: Evidence) -> Iterator[tuple[object, tuple[str, str], Exchange]]:
-    """Yield each tool call once, its id first: of the answers, and of the histories what no answer had asked for.
+    """Yield each tool call once: its id, its name and arguments, and the exchange in which it was seen.
 
-    Equal ones that are asked for together are one: no answer to any of them was there.
+    These are the tool calls of all answers, and those in the histories that no answer asked for. Equal ones that are
+    asked for together count as one: none of them had a result yet.
     """
     known: set[object] = set()
     answered = [(call, past, list(_asked_for(call))) for call, past in evidence.tooled]
@@ -135,13 +137,13 @@ def _tool_calls(evidence: Evidence) -> Iterator[tuple[object, tuple[str, str], E
 
 
 def _asked_for(call: Call) -> Iterator[Mapping[str, Any]]:
-    """Yield the tool calls of an answer."""
+    """Yield the tool calls that the answer to a call asks for."""
     truth = call.truths[-1] if call.truths else None
     yield from (tool for tool in (truth and truth.tool_calls) or () if isinstance(tool, Mapping))
 
 
 def _canonical(arguments: Any) -> str:
-    """Write arguments so that equal ones are equal texts, whatever the order of their keys."""
+    """Return arguments as a text that is the same for equal arguments, whatever the order of their keys."""
     try:
         value = json.loads(arguments) if isinstance(arguments, str) else arguments
         return json.dumps(value, sort_keys=True, ensure_ascii=False)
@@ -154,12 +156,12 @@ def _canonical(arguments: Any) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class _Unit:
-    """What a budget counts.
+    """A unit of budgets: tokens, cost or calls.
 
     Attributes:
-        used: What an attempt has used, None where the wire does not say; None for what counts calls.
-        written: How an amount is written.
-        stated: What the wire would have to say.
+        used: Returns how much an attempt has used, or None where the wire does not say; None for the unit of calls.
+        written: Writes an amount for a report.
+        stated: What the wire would have to say, as a clause for a report.
     """
 
     used: Callable[[Reading], float | None] | None
@@ -198,7 +200,7 @@ def _budget(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
 
 
 def _spenders(evidence: Evidence, unit: _Unit) -> tuple[Call, ...]:
-    """Return the calls, and what was fetched later of those that do not say themselves what they have used."""
+    """Return the calls, and the responses fetched later for calls that do not state themselves what they used."""
     if unit.used is None:
         return evidence.calls
     said = {call.truth.response_id for call in evidence.calls if _used(call, unit) is not None}
@@ -209,7 +211,7 @@ def _spenders(evidence: Evidence, unit: _Unit) -> tuple[Call, ...]:
 
 
 def _used(call: Call, unit: _Unit) -> float | None:
-    """Add up what the attempts of a call have used; one that failed may have been billed as well."""
+    """Return what all attempts of a call used, None if none of them says; a failed one may have been billed as well."""
     if unit.used is None:
         return 1
     amounts = [amount for truth in call.truths if (amount := unit.used(truth)) is not None]

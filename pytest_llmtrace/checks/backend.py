@@ -1,4 +1,4 @@
-"""Spans as OpenObserve will show them, in the profile that the team names; where it names none, nobody is asked."""
+"""Spans as OpenObserve will show them: judged only if the team names its profile, or the columns that it uses."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ CHECKS: tuple[Check, ...] = (*_backend_calls.CHECKS, *_backend_columns.CHECKS)
 
 
 def refuse_backend(openobserve: Any = None, openobserve_columns: Any = ()) -> None:
-    """Refuse a profile that there is not, and columns that are no list of names.
+    """Refuse an unknown profile of OpenObserve, and columns that are no list of names.
 
     Raises:
-        UsageError: There is one.
+        UsageError: If the profile is unknown, or the columns are no list of names.
     """
     if openobserve is not None:
         server(openobserve)

@@ -13,7 +13,7 @@ __all__ = ["CHECKS", "NOTHING"]
 
 
 _SHOWN = 10
-"""How many calls are named."""
+"""How many calls a finding names at most."""
 
 
 def _nothing(check: Check, evidence: Evidence) -> Iterator[Finding | None]:

@@ -35,7 +35,7 @@ CHECKS: tuple[Check, ...] = (
 
 
 def advice(evidence: Evidence) -> dict[SpanKey, list[Advice]]:
-    """Return what is found of each span in Weaver's words; unlike findings, not of several spans at once."""
+    """Return the advice on each span, in Weaver's words; unlike findings, it is never shared by several spans."""
     found: dict[SpanKey, list[Advice]] = {}
     for check in CHECKS:
         if not isinstance(check, Rule):
@@ -48,7 +48,7 @@ def advice(evidence: Evidence) -> dict[SpanKey, list[Advice]]:
 
 
 def advice_on_point(claim: MetricClaim, point: MetricPoint) -> list[Advice]:
-    """Return what is found of one point of a metric, and by it of the metric, in Weaver's words."""
+    """Return the advice on a metric as far as one of its points shows it, in Weaver's words."""
     alone = replace(claim, points=(point,))
     rules = (check for check in CHECKS if isinstance(check, MetricRule))
     return [one for rule in rules if isinstance(found := rule.judge(alone), Breach) for one in found.advice]

@@ -1,4 +1,4 @@
-"""A span's attributes against its convention: which there are, and of which types."""
+"""A span's attributes against its convention: which of them it has, their types and their values."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OPERATION = "gen_ai.operation.name"
 _OF_CALLS = ("gen_ai.provider.name", "gen_ai.request.model", "gen_ai.system")
 
 
-# --- Those that have to be there -------------------------------------------------------------------------------------
+# --- Required attributes ---------------------------------------------------------------------------------------------
 
 
 def _required(claim: Claim) -> Breach | bool:
@@ -39,7 +39,10 @@ def _required(claim: Claim) -> Breach | bool:
 
 
 def _hides_what_it_is(claim: Claim) -> bool:
-    """Tell whether a span of a call does not say which type it is of. That of a session, on any span, makes no call."""
+    """Tell whether a span has an attribute of a call, and none that says of which type it is.
+
+    The id of a session may stand on any span, so it is no attribute of a call.
+    """
     attributes = claim.span.attributes
     says = any(kind.when[0] in attributes for kind in claim.profile.span_types.values())
     return not says and any(name in attributes for name in _OF_CALLS)
@@ -69,7 +72,7 @@ REQUIRED = rule(
 )
 
 
-# --- Those that must not ---------------------------------------------------------------------------------------------
+# --- Attributes that must not be there -------------------------------------------------------------------------------
 
 
 def _unused(claim: Claim) -> Breach | bool:
@@ -86,7 +89,7 @@ def _unused(claim: Claim) -> Breach | bool:
 
 
 def _in_place_of(names: tuple[str, ...], claim: Claim) -> Iterator[str]:
-    """Name what the type of the span has in the place of others: an attribute with the same last word."""
+    """Say what the type of the span has in the place of each attribute: one with the same last word."""
     for name in names:
         last = name.rpartition(".")[2]
         yield from (f"{one} instead of {name}" for one in claim.wanted if one.rpartition(".")[2] == last)
@@ -125,12 +128,12 @@ def _type(claim: Claim) -> Breach | bool:
 
 
 def _fits(value: Any, attribute: Attribute) -> bool:
-    """Tell whether a value has the type of its attribute, or a mask stands there: OpenInference's are texts always."""
+    """Tell whether a value has the type of its attribute, or is a mask: OpenInference's masks are always texts."""
     return has_type(value, attribute.types) or (isinstance(value, str) and is_masked(value))
 
 
 def mistyped(wrong: Mapping[str, Any], known: Mapping[str, Attribute]) -> Breach:
-    """Tell of values that do not have the types of their attributes."""
+    """Return the breach of values that do not have the types of their attributes."""
     return Breach(
         names=tuple(wrong),
         said=tuple(f"{name} = {shown(value)}  ({type_of(value)})" for name, value in wrong.items()),
@@ -180,20 +183,20 @@ def _value(claim: Claim) -> Breach | bool:
 
 
 def _member(value: Any, attribute: Attribute) -> str | None:
-    """Return a value as it stands in a list of values; None if it is of a type that none of them has."""
+    """Return a value as a text, as its attribute's list of values has it; None if it is not of the list's type."""
     if attribute.types == ("int",):
         return str(value) if is_count(value) else None
     return value if isinstance(value, str) else None
 
 
 _LONGEST = 64
-"""Characters. No value of a list is longer, and what is looked up is kept."""
+"""Characters. No value of a list is longer; longer ones are not looked up, since look-ups are cached."""
 _BETWEEN_WORDS = re.compile(r"[\s._-]+")
 
 
 @lru_cache(maxsize=1024)
 def _meant(value: str, values: frozenset[str]) -> str:
-    """Return the one of some values of which a value is another spelling, `OpenAI` for `openai`; empty if of none."""
+    """Return the listed value that is meant by another spelling, `openai` by `OpenAI`; empty if there is none."""
     spelled = _spelled(value)
     return next((known for known in sorted(values) if _spelled(known) == spelled), "")
 

@@ -17,7 +17,7 @@ from pytest_llmtrace.model import Fact, Severity
 __all__ = ["CHECKS", "CONDITIONAL", "PORT", "UNNEEDED"]
 
 Condition = Callable[[Claim], str | Fact]
-"""Returns by what a condition is met, in words or as what the request says; empty if not, or if it cannot be told."""
+"""Returns what meets a condition, in words or as a fact of the request; empty if nothing does or nobody can tell."""
 
 
 # --- What makes an attribute required --------------------------------------------------------------------------------
@@ -28,7 +28,7 @@ def _failed(claim: Claim) -> str:
 
 
 def _asks_for(fact: str, *, unless: tuple[Any, ...] = ()) -> Condition:
-    """Make the condition that the request states a fact, and another value than some."""
+    """Make the condition that the request states a fact, with a value that is not among `unless`."""
 
     def asks(claim: Claim) -> str | Fact:
         found = None if claim.account is None else claim.account.asked.facts.get(fact)
@@ -38,7 +38,7 @@ def _asks_for(fact: str, *, unless: tuple[Any, ...] = ()) -> Condition:
 
 
 def _has_field(*paths: str, unless: tuple[Any, ...] = ()) -> Condition:
-    """Make the condition that the request has one of several fields, `text.format`, with another value than some."""
+    """Make the condition that the request has one of the fields, as `text.format`, with a value not among `unless`."""
     steps = {path: path.split(".") for path in paths}
 
     def has(claim: Claim) -> str:
@@ -60,7 +60,7 @@ def _names_guardrail(claim: Claim) -> str:
 
 
 def _streams(claim: Claim) -> str | Fact:
-    """Tell by what a call is streaming: by its request, or where that is not known by what only a stream has."""
+    """Return what shows that a call streams: its request or, if that is not known, what only streams have."""
     if claim.account is not None:
         return _asks_to_stream(claim)
     first = claim.span.attributes.get("gen_ai.response.time_to_first_chunk")
@@ -82,7 +82,7 @@ def _method(method: str) -> Condition:
 _asks_to_stream = _asks_for("streaming", unless=(False,))
 
 _CONDITIONS: Mapping[str, tuple[Condition, tuple[str, ...]]] = {
-    # Attribute -> what makes it required, and the checks that tell of the same.
+    # Attribute -> what makes it required, and the checks that report the same fault.
     "aws.bedrock.guardrail.id": (_names_guardrail, ()),
     "error.type": (_failed, ("wire/error-type", "wire/error-reason")),
     "gen_ai.output.type": (_has_field("response_format", "text.format", "output_config.format", "output_format"), ()),
@@ -94,7 +94,7 @@ _CONDITIONS: Mapping[str, tuple[Condition, tuple[str, ...]]] = {
     "gen_ai.request.top_k": (_asks_for("top_k"), ()),
     "gen_ai.tool.name": (_method("tools/call"), ()),
     "jsonrpc.request.id": (_is_request, ()),
-    # Some set it from the answer, which a span that has ended early has not seen.
+    # Some instrumentations take it from the answer, which a span that ended early has not seen.
     "llm.model_name": (_asks_for("request_model"), ("structure/ended-before-stream",)),
     "mcp.resource.uri": (_method("resources/read"), ()),
     "openai.request.service_tier": (_has_field("service_tier", unless=("auto",)), ()),
@@ -116,7 +116,7 @@ _GROUPS = {"call": _CONDITIONS, "server": _PORT}
 
 @lru_cache(maxsize=256)
 def _concerned(kind: SpanType, group: str) -> tuple[tuple[str, Condition], ...]:
-    """Return the conditions of a group that a type of spans has, by attribute."""
+    """Return the conditions of a group that apply to a type of spans, each with its attribute."""
     return tuple((name, condition) for name, (condition, _) in _GROUPS[group].items() if name in kind.conditional)
 
 
@@ -179,7 +179,7 @@ def _is_not_streaming(claim: Claim) -> str:
 
 
 _IDLE: Mapping[str, Callable[[Claim, Any], str]] = {
-    # Attribute -> why it is not needed with its value.
+    # Attribute -> returns why the attribute is not needed with its value; an empty text if it is.
     "gen_ai.request.choice.count": lambda _claim, value: "one choice is what is not said" if value == 1 else "",
     "gen_ai.request.stream": lambda _claim, value: "no stream is what is not said" if value is False else "",
     "gen_ai.response.time_to_first_chunk": lambda claim, _value: _is_not_streaming(claim),

@@ -27,9 +27,9 @@ def _judged(claim: Claim, *, fatal: bool) -> Breach | bool:
 
 
 def _causes(claim: Claim, names: Mapping[str, None]) -> tuple[str, ...]:
-    """Name the checks that tell why the content of some attributes is wrong."""
+    """Name the checks whose findings explain why the content of these attributes is wrong."""
     unreadable = ("wire/unreadable",) if claim.is_unreadable(names) else ()
-    # An error that was taken for an answer is written down as one that has no role.
+    # An error that was taken for an answer is written as a message that has no role.
     return (*unreadable, "wire/error-status") if set(names) == {"gen_ai.output.messages"} else unreadable
 
 

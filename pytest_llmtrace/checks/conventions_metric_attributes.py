@@ -1,4 +1,4 @@
-"""The attributes of a metric against its convention: which there are, of which types, with which values."""
+"""The attributes of a metric against its convention: which of them it has, their types and their values."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ VALUE = metric_rule(
 
 def _port(claim: MetricClaim) -> Breach | bool:
     wanted = claim.wanted.get("server.port")
-    # As on spans: where the convention has a default port, that may be left out.
+    # As on spans: where the convention has a default port, the attribute may be left out.
     if wanted is None or wanted.level is not Level.CONDITIONALLY_REQUIRED or "443" in wanted.condition:
         return False
     addressed = [point.attributes for point in claim.points if point.attributes.get("server.address")]

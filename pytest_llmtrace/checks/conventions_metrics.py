@@ -82,7 +82,7 @@ def _deprecated(claim: MetricClaim) -> Breach | bool:
 
 
 def _moved(claim: MetricClaim) -> Iterator[tuple[str, str]]:
-    """Yield the metric, if some of its points belong to another one, and to which."""
+    """Yield the metric and what is used instead, if there is another metric for the operation of some of its points."""
     moved = claim.metric.moved if claim.metric else {}
     stated = dict.fromkeys(point.attributes.get(_OPERATION) for point in claim.points)
     found = [value for value in stated if isinstance(value, str) and value in moved]

@@ -19,7 +19,7 @@ from pytest_llmtrace.model import Severity
 __all__ = ["CHECKS", "DEPRECATED", "UNKNOWN", "instead_of_old", "instead_of_unknown", "old_names"]
 
 _LOOKED_UP = 8
-"""How many unknown names are compared with all known ones, which takes its time."""
+"""How many unknown names of a span are compared with all known ones, which takes time."""
 
 _WORDS = re.compile(r"[._]")
 
@@ -45,9 +45,9 @@ def _unknown(claim: Claim) -> Breach | bool:
 
 
 def instead_of_unknown(name: str, known: Iterable[str], families: Collection[str] = ()) -> str:
-    """Ask whether a name that is known was meant: one for the same fact, else one that is nearly the same.
+    """Return a question whether a known name was meant: one for the same fact, else an older or a similar one.
 
-    Empty if there is none.
+    The question is empty if there is no such name.
     """
     same = dialects.other_names(name)
     near = [one for one in known if one in same] or _older(name, known) or _nearly(name, known)
@@ -55,7 +55,7 @@ def instead_of_unknown(name: str, known: Iterable[str], families: Collection[str
 
 
 def _older(name: str, known: Iterable[str]) -> list[str]:
-    """Return what a name is called in an older version of a convention."""
+    """Return the known names by which older versions of the conventions call the same attribute."""
     renames = (kept.renames for kept in map(profile, PROFILES))
     older = {old for renamed in renames for old, rename in renamed.items() if rename.new == name}
     return [one for one in known if one in older]
@@ -67,7 +67,7 @@ def _nearly(name: str, known: Iterable[str]) -> list[str]:
 
 
 def _has_words_of(one: str, other: str) -> bool:
-    """Tell whether each word of a name is one of the other's, or nearly so: a read is no write."""
+    """Tell whether each word of `other` is a word of `one`, or nearly so: `read` is not nearly `write`."""
     words = _WORDS.split(one)
     return all(difflib.get_close_matches(word, words, n=1, cutoff=0.7) for word in _WORDS.split(other))
 
@@ -112,7 +112,7 @@ def old_names(sheet: Sheet, attributes: Mapping[str, Any]) -> Iterator[tuple[str
 
 
 def instead_of_old(name: str, rename: Rename, value: Any = None) -> str:
-    """Say what is used instead of a name, and of its value where that is old too."""
+    """Say what is used instead of a name, and instead of its value where that is old too."""
     since = f" since {rename.since}" if rename.since else ""
     if not rename.new:
         return f"{name} is no longer used{since}{f': see {rename.hint}' if rename.hint else ''}"
@@ -121,7 +121,7 @@ def instead_of_old(name: str, rename: Rename, value: Any = None) -> str:
 
 
 def _old_values(claim: Claim) -> Iterator[tuple[str, str]]:
-    """Yield the attributes that have a new name, and a value that went with the old one."""
+    """Yield the attributes that have the new name but a value of the old one, with what is used instead."""
     for rename in claim.profile.renames.values():
         value = claim.span.attributes.get(rename.new) if rename.new else None
         if rename.new and isinstance(value, str) and value in rename.values:

@@ -14,7 +14,7 @@ from pytest_llmtrace.model import Severity, State
 
 __all__ = ["CHECKS", "INDICES", "TOKENS"]
 
-# The whole, and parts that together are no more than it, each by the name of the convention that has it.
+# Each whole, and parts of it that together are no more than the whole; the attribute names of several conventions.
 _USAGE = "gen_ai.usage"
 _COUNT = "llm.token_count"
 _SUMS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -56,7 +56,7 @@ def _tokens(claim: Claim) -> Breach | bool:
 
 @lru_cache(maxsize=256)
 def _sums(sheet: Sheet) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return each whole with its parts that is among the attributes; most spans have the same."""
+    """Return each whole among the attributes with its parts there; kept, since most spans have the same attributes."""
     names = _NAMES.intersection(sheet.known)
     stated = [(whole, tuple(part for part in parts if part in names)) for whole, parts in _SUMS if whole in names]
     return tuple((whole, parts) for whole, parts in stated if parts)
@@ -85,14 +85,14 @@ _WIRE = (
 
 
 def _is_count(value: Any) -> bool:
-    """Tell whether a value counts anything. One of thousands of digits does not: it cannot even be written."""
+    """Tell whether a value can be a count. A number of thousands of digits is none: it cannot even be written."""
     if type(value) is int:
         return value.bit_length() < _HUGE_BITS
     return is_number(value)
 
 
 def _are_on_the_wire(claim: Claim, names: tuple[str, ...]) -> bool:
-    """Tell whether the response states all of these: each is held against its own then, and the sum is no fault."""
+    """Tell whether the response states all these counts: each is compared by itself then, and the sum is no fault."""
     if claim.account is None:
         return False
     true = claim.account.answered

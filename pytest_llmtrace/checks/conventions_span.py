@@ -36,12 +36,12 @@ def _name(claim: Claim) -> Breach | bool:
 
 @lru_cache(maxsize=256)
 def _forms(kind: SpanType, is_wanted: bool) -> tuple[str, ...]:
-    """Return the forms of the name of a type that are judged; where nobody wants the convention, if all are fixed."""
+    """Return the forms of a type's span name; none if one has attributes in it and the convention is not wanted."""
     return kind.names if is_wanted or not any(map(_PLACE.search, kind.names)) else ()
 
 
 def _filled(form: str, attributes: Mapping[str, Any]) -> str:
-    """Fill the names of attributes in the form of a name with their values; empty if one of them is not there."""
+    """Return the form of a name with the values of its attributes filled in; empty if an attribute has no text."""
     wanted = _PLACE.findall(form)
     if not all(isinstance(attributes.get(key), str) and attributes[key] for key in wanted):
         return ""
@@ -115,7 +115,7 @@ STATUS = rule(
 
 # --- The operation ---------------------------------------------------------------------------------------------------
 
-# Which words of a convention say for sure that a span is of the other kind of call: of embeddings, of generated text.
+# Attribute -> the values that are surely wrong on a call for embeddings, and those on a call for generated text.
 _OPERATIONS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "gen_ai.operation.name": (frozenset({"chat", "generate_content", "text_completion"}), frozenset({"embeddings"})),
     "openinference.span.kind": (frozenset({"LLM"}), frozenset({"EMBEDDING"})),
@@ -154,9 +154,9 @@ def _mixed(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     first: dict[tuple[int, str], Claim] = {}
     for claim in evidence.claims:
         if claim.profile in claim.own:
-            continue  # The attributes of a house stand beside those of any convention.
+            continue  # A team's own registry stands beside any convention.
         if _is_second_count(claim):
-            continue  # That two scopes count one call is told by structure/counted-twice, with both.
+            continue  # structure/counted-twice reports that two scopes count one call, and names both.
         first.setdefault((claim.span.key.trace_id, claim.profile.convention), claim)
     by_trace: dict[int, list[Claim]] = {}
     for (trace, _), claim in first.items():

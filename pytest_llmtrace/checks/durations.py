@@ -1,7 +1,7 @@
 """Do the metrics of durations say how long calls took, in the unit that they name?
 
-A measurement does not say which call it is of. What is sure: the trace was open while it was made, so that it is no
-longer than that. Where all calls were read to their ends, it is no shorter than the shortest of these.
+A measurement does not say which call it is of. Two things are sure: it is no longer than the trace was open, since it
+was made meanwhile; and where all calls were read to their ends, it is no shorter than the shortest of them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pytest_llmtrace.model import Finding, Maker, MetricPoint, Severity, SpanRec
 __all__ = ["CHECKS", "METRIC_DURATION"]
 
 _OF_CALLS = ("gen_ai.client.operation.duration", "gen_ai.client.inference.duration")
-# Those that the code measures itself; a server's may be what a recorded response says of it.
+# Durations that the code measures itself. A server's are not judged: a recorded response may state them.
 _NAMES = (
     *_OF_CALLS,
     "gen_ai.client.operation.time_to_first_chunk",
@@ -37,23 +37,24 @@ _UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _WORDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 
 _AGES = 1e8
-"""Seconds, three years: what is longer is a time of day."""
+"""Seconds (three years): what is longer is a time of day, and no duration."""
 _SHOWN = 3
-# Measured within the span as a rule: by OpenLLMetry 0.15 to 0.998 of it, by OTel's instrumentations 0.17 to 0.997.
+# How long a measurement is beside its span: as a rule it is made within the span. Measured with OpenLLMetry: 0.15 to
+# 0.998 of the span; with OTel's instrumentations: 0.17 to 0.997.
 _LEAST_OF_SPAN, _MOST_OF_SPAN = 0.1, 1.05
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Measured:
-    """The measurements of one metric of one scope, in seconds as its unit says.
+    """The measurements of one metric of one scope, converted from its unit into seconds.
 
     Attributes:
-        name: The metric.
+        name: The name of the metric.
         unit: Its unit.
-        count: How many there are.
+        count: How many measurements there are.
         total: Their sum.
-        lowest: The shortest; the mean, if nobody has kept it.
-        highest: The longest; likewise.
+        lowest: The shortest; of a series that does not keep its shortest, the mean is taken.
+        highest: The longest, likewise.
     """
 
     name: str
@@ -83,7 +84,7 @@ def _look(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
 
 
 def _metrics(points: Iterable[MetricPoint]) -> Iterator[_Measured]:
-    """Yield what can be judged: histograms with a unit of time that are of this trace alone."""
+    """Yield the metrics that can be judged: histograms with a unit of time, measured in this trace alone."""
     by_name: dict[tuple[str, str], list[MetricPoint]] = {}
     for point in points:
         by_name.setdefault((point.name, point.unit), []).append(point)
@@ -103,7 +104,7 @@ def _metrics(points: Iterable[MetricPoint]) -> Iterator[_Measured]:
 
 
 def _was_moved(evidence: Evidence) -> bool:
-    """Tell whether the time of day was not that of the trace: the test has moved it, or names times itself."""
+    """Tell whether some times lie outside the trace: the test has moved the time of day, or gives times itself."""
     spans = [*evidence.spans, *(account.span for account in evidence.accounts)]
     times = [time for span in spans for time in (span.start_ns, span.end_ns)]
     times += [time for exchange in evidence.exchanges for time in (exchange.started_ns, exchange.ended_ns)]
@@ -113,7 +114,7 @@ def _was_moved(evidence: Evidence) -> bool:
 
 
 def _spans(scope: str, evidence: Evidence) -> list[SpanRecord]:
-    """Return the spans that have ended of a scope; if it has none, as where only its meter is of that name, of all."""
+    """Return the ended spans of a scope; those of all scopes if it has none, as where only its meter has that name."""
     ended = [span for span in evidence.spans if span.end_ns is not None]
     return [span for span in ended if span.scope == scope] or ended
 
@@ -150,7 +151,7 @@ def _too_long(check: Check, metrics: Sequence[_Measured], spans: Sequence[SpanRe
 
 
 def _unit_of(measured: _Measured, spans: Iterable[SpanRecord]) -> str:
-    """Name the unit in which a measurement is as long as the spans are; empty if there is none."""
+    """Name the other unit in which a measurement would be as long as the spans are; empty if there is none."""
     lengths = [_length(span) for span in spans]
     if not lengths or measured.name not in _OF_CALLS:
         return ""
@@ -182,7 +183,7 @@ _ELSEWHERE = "see where the clock is started: for each call, when it begins"
 
 
 def _unknown(scope: str, evidence: Evidence) -> int:
-    """Count what may have been measured besides the calls of a scope's spans, in however short a time."""
+    """Count what a scope may have measured besides the calls of its spans: other calls, and strays, however short."""
     others = [call for call in evidence.calls if all(span.scope != scope for span in call.spans)]
     return len(others) + sum(stray.span.scope == scope for stray in evidence.strays)
 
@@ -210,7 +211,7 @@ def _too_short(check: Check, metrics: Iterable[_Measured], accounts: Sequence[Ac
 
 
 def _took(account: Account) -> float:
-    """Return how long a call took at least, by the time of its reply; 0 where that is not sure."""
+    """Return how long a call took at least, in seconds, by the time of its reply; 0 where that is not sure."""
     is_one = len(account.call.exchanges) == 1 and account.answered.api != "embeddings"
     return time_of(account.exchange) if is_one and is_certain(account) else 0.0
 

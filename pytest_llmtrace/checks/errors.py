@@ -1,4 +1,4 @@
-"""Does the span tell that its call went wrong, and why?"""
+"""Does the span report that its call failed, and why?"""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _type(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
         # A wrapper that only borrows some of the convention's names has not promised its error.type.
         wanted = reading.has_place_for("error_type") and "gen_ai.operation.name" in span.attributes
         if not wanted or span.status != "ERROR" or not _tells_why(account.span):
-            continue  # Without any reason it is told by wire/error-reason.
+            continue  # wire/error-reason reports a span without any reason.
         if reading.fact("error_type").state is not State.ABSENT:
             yield None
             continue

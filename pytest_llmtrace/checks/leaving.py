@@ -1,4 +1,4 @@
-"""Does the span tell rightly of a stream that did not come to its end: stopped by its reader, cancelled, or cut?"""
+"""Does the span rightly report a stream that did not come to its end: stopped by its reader, cancelled, or cut?"""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _is_without_end(answered: Reading) -> bool:
 def _placeholder(account: Account, written: Fact) -> tuple[str, float] | None:
     """Return the count of Anthropic's first event, with its key, if no later event has replaced it.
 
-    One that cannot be read may have had the count: no client has it from there either.
+    A later event that cannot be read may have had the count, but no client could take it from there either.
     """
     if account.answered.api != "messages" or written.state is State.NULL or not written.parts:
         return None
@@ -51,7 +51,7 @@ def _placeholder(account: Account, written: Fact) -> tuple[str, float] | None:
 
 
 def _is_unstated(account: Account, written: Fact) -> bool:
-    """Tell whether the reader left before any count; where it came to the end, `wire/output-tokens` tells of it."""
+    """Tell whether the reader left before any count came; if it read to the end, `wire/output-tokens` judges it."""
     return account.extent is Extent.BEGUN and written.state in {State.ABSENT, State.NULL}
 
 
@@ -136,7 +136,7 @@ def _stopped_early(check: Check, evidence: Evidence) -> Iterator[Finding | None]
 
 
 def _was_left(account: Account) -> bool:
-    """Tell whether a stream was well when its reader stopped."""
+    """Tell whether nothing had gone wrong with a stream when its reader stopped."""
     exchange, answered = account.exchange, account.answered
     if exchange.failure is not None or exchange.unparsed is not None:
         return False
@@ -145,7 +145,7 @@ def _was_left(account: Account) -> bool:
 
 
 def _closing_reason(span: SpanRecord) -> str:
-    """Return the reason that a span gives for its failure if that is just Python's way to close a generator."""
+    """Return the reason of a span's failure if it is GeneratorExit, Python's way to close a generator; else empty."""
     exceptions = [event.attributes.get("exception.type") for event in span.events if event.name == "exception"]
     given = [span.attributes.get("error.type"), *exceptions, (span.status_description or "").partition(":")[0]]
     found = (str(reason) for reason in given if reason)

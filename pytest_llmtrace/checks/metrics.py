@@ -29,11 +29,11 @@ __all__ = ["CHECKS", "COST", "OPERATION_COUNT", "TOKEN_USAGE"]
 
 _USAGE = "gen_ai.client.token.usage"
 _TYPE = "gen_ai.token.type"
-# What the conventions have called them, until 1.28 with `completion` for `output`.
+# Values of `gen_ai.token.type` in the conventions; until 1.28 it was `completion` instead of `output`.
 _TYPES = {"input": "input_tokens", "output": "output_tokens", "completion": "output_tokens"}
 
 _INFERENCE = "gen_ai.client.inference"
-# What replaces it in the conventions of 2026-10: counters, and histograms.
+# What replaces `gen_ai.client.token.usage` in the conventions of 2026-10: counters, and histograms.
 _ADDED = {
     f"{_INFERENCE}.usage.input_tokens": "input_tokens",
     f"{_INFERENCE}.usage.output_tokens": "output_tokens",
@@ -45,12 +45,12 @@ _SPREAD = {
     f"{_INFERENCE}.operation.input_tokens": "input_tokens",
     f"{_INFERENCE}.operation.output_tokens": "output_tokens",
 }
-# LiteLLM's, until 1.108 by the second name.
+# LiteLLM's metric of cost; until 1.108 it had the second name.
 _COSTS = {"gen_ai.usage.cost": "cost", "gen_ai.client.token.cost": "cost"}
 _BY_NAME = {**_ADDED, **_SPREAD, **_COSTS}
 
 _TOKENS: tuple[Collection[str], ...] = ((_USAGE,), _ADDED, _SPREAD)
-"""Metrics that are judged together."""
+"""Metrics of tokens, in groups that are judged together."""
 _DURATIONS = (("gen_ai.client.operation.duration",), (f"{_INFERENCE}.duration",))
 
 _OPERATION = "gen_ai.operation.name"
@@ -62,7 +62,7 @@ _MOST = 8
 
 
 def _scopes(evidence: Evidence, names: Collection[str]) -> Iterator[tuple[Scope, Sequence[MetricPoint]]]:
-    """Yield each scope whose calls are all known and that measures them by some metrics, with its points."""
+    """Yield each scope that measures calls by these metrics and whose calls are all known, with its points."""
     by_scope: dict[str, list[MetricPoint]] = {}
     for point in evidence.metrics:
         if point.name in names:
@@ -78,14 +78,14 @@ def _scopes(evidence: Evidence, names: Collection[str]) -> Iterator[tuple[Scope,
 
 
 def _is_known(scope: Scope, points: Iterable[MetricPoint], evidence: Evidence) -> bool:
-    """Tell whether a scope has measured nothing but calls: no span of it tells of what cannot be seen."""
+    """Tell whether a scope can have measured known calls only: none of its spans reports a call that was not seen."""
     strays = [stray for stray in evidence.strays if stray.span.scope == scope.tracer]
     named = all(_OPERATION in point.attributes for point in points)
     return all(stray.covers and named for stray in strays)
 
 
 def _fact_of(point: MetricPoint) -> str | None:
-    """Name the count that a point is of; None if it is of none, or nobody knows."""
+    """Name the fact that a point measures; None if it measures none, or nobody knows which."""
     kind = point.attributes.get(_TYPE)
     return _BY_NAME.get(point.name) or (_TYPES.get(kind) if isinstance(kind, str) else None)
 
@@ -99,25 +99,25 @@ def _measured(points: Iterable[MetricPoint]) -> Measured:
 
 
 def _judged(shares: Sequence[Share], measured: Measured) -> Severity | None:
-    """Judge what a metric adds up to: calls that are left out are a warning, anything else that is wrong an error."""
+    """Judge what a metric adds up to: an error if it is wrong, a warning if only calls are left out, else None."""
     if adds_up(shares, measured.count, measured.total) is not False:
         return None
     left_out = adds_up(shares, measured.count, measured.total, leaving_out=True)
-    if left_out is None:  # There are too many choices to try; but who measures often enough has left nothing out.
+    if left_out is None:  # Too many choices to try; but where enough was measured, no call was left out.
         left_out = measured.count is None or measured.count < sum(share.must for share in shares)
     return Severity.WARNING if left_out else Severity.ERROR
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Sum:
-    """What the calls of a part have added up to.
+    """What the calls of a part have added to a metric, judged.
 
     Attributes:
-        part: The calls.
+        part: The calls, and the points that measure them.
         measured: What the metric says.
         severity: How bad that is; None if it can be right.
-        lacks: Whether calls that succeeded are not measured at all, which may be as it should be by itself.
-        fact: Which count it is of; empty if calls are counted.
+        lacks: Whether some calls succeeded for sure and no call is measured, which may be right by itself.
+        fact: The fact that is added up; empty if calls are counted.
     """
 
     part: Part
@@ -128,7 +128,7 @@ class _Sum:
 
 
 def _sum_of(part: Part, fact: str = "") -> _Sum:
-    """Judge the calls of a part, or one of their counts."""
+    """Judge how often the calls of a part were measured or, given a fact, what its values add up to."""
     points = [point for point in part.points if not fact or _fact_of(point) == fact]
     measured = _measured(points) if fact else replace(_measured(points), total=0)
     shares = tokens_of(part.calls, fact) if fact else calls_of(part.calls)
@@ -139,9 +139,11 @@ def _sum_of(part: Part, fact: str = "") -> _Sum:
 
 
 def _wrong(scope: Scope, points: Sequence[MetricPoint], fact: str = "") -> tuple[list[_Sum], bool]:
-    """Return what is wrong: for which models, if these can be told apart, else altogether; and if that is mixed up.
+    """Return the sums that are wrong, and whether they are only mixed up among models.
 
-    Where the whole is right, and that of each model is not, what is measured as another model's is shown with it.
+    The sums are those of single models if models can be told apart, else that of all calls. Where the sum of all calls
+    is right and those of models are not, models that are not measured at all are returned too: their calls may be what
+    was measured as another model's.
     """
     whole = _sum_of(Part(calls=scope, points=tuple(points)), fact)
     parts = parts_of(scope, points)
@@ -155,7 +157,7 @@ def _wrong(scope: Scope, points: Sequence[MetricPoint], fact: str = "") -> tuple
 
 
 def _balances(several: Sequence[_Sum], fact: str) -> bool:
-    """Tell whether what is wrong of several models is right of them together."""
+    """Tell whether the sums of several models, some of them wrong, are right when they are taken together."""
     accounts = tuple(account for one in several for account in one.part.calls.accounts)
     others = tuple(call for one in several for call in one.part.calls.others)
     calls = replace(several[0].part.calls, accounts=accounts, others=others)
@@ -184,7 +186,7 @@ def _added_up(
     lacking = cache(lambda: [one for one in USAGE_MISSING.look(USAGE_MISSING, evidence) if one])
     for scope, points in _scopes(evidence, names):
         facts = dict.fromkeys(map(_fact_of, points))
-        # Who counts the cached tokens by a type of their own may leave them out of the input.
+        # A scope that counts cached tokens under a type of their own may leave them out of the input.
         if None in facts or (units and any(point.unit not in units for point in points)):
             continue
         told: dict[Finding | None, list[_Sum]] = {}
@@ -212,11 +214,11 @@ _DOLLARS = frozenset({"USD", "{USD}", "usd", "{usd}"})
 
 
 def _cause(wrong: _Sum, evidence: Evidence, lacking: Callable[[], list[Finding]]) -> tuple[Finding | None, bool]:
-    """Return the finding on a span that has its count from the same place, and whether what spans say explains it.
+    """Return the finding on a span that explains a wrong sum, and whether what spans say explains it.
 
     Args:
-        wrong: What does not add up.
-        evidence: What is known.
+        wrong: The sum that is wrong.
+        evidence: The evidence.
         lacking: Returns the findings on spans that leave a count out.
     """
     calls, fact, measured = wrong.part.calls, wrong.fact, wrong.measured
@@ -233,7 +235,7 @@ def _cause(wrong: _Sum, evidence: Evidence, lacking: Callable[[], list[Finding]]
 
 
 def _as_calls(scope: Scope, wrong: Sequence[_Sum], evidence: Evidence, *, is_mixed: bool) -> tuple[str, ...]:
-    """Name the check of how often calls are counted, where that is as wrong: as often, or mixed up as well."""
+    """Name the check of how often calls are measured if it explains the sums: as often, or mixed up by model too."""
     found = (points for names in _DURATIONS for seen, points in _scopes(evidence, names) if seen.name == scope.name)
     points = next(found, None)
     if points is None:
@@ -300,7 +302,7 @@ def _finding(
     left_out: str,
     mixed: str,
 ) -> Finding:
-    """Make a finding about a metric. It belongs to the first span of its scope, so that causes can be named."""
+    """Make a finding about a metric. It is put on the first span of its scope, so that its causes can be named."""
     severity = Severity.ERROR if any(one.severity is Severity.ERROR for one in wrong) else Severity.WARNING
     finding = check.finding(
         f"metric {points[0].name!r} ({scope.name})",

@@ -1,4 +1,4 @@
-"""Names of spans say what kind of call it was, not which one."""
+"""A span's name says what kind of call it was, not which call."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_llmtrace.model import Call, Finding, Reading, Severity, SpanRecord
 __all__ = ["CHECKS", "SPAN_NAME"]
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
-# Hexadecimal with at least one digit among it, as ids have: a word such as `defaced` is none.
+# Hexadecimal with at least one digit in it, as ids have: a word such as `defaced` is no id.
 _HEX = re.compile(r"(?<![0-9a-z])(?=[a-f]*[0-9])[0-9a-f]{16,}(?![0-9a-z])", re.IGNORECASE)
 _NUMBER = re.compile(r"[0-9]{8,}")
 _DIGITS = re.compile(r"[0-9]{4,}")
@@ -39,7 +39,7 @@ def _without_digits(bare: str) -> str:
 
 
 def _part_of_one_call(bare: str, call: Call, reading: Reading) -> str | None:
-    """Name the part of a span's name that belongs to one call only, None if there is none."""
+    """Describe the part of a span's name that belongs to one call only; None if it has no such part."""
     for read in (reading, *call.truths):
         value = read.response_id
         if isinstance(value, str) and len(value) >= 6 and value in bare:  # noqa: PLR2004
@@ -49,7 +49,7 @@ def _part_of_one_call(bare: str, call: Call, reading: Reading) -> str | None:
 
 @lru_cache(maxsize=256)
 def _number_in(bare: str) -> str | None:
-    """Name an id or a long number in a name. Most names are those of other spans, too."""
+    """Describe an id or a long number in a name, None if it has none; kept, since most names recur."""
     for pattern, kind in ((_UUID, "an id"), (_HEX, "an id"), (_NUMBER, "a number")):
         found = pattern.search(bare)
         if found:
@@ -68,7 +68,7 @@ def _prompt_in(bare: str, call: Call) -> str | None:
 
 
 def _without_models(name: str, call: Call, reading: Reading) -> str:
-    """Take the models out of a name: they have dates in their own names, and belong there."""
+    """Return a name without the names of models: these belong there, and may have dates in them."""
     facts = [read.facts for read in (reading, *call.truths)]
     stated = [each[fact].value for each in facts for fact in _MODELS if fact in each]
     return _without(name, tuple([model for model in stated if isinstance(model, str)]))

@@ -1,4 +1,4 @@
-"""LLM spans are where they belong in the trace: neither lost to a root of their own, nor under a stranger."""
+"""LLM spans stand where they belong in the trace: neither as a root by mistake, nor under a foreign span."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pytest_llmtrace.model import Call, Finding, Severity, SpanKey, SpanRecord
 __all__ = ["CHECKS", "PARENT_LOST", "PARENT_WRONG", "STEP_KEYS"]
 
 
-# What answers a request or takes a message is the root of a trace, also where a test runs it in a thread of its own.
+# A span that answers a request or takes a message is rightly a root, even where a test runs it in a thread of its own.
 _ENTRIES = frozenset({"SERVER", "CONSUMER"})
 
 
-# What an instrumentation says of each of its steps, and an application of its own jobs hardly ever.
+# Attributes that an instrumentation sets on each of its steps, and an application hardly ever on its own jobs.
 STEP_KEYS = (
     *("gen_ai.operation.name", "openinference.span.kind", "traceloop.span.kind", "llm.request.type"),
     *("langfuse.observation.type", "mlflow.spanType"),
@@ -32,9 +32,10 @@ def _parent_lost(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
 
 
 def _left_behind(check: Check, evidence: Evidence, root: SpanRecord, is_own: bool) -> Finding | None:
-    """Look for what caused a root in whose thread no span was current.
+    """Return the finding of a root in whose thread no span was current, if that was started inside of another span.
 
-    If a context without a span was given to it, it would be a root in any thread: it is passed over, and not lost.
+    A root that was given a context without a span would be a root in any thread: the other span was passed over and not
+    lost. That is a warning if the instrumentation itself did it, and else no finding.
     """
     cause = evidence.by_key.get(root.cause) if root.cause else None
     if cause is None or not _is_parted(evidence, root, cause):
@@ -47,9 +48,10 @@ def _left_behind(check: Check, evidence: Evidence, root: SpanRecord, is_own: boo
 
 
 def _passed_over(check: Check, evidence: Evidence, root: SpanRecord, is_own: bool) -> Finding | None:
-    """Look whether the instrumentation itself passed over the span that was current.
+    """Return the finding of a root for which the instrumentation itself passed over the span that was current.
 
-    An application that passes over its own span has a reason, and a step of its own at the root; so this is a warning.
+    An application that passes over its own span has a reason, and makes a step of its own the root. So only roots that
+    the instrumentation made are judged, and with a warning.
     """
     current = evidence.by_key.get(root.current) if root.current else None
     if current is None or not is_own or not _is_parted(evidence, root, current):
@@ -63,7 +65,10 @@ def _passed_over(check: Check, evidence: Evidence, root: SpanRecord, is_own: boo
 
 
 def _asked_elsewhere(check: Check, evidence: Evidence, root: SpanRecord) -> Finding | None:
-    """Look for the span in which the request was made that a root tells of, as callbacks do when it is over."""
+    """Return the finding of a root that reports a request which was made inside of a span of another trace.
+
+    Callbacks make such roots: they start the span when the request is over.
+    """
     around = evidence.asked_elsewhere.get(root.key)
     if around is None or (root.key.trace_id, around.key.trace_id) in evidence.linked:
         return None
@@ -86,8 +91,9 @@ _TAKE_CURRENT = (
 def _roots(evidence: Evidence) -> Iterator[tuple[SpanRecord, bool]]:
     """Yield the roots above LLM spans, each with whether the instrumentation of the LLM span made it.
 
-    That is the LLM span itself, or a step of its scope that says what it is: a tracer of the application's own may make
-    both the LLM span and the job around it, whose trace begins there.
+    The instrumentation made a root that is the LLM span itself, or a step of its scope that says what it is. The scope
+    alone is no proof: a tracer of the application's own may make both the LLM span and the job around it, and the trace
+    rightly begins with that job.
     """
     llm = [span for call in evidence.calls for span in call.spans] + [stray.span for stray in evidence.strays]
     keys, seen = {span.key for span in llm}, set[SpanKey]()
@@ -107,7 +113,7 @@ def _is_parted(evidence: Evidence, root: SpanRecord, cause: SpanRecord) -> bool:
 
 
 def _was_open(cause: SpanRecord, span: SpanRecord) -> bool:
-    # Whoever starts a background worker and does not wait for it is not the cause of what it does later.
+    # A span that started a background worker and did not wait for it is not the cause of what the worker does later.
     return cause.ended is None or cause.ended > span.started
 
 
@@ -116,7 +122,7 @@ def _parent_wrong(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     for call in evidence.calls:
         for span in call.spans:
             parent = evidence.by_key.get(span.parent) if span.parent else None
-            if parent is None or parent.key in left:  # The latter is told by structure/span-current.
+            if parent is None or parent.key in left:  # structure/span-current reports a parent that was left current.
                 continue
             fault = _fault(span, parent, evidence.call_of.get(parent.key), call)
             if fault is None:
@@ -126,9 +132,9 @@ def _parent_wrong(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
 
 
 def _fault(span: SpanRecord, parent: SpanRecord, parents_call: Call | None, call: Call) -> str | None:
-    """Say why a span cannot be the child of what was current when it started; None if it can be.
+    """Say why a span cannot be the child of its parent, which was current when it started; None if it can be.
 
-    Only of spans that one thread or task made one after the other: a task may outlive the span that it was started in.
+    Judged only if one thread or task started both spans: a task may outlive the span that it was started in.
     """
     if span.worker is None or span.worker != parent.worker or span.current != parent.key:
         return None

@@ -1,4 +1,4 @@
-"""Does telemetry carry out what it should not: secrets anywhere, and content where the intention forbids it?"""
+"""Does telemetry give away what it should not: secrets anywhere, and content where the intention forbids it?"""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MOST = 8
 
 
 class _Leak(NamedTuple):
-    """Something that came out: where, what it is, where it is known from, and the switch that would help."""
+    """A secret or content that came out: its place, what it is, where it is known from, and the switch against it."""
 
     place: str
     what: str
@@ -56,14 +56,14 @@ def _secrets_in(carrier: Carrier, text: Text, evidence: Evidence) -> Iterator[_L
 
 
 def _shaped(text: str) -> list[tuple[Shape, str]]:
-    """Return what looks like a secret in a text as it is, or in the first of its layers that has such."""
+    """Return what looks like a secret in a text or, failing that, in the first of its decoded layers that has one."""
     return next(filter(None, map(_whole_shapes, layers(text))), [])
 
 
 def _whole_shapes(text: str) -> list[tuple[Shape, str]]:
-    """Return what looks like a secret; not what was masked, as in OpenAI's own message that a key is wrong.
+    """Return what looks like a secret, without masked secrets, as in OpenAI's own message that a key is wrong.
 
-    That is taken out of recordings, since it gives some of the key away; nobody can use it.
+    Recordings leave masked ones out, since they give away some of the key; but nobody can use them, so they may stay.
     """
     found = ((shape, text[shape.start : shape.end]) for shape in shapes_in(text))
     return [(shape, value) for shape, value in found if _MASKED not in value]
@@ -79,7 +79,7 @@ def refuse_content(content: object = None, longest_attribute: object = 1) -> Non
     """Refuse an intention or a limit that has no meaning.
 
     Raises:
-        UsageError: There is one.
+        UsageError: If the intention or the limit has no meaning.
     """
     if content is not None and content not in CONTENTS:
         raise UsageError.unknown("value of content=", content, CONTENTS)
@@ -102,7 +102,7 @@ def _content(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
 
 
 def _has_place(carrier: Carrier, plain: dict[str, set[str]]) -> bool:
-    """Tell whether a carrier has a place for content; `plain` are keys that are none, by channel, and grows."""
+    """Tell whether a carrier has a place for content; `plain` collects the keys that are no such place, by channel."""
     if isinstance(carrier.subject, LogRecord) and carrier.subject.event_name:
         return True
     for channel, attributes in carrier.groups():
@@ -128,7 +128,7 @@ def _content_in(carrier: Carrier, text: Text, evidence: Evidence) -> Iterator[_L
 
 
 _OF_USERS = frozenset({"enduser.id", "enduser.pseudo.id", "session.id", "user.id"})
-"""Where conventions want the id of a user: the application itself has put it there."""
+"""Attributes in which conventions want the id of a user: the application itself has put it there, so it is no leak."""
 
 
 def _sized(what: str, value: str) -> str:

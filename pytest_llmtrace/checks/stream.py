@@ -1,6 +1,7 @@
-"""The times of a stream: a span lasts as long as it, and its first token came when it came.
+"""The times of a stream: its span lasts as long as the stream, and states rightly when the first token came.
 
-Looked at where they mean something: in recorded or real time. What is replayed at once has times of the machine only.
+Times are judged only where they mean something, in recorded or real time: those of a stream that is replayed at once
+are just the machine's.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ _METRICS = frozenset(
         "gen_ai.server.time_to_first_token",
     }
 )
-# The Anthropic SDK's own spans state when the first piece of content came, not the message that it is to be part of, by
-# a clock that it starts before it makes the span, which takes as long as samplers and processors take.
+# The Anthropic SDK's own spans state when the first piece of content came, and not the event that opens the message. It
+# starts its clock before it makes the span, which takes as long as samplers and processors take.
 _BY_PIECE = frozenset({"anthropic-native"})
-# Who writes it by hand takes the first event, or the first text that the SDK hands out; Pydantic AI what it hands out.
+# Hand-written code takes the time of the first event, or of the first text that the SDK hands out; Pydantic AI that of
+# what it hands out itself.
 _BY_EITHER = frozenset({"hand-written", "pydantic-ai"})
 
 
@@ -35,7 +37,7 @@ def _duration(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     for pacing in evidence.pacings:
         span, exchange = pacing.account.span, pacing.account.exchange
         if span.end_ns is None or (span.ended or 0) <= exchange.chunk_ticks[0]:
-            continue  # structure/span-never-ended and structure/ended-before-stream tell.
+            continue  # structure/span-never-ended and structure/ended-before-stream report it.
         begins = (span.start_ns - exchange.started_ns) / 1e9
         ends = (span.end_ns - exchange.started_ns) / 1e9
         allowed = slack(pacing.last)
@@ -81,7 +83,7 @@ def _wrong(check: Check, pacing: Pacing, fact: Fact) -> Finding:
 
 
 def _judged(check: Check, point: MetricPoint, scoped: list[Pacing]) -> Finding | None:
-    """Judge a metric point: a mean, of measurements that do not say which call they are of."""
+    """Judge a metric point by its mean, since its measurements do not say which call they are of."""
     mean = point.value / (point.count or 1) / (1000 if point.unit == "ms" else 1)
     windows = [_window_of(pacing) for pacing in scoped]
     spread = Window(earliest=min(one.earliest for one in windows), latest=max(one.latest for one in windows))

@@ -1,4 +1,4 @@
-"""One call, one span: there, ended, not before its stream, and not left behind."""
+"""One call, one span: it exists, it ends, not before its stream does, and it is not left current."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = [
 
 def _exchange_without_span(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     if not evidence.spans and evidence.absence is not None:
-        return  # The one cause is told by capture/nothing.
+        return  # capture/nothing reports the one cause of all.
     begun = [span for span in evidence.spans if span.ended is None and span.key not in evidence.call_of]
     for call in evidence.calls:
         first = call.exchanges[0]
@@ -36,7 +36,7 @@ def _exchange_without_span(check: Check, evidence: Evidence) -> Iterator[Finding
             continue
         cause, makers = evidence.causes.get(first.index), evidence.silent.get(first.index, ())
         if any(_has_begun(maker, first, begun) for maker in makers):
-            continue  # structure/span-never-ended tells.
+            continue  # structure/span-never-ended reports it.
         on = "".join(f"\n{maker.scope} {maker.version} is on for this SDK and made none" for maker in makers)
         yield check.finding(
             title_of_exchange(first) + (f": {cause.cause}" if cause else ""),
@@ -49,7 +49,7 @@ def _exchange_without_span(check: Check, evidence: Evidence) -> Iterator[Finding
 
 
 def _has_begun(maker: Maker, exchange: Exchange, begun: Iterable[SpanRecord]) -> bool:
-    """Tell whether one of the spans that never ended is an instrumentor's, and was open at a request."""
+    """Tell whether one of these spans, which never ended, is an instrumentor's and was open when a request was made."""
     return any(span.started <= exchange.started and is_scope_of(span.scope, maker.scope) for span in begun)
 
 
@@ -67,7 +67,7 @@ def _spans_seen(evidence: Evidence, exchange: Exchange) -> str:
 
 
 def _nearly(evidence: Evidence, exchange: Exchange) -> str:
-    """Say what to do about a span around a call that has facts of one and is not read as such; empty if none is."""
+    """Say what a span around a call lacks to be read as its LLM span; empty if none there has facts of a call."""
     around = evidence.by_key.get(exchange.ambient.span) if exchange.ambient.span else None
     while around is not None:
         if not dialects.is_llm(around) and (lacking := dialects.lacking(around)):
@@ -110,9 +110,9 @@ _NO_CALL = "make no LLM span of such a request: no gen_ai.operation.name of a ca
 
 
 def _other_requests(evidence: Evidence) -> dict[SpanKey, Exchange]:
-    """Return for each span the first request inside of it that is no LLM call which can be read.
+    """Return for each span the first POST inside of it that was answered and is no LLM call that can be read.
 
-    It may ask a model through an API of another maker: who made that span is right to.
+    The request may ask a model through an API that is not known, and then the LLM span around it is right.
     """
     told = {exchange.index for call in evidence.calls for exchange in call.exchanges}
     found: dict[SpanKey, Exchange] = {}
@@ -130,16 +130,16 @@ _CAME_BACK = frozenset({Outcome.ANSWERED, Outcome.OBSERVED})
 
 
 def _starts_without(scope: str, evidence: Evidence) -> list[int]:
-    """Return when the calls were made that have no span of a scope, and those to models whose API is not read."""
+    """Return the ticks, sorted, of calls without a span of a scope, and of requests to models whose API is not read."""
     lacking = [call.exchanges[0] for call in evidence.calls if all(span.scope != scope for span in call.spans)]
     unread = [exchange for exchange in evidence.exchanges if wire.unread_api(exchange.request) is not None]
     return sorted(exchange.started for exchange in (*lacking, *unread))
 
 
 def _may_be_another(stray: Stray, starts: dict[str, list[int]]) -> bool:
-    """Tell whether a call that lacks a span of that scope was made while this one was open.
+    """Tell whether a call that lacks a span of the stray's scope was made while the stray was open.
 
-    A framework may start its spans in other threads than its requests: which is whose cannot be told then.
+    A framework may start its spans in other threads than its requests; nobody can tell then which belong together.
     """
     calls, span = starts[stray.span.scope], stray.span
     first = bisect_left(calls, span.started)
@@ -153,7 +153,7 @@ def _not_its_own(calls: int) -> str:
 
 
 def _claims_success(stray: Stray) -> bool:
-    """Tell whether a span says that an answer came. One that failed may have done so before its request."""
+    """Tell whether a span says that an answer came. A span that failed may have done so before it sent a request."""
     return stray.span.ended is not None and stray.span.status != "ERROR" and not stray.covers
 
 
@@ -173,7 +173,7 @@ def _span_current(check: Check, evidence: Evidence) -> Iterator[Finding | None]:
     if evidence.spans and not evidence.current:
         yield None
     for span in evidence.current:
-        if span.ended is not None:  # One that is open as well is told by structure/span-never-ended.
+        if span.ended is not None:  # structure/span-never-ended reports a span that is open as well.
             late = [child for child in evidence.spans if child.parent == span.key and child.started > span.ended]
             became = "".join(f"\n{title_of_span(child)} has become its child" for child in late)
             text = f"has ended and is still the current span of the test{became}"

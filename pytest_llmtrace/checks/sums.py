@@ -1,4 +1,4 @@
-"""Tokens of calls that a span around them counts once more, as a step of the application that states their sum."""
+"""Tokens of calls that a span around them counts once more, as does a step of the application with their sum."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from pytest_llmtrace.model import Call, Finding, Reading, Severity, SpanKey, Spa
 __all__ = ["CHECKS", "COUNTED_AROUND"]
 
 _Inside = list[tuple[Call, SpanRecord, Reading]]
-"""The calls that are counted inside of a span, with the span of each and what it says."""
+"""The calls inside of a span that their own spans count: each with its span, and what that span says."""
 
 _COUNTS = ("input_tokens", "output_tokens", "total_tokens")
 _SHOWN = 3
-# A step of an agent or a framework: some conventions let it state the sum of its calls, others have only names for it.
+# Names on a step of an agent or a framework: some conventions let it state the sum of its calls, others only name it.
 _OF_AGENTS = ("gen_ai.agent.", "gen_ai.workflow.")
 
 
@@ -54,7 +54,7 @@ def _counted_around(check: Check, evidence: Evidence) -> Iterator[Finding | None
 
 
 def _inside(evidence: Evidence) -> Mapping[SpanKey, _Inside]:
-    """Return for each span that may state a sum the calls that are counted inside of it, at any depth."""
+    """Return, for each span that may state a sum, the calls inside of it, at any depth, whose spans count tokens."""
     around = {span.key for span, _ in evidence.summing}
     found: defaultdict[SpanKey, _Inside] = defaultdict(list)
     for call, span, reading in llm_spans(evidence.calls):
@@ -74,7 +74,7 @@ def _is_step(span: SpanRecord) -> bool:
 
 
 def _sums(name: str, inside: _Inside) -> set[float]:
-    """Return what a count of these calls may be: of one of them, or of all; cached tokens may be left out."""
+    """Return the values that repeat a count of these calls: that of one, or of all; with cached tokens or without."""
     truths = [call.truths[-1] for call, _, _ in inside if call.truths]
     known = set[float]()
     for amounts in (
@@ -94,7 +94,7 @@ def _amount(name: str, reading: Reading) -> float:
 
 
 def _uncached(name: str, truth: Reading) -> float:
-    """Return a count as Anthropic's wire has it: its input leaves out what a cache was read for or written."""
+    """Return the first part of a count: of Anthropic's input, which is a sum, the part without cached tokens."""
     fact = truth.fact(name)
     first: Sequence[object] = fact.parts[0][1:] if fact.parts else ()
     return next((value for value in first if is_number(value)), 0)

@@ -14,9 +14,9 @@ from pytest_llmtrace.tree import Ancestry
 __all__ = ["CHECKS", "COUNTED_TWICE", "REPORTED_TWICE", "told_again"]
 
 _Looks = tuple[str, str, SpanKey | None, str, str | None]
-"""Scope, name, parent, status and its description of a span."""
+"""The scope, name, parent, status and status description of a span."""
 
-# What a span says of itself when it stands for one call to a model; a name of a model alone may stand on any span.
+# Attributes of a span that stands for one call to a model; the name of a model alone may be on any span.
 _OPERATION_KEYS = (
     *("gen_ai.operation.name", "openinference.span.kind", "llm.request.type"),
     *("langfuse.observation.type", "mlflow.spanType"),
@@ -24,7 +24,7 @@ _OPERATION_KEYS = (
 
 
 def told_again(evidence: Evidence) -> Iterator[tuple[Stray, Call, str]]:
-    """Yield the spans that report a call which a span of the same scope reports, with that call and how it is known."""
+    """Yield the strays that report a call which a span of their scope reports, with the call and how that is known."""
     strays = {stray.span.key: stray for stray in evidence.strays}
     if not strays:
         return
@@ -59,16 +59,16 @@ def _looks(span: SpanRecord) -> _Looks:
 
 
 def _twin(stray: Stray, alike: Sequence[tuple[Call, SpanRecord]]) -> tuple[Call, SpanRecord] | None:
-    """Find the span beside a stray that says the same to the letter, as an instrumentation that is on twice writes it.
+    """Return the span of a call that says exactly what a stray says, as when an instrumentation is on twice.
 
-    Many conventions have no place for the id of a response, and a call that failed has none.
+    The id of the response does not always tell: many conventions have no place for it, and a call that failed has none.
     """
     span = stray.span
     return next((one for one in alike if one[1].attributes == span.attributes and _overlap(span, one[1])), None)
 
 
 def _calls_inside(evidence: Evidence, strays: dict[SpanKey, Stray]) -> dict[SpanKey, list[tuple[Call, SpanRecord]]]:
-    """Find for each stray the calls whose span of the same scope is the next of that scope inside of it."""
+    """Return for each stray the calls whose span is inside of it, with no other LLM span of that scope between them."""
     llm = {span.key for _, span, _ in llm_spans(evidence.calls)} | set(strays)
     ancestry = Ancestry(evidence.spans, lambda span: span.key in llm)
     inside: dict[SpanKey, list[tuple[Call, SpanRecord]]] = {}
@@ -80,12 +80,12 @@ def _calls_inside(evidence: Evidence, strays: dict[SpanKey, Stray]) -> dict[Span
 
 
 def _answered(inside: list[tuple[Call, SpanRecord]]) -> list[tuple[Call, SpanRecord]]:
-    """Leave out the attempts that a wrapper gave up before it fell back to another call."""
+    """Return the calls without those that failed before a wrapper fell back to another; all, if none succeeded."""
     return [within for within in inside if within[0].truths and within[0].truths[-1].error is None] or inside
 
 
 def _is_the_same_call(stray: Stray, call: Call, span: SpanRecord) -> bool:
-    """Tell whether a span around another of its scope is a report too, and not just a step of the application."""
+    """Tell whether a stray around a span of its scope reports the same call, and is no mere step of the application."""
     reading = call.readings[call.spans.index(span)]
     if stray.reading.response_id and stray.reading.response_id == reading.response_id:
         return True
@@ -95,7 +95,7 @@ def _is_the_same_call(stray: Stray, call: Call, span: SpanRecord) -> bool:
 
 
 def _overlap(one: SpanRecord, other: SpanRecord) -> bool:
-    """Tell whether two spans were open at the same time. Who reports an answer again later has it from a cache."""
+    """Tell whether two spans were open at the same time. A span that reports an answer later has it from a cache."""
     ticks = (other.ended is None or one.started <= other.ended) and (one.ended is None or other.started <= one.ended)
     return ticks or (other.end_ns is not None and one.start_ns < other.end_ns and other.started <= one.started)
 
@@ -169,7 +169,7 @@ _INSTRUMENTORS = {
 }
 
 
-# Scope -> how; those of its parts are like it, as Anthropic's clients for the clouds have.
+# Scope -> how to turn it off; the same goes for the scopes below it, as Anthropic's clients for the clouds have them.
 _OF_SCOPE = {
     "com.anthropic.sdk.python": "Anthropic's own span with ANTHROPIC_OPEN_TELEMETRY=false in the environment, or "
     "open_telemetry=False",

@@ -1,4 +1,4 @@
-"""Does the span say what the bytes say? One comparison a fact; where the wire has none, a value is invented."""
+"""Does the span say what the bytes say? One comparison for each fact; a value that the wire lacks is invented."""
 
 from __future__ import annotations
 

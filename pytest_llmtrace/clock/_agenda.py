@@ -1,10 +1,10 @@
-"""Who waits for which moment of virtual time: it moves to the earliest, once nobody can come before that.
+"""Who waits for which moment of virtual time. Time moves to the earliest moment, once nobody can come before it.
 
-Streams that are read at the same time take the time of the longest, not the sum: so whoever waits lets the others act
-first, and time moves to absolute moments, never by differences. Others are the threads and tasks that have acted on a
-stream and do not wait: what they do next may be due earlier. One that does nothing for a while is not waited for any
-longer, until it acts again; so a stream that was abandoned costs one grace, and nothing here waits for long. A thread
-that runs code of its own has more of it, since a busy machine may have kept it from running.
+Streams that are read at the same time together take the time of the longest, not the sum. So a waiter lets the others
+act first, and time moves to absolute moments, never by differences. The others are the threads and tasks that have
+acted on a stream and do not wait now: what they do next may be due earlier. If they do nothing for a while, a grace,
+they are not waited for any longer until they act again; so an abandoned stream costs one grace, and nothing here waits
+for long. While one of their threads is busy they have more graces, since a busy machine may have kept it from running.
 """
 
 from __future__ import annotations
@@ -22,34 +22,34 @@ from pytest_llmtrace.telemetry import Worker
 __all__ = ["AGENDA", "Agenda"]
 
 GRACE = 10
-"""Slices of real time in which the others may act before they are not waited for any longer."""
+"""How many slices of real time the others have to act before they are not waited for any longer."""
 GRACES = 25
-"""How many times that they have while one of their threads is busy: the machine may be, too."""
+"""How many graces the others have while one of their threads is busy: the machine may be busy, too."""
 TURNS = 2
-"""Turns that other tasks have before each moment: in trio one that was just started may come after the waiter once."""
+"""Turns that other tasks get before each moment: in trio a task just started may come after the waiter once."""
 TURNS_OF_GRACE = 20
-"""Turns that they have within a grace at least."""
+"""Turns that other tasks get at least within a grace."""
 PATIENCE = 0.25
-"""Real seconds after which a waiter whose turn it is is passed over: its loop is blocked, or does not run."""
+"""Real seconds after which the first waiter, if it does not act, is passed over: its loop is blocked or not running."""
 
 
 class _Step(Enum):
     """What a waiter does next."""
 
     GO = auto()
-    SLEEP = auto()  # another is earlier
+    SLEEP = auto()  # another waiter is earlier
     YIELD = auto()  # others may still come before it
-    SETTLE = auto()  # a reply has just begun: those that are asked for at the same time may follow
+    SETTLE = auto()  # a reply has just begun: other replies, asked for at the same time, may follow
 
 
 class _Wait:
-    """Somebody who waits for a moment.
+    """A thread or task that waits for a moment.
 
     Attributes:
         due: The moment.
-        waker: How to wake it.
-        is_listed: Whether it is on the agenda; one that is passed over is not.
-        looks: How often it has looked whether it may go on.
+        waker: How to wake the waiter.
+        is_listed: Whether the waiter is on the agenda; it is not while it is passed over.
+        looks: How often the waiter has looked whether it may go on.
     """
 
     def __init__(self, due: float, waker: Waker) -> None:
@@ -73,19 +73,19 @@ class Agenda:
     # --- what happens ---
 
     def begin(self) -> None:
-        """Say that the running code has begun with something that it will wait for."""
+        """Note that the running code has begun something that it will wait for."""
         with self._lock:
             self._others.begin()
             self._acting.add(running_worker())
 
     def leave(self) -> None:
-        """Say that the running code is done with it."""
+        """Note that the running code is done with what it has begun."""
         with self._lock:
             self._acting.discard(running_worker())
             self._wake_first()
 
     def moved(self) -> None:
-        """Say that time was moved, or is over."""
+        """Note that virtual time was moved, or is over."""
         with self._lock:
             if not SHIFT.is_on:
                 self._acting.clear()
@@ -107,11 +107,11 @@ class Agenda:
             self._exit(wait)
 
     async def wait_async(self, due: float) -> None:
-        """Do the same in a task."""
+        """Do what `wait` does, in a task."""
         waker = async_waker()
         wait = self._enter(due, waker)
         try:
-            for _ in range(TURNS):  # As a loop would while the chunk is on its way.
+            for _ in range(TURNS):  # As in real life, where the loop runs other tasks while a chunk is on its way.
                 await waker.let_others()
             while (step := self._step(wait)) is not _Step.GO:
                 if step is _Step.SLEEP:
@@ -162,7 +162,7 @@ class Agenda:
         return _Step.GO
 
     def _exit(self, wait: _Wait) -> None:
-        """Take it off the agenda: it goes on, or was cancelled."""
+        """Take a waiter off the agenda: it goes on, or was cancelled."""
         with self._lock:
             wait.is_listed = False
             self._wake_first()
@@ -177,10 +177,10 @@ class Agenda:
         if first is not None:
             first.waker.wake()
 
-    # --- those who may come before it ---
+    # --- the others, who may come before a waiter ---
 
     def _others_act(self, worker: Worker) -> bool:
-        if worker.task is None:  # What else runs in this thread cannot act while it waits.
+        if worker.task is None:  # Tasks of this thread cannot act while the thread itself waits.
             return any(other.thread != worker.thread for other in self._acting)
         return bool(self._acting)
 
@@ -212,7 +212,7 @@ class Agenda:
             await waker.let_others()
 
     def _watch(self) -> None:
-        """See to it that nobody sleeps for ever behind a waiter that cannot act."""
+        """Start the thread that passes over a first waiter that cannot act, lest others sleep behind it for ever."""
         if not self._watched:
             self._watched = True
             threading.Thread(target=self._pass_over, name="llmtrace agenda", daemon=True).start()
@@ -227,7 +227,7 @@ class Agenda:
             pause.wait(PATIENCE)
 
     def _look_at_first(self, before: _Wait | None, looks: int) -> bool:
-        """Pass over the first waiter if it has not looked since; tell whether anybody waits."""
+        """Pass over the first waiter if it has not looked since the last look at it; tell whether anybody waits."""
         with self._lock:
             first = self._first()
             if first is not None and first is before and first.looks == looks:
@@ -238,4 +238,4 @@ class Agenda:
 
 
 AGENDA = Agenda()
-"""The one of this process, as there is one shift."""
+"""The agenda of this process: there is only one, as there is one shift."""

@@ -18,9 +18,9 @@ __all__ = ["NAMES", "REAL", "Functions", "is_clock"]
 _Function = Callable[[], Any]
 
 NAMES = ("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")
-"""The clocks that have no time of day."""
+"""The clocks that do not tell the time of day."""
 
-# Who waits, times out, measures or schedules for real: shifted time would end its waits early, or never.
+# Modules that wait, time out, measure or schedule in real time: shifted time would end their waits early, or never.
 _EXEMPT = frozenset(
     {
         "_pytest", "aiohttp", "anyio", "execnet", "freezegun", "hypothesis", "pluggy", "pytest", "pytest_asyncio",
@@ -32,7 +32,7 @@ _EXEMPT_FAMILIES = ("httpcore", "httpx")
 
 
 def _real(name: str) -> _Function:
-    """Return the function of the standard library, also while freezegun has put its own in the place."""
+    """Return the standard library's function, even while freezegun has put its own in its place."""
     found: _Function = getattr(time, name)
     if not isinstance(found, BuiltinFunctionType):
         found = getattr(sys.modules.get("freezegun.api"), f"real_{name}", found)
@@ -40,7 +40,7 @@ def _real(name: str) -> _Function:
 
 
 REAL: Mapping[str, _Function] = {name: _real(name) for name in NAMES}
-"""The real ones. In a mapping, where the search through the globals of modules does not find them."""
+"""The real clocks. They are in a mapping, so that the search through the globals of modules does not find them."""
 
 
 @cache
@@ -51,9 +51,10 @@ def _is_exempt(module: str) -> bool:
 
 
 class _Shifted:
-    """A clock that is ahead for who does not keep real time.
+    """A clock that is ahead for callers that do not keep real time.
 
-    As the built-in one, and unlike a function, it is no method of a class that has it as an attribute.
+    Like the built-in clock, and unlike a Python function, it does not become a method of a class that has it as an
+    attribute.
     """
 
     def __init__(self, name: str) -> None:
@@ -67,15 +68,15 @@ class _Shifted:
 
 
 def is_clock(function: object) -> bool:
-    """Tell whether a function is Python's own clock, or a shifted one; freezegun and mocks put others there."""
+    """Tell whether a function is Python's own clock or a shifted one, and not one of freezegun's or a mock's."""
     return isinstance(function, BuiltinFunctionType | _Shifted)
 
 
 class Functions:
-    """The shifted functions, and the places that they take: in `time`, in `timeit`, and where one was bound early.
+    """The shifted clocks, and the places that they take: in `time`, in `timeit`, and where a clock was bound early.
 
     Attributes:
-        shift: By how many seconds they are ahead.
+        shift: Seconds by which they are ahead.
     """
 
     def __init__(self) -> None:
@@ -87,21 +88,21 @@ class Functions:
         self._early: list[Place] = []
 
     def move(self, shift: float) -> None:
-        """Let them be ahead by so many seconds."""
+        """Set the number of seconds by which they are ahead."""
         self.shift = shift
         for name, shifted in self._shifted.items():
             shifted.shift = round(shift * 1e9) if name.endswith("_ns") else shift
 
     def replace(self) -> None:
-        """Put the shifted functions in the place of the real ones."""
+        """Replace the real clocks with the shifted ones."""
         self._swap(self._to_shifted)
 
     def restore(self) -> None:
-        """Put the real ones back, also in modules that were imported meanwhile."""
+        """Put the real clocks back, also in modules that were imported meanwhile."""
         self._swap(self._to_real)
 
     def keep(self) -> None:
-        """Replace again what somebody has put back (freezegun, as it ends); what is not the real one stays."""
+        """Replace a real clock again that somebody has put back (freezegun, as it ends); any other clock stays."""
         for place, name in _LATE:
             place[name] = self._to_shifted.get(id(place[name]), place[name])
 
@@ -113,7 +114,7 @@ class Functions:
             early.swap(new)
 
     def _search(self) -> None:
-        """Find where a function was bound early; each module is searched once."""
+        """Find where a clock was bound early; each module is searched once."""
         seen, wanted = self._seen, {*self._to_shifted, *self._to_real}
         for name, module in list(sys.modules.items()):
             if (known := seen.get(name)) is not None and known() is module:

@@ -1,4 +1,4 @@
-"""When the chunks of a reply came, as somebody wrote it down."""
+"""Offsets: the recorded moments at which the chunks of a reply came."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["flaw"]
 
 
 def flaw(offsets: Sequence[float] | None, chunks: int) -> str | None:
-    """Say why offsets do not tell when so many chunks came, as a clause; None if they do."""
+    """Return why offsets do not tell when each of so many chunks came, as a clause; None if they do."""
     if offsets is None:
         return "nobody recorded when its chunks came, or its body was edited since" if chunks else None
     if len(offsets) != chunks:

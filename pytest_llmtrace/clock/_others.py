@@ -1,4 +1,4 @@
-"""Those who are about to ask for something themselves, when a reply has just begun: they may go first."""
+"""The other threads and tasks that may be about to ask for something when a reply has just begun: they may go first."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ __all__ = ["SLICE", "Others", "is_busy"]
 SLICE = 0.001
 """Real seconds between two looks at other threads. Slices are counted: on a busy machine all of them take longer."""
 CALM = 4
-"""How many looks in a row must find them idle."""
+"""How many looks in a row must find the others idle."""
 CALM_OF_WORK = 25
-"""The same while a task waits for a thread, which looks idle until the machine lets it begin."""
+"""The same number while a task waits for a thread, which looks idle until the machine lets it begin."""
 LIMIT = 100
-"""For how many slices they are waited for at most."""
+"""How many slices the others are waited for at most."""
 TURNS = 5
-"""How many turns the other tasks of a loop have between two looks at least."""
+"""How many turns the other tasks of a loop get at least between two looks."""
 
 
 class Others:
-    """Whether all who begin at the same time have begun."""
+    """A count of the replies and pauses that have begun, to tell whether all that begin at the same time have."""
 
     def __init__(self) -> None:
         self._begun = 0
@@ -31,15 +31,15 @@ class Others:
 
     @property
     def are_settled(self) -> bool:
-        """Whether they had their time since the last one has begun."""
+        """Whether the others have had their time since a reply or a pause last began."""
         return self._settled == self._begun
 
     def begin(self) -> None:
-        """Say that somebody has begun."""
+        """Note that a reply or a pause has begun."""
         self._begun += 1
 
     def settle(self, waker: ThreadWaker) -> None:
-        """Give other threads time, in a thread; it ends early when somebody has begun."""
+        """Give other threads time, from a thread; return early, unsettled, when the thread's waker is woken."""
         begun, calm = self._begun, 0
         for _ in range(LIMIT):
             others = _other_threads()
@@ -51,7 +51,7 @@ class Others:
         self._settled = begun
 
     async def settle_async(self, waker: AsyncWaker) -> None:
-        """Give other tasks time, and the threads that work for them; it ends early when somebody has begun."""
+        """Give other tasks time, and the threads that work for them; return early, unsettled, when a reply begins."""
         begun, calm = self._begun, 0
         for _ in range(LIMIT):
             threads_work = waker.others_await_threads
@@ -72,18 +72,18 @@ async def _let_others_for_a_slice(waker: AsyncWaker) -> None:
 
 
 def _other_threads() -> list[int]:
-    """Return the threads that may be about to ask for something: daemons serve."""
+    """Return the other threads that may be about to ask for something: no daemons, since these serve."""
     running = threading.get_ident()
     return [thread.ident or 0 for thread in threading.enumerate() if not thread.daemon and thread.ident != running]
 
 
 def is_busy(thread: int) -> bool:
-    """Tell whether a thread runs code, or wants to; one that waits for a lock or a socket is in these modules."""
+    """Tell whether a thread runs code or wants to; a thread that waits for a lock or a socket is in `_WAITING`."""
     frame = sys._current_frames().get(thread)
     if frame is None:
         return False
     module = str(frame.f_globals.get("__name__"))
-    if module == "ssl":  # What is no connection reads certificates for one: each new client does, for 50 ms and more.
+    if module == "ssl":  # Outside of connections it reads certificates: each new client does, for 50 ms and more.
         return not frame.f_code.co_qualname.startswith(_CONNECTIONS)
     return not module.startswith(_WAITING)
 

@@ -1,4 +1,4 @@
-"""How what was recorded takes its time: not at all, on the virtual clock, or for real."""
+"""How replies and pauses take the time that was recorded: not at all, on the virtual clock, or for real."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ class Pace(Protocol):
         """Whether waiting takes any time, real or virtual."""
 
     def begin(self) -> None:
-        """Say that the running code begins with something that it will wait for."""
+        """Note that the running code begins something that it will wait for."""
 
     def leave(self) -> None:
-        """Say that it is done with it."""
+        """Note that the running code is done with what it has begun."""
 
     def wait(self, due: float) -> None:
         """Wait until a moment."""
 
     async def wait_async(self, due: float) -> None:
-        """Wait until a moment; may be cancelled."""
+        """Wait until a moment, in a task; the wait may be cancelled."""
 
 
 class _Instant:
-    """Nothing is waited for."""
+    """The pace of "instant": nothing is waited for."""
 
     takes_time = False
 
@@ -44,13 +44,13 @@ class _Instant:
     def wait(self, due: float) -> None: ...
 
     async def wait_async(self, due: float) -> None:  # noqa: ARG002
-        from anyio.lowlevel import checkpoint  # Whoever has an async client has anyio.
+        from anyio.lowlevel import checkpoint  # Every async client of the SDKs brings anyio.
 
         await checkpoint()
 
 
 class _Recorded:
-    """Virtual time is waited for, while there is any."""
+    """The pace of "recorded": virtual time is waited for; nothing while virtual time is off."""
 
     @property
     def takes_time(self) -> bool:
@@ -74,7 +74,7 @@ class _Recorded:
 
 
 class _Real:
-    """Real time is waited for."""
+    """The pace of "real": real time is waited for."""
 
     takes_time = True
 
@@ -95,5 +95,5 @@ _PACES: dict[Timing, Pace] = {"instant": _Instant(), "recorded": _Recorded(), "r
 
 
 def pace(timing: Timing) -> Pace:
-    """Return how that timing waits."""
+    """Return the pace of a timing."""
     return _PACES[timing]

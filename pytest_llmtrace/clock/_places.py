@@ -1,4 +1,4 @@
-"""Where a module has bound a clock early: by a name, in a function (a default, its closure), or in a class."""
+"""Find where a module has bound a clock early: to a name, in a function (a default, its closure), or in a class."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from weakref import ref
 __all__ = ["Place", "Swap", "places_in"]
 
 Swap = Mapping[int, Callable[[], Any]]
-"""What comes in the place of the function of an id."""
+"""The functions to put in, each by the id of the function that it replaces."""
 
 
 _FUNCTIONS = frozenset({FunctionType, type(functools.lru_cache(len))})
 _MODULES = frozenset({id(time), id(timeit)})
-_DEEPEST = 16  # decorators
+_DEEPEST = 16  # decorators around one function
 
 
 class Place(Protocol):
-    """A place that holds a clock, as long as what it is in lives."""
+    """A place that holds a clock; it keeps nothing alive, and is gone with its module, function or class."""
 
     def swap(self, new: Swap) -> None:
-        """Put another clock there; one that is not among the ids stays."""
+        """Replace the clock there; a clock whose id is not in `new` stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,9 @@ class _Name:
 
 @dataclass(frozen=True, slots=True)
 class _Function:
-    """Defaults of a function's arguments, by position and by keyword, and its closure.
+    """The defaults of a function's arguments, by position and by keyword, and its closure.
 
-    The latter has the factories of a dataclass' fields, too.
+    The closure of a dataclass' `__init__` also holds the factories of the fields.
     """
 
     function: ref[FunctionType]
@@ -79,17 +79,19 @@ class _Attribute:
         value = None if owner is None else vars(owner).get(self.name)
         clock = new.get(id(_within(value)))
         if owner is not None and clock is not None:
-            with suppress(TypeError):  # It was made in C, and cannot be changed.
-                # By `type`, since a metaclass may have rules of its own.
+            with suppress(TypeError):  # A class that was made in C cannot be changed.
+                # Set by `type`, since a metaclass may have a `__setattr__` of its own.
                 type.__setattr__(owner, self.name, staticmethod(clock) if isinstance(value, staticmethod) else clock)
 
 
 def places_in(module: ModuleType, clocks: AbstractSet[int]) -> Iterator[Place]:
-    """Yield the places of a module that hold a clock; looks into functions and classes only if it names any clock.
+    """Yield the places of a module that hold a clock.
+
+    Functions and classes are searched only if a global of the module is a clock, `time` or `timeit`.
 
     Args:
-        module: A module.
-        clocks: The ids of the functions.
+        module: The module.
+        clocks: The ids of the clocks.
     """
     home = _globals_of(module)
     bound = list(home.items())  # Another thread may import meanwhile.
@@ -103,14 +105,14 @@ def places_in(module: ModuleType, clocks: AbstractSet[int]) -> Iterator[Place]:
 
 
 def _globals_of(module: ModuleType | None) -> dict[str, Any]:
-    """Return the globals of a module, without having a lazy one loaded by the look at it."""
+    """Return the globals of a module, without loading a lazy module by looking at it."""
     found: dict[str, Any] = {} if module is None else object.__getattribute__(module, "__dict__")
     return found
 
 
 def _inside(value: Any, home: Mapping[str, Any], clocks: AbstractSet[int]) -> Iterator[Place]:
-    """Look into a function or a class that belongs to a module."""
-    kind = type(value)  # `isinstance` would have a proxy make what it stands for.
+    """Yield the places in a function or a class that belongs to a module."""
+    kind = type(value)  # `isinstance` would make a lazy proxy create the object that it stands for.
     if kind in _FUNCTIONS:
         function = _unwrapped(value)
         if type(function) is FunctionType and function.__globals__ is home and _holds(function, clocks):
@@ -145,13 +147,13 @@ def _closure(function: FunctionType) -> Iterator[tuple[CellType, Any]]:
     for cell in function.__closure__ or ():
         try:
             value = cell.cell_contents
-        except ValueError:  # It is still empty.
+        except ValueError:  # The cell is still empty.
             continue
         yield cell, value
 
 
 def _within(value: Any) -> Any:
-    """Return the function in a method of whichever kind."""
+    """Return the function in a `staticmethod` or `classmethod`, any other value as it is."""
     return value.__func__ if type(value) in {staticmethod, classmethod} else value
 
 

@@ -1,4 +1,4 @@
-"""The shift: wall time by time-machine, the monotonic clocks by functions of our own. One for the process."""
+"""The shift: time-machine moves wall time, functions of our own move the monotonic clocks. One for the process."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _FROZEN = "freezegun had stopped the time before this test began, and its time c
 
 
 class Shift:
-    """How far virtual time is ahead of real time; it begins at nothing and only grows.
+    """How far virtual time is ahead of real time; it begins at zero and only grows.
 
     Attributes:
-        began: When it began, by the real clock; None while it is not on.
+        began: When virtual time began, by the real `perf_counter`; None while there is none.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Shift:
 
     @property
     def seconds(self) -> float:
-        """By how much it is ahead."""
+        """Seconds by which virtual time is ahead."""
         return self._functions.shift
 
     def now(self) -> float:
@@ -48,14 +48,14 @@ class Shift:
 
     @property
     def passed(self) -> float:
-        """How many seconds have passed since some moment, real and virtual ones; it never goes back."""
+        """Seconds since an arbitrary moment, real and virtual ones added; unlike virtual time it never goes back."""
         return self._real() + self._moved  # type: ignore[no-any-return]
 
     def begin(self) -> str | None:
         """Begin virtual time; it ends when everybody who has begun it has ended it.
 
         Returns:
-            Why there is none, in words; None if there is.
+            Why virtual time cannot begin, in words; None if it has begun.
         """
         with self._lock:
             if not self._users and (obstacle := self._depart()):
@@ -64,7 +64,7 @@ class Shift:
         return None
 
     def end(self) -> bool:
-        """End it, and tell whether it is over: real time is back everywhere."""
+        """End virtual time for one who has begun it, and tell whether it is over for all: real time is back."""
         with self._lock:
             self._users -= 1
             if not self._users:
@@ -87,7 +87,7 @@ class Shift:
             self._traveller = self._travel.start()
         except RuntimeError:  # time-machine cannot start when freezegun is active.
             return _FROZEN
-        self._traveller.time_ns()  # It travels from the first look at it on.
+        self._traveller.time_ns()  # The travel begins with the first look at its time.
         self._functions.replace()
         self.began = self.now()
         return None
@@ -99,7 +99,7 @@ class Shift:
         travellers = time_machine().traveller_stack
         if travellers[-1] is self._traveller:
             self._travel.stop()
-        else:  # The test's own travel began after ours and ends after it; `stop` ends the one that began last.
+        else:  # The test's own travel began after ours and is still on; `stop` ends the travel that began last.
             travellers.remove(self._traveller)
         self._travel = self._traveller = None
 
@@ -110,19 +110,19 @@ def real() -> float:
 
 
 _EPOCH = time.time() - real()
-"""When `perf_counter` was 0; taken as the plugin begins, before a test freezes anything."""
+"""The time of day when `perf_counter` was 0; taken as the plugin begins, before a test freezes anything."""
 
 
 def wall_ns() -> int:
-    """Return the real time in nanoseconds since the epoch, whoever has frozen the clocks."""
+    """Return the real time in nanoseconds since the epoch, even if somebody has frozen the clocks."""
     return int((_EPOCH + real()) * 1e9)
 
 
 def time_machine() -> Any:
-    """Import time-machine.
+    """Import time-machine and return it.
 
     Raises:
-        UsageError: It is not installed.
+        UsageError: If it is not installed.
     """
     try:
         return importlib.import_module("time_machine")  # An extra.
@@ -131,7 +131,7 @@ def time_machine() -> Any:
 
 
 SHIFT = Shift()
-"""The one of this process: there is one wall clock."""
+"""The shift of this process: there is only one, as there is one wall clock."""
 
 
-now = SHIFT.now  # Asked for twice a chunk.
+now = SHIFT.now  # Bound directly, since it is called twice for each chunk.

@@ -1,4 +1,4 @@
-"""What a test says of time, and the clock that it holds."""
+"""The timing that a test asks for, and the clock that it holds."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _TIMINGS: tuple[Timing, ...] = get_args(Timing)
 
 
 def refuse_timing(timing: object) -> None:
-    """Refuse a timing that there is not, or that needs what is not installed.
+    """Refuse a timing that is not known, or that needs a package that is not installed.
 
     Raises:
-        UsageError: It is one of these.
+        UsageError: If the timing is one of these.
     """
     if timing not in _TIMINGS:
         raise UsageError.unknown("value of timing=", timing, _TIMINGS)
@@ -32,13 +32,13 @@ class Clock:
     """The clock of a test. With `timing="recorded"` it is virtual: replies move it, and so does `advance`.
 
     Args:
-        timing: What the test says of time.
+        timing: The timing that the test asks for: `instant`, `recorded` or `real`.
 
     Attributes:
         obstacle: Why virtual time could not begin, in words; None if it could, or was not asked to.
 
     Raises:
-        UsageError: There is no such timing, or it needs what is not installed.
+        UsageError: If the timing is not known, or needs a package that is not installed.
     """
 
     def __init__(self, timing: Timing) -> None:
@@ -55,7 +55,7 @@ class Clock:
         """Seconds of virtual time since the test began.
 
         Raises:
-            UsageError: There is no virtual time.
+            UsageError: If there is no virtual time.
         """
         self._refuse_unless_virtual("elapsed")
         return SHIFT.now() - (SHIFT.began or 0.0)
@@ -65,7 +65,7 @@ class Clock:
         return dt.datetime.now(dt.UTC)
 
     def time(self) -> float:
-        """Return the same in seconds since the epoch."""
+        """Return the time of day as the code under test sees it, in seconds since the epoch."""
         return time.time()
 
     def perf_counter(self) -> float:
@@ -76,7 +76,7 @@ class Clock:
         """Let virtual time pass.
 
         Raises:
-            UsageError: There is no virtual time, or it would go backwards.
+            UsageError: If there is no virtual time, or `seconds` is negative or not finite.
         """
         self._refuse_unless_virtual("advance()")
         if not 0 <= seconds < float("inf"):
@@ -85,13 +85,13 @@ class Clock:
         AGENDA.moved()
 
     def start(self) -> None:
-        """Begin virtual time, if there is to be any; for those who run the test."""
+        """Begin virtual time, if the test asks for it. For the code that runs the test, not for the test itself."""
         if self._timing == "recorded" and not self._runs:
             self.obstacle = SHIFT.begin()
             self._runs = self.obstacle is None
 
     def stop(self) -> None:
-        """End it: real time is back, and nobody waits any longer."""
+        """End virtual time: real time is back, and nobody waits any longer."""
         if self._runs:
             self._runs = False
             if SHIFT.end():

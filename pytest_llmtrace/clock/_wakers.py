@@ -1,4 +1,4 @@
-"""How a thread, a task of asyncio and one of trio wait to be woken, and let others go first. No timers of a loop."""
+"""How a thread, an asyncio task and a trio task wait to be woken, and let others go first, without a loop's timers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["AsyncWaker", "ThreadWaker", "Waker", "async_waker", "running_worker"
 
 
 class Waker(Protocol):
-    """Somebody who can be woken, from any thread."""
+    """A thread or task that can be woken, from any thread."""
 
     worker: Worker
 
@@ -23,11 +23,11 @@ class Waker(Protocol):
         """Forget that it was woken."""
 
     def wake(self) -> None:
-        """Wake it."""
+        """Wake the thread or task."""
 
 
 class AsyncWaker(Waker, Protocol):
-    """The same in a task."""
+    """A task that can be woken, from any thread."""
 
     @property
     def is_alone(self) -> bool:
@@ -35,17 +35,17 @@ class AsyncWaker(Waker, Protocol):
 
     @property
     def others_await_threads(self) -> bool:
-        """Whether another task of its loop waits for what a thread does for it."""
+        """Whether another task of its loop waits for a function that runs in a thread."""
 
     async def wait(self) -> None:
         """Wait to be woken."""
 
     async def let_others(self) -> None:
-        """Let every task have a turn that can."""
+        """Give a turn to every task that can run."""
 
 
 class ThreadWaker:
-    """A thread."""
+    """A thread that can be woken."""
 
     def __init__(self) -> None:
         self.worker = Worker(threading.get_ident())
@@ -58,7 +58,7 @@ class ThreadWaker:
         self._event.set()
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait to be woken; tell whether it was, and not only the time was up."""
+        """Wait to be woken, for some seconds at most; tell whether it was woken."""
         return self._event.wait(seconds)
 
 
@@ -94,7 +94,7 @@ class _Asyncio:
 
 
 class _Trio:
-    # The initial task, the main one, and the one that runs what other threads send.
+    # The initial task, the main task, and the task that runs what other threads send.
     _ALWAYS = 3
 
     def __init__(self, trio: Any) -> None:
@@ -138,7 +138,7 @@ _of_thread = threading.local()
 
 
 def thread_waker() -> ThreadWaker:
-    """Return the one of the running thread, which waits for one thing at a time."""
+    """Return the waker of the running thread; it needs only one, since it waits for one thing at a time."""
     waker: ThreadWaker | None = getattr(_of_thread, "waker", None)
     if waker is None:
         waker = _of_thread.waker = ThreadWaker()
@@ -146,13 +146,13 @@ def thread_waker() -> ThreadWaker:
 
 
 def async_waker() -> AsyncWaker:
-    """Return one for the running task."""
+    """Return a new waker for the running task."""
     trio = _running_trio()
     return _Asyncio() if trio is None else _Trio(trio)
 
 
 def running_worker() -> Worker:
-    """Name the running thread, and its task if there is one."""
+    """Return the running thread, with its task if there is one."""
     trio = _running_trio()
     try:
         task = asyncio.current_task() if trio is None else trio.lowlevel.current_task()

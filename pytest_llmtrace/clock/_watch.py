@@ -12,10 +12,10 @@ __all__ = ["Watch"]
 
 
 class Watch:
-    """Measures from its making on.
+    """A stopwatch that runs from the moment at which it is made.
 
     Attributes:
-        opened_ns: The time of day then, in nanoseconds since the epoch, as the code under test had it.
+        opened_ns: The time of day at that moment, in nanoseconds since the epoch, as the code under test saw it.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class Watch:
 
     @property
     def seconds(self) -> float:
-        """How long it is since, virtual time included; 0 if somebody has put another clock in the place of Python's."""
+        """Seconds since it was made, virtual time included; 0 while somebody has replaced one of Python's clocks."""
         if not all(is_clock(getattr(time, name)) for name in (*NAMES, "time", "time_ns")):
             return 0.0
         return SHIFT.passed - self._opened

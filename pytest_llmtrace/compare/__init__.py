@@ -1,4 +1,4 @@
-"""Every installed instrumentor against every built-in recording and scripted reply: which facts are right?"""
+"""Compare every installed instrumentor with every built-in recording and scripted reply: which facts are right?"""
 
 from pytest_llmtrace.compare._command import add_command
 

@@ -1,4 +1,4 @@
-"""Where a scripted reply is asked for: the request to each API of each gateway, as the SDK's client for it sends it."""
+"""The requests for scripted replies, to each API of each gateway, as the SDK's client for that gateway sends them."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ _MODELS: Final = {
 
 
 class _Hosted(NamedTuple):
-    """How a cloud that has the model in its path is asked.
+    """The requests of a cloud that has the model in the path of its URL.
 
     Attributes:
-        whole: What follows the model where a whole reply is wanted.
-        stream: And where a stream is.
-        moved: What the path says in place of the body.
+        whole: What follows the model in the path if a whole reply is wanted.
+        stream: What follows the model in the path if a stream is wanted.
+        moved: The fields of the body that the path stands for instead.
     """
 
     whole: str
@@ -59,11 +59,11 @@ _HOSTED: Final[Mapping[str, _Hosted]] = {
     "bedrock": _Hosted("/invoke", "/invoke-with-response-stream", frozenset({"model", "stream"})),
     "vertex": _Hosted(":rawPredict", ":streamRawPredict", frozenset({"model"})),
 }
-_VERSION: Final = "2026-10-21"  # As anthropic 2 says; before, each cloud had one of its own.
+_VERSION: Final = "2026-10-21"  # As anthropic 2 sends it; before, each cloud had a version of its own.
 
 
 def request_to(gateway: str, api: str, asked: Mapping[str, Any]) -> Request:
-    """Return the request with which a gateway is asked for something of the model that it is shown with."""
+    """Return the request to an API of a gateway, with the given fields and the model that stands for the gateway."""
     said = {"model": _MODELS.get(gateway, "gpt-4o-mini"), **asked}
     url = f"{BASES[gateway]}{_ENDINGS[api]}"
     if gateway in _HOSTED:
@@ -76,13 +76,13 @@ def request_to(gateway: str, api: str, asked: Mapping[str, Any]) -> Request:
 
 
 def posted(url: str, said: Mapping[str, Any]) -> Request:
-    """Return the request that says something in JSON."""
+    """Return a POST request with a body in JSON."""
     headers = (("content-type", "application/json"),)
     return Request(method="POST", url=url, headers=headers, body=json.dumps(said).encode())
 
 
 def _moved(gateway: str, said: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Put into the path what a cloud's client puts there."""
+    """Return the URL and the body of a request to a cloud, whose client puts some fields into the path."""
     cloud = _HOSTED[gateway]
     ending = cloud.stream if said.get("stream") else cloud.whole
     url = f"{BASES[gateway]}/{quote(said['model'], safe=':@')}{ending}"

@@ -41,7 +41,7 @@ def _traced(create: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _streamed(resource: Any, request: Mapping[str, Any]) -> Iterator[Any]:
-    """Yield the events from inside the span; what they add up to is the SDK's own business."""
+    """Yield the events from inside the span; the SDK itself adds them up to the final message."""
     with _tracer.start_as_current_span("anthropic.messages.stream", kind=SpanKind.CLIENT) as span:
         began = _describe_request(span, request)
         with resource.stream(**request) as stream:

@@ -19,9 +19,9 @@ class Case:
     Attributes:
         id: `builtin:openrouter/chat#0` (cassette, interaction), `scripted:openai/chat-tools-stream`,
             `left:openai/chat-break` or `fault:openai/chat-disconnect-stream`.
-        request: What the application asks for.
-        prepare: Lets a trace answer it, and nothing else.
-        way: How its stream is left, by the names of `llmtrace_exits`; read to its end if none is named.
+        request: The request that the application makes.
+        prepare: Lets a trace answer the request, and nothing else.
+        way: The way in which its stream is left, by its name in `llmtrace_exits`; if empty, it is read to its end.
         retries: How often the SDK tries again.
     """
 
@@ -33,10 +33,10 @@ class Case:
 
     @property
     def gateway(self) -> str:
-        """Whose form the reply takes."""
+        """The gateway in whose form the reply is."""
         return self.id.partition(":")[2].partition("/")[0]
 
     @property
     def settings(self) -> Settings:
-        """What a trace of it runs with. Two cases have two response ids: some instrumentors keep answers by theirs."""
+        """The settings of its trace. Each case has response ids of its own: some instrumentors keep answers by them."""
         return Settings(label=self.id, seed=self.id, verify=False)

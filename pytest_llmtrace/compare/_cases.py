@@ -1,4 +1,4 @@
-"""What every instrumentor is shown: the built-in cassettes, and scripted replies in each gateway's form."""
+"""The cases for every instrumentor: the built-in cassettes, and scripted replies in each gateway's form."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ def every_case() -> tuple[Case, ...]:
 
 
 def chosen(ids: Iterable[str]) -> tuple[Case, ...]:
-    """Return the cases of those ids (a prefix stands for all that begin with it); all and mishaps if there is none."""
+    """Return the cases, mishaps included, whose id begins with one of the given ids; all cases if none is given."""
     wanted = tuple(ids)
     return tuple(case for case in (*every_case(), *mishaps()) if not wanted or case.id.startswith(wanted))
 
 
 def refuse(ids: Iterable[str]) -> None:
-    """Refuse what no case's id begins with, and cases none of which can be made here.
+    """Refuse an id with which no case's id begins, or whose cases can none of them be made here.
 
     Raises:
-        UsageError: There is one; the text names the nearest, or what to install.
+        UsageError: If there is such an id; the text names the nearest cases, or the packages to install.
     """
     for wanted in ids:
         cases = chosen([wanted])
@@ -50,7 +50,7 @@ def refuse(ids: Iterable[str]) -> None:
 
 
 def lacking(cases: Iterable[Case]) -> Counter[str]:
-    """Count the cases that cannot be made here, by what their SDK needs for them and is not installed."""
+    """Count the cases that cannot be made here, by the missing package that their SDK needs besides itself."""
     missing = (_sdks.missing(case.request) for case in cases)
     return Counter(package for package in missing if package and package not in _sdks.INSTRUMENTORS)
 

@@ -1,4 +1,4 @@
-"""The synchronous and the asynchronous client of one SDK, side by side: told once where they agree."""
+"""The results of an SDK's synchronous and asynchronous client, side by side: given once where they agree."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ __all__ = ["both", "side_by_side"]
 
 Cases = tuple[dict[str, Any], ...]
 
-_SAME = ("spans", "facts", "findings", "raised")  # A report has durations.
+_SAME = ("spans", "facts", "findings", "raised")  # Not the report, since it has durations.
 
 
 def side_by_side(clients: Mapping[str, Cases]) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
-    """Yield each case once with the clients of which that is true, or once for each client if they differ."""
+    """Yield each case once with the clients whose results are the same, or once for each client if they differ."""
     for cases in zip(*clients.values(), strict=True):
         groups: dict[str, list[tuple[str, dict[str, Any]]]] = {}
         for client, case in zip(clients, cases, strict=True):
@@ -22,7 +22,7 @@ def side_by_side(clients: Mapping[str, Cases]) -> Iterator[tuple[tuple[str, ...]
 
 
 def both(clients: Mapping[str, Cases], say: Callable[[Cases], str]) -> str:
-    """Say something of the cases of all clients: once if it is the same for each."""
+    """Return what `say` says of each client's cases: once if it is the same for all, else for each client by name."""
     said = {client: say(cases) for client, cases in clients.items()}
     if len(set(said.values())) == 1:
         return next(iter(said.values()))

@@ -61,7 +61,7 @@ def _compare(given: argparse.Namespace, out: Callable[[str], None]) -> int:
     from pytest_llmtrace.compare._instrumentors import CLIENTS
     from pytest_llmtrace.compare._run import run
 
-    formats = [_format_of(path) for path in given.output]  # Before the work: a wrong name need not wait for it.
+    formats = [_format_of(path) for path in given.output]  # Before the work, so that a wrong name is refused at once.
     if given.privacy:
         return _compare_privacy(given, formats, out)
     results = run(given.only, given.case, given.clients or CLIENTS)

@@ -1,4 +1,4 @@
-"""Who is compared. Each runs in a process of its own: instrumentors patch the same methods of the same SDKs."""
+"""The compared instrumentors. Each runs in a process of its own, since they patch the same methods of the same SDKs."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _SDKS = ("openai", "anthropic")
 
 @dataclass(frozen=True, kw_only=True)
 class Instrumentation:
-    """Something that makes LLM spans.
+    """An instrumentor, or anything else that makes LLM spans.
 
     Attributes:
-        name: How the page and `--only` name it.
-        packages: For each SDK the distribution that is to be installed, or None where nothing needs to be.
-        environ: What its own settings need in order to write everything that it can (content is off by default).
+        name: Its name on the page and for `--only`.
+        packages: For each SDK that it covers, the distribution that must be installed.
+        environ: The environment variables with which it writes everything that it can (content is off by default).
         start: Switches it on for an SDK.
         native: Whether the SDK's own spans stay on.
     """
@@ -35,13 +35,13 @@ class Instrumentation:
     native: bool = False
 
     def version(self, sdk: str) -> str | None:
-        """Return `package version` for an SDK; None if it has no part for it, or that is not installed."""
+        """Return `package version` of its part for an SDK; None if it has no such part, or that is not installed."""
         package = self.packages.get(sdk)
         version = None if package is None else _sdks.installed(package)
         return None if version is None else f"{package} {version}"
 
     def versions(self) -> tuple[str, ...]:
-        """Return the same for all SDKs, each once; empty if it is not installed."""
+        """Return `package version` of its parts for all SDKs, each once; empty if none is installed."""
         return tuple(dict.fromkeys(version for sdk in _SDKS if (version := self.version(sdk))))
 
 
@@ -56,7 +56,7 @@ def _by_hand(_instrumentation: Instrumentation, _sdk: str) -> None:
 
 
 def _nothing(_instrumentation: Instrumentation, _sdk: str) -> None:
-    """The SDK does it by itself."""
+    """Do nothing: the SDK makes spans by itself."""
 
 
 def _langfuse(_instrumentation: Instrumentation, _sdk: str) -> None:
@@ -67,7 +67,7 @@ def _mlflow(_instrumentation: Instrumentation, sdk: str) -> None:
     importlib.import_module(f"mlflow.{sdk}").autolog(silent=True)
 
 
-_NOWHERE = "http://127.0.0.1:9"  # Whoever would export to there is muted.
+_NOWHERE = "http://127.0.0.1:9"  # Nothing is sent there: exporters are muted.
 
 _OTEL_CONTENT = {
     "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "SPAN_ONLY",
@@ -130,14 +130,14 @@ INSTRUMENTORS: Mapping[str, Instrumentation] = {
         Instrumentation(name="by-hand", packages={"anthropic": "anthropic"}, start=_by_hand),
     )
 }
-"""All of them by name, in the order of the page."""
+"""All instrumentors by name, in the order of the page."""
 
 
 def asked_for(names: Iterable[str]) -> list[Instrumentation]:
-    """Return the instrumentors of those names; all if there is none.
+    """Return the instrumentors of the given names; all if no name is given.
 
     Raises:
-        UsageError: One is not known.
+        UsageError: If a name is not known.
     """
     wanted = tuple(names) or tuple(INSTRUMENTORS)
     for name in wanted:

@@ -1,4 +1,4 @@
-"""What goes wrong with a call, and every way to leave its stream: further cases for every instrumentor."""
+"""Further cases for every instrumentor: calls in which something goes wrong, and every way to leave a stream."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Fault(NamedTuple):
     """Something that goes wrong.
 
     Attributes:
-        kind: As `LLMTrace.fault` takes it.
-        forms: The replies that it can happen to.
-        options: What else is said about it.
+        kind: The kind, as `LLMTrace.fault` takes it.
+        forms: The forms of reply to which it can happen: `stream`, `whole`.
+        options: The options that `LLMTrace.fault` takes for it.
         retries: How often the SDK tries again.
     """
 
@@ -62,11 +62,11 @@ class _Asked(NamedTuple):
     """A call of one API.
 
     Attributes:
-        url: Where it goes.
-        body: What it asks for.
-        streaming: What it says besides if it asks for a stream; None if there is none.
-        usage: What the reply counts.
-        faults: The faults that it is shown; all if none are named, and every way to leave its stream.
+        url: The URL of the request.
+        body: The body of the request.
+        streaming: What the body says in addition to ask for a stream; None if the API has no streams.
+        usage: The usage in the reply.
+        faults: The faults that happen to it; if none are named, all faults and every way to leave its stream.
     """
 
     url: str
@@ -109,7 +109,7 @@ _ASKED: Final[Mapping[tuple[str, str], _Asked]] = {
         {"model": "openai/gpt-4o-mini", **_CHAT},
         WITH_USAGE,
         {"prompt_tokens": 40, "completion_tokens": 9},
-        faults=("error-in-body", "error-in-stream"),  # What it does as no other gateway.
+        faults=("error-in-body", "error-in-stream"),  # No other gateway sends errors as it does.
     ),
 }
 
@@ -132,7 +132,7 @@ def mishaps() -> Iterator[Case]:
 
 
 def is_mishap(case: Mapping[str, Any]) -> bool:
-    """Tell whether what a process has printed is of one of these cases."""
+    """Tell whether a result that a process has printed is of one of these cases."""
     return str(case["case"]).startswith(("left:", "fault:"))
 
 
@@ -148,7 +148,7 @@ def _replying(gateway: str, api: str, asked: _Asked) -> Prepare:
 def _spoiling(fault: Fault, reply: Prepare) -> Prepare:
     def prepare(trace: LLMTrace) -> AbstractContextManager[object]:
         happens = trace.fault(fault.kind, **fault.options)
-        # What comes instead of a reply leaves it to the next attempt, if there is one.
+        # A fault that comes instead of a reply leaves the reply to the next attempt, if there is one.
         return nullcontext() if happens.comes_instead and not fault.retries else reply(trace)
 
     return prepare

@@ -1,4 +1,4 @@
-"""What became of mishaps, as tables of the page."""
+"""The tables of the page for the cases in which something goes wrong, or a stream is left."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ asynchronous stream can be cancelled. After `429-retry-after` the SDK tries agai
 
 
 def tables(results: Sequence[Result]) -> Iterator[str]:
-    """Write a table of the ways to leave a stream, one of faults of streams, and one of faults of whole replies."""
+    """Yield a table of the ways to leave a stream, one of faults of streams, and one of faults of whole replies."""
     if not any(is_mishap(case) for result in results for cases in result.clients.values() for case in cases):
         return
     yield "## When something goes wrong"
@@ -57,7 +57,7 @@ def _cell(result: Result, prefix: str, suffix: str) -> Callable[[Cases], str]:
 
 
 def _api(case: dict[str, Any]) -> str:
-    """Name the API; of a gateway that is shown for what it alone does, the gateway."""
+    """Return the name of a case's API, or of its gateway if the case is about what that gateway alone does."""
     gateway, _, rest = str(case["case"]).partition(":")[2].partition("/")
     return gateway if gateway == "openrouter" else rest.partition("-")[0]
 

@@ -23,16 +23,16 @@ _EVERYTHING = _ALL | _IMAGE | _TOOLS | _VECTOR
 
 @dataclass(frozen=True, kw_only=True)
 class Mode:
-    """One setting.
+    """One setting of an instrumentor.
 
     Attributes:
-        environ: How it is said.
-        promise: What its documentation says, in a few words.
-        hides: The places from which nothing comes out ...
-        where: ... in what this regular expression matches: `channel key`.
-        shows: The places from which something comes out in a channel, as `attribute` or `log`; of calls that have a
-            span, and of conversations, since OTel GenAI has no place for what is embedded.
-        logs: Whether such calls have log records; None if nothing is promised.
+        environ: The environment variables that make the setting; empty for the default.
+        promise: What its documentation promises, in a few words.
+        hides: The places whose content does not come out where `where` says.
+        where: The regular expression for the channels and keys, as `channel key`, to which `hides` applies.
+        shows: By channel (`attribute` or `log`), the places whose content comes out there. It applies to conversations
+            that have a span, and not to embeddings, since OTel GenAI has no place for what is embedded.
+        logs: Whether such conversations, if they succeed, have log records; None if nothing is promised.
     """
 
     environ: Mapping[str, str] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Mode:
 
     @property
     def name(self) -> str:
-        """How the page names it."""
+        """Its name on the page."""
         return ", ".join(f"{key}={value}" for key, value in self.environ.items()) or "default"
 
 

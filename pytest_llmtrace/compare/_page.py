@@ -44,10 +44,10 @@ either. What follows from another fault is wrong as well, and its cell leads to 
 
 
 def page(results: Sequence[Result], sdks: Sequence[str]) -> str:
-    """Write the page.
+    """Return the text of the page.
 
     Args:
-        results: One an instrumentor.
+        results: One result per instrumentor.
         sdks: The SDKs with their versions.
     """
     ordinary = [replace(result, clients=_ordinary(result)) for result in results]
@@ -58,7 +58,7 @@ def page(results: Sequence[Result], sdks: Sequence[str]) -> str:
 
 
 def _ordinary(result: Result) -> dict[str, Cases]:
-    """Leave out the cases in which something goes wrong on purpose: they have tables of their own."""
+    """Return each client's cases without those in which something goes wrong on purpose: they have their own tables."""
     return {client: tuple(case for case in cases if not is_mishap(case)) for client, cases in result.clients.items()}
 
 
@@ -110,11 +110,11 @@ def _cell(check: str, anchor: str) -> Callable[[Cases], str]:
 
 
 _Found = list[tuple[tuple[str, ...], dict[str, Any]]]
-"""The cases that have a finding, each with the clients of which that is true."""
+"""The cases that have a finding, each with the clients with which it occurs."""
 
 
 def _wrong(result: Result) -> Iterator[str]:
-    """Write each finding of an instrumentor once, in full for the first case that has it."""
+    """Yield each finding of an instrumentor once, in full for the first case that has it."""
     yield f"## {result.name}"
     by_check: defaultdict[str, _Found] = defaultdict(list)
     for clients, case in side_by_side(result.clients):
@@ -122,7 +122,7 @@ def _wrong(result: Result) -> Iterator[str]:
             _add(by_check[check], clients, case)
     if not by_check:
         yield "No finding."
-    led = set(by_check)  # What has a section of its own, or was led to one.
+    led = set(by_check)  # The checks that have a section of their own, or an anchor at another's.
     for check, found in by_check.items():
         anchors = (check, *sorted(_explained(found, check) - led))
         led.update(anchors)
@@ -131,7 +131,7 @@ def _wrong(result: Result) -> Iterator[str]:
 
 
 def _add(found: _Found, clients: tuple[str, ...], case: dict[str, Any]) -> None:
-    """Add a case; of one whose clients differ in something else the finding is true of both all the same."""
+    """Add a case; if it comes twice, its clients differ in something else only, and it is joined with the first."""
     if found and found[-1][1]["case"] == case["case"]:
         clients, case = (*found[-1][0], *clients), found.pop()[1]
     found.append((clients, case))
@@ -152,12 +152,12 @@ def _section(result: Result, check: str, found: _Found) -> Iterator[str]:
 
 
 def _explained(found: _Found, check: str) -> set[str]:
-    """Return the checks whose findings this one explains: what they found is told in its own."""
+    """Return the checks whose findings this check's findings explain: what they found is among the details of these."""
     findings = (finding for _, case in found for finding in case["findings"] if finding["check"] == check)
     return {also for finding in findings for also in finding["also"]}
 
 
 def _part_of(report: str, check: str) -> str:
-    """Cut one finding out of a report: its paragraphs are findings. Times that a machine took are those of one run."""
+    """Return the paragraph of a report that is a check's finding; times that were measured are masked."""
     part = next((part for part in report.split("\n\n") if f"  {check}  " in part.splitlines()[0]), report)
     return re.sub(r"\b\d+ ms later", "N ms later", part)

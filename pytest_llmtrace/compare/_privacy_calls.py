@@ -45,10 +45,10 @@ class Call:
     """One call.
 
     Attributes:
-        sdk: Whose client makes it.
-        api: Which method of it.
-        body: What it is asked, with canaries.
-        prepare: Lets a trace answer it, with canaries.
+        sdk: The SDK whose client makes the call.
+        api: The API, which stands for a method of the client.
+        body: Returns the arguments of the method, with canaries.
+        prepare: Lets a trace answer the call, with canaries.
     """
 
     sdk: str
@@ -67,7 +67,7 @@ def make(call: Call, trace: LLMTrace, put: Put, *, client: str, native: bool) ->
 
 
 def number_of(canary: str) -> float:
-    """Return a canary as a number, since a vector has nothing else; binary, so that no encoding rounds it."""
+    """Return a canary as a number, since a vector has only numbers; a binary fraction, which no encoding rounds."""
     return int(canary[-12:], 16) / 2**48
 
 
@@ -189,7 +189,7 @@ def _error(gateway: Any, put: Put) -> object:
 
 
 def _completed(trace: LLMTrace, put: Put, *, streams: bool) -> AbstractContextManager[object]:
-    """Answer as the completions API does, which gateways do not script: it is older than all of them."""
+    """Let a trace answer as the completions API does. Gateways do not script that API: it is older than all of them."""
     head = {"id": "cmpl-1", "object": "text_completion", "created": 1, "model": "gpt-3.5-turbo-instruct"}
     choice = {"index": 0, "text": f"It is {put('output')}.", "logprobs": None, "finish_reason": "stop"}
     usage = {"prompt_tokens": 12, "completion_tokens": 8, "total_tokens": 20}
@@ -229,4 +229,4 @@ def _streamed(body: Callable[[Put], dict[str, Any]]) -> Callable[[Put], dict[str
 
 
 CALLS: Final[Mapping[str, Call]] = dict(_calls())
-"""All of them, by name."""
+"""All calls, by name."""

@@ -47,10 +47,10 @@ _LETTERS = {
 
 
 def page(results: Sequence[Privacy], sdks: Sequence[str]) -> str:
-    """Write the page.
+    """Return the text of the page.
 
     Args:
-        results: One an instrumentor.
+        results: One result per instrumentor.
         sdks: The SDKs with their versions.
     """
     parts = [_INTRODUCTION.format(calls="; ".join(CALLS)), f"SDKs: {', '.join(sdks)}."]
@@ -110,7 +110,7 @@ def _kept(row: Row, rows: Sequence[Row]) -> str:
 
 
 def _beside(row: Row) -> str:
-    """Name where else there is what a mode hides."""
+    """Return where the content that a mode hides came out, apart from the channels in which the mode shows it."""
     lines = []
     for place, noun in PLACES.items():
         found = [pair for pair in sorted(row.places(place).items()) if not pair[0].startswith(tuple(row.mode.shows))]

@@ -1,4 +1,4 @@
-"""Run every instrumentor in each of its content modes, each in a process of its own; judge what each mode promises."""
+"""Run every instrumentor in each of its content modes, each in its own process; judge what each mode promises."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _SWITCHES = (
 
 
 Made = Mapping[str, Any]
-"""A call, as a process has printed it."""
+"""The result of a call, as a process has printed it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One mode of an instrumentor.
+    """One mode of an instrumentor, and the results of its calls.
 
     Attributes:
-        mode: The setting.
-        calls: What its process printed: one mapping a call and client.
+        mode: The mode.
+        calls: The results that its process printed, one per call and client.
     """
 
     mode: Mode
@@ -53,7 +53,7 @@ class Privacy:
 
     Attributes:
         name: The instrumentor.
-        versions: Of its packages.
+        versions: The versions of its packages.
         rows: Its modes, the default first.
     """
 
@@ -63,14 +63,14 @@ class Privacy:
 
 
 def run_modes(only: Sequence[str] = ()) -> tuple[Privacy, ...]:
-    """Compare the content modes of instrumentors.
+    """Run the content modes of the instrumentors that are installed, and return what came out.
 
     Args:
-        only: Instrumentors by name; all that are installed if there is none.
+        only: The names of instrumentors; all if there is none.
 
     Raises:
-        UsageError: An instrumentor is not known.
-        LLMTraceError: Its process failed.
+        UsageError: If an instrumentor is not known.
+        LLMTraceError: If the process of an instrumentor failed.
     """
     return tuple(_privacy(one) for one in asked_for(only) if one.versions())
 
@@ -91,7 +91,7 @@ def _is_switch(name: str) -> bool:
 
 
 def broken(row: Row) -> Iterator[str]:
-    """Say how a mode breaks its promise, a line for each place; nothing if it keeps it."""
+    """Yield a line for each place in which a mode breaks its promise; none if the mode keeps it."""
     for place in sorted(row.mode.hides):
         for where, calls in row.places(place).items():
             if re.match(row.mode.where, where):
@@ -108,7 +108,7 @@ def broken(row: Row) -> Iterator[str]:
 
 
 def idle(row: Row, rows: Sequence[Row]) -> frozenset[str]:
-    """Return what a mode hides although no mode shows it there: that it does not come out is not the mode's doing.
+    """Return the places that a mode hides but no mode shows there: that nothing comes out is not this mode's doing.
 
     Args:
         row: The mode.
@@ -122,7 +122,7 @@ def idle(row: Row, rows: Sequence[Row]) -> frozenset[str]:
 
 
 def named(calls: Sequence[Made]) -> str:
-    """Name calls, with the client where only one of them has made such a call."""
+    """Return the names of calls, with the client if only one client has made such a call."""
     clients: dict[str, list[str]] = {}
     for call in calls:
         clients.setdefault(call["call"], []).append(call["client"])
@@ -130,7 +130,7 @@ def named(calls: Sequence[Made]) -> str:
 
 
 def _came_out(call: Made, place: str, channel: str) -> bool:
-    """Tell whether the canary of a place came out in a channel, if it can have: a call that failed has no answer."""
+    """Tell whether the canary of a place came out in a channel, or could not: a call that failed has no answer."""
     is_there = place in call["put"] and _is_conversation(call)
     is_lost = call["raised"] is not None and place in {"called", "output"}
     return not is_there or is_lost or any(where.startswith(f"{channel} ") for where in call["found"][place])

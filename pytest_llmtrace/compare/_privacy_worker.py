@@ -1,4 +1,4 @@
-"""One instrumentor in one content mode, all calls: a process of its own, which prints a JSON document.
+"""Make all calls under one instrumentor in one content mode, in a process of its own, and print a JSON document.
 
 python -m pytest_llmtrace.compare._privacy_worker NAME
 """
@@ -40,12 +40,12 @@ def _made(instrumentation: Instrumentation) -> Iterator[dict[str, Any]]:
         yield {"call": name, "client": client, **_play(call, name, client, native=instrumentation.native)}
 
 
-# Of these kinds there is more than one place.
+# Places for which there is no kind of canary -> the kind that they get.
 _LIKE = {"called": "tool_arguments", "described": "prompt", "image": "prompt", "vector": "output"}
 
 
 def _play(call: Call, name: str, client: str, *, native: bool) -> dict[str, Any]:
-    # Two calls have two seeds: an instrumentor that keeps something shows it in the wrong one.
+    # Each call has its own seed: a value that an instrumentor keeps, and writes in a later call, must not count there.
     seed = f"{name}, {client}"
     canaries = {place: Canaries(f"{seed} {place}") for place in PLACES}
 
@@ -57,7 +57,7 @@ def _play(call: Call, name: str, client: str, *, native: bool) -> dict[str, Any]
         warnings.simplefilter("ignore")
         try:
             make(call, trace, put, client=client, native=native)
-        except Exception as error:  # noqa: BLE001  # An error is what some calls are about.
+        except Exception as error:  # noqa: BLE001  # Some calls are meant to fail.
             raised = type(error).__name__
         evidence, _ = trace.judge()
     found = {place: sorted(set(_places(evidence, one))) for place, one in canaries.items()}

@@ -26,8 +26,8 @@ class Result:
 
     Attributes:
         name: The instrumentor.
-        versions: Of its packages.
-        clients: What its process printed of each client, `sync` or `async`: one mapping a case, in the same order.
+        versions: The versions of its packages.
+        clients: What its process printed for each client, `sync` or `async`: one mapping per case, in the same order.
         left_out: How many cases cannot be made here, and what they need; empty if all can.
     """
 
@@ -37,21 +37,21 @@ class Result:
     left_out: str = ""
 
     def anchor(self, check: str) -> str:
-        """Name the place on the page that tells of a finding."""
+        """Return the anchor on the page for the findings of a check."""
         return f"{self.name}-{check.replace('/', '-')}"
 
 
 def run(only: Sequence[str] = (), cases: Iterable[str] = (), clients: Sequence[str] = CLIENTS) -> tuple[Result, ...]:
-    """Compare.
+    """Run the cases under each instrumentor, and return the results.
 
     Args:
-        only: Instrumentors by name; all that are installed if there is none.
-        cases: Ids of cases, or how they begin; all if there is none.
-        clients: With which clients the calls are made.
+        only: The names of instrumentors; all that are installed if there is none.
+        cases: The ids of cases, or how they begin; all if there is none.
+        clients: The clients that make the calls.
 
     Raises:
-        UsageError: An instrumentor is not known, or not installed; or no case begins so, or can be made here.
-        LLMTraceError: Its process failed.
+        UsageError: If an instrumentor is not known or not installed, or no case begins so or can be made here.
+        LLMTraceError: If the process of an instrumentor failed.
     """
     wanted = asked_for(only)
     present = [one for one in wanted if one.versions()]
@@ -69,16 +69,17 @@ def run(only: Sequence[str] = (), cases: Iterable[str] = (), clients: Sequence[s
 
 def _result(instrumentation: Instrumentation, cases: tuple[str, ...], clients: Sequence[str]) -> Result:
     name, environ = instrumentation.name, {**os.environ, **instrumentation.environ}
-    # A process for each client: recordings have the same ids in both, and some instrumentors keep answers by theirs.
+    # A process for each client: recordings have the same response ids in both, and some instrumentors keep answers by
+    # these ids.
     played = {client: printed("_worker", name, client, *cases, environ=environ) for client in clients}
     return Result(name=name, versions=instrumentation.versions(), clients=played)
 
 
 def printed(worker: str, name: str, *arguments: str, environ: Mapping[str, str]) -> tuple[dict[str, Any], ...]:
-    """Run an instrumentor in a process of its own, and return what that has printed.
+    """Run an instrumentor in a worker, a process of its own, and return the results that it has printed.
 
     Raises:
-        LLMTraceError: It failed.
+        LLMTraceError: If the process failed.
     """
     command = [sys.executable, "-m", f"pytest_llmtrace.compare.{worker}", name, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, env=environ, check=False)  # noqa: S603
@@ -88,10 +89,10 @@ def printed(worker: str, name: str, *arguments: str, environ: Mapping[str, str])
 
 
 def left_out(results: Iterable[Result]) -> tuple[str, ...]:
-    """Return what is said of cases that could not be made, once."""
+    """Return the sentences about cases that could not be made, each once."""
     return tuple(dict.fromkeys(result.left_out for result in results if result.left_out))
 
 
 def sdk_versions(*besides: str) -> tuple[str, ...]:
-    """Return the SDKs that the calls went through, and packages that they need besides, with their versions."""
+    """Return the installed SDKs and the other packages named, with their versions."""
     return tuple(f"{sdk} {version}" for sdk in (*_SDKS, *besides) if (version := _sdks.installed(sdk)))

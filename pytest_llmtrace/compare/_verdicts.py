@@ -1,4 +1,4 @@
-"""What one call says of an instrumentor: a verdict for each fact that the wire states or the span claims."""
+"""Judge an instrumentor by one call: a verdict for each fact that the wire states or the span claims."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Cell", "verdicts"]
 
 
 class Cell(StrEnum):
-    """What an instrumentor makes of one fact of one call."""
+    """The verdict on what an instrumentor makes of one fact of one call."""
 
     RIGHT = "right"
     WRONG = "wrong"
@@ -26,7 +26,7 @@ _MODELS = ("request_model", "response_model")
 
 
 def verdicts(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
-    """Sum up a trace of one call as plain data."""
+    """Return the spans, verdicts and findings of a trace of one call as plain data."""
     wrong = {check for finding in verdict.findings for check in (finding.check, *finding.also)}
     return {
         "spans": [f"{span.name} ({span.scope})" for call in evidence.calls for span in call.spans],
@@ -51,9 +51,9 @@ def _cell(truth: Reading | None, reading: Reading, check: Comparison) -> Cell | 
     if any(fact.state is State.PRESENT for fact in mine):
         return Cell.RIGHT
     if check.fact in _MODELS and reading.model:
-        return None  # It names the model in the one place for either, which has a row of its own.
+        return None  # The span names the model in its one place for both models, which has a row of its own.
     if mine and is_empty(truth.fact(check.fact).value):
-        return None  # That nothing was read from a cache, or that it is no stream, goes without saying.
+        return None  # A span need not say that nothing was read from a cache, or that the reply is no stream.
     return Cell.ABSENT if mine else Cell.NO_PLACE
 
 

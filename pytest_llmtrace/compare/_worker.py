@@ -1,4 +1,4 @@
-"""One instrumentor, all cases: a process of its own, which prints a JSON document.
+"""Play all cases under one instrumentor, in a process of its own, and print a JSON document.
 
 python -m pytest_llmtrace.compare._worker NAME sync|async [CASE ...]
 """
@@ -56,7 +56,7 @@ def _play(instrumentation: Instrumentation, case: Case, *, asynchronous: bool) -
         warnings.simplefilter("ignore")  # Recordings name models that are deprecated by now.
         try:
             _make(instrumentation, case, trace, asynchronous=asynchronous)
-        except Exception as error:  # noqa: BLE001  # An instrumentor that breaks the call is a result, too.
+        except Exception as error:  # noqa: BLE001  # That an instrumentor breaks the call is a result, too.
             raised, breaks = f"{type(error).__name__}: {error}", _is_of_instrumentation(error)
         evidence, verdict = trace.judge()
         report = trace.report() if verdict.findings else ""
@@ -64,7 +64,7 @@ def _play(instrumentation: Instrumentation, case: Case, *, asynchronous: bool) -
 
 
 def _is_of_instrumentation(error: Exception) -> bool:
-    """Tell whether an instrumentation has raised an error by itself, and not only let it through."""
+    """Tell whether an instrumentation has raised an error itself, and not only let it through."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     return str(frame.f_globals.get("__name__")).startswith(("langfuse.", "mlflow.", "openinference.", "opentelemetry."))
 

@@ -1,4 +1,4 @@
-"""The telemetry contract of a run, and what changes from one to another."""
+"""The telemetry contract of a run, and the changes from one contract to another."""
 
 from pytest_llmtrace.contract._changes import Impact, changes
 from pytest_llmtrace.contract._contract import as_contract, scopes_of

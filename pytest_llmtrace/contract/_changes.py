@@ -16,8 +16,8 @@ __all__ = ["Change", "Impact", "changes"]
 class Impact(StrEnum):
     """What a change means to whoever reads the telemetry."""
 
-    BREAKING = "breaking"  # what was there is gone, or is something else
-    OTHER = "other"  # what was there is there less often, or in other numbers
+    BREAKING = "breaking"  # something is gone, or has become something else
+    OTHER = "other"  # something occurs less often, or in other numbers
     ADDITION = "addition"
 
 
@@ -26,15 +26,15 @@ class Change:
     """One difference.
 
     Attributes:
-        impact: What it means.
-        kind: `added`, `removed`, `renamed`, `type`, `changed` (one of several words), `fewer`, `more`, `count` or
-            `version`.
-        scope: Of the new contract, if it is there.
+        impact: What it means to whoever reads the telemetry.
+        kind: `added`, `removed`, `renamed`, `type`, `changed` (a set of words, such as span kinds), `fewer`, `more`,
+            `count` or `version`.
+        scope: The name of the scope, in the new contract if the scope is there.
         place: Where in the scope: `span LLM`, `span LLM, event exception`; empty for the scope itself.
         subject: What has changed: `attribute gen_ai.system`, `kind`.
         old: What was there; empty if nothing was.
         new: What is there; empty if nothing is.
-        hint: Of a name that is gone, where its convention tells the same now.
+        hint: For a name that is gone: where its convention has the same information now.
     """
 
     impact: Impact
@@ -66,12 +66,13 @@ def changes(old: Table, new: Table, renames: Renames) -> tuple[Change, ...]:
     """Compare the scopes of two contracts.
 
     Args:
-        old: The contract as it was.
-        new: As it is.
+        old: The scopes of the old contract.
+        new: The scopes of the new contract.
         renames: What conventions have renamed.
 
     Returns:
-        By scope and place, each change once: of what is gone or new as a whole, its parts are not named.
+        The changes by scope and place, each once: for something that is gone or new as a whole, its parts are not
+        listed.
     """
     return tuple(_Comparison(renames).scopes(old, new))
 
@@ -98,7 +99,7 @@ class _Comparison:
             yield from self._items(_Place(scope), noun, old[table], new[table])
 
     def _items(self, place: _Place, noun: str, old: Table, new: Table) -> Iterator[Change]:
-        """Compare what has a name, a count, and attributes: spans, events, log records, metrics."""
+        """Compare items that have a name, a count, and attributes: spans, events, log records, metrics."""
         is_span = noun == "span"
         moved = moved_by(old, new, lambda span: span["names"]) if is_span else self._renames.moved(old, new)
         found = tuple(pairs(old, new, moved))
@@ -177,14 +178,14 @@ def _types_changed(place: _Place, subject: str, old: list[str], new: list[str]) 
 
 
 def _telling(types: Iterable[str], others: Iterable[str]) -> set[str]:
-    """Leave out arrays that were empty, if arrays of a type are on either side."""
+    """Leave out the type of empty arrays if either side has other arrays: an empty one may be of their type."""
     if any(known.endswith("[]") and known != _EMPTY for known in (*types, *others)):
         return set(types) - {_EMPTY} or {known for known in others if known.endswith("[]")} - {_EMPTY}
     return set(types)
 
 
 def _share_changed(place: _Place, subject: str, old: tuple[Table, Table], new: tuple[Table, Table]) -> Iterator[Change]:
-    """Compare on how many of all an attribute was seen; both numbers may have grown with the tests."""
+    """Compare on what share of the items an attribute was seen; its count alone may have grown with the tests."""
     before, after = old[0]["seen"] * new[1]["seen"], new[0]["seen"] * old[1]["seen"]
     if before != after:
         kind = "fewer" if after < before else "more"

@@ -1,4 +1,4 @@
-"""The telemetry contract of a run: which names, kinds and types of telemetry it has, and no value, id or time of it."""
+"""The telemetry contract of a run: the names, kinds and types in its telemetry, without any value, id or time."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ VERSION: Final = 1
 def scopes_of(
     spans: Iterable[SpanRecord], logs: Iterable[LogRecord], metrics: Iterable[MetricPoint], names: Names
 ) -> Table:
-    """Reduce telemetry to what a contract says of each scope. Parts of several tests can be merged.
+    """Return what a contract says of each scope in some telemetry. The results of several tests can be merged.
 
     Args:
-        spans: Those that have not ended are left out: nobody receives them.
+        spans: Spans; those that have not ended are left out, since no exporter receives them.
         logs: Log records and events.
         metrics: Points of metrics.
-        names: What makes names comparable.
+        names: Makes names comparable.
     """
     scopes: Table = {}
     for span in spans:
@@ -39,7 +39,7 @@ def scopes_of(
 
 
 def as_contract(scopes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is written to a file."""
+    """Return a contract as it is written to a file."""
     return {"format": FORMAT, "version": VERSION, "scopes": scopes}
 
 

@@ -32,18 +32,19 @@ class Seen(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Coverage:
-    """What the spans of one scope have shown of one type of a convention's spans, or its series of one metric.
+    """Which attributes were seen on one scope's spans of one type of a convention, or on its series of one metric.
 
     Attributes:
         profile: The name of the convention.
         source: Its repository and commit.
-        scope: Who made them.
+        scope: The scope that made the spans or series.
         signal: `span` or `metric`.
-        name: The type of the spans, empty for those that claim the convention and are of no type that it has; or the
+        name: The type of the spans, empty for spans that claim the convention but are of none of its types; or the
             name of the metric.
-        number: How many spans there were, or series of the metric, each counted once a test.
-        wanted: What is wanted on them, by name, that first which is wanted most.
-        outside: On how many each other attribute was seen, by what the convention says of it: a key of `OUTSIDE`.
+        number: How many spans there were, or series of the metric, each counted once per test.
+        wanted: The attributes that are wanted on them, by name; those that are wanted most come first.
+        outside: On how many of them each other attribute was seen, grouped by what the convention says of the attribute
+            (a key of `OUTSIDE`).
     """
 
     profile: str
@@ -62,8 +63,8 @@ class Coverage:
 def seen_of(claims: Iterable[Claim], metric_claims: Iterable[MetricClaim], names: Names) -> Table:
     """Count the attributes of spans by profile, scope and type of span, those of metrics by profile, scope and metric.
 
-    Parts of several tests can be merged. What the convention wants is part of it, since it may be a file of the user's
-    own.
+    The results of several tests can be merged. They contain what the convention wants, since the convention may be a
+    file of the user's own.
     """
     seen: Table = {}
     for claim in claims:
@@ -93,7 +94,7 @@ def _nothing_of(claim: Claim | MetricClaim) -> Table:
 
 
 def _count(counts: Table, attributes: Mapping[str, Any], claim: Claim | MetricClaim, names: Names) -> None:
-    """Count the attributes of one span or series, a list or family once."""
+    """Count the attributes of one span or series; a flattened list, or a family of names, counts once."""
     counts["seen"] += 1
     wanted: set[str] = set()
     outside: set[tuple[str, str]] = set()
@@ -111,7 +112,7 @@ def _count(counts: Table, attributes: Mapping[str, Any], claim: Claim | MetricCl
 
 
 def _written_as(plain: str) -> tuple[str, str]:
-    """Return how else a convention may write a name: as the list that it is part of, or as its family."""
+    """Return the other forms in which a convention may write a name: the list that it is part of, or its family."""
     return plain.partition(".<n>")[0], plain.removesuffix(".<key>")
 
 
@@ -132,7 +133,7 @@ def coverages(seen: Mapping[str, Any]) -> Iterator[Coverage]:
     """Yield what was seen of each convention: its spans by scope and type, then its metrics by scope and name.
 
     Args:
-        seen: What `seen_of` has returned, added up.
+        seen: The results of `seen_of`, added up.
     """
     for profile, found in sorted(seen.items()):
         for signal in _SIGNALS:

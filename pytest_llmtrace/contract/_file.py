@@ -1,4 +1,4 @@
-"""Contracts as files: written in one order, read with care."""
+"""Contracts as files: written in one order, and checked when they are read."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ __all__ = ["as_json", "load"]
 
 
 def as_json(content: Mapping[str, Any]) -> str:
-    """Write plain data in one order, whatever the order of the run, so that two files can be compared line by line."""
+    """Return plain data as JSON, in one order whatever that of the run, so that files can be compared line by line."""
     return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False)
 
 
 def load(path: Path) -> Mapping[str, Any]:
-    """Read the scopes of a contract.
+    """Return the scopes of the contract in a file.
 
     Raises:
-        UsageError: The file cannot be read, or is no contract.
+        UsageError: If the file cannot be read, or is no contract.
     """
     content = read_json(path)
     if not isinstance(content, Mapping) or content.get("format") != FORMAT:
@@ -43,7 +43,7 @@ def load(path: Path) -> Mapping[str, Any]:
 
 @dataclass(frozen=True)
 class _Each:
-    """A mapping of names to what has one form."""
+    """The form of a mapping by name whose values all have one form."""
 
     form: Any
 
@@ -62,7 +62,7 @@ _SCOPES: Final = _Each(
 
 
 def _wrong(value: Any, form: Any, place: str) -> str:
-    """Say where a value has not the form that it should have; empty if it has."""
+    """Say where a value does not have the form that it should have; empty if it has."""
     if form is int:
         return "" if type(value) is int and value >= 0 else f"{place} is no count"
     if form is _WORDS:

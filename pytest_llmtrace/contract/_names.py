@@ -1,4 +1,4 @@
-"""Names without what belongs to one call only, so that those of two runs can be compared."""
+"""Names without the parts that belong to one call only, so that the names of two runs can be compared."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pytest_llmtrace.secrets.shapes import masked
 __all__ = ["Names"]
 
 _INDEX: Final = re.compile(r"(?<=\.)\d+(?=\.|$)")
-# Hexadecimal with a digit among it, as ids have (a word such as `defaced` is none), and numbers as long as a date.
+# Hexadecimal that contains a digit, as ids do (a word such as `defaced` does not), and numbers as long as a date.
 _ID: Final = re.compile(
     r"(?<![0-9a-z])(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?=[a-f]*[0-9])[0-9a-f]{16,})(?![0-9a-z])"
     r"|[0-9]{8,}",
@@ -35,15 +35,15 @@ _IN_NAMES: Final = (
     "tool.name",
     "traceloop.entity.name",
 )
-"""What conventions put into the names of spans, and changes from call to call."""
+"""The attributes whose values conventions put into the names of spans, and which change from call to call."""
 _LONGEST: Final = 200
 
 
 class Names:
-    """Makes names comparable, each once.
+    """Makes names comparable, and keeps the result for each.
 
     Args:
-        profiles: The conventions whose families of names (`gen_ai.prompt.variable.<key>`) are known: what stands for
+        profiles: The conventions whose families of names (`gen_ai.prompt.variable.<key>`) are known: in such a name,
             the key is a user's own.
     """
 
@@ -70,10 +70,10 @@ class Names:
         return found
 
     def shape(self, name: str, attributes: Mapping[str, Any]) -> str:
-        """Return what a span's convention calls its operation, else its name as `span` returns it.
+        """Return the operation that a span states in the words of its convention, else its name as `span` returns it.
 
-        Not the type that a profile has for it: which profile fits changes with the version of an instrumentation, and
-        what that calls the same operation does not.
+        The span type of a profile is not used: which profile fits changes with the version of an instrumentation, but
+        its word for the same operation does not.
         """
         for mark in _MARKS:
             value = attributes.get(mark)
@@ -82,7 +82,7 @@ class Names:
         return name
 
     def span(self, name: str, attributes: Mapping[str, Any]) -> str:
-        """Return a span's name with the attributes whose values are in it: `chat {gen_ai.request.model}`."""
+        """Return a span's name with values of attributes replaced by their names: `chat {gen_ai.request.model}`."""
         for attribute in _IN_NAMES:
             value = attributes.get(attribute)
             if isinstance(value, str) and value and value in name:
@@ -91,7 +91,7 @@ class Names:
 
 
 def _families_of(profile: Profile) -> Iterator[str]:
-    """Yield the families whose keys are a user's own: a convention that has names in one has no room for others."""
+    """Yield the families whose keys are a user's own; not those in which the convention defines names itself."""
     for one in profile.attributes.values():
         family = f"{one.name.rstrip('.')}."
         if one.is_family and not any(name.startswith(family) and name != family for name in profile.attributes):

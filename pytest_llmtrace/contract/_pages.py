@@ -15,7 +15,7 @@ from pytest_llmtrace.contract._file import as_json
 __all__ = ["FORMATS", "Page", "code"]
 
 Page = Callable[[Sequence[Change], str, str], str]
-"""Writes changes, with what the old and the new contract are called."""
+"""Writes changes, given the changes and the names of the old and the new contract."""
 
 
 def _text(changes: Sequence[Change], old: str, new: str) -> str:

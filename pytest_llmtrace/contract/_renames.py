@@ -1,4 +1,4 @@
-"""What conventions have renamed, and which name of an old contract is which name of a new one."""
+"""What conventions have renamed, and which name of an old contract corresponds to which name of a new one."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Table = Mapping[str, Any]
 
 
 def pairs(old: Table, new: Table, moved: Mapping[str, str]) -> Iterator[tuple[str | None, str | None]]:
-    """Yield each name of either side once with what it is called on the other; None if it is not there.
+    """Yield a pair of old and new name for each item of either side, once; `None` where a side does not have it.
 
     Args:
-        old: By name.
-        new: Likewise.
-        moved: Names that are called otherwise now.
+        old: The old items, by name.
+        new: The new items, by name.
+        moved: Old names that are called otherwise now, each with its new name.
     """
     before = {after: name for name, after in moved.items()}
     for name in sorted({*old, *new} - set(moved)):
@@ -28,7 +28,7 @@ def pairs(old: Table, new: Table, moved: Mapping[str, str]) -> Iterator[tuple[st
 
 
 def moved_by(old: Table, new: Table, marks: Callable[[Any], Iterable[str]]) -> dict[str, str]:
-    """Return what is gone with the one thing that has come and shares a mark with it, if it shares none with others."""
+    """Pair each name that is gone with the only new one that shares a mark with it, if that fits no other gone name."""
     come: dict[str, set[str]] = {}
     for name in set(new) - set(old):
         for mark in marks(new[name]):
@@ -60,11 +60,11 @@ class Renames:
                     self._hints.setdefault(name, rename.hint)
 
     def hint(self, name: str) -> str:
-        """Return where a convention tells now what a name has told for which it has no new one; empty if it is mute."""
+        """Return where a convention now has the information of a name without a new name; empty if it does not say."""
         return self._hints.get(name, "")
 
     def moved(self, old: Table, new: Table) -> dict[str, str]:
-        """Return the names that are gone and for which a name that a convention has for them has come, with that."""
+        """Return the names that are gone, each with the name that has come and to which a convention renamed it."""
         come = set(new) - set(old)
         found: dict[str, str] = {}
         for name in sorted(set(old) - set(new)):
@@ -75,7 +75,7 @@ class Renames:
         return found
 
     def _found(self, name: str, come: AbstractSet[str]) -> str | None:
-        """Follow what a name was renamed to, by one convention after the other, to what has come."""
+        """Return the name that has come and to which a name was renamed, in one step or several; `None` if none has."""
         seen: set[str] = set()
         pending = [name]
         while pending:

@@ -18,7 +18,7 @@ _LEVELS = sorted(Level, reverse=True)
 
 
 def to_markdown(coverages: Iterable[Coverage]) -> str:
-    """Write a table of all types of spans and one of all metrics, and one for each."""
+    """Return, for each convention, a table of all span types, one of all metrics, and one for each of them."""
     found = tuple(coverages)
     if not found:
         return "No span or metric claims to keep a convention."
@@ -60,7 +60,7 @@ def _summary(found: Iterable[Coverage], head: tuple[str, str]) -> Iterator[Seque
 
 
 def _share(one: Coverage, level: Level) -> str:
-    """Say how many attributes of a level were seen at all."""
+    """Return how many of the attributes of a level were seen at all."""
     wanted = [seen for seen in one.wanted.values() if seen.level is level]
     return f"{sum(seen.number > 0 for seen in wanted)} of {len(wanted)}" if wanted else ""
 
@@ -94,7 +94,7 @@ def _table(rows: Iterable[Sequence[str]]) -> Iterator[str]:
 
 
 def to_json(coverages: Iterable[Coverage]) -> str:
-    """Write all counts, with what each attribute is wanted for."""
+    """Return all counts as JSON, with the level and the condition of each attribute."""
     return as_json(
         {
             "format": "pytest-llmtrace coverage",

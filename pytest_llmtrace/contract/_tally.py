@@ -11,7 +11,7 @@ from pytest_llmtrace.contract._names import Names
 __all__ = ["Table", "add_all", "count", "merge"]
 
 _SCALARS: Final[Mapping[type, str]] = {str: "string", bool: "boolean", int: "int", float: "double"}
-"""What nearly all values are, so that they need no longer look."""
+"""The types of nearly all values: for these `type_of` need not be called."""
 
 Table = dict[str, Any]
 """Names to plain data; lists are sorted sets, numbers are counts."""

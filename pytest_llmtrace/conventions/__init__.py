@@ -1,7 +1,7 @@
-"""What the conventions say, at named commits: tables of attributes and of types of spans. Knows no trace.
+"""The conventions at named commits, as tables of attributes, types of spans and metrics. Knows no trace.
 
 The tables are written by `tools/conventions/generate.py` from extracts of the conventions' own sources; `from_registry`
-reads one of a user's own.
+reads a registry of the user's own.
 """
 
 from pytest_llmtrace.conventions._claims import claims, metric_claims, own, span_type

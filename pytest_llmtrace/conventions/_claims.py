@@ -1,4 +1,4 @@
-"""Which conventions a span claims to keep, and what it is in each."""
+"""Which conventions a span claims to keep, and of which type it is in each."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ _PROVIDERS = ("gen_ai.provider.name", "gen_ai.system")
 
 
 def claims(span: SpanRecord, fixed: tuple[Profile, ...] = ()) -> tuple[Profile, ...]:
-    """Return the conventions that a span is held against.
+    """Return the conventions that a span is judged by.
 
-    They are those that it claims to keep by its scope and attributes, each in the version that is fixed, if one is.
-    A wrapper of somebody's own that borrows single names of a convention has promised nothing: a span that claims none
-    is held against those that are fixed and whose names it uses. A registry of a user's own holds for every span that
-    uses its names.
+    They are those that it claims to keep by its scope and attributes, each in its fixed version, if there is one.
+    A hand-written wrapper that borrows single names of a convention has promised nothing: a span that claims no
+    convention is judged only by those fixed conventions whose names it uses. A registry of the user's own applies to
+    every span that uses its names.
 
     Args:
         span: The span.
-        fixed: The conventions that somebody has named, at most one version of each.
+        fixed: The conventions that the user has named, at most one version of each.
     """
     attributes = span.attributes
     look_up = _claims_kept if len(attributes) <= _MOST else _claims
@@ -70,7 +70,7 @@ def claims(span: SpanRecord, fixed: tuple[Profile, ...] = ()) -> tuple[Profile, 
 
 
 _Mistyped = tuple[tuple[str, str], ...]
-"""Attributes of a span and the versions in which they have another type than on it."""
+"""Attributes of a span, each with a version of the conventions in which it has another type than on the span."""
 
 
 def _claims(
@@ -85,9 +85,9 @@ def _claims(
 
 
 def _uses(kept: Profile, names: _Names) -> bool:
-    """Tell whether there is a name in a namespace of a convention, or one that a user's own defines elsewhere.
+    """Tell whether a name is in a namespace of a convention, or is one that a user's own registry defines elsewhere.
 
-    What lies in no namespace, or in that of a convention that is shipped, has nobody for its only owner.
+    A name in no namespace, or in one of a shipped convention, may be others' too: it counts if the registry defines it.
     """
     if any(map(names.begin, kept.namespaces)):
         return True
@@ -99,16 +99,16 @@ def _uses(kept: Profile, names: _Names) -> bool:
 
 
 def own(fixed: tuple[Profile, ...]) -> tuple[Profile, ...]:
-    """Return the registries of a user's own among the conventions that somebody has named."""
+    """Return the registries of the user's own among the conventions that the user has named."""
     return tuple(each for each in fixed if each.convention not in SHIPPED)
 
 
 def metric_claims(points: tuple[MetricPoint, ...], fixed: tuple[Profile, ...] = ()) -> tuple[Profile, ...]:
-    """Return the conventions that a metric is held against: the one that has its namespace, and those of a user's own.
+    """Return the conventions that a metric is judged by: the one of its scope or namespace, and registries of the user.
 
     Args:
         points: The points of one metric of one scope, at least one.
-        fixed: As for spans.
+        fixed: As for `claims`.
     """
     point, named = points[0], {each.convention: each for each in fixed}
     kept: list[Profile] = []
@@ -121,7 +121,7 @@ def metric_claims(points: tuple[MetricPoint, ...], fixed: tuple[Profile, ...] = 
 
 
 def _newest_of_metric(points: Iterable[MetricPoint]) -> str:
-    """Name OpenTelemetry's newest version that has a metric; among several the one with most of its attributes."""
+    """Return the newest version of OpenTelemetry's conventions that has a metric and the most of its attributes."""
     names = {name for point in points for name in point.attributes}
     metrics = {point.name for point in points}
     versions = {version: profile(version) for version in GENAI}
@@ -135,29 +135,29 @@ def _newest_of_metric(points: Iterable[MetricPoint]) -> str:
 
 
 _MOST = 128
-"""Attributes of a span that are looked at once for all spans with the same; OpenTelemetry's own limit."""
+"""The most attributes of a span for which the result is cached; OpenTelemetry's own limit."""
 _claims_kept = lru_cache(maxsize=256)(_claims)
 
 
 class _Names(frozenset[str]):
-    """The names of a span's attributes. There may be 10,000, and each is looked at for each of several beginnings."""
+    """The names of a span's attributes, to be searched for prefixes: there may be 10,000, and several prefixes."""
 
     @lazy
     def _joined(self) -> str:
         return "\n" + "\n".join(name for name in self if isinstance(name, str))
 
     def begin(self, prefix: str) -> bool:
-        """Tell whether one of them begins so."""
+        """Tell whether one of the names begins with a prefix."""
         return f"\n{prefix}" in self._joined
 
 
 def _claimed(scope: str, version: str, names: _Names) -> Iterator[str]:
     if names.begin(_LOGFIRE):
-        return  # It borrows OpenTelemetry's names, and writes lists as JSON: a convention of its own.
+        return  # Logfire borrows OpenTelemetry's names, and writes lists as JSON: a convention of its own.
     if _OPENINFERENCE_KIND in names or scope.startswith(_OPENINFERENCE_SCOPE):
         yield "openinference"
     if _is_openllmetry(scope, version, names):
-        yield "openllmetry"  # It uses OpenTelemetry's names among its own, and in its own way.
+        yield "openllmetry"  # OpenLLMetry uses OpenTelemetry's names among its own, and in its own way.
         return
     if names.begin(_TRACELOOP):
         yield "openllmetry"  # Traceloop's SDK writes a few names on everybody's spans.
@@ -176,9 +176,9 @@ def _is_openllmetry_scope(scope: str, version: str | None) -> bool:
 
 
 def _newest(names: _Names, mistyped: _Mistyped) -> str:
-    """Name OpenTelemetry's newest version that has all of some names with their types; else that which has most.
+    """Return the newest version of OpenTelemetry's conventions that has all names with their types, else most of them.
 
-    Versions cannot be told by schema URLs, which instrumentations do not keep in step (measured).
+    Schema URLs do not tell the version: instrumentations do not keep them in step (measured).
     """
     told = _telling() & names
     odd = [version for _, version in mistyped]
@@ -194,7 +194,7 @@ def _telling() -> frozenset[str]:
 
 @cache
 def _retyped() -> Mapping[str, Mapping[str, tuple[str, ...]]]:
-    """Return the names whose types are others in other versions, with the types in each version that has them."""
+    """Return the names whose types differ between versions, with the types in each version that has the name."""
     found: dict[str, dict[str, tuple[str, ...]]] = {}
     for version in GENAI:
         for name, attribute in profile(version).attributes.items():
@@ -203,7 +203,7 @@ def _retyped() -> Mapping[str, Mapping[str, tuple[str, ...]]]:
 
 
 def span_type(kept: Profile, span: SpanRecord) -> SpanType | None:
-    """Return what a convention takes a span for: the first type that fits; None if it has none for it."""
+    """Return the type that a span has in a convention, the first that fits; `None` if the convention has none."""
     attributes = span.attributes
     said = [(name, value) for name in _deciding(kept) if isinstance(value := attributes.get(name), str)]
     return _type_of(kept, span.kind, tuple(said))
@@ -211,7 +211,7 @@ def span_type(kept: Profile, span: SpanRecord) -> SpanType | None:
 
 @lru_cache(maxsize=1024)
 def _type_of(kept: Profile, span_kind: str, said: tuple[tuple[str, str], ...]) -> SpanType | None:
-    """Return the type of spans of a kind that say this of what they are: most say what others say."""
+    """Return the type of spans with this kind and these deciding values. Cached, since most spans share them."""
     types, providers = _types(kept), [value for name, value in said if name in _PROVIDERS]
     fitting = [
         kind
@@ -220,19 +220,19 @@ def _type_of(kept: Profile, span_kind: str, said: tuple[tuple[str, str], ...]) -
         if not kind.provider or kind.provider in providers
     ]
     special = [kind for kind in fitting if kind.provider] or fitting
-    # An agent may be invoked within the process or elsewhere, under one operation: the kind of the span tells.
+    # An agent may be invoked within the process or elsewhere, under one operation: the kind of the span tells which.
     return next((kind for kind in special if span_kind in kind.kinds), special[0] if special else None)
 
 
 @lru_cache(maxsize=64)
 def _deciding(kept: Profile) -> tuple[str, ...]:
-    """Return the attributes that decide of which type a span is."""
+    """Return the attributes that decide which type a span has."""
     return tuple(dict.fromkeys((*_types(kept), *_PROVIDERS)))
 
 
 @lru_cache(maxsize=64)
 def _types(kept: Profile) -> Mapping[str, Mapping[str, list[SpanType]]]:
-    """Sort the types of a convention by the attribute that makes a span one of them, and its value."""
+    """Return the types of a convention by the attribute that makes a span one of them, and by its value."""
     found: dict[str, dict[str, list[SpanType]]] = {}
     for kind in kept.span_types.values():
         name, values = kind.when

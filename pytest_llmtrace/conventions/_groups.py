@@ -1,4 +1,4 @@
-"""What the groups of a registry want, with what those want that they extend or refer to."""
+"""Which attributes the groups of a registry want, including those of the groups that they extend or refer to."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pytest_llmtrace.conventions._profile import Level, Wanted
 __all__ = ["Groups", "name_of"]
 
 DEEPEST = 50
-"""How many groups may extend one another; OpenTelemetry's own registry has four."""
+"""How many groups may extend one another in a chain; OpenTelemetry's own registry has four."""
 
 ROOM = 1_000_000
-"""How much all groups may want together: ten small ones can refer to one another a billion times."""
+"""How many attributes all groups may want together: ten small groups can refer to one another a billion times."""
 
 
 class Groups:
@@ -30,14 +30,14 @@ class Groups:
         self._known: dict[str, Mapping[str, Wanted]] = {}
         self._room = ROOM
         self.imports = False
-        """Whether there may be groups of other registries, which are not here to be read."""
+        """Whether groups may be defined in other registries, which cannot be read here."""
 
     def add(self, name: str, group: Mapping[str, Any]) -> None:
-        """Add one; its attributes are a list of mappings."""
+        """Add a group; its attributes are a list of mappings."""
         self._groups[name] = group
 
     def wanted(self, name: str, within: tuple[str, ...] = ()) -> Mapping[str, Wanted]:
-        """Return what a group wants: first what those want that it is based on, then what it says itself."""
+        """Return the attributes that a group wants: first those of the groups that it is based on, then its own."""
         if name in self._known:
             return self._known[name]
         if name in within:
@@ -52,7 +52,7 @@ class Groups:
         return found
 
     def refuse_circles(self) -> None:
-        """Refuse groups that are based on themselves, also those that no span and no metric wants."""
+        """Refuse groups that are based on themselves, also those that no span and no metric uses."""
         bases = {name: [base for base in _bases(group) if base in self._groups] for name, group in self._groups.items()}
         try:
             TopologicalSorter(bases).prepare()
@@ -75,7 +75,7 @@ class Groups:
         return found
 
     def _level(self, stated: Any, inherited: Wanted | None, name: str) -> Wanted:
-        """Read a level in each of its forms: a name, or a mapping of one to a condition. What is silent inherits."""
+        """Read a requirement level: a name, or a mapping of one to a condition. Without any, the level is inherited."""
         if stated is None:
             return inherited or Wanted(level=Level.RECOMMENDED)
         level, condition = next(iter(stated.items())) if isinstance(stated, Mapping) and stated else (stated, "")
@@ -87,7 +87,7 @@ class Groups:
 
 
 def name_of(attribute: Mapping[str, Any], prefix: Any) -> str | None:
-    """Return the whole name of an attribute that is defined here; None if it is defined elsewhere."""
+    """Return the full name of an attribute that is defined here; `None` if it is defined elsewhere."""
     name = attribute.get("id", attribute.get("key"))
     if not isinstance(name, str):
         return None
@@ -95,6 +95,6 @@ def name_of(attribute: Mapping[str, Any], prefix: Any) -> str | None:
 
 
 def _bases(group: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what a group is based on: `extends` in version 1, `ref` of a refinement, `ref_group` among attributes."""
+    """Yield what groups a group builds on: `extends` in version 1, `ref` of a refinement, `ref_group` of attributes."""
     stated = (group.get("extends"), group.get("ref"), *(one.get("ref_group") for one in group.get("attributes") or ()))
     yield from (name for name in stated if isinstance(name, str))

@@ -1,4 +1,4 @@
-"""The packs that are shipped, and which of them a name means."""
+"""The shipped packs (each one version of a convention, as JSON), and how they are loaded by name."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ GENAI = ("genai-2026-10", "genai-2026-08", "core-1.41.1", "core-1.36")
 PROFILES = (*GENAI, "openinference", "openllmetry", "test-cicd-vcs")
 
 SHIPPED = frozenset({"otel-genai", "openinference", "openllmetry", "otel-core"})
-"""Their conventions; one of a user's own has another name."""
+"""The conventions of the shipped packs; a registry of the user's own has another name."""
 
 _PACKS: Final = Path(__file__).with_name("packs")
 _READER: Final = SourceFileLoader(__name__, __file__)
 
-# What the registries write as required of each call, and only a call can have that uses such a thing -> when it does.
+# Attributes that the registries require on each call, although only some calls can have them -> the condition for that.
 _IF_USED = {"aws.bedrock.guardrail.id": "if the request names a guardrail"}
 
 
 @cache
 def profile(name: str) -> Profile:
-    """Return a convention that is shipped.
+    """Return a shipped convention.
 
     Raises:
-        UsageError: There is none of that name.
+        UsageError: If there is none of that name.
     """
     if name not in PROFILES:
         raise UsageError.unknown("convention", name, PROFILES)
-    # As Python reads modules: a test may have put a mock in the place of `open`, or a false file system in that of the
-    # real one, or say that nothing is found. (The loader of modules whose asserts pytest rewrites calls `open`.)
+    # Read as Python reads modules: a test may have replaced `open` by a mock, or the file system by a fake one, or let
+    # no file be found. (Not by this module's own loader: pytest's, which rewrites asserts, calls `open`.)
     return _profile(json.loads(_READER.get_data(str(_PACKS / f"{name}.json"))))
 
 

@@ -1,4 +1,4 @@
-"""What `conventions=` may say: names of conventions that are shipped, and files of one's own."""
+"""What `conventions=` may say: names of shipped conventions, and files of the user's own."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["absolute", "named", "refuse_conventions"]
 
 
 def refuse_conventions(said: object) -> None:
-    """Refuse what names no convention, and cannot be a file.
+    """Refuse a value that names no convention and cannot be a file.
 
     Raises:
-        UsageError: It is that, or two versions of one convention.
+        UsageError: If there is such a value, or if two values name two versions of one convention.
     """
     names = _each(said)
     if not names or not all(isinstance(name, str) and name for name in names):
@@ -34,20 +34,20 @@ def refuse_conventions(said: object) -> None:
 
 
 def absolute(said: str | Path | Sequence[str | Path], base: Path) -> tuple[str, ...]:
-    """Return the names and files one by one, the files with their whole paths.
+    """Return names and files one by one, the files with their whole paths.
 
     Args:
-        said: One or several.
-        base: What the paths of files are relative to.
+        said: One name or file, or several.
+        base: The folder to which the paths of files are relative.
     """
     return tuple(str(base / name) if _is_file(name) else name for name in _each(said))
 
 
 def named(names: Sequence[str]) -> tuple[Profile, ...]:
-    """Return the conventions.
+    """Return the conventions that names and files stand for.
 
     Raises:
-        UsageError: A name is not known, or a file cannot be read.
+        UsageError: If a name is not known, or a file cannot be read.
     """
     return tuple(_registry(name) if _is_file(name) else profile(name) for name in names)
 
@@ -63,5 +63,5 @@ def _each(said: object) -> tuple[Any, ...]:
 
 
 def _is_file(name: str) -> bool:
-    """Tell a file from a name by how it is written; a file that is not there is missed when it is read."""
+    """Tell whether a name is written like a file; whether that file exists is found out when it is read."""
     return name not in PROFILES and (name.endswith((".yaml", ".yml")) or "/" in name or "\\" in name)

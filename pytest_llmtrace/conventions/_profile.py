@@ -25,11 +25,11 @@ class Attribute:
     """An attribute of a convention.
 
     Attributes:
-        name: Its name; of a family of names (`gen_ai.prompt.variable.<key>`) what they begin with.
-        types: Which it may have: `string`, `int`, `double`, `boolean`, these with `[]`, `any`, or `json` for a string
-            that holds JSON. An int is accepted where a double is meant.
-        values: The values that are named; empty if none are.
-        is_open: Whether others may be used when none of them applies.
+        name: The name; for a family of names (`gen_ai.prompt.variable.<key>`), what they all begin with.
+        types: The types that it may have: `string`, `int`, `double`, `boolean`, these with `[]`, `any`, or `json` for a
+            string that holds JSON. An int is accepted where a double is meant.
+        values: The values that the convention names; empty if it names none.
+        is_open: Whether other values may be used when none of these applies.
         is_family: Whether the name is that of a family.
     """
 
@@ -42,7 +42,7 @@ class Attribute:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wanted:
-    """That a type of spans wants an attribute, and when."""
+    """How much a type of spans, or a metric, wants an attribute, and under which condition."""
 
     level: Level
     condition: str = ""
@@ -50,15 +50,15 @@ class Wanted:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SpanType:
-    """A type of spans; one is another one's equal only if it is the same object.
+    """A type of spans; two types are equal only if they are the same object.
 
     Attributes:
-        id: As the convention names it; `LLM` and the like for OpenInference.
-        kinds: Which kinds a span may have; empty if the convention does not say.
-        names: What its name is made of, in the order of preference: `{gen_ai.operation.name} {gen_ai.request.model}`.
-        attributes: What is wanted on it, by name.
+        id: The convention's name for the type; `LLM` and the like for OpenInference.
+        kinds: The span kinds that it may have; empty if the convention does not say.
+        names: The forms of its name, in the order of preference: `{gen_ai.operation.name} {gen_ai.request.model}`.
+        attributes: The attributes that are wanted on it, by name.
         unused: Attributes that must not be on it.
-        when: What makes a span one of this type: an attribute and its values; no values, if it is enough to be there.
+        when: What makes a span one of this type: an attribute and its values; no values if its presence is enough.
         provider: Which provider the type is for; empty if it is for any.
     """
 
@@ -77,21 +77,21 @@ class SpanType:
 
     @lazy
     def conditional(self) -> frozenset[str]:
-        """The attributes that have to be on some."""
+        """The attributes that have to be on some spans of this type."""
         return frozenset(name for name, how in self.attributes.items() if how.level is Level.CONDITIONALLY_REQUIRED)
 
 
 @dataclass(frozen=True, kw_only=True)
 class MetricType:
-    """A metric.
+    """A metric of a convention.
 
     Attributes:
         name: Its name.
         instrument: `counter`, `updowncounter`, `gauge` or `histogram`; empty if the convention does not say.
-        unit: In UCUM; None if the convention does not say.
+        unit: The unit, in UCUM; `None` if the convention does not say.
         buckets: The boundaries of a histogram's buckets, in its unit; empty if the convention does not say.
-        attributes: What is wanted on its points, by name.
-        moved: Values of `gen_ai.operation.name` that belong to another metric, and its name.
+        attributes: The attributes that are wanted on its points, by name.
+        moved: Values of `gen_ai.operation.name` that belong to another metric, each with the name of that metric.
     """
 
     name: str
@@ -109,12 +109,12 @@ class MetricType:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rename:
-    """That a name is no longer used.
+    """What became of a name that is no longer used.
 
     Attributes:
-        new: What is used instead; None if nothing is.
-        since: From which version on; empty if it is not known.
-        hint: Where the same is told now, if there is no new name for it.
+        new: The name that is used instead; `None` if there is none.
+        since: The version since which it is no longer used; empty if that is not known.
+        hint: Where the same information is now, if there is no new name for it.
         values: Old values and their new ones.
     """
 
@@ -126,19 +126,20 @@ class Rename:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Profile:
-    """A convention at a named commit; one is another one's equal only if it is the same object.
+    """A convention at a named commit; two conventions are equal only if they are the same object.
 
     Attributes:
-        name: How it is named in `conventions=`.
-        convention: `otel-genai`, `openinference`, `openllmetry`, `otel-core`; of a user's own, `registry` and its file.
-        source: Repository and commit.
-        namespaces: What the names of its attributes begin with, each with its dot: an unknown name in one is a finding.
-        attributes: By name.
-        span_types: By id.
-        metrics: By name.
-        renames: Old names and their new ones.
-        metric_renames: Those of metrics.
-        patterns: Regular expressions of indexed names, whole.
+        name: Its name in `conventions=`; for a registry of the user's own, its file's name without the suffix.
+        convention: `otel-genai`, `openinference`, `openllmetry`, `otel-core`; a user's own is `registry` and its file.
+        source: Its repository and commit; for a registry of the user's own, its file and a hash.
+        namespaces: The beginnings of attribute names that belong to it, each with its dot: an unknown name in one is a
+            finding.
+        attributes: The attributes, by name.
+        span_types: The types of spans, by id.
+        metrics: The metrics, by name.
+        renames: Old names of attributes, and what became of them.
+        metric_renames: The same for metrics.
+        patterns: Regular expressions that match whole indexed names.
     """
 
     name: str
@@ -154,5 +155,5 @@ class Profile:
 
     @lazy
     def families(self) -> frozenset[str]:
-        """The names of its families, without what tells their members apart."""
+        """The names of its families, without the keys of their members."""
         return frozenset(name for name, attribute in self.attributes.items() if attribute.is_family)

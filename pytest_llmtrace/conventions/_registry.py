@@ -1,7 +1,8 @@
 """A registry of a user's own, in OpenTelemetry's YAML: `groups` (version 1), or `file_format: definition/2`.
 
-What spans of its types want is read as well, but what makes a span one of a type is prose in these files: so spans are
-held against the attributes' own rules, and not against a type's. A metric has a name, and is held against all of it.
+The attributes that its types of spans want are read as well, but what makes a span one of a type is prose in these
+files: so spans are judged by the attributes' own rules, and not by those of a type. A metric is recognised by its name,
+and judged by all its rules.
 """
 
 from __future__ import annotations
@@ -37,10 +38,10 @@ def from_registry(path: Path) -> Profile:
     """Read a registry: a YAML file, or a directory with such files, whatever else is in it.
 
     Returns:
-        A convention whose name is the file's; its commit is the hash of what was read.
+        A convention with the name of the file; a hash of what was read takes the place of a commit.
 
     Raises:
-        UsageError: It cannot be read: it is not there, too large, no YAML, no registry, or refers to itself.
+        UsageError: If it cannot be read: it is missing, too large, no YAML, no registry, or refers to itself.
     """
     digest, reading, room = hashlib.sha256(), _Reading(path), LARGEST
     for file in _files(path):
@@ -70,7 +71,7 @@ def _content(file: Path, room: int) -> bytes:
 
 
 def _parsed(content: bytes, file: Path) -> Any:
-    from pytest_llmtrace.replay import yaml_safe  # Most have no registry of their own.
+    from pytest_llmtrace.replay import yaml_safe  # Imported here: most users have no registry.
 
     try:
         return yaml_safe.parse_yaml(content.decode(), file, noun="registry")
@@ -82,13 +83,13 @@ def _parsed(content: bytes, file: Path) -> Any:
 
 
 def _refused(path: Path, reason: str) -> UsageError:
-    """Make the error. Names in the file may be of any length, and of characters that a terminal acts upon."""
+    """Return the error, cut and printable: names in the file may have any length, and control characters."""
     shown = "".join(letter if letter.isprintable() else "?" for letter in reason[:LONGEST_REASON])
     return UsageError(f"{path} is no registry of conventions: {shown}{'...' if len(reason) > LONGEST_REASON else ''}")
 
 
 class _Reading:
-    """What was found in the files."""
+    """What was found in the files of a registry."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -107,7 +108,7 @@ class _Reading:
             self._add_attributes(_list_of(document, "attributes", file), file)
         elif isinstance(document, Mapping) and "groups" in document:
             parts = _V1_PARTS
-        elif self._path.is_dir():  # The manifest of a registry lies beside its files.
+        elif self._path.is_dir():  # Other files, as a registry's manifest, are passed over.
             return
         else:
             raise _refused(file, _NONE)
@@ -188,7 +189,7 @@ class _Reading:
 
 
 def _metric_name(group: str, stated: Mapping[str, Any]) -> str:
-    """Return the name of a metric: in version 1 beside its group's, in version 2 the same."""
+    """Return the name of a metric: in version 1 its `metric_name`, in version 2 the name of its group."""
     return _text(stated.get("metric_name")) or group
 
 
@@ -224,7 +225,7 @@ def _attribute(name: str, one: Mapping[str, Any], file: Path) -> Attribute:
 
 
 def _rename(stated: Any) -> Rename:
-    """Read what became of an attribute in each of its forms: a mapping with a reason, or a sentence."""
+    """Read what `deprecated` says of a name, in each of its forms: a mapping with a reason, or a sentence."""
     if isinstance(stated, Mapping) and isinstance(stated.get("renamed_to"), str):
         return Rename(new=stated["renamed_to"])
     note = stated.get("note") if isinstance(stated, Mapping) else stated
@@ -234,9 +235,9 @@ def _rename(stated: Any) -> Rename:
 
 
 def _namespaces(attributes: Iterable[str]) -> tuple[str, ...]:
-    """Return what names begin with, up to their last dot, but for what is in a namespace of a shipped convention.
+    """Return the beginnings of names, up to the last dot, without those in a namespace of a shipped convention.
 
-    What is above is somebody else's as well: `http.acme.tenant` does not make one the owner of `http.`.
+    Shorter beginnings may be others' too: `http.acme.tenant` does not make its registry the owner of `http.`.
     """
     shipped = tuple(namespace for name in PROFILES for namespace in profile(name).namespaces)
     own = {f"{name.rpartition('.')[0]}." for name in attributes if "." in name}

@@ -14,7 +14,7 @@ _Test = Callable[[Any], bool]
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Tell whether a value is a number, whether it has an end or not; a yes or no is none."""
+    """Tell whether a value is a number, be it finite or not; a boolean is none."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -27,19 +27,19 @@ _TYPES: Mapping[str, _Test] = {
     "json": _is_text,
     "boolean": lambda value: isinstance(value, bool),
     "int": is_count,
-    # What is whole is written as an int by many languages.
+    # Many languages write a whole number as an int.
     "double": is_number,
 }
 
 
 def has_type(value: Any, types: tuple[str, ...]) -> bool:
-    """Tell whether a value has one of several types; what is not a type that we know may be anything."""
+    """Tell whether a value has one of several types; a type that is unknown here fits every value."""
     return _test(types)(value)
 
 
 @cache
 def _test(types: tuple[str, ...]) -> _Test:
-    """Make the test for several types; as many are kept as conventions have."""
+    """Return the test for several types; the cache holds as many as conventions have."""
     tests = [_single(kind) for kind in types]
     return tests[0] if len(tests) == 1 else lambda value: any(test(value) for test in tests)
 
@@ -53,7 +53,7 @@ def _single(kind: str) -> _Test:
 
 
 def type_of(value: Any) -> str:
-    """Name the type of a value, as conventions do; `mixed[]` for an array of several, `empty[]` for one of none."""
+    """Return the type of a value as conventions name it; `mixed[]` for an array of several types, `empty[]` of none."""
     if not isinstance(value, list | tuple):
         return _plain(value)
     kinds = {_plain(item) for item in value if item is not None}
@@ -61,7 +61,7 @@ def type_of(value: Any) -> str:
 
 
 def _plain(value: Any) -> str:
-    """Name the type of a value by itself: an array within another is no attribute of OpenTelemetry, however deep."""
+    """Return the type of a single value; an array within an array is no attribute of OpenTelemetry, however deep."""
     for kind in ("boolean", "int", "double", "string"):
         if _TYPES[kind](value):
             return kind

@@ -1,8 +1,8 @@
-"""Span -> Reading: what a span says about its LLM call, in one vocabulary. Knows no HTTP.
+"""Read a span into a `Reading` of its LLM call, in the vocabulary that all readings share. Knows no HTTP.
 
-A dialect is data: how to recognise a span, and which attributes hold which facts. A span may be written in several at
-once: the first names the reading, and every place of each is looked at. `register` puts a house style in front of the
-ones that are built in.
+A dialect is data: how to recognise a span, and which attributes hold which facts. A span may be written in several
+dialects at once: the first one names the reading, and the places of all of them are read. `register` puts a house
+style, a dialect of your own, before the built-in ones.
 """
 
 from pytest_llmtrace.dialects._builtin import other_names

@@ -1,6 +1,6 @@
-"""The parts of a message as Amazon Bedrock's Converse API has them: objects with one field, which says what it is.
+"""The parts of a message in the form of Amazon Bedrock's Converse API: objects with one field, named after its type.
 
-Strands writes them into events and results of tools, whichever model it asks.
+Strands writes them into events and results of tools, whichever model it calls.
 Source: Amazon Bedrock API reference, ContentBlock and ToolResultContentBlock.
 """
 
@@ -29,7 +29,7 @@ def _is_block(value: Any) -> bool:
 
 
 def as_parts(blocks: Any) -> list[dict[str, Any]]:
-    """Write them as OTel GenAI's parts, as far as they are texts, thoughts, tool calls and their results."""
+    """Return such parts in the form of OTel GenAI's: only texts, reasoning, tool calls and the results of tools."""
     return list(_parts(blocks)) if are_blocks(blocks) else []
 
 

@@ -1,4 +1,4 @@
-"""The dialects that are built in: the more particular ones first, since the first that recognises a span names it."""
+"""The built-in dialects, the more specific ones first: the first that recognises a span names its reading."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ COUNTS = Dialect(
         for fact in ("input_tokens", "output_tokens", "total_tokens")
     },
 )
-"""The token counts of a span, whatever it is: in OpenInference's names, and in all of GenAI's and OpenLLMetry's."""
+"""Reads the token counts of any span, call or not: by OpenInference's names, and all of GenAI's and OpenLLMetry's."""
 
 
 @cache
 def other_names(name: str) -> frozenset[str]:
-    """Return the attributes that state the same fact as one of that name, in any dialect; none if nobody has it."""
+    """Return the other attributes that state the same fact as this one, in any built-in dialect; empty if none do."""
     places = [place for dialect in BUILT_IN for place in dialect.places]
     facts = {fact for fact, place in places if name in place.keys}
     return frozenset(key for fact, place in places if fact in facts for key in place.keys) - {name}

@@ -1,4 +1,4 @@
-"""Attribute values -> the vocabulary's terms. Whatever it is given, nothing here raises anything but `Unreadable`."""
+"""Conversions of attribute values to the vocabulary's terms. Whatever the value, they raise only `Unreadable`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 Convert = Callable[[Any], Any]
-"""Turns what stood on the span into the vocabulary's terms; None if it says nothing."""
+"""Turns a value from a span into the vocabulary's terms; returns `None` if the value says nothing."""
 
 _DEEPEST = 200
 _TOO_DEEP = f"it is nested more than {_DEEPEST} levels deep"
@@ -44,7 +44,7 @@ _PLAIN = frozenset({str, float, bool, type(None)})
 
 
 class Unreadable(ValueError):
-    """What stands there cannot be read; the message says why, as a clause."""
+    """A value cannot be read; the message says why, as a clause."""
 
 
 def is_hidden(value: Any) -> bool:
@@ -55,12 +55,12 @@ def is_hidden(value: Any) -> bool:
 
 
 def is_left_out(value: Any) -> bool:
-    """Tell whether a value is what an SDK's method has for an argument that nobody gave, written as a text."""
+    """Tell whether a value is the text of the placeholder that an SDK has for an argument that was not given."""
     return isinstance(value, str) and (value == "NOT_GIVEN" or (value.startswith(_OMIT) and value.endswith(">")))
 
 
 def shown(value: Any) -> Any:
-    """Return a value as reports may show it: plain ones as they are, what is huge or deep as a short text."""
+    """Return a value as reports may show it: plain ones and texts in a list unchanged, others as a short text."""
     kind = type(value)
     if kind in _PLAIN:
         return value
@@ -80,14 +80,14 @@ def brief(value: Any) -> str:
 
 
 def text(value: Any) -> str | None:
-    """Read a text."""
+    """Return the value, which must be a text; `None` if it is masked."""
     if not isinstance(value, str):
         raise Unreadable(f"{brief(value)} is no text")
     return None if value.startswith(_MASKS) and is_hidden(value) else value
 
 
 def number(value: Any) -> float | int:
-    """Read a number, also where it is written as a text: its type is a matter of conventions, not of truth."""
+    """Return a number, also if it is written as a text: its type is a matter of conventions, not of truth."""
     if type(value) is str and len(value) <= _LONGEST_NUMBER:
         value = _parsed(value)
     kind = type(value)
@@ -108,12 +108,12 @@ def _parsed(value: str) -> float | int | str:
 
 
 def milliseconds(value: Any) -> float:
-    """Read a time in milliseconds, in seconds."""
+    """Return the seconds in a time that is given in milliseconds."""
     return number(value) / 1000
 
 
 def time_ns(value: Any) -> int:
-    """Read a time of day, in ISO 8601 or that as JSON, in nanoseconds since 1970."""
+    """Return the nanoseconds since 1970 of a time of day in ISO 8601, as plain text or as a JSON string."""
     try:
         moment = datetime.fromisoformat(str(value).strip('"'))
     except ValueError:
@@ -127,7 +127,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def count(value: Any) -> int:
-    """Read a whole number; 12.0 is 12."""
+    """Return a whole number; 12.0 is 12."""
     if type(value) is int and -_USUAL < value < _USUAL:
         return value
     amount = number(value)
@@ -137,7 +137,7 @@ def count(value: Any) -> int:
 
 
 def flag(value: Any) -> bool:
-    """Read a yes or no, also where it is written as a text."""
+    """Return true or false, also if it is written as a text."""
     if isinstance(value, bool):
         return value
     if isinstance(value, str) and value.lower() in {"true", "false"}:
@@ -146,7 +146,7 @@ def flag(value: Any) -> bool:
 
 
 def texts(value: Any) -> list[str | None]:
-    """Read a list of texts: a sequence, its JSON, or one text that stands for itself."""
+    """Return a list of texts, given as a sequence, as its JSON, or as a single text."""
     if isinstance(value, str):
         value = _listed(value)
     if not isinstance(value, list | tuple) or not all(item is None or isinstance(item, str) for item in value):
@@ -164,13 +164,13 @@ def _listed(value: str) -> Any:
 
 
 def reasons(value: Any) -> list[str | None] | None:
-    """Read finish reasons; an empty one is none, and where all are empty nothing is said."""
+    """Return finish reasons, with `None` for an empty one, or `None` alone if all are empty."""
     listed = [item or None for item in texts(value)]
     return listed if any(listed) else None
 
 
 def json_value(value: Any) -> Any:
-    """Parse JSON; what is structured already is taken as it is."""
+    """Parse JSON; a value that is structured already is returned as it is."""
     if not isinstance(value, str):
         return _structured(value)
     try:
@@ -183,13 +183,13 @@ def json_value(value: Any) -> Any:
 
 
 def dimensions(vectors: Iterable[Any]) -> int | None:
-    """Return how many numbers each vector has; if they differ, the number that the fewest have, which is compared."""
+    """Return how many numbers each vector has; if they differ, the rarest length, so that a comparison shows it."""
     sizes = Counter(len(vector) for vector in vectors if isinstance(vector, list | tuple))
     return min(sizes, key=lambda size: (sizes[size], size), default=None)
 
 
 def is_encoded(value: Any) -> bool:
-    """Tell whether what was parsed is a text that holds an object or a list again, which was encoded twice."""
+    """Tell whether a parsed value is a text that again is JSON of an object or a list: it was encoded twice."""
     if not isinstance(value, str) or value[:1] not in ("{", "["):
         return False
     try:
@@ -212,7 +212,7 @@ def _structured(value: Any) -> Any:
 
 
 def _is_deep(value: Any) -> bool:
-    """Tell whether a value is nested too deeply for whoever has to compare or print it."""
+    """Tell whether a value is nested too deeply to be compared or printed."""
     level = [value]
     for _ in range(_DEEPEST):
         level = [inner for outer in level for inner in _inner(outer)]
@@ -241,4 +241,4 @@ CONVERSIONS: Mapping[str, Convert] = {
     **dict.fromkeys(("stop", "tool_call_names", "output_texts", "refusals", "reasoning_texts"), texts),
     "finish_reasons": reasons,
 }
-"""How each fact of the vocabulary is read where its place does not say otherwise."""
+"""Fact of the vocabulary -> the conversion of its value, unless its place has a conversion of its own."""

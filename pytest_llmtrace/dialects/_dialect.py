@@ -20,12 +20,13 @@ class Dialect:
     """A way to write LLM calls on spans, as data.
 
     Attributes:
-        name: How readings name it.
-        facts: For each fact the places that may state it: an attribute by its name, or what `attribute`, `inside` and
-            `added` make; several in the order of preference. All of them are looked at.
-        scopes: The instrumentation scopes whose spans are written in it.
-        recognises: Whether a span is an LLM call written in it; with scopes, of those scopes only. Default: every span
-            of the scopes, or without scopes every span that has one of its attributes.
+        name: The name of the dialect, which its readings have as their source.
+        facts: For each fact the places that may state it: the name of an attribute, or a place made by `attribute`,
+            `inside` or `added`; several in the order of preference. All of them are read.
+        scopes: The instrumentation scopes whose spans are written in this dialect.
+        recognises: Tells whether a span is an LLM call written in this dialect; with scopes, it is asked about spans of
+            these scopes only. Default: every span of the scopes is, or without scopes every span that has one of the
+            attributes in `facts`.
     """
 
     name: str
@@ -34,7 +35,7 @@ class Dialect:
     recognises: Callable[[SpanRecord], bool] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is no scope or place, before a span comes."""
+        """Refuse scopes and places of a wrong type at once, before the first span is read."""
         if isinstance(self.scopes, str):
             raise UsageError(f"scopes= of dialect {self.name!r} takes several, as [{self.scopes!r}]")
         for name, place in self.places:

@@ -1,4 +1,4 @@
-"""Replies as the SDKs hand them out, dumped into an attribute as JSON: whole, or only what the model said."""
+"""Replies as SDKs return them, dumped into an attribute as JSON: the whole reply, or only the model's messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["messages_in", "usage_places"]
 
 # --- what was said ---------------------------------------------------------------------------------------------------
 
-# What the Responses API calls its items, and Anthropic's API the parts of a message, as far as they are the answer.
+# The types of items in the Responses API, and of parts of a message in Anthropic's API, that belong to the answer.
 _PARTS = frozenset(
     {"custom_tool_call", "function_call", "message", "output_text", "reasoning", "refusal", "text"}
     | {"redacted_thinking", "server_tool_use", "thinking", "tool_use"}
@@ -23,7 +23,7 @@ _UNFINISHED = ("in_progress", "queued")
 
 
 def messages_in(value: Any) -> list[Message] | None:
-    """Read what a dumped reply says: a message for each choice; None if it is no reply that is known.
+    """Return the messages in a dumped reply, one for each choice; `None` if it is not a reply of a known form.
 
     Args:
         value: The body of a reply of the chat, completions, responses or messages API; a message of the chat or the
@@ -31,7 +31,7 @@ def messages_in(value: Any) -> list[Message] | None:
             `LLMResult`.
 
     Raises:
-        Unreadable: It is one, of a wrong form.
+        Unreadable: If it is such a reply, but something in it has a wrong form.
     """
     if isinstance(value, list):
         return _listed(value)
@@ -71,7 +71,7 @@ def _choice(choice: Mapping[str, Any]) -> Message:
 
 
 def _chat_message(value: Mapping[str, Any]) -> Message:
-    """Read a message of the chat API; some have their tool calls twice, among the parts of their content as well."""
+    """Read a message of the chat API; some state their tool calls a second time, among the parts of their content."""
     message = message_of({key: part for key, part in value.items() if key not in ("function_call", "tool_calls")})
     message.spoken = True
     _add_outer_calls(message, value)
@@ -80,23 +80,23 @@ def _chat_message(value: Mapping[str, Any]) -> Message:
         add_text(message, message.reasoning, thought)
     content = value.get("content")
     for part in content if isinstance(content, list) and not message.reasoning else ():
-        if part.get("type") == "reasoning":  # An item of the Responses API among the parts, as LangChain has it.
+        if part.get("type") == "reasoning":  # LangChain puts items of the Responses API among the parts.
             _add(message, part)
     return message
 
 
 def _add_outer_calls(message: Message, value: Mapping[str, Any]) -> None:
-    """Add the tool calls that stand beside the content of a message."""
+    """Add the tool calls that stand beside the content of a message; calls inside it then count as repeated."""
     asked = value.get("tool_calls")
     outer = [_called(mapping(one, "a tool call")) for one in (() if asked is None else sequence(asked, "tool_calls"))]
-    if value.get("function_call") is not None:  # What the API had before `tool_calls`.
+    if value.get("function_call") is not None:  # The API's predecessor of `tool_calls`.
         outer.append(_called({"function": value["function_call"]}))
     if outer:
         message.calls, message.repeated = outer, message.calls
 
 
 def _generation(value: Mapping[str, Any]) -> Message:
-    """Read one of LangChain's generations, whose message is dumped with the fields of any message and no others."""
+    """Read one of LangChain's generations; its message is dumped with only the fields that every message has."""
     if value.get("message") is None:
         message = Message()
         add_text(message, message.texts, value.get("text"))
@@ -109,7 +109,8 @@ def _generation(value: Mapping[str, Any]) -> Message:
     add_text(message, message.refusals, more.get("refusal"))
     if not message.reasoning:
         add_text(message, message.reasoning, more.get("reasoning_content"))
-    # From version 1 on, which names the provider, a list has all that was answered; tool calls were a field before.
+    # From LangChain 1 on, which names the provider, a list as content holds the whole answer. Before, tool calls were
+    # in a field of their own, which is not dumped.
     about = said.get("response_metadata")
     whole = isinstance(content, list) and isinstance(about, Mapping) and "model_provider" in about
     message.partial = not whole
@@ -117,7 +118,7 @@ def _generation(value: Mapping[str, Any]) -> Message:
 
 
 def _lang_parts(content: Sequence[Any]) -> Iterator[Mapping[str, Any]]:
-    """Write LangChain's parts as the APIs do: a text may be one by itself, and a call has `args`."""
+    """Yield LangChain's parts in the form of the APIs: a part may be a plain text, and a tool call has `args`."""
     for part in content:
         if isinstance(part, str):
             yield {"type": "text", "text": part}
@@ -129,7 +130,7 @@ def _lang_parts(content: Sequence[Any]) -> Iterator[Mapping[str, Any]]:
         elif kind not in _LANG_CALLS:
             yield found
         if kind in _LANG_CALLS or (kind == "text" and "args" in found):
-            # Of a stream, what has one index is put together: the text and the first call.
+            # From a stream, LangChain merges the parts with the same index: the text and the first call.
             yield {**found, "type": "tool_call", "arguments": found.get("args")}
 
 
@@ -168,12 +169,12 @@ def _add(message: Message, item: Mapping[str, Any]) -> None:
 
 
 def _thoughts(item: Mapping[str, Any]) -> Sequence[Any]:
-    """Return the parts of an item of reasoning: as it was, else its summary."""
+    """Return the parts of an item of reasoning: the reasoning itself, or else its summary."""
     return sequence(item.get("content") or item.get("summary") or (), "reasoning")
 
 
 def _ending(body: Mapping[str, Any]) -> str | None:
-    """Say how a reply of the Responses API ended; None if it has not."""
+    """Return the reason why a reply of the Responses API ended, or its status; `None` if it has not ended."""
     details = body.get("incomplete_details")
     if body.get("status") == "incomplete" and isinstance(details, Mapping) and details.get("reason") is not None:
         return _text(details["reason"], "the reason of an incomplete response")
@@ -216,11 +217,11 @@ _COUNTS = {
 
 
 def usage_places(key: str, *path: str) -> dict[str, Place]:
-    """Make the places of what a usage states as the provider wrote it.
+    """Make the places of the counts and the cost in a usage object in the provider's own form.
 
     Args:
-        key: The attribute.
-        path: The field of its JSON that is the usage; the attribute itself if none is named.
+        key: The name of the attribute.
+        path: The field of its JSON that is the usage object; without it, the whole value is the usage object.
     """
     before = "".join(f"{step}." for step in path)
     return {
@@ -230,7 +231,7 @@ def usage_places(key: str, *path: str) -> dict[str, Place]:
 
 
 def _input_tokens(usage: Any) -> int | None:
-    """Read the input of a usage; Anthropic's counts cached tokens apart."""
+    """Return all input tokens of a usage object; Anthropic's counts cached tokens apart."""
     stated = mapping(usage, "the usage")
     names = ("prompt_tokens", "input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
     counts = [count(stated[name]) for name in names if stated.get(name) is not None]

@@ -1,6 +1,7 @@
-"""The events beside a span that say what its call asked and was answered, as OpenTelemetry's conventions emit them.
+"""The log events beside a span that hold the prompt and the answer of its call, by OpenTelemetry's conventions.
 
-Some write the same as events of the span itself, where a body's fields are attributes, and what they hold is JSON.
+Some instrumentations write the same as events of the span itself, with the fields of a body as attributes, and their
+values as JSON.
 """
 
 from __future__ import annotations
@@ -18,14 +19,15 @@ from pytest_llmtrace.model import LogRecord, SpanRecord
 
 __all__ = ["EVENTS", "as_attributes", "on_span"]
 
-# Since semconv 1.37, and before that, when there was one for each choice.
+# The event with the whole call, since semconv 1.37; before that, there was one event for each choice.
 _DETAILS = "gen_ai.client.inference.operation.details"
 _CHOICE = "gen_ai.choice"
 _ANSWER = "gen_ai.output.messages"
 _ASKED = "gen_ai.input.messages"
 _INSTRUCTIONS = "gen_ai.system_instructions"
 
-# Before 1.37 there was one for each message, with what the API has for it as its body, and its role if that is another.
+# Before 1.37, there was one event for each message of the prompt. Its body is the API's message, with the role only if
+# it is not the one in the name of the event.
 _MESSAGE = "gen_ai.*.message"
 _ROLES = {f"gen_ai.{role}.message": role for role in ("system", "user", "assistant", "tool")}
 
@@ -39,7 +41,7 @@ def _choice(body: Mapping[str, Any]) -> Message:
     said = said if isinstance(said, Mapping) else _written(said) if isinstance(said, str) else {}
     asked = {"tool_calls": body["tool_calls"]} if "tool_calls" in body else {}
     content = said.get("content")
-    is_known = isinstance(content, str | None)  # Some have parts of a form of their own there.
+    is_known = isinstance(content, str | None)  # Some instrumentations write parts in their own form there.
     message = message_of({**said, **asked, **({} if is_known else {"content": None})})
     message.hidden |= not is_known
     message.finish_reason = body.get("finish_reason") if isinstance(body.get("finish_reason"), str) else None
@@ -47,7 +49,7 @@ def _choice(body: Mapping[str, Any]) -> Message:
 
 
 def _written(text: str) -> Mapping[str, Any]:
-    """Read a message that is a text: its JSON, that of the parts that Strands has, or what was said."""
+    """Return the message in a text: its JSON, the JSON of Strands' parts, or only the words of the message."""
     try:
         value = json_value(text)
     except Unreadable:
@@ -84,7 +86,8 @@ _GIVEN = several(
     prompt_places(f"event {_MESSAGE}", _messages, f"event {_MESSAGE}[content]", f"event {_MESSAGE}[tool_calls]"),
 )
 
-# Whether there is content is told by other switches than on the span, so that what is not there was not said.
+# Other switches than the span's govern the content of events, so a message without content does not mean that there
+# was none, even if the span shows the prompt.
 EVENTS = Dialect(
     name="otel-genai events",
     facts={
@@ -95,7 +98,7 @@ EVENTS = Dialect(
 
 
 def as_attributes(span: SpanRecord, events: Sequence[LogRecord]) -> SpanRecord | None:
-    """Return a record of what the events of a span say, None if that is nothing, or if they are of several calls."""
+    """Return a span record with what events say as attributes; `None` if that is nothing, or is of several calls."""
     names = {_ANSWER: _DETAILS, _ASKED: _inside(_ASKED), _INSTRUCTIONS: _inside(_INSTRUCTIONS)}
     told = [event.attributes for event in events if event.event_name == _DETAILS]
     details = [{names[key]: attributes[key] for key in names if key in attributes} for attributes in told]
@@ -103,7 +106,7 @@ def as_attributes(span: SpanRecord, events: Sequence[LogRecord]) -> SpanRecord |
     choices = [event.body for event in events if event.event_name == _CHOICE and isinstance(event.body, Mapping)]
     numbers = [choice.get("index", 0) for choice in choices]
     said: dict[str, Any] = {}
-    if details and sum(map(len, details)) == len(set().union(*details)):  # There may be one for each attribute.
+    if details and sum(map(len, details)) == len(set().union(*details)):  # There may be one event for each attribute.
         said = {key: value for one in details for key, value in one.items()}
     if choices and all(type(number) is int for number in numbers) and len(set(numbers)) == len(numbers):
         said[_CHOICE] = [choice for _, choice in sorted(zip(numbers, choices, strict=True), key=lambda pair: pair[0])]
@@ -114,7 +117,7 @@ def as_attributes(span: SpanRecord, events: Sequence[LogRecord]) -> SpanRecord |
 
 
 def on_span(span: SpanRecord) -> list[LogRecord]:
-    """Return the events of a span that say what its call asked and was answered, as if they stood beside it."""
+    """Return the events of a span that hold the prompt or the answer of its call, in the form of log events."""
     return [
         LogRecord(scope=span.scope, event_name=event.name, attributes=event.attributes, body=_body(event.attributes))
         for event in span.events
@@ -123,7 +126,7 @@ def on_span(span: SpanRecord) -> list[LogRecord]:
 
 
 _NAMES = frozenset({_DETAILS, _CHOICE, *_ROLES})
-_BODY = "gen_ai.event.content"  # The whole body, as JSON: Azure's SDKs.
+_BODY = "gen_ai.event.content"  # Azure's SDKs write the whole body here, as JSON.
 
 
 def _body(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -135,7 +138,7 @@ def _body(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _asked(events: Sequence[LogRecord]) -> Iterator[Mapping[str, Any]]:
-    """Yield the messages that events have one each of, in the order in which they were emitted."""
+    """Yield the messages of the events that hold one message each, in the order in which they were emitted."""
     for event in events:
         if event.event_name in _ROLES and isinstance(event.body, Mapping):
             yield {"role": _ROLES[event.event_name], **event.body}

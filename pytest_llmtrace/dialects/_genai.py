@@ -20,17 +20,17 @@ __all__ = ["CALLS", "GENAI", "SPOKEN", "STEPS", "is_genai", "joined"]
 # invoke_agent, execute_tool, ...) are the application's own steps around such calls.
 CALLS = frozenset({"chat", "text_completion", "generate_content", "embeddings"})
 
-# Written by hand, or before gen_ai.operation.name existed (semconv 1.27): a model is named.
+# A span without gen_ai.operation.name, written by hand or before that existed (semconv 1.27), has to name a model.
 _MODELS = ("gen_ai.request.model", "gen_ai.response.model")
 
-# A framework's own steps, and logfire's note of a stream that has ended, which is no span of the call.
+# Attributes of a framework's own steps.
 STEPS = ("traceloop.span.kind", "gen_ai.tool.name")
 
 
 def is_genai(span: SpanRecord) -> bool:
     """Tell whether a span is a call to a model by the attributes of the GenAI conventions."""
     attributes = span.attributes
-    if attributes.get("logfire.span_type") == "log":
+    if attributes.get("logfire.span_type") == "log":  # logfire's note of a stream that has ended: not the call's span.
         return False
     operation = attributes.get("gen_ai.operation.name")
     if operation is not None:
@@ -39,9 +39,9 @@ def is_genai(span: SpanRecord) -> bool:
 
 
 def _answers(raw: Any) -> list[Message]:
-    """Read the messages of the answer; a list without any says nothing, as one does that has nothing but a role.
+    """Read the messages of the answer; an empty list says as little as a message with nothing but a role.
 
-    Laminar has the choices of the chat API there, or the items of the responses API, as they came.
+    Laminar writes the choices of the chat API there, or the items of the Responses API, unchanged.
     """
     value = json_value(raw)
     listed = value if isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value) else ()
@@ -87,7 +87,7 @@ _FACTS: dict[str, Places] = {
     "response_id": "gen_ai.response.id",
     "response_model": "gen_ai.response.model",
     "finish_reasons": ("gen_ai.response.finish_reasons", SPOKEN["finish_reasons"]),
-    "finish_reason": "gen_ai.response.finish_reason",  # No convention's: Semantic Kernel's, OpenLLMetry's.
+    "finish_reason": "gen_ai.response.finish_reason",  # In no convention; Semantic Kernel and OpenLLMetry write it.
     "output_texts": SPOKEN["output_texts"],
     "reasoning_texts": SPOKEN["reasoning_texts"],
     "refusals": SPOKEN["refusals"],
@@ -96,7 +96,7 @@ _FACTS: dict[str, Places] = {
     "time_to_first_token": "gen_ai.response.time_to_first_chunk",
     "input_tokens": ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"),
     "output_tokens": ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"),
-    # No convention of theirs, but written by many, and read by back ends.
+    # Not in the conventions, but written by many instrumentations, and read by back ends.
     "total_tokens": "gen_ai.usage.total_tokens",
     "cost": "gen_ai.usage.cost",
     "cache_read_tokens": ("gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_read_input_tokens"),

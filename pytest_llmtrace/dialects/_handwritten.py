@@ -1,4 +1,4 @@
-"""Small ones that build on the GenAI names: wrappers written by hand, the Anthropic SDK's and Pydantic AI's spans."""
+"""Small dialects on top of the GenAI names: hand-written wrappers, the Anthropic SDK's and Pydantic AI's spans."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pytest_llmtrace.model import SpanRecord
 
 __all__ = ["ANTHROPIC_NATIVE", "HANDWRITTEN", "PYDANTIC_AI"]
 
-# What teams add to the GenAI names around `anthropic.Anthropic()`.
+# Attributes that teams add to the GenAI names in their wrappers around `anthropic.Anthropic()`.
 _OWN = (
     "gen_ai.response.stop_reason",
     "gen_ai.response.tool_calls.count",
@@ -38,7 +38,7 @@ HANDWRITTEN = Dialect(
 )
 
 _ANTHROPIC = "com.anthropic.sdk.python"
-_PLATFORMS = ("aws", "bedrock", "foundry", "google_cloud", "vertex")  # Whose clients have scopes of their own.
+_PLATFORMS = ("aws", "bedrock", "foundry", "google_cloud", "vertex")  # Their clients have scopes of their own.
 
 ANTHROPIC_NATIVE = Dialect(
     name="anthropic-native",
@@ -57,10 +57,10 @@ PYDANTIC_AI = Dialect(
     scopes=("pydantic-ai",),
     recognises=is_genai,
     facts={
-        **prompt_places("inputs", lambda raw: pieces_in(None, json_value(raw))),  # What is embedded.
-        # The name of the metric: when the first chunk was handed to the consumer.
+        **prompt_places("inputs", lambda raw: pieces_in(None, json_value(raw))),  # The texts to embed.
+        # The attribute is named after the metric: the time until the first chunk was handed to the consumer.
         "time_to_first_token": "gen_ai.client.operation.time_to_first_chunk",
-        # pydantic_ai/usage.py, `opentelemetry_attributes`: counts under names of its own, some beside those of GenAI.
+        # pydantic_ai/usage.py, `opentelemetry_attributes`: counts under its own names, some beside GenAI's.
         "cache_read_tokens": f"{_DETAILS}cache_read_tokens",
         "cache_write_tokens": f"{_DETAILS}cache_write_tokens",
         "reasoning_tokens": f"{_DETAILS}reasoning_tokens",

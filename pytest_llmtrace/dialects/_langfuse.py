@@ -39,21 +39,21 @@ def _is_langfuse(span: SpanRecord) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class _Side(Place):
-    """The tokens of one side, which Langfuse sums up: whatever has the word in its name is a part of it.
+    """The input or the output tokens as Langfuse sums them up: all counts with that word in their names are added.
 
-    OpenAI's two forms are taken apart by its server so that no token is counted twice; there the count is of all.
+    In OpenAI's two forms, one count is the total: Langfuse's server splits them so that no token is counted twice.
     Langfuse: packages/shared/src/server/ingestion/types.ts, `UsageDetails`; docs, Token & Cost Tracking.
 
     Attributes:
-        word: What is in the names: `input` or `output`.
-        whole: What OpenAI's chat and responses APIs call the count of all.
+        word: The word in the names: `input` or `output`.
+        whole: The names of the total in OpenAI's chat API and Responses API.
     """
 
     word: str
     whole: tuple[str, str]
 
     def find(self, name: str, sheet: Sheet, convert: Convert | None) -> Fact | None:
-        """Add what is on that side."""
+        """Add up the counts of that side, unless one of them is the total."""
         raw = sheet.attributes[_USAGE]
         usage = sheet.open(_USAGE, json_value, raw)
         if isinstance(usage, Unreadable):
@@ -91,11 +91,11 @@ _SIDES = ("input_tokens", "output_tokens")
 _RESPONSES = frozenset({*_SIDES, *(f"{side}_details" for side in _SIDES), "total_tokens"})
 
 
-_AS_SENT = usage_places(_USAGE)  # As the provider wrote it. LangChain's handler and people have names of their own.
+_AS_SENT = usage_places(_USAGE)  # The provider's names; LangChain's handler and people use names of their own.
 
 
 def _cost(value: Any) -> float | int | None:
-    """Read a cost: the total, or what there is in its place."""
+    """Return the total cost, or else the sum of the costs that are stated."""
     stated = {key: cost for key, cost in mapping(value, "the cost").items() if cost is not None}
     if "total" in stated:
         return number(stated["total"])
@@ -106,7 +106,7 @@ def _cost(value: Any) -> float | int | None:
 
 
 def _limit(value: Any) -> int | None:
-    """Read a limit on output tokens; Langfuse writes `Infinity` where there is none."""
+    """Read a limit on output tokens; Langfuse writes `Infinity` if there is none."""
     return None if value in ("Infinity", "inf") else count(value)
 
 
@@ -117,9 +117,9 @@ def _offered(raw: Any) -> Any:
 
 
 def _given(raw: Any) -> Iterator[Piece]:
-    """Read an input that has the form of a request; people may write any other, and what a text is of.
+    """Read the prompt from an input in the form of a request; people may write an input of any other form.
 
-    A prompt that is a text need not be a message: it may be what went into one.
+    A text as `input` or `prompt` gets no role: it need not be a message, but may be what went into one.
     """
     asked = _dumped(raw)
     asked_for = [asked.get(key) for key in ("input", "prompt")] if isinstance(asked, Mapping) else ()
@@ -131,7 +131,7 @@ def _given(raw: Any) -> Iterator[Piece]:
 
 
 def _dumped(raw: Any) -> Any:
-    """Parse an output; None if it is a text that stands for itself."""
+    """Parse an input or output; return `None` if it is a text that is not JSON."""
     try:
         return json_value(raw)
     except Unreadable:
@@ -139,7 +139,7 @@ def _dumped(raw: Any) -> Any:
 
 
 def _messages(raw: Any) -> list[Message]:
-    """Read an output that has the form of a reply; people may write any other."""
+    """Read the messages of an output in the form of a reply; people may write an output of any other form."""
     try:
         return messages_in(_dumped(raw)) or []
     except Unreadable:
@@ -162,12 +162,12 @@ _SAID = message_places(
 
 @dataclass(frozen=True, kw_only=True)
 class _Text(Place):
-    """The output as the text of the answer: that of a stream, and what people set themselves."""
+    """The output as the text of the answer: Langfuse writes it for a stream, and people may set it themselves."""
 
     def find(self, name: str, sheet: Sheet, convert: Convert | None) -> Fact | None:  # noqa: ARG002
-        """Take the text, unless it is an object or a list, or what a decorated function returned."""
+        """Return the text, unless it is JSON of an object or a list, or the result of a decorated function."""
         raw = sheet.attributes[_OUTPUT]
-        is_text = isinstance(raw, str) and raw[:1] not in ("", "[", "{")  # What a limit has cut is no JSON any more.
+        is_text = isinstance(raw, str) and raw[:1] not in ("", "[", "{")  # JSON that a limit has cut does not parse.
         if not is_text or self._of_function(sheet.attributes.get(_INPUT)):
             return None
         return sheet.fact(name, _OUTPUT, raw, lambda said: [text(said)])
@@ -179,7 +179,7 @@ class _Text(Place):
 
 
 def _vectors(raw: Any) -> Mapping[str, Any] | None:
-    """Read what stands in place of vectors: how many there are, and of how many numbers."""
+    """Read what is written instead of the vectors: how many there are, and how many numbers each has."""
     value = _dumped(raw)
     return value if isinstance(value, dict) and set(value) == {"count", "dimensions"} else None
 
@@ -192,7 +192,7 @@ def _of_vectors(name: str) -> Place:
 
 
 def _plain(value: Any) -> Any:
-    """Read metadata: JSON from version 5 on, the text itself before."""
+    """Read metadata, which is JSON from version 5 of Langfuse's SDK on, and before that the text itself."""
     found = _dumped(value)
     return text(value if found is None else found)
 

@@ -14,7 +14,7 @@ from pytest_llmtrace.model import SpanRecord
 
 __all__ = ["LITELLM"]
 
-# litellm/types/utils.py, CallTypes: those that are one call to a model, each with an `a` before it as well.
+# litellm/types/utils.py, CallTypes: the types that are one call to a model, each also with an `a` before it (async).
 _NAMES = ("completion", "text_completion", "responses", "embedding", "anthropic_messages")
 _CALLS = frozenset(_NAMES) | {f"a{name}" for name in _NAMES}
 
@@ -23,13 +23,13 @@ _PROMPTS = "gen_ai.prompt."
 
 
 def _is_litellm(span: SpanRecord) -> bool:
-    """Tell whether a span is LiteLLM's; where another span was current, it writes its attributes on that one."""
+    """Tell whether a span has LiteLLM's attributes: if another span is current, LiteLLM writes them on that one."""
     kind = span.attributes.get("llm.request.type")
     return "litellm.call_id" in span.attributes and isinstance(kind, str) and kind in _CALLS
 
 
 def _called(flat: Mapping[str, Any]) -> list[Message]:
-    """Read the tool calls, which are numbered through all choices, and have no ids."""
+    """Read the tool calls, which are numbered across all choices and have no ids."""
     asked = [
         call(None, group.get("function_call.name"), group.get("function_call.arguments")) for group in numbered(flat)
     ]

@@ -21,7 +21,7 @@ __all__ = ["LOGFIRE", "LOGFIRE_AGENTS", "LOGFIRE_ANTHROPIC", "NOTES"]
 
 _ANSWERED = "response_data"
 
-# Where a usage may stand, as the provider wrote it.
+# The places that may hold the usage in the provider's own form.
 _USAGES = (usage_places("gen_ai.usage.raw"), usage_places(_ANSWERED, "usage"))
 
 _FACTS: dict[str, Places] = {
@@ -56,13 +56,13 @@ _SAID = message_places(
 )
 
 
-# --- openai-agents, and the responses API before version 2: events; the usage as openai-agents counts it ---
+# --- openai-agents (with its own usage), and the Responses API before version 2 of logfire's attributes: events ---
 
 
 def _from_events(raw: Any) -> list[Message]:
-    """Read the events of an answer: those of the assistant behind all others, which are what was asked.
+    """Read the answer from events: the assistant's events at the end; all events before them are the prompt.
 
-    What logfire has no event for (reasoning) has a text of its own that nobody said.
+    For content without an event of its own (reasoning), logfire writes an event with a text that nobody said.
     """
     listed = [mapping(event, "an event") for event in sequence(json_value(raw), _EVENTS)]
     answered = list(takewhile(lambda event: event.get("role") == "assistant", reversed(listed)))
@@ -70,7 +70,7 @@ def _from_events(raw: Any) -> list[Message]:
 
 
 def _asked(raw: Any) -> Iterator[Piece]:
-    """Read the events of what was asked: those before the answer."""
+    """Read the prompt from events: those before the answer."""
     listed = [mapping(event, "an event") for event in sequence(json_value(raw), _EVENTS)]
     answered = sum(1 for _ in takewhile(lambda event: event.get("role") == "assistant", reversed(listed)))
     said = listed[: len(listed) - answered]
@@ -78,7 +78,7 @@ def _asked(raw: Any) -> Iterator[Piece]:
 
 
 def _stated(value: Any) -> int | None:
-    """Read a count; openai-agents has 0 for what nobody counted."""
+    """Return a count, or `None` if it is 0, which openai-agents writes if nobody has counted."""
     return count(value) or None
 
 
@@ -108,12 +108,12 @@ _AGENTS: dict[str, Places] = {
 
 
 def _is_note(span: SpanRecord) -> bool:
-    """Tell whether a span is a note that a stream has ended, which has no length and stands beside the call's span."""
+    """Tell whether a span is a note that a stream has ended; it has no duration, and stands beside the call's span."""
     return span.attributes.get("logfire.span_type") == "log" and "gen_ai.response.id" in span.attributes
 
 
 LOGFIRE_AGENTS = Dialect(name="logfire", scopes=("logfire.openai_agents",), recognises=is_genai, facts=joined(_AGENTS))
-# response_data has a place for one choice only, so what it says of messages is read where there is never a second.
+# response_data has room for one choice only, so its messages are read only from Anthropic, which never has a second.
 LOGFIRE = Dialect(name="logfire", scopes=("logfire.openai",), recognises=is_genai, facts=joined({**_FACTS, **_TOLD}))
 LOGFIRE_ANTHROPIC = Dialect(
     name="logfire", scopes=("logfire.anthropic",), recognises=is_genai, facts=joined({**_FACTS, **_SAID})

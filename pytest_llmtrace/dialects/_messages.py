@@ -1,4 +1,4 @@
-"""The messages that a model answered with, as spans hold them: read into one form, from which the facts are taken."""
+"""The messages of a model's answer, read from spans into one form, from which the facts are taken."""
 
 from __future__ import annotations
 
@@ -36,14 +36,15 @@ class Message:
     """One message of an answer.
 
     Attributes:
-        texts: Its text; likewise `reasoning` and `refusals`.
-        repeated_texts: The same text where the message states it a second time.
+        texts: The pieces of its text; likewise `reasoning` and `refusals`.
+        repeated_texts: The same pieces, if the message states them a second time.
         calls: The tool calls that it asks for.
-        repeated: The same calls where the message states them a second time.
-        finish_reason: As it stands there.
+        repeated: The same calls, if the message states them a second time.
+        finish_reason: The finish reason, as it stands on the span.
         hidden: Whether a text was masked.
-        spoken: Whether it says anything of its content, so that what it does not say is not there.
-        bare: Whether nothing stands there but whose message it is: either content is not captured, or there was none.
+        spoken: Whether it shows its content, so that the model did not write what it does not show.
+        bare: Whether it has no content, only fields such as its role: either content is not captured, or there was
+            none.
         partial: Whether it may have asked for tools that it does not show.
     """
 
@@ -64,12 +65,12 @@ _OUTSIDE = frozenset({"role", "name", "index", "finish_reason"})
 
 
 def is_bare(message: Mapping[str, Any]) -> bool:
-    """Tell whether fields of a message say nothing of its content."""
+    """Tell whether the fields of a message show none of its content."""
     return not any(value for key, value in message.items() if key not in _OUTSIDE)
 
 
 def add_text(message: Message, into: list[str], value: Any) -> None:
-    """Add a text to a message, as far as there is one."""
+    """Add a text to one of a message's lists (`into`), unless it is null, empty or masked."""
     if value is None:
         return
     if not isinstance(value, str):
@@ -82,7 +83,7 @@ def add_text(message: Message, into: list[str], value: Any) -> None:
 
 
 def call(identity: Any, name: Any, arguments: Any) -> Mapping[str, Any]:
-    """Build a tool call; arguments that are a text are parsed, and stay a text if they are no JSON."""
+    """Build a tool call; arguments that are a text are parsed, and stay a text if they are not JSON."""
     if not isinstance(identity, _TEXT) or not isinstance(name, _TEXT):
         raise Unreadable("a tool call has an id or a name that is no text")
     return {"id": identity, "name": name, "arguments": _arguments(arguments)}
@@ -93,19 +94,19 @@ def _arguments(value: Any) -> Any:
         parsed = value if value is None else json_value(value)
     except Unreadable:
         return value
-    return value if is_encoded(parsed) else parsed  # JSON in JSON is no object to whoever reads the span.
+    return value if is_encoded(parsed) else parsed  # A reader of the span parses once, and gets no object.
 
 
-# --- what the facts are taken from ---
+# --- the answer as a whole, from which the facts are taken ---
 
 
 class _Said(NamedTuple):
-    """What messages say together: facts by their names, None where nothing is said.
+    """What all messages of an answer say together: facts by their names, `None` if they say nothing of one.
 
     Attributes:
-        repeated: What states tool calls a second time.
-        repeated_texts: The same of texts.
-        bare: Whether a message has nothing, be it that content is not captured, or that there was none.
+        repeated: The tool calls, as they are stated a second time.
+        repeated_texts: The texts, as they are stated a second time.
+        bare: Whether a message has no content: either content is not captured, or there was none.
     """
 
     output_texts: list[str | None] | None
@@ -135,7 +136,7 @@ def _said(messages: Sequence[Message]) -> _Said:
         refusals += message.refusals
         calls += message.calls
         repeated += message.repeated
-    # Messages that are there and ask for no tool say that there was none.
+    # Messages that show their content and ask for no tool state that no tool was called.
     tells_calls = spoken and (bool(calls) or not any(message.partial for message in messages))
     return _Said(
         output_texts=texts if spoken and not hidden else None,
@@ -156,13 +157,13 @@ def message_places(
     *,
     flattened: bool = False,
 ) -> dict[str, Part]:
-    """Make the places of what messages say.
+    """Make the places of the facts in the messages of an answer.
 
     Args:
         key: The attribute, or the prefix of the flattened list.
-        reader: Reads it into messages.
-        labels: How reports name what is taken, by fact: `output_texts` is at `...parts[text]`; `repeated` is what
-            states tool calls a second time, `repeated_texts` what states texts.
+        reader: Reads its value into messages.
+        labels: Fact -> the name of its place in reports: `output_texts` is at `...parts[text]`. `repeated` is the place
+            that states tool calls a second time, `repeated_texts` the one that states texts a second time.
         flattened: Whether the key is a prefix.
     """
 
@@ -183,15 +184,15 @@ def message_places(
 
 
 def _no_call(said: _Said, attributes: Mapping[str, Any]) -> list[Any] | None:
-    """Return that no tool was called, where a message has nothing and the span shows what was asked.
+    """Return that no tool was called, if a message has no content although the span shows the prompt.
 
-    Switches for content are for both, so that an answer without any had none.
+    Switches for content govern both, so an answer that shows no content had none.
     """
     return [] if said.bare and _show_prompt(attributes) else None
 
 
 def _no_text(said: _Said, attributes: Mapping[str, Any]) -> list[Any] | None:
-    """Return that there is no text, where a message has nothing and the span shows what was asked."""
+    """Return that there is no text, if a message has no content although the span shows the prompt."""
     return [None] if said.bare and _show_prompt(attributes) else None
 
 
@@ -199,7 +200,7 @@ _OTHERWISE = {"output_texts": _no_text, "tool_calls": _no_call}
 
 
 def shows_prompt(span: SpanRecord) -> bool:
-    """Tell whether a span shows the content of what was asked."""
+    """Tell whether a span shows content of its prompt."""
     return _show_prompt(span.attributes)
 
 
@@ -208,7 +209,7 @@ def _show_prompt(attributes: Mapping[str, Any]) -> bool:
 
 
 def _is_shown(key: str, value: Any) -> bool:
-    """Tell whether an attribute shows the content of what was asked."""
+    """Tell whether an attribute shows content of the prompt."""
     if key.startswith(_PROMPTS) and key.endswith(".content"):
         return isinstance(value, str) and bool(value) and not is_hidden(value)
     return key == _ASKED and _has_text(value)
@@ -228,14 +229,14 @@ def _has_text(raw: Any) -> bool:
 
 
 def sequence(value: Any, what: str) -> Sequence[Any]:
-    """Return a list, refuse anything else."""
+    """Return the value if it is a list, else raise `Unreadable`, in which `what` names the value."""
     if not isinstance(value, list | tuple):
         raise Unreadable(f"{what} is no list")
     return value
 
 
 def mapping(value: Any, what: str) -> Mapping[str, Any]:
-    """Return a mapping, refuse anything else."""
+    """Return the value if it is a mapping, else raise `Unreadable`, in which `what` names the value."""
     if type(value) is not dict and not isinstance(value, Mapping):
         raise Unreadable(f"{what} is no object")
     return value
@@ -247,7 +248,7 @@ def from_json(raw: Any) -> list[Message]:
 
 
 def from_value(value: Any) -> list[Message]:
-    """Read messages from what JSON holds."""
+    """Read messages from parsed JSON: a list of them, or one."""
     listed = [value] if isinstance(value, dict) else sequence(value, "what stands there")
     return [message_of(mapping(item, f"message {index}")) for index, item in enumerate(listed)]
 
@@ -259,7 +260,7 @@ def message_of(value: Mapping[str, Any]) -> Message:
     if not isinstance(reason, _TEXT):
         raise Unreadable("a finish reason is no text")
     message.finish_reason = reason
-    message.spoken = isinstance(value.get("parts"), list)  # No parts is all that such a message says.
+    message.spoken = isinstance(value.get("parts"), list)  # A list of parts, even an empty one, shows all content.
     message.bare = is_bare(value)
     for part in _parts(value):
         part_of(message, mapping(part, "a part of a message"))
@@ -277,7 +278,7 @@ def _parts(value: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def _chat_extras(value: Mapping[str, Any]) -> Iterator[Any]:
-    """Yield what the chat API writes beside the content of a message."""
+    """Yield, as parts, the refusal and the tool calls, which the chat API writes beside the content of a message."""
     if value.get("refusal") is not None:
         yield {"type": "refusal", "content": value["refusal"]}
     calls = value.get("tool_calls")
@@ -287,11 +288,12 @@ def _chat_extras(value: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def part_of(message: Message, part: Mapping[str, Any]) -> None:
-    """Add a part to a message. Its type says what it is; types of no interest are passed over."""
+    """Add a part to a message according to the part's type; parts of other types are skipped."""
     message.spoken = True
     kind = part.get("type")
     if kind in _CALLS:
-        # An item of the Responses API has an id of its own; of a stream LangChain keeps the text, beside no input.
+        # An item of the Responses API has an id of its own beside the call's. From a stream, LangChain keeps the
+        # arguments as a text, beside an empty `input`.
         identity, written = part.get("call_id") or part.get("id"), part.get("partial_json")
         asked = written or part.get("arguments", part.get("input"))
         message.calls.append(call(identity, part.get("name"), asked))
@@ -315,7 +317,7 @@ _SAID: Mapping[str, tuple[str, tuple[str, str]]] = {
 
 
 def numbered(flat: Mapping[str, Any], prefix: str = "") -> list[dict[str, Any]]:
-    """Group `<prefix><index>.<rest>` by index, in the order of the indexes; gaps do not matter, however wide."""
+    """Group the keys `<prefix><index>.<rest>` by index, in the order of the indexes; gaps of any width are allowed."""
     groups: dict[int, dict[str, Any]] = {}
     for key, value in flat.items():
         if not key.startswith(prefix):

@@ -18,7 +18,7 @@ from pytest_llmtrace.reading import Fact
 
 __all__ = ["MLFLOW"]
 
-# mlflow/entities/span.py, SpanType: those that stand for one call to a model.
+# mlflow/entities/span.py, SpanType: the types that stand for one call to a model.
 _CALLS = frozenset({"CHAT_MODEL", "EMBEDDING", "LLM"})
 
 _INPUTS = "mlflow.spanInputs"
@@ -34,12 +34,12 @@ def _is_mlflow(span: SpanRecord) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class _If(Place):
-    """A place that is one only on some spans: any function may be traced, with arguments and a result of any form.
+    """A place that is read only on some spans: MLflow traces any function, with arguments and a result of any form.
 
     Attributes:
         place: The place.
-        of: The attribute by which that is known, parsed.
-        holds: Tells it by its value.
+        of: The attribute whose parsed value decides.
+        holds: Tells, from that value, whether the place is read.
     """
 
     place: Place
@@ -47,7 +47,7 @@ class _If(Place):
     holds: Callable[[Any], bool]
 
     def find(self, name: str, sheet: Sheet, convert: Convert | None) -> Fact | None:
-        """Look at the place, if it is one."""
+        """Return the fact in the place, if the place is read on this span."""
         known = sheet.open(self.of, json_value, sheet.attributes.get(self.of))
         return self.place.find(name, sheet, convert) if self.holds(known) else None
 
@@ -66,7 +66,7 @@ def _if_request(place: Place) -> Place:
     return _If(keys=place.keys, place=place, of=_INPUTS, holds=_is_request)
 
 
-# The OpenAI integration writes each argument as an attribute of its own as well: fact -> its names.
+# The OpenAI integration also writes each argument as an attribute of its own: fact -> the names of the attributes.
 _ALSO = {
     "request_model": ("model",),
     "streaming": ("stream",),
@@ -96,7 +96,7 @@ def _if_langchain(place: Place) -> Place:
 
 
 def _of_langchain(raw: Any) -> Iterator[Piece]:
-    """Read what LangChain's integration writes: messages, in its own form where it has no other, or prompts."""
+    """Read the prompt as LangChain's integration writes it: a request, messages in LangChain's form, or texts."""
     value = json_value(raw)
     if isinstance(value, dict):
         yield from of_request(value)
@@ -130,7 +130,7 @@ def _messages(raw: Any) -> list[Message]:
     try:
         return messages_in(value) or []
     except Unreadable:
-        return []  # What any function returns may look like a reply.
+        return []  # The result of any traced function may look like a reply.
 
 
 _SAID = message_places(
@@ -185,13 +185,13 @@ _FACTS: dict[str, Places] = {
         {name: _if_request(place) for name, place in prompt_places(_INPUTS, _sent).items()},
         {name: _if_langchain(place) for name, place in prompt_places(_INPUTS, _of_langchain).items()},
     ),
-    # The requested model until a reply names another one; of some integrations, always the requested one.
+    # The requested model until a reply names another one; with some integrations, always the requested one.
     "model": inside("mlflow.llm.model"),
     **{name: (*([_OWN[name]] if name in _OWN else ()), _if_reply(place)) for name, place in _REPLY.items()},
     **_SAID,
     "output_texts": (
         _SAID["output_texts"],
-        # The text of a stream of the completions API; any function may return one.
+        # The text of a stream of the completions API. Any function may return a text, so the format has to be OpenAI's.
         _If(
             keys=(_OUTPUTS,),
             place=inside(_OUTPUTS, convert=lambda value: [value] if isinstance(value, str) and value else None),

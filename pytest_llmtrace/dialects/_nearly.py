@@ -1,4 +1,4 @@
-"""What a span lacks that has facts of a call and is not read as one."""
+"""What a span lacks to be read as an LLM call, although it has facts of one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["lacking"]
 _GENAI = ("gen_ai.usage.", "gen_ai.request.", "gen_ai.response.")
 _OPENINFERENCE = ("llm.token_count.", "llm.model_name", "llm.output_messages.")
 
-# The well-known operations that are no single call; any other name may be one that somebody has made up for a call.
+# The well-known operations that are not one call to a model; any other name may be somebody's own name for a call.
 _OTHERS = frozenset(
     {
         *("create_agent", "invoke_agent", "invoke_workflow", "execute_tool", "plan", "retrieval", "fetch_response"),
@@ -21,9 +21,9 @@ _OTHERS = frozenset(
 
 
 def lacking(span: SpanRecord) -> str:
-    """Say what would make a call of a span that has facts of one and is not read as such; empty if it has none.
+    """Return what a span lacks to be read as a call, as a clause; empty if it has no facts of one.
 
-    A step of an application or a framework, which may sum up what its calls have used, lacks nothing.
+    A step of an application or a framework lacks nothing: it may sum up the tokens of the calls inside it.
     """
     attributes = span.attributes
     if any(key in attributes for key in STEPS):

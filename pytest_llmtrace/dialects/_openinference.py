@@ -39,21 +39,21 @@ def _is_openinference(span: SpanRecord) -> bool:
 
 
 def _messages(flat: Mapping[str, Any]) -> list[Message]:
-    """Read flattened messages; some have their tool calls in the contents, some have them or the text twice."""
+    """Read flattened messages; some have their tool calls among the contents, some state calls or the text twice."""
     return [_message(group) for group in numbered(flat)]
 
 
 def _message(group: Mapping[str, Any]) -> Message:
-    message = Message(spoken="message.role" in group)  # What hides messages hides them whole.
+    message = Message(spoken="message.role" in group)  # Masking hides whole messages, role included.
     add_text(message, message.texts, group.get("message.content"))
     flat = [*message.texts]
     for content in numbered(group, "message.contents."):
         _add(message, content)
-    if flat and len(message.texts) > len(flat):  # The same once more, in its parts.
+    if flat and len(message.texts) > len(flat):  # The parts state the same text once more.
         message.texts, message.repeated_texts = flat, message.texts[len(flat) :]
     asked = numbered(group, "message.tool_calls.")
-    outer = [_call(one) for one in asked if not _CALL.isdisjoint(one)]  # Those without a name have nothing of it.
-    if "message.function_call_name" in group:  # What the API had before `tool_calls`; some gateways still answer so.
+    outer = [_call(one) for one in asked if not _CALL.isdisjoint(one)]  # Calls without a name have none of these.
+    if "message.function_call_name" in group:  # The API's predecessor of `tool_calls`; some gateways still use it.
         outer.append(call(None, group["message.function_call_name"], group.get("message.function_call_arguments_json")))
     if outer:
         message.calls, message.repeated = outer, message.calls
@@ -69,7 +69,7 @@ def _add(message: Message, content: Mapping[str, Any]) -> None:
     kind = content.get("message_content.type", "text")
     if kind == "reasoning":
         add_text(message, message.reasoning, content.get("message_content.text"))
-    elif kind in ("text", "output_text"):  # What a tool of the provider's brought is not the answer.
+    elif kind in ("text", "output_text"):  # The result of a provider's tool is not the answer.
         add_text(message, message.texts, content.get("message_content.text"))
 
 
@@ -92,11 +92,11 @@ _SAID = message_places(
 
 
 def _given(flat: Mapping[str, Any]) -> Iterator[Piece]:
-    """Read what the model was given; some have a message's text or tool calls a second time, in its parts."""
+    """Read the prompt; some state a message's text or tool calls a second time, in its parts."""
     for group in numbered(flat):
         role = "tool" if "message.tool_call_id" in group else group.get("message.role")
         text = group.get("message.content")
-        contents = numbered(group, "message.contents.") or numbered(group, "message.content.")  # As DSPy's has them.
+        contents = numbered(group, "message.contents.") or numbered(group, "message.content.")  # The latter are DSPy's.
         parts = text or [_part(one) for one in contents]
         pieces = pieces_in(role if isinstance(role, str) else None, parts)
         yield from answering(group.get("message.tool_call_id"), pieces) if role == "tool" else pieces

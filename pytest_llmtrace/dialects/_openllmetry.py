@@ -1,4 +1,4 @@
-"""OpenLLMetry (Traceloop): GenAI's names, its own before them, and flattened completions."""
+"""OpenLLMetry (Traceloop): GenAI's names, its own older names, and flattened completions."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from pytest_llmtrace.model import SpanRecord
 
 __all__ = ["OPENLLMETRY"]
 
-# llm.request.type.
+# The values of llm.request.type that stand for one call to a model.
 _CALLS = frozenset({"chat", "completion", "embedding", "embeddings"})
 
-# What no other instrumentation writes, and its flattened messages, which some have taken over (AgentOps).
+# Attributes that no other instrumentation writes, and its flattened messages, which some have adopted (AgentOps).
 _OWN = (
     *("gen_ai.is_streaming", "llm.is_streaming", "llm.usage.total_tokens", "llm.headers", "gen_ai.headers"),
     *("gen_ai.prompt.0.role", "gen_ai.completion.0.role"),

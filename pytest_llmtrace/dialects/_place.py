@@ -43,14 +43,14 @@ _NOTHING = object()
 
 @dataclass(kw_only=True, slots=True)
 class Sheet:
-    """A span during its reading.
+    """A span while it is read.
 
     Attributes:
-        attributes: Of the span.
-        where: What the attributes belong to, in a report's words.
-        flat: Flattened lists by their prefix: what follows the prefix, and the value.
-        start_ns: When the span started.
-        opened: What was parsed, by key and reader: nothing is parsed twice.
+        attributes: The attributes of the span, and the times of its events as `moments` returns them.
+        where: What the attributes belong to, as reports name it: `span 'chat'`.
+        flat: The flattened lists by their prefix: for each, the rest of each key -> the value.
+        start_ns: When the span started, in nanoseconds since 1970.
+        opened: The values that readers have returned, by key and reader: nothing is parsed twice.
     """
 
     attributes: Mapping[str, Any]
@@ -60,7 +60,7 @@ class Sheet:
     opened: dict[tuple[str, Convert], Any] = field(default_factory=dict)
 
     def open(self, key: str, reader: Convert, raw: Any) -> Any:
-        """Return what a reader makes of a value, None if it was masked, or the reason why it cannot be read."""
+        """Return what a reader makes of a value, `None` if the value is null or masked, or the `Unreadable` raised."""
         slot = (key, reader)
         found = self.opened.get(slot, _NOTHING)
         if found is _NOTHING:
@@ -72,7 +72,7 @@ class Sheet:
         return found
 
     def problems(self) -> tuple[str, ...]:
-        """Say what could not be opened, once, however many facts it holds."""
+        """Return a sentence for each value that could not be opened, only one however many facts the value holds."""
         return tuple(
             f"{key.removesuffix('.')} on {self.where}: {found}"
             for (key, _), found in self.opened.items()
@@ -80,7 +80,7 @@ class Sheet:
         )
 
     def fact(self, name: str, key: str, raw: Any, convert: Convert | None) -> Fact | None:
-        """Make a fact of a value, None if the value says nothing."""
+        """Return the fact that a value states, or `None` if the value says nothing."""
         if raw is None:
             return Fact(name, None, NULL, ((key, None),), self.where)
         is_text = type(raw) is str
@@ -97,7 +97,7 @@ class Sheet:
         return made((name, value, PRESENT, ((key, raw if is_text else shown(raw)),), self.where, ""))
 
     def unreadable(self, name: str, key: str, raw: Any, note: str) -> Fact:
-        """Make a fact of what cannot be read."""
+        """Return the fact of a value that cannot be read."""
         return Fact(name, None, UNREADABLE, ((key, shown(raw)),), self.where, note)
 
 
@@ -106,8 +106,8 @@ class Place(ABC):
     """A place in which a fact may stand.
 
     Attributes:
-        keys: The attributes that it looks at.
-        prefix: The prefix of the flattened list that it looks at instead.
+        keys: The names of the attributes that it reads.
+        prefix: The prefix of the flattened list that it reads instead.
     """
 
     keys: tuple[str, ...] = ()
@@ -115,12 +115,12 @@ class Place(ABC):
 
     @abstractmethod
     def find(self, name: str, sheet: Sheet, convert: Convert | None) -> Fact | None:
-        """Read the fact of that name; None if nothing is said here.
+        """Return the fact of that name, or `None` if this place says nothing of it.
 
         Args:
-            name: The fact.
+            name: The name of the fact.
             sheet: The span.
-            convert: How the vocabulary reads that fact, where the place has no conversion of its own.
+            convert: The conversion that the vocabulary has for the fact, for a place without a conversion of its own.
         """
 
 
@@ -141,17 +141,17 @@ class Moment(Place):
     """One attribute that holds a time of day."""
 
     def find(self, name: str, sheet: Sheet, convert: Convert | None) -> Fact | None:  # noqa: ARG002
-        """Read how long after the span's start it was."""
+        """Return the fact in seconds from the span's start to that time."""
         key = self.keys[0]
         return sheet.fact(name, key, sheet.attributes[key], lambda raw: (time_ns(raw) - sheet.start_ns) / 1e9)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Field(Place):
-    """A field inside the JSON of an attribute, the first that is there of several names.
+    """A field inside the JSON of an attribute: of several possible fields, the first that is there.
 
     Attributes:
-        paths: How reports name the field, and the steps to it; one for each name.
+        paths: For each possible field, its name in reports and the keys that lead to it.
         convert: As in `attribute`.
     """
 
@@ -164,7 +164,7 @@ class Field(Place):
         raw = sheet.attributes[key]
         value = sheet.open(key, json_value, raw)
         if type(value) is dict and self._first is not None and self._first.isdisjoint(value):
-            return None  # As most fields are.
+            return None  # The usual case, which is found out quickly: most fields are not there.
         if isinstance(value, Unreadable):
             return sheet.unreadable(name, key, raw, str(value))
         if self._first is not None and is_encoded(value):
@@ -177,7 +177,7 @@ class Field(Place):
 
     @lazy
     def _first(self) -> frozenset[str] | None:
-        """The first steps of all names; None if one of them has no step."""
+        """The first keys of all paths, or `None` if one of the paths is empty."""
         return frozenset(path[0] for _, path in self.paths) if all(path for _, path in self.paths) else None
 
 
@@ -191,7 +191,7 @@ def _follow(value: Any, path: tuple[str, ...]) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Sum(Place):
-    """Several attributes that only together are the fact; those that are not there count nothing."""
+    """Several attributes whose sum is the fact; a missing attribute counts as 0."""
 
     def find(self, name: str, sheet: Sheet, convert: Convert | None) -> Fact | None:
         """Read the attributes and add them."""
@@ -212,13 +212,13 @@ class Sum(Place):
 
 @dataclass(frozen=True, kw_only=True)
 class Part(Place):
-    """What one fact takes from something that several facts are taken from.
+    """One fact, taken from a value that is opened once and holds several facts.
 
     Attributes:
-        reader: Opens the attribute, or the flattened list; once a reading.
-        take: Takes the fact from it, None if it is not there.
-        label: How reports name the place.
-        otherwise: What the other attributes make of it where `take` finds nothing.
+        reader: Opens the attribute, or the flattened list; called once for each reading.
+        take: Returns the fact's value from the opened value, or `None` if it is not there.
+        label: The name of the place in reports.
+        otherwise: Returns the fact's value from the opened value and the attributes, if `take` finds none.
     """
 
     reader: Convert
@@ -227,7 +227,7 @@ class Part(Place):
     otherwise: Callable[[Any, Mapping[str, Any]], Any] | None = None
 
     def find(self, name: str, sheet: Sheet, convert: Convert | None) -> Fact | None:  # noqa: ARG002
-        """Open it, and take the fact."""
+        """Open the attribute or the list, and return the fact taken from it."""
         key = self.prefix or self.keys[0]
         raw = sheet.flat.get(key) if self.prefix else sheet.attributes[key]
         opened = sheet.open(key, self.reader, raw)
@@ -247,25 +247,25 @@ def attribute(key: str, convert: Convert | None = None) -> Place:
     """Make a place of one attribute.
 
     Args:
-        key: The attribute.
-        convert: Turns its value into the fact's; None if it says nothing. What it cannot convert (it raises) is
-            unreadable. Default: as the vocabulary reads that fact.
+        key: The name of the attribute.
+        convert: Returns the fact's value for the attribute's value, or `None` if that says nothing; a value at which it
+            raises is unreadable. Default: the conversion that the vocabulary has for the fact.
     """
     return Attribute(keys=(key,), convert=convert)
 
 
 def happened(name: str) -> Place:
-    """Make a place of when an event of a span was, in seconds from the span's start; the first of that name counts."""
+    """Make a place for the time of a span's first event of that name, in seconds from the span's start."""
     return Attribute(keys=(_event_key(name),))
 
 
 def since_start(key: str) -> Place:
-    """Make a place of an attribute that holds a time of day (ISO 8601), in seconds from the span's start."""
+    """Make a place of an attribute with a time of day (ISO 8601), which is read in seconds from the span's start."""
     return Moment(keys=(key,))
 
 
 def moments(span: SpanRecord) -> dict[str, float]:
-    """Return when the events of a span were, by the keys of the places that `happened` makes."""
+    """Return the times of a span's events in seconds from its start, by the keys that places of `happened` read."""
     return {_event_key(event.name): (event.time_ns - span.start_ns) / 1e9 for event in reversed(span.events)}
 
 
@@ -277,9 +277,9 @@ def inside(key: str, *names: str, convert: Convert | None = None) -> Place:
     """Make a place of a field inside the JSON of an attribute.
 
     Args:
-        key: The attribute.
-        names: Names of the field, the first that is there counts; `usage.cost` is a field of a field. Without names
-            it is the whole value that is converted.
+        key: The name of the attribute.
+        names: Possible names of the field, of which the first that is there counts; `usage.cost` is a field of a field.
+            Without names, the whole value is converted.
         convert: As in `attribute`.
     """
     paths = tuple((f"{key}[{name}]", tuple(name.split("."))) for name in names)
@@ -287,7 +287,7 @@ def inside(key: str, *names: str, convert: Convert | None = None) -> Place:
 
 
 def parameters(key: str) -> dict[str, Place]:
-    """Make the places of what a request asks for, where an attribute has it as JSON under the API's own names."""
+    """Make the places of a request's parameters in an attribute that holds them as JSON, under the API's own names."""
     return {
         "request_model": inside(key, "model"),
         "streaming": inside(key, "stream"),
@@ -305,5 +305,5 @@ def parameters(key: str) -> dict[str, Place]:
 
 
 def added(*keys: str) -> Place:
-    """Make a place of several attributes whose sum is the fact, as of input tokens that are counted apart."""
+    """Make a place of several attributes whose sum is the fact, such as input tokens that are counted apart."""
     return Sum(keys=keys)

@@ -1,4 +1,4 @@
-"""What a model was given, as spans hold it: the texts of the messages, each with who says it, and the tool calls."""
+"""The prompt of a call, as spans hold it: the texts of the messages, each with its role, and the tool calls."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 Said = dict[str, Any]
-"""One text: its `role`, None where nobody is named, its `text`, and, of a tool's result, which call it `answers`."""
+"""One text: its `role`, `None` if not stated; its `text`; and, for a tool's result, the id of the call it `answers`."""
 
 Piece = dict[str, Any]
 """A text, or a tool call as `_messages.call` builds it."""
@@ -39,13 +39,13 @@ Piece = dict[str, Any]
 def prompt_places(
     key: str, reader: Callable[[Any], Iterable[Piece]], label: str = "", calls: str = "", *, flattened: bool = False
 ) -> dict[str, Part]:
-    """Make the places of what a model was given.
+    """Make the places of a prompt: those of its texts and of its tool calls.
 
     Args:
         key: The attribute, or the prefix of the flattened list.
-        reader: Reads it into texts and tool calls.
-        label: How reports name the place of the texts, if not by the key.
-        calls: How they name that of the tool calls.
+        reader: Reads its value into texts and tool calls.
+        label: The name of the texts' place in reports, if it is not the key.
+        calls: The name of the tool calls' place in reports, if it is not `<key>[tool_calls]`.
         flattened: Whether the key is a prefix.
     """
 
@@ -64,7 +64,7 @@ def prompt_places(
 
 
 def several(*prompts: Mapping[str, Place]) -> dict[str, tuple[Place, ...]]:
-    """Put the places of several prompts side by side: a span may have parts of one in each."""
+    """Return the places of several prompts, by fact: a span may have a part of its prompt in each of them."""
     return {name: tuple(places[name] for places in prompts) for name in prompts[0]}
 
 
@@ -80,18 +80,18 @@ def _calls(pieces: Iterable[Piece]) -> list[Piece] | None:
 
 
 def from_messages(raw: Any) -> Iterator[Piece]:
-    """Read messages from JSON: a list of them, or one; a text that is no JSON stands for itself."""
+    """Read messages from JSON: a list of them, or one; a text that is not JSON is itself the text of a message."""
     said = _parsed(raw)
     return pieces_in(None, said) if isinstance(said, str) else _of_messages(said)
 
 
 def from_parts(raw: Any) -> Iterator[Piece]:
-    """Read the parts of the instructions, which have no message around them."""
+    """Read the parts of the system instructions, which have no message around them."""
     return pieces_in("system", _parsed(raw))
 
 
 def of_request(value: Any) -> Iterator[Piece]:
-    """Read the arguments of an SDK's method, by the names that the APIs have for them, or messages alone."""
+    """Read the prompt in the arguments of an SDK's method, under the APIs' names for them, or in messages alone."""
     if not isinstance(value, Mapping) or _ARGUMENTS.isdisjoint(value):
         yield from _of_messages(value)
         return
@@ -109,7 +109,7 @@ _ARGUMENTS = frozenset({"input", "messages", "prompt"})
 
 
 def _parsed(raw: Any) -> Any:
-    """Parse JSON; None if it is JSON that a limit has cut."""
+    """Parse JSON; return `None` for JSON that a length limit has cut, and other text as it is."""
     try:
         value = json_value(raw)
     except Unreadable:
@@ -132,15 +132,15 @@ def of_message(message: Mapping[str, Any]) -> Iterator[Piece]:
         yield from _of_part(role, message)
     else:
         pieces = pieces_in(role if isinstance(role, str) else None, message.get("parts", message.get("content")))
-        # The events of OpenTelemetry's conventions have the id of the call as that of the message.
+        # In the events of OpenTelemetry's conventions, the `id` of such a message is the id of the call.
         yield from answering(next(_given(message, "tool_call_id", "id"), None), pieces) if role == "tool" else pieces
         yield from called(message.get("tool_calls"))
-        if "function_call" in message:  # What the chat API had before.
+        if "function_call" in message:  # The chat API's predecessor of `tool_calls`.
             yield from called([message["function_call"]])
 
 
 def called(listed: Any) -> Iterator[Piece]:
-    """Read the tool calls that a message lists beside its content, as the chat API does, or with LangChain's names."""
+    """Read the tool calls that a message lists beside its content, under the chat API's names or LangChain's."""
     for asked in listed if isinstance(listed, list | tuple) else ():
         if isinstance(asked, Mapping):
             made = next((made for made in map(asked.get, ("function", "custom")) if isinstance(made, Mapping)), asked)
@@ -149,14 +149,14 @@ def called(listed: Any) -> Iterator[Piece]:
 
 
 def asked_for(identity: Any, name: Any, arguments: Any) -> Iterator[Piece]:
-    """Read one tool call; what has no name is none."""
+    """Read one tool call; without a name, there is none."""
     with suppress(Unreadable):
         if isinstance(name, str):
             yield dict(call(identity, name, arguments))
 
 
 def answering(identity: Any, pieces: Iterable[Piece]) -> Iterator[Piece]:
-    """Say of the texts of a tool's result which call they answer, where they do not say it themselves."""
+    """Add to the texts of a tool's result the id of the call that they answer, unless they state it themselves."""
     if not isinstance(identity, str) or not identity:
         yield from pieces
         return
@@ -179,7 +179,7 @@ _TEXTS = frozenset({"input_text", "output_text", "text"})
 
 
 def pieces_in(role: str | None, value: Any) -> Iterator[Piece]:
-    """Read some content: a text, or parts, of which some are texts and some are tool calls."""
+    """Read the texts and tool calls in a content, which is a text, or one or several parts."""
     if isinstance(value, str):
         if value:
             yield {"role": role, "text": value}
@@ -213,15 +213,15 @@ _ANSWERS = ("content", "output", "response", "result")
 
 
 def _result(key: str, value: Any) -> Iterator[Piece]:
-    """Read the result of a tool: a text, parts, or whatever JSON the tool has returned, as that is written.
+    """Read the result of a tool: a text, parts, or any other value that the tool returned, in the form of its JSON.
 
-    Pydantic AI has what the tool returned as `result`, which may look like parts.
+    Pydantic AI writes the returned value as `result`; it may look like parts, but is read as JSON.
     """
     if isinstance(value, str) or (key != "result" and _are_parts(value)):
         return pieces_in("tool", value)
     try:
         return pieces_in("tool", json.dumps(value, ensure_ascii=False))
-    except (TypeError, ValueError):  # The body of an event may hold what JSON has no form for.
+    except (TypeError, ValueError):  # The body of an event may hold values that JSON cannot express.
         return iter(())
 
 
@@ -231,14 +231,14 @@ def _are_parts(value: Any) -> bool:
 
 
 def encoded_parts(said: Mapping[str, Any]) -> list[Said] | None:
-    """Read the texts of the parts that a text is the JSON of; None if it is no such JSON."""
+    """Return the texts in a text that is itself the JSON of parts, or `None` if it is no such JSON."""
     try:
         parts = json_value(said["text"])
     except Unreadable:
         return None
     role = said["role"]
     if are_blocks(parts):
-        # What stands beside the results of tools is the user's, whatever the message is called after them.
+        # A message may have the role of the tools whose results it holds, but the texts beside them are the user's.
         role = None if any("toolResult" in block for block in parts) else role
         parts = as_parts(parts)
     elif not _are_parts(parts):
@@ -250,9 +250,9 @@ def encoded_parts(said: Mapping[str, Any]) -> list[Said] | None:
 
 
 def flattened_prompts(flat: Mapping[str, Any]) -> Iterator[Piece]:
-    """Read `<prefix><index>.role` and `.content`, which is a text, or the JSON of parts and then read as a text, too.
+    """Read `<prefix><index>.role` and `.content`; a content that is the JSON of parts is read as a text, too.
 
-    Whether a text was written from parts, or is JSON in the user's own words, only what was sent can tell.
+    Only the request can tell whether such a text was written from parts, or is JSON that the user sent.
     """
     for group in numbered(flat):
         role = group.get("role")

@@ -18,20 +18,20 @@ __all__ = ["counted", "is_llm", "read", "read_events", "read_note", "read_own_ev
 
 
 _Entry = tuple[str, Place, Convert | None]
-"""A fact, a place that may state it, and how the vocabulary reads it."""
+"""The name of a fact, a place that may state it, and the conversion that the vocabulary has for it."""
 
 _Lists = tuple[tuple[str, list[tuple[str, str]]], ...]
-"""Flattened lists by their prefix: what follows it, and the whole key."""
+"""Flattened lists: the prefix, and for each attribute of the list the rest of its key and the whole key."""
 
 _MOST = 128
-"""Attributes of a span that are looked up once for all spans with the same; OpenTelemetry's own limit."""
+"""The most attributes of a span for which the look-up is kept for spans with the same; OpenTelemetry's own limit."""
 
 
 class _Plan:
-    """What to look at on a span that is written in certain dialects; made once for each set of them.
+    """The places to read on spans that are written in certain dialects; made once for each set of dialects.
 
-    An attribute belongs to the first of the dialects that names it, so that a house style overrules what the
-    built-in ones take an attribute for.
+    An attribute belongs to the first of the dialects that names it, so that a house style overrules the meaning that
+    the built-in ones give to it.
     """
 
     def __init__(self, dialects: tuple[Dialect, ...]) -> None:
@@ -75,14 +75,14 @@ class _Plan:
                 _settle(fact, facts, others)
             else:
                 facts[name] = fact
-        if self.mixed:  # What two dialects state stands where the first of them has it, whichever could be read.
+        if self.mixed:  # Put a fact of two dialects where the first of them has it, whichever could be read.
             facts = {name: facts[name] for name in self.places if name in facts}
         return Reading(
             source=self.source, facts=facts, places=self.places, others=tuple(others), problems=sheet.problems()
         )
 
     def _looked_up(self, keys: tuple[str, ...]) -> tuple[tuple[_Entry, ...], _Lists]:
-        """Return what to look at on a span with such attributes, and the flattened lists among them."""
+        """Return the places worth reading on a span with these attributes, and the flattened lists among these."""
         flat: dict[str, list[tuple[str, str]]] = {}
         for key in keys if self.prefixes else ():
             if type(key) is str and key.startswith(self.prefixes):
@@ -94,7 +94,10 @@ class _Plan:
 
 
 def _settle(fact: Fact, facts: dict[str, Fact], others: list[Fact]) -> None:
-    """Keep a further fact: beside the first of its name, or in its place, if only this one can be read."""
+    """Keep a further fact of a name in `others`; if it is more readable than the first one, they change places.
+
+    Of the two, one that is null is not kept there.
+    """
     first = facts[fact.name]
     if _RANK[fact.state] > _RANK[first.state]:
         facts[fact.name], fact = fact, first
@@ -108,13 +111,13 @@ _house_styles: list[Dialect] = []
 
 
 def register(dialect: Dialect) -> None:
-    """Let a dialect of your own read spans, before the built-in ones; one of the same name is replaced.
+    """Let a dialect of your own read spans, before the built-in ones; it replaces one registered under the same name.
 
     Args:
-        dialect: What spans it reads, and where they state which facts; it stays for the process.
+        dialect: Says which spans it reads, and where they state which facts; it stays registered for the process.
 
     Raises:
-        UsageError: It is no `Dialect`.
+        UsageError: If it is not a `Dialect`.
     """
     if not isinstance(dialect, Dialect):
         raise UsageError(f"what is registered is a Dialect(name=..., facts={{...}}), not {dialect!r}")
@@ -122,26 +125,26 @@ def register(dialect: Dialect) -> None:
 
 
 def read(span: SpanRecord) -> Reading | None:
-    """Read a span as an LLM call, or return None if it is none in any dialect.
+    """Return the reading of a span as an LLM call, or `None` if it is not one in any dialect.
 
-    A span may be written in several dialects at once. The first one names the reading; the facts are read from all.
+    A span may be written in several dialects at once. The first one names the reading; the facts of all are read.
     """
     return _read(span, _of_scope(span.scope, (*_house_styles, *BUILT_IN)))
 
 
 def read_note(span: SpanRecord) -> Reading | None:
-    """Read a span that is no call, but notes what a call's own span ended too early to say; None if it is none."""
+    """Return the reading of a note: a span that states what a call's own span ended too early to state; else `None`."""
     return _read(span, _of_scope(span.scope, NOTES))
 
 
 def read_own_events(span: SpanRecord) -> Reading | None:
-    """Read what the events of a span say of its call, as those do that are emitted in it; None if that is nothing."""
+    """Return the reading of a span's own events, as `read_events` does for log events; `None` if they say nothing."""
     events = on_span(span) if span.events else ()
     return read_events(span, events) if events else None
 
 
 def read_events(span: SpanRecord, events: Sequence[LogRecord]) -> Reading | None:
-    """Read what the events that were emitted in a span say of its call, or return None if that is nothing."""
+    """Return the reading of a call from the log events emitted in its span, or `None` if they say nothing of it."""
     record = as_attributes(span, events)
     said = _read(record, (EVENTS,)) if record else None
     if said is None:
@@ -155,7 +158,7 @@ def read_events(span: SpanRecord, events: Sequence[LogRecord]) -> Reading | None
 
 
 def counted(span: SpanRecord) -> Reading | None:
-    """Read the token counts of a span, be it a call or not; None if it has none."""
+    """Return the reading of a span's token counts, whether the span is a call or not; `None` if it has none."""
     return _read(span, (COUNTS,))
 
 

@@ -1,4 +1,4 @@
-"""The tools that a model was offered, as spans hold them: a name each, a type, and a definition where they are said."""
+"""The tools that a model was offered, as spans hold them: the name, type and definition of each, where stated."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from pytest_llmtrace.dialects._place import Part, Place
 __all__ = ["definitions_in", "flattened_tools", "read_tools", "tool_places", "tools_in"]
 
 Tool = dict[str, Any]
-"""One tool: its `name` and its `type`, None where it is not said; `description` and `parameters` where they are."""
+"""One tool: its `name` and its `type`, `None` if not stated; `description` and `parameters` only if stated."""
 
 _SCHEMAS = ("parameters", "input_schema", "inputSchema")
-"""What APIs and frameworks call the schema of what a tool takes."""
+"""The names that APIs and frameworks give to the schema of a tool's parameters."""
 
 
 def tools_in(value: Any) -> list[Tool] | None:
-    """Read which tools there are from definitions, as APIs have them; None if there is none, or they are cut."""
+    """Return the name and type of each tool in an API's definitions; `None` if there is none, or they are cut."""
     return _offered(read_tools(value))
 
 
 def definitions_in(value: Any) -> list[Tool] | None:
-    """Read what definitions say of tools that have a name; None if that is nothing."""
+    """Return the definitions of the tools that have a name; `None` if none says more than its name."""
     return _defined(read_tools(value))
 
 
 def read_tools(value: Any) -> list[Tool] | None:
-    """Read definitions of tools with all that is kept of them; None if there is none, or a limit has cut them."""
+    """Return the name, type and definition of each tool; `None` if there is none, or a length limit has cut them."""
     try:
         listed = json_value(value)
     except Unreadable:
@@ -39,7 +39,7 @@ def read_tools(value: Any) -> list[Tool] | None:
 
 def _tools(listed: Iterable[Any]) -> Iterator[Tool]:
     for tool in listed:
-        if isinstance(tool, str):  # Each is the JSON of one; of what a limit has cut there was one, too.
+        if isinstance(tool, str):  # The JSON of one tool; if a length limit has cut it, there was a tool, too.
             yield from read_tools(f"[{tool}]") or [{"name": None, "type": None}]
         elif isinstance(tool, Mapping):
             inner = [tool[kind] for kind in ("function", "custom") if isinstance(tool.get(kind), Mapping)]
@@ -61,7 +61,7 @@ def _definition(own: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _schema(value: Any) -> Mapping[str, Any] | None:
-    """Read a schema, or its JSON; MCP's way to call it has it within `json`, as Amazon's API wants it."""
+    """Return a schema, also from its JSON; MCP's `inputSchema` may hold it inside `json`, as Amazon's API wants it."""
     if isinstance(value, str):
         try:
             value = json_value(value)
@@ -83,12 +83,12 @@ def _defined(tools: Sequence[Tool] | None) -> list[Tool] | None:
 
 
 def tool_places(key: str, read: Callable[[Any], list[Tool] | None] = read_tools, label: str = "") -> dict[str, Place]:
-    """Make the places of what an attribute says of tools.
+    """Make the places of the tools and their definitions in an attribute.
 
     Args:
-        key: The attribute.
-        read: How it is read; by default it holds the JSON of a list of definitions.
-        label: How reports name the place, if not as the attribute.
+        key: The name of the attribute.
+        read: Reads its value into tools; by default it holds the JSON of a list of definitions.
+        label: The name of the place in reports, if it is not the attribute's.
     """
     return {
         "tools": Part(keys=(key,), reader=read, take=_offered, label=label or key),
@@ -97,7 +97,10 @@ def tool_places(key: str, read: Callable[[Any], list[Tool] | None] = read_tools,
 
 
 def flattened_tools(prefix: str, key: str) -> dict[str, Place]:
-    """Make the places of `<prefix><index>.<key>`, which holds the JSON of a tool, or its name beside the rest of it."""
+    """Make the places of a flattened list of tools.
+
+    `<prefix><index>.<key>` holds the JSON of a tool, or, if the key is `name`, its name beside its other fields.
+    """
 
     def read(flat: Mapping[str, Any]) -> list[Tool] | None:
         groups = numbered(flat)

@@ -59,9 +59,9 @@ class Wait:
     """How long to look for the span.
 
     Attributes:
-        seconds: In all.
-        now: The time in seconds, from anywhere on.
-        sleep: Waits.
+        seconds: How many seconds in all.
+        now: Returns the time in seconds, counted from any moment.
+        sleep: Waits for some seconds.
     """
 
     seconds: float = 10
@@ -70,14 +70,14 @@ class Wait:
 
 
 def backend(name: str, environ: Mapping[str, str], *, is_wanted: bool, sends: bool, wait: Wait) -> Iterator[Diagnosis]:
-    """Look at one destination.
+    """Yield the diagnoses of one destination.
 
     Args:
         name: `openobserve` or `otlp`.
-        environ: The environment, and `.env` below it.
-        is_wanted: Whether it is a problem if nothing is set.
+        environ: The environment variables, with those of `.env` where the environment has none.
+        is_wanted: Whether it is a problem if the destination is not set up.
         sends: Whether to send a span.
-        wait: How long to look for that.
+        wait: How long to look for that span in the back end.
     """
     about = f"settings of --llmtrace-export {name}"
     if not any(environ.get(variable) for variable in _PREFIXES[name]):
@@ -124,8 +124,8 @@ def _there_and_back(to: Destination, wait: Wait) -> Iterator[Diagnosis]:
 def _refusal(to: Destination, answer: Answer) -> tuple[str, str]:
     """Return what was found and what to do.
 
-    OpenObserve answers 401 in two forms (0.92): JSON without an Authorization header, text for a wrong one. That of a
-    wrong organization is not known.
+    OpenObserve answers 401 in two forms (0.92): JSON if there is no Authorization header, text if it is wrong. The form
+    for a wrong organization is not known.
     """
     reply = answer.reply
     if to.name != "openobserve" or reply is None or reply.status != HTTPStatus.UNAUTHORIZED:

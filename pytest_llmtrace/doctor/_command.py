@@ -20,7 +20,7 @@ __all__ = ["run_doctor"]
 
 
 def run_doctor(given: argparse.Namespace, out: Callable[[str], None]) -> int:
-    """Look at everything, tell it, and return the exit status."""
+    """Run all diagnoses, print them, and return the exit status: 1 if there is a problem, else 0."""
     found = []
     for diagnosis in _diagnoses(given.export or (), sends=not given.no_send):
         found.append(diagnosis)

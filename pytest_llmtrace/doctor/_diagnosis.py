@@ -1,4 +1,4 @@
-"""What one look has found."""
+"""What `doctor` has found when it looked at one thing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Diagnosis", "State", "ok", "problem", "unknown"]
 
 
 class State(StrEnum):
-    """How it is."""
+    """The state of a thing that was looked at."""
 
     OK = "ok"
     PROBLEM = "problem"
@@ -23,7 +23,7 @@ class Diagnosis:
     """A line of the report.
 
     Attributes:
-        state: How it is.
+        state: The state of the thing.
         about: What was looked at.
         found: What was found.
         next: What to do, if anything.
@@ -39,15 +39,15 @@ class Diagnosis:
 
 
 def ok(about: str, found: str, todo: str = "") -> Diagnosis:
-    """Return that all is well."""
+    """Return the diagnosis that all is well."""
     return Diagnosis(State.OK, about, found, todo)
 
 
 def problem(about: str, found: str, todo: str) -> Diagnosis:
-    """Return that something has to be done."""
+    """Return the diagnosis that something has to be done."""
     return Diagnosis(State.PROBLEM, about, found, todo)
 
 
 def unknown(about: str, found: str, todo: str = "") -> Diagnosis:
-    """Return that it cannot be told."""
+    """Return the diagnosis that the state cannot be told, or was not looked at."""
     return Diagnosis(State.UNKNOWN, about, found, todo)

@@ -1,4 +1,4 @@
-"""Exporters of the app that would hold its exit up since nobody listens.
+"""Exporters of the app that would delay its exit, since nobody listens at their endpoints.
 
 Measured in November 2026: with one span and an endpoint that refuses, a process with an exporter for OTLP 1.45.2 takes
 7 s to exit, over HTTP and over gRPC; with openobserve-telemetry-sdk 0.1.1 or openobserve-python-sdk 0.2.0 up to 30 s.
@@ -19,13 +19,13 @@ __all__ = ["exporters"]
 
 @dataclass(frozen=True, slots=True)
 class _Exporter:
-    """A distribution that sends.
+    """A distribution that has an exporter.
 
     Attributes:
-        name: Of the distribution.
-        variables: That say where to.
-        default: Where to without them.
-        cost: What it costs if nobody listens.
+        name: The name of the distribution.
+        variables: The environment variables that name its endpoints.
+        default: Its endpoint if none of them is set.
+        cost: What it costs if nobody listens there.
     """
 
     name: str
@@ -57,11 +57,11 @@ _EXPORTERS: Final = (
 
 
 def exporters(environ: Mapping[str, str], installed: Mapping[str, str]) -> Iterator[Diagnosis]:
-    """Look at the endpoints of the installed exporters.
+    """Yield the diagnoses of the endpoints of the installed exporters.
 
     Args:
-        environ: The environment, and `.env` below it.
-        installed: Versions by distribution.
+        environ: The environment variables, with those of `.env` where the environment has none.
+        installed: The versions of the installed distributions, by their names.
     """
     there = [exporter for exporter in _EXPORTERS if exporter.name in installed]
     for exporter in there:
@@ -87,9 +87,9 @@ def _by_default(about: str, exporter: _Exporter) -> Diagnosis:
 
 
 def _certificate(name: str, environ: Mapping[str, str]) -> str | None:
-    """Return the file that exporters believe a server by, for its signal or for all, if one is set.
+    """Return the file of CA certificates that an exporter uses, for its signal or for all signals, if one is set.
 
-    OpenObserve's SDKs have OpenTelemetry's exporters in them.
+    OpenObserve's SDKs use OpenTelemetry's exporters, which read the same variables.
     """
     of_signal = name.removesuffix("ENDPOINT") + "CERTIFICATE"
     names = (of_signal if name in _OTLP else "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", _CERTIFICATE)

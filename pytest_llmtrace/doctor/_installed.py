@@ -1,4 +1,4 @@
-"""What is installed beside the app: distributions of one name, instrumentors."""
+"""What is installed beside the app: distributions that share an import name, and instrumentors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["instrumentors", "judged", "names", "of_openobserve", "versions"]
 
 UNRELATED: Final = "openobserve"
-"""A log sender of somebody else's."""
+"""A log sender that is not by the makers of OpenObserve."""
 SDKS: Final = ("openobserve-python-sdk", "openobserve-telemetry-sdk")
 
 
@@ -44,14 +44,14 @@ def names(installed: Mapping[str, str]) -> Diagnosis:
 
 def instrumentors() -> Iterator[Diagnosis]:
     """Load the installed instrumentors, and ask each whether it would instrument what is installed."""
-    # OpenTelemetry's SDK: what only asks for help need not wait for it.
+    # It imports OpenTelemetry's SDK, for which `--help` need not wait.
     from pytest_llmtrace.capture import loaded
 
     yield from judged(loaded())
 
 
 def judged(found: Iterable[tuple[Instrumentor, Exception | None]]) -> Iterator[Diagnosis]:
-    """Judge instrumentors with the errors of loading them: those that fit in one line, each other in its own."""
+    """Judge instrumentors, each with the error of loading it: those that fit share one line, each other has its own."""
     from pytest_llmtrace.capture import Switch
 
     fit = []
@@ -71,6 +71,6 @@ def judged(found: Iterable[tuple[Instrumentor, Exception | None]]) -> Iterator[D
 
 def _unloadable(about: str, one: Instrumentor, error: Exception) -> Diagnosis:
     found = f"it cannot be loaded: {type(error).__name__}: {error}"
-    if isinstance(error, ModuleNotFoundError):  # Some import what they instrument, which nobody here may use.
+    if isinstance(error, ModuleNotFoundError):  # Some import what they instrument, which the app may not use.
         return unknown(about, found, "install that if the app uses it")
     return problem(about, found, f"install a release of {one.package} that fits what is installed")

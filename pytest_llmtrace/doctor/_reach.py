@@ -1,4 +1,4 @@
-"""Does a server take connections? By the standard library, and no more than that: nothing is asked of it."""
+"""Find out, by the standard library, whether a server takes connections; no request is sent to it."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def obstacle(url: str, timeout: float = PATIENCE, *, certificate: str | None = N
 
     Args:
         url: The address.
-        timeout: In seconds.
-        certificate: A file with what certifies the server, if the system's own is not meant.
+        timeout: Limit for the connection, and for each wait of TLS after it, in seconds.
+        certificate: A file of CA certificates for the server, if it is not to be judged by the system's own.
 
     Returns:
         What stands in the way, in words; "" if nothing does.
@@ -62,7 +62,7 @@ def remedy(found: str, authority: str, otherwise: str) -> str:
 
     Args:
         found: What stands in the way.
-        authority: The variable that names who signs for a server.
+        authority: The variable that names a file of CA certificates.
         otherwise: What to do if the server takes no connection.
     """
     if _UNTRUSTED in found:

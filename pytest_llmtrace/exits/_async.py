@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["is_async", "leave", "run"]
 
 _TURNS: Final = 20
-"""How often the loop gets its turn, so that it closes what was dropped."""
+"""How many turns the loop gets, so that it closes the generators that were dropped."""
 
 
 def is_async(made: Any) -> bool:
@@ -28,10 +28,10 @@ def is_async(made: Any) -> bool:
 
 
 def run(coroutine: Coroutine[Any, Any, list[Any]]) -> list[Any]:
-    """Run in a loop of its own.
+    """Run a coroutine in an event loop of its own, and return its result.
 
     Raises:
-        UsageError: One runs already.
+        UsageError: If a loop runs already.
     """
     try:
         return asyncio.run(coroutine)
@@ -43,16 +43,16 @@ def run(coroutine: Coroutine[Any, Any, list[Any]]) -> list[Any]:
 
 
 async def leave(how: str, take: Take, got: list[Any], trace: LLMTrace) -> None:
-    """Do with a stream what a consumer does.
+    """Leave a stream as a consumer does.
 
     Args:
-        how: What it does.
-        take: Gives what a streaming function has returned.
-        got: Takes what the consumer gets.
-        trace: Looks at the context of a task of its own.
+        how: What the consumer does: a key of `_LEAVE`, or `cancel`.
+        take: Hands over the object that a streaming function has returned.
+        got: The list that takes the items that the consumer gets.
+        trace: The trace, which watches the context of the task that is cancelled.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # trio warns of what is dropped; here that is meant.
+        warnings.simplefilter("ignore", ResourceWarning)  # trio warns of dropped generators; here they are intended.
         if how == "cancel":
             await _cancel(take, got, trace)
         else:
@@ -121,7 +121,7 @@ _LEAVE: Final[Mapping[str, Callable[[Take, list[Any]], Awaitable[None]]]] = {
 
 
 async def _cancel(take: Take, got: list[Any], trace: LLMTrace) -> None:
-    """Cancel a task that waits for the second piece of a stream."""
+    """Cancel a task that waits for the second item of a stream."""
     if _is_asyncio():
         task = asyncio.create_task(_until_cancelled(take, got, _cancel_task, trace))
         with suppress(asyncio.CancelledError):
@@ -144,7 +144,7 @@ async def _until_cancelled(take: Take, got: list[Any], cancel: Callable[[], obje
         async with await _opened(take()) as stream:
             async for item in stream:
                 if not got:
-                    cancel()  # It arrives where the task next waits, which is for the next chunk.
+                    cancel()  # Takes effect where the task waits next, which is for the next chunk.
                 got.append(item)
         await _checkpoint()
 
@@ -170,7 +170,7 @@ async def _checkpoint() -> None:
 
 
 async def _opened(made: Any, *, enters: bool = True, closes: bool = False) -> AbstractAsyncContextManager[Any]:
-    """Return what gives the stream, as the synchronous one does, of what may have to be awaited first."""
+    """Return an asynchronous context manager that gives the stream, as in `_sync`; an awaitable is awaited first."""
     made = await _awaited(made)
     refuse_other(made, "__aiter__", "__aenter__")
     if has(made, "__aenter__") and (enters or not has(made, "__aiter__")):
@@ -189,7 +189,7 @@ async def _first(stream: Any) -> list[Any]:
 
 
 async def _aclose(stream: Any) -> None:
-    """Close a stream by the name that it has for that: `aclose`, or with the SDKs `close`."""
+    """Close a stream by its `aclose` or, with the SDKs' streams, its `close`."""
     close = getattr(stream, "aclose", None) or getattr(stream, "close", None)
     if close is not None:
         await close()

@@ -1,4 +1,4 @@
-"""What the fixture `llmtrace_exits` hands out."""
+"""The object that the fixture `llmtrace_exits` hands out."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ __all__ = ["Exits"]
 
 
 class Exits:
-    """Runs a streaming function and leaves its stream in one way. What that does to the spans, the trace verifies.
+    """Runs a streaming function and leaves its stream in one way. The trace verifies what that does to the spans.
 
     Args:
         trace: The open trace.
         way: One of `ASYNC_WAYS`.
 
     Attributes:
-        trace: The same.
-        is_used: Whether it was given anything to run.
+        trace: The open trace.
+        is_used: Whether it was given a function to run.
 
     Raises:
-        UsageError: There is no such way.
+        UsageError: If there is no such way.
     """
 
     def __init__(self, trace: LLMTrace, way: str) -> None:
@@ -48,19 +48,21 @@ class Exits:
         """Begin a stream and leave it.
 
         Args:
-            source: Returns an iterable, a generator, or a context manager that gives one, as the SDKs' do; or an
-                asynchronous one, which is run in a loop of its own.
+            source: The streaming function. It returns an iterable, a generator, or a context manager that gives one, as
+                the SDKs' streams do; or an asynchronous one of these, which is run in a loop of its own.
 
         Returns:
-            What the consumer got before it left.
+            The items that the consumer got before it left.
 
         Raises:
-            UsageError: A synchronous stream cannot be cancelled; where a loop runs, an asynchronous one wants `arun`.
-            Exception: Whatever the stream raised, unless the server broke it off; then only what no application raises
-                on purpose (`AttributeError`, `LookupError`, `NameError`, `TypeError`): a wrapper that cannot bear it.
+            UsageError: If the way is to cancel and the stream is synchronous, if the stream is asynchronous and a loop
+                runs already (use `arun`), or if `source` is not a function that returns a stream.
+            Exception: Whatever the stream raised. If the server broke the stream off, only errors that no application
+                raises on purpose (`AttributeError`, `LookupError`, `NameError`, `TypeError`): they show a wrapper that
+                cannot bear it.
         """
         self._begin(source)
-        made = [source()]  # Taken from here by who leaves it: what is dropped must be held by nobody else.
+        made = [source()]  # The code that leaves it takes it out of the list: nobody else may hold a dropped stream.
         if _async.is_async(made[0]):
             return _async.run(self._leave(made.pop))
         if self._way.leave == "cancel":
@@ -71,10 +73,11 @@ class Exits:
         return got
 
     async def arun(self, source: Callable[[], Any]) -> list[Any]:
-        """Begin an asynchronous stream and leave it, in a coroutine test under any runner; otherwise as `run`.
+        """Begin an asynchronous stream and leave it, in a coroutine test under any runner; in all else like `run`.
 
         Args:
-            source: Returns an asynchronous iterable, generator or context manager, or an awaitable that gives one.
+            source: The streaming function. It returns an asynchronous iterable, generator or context manager, or an
+                awaitable that gives one.
         """
         self._begin(source)
         return await self._leave(source)
@@ -100,12 +103,12 @@ def _refuse_call(source: Any) -> None:
 
 
 _MISTAKES = (AttributeError, LookupError, NameError, TypeError)
-"""What nobody raises to say that a stream broke."""
+"""Errors that nobody raises to say that a stream broke."""
 
 
 @contextmanager
 def _let_break(way: Way) -> Iterator[None]:
-    """Let a stream that the server has broken off raise what it likes, but for mistakes, and what this package says."""
+    """Ignore any error of a stream that the server has broken off, except mistakes and this package's own errors."""
     try:
         yield
     except (LLMTraceError, *_MISTAKES):

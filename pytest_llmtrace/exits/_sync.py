@@ -1,4 +1,4 @@
-"""Leave a synchronous stream. Each way drops what it holds when it returns, as a function that is done does."""
+"""Leave a synchronous stream. Each way drops the stream when it returns, as a function drops its local variables."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pytest_llmtrace.errors import UsageError
 __all__ = ["LEAVE", "ConsumerError", "Take", "has", "refuse_other"]
 
 Take = Callable[[], Any]
-"""Gives what a streaming function has returned, and keeps no hold of it."""
+"""Hands over the object that a streaming function has returned, and keeps no reference to it."""
 
 
 class ConsumerError(Exception):
-    """What a consumer raises in the middle of a stream."""
+    """The exception that a consumer raises in the middle of a stream."""
 
 
 def _drain(take: Take, got: list[Any]) -> None:
@@ -75,16 +75,16 @@ LEAVE: Final[Mapping[str, Callable[[Take, list[Any]], None]]] = {
     "raise": _raise,
     "wrap": _wrap,
 }
-"""What a consumer does with what a streaming function has returned; what it gets goes into the list."""
+"""What a consumer does with the object that a streaming function has returned; the items it gets go into the list."""
 
 
 def _opened(made: Any, *, enters: bool = True, closes: bool = False) -> AbstractContextManager[Any]:
-    """Return what gives the stream: a context manager, or the stream itself.
+    """Return a context manager that gives the stream.
 
     Args:
-        made: What a streaming function has returned.
-        enters: Whether a stream that is a context manager too is entered; what gives none otherwise always is.
-        closes: Whether a stream that is no context manager is closed at the end.
+        made: The object that a streaming function has returned.
+        enters: Whether a stream that is also a context manager is entered; a mere context manager always is.
+        closes: Whether a stream that is not entered is closed at the end.
     """
     refuse_other(made, "__iter__", "__enter__")
     if has(made, "__enter__") and (enters or not has(made, "__iter__")):
@@ -93,7 +93,7 @@ def _opened(made: Any, *, enters: bool = True, closes: bool = False) -> Abstract
 
 
 def refuse_other(made: Any, *names: str) -> None:
-    """Refuse what is no stream: a function that reads it itself, and returns what it read, has nothing to leave."""
+    """Refuse an object that is no stream: a function that reads its stream itself gives nothing that one can leave."""
     if isinstance(made, str) or not any(has(made, name) for name in names):
         raise UsageError(
             f"a streaming function returns an iterable, a generator or a context manager, and is left while it runs; "
@@ -102,15 +102,15 @@ def refuse_other(made: Any, *names: str) -> None:
 
 
 def has(made: Any, name: str) -> bool:
-    """Tell whether an object can do something, within whatever an instrumentor has wrapped around it.
+    """Tell whether an object has a method, apart from any wrapper that an instrumentor has put around it.
 
-    Its wrappers have all methods by name, synchronous and asynchronous, and fail only when they are called.
+    Such wrappers have all methods by name, synchronous and asynchronous, and fail only when these are called.
     """
     return hasattr(inspect.unwrap(made), name)
 
 
 def _first(stream: Any) -> list[Any]:
-    """Return the first item; of an iterable that is no iterator, the iterator is not kept either."""
+    """Return a list with the first item, if there is one; the iterator of the stream is not kept."""
     for item in stream:
         return [item]
     return []

@@ -1,4 +1,4 @@
-"""The ways to leave a stream: data, each with what goes wrong on the server's side and what the consumer does."""
+"""The ways to leave a stream, as data: what goes wrong on the server's side, and what the consumer does."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Way:
     Attributes:
         name: What the test's id shows.
         leave: What the consumer does.
-        fault: What happens on the server's side.
-        options: Of the fault.
-        breaks: Whether the client may raise, or the application turn that into what it likes.
+        fault: The fault on the server's side; empty if there is none.
+        options: The options of the fault.
+        breaks: Whether the client may raise, and the application may turn its error into any other.
     """
 
     name: str
@@ -59,7 +59,7 @@ def way_of(name: str) -> Way:
     """Return a way by its name.
 
     Raises:
-        UsageError: There is no such way.
+        UsageError: If there is no such way.
     """
     if name not in _ALL:
         raise UsageError.unknown("way to leave a stream", name, _ALL)

@@ -1,7 +1,7 @@
-"""Spans -> back ends: OTLP in its JSON form, kept on disk until it was accepted, pushed when the tests are over.
+"""Spans -> back ends: OTLP in its JSON form, kept on disk until it is accepted, pushed when the tests are over.
 
-Standard library only. Nothing here is imported unless somebody exports, and each name is loaded when it is first used
-(PEP 562): a run that keeps spans needs nothing of what sends them.
+Standard library only. Nothing here is imported unless a run exports, and each name is loaded when it is first used
+(PEP 562): a run that only keeps spans on disk does not load the code that sends them.
 """
 
 from __future__ import annotations

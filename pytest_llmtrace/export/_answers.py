@@ -1,7 +1,7 @@
-"""What a back end's answer to a request says of the spans in it.
+"""What a back end's answer to a request says about the spans in that request.
 
-OTLP/HTTP 1.x, "OTLP/HTTP Response", and what OpenObserve's releases do: rejections stand in the body, with status 206
-for JSON and 200 for protobuf; errors are JSON of its own, or text.
+Sources: OTLP/HTTP 1.x, "OTLP/HTTP Response", and what OpenObserve's releases do: they report rejected spans in the
+body, with status 206 for JSON and 200 for protobuf; their errors are JSON of their own, or text.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["MALFORMED", "Answer", "Fate", "Reply", "accepted", "in_words", "read
 _SHOWN: Final = 200
 """How many characters of an answer are shown."""
 MALFORMED: Final = (ValueError, TypeError, AttributeError, LookupError, OverflowError, RecursionError)
-"""What reading an answer may end in that is none: too deep, a number without end."""
+"""The errors that reading a malformed answer may raise; it may be nested too deeply, or say `Infinity` for a count."""
 WINDOW: Final = (
     "OpenObserve takes spans that started at most 5 hours ago and 24 hours ahead; the usual reason is a test that "
     "freezes the time"
@@ -39,7 +39,7 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reply:
-    """An answer as it came."""
+    """An HTTP answer as it was received."""
 
     status: int
     content_type: str = ""
@@ -50,16 +50,16 @@ class Reply:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """What an answer says.
+    """What an answer means.
 
     Attributes:
         fate: What became of the spans.
-        why: In words, unless all were accepted.
-        rejected: How many of the accepted request's spans the back end dropped.
-        wait: Seconds that it asks to wait, 0 if it does not say how long; None if it does not ask.
-        is_final: Whether no other request will fare better.
+        why: The reason in words, unless all spans were accepted.
+        rejected: How many spans of the accepted request the back end dropped.
+        wait: Seconds that the back end asks to wait, 0 if it does not say how long; `None` if it does not ask.
+        is_final: Whether any further request would fail as well, so that sending stops.
         is_too_large: Whether a smaller request may be accepted.
-        reply: The answer as it came, where somebody may want to see it.
+        reply: The HTTP answer as it was received; `None` if there was none, or for gRPC.
     """
 
     fate: Fate
@@ -72,7 +72,7 @@ class Answer:
 
 
 def read(reply: Reply) -> Answer:
-    """Read an answer."""
+    """Return what an HTTP answer means."""
     if 200 <= reply.status < 300:  # noqa: PLR2004  # RFC 9110, 15.3
         return accepted(reply.body, reply.content_type, f"{reply.status}")
     why = f"it answered {reply.status}{_said(reply.body)}"
@@ -86,7 +86,7 @@ def read(reply: Reply) -> Answer:
             return Answer(fate=Fate.REFUSED, why=f"{why}: a single span is too large", is_too_large=True)
         case 429 | 503:
             return Answer(fate=Fate.LATER, why=why, wait=_wait(reply.retry_after))
-        case 502 | 504:  # A proxy that has lost the back end does not know what that did.
+        case 502 | 504:  # A proxy that has lost the back end does not know whether it stored the spans.
             return Answer(fate=Fate.UNKNOWN, why=why)
         case status if 300 <= status < 400:  # noqa: PLR2004  # RFC 9110, 15.4
             moved = f"it has moved{f' to {in_words(reply.location)}' if reply.location else ''}, check the address"
@@ -95,12 +95,12 @@ def read(reply: Reply) -> Answer:
 
 
 def accepted(body: bytes, content_type: str, status: str) -> Answer:
-    """Read the answer to a request that was accepted.
+    """Return what the answer to an accepted request means; some of its spans may be rejected all the same.
 
     Args:
-        body: The answer.
-        content_type: What it is.
-        status: What it was said with.
+        body: The body of the answer.
+        content_type: The media type of the body.
+        status: The status of the answer, as text: `200`, or `OK` for gRPC.
     """
     try:
         rejected, message = _partial_success(body, content_type)
@@ -113,7 +113,7 @@ def accepted(body: bytes, content_type: str, status: str) -> Answer:
 
 
 def in_words(text: str) -> str:
-    """Return the beginning of what a server says, on one line."""
+    """Return the beginning of a text from a server, on one line."""
     line = "".join(char if char.isprintable() else " " for char in text[:_SHOWN])
     return " ".join(line.split())
 
@@ -122,7 +122,7 @@ def _partial_success(body: bytes, content_type: str) -> tuple[int, str]:
     """Return how many spans were rejected, and why.
 
     Raises:
-        ValueError: The body is no answer of OTLP's; also the others of `MALFORMED`.
+        ValueError: If the body is not an OTLP answer; the other errors of `MALFORMED` may be raised, too.
     """
     if not body:
         return 0, ""
@@ -136,7 +136,7 @@ def _partial_success(body: bytes, content_type: str) -> tuple[int, str]:
 
 
 def _said(body: bytes) -> str:
-    """Return what an answer says in words, as the end of a sentence."""
+    """Return the message of an error answer in brackets, to end a sentence with; "" if it has none."""
     text = body.decode("utf-8", "replace")
     with contextlib.suppress(*MALFORMED):
         text = str(json.loads(text)["message"])

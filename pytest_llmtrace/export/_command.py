@@ -1,4 +1,4 @@
-"""`pytest-llmtrace push`: send what a run could not."""
+"""`pytest-llmtrace push`: send the spans that a run could not send."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ __all__ = ["run_push"]
 
 
 def run_push(given: argparse.Namespace, out: Callable[[str], None]) -> int:
-    """Run the command.
+    """Run `pytest-llmtrace push`.
 
     Args:
-        given: `spool`, a folder; `budget` in seconds; `in_doubt`: `look`, `send` or `drop`.
-        out: Takes a line.
+        given: The options: `spool`, a folder; `budget` in seconds; `in_doubt`: `look`, `send` or `drop`.
+        out: Called with each line of the output.
 
     Returns:
-        0, 1 if spans are left.
+        The exit status: 0, or 1 if spans are left: waiting, in doubt, or in a damaged file.
 
     Raises:
-        UsageError: There is no spool, or the environment does not say where its spans go.
+        UsageError: If there is no spool, or the environment does not say where its spans go.
     """
     environ = {**read_nearest_env_file(Path.cwd()), **os.environ}
     spools = {name: Spool(given.spool / name) for name in NAMES}
@@ -60,14 +60,14 @@ def _emptied(
     except KeyboardInterrupt:
         push.outcome.problems["sending was interrupted"] = None
         raise
-    finally:  # Whoever interrupts it wants to know, too, what was sent until then.
+    finally:  # A user who interrupts the push wants to know, too, what was sent until then.
         for line in _said(push.outcome, to, spool, tells=tells):
             out(line)
     return int(bool(spool.waiting() or spool.in_doubt() or push.outcome.damaged))
 
 
 def _said(outcome: Outcome, to: Destination, spool: Spool, *, tells: bool) -> Iterator[str]:
-    from pytest_llmtrace._lines import counted  # Whoever only sends needs no patterns of secrets.
+    from pytest_llmtrace._lines import counted  # It loads the patterns of secrets, which sending alone does not need.
 
     yield f"sent {counted(outcome.sent, 'span')} to {to.label}"
     if outcome.arrived:

@@ -17,7 +17,7 @@ HTTP_PROTOBUF: Final = "http/protobuf"
 GRPC: Final = "grpc"
 """The protocols, as `OTEL_EXPORTER_OTLP_PROTOCOL` calls them."""
 _SECRET: Final = 8
-"""Characters that a header's value, or a word of it, has at least if it is to be kept secret."""
+"""A header's value, or a word of it, is treated as a secret if it has at least this many characters."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,17 +26,17 @@ class Destination:
 
     Attributes:
         name: `openobserve` or `otlp`.
-        label: How reports call it.
-        url: Where spans are posted; for gRPC the server's address.
-        headers: What authorizes that, and more. Never shown.
-        timeout: Of a request, in seconds.
-        protocol: Which of OTLP's.
-        is_compressed: Whether requests are, by gzip.
+        label: The name of the back end in reports.
+        url: The address that spans are posted to; for gRPC the server's address.
+        headers: The headers (for gRPC the metadata) of each request, among them the authorization. Never shown.
+        timeout: Limit for one request, in seconds.
+        protocol: The OTLP protocol: `GRPC`, `HTTP_JSON` or `HTTP_PROTOBUF`.
+        is_compressed: Whether requests are compressed by gzip.
         tls: Files that a connection needs: `certificate` of the server, `client_certificate` and `client_key`.
-        search_url: Where spans can be read back, where that is known.
-        stream: Where it stores them.
-        base: Where its pages are, where it is known to have some.
-        organization: Whose pages.
+        search_url: The address where spans can be read back; "" if it is not known.
+        stream: The stream that the back end stores the spans in; "" if it is not known.
+        base: The address of the back end's web pages; "" if it is not known to have any.
+        organization: The organization whose pages show the spans; "" if there are no pages.
     """
 
     name: str
@@ -54,13 +54,13 @@ class Destination:
 
     @property
     def authority(self) -> str:
-        """The variable that names the file of who signs for a server that the system does not know."""
+        """The variable that names a file of CA certificates, for a server whose CA the system does not know."""
         return "SSL_CERT_FILE" if self.name == "openobserve" else "OTEL_EXPORTER_OTLP_CERTIFICATE"
 
     def masked(self, text: str) -> str:
-        """Return a text, as a server said it, without what authorizes us: some repeat what they do not like.
+        """Return a text from a server with the secrets of our headers masked: some servers repeat a refused token.
 
-        The text may have been cut, and a secret with it, so that its beginning goes too.
+        The text may have been cut in the middle of a secret, so the beginning of a secret is masked as well.
         """
         for value in self.headers.values():
             text = text.replace(value, MASK) if len(value) >= _SECRET else text
@@ -70,7 +70,7 @@ class Destination:
 
 
 def _without(text: str, secret: str) -> str:
-    """Mask a secret in a text, and whatever is as much of its beginning as a secret has at least."""
+    """Mask a secret in a text, and also any beginning of it that has at least `_SECRET` characters."""
     parts = text.split(secret[:_SECRET])
     return MASK.join((parts[0], *(part[_as_far_as(part, secret[_SECRET:]) :] for part in parts[1:])))
 
@@ -83,14 +83,14 @@ def _as_far_as(text: str, other: str) -> int:
 
 
 def checked_url(name: str, value: str) -> str:
-    """Return the address of a server.
+    """Return the address of a server after checking it.
 
     Args:
-        name: The variable.
-        value: What it is set to; it may have a password, and is not repeated.
+        name: The variable that holds the address.
+        value: The value of the variable; it may have a password, so that no message repeats it.
 
     Raises:
-        UsageError: It is none, or says who we are.
+        UsageError: If the value is not an HTTP(S) address, or has a user name in it.
     """
     url = value.strip()
     try:

@@ -1,6 +1,6 @@
 """One request by gRPC, whose package is optional: OTLP/gRPC 1.x, on a connection of its own.
 
-The request is bytes, and so is the answer; nothing is parsed by code that is generated.
+The request and the answer are plain bytes; no generated protobuf code is needed.
 """
 
 from __future__ import annotations
@@ -29,23 +29,24 @@ _States: TypeAlias = "queue.SimpleQueue[grpc.ChannelConnectivity]"
 _METHOD: Final = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 _PORTS: Final = {"http": 80, "https": 443}
 _NOTICED: Final = 0.3
-"""Seconds after a failed call within which gRPC says that the connection is gone."""
+"""Seconds within which gRPC reports, after a failed call, that the connection is gone."""
 _UNWATCHED: Final = 0.5
-"""Seconds after which nobody looks at the state of a connection any more."""
+"""Seconds after `unsubscribe` by which gRPC's thread no longer polls the state of the connection."""
 _LOGGING: Final = ("GRPC_TRACE", "GRPC_VERBOSITY")
-"""What makes gRPC write down the headers of its requests."""
+"""The environment variables that make gRPC log the headers of its requests."""
 _DETAILS: Final = "grpc-status-details-bin"
 _RETRY_INFO: Final = b"/google.rpc.RetryInfo"
 _TOO_LARGE: Final = re.compile(r"(?i)larger than max|length too large")
 _BETWEEN: Final = re.compile(r"RST_STREAM|header with status: 50[24]")
-"""Said by somebody between us and the back end, or when that lets go of the request."""
+"""Texts of an error that comes from a proxy before the back end, or from a back end that drops the request."""
 
 _LATER: Final = ("ABORTED", "DATA_LOSS", "OUT_OF_RANGE", "UNAVAILABLE")
 _UNTOLD: Final = ("CANCELLED", "DEADLINE_EXCEEDED")
 _RETRYABLE: Final = (*_LATER, *_UNTOLD, "RESOURCE_EXHAUSTED")
-"""After these OTLP has a client send again; the last wants a `RetryInfo`. Those of the middle may have been stored."""
+"""OTLP has a client send again after these: after the last only with a `RetryInfo`. After those of `_UNTOLD` the spans
+may have been stored."""
 _BROKEN: Final = ("INTERNAL", "UNAVAILABLE", "UNKNOWN")
-"""What gRPC says itself where it has lost the connection, and servers say as well."""
+"""The codes that gRPC itself gives when it has lost the connection; servers send them as well."""
 _FINAL: Final = {
     "NOT_FOUND": "check the address",
     "PERMISSION_DENIED": "check the token and the organization",
@@ -55,12 +56,12 @@ _FINAL: Final = {
 
 
 def post(to: Destination, body: bytes, *, timeout: float) -> Answer:
-    """Send a request, and say what became of it.
+    """Send a request, and return what became of its spans.
 
     Args:
-        to: Where to.
+        to: The destination.
         body: An `ExportTraceServiceRequest`.
-        timeout: In seconds, of the connection and the answer together.
+        timeout: Limit for the connection and the answer together, in seconds.
     """
     deadline = time.monotonic() + timeout
     channel = _channel(to)
@@ -88,7 +89,7 @@ def _answer(channel: grpc.Channel, to: Destination, body: bytes, states: _States
 
 
 def _package() -> Any:
-    """Import gRPC such that it logs nothing, whatever the environment says: tokens are in its logs."""
+    """Import gRPC with its logging off, whatever the environment says: its logs contain tokens."""
     for name in _LOGGING:
         os.environ.pop(name, None)
     import grpc
@@ -100,17 +101,17 @@ def _channel(to: Destination) -> Any:
     grpc = _package()
     parts = urlsplit(to.url)
     target = parts.netloc if parts.port else f"{parts.netloc}:{_PORTS[parts.scheme]}"
-    options = [("grpc.use_local_subchannel_pool", 1)]  # Else it would wait for what an earlier attempt has left.
+    options = [("grpc.use_local_subchannel_pool", 1)]  # Else it would wait out an earlier attempt's back-off.
     if parts.scheme == "http":
         return grpc.insecure_channel(target, options)
-    tls = {"client_key": to.tls.get("client_certificate"), **to.tls}  # One file may have both.
+    tls = {"client_key": to.tls.get("client_certificate"), **to.tls}  # One file may hold both, key and certificate.
     names = (tls.get(name) for name in ("certificate", "client_key", "client_certificate"))
     files = (Path(name).read_bytes() if name else None for name in names)
     return grpc.secure_channel(target, grpc.ssl_channel_credentials(*files), options)
 
 
 def _close_soon(channel: grpc.Channel) -> None:
-    """Close it when its thread is over that looks at it every 0.2 s, and would fail if it had none to look at."""
+    """Close a channel after gRPC's thread has ended that polls it every 0.2 s: it would fail on a closed channel."""
     timer = threading.Timer(_UNWATCHED, channel.close)
     timer.daemon = True
     timer.start()
@@ -120,7 +121,7 @@ def _close_soon(channel: grpc.Channel) -> None:
 
 
 def _obstacle(channel: grpc.Channel, states: _States, deadline: float) -> str:
-    """Wait for the connection; return what stands in its way, "" if nothing does. No span has been sent then."""
+    """Wait for the connection; return why there is none, or "" if there is one. No span has been sent by then."""
     grpc = _package()
     try:
         for state in iter(lambda: states.get(timeout=max(0.0, deadline - time.monotonic())), None):
@@ -130,7 +131,7 @@ def _obstacle(channel: grpc.Channel, states: _States, deadline: float) -> str:
                 break
     except queue.Empty:
         return "it did not take the connection in time"
-    try:  # An empty request does no harm, and fails with the reason.
+    try:  # An empty request does no harm, and its error says why the connection failed.
         channel.unary_unary(_METHOD)(b"", timeout=max(0.1, deadline - time.monotonic()))
     except grpc.RpcError as error:
         return in_words((error.details() or "").rpartition("last error: ")[2]) or error.code().name
@@ -138,7 +139,7 @@ def _obstacle(channel: grpc.Channel, states: _States, deadline: float) -> str:
 
 
 def _is_there(states: _States) -> bool:
-    """Tell whether the connection has outlived a call that failed: what a server refuses does not end it."""
+    """Tell whether the connection has outlived a failed call: a mere refusal by the server does not end it."""
     try:
         states.get(timeout=_NOTICED)
     except queue.Empty:
@@ -174,6 +175,6 @@ def _wait(metadata: Iterable[tuple[str, Any]]) -> float | None:
             if about.get(1, b"").endswith(_RETRY_INFO):
                 delay = dict(fields(dict(fields(about[2]))[1]))
                 return float(delay.get(1, 0) + delay.get(2, 0) / 1e9)
-    except (ValueError, LookupError, TypeError, AttributeError):  # No message of these, so that nothing is asked.
+    except (ValueError, LookupError, TypeError, AttributeError):  # The metadata is malformed, so it asks for nothing.
         return None
     return None

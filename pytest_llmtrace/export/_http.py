@@ -1,4 +1,4 @@
-"""One request, by the standard library alone."""
+"""One HTTP request, made with the standard library alone."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ __all__ = ["NoReplyError", "ask", "post"]
 
 _TYPES: Final = {HTTP_JSON: "application/json", HTTP_PROTOBUF: "application/x-protobuf"}
 _OURS: Final = re.compile("ALERT.*(CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)")
-"""What a server says of the certificate that we have, or have not; with TLS 1.3 it does when we have sent all already,
-before it looks at that (RFC 8446, 4.4.2.4 and 6.2)."""
+"""The TLS alerts by which a server refuses our client certificate, or the lack of one. With TLS 1.3 an alert may arrive
+after the whole request was sent; the server has not looked at the request then (RFC 8446, 4.4.2.4 and 6.2)."""
 _LONGEST: Final = 1 << 16
-"""Bytes of an answer that are read."""
+"""Bytes of an answer after which no more of it is read."""
 _AT_ONCE: Final = 1 << 16
 _MALFORMED: Final = "its address or its proxy's is malformed: check HTTP_PROXY and HTTPS_PROXY"
-"""Not what is wrong with it: a proxy's address may have a password."""
+"""It does not quote the address: a proxy's address may have a password."""
 
 
 class NoReplyError(Exception):
@@ -35,19 +35,19 @@ class NoReplyError(Exception):
 
 
 class _Staying(urllib.request.HTTPRedirectHandler):
-    """Follows nobody: a token is for one server."""
+    """Follows no redirect: a token is meant for one server."""
 
     def redirect_request(self, *args: Any, **kwargs: Any) -> None:
-        """Leave the redirection to the caller."""
+        """Return no new request, so that the redirect itself is the answer."""
 
 
 def post(to: Destination, body: bytes, *, timeout: float) -> Answer:
-    """Post a request of OTLP's, and say what became of it.
+    """Post an OTLP request, and return what became of its spans.
 
     Args:
-        to: Where to.
-        body: The request, in the form that the destination takes, compressed if it is to be.
-        timeout: In seconds, of each wait for the server, and of its answer.
+        to: The destination.
+        body: The request in the form that the destination takes, compressed if the destination wants that.
+        timeout: Limit for each wait for the server, and for the whole of its answer, in seconds.
     """
     headers = {**to.headers, "content-type": _TYPES[to.protocol]}
     if to.is_compressed:
@@ -56,12 +56,12 @@ def post(to: Destination, body: bytes, *, timeout: float) -> Answer:
     try:
         reply = _reply(asked, timeout, longest=_LONGEST, tls=to.tls)
         return replace(read(reply), reply=reply)
-    except urllib.error.URLError as error:  # Before the whole request was sent.
+    except urllib.error.URLError as error:  # It is raised before the whole request was sent.
         why = f"it cannot be reached{_way(asked)}: {_reason(error.reason)}"
         if isinstance(error.reason, ssl.SSLCertVerificationError):
             why += f": check the address, or name who signed the certificate in {to.authority}"
         return Answer(fate=Fate.LATER, why=why)
-    except (ValueError, http.client.InvalidURL):  # Before it was connected to.
+    except (ValueError, http.client.InvalidURL):  # They are raised before there is a connection.
         return Answer(fate=Fate.REFUSED, why=f"it cannot be reached: {_MALFORMED}", is_final=True)
     except TimeoutError:
         return Answer(fate=Fate.UNKNOWN, why=f"it did not answer within {timeout:.3g} s")
@@ -73,16 +73,16 @@ def post(to: Destination, body: bytes, *, timeout: float) -> Answer:
 
 
 def ask(url: str, body: bytes, *, headers: Mapping[str, str], timeout: float) -> Reply:
-    """Post a question in JSON, and return the answer to it, whatever its status.
+    """Post a request in JSON, and return the answer to it, whatever its status.
 
     Args:
-        url: Where to.
-        body: The question.
-        headers: Further ones.
-        timeout: In seconds, of each wait for the server.
+        url: The address to post to.
+        body: The JSON.
+        headers: Request headers besides the content type.
+        timeout: Limit for each wait for the server, and for the whole of its answer, in seconds.
 
     Raises:
-        NoReplyError: There is none.
+        NoReplyError: If the server does not answer.
     """
     request = urllib.request.Request(url, body, {**headers, "content-type": "application/json"})  # noqa: S310
     try:
@@ -114,7 +114,7 @@ def _reply(
 
 
 def _body(opened: Any, longest: int | None, deadline: float) -> bytes:
-    """Read an answer, or its beginning; one that drips is waited for no longer than one that does not come."""
+    """Return the body of an answer, or its beginning; one that drips in gets no more time than one that never comes."""
     body = bytearray()
     while longest is None or len(body) < longest:
         part = opened.read1(_AT_ONCE)
@@ -127,11 +127,11 @@ def _body(opened: Any, longest: int | None, deadline: float) -> bytes:
 
 
 def _way(request: urllib.request.Request) -> str:
-    """Name the proxy that a request went to instead of its server, "" if it did not."""
+    """Return words that name the proxy that a request was sent to; "" if it went to the server itself."""
     return "" if request.host == urlsplit(request.full_url).netloc else f" by the proxy {request.host}"
 
 
 def _reason(error: object) -> str:
-    """Name an error: what the system says, else its text, which may be what a server said, else its type."""
+    """Return an error in words: the system's message, else its text, which may come from a server, else its type."""
     said = getattr(error, "strerror", None) or in_words(str(error))
     return said or type(error).__name__

@@ -1,7 +1,7 @@
-"""Who made a span: the run, its CI and its sources, by OpenTelemetry's conventions `cicd.*` and `vcs.*`.
+"""Where spans come from: the run, its CI and its source code, by OpenTelemetry's conventions `cicd.*` and `vcs.*`.
 
-What is not known is left out. Nothing is asked of other programs: environment variables, GitHub's file on what set off
-the run, and git's own files tell.
+An attribute whose value is not known is left out. No other program is run: the values are read from environment
+variables, from GitHub's file on the event that started the run, and from git's own files.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _GITHUB: Final = {
     "vcs.provider.name": "github",
     "vcs.owner.name": "{GITHUB_REPOSITORY_OWNER}",
     "vcs.repository.url.full": "{GITHUB_SERVER_URL}/{GITHUB_REPOSITORY}",
-    "vcs.ref.head.name": "{GITHUB_HEAD_REF}|{GITHUB_REF_NAME}",  # Of a pull request the latter is `12/merge`.
+    "vcs.ref.head.name": "{GITHUB_HEAD_REF}|{GITHUB_REF_NAME}",  # For a pull request the latter is `12/merge`.
     "vcs.ref.head.type": "{GITHUB_REF_TYPE}",
     "vcs.ref.head.revision": "{GITHUB_SHA}",
     "vcs.ref.base.name": "{GITHUB_BASE_REF}",
@@ -56,7 +56,8 @@ _JENKINS: Final = {
     "cicd.pipeline.task.name": "{STAGE_NAME}",
     "cicd.worker.name": "{NODE_NAME}",
     "vcs.repository.url.full": "{GIT_URL}",
-    # Of a pull request BRANCH_NAME is `PR-12`; outside of multibranch jobs only the git plugin tells, as `origin/main`.
+    # For a pull request BRANCH_NAME is `PR-12`; outside multibranch jobs only GIT_BRANCH is set, to `origin/main`, by
+    # the git plugin.
     "vcs.ref.head.name": r"{CHANGE_BRANCH}|{BRANCH_NAME}|{GIT_BRANCH:(?:origin/)?(.+)}",
     "vcs.ref.head.type": "{TAG_NAME?}tag|{BRANCH_NAME?}branch",
     "vcs.ref.head.revision": "{GIT_COMMIT}",
@@ -75,9 +76,9 @@ _BUILDKITE: Final = {
     "vcs.repository.url.full": "{BUILDKITE_REPO}",
     "vcs.ref.head.name": "{BUILDKITE_TAG}|{BUILDKITE_BRANCH}",
     "vcs.ref.head.type": "{BUILDKITE_TAG?}tag|{BUILDKITE_BRANCH?}branch",
-    "vcs.ref.head.revision": "{BUILDKITE_COMMIT:([0-9a-f]+)}",  # Of a build that somebody starts it may be `HEAD`.
+    "vcs.ref.head.revision": "{BUILDKITE_COMMIT:([0-9a-f]+)}",  # In a build started by hand it may be `HEAD`.
     "vcs.ref.base.name": "{BUILDKITE_PULL_REQUEST_BASE_BRANCH}",
-    "vcs.change.id": r"{BUILDKITE_PULL_REQUEST:(\d+)}",  # Else `false`.
+    "vcs.change.id": r"{BUILDKITE_PULL_REQUEST:(\d+)}",  # In other builds it is `false`.
 }
 _SYSTEMS: Final = {
     "GITHUB_ACTIONS": _GITHUB,
@@ -85,9 +86,11 @@ _SYSTEMS: Final = {
     "JENKINS_URL": _JENKINS,
     "BUILDKITE": _BUILDKITE,
 }
-"""By the variable that each sets in its jobs. Of forms with `|` between them the first that can be filled in counts."""
+"""The CI systems, by a variable that each sets in its jobs: the value of each attribute as one or more forms, with `|`
+between them, of which the first that can be filled in is used."""
 _PLACE: Final = re.compile(r"\{(\w+)(?:(\?)|:([^}]*))?\}")
-"""`{NAME}` is what a variable says, `{NAME:pattern}` a group of that, and `{NAME?}` nothing, if the variable is set."""
+"""A place to fill in: `{NAME}` gives the value of a variable, `{NAME:pattern}` the group of a pattern that the value
+matches, and `{NAME?}` an empty text. It cannot be filled in if the variable is not set, or does not match."""
 _REVISION: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _WITH_USER: Final = re.compile(r"(?<=://)[^/?#]+@")
 
@@ -97,20 +100,20 @@ def identify(environ: Mapping[str, str], folder: Path, *, run: str) -> dict[str,
 
     Args:
         environ: The environment variables.
-        folder: Where the sources are, or a folder of theirs.
-        run: What tells the run from others.
+        folder: The folder of the source code, or one within it.
+        run: An id that tells the run from all others.
     """
     told = next((table for sign, table in _SYSTEMS.items() if environ.get(sign)), {})
     found = {**_of_git(folder), **_filled(told, environ), **_of_change(environ)}
     if "vcs.repository.url.full" in found:
-        # A CI's address of a repository may have a token for a user.
+        # The address that a CI gives of a repository may have a token in place of a user's name.
         url = found["vcs.repository.url.full"] = _WITH_USER.sub("", found["vcs.repository.url.full"])
         found.setdefault("vcs.repository.name", url.rstrip("/").rpartition("/")[2].removesuffix(".git"))
     return {"llmtrace.run.id": run, **found}
 
 
 def _filled(table: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
-    """Fill a table in, without the lines of which a variable is not set."""
+    """Return a table with its forms filled in, without the lines that cannot be filled in."""
     filled = ((name, next(_fillings(forms, environ), "")) for name, forms in table.items())
     return {name: value for name, value in filled if value}
 
@@ -135,12 +138,12 @@ def _said(place: re.Match[str], environ: Mapping[str, str]) -> str | None:
 
 
 def _of_change(environ: Mapping[str, str]) -> dict[str, str]:
-    """Read of a pull request on GitHub what no variable says: `GITHUB_SHA` is the commit that would merge it."""
+    """Return what only GitHub's event file says of a pull request: `GITHUB_SHA` is the commit that would merge it."""
     try:
         change = json.loads(_read(Path(environ["GITHUB_EVENT_PATH"])))["pull_request"]
         told: dict[str, Any] = {"vcs.ref.head.revision": change["head"]["sha"], "vcs.change.title": change["title"]}
     except (KeyError, TypeError, OSError, ValueError, RecursionError):
-        return {}  # Set off by something else, or not on GitHub.
+        return {}  # The run was started by another event, or not on GitHub.
     return {name: value for name, value in told.items() if value and isinstance(value, str)}
 
 
@@ -148,7 +151,7 @@ def _of_change(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _of_git(folder: Path) -> dict[str, str]:
-    """Read what git's own files say; nothing where there are none, or none that can be read."""
+    """Return the attributes that git's own files tell; none if there are no such files, or they cannot be read."""
     try:
         return dict(_told_by_git(folder))
     except (OSError, UnicodeDecodeError):
@@ -159,7 +162,7 @@ def _told_by_git(folder: Path) -> Iterator[tuple[str, str]]:
     own = next((place / ".git" for place in (folder, *folder.parents) if (place / ".git").exists()), None)
     if own is None:
         return
-    if own.is_file():  # A work tree or a submodule: `gitdir: PATH`.
+    if own.is_file():  # In a work tree or a submodule it reads `gitdir: PATH`.
         own = own.parent / _read(own).partition(":")[2].strip()
     common = own / _read(own / "commondir") if (own / "commondir").exists() else own
     head = _read(own / "HEAD")

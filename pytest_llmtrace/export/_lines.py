@@ -1,4 +1,4 @@
-"""Spans in a file: a line for each test, each an OTLP request in its JSON form (OpenTelemetry's file format)."""
+"""Spans in a file: one line for each test, an OTLP request in its JSON form (OpenTelemetry's file format)."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Lines:
         self.path = path
 
     def try_out(self) -> None:
-        """See to it that it can be written, and leave what is there: no file, if there was none.
+        """Check that the file can be written, and leave it as it was: if there was no file, none is left behind.
 
         Raises:
-            OSError: It cannot be written.
+            OSError: If the file cannot be written.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         is_new = not (self.path.exists() or self.path.is_symlink())
@@ -32,35 +32,35 @@ class Lines:
             self.path.unlink()
 
     def start(self) -> None:
-        """Begin it anew.
+        """Empty the file, or create it.
 
         Raises:
-            OSError: It cannot be written.
+            OSError: If the file cannot be written.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.write_bytes(b"")
 
     def put(self, run: str, request: bytes) -> None:  # noqa: ARG002  # As the spool's.
-        """Add the spans of a test, as `Encoder` writes them, in one go: lines of several processes are not mixed.
+        """Add the spans of a test, as `Encoder` writes them, in one write: lines of several processes are not mixed.
 
         Raises:
-            OSError: It cannot be written.
+            OSError: If the file cannot be written.
         """
         append(str(self.path), request + b"\n", os.O_CREAT)
 
 
 def append(path: str, line: bytes, flag: int = 0) -> None:
-    """Write a line, in one go, and none of it if the disk is full.
+    """Add a line to a file in one write, or nothing of it if the disk is full.
 
-    The file is not held open: somebody may send it, and tests close what they have not opened.
+    The file is not kept open: another process may send it, and some tests close file descriptors that are not theirs.
 
     Args:
         path: The file.
-        line: What is added to it.
-        flag: More flags of `os.open`.
+        line: The line, with its line break.
+        flag: Further flags for `os.open`.
 
     Raises:
-        OSError: It is not written.
+        OSError: If the line is not written.
     """
     file = os.open(path, os.O_WRONLY | os.O_APPEND | flag | getattr(os, "O_BINARY", 0), 0o666)
     try:

@@ -1,4 +1,4 @@
-"""The page of OpenObserve that shows a trace (its web router, unchanged from v0.14 to v0.92)."""
+"""The address of the OpenObserve page that shows a trace (from its web router, unchanged from v0.14 to v0.92)."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 __all__ = ["links"]
 
 _AROUND: Final = 60_000_000
-"""How far before and after a trace its page looks, in microseconds: as OpenObserve's own links do."""
+"""How much time before and after a trace its page covers, in microseconds; OpenObserve's own links do the same."""
 
 
 def links(destination: Destination, spans: Iterable[SpanRecord]) -> Iterator[str]:
-    """Yield the address of each trace that some spans belong to, in the order of their starts.
+    """Yield the page address of each trace that some spans belong to, in the order of the spans.
 
     Args:
-        destination: Where they are sent; nothing is yielded where no pages are known.
-        spans: They must have ended.
+        destination: Where the spans are sent; nothing is yielded if it has no known pages.
+        spans: The spans, all of them ended.
     """
     traces: dict[int, list[SpanRecord]] = {}
     for span in spans if destination.base else ():
@@ -38,5 +38,5 @@ def links(destination: Destination, spans: Iterable[SpanRecord]) -> Iterator[str
 
 @cache
 def _quoted(stream: str, organization: str) -> tuple[str, str]:
-    """A run has one destination or two, and each of its tests is linked."""
+    """Return both names quoted for a URL; cached, as a run has one or two destinations and links for each test."""
     return quote(stream), quote(organization, safe="")

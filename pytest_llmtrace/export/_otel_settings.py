@@ -1,8 +1,8 @@
 """OpenTelemetry's environment variables -> where spans are sent by OTLP.
 
 OTEL_EXPORTER_OTLP_[TRACES_]ENDPOINT, _PROTOCOL, _HEADERS, _TIMEOUT, _COMPRESSION, _CERTIFICATE, _CLIENT_CERTIFICATE,
-_CLIENT_KEY, and for gRPC _INSECURE (specification, "OpenTelemetry Protocol Exporter"); those for traces win. The
-timeout is in seconds, as OpenTelemetry's own exporters in Python have it.
+_CLIENT_KEY, and for gRPC _INSECURE (specification, "OpenTelemetry Protocol Exporter"); variables with TRACES_ win. The
+timeout is in seconds, as in OpenTelemetry's own exporters for Python.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ _BOOLEANS: Final = ("false", "true")
 _FILES: Final = ("CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY")
 _HEADER: Final = re.compile(r"[\w!#$%&'*+.^`|~-]+")
 _GRPC_HEADER: Final = re.compile(r"(?i)(?!grpc-)(?!.*-bin$)[a-z0-9_.-]+")
-"""What gRPC takes for metadata that is text."""
+"""The names that gRPC accepts for text metadata."""
 _NO_GRPC: Final = "OTLP by gRPC needs its exporter: pip install opentelemetry-exporter-otlp-proto-grpc"
 
 
 def otlp(environ: Mapping[str, str]) -> Destination:
-    """Return the destination.
+    """Return the destination that the variables describe.
 
     Raises:
-        UsageError: A variable has no meaning, or gRPC is wanted and not installed.
+        UsageError: If the value of a variable has no meaning, or gRPC is wanted and not installed.
     """
     protocol = _one_of("PROTOCOL", environ, _PROTOCOLS, HTTP_PROTOBUF)
     is_grpc = protocol == GRPC
@@ -56,7 +56,7 @@ def otlp(environ: Mapping[str, str]) -> Destination:
 
 
 def _has_grpc() -> bool:
-    """Tell whether gRPC can be imported; a folder that happens to have its name cannot be."""
+    """Tell whether gRPC is installed; a folder that happens to have its name does not count."""
     found = find_spec("grpc")
     return found is not None and found.origin is not None
 
@@ -66,22 +66,22 @@ def _http_address(environ: Mapping[str, str]) -> str:
     url = checked_url(name, value or "http://localhost:4318")
     if name.startswith("OTEL_EXPORTER_OTLP_TRACES_"):
         return url
-    parts = urlsplit(url)  # A query stays behind the path.
+    parts = urlsplit(url)  # The path goes before a query, if there is one.
     return parts._replace(path=f"{parts.path.rstrip('/')}/v1/traces").geturl()
 
 
 def _grpc_address(environ: Mapping[str, str]) -> str:
-    """Return scheme, host and port. The scheme says whether there is TLS; without one, `_INSECURE` does."""
+    """Return scheme, host and port. The scheme says whether TLS is used; if it is not given, `_INSECURE` does."""
     is_insecure = _one_of("INSECURE", environ, _BOOLEANS, "false") == "true"
     name, value = _either("ENDPOINT", environ)
-    value = value.removeprefix("dns:///") or "http://localhost:4317"  # gRPC's name for what it does anyway.
-    has_scheme = "://" in value or value.startswith("unix:")  # Else a socket would be a host of that name.
+    value = value.removeprefix("dns:///") or "http://localhost:4317"  # gRPC resolves names by DNS anyway.
+    has_scheme = "://" in value or value.startswith("unix:")  # Else `unix` would be taken for a host.
     parts = urlsplit(checked_url(name, value if has_scheme else f"http{'' if is_insecure else 's'}://{value}"))
     return f"{parts.scheme}://{parts.netloc}"
 
 
 def _files(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the files for TLS, which make a context."""
+    """Return the files for TLS, after checking that a context can be made from them."""
     said = {what: _either(what, environ) for what in _FILES}
     files = {what.lower(): str(Path(value).absolute()) for what, (_, value) in said.items() if value}
     if "client_key" in files and "client_certificate" not in files:
@@ -102,7 +102,7 @@ def _one_of(what: str, environ: Mapping[str, str], known: tuple[str, ...], defau
 
 
 def _either(what: str, environ: Mapping[str, str]) -> tuple[str, str]:
-    """Return the variable for traces, else the one for all signals, by name and value."""
+    """Return the name and the value of the variable for traces, or of the one for all signals if that is not set."""
     names = (f"OTEL_EXPORTER_OTLP_TRACES_{what}", f"OTEL_EXPORTER_OTLP_{what}")
     name = next((name for name in names if environ.get(name)), names[1])
     return name, environ.get(name, "").strip()

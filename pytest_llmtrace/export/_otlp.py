@@ -1,8 +1,8 @@
 """SpanRecord -> OTLP in its JSON form (OpenTelemetry protocol 1.x, "JSON Protobuf Encoding").
 
-In our own lines, since the packages of the OTLP exporters are optional, and since their own JSON has ids in base64.
-Ids are hexadecimal, 64-bit numbers are strings, enums are numbers. A span is written as text at once: every test has
-some, and dictionaries in between would take longer than the rest.
+Written by our own code, since the packages of the OTLP exporters are optional, and since their JSON has ids in base64.
+Here ids are hexadecimal, 64-bit numbers are strings, enums are numbers. A span is written directly as text: every test
+has spans, and building dictionaries first would take longer than all the rest.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_llmtrace._stdlib import base64, json
 
-if TYPE_CHECKING:  # A push is a process of its own, which needs no more of the package than it uses.
+if TYPE_CHECKING:  # A push is a process of its own, which should import no more than it uses.
     from pytest_llmtrace.model import SpanEvent, SpanKey, SpanLink, SpanRecord
 
 __all__ = ["Encoder", "as_bytes"]
@@ -26,14 +26,14 @@ _JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _INTEGERS: Final = 2**63
 _WRITTEN_BITS: Final = 10_000
 _REMEMBERED: Final = 64
-"""How many resources are; each provider has one."""
+"""How many encoded resources are remembered; each tracer provider has one resource."""
 
 
 class Encoder:
     """Writes the spans of a run as OTLP requests.
 
     Args:
-        resource: Attributes for every resource. What the application has set itself wins.
+        resource: Attributes to add to every resource. Those that the application has set itself win.
     """
 
     def __init__(self, resource: Mapping[str, Any]) -> None:
@@ -41,11 +41,11 @@ class Encoder:
         self._resources: dict[str, str] = {}
 
     def request(self, spans: Iterable[SpanRecord], attributes: Mapping[str, Any]) -> bytes:
-        """Return a request, on one line, with the spans by their resources and scopes.
+        """Return an OTLP request, on one line, with the spans grouped by resource and scope.
 
         Args:
-            spans: They must have ended.
-            attributes: Attributes for every span. What the application has set itself wins.
+            spans: The spans, all of them ended.
+            attributes: Attributes to add to every span. Those that the application has set itself win.
         """
         resources: dict[tuple[str, str], dict[tuple[str, str], list[str]]] = {}
         for span in spans:
@@ -55,8 +55,8 @@ class Encoder:
         return _bytes(f'{{"resourceSpans":[{",".join(map(_resource_spans, resources.items()))}]}}')
 
     def _resource(self, span: SpanRecord) -> str:
-        """Return the attributes of a span's resource, which most spans of a run have in common."""
-        said = repr(span.resource)  # Unlike the values themselves it tells 1 from True.
+        """Return the attributes of a span's resource as JSON; remembered, as most spans of a run share one resource."""
+        said = repr(span.resource)  # As a key it tells 1 from True, which the values themselves do not.
         if said not in self._resources:
             if len(self._resources) >= _REMEMBERED:
                 self._resources.clear()
@@ -65,7 +65,7 @@ class Encoder:
 
 
 def as_bytes(value: Any) -> bytes:
-    """Write JSON, on one line. Halves of characters, which strings may have in Python, become `?`."""
+    """Return a value as JSON, on one line. Lone surrogates, which Python strings may contain, become `?`."""
     return _bytes(_JSON.encode(value))
 
 
@@ -104,7 +104,7 @@ def _span(span: SpanRecord, attributes: Mapping[str, Any]) -> str:
 
 
 def _said(**fields: str | int) -> str:
-    """Write the fields that say something, after others: what says nothing is left out, as in protobuf."""
+    """Return fields as JSON, to be added after others; fields without a value are left out, as in protobuf."""
     said = [(name, value if isinstance(value, int) else _text(value)) for name, value in fields.items() if value]
     return "".join([f',"{name}":{value}' for name, value in said])
 
@@ -114,7 +114,7 @@ def _ids(key: SpanKey) -> str:
 
 
 def _status(span: SpanRecord) -> str:
-    # The message is there even if it is empty, as the SDK's own exporter sends it: OpenObserve makes columns of it.
+    # The message is sent even if it is empty, as the SDK's own exporter does: OpenObserve makes columns of it.
     return f'{{"code":{_STATUSES[span.status]},"message":{_text(span.status_description or "")}}}'
 
 
@@ -130,7 +130,7 @@ def _link(link: SpanLink) -> str:
 
 
 def _attributes(attributes: Mapping[Any, Any]) -> str:
-    # Most values are texts, and a span has many: they are written without a further call.
+    # Most values are strings, and a span has many of them: they are written here, without a further call.
     written = [
         f'{{"key":{_quoted(name)},"value":{{"stringValue":{_quoted(value)}}}}}'
         if type(value) is type(name) is str
@@ -148,14 +148,14 @@ def _value(value: Any) -> str:
     if isinstance(value, int):
         return f'{{"intValue":"{int(value)}"}}' if -_INTEGERS <= value < _INTEGERS else _huge(value)
     if isinstance(value, float):
-        # JSON has no such numbers, and not every server reads the names that stand for them as numbers.
+        # JSON has no NaN or infinity, and not every server reads those names, as strings, as numbers.
         is_number = math.isfinite(value)
         return f'{{"doubleValue":{float.__repr__(value)}}}' if is_number else f'{{"stringValue":"{float(value)}"}}'
     return _composed(value)
 
 
 def _huge(value: int) -> str:
-    """Write a number that is none of OTLP's: a server that finds one refuses all that comes with it."""
+    """Return an integer of more than 64 bits as a string: as a number it makes a server refuse the whole request."""
     return f'{{"stringValue":"{int(value) if value.bit_length() <= _WRITTEN_BITS else hex(value)}"}}'
 
 
@@ -172,5 +172,5 @@ def _composed(value: Any) -> str:
 
 
 def _text(value: Any) -> str:
-    """Write what is to be a text: no SDK looks whether the name of a span is one."""
+    """Return a value as a JSON string, even if it is not a `str`: no SDK checks the name of a span."""
     return _quoted(value if isinstance(value, str) else str(value))

@@ -1,4 +1,4 @@
-"""What became of spans that were to be sent; told by the process that sends them to the one that waits for it."""
+"""What became of spans that were to be sent; the sending process reports it to the process that waits for it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class Outcome:
     """What became of the spans.
 
     Attributes:
-        sent: How many were accepted, those without that the back end dropped.
-        arrived: How many of those in doubt the back end had.
-        rejected: How many it dropped, by its reason.
-        problems: Why others were not accepted, each once.
-        damaged: Files that nobody can read, where they were put aside.
+        sent: How many spans the back end accepted and did not drop.
+        arrived: How many of the spans in doubt the back end turned out to have.
+        rejected: How many spans the back end dropped, by its reason.
+        problems: The reasons why spans were not accepted, each once.
+        damaged: The paths of unreadable files, after they were put aside.
     """
 
     sent: int = 0

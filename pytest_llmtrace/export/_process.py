@@ -1,8 +1,8 @@
 """A push in a process of its own.
 
-So that neither mocks and guards that tests have left behind nor a frozen clock can get in its way, and so that it can
-be stopped, whatever it waits for. What it has to know goes through its standard input: a token has no place in a
-command line.
+There, neither mocks and guards that tests have left behind nor a frozen clock can get in its way, and it can be
+stopped, whatever it waits for. It reads its instructions from its standard input: a token has no place in a command
+line.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["main", "push"]
 _CODE: Final = "import sys; sys.path.insert(0, {path!r}); from pytest_llmtrace.export._process import main; main()"
 _ROOT: Final = str(Path(__file__).parents[2])
 _MARGIN: Final = 0.5
-"""Seconds of the budget, at most half of it, that are left for the process to start and to end by itself."""
+"""Seconds of the budget, at most half of it, that are kept for the process to start and to end by itself."""
 
 
 def push(
@@ -37,18 +37,18 @@ def push(
     environ: Mapping[str, str],
     tell: Callable[[int], None],
 ) -> Outcome:
-    """Push what a run has put into a spool.
+    """Push the spans that a run has put into a spool, and return what became of them.
 
     Args:
-        destination: Where to.
-        spool: Where it is.
-        run: Which run's.
-        budget: Seconds that it may take; then it is stopped, and what was under way is put aside.
-        environ: The environment variables of the process, as they were before tests changed them: proxies, CAs.
+        destination: Where the spans are sent.
+        spool: The spool.
+        run: The id of the run.
+        budget: Seconds that the push may take; then it is stopped, and the files that it was sending are put aside.
+        environ: Environment variables for the process, as they were before tests changed them: they name proxies, CAs.
         tell: Called with the number of spans that have been sent so far.
 
     Raises:
-        OSError: The process cannot be started.
+        OSError: If the process cannot be started.
     """
     process = subprocess.Popen(  # noqa: S603  # Ourselves.
         [sys.executable, "-I", "-c", _CODE.format(path=_ROOT)],
@@ -89,7 +89,7 @@ def push(
 
 
 def _followed(process: subprocess.Popen[str], order: str, tell: Callable[[int], None]) -> Outcome:
-    """Hand the order over, and read what the process says until it ends."""
+    """Give the process its instructions, wait until it ends, and return the last outcome that it has reported."""
     outcome = Outcome()
     if process.stdin is None or process.stdout is None:
         return outcome
@@ -103,15 +103,15 @@ def _followed(process: subprocess.Popen[str], order: str, tell: Callable[[int], 
 
 
 def main() -> None:
-    """Be that process."""
-    from pytest_llmtrace.export._push import Push  # Who waits for it needs nothing of what sends.
+    """Run the push in the new process: instructions come on standard input, outcomes go to standard output."""
+    from pytest_llmtrace.export._push import Push  # The process that waits does not need the code that sends.
 
     order = json.load(sys.stdin)
-    sys.path += order["path"]  # gRPC may be installed where only the tests look for it.
+    sys.path += order["path"]  # gRPC may be installed in a folder that only the tests' path has.
     spool = Spool(Path(order["folder"]))
     push = Push(Destination(**order["destination"]), spool, budget=order["budget"], tell=_tell)
     _tell(push.run(order["run"]))
 
 
 def _tell(outcome: Outcome) -> None:
-    print(json.dumps(asdict(outcome)), flush=True)  # This is how it speaks.
+    print(json.dumps(asdict(outcome)), flush=True)  # The process that waits reads it.

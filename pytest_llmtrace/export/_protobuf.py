@@ -1,7 +1,7 @@
-"""OTLP's JSON form -> its protobuf form, which is what OTLP servers take unless they say otherwise; and answers back.
+"""OTLP's JSON form -> its protobuf form, which OTLP servers take unless they say otherwise; and answers -> fields.
 
-The fields are those of opentelemetry-proto 1.x (`trace/v1/trace.proto`, `common/v1/common.proto`). Fields that a
-request of ours never has are left out.
+The fields are those of opentelemetry-proto 1.x (`trace/v1/trace.proto`, `common/v1/common.proto`). Fields that our
+requests never have are left out.
 """
 
 from __future__ import annotations
@@ -98,10 +98,11 @@ def _value(said: Mapping[str, Any]) -> bytes:
 
 
 def fields(message: bytes) -> Iterator[tuple[int, Any]]:
-    """Yield the fields of a message: numbers, and bytes for all that is longer.
+    """Yield the number and the value of each field of a message; the value is an integer or bytes.
 
     Raises:
-        ValueError: It is no message, or has a field of another kind, as no answer of OTLP's has; or IndexError.
+        ValueError: If the message is cut off, or has a field of another wire type; OTLP's answers have no such fields.
+        IndexError: If the message is cut off within an integer.
     """
     at = 0
     while at < len(message):

@@ -1,4 +1,4 @@
-"""Send what is in a spool, within a budget of time."""
+"""Send the spans in a spool, within a budget of time."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ _ATTEMPTS: Final = 4
 _PAUSE: Final = 0.1
 """Seconds before the second attempt; twice as long before each further one."""
 _SHORTEST: Final = 0.05
-"""Seconds that a request has at least."""
+"""Seconds that a request may take at least, even if less of the budget is left."""
 _PATIENCE: Final = 2
-"""How many requests without an answer that says something are enough."""
+"""After this many requests in a row that left the fate of their spans unknown, a push stops."""
 
 
 class Push:
     """Sends spans to one destination.
 
     Args:
-        destination: Where to.
-        spool: Where they are.
-        budget: Seconds until it stops.
-        tell: Called after each request with what was done so far.
-        now: The time in seconds, from anywhere on.
-        sleep: Waits.
+        destination: Where the spans are sent.
+        spool: Where the spans are kept.
+        budget: Seconds after which the push stops.
+        tell: Called with the outcome so far, each time that a batch or a part of it is done with.
+        now: Returns the time in seconds, counted from any moment.
+        sleep: Waits for some seconds.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Push:
         self.outcome = Outcome()
 
     def run(self, run: str = "") -> Outcome:
-        """Send what waits, of one run or all. What was not accepted stays, and what may have arrived stays apart."""
+        """Send the waiting spans, of one run or all. Those not accepted stay, put aside if they may have arrived."""
         for batch in self._spool.claim(run):
             self._claimed = batch
             if self._left() <= 0:
@@ -75,13 +75,13 @@ class Push:
         return self.outcome
 
     def resolve(self, present: Callable[[list[dict[str, Any]]], set[str] | None]) -> bool:
-        """Find out what became of what was under way, and make what did not arrive wait again.
+        """Find out what became of the spans in doubt, and let those that did not arrive wait again.
 
         Args:
-            present: Returns the keys of those spans of a test that the back end has; None if it does not tell.
+            present: Returns the keys of those spans of a test that the back end has; `None` if it does not tell.
 
         Returns:
-            Whether the back end has told.
+            Whether the back end has told about all of them.
         """
         for kept in self._sound(self._spool.claim_doubtful()):
             arrived = self._arrived(kept, present)
@@ -95,7 +95,7 @@ class Push:
         return True
 
     def _arrived(self, kept: Kept, present: Callable[[list[dict[str, Any]]], set[str] | None]) -> list[Key] | None:
-        """Return which spans of a file the back end has; None if it does not tell."""
+        """Return which spans of a file the back end has; `None` if it does not tell, or the budget is spent."""
         arrived: list[Key] = []
         for number, test in enumerate(kept.tests()):
             kept.hold(self._destination.timeout)
@@ -106,12 +106,12 @@ class Push:
         return arrived
 
     def _send(self, batch: Batch) -> Answer:
-        """Send a batch, in parts if it is too large, and put away what is to be sent again."""
+        """Send a batch, in parts if it is too large, and put back what was not accepted. Return the last answer."""
         try:
             answer = self._posted(batch.body())
-        except MALFORMED as error:  # Before anything was sent.
+        except MALFORMED as error:  # It is raised before anything was sent.
             answer = Answer(fate=Fate.REFUSED, why=f"they cannot be written as it wants them: {error!r}")
-        except BaseException:  # Whoever interrupts it does not know what has arrived.
+        except BaseException:  # After an interruption nobody knows what has arrived.
             batch.doubt()
             raise
         if answer.is_too_large and batch.spans > 1:
@@ -128,7 +128,7 @@ class Push:
         return answer
 
     def _sound(self, files: Iterable[Kept]) -> Iterator[Kept]:
-        """Yield the files that can be read; others would keep these waiting for ever, and are put aside."""
+        """Yield the files that can be read, and put the others aside, with which any request would be refused."""
         for kept in files:
             if _is_sound(kept):
                 yield kept
@@ -151,10 +151,10 @@ class Push:
         return self._send(second)
 
     def _send_spans(self, kept: Kept) -> Answer:
-        """Send a file that is too large as a whole in ever smaller parts; what is accepted is taken out of it."""
+        """Send a file that is too large for one request in ever smaller parts; accepted spans are taken out of it."""
         try:
             left, answer = self._parts_sent(kept)
-        except BaseException:  # Whoever interrupts it, or a full disk: what has arrived may be in it still.
+        except BaseException:  # An interruption or a full disk: spans that have arrived may still be in the file.
             Batch((kept,)).doubt()
             raise
         self._put_away(Batch((left,) if left else ()), answer)
@@ -180,7 +180,7 @@ class Push:
         return left, answer
 
     def _count(self, spans: int, answer: Answer) -> None:
-        """Count an answer to a request."""
+        """Add the answer to a request to the outcome."""
         found = self.outcome
         if answer.fate is not Fate.ACCEPTED:
             found.problems[answer.why] = None
@@ -201,7 +201,7 @@ class Push:
         self._tell(self.outcome)
 
     def _posted(self, body: bytes) -> Answer:
-        """Post a request, again and again while the back end wants it later or cannot be reached."""
+        """Post a request, again while the back end wants it later or cannot be reached. Return the last answer."""
         to = self._destination
         content = encoded(to, body)
         for attempt in itertools.count(1):
@@ -225,7 +225,7 @@ class Push:
 
 
 def _is_sound(kept: Kept) -> bool:
-    """Tell whether a file is what was written: lines that make a request."""
+    """Tell whether the lines of a file still make a request, as they did when they were written."""
     try:
         keys_of(kept.tests())
         request(json.loads(Batch((kept,)).body())["resourceSpans"])
@@ -235,6 +235,6 @@ def _is_sound(kept: Kept) -> bool:
 
 
 def _halves(keys: list[Key]) -> list[list[Key]]:
-    """Part a list in two, the second half first, as a stack wants it; there is none of no length."""
+    """Return the halves of a list, the second one first, as the caller pops the last; an empty half is left out."""
     middle = (len(keys) + 1) // 2
     return [half for half in (keys[middle:], keys[:middle]) if half]

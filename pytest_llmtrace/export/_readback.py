@@ -23,7 +23,7 @@ class UntoldError(Exception):
     """A back end does not tell which spans it has; the text says why.
 
     Attributes:
-        status: Of its answer, if it has given one.
+        status: The HTTP status of its answer; `None` if it has not answered.
     """
 
     def __init__(self, why: str, status: int | None = None) -> None:
@@ -32,9 +32,9 @@ class UntoldError(Exception):
 
 
 def present(destination: Destination, resources: list[dict[str, Any]]) -> set[str] | None:
-    """Return the keys of those spans that the back end has; None if it does not tell.
+    """Return the keys of those spans that the back end has; `None` if it does not tell.
 
-    It tells users, and service accounts; not those who have a token for ingestion only.
+    OpenObserve tells users and service accounts, but nobody who has a token for ingestion only.
 
     Args:
         destination: The back end.
@@ -54,10 +54,10 @@ def look(destination: Destination, resources: list[dict[str, Any]], *, timeout: 
     Args:
         destination: The back end.
         resources: The spans of one test, as elements of `resourceSpans`.
-        timeout: In seconds, of each wait for the server.
+        timeout: Limit for each wait for the server, in seconds.
 
     Raises:
-        UntoldError: It does not tell.
+        UntoldError: If the back end does not tell.
     """
     try:
         reply = _http.ask(
@@ -81,7 +81,7 @@ def _query(destination: Destination, resources: list[dict[str, Any]]) -> dict[st
     starts = [int(span["startTimeUnixNano"]) // 1000 for span in spans]
     traces = ", ".join(f"'{trace}'" for trace in sorted({span["traceId"] for span in spans}))
     return {
-        # All columns: one that a stream does not have is an error.
+        # All columns: to name one that the stream does not have is an error.
         "sql": f'SELECT * FROM "{destination.stream}" WHERE trace_id IN ({traces})',  # noqa: S608  # Our own hex digits
         "start_time": min(starts),
         "end_time": max(starts) + 1,
@@ -91,11 +91,11 @@ def _query(destination: Destination, resources: list[dict[str, Any]]) -> dict[st
 
 
 def _keys(hits: Iterable[Mapping[str, Any]], resources: list[dict[str, Any]]) -> Iterator[str]:
-    """Yield the keys of hits that are of the same run and test: some suites use the same ids again and again."""
+    """Yield the keys of the hits from the same run and test: some suites use the same ids again and again."""
     run = _attribute(resources[0]["resource"]["attributes"], _ID)
     test = _attribute(next(spans_of(resources))["attributes"], _TEST)
     for hit in hits:
-        # A server's own pipeline may have dropped the columns.
+        # A server's own pipeline may have dropped these columns; then the ids alone count.
         if hit.get("service_llmtrace_run_id", run) == run and hit.get("test_case_name", test) == test:
             yield key_of({"traceId": hit["trace_id"], "spanId": hit["span_id"]})
 

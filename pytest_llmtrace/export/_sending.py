@@ -1,4 +1,4 @@
-"""One request to a destination, by its protocol; and one span, to see whether a back end takes it."""
+"""One request to a destination, by its protocol; and a span to test whether a back end takes spans."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ __all__ = ["encoded", "post", "post_once", "probe_span"]
 
 _SERVICE: Final = {"key": "service.name", "value": {"stringValue": "pytest-llmtrace"}}
 _LEVEL: Final = 1
-"""Of compression: telemetry repeats itself, and there is a budget of time."""
+"""The level of compression, the fastest: telemetry repeats itself, and there is a budget of time."""
 
 
 def encoded(to: Destination, body: bytes) -> bytes:
-    """Return a request in OTLP's JSON form as the destination wants it; gRPC compresses by itself."""
+    """Convert a request from OTLP's JSON form to the form that the destination takes; gRPC compresses by itself."""
     content = body if to.protocol == HTTP_JSON else request(json.loads(body)["resourceSpans"])
     return gzip.compress(content, _LEVEL) if to.is_compressed and to.protocol != GRPC else content
 
 
 def post(to: Destination, content: bytes, *, timeout: float) -> Answer:
-    """Send what `encoded` has returned, once. What authorizes that is not in the answer's text.
+    """Send what `encoded` has returned, once, and return the answer; its text has the secrets of our headers masked.
 
     Args:
-        to: Where to.
-        content: What.
-        timeout: In seconds.
+        to: The destination.
+        content: The request.
+        timeout: Limit for the request, in seconds.
     """
     if to.protocol == GRPC:
         from pytest_llmtrace.export import _grpc  # Its package is optional.
@@ -63,5 +63,5 @@ def probe_span(name: str) -> list[dict[str, Any]]:
 
 
 def post_once(to: Destination, resources: list[dict[str, Any]]) -> Answer:
-    """Send spans, without a second attempt. What authorizes that is not in the answer's text."""
+    """Send spans, without a second attempt, and return the answer, as `post` does."""
     return post(to, encoded(to, as_bytes({"resourceSpans": resources})), timeout=to.timeout)

@@ -2,7 +2,7 @@
 
 `openobserve` reads the variables of the official SDK: OPENOBSERVE_URL, _ORG, _AUTH_TOKEN, _TRACES_STREAM_NAME and
 _TIMEOUT (in seconds).
-`otlp` reads OpenTelemetry's (`_otel_settings`).
+`otlp` reads OpenTelemetry's variables (`_otel_settings`).
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _LINE: Final = re.compile(r"\s*(?:export\s+)?(\w+)\s*=\s*(?:'([^']*)'|\"([^\"]*)
 
 
 def destination(name: str, environ: Mapping[str, str]) -> Destination:
-    """Return a destination as the environment describes it.
+    """Return the destination of a name, as the environment describes it.
 
     Raises:
-        UsageError: There is none of this name, or a variable is missing or has no meaning.
+        UsageError: If there is no destination of this name, or a variable is missing, or its value has no meaning.
     """
     if name not in NAMES:
         raise UsageError.unknown("destination of --llmtrace-export", name, (*NAMES, "file=PATH"))
@@ -38,12 +38,13 @@ def destination(name: str, environ: Mapping[str, str]) -> Destination:
 
 
 def read_nearest_env_file(folder: Path) -> dict[str, str]:
-    """Read the `.env` of a folder, or the nearest above it in its repository: a run may begin anywhere within that.
+    """Read the `.env` of a folder, or the nearest one above it in its repository: a run may start anywhere in that.
 
-    Folders above a repository may belong to others, who must not say where spans and token are sent.
+    Folders above the repository are left out: they may belong to others, who must not decide where spans and the token
+    are sent.
 
     Raises:
-        UsageError: It cannot be read, or is not in UTF-8.
+        UsageError: If the file cannot be read, or is not in UTF-8.
     """
     places = [folder, *folder.parents]
     top = next((number for number, place in enumerate(places) if (place / ".git").exists()), 0)
@@ -52,17 +53,18 @@ def read_nearest_env_file(folder: Path) -> dict[str, str]:
 
 
 def read_env_file(path: Path) -> dict[str, str]:
-    """Read a `.env` file, by python-dotenv where that is installed; nothing where there is no such file.
+    """Return the variables in a `.env` file; none if there is no such file.
 
-    Without it: `NAME=VALUE` lines, the value perhaps in quotes; comments after `#`.
+    The file is read by python-dotenv if that is installed, else as `NAME=VALUE` lines, whose values may be in quotes,
+    with comments after `#`.
 
     Raises:
-        UsageError: It cannot be read, or is not in UTF-8.
+        UsageError: If the file cannot be read, or is not in UTF-8.
     """
     if not path.is_file():
         return {}
     try:
-        text = path.read_text(encoding="utf-8-sig")  # Some editors put a mark before the first name.
+        text = path.read_text(encoding="utf-8-sig")  # Some editors put a byte order mark before the first name.
     except UnicodeDecodeError:
         raise UsageError(f"{path} is not in UTF-8: save it so") from None
     except OSError as error:
@@ -80,7 +82,7 @@ def _openobserve(environ: Mapping[str, str]) -> Destination:
     if missing:
         raise UsageError(f"--llmtrace-export openobserve needs {' and '.join(missing)} (environment or .env)")
     url = checked_url("OPENOBSERVE_URL", environ["OPENOBSERVE_URL"]).rstrip("/")
-    if not {"?", "#"}.isdisjoint(url):  # Paths are put behind it, and it is shown: a query would be lost, and read.
+    if not {"?", "#"}.isdisjoint(url):  # Paths are added to it, and reports show it: a query would be lost, and seen.
         raise UsageError("OPENOBSERVE_URL must be an address without a query, as http://localhost:5080; it has one")
     token = environ["OPENOBSERVE_AUTH_TOKEN"].strip()
     if not _SCHEME.fullmatch(token) or not (token.isascii() and token.isprintable()):
@@ -102,5 +104,5 @@ def _openobserve(environ: Mapping[str, str]) -> Destination:
 
 
 def _stream_name(name: str) -> str:
-    """Return the name that OpenObserve stores a stream under (0.92; `ZO_FORMAT_STREAM_NAME_TO_LOWERCASE` as it is)."""
+    """Return the name under which OpenObserve stores a stream (0.92; `ZO_FORMAT_STREAM_NAME_TO_LOWERCASE` not set)."""
     return re.sub(r"[^A-Za-z0-9_:]+", "_", name).lower()

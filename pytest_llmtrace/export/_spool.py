@@ -1,11 +1,19 @@
 """Spans on disk until a back end has accepted them.
 
-A folder for each destination has files for each process, about as large as a request. A line of one is what a test has
-kept: an OTLP request in its JSON form, ready to be sent, whose end says that it is whole. A file is gone only when it
-was accepted. While it is under way its name ends in `.sending`: whoever renames a file first sends it, and who writes
-to it begins another. It ends in `.doubt` when nobody learned whether it has arrived, and in `.asked` while somebody
-finds out. The time of a file that somebody has says until when they do. What a disk or an editor has spoilt ends in
-`.damaged` when somebody has tried to send it, and is left to people. Nothing here knows a token.
+Each destination has a folder, in which each process has files of its own, about as large as a request. A line of a file
+holds the spans of one test: an OTLP request in its JSON form, ready to be sent, whose last characters show that the
+line is complete. A file is deleted only when it was accepted, or when a user drops it. The end of its name says what
+state it is in:
+
+- `.json`: It waits to be sent.
+- `.sending`: A process is sending it. Whichever process renames a file first sends it, and a process that was still
+  writing to it begins another file.
+- `.doubt`: Nobody has learned whether it has arrived.
+- `.asked`: A process is finding out whether it has arrived.
+- `.damaged`: A disk or an editor has spoilt it, as an attempt to send it has shown; it is left to people.
+
+The modification time of a file that a process has renamed to send it, or to ask about it, says until when that process
+holds it. Nothing here knows a token.
 """
 
 from __future__ import annotations
@@ -26,35 +34,35 @@ from pytest_llmtrace.export._otlp import as_bytes
 __all__ = ["Batch", "Kept", "Key", "Spool", "key_of", "keys_of", "only", "spans_of"]
 
 Key: TypeAlias = tuple[int, str]
-"""Which test of a file, and which of its spans: some suites give the spans of each test the same ids."""
+"""The number of a test in its file, and the ids of a span: some suites give the spans of each test the same ids."""
 Resources: TypeAlias = list[dict[str, Any]]
 """Elements of `resourceSpans`."""
 
 MOST_SPANS: Final = 1_000
-"""Of a file, and of a request, unless a single test has more."""
+"""Most spans in a file, and in a request, unless a single test has more."""
 MOST_BYTES: Final = 4 << 20
-"""Likewise, before compression."""
+"""Most bytes likewise, before compression."""
 _START: Final = b'{"resourceSpans":['
 _END: Final = b"]}\n"
 _SPAN: Final = b'"startTimeUnixNano":'
-"""Once in each span; in texts quotes have a backslash."""
+"""It occurs once in each span: within a text the quotes would have a backslash before them."""
 _READY: Final = ".json"
 _SENDING: Final = ".json.sending"
 _DOUBT: Final = ".json.doubt"
 _ASKED: Final = ".json.asked"
 _DAMAGED: Final = ".json.damaged"
 _LONGEST: Final = 60
-"""Seconds after which a file that somebody has, and has not held for longer, was left by somebody who is gone."""
+"""Seconds after the end of its hold after which a file is taken as left behind by a process that is gone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A file of the spool that is being sent.
+    """A file of the spool.
 
     Attributes:
-        path: Where it is now.
-        spans: How many spans it has.
-        size: Its size in bytes, without a last line that is not whole.
+        path: Where the file is now.
+        spans: How many spans it holds.
+        size: Its size in bytes, without an incomplete last line.
     """
 
     path: Path
@@ -62,36 +70,36 @@ class Kept:
     size: int
 
     def lines(self) -> list[bytes]:
-        """Return what each test has kept."""
+        """Return the lines of the file: a request for each test."""
         return self.path.read_bytes()[: self.size].splitlines(keepends=True)
 
     def tests(self) -> list[Resources]:
-        """Return the same, read."""
+        """Return the spans of each test, as `resourceSpans`."""
         return [json.loads(line)["resourceSpans"] for line in self.lines()]
 
     def without(self, gone: Collection[Key]) -> Kept | None:
-        """Take spans out; at once, so that none is ever lost or there twice. None if none is left."""
+        """Take spans out, in one step, so that none is lost or doubled; return the file, `None` if none is left."""
         tests = self.tests()
         left = set(keys_of(tests)) - set(gone)
         if not left:
             self.remove()
             return None
-        content = b"".join(map(_request, only(tests, left)))  # What has nothing left stays, so that keys do.
+        content = b"".join(map(_request, only(tests, left)))  # An empty test keeps its line: keys count lines.
         _rewrite(self.path, content)
         return Kept(self.path, content.count(_SPAN), len(content))
 
     def hold(self, seconds: float) -> None:
-        """Keep others from taking it for left behind: for that long, and a minute more."""
+        """Hold the file: for that long and a minute more, no other process takes it as left behind."""
         until = time.time() + seconds
-        with contextlib.suppress(FileNotFoundError, PermissionError):  # It is done with, or somebody else's.
+        with contextlib.suppress(FileNotFoundError, PermissionError):  # It is gone, or belongs to another user.
             os.utime(self.path, (until, until))
 
     def set_aside(self) -> Path:
-        """Put it where nobody tries to send it, and return that."""
+        """Mark the file as damaged, so that nobody tries to send it, and return its new path."""
         return self.become(_DAMAGED).path
 
     def remove(self) -> None:
-        """Forget it, but not what somebody may have written to it who had it open when it was claimed."""
+        """Delete the file, but keep lines added since the claim by a process that had the file open already."""
         late = self.path.read_bytes()[self.size :] if self.path.stat().st_size > self.size else b""
         if late.endswith(_END):
             _rewrite(self.path, late)
@@ -100,44 +108,44 @@ class Kept:
             self.path.unlink()
 
     def become(self, state: str) -> Kept:
-        """Rename it; FileNotFoundError if somebody else was first."""
+        """Rename the file to give it a state, and return it; `FileNotFoundError` if another process was first."""
         name = self.path.name.partition(_READY)[0]
         return replace(self, path=self.path.rename(self.path.with_name(f"{name}{state}")))
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Some files that are sent as one request."""
+    """Files that are sent as one request."""
 
     files: tuple[Kept, ...]
 
     @property
     def spans(self) -> int:
-        """How many spans it has."""
+        """How many spans its files hold."""
         return sum(kept.spans for kept in self.files)
 
     def body(self) -> bytes:
-        """Return the request."""
+        """Return the request: the spans of all files, in OTLP's JSON form."""
         parts = (line[len(_START) : -len(_END)] for kept in self.files for line in kept.lines())
         return _START + b",".join(filter(None, parts)) + _END
 
     def hold(self, seconds: float) -> None:
-        """Keep others from taking its files for left behind."""
+        """Hold the files, as `Kept.hold` does."""
         for kept in self.files:
             kept.hold(seconds)
 
     def remove(self) -> None:
-        """Forget what was accepted."""
+        """Delete the files, which were accepted or are to be dropped."""
         for kept in self.files:
             kept.remove()
 
     def release(self) -> None:
-        """Put back what certainly did not arrive."""
+        """Let the files, which certainly did not arrive, wait again."""
         for kept in self.files:
             kept.become(_READY)
 
     def doubt(self) -> None:
-        """Put aside what may have arrived."""
+        """Put the files aside, as they may have arrived."""
         for kept in self.files:
             kept.become(_DOUBT)
 
@@ -159,11 +167,11 @@ class Spool:
         """Keep the spans of a test.
 
         Args:
-            run: What tells the files of this process from those of all others.
+            run: How the names of the files begin; no other process uses it.
             request: The spans, as `Encoder` writes them.
 
         Raises:
-            OSError: The disk does not take them.
+            OSError: If the disk does not take them.
         """
         line = request + b"\n"
         self._spans += line.count(_SPAN)
@@ -174,9 +182,9 @@ class Spool:
             return
         try:
             append(self._file, line)
-        except FileNotFoundError:  # Somebody sends it.
+        except FileNotFoundError:  # A process has claimed it.
             self._begin(run, line)
-        except OSError:  # Its end may be half a line. Another file may be let grow, if this was as large as may be.
+        except OSError:  # It may end in half a line. If it met a limit of file size, a new file may grow.
             self._begin(run, line)
 
     def _begin(self, run: str, line: bytes) -> None:
@@ -190,9 +198,10 @@ class Spool:
             raise
 
     def _hide(self) -> None:
-        """Make the folder, if there is none yet, whose content belongs into no repository.
+        """Make the folder and its `.gitignore`, if they are missing: the spool belongs in no repository.
 
-        Looked at for each file: whoever has made the folder may have been stopped, or kept by a full disk, before that.
+        This is checked for each new file: the process that made the folder may have been stopped, or met a full disk,
+        before it wrote the `.gitignore`.
         """
         ignoring = f"{self.path}/.gitignore"
         with contextlib.suppress(FileNotFoundError):
@@ -202,23 +211,23 @@ class Spool:
         _create(ignoring, b"*\n")
 
     def waiting(self, run: str = "") -> int:
-        """Count the spans that are to be sent, of one run or all."""
+        """Return how many spans wait to be sent, of one run or all."""
         return sum(kept.spans for kept in self._files(run, _READY))
 
     def in_doubt(self, run: str = "") -> int:
-        """Count the spans that are or were under way, and of which nobody has learned yet what became of them."""
+        """Return how many spans are or were being sent without anybody having learned yet what became of them."""
         return sum(kept.spans for kept in self._files(run, _DOUBT, _SENDING, _ASKED))
 
     def claim(self, run: str = "") -> Iterator[Batch]:
-        """Yield what is to be sent, oldest first, in batches; each is the caller's from then on.
+        """Yield the waiting files, oldest first, in batches; from then on a batch belongs to the caller.
 
         Args:
-            run: How the names of the files begin.
+            run: How the names of the files begin; empty for all files.
         """
         claimed: list[Kept] = []
         spans = size = 0
         for path in self._paths(run, _READY):
-            with contextlib.suppress(FileNotFoundError):  # Somebody else has it.
+            with contextlib.suppress(FileNotFoundError):  # Another process has it.
                 more = _kept(path)
                 if claimed and (spans + more.spans > MOST_SPANS or size + more.size > MOST_BYTES):
                     yield Batch(tuple(claimed))
@@ -229,7 +238,7 @@ class Spool:
             yield Batch(tuple(claimed))
 
     def doubtful(self) -> Iterator[Kept]:
-        """Yield the files that may have arrived, without those that somebody is sending."""
+        """Yield the files that may have arrived, without those that a process is still sending or asking about."""
         yield from self._files("", _DOUBT)
         for kept in self._files("", _SENDING, _ASKED):
             with contextlib.suppress(FileNotFoundError):
@@ -238,15 +247,15 @@ class Spool:
                     yield kept
 
     def claim_doubtful(self) -> Iterator[Kept]:
-        """Yield the same, each the caller's from then on: of two who ask what became of a file, both would send it."""
+        """Yield the same files, each claimed for the caller: if two processes asked about one, both would send it."""
         for kept in self.doubtful():
-            with contextlib.suppress(FileNotFoundError):  # Somebody else has it.
+            with contextlib.suppress(FileNotFoundError):  # Another process has it.
                 doubt = kept.become(_DOUBT)
                 doubt.hold(0)
                 yield doubt.become(_ASKED)
 
     def abandon(self, run: str) -> None:
-        """Put aside what was under way when whoever sent the spans of a run was stopped."""
+        """Put aside the files of a run that were being sent when the sending process was stopped."""
         Batch(tuple(self._files(run, _SENDING))).doubt()
 
     def _files(self, run: str, *states: str) -> Iterator[Kept]:
@@ -270,18 +279,18 @@ def spans_of(resources: Resources) -> Iterator[dict[str, Any]]:
 
 
 def key_of(span: Mapping[str, Any]) -> str:
-    """Return what tells a span from all others of its test."""
+    """Return a key that no other span of the same test has: its two ids."""
     return f"{span['traceId']}{span['spanId']}"
 
 
 def keys_of(tests: Iterable[Resources]) -> list[Key]:
-    """Return what tells the spans of several tests from each other, each once."""
+    """Return the keys of the spans of several tests, each once."""
     keys = ((number, key_of(span)) for number, test in enumerate(tests) for span in spans_of(test))
     return list(dict.fromkeys(keys))
 
 
 def only(tests: Iterable[Resources], keys: Collection[Key]) -> list[Resources]:
-    """Return those of the spans whose keys are given; as many tests, some of them perhaps empty."""
+    """Return the tests with only those spans whose keys are given; a test that has none of them stays, empty."""
     return [_only(test, {key for of, key in keys if of == number}) for number, test in enumerate(tests)]
 
 
@@ -301,7 +310,7 @@ def _request(resources: Resources) -> bytes:
 
 
 def _create(path: str, line: bytes) -> None:
-    """Begin a file with a line; none is left behind that has nothing in it."""
+    """Create a file with one line; if that fails, leave no empty file behind."""
     try:
         append(path, line, os.O_CREAT)
     except OSError:
@@ -311,20 +320,20 @@ def _create(path: str, line: bytes) -> None:
 
 
 def _kept(path: Path) -> Kept:
-    """Look at a file; FileNotFoundError if somebody else has it."""
+    """Return a file with its counts; `FileNotFoundError` if another process has it."""
     content = path.read_bytes()
     size = content.rfind(_END) + len(_END) if _END in content else 0
     return Kept(path, content.count(_SPAN, 0, size), size)
 
 
 def _claimed(path: Path) -> list[Kept]:
-    """Take a file; none if it has no whole line, and then remove it if nobody can be writing one any more.
+    """Claim a file and return it; if it has no complete line, return none, and delete it if it is too old to get one.
 
     Raises:
-        FileNotFoundError: Somebody else has it.
+        FileNotFoundError: If another process has it.
     """
     age, found = _age(path), Kept(path, 0, 0)
-    found.hold(0)  # Before it is under way: else it would look as if it had been for as long as it has waited.
+    found.hold(0)  # Before it is renamed: else the time that it has waited would look like time of sending.
     kept = _kept(found.become(_SENDING).path)
     if kept.size:
         return [kept]
@@ -336,14 +345,14 @@ def _claimed(path: Path) -> list[Kept]:
 
 
 def _hold_by_this_clock(kept: Kept) -> None:
-    """Let a file that was held before the clock was set back be held as long again, and no longer.
+    """Hold a file anew that was held before the clock was set back: for as long again, from now on, and no longer.
 
-    Whoever holds it may still be at it, so that it cannot be taken at once. The system notes when a file's time was
-    set (`st_ctime`), which nobody can set: if that is yet to come, it was said by another clock until when.
+    Its process may still be sending it, so it cannot be taken at once. The system notes when the time of a file was
+    set (`st_ctime`), which nobody can change: if that lies in the future, the end of the hold is by another clock.
     """
     found = kept.path.stat()
     said_for = found.st_mtime - found.st_ctime
-    if found.st_ctime > time.time() + _LONGEST and said_for > -1:  # Else the clock of a server of files is ahead.
+    if found.st_ctime > time.time() + _LONGEST and said_for > -1:  # Else the clock of a file server is ahead.
         kept.hold(max(said_for, 0))
 
 
@@ -352,7 +361,7 @@ def _age(path: Path) -> float:
 
 
 def _rewrite(path: Path, content: bytes) -> None:
-    """Replace a file at once, so that either content is there."""
+    """Replace the content of a file in one step, so that the old or the new content is there at any time."""
     beside = path.with_name(f"{path.name}.new")
     try:
         beside.write_bytes(content)

@@ -1,4 +1,4 @@
-"""What makes a connection by TLS."""
+"""The TLS context of a connection."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ __all__ = ["context"]
 
 
 def context(files: Mapping[str, str]) -> ssl.SSLContext:
-    """Return what believes a server, and says who we are.
+    """Return a TLS context that verifies the server, and identifies us to it if there is a client certificate.
 
     Args:
         files: `certificate` of the server, `client_certificate` and `client_key`, as far as they are wanted.
 
     Raises:
-        OSError: A file cannot be read, or has something else in it.
+        OSError: If a file cannot be read, or its content is not what TLS needs.
     """
     made = ssl.create_default_context(cafile=files.get("certificate"))
     if "client_certificate" in files:
@@ -25,5 +25,5 @@ def context(files: Mapping[str, str]) -> ssl.SSLContext:
 
 
 def _nobody() -> str:
-    """Stand for whoever knows a passphrase: OpenSSL would ask on the terminal, and wait."""
+    """Refuse to give a passphrase: without this callback OpenSSL would ask on the terminal, and wait."""
     raise OSError(errno.EINVAL, "the key has a passphrase")

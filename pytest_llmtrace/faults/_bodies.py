@@ -17,7 +17,7 @@ from pytest_llmtrace.model import Answer, Failure, Headers, Response
 __all__ = ["Inapplicable", "put_on"]
 
 Break = Callable[[int], Sequence[bytes]]
-"""Writes the events with which a gateway breaks off a stream of so many events."""
+"""Returns the events with which a gateway breaks off a stream, given the number of events sent before."""
 
 
 class Inapplicable(Exception):
@@ -39,11 +39,11 @@ def put_on(answer: Answer, fault: Fault, broken_off: Break) -> Answer:
 
     Args:
         answer: The reply as it was recorded or scripted.
-        fault: One that does not come instead of a reply.
-        broken_off: What breaks off a stream, in the form of its gateway.
+        fault: A fault that does not come instead of a reply.
+        broken_off: Returns the events that break off a stream, in the form of its gateway.
 
     Raises:
-        Inapplicable: It cannot happen to this reply.
+        Inapplicable: If the fault cannot happen to this reply.
     """
     try:
         response = wire.plain(answer.response)
@@ -83,13 +83,13 @@ def _cut(fault: Fault, response: Response, failure: Failure | None) -> _Spoilt:
         )
     count = _count(fault, pieces, most=len(pieces) if failure else len(pieces) - 1)
     kept = with_pieces(response, pieces[:count])
-    if failure and not count:  # What breaks before the first byte comes instead of a reply.
+    if failure and not count:  # Broken before the first byte, there is no reply at all.
         kept = replace(kept, status=0)
     return _Spoilt(response=kept, words=_after(fault, count), failure=failure)
 
 
 def _count(fault: Fault, pieces: Sequence[Piece], *, most: int) -> int:
-    """Return how many pieces come before a fault: half of them, if nothing is said."""
+    """Return how many pieces come before a fault; half of them if the fault does not say."""
     count = len(pieces) // 2 if fault.after is None else fault.after
     if count > most:
         raise Inapplicable(f"the reply had {counted(len(pieces), 'chunk')}")

@@ -21,7 +21,7 @@ __all__ = ["Faults"]
 
 _APIS: Final = ("chat", "completions", "embeddings", "messages", "responses")
 _STATUS_OF: Final[Mapping[str, int]] = {"anthropic": 529, "openrouter": 502, "vertex": 529}
-"""What an error in a body or a stream names, if nothing is said: what this gateway has in streams most often."""
+"""The default status in an error in a body or a stream: the one that this gateway has in streams most often."""
 
 
 class Faults:
@@ -29,7 +29,7 @@ class Faults:
 
     Args:
         gateway_of: Names the gateway that a request goes to, in whose form errors are written.
-        seed: What the ids in errors are made of, with a counter.
+        seed: The seed of the ids in errors; a counter is added to it.
     """
 
     def __init__(self, gateway_of: Callable[[Request], str], *, seed: str = "") -> None:
@@ -44,7 +44,7 @@ class Faults:
         """Plan a fault; see `LLMTrace.fault`.
 
         Raises:
-            UsageError: There is no such kind, or an option has no meaning.
+            UsageError: If there is no such kind, or an option has no meaning.
         """
         given = {name: value for name, value in options.items() if value is not None}
         found = kind_of(kind, given)
@@ -62,12 +62,12 @@ class Faults:
     def answer(self, request: Request, ask: Callable[[Request], Answer | None]) -> Answer | None:
         """Answer a request, with a fault if one is due.
 
-        A reply that a fault was put on is there once more for who asks the same again and finds nothing else, as SDKs
-        do after an error.
+        A reply that a fault was put on is served once more, unchanged, if the same request comes again and has no other
+        reply, as when an SDK tries again after an error.
 
         Args:
             request: The request.
-            ask: Gives the reply and counts it as played; not called where a fault comes instead.
+            ask: Returns the reply and counts it as played; not called if a fault comes instead.
         """
         answer: Answer | None = None
         with self._lock:

@@ -1,4 +1,4 @@
-"""The kinds of faults: data, each with the options that mean something to it."""
+"""The kinds of faults: data, each with the options that it accepts."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Kind:
     """A kind of fault.
 
     Attributes:
-        name: How a test names it.
-        options: What may be said about it.
-        comes_instead: Whether it comes instead of a reply, which is then there for the next attempt.
+        name: The name by which a test asks for it.
+        options: The names of the options that it accepts.
+        comes_instead: Whether it comes instead of a reply, which is then left to the next attempt.
     """
 
     name: str
@@ -49,7 +49,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         Kind(name="empty-body"),
     )
 }
-"""All others by name."""
+"""All other kinds, by name."""
 
 ERRORS = range(400, 600)
 """The statuses that say that something went wrong."""
@@ -59,11 +59,11 @@ def kind_of(kind: int | str, given: Mapping[str, Any]) -> Kind:
     """Return a kind by its name or its status.
 
     Args:
-        kind: What a test has called it.
-        given: The options that were said about it.
+        kind: The name or status that a test has given.
+        given: The options that a test has given.
 
     Raises:
-        UsageError: There is no such kind, or it has no such option.
+        UsageError: If there is no such kind, or the kind does not accept an option.
     """
     if isinstance(kind, int):
         if kind not in ERRORS:

@@ -1,4 +1,4 @@
-"""A body in the pieces that faults count: chunks as they travel, of a stream whole events."""
+"""A body in the pieces that faults count: chunks as they travel, or the whole events of a stream."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ class Piece(NamedTuple):
 
 
 def in_pieces(response: Response) -> list[Piece]:
-    """Return the chunks of a response without content encoding.
+    """Return the pieces of a response that has no content encoding: its chunks, or the events of a stream.
 
-    Streams are often recorded as one block, or with events that are cut by a packet's end: their pieces are events.
+    Streams are often recorded as one block, or with events that the end of a packet cuts in two: their chunks are
+    joined and split into events.
     """
     chunks = response.chunks
     offsets = response.offsets if response.offsets and len(response.offsets) == len(chunks) else (0.0,) * len(chunks)
@@ -49,7 +50,7 @@ def _ends_an_event(chunk: bytes) -> bool:
 
 
 def with_pieces(response: Response, pieces: Sequence[Piece], *, timed: bool = False) -> Response:
-    """Return a response with these chunks; with offsets if it has some, or if the pieces are timed."""
+    """Return a response with these pieces as its chunks; with their offsets if it has offsets, or if `timed`."""
     offsets = tuple(piece.offset for piece in pieces) if timed or response.offsets else None
     return replace(response, chunks=tuple(piece.chunk for piece in pieces), offsets=offsets)
 
@@ -65,12 +66,12 @@ def data_of(chunk: bytes) -> dict[str, Any] | None:
 
 
 def is_event(chunk: bytes) -> bool:
-    """Tell whether a piece of a stream is an event with JSON, or a frame: its length comes first, in four bytes."""
+    """Tell whether a piece of a stream is a JSON event, or a frame, which begins with its length in four bytes."""
     return chunk.startswith(b"\0") or data_of(chunk) is not None
 
 
 def in_tune(event: bytes, pieces: Sequence[Piece]) -> bytes:
-    """Let an event that is added to a stream have the id, model and time of the stream's first event."""
+    """Return an event that is to be added to a stream, with the id, model and time of the stream's first event."""
     first = next((data for piece in pieces if (data := data_of(piece.chunk)) is not None), None)
     mine = data_of(event)
     if first is None or mine is None or not _copy(first, mine):
@@ -79,7 +80,7 @@ def in_tune(event: bytes, pieces: Sequence[Piece]) -> bytes:
 
 
 def _copy(first: dict[str, Any], mine: dict[str, Any]) -> bool:
-    """Copy what all events of a stream share, also within a `response`; tell whether anything was."""
+    """Copy the fields that all events of a stream share, also within `response`; tell whether any was changed."""
     shared = [key for key in _OF_STREAM if key in first and key in mine and first[key] != mine[key]]
     mine.update((key, first[key]) for key in shared)
     inner = first.get("response"), mine.get("response")

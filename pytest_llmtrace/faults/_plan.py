@@ -20,15 +20,15 @@ _STALL = 3600.0  # seconds: longer than any client waits that has a timeout at a
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class When:
-    """Which requests a fault meets, and which of these it happens to.
+    """Which requests a fault meets (by `api` and `model`), and which of these it happens to.
 
     Attributes:
         times: How often it happens at most; None for no limit.
-        every: It happens to every so many-th request.
+        every: If it is 3, the fault happens to every third request that it meets.
         rate: The share of requests that it happens to, above 0 and at most 1.
         seed: Makes the choice by `rate` the same on every run.
-        api: The one API that it meets; None for any.
-        model: The one model that is asked for; None for any.
+        api: The only API whose requests it meets; None for any.
+        model: The only requested model whose requests it meets; None for any.
     """
 
     times: int | None = 1
@@ -48,13 +48,13 @@ class When:
 
 @dataclass(kw_only=True, eq=False)
 class Fault:
-    """A fault that is planned; `LLMTrace.fault` makes it.
+    """A planned fault; `LLMTrace.fault` makes it.
 
     Attributes:
         kind: What happens.
-        status: The status of a fault that is one, or that an error in a body names.
-        options: What was said about it: `after`, `seconds`, `retry_after`, `message`, `gateway`.
-        when: To which requests.
+        status: The HTTP status that the test has given, for the reply or for an error in a body; None if it gave none.
+        options: The options that the test has given: `after`, `seconds`, `retry_after`, `message`, `gateway`.
+        when: Which requests it happens to.
         happened: How often it has happened.
         note: Why it did not happen to the last request that it met, where that is known.
     """
@@ -73,12 +73,12 @@ class Fault:
 
     @property
     def name(self) -> str:
-        """What it is, as a test names it."""
+        """The name of its kind or its status, as a test gives it."""
         return str(self.status) if self.kind.name == "status" else self.kind.name
 
     @property
     def after(self) -> int | None:
-        """How many chunks come before it, where that was said."""
+        """How many chunks come before it; None if the test does not say, but 0 for `read-timeout`."""
         said: int | None = self.options.get("after", 0 if self.kind.name == "read-timeout" else None)
         return said
 
@@ -112,7 +112,7 @@ class Fault:
 
 
 def _model_of(request: Request) -> Any:
-    """Return the model that a request asks for, by its body; clouds and deployments have it in the path."""
+    """Return the model that a request asks for: from its body, or from its path, as for clouds and deployments."""
     asked = wire.asked(request.url)
     return wire.request_body(request).get("model", asked and asked.model)
 
@@ -121,7 +121,7 @@ def check_options(options: Mapping[str, Any]) -> None:
     """Refuse options that have no meaning.
 
     Raises:
-        UsageError: There is one.
+        UsageError: If an option has no meaning.
     """
     for name in ("seconds", "retry_after"):
         value = options.get(name)
@@ -150,10 +150,10 @@ def check_when(
     api: str | None,
     model: str | None,
 ) -> When:
-    """Return when a fault happens: once, if nothing else is said.
+    """Return when a fault happens; once, if no argument says otherwise.
 
     Raises:
-        UsageError: An argument has no meaning.
+        UsageError: If an argument has no meaning.
     """
     for name, count in (("times", times), ("every", every)):
         if count is not None and not (is_count(count) and count > 0):

@@ -1,4 +1,4 @@
-"""`LLMTrace`, the one object that users hold. It opens replay, port and capture, closes them and verifies."""
+"""`LLMTrace`, the one object that users hold. It opens replay, interception and capture, closes them and verifies."""
 
 from pytest_llmtrace.harness._trace import LLMTrace
 

@@ -17,14 +17,14 @@ __all__ = ["after"]
 def after(
     before: Evidence, ledger: Ledger, book: Book, *, held: Collection[SpanKey], leftovers: Iterable[Leftover]
 ) -> Evidence | None:
-    """Collect what is new since a judgement, and could not be seen then; None if there is nothing.
+    """Collect what is new since a judgement and could not be seen then; return None if there is nothing.
 
     Args:
-        before: What was judged.
-        ledger: Has the requests of the trace.
-        book: Has its spans.
-        held: Spans that fixtures had opened before the test, and are to have ended now.
-        leftovers: What fixtures might have played, and have not.
+        before: The evidence that was judged.
+        ledger: The ledger with the requests of the trace.
+        book: The book with the spans of the trace.
+        held: Spans that fixtures opened before the test and should have ended by now.
+        leftovers: What fixtures might have played and did not.
     """
     late = ledger.exchanges(since=len(before.exchanges))
     blocked, left = ledger.blocked()[len(before.blocked) :], tuple(leftovers)
@@ -55,7 +55,7 @@ def after(
 def _over(calls: Iterable[Call], *, since: int) -> Iterable[Call]:
     """Yield the calls that began after a judgement and whose spans have ended.
 
-    What runs on by itself may still end its spans, and make one for a call that has none.
+    Code that still runs, in a thread for instance, may yet end its spans, and make one for a call that has none.
     """
     late = (call for call in calls if call.spans and call.exchanges[0].index >= since)
     return (call for call in late if all(span.ended is not None for span in call.spans))

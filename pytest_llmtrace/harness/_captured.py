@@ -1,4 +1,4 @@
-"""What was captured, as users look at it."""
+"""The part of `LLMTrace` that shows users what was captured."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOT_OPEN = "nothing is traced yet: open it, with LLMTrace(...) as trace: ..."
 
 
 class _NotYet:
-    """Stands where opening a trace puts what was seen: who asks before that is told how to open it."""
+    """A placeholder for what opening a trace sets: reading it earlier raises an error that says how to open one."""
 
     def __get__(self, trace: object, _: object) -> Self:
         if trace is None:
@@ -39,7 +39,7 @@ _NOT_YET = _NotYet()
 class Captured:
     """The spans, log records, metric points and exchanges of a trace, and canaries for them.
 
-    Whoever opens the trace sets book, ledger and canaries.
+    The subclass sets `_canaries`, and opening the trace sets `_book` and `_ledger`.
     """
 
     _book: capture.Book = cast("Any", _NOT_YET)
@@ -50,12 +50,12 @@ class Captured:
         """Return the ended spans that fit, oldest first.
 
         Args:
-            predicate: A condition of your own on a `SpanView`.
-            where: `name`, `kind`, `scope`, `status`, `attributes` (a subset). Instead of a text a compiled pattern may
-                be given, which is to be found in it.
+            predicate: Your own condition: a function of a `SpanView`.
+            where: `name`, `kind`, `scope`, `status`, `attributes` (a subset). Instead of a text, a compiled pattern may
+                be given, which is searched for in the span's text.
 
         Raises:
-            UsageError: A condition is not known, the text names the nearest that is; or nothing could ever fit it.
+            UsageError: If a condition is not known (the text names the nearest known one), or no span can ever fit it.
         """
         return select(self._views(), predicate, where)
 
@@ -63,14 +63,14 @@ class Captured:
         """Return the one ended span that fits.
 
         Raises:
-            SelectionError: None fits, or several do; the text names the near misses.
+            SelectionError: If no span fits, or several do; the text names the near misses.
             UsageError: As for `spans`.
         """
         __tracebackhide__ = True
         return exactly_one(self._views(), predicate, where, noun="span", mask=self._masked, hint=self._hint())
 
     def llm_spans(self, predicate: Predicate | None = None, /, **where: Any) -> tuple[SpanView, ...]:
-        """Return those of `spans` that a dialect reads as an LLM call."""
+        """Return the ended spans that fit and that a dialect reads as an LLM call; see `spans`."""
         return select(self._llm_views(), predicate, where)
 
     def llm_span(self, predicate: Predicate | None = None, /, **where: Any) -> SpanView:
@@ -99,15 +99,15 @@ class Captured:
         return exchange_views(exchanges, pair(exchanges, self._book.spans()))
 
     def canary(self, place: str) -> str:
-        """Return a value that occurs nowhere else, for the test to use in a place; it is looked for in all telemetry.
+        """Return a value that occurs nowhere else, for the test to use in a place; all telemetry is searched for it.
 
         Args:
-            place: Where the test will use it: `api_key`, `provider_key`, `organization`, `cookie` (secrets: found
+            place: Where the test will use it: `api_key`, `provider_key`, `organization`, `cookie` (secrets: reported
                 wherever they come out), `prompt`, `system_prompt`, `tool_arguments`, `tool_result`, `output`,
-                `user_id`, `exception` (content: found where `content=` forbids it).
+                `user_id`, `exception` (content: reported where `content=` forbids it).
 
         Raises:
-            UsageError: There is no such place.
+            UsageError: If there is no such place.
         """
         return self._canaries.give(place)
 
@@ -115,13 +115,13 @@ class Captured:
         """Return the ended spans as OpenObserve stores them: `.rows()`, and `.sql(query)` (extra `sql`).
 
         Args:
-            profile: Whose releases: `0.70`, `0.90`, `0.91` or `0.92`, which is the default.
-            stream: What queries call the stream.
+            profile: The releases of OpenObserve: `0.70`, `0.90`, `0.91` or `0.92`, which is the default.
+            stream: The name of the stream in queries.
 
         Raises:
-            UsageError: There is no such profile.
+            UsageError: If there is no such profile.
         """
-        from pytest_llmtrace import openobserve  # Most tests do not ask.
+        from pytest_llmtrace import openobserve  # Most tests do not need it.
 
         return openobserve.Stream(openobserve.records(self.ended(), profile=profile or openobserve.NEWEST), name=stream)
 
@@ -136,7 +136,7 @@ class Captured:
         return self._ledger.children.is_copy
 
     def unrecorded(self, who: str) -> Iterator[str]:
-        """Say what was asked where something records, and is not recorded.
+        """Yield a sentence for everything that was requested while recording and was not recorded.
 
         Args:
             who: The code under test, in a report's words.
@@ -147,7 +147,7 @@ class Captured:
             yield f"not recorded: what {who} asked {host}, by a client that is not built on httpx"
 
     def ended(self) -> tuple[SpanRecord, ...]:
-        """Return the records of the ended spans, oldest first; for those who look at all of them by themselves."""
+        """Return the records of the ended spans, oldest first; for callers that process all of them themselves."""
         return tuple(record for record in self._book.spans() if record.ended is not None)
 
     def _views(self) -> tuple[SpanView, ...]:
@@ -157,7 +157,7 @@ class Captured:
         return tuple(view for view in self._views() if view.call is not None)
 
     def _masked(self, text: str) -> str:
-        """Mask what is secret in this trace: the text of a failure is printed and kept, as a report is."""
+        """Mask this trace's secrets in a text: the text of a failure is printed and kept, as a report is."""
         return Search(secrets_of(self._ledger.exchanges(), self._canaries.given())).masked(text)
 
     def _hint(self) -> str:

@@ -1,6 +1,7 @@
-"""Who answers a request: scripted gateways first, then the router, then cassettes, the innermost first.
+"""What answers a request: scripted gateways, then the router, then cassettes, those of the innermost block first.
 
-Faults are put on what any of them answers, or come instead of it.
+Last comes the gateway of `gateway=`, which has a default reply. A fault is put on the answer of any of them, or comes
+instead of it.
 """
 
 from __future__ import annotations
@@ -26,19 +27,19 @@ if TYPE_CHECKING:
 __all__ = ["Desk", "save"]
 
 _NO_FAULT = "the test does not show what becomes of this fault: nothing that it could happen to was asked for"
-# agents/tracing/processors.py of openai-agents, BackendSpanExporter: sent from a thread, every five seconds.
+# BackendSpanExporter of openai-agents (agents/tracing/processors.py) posts there from a thread, every five seconds.
 _UPLOAD = "https://api.openai.com/v1/traces/ingest"
 _RECORDED = "record    --llmtrace-record=new adds what the cassette lacks, all writes it anew"
 _UNFREEZE = "freeze the time inside the test, or use time-machine there, which both leave virtual time alone"
 
 
 class _Block(ownership.Block):
-    """The code of one `record(...)` or `replay(...)`.
+    """The code inside one `record(...)` or `replay(...)`, or of a whole trace that has a cassette.
 
     Attributes:
-        player: The cassette that answers there first; None where a file is written anew.
-        recorder: What records there; None if nothing is to reach the network.
-        only_plays: Whether recording is not its matter, and goes on there as around it.
+        player: The player of the cassette that answers first in this code; None if the file is written anew.
+        recorder: The recorder of this code's requests; None if they must not reach the network to be recorded.
+        only_plays: Whether the block only adds answers, and recording goes on as in the code around it.
     """
 
     def __init__(self, player: replay.Player | None, recorder: Recorder | None, *, only_plays: bool = False) -> None:
@@ -49,14 +50,14 @@ class _Block(ownership.Block):
 
 
 class Desk:
-    """All that can answer in one trace, as one answerer.
+    """Everything that can answer in one trace, as one answerer.
 
     Args:
-        settings: Names the cassette and the gateway that are there from the start.
+        settings: The settings, which name the cassette and the gateway that answer from the start.
 
     Raises:
-        CassetteError: A cassette that was named is missing or cannot be read.
-        UsageError: The gateway, or a name in the configuration, is not known.
+        CassetteError: If a cassette that was named is missing or cannot be read.
+        UsageError: If the gateway, or a name in the configuration, is not known.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -67,7 +68,7 @@ class Desk:
         self._faults: Faults | None = None
         self._blocks: list[_Block] = []
         self._players: list[replay.Player] = []
-        self._players_of: dict[Path, replay.Player] = {}  # A file that is named again goes on where it was.
+        self._players_of: dict[Path, replay.Player] = {}  # A file that is named again is played from where it was.
         self._recorders: dict[Path, Recorder] = {}
         self._fallback: Gateway | None = None
         self._silence = replay.Silence(default=settings.default_cassette)
@@ -83,7 +84,7 @@ class Desk:
             self._default_origin = next((player.origin for player in self._players), None)
 
     def gateway(self, name: str) -> Gateway:
-        """Return the gateway of that name, one a trace."""
+        """Return the gateway of that name, the same one throughout the trace."""
         known = self._gateways.get(name) if isinstance(name, str) else None
         if known is None:
             known = self._gateways[name] = self._new_gateway(name, default=False)
@@ -100,7 +101,7 @@ class Desk:
 
     @property
     def faults(self) -> Faults:
-        """What goes wrong, made when first asked for."""
+        """The planned faults, made when first asked for."""
         if self._faults is None:
             from pytest_llmtrace.faults import Faults
 
@@ -115,7 +116,7 @@ class Desk:
 
     @contextmanager
     def playing(self, cassette: str | Cassette) -> Iterator[replay.Player]:
-        """Let a cassette, by name or as it was read, answer for the length of a block; what records goes on."""
+        """Let a cassette, given by name or as read, answer for the length of a block; recording goes on unchanged."""
         if not isinstance(cassette, Cassette):
             cassette = self._load(cassette, self._resolved(cassette))
         player = self._new_player(cassette)
@@ -129,19 +130,20 @@ class Desk:
             with ownership.within(block):
                 yield
         finally:
-            self._blocks.remove(block)  # By identity: those of several tasks end in any order.
+            self._blocks.remove(block)  # By identity: blocks of several tasks end in any order.
 
     def recorder(self) -> Recorder | None:
-        """Return what records a request of the running code; None if it may not reach the network for that."""
+        """Return the recorder of the running code's requests; None if they must not go to the network for that."""
         for block in self._around():
             if not block.only_plays:
                 return block.recorder
         return None
 
     def _around(self) -> Sequence[_Block]:
-        """Return what holds for the running code: the blocks that it is in, the others that are open, the whole trace.
+        """Return the blocks that apply to the running code: those it is in, the other open ones, the whole trace's.
 
-        The others, the last one first, since code may run in a context of its own: that of a fixture, of a callback.
+        The other open blocks apply too, the last one first, since code may run in a context of its own, such as a
+        fixture's or a callback's.
         """
         if not self._blocks:
             return self._whole
@@ -150,7 +152,7 @@ class Desk:
         return (*own, *others, *self._whole)
 
     def answer(self, request: Request) -> Answer | None:
-        """Return the first answer that somebody has, with a fault if one is due."""
+        """Return the first answer that any answerer has, with a fault if one is due."""
         return self._first(request) if self._faults is None else self._faults.answer(request, self._first)
 
     def _first(self, request: Request) -> Answer | None:
@@ -161,29 +163,29 @@ class Desk:
         return self._mute(request)
 
     def _mute(self, request: Request) -> Answer | None:
-        """Take in what an agent framework uploads of its own traces, as the application's OTLP exporters are muted."""
+        """Swallow the traces that openai-agents uploads by itself, just as the app's OTLP exporters are muted."""
         if request.url != _UPLOAD or self._settings.app_exporters == "live":
             return None
         return Answer(response=Response(status=204), origin="muted: traces of openai-agents")
 
     def explain(self, request: Request) -> str:
-        """Say of each answerer why it has none; of the cassettes only the one that comes nearest."""
+        """Say for each answerer why it has no answer, and how to record one."""
         answerers: list[Answerer] = [*self._in_order()] or [self._silence]
         said = [text for answerer in answerers if (text := answerer.explain(request))]
         files = [player for player in self._players_of.values() if not replay.is_builtin(player.cassette.label)]
         return "\n".join([*said, _RECORDED] if any(player.compares(request) for player in files) else said)
 
     def leftovers(self, exchanges: Sequence[Exchange]) -> tuple[Leftover, ...]:
-        """Return what each answerer had ready, and what of it was not asked for; and faults that did not happen.
+        """Return how much each answerer had ready and what of it was not asked for, and the faults that did not happen.
 
         Args:
-            exchanges: What was asked. If somebody else has answered, it may have been from the very file that nobody
-                has named to us.
+            exchanges: The requests that were made. If a user's own mock answered any, it may have played the file that
+                is our default cassette; that one then counts only if it has answered here.
         """
         scripted: list[Gateway | Router] = [*self._gateways.values()]
         if self._router is not None:
             scripted.append(self._router)
-        # What is new may stand in for what is not played.
+        # New recordings in the same file may replace those that were not played.
         added_to = {id(player) for path, player in self._players_of.items() if path in self._recorders}
         players = [player for player in self._players if id(player) not in added_to]
         mocked = any(exchange.outcome is Outcome.OBSERVED for exchange in exchanges)
@@ -215,7 +217,7 @@ class Desk:
             yield Leftover(origin="faults", unplayed=never, total=self._faults.total, why=_NO_FAULT)
 
     def _gateway_of(self, request: Request) -> str:
-        """Name the gateway in whose form a request would be answered: the scripted one's, else the host's."""
+        """Name the gateway in whose form to answer a request: the cloud of its path, a scripted one, or the host's."""
         from pytest_llmtrace.replay.gateways import GATEWAYS, cloud_of
 
         api = wire.identify(request)
@@ -227,7 +229,7 @@ class Desk:
         return "anthropic" if api == "messages" else "openai"
 
     def _gateway_of_host(self, request: Request) -> str:
-        """Name the gateway of a host, by what it has answered in a cassette where its name does not tell."""
+        """Name the gateway of a request's host; if its name does not tell, by what it has answered in a cassette."""
         name, host = wire.gateway(request), urlsplit(request.url).netloc
         players = (block.player for block in self._around() if block.player is not None)
         recordings = (recording for player in players for recording in player.cassette.recordings)
@@ -235,10 +237,10 @@ class Desk:
         return next((found for one in of_host if (found := wire.gateway(one.request, one.response)) != name), name)
 
     def untimed(self, obstacle: str | None) -> tuple[Untimed, ...]:
-        """Return what was played at once although its own time was asked for.
+        """Return what was played at once although the settings ask for its recorded or real time.
 
         Args:
-            obstacle: Why there is no virtual time, if that is so.
+            obstacle: Why virtual time could not begin; None if it could, or was not wanted.
         """
         if self._settings.timing == "instant":
             return ()
@@ -248,12 +250,12 @@ class Desk:
         return tuple(Untimed(origin=origin, reasons=reasons) for origin, reasons in played if reasons)
 
     def gone(self) -> list[tuple[str, str, int]]:
-        """Return which tests that are no more have recorded a part of what was played: file, test, how many."""
+        """Return the tests that recorded part of what was played and no longer exist: file, test, how many."""
         return [(player.origin, test, number) for player in self._players for test, number in player.gone()]
 
     @property
     def records(self) -> bool:
-        """Whether anything is recorded, or was."""
+        """Whether anything is or was to be recorded."""
         return bool(self._recorders)
 
     def _in_order(self) -> Iterator[Answerer]:
@@ -267,9 +269,10 @@ class Desk:
             yield self._fallback
 
     def _use(self, name: str, mode: str) -> tuple[replay.Player | None, Recorder | None]:
-        """Play a cassette or record it: none plays, once records what is not there, new adds to it, all replaces it.
+        """Return the player and the recorder of a cassette in a mode; either may be None.
 
-        A file has one player and one recorder in a trace, so that whoever names it again goes on with it.
+        `none` plays it, `once` records it if it is missing, `new` adds to it, `all` replaces it. A file has one player
+        and one recorder in a trace, so that a block that names it again goes on with them.
         """
         if mode == "none" or replay.is_builtin(name):
             return self._player_of(name), None
@@ -278,7 +281,7 @@ class Desk:
         path = path.absolute()
         recorder = self._recorders.get(path)
         if recorder is not None and recorder.mode != "new":
-            return None, recorder  # The file is being written anew: what it holds now is what it held before.
+            return None, recorder  # The file is being written anew: what it still holds is its old content.
         by_another = path in self._settings.recorded
         player = self._player_of(name) if found is not None and (mode != "all" or by_another) else None
         if found is not None and mode == "once" and not by_another:
@@ -294,13 +297,13 @@ class Desk:
         return player, recorder
 
     def _use_default(self, path: Path, mode: str) -> tuple[replay.Player | None, Recorder | None]:
-        """Do the same with the file that nobody has named, which need not be there."""
+        """Do the same as `_use` with the default cassette, which need not exist."""
         if mode != "none":
             return self._use(str(path), mode)
         return (self._player_of(str(path), path) if is_file(path) else None), None
 
     def _is_of_its_own(self, path: Path) -> bool:
-        """Tell whether a file is called by the name of the test, so that no other one has it."""
+        """Tell whether a file is the default cassette that is named after the test, so that no other test has it."""
         default = self._settings.default_cassette
         return default is not None and path == default.absolute() and not self._settings.default_is_named
 
@@ -315,7 +318,7 @@ class Desk:
         return replay.resolve(name, dirs=self._settings.cassette_dirs, advice=advice)
 
     def _load(self, name: str, path: Path) -> Cassette:
-        # One that ships with the package is named as users do; others are named by their file.
+        # Reports name a cassette that ships with the package as users do, any other by its file.
         label = name if name.startswith("builtin:") else None
         return replay.load(path, label=label, cache_dir=self._settings.cache_dir)
 
@@ -334,11 +337,11 @@ def save(exchanges: Sequence[Exchange], known: Iterable[Sought]) -> tuple[Writte
     """Write each cassette once, however many blocks have recorded into it.
 
     Args:
-        exchanges: Those of a trace; each names its recorder.
-        known: What is secret in it.
+        exchanges: The exchanges of a trace; each names its recorder.
+        known: The secrets of the trace.
 
     Raises:
-        CassetteError: One could not be written.
+        CassetteError: If a cassette could not be written.
     """
     of: dict[Any, list[Exchange]] = {}
     for exchange in exchanges:

@@ -1,4 +1,4 @@
-"""What the checks say of one trace: when it ends, and of what fixtures do after it."""
+"""The judgement of one trace by the checks: when it ends, and again on what fixtures do after it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Judgement:
     """The last judgement of a trace.
 
     Args:
-        settings: What hides findings, and which fail.
+        settings: The settings that say which findings are hidden, and which fail the test.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -30,12 +30,12 @@ class Judgement:
         self.last: tuple[Evidence, Verdict] | None = None
 
     def judge(self, evidence: Evidence, *, complete: bool, to_be_called: bool) -> tuple[Evidence, Verdict]:
-        """Judge a trace.
+        """Judge a trace, and return the evidence with the verdict.
 
         Args:
             evidence: The trace.
             complete: False if the code under test failed midway.
-            to_be_called: Whether fixtures may yet make calls: `late_report` says which waivers hide nothing then.
+            to_be_called: Whether fixtures may still make calls; then `late_report` says which waivers hide nothing.
         """
         self._complete = complete
         self._account = None
@@ -45,7 +45,7 @@ class Judgement:
         return self.last
 
     def _with_shared_waivers(self) -> Settings:
-        """Let all waivers be such as may hide nothing."""
+        """Return settings in which every waiver may hide nothing without being reported."""
         ignore, shared = self._settings.ignore, self._settings.shared
         return replace(self._settings, shared={**dict.fromkeys(ignore, ""), **shared})
 
@@ -54,7 +54,7 @@ class Judgement:
 
         Args:
             verdict: What was found.
-            asked: Whether the test itself asks, which counts also where nothing is verified by itself.
+            asked: Whether the test itself has called `verify`, which counts even with `verify=False`.
         """
         if self._settings.verify == "warn" or (self._settings.verify is False and not asked):
             return False
@@ -66,19 +66,19 @@ class Judgement:
         return report.render(self._settings.label, evidence, verdict)
 
     def late_report(self, evidence: Evidence | None) -> tuple[Verdict, str]:
-        """Judge what came after the last judgement; return that, and the report if it fails.
+        """Judge what came after the last judgement; return the verdict, and the report if it fails, else an empty text.
 
-        What the baseline names and the last judgement has not hidden may be here.
+        Findings that the baseline names and that did not occur in the last judgement are expected here.
 
         Args:
-            evidence: What is new, None if nothing is.
+            evidence: What is new; None if nothing is.
         """
         if self.last is None or (evidence is None and not (self._to_be_called and self._settings.ignore)):
             return Verdict.none(), ""
         evidence, before = evidence or Evidence(), self.last[1]
         left = Counter(self._settings.expected)
         left.subtract(waivers.key_of(finding) for finding in before.expected)
-        # Which waivers hide nothing is said once.
+        # Waivers that hide nothing are reported only once.
         settings = replace(self._settings if self._to_be_called else self._with_shared_waivers(), expected=+left)
         verdict = waivers.judge(evidence, settings, complete=self._complete, hidden=before.waived)
         self._late = evidence, verdict
@@ -89,9 +89,9 @@ class Judgement:
         return report.render(f"{self._settings.label}, after the test", *self._late) if self._late else ""
 
     def account(self, seen: Callable[[], tuple[Evidence, Verdict]]) -> dict[str, Any]:
-        """Count what the last judgement has seen and what was hidden, as plain data; made once.
+        """Return counts of what the last judgement saw and of what was hidden, as plain data; counted once.
 
-        `remark` is the report on findings that do not fail the test, which nobody would print otherwise.
+        `remark` is the report on findings that do not fail the test, which nothing else prints.
 
         Args:
             seen: Returns the last judgement; asked only when there is no account yet.
@@ -115,12 +115,12 @@ class Judgement:
         return self._account
 
     def _is_remark(self, verdict: Verdict) -> bool:
-        """Tell whether there is something to say that fails nothing."""
+        """Tell whether a verdict has findings to print that do not fail the test."""
         return bool(self._settings.verify) and verdict.worth_saying and not self.fails(verdict)
 
 
 def _added(account: dict[str, Any], late: dict[str, Any]) -> dict[str, Any]:
-    """Add up what was counted of a test and after it: numbers, lists, and numbers by name."""
+    """Add up the counts of a test and those of what came after it: numbers, lists, and numbers by name."""
     return {
         name: dict(Counter(value) + Counter(late[name])) if isinstance(value, dict) else value + late[name]
         for name, value in account.items()

@@ -1,4 +1,4 @@
-"""The one object that users hold: opens replay, port and capture, closes them, verifies. Needs no pytest."""
+"""The one object that users hold: it opens replay, interception and capture, closes them, verifies. Needs no pytest."""
 
 from __future__ import annotations
 
@@ -30,51 +30,57 @@ if TYPE_CHECKING:
 __all__ = ["LLMTrace"]
 
 _PATIENCE = 1.0
-"""Seconds of real time for what the code under test has left to other threads, if a span is missing or open."""
+"""How long to wait for work in other threads if a span is missing or still open, in seconds of real time."""
 
 
 class LLMTrace(Captured, Scripted):
-    """Replay, capture and verification for one test, or for one `with` block. Of nested ones the innermost answers.
+    """Replay, capture and verification for one test, or for one `with` block.
 
-    In a test the fixture `llmtrace` is one, with the arguments of the marker; elsewhere::
+    When blocks are nested, the innermost answers. In a test, the fixture `llmtrace` is such an object, made with the
+    arguments of the marker; elsewhere::
 
         with LLMTrace(gateway="openai") as trace:
             chat("hi")
             assert trace.llm_span().attributes["gen_ai.request.model"] == "gpt-4o-mini"
 
-    What answers: `gateway`, `router`, `replay`, `record`; what goes wrong with it: `fault`. What was seen: `spans`,
-    `span`, `llm_spans`, `llm_span`, `tree`, `exporter`, `logs`, `metrics`, `exchanges`, `openobserve`. What was found:
-    `findings`, `verify`; `canary` gives a value to look for. All else is for who runs tests, as the pytest plugin.
+    What answers requests: `gateway`, `router`, `replay`, `record`; what goes wrong with an answer: `fault`. What was
+    captured: `spans`, `span`, `llm_spans`, `llm_span`, `tree`, `exporter`, `logs`, `metrics`, `exchanges`,
+    `openobserve`. What the checks found: `findings`, `verify`; `canary` gives a value for them to search for. All other
+    methods are for code that runs tests, such as the pytest plugin.
 
     Args:
-        cassette: The recording that answers, by name or path.
-        gateway: A gateway that answers with its default reply when nothing is queued.
-        ignore: Waivers: check id, or `family/*`, to reason.
-        allow_unused: Why recordings that were not played are no finding.
+        cassette: The cassette that answers, by name or path.
+        gateway: The gateway that answers with its default reply when nothing is queued.
+        ignore: Waivers: a mapping of check ids, or `family/*`, to the reason.
+        allow_unused: The reason why recordings that were not played are not reported.
         allow_hosts: Hosts that may be reached for real: `host`, `host:port` or `*.suffix`.
         verify: `error` raises on findings when the block ends, `warn` prints them, False does not verify.
-        record: Reach the network and record what it says, when the block ends without an error: `once` if there is no
-            such cassette, `new` what it lacks, `all` everything anew. `none` replays, as does not to say it.
-        budget: What the block may use at most: `tokens`, `cost` (in USD), `calls`.
-        tool_repeats: From how many calls of one tool with the same arguments on there is a finding; 3 if not said.
-        known: Faults of instrumentors that are known: `Known`, or mappings with its fields.
-        conventions: Which conventions spans are to keep: names, registry files; those that they claim, if not said.
-        content: What telemetry is meant to do with content: `captured`, `redacted` or `absent`; not judged if not said.
-        longest_attribute: How many characters an attribute may have; 65,536 if not said.
-        openobserve: The profile of OpenObserve that the spans go to; the checks `backend/` judge only where it is said.
+        record: Whether requests reach the network and are recorded: `once` if there is no such cassette, `new` those
+            that the cassette lacks, `all` all of them anew. The cassette is written when the block ends without an
+            error. `none`, or no value, only replays.
+        budget: The most that the block may use: `tokens`, `cost` (in USD), `calls`.
+        tool_repeats: How many calls of one tool with the same arguments are too many; 3 if not given.
+        known: Known faults of instrumentors: `Known`, or mappings with its fields.
+        conventions: The conventions that spans must keep: names, registry files; by default, those they claim to keep.
+        content: What telemetry must do with content: `captured`, `redacted` or `absent`; not judged if not given.
+        longest_attribute: How many characters an attribute may have; 65,536 if not given.
+        openobserve: The OpenObserve profile of the releases that the spans go to; the `backend/` checks need it.
         openobserve_columns: The columns that the team's dashboards name.
-        timing: How replies take their time: `instant` (not at all; the default), `recorded` (virtually), `real`.
-        settings: All of the above and more, as the pytest plugin has read them; other arguments win.
+        timing: How long replies take: `instant` (no time; the default), `recorded` (the recorded time, on a virtual
+            clock), `real` (the recorded time, really waited for).
+        settings: All of the above and more, as the pytest plugin reads them. The other arguments win over them;
+            waivers, hosts, limits and known faults are added to them.
 
     Attributes:
-        clock: What time it is for the code under test: real, or virtual with `timing="recorded"`.
-        settings: All that was said, merged.
-        is_open: Whether it answers and captures now.
+        clock: The clock of the code under test: real, or virtual with `timing="recorded"`.
+        settings: The settings in effect: `settings` and the other arguments, merged.
+        is_open: Whether the trace answers and captures now.
 
     Raises:
-        UsageError: An argument has no meaning.
-        CassetteError: The cassette cannot be read.
-        VerificationError: When the block ends: there are findings of severity error that nobody has asked for in it.
+        UsageError: If an argument has no meaning.
+        CassetteError: If the cassette cannot be read.
+        VerificationError: When the block ends, if there are findings of severity error that no call of `findings` or
+            `verify` within it has reported.
     """
 
     def __init__(
@@ -135,7 +141,7 @@ class LLMTrace(Captured, Scripted):
     # --- life ---
 
     def __enter__(self) -> Self:
-        """Open capture and port, and let the code in this context belong to this trace."""
+        """Open capture and HTTP interception, and let the code in this context belong to this trace."""
         self.open()
         self._exit.enter_context(self.belonging())
         self.clock.start()
@@ -144,7 +150,7 @@ class LLMTrace(Captured, Scripted):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Close both, and verify unless the block has failed by itself."""
+        """Save and verify, unless the block itself has raised; then close capture and HTTP interception."""
         __tracebackhide__ = True
         self.clock.stop()
         try:
@@ -157,10 +163,10 @@ class LLMTrace(Captured, Scripted):
             self.close()
 
     def open(self) -> None:
-        """Open capture and port. What belongs to nobody belongs to this trace until `close`.
+        """Open capture and HTTP interception. Until `close`, code that belongs to no trace belongs to this one.
 
         Raises:
-            UsageError: It was opened before: what it has seen and judged is that of its first block.
+            UsageError: If the trace was opened before: what it has captured and judged is that of its first block.
         """
         if "_book" in vars(self):
             raise UsageError("a trace is opened once: make another LLMTrace(...) for another block")
@@ -186,19 +192,19 @@ class LLMTrace(Captured, Scripted):
         self.is_open = True
 
     def close(self) -> None:
-        """Close capture and port without a judgement. What was seen stays readable."""
+        """Close capture and HTTP interception without verifying. What was captured stays readable."""
         self.clock.stop()
         self._exit.close()
         self.is_open = False
 
     def begin_fixtures(self) -> None:
-        """Say that wider fixtures are set up: spans that they hold open now outlive the test, and are not judged."""
+        """Note that wider fixtures are set up: the spans that they hold open outlive the test, and are not judged."""
         self._of_wider = self._book.open_keys()
 
     def begin_test(self) -> None:
-        """Say that the fixtures are set up: spans that they hold open now are judged when they are done.
+        """Note that the test's fixtures are set up: spans that they hold open now are judged after their teardown.
 
-        Virtual time begins, if there is to be any; `clock.stop` ends it.
+        Virtual time begins here, if the timing asks for it; `clock.stop` ends it.
         """
         self._held = self._book.open_keys()
         self._before = capture.current_span()
@@ -210,7 +216,7 @@ class LLMTrace(Captured, Scripted):
 
     @contextmanager
     def watching_context(self) -> Iterator[None]:
-        """Note which span is left current in this context, for the check `structure/span-current`."""
+        """Note the span that is still current when this context ends, for the check `structure/span-current`."""
         before = capture.current_span()
         try:
             yield
@@ -220,15 +226,15 @@ class LLMTrace(Captured, Scripted):
     # --- recording ---
 
     def record(self, cassette: str, mode: RecordMode | None = None) -> AbstractContextManager[None]:
-        """Record the calls of a `with` block into a cassette, or replay it if it is there.
+        """Record the calls of a `with` block into a cassette, or replay the cassette if it exists.
 
         Args:
-            cassette: Its name.
-            mode: As `--llmtrace-record`, which is the default; outside pytest that is `once`.
+            cassette: The cassette's name.
+            mode: A value of `--llmtrace-record`. Default: what that option says; outside pytest, `once`.
 
         Raises:
-            UsageError: The trace is not open, or there is no such mode.
-            CassetteError: It is missing and nothing is to be recorded, or it cannot be read.
+            UsageError: If the trace was never opened, or there is no such mode.
+            CassetteError: If the cassette is missing and nothing is to be recorded, or it cannot be read.
         """
         if "_ledger" not in vars(self):
             raise UsageError(NOT_OPEN)
@@ -237,10 +243,12 @@ class LLMTrace(Captured, Scripted):
         return self._desk.recording(cassette, mode or self.settings.record or "once")
 
     def save(self) -> tuple[Written, ...]:
-        """Write what was recorded; the end of a block does so if it ends well, and a copy of it in no case.
+        """Write what was recorded, and return what became of each cassette.
+
+        A `with` block does so when it ends without an error; a copy of the trace in a forked process never writes.
 
         Raises:
-            CassetteError: It could not be written.
+            CassetteError: If a cassette could not be written.
         """
         exchanges = () if self.is_copy else self._ledger.exchanges()
         return save(exchanges, checks.secrets_of(exchanges, self._canaries.given()))
@@ -253,17 +261,18 @@ class LLMTrace(Captured, Scripted):
     # --- judgement ---
 
     def findings(self) -> tuple[Finding, ...]:
-        """Judge what was seen so far, and return what was found and is not waived; what a baseline names is with it."""
+        """Judge what was captured so far; return all findings but waived and known ones, those of a baseline too."""
         verdict = self.judge()[1]
         return (*verdict.findings, *verdict.expected)
 
     def verify(self) -> None:
-        """Judge what was seen so far, and fail on findings of severity error (on warnings too if strict).
+        """Judge what was captured so far, and raise on findings of severity error (on warnings too if strict).
 
-        With `verify=False`, too, which is about the end only; with `verify="warn"` nothing fails.
+        `verify=False` does not prevent this: it only switches off verification at the end. With `verify="warn"` nothing
+        is raised.
 
         Raises:
-            VerificationError: There are such findings; the text is the report.
+            VerificationError: If there are such findings; the text is the report.
         """
         __tracebackhide__ = True
         evidence, verdict = self.judge()
@@ -273,12 +282,12 @@ class LLMTrace(Captured, Scripted):
     def judge(
         self, *, complete: bool = True, to_be_called: bool = False, to_be_played: bool = False
     ) -> tuple[checks.Evidence, checks.Verdict]:
-        """Collect the evidence and let the checks judge it; for those who report by themselves.
+        """Collect the evidence, let the checks judge it, and return both; for callers that write their own report.
 
         Args:
-            complete: False if the code under test failed midway, so that what is missing says nothing.
-            to_be_called: Whether fixtures may yet make calls: `late_report` says which waivers hide nothing then.
-            to_be_played: Whether they may yet clean up: `late_report` judges what they could play then.
+            complete: False if the code under test failed midway, so that what is missing proves nothing.
+            to_be_called: Whether fixtures may still make calls; then `late_report` says which waivers hide nothing.
+            to_be_played: Whether fixtures may still clean up; then `late_report` judges the recordings for that.
         """
         evidence = self._evidence()
         self._to_be_played = to_be_played and any(leftover.of_cleanup for leftover in evidence.leftovers)
@@ -292,15 +301,15 @@ class LLMTrace(Captured, Scripted):
         return self._judgement.fails(verdict)
 
     def report(self) -> str:
-        """Write the report on the last judgement, judging first if there was none."""
+        """Return the report on the last judgement; judge first if there was none."""
         return self._judgement.report(*(self._judgement.last or self.judge()))
 
     def late_report(self) -> tuple[checks.Verdict, str]:
-        """Judge what came after the last judgement; return that, and the report on what fails, empty if nothing does.
+        """Judge what came after the last judgement; return the verdict, and the report if it fails, else an empty text.
 
-        Only what nobody could have seen before counts: requests that nothing answered, calls that fixtures have made
-        and what their spans say of them, spans that fixtures have opened and not ended, recordings that they might
-        have played, and waivers that have hidden nothing until then.
+        Only what could not be seen before counts: requests that nothing answered, calls that fixtures have made and
+        what their spans say about them, spans that fixtures have opened and not ended, recordings that fixtures might
+        have played, and waivers that have hidden nothing by then.
         """
         if self._judgement.last is None:
             return checks.Verdict.none(), ""
@@ -311,20 +320,20 @@ class LLMTrace(Captured, Scripted):
         return self._judgement.late_report(evidence)
 
     def account(self) -> dict[str, Any]:
-        """Count what was seen, as plain data: exchanges by origin, LLM spans by scope, findings, whose recordings."""
+        """Return counts as plain data: exchanges by origin, LLM spans by scope, findings, recordings of gone tests."""
         return {**self._judgement.account(self._seen), "gone": self._desk.gone()}
 
     def _seen(self) -> tuple[checks.Evidence, checks.Verdict]:
         if self._judgement.last is None and self.settings.verify is False:
-            return self._evidence(patience=0), checks.Verdict.none()  # Nobody wants to know.
+            return self._evidence(patience=0), checks.Verdict.none()  # Nobody reads its findings.
         return self._judgement.last or self.judge(complete=False)
 
     def hint_for(self, error: BaseException) -> str:
-        """Say what a known error of the application under test comes from; empty if it is not known."""
+        """Return an explanation of an error of the application under test; empty if the error is not a known one."""
         return capture.hint_for(error) or ""
 
     def _settle(self) -> None:
-        """Judge the block, and fail on what nobody who has asked within it was told."""
+        """Judge the block, and raise on findings that no judgement within the block has reported already."""
         __tracebackhide__ = True
         told = self._judgement.last[1].findings if self._judgement.last else ()
         evidence, verdict = self.judge()
@@ -332,7 +341,7 @@ class LLMTrace(Captured, Scripted):
         if self._judgement.fails(news):
             raise VerificationError(self._judgement.report(evidence, news))
         if news.worth_saying:
-            print(self._judgement.report(evidence, news), file=sys.stderr)  # Outside pytest nobody else says it.
+            print(self._judgement.report(evidence, news), file=sys.stderr)  # Outside pytest nothing else does.
 
     def _note_current(self, before: SpanKey | None) -> None:
         now = capture.current_span()
@@ -340,7 +349,7 @@ class LLMTrace(Captured, Scripted):
             self._current.add(now)
 
     def _evidence(self, patience: float = _PATIENCE) -> checks.Evidence:
-        left = tuple(self._owner.at_work)  # Before spans are collected: what is done from now on may make one more.
+        left = tuple(self._owner.at_work)  # Before collecting spans: work that ends from now on may make one more.
         if self._book.collect() and patience:
             self._book.wait_for_others(patience, but=self._held)
         self._note_current(self._before)
@@ -379,7 +388,7 @@ class LLMTrace(Captured, Scripted):
     def _paired(
         self, exchanges: Sequence[Exchange], left: Collection[Future[Any]], patience: float
     ) -> tuple[tuple[SpanRecord, ...], Pairing]:
-        """Pair exchanges with spans; one that is missing may be in the making, in a pool (LiteLLM's callbacks)."""
+        """Pair exchanges with spans; wait for a missing span that a thread pool may yet make (LiteLLM's callbacks)."""
         spans = self._book.spans()
         paired = match(exchanges, spans, self._book.logs())
         if left and any(not call.spans for call in paired.calls) and wait(left, patience).done:

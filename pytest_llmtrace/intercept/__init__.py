@@ -1,8 +1,8 @@
 """The HTTP port: every request of a test passes here, and is observed, answered or refused.
 
-Observed where a client sends a single request, answered in the connection pool, refused at connect: so that spans of
-HTTP instrumentation still appear, and every mock of the user's had its turn before a request is refused. Where nobody
-stands between client and pool, which is the rule, the answer is given at once.
+A request is observed where a client sends it, answered in the connection pool and refused at connect, so that spans of
+HTTP instrumentation still appear and every mock of the user's has had its turn before a request is refused. If nothing
+stands between client and pool, as is usual, the request is answered where it is observed.
 """
 
 from pytest_llmtrace.intercept._ledger import Ledger

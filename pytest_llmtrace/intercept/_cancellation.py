@@ -1,4 +1,4 @@
-"""Was it a cancellation that made a client leave a stream?"""
+"""Tell whether a cancellation made a client leave a stream."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["in_hand", "is_cancellation"]
 
 
 def is_cancellation(error: BaseException | None) -> bool:
-    """Tell whether an exception is what a task of asyncio or trio is cancelled by."""
+    """Tell whether an exception is the one that cancels a task of asyncio or trio."""
     trio = sys.modules.get("trio")
     return isinstance(error, asyncio.CancelledError if trio is None else (asyncio.CancelledError, trio.Cancelled))
 
@@ -19,8 +19,8 @@ def is_cancellation(error: BaseException | None) -> bool:
 def in_hand() -> bool:
     """Tell whether the running code cleans up after a cancellation.
 
-    Whoever cleans up has the exception in hand. If it does so by closing a generator, that has its own in hand, and
-    only the task knows.
+    Code that cleans up after an exception sees it in `sys.exc_info()`. If it cleans up by closing a generator, the code
+    of the generator sees `GeneratorExit` instead, and only the task knows that it was cancelled.
     """
     error = sys.exc_info()[1]
     return _task_is_cancelled() if isinstance(error, GeneratorExit) else is_cancellation(error)

@@ -1,7 +1,7 @@
-"""Has the code of a ledger made other processes? What they ask and record, nobody sees here.
+"""Find out whether the code of a ledger has made other processes, whose requests and spans nobody sees here.
 
-A fork is noticed as Python tells of it; any other process by what the system counts of those that have ended, once they
-were waited for: so it costs nothing where there are none.
+Python announces a fork. Any other child process shows in what the system counts for children, once it has ended and was
+waited for. So this costs nothing where there are no children.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ __all__ = ["Children", "tell_of_forks"]
 
 
 class Children:
-    """The child processes that have been made since.
+    """The child processes that have been made since this object was made.
 
     Attributes:
-        has_forked: Whether this process was forked.
-        are_unrecorded: Whether something recorded where it was.
+        has_forked: Whether this process has forked.
+        are_unrecorded: Whether something was recording at a fork: it does not see what the child does.
     """
 
     def __init__(self) -> None:
@@ -36,21 +36,21 @@ class Children:
 
     @property
     def is_copy(self) -> bool:
-        """Whether this is a copy in such a child."""
+        """Whether this object is a copy in a forked child."""
         return getpid() != self._process
 
     def made(self) -> Literal["", "forked", "started"]:
-        """Say whether this process was forked, or some other one was started and has ended; empty if neither."""
+        """Return "forked" if this process has forked, "started" if another child was started and has ended, else ""."""
         return "forked" if self.has_forked else "started" if _ended() != self._ended else ""
 
 
 @functools.cache
 def tell_of_forks(note: Callable[[], None]) -> None:
-    """Have a function called after each fork from now on, by whoever has forked."""
+    """Have a function called after each fork from now on, in the parent and in the thread that forked."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_parent=note)
 
 
 def _ended() -> int:
-    """Return how many pages the children that have ended have asked for: each needs some. 0 where nobody counts."""
+    """Return the page faults of all children that have ended: each child has some. 0 where the system counts none."""
     return 0 if resource is None else resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt

@@ -1,8 +1,8 @@
-"""The guard of the sockets: what is no httpx is kept on this machine here.
+"""The socket guard: it keeps clients other than httpx on this machine.
 
-Sockets, name resolution, uvloop's and gevent's own; and, for connections that are open already and for proxies, the
-standard library's HTTP client (requests and urllib3 are made of it) and aiohttp's connector. Loopback and Unix sockets
-are free. Each client turns the error, an `OSError`, into its own connection error.
+It guards sockets and name resolution, uvloop's and gevent's own included; and, for connections that are open already
+and for proxies, the standard library's HTTP client (requests and urllib3 are built on it) and aiohttp's connector.
+Loopback and Unix sockets are free. Each client turns the error, an `OSError`, into its own connection error.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _INTERNET = (socket.AF_INET, socket.AF_INET6)
 
 
 def guard_sockets(module: ModuleType) -> None:
-    """Patch the standard library's sockets, and what stands on them."""
-    bare = _standard(object, "_socket", "socket")  # By its name: gevent replaces the names that the module has for it.
+    """Patch the standard library's sockets, name resolution and HTTP client."""
+    bare = _standard(object, "_socket", "socket")  # Not by the module's attributes, which gevent replaces.
     _guard_methods(_standard(bare, "socket", "socket"))
     _guard_resolution(module)
-    # Before the loop hands the name to a thread, which does not know on whose behalf it works.
+    # Checked before the loop hands the name to a thread, which does not know on whose behalf it works.
     patch(asyncio.BaseEventLoop, "getaddrinfo", _guarding_loop_resolution)
     connection = _standard(object, "http.client", "HTTPConnection")
     patch(connection, "putrequest", _guarding_putrequest)
@@ -41,7 +41,7 @@ def guard_sockets(module: ModuleType) -> None:
 
 
 def guard_gevent(module: ModuleType) -> None:
-    """Patch gevent's sockets, which are not derived from the standard library's, though they may stand in its place."""
+    """Patch gevent's sockets: they do not derive from the standard library's, though they may replace them."""
     _guard_methods(module.socket)
     _guard_resolution(module)
 
@@ -72,7 +72,7 @@ def guard_aiohttp(module: ModuleType) -> None:
 
 @functools.cache
 def _standard(base: type, module: str, name: str) -> Any:
-    """Return the standard library's own class, also while a mock has put another in its place, as vcrpy does."""
+    """Return the standard library's own class, even while a mock has put another in its place, as vcrpy does."""
     kinds: list[type] = base.__subclasses__()
     return next(kind for kind in kinds if (kind.__module__, kind.__name__) == (module, name))
 
@@ -81,9 +81,9 @@ def _check(host: object, port: object = None, *, via: str | None = None) -> None
     """Raise `BlockedConnection` unless the running code may reach a host.
 
     Args:
-        host: Name or address, None for this machine.
-        port: Port or service; only a number is compared.
-        via: The proxy, which may be reached as well if the host may.
+        host: Its name or address; None means this machine.
+        port: The port or the name of a service; only a number is compared.
+        via: The proxy on the way to the host; it may be reached too if the host may.
     """
     if not watching() or host is None or (ledger := current()) is None:
         return
@@ -91,7 +91,7 @@ def _check(host: object, port: object = None, *, via: str | None = None) -> None
     number = int(port) if isinstance(port, (int, str)) and str(port).isdigit() else None
     passage = in_flight()
     if passage is not None and passage.claims(name, number):
-        # Loopback is not free for these clients, also where their transport has sockets of its own.
+        # For httpx clients loopback is not free, even where their transport has its own sockets.
         passage.networked = passage.allowed
         passage.barred = not passage.allowed
         if passage.barred:
@@ -99,7 +99,7 @@ def _check(host: object, port: object = None, *, via: str | None = None) -> None
     elif not is_local(name) and not ledger.hosts.allow(name, number):
         if not ledger.live:
             raise ledger.block(name, number)
-        if passage is None:  # A client that is recorded may go by a proxy.
+        if passage is None:  # With a passage, the host may be the proxy of a client that is recorded.
             ledger.note_unrecorded(names_of(name))
     if via is not None:
         ledger.hosts.admit(via)
@@ -111,7 +111,7 @@ def _check_address(sock: socket.socket, address: object) -> None:
 
 
 def _guarding_address(original: Function) -> Function:
-    """Guard a method of a socket; the address, where there is one, is its last tuple."""
+    """Guard a method of a socket; its last argument, if it is a tuple, is the address."""
 
     @functools.wraps(original)
     def guarded(self: socket.socket, *args: Any) -> Any:
@@ -167,7 +167,7 @@ def _guarding_sock_connect(original: Function) -> Function:
 
 
 def _guarding_putrequest(original: Function) -> Function:
-    """Guard connections that are open already, and requests that a proxy is asked to forward."""
+    """Guard requests on connections that are open already, and requests that a proxy is asked to forward."""
 
     @functools.wraps(original)
     def putrequest(self: http.client.HTTPConnection, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
@@ -208,7 +208,7 @@ def _default_port(scheme: str) -> int:
 
 
 def _is_address(host: object) -> bool:
-    """Tell whether there is nothing to resolve: connecting to it is checked, asking for it is free."""
+    """Tell whether a host is None or an address: there is nothing to resolve, and connecting to it is checked."""
     if not isinstance(host, str):
         return host is None
     for family in _INTERNET:
@@ -221,7 +221,7 @@ def _is_address(host: object) -> bool:
 
 
 def _remember(host: object, found: Any) -> None:
-    """Remember what a resolver found: `getaddrinfo` a list, `gethostbyname` an address, `..._ex` a triple."""
+    """Remember what a resolver found: `getaddrinfo` a list, `gethostbyname` an address, `gethostbyname_ex` a triple."""
     if isinstance(host, (bytes, bytearray)):
         host = host.decode("ascii", "replace")
     if not isinstance(host, str):

@@ -17,7 +17,7 @@ _names_of: dict[str, set[str]] = {}
 def resolved(host: str, addresses: Iterable[str]) -> None:
     """Remember that a name stands for these addresses, since sockets are connected to addresses.
 
-    Kept for the process: clients cache what they have resolved, from one test to the next.
+    The addresses are kept for the whole process: clients cache them from one test to the next.
     """
     for address in addresses:
         if address != host:
@@ -30,7 +30,7 @@ def names_of(host: str) -> frozenset[str]:
 
 
 def is_local(host: str) -> bool:
-    """Tell whether a name or address is this machine: its own name may stand for an address of the network."""
+    """Tell whether a name or address is this machine; the machine's own name may stand for a network address."""
     return any(map(_is_local, (host, *_names_of.get(host, ()))))
 
 
@@ -54,7 +54,7 @@ class Hosts:
         patterns: `host`, `host:port` or `*.suffix`.
 
     Raises:
-        UsageError: A pattern is a URL.
+        UsageError: If a pattern is a URL or not a string.
     """
 
     def __init__(self, patterns: Iterable[str] = ()) -> None:
@@ -63,11 +63,11 @@ class Hosts:
             self.admit(*_parsed(pattern))
 
     def admit(self, host: str, port: int | None = None) -> None:
-        """Let a host through as well, at all ports where none is given."""
+        """Let one more host through, at all ports if none is given."""
         self._ports.setdefault(_plain(host), set()).add(port)
 
     def allow(self, host: str, port: int | None) -> bool:
-        """Tell whether the host may be reached, by its name or as an address that one of its names stands for."""
+        """Tell whether a host may be reached: as it is given, or by a name that is known to stand for it."""
         if not self._ports:
             return False
         return any(self._names(name, port) for name in (host, *_names_of.get(host, ())))

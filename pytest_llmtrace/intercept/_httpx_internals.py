@@ -1,7 +1,7 @@
 """What the port relies on inside httpx and httpx2.
 
-`Client._send_single_request` and `AsyncClient._send_single_request` are where every request passes once, redirects and
-authentication included, whatever the transport. Neither library has a public hook there: event hooks see requests
+Every request passes once through `Client._send_single_request` or `AsyncClient._send_single_request`, including
+redirects and authentication, whatever the transport. Neither library has a public hook there: event hooks see requests
 before a transport is chosen and cannot see the body being read, and transports are chosen per URL.
 
 The original runs with a stand-in for the client, so that the library's own wrapping of the response (elapsed time,
@@ -11,8 +11,8 @@ cookies, logging) stays in place. It uses three attributes of the client only: `
 Supported: httpx 0.23 to 0.28, httpx2 2.x. Guard: `tests/unit/intercept/test_internals.py`. To be removed when the
 libraries offer a public way to wrap the transport that a client chose.
 
-A transport of the library's own keeps its connection pool in `_pool`, and hands it each request by the method that it
-has itself. To be removed when a transport tells its pool publicly.
+The library's own transports keep their connection pool in `_pool`, and hand it each request through the pool's method
+of the same name as their own. To be removed when a transport exposes its pool publicly.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ class StandIn:
 
 
 def next_after(transport: Any, library: ModuleType, name: str) -> Any:
-    """Return the method of the pool that the transport's method of that name calls, None if that is not known.
+    """Return the pool's method that the transport's method of this name calls; None if that is not known.
 
-    It is known unless a subclass, a mock or an instrumentation has put a method of its own in the transport's place.
+    It is not known if a subclass, a mock or an instrumentation has replaced the transport's method, or without a pool.
     """
     if not is_plain(getattr(transport, name, None), library.__name__):
         return None

@@ -1,4 +1,4 @@
-"""Observe: at the single request of a client of httpx or httpx2."""
+"""Observe each request in the method by which a client of httpx or httpx2 sends it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from pytest_llmtrace.model import Answer, Request
 
 __all__ = ["tap"]
 
-# Transports over an HTTP client that is no Python: nothing below them can be seen, so they are asked for at once.
+# Transports over an HTTP client that is not written in Python: nothing below them can be seen, so their requests are
+# answered or refused here, before the transport gets them.
 _OPAQUE = {"curl_cffi", "httpx_curl_cffi", "pyreqwest"}
 
 
@@ -99,7 +100,7 @@ class _Tap:
         return ledger.begin(noted, library=self._library.__name__, source=request, patience=patience)
 
     def _origin(self) -> str:
-        """Say who answers if we do not."""
+        """Return what answers if we do not, in a report's words."""
         kind = type(self._transport)
         root = kind.__module__.partition(".")[0]
         if isinstance(self._transport, self._library.MockTransport):
@@ -115,7 +116,7 @@ class _Tap:
         return isinstance(self._transport, own) or type(self._transport).__module__ == "starlette.testclient"
 
     def _answer_at_once(self, passage: Passage, method: str) -> Answer | None:
-        """Return the answer that the pool would give, if nobody stands between, or if there is no pool."""
+        """Return the answer if it can be given here: no mock comes before the pool, or the transport is opaque."""
         is_next = _pool_tap.asks_first(next_after(self._transport, self._library, method))
         is_opaque = not is_next and self._is_opaque()
         answer = passage.ask() if is_next or is_opaque else None
@@ -130,7 +131,7 @@ class _Tap:
         return any(kind.__module__.partition(".")[0] in _OPAQUE for kind in type(self._transport).__mro__)
 
     def _recover(self, passage: Passage, error: BaseException) -> Any:
-        """Answer or refuse what a transport with sockets of its own could not send.
+        """Answer or refuse a request for which the transport raised, if we had refused its connection or the request.
 
         Returns:
             A response, or None if the transport's exception stands.
@@ -155,7 +156,7 @@ class _Tap:
     def _observe(self, passage: Passage, response: Any) -> Any:
         if passage.settled:  # answered in the pool, or refused
             return response
-        if passage.barred:  # the transport made do without its connection
+        if passage.barred:  # the transport has responded although its connection was refused
             passage.ledger.note(f"{passage.host}:{passage.port} ({self._library.__name__})")
         self._tap_body(passage, response)
         return response
@@ -169,7 +170,7 @@ class _Tap:
             passage.respond(Head(response.status_code, headers, reason, response.http_version))
             response.stream = shaped(Tapped, self._library)(passage, response.stream)
             return
-        # Read already: its stream is never iterated. Mocks keep the bytes as they travel, others only the decoded ones.
+        # The body was read already, so its stream is never iterated. Mocks keep the bytes as sent, others only decoded.
         if isinstance(response.stream, self._library.ByteStream):
             content = b"".join(response.stream)
         else:
@@ -181,6 +182,6 @@ class _Tap:
 
 
 def _is_in_flight(request: Any) -> bool:
-    """Tell whether a tap above has noted this request: a mock that was patched over a tap may leave two in place."""
+    """Tell whether an outer tap has noted this request: a mock started over a tap may leave two taps in place."""
     passage = in_flight()
     return passage is not None and passage.source is request

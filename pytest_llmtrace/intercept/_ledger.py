@@ -1,4 +1,4 @@
-"""Who made which requests: a ledger for each owner."""
+"""The record of who made which requests: a ledger for each owner."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _of_owner: weakref.WeakKeyDictionary[ownership.Owner, Ledger] = weakref.WeakKeyD
 
 
 def nobody() -> None:
-    """Name nothing that records."""
+    """Return None: nothing records."""
 
 
 class Ledger:
-    """The requests of one owner, and who answers them.
+    """The requests of one owner, and what answers them.
 
-    Closed, it answers nothing more, but still notes what is late. It holds no reference to its owner.
+    Once closed, it answers nothing more but still notes late requests. It holds no reference to its owner.
     """
 
     def __init__(
@@ -57,26 +57,26 @@ class Ledger:
         self._unrecorded: list[frozenset[str]] = []
 
     def exchanges(self, *, since: int = 0) -> tuple[Exchange, ...]:
-        """Return the requests so far (from an index on) and what became of them, in the order in which they passed."""
+        """Return the exchanges so far (from an index on), in the order in which their requests passed."""
         with self._lock:
             passages = tuple(self._passages[since:])
         return tuple(passage.snapshot() for passage in passages)
 
     def blocked(self) -> tuple[str, ...]:
-        """Return the connections that were kept from leaving the machine: `host:port (who)`, each once.
+        """Return the connections that were refused: `host:port (calling package)`, each once.
 
-        Those made on behalf of a request that became an exchange are not among them.
+        Connections on behalf of a request that became an exchange are not among them.
         """
         with self._lock:
             return tuple(self._blocked)
 
     def unrecorded(self) -> tuple[str, ...]:
-        """Return the hosts that clients were let through to, since something records, which does not see them."""
+        """Return the hosts that clients could reach because a recorder is on, though it does not see those clients."""
         with self._lock:
             return tuple(" or ".join(sorted(names)) for names in self._unrecorded)
 
     def close(self) -> None:
-        """Answer nothing more. What passes from here on is refused, while any other ledger is open."""
+        """Answer nothing more. A request that passes from here on is refused while any other ledger is open."""
         global _open  # noqa: PLW0603
         with _lock:
             _open = tuple(ledger for ledger in _open if ledger is not self)
@@ -85,7 +85,7 @@ class Ledger:
         self._ambient = Ambient
 
     def begin(self, request: Request, *, library: str, source: object = None, patience: float | None = None) -> Passage:
-        """Note a request that is about to be sent."""
+        """Note a request that is about to be sent, and return its passage."""
         ambient, recorder = self._ambient(), self._recorder()
         with self._lock:
             passage = Passage(
@@ -102,50 +102,50 @@ class Ledger:
         return passage
 
     def answer(self, request: Request) -> Answer | None:
-        """Return the answer to a request, if there is one."""
+        """Return the answer to a request; None if nothing answers it."""
         return self._answerer.answer(request) if self._answerer is not None else None
 
     @property
     def is_open(self) -> bool:
-        """Whether it still answers."""
+        """Whether the ledger still answers."""
         return self._answerer is not None
 
     @property
     def live(self) -> bool:
-        """Whether what the running code asks for goes to the network, to be recorded."""
+        """Whether the requests of the running code go to the network, to be recorded."""
         return self._recorder() is not None
 
     def never_records(self, request: Request) -> bool:
-        """Tell whether a request goes to a host that may be reached in any case."""
+        """Tell whether a request goes to a host of `allow_hosts`, which may be reached without recording."""
         url = urlsplit(request.url)
         return self._never_recorded.allow(url.hostname or "", url.port)
 
     def refusal(self, passage: Passage) -> UnmatchedRequest:
-        """Make the error for a request that nothing answered."""
+        """Return the error for a request that nothing answered."""
         why = "it came after the end of its test" if self._answerer is None else self._answerer.explain(passage.request)
         return _refusal.unmatched(passage.request, why=why, label=self.label, library=passage.library)
 
     def block(self, host: str, port: int | None, *, noted: bool = True) -> BlockedConnection:
-        """Make the error for a connection that may not be made, and note it unless an exchange tells of it."""
+        """Return the error for a connection that is refused, and note the connection unless an exchange reports it."""
         error, note = _refusal.blocked(host, port, label=self.label)
         if noted:
             self.note(note)
         return error
 
     def note(self, blocked: str) -> None:
-        """Note a connection that was kept from leaving the machine."""
+        """Note a connection that was refused."""
         with self._lock:
             self._blocked[blocked] = None
 
     def note_unrecorded(self, names: frozenset[str]) -> None:
-        """Note a host, by the names that it may have, that a client was let through to unseen; once by any of them."""
+        """Note a host that a client reached unrecorded, by all names that it may have; once for any of the names."""
         with self._lock:
             if all(names.isdisjoint(known) for known in self._unrecorded):
                 self._unrecorded.append(names)
 
 
 def add(owner: ownership.Owner, ledger: Ledger) -> None:
-    """Make it the ledger of an owner, and open it."""
+    """Open a ledger as the ledger of an owner."""
     global _open  # noqa: PLW0603
     with _lock:
         _of_owner[owner] = ledger
@@ -153,7 +153,7 @@ def add(owner: ownership.Owner, ledger: Ledger) -> None:
 
 
 def watching() -> bool:
-    """Tell whether any ledger is open: the gate before everything else."""
+    """Tell whether any ledger is open: every patch asks this before anything else."""
     return bool(_open)
 
 
@@ -168,7 +168,7 @@ def current() -> Ledger | None:
 
 
 def note_fork() -> None:
-    """Note that the running code has forked."""
+    """Note in the current ledger that the running code has forked."""
     ledger = current()
     if ledger is not None:
         ledger.children.has_forked = True

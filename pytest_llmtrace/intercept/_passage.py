@@ -43,14 +43,15 @@ class Passage:
 
     Attributes:
         source: The client library's own request object; only its identity is used.
-        by_client: Whether a client's tap has noted it, and observes the response.
+        by_client: Whether a client's tap has noted the request, and observes its response.
         library: The client library, as `httpx2`.
         origin: Where the answer comes from, in a report's words.
-        refusal: The error that refused it.
-        networked: Whether it was let through to the network.
+        refusal: The error that refused the request, if it was refused.
+        networked: Whether the request was let through to the network.
         timed: Whether the chunks of its answer are waited for, in virtual or real time.
+        settled: Whether the request has an answer or a response, was refused, or failed.
         asked: Whether an answer has been asked for.
-        barred: Whether the transport tried to connect by a way of its own, and was kept from it.
+        barred: Whether a connection was refused that the transport tried to make without passing our patch of the pool.
         patience: Seconds for which the client waits for bytes; None if it waits for ever.
         began: When the request passed, by `clock.now`.
     """
@@ -102,13 +103,13 @@ class Passage:
 
     @property
     def port(self) -> int:
-        """The port that it names, or its scheme's."""
+        """The port that the request names, or the default of its scheme."""
         url = urlsplit(self.request.url)
         return url.port or {"https": 443, "wss": 443}.get(url.scheme, 80)
 
     @property
     def allowed(self) -> bool:
-        """Whether it may go to the network."""
+        """Whether the request may go to the network."""
         to_record = self._recorder is not None and self.ledger.is_open
         return to_record or self.ledger.hosts.allow(self.host, self.port)
 
@@ -117,7 +118,7 @@ class Passage:
         return not self.settled and host.lower() == self.host and port in {None, self.port}
 
     def ask(self) -> Answer | None:
-        """Ask for an answer; a request is asked for once, in however many places it passes."""
+        """Ask for an answer, and return it; only the first place that the request passes asks, later ones get None."""
         if self.asked:
             return None
         self.asked = True
@@ -128,7 +129,7 @@ class Passage:
         return answer
 
     def refuse(self) -> UnmatchedRequest:
-        """Return the error that refuses it, the same one at each place that it passes."""
+        """Return the error that refuses the request, the same error at each place that it passes."""
         if self.refusal is None:
             self.refusal = self.ledger.refusal(self)
             self._settle(Outcome.REFUSED)
@@ -137,7 +138,7 @@ class Passage:
         return self.refusal
 
     def fail(self, error: BaseException) -> None:
-        """Note that it ended by an exception; once there is a response, its stream broke."""
+        """Note that the request ended with an exception; if there is a response already, its stream broke."""
         if self._head is None and self.refusal is None:
             self._settle(Outcome.FAILED)
         self._end(StreamEnd.FAILED, f"{type(error).__name__}: {error}")
@@ -158,11 +159,11 @@ class Passage:
             self._deliveries.append(Delivery(chunk, tick(), now() - self.began))
 
     def exhaust(self, unparsed: str | None = None) -> None:
-        """Note that the client has come to the end of the body, and what it could not parse there."""
+        """Note that the client has reached the end of the body, and the text that it could not parse, if any."""
         self._end(StreamEnd.EXHAUSTED, unparsed=unparsed)
 
     def close(self, unparsed: str | None = None) -> None:
-        """Note that the client has closed the body, if it had not come to the end, and what it could not parse."""
+        """Note that the client has closed the body before its end, and the text that it could not parse, if any."""
         self._end(StreamEnd.CLOSED, unparsed=unparsed)
 
     def cancel(self) -> None:
@@ -170,7 +171,7 @@ class Passage:
         self._end(StreamEnd.CANCELLED)
 
     def snapshot(self) -> Exchange:
-        """Return it as it stands."""
+        """Return the exchange as it stands now."""
         deliveries = tuple(self._deliveries)
         ended, ended_ns = self._ended or (None, None)
         return Exchange(
@@ -224,13 +225,13 @@ class Passage:
 
 
 def in_flight() -> Passage | None:
-    """Return the request on whose behalf the running code works."""
+    """Return the request on whose behalf the running code works; None if there is none."""
     return _in_flight.get()
 
 
 @contextmanager
 def carrying(passage: Passage) -> Iterator[None]:
-    """Let the code below, down to the sockets, know which request it works for."""
+    """Let the code in the block, down to the sockets, know which request it works for."""
     before = _in_flight.get()
     _in_flight.set(passage)
     try:

@@ -1,4 +1,4 @@
-"""Patch once, for good, and keep it so."""
+"""Patch functions once, for good, and restore patches that others have replaced."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["Patches", "Watch", "is_plain", "patch", "repair"]
 
 _MARK = "__llmtrace__"
 _places: dict[tuple[Any, str], tuple[Any, Callable[[Any], Any]]] = {}
-"""What was left where, and what makes it: so that a look at each place tells whether it was touched since."""
+"""For each patched place, the function that was left there, to see whether it was replaced, and what makes ours."""
 
 
 def patch(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
     """Replace a function of a class or module by one made from it, unless that was done.
 
-    The mark survives wrappers that others put around ours. Where somebody replaced ours altogether (a mock that was
-    started before), theirs is wrapped too: it will put ours back when it stops.
+    Our function carries a mark, which survives wrappers that others put around it. If somebody replaced ours altogether
+    (a mock that was started before), theirs is wrapped too: it will put ours back when it stops.
 
     Args:
         owner: The class or module.
@@ -45,9 +45,10 @@ def repair() -> None:
 
 
 def is_plain(method: Any, package: str) -> bool:
-    """Tell whether a bound method is a function of that package or module itself, in nobody's wrapper.
+    """Tell whether a bound method is a package's (or module's) own function, with no wrapper around it.
 
-    The types and the function's own globals tell: wrappers copy `__module__` and names, proxies all other attributes.
+    Only the types and the function's own globals show it: wrappers copy `__module__` and names, proxies all other
+    attributes.
     """
     if type(method) is not MethodType or type(function := method.__func__) is not FunctionType:
         return False
@@ -56,11 +57,11 @@ def is_plain(method: Any, package: str) -> bool:
 
 
 class Patches(NamedTuple):
-    """What to do with a module.
+    """How to patch one module.
 
     Attributes:
         sign: A name that the module has once it is imported as a whole.
-        apply: Patches it.
+        apply: Patches the module.
     """
 
     sign: str
@@ -68,10 +69,10 @@ class Patches(NamedTuple):
 
 
 class Watch(MetaPathFinder):
-    """Patches libraries as they are imported, however late.
+    """A finder that patches libraries as they are imported, however late.
 
     Args:
-        patches: What to do with a module that has been imported, by its name.
+        patches: How to patch each module once it is imported, by the module's name.
     """
 
     def __init__(self, patches: Mapping[str, Patches]) -> None:
@@ -79,7 +80,7 @@ class Watch(MetaPathFinder):
         self._patched: dict[str, ModuleType] = {}
 
     def apply(self) -> None:
-        """Patch what has been imported, and see to it that the rest will be."""
+        """Patch the modules that have been imported, and have the others patched when they are imported."""
         if self not in sys.meta_path:
             sys.meta_path.insert(0, self)
         for name in self._patches:
@@ -89,12 +90,12 @@ class Watch(MetaPathFinder):
 
     def _patch(self, name: str, module: ModuleType) -> None:
         sign, apply = self._patches[name]
-        if hasattr(module, sign):  # Else it is still being imported; patched when that is done.
+        if hasattr(module, sign):  # Otherwise it is still being imported, and is patched when that is done.
             apply(module)
             self._patched[name] = module
 
     def find_spec(self, fullname: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
-        """Find a module by the other finders, and have it patched once it has been executed."""
+        """Find a module with the other finders, and have it patched once it has been executed."""
         if fullname not in self._patches:
             return None
         finders = (finder for finder in sys.meta_path if finder is not self and hasattr(finder, "find_spec"))
@@ -106,7 +107,10 @@ class Watch(MetaPathFinder):
 
 
 def _after_execution(name: str, loader: Any, then: Callable[[ModuleType], None]) -> None:
-    """Shadow one loader's `exec_module`, for one execution; its class and its identity stay what they are."""
+    """Call a function once a loader has executed a module.
+
+    The loader's `exec_module` is shadowed for that one execution, so that its class and its identity stay the same.
+    """
 
     def exec_module(module: ModuleType) -> None:
         del loader.exec_module
@@ -114,5 +118,5 @@ def _after_execution(name: str, loader: Any, then: Callable[[ModuleType], None])
         if module.__name__ == name:  # a loader may serve several modules
             then(module)
 
-    with contextlib.suppress(AttributeError):  # a loader without a dictionary: patched when the next ledger opens
+    with contextlib.suppress(AttributeError):  # A loader without `__dict__`: patched when the next ledger opens.
         loader.exec_module = exec_module

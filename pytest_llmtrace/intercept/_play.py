@@ -15,7 +15,7 @@ from pytest_llmtrace.model import Answer, Failure, Headers, Response
 
 __all__ = ["arrive", "arrive_async", "decoded", "encoded", "play_in_client", "play_in_pool", "refusal_as_reply"]
 
-# By these names in httpx and httpcore alike; what the pool raises, httpx maps to its own.
+# The names are the same in httpx and httpcore; httpx maps the exceptions that the pool raises to its own.
 _EXCEPTIONS = {
     Failure.CONNECT_ERROR: "ConnectError",
     Failure.CONNECT_TIMEOUT: "ConnectTimeout",
@@ -35,7 +35,7 @@ def arrive(library: ModuleType, passage: Passage, answer: Answer) -> None:
     """Wait until the first byte of an answer is due. Before that there is no response, and the SDK may try again.
 
     Raises:
-        Exception: The library's `ReadTimeout`: it is due later than its client waits.
+        Exception: The library's `ReadTimeout`, if the byte is due later than the client waits or never comes.
     """
     table = _until_first_byte(library, passage, answer)
     if table is not None:
@@ -44,7 +44,7 @@ def arrive(library: ModuleType, passage: Passage, answer: Answer) -> None:
 
 
 async def arrive_async(library: ModuleType, passage: Passage, answer: Answer) -> None:
-    """Do the same in a task."""
+    """Do what `arrive` does, in a task; a client that left before any response may be cancelled here."""
     table = _until_first_byte(library, passage, answer)
     if table is not None:
         with noting_break(passage, table):
@@ -74,16 +74,17 @@ def refusal_as_reply(library: ModuleType, refusal: UnmatchedRequest) -> Any:
 
 
 def encoded(headers: Headers) -> list[tuple[bytes, bytes]]:
-    """Return header lines as bytes: Latin-1, and UTF-8 where that cannot be."""
+    """Return header lines as bytes: Latin-1, or UTF-8 where Latin-1 cannot encode them."""
     return list(itertools.starmap(_line_in_bytes, headers))
 
 
 def decoded(raw: list[tuple[bytes, bytes]]) -> Headers:
-    """Return header lines as text: UTF-8 where a line is that, else Latin-1."""
+    """Return header lines as text: UTF-8 where a line is valid UTF-8, else Latin-1."""
     return tuple(itertools.starmap(_line, raw))
 
 
-# Most requests of a client have the same lines, and so have most answers of a gateway; a long trace keeps all of them.
+# Most requests of a client have the same header lines, and so have most answers of a gateway. A long trace keeps them
+# all: with a cache, equal lines are the same objects.
 @functools.lru_cache(maxsize=256)
 def _line_in_bytes(name: str, value: str) -> tuple[bytes, bytes]:
     return _to_bytes(name), _to_bytes(value)
@@ -98,13 +99,13 @@ def _line(name: bytes, value: bytes) -> tuple[str, str]:
 
 
 def _has_come(answer: Answer) -> bool:
-    """Tell whether there is a response, whatever breaks off after its head."""
+    """Tell whether an answer has a response head, even if the body breaks off after it."""
     return answer.response.status > 0
 
 
 def _until_first_byte(library: ModuleType, passage: Passage, answer: Answer) -> Timetable | None:
     if _has_come(answer) and answer.failure is not None and not answer.response.chunks:
-        return None  # That never came, and the head did.
+        return None  # The first byte never came, but the head did.
     return timetable(library, passage, answer, _failure_of(library, answer))
 
 
@@ -115,7 +116,7 @@ def _played(kind: type[Played], library: ModuleType, passage: Passage, answer: A
 
 
 def _begin(library: ModuleType, passage: Passage, answer: Answer) -> Exception | None:
-    """Raise the failure of an answer if it comes before the response, else note the response and return it."""
+    """Raise the failure of an answer if there is no response; else note the response and return the failure."""
     response, failure = answer.response, _failure_of(library, answer)
     if failure is not None and not _has_come(answer):
         passage.fail(failure)
@@ -128,7 +129,7 @@ def _failure_of(library: ModuleType, answer: Answer) -> Exception | None:
     if answer.failure is None:
         return None
     said = _SAID.get(answer.failure, answer.failure.value)
-    # Of a fault that a test has planned the origin says it already.
+    # For a fault that a test has planned, the origin already says it.
     text = answer.origin if said in answer.origin else f"{answer.origin}: {said}"
     error: Exception = getattr(library, _EXCEPTIONS[answer.failure])(text)
     return error

@@ -25,7 +25,7 @@ def tap(library: ModuleType) -> None:
     """Patch the pools, the connections and the network backends of a library."""
     patch(library.ConnectionPool, "handle_request", functools.partial(_answering, library))
     patch(library.AsyncConnectionPool, "handle_async_request", functools.partial(_answering_async, library))
-    # Without h2, anyio or trio the library has stubs in their place, which have nothing to patch.
+    # Without h2, anyio or trio the library has stubs instead of these classes, with nothing to patch.
     for connection in (library.HTTP11Connection, library.HTTP2Connection):
         if hasattr(connection, "handle_request"):
             patch(connection, "handle_request", functools.partial(_refusing, library))
@@ -39,7 +39,7 @@ def tap(library: ModuleType) -> None:
 
 
 def asks_first(method: Any) -> bool:
-    """Tell whether a pool's method is ours, with nobody's mock around it: then nobody has an earlier turn than we."""
+    """Tell whether a pool's method is our patch with no mock around it, so that no mock has a turn before us."""
     return is_plain(method, __name__)
 
 
@@ -102,7 +102,7 @@ def _refusing_async(library: ModuleType, original: Function) -> Function:
 
 
 def _refusing_tcp(original: Function) -> Function:
-    # Serves coroutine functions as well: it only looks at the arguments before it calls.
+    # Fits coroutine functions as well: it only looks at the arguments before it calls the original.
     @functools.wraps(original)
     def connect_tcp(self: Any, host: str, port: int, *args: Any, **kwargs: Any) -> Any:
         _let_connect(host, port)
@@ -125,7 +125,7 @@ def _ledger() -> Ledger | None:
 
 
 def _sent_by_client() -> Passage | None:
-    """Return the request that a client is sending; a transport that sends it again makes another one of it."""
+    """Return the request that a client is sending, if any; not a settled one: if sent again, it counts as a new one."""
     passage = in_flight()
     return None if passage is None or passage.settled else passage
 
@@ -145,7 +145,7 @@ def _begin(library: ModuleType, ledger: Ledger, request: Any, body: bytes) -> Pa
 
 
 def _reread(library: ModuleType, request: Any, body: bytes) -> Any:
-    """Make a request of one whose body has been read."""
+    """Return a new request in place of one whose body has been read."""
     return library.Request(
         request.method, request.url, headers=request.headers, content=body, extensions=request.extensions
     )
@@ -162,7 +162,7 @@ def _noting_failure(passage: Passage) -> Iterator[None]:
 
 
 def _observed(passage: Passage, response: Any) -> Any:
-    """Tap a response that no client's tap will see."""
+    """Return a response, tapped if no client's tap will see it."""
     if not passage.by_client and not passage.settled:
         extensions = response.extensions
         reason = extensions.get("reason_phrase", b"").decode("ascii", "replace")
@@ -173,7 +173,7 @@ def _observed(passage: Passage, response: Any) -> Any:
 
 
 def _let_send(library: ModuleType, connection: Any, request: Any) -> None:
-    """Refuse what would go out on a connection, also on one that has been open since before the test."""
+    """Refuse a request that would go out on a network connection, even one that was open before the test."""
     if (ledger := _ledger()) is None or is_mocked(library, connection):
         return
     passage = in_flight() or _begin(library, ledger, request, b"")
@@ -183,7 +183,7 @@ def _let_send(library: ModuleType, connection: Any, request: Any) -> None:
 
 
 def _let_connect(host: str | None, port: int | None) -> None:
-    """Refuse to connect for a request; what connects for no request is left to the guard of the sockets."""
+    """Refuse to connect for a request; a connection for no request is left to the socket guard."""
     passage = in_flight()
     if passage is None or _ledger() is None:
         return
@@ -191,14 +191,14 @@ def _let_connect(host: str | None, port: int | None) -> None:
         raise _refused(passage)
     passage.networked = True
     if host is not None:
-        passage.ledger.hosts.admit(host, port)  # a proxy, on the way to a host that is allowed
+        passage.ledger.hosts.admit(host, port)  # It may be a proxy on the way to an allowed host.
 
 
 def _refused(passage: Passage) -> Exception:
     """Return the error that refuses a request.
 
-    A mock that holds on to the library's own method, as vcrpy 8 does, goes past the pool where we answer. Then the
-    client's tap asks, once it is told that there is no connection.
+    A mock that keeps the library's own method, as vcrpy 8 does, calls it without passing our patch of the pool, where
+    we answer. Then the client's tap asks for the answer once it gets the error, which says that there is no connection.
     """
     if passage.asked or not passage.by_client:
         return passage.refuse()

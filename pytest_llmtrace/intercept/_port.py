@@ -30,9 +30,9 @@ _watch = Watch(
 
 
 def install() -> None:
-    """Patch the HTTP libraries, those that are imported later included, and the sockets. Never undone.
+    """Patch the HTTP libraries, including those that are imported later, and the sockets. Never undone.
 
-    While no ledger is open everything passes untouched.
+    While no ledger is open, everything passes untouched.
     """
     ownership.carry_over_threads()
     tell_of_forks(note_fork)
@@ -40,7 +40,7 @@ def install() -> None:
 
 
 def ensure() -> None:
-    """Patch what has been imported, and again whatever has been replaced, since."""
+    """Patch the libraries imported since the last call, and patch again whatever has been replaced since."""
     _watch.apply()
     repair()
 
@@ -54,15 +54,16 @@ def open_ledger(
     recorder: Callable[[], object | None] = nobody,
     timing: clock.Timing = "instant",
 ) -> Ledger:
-    """Open the ledger of an owner: from here on its requests are observed, and those that nothing answers refused.
+    """Open the ledger of an owner: from here on its requests are observed, and refused if nothing answers them.
 
     Args:
-        owner: Whose requests. Those of nobody go to the active owner, else to the ledger opened last.
-        answerer: What answers; asked from any thread.
-        ambient: Says what is current when a request passes.
+        owner: The owner of the requests. Requests that belong to nobody go to the active owner's ledger, else to the
+            ledger opened last.
+        answerer: Answers the requests; called from any thread.
+        ambient: Returns the span and the context that are current when a request passes.
         allow_hosts: Hosts that may be reached: `host`, `host:port` or `*.suffix`.
-        recorder: Says what is to record a request that passes now; None if it may not go to the network for that.
-        timing: How the answers take the time that was recorded.
+        recorder: Returns what records a request that passes now; None if it may not go to the network to be recorded.
+        timing: Whether answers take no time, the recorded time on the virtual clock, or the recorded time for real.
 
     Returns:
         The ledger, to be closed by the caller.

@@ -1,4 +1,4 @@
-"""Errors for what may not leave the machine."""
+"""Errors for requests and connections that may not leave the machine."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ __all__ = ["blocked", "unmatched", "wants_reply"]
 _PARAMETER = re.compile(r"(?<=[?&])([^=&#]+)=[^&#]*")
 _PASSWORD = re.compile(r"(?<=://)[^/?#@]*@")
 
-# An SDK retries, and wraps, whatever it does not know; its own errors it lets through.
+# An SDK retries and wraps every exception that it does not know, but lets its own errors through.
 _SDK_ERRORS = (("openai", "OpenAIError"), ("anthropic", "AnthropicError"))
 
-# What packages ask for by themselves, by the end of its path -> how to keep them from it. LiteLLM takes the list that
-# it brings where the network fails; a refusal it does not catch, so that no call of a test that imports it succeeds.
+# Requests that packages make by themselves: the end of the URL's path -> how to prevent them. LiteLLM falls back to the
+# list that it ships when the network fails, but does not catch a refusal: then no call succeeds in a test that imports
+# LiteLLM.
 _OWN_ACCORD = {
     "/model_prices_and_context_window.json": "LiteLLM asks for its list of prices when it is imported; with "
     "LITELLM_LOCAL_MODEL_COST_MAP=True in the environment it takes the one that it brings",
 }
 
-# Modules that stand between a client and its sockets; the client is who comes before them.
+# Modules that stand between a client and its sockets: the client is the innermost frame that is in none of them.
 _PLUMBING = frozenset(
     {
         "aiohappyeyeballs",
@@ -54,7 +55,7 @@ _PLUMBING = frozenset(
 
 
 def unmatched(request: Request, *, why: str, label: str, library: str) -> UnmatchedRequest:
-    """Make the error for a request that nothing answered.
+    """Return the error for a request that nothing answered.
 
     Args:
         request: The request.
@@ -63,7 +64,7 @@ def unmatched(request: Request, *, why: str, label: str, library: str) -> Unmatc
         library: The client library, as `httpx2`.
 
     Returns:
-        An error that is also one of the SDKs' own, so that they raise it at once, unwrapped.
+        An error that also derives from the base errors of the loaded SDKs, so that they raise it at once, unwrapped.
     """
     url = urlsplit(request.url)
     host = f"{url.hostname}:{url.port}" if url.port else url.hostname
@@ -82,7 +83,7 @@ def unmatched(request: Request, *, why: str, label: str, library: str) -> Unmatc
 
 
 def blocked(host: str, port: int | None, *, label: str) -> tuple[BlockedConnection, str]:
-    """Make the error for a connection that may not be made, and the note for the ledger: `host:port (who)`."""
+    """Return the error for a connection that is refused, and the ledger's note of it: `host:port (calling package)`."""
     where = host if port is None else f"{host}:{port}"
     who = _caller()
     text = (
@@ -93,7 +94,7 @@ def blocked(host: str, port: int | None, *, label: str) -> tuple[BlockedConnecti
 
 
 def wants_reply(headers: Headers) -> bool:
-    """Tell whether the request is of openai 1.x, which retries and wraps every exception, but not every reply."""
+    """Tell whether openai 1.x made the request: it retries and wraps every exception, but not every reply."""
     version = str(getattr(sys.modules.get("openai"), "__version__", ""))
     sent = (value for name, value in headers if name.lower() == "x-stainless-package-version")
     return version.startswith("1.") and version in sent
@@ -106,13 +107,13 @@ def _class_from(*bases: type[Exception]) -> type[UnmatchedRequest]:
 
 
 def _masked(url: str) -> str:
-    """Return a URL without what is secret in it, by its name or its looks."""
+    """Return a URL with its secrets masked, which are recognised by the parameter's name or by their shape."""
     named = _PARAMETER.sub(lambda found: f"{found[1]}=***" if is_secret_parameter(found[1]) else found[0], url)
     return masked(_PASSWORD.sub("***@", named))
 
 
 def _blind_mocks(library: str) -> Iterator[tuple[str, str]]:
-    """Find the mocks that are active, but for another generation of the library; with what they do patch."""
+    """Yield each active mock that patches only another generation of the library, with what it patches."""
     core = library.replace("httpx", "httpcore")
     respx = sys.modules.get("respx.mocks")
     mockers = respx.Mocker.registry.values() if respx is not None else ()

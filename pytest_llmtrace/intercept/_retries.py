@@ -1,4 +1,4 @@
-"""The sleep of an SDK between two attempts takes time as replies do: none, virtual, or real."""
+"""Make an SDK's sleep between two attempts take time as replies do: none, virtual, or real."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ __all__ = ["calm"]
 
 
 def calm(module: ModuleType) -> None:
-    """Let a module of an SDK sleep by us, in threads and in tasks."""
+    """Replace the sleep that a module of an SDK uses, in threads and in tasks, with ours."""
     for name in SLEEPS:
-        library = getattr(module, name, None)  # None while it is still being imported; patched when that is done.
+        library = getattr(module, name, None)  # None while the module is still being imported; patched after that.
         if isinstance(library, ModuleType):
             setattr(module, name, _StandIn(library, _sleep if name == "time" else _sleep_async))
 
 
 class _StandIn:
-    """A library whose `sleep` is ours; everything else is its own, also for whoever changes it.
+    """A stand-in for a library: its `sleep` is ours, everything else is read from and written to the library.
 
-    A `sleep` that the test has put there is the one that is called.
+    If the test has replaced the library's `sleep`, the test's is called.
     """
 
     __slots__ = ("_library", "_original", "_sleep")
@@ -46,13 +46,13 @@ class _StandIn:
         delattr(self._library, name)
 
     @property
-    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]  # Where mocks look for what they replace.
+    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]  # Mocks look here for the function to replace.
         place: dict[str, Any] = vars(self._library)
         return place
 
 
 def _is_plain(sleep: Any) -> bool:
-    """Tell whether it is the library's own: `time` is built in, and what a function sees tells whose it is."""
+    """Tell whether a `sleep` is the library's own: a builtin for `time`; for anyio, its globals name the module."""
     if type(sleep) is FunctionType:
         return str(sleep.__globals__.get("__name__")).startswith("anyio.")
     return type(sleep) is BuiltinFunctionType and sleep.__module__ == "time"
@@ -77,6 +77,6 @@ async def _sleep_async(seconds: float) -> None:
 
 
 def _pace() -> clock.Pace:
-    """Return how the running code waits: for real where nobody replays."""
+    """Return the pace of the running code: real time where nothing is replayed."""
     ledger = current()
     return clock.pace("real") if ledger is None or ledger.live else ledger.pace

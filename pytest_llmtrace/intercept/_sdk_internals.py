@@ -14,4 +14,4 @@ __all__ = ["SLEEPING_MODULES", "SLEEPS"]
 
 SLEEPING_MODULES = ("openai._base_client", "anthropic._base_client")
 SLEEPS = ("time", "anyio")
-"""The globals by whose attribute `sleep` they sleep: in a thread, and in a task."""
+"""The globals whose `sleep` the modules call: the first in a thread, the second in a task."""

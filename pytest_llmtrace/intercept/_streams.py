@@ -17,7 +17,10 @@ from pytest_llmtrace.intercept._timetable import Timetable
 __all__ = ["Played", "Tapped", "noting_break", "shaped", "time_to_leave"]
 
 _TURNS = 100
-"""How often other tasks get their turn before a client is told that it had left: what cancels it may take some."""
+"""How many turns other tasks get before a client gets the failure that says that it had left.
+
+The task that cancels the client may need several.
+"""
 
 
 class Played:
@@ -26,11 +29,11 @@ class Played:
     Clients do iterate twice: openai 3 drains what is left of a stream after its last event.
 
     Args:
-        passage: The request.
-        chunks: What is handed out.
-        failure: What is raised after the last chunk; None if that is the end.
+        passage: The request that is answered.
+        chunks: The chunks to hand out.
+        failure: The exception to raise after the last chunk; None if the body ends there.
         timetable: When the chunks are due; None if they come at once.
-        left: Whether the failure says that the client was the one who left.
+        left: Whether the failure says that the client itself left the stream when it was recorded.
     """
 
     def __init__(
@@ -76,7 +79,7 @@ class Played:
         self._finish()
 
     def close(self) -> None:
-        """Note that the client is done; it may have had every chunk without asking for the end."""
+        """Note that the client is done; if it has got every chunk and no failure follows, it has read to the end."""
         if self._given == len(self._chunks) and self._failure is None:
             self._passage.exhaust(_unparsed())
         else:
@@ -107,7 +110,7 @@ class Played:
 
 
 class Tapped:
-    """Somebody else's body. One iterator below serves all iterations, so that no chunk is noted twice."""
+    """A body that another mock or the network gave. All iterations share one iterator: no chunk is noted twice."""
 
     def __init__(self, passage: Passage, stream: Any) -> None:
         self._passage = passage
@@ -136,7 +139,7 @@ class Tapped:
                 yield chunk
                 self._passage.want()
         except BaseException as error:
-            if not isinstance(error, GeneratorExit):  # It was dropped, and not closed.
+            if not isinstance(error, GeneratorExit):  # That only says that the iterator was dropped: the body is open.
                 _break(self._passage, error)
             raise
         self._passage.exhaust()
@@ -156,7 +159,7 @@ class Tapped:
 
 @contextmanager
 def noting_break(passage: Passage, timetable: Timetable) -> Iterator[None]:
-    """Note what interrupts a wait: the client has lost patience, or was cancelled."""
+    """Note an exception that interrupts a wait: the client has waited too long, or was cancelled."""
     try:
         yield
     except BaseException as error:
@@ -166,8 +169,8 @@ def noting_break(passage: Passage, timetable: Timetable) -> Iterator[None]:
 
 
 async def time_to_leave(passage: Passage) -> None:
-    """Let a client be cancelled where it was when it was recorded: replay takes no time, in which others would act."""
-    from anyio.lowlevel import checkpoint  # Whoever has an async client has anyio.
+    """Give other tasks turns to cancel the client here, as in the recording: replay itself takes no time for that."""
+    from anyio.lowlevel import checkpoint  # Every async client of httpx or httpx2 brings anyio.
 
     try:
         for _ in range(_TURNS):
@@ -186,7 +189,7 @@ def _close(passage: Passage) -> None:
 
 
 def _unparsed() -> str | None:
-    """Return the text that the client could not parse, if that is why it is done: whoever cleans up has it in hand."""
+    """Return the text that the client could not parse; None unless it closes the body because of that error."""
     error = sys.exc_info()[1]
     return error.doc if isinstance(error, JSONDecodeError) else None
 
@@ -200,5 +203,5 @@ def _break(passage: Passage, error: BaseException) -> None:
 
 @functools.cache
 def shaped(kind: type, library: ModuleType) -> Any:
-    """Return the class as httpx or httpx2 wants it: they insist on their own base classes."""
+    """Return the class with the base classes of httpx or httpx2 added, on which they insist."""
     return type(kind.__name__, (kind, library.SyncByteStream, library.AsyncByteStream), {})

@@ -17,10 +17,11 @@ class Timetable:
 
     Args:
         passage: The request. Offsets count from it, and it says for how long its client waits for a chunk.
-        offsets: Seconds from the request, one a chunk, ascending.
+        offsets: Seconds from the request for each chunk, ascending.
         pace: How to wait.
-        timed_out: What its client raises when it has waited too long.
-        end: What its client raises in the end, since the next chunk never comes; None if the last one is the last.
+        timed_out: The exception that its client raises when it has waited too long.
+        end: The exception that its client raises after the last chunk, when it waits for one that never comes; None if
+            the body ends with its last chunk.
     """
 
     def __init__(
@@ -41,14 +42,14 @@ class Timetable:
 
     @property
     def breaks_off(self) -> bool:
-        """Whether a chunk is waited for that never comes."""
+        """Whether the client waits, after the last chunk, for a chunk that never comes."""
         return self._end is not None
 
     def wait(self, chunk: int) -> None:
-        """Wait until a chunk is due; what comes after the last is one that never comes.
+        """Wait until a chunk is due; the number after the last chunk means the one that never comes.
 
         Raises:
-            Exception: The library's `ReadTimeout`: it is due later than its client waits.
+            Exception: The library's `ReadTimeout`, if the chunk is due later than its client waits or never comes.
         """
         due, error = self._next(chunk)
         self._pace.wait(due)
@@ -56,21 +57,21 @@ class Timetable:
             raise error
 
     async def wait_async(self, chunk: int) -> None:
-        """Do the same in a task."""
+        """Do what `wait` does, in a task."""
         due, error = self._next(chunk)
         await self._pace.wait_async(due)
         if error is not None:
             raise error
 
     def leave(self) -> None:
-        """Say that no further chunk will be asked for."""
+        """Tell the pace that no further chunk will be asked for."""
         self._pace.leave()
 
     def _next(self, chunk: int) -> tuple[float, Exception | None]:
-        if chunk == len(self._offsets):  # Who would wait for ever is told at once: nobody knows how long it was.
+        if chunk == len(self._offsets):  # Without a read timeout it fails at once: the recorded wait is not known.
             return clock.now() + (self._passage.patience or 0.0), self._end
         due = self._passage.began + self._offsets[chunk]
-        # Where nothing takes time, a chunk is asked for at the moment at which the one before it was due.
+        # If waiting takes no time, the client counts as asking for a chunk when the previous one was due.
         asked = clock.now() if self._pace.takes_time else self._reached
         self._reached = due
         patience = self._passage.patience
@@ -81,7 +82,7 @@ class Timetable:
 
 
 def timetable(library: ModuleType, passage: Passage, answer: Answer, failure: Exception | None) -> Timetable | None:
-    """Return the timetable of an answer; None if its chunks, and its failure if it has one, come at once."""
+    """Return the timetable of an answer; None if its chunks, and its failure if it has any, come at once."""
     pace = passage.ledger.pace
     if not (pace.takes_time or answer.stalls):
         return None
@@ -90,7 +91,7 @@ def timetable(library: ModuleType, passage: Passage, answer: Answer, failure: Ex
     if offsets and clock.flaw(offsets, chunks) is None:
         passage.timed = pace.takes_time
     elif end is not None:
-        offsets = (0.0,) * chunks  # These come at once, and replay/timing says so.
+        offsets = (0.0,) * chunks  # The chunks come at once, and the check replay/timing reports it.
     else:
         return None
     return Timetable(passage, offsets, pace, library.ReadTimeout, end)

@@ -1,7 +1,7 @@
 """SpanRecord -> the record that OpenObserve stores for it. Knows no HTTP.
 
-Restated from measured facts about the server's releases, each profile for the releases from its version on. What a
-server takes from its own catalogues (prices, estimated tokens) is named, never invented.
+Its rules restate facts about the server's releases; each profile stands for a range of releases. What a server takes
+from its own catalogues (prices, estimated tokens) is named, never invented.
 """
 
 from pytest_llmtrace.openobserve._instead import instead

@@ -1,4 +1,4 @@
-"""What OpenObserve computes for an LLM span, beside what the client has sent."""
+"""The columns that OpenObserve computes for an LLM span, beside those of the attributes that the client has sent."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ _CACHE_COSTS = (
 
 @dataclass(kw_only=True)
 class Enrichment:
-    """What is computed.
+    """The columns that the server computes for a span.
 
     Attributes:
-        columns: Values by column.
-        unknown: Columns that the server fills with what cannot be known here, and why.
+        columns: The values, by column.
+        unknown: The columns that the server fills with values that cannot be known here, with the reason.
     """
 
     columns: dict[str, Any] = field(default_factory=dict)
@@ -55,10 +55,10 @@ def enrich(
 
     Args:
         span: The span.
-        attributes: Its attributes, as they arrive.
-        resource: The resource's, likewise.
-        readable: What is read of them.
-        server: Whose releases.
+        attributes: Its attributes, as they arrive at the server.
+        resource: The attributes of its resource, likewise.
+        readable: Which of these attributes the server reads.
+        server: The releases of the server.
     """
     names, found = server.columns, Enrichment()
     kind = readable.operation.of(attributes)
@@ -101,7 +101,7 @@ def _add_parameters(columns: dict[str, Any], attributes: _Attributes, readable: 
 
 
 def _as_text(value: Any) -> str:
-    """Write a parameter: a text as it is."""
+    """Return a parameter as text; a string stays as it is."""
     return value if isinstance(value, str) else written(value)
 
 
@@ -159,7 +159,7 @@ def _cached(profile: str) -> frozenset[str]:
 
 @cache
 def _unpriced(profile: str, *, cached: bool) -> Mapping[str, str]:
-    """Return the columns that the server fills by its catalogue."""
+    """Return the columns that the server fills from its catalogue of prices, with the reason why they are unknown."""
     names = server_of(profile).columns
     columns = (names[f"cost.{name}"] for name in _COUNTS)
     return dict.fromkeys((*columns, *(_CACHE_COSTS if cached else ())), _PRICED)

@@ -1,7 +1,7 @@
 """The functions that OpenObserve's SQL has beside those of DataFusion, as far as they make sense on traces.
 
-Arrays are JSON in text, as they are stored. Source: OpenObserve's SQL reference, pages on array, aggregate and
-full-text functions; what a reference leaves open (an empty or malformed array) gives NULL.
+Arrays are JSON in text, as OpenObserve stores them. Source: OpenObserve's SQL reference, pages on array, aggregate and
+full-text functions; what the reference leaves open (an empty or malformed array) gives NULL.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ABSENT = (
     "regexp_match_to_fields",
     "string_to_array_v2",
 )
-"""Functions that the server has and the view has not: they depend on its indexes, or give approximations."""
+"""Functions of the server that this view of it does not offer: they depend on its indexes, or give approximations."""
 
 NAMES = frozenset(
     {
@@ -45,7 +45,7 @@ NAMES = frozenset(
         "to_array_string",
     }
 )
-"""Those that the view has and that take texts."""
+"""Functions that the view has and that work on texts, or on arrays of texts."""
 
 _UNITS = {
     name: seconds
@@ -58,17 +58,17 @@ _UNITS = {
     )
     for name in names.split()
 }
-"""Seconds of a unit, by the names that Arrow has for it, which reads intervals for the server."""
+"""The seconds of each unit of time, by its names in Arrow, which reads intervals for the server."""
 _INTERVAL = re.compile(r"\s*(\d+)\s*([a-z]+)\s*", re.IGNORECASE)
 _DEFAULT_INTERVAL = 10
-"""Seconds of a bucket where no interval is said; the server chooses one from the range that is looked at."""
+"""Seconds of a bucket if the query gives no interval; the server chooses one from the time range of the query."""
 
 
 def functions(refused: list[str]) -> Iterator[Any]:
-    """Yield them, for a session of DataFusion.
+    """Yield the functions of the view, for a session of DataFusion.
 
     Args:
-        refused: Gets a sentence when one of them cannot take its arguments, of which the engine makes a traceback.
+        refused: A sentence is added to it when a function cannot take its arguments: the engine gives a traceback only.
     """
     import pyarrow as pa
     from datafusion import udf
@@ -94,7 +94,7 @@ def functions(refused: list[str]) -> Iterator[Any]:
         return function(name, over_rows, arguments, result)
 
     def matches(fields: Any, patterns: Any) -> Any:
-        """Match by RE2, whose expressions are those of the server's Rust, as Python's are not."""
+        """Match by RE2, which has the same regular expressions as the server's Rust; Python's differ."""
         found = [None] * len(fields)
         for pattern in {each for each in patterns.to_pylist() if each is not None}:
             matched = compute.match_substring_regex(fields, pattern).to_pylist()
@@ -125,7 +125,7 @@ def _histogram(timestamp: int, interval: str) -> str:
     """Return the beginning of the bucket that a time in microseconds is in.
 
     Raises:
-        ValueError: It is none, or the interval is none.
+        ValueError: If the timestamp is not a time, or the interval cannot be read.
     """
     seconds = _DEFAULT_INTERVAL
     if interval:
@@ -147,7 +147,7 @@ def _array(text: str) -> list[Any] | None:
 
 
 def _parsed(text: str) -> Any:
-    """Read JSON as the server does, which takes no halves of characters; None if it is none."""
+    """Return the value of a JSON text; `None` if the server would refuse the text, as it does lone surrogates."""
     try:
         found = json.loads(text)
         if "\\u" in text:

@@ -1,4 +1,4 @@
-"""What somebody means who names a column that does not exist."""
+"""The column that was probably meant when somebody names a column that does not exist."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ __all__ = ["instead"]
 
 
 def instead(column: str, records: Sequence[Record]) -> str:
-    """Return the column of records that other releases call so, else the one that is called most like it.
+    """Return the column that other releases store under this name, else the column with the most similar name.
 
     Args:
-        column: One that none of them has.
-        records: All of one profile.
+        column: The name of a column that none of the records has.
+        records: The records, all of one profile.
 
     Returns:
-        A column, empty if there is none.
+        The name of a column that the records have, empty if none is similar.
     """
     import difflib
 
@@ -28,7 +28,7 @@ def instead(column: str, records: Sequence[Record]) -> str:
 
 
 def _renamed(column: str, now: Server) -> Iterator[str]:
-    """Yield what releases call what others have in a column; a name that ends in `_` is the beginning of several."""
+    """Yield the names by which these releases call a column of other releases; a name that ends in `_` is a prefix."""
     for other in map(server, PROFILES):
         for what, name in other.columns.items():
             if what in now.columns and (column == name or (name.endswith("_") and column.startswith(name))):

@@ -1,4 +1,4 @@
-"""What kind of work a span is, by the first rule that says so."""
+"""What kind of work a span stands for, by the first of OpenObserve's rules that applies."""
 
 from __future__ import annotations
 
@@ -70,16 +70,17 @@ _NAMED: tuple[_Named, ...] = (
     ("openinference.span.kind", _OPENINFERENCE_KINDS, str.upper),
     ("langfuse.observation.type", _LANGFUSE_TYPES, str.upper),
 )
-"""Attributes that name it, in the order in which they are asked."""
+"""The attributes that name the operation, in the order in which the server reads them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """What the names of a span's attributes say of its operation.
+    """What the names of a span's attributes say about its operation.
 
     Attributes:
-        named: Which of them may name it: each with what its values, in one case, mean.
-        otherwise: What it is if none of these does.
+        named: The attributes that may name the operation, each with the meaning of its values, and with the function
+            that brings a value into lower or upper case first.
+        otherwise: The operation if none of these attributes names it.
     """
 
     named: tuple[tuple[str, Mapping[str, str], Callable[[str], str]], ...]
@@ -96,7 +97,7 @@ class Operation:
 
 
 def operation(keys: AbstractSet[str], scope: str, *, generation: int) -> Operation:
-    """Return what the names alone say."""
+    """Return what the names of a span's attributes and its scope say about its operation."""
     which = 0 if generation == 3 else 1  # noqa: PLR2004
     named = (
         (key, {value: name for value, names in values.items() if (name := names[which]) is not None}, case)
@@ -115,5 +116,5 @@ def _otherwise(keys: AbstractSet[str], scope: str) -> tuple[str, str]:
 
 
 def is_generation(name: str) -> bool:
-    """Tell whether an operation is one that has tokens and costs of its own."""
+    """Tell whether an operation has tokens and costs of its own."""
     return name in _GENERATIONS

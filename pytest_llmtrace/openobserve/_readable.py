@@ -1,4 +1,4 @@
-"""What OpenObserve reads of an LLM span, as the names of its attributes decide it: spans repeat their names."""
+"""What OpenObserve reads of an LLM span, as far as the names of its attributes decide it: many spans share these."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ _WIDER: Mapping[str, tuple[str, ...]] = {
 }
 """Fields that are looked for on the span, then on the resource."""
 _OF_RESOURCE: Mapping[str, tuple[str, ...]] = {"user": ("user.id",), "conversation": ("session.id",)}
-"""What is read of the resource, where that is less than of the span."""
+"""The attributes that are read of the resource, for fields where they are fewer than those of the span."""
 _PARAMETERS_OF_SCOPE = {
     "ai.settings.maxSteps": "maxSteps",
     "ai.prompt.toolChoice": "toolChoice",
@@ -89,15 +89,15 @@ class Readable:
     """What is read of a span, and from which of its attributes.
 
     Attributes:
-        operation: What kind of work it is.
+        operation: What kind of work the span stands for.
         model: The attribute that holds the model, if there is one.
-        own: Columns with attributes of the span.
-        wider: Columns with attributes of the span, or of its resource where the third is true.
-        in_json: Attributes that hold the parameters of the request.
-        requested: Columns of parameters, with attributes of the span, where none of these holds them.
-        texts: The sources of texts that a span without events may have.
-        counts: Where tokens and costs are.
-        has_evaluation: Whether a result of an evaluation is there.
+        own: Columns, each with the attribute of the span that it is read from.
+        wider: Columns, each with the attribute that it is read from, and whether that is an attribute of the resource.
+        in_json: Attributes that hold the parameters of the request as JSON.
+        requested: Columns of parameters, each with its attribute of the span, for when `in_json` gives no parameters.
+        texts: The sources that give a span without events its texts.
+        counts: The attributes that hold tokens and costs.
+        has_evaluation: Whether the span holds the result of an evaluation.
     """
 
     operation: Operation
@@ -112,13 +112,13 @@ class Readable:
 
 
 def readable(attributes: Iterable[str], resource: AbstractSet[str], scope: str, server: Server) -> Readable:
-    """Find out what is read of spans.
+    """Return what the server reads of spans with these names.
 
     Args:
-        attributes: The names of a span's, in their order.
-        resource: The names of the resource's.
+        attributes: The names of a span's attributes, in their order.
+        resource: The names of its resource's attributes.
         scope: The name of the span's scope.
-        server: Whose releases.
+        server: The releases of the server.
     """
     there = dict.fromkeys(attributes).keys()
     sources = {**_SOURCES, "tool_name": _TOOL_NAME_WITH_AGENTS if "agent_name" in server.columns else _TOOL_NAME}
@@ -136,7 +136,7 @@ def readable(attributes: Iterable[str], resource: AbstractSet[str], scope: str, 
 
 
 def parameter(name: str, server: Server) -> str | None:
-    """Return the column of a parameter; the model has one of its own since generation 3."""
+    """Return the column of a parameter; `None` for the model, which has a column of its own since generation 3."""
     return None if server.generation >= 3 and name == "model" else column(server.columns["parameters"] + name)  # noqa: PLR2004
 
 

@@ -1,4 +1,4 @@
-"""The record of a span: base columns, what its attributes become, and what the server adds."""
+"""The record of a span: base columns, the columns that its attributes become, and those that the server adds."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ __all__ = ["Record", "record", "records"]
 _KINDS = {"INTERNAL": "1", "SERVER": "2", "CLIENT": "3", "PRODUCER": "4", "CONSUMER": "5"}
 _STATUS_CODES = {"UNSET": 0, "OK": 1, "ERROR": 2}
 _STATUS = ("status_code", "status_message")
-"""The columns that are written last, as attributes of these very names."""
+"""The columns that are written last, over attributes of exactly these names."""
 _OF_SPAN = "the status of the span"
-_LOWEST, _HIGHEST = -(2**63), 2**63 - 1  # Of OTLP's integers.
+_LOWEST, _HIGHEST = -(2**63), 2**63 - 1  # The range of OTLP's integers.
 _NO_NUMBER = "the column holds numbers, and the client has sent {value!r}"
 _ARRIVAL = "_o2_ingest_ts"
 _ARRIVED = "it is when the server got the span"
@@ -36,15 +36,15 @@ class Record(Mapping[str, Any]):
     """What OpenObserve stores for a span: a mapping of columns to values. A column that is null is not in it.
 
     Attributes:
-        server: Whose releases.
-        columns: What is in it.
-        unknown: Columns that will be there with a value that only the server knows, and why that is so.
+        server: The releases of OpenObserve that store it so.
+        columns: The values, by column.
+        unknown: Columns that OpenObserve fills with a value that only the server knows, with the reason.
         is_llm: Whether the server takes the span for one of an LLM application; then it is on the LLM pages.
-        clashes: Columns that several attributes become, with those.
+        clashes: Columns that several attributes become, with these attributes.
         overwritten: Base columns that an attribute of the span has taken, with that attribute.
-        moved: Attributes that are in `attr_...`, since their columns are taken.
-        lost: Attributes that the span's own status is written over.
-        removed: Attributes that are not stored under their own names, since their texts are.
+        moved: Attributes that are stored as `attr_...`, since their own columns are taken.
+        lost: Attributes that are overwritten by the span's own status.
+        removed: Attributes that are not stored under their own names, since their texts are in the input or the output.
     """
 
     server: Server
@@ -61,7 +61,7 @@ class Record(Mapping[str, Any]):
         """Return the value of a column.
 
         Raises:
-            KeyError: There is none; the message says why, where that is known.
+            KeyError: If there is no such column; the message says why, where that is known.
         """
         try:
             return self.columns[name]
@@ -91,18 +91,18 @@ def record(span: SpanRecord, *, profile: str = NEWEST) -> Record:
     """Return the record of a span.
 
     Args:
-        span: The span, ended.
-        profile: The releases: `0.70`, `0.90`, `0.91` or `0.92`, each to the next.
+        span: The span, which has ended.
+        profile: The range of releases: `0.70`, `0.90`, `0.91` or `0.92`; `Server.releases` has it in words.
 
     Raises:
-        UsageError: There is no such profile.
+        UsageError: If there is no such profile.
     """
     return _Building(span, server(profile)).record()
 
 
 @uncollected
 def records(spans: Iterable[SpanRecord], *, profile: str = NEWEST) -> tuple[Record, ...]:
-    """Return the records of many spans; as for one."""
+    """Return the records of many spans, as `record` does for one."""
     of = server(profile)
     return tuple([_Building(span, of).record() for span in spans])
 
@@ -147,7 +147,7 @@ class _Building:
         )
 
     def _set_status(self, columns: dict[str, Any]) -> None:
-        """Write the status over attributes of its names; others that become its columns stand beside it."""
+        """Write the status over attributes of the same names; other attributes that become its columns are a clash."""
         status = _STATUS_CODES.get(self.span.status, 0), self.span.status_description or ""
         for name, value in zip(_STATUS, status, strict=True):
             if name in columns and columns[name] != value:
@@ -157,7 +157,7 @@ class _Building:
             columns[name] = value
 
     def _arrived(self, values: list[Any]) -> list[Any]:
-        """Make of values what arrives at the server; whole numbers, which are most of what is no text, right here."""
+        """Return values as they arrive at the server; integers, the most frequent after texts, are written here."""
         for at in self.shape.integers:
             value = values[at]
             values[at] = f"{value}" if _LOWEST <= value <= _HIGHEST else wire_value(value)
@@ -166,7 +166,7 @@ class _Building:
         return values
 
     def _own(self) -> dict[str, Any]:
-        """Return what the span's attributes become, by column."""
+        """Return the columns that the span's attributes become, with their values."""
         if not self.shape.is_plain:
             return self._one_by_one()
         found = dict(zip(self.shape.kept.values(), compress(self.values, self.shape.is_kept), strict=True))
@@ -178,7 +178,7 @@ class _Building:
         return found
 
     def _one_by_one(self) -> dict[str, Any]:
-        """Do the same where several attributes may become one column."""
+        """Return the same columns where several attributes may become one, or one may become several."""
         self._note_replaced()
         found: dict[str, Any] = {}
         keys: dict[str, str] = {}
@@ -190,7 +190,7 @@ class _Building:
         return found
 
     def _note_replaced(self) -> None:
-        """Note the attributes that get another's name when they are moved: of these the server takes the last."""
+        """Note attributes that are moved to the name of another one as a clash: the server takes the last of them."""
         first: dict[str, tuple[str, Any]] = {}
         for key, name, value in zip(self.span.attributes, self.shape.renamed, self.values, strict=True):
             before, other = first.setdefault(name, (key, value))
@@ -198,7 +198,7 @@ class _Building:
                 self.clashes[column(name)] = (before, key)
 
     def _key_of(self, column: str) -> str:
-        """Return the attribute that a column is from, the last if there are several."""
+        """Return the attribute that a column is made from, the last one if there are several."""
         keys = reversed(tuple(self.shape.kept))
         return next(key for key in keys if column in dict(flattened(key, self.attributes[key])))
 
@@ -263,7 +263,7 @@ class _Building:
         self._make_numbers(columns)
 
     def _make_numbers(self, columns: dict[str, Any]) -> None:
-        """Make numbers of what the client has sent, whatever it is, where the columns hold numbers."""
+        """Convert texts in columns that hold numbers; a column whose text is not a number becomes unknown."""
         for name, number in self.shape.numbers.items():
             sent = columns.get(name)
             if isinstance(sent, str):

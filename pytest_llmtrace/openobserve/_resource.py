@@ -1,4 +1,4 @@
-"""What the attributes of a span's resource become."""
+"""The columns that the attributes of a span's resource become."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RESERVED = frozenset(
         "trace_id",
     }
 )
-"""The columns of the span itself."""
+"""The base columns, which hold the span itself."""
 
 _Both = tuple[Mapping[str, Any], Mapping[str, Any]]
 
@@ -38,7 +38,7 @@ _Both = tuple[Mapping[str, Any], Mapping[str, Any]]
 def resource(attributes: Mapping[str, Any], *, keeps_both: bool) -> _Both:
     """Return a resource's attributes as they arrive, and the columns that they become.
 
-    A run has one resource or a few, nearly always with texts alone, so that these are remembered.
+    A run has one resource or a few, nearly always with texts alone, so the results for these are cached.
     """
     if all(type(value) is str for value in attributes.values()):
         return _of_texts(tuple(attributes.items()), keeps_both)

@@ -117,22 +117,22 @@ _WITH_AGENTS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """What a range of releases does.
+    """What a range of releases does with a span.
 
     Attributes:
-        name: The profile's name: the release that it begins with, or whose pages promise its columns.
+        name: The profile's name: the release that it begins with, or whose documentation promises its columns.
         releases: The range, in words.
-        generation: Of the names of the columns: 1, 2 or 3.
-        columns: What the enrichment computes, and the column that it puts that into.
-        gate: The attributes one of which makes a span an LLM span.
-        keeps_both: Whether an attribute whose column would be a base column goes into `attr_...` beside it; an earlier
-            release lets it take that column.
+        generation: The generation of column names: 1, 2 or 3.
+        columns: The columns that the enrichment fills, by what it computes for them.
+        gate: The attributes any of which makes a span an LLM span.
+        keeps_both: Whether an attribute whose column would be a base column goes into `attr_...` beside it; earlier
+            releases let it take that column.
         infers_services: Whether the called service is inferred from a client's span.
-        keeps_usage: Whether counts and costs that the client has sent stand. Releases that say no write their own
-            over them.
+        keeps_usage: Whether counts and costs that the client has sent are kept. Other releases write their own over
+            them.
         prices_silence: Whether a call without any text is priced as well.
-        reads_user: Whether the user may be said by the resource.
-        notes_arrival: Whether the time of arrival has a column.
+        reads_user: Whether the user is also read from the resource.
+        notes_arrival: Whether there is a column for the time of arrival.
     """
 
     name: str
@@ -182,7 +182,7 @@ def server(profile: str = NEWEST) -> Server:
     """Return what the releases of a profile do.
 
     Raises:
-        UsageError: There is no such profile.
+        UsageError: If there is no such profile.
     """
     if not isinstance(profile, str) or profile not in _BY_NAME:
         raise UsageError.unknown("OpenObserve profile", profile, PROFILES)

@@ -18,7 +18,7 @@ _BY_RULES = "inferred by rules of the server that depend on the kind of the call
 
 
 def inferred(attributes: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the columns of a client's or producer's span, and those that cannot be known here, with the reason."""
+    """Return the columns inferred from a client's or producer's span, and those that nobody can know here, and why."""
     if any(key.startswith(_OTHERS) for key in attributes):
         return {}, dict.fromkeys(_INFERRED, _BY_RULES)
     name = attributes.get("peer.service") or _host(attributes)
@@ -37,7 +37,7 @@ def _host(attributes: Mapping[str, Any]) -> str | None:
 
 
 def _bare(value: str, *, is_url: bool) -> str | None:
-    """Return a host without its port; None for an address that is no name."""
+    """Return a host without its port; `None` if it is an IP address, or there is none."""
     try:
         host = urlsplit(value if is_url else f"//{value}").hostname or ""
     except ValueError:

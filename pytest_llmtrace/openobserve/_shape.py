@@ -1,6 +1,6 @@
-"""What the names of a span's attributes, and the types of their values, decide of its record.
+"""The part of a span's record that the names of its attributes and the types of their values decide.
 
-Spans of one instrumentor repeat both, so that it is decided once; what the values say is looked at span by span.
+Spans of one instrumentor repeat both, so this part is worked out once and cached; the values are read span by span.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pytest_llmtrace.openobserve._values import WRITERS, column, number, whole_n
 __all__ = ["Shape", "shape"]
 
 _RESERVED_AS_WRITTEN = frozenset({"_timestamp", "duration", "start_time", "end_time"})
-"""What no attribute may take before 0.91, compared with its name as it is."""
+"""The columns that no attribute may take before 0.91; its name is compared as it is on the span."""
 _PARENT = frozenset({"reference_parent_span_id", "reference_parent_trace_id", "reference_ref_type"})
 _INTS = ("usage.input", "usage.output", "usage.total", "usage.cache_read", "usage.cache_creation")
 _FLOATS = ("cost.input", "cost.output", "cost.total", "first_chunk")
@@ -28,20 +28,22 @@ _FLOATS = ("cost.input", "cost.output", "cost.total", "first_chunk")
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """What is decided.
+    """What names and types decide about the attributes of a span.
 
     Attributes:
-        renamed: The attributes as the server takes them in, in their order.
-        integers: The places of those whose values are whole numbers.
-        others: The places of those whose values are no text either, with what writes these.
-        kept: Those that are stored, with their columns.
-        is_kept: Of each, in their order, whether it is.
-        removed: Those that are not.
-        moved: Those that have another name there, as they are on the span.
-        is_plain: Whether each of them is one column, which no other is.
-        arrays: The columns of arrays, if so.
-        taken: The columns of the span itself that they may take.
-        numbers: The columns that hold numbers, whatever the client has sent, and that they may be.
+        renamed: The names of the attributes as the server takes them in, in their order.
+        integers: The positions of the attributes whose values are integers.
+        others: The positions of the attributes whose values are neither texts nor integers, with the functions that
+            write these values.
+        kept: The attributes that are stored, with their columns.
+        is_kept: Whether an attribute is stored, for each of them in their order.
+        removed: The attributes that are not stored.
+        moved: The attributes that the server renames, by their names on the span.
+        is_plain: Whether each stored attribute becomes exactly one column, and no other attribute becomes the same one.
+        arrays: The columns of arrays; they count only if `is_plain`.
+        taken: The base columns that attributes may take.
+        numbers: The columns that hold numbers, whatever the client has sent, and that attributes may become, with the
+            functions that read these numbers.
         readable: What is read of the span, if it is one of an LLM application.
     """
 
@@ -68,15 +70,15 @@ def shape(
     scope: str,
     profile: str,
 ) -> Shape:
-    """Find it out.
+    """Return what names and types decide.
 
     Args:
         keys: The names of a span's attributes.
-        types: Those of their values.
+        types: The types of their values.
         resource: The names of the resource's attributes.
-        service: The columns of these.
+        service: The columns that the resource's attributes become.
         scope: The name of the span's scope.
-        profile: The server's name.
+        profile: The name of the server's profile.
     """
     of = server_of(profile)
     renamed = tuple(_renamed(key, service, keeps_both=of.keeps_both) for key in keys)
@@ -113,7 +115,7 @@ def _renamed(key: str, service: tuple[str, ...], *, keeps_both: bool) -> str:
 
 @cache
 def _numbers(profile: str) -> Mapping[str, Callable[[str], float | None]]:
-    """Return the columns that hold numbers, whatever the client has sent, and what reads these."""
+    """Return the columns that hold numbers, whatever the client has sent, with the functions that read these."""
     names = server_of(profile).columns
     whole = {names[fact]: whole_number for fact in _INTS if fact in names}
     return {**whole, **{names[fact]: number for fact in _FLOATS if fact in names}}

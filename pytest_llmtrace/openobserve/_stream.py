@@ -15,7 +15,7 @@ class Stream:
 
     Args:
         records: Their records, all of one profile.
-        name: What queries call it: `SELECT ... FROM "default"`.
+        name: The name of the stream in queries: `SELECT ... FROM "default"`.
     """
 
     def __init__(self, records: Sequence[Record], *, name: str = "default") -> None:
@@ -33,10 +33,10 @@ class Stream:
         """Run a query by Apache DataFusion, the engine of OpenObserve (extra `sql`), and return its rows.
 
         Raises:
-            QueryError: OpenObserve would refuse it; or it asks for what only a server knows.
-            UsageError: The engine is not installed.
+            QueryError: If OpenObserve would refuse the query, or the query asks for what only a server knows.
+            UsageError: If the engine is not installed, or the query is not a text.
         """
         __tracebackhide__ = True
-        from pytest_llmtrace.openobserve.sql import query as run  # An extra.
+        from pytest_llmtrace.openobserve.sql import query as run  # Its engine is an extra.
 
         return run(query, self._records, stream=self._name)

@@ -1,4 +1,4 @@
-"""What an LLM span was asked and what it answered: the first source that has an input supplies both."""
+"""The input and the output of an LLM span, as text: the first source that has an input supplies both."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _Pair = tuple[Any, Any]
 Source = Callable[[_Attributes, set[str], str], _Pair | None]
 
 BY_THE_SERVER = object()
-"""A text that the server lays out in its own way, out of events."""
+"""Stands for a text that the server lays out in its own way, from events."""
 
 _MESSAGE_EVENTS = frozenset(
     {"gen_ai.system.message", "gen_ai.user.message", "gen_ai.assistant.message", "gen_ai.tool.message"}
@@ -76,18 +76,18 @@ _REMOVED_PREFIXES = ("gen_ai.prompt", "gen_ai.completion", "llm.input_messages",
 
 @lru_cache(maxsize=65536)
 def removed(key: str) -> bool:
-    """Tell whether the attribute is gone from an LLM span once its texts were read."""
+    """Tell whether the server removes the attribute from an LLM span once it has read the texts."""
     return key in _REMOVED or key.startswith(_REMOVED_PREFIXES)
 
 
 def texts(attributes: _Attributes, events: Iterable[SpanEvent], scope: str, known: tuple[Source, ...]) -> _Pair:
-    """Return the input and the output; None for what there is not, `BY_THE_SERVER` for what it lays out itself.
+    """Return the input and the output, each `None` if it is missing, `BY_THE_SERVER` if the server lays it out itself.
 
     Args:
-        attributes: The span's, as they arrive.
-        events: The span's.
+        attributes: The attributes of the span, as they arrive at the server.
+        events: The events of the span.
         scope: The name of its scope.
-        known: What `text_sources` says of the attributes.
+        known: What `text_sources` returns for the names of these attributes.
     """
     names = {event.name for event in events}
     for source in _SOURCES if names else known:
@@ -133,7 +133,7 @@ def _nested(attributes: _Attributes, asked: str, answered: str) -> _Pair | None:
 
 
 def _rebuilt(attributes: _Attributes, prefix: str) -> Any:
-    """Build what was flattened into `prefix.0.role` and the like."""
+    """Return the lists and maps that were flattened into `prefix.0.role` and the like."""
     if prefix in attributes:
         return attributes[prefix]
     root: dict[str, Any] = {}
@@ -145,7 +145,7 @@ def _rebuilt(attributes: _Attributes, prefix: str) -> Any:
         for part in path:
             inner = place.setdefault(part, {})
             if not isinstance(inner, dict):
-                break  # A value stands where others are nested: the first is kept.
+                break  # A plain value is in the way of nested ones: the one that came first is kept.
             place = inner
         else:
             place.setdefault(last, value)
@@ -183,4 +183,4 @@ _SOURCES: tuple[Source, ...] = (
     _of("tool_arguments", "tool_response"),
     lambda attributes, _, _scope: _nested(attributes, "llm.input_messages", "llm.output_messages"),
 )
-"""In the order of the server."""
+"""The sources, in the order in which the server tries them."""

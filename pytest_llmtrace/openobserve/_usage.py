@@ -1,4 +1,4 @@
-"""Tokens and costs of an LLM span: what the client has sent, and what only the server can say."""
+"""Tokens and costs of an LLM span, as the server reads them from what the client has sent."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _OF_SCOPE = (
     ("gen_ai.usage.output_tokens", "output"),
     ("ai.usage.tokens", "total"),
 )
-_CACHE_READ = (  # Each with whether the input includes it.
+_CACHE_READ = (  # Each with whether the input includes these tokens.
     ("gen_ai.usage.cache_read.input_tokens", True),
     ("cache_read_input_tokens", False),
     ("gen_ai.usage.prompt_tokens_details.cached_tokens", True),
@@ -60,10 +60,10 @@ _RENAMED = {"prompt_tokens": "input", "completion_tokens": "output", "total_toke
 
 @dataclass(kw_only=True)
 class Usage:
-    """Counts by what they count, as the server reads them from a client's attributes.
+    """The counts of a span, as the server reads them from a client's attributes.
 
     Attributes:
-        counts: `input`, `output`, `total`, `cache_read`, `cache_creation`, and what Langfuse names.
+        counts: The counts by name: `input`, `output`, `total`, `cache_read`, `cache_creation`, and Langfuse's names.
         beside: Cached tokens that the input does not include.
     """
 
@@ -73,14 +73,16 @@ class Usage:
 
 @dataclass(frozen=True, kw_only=True)
 class Counted:
-    """Which of a span's attributes hold counts, by their names alone; of several for one count the last wins.
+    """The attributes of a span that hold counts, by their names alone; of several for one count the last wins.
 
     Attributes:
-        before: Those that are read first, each with what it counts. The names of one are tried in their order.
-        cached: Cached tokens, by what they count, each with whether the input includes them: here the first wins.
-        after: Those that are read last.
-        is_detailed: Whether Langfuse's details are there, which win over all of them.
-        has_costs: Whether a cost is there.
+        before: The attributes that are read first, each with the count that it holds. If an attribute has several
+            names, these are tried in their order.
+        cached: The attributes that hold cached tokens, by their count, each with whether the input includes these
+            tokens; of several for one count the first wins.
+        after: The attributes that are read last, as in `before`.
+        is_detailed: Whether the span has Langfuse's details, which win over all other counts.
+        has_costs: Whether the span has a cost.
     """
 
     before: tuple[_Place, ...]
@@ -91,10 +93,10 @@ class Counted:
 
 
 def counted(keys: Container[str], scope: str, server: Server) -> Counted:
-    """Return what the names alone say."""
+    """Return the attributes that hold counts, by their names alone."""
 
     def there(key: str) -> tuple[str, ...]:
-        """Under which names an attribute is there: the newest releases read flat ones as well."""
+        """Return the names under which an attribute is there: the newest releases read `a_b` for `a.b` as well."""
         names = (key, key.replace(".", "_")) if server.keeps_usage else (key,)
         return tuple(name for name in dict.fromkeys(names) if name in keys)
 
@@ -117,11 +119,11 @@ def counted(keys: Container[str], scope: str, server: Server) -> Counted:
 
 
 def usage(attributes: _Attributes, known: Counted) -> Usage:
-    """Read the counts.
+    """Return the counts of a span.
 
     Args:
-        attributes: The span's, as they arrive.
-        known: What their names say.
+        attributes: The attributes of the span, as they arrive at the server.
+        known: What `counted` returns for the names of these attributes.
     """
     found = Usage()
     _read(attributes, known.before, found.counts)
@@ -163,7 +165,7 @@ def _leaves(found: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
 
 
 def costs(attributes: _Attributes) -> dict[str, float]:
-    """Read the costs that the client has sent, in USD: `total`, and what Langfuse names."""
+    """Return the costs that the client has sent, in USD, by name: `total`, and Langfuse's names."""
     found = {"total": attributes.get(_COST), **_json_object(attributes.get(_COST_DETAILS))}
     return {name: cost for name, value in found.items() if (cost := _number(value)) is not None}
 

@@ -26,11 +26,11 @@ __all__ = [
 ]
 
 _WRITTEN_BITS = 10_000
-_HIGHEST = 2**63 - 1  # Of a count.
-_DIGITS = 100  # And more are no number of 64 bits.
+_HIGHEST = 2**63 - 1  # The highest count.
+_DIGITS = 100  # A text that is longer holds no number of 64 bits.
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_SMALLEST = 1e-5  # That is written without an exponent.
+_SMALLEST = 1e-5  # The smallest number that is written without an exponent.
 _NUMERIC = ("Nd", "Nl", "No")
 
 
@@ -43,14 +43,14 @@ def column(key: str) -> str:
 
 
 def _of_any_alphabet(char: str) -> str:
-    """Keep what Rust calls lower case or numeric, which is less than Python does: `一` is a number to Python alone."""
+    """Keep a character that Rust calls lower case or numeric; Python goes further, and calls `一` numeric, too."""
     if char.isupper():
         return char.lower()
     return char if char.islower() or category(char) in _NUMERIC else "_"
 
 
 def wire_value(value: Any) -> Any:
-    """Return a value as the server holds it on arrival: scalars are text but for None, arrays and maps hold such."""
+    """Return a value as the server holds it on arrival: scalars except `None` are text, also in arrays and maps."""
     return WRITERS.get(type(value), _composed)(value)
 
 
@@ -69,7 +69,7 @@ def _listed(value: Sequence[Any]) -> list[Any]:
 def text(value: Any) -> str:
     """Write a scalar as the server does."""
     if isinstance(value, str):
-        return str.__str__(value)  # Without what a type derived from it may make of itself.
+        return str.__str__(value)  # A subclass may have a text of its own.
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
@@ -83,7 +83,7 @@ def text(value: Any) -> str:
 
 
 def _integer(value: int) -> str:
-    """Write a whole number; one that Python writes in no decimal digits as the export sends it."""
+    """Write an integer; one that is too long for Python's decimal digits is written as the export sends it."""
     return str(value) if value.bit_length() <= _WRITTEN_BITS else hex(value)
 
 
@@ -105,7 +105,7 @@ WRITERS: Final[Mapping[type, Callable[[Any], Any]]] = {
     list: _listed,
     tuple: _listed,
 }
-"""What `wire_value` does, by the type of the value; what derives from these takes the longer way to the same."""
+"""What `wire_value` does for values of exactly these types; for a subclass it gets the same by a longer way."""
 
 
 def flattened(key: str, value: Any) -> Iterator[tuple[str, Any]]:
@@ -121,11 +121,11 @@ def flattened(key: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def compact(value: Any) -> str:
-    """Write JSON as the server does. Arrays of texts, which are most of them, are written here: it takes a third."""
+    """Write JSON as the server does. Arrays of texts, the most frequent, are written here, in a third of the time."""
     if type(value) is list:
         try:
             return f"[{','.join(map(encode_basestring, value))}]"
-        except TypeError:  # Something else is among them.
+        except TypeError:  # Not all elements are texts.
             pass
     return _JSON.encode(value)
 
@@ -134,7 +134,7 @@ _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def parsed(said: Any) -> Any:
-    """Read JSON in text, as strictly as the server does; None for what is none. Rust has no `NaN` in it."""
+    """Return the value of a JSON text; `None` if the server would refuse the text: Rust reads no `NaN`, for example."""
     try:
         return json.loads(said, parse_constant=_refuse) if isinstance(said, str) else None
     except (ValueError, RecursionError):
@@ -146,7 +146,7 @@ def _refuse(name: str) -> None:
 
 
 def written(value: Any) -> str:
-    """Write a value that was read from JSON, as Rust does: with other exponents than Python's."""
+    """Write a value that was read from JSON, as Rust does: its exponents differ from Python's."""
     kind = type(value)
     if kind is str:
         return encode_basestring(value)
@@ -160,7 +160,7 @@ def written(value: Any) -> str:
 
 
 def _shortest(value: float) -> str:
-    """Write a number of JSON: an exponent from 1e16 on and below 1e-5, with neither sign nor zero before it."""
+    """Write a number of JSON: with an exponent from 1e16 on and below 1e-5, without a plus or a leading zero in it."""
     digits = repr(value)
     if "e" not in digits:
         return digits
@@ -171,18 +171,18 @@ def _shortest(value: float) -> str:
 
 
 def whole_number(text: str) -> int | None:
-    """Read a whole number as the server does; Python reads more, as `1_000` and digits of other alphabets."""
+    """Return the integer in a text, if the server reads one; Python also reads `1_000` and other alphabets' digits."""
     value = int(text) if len(text) <= _DIGITS and _WHOLE.fullmatch(text) else None
     return value if value is not None and -_HIGHEST - 1 <= value <= _HIGHEST else None
 
 
 def number(text: str) -> float | None:
-    """Read a number in the same way."""
+    """Return the number in a text, if the server reads one."""
     return float(text) if _NUMBER.fullmatch(text) else None
 
 
 def tokens(value: Any) -> int | None:
-    """Read a count: a whole number above zero, or one in text; None for anything else."""
+    """Return a count: an integer above zero, also one in text; `None` for anything else."""
     if isinstance(value, str):
         value = whole_number(value)
     return value if type(value) is int and 0 < value <= _HIGHEST else None

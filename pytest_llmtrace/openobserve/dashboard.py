@@ -1,7 +1,7 @@
-"""Exported dashboards and alerts, run over the records of a suite: what fails, and what stays empty.
+"""Exported dashboards and alerts, run over the records of a suite: which of them fail, and which stay empty.
 
-Source: OpenObserve's public reference and exports; dashboards up to version 8, whose panels are in tabs (older: at the
-top), as the UI and as the API give them, and alerts, of which a file may have several.
+Source: OpenObserve's public reference and exports. Dashboards are read up to version 8, whose panels are in tabs (in
+older versions at the top level), as the UI and as the API give them; a file may have several alerts.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ class Panel:
     """One query of a panel, or an alert.
 
     Attributes:
-        title: How the file names it.
+        title: Its name in the file.
         sql: The query, with its variables filled in; empty if there is none to run.
-        stream: The stream that it is on; empty if only the query says so.
-        columns: The columns that its fields name, where there is no query.
+        stream: The stream that it reads; empty if only the query names it.
+        columns: The columns that its fields name, if there is no query.
         passed_over: Why it is not run; empty if it is.
     """
 
@@ -64,7 +64,7 @@ class Panel:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What became of a panel, and why, a line each."""
+    """What became of a panel, with the reasons, a line for each."""
 
     title: str
     state: State
@@ -75,7 +75,7 @@ def panels(path: Path) -> tuple[Panel, ...]:
     """Read the panels of a dashboard, or an alert.
 
     Raises:
-        UsageError: The file cannot be read, or is neither.
+        UsageError: If the file cannot be read, or is neither.
     """
     content = read_json(path)
     try:
@@ -95,7 +95,7 @@ def _panels(content: Any) -> Iterator[Panel]:
     if not isinstance(content, Mapping):
         return
     versioned = content.get(f"v{content.get('version')}")
-    if isinstance(versioned, Mapping):  # As the API gives it.
+    if isinstance(versioned, Mapping):  # The API gives a dashboard within its version.
         yield from _panels(versioned)
         return
     if "query_condition" in content:
@@ -146,9 +146,9 @@ def _alert(content: Mapping[str, Any]) -> Panel:
 
 
 def _columns_of(said: Any) -> Iterator[str]:
-    """Yield the columns that fields or conditions name, however nested; newer versions say `field`.
+    """Yield the columns that fields or conditions name, however nested: as `column`, or `field` in newer versions.
 
-    Not those that a function of the panel derives, which no span has.
+    Columns that a function of the panel derives are left out, as no span has them.
     """
     if isinstance(said, Mapping):
         if said.get("isDerived"):
@@ -177,7 +177,7 @@ def _filled_in(title: str, sql: str, variables: Mapping[str, Any], stream: str) 
         return between.join(f"{around}{each}{around}" for each in value)
 
     filled = _VARIABLE.sub(written, sql)
-    for text in (filled, stream):  # No engine takes anything else, or half a character.
+    for text in (filled, stream):  # Raises for a lone surrogate, or what is not a text: no engine takes these.
         text.encode()
     return Panel(title=title, sql=filled, stream=stream)
 
@@ -186,10 +186,10 @@ def _filled_in(title: str, sql: str, variables: Mapping[str, Any], stream: str) 
 
 
 def judge(panel: Panel, records: Sequence[Record]) -> Verdict:
-    """Run a panel over records.
+    """Run a panel over records, and return what became of it.
 
     Raises:
-        UsageError: The engine is not installed (extra `sql`).
+        UsageError: If the engine is not installed (extra `sql`).
     """
     if panel.passed_over:
         return Verdict(title=panel.title, state=State.PASSED_OVER, reasons=(panel.passed_over,))
@@ -222,7 +222,7 @@ class _OtherStreamError(QueryError):
 
 
 def _rows(panel: Panel, records: Sequence[Record]) -> list[dict[str, Any]]:
-    """Run a query on the stream that it names, or the engine finds that it names."""
+    """Run a query on the records, under the name that the panel gives their stream, or else the query itself."""
     name = panel.stream or "default"
     try:
         return Stream(records, name=name).sql(panel.sql)
@@ -241,7 +241,7 @@ def _rows(panel: Panel, records: Sequence[Record]) -> list[dict[str, Any]]:
 def _of_rows(title: str, rows: Sequence[Mapping[str, Any]]) -> Verdict:
     if not rows:
         return Verdict(title=title, state=State.EMPTY, reasons=("no row",))
-    if len(rows) == 1 and 0 in rows[0].values() and set(rows[0].values()) <= {0, None}:  # What counts has a row always.
+    if len(rows) == 1 and 0 in rows[0].values() and set(rows[0].values()) <= {0, None}:  # Counting always gives a row.
         return Verdict(title=title, state=State.EMPTY, reasons=("it counts 0",))
     empty = tuple(f"{name} is NULL in all rows" for name in rows[0] if all(row[name] is None for row in rows))
     is_empty = len(empty) == len(rows[0])

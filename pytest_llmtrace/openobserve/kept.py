@@ -32,7 +32,7 @@ def as_plain(records: Iterable[Record], masked: Callable[[str], str]) -> list[di
 
 
 def as_file(tests: Mapping[str, Any]) -> str:
-    """Write the records of a run, from what its tests have contributed, by their ids."""
+    """Return the content of a file of records, from the data that each test has contributed, by the tests' ids."""
     content = {"format": _FORMAT, "version": _VERSION, "tests": tests}
     return json.dumps(content, indent=1, ensure_ascii=False)
 
@@ -41,7 +41,7 @@ def load(path: Path) -> tuple[Record, ...]:
     """Read the records of a run.
 
     Raises:
-        UsageError: The file cannot be read, is none of these, or has none: over nothing each query would fail.
+        UsageError: If the file cannot be read, has another format, or has no records, on which each query would fail.
     """
     content = read_json(path)
     if not isinstance(content, Mapping) or (content.get("format"), content.get("version")) != (_FORMAT, _VERSION):

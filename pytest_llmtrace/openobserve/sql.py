@@ -15,7 +15,7 @@ __all__ = ["NotReproducible", "is_in_text", "query"]
 
 
 class NotReproducible(QueryError):
-    """A query asks for what only a server knows, or computes."""
+    """A query asks for a value or a function that only a server has."""
 
 
 _MISSING = 'SQL on spans needs Apache DataFusion: pip install "pytest-llmtrace[sql]"'
@@ -23,10 +23,10 @@ _HISTOGRAM = re.compile(r"\bhistogram\s*\(\s*([^,()]+?)\s*\)", re.IGNORECASE)
 _EVERYTHING = re.compile(r"(?:select|distinct|[,.])\s*\*", re.IGNORECASE)
 _NAME = re.compile(r"\w+")
 _APART = re.compile(r"""("(?:[^"]|"")*")|'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/""", re.DOTALL)
-"""Quoted names, and texts and comments, in which a name is none."""
+"""Quoted names, as the group; and texts and comments, where a word is not the name of anything."""
 _NO_SIGNATURE = re.compile(r"No function matches the given name and argument types '(\w+)\(([^']*)\)'")
 _ELSE = re.compile(r"(?: Did you mean .*?)? Valid fields are .*")
-"""Only what the query itself names is there, so that the engine knows no nearest name either."""
+"""The engine's advice on names, to be cut off: it has only the columns that the query names, so it knows no others."""
 _NO_FIELD = re.compile(r"No field named \S*?(\w+)\W*(?:\s|$)")
 _CALL = re.compile(rf"\b({'|'.join(ABSENT)})\s*\(", re.IGNORECASE)
 
@@ -40,9 +40,9 @@ def query(sql: str, records: Sequence[Record], *, stream: str = "default") -> li
         stream: The stream's name.
 
     Raises:
-        QueryError: The engine refuses it; or it names a function that the view does not offer, or a column whose
-            values only a server knows.
-        UsageError: The engine is not installed, or the query is no text.
+        QueryError: If the engine refuses the query, or the query names a function that the view does not offer, or a
+            column whose values only a server knows.
+        UsageError: If the engine is not installed, or the query is not a text.
     """
     __tracebackhide__ = True
     if not isinstance(sql, str):
@@ -70,12 +70,12 @@ def _bare(sql: str) -> str:
 
 
 def is_in_text(sql: str, place: int) -> bool:
-    """Tell whether a place of a query is within one of its texts."""
+    """Tell whether a position in a query is within one of its quoted texts."""
     return any(part.start() < place < part.end() and part[0].startswith("'") for part in _APART.finditer(sql))
 
 
 def _session(columns: Mapping[str, list[Any]], stream: str, refused: list[str]) -> Callable[[str], Any]:
-    """Return what runs a query, and nothing else: a file from elsewhere must not write to the disk, nor read it."""
+    """Return a function that only runs queries: one from a foreign file must neither write to the disk nor read it."""
     try:
         import pyarrow as pa
         from datafusion import SessionContext, SQLOptions
@@ -90,25 +90,25 @@ def _session(columns: Mapping[str, list[Any]], stream: str, refused: list[str]) 
 
 
 def _quoted(name: str) -> str:
-    """Write a name such that neither its case nor a dot in it matters."""
+    """Return a name in quotes, in which neither upper case nor a dot has a meaning."""
     return '"{}"'.format(name.replace('"', '""'))
 
 
 def _columns(records: Sequence[Record], names: set[str] | None) -> dict[str, list[Any]]:
-    """Return what the query looks at, by column; `trace_id` always, since a table has at least one."""
+    """Return the columns that the query names, with their values; `trace_id` always, since a table needs a column."""
     there = {name for names in {tuple(record.columns) for record in records} for name in names}
     wanted = there if names is None else there & (names | {"trace_id"})
     return {name: [record.columns.get(name) for record in records] for name in sorted(wanted)}
 
 
 def _array(pa: Any, values: Iterable[Any]) -> Any:
-    """A column of numbers holds numbers; text among them makes a column of text."""
+    """Return the values of a column for the engine: as numbers, or all as text if there is a text among them."""
     kinds = {type(value) for value in values} - {type(None)}
     if str in kinds:
         texts = [None if value is None else str(value) for value in values]
         try:
             return pa.array(texts, type=pa.string())
-        except UnicodeEncodeError:  # Halves of characters: the export sends `?`, too.
+        except UnicodeEncodeError:  # Lone surrogates: the export sends `?` for them, too.
             return pa.array([text and text.encode("utf-8", "replace").decode() for text in texts], type=pa.string())
     return pa.array(values, type=pa.float64() if float in kinds else pa.int64())
 
@@ -130,7 +130,7 @@ def _refuse_unknown(sql: str, records: Sequence[Record]) -> None:
 
 
 def _in_words(error: Exception) -> str:
-    """Return what the engine says, without its guesses at a fault of its own and its lists of signatures."""
+    """Return the engine's message, without its guesses at a fault of its own and without its lists of signatures."""
     said = str(error).strip().replace("\n", " ")
     refused = _NO_SIGNATURE.search(said)
     if refused is None:

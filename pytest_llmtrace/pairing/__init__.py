@@ -1,4 +1,4 @@
-"""Exchanges + spans -> calls: which spans tell of which exchanges."""
+"""Exchanges + spans -> calls: which spans describe which exchanges."""
 
 from pytest_llmtrace.pairing._pairing import match, pair
 

@@ -1,4 +1,4 @@
-"""Calls in the making: which attempts are one call, by the spans around them and by the failures before."""
+"""Drafts of calls: which attempts form one call, by the spans around them and the failures before them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Draft", "drafts_of", "open_around", "told_apart"]
 
 @dataclass(kw_only=True, slots=True)
 class Draft:
-    """A call in the making."""
+    """A call in the making: its attempts with their readings, and its spans by scope."""
 
     exchanges: list[Exchange]
     truths: list[Reading]
@@ -61,15 +61,15 @@ def _failed(exchange: Exchange, truth: Reading) -> bool:
 def drafts_of(
     read: Iterable[tuple[Exchange, Reading]], spans: Sequence[SpanRecord], ancestry: Ancestry
 ) -> tuple[list[Draft], set[SpanKey]]:
-    """Make drafts of the exchanges, in the order of their first requests, with the spans that were current.
+    """Group exchanges into drafts, in the order of their first requests, with the spans that were current.
 
     Args:
         read: The exchanges, in the order of their requests, and what each says.
         spans: All spans of the trace.
-        ancestry: Of the LLM spans.
+        ancestry: The ancestry of the LLM spans.
 
     Returns:
-        The drafts, and the spans that were current and only cover a call with a span of its own.
+        The drafts, and the spans that were current but only cover a call with a span of its own.
     """
     drafts = sorted(_attempts(read, ancestry), key=lambda draft: draft.first.index)
     inside = _inside_of_failures(drafts, spans)
@@ -79,10 +79,10 @@ def drafts_of(
 
 
 def _attempts(read: Iterable[tuple[Exchange, Reading]], ancestry: Ancestry) -> Iterator[Draft]:
-    """Group the attempts of one logical call, one after the other.
+    """Yield drafts, each with the successive attempts of one logical call.
 
-    What is tried again inside one LLM span is its next attempt, whatever has been changed to make it succeed (a
-    fallback to another model); without such a span only the same request of the same worker is.
+    A request that follows a failure inside the same LLM span is the next attempt, whatever was changed to make it
+    succeed (a fallback to another model). Without such a span, only the same request from the same worker is.
     """
     open_: dict[object, Draft] = {}
     for exchange, truth in read:
@@ -101,15 +101,15 @@ def _attempts(read: Iterable[tuple[Exchange, Reading]], ancestry: Ancestry) -> I
 
 
 def open_around(exchange: Exchange, ancestry: Ancestry) -> dict[str, SpanRecord]:
-    """Return the innermost LLM span of each scope around a request. One that had ended by then tells of another."""
+    """Return by scope the innermost LLM span around a request. A span that had ended by then describes another call."""
     around = ancestry.around(exchange.ambient.span)
     return {scope: span for scope, span in around.items() if span.ended is None or span.ended >= exchange.started}
 
 
 def _is_retry(exchange: Exchange, draft: Draft, *, spanned: bool) -> bool:
-    """Tell whether an exchange tries again what another has tried, and failed at.
+    """Tell whether an exchange retries the last attempt of a draft, which has failed.
 
-    The SDKs count their retries in a header; whoever sends none is known by the failure before.
+    The SDKs count their retries in a header; the retry of a client without that header is known by the failure before.
     """
     before = draft.exchanges[-1]
     over = before.ended is not None and before.ended < exchange.started
@@ -117,7 +117,7 @@ def _is_retry(exchange: Exchange, draft: Draft, *, spanned: bool) -> bool:
 
 
 def _inside_of_failures(drafts: Sequence[Draft], spans: Sequence[SpanRecord]) -> dict[SpanKey, list[Draft]]:
-    """Return for each span of a draft that has failed the drafts with a span of the same scope inside of it."""
+    """Return, for each span of a failed draft, the drafts that have a span of the same scope inside it."""
     around = {span.key for draft in drafts if draft.has_failed for span in draft.by_scope.values()}
     inside: dict[SpanKey, list[Draft]] = {}
     if not around:
@@ -132,10 +132,10 @@ def _inside_of_failures(drafts: Sequence[Draft], spans: Sequence[SpanRecord]) ->
 
 
 def _is_given_up(draft: Draft, inside: dict[SpanKey, list[Draft]], covering: set[SpanKey]) -> bool:
-    """Tell whether a draft that has failed is an attempt of one further inside of its spans, and make it that.
+    """Tell whether a failed draft is an earlier attempt of a draft inside its spans; if so, merge it into that one.
 
-    A wrapper that tries again by calling itself (LiteLLM's `num_retries`) has the first attempt in its own span, and
-    the next in a span of the same scope inside of it: unless it is an error, the outer span tells of how that ended.
+    A wrapper that retries by calling itself (LiteLLM's `num_retries`) makes the first attempt in its own span, and the
+    next in a span of the same scope inside it. Unless the outer span is an error, it describes how the retry ended.
     """
     if not draft.has_failed:
         return False
@@ -158,10 +158,10 @@ def _takes_up(later: Draft, draft: Draft) -> bool:
 
 
 def told_apart(drafts: Iterable[Draft], free: Iterable[SpanRecord]) -> Iterator[Draft]:
-    """Yield drafts whose attempts were grouped without a span, cut where a span has told of a failure by itself.
+    """Yield all drafts; those grouped without a span are cut where a span describes a failed attempt alone.
 
-    Who makes spans afterwards, and dates them back, makes one for each attempt where each attempt is a call to it: it
-    had failed and ended, by its own times, before the next attempt began.
+    An instrumentation that makes spans afterwards, and dates them back, makes one for each attempt if each attempt is a
+    call to it. By its own timestamps, such a span failed and ended before the next attempt began.
     """
     failures = sorted((span for span in free if span.status == "ERROR" and span.end_ns is not None), key=_end_ns)
     ends = [_end_ns(span) for span in failures]

@@ -1,4 +1,4 @@
-"""Responses that were fetched later: one in the background is asked for again until it is there."""
+"""Responses that were fetched later: a response in the background is asked for again until it is complete."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ def fetched(
     readings: Mapping[SpanKey, Reading],
     ancestry: Ancestry,
 ) -> list[Draft]:
-    """Give the calls that were left open what was fetched for them while their spans were open.
+    """Complete the calls that got no final answer by what was fetched for them while their spans were open.
 
     Args:
-        exchanges: All of the trace, in the order of their requests.
+        exchanges: All exchanges of the trace, in the order of their requests.
         drafts: The calls, with their spans.
-        free: The LLM spans that tell of no call.
+        free: The LLM spans that describe no call.
         readings: What the LLM spans say.
-        ancestry: Of the LLM spans.
+        ancestry: The ancestry of the LLM spans.
 
     Returns:
-        The fetches with the spans that tell of them and of no call: they ask no model, and these say what they brought.
+        The fetches that have spans which describe them and no call. A fetch asks no model, but these spans say what it
+        brought.
     """
     brought = [(exchange, name) for exchange in exchanges if (name := wire.fetches(exchange)) is not None]
     if not brought:
@@ -42,7 +43,7 @@ def fetched(
     for exchange, name in brought:
         around = left.around(exchange, name)
         call = waiting.get(name)
-        if call is not None and not call.by_scope:  # Who makes a span around the wait alone tells of the call by it.
+        if call is not None and not call.by_scope:  # A span around the wait alone describes the call.
             call.by_scope, around = around, {}
             left.take(call.by_scope.values())
         if call is not None and call.by_scope:
@@ -57,7 +58,7 @@ def _is_open(draft: Draft) -> bool:
 
 
 class _Left:
-    """The LLM spans that tell of no call, by what they may be known by as those of a fetch."""
+    """The LLM spans that describe no call: all of them by key, and by the response id that they name."""
 
     def __init__(self, spans: Iterable[SpanRecord], readings: Mapping[SpanKey, Reading], ancestry: Ancestry) -> None:
         self._ancestry = ancestry
@@ -65,13 +66,14 @@ class _Left:
         self._named: dict[str, dict[str, deque[SpanRecord]]] = {}
         for span in sorted(spans, key=lambda span: span.start_ns):
             name = readings[span.key].response_id
-            if isinstance(name, str):  # A house style's own function may give anything.
+            if isinstance(name, str):  # A user's dialect may return anything.
                 self._named.setdefault(name, {}).setdefault(span.scope, deque()).append(span)
 
     def around(self, exchange: Exchange, name: str) -> dict[str, SpanRecord]:
-        """Return by scope the spans that tell of a fetch, asked in the order of the requests.
+        """Return by scope the spans that describe a fetch; to be called in the order of the requests.
 
-        They were current, or name its response and were open all the while: the first of those, and of no other fetch.
+        They were current, or name its response and were open all the while; of the latter, the first one in each scope
+        that no other fetch has got.
         """
         current = open_around(exchange, self._ancestry)
         found = {scope: span for scope, span in current.items() if span.key in self._free}
@@ -83,12 +85,12 @@ class _Left:
         return found
 
     def take(self, spans: Iterable[SpanRecord]) -> None:
-        """Note that spans tell of a call after all."""
+        """Note that spans describe a call after all."""
         self._free.difference_update(span.key for span in spans)
 
 
 def _completed(call: Draft, exchange: Exchange) -> Reading:
-    """Return what a call was answered, with what a fetch has brought as far as its spans can know of it."""
+    """Return the answer to a call: with what a fetch has brought if its spans saw that, else with an unknown end."""
     truth = call.truths[-1]
     if all(_saw(span, exchange) for span in call.by_scope.values()):
         return wire.read(call.exchanges[-1], exchange) or truth
@@ -99,7 +101,7 @@ def _completed(call: Draft, exchange: Exchange) -> Reading:
 
 
 def _began(span: SpanRecord, exchange: Exchange) -> bool:
-    """Tell by its own times whether a span began before a request: it may be made afterwards and dated back."""
+    """Tell by its timestamps whether a span began before a request: it may have been made afterwards and dated back."""
     return span.start_ns <= exchange.started_ns
 
 

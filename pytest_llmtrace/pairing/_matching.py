@@ -1,4 +1,4 @@
-"""Which of the spans that were not current tell of which calls, by ids, workers, answers, models and times."""
+"""Match calls with spans that were not current, by ids, workers, answers, models and times."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pytest_llmtrace.model import Exchange, Reading, SpanRecord, Worker
 __all__ = ["Matching", "fits", "traits_of_call", "traits_of_span"]
 
 Traits = Mapping[str, Sequence[object]]
-"""What a call or a span may be known by: for each name of a trait its values; none if it says nothing."""
+"""The traits by which a call or a span may be recognised: the values of each by name; none if it says nothing."""
 
 Names = tuple[str, ...]
 Key = tuple[object, ...]
@@ -23,9 +23,10 @@ Keys = AbstractSet[Key]
 
 _ANY = object()
 
-# What is looked for together, the surest first. What only one call was answered and only one span says is surer than a
-# worker: who makes spans afterwards may do so in any. A worker does one thing at a time; what was answered tells calls
-# apart that tasks make at the same time, where an instrumentation starts its spans in other threads than the requests.
+# The traits that are compared together, the surest first. An answer that only one call got and only one span states is
+# surer than a worker, since an instrumentation that makes spans afterwards may do so in any worker. A worker does one
+# thing at a time. Where an instrumentation starts its spans in other threads than the requests, the answers distinguish
+# calls that tasks make at the same time.
 _BY_ID: tuple[Names, ...] = (("id", "worker"), ("id",))
 _ONCE: tuple[Names, ...] = (("text",), ("tool",))
 _BY_ANSWER: tuple[Names, ...] = (
@@ -56,16 +57,16 @@ def _model_names(*models: object) -> frozenset[str]:
 
 
 def fits(reading: Reading, truth: Reading) -> bool:
-    """Tell whether a span may name the model of a call; who names none fits all."""
+    """Tell whether a span and a call may name the same model; a side that names none fits all."""
     asked = _model_names(truth.request_model, truth.response_model)
     named = _model_names(reading.request_model, reading.response_model)
     return not asked or not named or bool(asked & named)
 
 
 def _traits(reading: Reading, worker: Worker | None, *, failed: bool) -> dict[str, Sequence[object]]:
-    """Return what both sides may know of a call, in the same form."""
+    """Return the traits of a call that both the bytes and a span may state, in the same form."""
     said = (text for text in _listed(reading.output_texts) if isinstance(text, str))
-    texts = "".join("".join(text.split()) for text in said)  # Some strip what a model says, or join it by lines.
+    texts = "".join("".join(text.split()) for text in said)  # Instrumentations may strip or join texts.
     ids = [call.get("id") for call in _listed(reading.tool_calls) if isinstance(call, Mapping)]
     tools = tuple(sorted(map(str, ids)))
     counts = _plain(reading, "input_tokens", "output_tokens")
@@ -76,7 +77,7 @@ def _traits(reading: Reading, worker: Worker | None, *, failed: bool) -> dict[st
         "answer": _if(texts or tools or failed or counted, (texts, tools, counts, failed)),
         "text": _if(texts, texts),
         "tools": _if(tools, tools),
-        "tool": tuple({tool: None for tool in ids if isinstance(tool, str) and tool}),  # Some tell of the first alone.
+        "tool": tuple({tool: None for tool in ids if isinstance(tool, str) and tool}),  # Some name the first alone.
         "counts": _if(counted, counts),
         "failed": _if(failed, "failed"),
         "asked": (_plain(reading, *_ASKED),),
@@ -84,7 +85,7 @@ def _traits(reading: Reading, worker: Worker | None, *, failed: bool) -> dict[st
 
 
 def _plain(reading: Reading, *names: str) -> tuple[object, ...]:
-    """Return facts; None for what is no plain value, as a house style's own function may give it."""
+    """Return the values of facts; None for a value that is not plain, as a user's dialect may return it."""
     values = (getattr(reading, name) for name in names)
     return tuple(value if isinstance(value, str | int | float) else None for value in values)
 
@@ -98,12 +99,12 @@ def _if(told: object, value: object) -> tuple[object, ...]:
 
 
 def traits_of_call(exchange: Exchange, truth: Reading, *, failed: bool) -> Traits:
-    """Return what a call may be known by.
+    """Return the traits by which a call may be recognised.
 
     Args:
-        exchange: Its first attempt.
-        truth: What its last attempt was answered.
-        failed: Whether that failed.
+        exchange: The attempt of the call that is matched, its first or its last.
+        truth: What the bytes of its last attempt say.
+        failed: Whether the last attempt failed.
     """
     asked = _model_names(truth.request_model, truth.response_model)
     models = (*asked, None) if asked else (_ANY,)
@@ -111,7 +112,7 @@ def traits_of_call(exchange: Exchange, truth: Reading, *, failed: bool) -> Trait
 
 
 def traits_of_span(span: SpanRecord, reading: Reading) -> Traits:
-    """Return what a span may be known by."""
+    """Return the traits by which a span may be recognised."""
     models = _model_names(reading.request_model, reading.response_model) or (None,)
     return {**_traits(reading, span.worker, failed=span.status == "ERROR"), "model": (*models, _ANY)}
 
@@ -121,11 +122,11 @@ class Matching:
     """The calls that lack a span of one scope, and the spans of that scope that no call has.
 
     Attributes:
-        calls: What each call may be known by.
-        exchanges: The first attempt of each call, in the same order.
-        weak: Whether a call may have a span for which only time and model speak, in the same order.
+        calls: The traits of each call.
+        exchanges: The attempt of each call that is matched, in the order of `calls`.
+        weak: Whether each call may get a span by time and model alone, in the order of `calls`.
         spans: The spans.
-        told: What each may be known by, in the same order.
+        told: The traits of each span, in the order of `spans`.
     """
 
     calls: Sequence[Traits]
@@ -135,7 +136,7 @@ class Matching:
     told: Sequence[Traits]
 
     def found(self) -> Iterator[tuple[int, int]]:
-        """Yield the numbers of a call and of its span, the surest first."""
+        """Yield the index of a call and that of its span, the surest match first."""
         self._calls_left = set(range(len(self.calls)))
         self._spans_left = set(range(len(self.spans)))
         for names in _BY_ID:
@@ -145,7 +146,7 @@ class Matching:
             yield from self._sweep(names, only=self._told_once(names))
         for names in _BY_ANSWER:
             yield from self._sweep(names)
-        # The only call of a model that lacks a span, and the only span that names it: what it says may all be wrong.
+        # If one call of a model lacks a span and one span names the model, all else that the span says may be wrong.
         yield from self._sweep(("model",), only=self._told_once(("model",)) - _NAMELESS)
         self._calls_left = {call for call in self._calls_left if self.weak[call]}
         for names in _BY_TIME:
@@ -154,9 +155,9 @@ class Matching:
     # --- time ---
 
     def _sweep(self, names: Names, only: Keys | None = None) -> Iterator[tuple[int, int]]:
-        """Match in the order of the requests those that share these traits and were open; then those dated back."""
+        """Match calls, in the order of requests, with open spans that share these traits; then with dated-back ones."""
         yield from self._swept(names, only, lambda span: span.started, lambda exchange: exchange.started)
-        # By its own times: an instrumentation may make the span afterwards and date it back.
+        # By its own timestamps, since an instrumentation may make the span afterwards and date it back.
         yield from self._swept(names, only, lambda span: span.start_ns, lambda exchange: exchange.started_ns)
 
     def _swept(
@@ -181,18 +182,19 @@ class Matching:
                 yield self._take(call, min(tops)[-1])
 
     def _rank(self, span: int) -> tuple[float, int, int]:
-        # The one that ends first: the inner of two that are nested, and no call is left over that could have had one.
+        # The span that ends first is taken: of two nested ones the inner one, and the later ones stay open for the
+        # calls that follow.
         record = self.spans[span]
         return (math.inf if record.ended is None else record.ended, -record.started, span)
 
     def _top(self, heap: list[tuple[float, int, int]], call: int) -> tuple[float, int, int] | None:
-        """Return the first that is free and open, and drop those before it: they will not be so again."""
+        """Return the first span that is free and open, and drop those before it, which will never be so again."""
         while heap and (heap[0][-1] not in self._spans_left or heap[0][0] < self.exchanges[call].started):
             heappop(heap)
         return heap[0] if heap else None
 
     def _made_afterwards(self) -> Iterator[tuple[int, int]]:
-        """Match by the id alone spans that were started when the answer was there already."""
+        """Match by the response id alone spans that were started after the request, when the answer was there."""
         late: defaultdict[object, list[int]] = defaultdict(list)
         for span in sorted(self._spans_left, key=lambda span: self.spans[span].started, reverse=True):
             for key in self.told[span]["id"]:
@@ -206,7 +208,7 @@ class Matching:
                     yield self._take(call, late[key].pop())
 
     def _told_once(self, names: Names) -> Keys:
-        """Return what only one of the calls that are left shares with only one of the spans."""
+        """Return the keys that only one of the calls that are left shares with only one of the spans that are left."""
         asked = Counter(key for call in self._calls_left for key in _keys(self.calls[call], names))
         told = Counter(key for span in self._spans_left for key in _keys(self.told[span], names))
         return frozenset(key for key, times in asked.items() if times == told[key] == 1)
@@ -218,6 +220,6 @@ class Matching:
 
 
 def _keys(traits: Traits, names: Names, only: Keys | None = None) -> Iterator[Key]:
-    """Yield what is the same on both sides where they share these traits: one value of each."""
+    """Yield the keys for these traits, each with one value per trait: a call and a span with a common key match."""
     keys = product(*(traits[name] for name in names))
     return keys if only is None else filter(only.__contains__, keys)

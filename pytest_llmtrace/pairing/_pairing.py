@@ -1,9 +1,10 @@
-"""How exchanges and spans come together.
+"""Pair exchanges with spans.
 
-The span that is current when a request passes, and its ancestors, are the best witnesses there are. Ids, workers and
-times are asked only where an instrumentation did not make its span current, as some do not with streams.
+The span that is current when a request passes, and its ancestors, are the best evidence of which spans describe the
+call. Ids, workers and times are used only where an instrumentation did not make its span current, as some do not for
+streams.
 
-Everything here is done in n log n: a load test has ten thousand calls.
+Everything here takes n log n steps, since a load test has ten thousand calls.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ def pair(exchanges: Iterable[Exchange], spans: Iterable[SpanRecord]) -> tuple[Ca
     """Pair the LLM exchanges of a trace with its LLM spans.
 
     Args:
-        exchanges: In the order of their requests; those that are no LLM calls are passed over.
+        exchanges: The exchanges, in the order of their requests; those that are no LLM calls are skipped.
         spans: All spans of the trace, in the order of their start.
 
     Returns:
-        One call for each logical call, retries grouped, each with one span a scope (none if nobody reported it).
+        One call for each logical call, retries grouped, each with one span per scope (none if nothing reported it).
     """
     return match(exchanges, spans).calls
 
@@ -73,13 +74,13 @@ def match(exchanges: Iterable[Exchange], spans: Iterable[SpanRecord], logs: Iter
 
 
 def _untold(drafts: Iterable[Draft], spans: Iterable[SpanRecord]) -> list[SpanRecord]:
-    """Return the spans that tell of no call."""
+    """Return the spans that describe no call."""
     taken = {span.key for draft in drafts for span in draft.by_scope.values()}
     return [span for span in spans if span.key not in taken]
 
 
 def _around(drafts: Iterable[Draft], spans: Iterable[SpanRecord]) -> AbstractSet[SpanKey]:
-    """Return all spans around the requests of calls, and around their spans, each looked at once."""
+    """Return all spans around the requests of calls, and around the calls' spans; each is visited once."""
     parents = {span.key: span.parent for span in spans}
     around: set[SpanKey] = set()
     for draft in drafts:
@@ -95,7 +96,7 @@ def _around(drafts: Iterable[Draft], spans: Iterable[SpanRecord]) -> AbstractSet
 
 
 def _claim(drafts: Sequence[Draft], readings: dict[SpanKey, Reading]) -> set[SpanKey]:
-    """Leave each span to the call that it tells of; return those that only cover calls with spans of their own."""
+    """Keep each span only for the call that it describes; return those that only cover calls which have other spans."""
     if len(drafts) == 1:
         return set()
     claims: dict[SpanKey, list[Draft]] = {}
@@ -109,7 +110,7 @@ def _claim(drafts: Sequence[Draft], readings: dict[SpanKey, Reading]) -> set[Spa
     covering = set()
     for key, several in shared.items():
         if all(draft.truths[-1].api == "embeddings" and innermost[id(draft)] == key for draft in several):
-            continue  # A batch, sent in as many requests as the API needs: its span tells of them together.
+            continue  # A batch, sent in as many requests as the API needs: its span describes them all.
         told = _told_of(readings[key], several, [draft for draft in several if innermost[id(draft)] == key])
         for draft in several:
             if draft is not told:
@@ -121,12 +122,12 @@ def _claim(drafts: Sequence[Draft], readings: dict[SpanKey, Reading]) -> set[Spa
 
 
 def _told_of(reading: Reading, inside: Sequence[Draft], alone: Sequence[Draft]) -> Draft | None:
-    """Choose of several calls inside one LLM span the one that it tells of, None if it is just around them.
+    """Return which of several calls inside one LLM span the span describes, None if it only surrounds them.
 
     Args:
-        reading: Of the span.
+        reading: What the span says.
         inside: The calls.
-        alone: Those of them that have no other LLM span inside of it.
+        alone: The calls that have no other LLM span inside this one.
     """
     named = [draft for draft in inside if reading.response_id and draft.truths[-1].response_id == reading.response_id]
     if named:
@@ -143,9 +144,9 @@ def _told_of(reading: Reading, inside: Sequence[Draft], alone: Sequence[Draft]) 
 
 
 def _leave(drafts: Iterable[Draft], empty: AbstractSet[SpanKey]) -> None:
-    """Leave open who tells of a call inside of an LLM span that says nothing at all of one.
+    """Take LLM spans that state no fact at all away from the calls inside them, until `_take_empty`.
 
-    A framework may mark a step as an LLM span in which only the stream is read that another span tells of.
+    A framework may mark as an LLM span a step that only reads a stream which another span describes.
     """
     for draft in drafts if empty else ():
         draft.by_scope = {scope: span for scope, span in draft.by_scope.items() if span.key not in empty}
@@ -154,9 +155,9 @@ def _leave(drafts: Iterable[Draft], empty: AbstractSet[SpanKey]) -> None:
 def _take_empty(
     drafts: Sequence[Draft], ancestry: Ancestry, empty: Sequence[SpanRecord], readings: dict[SpanKey, Reading]
 ) -> None:
-    """Give a span that says nothing to the last call inside of it that no other span of its scope tells of.
+    """Give each LLM span without facts to the last call inside it that no other span of its scope describes.
 
-    One that was not current, as MLflow's are not, goes to a call of its worker that nothing else tells of.
+    A span that was not current, as MLflow's are not, goes to a call of its worker that no span describes.
     """
     left = {span.key for span in empty}
     for draft in reversed(drafts) if empty else ():
@@ -173,7 +174,7 @@ def _take_empty(
 
 
 def _add_notes(drafts: Sequence[Draft], spans: Iterable[SpanRecord], readings: dict[SpanKey, Reading]) -> None:
-    """Add to what a span says of a call what a note of the same scope says of it, found by the response's id."""
+    """Add what a note (a span that only completes another) says to its call's span of that scope, by response id."""
     notes = [(span.scope, note) for span in spans if (note := dialects.read_note(span)) is not None]
     if not notes:
         return
@@ -189,7 +190,7 @@ def _add_notes(drafts: Sequence[Draft], spans: Iterable[SpanRecord], readings: d
 
 
 def _add_events(drafts: Sequence[Draft], logs: Iterable[LogRecord], readings: dict[SpanKey, Reading]) -> None:
-    """Add to what a span says of a call what the events say that it has, or that were emitted in it."""
+    """Add to what a span says about a call what its own events say, and the events emitted as log records in it."""
     by_span: dict[SpanKey, list[LogRecord]] = {}
     for log in logs:
         if log.span in readings and log.event_name:
@@ -202,7 +203,7 @@ def _add_events(drafts: Sequence[Draft], logs: Iterable[LogRecord], readings: di
 
 
 def _completed(reading: Reading, note: Reading) -> Reading:
-    """Join what a span and a note say: what only one of them says is a fact, what both say has two places."""
+    """Join what a span and a note say: what only one of them states is added, what both state has two places."""
     again = (fact for name, fact in note.facts.items() if name in reading.facts)
     return replace(
         reading,
@@ -217,21 +218,21 @@ def _completed(reading: Reading, note: Reading) -> Reading:
 
 
 def _find(drafts: Sequence[Draft], free: Sequence[SpanRecord], readings: dict[SpanKey, Reading]) -> None:
-    """Find among the spans that were not current those of each scope that tell of the calls.
+    """Find, for each scope, the spans that describe calls although they were not current.
 
-    The id of the response is the strongest fact, then the worker in which both the span and the request were started,
-    then what was answered: frameworks start the spans of tasks in threads of a pool. What is left must at least have
-    been open, and name the same model.
+    The id of the response is the strongest evidence, then the worker in which both the span and the request were
+    started, then the answer, since frameworks start the spans of tasks in threads of a pool. Any other span must at
+    least have been open at the time, and name the same model.
     """
     by_scope: dict[str, list[SpanRecord]] = {}
     for span in free:
         by_scope.setdefault(span.scope, []).append(span)
-    # Who has a span already is not given another one on so little as time and model.
+    # A call that has a span already gets no other one on evidence as weak as time and model.
     weak = {id(draft) for draft in drafts if not draft.by_scope or draft.first.ambient.worker is None}
     for scope, spans in by_scope.items():
         lacking = [draft for draft in drafts if scope not in draft.by_scope]
         left = _match(lacking, 0, spans, readings, weak)
-        # Who makes a span for each attempt may not tell of those that failed.
+        # An instrumentation that makes a span for each attempt may make none for those that failed.
         retried = [draft for draft in lacking if len(draft.exchanges) > 1 and scope not in draft.by_scope]
         if left and retried:
             _match(retried, -1, left, readings, weak)
@@ -244,7 +245,7 @@ def _match(
     readings: dict[SpanKey, Reading],
     weak: set[int],
 ) -> list[SpanRecord]:
-    """Give to drafts the spans of one scope that fit one attempt of each; return the spans that are left."""
+    """Give each draft the span of one scope that fits its attempt of that index; return the spans that are left."""
     exchanges = [draft.exchanges[attempt] for draft in lacking]
     matching = Matching(
         calls=[

@@ -1,8 +1,8 @@
 """The pytest plugin: hooks, marker and fixtures.
 
-Imported in every pytest run, so it imports neither OpenTelemetry nor any HTTP library, nor what is done with a traced
-item; that happens when the first test asks for the fixture, and once: while a test runs, it may have put its own in the
-place of Python's import.
+This module is imported in every pytest run, so it imports neither OpenTelemetry nor any HTTP library, nor the modules
+that handle traced items. `_part` imports those when they are first needed, and only once: a running test may have
+replaced Python's import by its own.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marker, and read the options once, so that wrong ones stop the run."""
+    """Declare the marker, and check the options once, so that a wrong value stops the run."""
     _declared.declare_marker(config)
     if _declared.is_said(config) or _declared.is_distributed(config):
         _part("_options").check_options(config)
@@ -54,19 +54,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Note which tests there are."""
+    """Note the id of a test that was collected."""
     item.config.stash[_declared.COLLECTED].add(item.nodeid)
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
-    """Note that what a run did not see may be in what was left out."""
+    """Note that tests were left out: what this run does not see may occur in them."""
     for item in items:
         item.config.stash[_declared.PARTIAL] = True
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> Generator[None, Any, Any]:
-    """Let the marker imply the fixture, also one that a suite has added to what was collected, however late."""
+    """Let the marker imply the fixture, also a marker that the suite adds in its own hook, even if that runs last."""
     result = yield
     for item in filter(_declared.is_marked, items):
         _part("_items").take_up(item)
@@ -75,14 +75,14 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> Generator[Non
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Fail a test whose marker has no meaning, where that could not stop the run."""
+    """Fail a test whose marker has no meaning, in an xdist worker, where the error could not stop the run."""
     if _declared.MISMARKED in item.stash:
         pytest.fail(item.stash[_declared.MISMARKED], pytrace=False)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test for the parameters of what its marker implies, and one that leaves a stream for each way to do so."""
+    """Parametrise a test by the fixture that its marker implies, and `llmtrace_exits` by the ways to leave a stream."""
     if _declared.is_marked(metafunc.definition):
         _part("_pytest_internals").parametrize_by(metafunc, _declared.FIXTURE)
     if "llmtrace_exits" in metafunc.fixturenames:
@@ -91,19 +91,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Refuse what wider fixtures ask for before and after the test's own trace, and forget that in the end."""
+    """Refuse the requests of wider fixtures before and after the test's own trace, and let the trace go at the end."""
     if _declared.is_traced(item):
         with _part("_items").guarding(item):
             return (yield)
     result = yield
-    if _declared.TRACE in item.stash:  # It was asked for at run time.
+    if _declared.TRACE in item.stash:  # The test asked for the fixture at run time.
         _part("_items").let_go(item)
     return result
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
-    """Set the trace up before any other function fixture of a test that has one."""
+    """Set up the trace of a test before its other function-scoped fixtures."""
     if fixturedef.scope == "function" and _declared.is_traced(request.node):
         _part("_order").set_up_first(request, fixturedef)
 
@@ -117,7 +117,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 
 @contextmanager
 def _verified_if_asked_for(item: pytest.Item) -> Iterator[None]:
-    """Judge a test that asks for the fixture while it runs, and leave all others alone."""
+    """Judge a test that asks for the fixture while it runs, fail one that was marked too late, and pass over others."""
     if _declared.is_marked_late(item):
         pytest.fail(_LATE, pytrace=False)
     try:
@@ -135,7 +135,7 @@ def _judged(item: pytest.Item) -> AbstractContextManager[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-    """Put what was seen on the reports of call and teardown, and what is known of a failure on that of the setup."""
+    """Put what the trace saw on the reports of call and teardown, and a hint at a known failure on that of setup."""
     if _declared.TRACE not in item.stash:
         report = yield
     else:
@@ -147,25 +147,25 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 @pytest.fixture(scope="session")
 def llmtrace_config() -> Mapping[str, Any]:
-    """Override this to configure `llmtrace`: what `vcr_config` accepts, and the marker's arguments."""
+    """Override this to configure `llmtrace`: a mapping of keys that `vcr_config` accepts and the marker's arguments."""
     return {}
 
 
 @pytest.fixture
 def llmtrace(request: pytest.FixtureRequest, llmtrace_config: Mapping[str, Any]) -> Iterator[LLMTrace]:
-    """Replay, capture and verify the LLM calls of this test: an `LLMTrace`, of which `help()` tells more."""
+    """Replay, capture and verify the LLM calls of this test: an `LLMTrace` (see `help(pytest_llmtrace.LLMTrace)`)."""
     with _part("_items").traced(request, llmtrace_config) as trace:
         yield trace
 
 
 @pytest.fixture
 def _llmtrace_early(request: pytest.FixtureRequest) -> None:
-    """Open the trace before wider fixtures; only tests whose class or module has the marker ask for it."""
+    """Open the trace before fixtures of wider scope; used only by tests whose class or module has the marker."""
     _part("_items").open_early(request)
 
 
 @pytest.fixture
 def llmtrace_exits(request: pytest.FixtureRequest, llmtrace: LLMTrace) -> Iterator[Exits]:
-    """Run a streaming function and leave its stream in one way; the test runs once for each."""
+    """Run a streaming function and leave its stream in one particular way; the test runs once for each way."""
     with _part("_exits").exits(request, llmtrace) as exits:
         yield exits

@@ -16,7 +16,7 @@ from pytest_llmtrace.errors import UsageError
 __all__ = ["Baseline", "Entries", "gone", "missing", "opened", "renewed", "write"]
 
 Entries = Mapping[str, Mapping[str, int]]
-"""What each test, by its node id, has found: findings, as `waivers.key_of` names them, and how often."""
+"""By the node id of a test: its findings, as `waivers.key_of` names them, and how often each occurs."""
 
 _VERSION = 1
 
@@ -28,9 +28,9 @@ class Baseline:
     Attributes:
         path: The file.
         label: The file as the user has named it.
-        command: The command that writes it anew.
-        writing: Whether this run does.
-        entries: What it says; nothing if the file is to be made.
+        command: The command that rewrites the file.
+        writing: Whether this run rewrites it.
+        entries: The findings that it lists; empty if this run creates the file.
     """
 
     path: Path
@@ -41,10 +41,11 @@ class Baseline:
 
 
 def opened(path: Path, *, label: str, command: str, writing: bool) -> Baseline:
-    """Read a baseline.
+    """Return the baseline that a file holds.
 
     Raises:
-        UsageError: It is missing and is not to be made, or it cannot be read; the text says what to do.
+        UsageError: If the file is missing and this run does not create it (or has no folder to do so), or if it cannot
+            be read; the text says what to do.
     """
     baseline = Baseline(path=path, label=label, command=command, writing=writing)
     try:
@@ -61,10 +62,10 @@ def opened(path: Path, *, label: str, command: str, writing: bool) -> Baseline:
 
 
 def write(path: Path, entries: Entries) -> None:
-    """Replace the file in one step: sorted, a finding a line, so that differences are small.
+    """Replace the file in one step. It is sorted and has one finding per line, so that diffs are small.
 
     Raises:
-        OSError: It cannot be written; it is as it was.
+        OSError: If the file cannot be written; it then stays as it was.
     """
     ordered = {test: dict(sorted(found.items())) for test, found in sorted(entries.items())}
     content = json.dumps({"version": _VERSION, "findings": ordered}, indent=2)
@@ -77,24 +78,25 @@ def write(path: Path, entries: Entries) -> None:
 
 
 def renewed(old: Entries, ran: Entries, without: AbstractSet[str]) -> Entries:
-    """Return what a baseline is to say after a run.
+    """Return the entries of a baseline after a run.
 
     Args:
-        old: What it said; tests that did not run to their end keep that.
-        ran: What the others have found.
-        without: Tests that are no more.
+        old: The entries so far; tests that did not run to their end keep theirs.
+        ran: The findings of the tests that ran to their end.
+        without: Tests that no longer exist.
     """
     return {test: found for test, found in {**old, **ran}.items() if found and test not in without}
 
 
 def gone(old: Entries, reported: AbstractSet[str], *, root: Path, whole: bool) -> frozenset[str]:
-    """Return the tests that are no more.
+    """Return the tests of a baseline that no longer exist.
 
     Args:
-        old: What the baseline says.
+        old: The entries of the baseline.
         reported: The tests that this run has reported, skipped ones too.
-        root: Where the paths of tests begin.
-        whole: Whether no test of a file was left out, so that one that was not reported is not there.
+        root: The folder to which the paths in test ids are relative.
+        whole: Whether the run left out no test of the files that it ran, so that a test of theirs that was not reported
+            does not exist.
     """
     files = {_file(test) for test in reported}
     return frozenset(
@@ -105,7 +107,7 @@ def gone(old: Entries, reported: AbstractSet[str], *, root: Path, whole: bool) -
 
 
 def missing(old: Entries, ran: Entries, without: AbstractSet[str]) -> Iterator[tuple[str, str, int]]:
-    """Yield what no longer occurs: test, finding, and how many of it less."""
+    """Yield the findings that no longer occur: test, finding, and how many fewer of it there are."""
     for test in sorted(old):
         if test in ran or test in without:
             less = Counter(old[test])

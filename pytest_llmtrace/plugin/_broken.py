@@ -1,4 +1,4 @@
-"""What is said of a test on which this package breaks, where the test has replaced what this package needs as well."""
+"""The message for a test on which this package breaks after the test has replaced something that the package needs."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pytest_llmtrace.errors import LLMTraceError
 __all__ = ["cause_of", "naming_mocks"]
 
 _SHOWN = 5
-"""How many names are told; freezegun and pyfakefs replace many."""
+"""How many replaced names the message lists; freezegun and pyfakefs replace many."""
 
 
 def cause_of(error: BaseException) -> str:
-    """Say in a sentence why this package broke: what was replaced, and still is; empty where nothing was."""
+    """Return a sentence on why this package broke: what was replaced and not put back; empty if nothing was."""
     names = replaced()
     if not names:
         return ""
@@ -31,7 +31,7 @@ def cause_of(error: BaseException) -> str:
 
 @contextmanager
 def naming_mocks() -> Iterator[None]:
-    """Fail a test with that sentence, where what is done in the block breaks on what the test has replaced."""
+    """Fail the test with the sentence of `cause_of` if the block raises while something is replaced."""
     try:
         yield
     except LLMTraceError:

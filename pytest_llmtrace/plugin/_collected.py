@@ -1,4 +1,4 @@
-"""Whether a test that a recording names is no more: what a run has collected knows that best."""
+"""Whether a test that a recording names no longer exists, judged first by the tests that the run has collected."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _FUNCTIONS: Final = pytest.StashKey[AbstractSet[str]]()
 
 
 def is_gone(config: pytest.Config, test: str) -> bool:
-    """Tell whether a test is no more; where that is not certain, it is there.
+    """Tell whether a test no longer exists; if that is not certain, it is taken to exist.
 
-    Of a function that was collected all parameters were, and of others its module may tell.
+    If a function was collected, so were all its parameters; for any other function the text of its module decides.
 
     Args:
-        config: The run's.
-        test: As pytest names it: `tests/test_chat.py::TestTools::test_one[sync]`.
+        config: The configuration of the run.
+        test: The test as pytest names it: `tests/test_chat.py::TestTools::test_one[sync]`.
     """
     if test.partition("[")[0] in _functions(config):
         return test not in config.stash[COLLECTED]
@@ -30,9 +30,9 @@ def is_gone(config: pytest.Config, test: str) -> bool:
 
 
 def _functions(config: pytest.Config) -> AbstractSet[str]:
-    """Return the functions all of whose tests were collected, without those of their parameters."""
+    """Return the ids, without parameters, of the functions all of whose tests were collected."""
     if _FUNCTIONS not in config.stash:
-        # Neither a single parameter was asked for, nor only what has failed.
+        # A run of a single parameter, or of the last failures (`--lf`), may collect only some tests of a function.
         whole = not config.getoption("lf", default=False) and not any("[" in argument for argument in config.args)
         tests = config.stash[COLLECTED] if whole else ()
         config.stash[_FUNCTIONS] = frozenset(test.partition("[")[0] for test in tests)

@@ -1,6 +1,6 @@
-"""What pytest is told about at its start: options, ini values, the marker; and the questions that every test is asked.
+"""What the plugin declares to pytest (options, ini values, marker), and the questions that hooks ask about every test.
 
-With `plugin` the only module that is imported where the plugin is not used, so it imports no other.
+A run that does not use the plugin imports only this module, `plugin` and `_stdlib`, so it imports no other of ours.
 """
 
 from __future__ import annotations
@@ -47,25 +47,25 @@ __all__ = [
 
 FIXTURE: Final = "llmtrace"
 EARLY: Final = "_llmtrace_early"
-"""The fixture that opens a trace before those of classes and modules."""
+"""The fixture that opens a trace before the fixtures of classes and modules."""
 MARKER: Final = "llmtrace"
 TRACE: Final[pytest.StashKey[LLMTrace]] = pytest.StashKey()
 """The trace of an item, from when it is opened to the end of the item's protocol."""
 PARTIAL: Final[pytest.StashKey[bool]] = pytest.StashKey()
 """Whether tests of a run were deselected."""
 COPIED: Final[pytest.StashKey[bool]] = pytest.StashKey()
-"""Whether an item is run in such a copy of the run as `is_copy` tells of; a child that a plugin has forked to run one
-test (pytest-forked) begins within the item's protocol, and is none."""
+"""Whether an item runs in a copy of the run, as `is_copy` tells when the item's protocol begins. A child that a plugin
+forks to run one test (pytest-forked) begins within that protocol, and is no such copy."""
 MISMARKED: Final[pytest.StashKey[str]] = pytest.StashKey()
 """What is wrong with a marker of an item; such an item is not traced."""
 COLLECTED: Final[pytest.StashKey[set[str]]] = pytest.StashKey()
-"""The tests that the run has collected, those too that it has then left out."""
+"""The ids of the tests that the run has collected, including those that it then left out."""
 ENVIRON: Final[pytest.StashKey[Mapping[str, str]]] = pytest.StashKey()
-"""The variables of ours as the run began; a fixture may empty the environment for the tests that follow."""
+"""The variables `LLMTRACE_*` when the run began; a fixture may empty the environment for the tests that follow."""
 _PROCESS: Final[pytest.StashKey[int]] = pytest.StashKey()
 MODES: Final = ("none", "once", "new", "all")
 UNREADABLE: Final = (TypeError, ValueError, pytest.UsageError)
-"""What `getini` raises for a value that is not of its type: until pytest 9.1 the former two, then the last."""
+"""What `getini` raises for a value of the wrong type: until pytest 9.1 one of the first two, since then the last."""
 
 _MARKER_HELP: Final = (
     "llmtrace(cassette=, gateway=, ignore={id: reason}, known=[...], allow_unused=reason, allow_hosts=, budget=, "
@@ -152,7 +152,7 @@ def declare(parser: pytest.Parser) -> None:
 
 
 def declare_marker(config: pytest.Config) -> None:
-    """Declare the marker, and note in which process the run has begun, and with what in its environment."""
+    """Declare the marker, and note the process in which the run begins and our variables in its environment."""
     config.stash[ENVIRON] = {name: value for name, value in os.environ.items() if name.startswith("LLMTRACE_")}
     config.stash[COLLECTED] = set()
     config.stash[_PROCESS] = getpid()
@@ -160,7 +160,7 @@ def declare_marker(config: pytest.Config) -> None:
 
 
 def is_said(config: pytest.Config) -> bool:
-    """Tell whether any option, ini value or environment variable of ours is set, so that it may have no meaning."""
+    """Tell whether any option, ini value or environment variable of ours is set, so that it must be checked."""
     options = (config.getoption(f"--llmtrace-{name}") for name in _OPTIONS)
     return bool(config.stash[ENVIRON]) or any(options) or any(_is_set(config, name) for name in INI_NAMES)
 
@@ -168,7 +168,7 @@ def is_said(config: pytest.Config) -> bool:
 def _is_set(config: pytest.Config, name: str) -> bool:
     try:
         return bool(config.getini(name))
-    except UNREADABLE:  # Whoever reads it says so.
+    except UNREADABLE:  # It is set; whoever reads it reports the wrong type.
         return True
 
 
@@ -186,27 +186,27 @@ def is_distributed(config: pytest.Config) -> bool:
 
 
 def is_grouped(config: pytest.Config) -> bool:
-    """Tell whether this process is a worker of xdist that is given the tests of a group together."""
+    """Tell whether this process is an xdist worker under `--dist=loadgroup`, where one worker gets a whole group."""
     return hasattr(config, "workerinput") and bool(config.getoption("loadgroup", None))
 
 
 def is_copy(config: pytest.Config) -> bool:
-    """Tell whether this process is a child that a test has forked and let return, so that it runs what is left, too.
+    """Tell whether this process is a child that a test forked and let return, so that it runs the remaining tests too.
 
-    What it writes and sends is written and sent by its parent.
+    It is not to write or send anything: its parent does so.
     """
     return getpid() != config.stash[_PROCESS]
 
 
 def is_listing(config: pytest.Config) -> bool:
-    """Tell whether a run that has come to its tests is to list them, or their fixtures, and to run none."""
+    """Tell whether a run that reaches its test loop runs no test there, but lists tests or shows their fixtures."""
     return bool(config.getoption("collectonly", None) or config.getoption("setuponly", None))
 
 
 def id_of(item: pytest.Item) -> str:
-    """Return the id of a test that it has in every run.
+    """Return the id of a test, which is the same in every run.
 
-    Under `--dist=loadgroup` xdist adds the test's group to it, until pytest 9.1; later ones do not let it.
+    Under `--dist=loadgroup` xdist adds the test's group to the node id, until pytest 9.1; later versions forbid it.
     """
     if not is_grouped(item.config):
         return item.nodeid
@@ -232,5 +232,5 @@ def is_traced(node: object) -> bool:
 
 
 def wide_marker(item: pytest.Item) -> bool:
-    """Tell whether a class or module asks for a trace, which then begins before its own fixtures."""
+    """Tell whether the class or module of an item has our marker: the trace then begins before its fixtures."""
     return any(node is not item for node, _ in item.iter_markers_with_node(MARKER))

@@ -1,4 +1,4 @@
-"""The fixture `llmtrace_exits`: a test for each way to leave a stream, which is to leave one."""
+"""The fixture `llmtrace_exits`: it runs a test once for each way to leave a stream, and the test must leave one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NOTHING = (
 
 
 def parametrize_exits(metafunc: pytest.Metafunc) -> None:
-    """Give a test all ways to leave a stream, if it does not name them itself; a coroutine may be cancelled, too."""
+    """Parametrise a test by all ways to leave a stream, unless it names its own; a coroutine can be cancelled too."""
     from pytest_llmtrace.exits import ASYNC_WAYS, WAYS
 
     for marker in metafunc.definition.iter_markers("parametrize"):
@@ -39,7 +39,7 @@ def parametrize_exits(metafunc: pytest.Metafunc) -> None:
 
 @contextlib.contextmanager
 def exits(request: pytest.FixtureRequest, trace: LLMTrace) -> Iterator[Exits]:
-    """Give what leaves a stream in the way that a test's id names, and fail a test that has left none."""
+    """Yield the `Exits` for the way that a test's parameter names; fail a test that ends well without using it."""
     from pytest_llmtrace.exits import Exits
 
     try:

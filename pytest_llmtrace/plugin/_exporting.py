@@ -1,6 +1,7 @@
-"""What pytest does so that spans reach a back end: keep them as each test ends, send them when all have.
+"""The export of spans to a back end: pytest keeps them as each test ends, and sends them when all tests have ended.
 
-Imported only where somebody exports. Whatever goes wrong here is said in the summary and changes no outcome.
+This module is imported only if spans are exported. Whatever goes wrong here is reported in the summary and changes no
+outcome of a test.
 """
 
 from __future__ import annotations
@@ -39,16 +40,16 @@ _SHOWN: Final = 5
 _SHOWN_TESTS: Final = 20
 """How many failed tests are linked in the summary."""
 _REPORTS: Final = pytest.StashKey[list[pytest.TestReport]]()
-"""What was reported of a test until it is over. pytest-retry changes the report of its call with the last attempt."""
+"""The reports on a test, until it is over. pytest-retry changes the report of the call to that of the last attempt."""
 _TROUBLES: Final = pytest.StashKey[list[str]]()
-"""What went wrong with the spans of earlier attempts."""
+"""What went wrong when spans of a test were kept, earlier attempts included."""
 
 
 def register(config: pytest.Config) -> None:
-    """See to it that the spans of a run are exported.
+    """Register the plugin that exports the spans of a run.
 
     Raises:
-        pytest.UsageError: It is not said where to, or that has no meaning.
+        pytest.UsageError: If a setting of the export is missing or has no meaning.
     """
     try:
         config.pluginmanager.register(Exporting(config))
@@ -60,15 +61,15 @@ class Exporting:
     """Exports the spans of a run, as a plugin of its own: in workers it keeps them, in the controller it sends them.
 
     Args:
-        config: The run's.
+        config: The configuration of the run.
 
     Raises:
-        UsageError: A destination, or what says where it is, has no meaning.
+        UsageError: If a destination is unknown, or a setting that locates it is missing or has no meaning.
     """
 
     def __init__(self, config: pytest.Config) -> None:
         folder = config.invocation_params.dir
-        self._environ = dict(os.environ)  # Tests may change it, and leave it so.
+        self._environ = dict(os.environ)  # Tests may change the environment, and not restore it.
         environ = {**export.read_env_file(config.rootpath / ".env"), **self._environ}
         names = _wanted(config)
         self._budget = _budget(config)
@@ -81,7 +82,7 @@ class Exporting:
         self._config = config
         self._exit_status: int | pytest.ExitCode = pytest.ExitCode.OK
         worker: dict[str, Any] | None = getattr(config, "workerinput", None)
-        self._is_over = True  # Until tests are run; the controller sends what its workers have kept.
+        self._is_over = True  # Until the test loop begins; in workers for good: the controller sends.
         if worker is not None:
             self._shared = json.loads(worker[_INPUT])
             self._files = [export.Lines(Path(path)) for path in self._shared["files"]]
@@ -103,16 +104,16 @@ class Exporting:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Tell a worker of xdist's what the controller has found out."""
+        """Give an xdist worker what the controller has found out: the run's id, its resource and its files."""
         node.workerinput[_INPUT] = json.dumps(self._shared)
 
     # --- each test ---
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """Keep the spans of an attempt of which no teardown was reported, as with pytest-retry, before the next begins.
+        """Keep the spans of an attempt whose teardown was not reported, as with pytest-retry, before the next begins.
 
-        Its trace is over, and not to be kept again should the next attempt open none.
+        Its trace is let go, so that its spans are not kept again if the next attempt opens no trace.
         """
         trace = item.stash.get(TRACE, None)
         if trace is not None and item.stash.get(_REPORTS, None):
@@ -123,16 +124,16 @@ class Exporting:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Link a test's traces on its report, and keep its spans when it is over."""
+        """Put the links to a test's traces on its report, and keep its spans when it is over."""
         spans: tuple[SpanRecord, ...] = ()
-        trace = item.stash.get(TRACE, None)  # Absent where a test is not traced, or its setup did not come to that.
+        trace = item.stash.get(TRACE, None)  # Absent if a test is not traced, or its setup failed before that.
         if trace is not None and call.when == "teardown":
             spans = trace.ended()
             self._link(item, spans)
         report = yield
-        if trace is not None and report.failed:  # Perhaps without an exception, as a test that is expected to fail.
+        if trace is not None and report.failed:  # Perhaps without an exception, as a strict xfail that passes.
             links = self._link(item, trace.ended())
-            if links:  # In this report, and as what was captured in those that follow.
+            if links:  # Add them to this report, and to those of the phases that follow.
                 report.sections.append((f"Captured {FIXTURE} trace {call.when}", "\n".join(links)))
                 item.add_report_section(call.when, f"{FIXTURE} trace", "\n".join(links))
         item.stash.setdefault(_REPORTS, []).append(report)
@@ -153,7 +154,7 @@ class Exporting:
         return found
 
     def _keep(self, item: pytest.Item, trace: LLMTrace, spans: Sequence[SpanRecord]) -> Iterator[str]:
-        """Keep the spans of an attempt of a test; say what went wrong, if anything."""
+        """Keep the spans of one attempt of a test; yield what went wrong, if anything."""
         if not spans or item.stash.get(COPIED, False) or trace.is_copy or _declared.is_listing(self._config):
             return
         attributes = {
@@ -170,7 +171,7 @@ class Exporting:
         for sink in sinks:
             try:
                 sink.put(self._name, request)
-            except OSError as error:  # No test fails since its spans cannot be kept.
+            except OSError as error:  # A test does not fail because its spans cannot be kept.
                 todo = "; llmtrace_spool may name another folder" if isinstance(sink, export.Spool) else ""
                 yield f"{error.strerror or error} ({sink.path}){todo}"
 
@@ -178,17 +179,17 @@ class Exporting:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
-        """Begin the files anew, since tests are run; what lists them leaves those of an earlier run."""
+        """Empty the files, since tests will run; a run that only lists tests leaves the files of an earlier run."""
         if hasattr(session.config, "workerinput") or _declared.is_listing(session.config):
             return
         self._is_over = False
         for file in self._files:
-            with contextlib.suppress(OSError):  # It could be written before; who adds spans says what is wrong now.
+            with contextlib.suppress(OSError):  # `try_out` could write it; `_keep` reports what is wrong now.
                 file.start()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take what reports say, also those of workers."""
-        if report.failed or report.nodeid in self._links:  # The teardown's has the traces of all phases.
+        """Take links and troubles from reports, also from those of workers."""
+        if report.failed or report.nodeid in self._links:  # The teardown's report links all phases.
             self._links[report.nodeid] = [str(value) for name, value in report.user_properties if name == _PROPERTY]
         troubles = getattr(report, "llmtrace_troubles", None)
         if troubles:
@@ -200,7 +201,7 @@ class Exporting:
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Send the spans, show how far that is, and say what became of them."""
+        """Send the spans, show the progress, and say what became of them."""
 
         def tell(sent: int) -> None:
             if terminalreporter.isatty:
@@ -216,11 +217,11 @@ class Exporting:
                 terminalreporter.line(line)
 
     def pytest_unconfigure(self) -> None:
-        """Send the spans where there is no terminal to say so."""
+        """Send the spans if no terminal summary has done so."""
         list(self._finish(lambda _: None))
 
     def _finish(self, tell: Any) -> Iterator[str]:
-        """Send the spans once, and say what became of them, a line each."""
+        """Send the spans, once per run; yield what became of them, line by line."""
         if self._is_over or _declared.is_copy(self._config):
             return
         self._is_over = True
@@ -240,12 +241,12 @@ class Exporting:
             began = perf_counter()
             try:
                 outcome = export.push(to, spool, run=run, budget=self._budget, environ=self._environ, tell=tell)
-            except KeyboardInterrupt:  # The tests are over, and so is the wait; their report is what is left to say.
+            except KeyboardInterrupt:  # End the wait, not the run: the tests are over, and their report is yet to come.
                 outcome.problems["sending was interrupted"] = None
                 self._exit_status = pytest.ExitCode.INTERRUPTED
             except Exception as error:  # noqa: BLE001  # No run fails since its spans cannot be sent.
                 outcome.problems[f"{type(error).__name__}: {error}"] = None
-            # One budget for all destinations; the last of them can at least begin.
+            # All destinations share one budget; 1 s is always left, so that the last of them can at least begin.
             self._budget = max(self._budget - (perf_counter() - began), 1.0)
         yield from _said(outcome, to, spool, run)
 
@@ -287,7 +288,7 @@ def _status(reports: list[pytest.TestReport]) -> str:
     if any(report.failed for report in reports):
         return "fail"
     own = [report for report in reports if report.when != "teardown"] or reports
-    last = own[-1]  # The test's; before it are its subtests'.
+    last = own[-1]  # The last report is the test's; those before it are its subtests'.
     if last.skipped:
         return "xfailed" if hasattr(last, "wasxfail") else "skipped"
     return "pass"
@@ -305,13 +306,13 @@ def _budget(config: pytest.Config) -> float:
 
 
 def _spool_folder(config: pytest.Config) -> Path:
-    """Return where spans are kept: beside what `--cache-clear` clears, so that it does not lose them."""
+    """Return the folder where spans are kept: beside those that `--cache-clear` clears, so that spans are not lost."""
     said = _ini.text(config, "llmtrace_spool")
     if said:
         return config.rootpath / said
     folder = config.rootpath / ".pytest_cache"
     cache = getattr(config, "cache", None)  # Absent under -p no:cacheprovider.
     if cache is not None:
-        with contextlib.suppress(OSError):  # What cannot be written is said when a test has spans.
+        with contextlib.suppress(OSError):  # Reported when a test has spans that cannot be written.
             folder = cache.mkdir(FIXTURE).parents[1]
     return folder / FIXTURE / "spool"

@@ -28,10 +28,10 @@ _VERIFY: Final[Mapping[str, Literal["error", "warn", False]]] = {"error": "error
 
 
 def check_options(config: pytest.Config) -> None:
-    """Read what is the same for all tests.
+    """Check the options that are the same for all tests, by reading them.
 
     Raises:
-        UsageError: It has no meaning.
+        UsageError: If an option has no meaning.
     """
     _verify_of(config)
     baseline_of(config)
@@ -39,7 +39,7 @@ def check_options(config: pytest.Config) -> None:
 
 
 def _verify_of(config: pytest.Config) -> Literal["error", "warn", False]:
-    """Return what findings do to a test of which no marker says it."""
+    """Return what findings do to a test whose markers do not say so."""
     value = _ini.text(config, "llmtrace_verify") or "error"
     if value not in _VERIFY:
         raise UsageError.unknown("value of llmtrace_verify", value, _VERIFY)
@@ -54,12 +54,12 @@ def baseline_of(config: pytest.Config) -> Baseline | None:
 
 
 def hiding(item: pytest.Item, own: Mapping[str, Any], *, verify: str | bool | None) -> dict[str, Any]:
-    """Return the settings that are about this for one test.
+    """Return the settings of one test that say which findings are hidden, and what the others do.
 
     Args:
         item: The test.
         own: The `llmtrace_config` fixture.
-        verify: What its markers and its configuration say of its findings, None if nothing.
+        verify: The `verify=` of its markers or of `llmtrace_config`, `None` if they say nothing.
     """
     said = {
         **_waivers(item, own),
@@ -67,7 +67,7 @@ def hiding(item: pytest.Item, own: Mapping[str, Any], *, verify: str | bool | No
         "verify": _verify_of(item.config) if verify is None else verify,
     }
     baseline = baseline_of(item.config)
-    # What is expected to fail may do so because of its findings: green, it would be a failure.
+    # A test that is expected to fail may do so by its findings: if the baseline hid them, it would pass unexpectedly.
     if baseline is None or said["verify"] is False or _is_expected_to_fail(item):
         return said
     if baseline.writing:
@@ -85,7 +85,7 @@ def _is_expected_to_fail(item: pytest.Item) -> bool:
 
 
 def _waivers(item: pytest.Item, own: Mapping[str, Any]) -> dict[str, Any]:
-    """Unite the waivers of a test; of several for one check the closest says the reason, and is the one that hides."""
+    """Unite the waivers of a test; if several name one check, the closest hides its findings and gives the reason."""
     ignore: dict[str, str] = {}
     shared: dict[str, str] = {}
     for place, waivers in _by_place(item, own):
@@ -98,7 +98,7 @@ def _waivers(item: pytest.Item, own: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _by_place(item: pytest.Item, own: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """Yield waivers from the widest to the closest, with the place that names them; empty if it is this test alone."""
+    """Yield waivers from the widest to the closest, each with its place, which is empty if only this test has it."""
     yield "llmtrace_ignore", _ignore_of(item.config)
     if "ignore" in own:
         yield "llmtrace_config", own["ignore"]
@@ -107,7 +107,7 @@ def _by_place(item: pytest.Item, own: Mapping[str, Any]) -> Iterator[tuple[str, 
 
 
 def _place(item: pytest.Item, node: Any, marker: pytest.Mark) -> str:
-    """Name the place of a marker that several tests share: that of a class or module, or of a parametrised function."""
+    """Name the place of a marker that several tests share (class, module, parametrised function); empty for others."""
     if node is not item:
         return f"the marker of {node.nodeid}"
     call = getattr(item, "callspec", None)
@@ -135,7 +135,7 @@ def _read_ignore(config: pytest.Config) -> Mapping[str, str]:
 
 
 def _known(item: pytest.Item, own: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Unite the known faults of a test."""
+    """Return the known faults of a test, united from `llmtrace_config` and all markers."""
     given = [own.get("known", ()), *(marker.kwargs.get("known", ()) for marker in item.iter_markers(MARKER))]
     if not any(given):
         return ()

@@ -13,26 +13,26 @@ from pytest_llmtrace.plugin._declared import ENVIRON, INI_NAMES, UNREADABLE
 
 __all__ = ["flag", "lines", "refuse", "refuse_misspelt", "text", "words"]
 
-_NEARLY = 0.9  # All of them begin alike.
+_NEARLY = 0.9  # High, since all names begin alike.
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
 
 
 def text(config: pytest.Config, name: str) -> str:
-    """Return a value; empty where nobody has set it.
+    """Return a value as text; empty if it is not set.
 
     Raises:
-        UsageError: It is to be a yes or no in pytest's terms, and is neither; or it has the wrong type in TOML.
+        UsageError: If pytest expects a yes or no and the value is neither, or if it has the wrong type in TOML.
     """
     from_environ = config.stash[ENVIRON].get(name.upper())
     return from_environ if from_environ is not None else str(_value(config, name) or "")
 
 
 def flag(config: pytest.Config, name: str) -> bool:
-    """Return a value that is a yes or no.
+    """Return a value that must be a yes or no.
 
     Raises:
-        UsageError: It is neither.
+        UsageError: If the value is neither.
     """
     value = text(config, name)
     if value.strip().lower() in _TRUE:
@@ -43,10 +43,10 @@ def flag(config: pytest.Config, name: str) -> bool:
 
 
 def lines(config: pytest.Config, name: str) -> list[str]:
-    """Return the lines of a value that are not empty; in the environment `;` parts them as well.
+    """Return the lines of a value that are not empty; in the environment `;` separates lines as well.
 
     Raises:
-        UsageError: It has the wrong type in TOML.
+        UsageError: If the value has the wrong type in TOML.
     """
     from_environ = config.stash[ENVIRON].get(name.upper())
     found = re.split(r"[;\n]", from_environ) if from_environ is not None else _value(config, name)
@@ -54,15 +54,15 @@ def lines(config: pytest.Config, name: str) -> list[str]:
 
 
 def words(config: pytest.Config, name: str) -> list[str]:
-    """Return the words of a value that lists names: parted by spaces and lines, or a list in TOML."""
+    """Return the words of a value that lists names: separated by spaces or line breaks, or a list in TOML."""
     return " ".join(lines(config, name)).split()
 
 
 def refuse(config: pytest.Config, argument: str, value: Any) -> None:
-    """Refuse a value that has no meaning for an argument of the marker, and name the place where it stands.
+    """Refuse a value that has no meaning for an argument of the marker, and name the place where it is set.
 
     Raises:
-        UsageError: It has none.
+        UsageError: If the value has no meaning.
     """
     name = f"llmtrace_{argument}"
     try:
@@ -73,15 +73,17 @@ def refuse(config: pytest.Config, argument: str, value: Any) -> None:
 
 
 def refuse_misspelt(config: pytest.Config) -> None:
-    """Refuse an environment variable that is nearly one of ours: it would say nothing. Others may be the suite's own.
+    """Refuse an environment variable whose name is nearly one of ours: it would have no effect.
+
+    Variables with other names may be the suite's own.
 
     Raises:
-        UsageError: There is one.
+        UsageError: If there is such a variable.
     """
     known = [name.upper() for name in INI_NAMES]
     left = sorted(config.stash[ENVIRON].keys() - known)
     if left:
-        import difflib  # Not every run has one.
+        import difflib  # Imported here, since few runs have an unknown variable.
     for name in left:
         near = difflib.get_close_matches(name, known, n=1, cutoff=_NEARLY)
         if near:
@@ -92,5 +94,5 @@ def _value(config: pytest.Config, name: str) -> Any:
     try:
         return config.getini(name)
     except UNREADABLE as error:
-        said = str(error)  # Of types in TOML it names the option, of yes and no it does not.
+        said = str(error)  # On a wrong type in TOML it names the option, on a wrong yes or no it does not.
         raise UsageError(said if name in said else f"{name}: {said}: write true or false") from None

@@ -1,4 +1,4 @@
-"""What happens to a pytest item that is traced. The heavy parts are imported when the first such item runs."""
+"""What happens to a pytest item that is traced. Heavy modules are imported only when the first such item runs."""
 
 from __future__ import annotations
 
@@ -57,24 +57,24 @@ def take_up(item: pytest.Item) -> None:
     except pytest.UsageError as error:
         if not hasattr(item.config, "workerinput"):
             raise
-        # Of a worker that stops xdist's controller says nothing but that it crashed.
+        # If a worker stops, xdist's controller says only that it crashed; so the test fails instead of the run.
         item.stash[_declared.MISMARKED] = str(error)
     else:
         _ask_for_fixture(item)
 
 
 def _ask_for_fixture(item: pytest.Item) -> None:
-    """Let an item that has the marker use the fixture, and open its trace before all others if its class has it.
+    """Let a marked item use the fixture, and open its trace before all other fixtures if its class or module is marked.
 
-    Functions and doctests can; what else plugins collect knows no fixtures.
+    Only functions and doctests can: other items that plugins collect have no fixtures.
 
-    What `unittest` skips asks for nothing; pytest would learn of it only when the fixtures are set up.
+    What `unittest` skips is marked `skip` here; pytest would learn of it only when the fixtures are set up.
     """
-    names = getattr(item, "fixturenames", None)  # Variants of one test share the list.
+    names = getattr(item, "fixturenames", None)  # Variants of one test share this list: it is copied, not changed.
     if names is None:
         return
     why = skipped_testcase(item)
-    if why is not None and item.config.pluginmanager.hasplugin("skipping"):  # Without it the mark is not known.
+    if why is not None and item.config.pluginmanager.hasplugin("skipping"):  # Else the mark is unknown.
         item.add_marker(pytest.mark.skip(reason=why))
     if not _declared.is_traced(item):
         names = [*names, FIXTURE]
@@ -87,7 +87,8 @@ def _ask_for_fixture(item: pytest.Item) -> None:
 def guarding(item: pytest.Item) -> Iterator[None]:
     """Refuse the requests of wider fixtures, before the item's own trace is open and after it is closed.
 
-    The hosts that its markers let through may be reached: a server that such a fixture starts is waited for.
+    Wider fixtures are those of a class, a module, a package or the session. They may reach the hosts that the markers
+    let through: a fixture may wait for a server that it starts.
     """
     from pytest_llmtrace.plugin._refusing import refusing
 
@@ -100,9 +101,9 @@ def guarding(item: pytest.Item) -> Iterator[None]:
 
 
 def let_go(item: pytest.Item) -> None:
-    """Close the trace of an item, whose fixture does so unless it was never set up, and forget it.
+    """Close the trace of an item, in case its fixture was never set up to do so, and forget it.
 
-    Items live as long as the run; what they saw need not.
+    Items live as long as the run; their traces need not.
     """
     trace = item.stash.get(TRACE, None)
     if trace is not None:
@@ -111,21 +112,21 @@ def let_go(item: pytest.Item) -> None:
 
 
 def open_early(request: pytest.FixtureRequest) -> None:
-    """Open the trace of a class or module marker, before wider fixtures; what they start belongs to no one test."""
+    """Open the trace of a class or module marker, before wider fixtures; what these start belongs to no single test."""
     _opened(request, own=request.getfixturevalue("llmtrace_config"))
-    _order.begin_anew(request.node)  # The `llmtrace` fixture is yet to come, before other function fixtures.
+    _order.begin_anew(request.node)  # `llmtrace` itself is set up later, before other function fixtures.
 
 
 @contextlib.contextmanager
 def traced(request: pytest.FixtureRequest, own: Mapping[str, Any]) -> Iterator[LLMTrace]:
-    """Run the `llmtrace` fixture: open the trace, close it, and look at what other fixtures did after the test."""
+    """Run the `llmtrace` fixture: open the trace, close it, and judge what other fixtures did after the test."""
     item = request.node
     trace = item.stash.get(TRACE, None)
     if trace is None or not trace.is_open:
         trace = _opened(request, own=own)
     else:
         trace.begin_fixtures()
-    if not _declared.is_traced(item):  # Asked for in the test, which has begun.
+    if not _declared.is_traced(item):  # The test asked for it at run time: it has begun.
         trace.begin_test()
     try:
         with trace.belonging():
@@ -133,7 +134,7 @@ def traced(request: pytest.FixtureRequest, own: Mapping[str, Any]) -> Iterator[L
     finally:
         with _broken.naming_mocks():
             trace.close()
-        _order.begin_anew(item)  # It may be run again.
+        _order.begin_anew(item)  # The item may be run again.
         _teardown.forget(item)
     with _broken.naming_mocks():
         _save(item, trace)
@@ -144,7 +145,7 @@ def traced(request: pytest.FixtureRequest, own: Mapping[str, Any]) -> Iterator[L
 
 
 def _save(item: pytest.Item, trace: LLMTrace) -> None:
-    """Write what was recorded, fixtures included, if the code under test ran to its end."""
+    """Write what was recorded, calls of fixtures included, if the code under test ran to its end."""
     said = item.config.stash.setdefault(_totals.SAID_OF_RECORDINGS, [])
     if item.stash.get(COPIED, False) or trace.is_copy:
         return
@@ -166,7 +167,7 @@ def _opened(request: pytest.FixtureRequest, *, own: Mapping[str, Any]) -> LLMTra
     from pytest_llmtrace.harness import LLMTrace
 
     item = request.node
-    let_go(item)  # It may be run again: that of an attempt whose fixtures did not come to ours is still open.
+    let_go(item)  # If this is a rerun, an attempt whose setup failed before our fixture left its trace open.
     _forget_noted(item)
     watch_parts(item)
     vcr = _vcr_config(request)
@@ -174,7 +175,7 @@ def _opened(request: pytest.FixtureRequest, *, own: Mapping[str, Any]) -> LLMTra
     try:
         settings = _options.settings_for(item, own=own, vcr=vcr, default_cassette=default, default_is_named=is_named)
         trace = LLMTrace(settings=settings)
-        trace.open()  # An instrumentor that is switched on may raise; a trace that never was open has nothing to tell.
+        trace.open()  # An instrumentor that is switched on may raise; a trace that never opened is not kept.
     except (CassetteError, UsageError) as error:
         raise pytest.fail.Exception(f"llmtrace: {error}", pytrace=False) from None
     item.stash[TRACE] = trace
@@ -182,9 +183,9 @@ def _opened(request: pytest.FixtureRequest, *, own: Mapping[str, Any]) -> LLMTra
 
 
 def _default_cassette(item: pytest.Item, request: pytest.FixtureRequest, vcr: Mapping[str, Any]) -> tuple[Path, bool]:
-    """Return the file that pytest-recording would use, so that existing cassettes are found; and whether it is named.
+    """Return the file that pytest-recording would use, to find existing cassettes; and whether the suite has named it.
 
-    Its fixtures `vcr_cassette_dir` and `default_cassette_name` are asked where there are such, the suite's own too.
+    The fixtures `vcr_cassette_dir` and `default_cassette_name` are used if they exist, be they its own or the suite's.
     """
     from pytest_llmtrace.replay import default_name, default_path
 
@@ -211,9 +212,9 @@ def _vcr_config(request: pytest.FixtureRequest) -> Mapping[str, Any]:
 
 
 def _fixture(request: pytest.FixtureRequest, name: str) -> Any:
-    """Return the value of a fixture of a neighbour's, None if there is none.
+    """Return the value of a fixture that pytest-recording or the suite may have, `None` if there is none.
 
-    What one test of a class or module does not see, the others do not see either.
+    A fixture that one test of a class or module does not see is not looked up again: the other tests do not see it.
     """
     parent = request.node.parent
     unseen = parent.stash.setdefault(_unseen_key, set())
@@ -232,7 +233,7 @@ def _fixture(request: pytest.FixtureRequest, name: str) -> Any:
 
 @contextlib.contextmanager
 def verified(item: pytest.Item) -> Iterator[None]:
-    """Verify what the call phase does, and fail the test on what was found."""
+    """Verify what the call phase does, and fail the test on findings."""
     trace = item.stash.get(TRACE, None)
     if trace is not None and trace.is_open:
         trace.begin_test()
@@ -242,7 +243,7 @@ def verified(item: pytest.Item) -> Iterator[None]:
 
 @contextlib.contextmanager
 def judged(item: pytest.Item) -> Iterator[None]:
-    """Judge what has been traced when the block ends, and fail on what was found."""
+    """Judge the trace when the block ends, and fail on findings."""
     item.stash[_ran_key] = False
     try:
         yield
@@ -251,7 +252,7 @@ def judged(item: pytest.Item) -> Iterator[None]:
         _explain(item, failure)
         raise
     _end_time(item)
-    trace = item.stash.get(TRACE, None)  # It may have been asked for in the test.
+    trace = item.stash.get(TRACE, None)  # The test may have asked for it at run time.
     if trace is None or not trace.is_open:
         return
     failed = failure_of_testcase(item)
@@ -278,7 +279,7 @@ def _end_time(item: pytest.Item) -> None:
 def _judge(item: pytest.Item, trace: LLMTrace) -> None:
     if trace.settings.verify is False:
         return
-    # What is expected to fail may do so now, and not after its teardown.
+    # A test that is expected to fail must fail here: after its teardown its call already counts as passed.
     to_be_called = _teardown.may_play(item) and not is_expected_to_fail(item)
     waived = {"replay/unplayed", "replay/*"} & trace.settings.ignore.keys()
     _, verdict = trace.judge(to_be_called=to_be_called, to_be_played=to_be_called and not waived)
@@ -288,7 +289,7 @@ def _judge(item: pytest.Item, trace: LLMTrace) -> None:
 
 
 def _explain(item: pytest.Item, failure: BaseException) -> None:
-    """Let a failure stand, and put what was found beside it, unless it says so itself."""
+    """Let a failure stand, and put the findings beside it; an error of this package says by itself what was found."""
     trace = item.stash.get(TRACE, None)
     if trace is None or not trace.is_open or not isinstance(failure, Exception | pytest.fail.Exception):
         return
@@ -316,7 +317,7 @@ def _add_hint(item: pytest.Item, trace: LLMTrace, when: str, failure: BaseExcept
 
 
 def _note(item: pytest.Item, verdict: Verdict) -> None:
-    """Put the ids of what was found into the properties that JUnit shows, after those that are there."""
+    """Put the check ids of the findings into the property that JUnit shows, after those that are there already."""
     ids = [finding.check for finding in verdict.findings]
     if ids:
         noted = [value for name, value in item.user_properties if name == PROPERTY]
@@ -330,7 +331,7 @@ def _forget_noted(item: pytest.Item) -> None:
 
 @contextlib.contextmanager
 def _coroutine_watched(item: pytest.Item) -> Iterator[None]:
-    """Let a coroutine test's own task belong to its trace, and look at its context before it is gone."""
+    """Let the task of a coroutine test belong to its trace, and note the span left current in it before it is gone."""
     trace = item.stash.get(TRACE, None)
     function = getattr(item, "obj", None)
     if trace is None or not isinstance(item, pytest.Function) or not inspect.iscoroutinefunction(function):
@@ -356,7 +357,7 @@ def _watching(trace: LLMTrace, function: Callable[..., Any]) -> Callable[..., An
 
 
 def reported(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Put beside the failure of another fixture what is known of its cause, and on the other reports what was seen."""
+    """Put a hint beside the failure of another fixture, and what the trace saw on the reports of call and teardown."""
     trace = item.stash[TRACE]
     excinfo = excinfo_of_testcase(item) or call.excinfo
     if excinfo is not None:
@@ -372,7 +373,7 @@ def reported(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, 
 def _annotate(item: pytest.Item, trace: LLMTrace, report: pytest.TestReport) -> None:
     """Put on a report what the trace saw; xdist carries the attributes of a report to the controller.
 
-    As one string, and a short one: pytest keeps its reports for the whole run.
+    It is one string, and a short one: pytest keeps its reports for the whole run.
     """
     try:
         account = {**trace.account(), "partial": item.config.stash.get(PARTIAL, False)}
@@ -386,7 +387,7 @@ def _annotate(item: pytest.Item, trace: LLMTrace, report: pytest.TestReport) -> 
 
 
 def _break(report: pytest.TestReport, why: str) -> None:
-    """Fail a test on what this package has stumbled over, beside what else it has failed for."""
+    """Fail a test because this package broke on it; if it has failed already, add that to its report."""
     if report.passed:
         report.outcome = "failed"
         report.longrepr = why

@@ -1,4 +1,4 @@
-"""pytest's options, ini values and markers -> Settings. The command line wins over the environment, that over ini."""
+"""pytest's options, ini values and markers -> Settings. Precedence: command line, then environment, then ini."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def check_options(config: pytest.Config) -> None:
     """Refuse option values that have no meaning.
 
     Raises:
-        pytest.UsageError: There is one.
+        pytest.UsageError: If an option value has no meaning, or if the run is to record under xdist.
     """
     try:
         _ini.refuse_misspelt(config)
@@ -56,10 +56,11 @@ def check_options(config: pytest.Config) -> None:
 
 
 def check_markers(item: pytest.Item) -> None:
-    """Refuse what the markers of an item say if it has no meaning.
+    """Refuse markers of an item that have no meaning.
 
     Raises:
-        pytest.UsageError: A marker has an argument that is not known, or the fixture that it implies is hidden.
+        pytest.UsageError: If a marker has an unknown argument or a value without meaning, or if another fixture hides
+            the one that it implies.
     """
     for marker in item.iter_markers(MARKER):
         try:
@@ -72,7 +73,7 @@ def check_markers(item: pytest.Item) -> None:
 
 
 def hidden_by(item: pytest.Item) -> str:
-    """Say which fixture of the suite stands in the place of ours; empty if none does."""
+    """Return a sentence that says which fixture of the suite hides ours; empty if none does."""
     module = hiding_fixture(item, FIXTURE, of=_FIXTURES)
     if module is None:
         return ""
@@ -89,17 +90,17 @@ def settings_for(
     default_cassette: Path | None,
     default_is_named: bool = False,
 ) -> Settings:
-    """Merge all that is said about one test.
+    """Return the settings of one test, merged from all that configures it.
 
     Args:
         item: The test.
         own: The `llmtrace_config` fixture.
         vcr: The suite's `vcr_config` fixture, read where `own` is silent.
         default_cassette: The file that is used if it exists.
-        default_is_named: Whether somebody has named it.
+        default_is_named: Whether the suite has named that file.
 
     Raises:
-        UsageError: `own` is no mapping, or a name in it is not known.
+        UsageError: If `own` is no mapping, or if a name in it is not known.
     """
     from pytest_llmtrace.model import Settings
     from pytest_llmtrace.plugin._collected import is_gone
@@ -134,14 +135,14 @@ def settings_for(
 
 
 def marked_hosts(item: pytest.Item) -> tuple[str, ...]:
-    """Return the hosts that the markers of an item let through; the closest one that names some wins."""
+    """Return the hosts that the markers of an item let through; the closest marker that has `allow_hosts` wins."""
     return next(
         (hosts_of(mark.kwargs["allow_hosts"]) for mark in item.iter_markers(MARKER) if "allow_hosts" in mark.kwargs), ()
     )
 
 
 def _of_run(config: pytest.Config) -> Mapping[str, Any]:
-    """Return those of the settings that are the same for all tests of a run, read once."""
+    """Return the settings that are the same for all tests of a run; they are read once."""
     known = config.stash.get(_OF_RUN, None)
     if known is None:
         known = config.stash[_OF_RUN] = {
@@ -157,7 +158,7 @@ def _of_run(config: pytest.Config) -> Mapping[str, Any]:
 
 
 def _replay(own: Mapping[str, Any], vcr: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge the configurations of replay. `vcr_config` is somebody else's: its further keys are not ours to judge."""
+    """Merge the configurations of replay. Unknown keys of `vcr_config` are ignored: other plugins may read them."""
     if not vcr and not own:
         return {}
     from pytest_llmtrace.replay import KNOWN_KEYS, READ_KEYS
@@ -171,7 +172,7 @@ def _replay(own: Mapping[str, Any], vcr: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _merged(item: pytest.Item, own: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge marker arguments: the closest wins."""
+    """Return the arguments of `llmtrace_config` and of the markers, merged: the closest wins."""
     merged = {key: own[key] for key in ARGUMENTS if key in own}
     for name, value in merged.items():
         _arguments.refuse(name, value)
@@ -192,7 +193,7 @@ def _check_arguments(marker: pytest.Mark) -> None:
 
 
 def _unknown(kind: str, name: object, known: Iterable[str]) -> UsageError:
-    if name == "record":  # `LLMTrace(...)` has it, for which there are no options.
+    if name == "record":  # Only `LLMTrace(...)` takes it: pytest's options do not reach that.
         other = "--llmtrace-record=once records, and so does llmtrace.record(name, 'once') within a test"
         return UsageError(f"unknown {kind} 'record': {other}")
     return UsageError.unknown(kind, name, known)
@@ -213,7 +214,7 @@ def _cache_dir(config: pytest.Config) -> Path | None:
     cache = getattr(config, "cache", None)  # Absent under -p no:cacheprovider.
     try:
         return None if cache is None else cache.mkdir("llmtrace")
-    except OSError:  # A disk that cannot be written: parsed cassettes are not kept.
+    except OSError:  # On a disk that cannot be written, parsed cassettes are not kept.
         return None
 
 
@@ -244,7 +245,7 @@ def _conventions(config: pytest.Config) -> tuple[str, ...]:
 
     _ini.refuse(config, "conventions", said)
     found = _absolute(said, config.rootpath)
-    named(found)  # What cannot be read is one error of the run, and not one of each test.
+    named(found)  # Read here, so that a file that cannot be read is one error of the run, not one of each test.
     return found
 
 
@@ -257,7 +258,7 @@ def _absolute(said: Any, root: Path) -> tuple[str, ...]:
 
 
 def _said(config: pytest.Config, argument: str) -> Any:
-    """Return what the ini value for an argument says; None if it says nothing."""
+    """Return the ini value for an argument of the marker; `None` if it is not set."""
     value = _ini.text(config, f"llmtrace_{argument}") or None
     if value is not None:
         _ini.refuse(config, argument, value)
@@ -283,12 +284,12 @@ def _instrument(config: pytest.Config) -> tuple[str, ...]:
         from pytest_llmtrace import capture
 
         for name in names:
-            capture.named(name)  # One that nobody has is one error of the run, and not one of each test.
+            capture.named(name)  # An unknown instrumentor is one error of the run, not one of each test.
     return names
 
 
 def recorded_by(config: pytest.Config) -> set[Path]:
-    """Return the files that this run has recorded; to be added to."""
+    """Return the set of files that this run has recorded; the caller may add to it."""
     return config.stash.setdefault(_RECORDED, set())
 
 

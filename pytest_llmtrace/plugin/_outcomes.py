@@ -1,4 +1,4 @@
-"""What findings make of a test: the exception that it fails with; and whether it fails by itself without one."""
+"""How a test fails on findings: the exception that it raises; and whether it has failed by itself without raising."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ class Failed(VerificationError, pytest.fail.Exception):  # type: ignore[misc,nam
     So `xfail(raises=...)` may name `AssertionError`, `VerificationError` or `pytest.fail.Exception`.
     """
 
-    __module__ = "builtins"  # pytest prints its own failure so.
+    __module__ = "builtins"  # As in pytest's own failure, so that it is printed as `Failed`.
 
     def __init__(self, report: str) -> None:
         pytest.fail.Exception.__init__(self, report, pytrace=False)
 
 
 def failure_of(item: pytest.Item, report: str) -> BaseException:
-    """Return what an item is to raise for its findings.
+    """Return the exception that an item is to raise for its findings.
 
-    A `unittest.TestCase` that is expected to fail, and has not by itself, now has.
+    For a `unittest.TestCase` that is expected to fail, and has not failed by itself, it is an expected failure.
     """
     if not is_unexpected_success(item):
         return Failed(report)
@@ -36,18 +36,18 @@ def failure_of(item: pytest.Item, report: str) -> BaseException:
 
 
 def is_unexpected_success(item: pytest.Item) -> bool:
-    """Tell whether an item has failed only since `unittest.expectedFailure` wants it to, and it has not."""
+    """Tell whether an item has failed only because `unittest.expectedFailure` expects a failure, and none came."""
     failure = failure_of_testcase(item)
     return isinstance(failure, pytest.fail.Exception) and failure.msg == "Unexpected success"
 
 
 def watch_parts(item: pytest.Item) -> None:
-    """Take note, from now on, of the subtests of an item that fail: they do not raise."""
+    """Begin to note the failed subtests of an item, since a subtest that fails does not raise."""
     stash = item.config.stash
     if _failed_parts not in stash:
         stash[_failed_parts] = set()
         item.config.pluginmanager.register(_Parts(stash[_failed_parts]))
-    stash[_failed_parts].discard(item.nodeid)  # It may be run again.
+    stash[_failed_parts].discard(item.nodeid)  # The item may be run again.
 
 
 def has_failed_part(item: pytest.Item) -> bool:
@@ -56,12 +56,12 @@ def has_failed_part(item: pytest.Item) -> bool:
 
 
 class _Parts:
-    """Notes the tests of which anything was reported as failed: of a running one that can only be a subtest."""
+    """Notes the tests with a failed report: while a test is running, that can only be the report of a subtest."""
 
     def __init__(self, failed: set[str]) -> None:
         self._failed = failed
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Look at a report."""
+        """Note the test of a failed report."""
         if report.failed:
             self._failed.add(report.nodeid)

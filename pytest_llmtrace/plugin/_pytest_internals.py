@@ -8,15 +8,17 @@ offers the outcome of a call to `pytest_runtest_call` wrappers. Guarded by tests
 before it is set up. To be removed when pytest offers that. Guarded by tests/plugin/test_baseline.py.
 
 `Session._fixturemanager.getfixturedefs` (pytest 8 and 9; before 8.1 by the id of an item): which fixtures of a name an
-item sees, so that one that is hidden can be told of. To be removed when pytest offers that. Guarded by
+item sees, so that the suite can be told if one hides ours. To be removed when pytest offers that. Guarded by
 tests/plugin/test_fixtures.py.
 
-`SubRequest._parent_request` (pytest 8 and 9): for whom a fixture is set up, since a name means another fixture to those
-that override it. To be removed when pytest offers the stack of fixtures. Guarded by tests/plugin/test_fixtures.py.
+`SubRequest._parent_request` (pytest 8 and 9): on behalf of which fixture another one is set up, since within a fixture
+that overrides another, their common name means the overridden one. To be removed when pytest offers the stack of
+fixtures. Guarded by tests/plugin/test_fixtures.py.
 
 `Metafunc._arg2fixturedefs`, `Session._fixturemanager.getfixtureclosure` and `_get_direct_parametrize_args` (pytest 8
-and 9): the fixtures whose parameters a test gets, so that it gets those of one that its marker implies. To be removed
-when a plugin can add a fixture to a test before that is parametrised. Guarded by tests/plugin/test_fixtures.py.
+and 9): the fixtures by which a test is parametrised, so that the fixture that its marker implies is among them. To be
+removed when a plugin can add a fixture to a test before the test is parametrised. Guarded by
+tests/plugin/test_fixtures.py.
 
 `Item._fixtureinfo.name2fixturedefs` (pytest 8 and 9): what `--fixtures-per-test` lists. To be removed when a fixture
 that is added to `fixturenames` is listed. Guarded by tests/plugin/test_fixtures.py.
@@ -46,45 +48,46 @@ __all__ = [
 ]
 
 _UNITTEST_XFAIL = "__unittest_expecting_failure__"
-"""What `unittest.expectedFailure` sets on a function or class."""
+"""The attribute that `unittest.expectedFailure` sets on a function or class."""
 _UNITTEST_SKIP = "__unittest_skip__"
-"""What `unittest.skip` sets on a function or class, and with `_why__` at its end the reason."""
+"""The attribute that `unittest.skip` sets on a function or class; the reason is in `__unittest_skip_why__`."""
 
 
 def excinfo_of_testcase(item: pytest.Item) -> pytest.ExceptionInfo[BaseException] | None:
-    """Return how a `unittest.TestCase` item has failed or was skipped, None for all others."""
+    """Return the exception info with which a `unittest.TestCase` item failed or was skipped, `None` for other items."""
     failures = getattr(item, "_excinfo", None)
     return failures[0] if failures else None
 
 
 def failure_of_testcase(item: pytest.Item) -> BaseException | None:
-    """Return what it has failed or skipped with."""
+    """Return the exception with which a `unittest.TestCase` item failed or was skipped, `None` if there is none."""
     excinfo = excinfo_of_testcase(item)
     return excinfo.value if excinfo else None
 
 
 def forget_failure_of_testcase(item: pytest.Item) -> None:
-    """Take back what a `unittest.TestCase` item has failed with, so that what is raised now counts."""
+    """Drop the failure that pytest keeps for a `unittest.TestCase` item, so that the exception raised now counts."""
     item._excinfo.pop(0)  # type: ignore[attr-defined]
 
 
 def is_expected_to_fail(item: pytest.Item) -> bool:
-    """Tell whether an item is marked `xfail`, under a condition that holds, and the option is not `--runxfail`.
+    """Tell whether an item is expected to fail: marked `xfail`, under a condition that holds, and without `--runxfail`.
 
-    Or with `unittest.expectedFailure`, which that option does not turn off.
+    Or marked with `unittest.expectedFailure`, which that option does not turn off.
     """
     if any(
         getattr(marked, _UNITTEST_XFAIL, False) for marked in (getattr(item, "obj", None), getattr(item, "cls", None))
     ):
         return True
-    # Without pytest's plugin `skipping` there is no such option, and nobody heeds the mark.
+    # Without pytest's plugin `skipping` that option does not exist, and the mark has no effect.
     return not item.config.getoption("runxfail", default=True) and evaluate_xfail_marks(item) is not None
 
 
 def hiding_fixture(item: pytest.Item, name: str, *, of: str) -> str | None:
-    """Return the module whose fixture hides the one of a name that module `of` has from an item, None if none does.
+    """Return the module whose fixture hides, from an item, the fixture `name` of the module `of`; `None` if none does.
 
-    A fixture that takes one of its own name gets the one that it would hide, and one that takes `request` may.
+    A fixture that takes an argument of its own name gets the fixture that it would hide, so it hides none; one that
+    takes `request` may get it in the same way.
     """
     for known in reversed(_fixtures(item, name)):
         module = str(known.func.__module__)
@@ -104,14 +107,14 @@ def being_set_up(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def list_fixture(item: pytest.Item, name: str) -> None:
-    """Let `--fixtures-per-test` list a fixture that a function uses and does not name; on doctests it breaks."""
+    """Let `--fixtures-per-test` list a fixture that a function uses without naming it; doctests break that listing."""
     listing = item.config.getoption("show_fixtures_per_test", default=False)
     if listing and isinstance(item, pytest.Function):
         item._fixtureinfo.name2fixturedefs.setdefault(name, _fixtures(item, name))
 
 
 def parametrize_by(metafunc: pytest.Metafunc, name: str) -> None:
-    """Let a test be parametrised as if it named a fixture, by that and by those that it needs."""
+    """Let a test be parametrised as if it named a fixture: by that fixture and by those that it needs."""
     test = metafunc.definition
     needed, found = test.session._fixturemanager.getfixtureclosure(
         parentnode=test, initialnames=(name,), ignore_args=_get_direct_parametrize_args(test)

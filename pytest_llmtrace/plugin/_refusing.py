@@ -1,4 +1,4 @@
-"""Refuse what belongs to no trace."""
+"""Refuse requests that belong to no trace."""
 
 from __future__ import annotations
 

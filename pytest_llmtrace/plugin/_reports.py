@@ -1,4 +1,4 @@
-"""pytest's options, ini values -> the files that a run writes about itself, and writing them."""
+"""pytest's options and ini values -> the reports of a run; and the writing of these reports."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def reports_of(config: pytest.Config) -> Sequence[tuple[str, Path]]:
     """
     if _REPORTS not in config.stash:
         asked = config.getoption("--llmtrace-report")
-        # What is typed is relative to where one is, as --junitxml; what is configured, to the configuration.
+        # A path on the command line is relative to the current folder, as for --junitxml; others to the rootdir.
         folder = config.invocation_params.dir if asked else config.rootpath
         wanted = asked or _ini.lines(config, "llmtrace_report")
         config.stash[_REPORTS] = list(dict.fromkeys(_parsed(value, folder) for value in wanted))
@@ -46,12 +46,12 @@ def _parsed(value: str, folder: Path) -> tuple[str, Path]:
 def write(
     config: pytest.Config, accounts: Mapping[str, Any], *, failed: Callable[[Path, OSError], str]
 ) -> Iterator[str]:
-    """Write the files, and say so, a line each, or what the terminal is to show instead of a file.
+    """Write the reports; yield a line for each file, or the text of a report that goes to the terminal.
 
     Args:
-        config: The run's.
-        accounts: What each test has seen, by its id.
-        failed: Is told of a file that cannot be written, and returns what is to be said; the others are written.
+        config: The configuration of the run.
+        accounts: The account of what each test has seen, by the test's id.
+        failed: Takes a file that cannot be written and the error, and returns the line for it; other files are written.
     """
     from pytest_llmtrace.report import FORMATS
 
@@ -63,7 +63,7 @@ def write(
             continue
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            # Halves of characters, which texts may have in Python, are written as JSON writes them: `\\ud83d`.
+            # Lone surrogates, which a text may have in Python, are written as JSON writes them: `\\ud83d`.
             path.write_text(f"{text}\n", encoding="utf-8", errors="backslashreplace")
         except OSError as error:
             yield failed(path, error)

@@ -10,16 +10,16 @@ import pytest
 __all__ = ["forget", "may_play", "note"]
 
 _SETUP_METHODS = "_pytest.python"
-"""Where pytest makes a fixture of `setup_method` and `teardown_method`, which are the suite's."""
+"""The module in which pytest makes a fixture of `setup_method` and `teardown_method`, which are the suite's code."""
 
 _key = pytest.StashKey[bool]()
 _plugins_key = pytest.StashKey[frozenset[str]]()
 
 
 def note(item: pytest.Item, fixturedef: pytest.FixtureDef[Any]) -> None:
-    """Take note of a fixture that an item sets up.
+    """Note a fixture that an item sets up, if it may have something to tear down.
 
-    One that yields is torn down, and one that has the request may have added a finalizer.
+    A fixture that yields has, and one that takes `request` may have added a finalizer.
     """
     function = fixturedef.func
     yields = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
@@ -28,12 +28,12 @@ def note(item: pytest.Item, fixturedef: pytest.FixtureDef[Any]) -> None:
 
 
 def may_play(item: pytest.Item) -> bool:
-    """Tell whether fixtures of an item may still make calls."""
+    """Tell whether fixtures of an item may still make calls when they are torn down."""
     return item.stash.get(_key, False)
 
 
 def forget(item: pytest.Item) -> None:
-    """Begin anew: the item may be run again."""
+    """Forget what was noted of an item: it may be run again."""
     item.stash[_key] = False
 
 

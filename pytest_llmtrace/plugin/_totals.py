@@ -38,14 +38,14 @@ _SHOWN: Final = 20
 
 
 def register(config: pytest.Config) -> None:
-    """See to it that the tests of a run are added up: where there is something to add up, and once."""
+    """Register the plugin that adds up the tests of a run, once; it is called when there may be something to add up."""
     if _TOTALS not in config.stash and not hasattr(config, "workerinput"):  # Under xdist the controller adds up.
         config.stash[_TOTALS] = totals = Totals(config)
         config.pluginmanager.register(totals)
 
 
 def written(account: dict[str, Any]) -> str:
-    """Write a test's account as text; what there was none of is left out. One text for all reports that have it."""
+    """Return a test's account as JSON, without empty values. The text is interned: several reports hold the same."""
     return sys.intern(json.dumps({name: value for name, value in account.items() if value}, separators=(",", ":")))
 
 
@@ -54,7 +54,7 @@ def _read(text: str) -> dict[str, Any]:
 
 
 class Totals:
-    """Adds up what all tests of a run have seen, as a plugin of its own: one a run, also under xdist."""
+    """Adds up what all tests of a run have seen, as a plugin of its own: one per run, also under xdist."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._baseline = _hiding.baseline_of(config)
@@ -66,7 +66,7 @@ class Totals:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
-        """Write files, since tests are run; what lists them or shows fixtures leaves those of an earlier run."""
+        """Let files be written, since tests will run; a run that only lists tests keeps the files of an earlier run."""
         self._writes = not is_listing(session.config)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -81,7 +81,7 @@ class Totals:
                 self._untraced.add(test)
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Write the baseline, and say of what hides findings what was of no use."""
+        """Write the run's files, and name baseline entries, known faults, waivers and recordings without use."""
         if is_copy(session.config):
             return
         accounts = {test: _read(account) for test, account in self._by_test.items()}
@@ -114,7 +114,7 @@ class Totals:
             terminalreporter.line(said)
 
     def _summed_up(self) -> Iterator[str]:
-        """Say what was found in tests that passed, and the sums of all."""
+        """Yield what was found in tests that passed, and the sums over all tests."""
         from pytest_llmtrace.report import totals
 
         exchanges, captured, findings, hid = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
@@ -128,7 +128,7 @@ class Totals:
         yield from totals(len(self._by_test), exchanges, captured, findings, hid)
 
     def _write_played(self, session: pytest.Session, accounts: dict[str, Any]) -> None:
-        """Write the files among the origins of exchanges, relative to the root directory."""
+        """Write which files exchanges were played from, relative to the root directory."""
         config = session.config
         if not config.getoption("--llmtrace-played"):
             return
@@ -181,7 +181,7 @@ def _counted(entries: Entries) -> str:
 
 
 def _no_longer(baseline: Baseline, missing: list[tuple[str, str, int]]) -> Iterator[str]:
-    """Name what the baseline says and did not occur, and how to take it out."""
+    """Name the findings in the baseline that did not occur, and how to take them out."""
     if not missing:
         return
     yield f"  baseline     {sum(number for *_, number in missing)} of {baseline.label} no longer occur:"
@@ -193,9 +193,9 @@ def _no_longer(baseline: Baseline, missing: list[tuple[str, str, int]]) -> Itera
 
 
 def _gone(accounts: dict[str, Any], root: Path) -> Iterator[str]:
-    """Name the recordings of files that were played whose tests the run does not have.
+    """Name the recordings, in files that were played, of tests that the run does not have.
 
-    Where there is no such module either, they may have been made under another root directory.
+    Recordings whose module does not exist either are left out: they may come from another root directory.
     """
     from pytest_llmtrace._lines import counted
     from pytest_llmtrace.secrets.shapes import masked
@@ -210,7 +210,7 @@ def _gone(accounts: dict[str, Any], root: Path) -> Iterator[str]:
 
 
 def _unused_known(accounts: dict[str, Any]) -> Iterator[str]:
-    """Name the known faults that did not occur where they were looked for."""
+    """Name the known faults that did not occur although the calls that they are about were judged."""
     fired: dict[tuple[str, ...], bool] = {}
     for account in accounts.values():
         for known, has_fired in account["watched"]:
@@ -226,7 +226,7 @@ def _unused_waivers(accounts: dict[str, Any]) -> Iterator[str]:
     used: dict[tuple[str, ...], bool] = {}
     for account in accounts.values():
         for place, name, reason, has_hidden in account["shared"]:
-            # What a test that did not run to its end would have shown is not known.
+            # A test that did not run to its end might have shown a use, so it counts as one.
             used[place, name, reason] = used.get((place, name, reason), False) or has_hidden or not account["whole"]
     for place, name, reason in sorted(key for key, has_hidden in used.items() if not has_hidden):
         yield f"  unused       {name} in {place} hid nothing in this run; remove it ({reason})"

@@ -1,7 +1,8 @@
 """Tracebacks that end in the application.
 
-What this package raises on purpose is raised deep below the call that it is about, and its text says what to do: the
-frames between the two, of HTTP libraries, SDKs and instrumentations, are some eighty lines that tell nothing.
+An error that this package raises on purpose is raised deep below the application's call that caused it, and its text
+says what to do: the frames between the two, of HTTP libraries, SDKs and instrumentations, are some eighty lines that
+tell nothing.
 """
 
 from __future__ import annotations
@@ -32,13 +33,13 @@ _BETWEEN = frozenset(
         *("contextlib", "openinference", "opentelemetry", "pytest_llmtrace", "wrapt"),
     ]
 )
-"""The packages whose frames stand between a call and what refuses it."""
+"""The packages whose frames stand between the application's call and the code that refuses it."""
 
 
 def shorten(excinfo: pytest.ExceptionInfo[BaseException], config: pytest.Config) -> None:
-    """Let the traceback of an error of this package end with the last frame of somebody else; `--full-trace` has all.
+    """Let the traceback of an error of this package end with the application's last frame; `--full-trace` shows all.
 
-    The exception keeps its own, so that a debugger is where it was raised.
+    The exception keeps its own traceback, so that a debugger stops where it was raised.
     """
     if not isinstance(excinfo.value, LLMTraceError) or config.getoption("fulltrace"):
         return
@@ -48,8 +49,8 @@ def shorten(excinfo: pytest.ExceptionInfo[BaseException], config: pytest.Config)
     shown: TracebackType | None = None
     for step in reversed(steps):
         shown = TracebackType(shown, step.tb_frame, step.tb_lasti, step.tb_lineno)
-    if shown is not None:  # What was never raised has no traceback.
-        excinfo.traceback = type(excinfo.traceback)(shown)  # pytest cuts what it shows from this, step by step.
+    if shown is not None:  # An exception that was never raised has no traceback.
+        excinfo.traceback = type(excinfo.traceback)(shown)  # pytest takes the entries that it shows from this.
 
 
 def _steps(traceback: TracebackType | None) -> Iterator[TracebackType]:

@@ -24,16 +24,16 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def rewritten(path: Path, old: bytes | None, recordings: Sequence[Recording], origin: Mapping[str, Any]) -> str:
-    """Return a cassette of these recordings.
+    """Return the text of a cassette with these recordings.
 
-    A recording that the old file has already, but for what is new on every run, is left as it stands there; if that
-    is all there is, the old text comes back.
+    A recording that the old file has already, apart from values that are new on every run, stays as it is there; if the
+    old file has just these recordings, its text is returned as it is.
 
     Args:
         path: The file; its suffix says whether it is JSON.
-        old: What it holds now, None if there is none.
-        recordings: What it shall hold, scrubbed.
-        origin: What it says of itself.
+        old: The present content of the file, `None` if there is no file.
+        recordings: The scrubbed recordings that the file shall hold.
+        origin: What the file states about its origin.
     """
     items: list[Any] = [_item(recording) for recording in recordings]
     before = _sections(path, old) if old is not None else None
@@ -49,17 +49,17 @@ def rewritten(path: Path, old: bytes | None, recordings: Sequence[Recording], or
 
 
 def _names_another(before: Recording, now: Recording) -> bool:
-    """Tell whether a recording names another test than the one that has recorded it now, as after a renaming."""
+    """Tell whether an old recording names another test than the one that records it now, as after a renaming."""
     return bool(before.test) and before.test != now.test
 
 
 def appended(path: Path, old: bytes, recordings: Sequence[Recording]) -> str:
     """Return the text of a cassette with these recordings after its own.
 
-    They name their test if all that are there name theirs: who has recorded the others nobody knows.
+    The new recordings name their test only if all old ones name theirs: else nobody knows who recorded the others.
 
     Raises:
-        CassetteError: It is written in a form that nothing can be appended to.
+        CassetteError: If the file has a form that nothing can be appended to.
     """
     before = _sections(path, old)
     if before is None:
@@ -94,7 +94,7 @@ def _json(document: Any) -> str:
 
 
 def _base64(body: bytes) -> dict[str, str]:
-    """Return bytes, which JSON lacks, in a form that this package reads; vcrpy has none."""
+    """Return bytes in a JSON form that this package reads; JSON and vcrpy have none for them."""
     return {"base64_string": base64.b64encode(body).decode("ascii")}
 
 
@@ -161,7 +161,7 @@ class _Sections:
 
 
 def _sections(path: Path, content: bytes) -> _Sections | None:
-    """Cut a file; None if it cannot be read, or is not written with an interaction on lines of its own."""
+    """Cut a file; `None` if it cannot be read, or if its interactions are not on lines of their own."""
     try:
         recordings = parse(content, path).recordings
         text = content.decode("utf-8-sig")

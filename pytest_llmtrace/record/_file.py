@@ -14,14 +14,14 @@ from pytest_llmtrace.errors import CassetteError
 __all__ = ["read", "write"]
 
 PATIENCE = 10.0
-"""Seconds to wait for another process that writes the file; what it has not changed for as long is taken for dead."""
+"""Seconds to wait for another process that writes the file; if it changes nothing for as long, it counts as dead."""
 
 
 def read(path: Path) -> bytes | None:
-    """Return what a file holds, None if there is none.
+    """Return the content of a file, `None` if there is no file.
 
     Raises:
-        CassetteError: It cannot be read.
+        CassetteError: If the file cannot be read.
     """
     try:
         return path.read_bytes()
@@ -37,17 +37,17 @@ def write(path: Path, make: Callable[[bytes | None], bytes | None]) -> bool:
     The unfinished file stands beside it as `.name.recording` and is made by one process at a time.
 
     Args:
-        path: The file; its folders are made.
-        make: Gets what the file holds when nobody else can write it any more, and returns what it shall hold, or None
-            to leave it.
+        path: The file; missing folders are made.
+        make: Called when no other process can write the file any more. Takes its content, `None` if there is no file,
+            and returns the new content, or `None` to leave the file.
 
     Returns:
-        Whether it was written.
+        Whether the file was written.
 
     Raises:
-        CassetteError: It could not be; the file is as it was.
+        CassetteError: If the file could not be written; it is as it was.
     """
-    path = Path(os.path.realpath(path))  # A link stays one.
+    path = Path(os.path.realpath(path))  # A link stays a link.
     unfinished = path.with_name(f".{path.name}.recording")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,12 +73,12 @@ def write(path: Path, make: Callable[[bytes | None], bytes | None]) -> bool:
     else:
         return True
     finally:
-        if _is_still(ours, unfinished):  # What has that name else is another process's.
+        if _is_still(ours, unfinished):  # Otherwise the file of that name is another process's.
             unfinished.unlink(missing_ok=True)
 
 
 def _claimed(unfinished: Path) -> int:
-    """Make the unfinished file, waiting for another process that has; what a killed one has left is taken over."""
+    """Create and open the unfinished file; wait for another process that has one, remove what a killed one left."""
     waited_until = monotonic() + PATIENCE
     while True:
         try:

@@ -1,4 +1,4 @@
-"""The last look at a recording: nothing that its trace knows to be secret is written, whatever it looks like."""
+"""The last check of a recording: no value that its trace knows to be secret is written, whatever it looks like."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ __all__ = ["Guard"]
 
 
 class Guard:
-    """Masks what is known to be secret where scrubbing has left it, and refuses what cannot be masked.
+    """Masks known secrets where scrubbing has left them, and refuses a recording if one of them cannot be masked.
 
-    A request is compared by its URL and its body: if only the file had them masked, it would match nothing. So there
-    nothing is masked.
+    Nothing is masked in the URL and the body of a request: requests are compared by them, and if only the file had them
+    masked, the request would match nothing.
 
     Args:
-        path: The file, for what is said of it.
+        path: The file, to be named in errors.
         known: The secrets of the trace: those that its exchanges carry, and canaries.
         keep: Patterns of values that stay, as in a scrubber.
     """
@@ -43,7 +43,7 @@ class Guard:
         """Return a recording without known secrets.
 
         Raises:
-            CassetteError: One of them stands where it cannot be masked.
+            CassetteError: If a known secret stands where it cannot be masked.
         """
         places = scrubbed.places.copy()
         recording = scrubbed.recording
@@ -60,7 +60,7 @@ class Guard:
         headers = self._headers(response.headers, "response header", places)
         chunks = tuple(self._body(chunk, places) for chunk in response.chunks)
         whole = self._body(b"".join(chunks), places)
-        if whole != b"".join(chunks):  # It began in one chunk and ended in another.
+        if whole != b"".join(chunks):  # A secret began in one chunk and ended in another.
             offsets = response.offsets and response.offsets[-1:]
             return replace(response, headers=with_length(headers, len(whole)), chunks=(whole,), offsets=offsets)
         return replace(response, headers=with_length(headers, len(whole)), chunks=chunks)
@@ -74,7 +74,7 @@ class Guard:
         except UnicodeDecodeError:
             return body
         masked = self._masked(text, "response body", places)
-        # With nothing but a mask it would be no reply: that is refused.
+        # A body that is nothing but a mask would be no reply: it stays as it is, and `_refuse` refuses it.
         return body if masked == MASK else masked.encode("utf-8")
 
     def _masked(self, text: str, place: str, places: Counter[str]) -> str:
@@ -100,7 +100,7 @@ class Guard:
 
 
 def _texts(recording: Recording) -> Iterator[tuple[str, str]]:
-    """Yield all that is written of a recording, with where it stands."""
+    """Yield every text of a recording that is written, each after its place."""
     request, response = recording.request, recording.response
     yield "URL", request.url
     yield from (("request headers", f"{name}: {value}") for name, value in request.headers)

@@ -16,9 +16,9 @@ _PORTION = 10_000
 
 
 def laid_out(text: str) -> str:
-    """Return a JSON document with a line a value; a text that is none, as it is.
+    """Return a JSON document with one value per line; a text that is no JSON object or array is returned as it is.
 
-    Its tokens are not read as values: 1.0 stays 1.0, and an escaped character stays escaped.
+    Tokens are not converted to values and back: 1.0 stays 1.0, and an escaped character stays escaped.
     """
     if text.lstrip()[:1] not in _OPENING:
         return text
@@ -27,7 +27,7 @@ def laid_out(text: str) -> str:
     except (ValueError, RecursionError):
         return text
     words = _lines(found[0] for found in _TOKEN.finditer(text))
-    # Joined in portions: the words of a large document are many times its size.
+    # Joined in portions: in memory, the tokens of a large document are many times its size.
     return "".join(iter(lambda: "".join(islice(words, _PORTION)), ""))
 
 

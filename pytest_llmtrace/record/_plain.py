@@ -1,4 +1,4 @@
-"""A response as it is written: decoded, so that it can be read, with its chunks where they were."""
+"""A response as it is written: decoded, so that people can read it, and still cut into its chunks."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["plain", "plain_request"]
 
 
 def plain(response: Response) -> Response:
-    """Return a response without its content coding, chunk by chunk; as it is where the coding is not known."""
+    """Return a response with its content coding undone chunk by chunk; as it is, if the coding cannot be undone."""
     said = (each.strip() for each in header(response.headers, "content-encoding").lower().split(","))
     codings = [coding for coding in said if coding not in {"", "identity"}]
     if not codings:
         return response
     chunks = list(response.chunks)
     try:
-        for coding in reversed(codings):  # The last one that was put on is the first to be undone.
+        for coding in reversed(codings):  # The coding that was applied last is undone first.
             chunks = _undone(chunks, coding)
     except Exception:  # noqa: BLE001 - each library has errors of its own; the body is not what it says it is
         return response
@@ -31,7 +31,7 @@ def plain(response: Response) -> Response:
 
 
 def plain_request(request: Request) -> Request:
-    """Return a request without its gzip or deflate coding; a comparison undoes it as well."""
+    """Return a request with its gzip or deflate coding undone, as the comparison of requests does too."""
     coding = header(request.headers, "content-encoding")
     body = unpacked(request.body, coding) if coding else request.body
     if body is request.body:
@@ -40,7 +40,7 @@ def plain_request(request: Request) -> Request:
 
 
 def _without_empty(chunks: list[bytes], offsets: tuple[float, ...] | None) -> dict[str, Any]:
-    """Leave out chunks that were not enough to decode anything."""
+    """Return the chunks, with their offsets, without those from which nothing could be decoded."""
     kept = [index for index, chunk in enumerate(chunks) if chunk]
     return {
         "chunks": tuple(chunks[index] for index in kept),
@@ -49,10 +49,10 @@ def _without_empty(chunks: list[bytes], offsets: tuple[float, ...] | None) -> di
 
 
 def _undone(chunks: list[bytes], coding: str) -> list[bytes]:
-    """Undo a coding; a client that accepts brotli or zstandard has a library that decodes it.
+    """Undo one coding; a client that accepts brotli or zstandard has a library that decodes it.
 
     Raises:
-        ImportError: It has none.
+        ImportError: If no such library is installed.
         ValueError: As for `decoded_chunks`; the libraries have errors of their own.
     """
     match coding:
@@ -72,7 +72,7 @@ def _brotli() -> Callable[[bytes], bytes]:
 
 
 def _zstd() -> Callable[[bytes], bytes]:
-    """Return a decoder: httpx takes `zstandard`, httpx2 Python itself from 3.14 on, else the backport of that."""
+    """Return a decoder: httpx uses `zstandard`; httpx2 uses Python's own from 3.14 on, and its backport before."""
     stream = _first_of("compression.zstd", "backports.zstd", "zstandard").ZstdDecompressor()
     decode: Callable[[bytes], bytes] = (
         stream.decompressobj() if hasattr(stream, "decompressobj") else stream

@@ -1,4 +1,4 @@
-"""Record what went to the network into one cassette."""
+"""Record the exchanges that went to the network into one cassette."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _NAMED = ("pytest-llmtrace", "openai", "anthropic", "httpx", "httpx2")
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """What became of a recording.
+    """The result of saving a recording.
 
     Attributes:
         path: The file.
-        label: The same as reports name it.
+        label: The file as reports name it.
         what: `wrote`, `appended to` or `unchanged`.
         recordings: How many interactions were recorded.
         scrubbed: How often something was taken out, by place.
@@ -56,14 +56,14 @@ class Written:
 
 
 class Recorder:
-    """Records into a cassette, when it is told that all went well.
+    """Records into a cassette; nothing is written before `save`, which is called when all went well.
 
     Args:
         path: The file.
-        mode: `once` and `all` write it anew, `new` appends.
-        settings: What `read_config` has read of the configuration.
+        mode: `once` and `all` write the file anew, `new` appends to it.
+        settings: The configuration as `read_config` has read it.
         config: The configuration itself.
-        test: Who records, if the file is to say so, since other tests may share it.
+        test: The test that records, if the file is to name it because other tests may share the file.
     """
 
     def __init__(
@@ -75,21 +75,21 @@ class Recorder:
         self._keep = settings.keep
         self._test = test
         self._before = read(path)
-        self._written: bytes | None = None  # What the file held when it was last saved, as a digest.
+        self._written: bytes | None = None  # A digest of the content that was last saved.
 
     def save(self, exchanges: Iterable[Exchange], known: Iterable[Sought] = ()) -> Written | None:
-        """Write what went to the network.
+        """Write the exchanges that went to the network.
 
         Args:
-            exchanges: All that belongs into the file. Who saves again says again what was saved before.
-            known: What is known to be secret, by the exchanges of the whole trace.
+            exchanges: All that belong in the file; a second call includes those that the first one saved.
+            known: The values that are known to be secret: those in exchanges of the whole trace, and its canaries.
 
         Returns:
-            What was written, None if nothing went there.
+            What was written, `None` if no exchange went to the network.
 
         Raises:
-            CassetteError: It could not be written, or another process has recorded into this file meanwhile, or
-                it would hold a known secret; the file is as it was.
+            CassetteError: If the file could not be written, if another process has recorded into it meanwhile, or
+                if it would hold a known secret; the file is as it was.
         """
         recordings, places = self._scrubbed(exchanges, Guard(self.path, known, self._keep))
         if not recordings:
@@ -114,7 +114,7 @@ class Recorder:
     def _scrubbed(self, exchanges: Iterable[Exchange], guard: Guard) -> tuple[list[Recording], Counter[str]]:
         recordings: list[Recording] = []
         places = Counter[str]()
-        # What pytest makes of parameters may be as secret as they are.
+        # The id of a test contains its parameters, which may be secret.
         test = "" if edits(self._test) or guard.knows(self._test) else self._test
         for exchange in exchanges:
             recording = taken(exchange)
@@ -147,14 +147,14 @@ class Recorder:
         return rewritten(self.path, found, recordings, {**self._said_before(found), **_origin()})
 
     def _said_before(self, content: bytes | None) -> Mapping[str, Any]:
-        """Return what the file has said of itself, notes of people among it."""
+        """Return what the file has stated about its origin, notes of people included."""
         try:
             return parse(content, self.path).origin if content else {}
         except CassetteError:
             return {}
 
     def _prove(self, content: bytes, recordings: list[Recording]) -> None:
-        """Read back what is about to be written: the requests, replies and failures are those that were recorded."""
+        """Read back what is about to be written: requests, replies and failures must be those that were recorded."""
         last = parse(content, self.path).recordings[-len(recordings) :]
         for read_back, recorded in zip(last, recordings, strict=True):
             if exact(read_back) != exact(recorded):
@@ -165,15 +165,15 @@ class Recorder:
 
 
 def refuse_unsupported(config: Mapping[str, Any], mode: str) -> None:
-    """Refuse a configuration that means something in a mode, and would not be acted on.
+    """Refuse a configuration that asks for something that a mode would not do.
 
     Args:
         config: A `vcr_config` or `llmtrace_config`.
-        mode: In which somebody is about to record: `once` where there is no file, `new` or `all`.
+        mode: The mode that is about to record: `once` (if there is no file), `new` or `all`.
 
     Raises:
-        UsageError: `new` is asked to drop what was not played. One test of several that record into a file would drop
-            what the others play. In the other modes nothing is left that could be dropped.
+        UsageError: If `new` is asked to drop what was not played: one of several tests that record into a file would
+            drop what the others play. In the other modes nothing is left that could be dropped.
     """
     if mode == "new" and config.get("drop_unused_requests"):
         raise UsageError(

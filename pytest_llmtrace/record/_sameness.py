@@ -1,4 +1,4 @@
-"""Which recordings say the same: what is new on every run says nothing, unless the run itself goes on with it."""
+"""Which recordings are the same: values that are new on every run do not count, unless the run itself sends them on."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _NEW_EACH_TIME = frozenset(
      "total_time"}
 )  # fmt: skip
 _AGO = 10**9
-"""What is called `..._at` and more than this is a time, in seconds since the epoch."""
+"""A number in a field named `..._at` that is more than this is a time, in seconds since the epoch."""
 _OF_THE_MODEL = frozenset({"input"})
-"""A tool's arguments: whatever they hold, the model has said it."""
+"""The field with a tool's arguments: the model has said whatever they hold, so all of it counts."""
 _WORD = re.compile(rb"[A-Za-z0-9_-]{8,}")
 
 
 def pairs(old: Sequence[Recording], new: Sequence[Recording]) -> list[int | None]:
-    """Return, for each new recording, the position of an old one that says the same; each is used once, in order.
+    """Return, for each new recording, the position of an equal old one, or `None`; each old one is used once, in order.
 
-    That is: the same request but for its headers, and the same status, reply and failure. Two replies are the same if
-    they differ only in ids, times and padding. An id counts if a request of its own run has it too, such as that of a
-    tool call: an old reply with the old id would not lead to the new request.
+    Equal recordings have the same request, apart from its headers, and the same status, reply and failure. Two replies
+    are the same if they differ only in ids, times and padding. An id counts if a request of its own run has it too,
+    such as the id of a tool call: an old reply with the old id would not lead to the new request.
     """
     if [*map(exact, old)] == [*map(exact, new)]:
         return [*range(len(old))]
@@ -41,7 +41,7 @@ def pairs(old: Sequence[Recording], new: Sequence[Recording]) -> list[int | None
 
 
 def exact(recording: Recording) -> tuple[Request, tuple[int, bytes] | None, Failure | None]:
-    """Return what a recording says: the request without its headers, the status and the reply, and how it failed."""
+    """Return what counts of a recording: the request without its headers, the status and the reply, and the failure."""
     response = recording.response
     said = None if response is None else (response.status, response.body)
     return replace(recording.request, headers=()), said, recording.failure
@@ -56,13 +56,13 @@ def _keys(recordings: Sequence[Recording]) -> list[Any]:
 
 
 def _words_of(recordings: Iterable[Recording]) -> frozenset[bytes]:
-    """Return what could be an id in the requests."""
+    """Return the words in the requests that could be ids."""
     asked = (text for one in recordings for text in (one.request.body, one.request.url.encode("utf-8", "replace")))
     return frozenset(found[0] for text in asked for found in _WORD.finditer(text))
 
 
 def _reply(body: bytes, sent: frozenset[bytes]) -> bytes:
-    """Return a digest of what a reply says."""
+    """Return a digest of a reply, without what is new on every run."""
     digest = hashlib.blake2b(digest_size=16)
     if (whole := _settled(body, sent)) is not None:
         digest.update(whole)
@@ -75,7 +75,7 @@ def _reply(body: bytes, sent: frozenset[bytes]) -> bytes:
 
 
 def _settled(text: bytes, sent: frozenset[bytes]) -> bytes | None:
-    """Return a JSON document without what is new on every run; None where a text is no such document."""
+    """Return a JSON document without what is new on every run; `None` if the text is no JSON object or array."""
     if text.lstrip()[:1] not in {b"{", b"["}:
         return None
     try:

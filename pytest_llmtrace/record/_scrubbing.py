@@ -1,7 +1,8 @@
-"""What must not be written, taken out; what is written, made readable.
+"""Take out of a recording what must not be written, and make the rest readable.
 
-First the user's filters and functions in vcrpy's order and with vcrpy's own filters, then what `replay.scrub` knows.
-The comparison of replay leaves the same things out, or a scrubbed request would no longer match its own recording.
+The user's filters and functions come first, in vcrpy's order and with vcrpy's own filters; then what `replay.scrub`
+knows to be secret is taken out. The comparison of replay leaves out the same things, or a scrubbed request would no
+longer match its own recording.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _VCR_FILTERS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Scrubbed:
-    """A recording as it may be written, and the places that something was taken out of."""
+    """A recording as it may be written, and how often something was taken out, by place."""
 
     recording: Recording
     places: Counter[str] = field(default_factory=Counter)
@@ -48,11 +49,8 @@ class Scrubber:
     """Scrubs recordings.
 
     Args:
-        settings: What `read_config` has read of the configuration.
-        config: The configuration itself, for what matters to recording only: the replacements of its filters.
-
-    Raises:
-        UsageError: vcrpy cannot filter as the configuration says.
+        settings: The configuration as `read_config` has read it.
+        config: The configuration itself, for the part that only recording needs: the replacements of its filters.
     """
 
     def __init__(self, settings: ReplaySettings, config: Mapping[str, Any]) -> None:
@@ -60,7 +58,11 @@ class Scrubber:
         self._filters = tuple(_filters(config))
 
     def scrubbed(self, recording: Recording) -> Scrubbed | None:
-        """Return a recording as it may be written; None if a function of the user's drops it."""
+        """Return a recording as it may be written; `None` if a function of the user's drops it.
+
+        Raises:
+            UsageError: If vcrpy cannot filter as the configuration says.
+        """
         request = filtered(recording.request, self._settings, first=self._filters)
         if request is None:
             return None
@@ -84,7 +86,7 @@ class Scrubber:
 
 
 def _filters(config: Mapping[str, Any]) -> Iterator[Callable[[Any], Any]]:
-    """Return vcrpy's filters as the configuration names them."""
+    """Yield the filters of vcrpy that the configuration asks for."""
     if not any(config.get(name) for name in _VCR_FILTERS):
         return
     from vcr import filters
@@ -134,7 +136,7 @@ def _response(response: Response, keep: Patterns, places: Counter[str]) -> Respo
         chunks.append(body[at : at + length])
         at += length
     offsets = response.offsets
-    if offsets is not None and len(offsets) != len(chunks):  # laid out, so one chunk: it was there with the last
+    if offsets is not None and len(offsets) != len(chunks):  # laid out as one chunk, which was complete with the last
         offsets = offsets[-1:]
     reason = scrub.edits(response.reason)
     if reason:
@@ -168,7 +170,7 @@ def _url(url: str, places: Counter[str]) -> str:
 def _body(
     body: bytes, lengths: Sequence[int], keep: Patterns, what: str, places: Counter[str]
 ) -> tuple[bytes, tuple[int, ...]]:
-    """Scrub a body and lay it out; return it with the lengths of its chunks as they are then."""
+    """Scrub a body and lay it out; return the result with the new lengths of its chunks."""
     text = scrub.as_text(body)
     changes = scrub.edits(text, keep)
     if changes:

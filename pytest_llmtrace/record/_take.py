@@ -7,8 +7,8 @@ from pytest_llmtrace.model import Exchange, Failure, Recording, StreamEnd
 
 __all__ = ["taken"]
 
-# By the names that httpx and httpx2 give their exceptions, and asyncio and trio what their tasks are cancelled by. What
-# else breaks a connection looks like a disconnect.
+# By the names of the exceptions of httpx and httpx2, and of those by which asyncio and trio cancel tasks. Any other
+# failure is recorded as a disconnect.
 _FAILURES = {
     "CancelledError": Failure.ABORTED,
     "Cancelled": Failure.ABORTED,
@@ -24,7 +24,7 @@ _FAILURES = {
 
 
 def taken(exchange: Exchange) -> Recording | None:
-    """Return what is recorded of an exchange; None if it was not sent to the network, or not to be recorded."""
+    """Return the recording of an exchange; `None` if it was not sent to the network, or is not to be recorded."""
     if not exchange.live:
         return None
     return Recording(
@@ -35,6 +35,6 @@ def taken(exchange: Exchange) -> Recording | None:
 def _failure(exchange: Exchange) -> Failure | None:
     if exchange.stream_end is StreamEnd.EXHAUSTED:
         return None
-    if exchange.failure is None:  # Closed by the client, or never read to the end; SDKs stop after the last event.
+    if exchange.failure is None:  # The client stopped reading, as SDKs do after the last event.
         return None if exchange.response is not None and wire.is_whole(exchange.response) else Failure.ABORTED
     return _FAILURES.get(exchange.failure.partition(":")[0], Failure.DISCONNECT)

@@ -1,8 +1,8 @@
 """Plain values -> YAML that people read: bodies as blocks of text, headers on one line each.
 
-PyYAML's emitter falls back to one long quoted line for a body that holds an emoji or a tab, which is what recordings
-of models are made of; and a document that it lays out anew is a large difference. What is written here is read back
-and compared before it goes into a file.
+PyYAML's emitter falls back to one long quoted line for a body that holds an emoji or a tab, and recordings of models
+are full of them; and a document that it lays out anew makes a large diff. What is written here is read back and
+compared before it goes into a file.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["emitted", "emitted_item"]
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*+(?:[ ,;:=+@()][A-Za-z0-9_./=*, ;:+@()-]*[A-Za-z0-9_./=*-])?")
 _NO_TEXT = re.compile(r"(?i:true|false|yes|no|on|off|null|y|n)|.*(?::\s|\s#|:$).*", re.DOTALL)
-# What a block may hold: YAML reads other line breaks as its own, and refuses most of the rest.
+# The characters that a block may hold: YAML reads other line breaks as its own, and refuses most other characters.
 _BLOCK = re.compile("[\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]*")
 _UNQUOTABLE = re.compile('[^\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]|["\\\\]')
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
@@ -75,14 +75,17 @@ def _flow(name: str, values: list[Any], indent: str) -> Iterator[str]:
 
 
 def _block(name: str, text: str, indent: str) -> Iterator[str]:
-    """Write a text as a block: `|-` ends without a line break, `|` with one, `|+` with all that there are."""
+    """Write a text as a block: `|-` ends without a line break, `|` with one, `|+` with all that the text has."""
     chomping = "-" if not text.endswith("\n") else "+" if text.endswith("\n\n") or not text.strip("\n") else ""
     indicator = "2" if text[0] in " \t\n" else ""
     yield f"{name} |{indicator}{chomping}\n{_indented(text.removesuffix(chr(10)), indent)}"
 
 
 def _indented(text: str, indent: str) -> str:
-    """Indent the lines of a text that are not empty, as a whole: those of a large body are many times its size."""
+    """Indent the lines of a text that are not empty, without splitting it if possible.
+
+    The lines of a large body take many times its size in memory.
+    """
     if text.startswith("\n") or text.endswith("\n") or "\n\n" in text:
         return "\n".join(f"{indent}{line}" if line else "" for line in text.split("\n"))
     return indent + text.replace("\n", f"\n{indent}")

@@ -1,6 +1,6 @@
-"""What answers: cassettes, read, matched and played.
+"""The replay side of the HTTP port: cassettes are found, read, matched and played here.
 
-The gateways and the router are modules of their own, imported by those who use them.
+The scripted gateways and the respx router answer as well; only the code that uses them imports their modules.
 """
 
 from pytest_llmtrace.replay.cache import load

@@ -1,4 +1,4 @@
-"""Routes of respx that take what httpx2 makes as well: respx itself knows the responses and errors of httpx only."""
+"""Respx routes that accept responses and errors of httpx2 as well; respx itself knows only those of httpx."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ import respx
 
 __all__ = ["Route", "http_errors", "of_httpx"]
 
-# What a route may raise in the place of an answer, under the same name in both libraries.
+# Base classes of the errors that a route may raise instead of answering; both libraries give an error the same name.
 _FAILURES = (httpx.NetworkError, httpx.ProtocolError, httpx.ProxyError, httpx.TimeoutException)
 
 
 class Route(respx.Route):
-    """A route of respx; responses and errors of httpx2 are taken for those of httpx, which the port gives back."""
+    """A respx route that turns responses and errors of httpx2 into those of httpx; each client gets its own kind."""
 
     @property
     def return_value(self) -> httpx.Response | None:
-        """What it answers."""
+        """The response that this route answers with."""
         return respx.Route.return_value.fget(self)  # type: ignore[attr-defined, no-any-return]
 
     @return_value.setter
@@ -32,7 +32,7 @@ class Route(respx.Route):
 
     @property
     def side_effect(self) -> Any:
-        """What happens instead, one or several."""
+        """What the route does instead of answering with `return_value`: one side effect, or several in turn."""
         return respx.Route.side_effect.fget(self)  # type: ignore[attr-defined]
 
     @side_effect.setter
@@ -43,12 +43,12 @@ class Route(respx.Route):
         )
 
     def __mod__(self, response: Any) -> respx.Route:
-        """Answer with a status, the fields of a response, or a response."""
+        """Make the route answer with a status, with a response of these fields, or with this response."""
         return super().__mod__(of_httpx(response))
 
 
 def _effect(effect: Any) -> Any:
-    """Return a side effect of which all comes from httpx."""
+    """Return a side effect that gives only responses and errors of httpx."""
     return _calling(effect) if callable(effect) and not isinstance(effect, type) else of_httpx(effect)
 
 
@@ -67,13 +67,13 @@ async def _later(result: Awaitable[Any]) -> Any:
 
 
 def http_errors() -> tuple[type[Exception], ...]:
-    """Return what an error of either library is, as far as it has been imported."""
+    """Return the base class of httpx's errors and, if httpx2 has been imported, that of its errors."""
     httpx2 = sys.modules.get("httpx2")
     return (httpx.HTTPError,) if httpx2 is None else (httpx.HTTPError, httpx2.HTTPError)
 
 
 def of_httpx(value: Any) -> Any:
-    """Return what stands for a response or an error of httpx2 in httpx; all else is what it is."""
+    """Return the httpx counterpart of a response or an error of httpx2; return any other value unchanged."""
     httpx2 = sys.modules.get("httpx2")
     if httpx2 is None:
         return value

@@ -12,10 +12,10 @@ _MARK = "base64:"
 
 
 def body_bytes(value: Any) -> bytes | None:
-    """Return a body that is text, bytes, None, or a mapping that says its own form.
+    """Return the bytes of a body that is text, bytes, None, parsed JSON, or a mapping that names its own form.
 
     Raises:
-        ValueError: It is not in the form that it says it is in; likewise TypeError.
+        ValueError: If the body is not in the form that it names; it may be a TypeError as well.
     """
     if isinstance(value, str):
         return value.encode("utf-8", "surrogatepass")
@@ -25,10 +25,10 @@ def body_bytes(value: Any) -> bytes | None:
 
 
 def marked_bytes(value: Any) -> bytes | None:
-    """Return a body as `body_bytes` does; a mark of Datadog's test agent says that a text stands for bytes.
+    """Return a body as `body_bytes` does; after the mark `base64:` of Datadog's test agent, a text stands for bytes.
 
     Raises:
-        ValueError: As for `body_bytes`; likewise TypeError.
+        ValueError: As for `body_bytes`; it may be a TypeError as well.
     """
     if isinstance(value, str) and value.startswith(_MARK):
         return base64.b64decode(value.removeprefix(_MARK), validate=True)
@@ -36,7 +36,7 @@ def marked_bytes(value: Any) -> bytes | None:
 
 
 def _wrapped(value: dict[str, Any]) -> bytes | None:
-    """Read a body that says its own form; any other mapping is the JSON itself."""
+    """Read a mapping that names its own form; any other mapping is a parsed JSON body."""
     for key in ("base64_string", "base64"):
         if isinstance(value.get(key), str | bytes):
             return base64.b64decode(value[key])
@@ -57,5 +57,5 @@ def _wrapped(value: dict[str, Any]) -> bytes | None:
 
 
 def json_bytes(value: Any) -> bytes:
-    """Return a parsed JSON body as clients write it, compactly."""
+    """Return the bytes of a parsed JSON body, written compactly as clients do."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")

@@ -1,9 +1,9 @@
 """Parsed cassettes, kept in the process and between runs.
 
-A file is known by its content, so nothing is ever out of date. Between runs it is kept as JSON, never as a pickle: a
-line for what the file says of itself, one for each recording, and a checksum, so that a large cassette is never in
-memory twice; small ones share a file. A disk that cannot be written, and a cache file that is broken or not ours, only
-cost the time to parse again.
+A file is identified by its content, so the cache is never out of date. Between runs a cassette is kept as JSON, never
+as a pickle: one line for what the file says of itself, one for each recording, and a checksum. It is read and written
+line by line, so that a large cassette is never in memory twice; small cassettes share a file. A disk that cannot be
+written, or a cache file that is broken or not ours, only costs the time to parse again.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from pytest_llmtrace.replay.shelf import Shelf
 __all__ = ["CassetteCache", "load"]
 
 FORMAT = 4
-"""Counted up whenever the loader reads the same file differently."""
+"""The version of the cache's content, raised whenever the loader reads the same file in another way."""
 IN_PROCESS = 256
 ON_DISK = 2000
 SMALLEST = 8 * 1024
-"""Smaller files have no cache file of their own, since they are read about as fast as it would be."""
+"""Cassettes of fewer bytes have no cache file of their own: it would be read about as fast as they are parsed."""
 BLOCK = 128 * 1024
 SETTLED_NS = 2_000_000_000
 
@@ -44,15 +44,15 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def load(path: Path | str, *, label: str | None = None, cache_dir: Path | None = None) -> Cassette:
-    """Return a cassette as `cassette.load` does, parsed once in this process, and once altogether with a directory.
+    """Return a cassette as `cassette.load` does, parsed once in this process, or once in all runs with a `cache_dir`.
 
     Args:
         path: The file.
-        label: How reports name it.
-        cache_dir: Where parsed cassettes are kept between runs; None for nowhere.
+        label: The cassette's name in reports; default: as for `cassette.load`.
+        cache_dir: The directory that keeps parsed cassettes between runs; None to keep none.
 
     Raises:
-        CassetteError: The file is missing, or is no cassette; says where and why.
+        CassetteError: If the file is missing or is no cassette; the message says where and why.
     """
     cache = _caches.get(cache_dir)
     if cache is None:
@@ -61,10 +61,10 @@ def load(path: Path | str, *, label: str | None = None, cache_dir: Path | None =
 
 
 class CassetteCache:
-    """Loads cassettes, each content once.
+    """A loader of cassettes that parses each content once.
 
     Args:
-        directory: Where parsed cassettes are kept between runs; None for nowhere.
+        directory: The directory that keeps parsed cassettes between runs; None to keep none.
     """
 
     def __init__(self, directory: Path | None = None) -> None:
@@ -79,7 +79,7 @@ class CassetteCache:
         """Return a cassette as `cassette.load` does.
 
         Raises:
-            CassetteError: The file is missing, or is no cassette; says where and why.
+            CassetteError: If the file is missing or is no cassette; the message says where and why.
         """
         path = Path(path)
         label = label or default_label(path)
@@ -107,7 +107,7 @@ class CassetteCache:
             cassette = self._by_content.get(digest) or self._from_disk(digest, is_large=is_large)
             if cassette is None:
                 cassette = parse(file, path, label=label)
-                if not isinstance(file, BytesIO) and _digest(path, file) != digest:  # It was written to meanwhile.
+                if not isinstance(file, BytesIO) and _digest(path, file) != digest:  # It was changed meanwhile.
                     return cassette
                 self._to_disk(digest, cassette, is_large=is_large)
         self._by_content[digest] = cassette
@@ -139,7 +139,7 @@ class CassetteCache:
             self._shelf.add(digest, _written(cassette))
             return
         with contextlib.suppress(OSError, ValueError, TypeError, RecursionError):
-            if not self._is_ready:  # Once: a suite that is run for the first time writes a file a test.
+            if not self._is_ready:  # Once: the first run of a suite writes a file for each test.
                 self._directory.mkdir(parents=True, exist_ok=True)
                 _tidy(self._directory)
                 self._is_ready = True
@@ -150,14 +150,14 @@ _caches: dict[Path | None, CassetteCache] = {}
 
 
 def _signature(stat: os.stat_result) -> Signature:
-    """Return what changes whenever a file does; nothing for one that was changed just now, within a clock's tick."""
+    """Return values that change whenever a file does; none if it changed just now: another change might not show."""
     if abs(time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns)) < SETTLED_NS:
         return ()
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
 def _digest(path: Path, file: BinaryIO) -> str:
-    # Some forms are told by the suffix, so the same content may be two cassettes.
+    # Some forms are recognised by the suffix, so the same content may be two different cassettes.
     digest = hashlib.blake2b(path.suffix.lower().encode() + b"\0", digest_size=20)
     file.seek(0)
     while block := file.read(BLOCK):
@@ -170,7 +170,7 @@ def _name(digest: str) -> str:
 
 
 def _write(path: Path, lines: Iterable[bytes]) -> None:
-    """Write a file so that nobody sees half of it."""
+    """Write a file atomically, so that no reader sees half of it."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -182,14 +182,14 @@ def _write(path: Path, lines: Iterable[bytes]) -> None:
 
 
 def _tidy(directory: Path) -> None:
-    """Drop the older half when there is no room for one more."""
+    """Delete the older half of the cache files if there are `ON_DISK` of them already."""
     kept = list(directory.glob("cassette-v*.json"))
     if len(kept) >= ON_DISK:
         for path in sorted(kept, key=lambda path: path.stat().st_mtime_ns)[: ON_DISK // 2]:
             path.unlink(missing_ok=True)
 
 
-# --- the form on disk: lists in the order of the fields ---
+# --- the form on disk: lists of values, in the order of the fields ---
 
 
 def _written(cassette: Cassette) -> Iterator[bytes]:

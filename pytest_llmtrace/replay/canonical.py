@@ -1,6 +1,6 @@
-"""A request as it is compared: what means the same looks the same, what is secret is left out.
+"""A request in the form that is compared: what means the same looks the same, and secrets are left out.
 
-The form of a body is told from the body alone, since a scrubbed recording may have lost its `content-type`.
+The form of a body is recognised from the body alone, since a scrubbed recording may have lost its `content-type`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Body:
     value: Any
 
     def key(self) -> Hashable:
-        """Return what equal bodies have in common."""
+        """Return a key that equal bodies share."""
         if self.form != "json":
             return self.form, self.value
         text = json.dumps(self.value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
@@ -55,12 +55,12 @@ class _Address:
 
 
 class Compared:
-    """The parts of a request, each made when it is first asked for.
+    """The parts of a request in the form that is compared, each computed when it is first needed.
 
     Args:
-        request: Sent or recorded.
-        settings: What is left out.
-        scrubbed: Scrub it first as a recorder does, since a recording that it is compared with has been.
+        request: The request, sent or recorded.
+        settings: The settings that say which names are left out.
+        scrubbed: Whether to scrub the request first as a recorder does, since some recordings to compare it with are.
     """
 
     def __init__(self, request: Request, settings: ReplaySettings, *, scrubbed: bool = False) -> None:
@@ -85,7 +85,7 @@ class Compared:
 
     @functools.cached_property
     def address(self) -> _Address:
-        """The URL."""
+        """The parts of the URL."""
         return _address(self.request.url, self._settings.filter_query, scrubbed=self._scrubbed)
 
     @functools.cached_property
@@ -106,7 +106,7 @@ class Compared:
 
     @functools.cached_property
     def body_key(self) -> Hashable:
-        """What equal bodies have in common."""
+        """The key that equal bodies share."""
         return self.body.key()
 
 
@@ -120,7 +120,7 @@ def _address(url: str, left_out: frozenset[str], *, scrubbed: bool) -> _Address:
         port = parts.port or _PORTS.get(scheme)
     except ValueError:
         return _Address(scheme="", host=url, port=None, path="", query=(), uri=url)
-    # vcrpy's filter of query parameters writes a URL without those that have no value.
+    # When vcrpy filters query parameters, it also drops those that have no value from the URL.
     pairs = parse_qsl(parts.query, keep_blank_values=not left_out)
     query = tuple(pair for pair in pairs if not scrub.is_secret_parameter(pair[0]) and pair[0] not in left_out)
     host, path = (parts.hostname or "").rstrip("."), _path(parts.path)
@@ -135,7 +135,7 @@ def _address(url: str, left_out: frozenset[str], *, scrubbed: bool) -> _Address:
 
 
 def _path(path: str) -> str:
-    """Bring percent-encoding to one form: clients differ in whether they send `:` or `%3A`. An escaped slash stays."""
+    """Return a path with one form of percent-encoding: clients send either `:` or `%3A`. An escaped slash stays."""
     if "%" not in path and path.isascii():
         return path or "/"
     return "%2F".join(quote(unquote_to_bytes(part), safe="/:@!$&'()*+,;=~[]") for part in re.split("(?i:%2f)", path))
@@ -174,13 +174,13 @@ def _json_body(body: bytes, settings: ReplaySettings) -> Body | None:
 
 
 def _number(text: str) -> float | int:
-    """Read 1.0 as 1: JavaScript's clients write the one, Python's the other."""
+    """Read 1.0 as 1: clients in JavaScript write 1 where those in Python write 1.0."""
     number = float(text)
     return int(number) if number.is_integer() and abs(number) < 2**53 else number
 
 
 def _without_secrets(value: Any, settings: ReplaySettings) -> Any:
-    """Leave secret fields out at any depth; one that is no text is a schema that describes such a field."""
+    """Leave out secret fields at any depth, if text or null; another value is a schema that describes such a field."""
     if isinstance(value, list):
         return [_without_secrets(item, settings) for item in value]
     if not isinstance(value, dict):
@@ -194,7 +194,7 @@ def _without_secrets(value: Any, settings: ReplaySettings) -> Any:
 
 
 def _parts(body: bytes, boundary: bytes, settings: ReplaySettings) -> tuple[bytes, ...]:
-    """Split a multipart body at its boundary, which is random."""
+    """Return the parts of a multipart body without its boundary, which is random, and without left-out fields."""
     parts = [part.strip(b"\r\n") for part in body.split(b"--" + boundary)[1:]]
     names = [_PART_NAME.search(part.partition(b"\r\n\r\n")[0]) for part in parts]
     return tuple(

@@ -20,19 +20,19 @@ from pytest_llmtrace.replay.forms import Forms
 __all__ = ["default_label", "load", "open_file", "parse", "read_file"]
 
 LARGE = 1024 * 1024
-"""Larger files are never in memory as a whole."""
+"""Files with more bytes than this are never in memory as a whole."""
 BLOCK = 128 * 1024
 
 
 def load(path: Path | str, *, label: str | None = None) -> Cassette:
-    """Read a cassette, in whatever form it is written.
+    """Read a cassette file, in whatever form it is written.
 
     Args:
         path: The file.
-        label: How reports name it; default: the path, relative to the current directory where it is below that.
+        label: The cassette's name in reports; default: the path, relative to the current directory if it lies below it.
 
     Raises:
-        CassetteError: The file is missing, or is no cassette; says where and why.
+        CassetteError: If the file is missing or is no cassette; the message says where and why.
     """
     file, _ = open_file(path)
     with file:
@@ -40,20 +40,20 @@ def load(path: Path | str, *, label: str | None = None) -> Cassette:
 
 
 def open_file(path: Path | str) -> tuple[BinaryIO, os.stat_result]:
-    """Open a cassette file, and tell its size and times; a small one is in memory then, and cannot change any more.
+    """Open a cassette file; return it with its size and times. A small file is read into memory, so it cannot change.
 
     Raises:
-        CassetteError: There is none; names the files of its folder that are called alike.
+        CassetteError: If the file is missing or cannot be read; the message names files beside it with similar names.
     """
     try:
-        # System calls are most of what a small file costs, so there is none that is not needed.
+        # System calls take most of the time that a small file costs, so none is made without need.
         file: Any = _stdlib.open_file(path, "rb", buffering=0)
         try:
             stat = os.fstat(file.fileno())
             if stat.st_size > LARGE:
                 return file, stat
             content = file.read(stat.st_size + 1)
-            if len(content) != stat.st_size:  # It grows, or is no file but a pipe.
+            if len(content) != stat.st_size:  # The file is growing, or is a pipe.
                 content += file.read()
         except BaseException:
             file.close()
@@ -68,7 +68,7 @@ def read_file(path: Path | str) -> bytes:
     """Return the bytes of a cassette file.
 
     Raises:
-        CassetteError: There is none; names the files of its folder that are called alike.
+        CassetteError: If the file is missing or cannot be read; the message names files beside it with similar names.
     """
     try:
         return Path(path).read_bytes()
@@ -77,7 +77,7 @@ def read_file(path: Path | str) -> bytes:
 
 
 def _no_file(path: Path, error: Exception) -> CassetteError:
-    """Say what is wrong with a path; a null byte in it is a ValueError."""
+    """Return the error that says what is wrong with a path; a null byte in it comes as a ValueError."""
     if isinstance(error, FileNotFoundError):
         return CassetteError(path, f"there is no such cassette{_near(path)}")
     if isinstance(error, IsADirectoryError):
@@ -97,10 +97,10 @@ def _near(path: Path) -> str:
 
 
 def parse(content: bytes | BinaryIO, path: Path | str, *, label: str | None = None) -> Cassette:
-    """Read a cassette from its content, or from its file, from the start.
+    """Read a cassette from its content, or from its open file, which is read from the start.
 
     Raises:
-        CassetteError: It is no cassette; says where and why.
+        CassetteError: If this is no cassette; the message says where and why.
     """
     file = io.BytesIO(content) if isinstance(content, bytes) else content
     try:
@@ -114,7 +114,7 @@ def parse(content: bytes | BinaryIO, path: Path | str, *, label: str | None = No
 
 
 def default_label(path: Path | str) -> str:
-    """Name a file as reports do: relative to the current directory where it is below that, with slashes."""
+    """Return the name of a file in reports: relative to the current directory if it lies below it, with slashes."""
     text = (path if isinstance(path, Path) else Path(path)).as_posix()
     try:
         return text.removeprefix(f"{getcwd().replace(os.sep, '/').rstrip('/')}/")  # noqa: PTH109 - a tenth of a Path
@@ -123,7 +123,7 @@ def default_label(path: Path | str) -> str:
 
 
 def _document(file: BinaryIO, path: Path | str, forms: Forms) -> Any:
-    # Not needed by a run whose cassettes are cached, nor by one without cassettes.
+    # Imported here because a run without cassettes, or with cached ones only, needs neither module.
     from pytest_llmtrace.replay.yaml_layout import read_layout
     from pytest_llmtrace.replay.yaml_safe import parse_yaml
 
@@ -141,13 +141,13 @@ def _document(file: BinaryIO, path: Path | str, forms: Forms) -> Any:
         except json.JSONDecodeError as error:
             if is_json:
                 raise CassetteError(path, f"this is no valid JSON: {error.msg}", line=error.lineno) from None
-        except ValueError as error:  # a number with too many digits
+        except ValueError as error:  # Such as a number with more digits than Python converts.
             raise CassetteError(path, f"this is no valid JSON: {error}") from None
     return parse_yaml(file, path, interaction=forms.early)
 
 
 def _start(file: BinaryIO, path: Path | str) -> str:
-    """Return the first character that is not blank; all of the file must be UTF-8."""
+    """Return the first character that is not white space, empty if there is none; the whole file must be UTF-8."""
     file.seek(0)
     decode = codecs.getincrementaldecoder("utf-8-sig")().decode
     start, line, block = "", 1, b"-"

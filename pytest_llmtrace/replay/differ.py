@@ -23,7 +23,7 @@ Difference = tuple[str, Any, Any]
 
 
 def differences(parts: tuple[str, ...], recorded: Compared, sent: Compared, *, any_body: bool = False) -> list[str]:
-    """Return one line for each differing part, at most six and a line that counts the rest."""
+    """Return one line for each difference, at most six, and then a line with the number of the others."""
     found = list(islice(_all(parts, recorded, sent, any_body=any_body), COUNTED))
     lines = [f"{place}: {_said(old, new)}" for place, old, new in found[:LINES]]
     if len(found) > LINES:
@@ -32,7 +32,7 @@ def differences(parts: tuple[str, ...], recorded: Compared, sent: Compared, *, a
 
 
 def count_of(parts: tuple[str, ...], recorded: Compared, sent: Compared, *, any_body: bool = False) -> int:
-    """Return the number of differences."""
+    """Return the number of differences, of which at most `COUNTED` are counted."""
     return sum(1 for _ in islice(_all(parts, recorded, sent, any_body=any_body), COUNTED))
 
 
@@ -122,7 +122,7 @@ def _shown_bytes(value: bytes) -> Any:
 
 
 class _Plain:
-    """Something that is printed without quotes."""
+    """A value that is printed without quotes."""
 
     def __init__(self, value: Any) -> None:
         self.text = str(value)
@@ -150,7 +150,7 @@ def _cut(text: str) -> str:
 
 
 def _around_difference(old: str, new: str) -> tuple[str, str]:
-    """Cut two long texts to where they first differ."""
+    """Cut two long texts to the part around their first difference."""
     if max(len(old), len(new)) <= WIDTH:
         return old, new
     first = next((at for at, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))

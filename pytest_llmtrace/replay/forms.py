@@ -1,14 +1,14 @@
 """Every form of cassette seen in the wild, read as recordings.
 
 vcrpy's own form is `{version: 1, interactions: [{request, response}]}`. Others write `parsed_body` for a JSON body,
-`content` and `status_code` (vcrpy before 6), `body: {type, content}` (cassetter), `url` for `uri`, one
-`{request, response}` a file, in which `base64:` stands before a body that is no text (Datadog's test agent). What this
-package adds is `llmtrace`, which vcrpy ignores:
+`content` and `status_code` (vcrpy before 6), `body: {type, content}` (cassetter), `url` for `uri`, or one
+`{request, response}` in each file, with `base64:` before a body that is no text (Datadog's test agent). This package
+adds the key `llmtrace`, which vcrpy ignores:
 
 - beside `interactions`: `{origin: recorded | written, ...}`, what the file says of itself;
 - in a response: `{chunks: [length, ...], offsets: [seconds, ...]}`, how the body arrived. Lengths are in bytes of the
   body as it travels, offsets count from the request; chunks that do not add up to the body (it was edited) are ignored;
-- in an interaction: `{test: tests/test_chat.py::test_stream}`, who recorded it, in a file that several tests may share;
+- in an interaction: `{test: tests/test_chat.py::test_stream}`, its test, in a file that several tests may share;
 - in a response or in an interaction: `{failure: read-timeout}`, how the connection broke (`model.Failure`). Where
   it broke before any response, `response` is null, which vcrpy skips.
 """
@@ -35,7 +35,7 @@ _CASSETTE = "expected `interactions` (vcrpy), or one `request` with its `respons
 
 
 class Forms:
-    """Reads the value of one file; knows the path for its errors."""
+    """A reader of the value of one file, whose path its errors name."""
 
     def __init__(self, path: Path | str) -> None:
         self.path = path
@@ -43,7 +43,7 @@ class Forms:
         self._of_test_agent = False
 
     def error(self, reason: str, where: Any = None) -> CassetteError:
-        """Return an error at the line of a mapping, if it knows one."""
+        """Return an error at the line of the mapping `where`, if the line is known."""
         return CassetteError(self.path, reason, line=getattr(where, "line", None))
 
     # --- the file ---
@@ -52,7 +52,7 @@ class Forms:
         """Return the interactions of a document in order.
 
         Raises:
-            CassetteError: It is no cassette, of another version, or ends in the middle of an interaction.
+            CassetteError: If this is no cassette, has another version, or ends in the middle of an interaction.
         """
         interactions = self.interactions(document)
         whole = "version" in document or "request" in document
@@ -66,7 +66,7 @@ class Forms:
         """Read an interaction while the rest of the file is not known yet.
 
         Returns:
-            A recording, or the interaction as it is where what to say of it depends on the rest.
+            A recording; or the interaction unchanged, if the rest of the file decides how to read it or what is wrong.
         """
         if not isinstance(item, dict) or item.get("response") is None:
             return item
@@ -76,7 +76,7 @@ class Forms:
             return item
 
     def interactions(self, document: Any) -> list[Any]:
-        """Return the list of interactions, not yet looked at."""
+        """Return the list of interactions, which are not checked yet."""
         if not isinstance(document, dict):
             raise self.error(f"{_described(document)} is no cassette: {_CASSETTE}")
         version = document.get("version", 1)
@@ -92,7 +92,7 @@ class Forms:
         return interactions
 
     def origin(self, document: Any) -> Mapping[str, Any]:
-        """Return what the file says of itself under `llmtrace`, empty if nothing."""
+        """Return what the file says of itself under `llmtrace`; empty if it says nothing."""
         origin = document.get("llmtrace") if isinstance(document, dict) else None
         if origin is None:
             return {}
@@ -103,7 +103,7 @@ class Forms:
     # --- one interaction ---
 
     def recording(self, index: int, item: Any, *, cut_off: bool) -> Recording:
-        """Read one interaction; `cut_off` says that the file may end in it."""
+        """Read one interaction; `cut_off` says that the file may have been cut off within it."""
         name = f"interaction {index}"
         if not isinstance(item, dict) or not isinstance(item.get("request"), dict):
             raise self.error(
@@ -124,7 +124,7 @@ class Forms:
         )
 
     def test(self, item: dict[Any, Any], name: str) -> str:
-        """Return who recorded an interaction, empty where it does not say so."""
+        """Return the name of the test that recorded an interaction, empty if the interaction does not name it."""
         extra = item.get("llmtrace")
         test = extra.get("test", "") if isinstance(extra, dict) else ""
         if not isinstance(test, str):
@@ -132,9 +132,9 @@ class Forms:
         return test
 
     def request(self, raw: dict[Any, Any], name: str) -> tuple[Request, bool]:
-        """Read a request, and whether the file has dropped its body.
+        """Read a request, and tell whether the file has dropped its body.
 
-        It has, if there is no body where the method usually has one, or where `content-length` says there was one.
+        The body was dropped if there is none although the method usually has one, or `content-length` announces one.
         """
         method, url = raw.get("method"), raw.get("uri", raw.get("url"))
         for key, value in (("method", method), ("uri", url)):
@@ -184,7 +184,7 @@ class Forms:
         return code, "" if reason is None else _word(reason)
 
     def failure(self, item: dict[Any, Any], response: Any, name: str) -> Failure | None:
-        """Read how the connection broke."""
+        """Read how the connection broke; None if it did not."""
         for holder in (item, response):
             extra = holder.get("llmtrace") if isinstance(holder, dict) else None
             failure = extra.get("failure") if isinstance(extra, dict) else None
@@ -201,7 +201,7 @@ class Forms:
     def chunks(
         self, raw: dict[Any, Any], body: bytes, owner: str
     ) -> tuple[tuple[bytes, ...] | None, tuple[float, ...] | None]:
-        """Read how the body arrived, None where nobody recorded it."""
+        """Read the chunks of a body, and their times; None for what was not recorded."""
         extra = raw.get("llmtrace")
         if not isinstance(extra, dict) or extra.get("chunks") is None:
             return None, None
@@ -217,7 +217,7 @@ class Forms:
     # --- parts of a message ---
 
     def headers(self, raw: dict[Any, Any], owner: str) -> Headers:
-        """Read headers: a mapping to one value or several, or a list of pairs."""
+        """Read headers: a mapping of each name to one value or several, or a list of pairs."""
         headers = raw.get("headers")
         if headers is None:
             return ()
@@ -252,7 +252,7 @@ def _is_pair(value: Any) -> bool:
 def _is_url(text: str) -> bool:
     try:
         urlsplit(text)
-    except ValueError:  # As `http://[`.
+    except ValueError:  # For example, of `http://[`.
         return False
     return True
 
@@ -268,7 +268,7 @@ def _lengths(value: Any) -> bool:
 
 
 def _seconds(value: Any) -> tuple[float, ...] | None:
-    """Read a list of numbers. Whether they tell a time is looked at where it matters (`clock.flaw`)."""
+    """Read a list of numbers; None if it is none. Whether they make sense as times is checked by `clock.flaw`."""
     if not isinstance(value, list) or not all(type(item) in {int, float} for item in value):
         return None
     try:

@@ -89,7 +89,7 @@ class HookRequest:
 
     @property
     def port(self) -> int | None:
-        """The port, or the scheme's."""
+        """The port, or the default port of the scheme."""
         return self.parsed_uri.port or _PORTS.get(self.scheme)
 
     @property

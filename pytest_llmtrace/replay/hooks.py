@@ -1,4 +1,4 @@
-"""The user's functions of a `vcr_config`, called as vcrpy calls them, on both sides of the comparison."""
+"""Call the user's functions in a `vcr_config` as vcrpy does, for requests that are sent and for recordings."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def _is_ignored(request: Request, settings: ReplaySettings) -> bool:
 
 
 def filtered(request: Request, settings: ReplaySettings, *, first: tuple[Hook, ...] = ()) -> Request | None:
-    """Send a request through `ignore_hosts` and `before_record_request`; None if they drop it.
+    """Return a request after `ignore_hosts` and `before_record_request`; None if they drop it.
 
     Args:
-        request: As sent or recorded.
-        settings: What the user has configured.
-        first: Functions that it goes through before the user's.
+        request: The request, sent or recorded.
+        settings: The user's configuration.
+        first: Functions that the request passes through before the user's.
     """
     if settings.ignore_hosts and _is_ignored(request, settings):
         return None
@@ -48,7 +48,7 @@ def filtered(request: Request, settings: ReplaySettings, *, first: tuple[Hook, .
 
 
 def prepared(recording: Recording, settings: ReplaySettings) -> Recording | None:
-    """Send a recording through what vcrpy does when it loads one; None if a function drops it."""
+    """Return a recording after all that vcrpy does when it loads one; None if a function of the user drops it."""
     if settings.rewrites:
         restored = _restored(recording, settings)
         changed = interaction_through(restored, settings.after_load, "after_load_interaction")
@@ -69,7 +69,7 @@ def prepared(recording: Recording, settings: ReplaySettings) -> Recording | None
 
 
 def filtered_response(response: Response, settings: ReplaySettings) -> Response | None:
-    """Send a response through `before_record_response`; None if it drops it."""
+    """Return a response after `before_record_response`; None if a function drops it."""
     if not settings.before_response:
         return response
     shown = _as_dict(response)
@@ -84,15 +84,15 @@ def filtered_response(response: Response, settings: ReplaySettings) -> Response 
 
 
 def interaction_through(recording: Recording, hooks: tuple[Hook, ...], key: str) -> Recording | None:
-    """Send a recording through functions that see its request and response together; None if one drops it.
+    """Return a recording after functions that see its request and response together; None if a function drops it.
 
     Args:
-        recording: Where it has no response, they get None for it.
-        hooks: The functions. One that takes a third argument gets None for vcrpy's cassette.
-        key: Their name in the configuration, for errors.
+        recording: The recording. If it has no response, the functions get None for that.
+        hooks: The functions. A function that takes a third argument gets None in place of vcrpy's cassette.
+        key: The name of the functions in the configuration, for errors.
 
     Raises:
-        UsageError: One returns something else.
+        UsageError: If a function returns anything but None or a request and a response.
     """
     for hook in hooks:
         shown = HookRequest(recording.request), _response_dict(recording)
@@ -115,12 +115,12 @@ def _takes_cassette(hook: Any) -> bool:
 
 
 def _restored(recording: Recording, settings: ReplaySettings) -> Recording:
-    """Put the values of `filter_sensitive_data` back for their placeholders."""
+    """Replace the placeholders of `filter_sensitive_data` with their values."""
     return _exchanged(recording, settings, conceal=False)
 
 
 def concealed(recording: Recording, settings: ReplaySettings) -> Recording:
-    """Put the placeholders of `filter_sensitive_data` for their values, as a file holds them."""
+    """Replace the values of `filter_sensitive_data` with their placeholders, as they stand in a file."""
     return _exchanged(recording, settings, conceal=True)
 
 
@@ -162,7 +162,7 @@ def _with(recording: Recording, request: Any, response: Any) -> Recording:
 
 
 def _request_of(shown: Any, before: Request) -> Request:
-    """Return what a hook has made of a request, be it ours or an object of its own that looks alike."""
+    """Return the request that a hook returned: ours, or another object with the same attributes; else `before`."""
     try:
         return Request(
             method=str(shown.method),
@@ -199,7 +199,7 @@ def _decode(shown: dict[str, Any]) -> None:
 
 
 def _from_dict(shown: dict[str, Any], before: Response) -> Response:
-    """Return what a response has become; its chunks and their times stay, unless the body has changed."""
+    """Return the response that a hook returned; it keeps its chunks and their times unless the body has changed."""
     body = _bytes((shown.get("body") or {}).get("string"))
     headers = tuple(
         (name, str(value))

@@ -31,24 +31,24 @@ class Entry:
         self.recording = recording
 
     def is_of(self, request: Request) -> bool:
-        """Tell whether it is of that very request, byte for byte, headers aside."""
+        """Tell whether the recorded request equals a request byte for byte, headers aside."""
         own = self.recording.request
         return own.body == request.body and own.url == request.url and own.method == request.method
 
     @property
     def is_playable(self) -> bool:
-        """Whether there is something to answer with."""
+        """Whether the recording has a response or a failure to answer with."""
         return self.recording.response is not None or self.recording.failure is not None
 
 
 class Index:
-    """The recordings of a cassette by the parts that `match_on` names. It never changes, so players share it.
+    """The recordings of a cassette by the request parts that `match_on` names. It never changes, so players share it.
 
-    What `before_record_request` and its like drop is not in it, on either side. A recording whose body the file has
-    dropped is found by its other parts, after those that match in full.
+    Recordings that `before_record_request` and the like drop are not in the index, and requests that these drop find
+    none. A recording whose body the file has dropped is found by its other parts, after recordings that match in full.
 
-    Most requests equal a recorded one byte for byte, so their parts need not be made; and if there is only one
-    recording, neither need its own.
+    Most requests equal a recorded one byte for byte, so that their parts need not be computed; if there is only one
+    recording, its own parts need not be computed either.
     """
 
     def __init__(self, recordings: tuple[Recording, ...], settings: ReplaySettings) -> None:
@@ -86,16 +86,16 @@ class Index:
         return (False, True) if some_dropped else (False,)
 
     def compared(self, request: Request) -> Compared | None:
-        """Return a request as it is compared, None if a hook of the user's drops it."""
+        """Return a request in the form that is compared; None if the user's configuration drops it."""
         kept = filtered(request, self.settings)
         return None if kept is None else Compared(kept, self.settings, scrubbed=self._scrubbed)
 
     def recorded(self, recording: Recording) -> Compared:
-        """Return a recording of this index as it is compared; made anew each time, since it is seldom asked for."""
+        """Return a recording of this index in the form that is compared; not kept, since it is seldom needed."""
         return Compared(recording.request, self.settings, scrubbed=self._scrubbed)
 
     def buckets(self, sent: Compared) -> Iterator[list[Entry]]:
-        """Yield the recordings that a request may be answered with, the best first, each list in recorded order."""
+        """Yield lists of recordings that may answer a request, the best list first, each in recorded order."""
         if len(self.entries) == 1 and "headers" not in self.parts and self.entries[0].is_of(sent.request):
             yield [*self.entries]
             return
@@ -112,13 +112,13 @@ class Index:
         return tuple(_ANY_BODY if any_body and part in _BODIES else compared.part(part) for part in self.parts)
 
     def accepts(self, sent: Compared, entry: Entry) -> bool:
-        """Ask the user's matcher functions about a recording of the right bucket."""
+        """Tell whether the user's matcher functions accept a recording from a bucket of the request."""
         shown = HookRequest(sent.request), HookRequest(entry.recording.request)
         return all(verdict(matcher, *shown)[0] for matcher in self.matchers)
 
 
 def verdict(matcher: Callable[[Any, Any], Any], sent: HookRequest, recorded: HookRequest) -> tuple[bool, str]:
-    """Call a matcher as vcrpy does: None is agreement, an assertion that fails is none. Return its text too."""
+    """Call a matcher as vcrpy does: None means a match, a failed assertion means none; its text is returned too."""
     try:
         result = matcher(sent, recorded)
     except AssertionError as error:
@@ -131,10 +131,10 @@ _lock = threading.Lock()
 
 
 def index_of(recordings: tuple[Recording, ...], settings: ReplaySettings) -> Index:
-    """Return the index of some recordings, the same one for the same recordings and settings.
+    """Return the index of some recordings: the same object for the same recordings and settings.
 
-    It is made anew where functions of the user's rewrite requests, since these may have a state; and of one recording,
-    which takes no longer than to find it.
+    A new index is made if functions of the user rewrite recordings, since these functions may have state; and for a
+    single recording, since that takes no longer than to look an index up.
     """
     if len(recordings) == 1:
         return Index(recordings, settings)
@@ -146,7 +146,7 @@ def index_of(recordings: tuple[Recording, ...], settings: ReplaySettings) -> Ind
     if settings.rewrites:
         return Index(recordings, settings)
     with _lock:
-        # The index holds on to its recordings, so their id stays theirs while it is kept.
+        # An index refers to its recordings, so no other object gets their `id` while the index is kept.
         index = _kept.get(key)
         if index is not None:
             _kept.move_to_end(key)

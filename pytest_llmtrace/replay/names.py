@@ -1,4 +1,4 @@
-"""Which file a cassette's name means, and which name a test's cassette has."""
+"""Find the file of a cassette by its name, and the default name of a test's cassette."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _FORBIDDEN = str.maketrans(dict.fromkeys("<>?%*:|\\\"'/", "-"))
 
 
 def below(folder: Path) -> Iterator[Path]:
-    """Yield what may be the cassettes below a folder, sorted, by their suffixes."""
+    """Yield the paths below a folder that may be cassettes by their suffixes, sorted."""
     return filter(is_finite, sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES))
 
 
@@ -40,13 +40,13 @@ def resolve(name: str, *, dirs: Sequence[Path], builtin: Sequence[Path] | None =
 
     Args:
         name: A path below one of the directories or an absolute one, `.yaml` implied, or `builtin:gateway/name`.
-        dirs: Where to look, in this order.
-        builtin: Where the cassettes that ship with the package are; default: `builtin_dirs()`.
-        advice: What may be done about one that is missing and does not ship.
+        dirs: The directories to look in, in this order.
+        builtin: The directories of the cassettes that ship with the package; default: `builtin_dirs()`.
+        advice: For the error: what can be done about a missing cassette that is no builtin one.
 
     Raises:
-        CassetteError: There is no such file; names those that are called alike.
-        UsageError: The name is no text, or an empty one.
+        CassetteError: If there is no such file; the message names files with similar names.
+        UsageError: If the name is no text, or an empty one.
     """
     refuse_name(name)
     where = (builtin_dirs() if builtin is None else builtin) if name.startswith(BUILTIN) else dirs
@@ -59,10 +59,10 @@ def resolve(name: str, *, dirs: Sequence[Path], builtin: Sequence[Path] | None =
 
 
 def refuse_name(name: object) -> None:
-    """Refuse what names no cassette.
+    """Refuse a value that cannot be the name of a cassette.
 
     Raises:
-        UsageError: It is no text, or an empty one.
+        UsageError: If the name is no text, or an empty one.
     """
     if not isinstance(name, str) or not name.strip():
         raise UsageError(f"a cassette is named by a text, as 'openrouter/chat', not by {name!r}")
@@ -79,7 +79,7 @@ def is_builtin(name: str) -> bool:
     """Tell whether a name means a cassette that ships with the package.
 
     Raises:
-        UsageError: It is no text, or an empty one.
+        UsageError: If the name is no text, or an empty one.
     """
     refuse_name(name)
     return name.startswith(BUILTIN)
@@ -89,7 +89,7 @@ def new_path(name: str, *, dirs: Sequence[Path]) -> Path:
     """Return the file that a cassette of that name is recorded into: in the first directory, `.yaml` implied.
 
     Raises:
-        CassetteError: There is no directory to record into.
+        CassetteError: If there is no directory to record into.
     """
     if not dirs and not Path(name).is_absolute():
         raise CassetteError(name, "there is no cassette directory to record it into")
@@ -118,7 +118,7 @@ def _missing(name: str, bare: str, where: Sequence[Path]) -> str:
 
 
 def _no_folder(where: Sequence[Path], is_fixed: object) -> str:
-    """Say that there is no folder to look in, which one was meant, and what names it, if anything does."""
+    """Say that no folder to look in exists, and name a similar one; unless the path is fixed, name the setting too."""
     first = where[0]
     near = difflib.get_close_matches(first.name, sorted(_folders_beside(first)), 1, 0.5)
     hint = f" (did you mean {near[0]}?)" if near else ""
@@ -143,13 +143,14 @@ def _names_below(directory: Path) -> Iterable[str]:
 
 
 def _without_suffix(path: Path) -> str:
-    return path.with_suffix("").as_posix() if path.name else ""  # "." has none, and no suffix either
+    return path.with_suffix("").as_posix() if path.name else ""  # "." has no name, and so no suffix to take away.
 
 
 def builtin_dirs() -> tuple[Path, ...]:
-    """Return where the cassettes that ship with the package may be: in the package, else in its source checkout.
+    """Return the directories of the cassettes that ship with the package: in the package, and in its source checkout.
 
-    An editable install has them at the checkout's top level only, since the wheel's build puts them into the package.
+    An editable install has them at the top level of the checkout only, since only the build of a wheel puts them into
+    the package.
     """
     package = Path(__file__).parents[1]
     checkout = package.parent
@@ -173,12 +174,12 @@ def default_path(folder: Path, name: str, *, serializer: str | None = None) -> P
     """Return the file that pytest-recording keeps a test's cassette in.
 
     Args:
-        folder: That of the test's module: `cassettes/test_module` beside it, or what `vcr_cassette_dir` says.
-        name: What `default_name` says, or the `default_cassette` marker.
-        serializer: vcrpy's name of the form, `yaml` or `json`.
+        folder: The folder for the test's module: `cassettes/test_module` beside it, or the value of `vcr_cassette_dir`.
+        name: The name from `default_name`, or from the `default_cassette` marker.
+        serializer: vcrpy's name of the file format, `yaml` or `json`.
     """
     suffix = f".{serializer or 'yaml'}"
-    # A name that is too long is cut and hashed; pytest-recording counts the form's bare name as the suffix.
+    # A name that is too long is cut, and its hash appended; pytest-recording counts the bare format name as the suffix.
     counted = len(serializer or ".yaml")
     if len(name) + counted > LONGEST_NAME:
         hashed = hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()

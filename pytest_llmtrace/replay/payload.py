@@ -1,4 +1,4 @@
-"""The body of a recorded response, made to travel as its headers say: encoding, length, chunks."""
+"""Make the body of a recorded response agree with its headers: encoding, length, chunks."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ __all__ = ["Shared", "in_chunks", "pieces", "settled", "with_length"]
 
 _AFTER_EVENT = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2,}")
 _AFTER_PLAIN_EVENT = re.compile(rb"\n\n+")
-"""The same for a body without \\r, several times faster."""
+"""The same pattern for a body without \\r; it is several times faster."""
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _SYNC_FLUSH = b"\x00\x00\xff\xff"
 
 
 class Shared:
-    """Makes equal texts and headers of one cassette the same objects: most interactions have the same ones."""
+    """A store that makes equal texts and headers of one cassette the same objects: most interactions repeat them."""
 
     def __init__(self) -> None:
         self._known: dict[Any, Any] = {}
 
     def text(self, text: str) -> str:
-        """Return the text that is equal to this one."""
+        """Return the stored text that is equal to this one, which is stored if there is none."""
         known: str = self._known.setdefault(text, text)
         return known
 
     def headers(self, pairs: Iterable[Iterable[str]]) -> Headers:
-        """Return the headers that are equal to these."""
+        """Return the stored headers that are equal to these, which are stored if there are none."""
         share = self._known.setdefault
         lines = tuple([share(line, line) for name, value in pairs if (line := (self.text(name), value))])
         known: Headers = share(lines, lines)
@@ -40,14 +40,14 @@ class Shared:
 
 
 def settled(headers: Headers, body: bytes, *, bodiless: bool = False) -> Headers:
-    """Return the headers without those that the body belies.
+    """Return the headers, corrected where the body contradicts them.
 
-    Recorders decode a body and leave `content-encoding`, or print it prettily and leave `content-length`.
+    Some recorders decode a body but leave `content-encoding`, or reformat it but leave `content-length`.
 
     Args:
-        headers: As recorded.
-        body: As recorded.
-        bodiless: The reply has no body whatever its headers say (HEAD, 204, 304).
+        headers: The headers as recorded.
+        body: The body as recorded.
+        bodiless: Whether the reply has no body, whatever its headers say (HEAD, 204, 304).
     """
     if bodiless:
         return headers
@@ -60,12 +60,12 @@ def settled(headers: Headers, body: bytes, *, bodiless: bool = False) -> Headers
 
 
 def with_length(headers: Headers, length: int) -> Headers:
-    """Return headers that tell the length of a body as it is now, if they tell one."""
+    """Return headers with this length as their `content-length`, if they have one."""
     return tuple((name, str(length) if name.lower() == "content-length" else value) for name, value in headers)
 
 
 def _is_encoded(body: bytes, encoding: str) -> bool:
-    """Judge whether a body is in that encoding, by its magic bytes, or where it has none, by not being text."""
+    """Tell whether a body has that encoding: by its magic bytes or, if the encoding has none, by not being text."""
     match encoding:
         case "gzip" | "x-gzip":
             return is_gzip(body)
@@ -88,9 +88,9 @@ def _is_text(body: bytes) -> bool:
 
 
 def in_chunks(body: bytes, headers: Headers) -> tuple[bytes, ...]:
-    """Split a body whose chunks nobody recorded: an event stream after each event, any other not at all.
+    """Split a body whose chunks were not recorded: an event stream after each event, any other body not at all.
 
-    A gzip stream is split where the server flushed it, which is after each event too. The bytes stay as they are.
+    An event stream in gzip is split where the server flushed it, which is after each event too. No byte is changed.
     """
     if not body:
         return ()
@@ -110,7 +110,7 @@ def _cut(body: bytes, ends: Sequence[int]) -> tuple[bytes, ...]:
 
 
 def pieces(body: bytes, lengths: Sequence[int]) -> tuple[bytes, ...] | None:
-    """Split a body by recorded lengths; None if they do not add up, since then somebody edited the body."""
+    """Split a body by recorded lengths; None if they do not add up to it, since then somebody edited the body."""
     ends = list(itertools.accumulate(lengths))
     if (ends[-1] if ends else 0) != len(body):
         return None

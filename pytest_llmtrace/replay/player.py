@@ -1,4 +1,4 @@
-"""Answer requests from a cassette, each recording once, and say why none fits."""
+"""Answer requests from a cassette, playing each recording once, and say why no recording fits a request."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from pytest_llmtrace.replay.settings import AS_VCRPY, ReplaySettings
 __all__ = ["Player", "Silence"]
 
 COMPARED = 200
-"""How many recordings are compared in full to find the nearest."""
+"""At most this many recordings, all with the most similar address, are compared in full to find the nearest one."""
 _NO_RESPONSE = Response(status=0)
 
 
 class Player:
-    """Answers from a cassette: identical requests in recorded order, each recording once.
+    """The player of one cassette: it answers identical requests in recorded order, with each recording once.
 
     Args:
-        cassette: What to play.
-        config: What `read_config` has read.
-        test: Who plays it, as recordings name tests; empty outside pytest.
-        is_gone: Tells whether a test of such a name is no more; None outside pytest.
+        cassette: The cassette to play.
+        config: The settings that `read_config` returned.
+        test: The test that plays the cassette, named as in `Recording.test`; empty outside pytest.
+        is_gone: Tells whether the test of a given name no longer exists; None outside pytest.
     """
 
     def __init__(
@@ -50,20 +50,20 @@ class Player:
         self._index = index_of(cassette.recordings, config)
         self._lock = threading.RLock()
         self._plays: Counter[int] = Counter()
-        self._next: dict[int, int] = {}  # by the first recording of a bucket
+        self._next: dict[int, int] = {}  # The position to go on from, by the index of a bucket's first recording.
 
     @property
     def origin(self) -> str:
-        """The cassette, as reports name it."""
+        """The name of the cassette in reports."""
         return self.cassette.label
 
     @property
     def total(self) -> int:
-        """The number of recordings that can answer, and that the test is to play."""
+        """The number of recordings that this test has to play, without those that have neither reply nor failure."""
         return sum(entry.is_playable for entry in self._due())
 
     def answer(self, request: Request) -> Answer | None:
-        """Return the next recording of a request and count it as played, None if there is none."""
+        """Return the next recorded answer to a request and count it as played; None if no recording fits."""
         sent = self._index.compared(request)
         if sent is None:
             return None
@@ -80,19 +80,20 @@ class Player:
 
     @property
     def has_played(self) -> bool:
-        """Whether it has answered anything."""
+        """Whether this player has answered any request."""
         return bool(self._plays)
 
     def unplayed(self) -> tuple[Recording, ...]:
-        """Return the recordings that the test was to play and did not, in recorded order."""
+        """Return the recordings that the test had to play and did not, in recorded order."""
         with self._lock:
             return tuple(entry.recording for entry in self._due() if self._is_waiting(entry))
 
     def _due(self) -> Sequence[Entry]:
-        """Return what the test is to play: what it has recorded, and all of a file that does not say who has.
+        """Return the entries that this test has to play: its own, or all of them if the file names no tests.
 
-        One that the file does not name asks the same as others, or nothing. Or it has another name now: if the file was
-        one test's that is no more, it is this one's.
+        A file may name other tests, but not this one. Then this test sends the same requests as one of them, or none:
+        only entries without a test's name are due, and only if one of them was played. Or this test was renamed: if all
+        entries belong to one test that no longer exists, they are due once one of them was played.
         """
         entries = self._index.entries
         tests = {entry.recording.test for entry in entries}
@@ -107,13 +108,13 @@ class Player:
         return self._is_gone is None or self._is_gone(test)
 
     def gone(self) -> Iterator[tuple[str, int]]:
-        """Name the tests that have recorded a part of it and are no more, each with the number of its recordings."""
+        """Yield the tests that recorded parts of the cassette and no longer exist, with their numbers of recordings."""
         if self._is_gone is not None and self._plays:
             tests = Counter(entry.recording.test for entry in self._index.entries if entry.recording.test)
             yield from ((test, number) for test, number in tests.items() if test != self._test and self._is_gone(test))
 
     def untimed(self) -> tuple[str, ...]:
-        """Say of the recordings that were played and do not tell when their chunks came why not, in recorded order."""
+        """Say, for each played recording without usable chunk times, what is wrong with these, in recorded order."""
         with self._lock:
             played = [entry.recording for entry in self._index.entries if self._plays[entry.recording.index]]
         flaws = [
@@ -122,11 +123,11 @@ class Player:
         return tuple(f"interaction {index}: {flaw}" for index, flaw in flaws if flaw)
 
     def compares(self, request: Request) -> bool:
-        """Tell whether the configuration lets a request be compared; what it drops is not recorded either."""
+        """Tell whether the configuration keeps a request; one that it drops is neither answered nor recorded."""
         return self._index.compared(request) is not None
 
     def explain(self, request: Request) -> str:
-        """Name the nearest recording, those not yet played first, and each part that differs."""
+        """Return lines that name the nearest recording, preferably one not yet played, and each part that differs."""
         sent = self._index.compared(request)
         if sent is None:
             return "hook      the configuration (before_record_request, ignore_hosts) drops this request"
@@ -147,7 +148,7 @@ class Player:
         return next((entry for entry in entries if self._index.accepts(sent, entry)), None)
 
     def _last(self, sent: Compared) -> Entry | None:
-        """Return the recording that is served again."""
+        """Return the last recording of a request, which is served again (`allow_repeats`)."""
         buckets = self._index.buckets(sent)
         found = (self._first(sent, (entry for entry in reversed(bucket) if entry.is_playable)) for bucket in buckets)
         return next((entry for entry in found if entry is not None), None)
@@ -170,7 +171,7 @@ class Player:
 
 
 class _Explanation:
-    """The nearest recordings to one request."""
+    """The lines of an error text about the recordings that are nearest to one request."""
 
     def __init__(self, index: Index, plays: Counter[int], sent: Compared) -> None:
         self.index = index
@@ -178,7 +179,11 @@ class _Explanation:
         self.sent = sent
 
     def lines(self) -> list[str]:
-        """Return the twin that was played or has no reply, then the nearest that still waits, then the nearest."""
+        """Return the lines for the request's twin and the nearest unplayed recording, or for the nearest recording.
+
+        A twin is a recording of this very request; it did not answer since it was played already, or has no reply. If
+        there is none, the nearest unplayed recording is named, or the nearest of all if none is left unplayed.
+        """
         twin = self.twin()
         others = [entry for entry in self.index.entries if self.waits(entry)]
         if twin is not None:
@@ -194,7 +199,7 @@ class _Explanation:
         return entry.is_playable and not self.plays[entry.recording.index]
 
     def twin(self) -> Entry | None:
-        """Return the last recording of this very request."""
+        """Return the last recording of this very request; None if there is none."""
         for bucket in self.index.buckets(self.sent):
             fitting = [entry for entry in bucket if self.index.accepts(self.sent, entry)]
             if fitting:
@@ -202,7 +207,7 @@ class _Explanation:
         return None
 
     def nearest(self, entries: list[Entry]) -> Entry | None:
-        """Return the recording with the most equal parts of the address, and among those the most equal body."""
+        """Return the recording whose address is most similar and, among equals, the one with the fewest differences."""
         scores = [self.score(entry) for entry in entries]
         top = max(scores, default=0)
         best = [entry for entry, score in zip(entries, scores, strict=True) if score == top][:COMPARED]
@@ -246,10 +251,10 @@ class _Explanation:
 
 
 class Silence:
-    """Answers nothing.
+    """The answerer of a place where nothing is set up to answer: it refuses every request and says why.
 
     Args:
-        why: Why there is nobody who could.
+        why: The line of the error text that says why nothing can answer.
         default: The default cassette that would have been used if it existed.
     """
 
@@ -266,7 +271,7 @@ class Silence:
         """Return None."""
 
     def explain(self, request: Request) -> str:  # noqa: ARG002
-        """Say that nothing is set up to answer."""
+        """Return `why`, and the default cassette that does not exist yet, if there is one."""
         if self._default is None:
             return self._why
         label = default_label(self._default)

@@ -1,4 +1,4 @@
-"""Whether the test that has recorded something is still there, as its module says: nothing is imported."""
+"""Tell whether the test that made a recording still exists, from the text of its module; nothing is imported."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ def module_of(test: str, root: Path) -> Path:
     """Return the module of a test.
 
     Args:
-        test: As pytest names it, relative to its rootdir: `tests/test_chat.py::TestTools::test_one[sync]`.
+        test: The test's node id, relative to pytest's rootdir: `tests/test_chat.py::TestTools::test_one[sync]`.
         root: That rootdir.
     """
     return root / test.partition("::")[0]
 
 
 def is_gone(test: str, root: Path) -> bool:
-    """Tell whether a test is no more; where that is not certain, it is there.
+    """Tell whether a test no longer exists; if that is not certain, it exists.
 
-    It may be inherited, imported or made by a call: so its name must not even occur in the module.
+    A test may be inherited, imported or made by a call, so it is gone only if its name does not occur in its module at
+    all and none of its classes inherits.
 
     Args:
         test: As for `module_of`.
-        root: Likewise.
+        root: As for `module_of`.
     """
     module = module_of(test, root)
     if module.suffix != ".py" or not is_file(module):
@@ -40,7 +41,7 @@ def is_gone(test: str, root: Path) -> bool:
 
 @cache
 def _read(module: Path) -> tuple[str, frozenset[str]]:
-    """Return the text of a module and its classes that inherit; no text where names may come from anywhere."""
+    """Return a module's text and its classes that inherit; no text if it cannot be parsed or has a star import."""
     try:
         with open_file(module, encoding="utf-8") as file:
             text = file.read()

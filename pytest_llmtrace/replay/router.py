@@ -1,4 +1,4 @@
-"""A respx router that answers at our port, for httpx and httpx2 alike, without patching anything.
+"""A respx router that answers at the plugin's own HTTP port, for httpx and httpx2 alike, without patching anything.
 
 Importing this module imports respx, so it happens only when a test asks for the router.
 """
@@ -27,7 +27,7 @@ _T = TypeVar("_T")
 _ORDER = ("method", "scheme", "host", "port", "path", "url", "params", "headers")
 _NO_RESPONSE = Response(status=0)
 
-# The first that fits counts, so the special ones come before their bases.
+# The first class that fits an error counts, so subclasses come before their base classes.
 _FAILURES: tuple[tuple[type[Exception], Failure], ...] = (
     (httpx.ConnectTimeout, Failure.CONNECT_TIMEOUT),
     (httpx.PoolTimeout, Failure.POOL_TIMEOUT),
@@ -44,9 +44,10 @@ _FAILURES: tuple[tuple[type[Exception], Failure], ...] = (
 class Router(respx.Router):
     """A respx router: routes, side effects, patterns and call statistics are respx's own.
 
-    A side effect may be an `async def`, as long as it does not wait for anything: the port asks in one go. A route
-    that was never called is reported as unplayed, which is what `assert_all_called` is elsewhere. Other exceptions
-    than those of a connection go through to the code under test. Responses and errors may be those of httpx or httpx2.
+    A side effect may be an `async def`, as long as it does not wait for anything: the port needs the answer at once. A
+    route that was never called is reported as unplayed, which takes the place of respx's `assert_all_called`. An
+    exception that is no connection error reaches the code under test. Responses and errors may be those of httpx or
+    httpx2.
     """
 
     def route(self, *patterns: Any, name: str | None = None, **lookups: Any) -> respx.Route:
@@ -55,19 +56,19 @@ class Router(respx.Router):
 
     @property
     def origin(self) -> str:
-        """How reports name it."""
+        """The name of this router in reports."""
         return "respx router"
 
     @property
     def total(self) -> int:
-        """How many routes there are."""
+        """The number of routes."""
         return len(self.routes)
 
     def answer(self, request: Request) -> Answer | None:
-        """Return what a route answers, None if none matches or the one that does passes the request through.
+        """Return the answer of the route that matches; None if no route does, or if it passes the request through.
 
         Raises:
-            UsageError: A side effect waits for something.
+            UsageError: If a side effect waits for something.
         """
         asked = _to_httpx(request)
         try:
@@ -82,7 +83,7 @@ class Router(respx.Router):
         return Answer(response=response, failure=failure, origin=self._origin_of(asked))
 
     def explain(self, request: Request) -> str:
-        """Name the route that comes nearest to a request, and what differs."""
+        """Return text that names the nearest route to a request, and what differs."""
         if not self.routes:
             return f"the {self.origin} has no routes"
         asked = _to_httpx(request)
@@ -102,7 +103,7 @@ class Router(respx.Router):
 
 
 def _in_one_go(coroutine: Coroutine[Any, Any, _T]) -> _T:
-    """Run a coroutine that has nothing to wait for, in a thread that may have a running loop."""
+    """Return the result of a coroutine that never waits; the thread may have a running event loop."""
     try:
         coroutine.send(None)
     except StopIteration as end:
@@ -124,7 +125,7 @@ def _to_httpx(request: Request) -> httpx.Request:
 
 
 def _from_httpx(response: httpx.Response) -> tuple[Response, Failure | None]:
-    """Take a response over, its stream chunk by chunk; a stream that breaks keeps the chunks before."""
+    """Convert a response, keeping its chunks; if its stream breaks, return the chunks before that, and the failure."""
     chunks: list[bytes] = []
     failure = None
     try:
@@ -150,7 +151,7 @@ async def _collect(stream: AsyncIterable[bytes], chunks: list[bytes]) -> None:
 
 
 def _parts(route: respx.Route) -> list[Any]:
-    """Return the single patterns of a route in the order of a request line; those that match anything are left out."""
+    """Return the single patterns of a route, in the order of a request line, without patterns that match anything."""
     rank = {key: number for number, key in enumerate(_ORDER)}
     return sorted(filter(None, route.pattern), key=lambda part: rank.get(part.key, len(rank)))
 

@@ -1,7 +1,7 @@
-"""What is secret in a cassette: left out when writing, compared as equal when matching, never printed.
+"""Secrets in a cassette: left out when it is written, equal to each other when requests are compared, never printed.
 
-Both sides use the same functions; if only the writer did, a scrubbed recording would no longer match its own request.
-What is secret is known to `pytest_llmtrace.secrets`.
+Writing and comparing use the same functions; if only the writer did, a scrubbed recording would no longer match its own
+request. `pytest_llmtrace.secrets` knows what is secret.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ __all__ = [
     "scrubbed_url",
 ]
 
-# Generous: a word too many that is not printed costs nothing.
+# Generous on purpose: to mask a harmless word in a message costs nothing.
 _SECRET_TEXT = re.compile(
     r"""(?x)
       \b(?:sk|pk|rk|ek|gsk|xai|pplx|hf|csk|nvapi|fw)[-_][A-Za-z0-9_*-]{6,}  # provider keys, also masked ones
@@ -69,7 +69,7 @@ _SECRET_TEXT = re.compile(
 
 
 def is_scrubbed(request: Request) -> bool:
-    """Tell whether something was taken out of a request when it was written, other than a header."""
+    """Tell whether something in the URL or body of a recorded request was masked when it was written."""
     if MASK in request.url or PERSON in request.url:
         return True
     body = unpacked(request.body)
@@ -77,22 +77,22 @@ def is_scrubbed(request: Request) -> bool:
 
 
 def scrubbed_text(text: str) -> str:
-    """Return a text as it is written."""
+    """Return a text as a recorder writes it, without secrets."""
     return applied(text, edits(text))
 
 
 def scrubbed_body(body: bytes) -> bytes:
-    """Return a body as it is written, and one that is compressed without that."""
+    """Return a body as a recorder writes it, without secrets and without compression."""
     return as_bytes(scrubbed_text(as_text(unpacked(body))))
 
 
 def mask_text(text: str) -> str:
-    """Return a text without what looks like a key or a token."""
+    """Return a text with a mask for everything that looks like a key or a token."""
     return _SECRET_TEXT.sub(MASK, text)
 
 
 def mask_url(url: str, parameters: frozenset[str] = frozenset()) -> str:
-    """Return a URL without user information and without the values of secret parameters, ours and those given."""
+    """Return a URL without user information, with the values of secret parameters and of the given ones masked."""
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What a `vcr_config` says about replay."""
+"""The settings in a `vcr_config` or `llmtrace_config`, as replay needs them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["AS_VCRPY", "DEFAULT_MATCH_ON", "KNOWN_KEYS", "READ_KEYS", "ReplaySet
 
 DEFAULT_MATCH_ON = ("method", "scheme", "host", "port", "path", "query", "body")
 _MATCHERS = (*DEFAULT_MATCH_ON, "headers", "raw_body", "uri", "url")
-"""vcrpy's names. Headers are never matched unless asked for: most of them change with every run or release."""
+"""vcrpy's names of request parts. Headers are compared on demand only: most change with every run or release."""
 
 Matcher = Callable[[Any, Any], Any]
 Hook = Callable[..., Any]
@@ -60,7 +60,7 @@ _OF_RECORDING = frozenset(
     }
 )
 KNOWN_KEYS = READ_KEYS | _OF_RECORDING
-"""What may be said; of these `READ_KEYS` are read."""
+"""All keys that a configuration may have; `read_config` uses those in `READ_KEYS`."""
 _LOCAL = ("localhost", "0.0.0.0", "127.0.0.1", "::1")  # noqa: S104
 
 
@@ -69,19 +69,21 @@ class ReplaySettings:
     """How requests are compared with recordings.
 
     Attributes:
-        match_on: vcrpy's names of parts, and functions `(sent, recorded)` that return a truth value or assert.
+        match_on: vcrpy's names of the parts to compare, and functions `(sent, recorded)` that return a truth value or
+            assert.
         allow_repeats: Whether the last recording of a request is served again when all were played.
-        filter_headers: Header names, in lower case, that are left out of the comparison. Likewise the names in
-            `filter_query` and, of form or JSON bodies, in `filter_body`.
-        filter_nested: Whether `filter_body` goes for nested JSON objects too.
+        filter_headers: The names of headers, in lower case, that are left out of the comparison.
+        filter_query: The names of query parameters that are left out of the comparison.
+        filter_body: The names of fields in form and JSON bodies that are left out of the comparison.
+        filter_nested: Whether `filter_body` applies to nested JSON objects too.
         ignore_hosts: Hosts (names or compiled patterns) whose requests are neither recorded nor answered.
-        before_request: Functions that each request goes through before it is compared, sent or recorded.
-        before_response: Functions that each recorded response goes through.
-        decode_response: Whether these see the body without its content encoding.
+        before_request: Functions that each request, sent or recorded, passes through before it is compared.
+        before_response: Functions that each recorded response passes through.
+        decode_response: Whether the functions in `before_response` see the body without its content encoding.
         after_load: vcrpy 9's `after_load_interaction`.
         before_save: vcrpy 9's `before_save_interaction`.
-        sensitive: Placeholders in the file, and the values (or functions) that they stand for.
-        keep: Patterns of what a recorder leaves in a body although it looks secret or personal.
+        sensitive: Pairs of a placeholder in the file and the value that it stands for (or a function that returns it).
+        keep: Patterns of texts that a recorder keeps in a body although they look secret or personal.
     """
 
     match_on: tuple[str | Matcher, ...] = DEFAULT_MATCH_ON
@@ -101,22 +103,23 @@ class ReplaySettings:
 
     @property
     def rewrites(self) -> bool:
-        """Whether a user's function, or a placeholder, stands between the file and the comparison."""
+        """Whether functions of the user, or placeholders, change recordings before they are compared."""
         return bool(self.before_request or self.before_response or self.after_load or self.sensitive)
 
 
 AS_VCRPY = ReplaySettings()
-"""What vcrpy does where nothing is configured."""
+"""The settings where nothing is configured: vcrpy's defaults."""
 
 
 def read_config(config: Mapping[str, Any]) -> ReplaySettings:
     """Read a `vcr_config` or `llmtrace_config`.
 
     Args:
-        config: What `vcr.use_cassette` accepts (vcrpy 7 to 9). What is about recording only is accepted and ignored.
+        config: The keys that `vcr.use_cassette` accepts (vcrpy 7 to 9), and `scrub_keep`. Keys that only concern
+            recording are accepted and ignored.
 
     Raises:
-        UsageError: A key or a matcher is not known, or a value has the wrong type.
+        UsageError: If a key or a matcher is not known, or a value has the wrong type.
     """
     for key in config:
         if key not in KNOWN_KEYS:
@@ -142,10 +145,10 @@ def read_config(config: Mapping[str, Any]) -> ReplaySettings:
 
 
 def _match_on(match_on: Iterable[str | Matcher]) -> tuple[str | Matcher, ...]:
-    """Return a `match_on` with its names checked.
+    """Check the names in a `match_on` and return it.
 
     Raises:
-        UsageError: A name is not known.
+        UsageError: If a name is not known.
     """
     checked: list[str | Matcher] = []
     for matcher in match_on:
@@ -176,7 +179,7 @@ def _several(config: Mapping[str, Any], key: str, default: Iterable[Any] = ()) -
 
 
 def _names(config: Mapping[str, Any], key: str) -> frozenset[str]:
-    """Read names, each bare or with its replacement. What it is replaced by matters to the recorder alone."""
+    """Read names, each bare or in a pair with its replacement; replacements matter to the recorder only."""
     names = [entry[0] if isinstance(entry, tuple | list) and entry else entry for entry in _several(config, key)]
     for name in names:
         if not isinstance(name, str):

@@ -1,4 +1,4 @@
-"""Short texts under keys, together in one file: to find, open and check a file for each takes longer than they save."""
+"""Short texts by key, all in one file: to find, open and check a file for each would take longer than they save."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from pathlib import Path
 __all__ = ["Shelf"]
 
 LARGEST = 16 * 1024 * 1024
-"""A file that has grown to this is begun anew: most of what is in it is of cassettes that have changed since."""
+"""A file that reaches this many bytes is begun anew: most of its texts are of cassettes that have changed since."""
 _LINE_END = b"\x1e"
-"""Stands for a line end in an entry; JSON, which the entries are, never holds it."""
+"""Replaces a line end within a text. Texts are JSON, which never contains this byte."""
 WAITING = 64
-"""How many texts wait to be written together, the rest when the process ends: no single load takes the time for it."""
+"""Texts are written in groups of this size, so that no load waits for its own write; the rest when the process ends."""
 
 Text = Iterable[bytes]
-"""In pieces, which are made when they are written."""
+"""The pieces of a text, which are made only when the text is written."""
 
 
 class Shelf:
-    """Texts by key, a line each; of several with one key the last counts.
+    """A file of texts by key, one line for each; if several texts have one key, the last counts.
 
-    A file that cannot be read or written holds nothing. What is read is not checked.
+    A file that cannot be read counts as empty; texts that cannot be written are lost. No text is checked when read.
 
     Args:
         path: The file.
@@ -37,14 +37,14 @@ class Shelf:
         weakref.finalize(self, _write, path, self._waiting)
 
     def take(self, key: str) -> bytes | None:
-        """Return the text of a key, once: who has it keeps it."""
+        """Return the text of a key, only once, since the caller keeps it; None if there is none."""
         if self._entries is None:
             self._entries = self._read()
         found = self._entries.pop(key.encode("ascii"), None)
         return None if found is None else found.replace(_LINE_END, b"\n")
 
     def add(self, key: str, text: Text) -> None:
-        """Have a text written, with others."""
+        """Add a text, which is written together with others."""
         self._waiting.append((key, text))
         if len(self._waiting) >= WAITING:
             _write(self._path, self._waiting)
@@ -61,7 +61,7 @@ class Shelf:
 
 
 def _write(path: Path, waiting: list[tuple[str, Text]]) -> None:
-    """Put texts into the file in one write, since other processes add to it too."""
+    """Append texts to the file in one write, since other processes append to it too."""
     lines = b"".join(_line(key, text) for key, text in waiting)
     waiting.clear()
     if not lines:
@@ -76,7 +76,7 @@ def _write(path: Path, waiting: list[tuple[str, Text]]) -> None:
 
 
 def _line(key: str, text: Text) -> bytes:
-    """Make the line of a text, nothing of one that cannot be made: what a file says of itself may be no JSON."""
+    """Return the line of a text; empty if it cannot be made, since a cassette's `origin` may hold more than JSON."""
     with contextlib.suppress(ValueError, TypeError, RecursionError):
         return b"\n%s %s\n" % (key.encode("ascii"), b"".join(text).replace(b"\n", _LINE_END))
     return b""

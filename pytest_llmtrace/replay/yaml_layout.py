@@ -1,8 +1,8 @@
-"""Cassettes in the layout of vcrpy and of this package's recorder, read several times faster than by a YAML parser.
+"""Read cassettes in the layout of vcrpy and of this package's recorder, several times faster than a YAML parser does.
 
-What is read here is a part of YAML: block mappings, one list of them under `interactions`, headers as lists of short
+Only a part of YAML is read here: block mappings, one list of them under `interactions`, headers as lists of short
 scalars, quoted and literal texts. If a file holds anything else (an anchor, a tag, a comment, an error), nothing is
-returned, and the file is left to the parser. So nothing here says what is wrong with a file.
+returned, and the file is left to the parser. So no code here has to say what is wrong with a file.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ __all__ = ["read_layout"]
 
 BLOCK = 128 * 1024
 WIDEST = 40
-"""Mappings that are indented further are left to the parser, which refuses what nests too deeply."""
+"""Mappings that are indented further are left to the parser, which refuses documents that nest too deeply."""
 BLOCKS_KEPT = 64
 
 # Repetitions are possessive, so that the time is linear. In quotes no line starts in the first column, so a line that
-# does is a new entry.
+# starts there begins a new entry.
 _ALLOWED = re.compile(r"[^\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]*+")
-"""All but line breaks other than \\n, and what YAML forbids. Asked once: in each pattern it takes long to compile."""
+"""Text without line breaks other than \\n and characters that YAML forbids. Checked apart: it takes long to compile."""
 _NAME = r"[A-Za-z][A-Za-z0-9_-]{0,200}+"
 _PLAIN = r"[A-Za-z0-9/._+=(;$^~<](?:[^ \n:]++|:(?=[^ \n])|[ ]++(?=[^#\n]))*+"
 _SINGLE = r"'[^'\n]*+(?:(?:''|\n(?=[ \n]))[^'\n]*+)*+'"
@@ -60,17 +60,18 @@ _JSON = json.JSONDecoder(strict=False).decode
 
 
 class _Unlike(Exception):
-    """The file is laid out in another way."""
+    """Raised if the file is laid out in another way."""
 
 
 def read_layout(file: BinaryIO, interaction: Callable[[int, Any], Any]) -> Located | None:
-    """Return the value of a YAML document, None if it is to be read by `parse_yaml`, which returns the same.
+    """Return the value of a YAML document, the same as `parse_yaml` does; None if only `parse_yaml` can read it.
 
     A large file is never in memory as a whole.
 
     Args:
         file: The document.
-        interaction: What to put for an item of the list `interactions`, by its index and value, as soon as it is read.
+        interaction: Called with the index and value of each item of the list `interactions` as soon as the item is
+            read; its result takes the item's place.
     """
     try:
         return _Document(_pieces(file), interaction).read()
@@ -79,7 +80,7 @@ def read_layout(file: BinaryIO, interaction: Callable[[int, Any], Any]) -> Locat
 
 
 def _pieces(file: BinaryIO) -> Iterator[str]:
-    """Cut the text where an item of a list starts in the first column."""
+    """Yield the text in pieces that begin where an item of a list starts in the first column."""
     waiting, left = list[str](), b""
     while block := file.read(BLOCK):
         text, used = codecs.utf_8_decode(left + block, "strict", False)  # noqa: FBT003
@@ -92,7 +93,7 @@ def _pieces(file: BinaryIO) -> Iterator[str]:
 
 
 class _Document:
-    """Reads one document from its start; `entry` is the line to be read next, None at the end."""
+    """A reader of one document; `entry` matches the key to be read next with its value, and is None at the end."""
 
     def __init__(self, pieces: Iterator[str], interaction: Callable[[int, Any], Any]) -> None:
         self.pieces = pieces
@@ -112,7 +113,7 @@ class _Document:
         return value
 
     def advance(self, to: int) -> None:
-        """Go to the next entry."""
+        """Go to the entry at an offset of the text, or to the next piece of the text."""
         if to >= len(self.text):
             self.line += self.text.count("\n", self.counted)
             self.text = next(self.pieces, "")
@@ -131,7 +132,7 @@ class _Document:
 
     @property
     def width(self) -> int:
-        """How far the next entry is indented, 2 if it is the first of an item, -1 at the end."""
+        """The column of the next entry's key, which is 2 for the first key of an item; -1 at the end."""
         return -1 if self.entry is None else self.entry.start("key") - self.at
 
     @property
@@ -162,7 +163,7 @@ class _Document:
         return Located(items, line)
 
     def nested(self, name: str, width: int) -> Any:
-        """Read what is below a name that has nothing in its own line."""
+        """Read the value below a key that has no value in its own line."""
         if self.is_item:
             return self.items(name, width)
         if self.width <= width:
@@ -178,7 +179,7 @@ class _Document:
         return items
 
     def flat(self) -> Located | None:
-        """Read a mapping to scalars and lists of scalars at once: headers, mostly."""
+        """Read a mapping of scalars and lists of scalars (mostly headers) at once; None if this is no such mapping."""
         found = _FLAT.match(self.text, self.at)
         if found is None:
             return None
@@ -212,7 +213,7 @@ def _short(text: str) -> Any:
 
 
 def _literal(text: str, deep: str, width: int) -> str | bytes:
-    """Read a text whose lines are as they are."""
+    """Read a literal text (`|`), whose line breaks are kept."""
     if len(deep) <= width:
         raise _Unlike
     how, _, lines = text.partition("\n")
@@ -228,7 +229,7 @@ def _single(quoted: str) -> str:
 
 
 def _folded(text: str) -> str:
-    """Join the lines of a quoted text: one line break is a blank, each further one stands for itself."""
+    """Join the lines of a quoted text: one line break becomes a space, of several the first is dropped."""
     if "\n" not in text:
         return text
     first, *lines, last = text.split("\n")
@@ -245,14 +246,14 @@ def _double(quoted: str) -> str:
     text = quoted[1:-1]
     if "\\" not in text:
         return _folded(text)
-    if "\\ud" not in text and "\\uD" not in text:  # JSON would join surrogates.
+    if "\\ud" not in text and "\\uD" not in text:  # JSON would join a pair of surrogates.
         with contextlib.suppress(ValueError):
             return str(_JSON(f'"{_unwrapped(text)}"'))
     return _ESCAPE.sub(_escaped, text)
 
 
 def _unwrapped(text: str) -> str:
-    """Undo the line breaks as libyaml writes them. What is left of its escapes JSON has too, or it fails on them."""
+    """Undo the line breaks that libyaml writes. Of its other escapes, JSON has the same or fails on them."""
     first, *lines = text.split("\n")
     words = [first]
     for line in lines:

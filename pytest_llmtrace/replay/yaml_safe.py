@@ -1,6 +1,6 @@
-"""YAML text to plain values: dictionaries, lists, strings, numbers, booleans, bytes and None, and to nothing else.
+"""Read YAML text as plain values only: dictionaries, lists, strings, numbers, booleans, bytes and None.
 
-The parser is PyYAML's (libyaml where it is there); what it finds is put together here, from its events, because
+The parser is PyYAML's (libyaml, if it is installed). The values are built here, from the parser's events, because
 PyYAML's composer and constructors recurse with the document's nesting and multiply anchors without a limit.
 """
 
@@ -67,14 +67,14 @@ def parse_yaml(
     Duplicated keys are accepted, the last one wins, as in PyYAML. Timestamps stay text.
 
     Args:
-        source: The document, or its file in UTF-8, which is read bit by bit.
-        path: Its file, for errors.
-        interaction: What to put for an item of the list `interactions`, by its index and value, as soon as it is read:
-            as plain values they take several times the memory of the file.
-        noun: What the document is, for errors.
+        source: The document, or its file in UTF-8, which is read piece by piece.
+        path: The path of the document, for errors.
+        interaction: Called with the index and value of each item of the list `interactions` as soon as the item is
+            read; its result takes the item's place, since plain values need several times the memory of the file.
+        noun: The word for the document in errors.
 
     Raises:
-        CassetteError: The text is no YAML, has a tag that would build an object, or nests or multiplies too much.
+        CassetteError: If the text is no YAML, has a tag that would build an object, or nests or multiplies too much.
     """
     builder = _Builder(path, room=FREE_EXPANSION + EXPANSION * _length(source), interaction=interaction, noun=noun)
     try:
@@ -83,7 +83,7 @@ def parse_yaml(
             builder.take(event)
     except yaml.YAMLError as error:
         reason, line = _told(error, source)
-        # libyaml 0.2.6 looks ahead past our limit, and has one of its own.
+        # libyaml 0.2.6 has a nesting limit of its own, and may meet it while it reads ahead of our check.
         known = _TOO_DEEP if reason.endswith("exceeded maximum nesting depth") else f"this is no valid YAML: {reason}"
         raise CassetteError(path, known, line=line) from None
     return builder.root[0] if builder.root else None
@@ -98,7 +98,7 @@ def _length(source: str | BinaryIO) -> int:
 
 
 def _told(error: yaml.YAMLError, source: str | BinaryIO) -> tuple[str, int | None]:
-    """Return what PyYAML has to say, and the line."""
+    """Return the reason that PyYAML gives for an error, and the line, if it is known."""
     if isinstance(error, yaml.MarkedYAMLError):
         mark = error.problem_mark or error.context_mark
         said = ", ".join(part for part in (error.context, error.problem) if part)
@@ -114,7 +114,7 @@ def _told(error: yaml.YAMLError, source: str | BinaryIO) -> tuple[str, int | Non
 
 
 class _Builder:
-    """Puts a document together from its events, without recursion."""
+    """The builder of a document's value from parser events, without recursion."""
 
     def __init__(
         self, path: Path | str, *, room: int, interaction: Callable[[int, Any], Any] | None, noun: str
@@ -216,7 +216,7 @@ class _Builder:
         self.items.append(value)
 
     def is_interaction(self) -> bool:
-        """Tell whether what was closed just now is an item of the list `interactions` of the document."""
+        """Tell whether the value that has just ended is an item of the document's list `interactions`."""
         if len(self.open) != _DEPTH_OF_INTERACTIONS or self.open[1][1].anchor is not None:
             return False
         siblings = self.open[1][0]
@@ -230,7 +230,7 @@ class _Builder:
         return _merged(found) if "<<" in found else found
 
     def string_of(self, items: list[Any], start: Any) -> str:
-        """Read a tag such as istr, which holds its text as the only argument."""
+        """Return the text of a tagged string object, such as istr, which has its text as the only argument."""
         if items[:1] == ["args"] and len(items) > 1 and isinstance(items[1], list):
             items = items[1]
         if len(items) != 1 or not isinstance(items[0], str):
@@ -239,7 +239,7 @@ class _Builder:
 
 
 def _merged(mapping: Located) -> Located:
-    """Apply a merge key: what the mapping itself has wins, then the first of those that it merges."""
+    """Apply a merge key (`<<`): the mapping's own entries win, then those of the first mapping that it merges."""
     sources = mapping["<<"] if isinstance(mapping["<<"], list) else [mapping["<<"]]
     if not all(isinstance(source, dict) for source in sources):
         return mapping

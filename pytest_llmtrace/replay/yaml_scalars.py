@@ -17,7 +17,7 @@ __all__ = ["CONVERTERS", "CORE", "PYTHON", "plain"]
 CORE = "tag:yaml.org,2002:"
 PYTHON = f"{CORE}python/"
 LONGEST_NUMBER = 100
-"""Longer scalars are text. A sexagesimal of YAML 1.1 with a million parts would otherwise be computed."""
+"""Scalars with more characters are text; else a sexagesimal number of YAML 1.1 with a million parts is computed."""
 
 _RESOLVERS: dict[str | None, list[tuple[str, Any]]] = yaml.SafeLoader.yaml_implicit_resolvers
 _FIRST = frozenset(_RESOLVERS)
@@ -46,7 +46,7 @@ def _number(kind: str) -> Callable[[str], Any]:
 
 
 def _binary(value: str) -> bytes:
-    return base64.b64decode("".join(value.split()), validate=True)  # else what is damaged is left out
+    return base64.b64decode("".join(value.split()), validate=True)  # Else damaged parts are skipped.
 
 
 def _text(value: str) -> str:

@@ -1,4 +1,4 @@
-"""The files that a run writes about itself, by the names of their forms."""
+"""The report files that a run writes about itself, by the names of their formats."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ __all__ = ["FORMATS", "Format", "contribution"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Format:
-    """A form of report.
+    """A format of report.
 
     Attributes:
-        of_test: Returns what one trace contributes, as data that JSON can carry from a worker to the controller.
-        of_run: Writes the file from what the tests contributed, by their ids.
+        of_test: Returns what one trace contributes, as data that JSON can carry from an xdist worker to the controller.
+        of_run: Returns the content of the file, made from what the tests contributed, by test id.
     """
 
     of_test: Callable[[Evidence, Verdict], Any]
@@ -65,15 +65,14 @@ FORMATS: Mapping[str, Format] = {
 
 
 def contribution(name: str, evidence: Evidence, verdict: Verdict) -> Any:
-    """Return what one trace contributes to a report, without what it knows to be secret and without its canaries.
+    """Return what one trace contributes to a report, without its known secrets and without its canaries.
 
-    Names of spans, events and attributes are all that a report has of telemetry; an instrumentation may put anything
-    into them.
+    Most formats hold only the names of spans, events and attributes, but an instrumentation may put anything into them.
 
     Args:
-        name: Of the report's form.
+        name: The name of the report's format.
         evidence: What is known of the trace.
-        verdict: What the checks say of it.
+        verdict: What the checks found in it.
     """
     found = FORMATS[name].of_test(evidence, verdict)
     search = evidence.unwritten

@@ -21,7 +21,7 @@ _MOST_LINES = 100
 _MOST_ALIKE = 3
 _NUMBER = re.compile(r"\d+")
 _VALUES = frozenset({"wire"})
-"""What findings say of one call alone."""
+"""Labels of details that differ from call to call: alike findings need not have them in common."""
 _LABEL = 7
 
 
@@ -29,9 +29,9 @@ def render(label: str, evidence: Evidence, verdict: Verdict) -> str:
     """Write the report on one trace: a headline, each finding, and the tree of spans with their exchanges.
 
     Args:
-        label: The test.
+        label: The name of the test.
         evidence: The trace.
-        verdict: What the checks said of it.
+        verdict: What the checks found in it.
     """
     parts = [legible(headline(label, evidence, verdict))]
     parts += ["\n".join(map(legible, lines)) for lines in _findings(verdict.findings)]
@@ -40,7 +40,7 @@ def render(label: str, evidence: Evidence, verdict: Verdict) -> str:
 
 
 def _shortened_tree(evidence: Evidence) -> Iterator[str]:
-    """Write the tree of spans with their exchanges, of a large one the beginning."""
+    """Yield the lines of the tree of spans with their exchanges; of a large tree, only the beginning."""
     for line in itertools.islice(_tree(evidence), _MOST_LINES):
         yield legible(evidence.secrets.masked(line))
     left = len(evidence.spans) + len(evidence.exchanges) - _MOST_LINES
@@ -49,7 +49,7 @@ def _shortened_tree(evidence: Evidence) -> Iterator[str]:
 
 
 def headline(label: str, evidence: Evidence, verdict: Verdict) -> str:
-    """Say in one line what was found and how much was looked at; what is for information is no finding of a run."""
+    """Return one line on what was found and how much was looked at; findings of severity info are counted as notes."""
     seen = (
         counted(len(evidence.exchanges), "exchange"),
         counted(len(_llm_spans(evidence)), "LLM span"),
@@ -65,7 +65,7 @@ def headline(label: str, evidence: Evidence, verdict: Verdict) -> str:
 
 
 def hidden(*, waived: int, known: int, expected: int) -> Iterator[str]:
-    """Say how many findings were hidden, and by what; nothing where there are none."""
+    """Yield how many findings were hidden, for each reason that has hidden any."""
     for number, how in ((waived, "waived"), (known, "known"), (expected, "in the baseline")):
         if number:
             yield f"{number} {how}"
@@ -74,14 +74,14 @@ def hidden(*, waived: int, known: int, expected: int) -> Iterator[str]:
 def totals(
     tests: int, exchanges: Counter[str], captured: Counter[str], findings: Counter[str], hid: Counter[str]
 ) -> Iterator[str]:
-    """Write what a whole run has seen, a line each: the headline, then origins, scopes and check ids with their counts.
+    """Yield the lines on a whole run: the headline, then origins, scopes and check ids with their counts.
 
     Args:
         tests: How many tests were traced.
-        exchanges: By origin.
-        captured: LLM spans by scope.
-        findings: Findings by check id.
-        hid: How many more were hidden, by what: `waived`, `known`, `expected`.
+        exchanges: How many exchanges there were, by the origin of their answers.
+        captured: How many LLM spans there were, by scope.
+        findings: How many findings there were, by check id.
+        hid: How many more findings were hidden, by reason: `waived`, `known`, `expected`.
     """
     counts = (
         counted(tests, "test"),
@@ -102,7 +102,7 @@ _LABELS = ("replayed", "reached", "refused", "captured", "found")
 
 
 def _become_of(origin: str) -> tuple[str, str]:
-    """Say what has become of requests by the origin of their answers, and how the origin is named beside that."""
+    """Return what became of requests whose answers have this origin, and the name of the origin to print beside it."""
     if origin == "nobody":
         return "refused", "nothing answered"
     return ("reached" if origin.startswith("the network") else "replayed"), origin
@@ -113,13 +113,13 @@ def account(evidence: Evidence, verdict: Verdict) -> dict[str, Any]:
     return {
         "exchanges": dict(Counter(_file_of(exchange.origin) for exchange in evidence.exchanges)),
         "spans": dict(Counter(span.scope for span in _llm_spans(evidence))),
-        # What is in a report only is no news of a run.
+        # Findings of severity info are shown in reports only, not in the totals of a run.
         "findings": [finding.check for finding in verdict.findings if finding.severity is not Severity.INFO],
     }
 
 
 def _llm_spans(evidence: Evidence) -> Sequence[SpanRecord]:
-    """Return the spans that are read as calls, those too that belong to none, as where a mock answers for the SDK."""
+    """Return the LLM spans, those too that belong to no call, as when a mock answers in the place of the SDK."""
     found = {span.key: span for call in evidence.calls for span in call.spans}
     return (*found.values(), *(stray.span for stray in evidence.strays))
 
@@ -130,19 +130,19 @@ def _file_of(origin: str) -> str:
 
 
 def _findings(findings: Iterable[Finding]) -> Iterator[Iterable[str]]:
-    """Write each finding; of many alike the first, and how many more there are."""
+    """Yield the lines of each finding; of many alike ones, those of the first few, and how many more there are."""
     alike: dict[tuple[object, ...], list[Finding]] = {}
     for finding in findings:
         alike.setdefault(_kind(finding), []).append(finding)
     for ones in alike.values():
-        shown = len(ones) if len(ones) <= _MOST_ALIKE + 1 else _MOST_ALIKE  # A line for one alone saves nothing.
+        shown = len(ones) if len(ones) <= _MOST_ALIKE + 1 else _MOST_ALIKE  # Leaving one out saves nothing.
         yield from map(_finding, ones[:shown])
         if ones[shown:]:
             yield _more(ones[shown:])
 
 
 def _kind(finding: Finding) -> tuple[object, ...]:
-    """Return what findings have in common that one look at the code mends: all but whose value it is, and numbers."""
+    """Return what alike findings share, which one fix in the code mends: all but the values of one call and numbers."""
     said = (
         (label, _NUMBER.sub("0", text.partition(" = ")[0])) for label, text in finding.details if label not in _VALUES
     )

@@ -1,8 +1,8 @@
 """The LLM spans and metrics of a run in the form of the report that `weaver registry live-check` writes.
 
-The form is that of Weaver 0.25.1, crates/weaver_live_check: `LiveCheckReport`, `SampleSpan`, `SampleMetric`,
-`PolicyFinding`. Values of attributes and measurements are left out, since reports are kept and sent around; in that
-form they are optional.
+The format is that of Weaver 0.25.1, crates/weaver_live_check: `LiveCheckReport`, `SampleSpan`, `SampleMetric`,
+`PolicyFinding`. Values of attributes and measurements are left out, since reports are kept and sent around; the format
+has them as optional.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ _LEVELS: Final = ("information", "improvement", "violation")
 """From low to high."""
 _SINGLE: Final = ("string", "int", "double", "boolean")
 _TYPES: Final = frozenset((*_SINGLE, *(f"{kind}[]" for kind in _SINGLE)))
-"""Those that Weaver infers; of any other value it has none."""
+"""The types that Weaver infers; a value of another kind has no type there."""
 
 
 # --- what one test has seen ------------------------------------------------------------------------------------------
 
 
 def of_test(evidence: Evidence, _verdict: Verdict) -> Any:
-    """Return the LLM spans and metrics of a trace as samples, and the names that the conventions have, as plain data.
+    """Return the LLM spans and metrics of a trace as samples, and the names that its conventions define, as plain data.
 
-    The names, and not those of the conventions: the controller of a distributed run may not have a user's own.
+    These names are sent, not the names of the conventions: the controller of a distributed run may lack a user's own.
     """
     found = advice(evidence)
     spans = _llm_spans(evidence, {claim.span.key for claim in evidence.claims})
@@ -46,7 +46,7 @@ def of_test(evidence: Evidence, _verdict: Verdict) -> Any:
 
 
 def _forms(evidence: Evidence) -> dict[str, str]:
-    """Return the names that stand for one of the registry: those of a family, and indexed ones."""
+    """Return the attribute names that stand for another one in the registry: members of a family, and indexed names."""
     sheets = [claim.sheet for claim in evidence.claims] + [claim.sheet for claim in evidence.metric_claims]
     known = ((name, attribute) for sheet in sheets for name, attribute in sheet.known.items())
     return {name: attribute.name for name, attribute in known if attribute and attribute.name != name}
@@ -58,7 +58,7 @@ def _llm_spans(evidence: Evidence, claimed: AbstractSet[SpanKey]) -> Iterator[Sp
 
 
 class _Signal(NamedTuple):
-    """What advice is about."""
+    """The span or metric that advice is about."""
 
     type: str
     name: str
@@ -73,7 +73,7 @@ def _span(span: SpanRecord, found: list[Advice]) -> dict[str, Any]:
         "attributes": attributes,
         "span_events": [],
         "span_links": [],
-        # What is missing has no attribute to stand at.
+        # Advice on a missing attribute has no attribute to be attached to.
         "live_check_result": _result(signal, missing),
     }
 
@@ -100,7 +100,7 @@ def _point(signal: _Signal, point: MetricPoint, found: list[Advice]) -> dict[str
 def _attributes(
     signal: _Signal, attributes: Mapping[str, Any], found: list[Advice]
 ) -> tuple[list[dict[str, Any]], list[Advice]]:
-    """Return attributes with what is said of each, and what is said of those that are missing."""
+    """Return the attributes, each with the advice on it, and the advice on attributes that are missing."""
     by_name: dict[str, list[Advice]] = {}
     for one in found:
         by_name.setdefault(one.attribute, []).append(one)
@@ -138,7 +138,7 @@ def _result(signal: _Signal, found: Iterable[Advice]) -> dict[str, Any]:
 
 
 def of_run(tests: Mapping[str, Any]) -> str:
-    """Write the report on a run, from what its tests have seen."""
+    """Return the report on a run as JSON, made from what its tests contributed."""
     samples = [sample for test in tests.values() for sample in test["samples"]]
     known = ({name for test in tests.values() for name in test[part]} for part in ("registry", "metrics"))
     forms = {name: form for test in tests.values() for name, form in test["forms"].items()}
@@ -178,7 +178,7 @@ def _statistics(
 
 
 def _entities(samples: list[Any]) -> dict[str, list[Any]]:
-    """Return all that advice can stand at, by its type; types without any are left out."""
+    """Return all entities that advice can be attached to, by type; types without an entity are left out."""
     spans = [sample["span"] for sample in samples if "span" in sample]
     metrics = [sample["metric"] for sample in samples if "metric" in sample]
     points = [point for metric in metrics for point in metric["data_points"]]

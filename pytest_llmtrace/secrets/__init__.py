@@ -1,4 +1,5 @@
-"""What is secret or personal: its names, its looks, where it stands in a body or a URL, and what comes in its place.
+"""Secret and personal values: their names, their looks, where they stand in a body or a URL, and what replaces them.
 
-The recorder takes it out, replay leaves it out when it compares, and the commands for cassettes find it: all by this.
+The recorder takes them out, replay leaves them out when it compares, and the commands for cassettes find them: all use
+this package.
 """

@@ -1,4 +1,4 @@
-"""What is secret or personal in the text of a body, each with its exact place."""
+"""Find secret and personal values in the text of a body, each with its exact place."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ Steps = tuple[str | int, ...]
 
 _WORD = r"(?:[^\s=&{}\[\]<>\"]++|" + f"{re.escape(MASK)}|{re.escape(PERSON)})*+"
 FORM = rf"(?=[^=]){_WORD}={_WORD}(?:&(?=[^=]){_WORD}={_WORD})*+"
-"""A form, which stays one when something is taken out of it."""
+"""A pattern for a form, such as `a=1&b=2`. A form still matches when masks have replaced its values."""
 
 _FORM = re.compile(FORM)
 _PAIR = re.compile(r"([^=&]+)=([^&]*)")
@@ -62,37 +62,37 @@ _NAMED = re.compile(
     | (?:^|(?<=[?&]))(?P<name>{FIELD_NAMES})=(?P<query>(?=[A-Za-z._~%+/=-]*+\d)[A-Za-z0-9._~%+/=-]{{8,}}+)
     """
 )
-# The query of a URL in a text, and what it says: as a name, `key` or `sig` is telling there only.
+# The query of a URL in a text, and its parameters: only there do names such as `key` or `sig` mean a secret.
 _QUERY = re.compile(r"://[^\s?#\"'<>\\]++\?[^\s#\"'<>\\]++")
 _PARAMETER = re.compile(r"[?&;]([^\s=&?;]++)=((?=[A-Za-z._~%+/=-]*+\d)[A-Za-z0-9._~%+/=-]{8,}+)")
 _HEADERS = frozenset({"default_headers", "extra_headers", "headers"})
 _NESTED = 6
 _SHORTEST = 6
-"""`a@b.co`: what is shorter tells of nobody."""
+"""The length of `a@b.co`: a shorter text identifies nobody."""
 
 
 def as_text(body: bytes) -> str:
     """Return a body as text.
 
-    Bytes that are no UTF-8, as those of a file in a multipart body, are lone surrogates, as `surrogateescape` reads
-    and writes them. What they stand in is searched for the shapes of keys alone: names and personal data are found by
-    what stands around them, which may be anything there.
+    Bytes that are not UTF-8, such as those of a file in a multipart body, become lone surrogates, as `surrogateescape`
+    reads and writes them. A body or part that contains any is searched only for the shapes of keys: names and personal
+    data are recognised by the text around them, which may be anything there.
     """
     return body.decode("utf-8", "surrogateescape")
 
 
 def is_all_text(text: str) -> bool:
-    """Tell whether `as_text` has read a text, and not bytes of another kind."""
+    """Tell whether `as_text` has read nothing but text, and no bytes of another kind."""
     return not _NO_TEXT.search(text)
 
 
 def as_bytes(text: str) -> bytes:
-    """Return what `as_text` has read."""
+    """Return the bytes that `as_text` has read."""
     return text.encode("utf-8", "surrogateescape")
 
 
 def hits_in_body(text: str) -> Iterator[Hit]:
-    """Yield what is found in a body, in order; its form is told from the text alone."""
+    """Yield the hits in a body, in order; what form the body has is recognised from its text alone."""
     if not is_all_text(text) and not _BOUNDARY.match(text):
         yield from _keys_in(text, "")
     elif (value := parsed(text)) is not None:
@@ -110,15 +110,15 @@ def hits_in_body(text: str) -> Iterator[Hit]:
 
 
 def assembled(text: str) -> Iterator[str]:
-    """Yield the texts that the events of a body add up to; of one that is no stream there are none."""
+    """Yield the texts that the events of a stream add up to; a body that is no stream has none."""
     streams = Streams(text)
     if _STREAM_START.match(text) and "data:" in text:
-        deque(_in_events(text, streams), maxlen=0)  # What each of them holds is not asked for.
+        deque(_in_events(text, streams), maxlen=0)  # Only run to fill `streams`.
     yield from (stream.text for stream in streams if stream.text)
 
 
 def hits_in_text(text: str, place: str = "") -> Iterator[Hit]:
-    """Yield what is told by its looks, in order; nothing that is a part of something before it."""
+    """Yield the hits that are recognised by their looks, in order, without those that lie within an earlier hit."""
     if len(text) < _SHORTEST:
         return
     end = 0
@@ -157,12 +157,12 @@ def _by_name(start: int, end: int, place: str, what: str, value: str) -> Hit:
 
 
 def hits_in_value(value: str, steps: Steps, *, of_error: bool = False) -> Iterator[Hit]:
-    """Yield what is found in a string of a body that is JSON; places are those in the string.
+    """Yield the hits in a string of a JSON body; where they start and end is counted within the string.
 
     Args:
         value: The string.
         steps: The keys and positions that lead to it.
-        of_error: Whether the body tells of an error.
+        of_error: Whether the body reports an error.
     """
     yield from _in_value(value, steps, "", _NESTED, of_error=of_error)
 
@@ -186,7 +186,7 @@ def _in_value(value: str, steps: Steps, prefix: str, depth: int, *, of_error: bo
     if isinstance(key, str) and (_is_secret(key, value) or _is_credential(steps)):
         if not is_mask(value):
             yield _by_name(0, len(value), f"{prefix}{_path(steps)}", f"the field {key}", value)
-    # In JSON that is itself a string, such a field is an application's own.
+    # Only in the body itself: in JSON that is itself a string, a field of such a name is an application's own.
     elif depth == _NESTED and is_personal_field(steps, value, of_error=of_error):
         what = "the id of a user or an account"
         yield Hit(0, len(value), f"{prefix}{_path(steps)}", "personal", what, value)
@@ -195,12 +195,12 @@ def _in_value(value: str, steps: Steps, prefix: str, depth: int, *, of_error: bo
 
 
 def _nested(value: str, place: str, depth: int) -> Iterator[Hit]:
-    """Look into JSON that travels as a string, such as a tool call's arguments, or into a text that quotes some."""
+    """Look into JSON that travels as a string, such as a tool call's arguments, or into a text that quotes JSON."""
     if depth and (inner := parsed(value)) is not None:
         yield from _in_json(value, inner, f"{place} ", depth - 1)
     elif "\\" not in value:
         yield from hits_in_text(value, place)
-    else:  # JSON that is cut off or quoted, or backslashes of their own, as in C:\Users.
+    else:  # JSON that is cut off or quoted; or plain backslashes, as in C:\Users.
         plain = Unescaped(value)
         both = {*hits_in_text(value, place), *moved(plain, hits_in_text(plain.value, place))}
         yield from sorted(both)
@@ -216,12 +216,12 @@ def _in_stream(text: str) -> Iterator[Hit]:
         if id(hit) in of_added:
             end = hit.end
             yield hit
-        elif hit.end > end:  # Else it is a part of what the events add up to.
+        elif hit.end > end:  # Else it lies within a hit in the assembled text.
             yield hit
 
 
 def _in_pieces(stream: Stream, known: Container[tuple[int, int]]) -> Iterator[Hit]:
-    """Find what no event has the whole of, or what is secret by what other events have brought."""
+    """Yield hits that no single event holds as a whole, or that are secret only because of what other events hold."""
     for hit in _nested(stream.text, _path(stream.steps), _NESTED):
         parts = list(stream.parts(hit.start, hit.end))
         if len(parts) == 1 and parts[0][:2] in known:
@@ -238,10 +238,10 @@ def _in_events(text: str, streams: Streams) -> Iterator[Hit]:
         if line[1] is not None:
             number += 1
             place = f"event {number}"
-        content = Unescaped("", line.start(2))  # Nothing is to be decoded: it moves only.
+        content = Unescaped("", line.start(2))  # There is nothing to decode, only positions to move.
         if (value := parsed(line[2])) is not None:
             strings = list(json_strings(line[2]))
-            if line[1] is not None:  # Else it is a document of its own, in a file of such lines.
+            if line[1] is not None:  # Else the line is a document of its own, as in JSON lines.
                 streams.add(value, strings, line.start(2), number)
             yield from moved(content, _in_strings(strings, value, f"{place} ".lstrip(), _NESTED))
         else:
@@ -279,19 +279,19 @@ def _named(name: str, value: str, place: str) -> Iterator[Hit]:
 
 
 def _is_secret(name: str, value: str) -> bool:
-    """Tell whether a field is a secret; of an `authorization` a word says how it stands with one: `"granted"`."""
+    """Tell whether a field is a secret; an `authorization` that is a mere word (`"granted"`) is a status."""
     return is_secret_field(name) and not (value.isalpha() and name.lower() == "authorization")
 
 
 def _is_credential(steps: Steps) -> bool:
-    """Tell whether a field is a header that a provider is to send, as to an MCP server."""
+    """Tell whether a field is a credential header that the provider is to send, for example to an MCP server."""
     return len(steps) > 1 and steps[-2] in _HEADERS and is_credential_header(str(steps[-1]))
 
 
 _SIMPLE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
-@lru_cache(maxsize=4096)  # A stream has a million events, and each has the same paths.
+@lru_cache(maxsize=4096)  # A stream may have a million events, all with the same paths.
 def _path(steps: Steps) -> str:
     parts = ["$"]
     for step in steps:

@@ -1,4 +1,4 @@
-"""What comes in the place of what was found."""
+"""The edits that replace what was found in a text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ROUNDS = 3
 
 
 class Edit(NamedTuple):
-    """A part of a text that is not for a file, and what stands there instead."""
+    """A part of a text that must not be written, and the text that replaces it."""
 
     start: int
     end: int
@@ -23,17 +23,17 @@ class Edit(NamedTuple):
 
 
 def edits(text: str, keep: tuple[re.Pattern[str], ...] = ()) -> tuple[Edit, ...]:
-    """Return what must not be written of a body: keys, secret fields, and what tells of a person or an account.
+    """Return the edits that take out of a body what must not be written: keys, secret fields, and personal data.
 
-    They are in order and do not overlap, and a text that they were applied to has none. Only parts of strings are
-    replaced, so that JSON, events, forms and the layout of each stay as they are.
+    The edits are in order and do not overlap, and a text to which they were applied has no further ones. Only parts of
+    strings are replaced, so that JSON, events, forms and the layout of each stay as they are.
 
     Args:
         text: The body.
-        keep: Values that stay, each matched as a whole, without the escapes that it has in the text.
+        keep: Patterns of values that stay. Each must match a value as a whole, without its escapes in the text.
     """
     found = edits_of(_without(hits_in_body(text), keep))
-    # What was hidden by the end of something else is seen when that is gone.
+    # A value that was hidden by the end of another one is found when that is gone.
     for _ in range(_ROUNDS if found else 0):
         more = edits_of(_without(hits_in_body(applied(text, found)), keep))
         if not more:
@@ -47,7 +47,7 @@ def _without(hits: Iterator[Hit], keep: tuple[re.Pattern[str], ...]) -> Iterable
 
 
 def edits_of(hits: Iterable[Hit]) -> tuple[Edit, ...]:
-    """Return what replaces some hits, in order; those that overlap are replaced together."""
+    """Return the edits that replace hits, in order; hits that overlap are replaced together."""
     kept: list[Edit] = []
     for hit in sorted(hits, key=lambda hit: (hit.start, -hit.end)):
         new = "" if hit.continues else {"personal": PERSON, "user": ""}.get(hit.by, MASK)
@@ -70,11 +70,11 @@ def applied(text: str, changes: tuple[Edit, ...]) -> str:
 
 
 def _together(first: tuple[Edit, ...], more: tuple[Edit, ...]) -> tuple[Edit, ...]:
-    """Return as edits of the first text what are edits of it, and edits of the text after these."""
+    """Return edits of a text that do the same as its first edits and then more edits of the result."""
     kept: list[Edit] = []
     index = shift = 0
     for start, end, text in more:
-        # Those before it stay; those that it touches become part of it.
+        # First edits that end before it stay as they are; those that it touches become part of it.
         while index < len(first) and first[index].end + shift + _growth(first[index]) <= start:
             shift += _growth(first[index])
             kept.append(first[index])

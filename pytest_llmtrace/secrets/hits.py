@@ -11,8 +11,8 @@ __all__ = ["Hit", "alarming", "moved"]
 class Hit(NamedTuple):
     """A part of a text that should not be in a file.
 
-    `by` says how it was told: by the name of its `field`, by its looks (`shape`), as `personal` data, or as the `user`
-    in front of a URL's host.
+    `by` says how it was recognised: by the name of its `field`, by its looks (`shape`), as `personal` data, or as the
+    `user` in front of a URL's host.
     """
 
     start: int
@@ -23,11 +23,11 @@ class Hit(NamedTuple):
     value: str
     """What was found, without the escapes that it has in the text. Never printed."""
     stands_in: bool = False
-    """Whether it only stands in for a secret or a person, as `"api_key": "none"` and `jane@example.com` do: taken out
-    of what is written, since the place is one for secrets, and not worth an alarm."""
+    """Whether the value only stands in for a secret or a person, as `"api_key": "none"` and `jane@example.com` do. It
+    is taken out of files, since its place is one for secrets, but it raises no alarm."""
     continues: bool = False
-    """Whether this is a further piece of what an earlier event of a stream began: it goes, and nothing comes in its
-    place. All pieces have the whole as their value."""
+    """Whether this is a further piece of a value that began in an earlier event of a stream: it is taken out, and
+    nothing replaces it. All pieces have the whole value as their `value`."""
 
 
 class _Decoded(Protocol):
@@ -37,12 +37,12 @@ class _Decoded(Protocol):
 
 
 def alarming(hits: Iterable[Hit]) -> Iterator[Hit]:
-    """Leave out what only stands in for a secret or a person."""
+    """Return the hits without those that only stand in for a secret or a person."""
     return (hit for hit in hits if not hit.stands_in)
 
 
 def moved(part: _Decoded, hits: Iterator[Hit]) -> Iterator[Hit]:
-    """Return the hits in a decoded part where they stand in the whole."""
+    """Yield the hits in a decoded part with their positions in the whole text."""
     for hit in hits:
         start, end = part.span(hit.start, hit.end)
         yield hit._replace(start=start, end=end)

@@ -18,7 +18,7 @@ _SIMPLE = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", '"': '"', "\\"
 
 
 class Unescaped:
-    """A text without the escapes of JSON; escapes that are none stay."""
+    """A text without the escapes of JSON; invalid escapes stay as they are."""
 
     __slots__ = ("_marks", "raw", "start", "value")
 
@@ -69,9 +69,9 @@ def _marks(raw: str) -> Sequence[int]:
 
 
 class JsonString(Unescaped):
-    """A string: `start` is that of its content, after the quote; `steps` are the keys and positions that lead to it.
+    """A JSON string: `start` is where its content starts, after the quote; `steps` are the keys and positions to it.
 
-    Those that lead to a key are those of its object.
+    The steps of a key are those of its object.
     """
 
     __slots__ = ("is_key", "steps")
@@ -83,7 +83,7 @@ class JsonString(Unescaped):
 
 
 def parsed(text: str) -> Any:
-    """Return the value of a JSON text, or None if it is none. JSON that is no container and no string is none."""
+    """Return the value of a JSON text, `None` if it is no valid JSON, or neither an object, an array nor a string."""
     if text.lstrip()[:1] not in {"{", "[", '"'}:
         return None
     try:
@@ -96,7 +96,7 @@ def json_strings(text: str) -> Iterator[JsonString]:
     """Yield the strings of a valid JSON text, keys too, in order. Works through it once, without recursion."""
     steps: list[Any] = []
     is_key = False
-    key_next: list[bool] = []  # One a container: whether it is an object.
+    key_next: list[bool] = []  # One for each open container: whether it is an object.
     for token in _TOKEN.finditer(text):
         raw, opened, closed, comma, _ = token.groups()
         if raw is not None:

@@ -1,4 +1,4 @@
-"""What is secret by its name, and what stands in a file in the place of what was taken out.
+"""The names of what is secret (headers, parameters, fields), and the masks that replace secrets in a file.
 
 The names are those found in published cassettes.
 """
@@ -89,19 +89,19 @@ VOLATILE_HEADERS = frozenset(
         "x-envoy-upstream-service-time",
     }
 )
-"""Of responses: what the way has added, new on every run, and of no use to anybody who reads the reply."""
+"""Response headers that servers on the way add: new on every run, and of no use to anybody who reads the reply."""
 
 TRANSPORT_HEADERS = frozenset({"accept-encoding", "connection", "content-length", "host", "transfer-encoding"})
-"""Of requests: said again by the address or the body, or about the connection only."""
+"""Request headers that only repeat what URL and body say, or that concern only the connection."""
 
 _SECRET_HEADER = re.compile(
     r"(?:^|[-_])(?:(?:access|api|functions|master|private|secret|service|subscription|virtual)[-_]?key|auth"
     r"|authorization|credential|password|secret|token)$"
 )
-"""What gateways call theirs: `Ocp-Apim-Subscription-Key` (Azure API Management), `x-litellm-api-key`, and so on."""
+"""Headers of gateways' own keys: `Ocp-Apim-Subscription-Key` (Azure API Management), `x-litellm-api-key`, and so on."""
 
 _COPIED = "llm_provider-"
-"""What LiteLLM Proxy puts before the names of its upstream's headers."""
+"""The prefix that LiteLLM Proxy puts before the names of its upstream's headers."""
 
 QUERY_PARAMETERS = frozenset(
     {
@@ -121,8 +121,8 @@ QUERY_PARAMETERS = frozenset(
         "x_goog_signature",
     }
 )
-"""In lower case, and with `_`: Azure API Management takes `subscription-key`. Beside those of `BODY_FIELDS`; and what
-signs a URL: of AWS, of Google, and Azure's shared access (`sig`)."""
+"""Secret query parameters, beside those named in `BODY_FIELDS`. In lower case, and with `_` for `-`: Azure API
+Management takes `subscription-key`. Some sign a URL: those of AWS, of Google, and of Azure's shared access (`sig`)."""
 
 BODY_FIELDS = frozenset(
     {
@@ -142,15 +142,15 @@ BODY_FIELDS = frozenset(
         "xapikey",
     }
 )
-"""Without `_`, `-` and capitals: `api_key`, `apiKey` and `API-KEY` are one name. Requests say how a provider is to
-reach an MCP server: by `authorization_token` (Anthropic), `authorization`, or `headers` (OpenAI), in which each
-`is_credential_header` is secret."""
+"""Secret fields, without `_`, `-` and capitals: `api_key`, `apiKey` and `API-KEY` are one name. Requests tell a
+provider how to reach an MCP server: by `authorization_token` (Anthropic), `authorization`, or `headers` (OpenAI), in
+which every header is secret for which `is_credential_header` holds."""
 
 FIELD_NAMES = (
     r"(?i:(?:x[_-])?api[_-]?key|private[_-]?key|(?:aws[_-]?)?secret[_-]?access[_-]?key|client[_-]?secret"
     r"|(?:refresh|access|id|auth|authorization)[_-]?token|authorization|assertion)"
 )
-"""The same names, to search a text that is neither JSON nor a form."""
+"""A pattern for the same names, to search a text that is neither JSON nor a form."""
 
 _ENDS_OF_FIELDS = (b'key"', b'token"', b'secret"', b'assertion"', b'authorization"')
 
@@ -162,7 +162,7 @@ def is_secret_header(name: str) -> bool:
 
 
 def is_credential_header(name: str) -> bool:
-    """Tell whether a header lets somebody in; ids, which are left out as well, do not."""
+    """Tell whether a header is a credential; ids, which are left out of files as well, are none."""
     name = name.lower()
     return name in {"cookie", "set-cookie"} or _SECRET_HEADER.search(name) is not None
 
@@ -178,7 +178,7 @@ def is_secret_field(name: str) -> bool:
 
 
 def is_mask(value: str) -> bool:
-    """Tell whether a value has been taken out already, or there is none."""
+    """Tell whether a value is a mask already, or empty."""
     return value.strip() in {"", MASK, PERSON}
 
 

@@ -1,4 +1,4 @@
-"""A part of a URL or a form without its percent-encoding, with the way back."""
+"""A part of a URL or a form without its percent-encoding, and where each character stood in the encoded text."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Unquoted:
     """A text without percent-encoding.
 
     Args:
-        raw: As it travels.
-        start: Where it stands in the whole.
+        raw: The text as it travels.
+        start: Where it starts in the whole URL or form.
         plus: Whether `+` is a space, as in forms and queries.
     """
 
@@ -58,7 +58,7 @@ class Unquoted:
 
 
 def _characters(content: bytes) -> tuple[str, list[int]]:
-    """Return bytes as characters, and how many bytes each has; what is no UTF-8 is one character a byte."""
+    """Return bytes as characters, and how many bytes each has; bytes that are not UTF-8 are one character each."""
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:

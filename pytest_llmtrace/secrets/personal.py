@@ -1,4 +1,4 @@
-"""What tells of a person or an account: addresses, home folders, ids of users and organisations."""
+"""Data that identifies a person or an account: addresses, home folders, ids of users and organisations."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["REQUEST_ID", "Personal", "is_personal_field", "personal_in", "shown_
 
 
 class Personal(NamedTuple):
-    """A part of a text that tells of somebody, what it is, and the whole that it is a part of: `/home/jdoe`.
+    """A part of a text that identifies somebody, what it is, and the whole that it is a part of: `/home/jdoe`.
 
-    `is_nobody` says that it is nobody in fact, as at `example.com`.
+    `is_nobody` says that it only looks so, like an address at `example.com`, which belongs to nobody.
     """
 
     start: int
@@ -43,10 +43,10 @@ _WHAT = {
     "aws": "the number of an AWS account",
 }
 _PART = {"home": "name", "aws": "number"}
-"""What goes, where not the whole does."""
+"""The group that is taken out, where that is not the whole match."""
 
-# Fields that hold the id of an account wherever they are known to stand; elsewhere the same name is any
-# application's own business (a tool's argument, a schema).
+# The paths at which fields are known to hold the id of an account; elsewhere a field of the same name is an
+# application's own (a tool's argument, a schema).
 _FIELDS = frozenset(
     {
         ("account_id",),
@@ -64,7 +64,7 @@ _FIELDS = frozenset(
     }
 )
 
-# RFC 2606 and 6761 reserve these, so nobody has an address there.
+# RFC 2606 and 6761 reserve `example.com` and its like, so nobody has an address there; the others are placeholders.
 _RESERVED = re.compile(
     r"(?i)(?:^|\.)(?:example\.(?:com|org|net|edu)|example|test|invalid|localhost|local|(?:my|your|some|the)?-?"
     r"(?:company|domain|email|mail|site|corp|org|acme|test|foo|bar|xyz|abc)\.(?:com|org|net|io|ai|dev))$"
@@ -163,7 +163,7 @@ _PLAIN_ID = re.compile(
 
 
 def personal_in(text: str) -> Iterator[Personal]:
-    """Yield what tells of somebody in a text, in order, and addresses that are nobody's."""
+    """Yield the parts of a text that identify somebody, in order, and email addresses that are nobody's."""
     for found in _TEXT.finditer(text):
         kind = found.lastgroup or ""
         is_nobody = _is_nobody(kind, found[0])
@@ -182,12 +182,12 @@ def _is_nobody(kind: str, value: str) -> bool:
 
 
 def is_personal_field(steps: tuple[str | int, ...], value: str, *, of_error: bool = False) -> bool:
-    """Tell whether a field of a body holds the id of a user or an account; ids that say nothing do not count.
+    """Tell whether a field of a body holds the id of a user or an account; ids that identify nobody do not count.
 
     Args:
         steps: The keys that lead to the field.
-        value: What it holds.
-        of_error: Whether the body tells of an error: then a provider has written it, and each id is one of its own.
+        value: The value of the field.
+        of_error: Whether the body reports an error: then the provider wrote it, and each `user_id` is one of its own.
     """
     if steps not in _FIELDS or is_stand_in(value):
         return False
@@ -195,7 +195,7 @@ def is_personal_field(steps: tuple[str | int, ...], value: str, *, of_error: boo
 
 
 def shown_personal(value: str) -> str:
-    """Show personal data: how it begins, and how long it is."""
+    """Return what may be printed of personal data: the domain of an address, else how it begins and how long it is."""
     kind = re.match(r"/home/|/Users/|[A-Za-z]:[\\/]+Users[\\/]+|(?:user|org|proj)[-_]|arn:", value)
     if "@" in value and kind is None:
         return f"…@{value.rpartition('@')[2]}"

@@ -1,4 +1,4 @@
-"""What the events of a stream add up to, with the way back: where each character of a text came in."""
+"""The texts that the events of a stream add up to, and where in the body each character of them came from."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ __all__ = ["Part", "Stream", "Streams"]
 
 Key = tuple[Any, ...]
 
-# Fields that bring text piece by piece, in the streams of all APIs that are known.
+# Fields that bring text piece by piece, in the streams of all known APIs.
 _NAMES = frozenset(
     {
         "arguments", "content", "data", "delta", "input", "output", "partial_json", "reasoning", "reasoning_content",
         "refusal", "response", "summary", "text", "thinking", "transcript",
     }
 )  # fmt: skip
-# Steps in which the first event of a block and those that go on with it differ.
+# Steps that differ between the first event of a block and the events that continue it.
 _HOLDERS = frozenset({"content_block", "delta"})
 _INDEXES = ("output_index", "content_index", "summary_index", "index")
 
@@ -39,7 +39,7 @@ class Stream:
 
     Args:
         body: The text that the pieces stand in.
-        steps: The keys and positions that lead to the first one, in its event.
+        steps: The keys and positions that lead to the first piece, in its event.
     """
 
     def __init__(self, body: str, steps: tuple[str | int, ...]) -> None:
@@ -54,8 +54,8 @@ class Stream:
         """Add a piece.
 
         Args:
-            string: As it stands in the JSON text of its event.
-            at: Where that text stands in the body.
+            string: The piece, as it stands in the JSON text of its event.
+            at: Where that JSON text starts in the body.
             event: The number of the event.
         """
         self._values.append(string.value)
@@ -65,7 +65,7 @@ class Stream:
 
     @property
     def text(self) -> str:
-        """The pieces joined, without escapes; empty where there is one only, which says nothing new."""
+        """The joined pieces, without escapes; empty if there is only one, which was searched with its event."""
         return "".join(self._values) if len(self._values) > 1 else ""
 
     def parts(self, start: int, end: int) -> Iterator[Part]:
@@ -98,9 +98,9 @@ class Streams:
 
         Args:
             value: The event.
-            strings: Its strings.
-            at: Where its JSON text stands in the body.
-            event: Its number.
+            strings: The strings of the event.
+            at: Where the JSON text of the event starts in the body.
+            event: The number of the event.
         """
         for string in strings:
             if string.steps and string.steps[-1] in _NAMES and string.raw and not string.is_key:
@@ -115,7 +115,7 @@ class Streams:
 
 
 def _key(event: Any, steps: tuple[str | int, ...]) -> Key:
-    """Return what the pieces of one text have in common: the numbers of choice, block and call, and their names."""
+    """Return what the pieces of one text have in common: the numbers of choice, block and call, and the field names."""
     kind = event.get("type") if isinstance(event, dict) else None
     key: list[Any] = [kind if isinstance(kind, str) and kind.startswith("response.") else None]
     value = event

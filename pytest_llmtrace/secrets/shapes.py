@@ -1,8 +1,8 @@
-"""What a secret looks like, what only stands in for one, and how one is shown.
+"""What secrets look like, which values only stand in for one, and how a secret is shown.
 
 `replay.scrub.mask_text` masks generously, since it masks what is printed. Here an alarm has a price: somebody reads it,
-and recordings are changed by it. So a shape is a provider's own, with the length that its keys have, and what says of
-itself that it is none (`sk-test`, `REDACTED`, `AKIAIOSFODNN7EXAMPLE`) is left alone.
+and recordings are changed by it. So a shape is specific to a provider and has the length of its keys, and a value that
+says that it is no secret (`sk-test`, `REDACTED`, `AKIAIOSFODNN7EXAMPLE`) is left alone.
 """
 
 from __future__ import annotations
@@ -72,12 +72,12 @@ _SHAPES = {
     "a bearer token": r"(?i:bearer)\ {1,8}[A-Za-z0-9._~+/=-]{20,}",
     "basic credentials": r"(?:basic|Basic|BASIC)\ {1,8}[A-Za-z0-9+/]{8,}={0,2}",
     "a key that was refused": r"(?<=(?i:api key provided: ))[^\s\"\\]{0,200}[^\s\"\\.]",
-    # As of a proxy, or of a database: the password alone is the secret.
+    # For example the URL of a proxy or of a database: only the password is the secret.
     "the password of a URL": r"(?<=://)[^\s/?#@:\"'<>\\]{0,100}:(?P<password>[^\s/?#@:\"'<>\\]{1,200})@[\w\[]",
 }
 _NAMES = tuple(_SHAPES)
-# What each of them has in it: looked for much faster than the shapes. Most stand in a long run of letters and digits,
-# and nearly all of these begin with a whole word: one look among the words tells of them all.
+# Texts of which every secret contains one; they are found much faster than the shapes. Most stand in a long run of
+# letters and digits, and nearly all of these begin with a whole word: one look at a text's words decides on them all.
 _IN_RUNS = (
     *("sk-", "ek_", "sess-", "gsk_", "xai-", "pplx-", "hf_", "csk-", "nvapi-", "fw_", "r8_", "tgp_v1_"),
     *("pylf_v", "AIza", "ya29.", "AKIA", "ASIA", "eyJ", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "xox"),
@@ -88,10 +88,10 @@ _BEGINNINGS = tuple(mark for mark in _IN_RUNS if mark.isalnum())
 _HEADS = frozenset(words_of(mark)[0] for mark in _IN_RUNS if not mark.isalnum())
 _IN_TEXTS = ("***", "-----BEGIN ", "earer ", "BEARER ", "asic ", "BASIC ", "AccountKey=", "AccessKey=", "provided: ")
 _ANY = re.compile(r"(?<![A-Za-z0-9_-])(?:" + "|".join(f"({shape})" for shape in _SHAPES.values()) + ")")
-# What may hold one: bytes that are no text, as those of an image, are passed over at once.
+# The stretches that may hold a secret: bytes that are no text, such as those of an image, are passed over at once.
 _STRETCH = re.compile(r"[^\x00-\x08\x0e-\x1f\x7f\udc80-\udcff]{6,}")
 
-# The part of a key that tells the provider and nothing else.
+# The part of a key that tells which provider's it is, and nothing else.
 _PREFIX = re.compile(r"sk-|[A-Za-z]{2,5}_|xai-|pplx-|csk-|nvapi-|AIza|A[KS]IA|eyJ|xox[a-z]-|(?i:bearer|basic)\s")
 
 _WORDS = frozenset(
@@ -215,7 +215,7 @@ _WORDS = frozenset(
 
 
 def _begins(text: str) -> str:
-    """Return a pattern for however much of a text."""
+    """Return a pattern that matches a text as far as it goes, be it whole, a beginning or nothing."""
     return "".join(f"(?:{letter}" for letter in text) + ")?" * len(text)
 
 
@@ -223,7 +223,7 @@ _SAYS_SO = re.compile(
     r"(?i)redacted|example|placeholder|scrubbed|dummy|sanitized|filtered|changeme|not-?a-?real|foobar|fake[-_]|[-_]fake"
     r"|[-_]test[-_]|(?<![a-z])x{3,}(?![a-z])|x{5,}"
 )
-# Nobody's key counts up, but a key with other parts may.
+# Characters that count up (12345, abcdef): no real key consists of them, but a key may have them beside other parts.
 _COUNTING = re.compile(
     f"0?12345{_begins('67890')}|"
     + "|".join(f"{letters[:6]}{_begins(letters[6:])}" for letters in (ascii_lowercase, ascii_uppercase))
@@ -234,11 +234,11 @@ _LONGEST_NUMBER = 5
 
 
 def may_hold_shape(text: str, runs: str) -> bool:
-    """Tell cheaply whether a text needs a look for shapes; `bearer` in odd capitals is left out.
+    """Tell cheaply whether a text needs a search for shapes; `bearer` in odd capitals (`beARer`) is not noticed.
 
     Args:
         text: The text.
-        runs: Its long runs, as `runs_of` finds them, one below the other.
+        runs: The long runs that `runs_of` finds in it, one per line.
     """
     marks = _BEGINNINGS if _HEADS.isdisjoint(words_of(runs)) else _IN_RUNS
     if any(map(runs.__contains__, marks)) or any(map(text.__contains__, _IN_TEXTS)):
@@ -247,7 +247,7 @@ def may_hold_shape(text: str, runs: str) -> bool:
 
 
 def shapes_in(text: str) -> Iterator[Shape]:
-    """Yield what looks like a secret in a text, in order, without stand-ins."""
+    """Yield the parts of a text that look like a secret, in order, without stand-ins."""
     for stretch in _STRETCH.finditer(text):
         for found in _ANY.finditer(text, *stretch.span()):
             looks_like = _NAMES[(found.lastindex or 1) - 1]
@@ -258,7 +258,7 @@ def shapes_in(text: str) -> Iterator[Shape]:
 
 
 def _is_random(value: str) -> bool:
-    """Judge a key without a provider's own prefix: a long run of letters and digits, which words are not."""
+    """Tell whether a key without a provider's own prefix has a long run of letters and digits, as words do not."""
     runs = re.split(r"[-_]", value)[1:]
     return any(
         len(run) >= 10 and any(map(str.isdigit, run)) and any(map(str.isalpha, run))  # noqa: PLR2004
@@ -274,7 +274,7 @@ _PASSWORDS = frozenset({"mypassword", "pass", "passwd", "password", "pw", "pwd"}
 
 
 def _is_user_and_password(value: str) -> bool:
-    """Judge what stands behind `Basic`: base64 of a user and a password, of which either may be a key (RFC 7617)."""
+    """Tell whether `Basic` is followed by base64 of a user and a password, of which either may be a key (RFC 7617)."""
     try:
         told = b64decode(value.split()[1], validate=True).decode()
     except ValueError:
@@ -283,7 +283,7 @@ def _is_user_and_password(value: str) -> bool:
     return bool(colon) and told.isprintable() and _is_password(password or user)
 
 
-# What other texts look like as well, and how it is told from them.
+# The shapes that other texts have as well, and how secrets are told from those.
 _LOOSE = {
     "a provider's key": _is_random,
     "basic credentials": _is_user_and_password,
@@ -303,13 +303,13 @@ def is_stand_in(value: str) -> bool:
 
 
 def shown(secret: str) -> str:
-    """Show a secret: what kind it is of, and how long, and nothing of it."""
+    """Return what may be printed of a secret: its provider's prefix and its length, and nothing else of it."""
     prefix = _PREFIX.match(secret)
     return f"{prefix[0] if prefix else ''}…({len(secret)} characters)"
 
 
 def masked(text: str) -> str:
-    """Return a text with what looks like a secret masked."""
+    """Return a text in which everything that looks like a secret is masked."""
     parts, at = [], 0
     for shape in shapes_in(text):
         parts += [text[at : shape.start], MASK]

@@ -1,4 +1,4 @@
-"""What is secret or personal in a URL. The host is not looked at: it is where a request goes."""
+"""Find secret and personal values in a URL. The host is not searched: it is where the request goes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PART = re.compile(r"([?&])([^=&#]*+)=([^&#]*+)|[^/?&#]++")
 
 
 def hits_in_url(url: str) -> Iterator[Hit]:
-    """Yield the user, parameters that are secret by their name, and what is told by its looks in path and query."""
+    """Yield the hits in a URL: its user, parameters with a secret name, and hits by their looks in path and query."""
     authority = _AUTHORITY.match(url)
     if authority is not None and authority[1]:
         yield Hit(*authority.span(1), "", "user", "the user of the URL", authority[1])
@@ -39,7 +39,7 @@ def hits_in_url(url: str) -> Iterator[Hit]:
 
 
 def hits_in_header(value: str) -> Iterator[Hit]:
-    """Yield what is found in the value of a header, which may be a URL (`Location`, `Referer`)."""
+    """Yield the hits in the value of a header, which may be a URL (`Location`, `Referer`)."""
     return hits_in_url(value) if is_url(value) else hits_in_body(value)
 
 
@@ -49,5 +49,5 @@ def is_url(value: str) -> bool:
 
 
 def scrubbed_url(url: str) -> str:
-    """Return a URL as it is written."""
+    """Return a URL as it is written to a file."""
     return applied(url, edits_of(hits_in_url(url)))

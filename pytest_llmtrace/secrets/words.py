@@ -1,4 +1,4 @@
-"""The words of a text, by which what is known is found; and its long runs, in which keys and base64 stand."""
+"""The words of a text, by which known values are found; and its long runs, in which keys and base64 stand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pytest_llmtrace._stdlib import re
 __all__ = ["WORD", "runs_of", "words_of"]
 
 WORD = re.compile(r"[A-Za-z0-9]+|[^\x00-\x7f]")
-"""A run of letters and digits, or one character of a script that has more of them."""
+"""A run of ASCII letters and digits, or one character beyond ASCII."""
 
 _BREAKS = "".join(chr(code) if chr(code).isalnum() else " " for code in range(128))
 
@@ -18,7 +18,8 @@ def words_of(text: str) -> list[str]:
 
 
 _RUN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/._-")
-# Looked for as one text: two to nine times as fast as by a pattern (measured). What is no ASCII is a break, as `?` is.
+# Runs are searched for in a translated text: two to nine times as fast as by a pattern (measured). A character beyond
+# ASCII becomes `?`, which is a break.
 _LETTERS = bytes(ord("x") if code in _RUN else ord(" ") for code in range(256))
 _LONG = b"x" * 16
 
@@ -26,7 +27,7 @@ _LONG = b"x" * 16
 def runs_of(text: str) -> list[str]:
     """Return the long runs of a text, in order.
 
-    What has no break in it and is longer than most words: a key, base64, a path.
+    A run has no break in it; a long one has at least 16 characters, more than most words: a key, base64, a path.
     """
     found = []
     letters = text.encode("ascii", "replace").translate(_LETTERS) + b" "

@@ -1,4 +1,4 @@
-"""When a cassette was recorded, as far as it says."""
+"""When a cassette was recorded, as far as the file says."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def recorded_on(cassette: Cassette) -> date | None:
-    """Return the day of the latest recording in a file: what it says itself, else its latest `date` header."""
+    """Return the day of the latest recording in a file: as its own fields say, else by its latest `date` header."""
     own = [cassette.origin.get(name) for name in _NAMES]
     days = [day for day in map(_day, own) if day is not None] or list(_of_headers(cassette))
     return max(days, default=None)

@@ -26,7 +26,7 @@ def cassette_path(text: str) -> Path:
     """Read an argument of the command line: a path, or `builtin:` and the name of a cassette that ships.
 
     Raises:
-        argparse.ArgumentTypeError: No such cassette does, or reading it may never end.
+        argparse.ArgumentTypeError: If no such cassette ships, or reading the path may never end.
     """
     if not text.startswith("builtin:"):
         return source(text)
@@ -41,7 +41,7 @@ def cassette_path(text: str) -> Path:
 def add_commands(commands: Any) -> None:
     """Add `cassettes` with its three commands, and `read`, to a parser's commands.
 
-    Each sets `run`: what takes the parsed arguments and a function that prints a line, and returns the exit status.
+    Each sets `run`: it takes the parsed arguments and a function that prints a line, and returns the exit status.
     """
     cassettes = commands.add_parser(
         "cassettes", help="look after cassette files", description="Look after cassette files. Nothing is sent."

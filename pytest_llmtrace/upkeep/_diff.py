@@ -19,8 +19,8 @@ def diff_lines(label: str, text: str, patches: Sequence[Patch]) -> Iterator[str]
     """Yield the lines of a unified diff; long lines are cut to what is near a change.
 
     Args:
-        label: How the file is called.
-        text: Its text before.
+        label: The name of the file.
+        text: Its text before the changes.
         patches: The changes, in order.
     """
     yield f"--- {label}"
@@ -46,7 +46,7 @@ def diff_lines(label: str, text: str, patches: Sequence[Patch]) -> Iterator[str]
 
 
 Change = tuple[int, int, list[Patch]]
-"""First and last line that change, and the changes in them."""
+"""The first and the last line that change, and the changes in them."""
 
 
 def _hunks(lines: _Lines, patches: Sequence[Patch]) -> Iterator[list[Change]]:
@@ -78,27 +78,27 @@ class _Lines:
         return len(self.starts)
 
     def of(self, place: int) -> int:
-        """Return the number of the line, from 0, that a place is in."""
+        """Return the number of the line, from 0, that contains a position of the text."""
         return bisect_right(self.starts, place) - 1
 
     def bounds(self, number: int) -> tuple[int, int]:
-        """Return where a line starts and ends, without its end of line."""
+        """Return the positions where a line starts and ends, without its line break."""
         start = self.starts[number]
         end = self.starts[number + 1] if number + 1 < len(self.starts) else len(self.text)
         return start, start + len(self.text[start:end].rstrip("\r\n"))
 
     def shown(self, number: int) -> str:
-        """Return a line that does not change."""
+        """Return an unchanged line, masked, and cut if it is long."""
         start, end = self.bounds(number)
         return _cut(self.text[start:end])
 
     def before(self, first: int, last: int, patches: list[Patch]) -> Iterator[str]:
-        """Yield changed lines as they were: each secret by its kind and length."""
+        """Yield changed lines as they were, with the kind and the length of each secret in its place."""
         old = self._pieces(first, last, patches, [_removed(patch, self.text) for patch in patches])
         yield from old.split("\n")
 
     def after(self, first: int, last: int, patches: list[Patch]) -> Iterator[str]:
-        """Yield changed lines as they become."""
+        """Yield changed lines as they will be."""
         new = self._pieces(first, last, patches, [_cut(patch.new) for patch in patches])
         yield from new.split("\n")
 
@@ -113,7 +113,7 @@ class _Lines:
 
 
 def _removed(patch: Patch, text: str) -> str:
-    """Show what goes, on as many lines as it has."""
+    """Return what a patch removes, on as many lines as it has; of a secret only its kind and length."""
     old = text[patch.start : patch.end]
     if patch.secret is None:
         return old
@@ -124,16 +124,16 @@ def _removed(patch: Patch, text: str) -> str:
 
 
 def _cut(new: str) -> str:
-    """Cut what replaces a long value: it holds what is not shown of the old one too."""
+    """Return a text masked, with long lines cut: a new value also holds the parts of the old one that are not shown."""
     lines = map(masked, new.split("\n"))
     return "\n".join(line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…" for line in lines)
 
 
 def _beside(text: str, *, follows: bool, leads: bool) -> str:
-    """Cut what stands beside changes to what helps to find them; lines stay lines.
+    """Return the text beside changes, cut to what helps to find the changes; lines stay lines.
 
     Args:
-        text: What stands there.
+        text: The text.
         follows: Whether a change stands before it.
         leads: Whether a change stands behind it.
     """

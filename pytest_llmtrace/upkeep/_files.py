@@ -1,4 +1,4 @@
-"""Which files are meant, and their text."""
+"""The files that a command is to read, and their text."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ __all__ = ["File", "Text", "files_in", "looks_like_cassette", "text_of"]
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file, and whether it was named itself (or is below a folder that was)."""
+    """A file, and whether it was named itself, or else a folder above it."""
 
     path: Path
     named: bool
 
     def is_other(self, error: CassetteError) -> bool:
-        """Tell whether it cannot be read since it is below a folder and something else than a cassette."""
+        """Tell whether the error only means that a file in a named folder is something else than a cassette."""
         return not self.named and "is no cassette: expected" in error.reason
 
 
 def files_in(paths: Iterable[Path]) -> Iterator[File]:
-    """Yield the files that are named, and those below the folders that are, sorted, each once.
+    """Yield the named files, and the files below the named folders, those of a folder sorted, each file once.
 
     Raises:
-        UsageError: There is no such file or folder, or what is named itself may have no end.
+        UsageError: If there is no such file or folder, or a named file may have no end, as a pipe.
     """
     seen: set[Path] = set()
     for path in paths:
@@ -48,22 +48,22 @@ def files_in(paths: Iterable[Path]) -> Iterator[File]:
 
 
 def looks_like_cassette(content: bytes) -> bool:
-    """Judge cheaply whether a file of a folder is meant to be a cassette, be it broken.
+    """Judge cheaply whether a file of a folder is meant to be a cassette, even a broken one.
 
-    A file that is empty counts: a recorder that was killed leaves one.
+    An empty file counts as one: a recorder that was killed leaves such a file.
     """
     return not content.strip() or b"interactions" in content or (b"request" in content and b"response" in content)
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """The text of a file, and the mark that it may begin with."""
+    """The text of a file, and the byte order mark that it may begin with."""
 
     text: str
     mark: bytes
 
     def is_json(self, path: Path) -> bool:
-        """Tell whether it is read as JSON, as `replay.cassette` does."""
+        """Tell whether the file is read as JSON, by the rule of `replay.cassette`."""
         if path.suffix.lower() == ".json":
             return True
         if self.text.lstrip()[:1] not in {"{", "["}:

@@ -21,7 +21,7 @@ _NO_SECRETS = {
     "x-litellm-key-spend": "personal",
     "x-litellm-model-api-base": "personal",
 }
-"""Headers that are scrubbed though they open no door; all others in the lists of `replay.scrub` are secrets."""
+"""Headers that are scrubbed although they give no access; all others in the lists of `replay.scrub` are secrets."""
 
 _VOLATILE = re.compile(
     r"(?x)(?:llm_provider-)?(?: date | age | expires | last-modified | etag | cf-ray | server-timing | via"
@@ -40,16 +40,16 @@ _ATTRIBUTES = frozenset(
 _PUBLIC = re.compile(
     r"https://(?:api\.[a-z]+\.(?:ai|com|xyz)|openrouter\.ai|generativelanguage\.googleapis\.com)(?:[:/]|$)"
 )
-"""Where a provider serves everybody. The address of an upstream of one's own says something, these do not."""
+"""Addresses where a provider serves everybody: unlike the address of one's own upstream they give nothing away."""
 
 
 def kind_of(name: str) -> str:
-    """Tell what a header gives away that is scrubbed by its name, which is in lower case."""
+    """Return the kind of finding for a header that is scrubbed because of its name, given in lower case."""
     return _NO_SECRETS.get(name) or ("volatile" if _VOLATILE.fullmatch(name) else "secret")
 
 
 def is_volatile(name: str, value: str) -> bool:
-    """Tell whether a header is new on every run; a value that was normalized is not."""
+    """Tell whether a header has a new value on every run; a normalised value is not new."""
     return _VOLATILE.fullmatch(name.lower()) is not None and not _is_normalized(value)
 
 

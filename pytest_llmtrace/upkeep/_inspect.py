@@ -19,7 +19,7 @@ __all__ = ["Trouble", "troubles_in"]
 
 
 class Trouble(NamedTuple):
-    """One thing that is wrong; `value` is for comparing only and never printed, `next` is empty for the kind's own."""
+    """One thing that is wrong; `value` is compared, never printed; if `next` is empty, the kind says what to do."""
 
     kind: str
     place: str
@@ -28,7 +28,7 @@ class Trouble(NamedTuple):
     next: str = ""
 
     def same(self) -> tuple[str, ...]:
-        """Return what two must have in common to be one finding."""
+        """Return what two troubles must have in common to be reported as one finding."""
         volatile = self.kind == "volatile"
         return (self.kind, self.place) if volatile else (self.kind, self.place, self.found, self.next)
 
@@ -68,7 +68,7 @@ def _headers(side: str, headers: Headers) -> Iterator[Trouble]:
 
 
 def _named(kind: str, place: str, value: str) -> Trouble:
-    """Report a header that is left out by its name."""
+    """Return the trouble with a header that is scrubbed because of its name."""
     if kind == "volatile":
         return Trouble(kind, place, "", "")
     shape = next(shapes_in(value), None)

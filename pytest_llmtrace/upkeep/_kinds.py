@@ -10,7 +10,7 @@ __all__ = ["KINDS", "SCRUB", "Kind"]
 
 
 class Kind(NamedTuple):
-    """Why a kind of finding matters, and what to do. `{file}` in `next` is the file's name."""
+    """How severe a kind of finding is, why it matters, and what to do. `{file}` in `next` is the name of the file."""
 
     severity: Severity
     why: str

@@ -1,4 +1,4 @@
-"""`lint`: what is wrong with cassette files, without changing them."""
+"""`lint`: find what is wrong with cassette files, without changing them."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Finding:
         kind: `secret`, `personal`, `volatile`, ...: see `_kinds`.
         severity: `error` fails the command, `warning` with `--strict`, `info` is shown when asked for.
         file: The file, as reports name it.
-        line: Where the (first) interaction starts, or what cannot be read stands.
-        interactions: Those that have it, empty if it is the whole file's.
-        place: `response.headers.set-cookie`, `request.body $.metadata.user_id`.
-        found: What was found, without what is secret of it.
-        why: Why it should not be so.
+        line: The line where the (first) interaction starts, or of the text that is wrong, if it is in no interaction.
+        interactions: The interactions that the finding is about, empty if it is about none of them.
+        place: The place in them, such as `response.headers.set-cookie` or `request.body $.metadata.user_id`.
+        found: What was found, without the secret itself.
+        why: Why it matters.
         next: What to do.
     """
 
@@ -56,10 +56,10 @@ class LintSettings:
 
     Attributes:
         ignore: Kinds that are not reported.
-        allow: Values that are fine: none of them is a secret, or personal, in this project.
-        max_age_days: Recordings that are older are reported; None for any age.
-        today: The day from which age is counted.
-        played: Files that tests have played; None where nobody says.
+        allow: Patterns of whole values that are fine: in this project they are neither secret nor personal.
+        max_age_days: Recordings that are older are reported; `None` if any age is fine.
+        today: The day on which age is counted.
+        played: Files that tests have played; `None` if this is not known.
         root: Pytest's rootdir, for the tests that recordings name.
     """
 
@@ -87,10 +87,10 @@ class Report:
 
 
 def lint(paths: Iterable[Path], settings: LintSettings) -> Report:
-    """Look at files and folders of cassettes.
+    """Return what is wrong with cassettes, given as files and folders.
 
     Raises:
-        UsageError: There is no such file or folder.
+        UsageError: If there is no such file or folder.
     """
     report, by_content = Report(), dict[bytes, str]()
     for file in files_in(paths):
@@ -117,7 +117,7 @@ def lint(paths: Iterable[Path], settings: LintSettings) -> Report:
 
 
 def _cassette(file: File, content: bytes) -> Cassette | None:
-    """Read a file; None if it is below a folder and something else than a cassette."""
+    """Read a file; return `None` if it was found in a folder and is something else than a cassette."""
     if not file.named and not looks_like_cassette(content):
         return None
     try:
@@ -195,9 +195,9 @@ def _repeated(cassette: Cassette) -> Iterator[Finding]:
 
 
 def _of_gone_tests(cassette: Cassette, settings: LintSettings) -> Iterator[Finding]:
-    """Find recordings of tests that are no more, or have another name.
+    """Find recordings of tests that no longer exist, or have another name.
 
-    A module that is not there says nothing, unless another one is that the file names: the folder may not be pytest's.
+    A missing module proves nothing unless another module that the file names is there: `root` may not be the rootdir.
     """
     by_test: dict[str, list[Recording]] = {}
     for recording in cassette.recordings:
@@ -221,7 +221,7 @@ def _beside(label: str, content: bytes, seen: Collection[str], settings: LintSet
     text, told = text_of(content).text, "\n".join(seen)
     for shape in shapes_in(text):
         value = text[shape.start : shape.end]
-        # What was told may be more than the shape, as the user of a URL is more than the password.
+        # A value that was reported may be longer than the shape: that of a URL is user and password.
         if value not in seen and value not in told and not _is_allowed(value, settings):
             line = text.count("\n", 0, shape.start) + 1
             yield _finding(

@@ -21,7 +21,7 @@ _JSON = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]|[^\s\[\]{},:"]+', re.D
 class Node:
     """A value of a file: `items` of a mapping are its keys and values in turn. An alias is the node it refers to.
 
-    `style` is `json`, or YAML's: None for plain, a quote, `|` or `>`.
+    `style` is `json` in a JSON file; in YAML it is `None` for a plain scalar, else its quote, `|` or `>`.
     """
 
     __slots__ = ("end", "items", "kind", "start", "style", "tag", "text")
@@ -54,7 +54,7 @@ class Node:
             yield _name(key), value
 
     def get(self, *names: str) -> Node | None:
-        """Return the value of the first of the names that is there; of a name that is there twice the last."""
+        """Return the value of the first of the names that is there; if a name is there twice, its last value."""
         found = dict(self.pairs()) if self.kind == "map" else {}
         return next((found[name] for name in names if name in found), None)
 
@@ -125,7 +125,7 @@ def same_but_for(old: Node, new: Node, wanted: dict[int, str | bytes]) -> bool:
     Args:
         old: The tree before.
         new: The tree after.
-        wanted: By the id of a node of the old tree: the value that it must have.
+        wanted: The value that a node must have in the new tree, by the `id()` of the node in the old tree.
     """
     todo = [(old, new)]
     seen: set[tuple[int, int]] = set()

@@ -1,6 +1,6 @@
 """Where the secrets of a cassette stand, in any form of file, and the values that replace them.
 
-It is what a comparison leaves out, so that a request still finds its recording.
+Only what a comparison leaves out is replaced, so that a request still finds its recording.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["Edit", "Span", "changes_in"]
 
 
 class Edit(NamedTuple):
-    """A new value for a node. `spans` are the parts that change; without them the whole value does."""
+    """A new value for a node. `spans` are the parts that change; if there are none, the whole value changes."""
 
     node: Node
     value: str | bytes
@@ -35,7 +35,7 @@ class Edit(NamedTuple):
 
 
 def changes_in(document: Node) -> Iterator[Edit]:
-    """Yield what `scrub` changes in a file."""
+    """Yield the changes that `scrub` makes to a file."""
     interactions = document.get("interactions")
     items = interactions.items if interactions is not None else [document]
     for item in items:
@@ -94,7 +94,7 @@ class _Message:
             yield from self.wrapped(node)
 
     def wrapped(self, node: Node) -> Iterator[Edit]:
-        """Go through a body that says its own form, as `replay.bodies` reads it."""
+        """Yield the changes of a body that names its own form, read as `replay.bodies` does."""
         kind, form = node.get("type"), node.get("encoding")
         content = node.get("content")
         packed = node.get("base64_string", "base64")
@@ -123,7 +123,7 @@ class _Message:
     # --- what tells the size of a body ---
 
     def sizes(self, body: _Body, spans: tuple[Span, ...]) -> Iterator[Edit]:
-        """Keep `content-length` and the lengths of recorded chunks right where they were right."""
+        """Yield changes that keep `content-length` and the lengths of recorded chunks right, if they were right."""
         old, new = body.travelling
         for name, value in self.headers:
             if name.lower() == "content-length" and value.text == str(old) and old != new:
@@ -169,11 +169,11 @@ class _Body:
         return self.node.text.encode("utf-8", "surrogatepass")
 
     def encoded(self, text: str) -> bytes:
-        """Return a text as bytes of this body."""
+        """Return a text as bytes, in the encoding of this body."""
         return text.encode(self.coding, "surrogatepass" if self.coding == "utf-8" else "strict")
 
     def edited(self, spans: tuple[Span, ...]) -> Edit:
-        """Return the change of the node that these changes of the text mean."""
+        """Return the change of the node that makes these changes to the text."""
         text = scrub.applied(self.text, spans)
         content = self.encoded(text)
         if self.is_packed:
@@ -190,7 +190,7 @@ class _Body:
 
 
 def _tree(root: Node) -> Iterator[Edit]:
-    """Go through a body that is not text but values of the file itself."""
+    """Yield the changes of a body that is not a text, but values of the file itself."""
     of_error = root.kind == "map" and root.get("error") is not None
     for node, steps in _strings(root, ()):
         if spans := edits_of(alarming(hits_in_value(node.text, steps, of_error=of_error))):
@@ -209,7 +209,7 @@ def _strings(node: Node, steps: Steps) -> Iterator[tuple[Node, Steps]]:
 
 
 def _headers(node: Node | None) -> Iterator[tuple[str, Node]]:
-    """Yield each header line of a mapping to one value or several, or of a list of pairs."""
+    """Yield each header line, from a mapping of names to one value or several, or from a list of pairs."""
     if node is None:
         return
     if node.kind == "map":
@@ -233,7 +233,7 @@ def _resize(node: Node, size: int) -> Edit:
 
 
 def _resized(lengths: list[int], body: _Body, spans: tuple[Span, ...]) -> list[int]:
-    """Return the lengths of chunks after a change; what replaces a secret arrives with its first byte."""
+    """Return the lengths of chunks after a change; a replacement is in the chunk that had the secret's first byte."""
     text = body.text
     edits, at, byte = [], 0, 0
     for start, end, new in spans:

@@ -12,14 +12,14 @@ __all__ = ["played_files"]
 
 
 def played_files(lists: Iterable[Path], root: Path) -> frozenset[Path]:
-    """Read `{"version": 1, "played": [path, ...]}` files, one or more, since a suite may be run in parts.
+    """Return the cassettes in `{"version": 1, "played": [path, ...]}` files; a suite that runs in parts has several.
 
     Args:
         lists: The files.
         root: The folder that the paths in them are relative to.
 
     Raises:
-        UsageError: A file cannot be read or is no such list, or none of what it names exists below `root`.
+        UsageError: If a file cannot be read or is no such list, or none of the cassettes in it exists below `root`.
     """
     played: set[Path] = set()
     for path in lists:

@@ -27,10 +27,10 @@ class Entry:
 
     Attributes:
         index: Position among all interactions of the file, from 0.
-        request: Method, path and what it was answered with.
-        reading: None where it is no LLM call that is known.
+        request: Method, path, and the status of the answer or why there was none.
+        reading: What the bytes say; `None` if they are no LLM call that is known.
         why: Why there is no reading.
-        failed: Whether the command fails on it: the file was asked for by name, and cannot be read.
+        failed: Whether the command fails because of it: the file was named itself, and cannot be read.
     """
 
     file: str
@@ -45,7 +45,7 @@ def read_files(paths: Iterable[Path]) -> Iterator[Entry]:
     """Read every interaction of every cassette, in order.
 
     Raises:
-        UsageError: There is no such file or folder.
+        UsageError: If there is no such file or folder.
     """
     for file in files_in(paths):
         try:
@@ -57,7 +57,7 @@ def read_files(paths: Iterable[Path]) -> Iterator[Entry]:
 
 
 def exchange_of(cassette: Cassette, recording: Recording) -> Exchange:
-    """Return a recording as the exchange that replaying it would be."""
+    """Return a recording as the exchange that its replay would give."""
     return Exchange(
         index=recording.index,
         request=recording.request,
@@ -71,12 +71,12 @@ def exchange_of(cassette: Cassette, recording: Recording) -> Exchange:
 
 
 def as_json(entries: Iterable[Entry]) -> str:
-    """Write one array; values are as they were read, so that they can be compared."""
+    """Return one JSON array; values are as they were read, so that they can be compared."""
     return json.dumps([_plain(entry) for entry in entries], indent=1)
 
 
 def as_text(entries: Iterable[Entry]) -> Iterator[str]:
-    """Write lines for people: what is absent is left out, secrets are masked, long values are cut."""
+    """Yield lines for people: absent facts are left out, secrets are masked, long values are cut."""
     file = None
     for entry in entries:
         if entry.file != file:
@@ -124,7 +124,7 @@ def _lines(reading: Reading) -> Iterator[str]:
 
 
 def _names(reading: Reading) -> Iterator[str]:
-    """Yield what was looked for, in the order of the vocabulary."""
+    """Yield the names of the facts that the reader looked for, in the order of the vocabulary."""
     return filter(reading.has_place_for, VOCABULARY)
 
 

@@ -1,4 +1,4 @@
-"""New values into the text of a file, with nothing else of it touched."""
+"""Put new values into the text of a file, and touch nothing else of it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Patch", "patched", "patches_of", "write_atomically"]
 
 
 class Patch(NamedTuple):
-    """A part of a file's text, and what comes in its place; `secret` is what goes, where something secret does."""
+    """A part of a file's text, and the text that replaces it; `secret` is the removed secret, if there is one."""
 
     start: int
     end: int
@@ -36,9 +36,9 @@ def patches_of(text: str, edits: Iterable[Edit], *, whole: bool = False) -> list
     """Return the changes of a text that give nodes their new values, in order.
 
     Args:
-        text: The file.
-        edits: One a node.
-        whole: Write each changed value anew, also where only a part of it changes.
+        text: The text of the file.
+        edits: The new values, one for each node.
+        whole: Whether to write each changed value anew, even if only a part of it changes.
     """
     patches: list[Patch] = []
     for edit in edits:
@@ -57,14 +57,14 @@ def patched(text: str, patches: Iterable[Patch]) -> str:
 
 
 def _parts(text: str, edit: Edit) -> list[Patch] | None:
-    """Find the parts that change where they stand in the file; None if one is broken over lines or escaped there."""
+    """Return patches for just the parts that change; `None` if a part is broken over lines or escaped in the file."""
     node = edit.node
     patches: list[Patch] = []
     in_value, in_file = 0, node.start
     for span in edit.spans:
         old = node.text[span.start : span.end]
         written = old.replace("'", "''") if node.style == "'" else old
-        # The same text may stand before it and is to stay: a word that is the value of a secret field as well.
+        # The same text may occur before it, and is to stay there: a word that is also the value of a secret field.
         for _ in range(1 + node.text.count(old, in_value, span.start)):
             at = text.find(written, in_file, node.end)
             if at < 0:
@@ -79,7 +79,7 @@ def _anew(text: str, edit: Edit) -> Patch:
     node = edit.node
     raw = text[node.start : node.end]
     secret = node.text if edit.is_secret else None
-    if not edit.is_secret:  # A size: its form is that of the number before.
+    if not edit.is_secret:  # A size is written in the form of the number before.
         return Patch(node.start, node.end, raw.replace(node.text, str(edit.value)), secret)
     if node.style == "json":
         return Patch(node.start, node.end, json.dumps(edit.value), secret)
@@ -96,7 +96,7 @@ def _anew(text: str, edit: Edit) -> Patch:
 
 
 def _scalar(value: str, node: Node) -> str:
-    """Write text as a scalar on one line, in the quotes that it had if it can be."""
+    """Return a text as a scalar on one line: in double quotes if it had these or needs them, else in single quotes."""
     if node.style != '"' and value.isprintable():
         return "'" + value.replace("'", "''") + "'"
     quoted = json.dumps(value, ensure_ascii=False)
@@ -104,7 +104,7 @@ def _scalar(value: str, node: Node) -> str:
 
 
 def _binary(body: str, value: bytes) -> str:
-    """Write bytes as base64, in lines as long as those before."""
+    """Return bytes as base64, in lines as long as those of the old value."""
     text = base64.b64encode(value).decode("ascii")
     lines = body.splitlines()
     if body[:1] not in {"|", ">"} or len(lines) < 2:  # noqa: PLR2004
@@ -115,10 +115,10 @@ def _binary(body: str, value: bytes) -> str:
 
 
 def write_atomically(path: Path, old: bytes, new: bytes) -> None:
-    """Replace the content of a file as a whole, or not at all; a link stays one, and the mode stays.
+    """Replace the content of a file as a whole, or not at all; a link stays a link, and the mode is kept.
 
     Raises:
-        CassetteError: It cannot be written, or is not what it was when it was read.
+        CassetteError: If the file cannot be written, or has changed since it was read.
     """
     target = path.resolve()
     temporary: str | None = None

@@ -10,7 +10,7 @@ __all__ = ["Part", "asked", "parts_of", "settings_of", "tools_of"]
 
 
 class Part(NamedTuple):
-    """Something that was said: who said it or what it is, and the text."""
+    """A part of what was said: a label, which names who said it or what it is, and the text."""
 
     label: str
     text: str
@@ -21,7 +21,7 @@ _MEDIA = frozenset({"document", "file", "image", "image_url", "input_audio", "in
 
 
 def asked(body: Mapping[str, Any]) -> Iterator[Part]:
-    """Yield what a request says, in the order in which the model reads it."""
+    """Yield the parts of a request, in the order in which the model reads them."""
     for name in ("system", "instructions"):
         if body.get(name):
             yield Part("system", _text(body[name]))

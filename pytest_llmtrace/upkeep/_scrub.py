@@ -23,13 +23,13 @@ __all__ = ["Scrubbed", "scrubbed"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scrubbed:
-    """A file, and what it is without its secrets.
+    """A file, and its content without its secrets.
 
     Attributes:
         path: The file.
-        values: How many secret values go.
-        old: Its content.
-        new: Its content to be; the same where nothing is to be done.
+        values: How many secret values are taken out.
+        old: Its content before.
+        new: Its content after; the same if there is nothing to take out.
         patches: The changes of its text.
     """
 
@@ -47,16 +47,17 @@ class Scrubbed:
         """Write the file.
 
         Raises:
-            CassetteError: It cannot be written, or was changed meanwhile.
+            CassetteError: If the file cannot be written, or was changed meanwhile.
         """
         write_atomically(self.path, self.old, self.new)
 
 
 def scrubbed(path: Path) -> Scrubbed:
-    """Read a cassette and work out what it is without its secrets. Nothing is written.
+    """Read a cassette, and return it with its content without its secrets. Nothing is written.
 
     Raises:
-        CassetteError: It cannot be read, or cannot be changed with everything else in it staying what it is.
+        CassetteError: If the file cannot be read, if its secrets cannot be replaced without changing anything else, or
+            if a request would no longer find its recording.
     """
     content = read_file(path)
     before = parse(content, path)
@@ -77,7 +78,7 @@ def scrubbed(path: Path) -> Scrubbed:
 
 
 def _checked(path: Path, text: str, document: Node, edits: list[Edit], *, is_json: bool) -> list[Patch]:
-    """Return changes after which the file reads as the one before with exactly these values replaced."""
+    """Return patches after which the file reads as before, with exactly these values replaced."""
     wanted = {id(edit.node): edit.value for edit in edits}
     for whole in (False, True):
         patches = patches_of(text, edits, whole=whole)
@@ -99,7 +100,7 @@ def _tree_or_none(text: str, *, is_json: bool) -> Node | None:
 
 
 def _check_recordings(path: Path, new: bytes, before: tuple[Any, ...]) -> None:
-    """Make sure that each request is still found by what found it before."""
+    """Check that each recording is still found by the requests that found it before."""
     after = parse(new, path).recordings
     settings = ReplaySettings()
     scrubbed = any(scrub.is_scrubbed(recording.request) for recording in after)

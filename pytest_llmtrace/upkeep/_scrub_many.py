@@ -27,13 +27,13 @@ def scrub_all(
         paths: Cassettes and folders of them.
         mode: Whether to write after asking, without asking, or not at all.
         say: Prints a line.
-        ask: Puts a question; None where nobody can answer.
+        ask: Asks a question, and returns whether the answer is yes; `None` if nobody can answer.
 
     Returns:
         0 if no secret is left in any of them, else 1.
 
     Raises:
-        UsageError: There is no such file or folder.
+        UsageError: If there is no such file or folder.
     """
     changed, number, troubles = [], 0, 0
     for file in files_in(paths):
@@ -58,7 +58,7 @@ def scrub_all(
 
 
 def _result(file: File) -> Scrubbed | None:
-    """Scrub one file; None for one that is below a folder and no cassette."""
+    """Return one file with its secrets taken out; `None` if it was found in a folder and is no cassette."""
     try:
         if not file.named and not looks_like_cassette(file.path.read_bytes()):
             return None

@@ -68,7 +68,7 @@ def _origin(origin: Mapping[str, Any]) -> Iterator[str]:
 
 
 class _Sheet:
-    """One interaction."""
+    """Lays out one interaction as lines."""
 
     def __init__(self, cassette: Cassette, recording: Recording, settings: ShowSettings) -> None:
         self.recording = recording
@@ -189,7 +189,7 @@ class _Sheet:
 
 
 def _key_lines(headers: Headers) -> Iterator[str]:
-    """Say how a request showed who it is from."""
+    """Yield the headers by which a request has authenticated itself, masked."""
     for name, _ in headers:
         if scrub.is_secret_header(name) and kind_of(name.lower()) == "secret":
             yield f"    {name.lower()}: {scrub.MASK}"
@@ -211,7 +211,7 @@ def _url(url: str) -> str:
 
 
 def _usage(usage: Mapping[str, Any]) -> Iterator[str]:
-    """Yield counts, those of a group in brackets behind its name; zeros in groups say nothing."""
+    """Yield counts, those of a group in brackets behind its name; zeros in groups are left out."""
     for name, value in usage.items():
         if isinstance(value, Mapping):
             inner = ", ".join(f"{key} {item}" for key, item in value.items() if item)
@@ -233,7 +233,7 @@ def _pretty(text: str) -> str:
 
 
 def _cut(text: str) -> tuple[str, str]:
-    """Cut a long text, and say how much is missing; base64 is never worth reading."""
+    """Return a text, cut if it is long, and a note on that; long base64 is always cut, as nobody reads it."""
     short = _BASE64.sub(lambda found: f"{found[0][:20]}…({len(found[0]):,} characters)", text)
     lines = short[:LONGEST_TEXT].split("\n")[:LONGEST_LINES]
     cut = "\n".join(lines)

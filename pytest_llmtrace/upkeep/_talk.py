@@ -1,6 +1,6 @@
-"""What was said: the parts of a reply, whole or put together from the events of a stream.
+"""The parts of a reply, whole or put together from the events of a stream.
 
-The form of a reply is told from itself, not from the request: recordings of gateways mix them.
+The form of a reply is recognised from the reply itself, not from its request: recordings of gateways mix the forms.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["Part", "Reply", "reply_of", "reply_of_stream"]
 
 @dataclass(kw_only=True, slots=True)
 class Reply:
-    """What a model said, and what was said about it."""
+    """What a model said, and what the response says about that."""
 
     parts: list[Part] = field(default_factory=list)
     model: str | None = None
@@ -30,7 +30,7 @@ class Reply:
 
 
 class _Piece(NamedTuple):
-    """Where a piece of a stream belongs: a choice or block, and what it is of."""
+    """A piece of a stream's text, with the key and the label of the part that it belongs to."""
 
     key: tuple[Any, ...]
     label: str
@@ -38,7 +38,7 @@ class _Piece(NamedTuple):
 
 
 def reply_of_stream(text: str) -> Reply:
-    """Put together what the events of a stream say."""
+    """Return the reply that is put together from the events of a stream."""
     reply, pieces = Reply(events=0), dict[tuple[Any, ...], list[str]]()
     labels: dict[tuple[Any, ...], str] = {}
     for event in wire.events(text.encode("utf-8", "surrogatepass")):
@@ -63,7 +63,7 @@ def _object(data: bytes) -> dict[str, Any]:
 
 
 def reply_of(document: Any) -> Reply:
-    """Read a reply that came as one JSON object."""
+    """Return the reply in one JSON object."""
     reply = Reply()
     if not isinstance(document, Mapping):
         reply.is_known = False
@@ -106,7 +106,7 @@ def _choices(choices: list[Any], reply: Reply) -> None:
 
 
 def _common(document: Mapping[str, Any], reply: Reply) -> None:
-    """Take over what any document of a reply may say: model, usage, error."""
+    """Copy into the reply what any of its documents may say: model, usage, error."""
     for holder in (document, document.get("message"), document.get("response"), document.get("x_groq")):
         if not isinstance(holder, Mapping):
             continue

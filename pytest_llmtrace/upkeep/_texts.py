@@ -12,7 +12,7 @@ _READABLE = frozenset({"", "deflate", "gzip", "identity", "x-gzip"})
 
 
 def body_text(message: Request | Response) -> tuple[str | None, str]:
-    """Return a body as text and its content encoding; None for a text that is compressed in another way."""
+    """Return a body as text, and its content encoding; the text is `None` if that encoding cannot be undone."""
     coding = header(message.headers, "content-encoding").strip().lower()
     body = unpacked(message.body, coding)
     try:

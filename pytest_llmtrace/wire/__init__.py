@@ -1,4 +1,4 @@
-"""Bytes -> Reading: what an exchange says about its LLM call. Standard library only; knows no SDK and no spans."""
+"""Decode an exchange's bytes into a `Reading` of its LLM call. Standard library only; knows no SDK and no spans."""
 
 from pytest_llmtrace.wire._api import counts_tokens, identify, request_body, unread_api
 from pytest_llmtrace.wire._body import is_framed, is_stream, plain

@@ -1,4 +1,4 @@
-"""Which API of an LLM provider a request speaks, told by its path and the shape of its body."""
+"""Which API of an LLM provider a request calls, recognised by its path and the shape of its body."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def _has_input(body: Mapping[str, Any]) -> bool:
     return not _INPUTS.isdisjoint(body)
 
 
-# Of a conversation that the server keeps there may be nothing new.
+# One of these fields is enough: a request that continues a conversation kept by the server may add no input.
 _INPUTS = frozenset({"conversation", "input", "previous_response_id", "prompt"})
 
 
-# Path ending -> API and what its request body must have. The path alone would take any web service with a
-# resource called `messages` for a model.
+# Path ending -> API, and a test of the request body. By the path alone, any web service with a resource called
+# `messages` would be taken for a model.
 _APIS: tuple[tuple[str, str, Callable[[Mapping[str, Any]], bool]], ...] = (
     ("/chat/completions", "chat", _has_messages),
     ("/completions", "completions", lambda body: "prompt" in body),
@@ -37,11 +37,11 @@ _APIS: tuple[tuple[str, str, Callable[[Mapping[str, Any]], bool]], ...] = (
     ("/embeddings", "embeddings", lambda body: "input" in body),
     ("/messages", "messages", _has_messages),
 )
-# What tells Anthropic's messages from other makers' models under the paths of a cloud.
+# The field that distinguishes Anthropic's messages from other makers' models at the paths of a cloud.
 _VERSION = "anthropic_version"
 
 
-# What the path of a model's API looks like that is not read.
+# The paths of model APIs that this package does not read, each with the name of the API.
 _UNREAD = (
     (re.compile(r":(stream)?generateContent$", re.IGNORECASE), "Gemini's generateContent"),
     (re.compile(r":(embedContent|batchEmbedContents)$"), "Gemini's embedContent"),
@@ -62,19 +62,22 @@ _UNREAD = (
 
 
 def unread_api(request: Request) -> str | None:
-    """Name the API of a call to a model that is not read, as `Gemini's generateContent`; None if it is none."""
+    """Return the model API that a request calls if it is one that is not read, such as `Gemini's generateContent`.
+
+    `None` if the API is read, or if the request calls no known model API.
+    """
     if request.method.upper() != "POST" or identify(request) is not None:
         return None
     path = path_of(request.url)
     return next((name for pattern, name in _UNREAD if pattern.search(path)), None)
 
 
-# Asks how many tokens a request would have: OpenAI's, Anthropic's, Gemini's.
+# The endpoints that only count the tokens that a request would have: OpenAI's, Anthropic's, Gemini's.
 _COUNTING = re.compile(r"/responses/input_tokens$|/messages/count_tokens$|:countTokens$")
 
 
 def counts_tokens(request: Request) -> bool:
-    """Tell whether a request asks for nothing but a count of tokens, by its path."""
+    """Tell, by its path, whether a request only asks for a count of tokens."""
     return request.method.upper() == "POST" and _COUNTING.search(path_of(request.url)) is not None
 
 
@@ -82,9 +85,9 @@ _STORED = re.compile(r"/responses/([^/]+)$")
 
 
 def fetched_id(request: Request) -> str | None:
-    """Return the id of the response that a request fetches, or goes on with the stream of; None if it does neither.
+    """Return the id of the response that a request fetches or whose stream it resumes; `None` if it does neither.
 
-    OpenAI API reference, Get a model response: that is how one in the background is waited for.
+    OpenAI API reference, Get a model response: a client waits for a background response by fetching it repeatedly.
     """
     if request.method.upper() != "GET":
         return None
@@ -93,17 +96,18 @@ def fetched_id(request: Request) -> str | None:
 
 
 def identify(request: Request) -> str | None:
-    """Name the API of an LLM call: `chat`, `completions`, `responses`, `embeddings` or `messages`; None for any other.
+    """Return the API of an LLM call: `chat`, `completions`, `responses`, `embeddings` or `messages`; otherwise `None`.
 
     The paths are those of the OpenAI and Anthropic API references, under whatever prefix a gateway puts before them,
     and those of Anthropic's messages on Amazon Bedrock and Google's Vertex AI.
-    A request that fetches a response, or goes on with its stream, asks no model: the call was the one that made it.
+    A request that fetches a response or resumes its stream is not a call: the call is the request that created the
+    response.
     """
     return read_request(request)[0]
 
 
 def read_request(request: Request) -> tuple[str | None, Mapping[str, Any]]:
-    """Name the API of an LLM call as `identify` does, and return the JSON object in its body."""
+    """Return the API of an LLM call, as `identify` does, and the JSON object in its body."""
     if request.method.upper() != "POST":
         return None, {}
     path = path_of(request.url)
@@ -119,7 +123,7 @@ def read_request(request: Request) -> tuple[str | None, Mapping[str, Any]]:
 
 
 def request_body(request: Request) -> Mapping[str, Any]:
-    """Return the JSON object in a request's body, an empty mapping where there is none."""
+    """Return the JSON object in a request's body, or an empty mapping if there is none."""
     try:
         said = decoded(request.body, header(request.headers, "content-encoding"))
         body = json.loads(said.decode(encoding_of(said), "surrogatepass"))

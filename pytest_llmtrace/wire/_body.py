@@ -1,4 +1,4 @@
-"""Bodies as they travel -> bytes that can be read."""
+"""Response bodies in readable form: content encoding undone, Amazon's frames turned into server-sent events."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ def is_stream(response: Response) -> bool:
 
 
 def readable(response: Response) -> bytes:
-    """Return a body as it can be read: without content encoding, Amazon's frames as server-sent events.
+    """Return a body in readable form: without content encoding, and Amazon's frames as server-sent events.
 
     Raises:
-        ValueError: As for `codings.decoded`, or a frame cannot be read.
+        ValueError: As for `codings.decoded`, and if a frame cannot be read.
     """
     body = decoded(response.body, header(response.headers, "content-encoding"))
     return b"".join(_frames.as_events((body,))) if is_framed(response) else body
 
 
 def readable_chunks(response: Response) -> list[bytes]:
-    """Return what a client could have read after each chunk, as `readable` does.
+    """Return, for each chunk, the part of the body that it lets a client read, in the form of `readable`.
 
     Raises:
         ValueError: As for `readable`.
@@ -43,7 +43,7 @@ def is_framed(response: Response) -> bool:
 
 
 def plain(response: Response) -> Response:
-    """Return a response without content encoding and declared length, chunk by chunk the same.
+    """Return a response without content encoding and declared length, each of its chunks decoded.
 
     Raises:
         ValueError: As for `codings.decoded`.

@@ -1,4 +1,4 @@
-"""Streams of chat completions and completions: events -> the body that they stand for."""
+"""Streams of the chat completions and completions APIs, put together into the bodies that they stand for."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _ONCE = ("id", "model", "provider")
 
 
 class Due(Enum):
-    """Whether a usage is to come at the end of a stream."""
+    """Whether a stream must end with a usage object."""
 
     NO = "no"
     YES = "yes"
-    IF_PROMISED = "if promised"  # by a usage of null in the chunks before, as OpenAI's and many others have
+    IF_PROMISED = "if promised"  # Earlier chunks promise it by a usage of null, as OpenAI's and many others do.
 
 
 def fold(events: Events, wanted: int | None = None, due: Due = Due.NO) -> Document:
-    """Put a stream together to the body that it stands for.
+    """Return the body that a stream stands for.
 
     Args:
-        events: Its events.
-        wanted: How many choices were asked for, where that is known.
-        due: Whether a usage is to come behind the last choice, without which the stream is not complete.
+        events: The events of the stream.
+        wanted: How many choices the request asks for, if that is known.
+        due: Whether a usage object must follow the last choice; without it the stream is not complete.
     """
     document, choices, failed = events.document(), dict[int, Choice](), False
     for batch in events.batches():
@@ -43,26 +43,26 @@ def fold(events: Events, wanted: int | None = None, due: Due = Due.NO) -> Docume
                 _fold_first(heard, document, key)
         _fold_errors(heard, document)
         if failed and not document.body.get("usage"):
-            # Whoever reads on finds it there.
+            # A client that reads on after the error finds the usage in the later chunks.
             _fold_usage(batch, document)
     if choices and "choices" not in document.body:
         document.body["choices"] = [choices[index].whole(index) for index in sorted(choices)]
     if not document.body.get("usage"):
         _take_usage(choices, document)
-    # What is cut behind the last reason may be the usage, asked for or not.
+    # If the stream is cut after the last finish reason, the lost part may be the usage, whether asked for or not.
     lacks_usage = (due is Due.YES or events.cut) and not document.body.get("usage")
     finished = _all_finished(choices, wanted) and not lacks_usage
     return events.settle(document, ended=events.done or finished)
 
 
 def _heard(batch: Batch) -> Batch:
-    """Return the chunks up to the first error at the top: OpenAI's SDK raises there, and reads no further."""
+    """Return the chunks up to the first with an error at its top level, where OpenAI's SDK raises and stops reading."""
     at = next((at for at, (_, _, chunk) in enumerate(batch) if chunk.get("error")), None)
     return batch if at is None else batch[: at + 1]
 
 
 def _fold_choices(batch: Batch, document: Document, choices: dict[int, Choice]) -> None:
-    """Let each choice hear its deltas, by index; by position where one has none."""
+    """Give each delta to its choice, which is found by index, or by position if the delta has no index."""
     for number, _, chunk in batch:
         said = chunk.get("choices")
         if type(said) is not list:
@@ -82,7 +82,7 @@ def _fold_choices(batch: Batch, document: Document, choices: dict[int, Choice]) 
 
 
 def _fold_errors(batch: Batch, document: Document) -> None:
-    """Keep the last error: beside the choices, instead of them, or as Groq's reason for stopping early."""
+    """Keep the last error: beside the choices, instead of them, or in `x_groq`, as Groq's reason for stopping early."""
     for number, name, chunk in batch:
         groq = chunk.get("x_groq")
         if name == "error" or chunk.get("error"):
@@ -92,7 +92,7 @@ def _fold_errors(batch: Batch, document: Document) -> None:
 
 
 def _fold_usage(batch: Batch, document: Document) -> None:
-    """Keep the last usage object of any chunk that says something; Groq's is in an object of its own."""
+    """Keep the last usage object of the chunks that is not empty; Groq's is inside an object of its own, `x_groq`."""
     for number, _, chunk in reversed(batch):
         prefix, usage = "", chunk.get("usage")
         if not usage and type(chunk.get("x_groq")) is dict:
@@ -106,7 +106,7 @@ def _fold_usage(batch: Batch, document: Document) -> None:
 
 
 def _take_usage(choices: dict[int, Choice], document: Document) -> None:
-    """Take the usage that a choice was finished with: Moonshot gives it nowhere else, unless it is asked to."""
+    """Take the usage that came with the end of a choice: Moonshot gives it nowhere else unless it is asked for."""
     found = [choice.usage for choice in choices.values() if choice.usage]
     if len(found) == 1:
         [(document.body["usage"], number)] = found
@@ -114,7 +114,7 @@ def _take_usage(choices: dict[int, Choice], document: Document) -> None:
 
 
 def _fold_first(batch: Batch, document: Document, key: str) -> None:
-    """Keep the first value that says something: Azure's first chunk has empty texts."""
+    """Keep the first value of a field that is not empty: Azure's first chunk has empty texts."""
     for number, _, chunk in batch:
         value = chunk.get(key, MISSING)
         if value is MISSING:

@@ -1,4 +1,4 @@
-"""What the body of a chat completion or completion says: OpenAI's, and what is shaped like them."""
+"""Facts in the body of a chat completion or completion: OpenAI's, and other bodies of the same shape."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pytest_llmtrace.wire._usage import openai_tokens
 __all__ = ["state"]
 
 _FINISH = "choices[].finish_reason"
-# By preference: the names of DeepSeek, vLLM, z.ai and LiteLLM; of OpenRouter and Groq; of OpenRouter in detail.
+# By preference: the name that DeepSeek, vLLM, z.ai and LiteLLM use; OpenRouter's and Groq's; OpenRouter's for details.
 _REASONING = ("reasoning_content", "reasoning", "reasoning_details")
-# What Snowflake sends beside each answer.
+# The empty function call that Snowflake sends beside each answer.
 _NO_CALL = {"arguments": "", "name": ""}
 
 
 def state(facts: Facts, document: Document) -> None:
-    """State what the body of a chat completion or completion says."""
+    """State the facts in the body of a chat completion or completion."""
     openai_tokens(facts, document)
     choices, where = _choices(document), document.where
     if isinstance(choices, Spot):
@@ -39,7 +39,7 @@ def state(facts: Facts, document: Document) -> None:
 
 
 def _choices(document: Document) -> list[dict[str, Any]] | Spot:
-    """Return the choices by index, or the spot at which they should have been."""
+    """Return the choices in the order of their indexes, or the spot where they should have been."""
     spot = document.spot("choices")
     if spot.value is MISSING or spot.value is None:
         return spot
@@ -84,7 +84,7 @@ def _said(choice: dict[str, Any], reply: str) -> tuple[Any, str]:
 
 
 def _text_of_content(content: Any) -> Any:
-    """Take a content: a text, or a list of parts, of which the texts count."""
+    """Return the text of a content, which is a text, or a list of parts, of which only the texts count."""
     if not isinstance(content, list):
         return text(content)
     found = []
@@ -97,7 +97,7 @@ def _text_of_content(content: Any) -> Any:
 
 
 def _reasoning(choice: dict[str, Any]) -> tuple[Any, str]:
-    """Look up what the model thought, under the first name that says something, and that name."""
+    """Return the reasoning in a choice, from the first field that has some, and the name of that field."""
     message = choice.get("message", MISSING)
     null: Any = MISSING
     for key, kind in zip(_REASONING, (text, text, _text_of_details), strict=True):
@@ -112,7 +112,7 @@ def _reasoning(choice: dict[str, Any]) -> tuple[Any, str]:
 
 
 def _text_of_details(details: Any) -> Any:
-    """Take OpenRouter's list of details: their texts, or summaries; what is encrypted says nothing."""
+    """Return the reasoning in OpenRouter's list of details: their texts or summaries; encrypted details have none."""
     if not isinstance(details, list):
         raise Misfit(f"{shown(details)} is no list", details)
     found: list[str] = []
@@ -123,14 +123,14 @@ def _text_of_details(details: Any) -> Any:
 
 
 def _text_of_thinking(content: list[Any]) -> Any:
-    """Take Mistral's parts of a content that hold its thoughts."""
+    """Return the reasoning in Mistral's content, which has `thinking` parts for it."""
     thoughts = [part.get("thinking") for part in content if isinstance(part, dict) and part.get("type") == "thinking"]
     found = [_text_of_content(thought) for thought in thoughts]
     return "".join(piece for piece in found if piece is not MISSING) if found else MISSING
 
 
 def _state_refusals(facts: Facts, choices: list[dict[str, Any]], key: str, where: str) -> None:
-    # Snowflake sends an empty text with each answer.
+    # Snowflake sends an empty text as the refusal of each answer.
     values = [_get(choice.get("message", MISSING), "refusal", text) or None for choice in choices]
     facts.column(
         "refusals", [value for value in values if value is not None and value is not MISSING] or values, key, where

@@ -16,7 +16,7 @@ _OTHERS = frozenset({"audio", "function_call", "reasoning_details", "tool_calls"
 
 
 def joined(pieces: list[Any]) -> Any:
-    """Put fragments together: texts to a text, lists of parts to a list; anything else is left as it came."""
+    """Join fragments: texts into a text, lists of parts into a list; otherwise return the first that is not a text."""
     found = [piece for piece in pieces if piece is not None]
     if not found:
         return None if pieces else MISSING
@@ -43,7 +43,7 @@ class _Call:
         self.name: Any = MISSING
         self.kind = "function"
         self.arguments: list[Any] = []
-        self.braces = 0  # That are open: what is put together and parsed only where none is.
+        self.braces = 0  # How many are open: the arguments are joined and parsed only when none is.
 
     def add(self, fragment: dict[str, Any]) -> None:
         if fragment.get("id"):
@@ -55,9 +55,10 @@ class _Call:
                 self.say(said, field)
 
     def is_another(self, fragment: dict[str, Any]) -> bool:
-        """Tell whether a fragment with a name begins another call: some servers number all parallel calls 0.
+        """Tell whether a fragment with a name begins another call: some servers give all parallel calls the index 0.
 
-        Where there are no ids either it does if this one has all of its arguments.
+        If both have an id, the ids decide. Otherwise it does if the arguments of this call are complete, and the
+        fragment has another name or has arguments.
         """
         if fragment.get("id") and self.id:
             return bool(fragment["id"] != self.id)
@@ -117,8 +118,8 @@ class Choice:
         if "text" in choice:
             self.texts["text"].append(choice["text"])
         finish = choice.get("finish_reason", self.finish)
-        # The last word counts, and an empty one is none while there is another. An error behind a reason is not of this
-        # choice: gateways give it the number 0, in a chunk at which the SDK raises.
+        # The last finish reason counts, but an empty one does not replace another. The reason `error` after another one
+        # is not about this choice: gateways give the error the index 0, in a chunk at which the SDK raises.
         if self.finish is MISSING or self.finish is None or (finish and (finish != "error" or not self.finish)):
             self.finish = finish
             if finish and choice.get("usage"):
@@ -158,7 +159,7 @@ class Choice:
                 self.strange["tool_calls"] = fragments
 
     def meant(self, fragment: dict[str, Any]) -> _Call:
-        """Find the call that a fragment goes on with, or open it: by index, else by id, else the latest."""
+        """Return the call that a fragment continues: by index, else by id, else the latest; if none, open a new one."""
         index, identity = fragment.get("index"), fragment.get("id")
         key = ("index", index) if isinstance(index, int) else ("id", identity) if isinstance(identity, str) else None
         call = self.keyed.get(key) if key else (self.calls[-1] if self.calls else None)

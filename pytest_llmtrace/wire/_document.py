@@ -1,4 +1,4 @@
-"""The body that a response is, or that its stream stands for."""
+"""The body of a response: as received, or put together from a stream."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ class Document:
     """The body of a response, in the form of the API's JSON replies.
 
     Attributes:
-        body: Its fields.
-        where: What it is: `response body`, `events 0 to 12 of the response`.
+        body: The fields of the body.
+        where: The place that it was read from: `response body`, `events 0 to 12 of the response`.
         fields: Of a stream: field -> the prefix of its name on the wire, and the number of the event in which it stood.
-            `usage.x` for a field of the usage object that stood in another event than the object's others.
-        truncated: Whether it ended before it said that it was complete.
-        broken: Why some of it could not be read, empty if all of it could.
-        error: What states an error in mid-stream (an object or a text), and the number of the event in which it stood.
-        plain: The body, where it is no JSON but a text for people.
-        streamed: Whether it was put together from events.
+            The key `usage.x` is for a field of the usage object, whose fields may stand in different events.
+        truncated: Whether the body ended before it said that it was complete.
+        broken: Why a part of the body could not be read; empty if all of it could.
+        error: The object or text that states an error in mid-stream, and the number of the event in which it stood.
+        plain: The body, if it is not JSON but a text for people.
+        streamed: Whether the body was put together from events.
     """
 
     body: dict[str, Any]
@@ -45,7 +45,7 @@ class Document:
 
 
 def where_of(*numbers: int) -> str:
-    """Name one or several events."""
+    """Return the place of one or several events, in words."""
     first, *others = sorted(set(numbers))
     if not others:
         return f"event {first} of the response"

@@ -1,4 +1,4 @@
-"""OpenAI's embeddings, and what is shaped like them."""
+"""Facts in the body of an embeddings reply: OpenAI's, and other bodies of the same shape."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FLOAT = 4  # bytes
 
 
 def state(facts: Facts, document: Document) -> None:
-    """State what the body of a list of embeddings says."""
+    """State the facts in the body of a list of embeddings."""
     openai_tokens(facts, document)
     spot = document.spot("data")
     facts.derive("embedding_count", lambda data: len(_vectors(data)), spot, "data[]")

@@ -1,4 +1,4 @@
-"""Errors: as a status, as a whole body of a 200, in mid-stream; in every shape that providers give them."""
+"""Errors: as a status, as the whole body of a 200, or in mid-stream; in every shape that providers give them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _STATUSES = range(100, 600)
 
 
 def state_error(facts: Facts, document: Document, headers: Mapping[str, str], status: int) -> None:
-    """State the error of a response, absent where it has none.
+    """State the error of a response, as absent if it has none.
 
     Args:
-        facts: Of the response.
-        document: Its body.
-        headers: Its headers by name in lower case: Amazon's services name the type of an error in one.
-        status: Its status.
+        facts: The facts of the response.
+        document: The body of the response.
+        headers: Its headers, by name in lower case: Amazon's services name the type of an error in one of them.
+        status: The HTTP status of the response.
     """
     said, key, where = _find(document, failed=status >= _BAD)
     if said is MISSING and status < _BAD:
@@ -39,7 +39,7 @@ def state_error(facts: Facts, document: Document, headers: Mapping[str, str], st
 
 
 def _find(document: Document, *, failed: bool) -> tuple[Any, str, str]:
-    """Return what says what went wrong, its key, and where it stood."""
+    """Return the value that describes the error (`MISSING` if none does), its key, and its place."""
     if document.error is not None:
         said, number = document.error
         return (*_inner(said), where_of(number))
@@ -50,17 +50,17 @@ def _find(document: Document, *, failed: bool) -> tuple[Any, str, str]:
         spot = document.spot("error")
         return body["error"], spot.key, spot.where
     choices = body.get("choices")
-    if isinstance(choices, list):  # OpenRouter, of a choice that failed
+    if isinstance(choices, list):  # OpenRouter puts the error into the choice that failed.
         for choice in choices:
             if isinstance(choice, dict) and choice.get("error"):
                 return choice["error"], "choices[].error", document.where
-    if body.get("type") == "error" or body.get("object") == "error":  # Mistral, vLLM
+    if body.get("type") == "error" or body.get("object") == "error":  # The body is the error: Mistral, vLLM.
         return body, "", document.where
     return (*_inner(body), document.where) if failed and body else (MISSING, "", "")
 
 
 def _inner(said: Any) -> tuple[Any, str]:
-    """Unwrap an error: `{"error": ...}`, FastAPI's `{"detail": ...}`, a failed response, or itself."""
+    """Return an error and its key: inside `{"error": ...}`, FastAPI's `{"detail": ...}`, a failed response, or bare."""
     if not isinstance(said, dict):
         return said, "data"
     for key in ("error", "detail"):
@@ -75,7 +75,7 @@ def _inner(said: Any) -> tuple[Any, str]:
 def _detail(said: Any, name: str) -> Any:
     value = said.get(name) if isinstance(said, dict) else None
     if name == "type" and value == "error":
-        return None  # The type of the event, or of the body.
+        return None  # This is the type of the event or of the body, not of the error.
     if name == "type" and value is None and isinstance(said, dict):
         value = _word(said.get("status"))
     fits = isinstance(value, str) or (name == "code" and isinstance(value, int) and not isinstance(value, bool))
@@ -83,17 +83,17 @@ def _detail(said: Any, name: str) -> Any:
 
 
 def _word(status: Any) -> str | None:
-    """Return Google's word for an error, as `RESOURCE_EXHAUSTED`, which stands where others have a number."""
+    """Return Google's name for an error, such as `RESOURCE_EXHAUSTED`, from a field where others have a number."""
     return status if isinstance(status, str) and status.isupper() else None
 
 
 def _named(header: str) -> str | None:
-    """Return the exception in `x-amzn-errortype`, which may have an address behind it, and a name space before it."""
+    """Return the exception in `x-amzn-errortype`, without the namespace before it and the address after it."""
     return header.partition(":")[0].rpartition("#")[2].strip() or None
 
 
 def _stated_status(said: Any) -> int | None:
-    """Return the status that an error states itself, which came when the response's own was sent already."""
+    """Return the status that an error states itself: in mid-stream, the response's own status has been sent already."""
     if not isinstance(said, dict):
         return None
     for key in ("code", "status_code", "status"):

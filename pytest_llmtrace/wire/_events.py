@@ -1,4 +1,4 @@
-"""The events of a stream, parsed: what is to be folded into the body that the stream stands for."""
+"""The parsed events of a stream, which are then folded into the body that the stream stands for."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from pytest_llmtrace.wire._sse import is_closed, split
 __all__ = ["Batch", "Events", "kind_of"]
 
 Batch = list[tuple[int, str, dict[str, Any]]]
-"""Number, name and JSON object of events, in order; numbers count all events of the stream from 0."""
+"""Events in order, each with its number, name and JSON object; numbers count all events of the stream from 0."""
 
 _DONE = "[DONE]"
-# Events that say nothing but that a stream is over.
+# Types of events that only say that a stream is over.
 _LAST_WORDS = frozenset({"error", "message_stop"})
 # Names of events that Anthropic's SDK does not parse.
 _UNPARSED = frozenset({"", "ping"})
 _NAMED = 5
 _NO_TEXT = re.compile("[\udc80-\udcff]")
-# Parsing many at once saves calls; dropping them before the next saves the collector from looking at all of them.
+# Parsing many events at once saves calls; dropping them before the next batch saves the garbage collector from
+# looking at all of them.
 _BATCH = 64
 
 
@@ -32,14 +33,14 @@ class Events:
 
     Args:
         body: The stream.
-        skips_some: Whether its clients pass over events without a name, pings, and events whose data is empty:
-            Anthropic's SDK does, OpenAI's parses the data of each event, and raises, also where it has no line of data
-            at all.
+        skips_some: Whether its clients skip events without a name, pings, and events whose data is empty. Anthropic's
+            SDK does; OpenAI's parses the data of every event, even of one without a `data` line, and raises at data
+            that it cannot parse.
 
     Attributes:
-        total: How many there are before `[DONE]`; SDKs read nothing behind it.
+        total: The number of events before `[DONE]`; SDKs read nothing after it.
         done: Whether `[DONE]` came.
-        cut: Whether the last event is not whole, or not closed; known when the batches have been read.
+        cut: Whether the last event is incomplete or not closed; known when the batches have been read.
     """
 
     def __init__(self, body: bytes, *, skips_some: bool = False) -> None:
@@ -58,9 +59,9 @@ class Events:
         self.cut = False
 
     def batches(self) -> Iterator[Batch]:
-        """Yield the events that are JSON objects, some at a time; the others are remembered.
+        """Yield the events that are JSON objects, in batches, and note which other events cannot be read.
 
-        Behind an error event that is none nothing comes: SDKs have raised.
+        Stop after an `error` event that is not a JSON object, since SDKs raise there.
         """
         for start in range(0, self.total, _BATCH):
             pairs = self._pairs[start : start + _BATCH]
@@ -79,9 +80,9 @@ class Events:
             yield batch
 
     def _is_heard(self, number: int, name: str, value: dict[str, Any]) -> bool:
-        """Tell whether clients hear of an event; of one that no blank line closes they do not.
+        """Tell whether clients receive an event: they do not if no blank line closes it, and then the stream is cut.
 
-        An error is one all the same, and the end of a stream says nothing that anybody misses.
+        An unclosed error counts all the same, and so does the unclosed end of a stream, which nobody misses.
         """
         if not self._is_open(number):
             return True
@@ -90,12 +91,12 @@ class Events:
         return heard
 
     def _is_open(self, number: int) -> bool:
-        """Tell whether no blank line closes an event."""
+        """Tell whether an event is the last one, and no blank line closes it."""
         return number == self.total - 1 and not self._is_closed and not self.done
 
     def _note(self, number: int, data: str, value: Any) -> None:
         if self._is_open(number):
-            self.cut = not data.startswith(_DONE[0])  # Behind a part of `[DONE]` nothing more was to come.
+            self.cut = not data.startswith(_DONE[0])  # After a cut `[DONE]` nothing more was to come.
         elif not self._is_text and _NO_TEXT.search(data):
             self._broken[number] = "it is no text"
         elif not self._is_skipped(number):
@@ -106,12 +107,12 @@ class Events:
         return self._skips_some and (not data or name in _UNPARSED)
 
     def last_with(self, data: str) -> int | None:
-        """Return the number of the last event that has exactly this data, None if there is none or it is skipped."""
+        """Return the number of the last event with exactly this data that clients do not skip, or `None`."""
         found = (number for number in reversed(range(self.total)) if self._pairs[number][1] == data)
         return next((number for number in found if not self._is_skipped(number)), None)
 
     def refuse(self, number: int, note: str) -> None:
-        """Note that an event cannot be read although it is JSON, and why, as a clause."""
+        """Note that an event cannot be read although it is JSON; `note` says why, as a clause."""
         self._broken[number] = note
 
     def document(self) -> Document:
@@ -120,10 +121,10 @@ class Events:
         return Document(body={}, where=where, streamed=True)
 
     def settle(self, document: Document, *, ended: bool) -> Document:
-        """State in a document that was filled how the stream ended, and what of it could not be read.
+        """Add to a filled document how the stream ended and what could not be read of it, and return the document.
 
         Args:
-            document: Filled from all batches.
+            document: The document, filled from all batches.
             ended: Whether the stream has said that it is complete, other than by an error.
         """
         document.error = document.error or self._error
@@ -133,18 +134,18 @@ class Events:
 
 
 def _is_not_done(pair: tuple[str, str]) -> bool:
-    """Tell whether an event is not the one after which the SDKs read no further."""
+    """Tell whether an event is not `[DONE]`, after which the SDKs read no further."""
     return not pair[1].startswith(_DONE)
 
 
 def kind_of(event: dict[str, Any], name: str) -> str:
-    """Tell the type of an event, by what it says itself, else by its name: OpenRouter's events have none."""
+    """Return the `type` that an event states, else its name: OpenRouter's events have no name."""
     kind = event.get("type")
     return kind if isinstance(kind, str) else name
 
 
 def _said_broken(broken: dict[int, str]) -> str:
-    """Say, as a clause, which events could not be read, and why the first could not."""
+    """Return a clause that says which events could not be read, and why the first of them could not."""
     if not broken:
         return ""
     first = min(broken)

@@ -1,4 +1,4 @@
-"""Facts while they are gathered: each look-up says what stood there, of which type it had to be, and where."""
+"""The facts of one reading while they are collected: each value, the type that it must have, and where it stood."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ _LARGEST_COUNT = 2**63
 
 
 class _Missing:
-    """Nothing stood there: neither a value nor a null."""
+    """The type of `MISSING`, which stands for a field that is not there: neither a value nor null."""
 
 
 MISSING = _Missing()
 
 
 class Misfit(ValueError):
-    """A value is not of the type that its field must have; the text is the clause of a fact's note.
+    """A value does not have the type that its field must have; the message becomes the note of the unreadable fact.
 
     Attributes:
-        value: What stood in the field.
+        value: The value in the field.
     """
 
     def __init__(self, note: str, value: Any = None) -> None:
@@ -50,13 +50,13 @@ class Misfit(ValueError):
 
 
 class Spot(NamedTuple):
-    """What stood in one place.
+    """One place on the wire, and the value that stood there.
 
     Attributes:
-        value: As parsed; `MISSING` where there was no such field, a `Misfit` where something on the way to it had the
+        value: The parsed value; `MISSING` if there is no such field, a `Misfit` if something on the path to it has the
             wrong type.
         key: The field, as the wire spells it.
-        where: What the field belongs to.
+        where: What the field belongs to, such as `response body`.
     """
 
     value: Any
@@ -65,11 +65,11 @@ class Spot(NamedTuple):
 
 
 placed: Callable[[tuple[Any, str, str]], Spot] = partial(tuple.__new__, Spot)
-"""Make a spot in half the time, as `reading.made` does a fact."""
+"""Make a `Spot` from a tuple in half the time of its constructor, as `reading.made` does for a `Fact`."""
 
 
 class _Places(dict[str, str]):
-    """The places of one exchange, in a report's words. One text for all facts of a place: they are many, and kept."""
+    """The places of one exchange, as reports name them. The facts of a place share one text, since many are kept."""
 
     def __init__(self, stem: str) -> None:
         super().__init__()
@@ -81,13 +81,13 @@ class _Places(dict[str, str]):
 
 
 class Facts:
-    """The facts of one reading, by name, while it is made.
+    """The facts of one reading, by name, while the reading is made.
 
     Attributes:
-        at: Names a place of the exchange that is read, for people.
-        found: What is there.
-        missing: Where each would be that is not there; those that are may be in here too.
-        again: What a response repeats of its request.
+        at: Place within the exchange, such as `response body` -> its full name in reports.
+        found: The facts that have been stated: present, null or unreadable.
+        missing: Where each absent fact would stand; facts that are in `found` may be in here too.
+        again: The facts of the request that the response repeats.
     """
 
     def __init__(self, stem: str) -> None:
@@ -97,16 +97,16 @@ class Facts:
         self.at = _Places(stem)
 
     def go_on_in(self, stem: str) -> None:
-        """Take what is stated from here on from another exchange."""
+        """Name another exchange as the place of all facts that are stated from here on."""
         self.at = _Places(stem)
 
     def column(self, name: str, values: list[Any], key: str, where: str) -> None:
-        """State a fact that is a list by choice, from what stood in each.
+        """State a fact whose value is a list with one item for each choice.
 
         Args:
-            name: The fact.
-            values: By choice; None, `MISSING` and a `Misfit` as in a `Spot`.
-            key: The field, with `[]` for the number of the choice.
+            name: The name of the fact.
+            values: The value in each choice; `None`, `MISSING` and a `Misfit` mean the same as in a `Spot`.
+            key: The field, with `[]` in the place of the choice's number.
             where: As in a `Spot`.
         """
         found = [None if value is MISSING else value for value in values]
@@ -123,7 +123,7 @@ class Facts:
             self.absent(name, where)
 
     def take(self, name: str, kind: Callable[[Any], Any], spots: Sequence[Spot]) -> None:
-        """State a fact from the first of several spots at which something stands."""
+        """State a fact from the first spot that holds a value; if none does, state it as unreadable, null or absent."""
         for value, key, where in spots:
             if value is MISSING or value is None or isinstance(value, Misfit):
                 continue
@@ -135,7 +135,7 @@ class Facts:
         self._lack(name, spots)
 
     def _lack(self, name: str, spots: Sequence[Spot]) -> None:
-        """State that at none of several spots something stands that could be the fact."""
+        """State a fact for which no spot holds a value: as unreadable, else null, else absent."""
         for value, key, where in spots:
             if isinstance(value, Misfit):
                 self.unreadable(name, str(value), where, ((key, value.value),))
@@ -147,13 +147,13 @@ class Facts:
         self.absent(name, next((where for _, _, where in spots if where), ""))
 
     def derive(self, name: str, kind: Callable[[Any], Any], spot: Spot, key: str) -> None:
-        """State a fact that is made of what a spot holds; `kind` returns `MISSING` where there is nothing of it.
+        """State a fact that is derived from the value of a spot, such as a text from a list of content blocks.
 
         Args:
-            name: The fact.
-            kind: As for `take`.
-            spot: What holds it.
-            key: The fields that it is made of, as the wire spells them.
+            name: The name of the fact.
+            kind: Derives the fact's value; returns `MISSING` if the spot's value does not hold it, or raises `Misfit`.
+            spot: The spot whose value is used.
+            key: The fields that hold the fact, as the wire spells them.
         """
         if spot.value is MISSING or spot.value is None or isinstance(spot.value, Misfit):
             self.take(name, kind, [spot])
@@ -169,11 +169,11 @@ class Facts:
             self.put(name, value, ((key, value),), spot.where)
 
     def put(self, name: str, value: Any, parts: tuple[tuple[str, Any], ...], where: str) -> None:
-        """State a fact that was there to be read."""
+        """State a fact that is present."""
         self.found[name] = made((name, value, PRESENT, parts, self.at[where], ""))
 
     def repeat(self, name: str, kind: Callable[[Any], Any], spot: Spot) -> None:
-        """State that a response repeats a fact of its request; what is no such value says nothing."""
+        """State that a response repeats a fact of its request; ignore a missing value or one of the wrong type."""
         with suppress(Misfit):
             value = kind(spot.value)
             self.again.append(made((name, value, PRESENT, ((spot.key, spot.value),), self.at[spot.where], "")))
@@ -183,20 +183,20 @@ class Facts:
         self.found[name] = Fact(name, None, NULL, parts, self.at[where])
 
     def absent(self, name: str, where: str) -> None:
-        """State that the fact is not there."""
+        """State that the fact is absent, and where it would stand."""
         self.missing[name] = self.at[where]
 
     def expect(self, names: Iterable[str], where: str) -> None:
-        """State of several facts that they are not there, unless they are stated."""
+        """State that several facts are absent unless they are stated otherwise."""
         self.missing.update(dict.fromkeys(names, self.at[where]))
 
     def unreadable(self, name: str, note: str, where: str, parts: tuple[tuple[str, Any], ...] = ()) -> None:
-        """State that something stood there that is not what it must be."""
+        """State that the fact cannot be read, and why."""
         self.found[name] = Fact(name, None, UNREADABLE, parts, self.at[where], note)
 
 
 def shown(value: Any) -> str:
-    """Name a value in a note, however long or deep it is."""
+    """Return a short text that names a value in a note, however long or deep the value is."""
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, list):
@@ -209,30 +209,30 @@ def shown(value: Any) -> str:
     return said if len(said) <= _SHOWN or isinstance(value, str) else f"{said[:_SHOWN]}..."
 
 
-# --- The types that a field can have: each returns the fact's value, or raises Misfit. --------------------------------
+# --- The types that a field can have: each function returns the fact's value, or raises Misfit. -----------------------
 
 
 def anything(value: Any) -> Any:
-    """Take a value of whatever type."""
+    """Return the value, whatever its type."""
     return value
 
 
 def text(value: Any) -> str:
-    """Take a text."""
+    """Return the value, which must be a text."""
     if isinstance(value, str):
         return value
     raise Misfit(f"{shown(value)} is no text", value)
 
 
 def flag(value: Any) -> bool:
-    """Take true or false."""
+    """Return the value, which must be true or false."""
     if isinstance(value, bool):
         return value
     raise Misfit(f"{shown(value)} is neither true nor false", value)
 
 
 def number(value: Any) -> float | int:
-    """Take a finite number, as it stands."""
+    """Return the value, which must be a finite number, unchanged."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise Misfit(f"{shown(value)} is no number", value)
     if isinstance(value, float) and not math.isfinite(value):
@@ -241,7 +241,7 @@ def number(value: Any) -> float | int:
 
 
 def count(value: Any) -> int:
-    """Take a whole number from 0 on that a counter can hold; 12.0 is one, 12.5 and "12" are none."""
+    """Return the value as a whole number from 0 to below 2**63: 12.0 is accepted, 12.5 and "12" are not."""
     if type(value) is int and 0 <= value < _LARGEST_COUNT:
         return value
     whole = number(value)
@@ -255,7 +255,7 @@ def count(value: Any) -> int:
 
 
 def integer(value: Any) -> int:
-    """Take a whole number of either sign."""
+    """Return the value as a whole number of either sign."""
     whole = number(value)
     if isinstance(whole, float):
         if not whole.is_integer():
@@ -265,7 +265,7 @@ def integer(value: Any) -> int:
 
 
 def texts(value: Any) -> list[str]:
-    """Take a text or a list of texts, as a list."""
+    """Return the value, a text or a list of texts, as a list."""
     if isinstance(value, str):
         return [value]
     if isinstance(value, list):

@@ -1,7 +1,7 @@
 """Amazon's event streams (`application/vnd.amazon.eventstream`), read as the server-sent events that they stand for.
 
 The framing is that of AWS's "Event stream encoding": a prelude of two lengths and a checksum, headers, a payload, a
-checksum. On Bedrock the payload of a `chunk` is JSON whose `bytes` are an event of the model's own API in base64.
+checksum. On Bedrock the payload of a `chunk` is JSON whose `bytes` hold an event of the model's own API in base64.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ _PRELUDE = struct.Struct(">III")  # Length, length of the headers, checksum of b
 _LENGTHS = 8
 _CHECKSUM = struct.Struct(">I")
 _SHORT = struct.Struct(">H")
-# Type of a header's value -> its length; byte arrays and texts say theirs.
+# Type of a header's value -> its length in bytes. Byte arrays and texts are missing here: each begins with its length.
 _FIXED = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
 _TEXT = 7
 _UNTYPED = "completion"
 
 
 def as_events(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield for each chunk the server-sent events whose frames it completes; a frame that was cut stands for none.
+    """Yield, for each chunk, the server-sent events of the frames that it completes; an incomplete frame gives none.
 
     Raises:
-        ValueError: The bytes are no such frames.
+        ValueError: If the bytes are not frames of an Amazon event stream, or a frame cannot be read.
     """
-    data = bytearray()  # What is left of it is not copied for each of many small chunks.
+    data = bytearray()  # So that the rest of a frame is not copied for each of many small chunks.
     for chunk in chunks:
         data += chunk
         at, events = 0, []
@@ -45,19 +45,19 @@ def as_events(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def cut(body: bytes) -> list[bytes]:
-    """Cut a body into its frames; what is no whole frame is left together at the end."""
+    """Return the frames of a body; bytes at the end that form no complete frame are one last item."""
     found, at = [], 0
     try:
         while (end := _end_of(body, at)) is not None:
             found.append(body[at:end])
             at = end
-    except ValueError:  # Whoever reads them says what is wrong with them.
+    except ValueError:  # What is wrong with the bytes is reported where the body is read, by `as_events`.
         pass
     return [*found, body[at:]] if at < len(body) else found
 
 
 def _end_of(data: bytes | bytearray, start: int) -> int | None:
-    """Return where the frame that begins here ends, None if it is not whole."""
+    """Return where the frame that begins at `start` ends, or `None` if it is incomplete."""
     if len(data) - start < _PRELUDE.size:
         return None
     length, _, checksum = _PRELUDE.unpack_from(data, start)
@@ -78,7 +78,7 @@ def _event_of(frame: bytes) -> bytes:
 
 
 def _texts(headers: bytes) -> Iterator[tuple[str, str]]:
-    """Yield the headers whose values are texts."""
+    """Yield the name and the value of each header whose value is a text."""
     at = 0
     while at < len(headers):
         kind_at = at + 1 + headers[at]
@@ -93,7 +93,7 @@ def _texts(headers: bytes) -> Iterator[tuple[str, str]]:
 
 
 def _said(headers: dict[str, str], payload: bytes) -> bytes:
-    """Write a frame as a server-sent event; what is no event of the model's says nothing about the call."""
+    """Return a frame as a server-sent event, an exception as an `error`; empty if it holds no event of the model."""
     said = _object(payload)
     if headers.get(":message-type") != "event":
         kind = headers.get(":exception-type") or headers.get(":error-code") or "error"
@@ -105,10 +105,10 @@ def _said(headers: dict[str, str], payload: bytes) -> bytes:
 
 
 def _type_of(event: bytes) -> str:
-    """Name an event as Anthropic's SDK does, which parses all that it gives a name."""
+    """Return the name that Anthropic's SDK gives an event; the SDK parses every event that it gives a name."""
     try:
         return str(_object(event).get("type", _UNTYPED))
-    except (ValueError, RecursionError):  # Whoever reads the events says which of them cannot be read.
+    except (ValueError, RecursionError):  # `Events` reports which events cannot be read.
         return _UNTYPED
 
 

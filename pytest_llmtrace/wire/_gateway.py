@@ -1,4 +1,4 @@
-"""Which gateway an exchange went through, told by host and by the headers that only one gateway sends."""
+"""Which gateway an exchange went through, recognised by its host and by headers that only one gateway sends."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ _HOSTS = {
 
 
 def gateway(request: Request, response: Response | None = None) -> str:
-    """Name the gateway of an exchange in the vocabulary of readings, `other` where it cannot be told.
+    """Return the name that readings use for the gateway of an exchange, `other` if the gateway is unknown.
 
-    A self-hosted LiteLLM Proxy has any host; it is known by its `x-litellm-*` and `llm_provider-*` headers.
+    A self-hosted LiteLLM Proxy can have any host; it is recognised by its `x-litellm-*` and `llm_provider-*` headers.
     """
     if response is not None and _is_litellm(tuple([name for name, _ in response.headers])):
         return "litellm"
@@ -55,5 +55,5 @@ def _of_url(url: str) -> str:
 
 @lru_cache(maxsize=256)
 def _is_litellm(names: tuple[str, ...]) -> bool:
-    """Tell by the names of its headers whether a response comes from a LiteLLM Proxy; most have those of another."""
+    """Tell, by header names, whether a response is a LiteLLM Proxy's. Cached: most responses have the same names."""
     return any(name.lower().startswith(("x-litellm-", "llm_provider-")) for name in names)

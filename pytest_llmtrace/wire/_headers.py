@@ -17,7 +17,7 @@ __all__ = ["state_headers", "state_provider"]
 _WHERE = "response headers"
 _FACTS = ("request_id", "served_model", "retry_after", "rate_limit")
 _LIMITS = ("x-ratelimit-", "anthropic-ratelimit-", "ratelimit")
-# Anthropic's name first for its API, OpenAI's for the others; then Azure, AWS, Mistral, LiteLLM.
+# By preference: the names of OpenAI, Anthropic (first for Anthropic's own API), Azure, AWS, Mistral and LiteLLM.
 _REQUEST_IDS = (
     "x-request-id",
     "request-id",
@@ -33,7 +33,7 @@ _SERVED = ("x-litellm-model-name",)
 
 
 def state_headers(facts: Facts, headers: Mapping[str, str], api: str) -> None:
-    """State what a response says in its headers."""
+    """State the facts in the headers of a response."""
     facts.expect(_FACTS, _WHERE)
     there = _there(tuple(headers), _ANTHROPIC_IDS if api == "messages" else _REQUEST_IDS)
     if there.ids:
@@ -48,7 +48,7 @@ def state_headers(facts: Facts, headers: Mapping[str, str], api: str) -> None:
 
 
 class _There(NamedTuple):
-    """The names of headers that tell something, by what they tell."""
+    """The names of the response's headers that state a fact, one field for each fact."""
 
     ids: tuple[str, ...]
     served: tuple[str, ...]
@@ -58,7 +58,7 @@ class _There(NamedTuple):
 
 @lru_cache(maxsize=256)
 def _there(names: tuple[str, ...], ids: tuple[str, ...]) -> _There:
-    """Return which headers tell something; most responses have those of another."""
+    """Return which headers state a fact. Cached: most responses have the same headers as an earlier one."""
     return _There(
         ids=tuple(name for name in ids if name in names),
         served=tuple(name for name in _SERVED if name in names),
@@ -68,7 +68,7 @@ def _there(names: tuple[str, ...], ids: tuple[str, ...]) -> _There:
 
 
 def state_provider(facts: Facts, document: Document, headers: Mapping[str, str]) -> None:
-    """State who served the call: in the body, or in a header."""
+    """State the provider that served the call, as the body or a header names it."""
     if "provider" in document.body or not headers.keys().isdisjoint(_PROVIDERS):
         facts.take("provider", text, [document.spot("provider"), *_spots(headers, _PROVIDERS)])
     else:
@@ -95,7 +95,7 @@ def _milliseconds(value: str) -> float:
 
 
 def _seconds(value: str, now: str) -> float:
-    """Take RFC 9110's Retry-After: seconds, or a date, which the response's own date makes seconds of."""
+    """Return the seconds in RFC 9110's Retry-After: a number, or a date, counted from the response's own date."""
     date = _date(value)
     if date is None:
         return _duration(value)

@@ -1,4 +1,4 @@
-"""What a request tells of the conversation before it: the tool calls and tool results in it."""
+"""The tool calls and tool results of the conversation before a request, as the request repeats them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _WHERE = "request body"
 
 
 class PastCall(NamedTuple):
-    """A tool call that a request repeats; the arguments as they stand there, a JSON value or a text.
+    """A tool call that a request repeats; its arguments are as in the request, a JSON value or a text.
 
-    `turn` is how many results stand before it: calls of one turn were asked for together.
+    `turn` is the number of results that stand before the call: calls of one turn were asked for together.
     """
 
     id: str
@@ -30,7 +30,7 @@ class PastCall(NamedTuple):
 
 
 class PastResult(NamedTuple):
-    """A tool result that a request sends, where it stands, and whether its call stands before it."""
+    """A tool result that a request sends: the id of its call, its place, and whether the call stands before it."""
 
     id: str
     where: str
@@ -39,12 +39,12 @@ class PastResult(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class History:
-    """What stands in a request of the tools that were used before.
+    """The tools that were used before a request, as the request shows it.
 
     Attributes:
-        calls: In order.
-        results: In order.
-        whole: False where a part of the conversation is kept by the server.
+        calls: The tool calls, in order.
+        results: The tool results, in order.
+        whole: False if the server keeps a part of the conversation.
     """
 
     calls: tuple[PastCall, ...] = ()
@@ -56,9 +56,9 @@ _NO_HISTORY = History()
 
 
 class _Step(NamedTuple):
-    """One thing in a conversation: a call by its id (with a name if it is the client's to make), or a result.
+    """One call or result in a conversation, by its id; a call has a name if the client is to make it.
 
-    `where` is the field of a result's id, and of a call all of it.
+    `where` is the field of a result's id, or the whole call.
     """
 
     id: Any
@@ -69,11 +69,11 @@ class _Step(NamedTuple):
 
 
 def history(request: Request, api: str | None) -> History:
-    """Read which tools were called and answered before a request.
+    """Return the tool calls and results of the conversation before a request.
 
     Args:
         request: The request.
-        api: The API that it speaks; those without messages have no history.
+        api: The API that the request calls; APIs without messages have no history.
     """
     steps = _STEPS.get(api or "")
     if steps is None or (b"tool" not in request.body and b"_call" not in request.body and not _is_packed(request)):
@@ -95,7 +95,7 @@ def history(request: Request, api: str | None) -> History:
 
 
 def state_past_calls(facts: Facts, body: Mapping[str, Any], api: str) -> None:
-    """State the tool calls in the messages of a request, those that are the client's to make."""
+    """State the tool calls in the messages of a request, but only those that were for the client to make."""
     steps = _STEPS.get(api)
     if steps is None:
         return
@@ -132,7 +132,7 @@ def _of_chat(body: Mapping[str, Any]) -> Iterator[_Step]:
             where = f"messages[{number}].tool_calls[{place}]"
             arguments = made.get("arguments", made.get("input"))
             yield _Step(call.get("id"), where, name=made.get("name"), arguments=arguments)
-        made = message.get("function_call")  # What the API had before `tool_calls`.
+        made = message.get("function_call")  # The API's predecessor of `tool_calls`.
         if isinstance(made, Mapping):
             where = f"messages[{number}].function_call"
             yield _Step(None, where, name=made.get("name"), arguments=made.get("arguments"))
@@ -148,7 +148,7 @@ def _of_messages(body: Mapping[str, Any]) -> Iterator[_Step]:
                 yield _Step(block.get("tool_use_id"), f"{where}.tool_use_id", is_result=True)
             elif kind == "tool_use":
                 yield _Step(block.get("id"), where, name=block.get("name"), arguments=block.get("input"))
-            elif isinstance(kind, str) and kind.endswith("tool_use"):  # The server's own.
+            elif isinstance(kind, str) and kind.endswith("tool_use"):  # A call that the server made.
                 yield _Step(block.get("id"), where)
 
 
@@ -167,7 +167,7 @@ def _of_responses(body: Mapping[str, Any]) -> Iterator[_Step]:
 
 
 _CLIENTS = frozenset({"custom_tool_call", "function_call"})
-"""The calls that the client is to make; the server has made the others, or they have forms of their own."""
+"""Types of calls that the client is to make; other calls were made by the server, or have forms of their own."""
 
 
 _STEPS: Mapping[str, Callable[[Mapping[str, Any]], Iterator[_Step]]] = {

@@ -1,4 +1,4 @@
-"""Bytes -> the JSON in them, or why there is none."""
+"""JSON in bytes and texts, or the reason why it cannot be read."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _ESCAPE = 6  # \uXXXX
 
 
 class Broken(NamedTuple):
-    """What is no JSON.
+    """A body or a text that is not JSON.
 
     Attributes:
-        note: Why, as a clause.
-        cut: Whether it would have been JSON, had it gone on.
-        text: The text, where it is one.
+        note: The reason, as a clause.
+        cut: Whether it looks like JSON that was cut off.
+        text: The text; empty if the bytes are not text.
     """
 
     note: str
@@ -30,9 +30,9 @@ class Broken(NamedTuple):
 
 
 def parse(body: bytes) -> Any:
-    """Return the JSON in a body, `Broken` where there is none. Never raises."""
+    """Return the JSON value in a body, or a `Broken` if it is not JSON. Never raises."""
     try:
-        # As json.loads does for bytes, and so the SDKs, but strict about what is no text.
+        # json.loads, and so the SDKs, decode bytes in this way; unlike them, refuse bytes that are not text.
         said = body.decode(encoding_of(body))
     except UnicodeDecodeError as error:
         return Broken(f"it is no text (byte {error.start}: {error.reason})", "unexpected end" in error.reason)
@@ -40,13 +40,13 @@ def parse(body: bytes) -> Any:
 
 
 def encoding_of(body: bytes) -> str:
-    """Name the encoding of JSON as `json.loads` finds it, without its search where an object begins in UTF-8."""
+    """Return the encoding that `json.loads` would detect; if an object begins in UTF-8, do so without its search."""
     return "utf-8" if body[:1] == b"{" and body[1:2] not in _ZERO else json.detect_encoding(body)
 
 
 def parse_all(texts: Sequence[str]) -> list[Any]:
-    """Return the JSON in each of many texts, `Broken` for those that are none. Never raises."""
-    # One call for all: most of the cost of parsing a small text is the call.
+    """Return the JSON value in each of many texts, a `Broken` for each that is not JSON. Never raises."""
+    # Parse all in one call: most of the cost of parsing a small text is the call.
     try:
         values = json.loads(f"[{','.join(texts)}]")
     except (ValueError, RecursionError):
@@ -57,7 +57,7 @@ def parse_all(texts: Sequence[str]) -> list[Any]:
 
 
 def parse_text(said: str) -> Any:
-    """Return the JSON value that a text states by the letter of RFC 8259, the text itself where it states none."""
+    """Return the JSON value of a text that follows RFC 8259 strictly (no `NaN` or `Infinity`), else the text itself."""
     try:
         return _STRICT.decode(said)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Anthropic's messages, beta included."""
+"""Anthropic's Messages API, beta included: its streams, and the facts in its messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pytest_llmtrace.wire._usage import anthropic_tokens
 
 __all__ = ["fold", "state"]
 
-# Type of a delta -> its field, and the field of the block that it goes on with.
+# Type of a delta -> its field, and the field of the block that it continues.
 _DELTAS = {
     "text_delta": ("text", "text"),
     "thinking_delta": ("thinking", "thinking"),
@@ -34,7 +34,7 @@ class _Fold:
         self.stopped = False
 
     def add(self, number: int, kind: str, event: dict[str, Any]) -> None:
-        if self.document.error is not None:  # The SDK has raised.
+        if self.document.error is not None:  # The SDK raises at an error, and reads no further.
             return
         if kind == "content_block_delta":
             self.delta(event, number)
@@ -74,7 +74,7 @@ class _Fold:
             self.usage(event["usage"], "", number)
 
     def usage(self, said: Any, prefix: str, number: int) -> None:
-        """Keep the last that each field says: output is cumulative, and a server tool restates the input."""
+        """Keep the last value of each field: output counts are cumulative, and a server tool restates the input."""
         body, fields = self.document.body, self.document.fields
         if isinstance(said, dict) and isinstance(body.get("usage"), dict):
             known = body["usage"]
@@ -101,7 +101,7 @@ class _Fold:
         self.pieces.append(opened)
 
     def fall_back(self, to: Any, number: int) -> None:
-        """Keep the model that goes on with an answer: one that is no stream has it as its own, and so has the SDK."""
+        """Keep the model that continues an answer: in the SDK, and without a stream, it is the model of the answer."""
         if isinstance(to, dict) and isinstance(to.get("model"), str):
             self.document.body["model"] = to["model"]
             self.document.fields["model"] = ("content_block.to.", number)
@@ -144,13 +144,13 @@ def _key(index: Any) -> Any:
 
 
 def fold(events: Events) -> Document:
-    """Put a stream together to the message that it stands for."""
+    """Return the message that a stream stands for."""
     folded = _Fold(events)
     for batch in events.batches():
         for number, name, event in batch:
             folded.add(number, kind_of(event, name), event)
     folded.whole()
-    # Who has the reason has all of the message; an SDK hands it out with or without `message_stop`.
+    # A message with a stop reason is complete: SDKs hand it out with or without `message_stop`.
     reasoned = isinstance(folded.document.body.get("stop_reason"), str)
     return events.settle(folded.document, ended=folded.stopped or reasoned)
 
@@ -159,7 +159,7 @@ def fold(events: Events) -> Document:
 
 
 def state(facts: Facts, document: Document) -> None:
-    """State what the body of a message says."""
+    """State the facts in the body of a message."""
     anthropic_tokens(facts, document)
     facts.take("finish_reasons", _reason, [document.spot("stop_reason")])
     spot = document.spot("content")
@@ -173,7 +173,7 @@ def state(facts: Facts, document: Document) -> None:
 
 
 def _kinds(blocks: Any) -> list[Any] | None:
-    """Return the types of content blocks; None if they are none."""
+    """Return the types of content blocks, or `None` if the value is not a list of blocks."""
     if not isinstance(blocks, list) or not {dict}.issuperset(map(type, blocks)):
         return None
     return [block.get("type") for block in blocks]
@@ -217,7 +217,7 @@ def _calls(blocks: Any) -> Any:
     return calls or MISSING
 
 
-# Fact -> the type of the blocks that say it, how they are read, and how reports name their fields.
+# Fact -> the type of the blocks that state it, the function that reads them, and the name of their field in reports.
 _SAID = (
     ("output_texts", "text", _answer, "content[].text"),
     ("reasoning_texts", "thinking", _thought, "content[].thinking"),

@@ -1,4 +1,4 @@
-"""What a request lets the model call."""
+"""The tools that a request offers to the model."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _WHERE = "request body"
 _APIS = frozenset({"chat", "messages", "responses"})
 _KEYS = ("tools", "functions")
 _FUNCTIONS = frozenset({None, "custom", "function"})
-"""How the Messages API calls a tool that the client runs, by a schema of its own."""
+"""The types by which the Messages API marks a tool that the client runs and defines by a schema of its own."""
 
 
 class _Tool(NamedTuple):
-    """One tool, and the field that it stands in.
+    """One tool, and the field in which it stands.
 
     Attributes:
-        name: None where it has none.
-        kind: `function`, or what the API calls it.
-        key: The field.
-        said: What its definition says: the part, by its name in the vocabulary, the field and the value of each.
+        name: The name of the tool, or `None` if it has none.
+        kind: `function`, or the API's name for its type.
+        key: The field in which the tool stands.
+        said: The parts of its definition, each as its name in the vocabulary, its field and its value.
     """
 
     name: str | None
@@ -52,7 +52,7 @@ def state_tools(facts: Facts, body: Mapping[str, Any], api: str) -> None:
 
 
 def definitions(value: Any) -> list[dict[str, Any]]:
-    """Take the definitions of the tools that a response says it was made with."""
+    """Return the definitions in the list of tools that a response says it was made with."""
     if not isinstance(value, list):
         raise Misfit(f"{shown(value)} is no list", value)
     return _defined(list(_listed(value, "tools", "responses")))
@@ -63,7 +63,7 @@ def _listed(value: Any, key: str, api: str) -> Iterator[_Tool]:
         if not isinstance(tool, dict):
             continue
         place, kind = f"{key}[{number}]", tool.get("type")
-        wrapper = "function" if kind is None else kind  # Mistral's API takes a function without its type.
+        wrapper = "function" if kind is None else kind  # Mistral's API accepts a function without a type.
         inner = tool.get(wrapper) if isinstance(wrapper, str) else None
         own, path = (inner, f"{place}.{wrapper}") if isinstance(inner, dict) else (tool, place)
         name = own.get("name")
@@ -72,7 +72,7 @@ def _listed(value: Any, key: str, api: str) -> Iterator[_Tool]:
             said = list(_said(own, path, "input_schema" if api == "messages" else "parameters"))
             what = "function" if is_function else str(kind)
             yield _Tool(name if isinstance(name, str) else None, what, place, said)
-        if "tools" in tool:  # Of a namespace.
+        if "tools" in tool:  # A namespace, which holds tools of its own.
             yield from _listed(tool["tools"], f"{place}.tools", api)
 
 

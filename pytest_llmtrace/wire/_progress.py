@@ -1,4 +1,4 @@
-"""In which chunk of a stream something was said: when a client could know it."""
+"""The chunks of a stream in which its content arrived, and so the time at which a client could know it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CLOSING = re.compile(rb"(?:\r\n|\r|\n){0,2}")
 
 
 class Progress(NamedTuple):
-    """The chunks with which a client had its first event, its first piece of what the model wrote, and all of it."""
+    """The numbers of the chunks that brought the first event, the first piece of the model's output, the last event."""
 
     first: int
     piece: int | None
@@ -26,10 +26,10 @@ class Progress(NamedTuple):
 
 
 def progress(exchange: Exchange) -> Progress | None:
-    """Return how a stream went on, in numbers of its chunks, which count from 0.
+    """Return which chunks of a stream brought its content; chunks are numbered from 0.
 
-    None where the response is no event stream, or nothing of it has arrived that says anything. What only closes a
-    stream (`[DONE]`, `message_stop`, comments, pings) does not count, nor does what comes behind an error.
+    `None` if the response is not an event stream, or if no event with content arrived. Events that only close a stream
+    or keep it alive (`[DONE]`, `message_stop`, comments, pings) do not count, nor does anything after an error.
     """
     chunks = _chunks(exchange)
     body = b"".join(chunks)
@@ -46,10 +46,10 @@ def progress(exchange: Exchange) -> Progress | None:
 
 
 def last_content_tick(exchange: Exchange) -> int | None:
-    """Return the tick at which the last event of a stream that can say anything was handed to the client.
+    """Return the tick at which the client was handed the last event of a stream that has content.
 
-    None where there is none. Whoever stops reading at that point has missed nothing: with an error a call is over,
-    though OpenAI's responses give a snapshot behind it.
+    `None` if there is no such event. A client that stops reading at that point has missed nothing: an error ends the
+    call, although OpenAI's Responses API sends a snapshot after it.
     """
     chunks = _chunks(exchange)
     last = max((event.end for event in _telling(b"".join(chunks))), default=0)
@@ -60,7 +60,7 @@ def last_content_tick(exchange: Exchange) -> int | None:
 
 
 def _telling(body: bytes) -> Iterator[Event]:
-    """Yield the events that can say anything about the call, to the first that states an error."""
+    """Yield the events that can say anything about the call, up to and including the first error."""
     for event in events(body):
         if event.has_content:
             yield event
@@ -86,14 +86,14 @@ def _chunks(exchange: Exchange) -> tuple[bytes, ...]:
 
 
 def _chunk_of(event: Event, body: bytes, ends: list[int]) -> int:
-    """Return the chunk that closes an event: clients wait for the blank line behind it."""
+    """Return the number of the chunk that closes an event: clients wait for the blank line after it."""
     closing = _CLOSING.match(body, event.end)
     end = closing.end() if closing else event.end
     return next((index for index, reached in enumerate(ends) if reached >= end), len(ends) - 1)
 
 
 def _is_piece(event: Event) -> bool:
-    """Tell whether an event has a piece of what the model wrote, in any API's form."""
+    """Tell whether an event has a piece of the model's output, in the form of any API."""
     said = parse(event.data)
     if not isinstance(said, dict):
         return False

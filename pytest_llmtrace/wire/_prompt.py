@@ -1,4 +1,4 @@
-"""What a request gives the model to read: the texts of its messages, in order."""
+"""The prompt of a request: the texts of its messages, in order."""
 
 from __future__ import annotations
 
@@ -15,14 +15,20 @@ _WHERE = "request body"
 
 
 class _Piece(NamedTuple):
-    """One text as the vocabulary has it: who says it, and which call a tool's result answers; and the field of it."""
+    """One text of a prompt.
+
+    Attributes:
+        said: The text in the vocabulary's form: its role, its text, and the id of the call that a
+            tool's result answers.
+        key: The field that holds the text.
+    """
 
     said: dict[str, str]
     key: str
 
 
 def state_prompt(facts: Facts, body: Mapping[str, Any], api: str) -> None:
-    """State the texts that a request gives the model, each with who says it."""
+    """State the texts that a request gives the model, each with its role."""
     pieces = list(_PIECES[api](body))
     if not pieces:
         facts.absent("input_messages", _WHERE)
@@ -32,14 +38,14 @@ def state_prompt(facts: Facts, body: Mapping[str, Any], api: str) -> None:
 
 
 def prompts(request: Request, api: str | None) -> tuple[str, ...]:
-    """Return the texts that a request sends as the user's."""
+    """Return the texts that a request sends in the role of the user."""
     pieces = _PIECES.get(api or "")
     given = pieces(request_body(request)) if pieces else ()
     return tuple(said["text"] for said, _ in given if said["role"] == "user")
 
 
 def sent_values(request: Request) -> Iterator[Any]:
-    """Yield every text of a request's body, and every list and object that holds some."""
+    """Yield the body of a request, and every text, list and object in it."""
     open_: list[Any] = [request_body(request)]
     while open_:
         value = open_.pop()
@@ -48,7 +54,7 @@ def sent_values(request: Request) -> Iterator[Any]:
         open_ += [item for item in inner if isinstance(item, str | list | Mapping)]
 
 
-# --- the APIs: each gives the pieces of a request's body -------------------------------------------------------------
+# --- The APIs: each function yields the pieces of a request's body ---------------------------------------------------
 
 
 def _of_chat(body: Mapping[str, Any]) -> Iterator[_Piece]:
@@ -92,9 +98,9 @@ _PIECES: Mapping[str, Callable[[Mapping[str, Any]], Iterator[_Piece]]] = {
 
 
 def _content(role: str, content: Any, key: str, answers: Any = None) -> Iterator[_Piece]:
-    """Give the texts of some content: a text, or parts, of which some are texts, and the result of a tool has its own.
+    """Yield the texts of a content: a text, or a list of parts, in which the result of a tool has a content of its own.
 
-    A document, an image and what the model thought before are no texts of a message.
+    Documents, images and the model's earlier reasoning are not texts of a message.
     """
     if isinstance(content, str):
         if content:

@@ -1,4 +1,4 @@
-"""Read an exchange."""
+"""Read an exchange into a `Reading`."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ _STATE = {
     "messages": _messages.state,
     "responses": _responses.state,
 }
-# What is put together from all events: it cannot be known where one of them cannot be read.
+# Facts that are put together from all events of a stream: if one event cannot be read, they cannot be known.
 _FROM_ALL_EVENTS = frozenset({"finish_reasons", "output_texts", "reasoning_texts", "refusals", "tool_calls"})
 _BODY = "response body"
 _IN_BODY = (_BODY, "of the response")
-# Whose streams end with a usage and `[DONE]` where it was asked for, as far as they were recorded.
+# Gateways whose recorded streams all end with a usage object and `[DONE]` if the request asked for the usage.
 _GIVE_USAGE = frozenset({"anannas", "azure", "deepseek", "litellm", "openai", "openrouter"})
 _BAD = 400
 _LONGEST_PLAIN = 1000
 
 
 def is_whole(response: Response) -> bool:
-    """Tell whether a body is all there, by its declared length or its last event, whoever stopped reading it."""
+    """Tell whether a body is complete, by its declared length or its last event, even if the client stopped reading."""
     if header(response.headers, "content-length") == str(len(response.body)):
         return True
     if not is_stream(response):
@@ -53,7 +53,7 @@ def is_whole(response: Response) -> bool:
 
 
 def is_done(response: Response) -> bool:
-    """Tell whether `[DONE]` came: SDKs read nothing behind it, and raise for nothing that breaks there."""
+    """Tell whether a stream has its `[DONE]`: SDKs read nothing after it, and do not raise if the rest breaks."""
     if not is_stream(response):
         return False
     try:
@@ -63,7 +63,7 @@ def is_done(response: Response) -> bool:
 
 
 def place_of_event(exchange: Exchange, data: str) -> str | None:
-    """Name the last event of a stream that its client parses and that has exactly this data; None if there is none."""
+    """Return the place of the last event with exactly this data that clients parse, or `None` if there is none."""
     api, _ = read_request(exchange.request)
     if exchange.response is None:
         return None
@@ -77,7 +77,7 @@ def place_of_event(exchange: Exchange, data: str) -> str | None:
 def nameless_calls(exchange: Exchange) -> frozenset[str]:
     """Return the ids of the calls that a reply asks the client to make with a computer, a shell or a patch.
 
-    These have no name, so that no reading has them among its tool calls; a span may list them or leave them out.
+    These calls have no name, so the reading does not list them as tool calls; a span may list them or leave them out.
     """
     api, body = read_request(exchange.request)
     if api != "responses" or exchange.response is None:
@@ -86,7 +86,7 @@ def nameless_calls(exchange: Exchange) -> frozenset[str]:
 
 
 def fetches(exchange: Exchange) -> str | None:
-    """Return the id of the response that an exchange has brought, where another one had asked for it; None if none."""
+    """Return the id of the response that an exchange fetched for an earlier call; `None` if it fetched none."""
     identity, response = fetched_id(exchange.request), exchange.response
     if identity is None or response is None or response.status >= _BAD:
         return None
@@ -94,11 +94,11 @@ def fetches(exchange: Exchange) -> str | None:
 
 
 def read(exchange: Exchange, fetched: Exchange | None = None) -> Reading | None:
-    """Read an exchange, or return None if it is no LLM call that is known. No bytes make it raise.
+    """Return the reading of an exchange, or `None` if it is not a call of a known LLM API. No bytes make it raise.
 
     Args:
         exchange: The call.
-        fetched: The exchange that has brought its response later, as `fetches` tells.
+        fetched: The later exchange that fetched the response of this call, as `fetches` tells.
     """
     api, body = read_request(exchange.request)
     if api is None:
@@ -111,7 +111,10 @@ def read(exchange: Exchange, fetched: Exchange | None = None) -> Reading | None:
 
 
 def read_fetched(exchange: Exchange) -> Reading:
-    """Read an exchange that has brought a response, as `fetches` tells, by itself: what was asked is not in it."""
+    """Return the reading of a fetch (see `fetches`) by itself: it does not contain the call's request.
+
+    The facts of the request are unreadable.
+    """
     facts = Facts(_name(exchange))
     state_request(facts, {}, exchange.request.url, "responses")
     for name in [*facts.found, *facts.missing]:
@@ -124,9 +127,9 @@ def _name(exchange: Exchange) -> str:
 
 
 def _reading(facts: Facts, api: str, body: Mapping[str, Any], request: Request, answered: Exchange) -> Reading:
-    """Add to what a request asks for what an exchange has answered."""
+    """Return the reading: the facts of the request, which `facts` has already, and those of the answering exchange."""
     response = answered.response
-    # Of a transfer that failed before its body there is nothing that anybody could know.
+    # If the transfer failed before the body began, there is no body that could have stated anything.
     lost = answered.failure is not None and not (response and response.body)
     name = gateway(request, response)
     document = None if response is None else _open(response, api, body, name)
@@ -148,7 +151,7 @@ def _reading(facts: Facts, api: str, body: Mapping[str, Any], request: Request, 
 def _state_response(
     facts: Facts, response: Response | None, opened: Document | None, api: str, *, lost: bool
 ) -> list[str]:
-    """State the facts of a response, of which the body may be lost; return what of it could not be read."""
+    """State the facts of a response, and return what could not be read; `lost` says that no body arrived."""
     if response is None or opened is None:
         document, headers = Document(body={}, where="no response"), dict[str, str]()
         facts.absent("error", document.where)
@@ -171,7 +174,7 @@ def _state_response(
 
 
 _FIRST_LINES = (b"data:", b"event:", b"id:", b"retry:", b":")
-"""How events begin, of a server that calls them something else: OpenRouter's with comments."""
+"""How an event stream begins: some servers send one under another content type. OpenRouter's begin with comments."""
 
 
 def _open(response: Response, api: str, asked: Mapping[str, Any], name: str = "other") -> Document:
@@ -182,7 +185,7 @@ def _open(response: Response, api: str, asked: Mapping[str, Any], name: str = "o
     if is_stream(response) or body.lstrip().startswith(_FIRST_LINES):
         return _fold(_events(body, api), api, asked, name)
     value = parse(body)
-    if isinstance(value, list) and len(value) == 1:  # Google's errors
+    if isinstance(value, list) and len(value) == 1:  # Google sends an error as a list of one object.
         value = value[0]
     if isinstance(value, dict):
         return Document(body=value, where=_BODY)
@@ -194,7 +197,7 @@ def _events(body: bytes, api: str | None) -> Events:
 
 
 def _usage_due(asked: Mapping[str, Any], name: str) -> _chat.Due:
-    """Tell whether a stream is to end with a usage: it was asked for, and its server gives it or has promised to."""
+    """Tell whether a stream must end with a usage: if the request asks for it, and the server gives or promises it."""
     options = asked.get("stream_options")
     if not isinstance(options, dict) or options.get("include_usage") is not True:
         return _chat.Due.NO
@@ -210,25 +213,25 @@ def _fold(found: Events, api: str, asked: Mapping[str, Any], name: str) -> Docum
 
 
 def _wanted(asked: Mapping[str, Any]) -> int:
-    """Return how many choices a request asks for; a completion may ask with several prompts."""
+    """Return how many choices a request asks for: `n` for each prompt, of which a completion may have several."""
     each, prompts = asked.get("n"), asked.get("prompt")
     several = isinstance(prompts, list) and all(isinstance(prompt, str | list) for prompt in prompts)
     return (each if isinstance(each, int) else 1) * (len(prompts) if several and prompts else 1)
 
 
 def _unread(broken: Broken, response: Response) -> Document:
-    """Return the document of a body that is none. That of an error may be a text for people, or nothing at all."""
+    """Return the document of a body that is not a JSON object; that of an error may be a text for people, or empty."""
     if response.status < _BAD:
         return Document(body={}, where=_BODY, truncated=broken.cut, broken=broken.note)
     said = broken.text.strip()
-    is_json = said.startswith("{") or (broken.cut and said.startswith("["))  # Google's, in a list
+    is_json = said.startswith("{") or (broken.cut and said.startswith("["))  # Google sends errors in a list.
     is_page = said.startswith("<") or len(said) > _LONGEST_PLAIN
     plain = "" if is_json or is_page else said
     return Document(body={}, where=_BODY, truncated=is_json and broken.cut, plain=plain)
 
 
 def _spoil(facts: Facts, document: Document) -> None:
-    """Take back what cannot be known where a body, or some events of a stream, could not be read."""
+    """Make unreadable the facts that nobody can know if a body, or some events of a stream, could not be read."""
     for name, fact in list(facts.found.items()):
         if name in _FROM_ALL_EVENTS or (fact.state is State.NULL and fact.where.endswith(_IN_BODY)):
             facts.unreadable(name, document.broken, document.where, fact.parts)

@@ -1,4 +1,4 @@
-"""What a request asks for."""
+"""Facts in a request: what it asks for."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["PARAMETERS", "state_request"]
 
 _WHERE = "request body"
 _URL = "request URL"
-# Fact -> the type that it must have, and the fields that say it, by preference.
+# Fact -> the type that it must have, and the fields that may state it, by preference.
 PARAMETERS: Mapping[str, tuple[Callable[[Any], Any], tuple[str, ...]]] = {
     "max_tokens": (count, ("max_completion_tokens", "max_output_tokens", "max_tokens")),
     "temperature": (number, ("temperature",)),
@@ -38,13 +38,13 @@ PARAMETERS: Mapping[str, tuple[Callable[[Any], Any], tuple[str, ...]]] = {
     "seed": (integer, ("seed", "random_seed")),  # The latter is Mistral's.
     "stop": (texts, ("stop", "stop_sequences")),
     "choice_count": (count, ("n",)),
-    "tool_choice": (anything, ("tool_choice", "function_call")),  # The latter is what came before.
+    "tool_choice": (anything, ("tool_choice", "function_call")),  # The latter came before `tool_choice`.
 }
 _NAMED = {key: name for name, (_, keys) in PARAMETERS.items() for key in keys}
 
 
 def state_request(facts: Facts, body: Mapping[str, Any], url: str, api: str) -> None:
-    """State what a request asks for, by its body; what that leaves to the path, by its path."""
+    """State the facts of a request from its body, or from the path of its URL where the body leaves them out."""
     spots = [placed((body.get("model", MISSING), "model", _WHERE))]
     by_path = None if isinstance(body.get("model"), str) else asked(url)
     if by_path:

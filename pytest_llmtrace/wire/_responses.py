@@ -1,4 +1,4 @@
-"""OpenAI's responses."""
+"""OpenAI's Responses API: its streams, and the facts in its responses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ __all__ = ["UNFINISHED", "fold", "nameless", "state"]
 _LAST = frozenset({"response.completed", "response.incomplete", "response.failed", "response.cancelled"})
 _ERRORS = frozenset({"error", "response.error"})
 UNFINISHED = ("queued", "in_progress")
-# Event that adds to a text, without its `.delta` or `.done` -> where the text stands in its item.
+# Type of an event that adds to a text, without its `.delta` or `.done` -> where the text stands in its item: the
+# field, the type of the part, and the key in the part.
 _TEXTS = {
     "response.output_text": ("content", "output_text", "text"),
     "response.refusal": ("content", "refusal", "refusal"),
@@ -30,10 +31,10 @@ _ARGUMENTS = {
     "response.function_call_arguments": "arguments",
     "response.custom_tool_call_input": "input",
 }
-# Item of a call that the client is to make -> the field of its arguments. The others are made by the server, or have
-# no name to be known by.
+# Type of an item that is a call for the client to make -> the field of its arguments. Other calls are made by the
+# server, or have no name.
 _CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
-# Items of calls that the client is to make with a tool that is no function and has no name.
+# Types of items that are calls for the client to make, with tools that are not functions and have no name.
 _NAMELESS = frozenset({"computer_call", "local_shell_call", "shell_call", "apply_patch_call"})
 
 
@@ -41,7 +42,7 @@ _NAMELESS = frozenset({"computer_call", "local_shell_call", "shell_call", "apply
 
 
 def fold(events: Events) -> Document:
-    """Put a stream together to the response that it stands for: its last event says it whole, if it came."""
+    """Return the response that a stream stands for: the last event holds all of it, if that event came."""
     document, ended = events.document(), events.done
     for batch in events.batches():
         for number, name, event in batch:
@@ -62,7 +63,7 @@ def fold(events: Events) -> Document:
 
 
 def _keep(document: Document, snapshot: dict[str, Any], number: int) -> None:
-    """Take over what a snapshot of the response says; a later one counts for more."""
+    """Copy the fields of a snapshot of the response; a later value replaces an earlier one, unless it is null."""
     for key, value in snapshot.items():
         if value is not None or key not in document.body:
             document.body[key] = value
@@ -70,7 +71,7 @@ def _keep(document: Document, snapshot: dict[str, Any], number: int) -> None:
 
 
 class _Output:
-    """The output of a response whose last event did not come, or does not say it."""
+    """The output of a response, put together from its events: the last event did not come, or lacks the output."""
 
     def __init__(self) -> None:
         self.items: dict[int, dict[str, Any]] = {}
@@ -95,7 +96,7 @@ class _Output:
         return [self.items[index] for index in sorted(self.items)]
 
     def _parts(self, index: int, field: str) -> list[Any]:
-        """Return the parts of an item, which may not have been announced."""
+        """Return the list of an item's parts; create the item if no event has announced it."""
         item = self.items.setdefault(index, {"type": "reasoning" if field == "summary" else "message"})
         if not isinstance(item.get(field), list):
             item[field] = []
@@ -103,7 +104,7 @@ class _Output:
         return parts
 
     def add(self, kind: str, index: int, event: dict[str, Any]) -> bool:
-        """Take in an event; return whether it could be."""
+        """Take in an event, and tell whether it could be read."""
         item = event.get("item")
         if kind in {"response.output_item.added", "response.output_item.done"}:
             if isinstance(item, dict):
@@ -136,7 +137,7 @@ def _joined(pieces: list[Any]) -> Any:
     return odd[0] if odd else "".join(pieces)
 
 
-# What a response says that it was made with, set by the request or not: fact of the request -> its field and type.
+# Settings that a response repeats, whether its request set them or not: fact of the request -> its field and type.
 _REPEATED: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "request_model": ("model", text),
     "max_tokens": ("max_output_tokens", count),
@@ -151,7 +152,7 @@ _REPEATED: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
 
 
 def state(facts: Facts, document: Document) -> None:
-    """State what the body of a response says."""
+    """State the facts in the body of a response."""
     openai_tokens(facts, document)
     _state_finish(facts, document)
     for name, (field, kind) in _REPEATED.items():
@@ -167,7 +168,7 @@ def state(facts: Facts, document: Document) -> None:
 
 
 def _leave_open(facts: Facts, document: Document) -> None:
-    """State that nobody knows what a response has not come to: it runs in the background, and is asked for later."""
+    """Make unreadable the facts that a response running in the background cannot state yet: clients fetch it later."""
     status = document.spot("status")
     for name in (*TOKENS, *_ANSWERED):
         if name not in facts.found or facts.found[name].state is NULL:
@@ -217,7 +218,7 @@ def _texts(output: Any, kind: str, key: str) -> Any:
 
 
 def _reasoning(output: Any) -> Any:
-    """Take the reasoning as it was, else its summary."""
+    """Return the reasoning itself, or else its summary."""
     items = list(_items(output, {"reasoning"}))
     for field, kind in (("content", "reasoning_text"), ("summary", "summary_text")):
         found = [text(part.get("text")) for item in items for part in _parts(item, field, kind)]
@@ -227,7 +228,7 @@ def _reasoning(output: Any) -> Any:
 
 
 def nameless(document: Document) -> frozenset[str]:
-    """Return the ids of the calls that have no name to be known by."""
+    """Return the ids of the calls to tools that have no name."""
     output = document.body.get("output")
     items = [item for item in output if isinstance(item, dict)] if isinstance(output, list) else []
     found = [item.get("call_id") for item in items if str(item.get("type")) in _NAMELESS]

@@ -35,7 +35,7 @@ class Event(NamedTuple):
 
 
 def events(body: bytes) -> Iterator[Event]:
-    """Yield the events of a stream in order, the last one also where its closing blank line is missing."""
+    """Yield the events of a stream in order, including a last one whose closing blank line is missing."""
     data: list[bytes] = []
     name, end, start = b"", 0, len(BOM_UTF8) if body.startswith(BOM_UTF8) else 0
     for line, stop in _lines(body, start):
@@ -56,13 +56,13 @@ def events(body: bytes) -> Iterator[Event]:
 
 
 def split(body: str, *, raises_without_data: bool = False) -> Iterator[tuple[str, str]]:
-    """Yield name and data of each event of a stream, as `events` does, in a fraction of its time.
+    """Yield the name and the data of each event of a stream, as `events` does, but in a fraction of its time.
 
     Args:
         body: The stream.
-        raises_without_data: Whether its client dispatches what has no line of data as well, with a data that is empty,
-            and raises there. OpenAI's SDK does, behind a name, a time to retry, or any id that came before; by the
-            WHATWG's rules it is no event.
+        raises_without_data: Whether the client also dispatches a block without a `data` line, as an event with empty
+            data, and raises there. OpenAI's SDK does so if the block has a name or a time to retry, or if an id came
+            before it; by the WHATWG's rules such a block is not an event.
     """
     if "\r" in body:
         body = body.replace("\r\n", "\n").replace("\r", "\n")
@@ -91,7 +91,7 @@ def split(body: str, *, raises_without_data: bool = False) -> Iterator[tuple[str
 
 
 def is_closed(body: str) -> bool:
-    """Tell whether a blank line closes the last event of a stream, whatever stands behind it that is no event."""
+    """Tell whether a blank line closes the last event of a stream; lines after it that form no event do not matter."""
     if body.endswith(("\n\n", "\r\n\r\n")):
         return True
     lines = body.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").rpartition("\n\n")[2].split("\n")
@@ -99,7 +99,7 @@ def is_closed(body: str) -> bool:
 
 
 def _fields(lines: Iterable[str]) -> tuple[str, str | None, bool]:
-    """Return what the lines up to a blank one say: name, data, and whether there is a time to retry."""
+    """Return the name and the data in the lines of one block, and whether the block has a time to retry."""
     name, datas, is_timed = "", [], False
     for line in lines:
         field, _, value = line.partition(":")
@@ -114,7 +114,7 @@ def _fields(lines: Iterable[str]) -> tuple[str, str | None, bool]:
 
 
 def _dispatched(body: str) -> Iterator[tuple[str, str]]:
-    """Yield the events of a stream with ids: behind one, each blank line is an event to whoever needs no data."""
+    """Yield the events of a stream with ids, if clients need no data: after an id, each blank line ends an event."""
     *closed, rest = body.split("\n")
     lines: list[str] = []
     has_id = False
@@ -134,7 +134,7 @@ def _dispatched(body: str) -> Iterator[tuple[str, str]]:
 
 
 def says_its_end(body: bytes) -> bool:
-    """Tell whether the last event of a stream is one after which SDKs read no further: its end, or an error."""
+    """Tell whether the last event of a stream is the end or an error, after which SDKs read no further."""
     found = deque(events(body), maxlen=1)
     if not found:
         return False

@@ -1,4 +1,4 @@
-"""What stands in one field of a request or a response, for what spans copy as it is."""
+"""Single fields of a request or a response whose values spans copy unchanged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["answered_with", "asked_with"]
 
 
 def asked_with(request: Request, path: str) -> Any:
-    """Return what a request says in a field, as `reasoning.effort`; None if it says nothing there."""
+    """Return the value of a field in a request's body, such as `reasoning.effort`; `None` if the field is not there."""
     value: Any = request_body(request)
     for name in path.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
@@ -25,9 +25,10 @@ def asked_with(request: Request, path: str) -> Any:
 
 
 def answered_with(exchange: Exchange, field: str) -> dict[str, str]:
-    """Return the texts that a response has in a field of its own, each with the place where it stands first.
+    """Return the texts in one top-level field of a response, each with the first place where it stands.
 
-    Events of a stream may differ: a response is begun under a tier of `auto`. One that is only queued says nothing yet.
+    The events of a stream may differ: a response begins with a service tier of `auto`. A response that is not a stream
+    says nothing while it is queued or in progress.
     """
     found: dict[str, str] = {}
     for body, where in _bodies(exchange.response):

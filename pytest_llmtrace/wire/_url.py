@@ -1,4 +1,4 @@
-"""What the URL of a call says of it beside the API: its model, and whether its reply is a stream."""
+"""What the URL of a call says besides its API: the model, and whether the reply is a stream."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pytest_llmtrace._stdlib import re
 __all__ = ["Asked", "asked", "is_hosted", "path_of"]
 
 _BEDROCK = re.compile(r"/(?P<key>model)/(?P<model>[^/]+)/invoke(?P<streamed>-with-response-stream)?$")
-# `count-tokens` stands where a model would.
+# `count-tokens` stands in the place of a model, but is none.
 _VERTEX = re.compile(r"/publishers/anthropic/(?P<key>models)/(?!count-tokens:)(?P<model>[^/]+):(?:streamR|r)awPredict$")
 _AZURE = re.compile(r"/(?P<key>deployments)/(?P<model>[^/]+)/")
 
 
 class Asked(NamedTuple):
-    """What a path asks for.
+    """The model and the kind of reply that the path of a URL asks for.
 
     Attributes:
-        model: The model, or the deployment, unquoted.
-        key: The part of the path before it.
-        streamed: Whether it asks for a stream; None where the body says so.
+        model: The model or the deployment, percent-decoded.
+        key: The segment of the path before it: `model`, `models` or `deployments`.
+        streamed: Whether the path asks for a stream; `None` if the body says that instead.
     """
 
     model: str
@@ -30,10 +30,10 @@ class Asked(NamedTuple):
 
 
 def asked(url: str) -> Asked | None:
-    """Read the model out of a URL, None where its path names none.
+    """Return what the path of a URL asks for, or `None` if it names no model.
 
-    Azure's deployments; Anthropic's messages on Amazon Bedrock (API reference, InvokeModel and
-    InvokeModelWithResponseStream) and on Google's Vertex AI (rawPredict and streamRawPredict).
+    The known paths are those of Azure's deployments, and of Anthropic's messages on Amazon Bedrock (API reference,
+    InvokeModel and InvokeModelWithResponseStream) and on Google's Vertex AI (rawPredict and streamRawPredict).
     """
     path = path_of(url)
     found = _BEDROCK.search(path)
@@ -44,13 +44,13 @@ def asked(url: str) -> Asked | None:
 
 
 def is_hosted(path: str) -> bool:
-    """Tell whether a path is one under which a cloud serves Anthropic's messages, among other makers' models."""
+    """Tell whether a cloud serves Anthropic's messages at a path; other makers' models may share that path."""
     return _BEDROCK.search(path) is not None or _VERTEX.search(path) is not None
 
 
 def path_of(url: str) -> str:
-    """Return the path of a URL without a slash at its end, empty if it is no URL."""
+    """Return the path of a URL without a trailing slash; empty if the text is not a URL."""
     try:
         return urlsplit(url).path.rstrip("/")
-    except ValueError:  # As `http://[`.
+    except ValueError:  # For example `http://[`.
         return ""

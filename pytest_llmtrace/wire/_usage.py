@@ -1,4 +1,4 @@
-"""Usage objects, of all flavours, and what a call cost."""
+"""Token counts from the usage objects of all APIs, and the cost of a call."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pytest_llmtrace.wire._facts import MISSING, Facts, Misfit, Spot, count, num
 __all__ = ["TOKENS", "anthropic_tokens", "fixed_input", "openai_tokens", "state_cost"]
 
 _Path = tuple[str, tuple[str, ...]]
-"""A field of the usage object, or a field in a field of it: its name, and the steps to it."""
+"""A field of the usage object, or a field nested in one: its dotted name, and the keys that lead to it."""
 
 
 def _path(name: str) -> _Path:
@@ -22,8 +22,8 @@ def _paths(names: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[_Path, ..
     return {fact: tuple(map(_path, several)) for fact, several in names.items()}
 
 
-# Fact -> where it may stand in a usage object, the first that says something counts. OpenAI's names of both
-# generations (chat, responses), then those of others:
+# Fact -> the fields of a usage object that may state it, of which the first with a value counts. OpenAI's names come
+# first, for chat and for responses, then those of others:
 _OPENAI = _paths(
     {
         "input_tokens": ("prompt_tokens", "input_tokens"),
@@ -35,13 +35,13 @@ _OPENAI = _paths(
             "cached_tokens",  # Together
             "prompt_cache_hit_tokens",  # DeepSeek
             "num_cached_tokens",  # Mistral
-            "cache_read_input_tokens",  # LiteLLM, of Anthropic's models
+            "cache_read_input_tokens",  # LiteLLM, for Anthropic's models
         ),
         "cache_write_tokens": (
             "prompt_tokens_details.cache_write_tokens",
             "input_tokens_details.cache_write_tokens",
             "prompt_tokens_details.cache_creation_tokens",  # LiteLLM
-            "cache_creation_input_tokens",  # LiteLLM, of Anthropic's models
+            "cache_creation_input_tokens",  # LiteLLM, for Anthropic's models
         ),
         "reasoning_tokens": (
             "completion_tokens_details.reasoning_tokens",
@@ -53,7 +53,7 @@ _OPENAI = _paths(
     }
 )
 TOKENS = tuple(_OPENAI)
-"""The facts of a usage object, of all flavours."""
+"""The facts that a usage object of any API may state."""
 
 _ANTHROPIC = {
     "output_tokens": "output_tokens",
@@ -73,7 +73,7 @@ def openai_tokens(facts: Facts, document: Document) -> None:
     """State the token counts of an OpenAI-shaped usage object, as they stand there."""
     usage = document.spot("usage")
     facts.expect(_OPENAI, usage.where)
-    if usage.value is None:  # Of whose fields each API has names of its own.
+    if usage.value is None:  # The key is the usage itself, since the APIs name its fields differently.
         for name in _OPENAI:
             facts.null(name, ((usage.key, None),), usage.where)
         return
@@ -83,7 +83,7 @@ def openai_tokens(facts: Facts, document: Document) -> None:
 
 
 def anthropic_tokens(facts: Facts, document: Document) -> None:
-    """State the token counts of an Anthropic usage object, of which a stream gives parts in several events."""
+    """State the token counts of an Anthropic usage object, whose fields a stream spreads over several events."""
     usage = document.spot("usage")
     facts.expect(_OPENAI, usage.where)
     spots = {path[0]: _part(document, usage, path) for path in _there(usage.value, _ANTHROPIC_PATHS)}
@@ -94,7 +94,7 @@ def anthropic_tokens(facts: Facts, document: Document) -> None:
 
 
 def _anthropic_input(facts: Facts, document: Document, spots: Mapping[str, Spot]) -> None:
-    """State what the model read: `input_tokens` leaves out what was read from a cache or written to one."""
+    """State all input tokens: Anthropic's `input_tokens` leaves out those read from a cache or written to one."""
     named = [(name, spots[name]) for name in _ANTHROPIC_INPUT if name in spots]
     there = [(name, spot) for name, spot in named if spot.value is not None and spot.value is not MISSING]
     try:
@@ -106,20 +106,20 @@ def _anthropic_input(facts: Facts, document: Document, spots: Mapping[str, Spot]
         if "input_tokens" in spots:
             facts.take("input_tokens", count, [spots["input_tokens"]])
         return
-    # The prefix that they share is said once.
+    # Only the first key has the prefix, which all of them share.
     parts = [(name if index else spot.key, spot.value) for index, (name, spot) in enumerate(there)]
     fields = document.fields
     numbers = [fields[f"usage.{name}"][1] for name, _ in there if f"usage.{name}" in fields] if fields else []
     facts.put("input_tokens", total, tuple(parts), where_of(*numbers) if numbers else there[0][1].where)
 
 
-_FIRST = "message."  # Before the fields of `message_start`.
+_FIRST = "message."  # The prefix of the fields in `message_start`.
 
 
 def fixed_input(document: Document) -> frozenset[str]:
-    """Return the facts of the input that the first event of Anthropic's stream has fixed: no later one said anything.
+    """Return the input facts that only the first event of Anthropic's stream states.
 
-    Of the output that event has a placeholder only.
+    They hold even if a later event cannot be read. For the output, the first event has only a placeholder.
     """
     parts = {"input_tokens": _ANTHROPIC_INPUT, **{name: (_ANTHROPIC[name],) for name in _CACHED}}
     said = {key.removeprefix("usage."): prefix for key, (prefix, _) in document.fields.items()}
@@ -137,14 +137,14 @@ def _misfit(value: Any) -> bool:
 
 
 def _part(document: Document, usage: Spot, path: _Path) -> Spot:
-    """Look up a field of the usage object in the event that said it."""
+    """Look up a field of the usage object, with the event that stated it as its place."""
     if not document.streamed or (field := document.fields.get(f"usage.{path[1][0]}")) is None:
         return _spot(usage, path)
     return _spot(Spot(usage.value, f"{field[0]}usage", where_of(field[1])), path)
 
 
 def _there(usage: Any, paths: tuple[_Path, ...]) -> Sequence[_Path]:
-    """Return the paths at which something may stand: each flavour has few of those of all."""
+    """Return the paths at which a value may stand: one API's usage object has few of the fields of all APIs."""
     if isinstance(usage, dict):
         return [path for path in paths if path[1][0] in usage]
     return () if usage is MISSING else paths
@@ -165,7 +165,7 @@ def _spot(usage: Spot, path: _Path) -> Spot:
 
 
 def state_cost(facts: Facts, document: Document, headers: Mapping[str, str]) -> None:
-    """State what the call cost, where the gateway says so: in the usage object, or LiteLLM in a header."""
+    """State the cost of the call if the gateway gives it: in the usage object, or in a header as LiteLLM does."""
     usage, said = document.spot("usage"), headers.get(_COST_HEADER)
     facts.expect(("cost",), usage.where)
     there = _there(usage.value, _COST)

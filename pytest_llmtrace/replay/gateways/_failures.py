@@ -1,4 +1,4 @@
-"""Errors in a gateway's form, for those who put them on replies that the gateway has not written."""
+"""Errors in a gateway's form, for faults on replies that no scripted gateway wrote."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ def failed(name: str, request: Request, failing: Failing, *, serial: str) -> Ans
 
     Args:
         name: The gateway.
-        request: To one of its APIs; one to another (legacy completions) gets the errors of its first.
+        request: The request. If its API is not one of the gateway's (legacy completions), the error has the form of the
+            gateway's first API.
         failing: The error.
-        serial: Ids are made from it.
+        serial: The text that ids are made from.
     """
     found = profile(name)
     return render(found, Script(api=None, failing=failing), _nearest(found, request), request, serial)
 
 
 def broken_off(name: str, request: Request, failing: Failing, *, serial: str, sent: int) -> tuple[bytes, ...]:
-    """Return the events with which a gateway breaks off a stream of which so many events were sent."""
+    """Return the events with which a gateway breaks off a stream; `sent` is the number of events sent before."""
     found, script = profile(name), Script(api=None, failing=failing)
     return render_break(found, script, _nearest(found, request), request, serial, sent)
 

@@ -1,4 +1,4 @@
-"""What every API form has in common, and what a gateway is made of."""
+"""The base class of API forms, and the profile that describes a gateway."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ __all__ = ["DONE", "Form", "Mode", "Profile", "encoded"]
 DONE = Event(data="[DONE]")
 
 Mode = Literal["json", "stream", "error"]
-"""What is sent: a whole reply, a stream, or an error in place of a reply."""
+"""What an answer is: a whole reply (`json`), a stream, or an error in place of a reply."""
 
 
 class Form(ABC):
-    """How one API of one gateway is written. A gateway that differs overrides what differs."""
+    """The wire form of one API of one gateway. Subclasses override what their gateway writes in another way."""
 
     dump: ClassVar[staticmethod[[Any], str]] = staticmethod(compact)
-    """How a whole reply is laid out."""
+    """Writes the JSON of a whole reply, in this gateway's layout."""
     dump_error: ClassVar[staticmethod[[Any], str]] = staticmethod(compact)
-    """How an error is laid out."""
+    """Writes the JSON of an error, in this gateway's layout."""
     dump_event: ClassVar[staticmethod[[Any], str]] = staticmethod(compact)
-    """How the data of an event is laid out."""
+    """Writes the JSON of an event's data, in this gateway's layout."""
     error: ClassVar[staticmethod[[Reply], Mapping[str, Any]]] = staticmethod(errors.openai)
-    """What the body of an error holds."""
+    """Returns the JSON of an error's body."""
     leading: ClassVar[tuple[str, ...]] = ()
-    """What is sent before a whole reply while the model is still busy."""
+    """Chunks that are sent before a whole reply, while the model is still busy."""
     comments: ClassVar[tuple[str, ...]] = ()
     """Comment lines with which a stream begins."""
 
@@ -42,19 +42,19 @@ class Form(ABC):
         """Return the JSON of a whole reply."""
 
     def waits_for(self, reply: Reply) -> str | None:  # noqa: ARG002 - few have to wait
-        """Return the id under which a reply is fetched that is not there yet; None if it is."""
+        """Return the id under which a reply can be fetched later; None if it is sent at once."""
         return None
 
     def events(self, reply: Reply) -> Iterator[Event]:
-        """Yield the events of a whole stream; of counts and embeddings there is none, and no reply asks for one."""
+        """Yield the events of a whole stream. Counts and embeddings have no stream, and are never asked for one."""
         raise NotImplementedError(f"{reply.gateway} does not stream this")
 
     def broken(self, reply: Reply) -> Iterable[Event]:
-        """Return the events with which a stream ends that fails midway."""
+        """Return the events that end a stream which fails midway."""
         return (Event(data=self.error(reply)),)
 
     def write(self, event: Event, reply: Reply, number: int) -> bytes:  # noqa: ARG002 - others number them
-        """Write one event: of a name only if there is one, and its data on one line."""
+        """Write one event: its name, if it has one, and its data on one line."""
         name = f"event: {event.name}\n" if event.name else ""
         data = event.data if isinstance(event.data, str) else self.dump_event(event.data)
         return encoded(f"{name}data: {data}\n\n")
@@ -70,7 +70,7 @@ class Form(ABC):
         return tuple(map(encoded, (*leading, self.dump_error(self.error(reply)))))
 
     def stream(self, reply: Reply) -> tuple[tuple[bytes, ...], tuple[bool, ...]]:
-        """Write a stream, one chunk an event: a whole one, or one that fails midway. Tell which hold a piece of it."""
+        """Write a stream, whole or failing midway: a chunk for each event, and which chunks hold a piece of text."""
         failing = reply.script.failing
         events = list(self.events(reply))
         if failing is not None:
@@ -82,12 +82,12 @@ class Form(ABC):
 
 
 def encoded(text: str) -> bytes:
-    """Write JSON or events as bytes; halves of characters, which texts may have in Python, are escaped."""
+    """Encode JSON or events as UTF-8; lone surrogates, which Python allows in texts, are escaped."""
     return text.encode("utf-8", "backslashreplace")
 
 
 def _up_to(events: list[Event], pieces: int) -> list[Event]:
-    """Keep what comes before the piece after the given number of pieces; what closes the last one is dropped too."""
+    """Keep the events up to the given number of pieces; events that close the last piece are dropped."""
     marks = [index for index, event in enumerate(events) if event.counts]
     if not marks:
         return events[:1]
@@ -104,21 +104,21 @@ def _as_json(_: Reply) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """A gateway: what it offers, and where its replies differ from others'.
+    """A gateway: the APIs that it has, and where its replies differ from those of others.
 
     Attributes:
-        name: Its name in `llmtrace.gateway(name)`.
-        forms: The APIs that it has, each with its form.
-        headers: The header lines beside those of the content.
-        served: Which model serves when this one is asked for; as the body names it.
-        model_in_body: Whether the body names the model that served; if not, it names the one that was asked for.
-        options: The optional arguments that mean something to it: `cost`, `provider`, `reasoning`, `older`.
+        name: The gateway's name in `llmtrace.gateway(name)`.
+        forms: The form of each API that the gateway has.
+        headers: Returns the headers of a reply, except those about its content (date, type, length).
+        served: Returns the model that serves when a model is requested, by the name that the body gives it.
+        model_in_body: Whether the body names the model that served; if not, it names the one that was requested.
+        options: Which of the arguments `cost`, `provider`, `reasoning` and `older` the gateway takes.
         stream_type: The content type of its streams.
-        error_type: The content type of an error in place of a reply.
-        chunked: Whether nothing says how long a whole reply is.
-        path: The one path of a cloud, which names the model.
-        body_errors: Whether an error of the model comes in a body with status 200 when there is no stream.
-        older: Its form in older releases, where that differs.
+        error_type: Returns the content type of an error in place of a reply.
+        chunked: Whether whole replies are sent in chunks, without a `content-length`.
+        path: The only path of a cloud, which names the model.
+        body_errors: Whether an error of the model has status 200, with the error in the body, if there is no stream.
+        older: The profile of older releases, where it differs.
     """
 
     name: str

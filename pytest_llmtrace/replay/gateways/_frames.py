@@ -11,11 +11,11 @@ __all__ = ["CONTENT_TYPE", "framed"]
 CONTENT_TYPE = "application/vnd.amazon.eventstream"
 
 _TEXT = 7
-_AROUND = 16  # Two lengths and two checksums.
+_AROUND = 16  # Bytes: two lengths and two checksums of four bytes each.
 
 
 def framed(headers: Mapping[str, str], payload: bytes) -> bytes:
-    """Put a payload into a frame: both lengths and their checksum, headers, payload, and a checksum of all before."""
+    """Return a frame: two lengths and their checksum, headers, payload, and a checksum of everything before."""
     lines = b"".join(_line(name.encode(), value.encode()) for name, value in headers.items())
     lengths = struct.pack(">II", _AROUND + len(lines) + len(payload), len(lines))
     head = lengths + struct.pack(">I", zlib.crc32(lengths)) + lines + payload

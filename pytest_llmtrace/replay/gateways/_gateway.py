@@ -30,19 +30,19 @@ __all__ = ["Gateway"]
 
 
 class Gateway(Counting):
-    """Replies in one gateway's own wire form. The methods queue; each returns the gateway, so that they chain.
+    """Replies in the wire form of one gateway. Each method queues a reply and returns the gateway, for chaining.
 
-    A request takes the first queued reply of its API, or an error that is queued before it. Whether the reply is JSON
-    or a stream depends on the request's `stream`. Ids are made from a seed and a counter, and time stands still, so
-    that the bytes of a script are always the same.
+    A request takes the first queued reply of its API, or an error that is queued before that reply. The reply is a
+    stream if the request asks for one, else it is JSON. Ids are made from a seed and a counter, and all dates are
+    fixed, so that the same script always gives the same bytes.
 
     Args:
         name: `openai`, `anthropic`, `openrouter`, `litellm`, `anannas`, `azure`, `bedrock`, `bedrock-mantle`, `vertex`.
         default: Whether a request for which nothing is queued gets the gateway's default reply.
-        seed: What its ids are made of, so that two tests have different ones, as two calls of a real server have.
+        seed: A text that ids are made from. With different seeds, two tests get different ids, as from a real server.
 
     Raises:
-        UsageError: There is no such gateway.
+        UsageError: If there is no gateway of that name.
     """
 
     def __init__(self, name: str, *, default: bool = False, seed: str = "") -> None:
@@ -60,17 +60,17 @@ class Gateway(Counting):
 
     @property
     def name(self) -> str:
-        """Whose form the replies take."""
+        """The name of the gateway whose form the replies have."""
         return self._profile.name
 
     @property
     def origin(self) -> str:
-        """How reports name it."""
+        """The name of this gateway in reports."""
         return f"scripted {self.name}"
 
     @property
     def total(self) -> int:
-        """How many replies were queued, played ones included."""
+        """The number of replies that were queued, including those already played."""
         return self._queued
 
     # --- what a test queues ---
@@ -96,27 +96,27 @@ class Gateway(Counting):
         """Queue a chat completion.
 
         Args:
-            text: What the model says; a default sentence if nothing else is queued.
+            text: The model's text. Default: a fixed sentence, unless there are tool calls, choices or a refusal.
             usage: Token counts by their names on the wire: `prompt_tokens`, `completion_tokens`,
-                `prompt_tokens_details`, ...; the total is the sum where it is not given. Default: 12 in, 8 out.
+                `prompt_tokens_details`, ... Default: 12 input and 8 output tokens, and as the total their sum.
             tool_calls: Calls that the model asks for: `{"name": ..., "arguments": {...} or JSON text, "id": optional}`.
-                Each choice asks for all of them, under ids of its own: one that is given is that of the first choice.
-            stream_chunks: How a stream cuts the text: into so many pieces, or into these. Default: by words.
+                Each choice asks for all of them, with ids of its own; a given `id` is used in the first choice.
+            stream_chunks: How a stream cuts the text: a number of pieces, or the pieces themselves. Default: by words.
             model: The model that served, where this gateway shows it (LiteLLM: only in a header). Default: the
-                requested one, dressed as this gateway would.
-            finish_reason: Default `stop`, with tool calls `tool_calls`.
-            choices: The texts of several choices. Default: one text, as often as the request's `n` says.
-            refusal: Why the model refuses; takes the place of the text.
-            reasoning: The model's thoughts (OpenRouter, LiteLLM, Anannas).
-            cost: In USD (OpenRouter, LiteLLM in a header, Anannas if the request asks for it).
-            provider: Who stands behind OpenRouter.
-            older: The form of older releases: LiteLLM's usage chunk with a choice, Anannas' usage in the last chunk.
-            first_token: Seconds after which the text begins, with `timing="recorded"` or `"real"`.
-            tokens_per_second: How fast it comes from there on, to the number of output tokens in the usage; a reply
-                that is no stream comes as a whole with the last one.
+                requested model, by the name that this gateway would give it.
+            finish_reason: Why the model stopped. Default: `stop`, or `tool_calls` if there are any.
+            choices: The texts of several choices. Default: `text`, as many times as the request's `n` says.
+            refusal: The model's refusal, in place of text and tool calls.
+            reasoning: The model's reasoning (only OpenRouter, LiteLLM and Anannas).
+            cost: The cost in USD (OpenRouter; LiteLLM: in a header; Anannas: if the request asks for it).
+            provider: The provider that served, as OpenRouter names it (OpenRouter only).
+            older: Use the form of old releases (LiteLLM: usage chunk with a choice; Anannas: usage in the last chunk).
+            first_token: Seconds from the request to the start of the text, with `timing="recorded"` or `"real"`.
+            tokens_per_second: The speed from there on, until all output tokens of the usage have come; a reply that is
+                no stream comes as a whole with the last token.
 
         Raises:
-            UsageError: The gateway has no chat completions or no such option, or a key is not known.
+            UsageError: If the gateway has no chat completions or no such option, or an argument is not valid.
         """
         return self._say(
             "chat",
@@ -152,24 +152,24 @@ class Gateway(Counting):
         first_token: float | None = None,
         tokens_per_second: float | None = None,
     ) -> Self:
-        """Queue a reply of the responses API. In the `background` (OpenAI, Azure) it is there when it is fetched.
+        """Queue a reply of the responses API. A `background` response (OpenAI, Azure) is complete when it is fetched.
 
         Args:
-            text: What the model says; a default sentence if nothing else is queued.
+            text: The model's text. Default: a fixed sentence, unless there are tool calls or a refusal.
             usage: Token counts by their names on the wire: `input_tokens`, `output_tokens`, `input_tokens_details`, ...
             tool_calls: As in `chat`.
             stream_chunks: As in `chat`.
             model: As in `chat`.
             incomplete: Why the response is incomplete: `max_output_tokens` or `content_filter`.
-            refusal: Why the model refuses; takes the place of the text.
-            reasoning: The summary of the model's thoughts.
-            cost: In USD (OpenRouter, LiteLLM in a header).
-            provider: Who stands behind OpenRouter.
+            refusal: The model's refusal, in place of text and tool calls.
+            reasoning: The summary of the model's reasoning.
+            cost: The cost in USD (OpenRouter; LiteLLM: in a header).
+            provider: The provider that served, as OpenRouter names it (OpenRouter only).
             first_token: As in `chat`.
             tokens_per_second: As in `chat`.
 
         Raises:
-            UsageError: The gateway has no responses or no such option, or a key is not known.
+            UsageError: If the gateway has no responses or no such option, or an argument is not valid.
         """
         return self._say(
             "responses",
@@ -206,22 +206,22 @@ class Gateway(Counting):
         """Queue a reply of the messages API.
 
         Args:
-            text: What the model says; a default sentence if nothing else is queued.
+            text: The model's text. Default: a fixed sentence, unless there are tool calls.
             usage: Token counts by their names on the wire: `input_tokens`, `output_tokens`,
-                `cache_creation_input_tokens`, `cache_read_input_tokens`, ... Default: 12 in, 8 out.
-            tool_calls: As in `chat`; the arguments are an object.
+                `cache_creation_input_tokens`, `cache_read_input_tokens`, ... Default: 12 input and 8 output tokens.
+            tool_calls: As in `chat`, but the arguments must be a JSON object.
             stream_chunks: As in `chat`.
             model: As in `chat`.
-            stop_reason: Default `end_turn`, with tool calls `tool_use`.
-            reasoning: The model's thoughts, a block of their own.
-            cost: In USD (OpenRouter, LiteLLM in a header).
-            provider: Who stands behind OpenRouter.
-            older: The form of older replies: a stream's last count holds the output only (Anthropic, Bedrock).
+            stop_reason: Why the model stopped. Default: `end_turn`, or `tool_use` if there are tool calls.
+            reasoning: The model's thinking, sent as a block of its own.
+            cost: The cost in USD (OpenRouter; LiteLLM: in a header).
+            provider: The provider that served, as OpenRouter names it (OpenRouter only).
+            older: Use the form of older replies: a stream's last usage counts the output only (Anthropic, Bedrock).
             first_token: As in `chat`.
             tokens_per_second: As in `chat`.
 
         Raises:
-            UsageError: The gateway has no messages or no such option, or a key is not known.
+            UsageError: If the gateway has no messages or no such option, or an argument is not valid.
         """
         return self._say(
             "messages",
@@ -251,14 +251,14 @@ class Gateway(Counting):
         """Queue embeddings.
 
         Args:
-            vectors: One an input. Default: made ones, one an input, as long as the request's `dimensions` (else 8).
+            vectors: One vector for each input. Default: made-up ones of the length that `dimensions` asks for (else 8).
             usage: Token counts by their names on the wire: `prompt_tokens`, `total_tokens`.
             model: As in `chat`.
-            cost: In USD (OpenRouter, LiteLLM in a header).
-            provider: Who stands behind OpenRouter.
+            cost: The cost in USD (OpenRouter; LiteLLM: in a header).
+            provider: The provider that served, as OpenRouter names it (OpenRouter only).
 
         Raises:
-            UsageError: The gateway has no embeddings or no such option, a key is not known, or it is no list of lists.
+            UsageError: If the gateway has no embeddings or no such option, or an argument is not valid.
         """
         return self._add(
             "embeddings",
@@ -283,25 +283,25 @@ class Gateway(Counting):
         api: str | None = None,
         older: bool = False,
     ) -> Self:
-        """Queue an error, for whatever API is asked next.
+        """Queue an error for the next request, to whatever API it goes.
 
         Args:
-            status: The HTTP status, 400 to 599; of an error in a stream what its body says.
+            status: The HTTP status, 400 to 599; for an error in mid-stream, the status whose error the stream reports.
             message: The error's message. Default: what this gateway says for the status.
-            type: The error's type, where this gateway has one: of Bedrock the exception; of Vertex AI Google's status
-                (in capitals), else Anthropic's type.
-            code: The error's code, where there is one. Azure's `content_filter` brings the filter's findings.
+            type: The error's type, where this gateway has one. Bedrock: the name of the exception. Vertex AI: Google's
+                status if it is in capitals, else Anthropic's type.
+            code: The error's code, where this gateway has one. Azure: `content_filter` adds the filter's findings.
             retry_after: Seconds for the `retry-after` header.
-            mid_stream: Whether a reply begins and then fails: a stream with status 200 that ends in the gateway's own
-                way. Without a stream, OpenRouter and Anannas send the error in a body with status 200, others as usual.
-            after: How many pieces of the text come before the error; implies `mid_stream`. Default 1.
-            text: The text of which these are pieces.
-            api: The one API that it answers: `chat`, `responses`, `embeddings`, `messages`, `input_tokens` or
+            mid_stream: Whether a stream begins, with status 200, and then breaks off in the gateway's own way. If the
+                request wants no stream, OpenRouter and Anannas send the error with status 200, others as usual.
+            after: How many pieces of the text come before the error; implies `mid_stream`. Default in mid-stream: 1.
+            text: The text that these pieces are cut from. Default: a fixed sentence.
+            api: The only API that gets the error: `chat`, `responses`, `embeddings`, `messages`, `input_tokens` or
                 `count_tokens`. Default: any.
-            older: The form of older documentation (Anannas: a numeric code).
+            older: Use the form of older documentation (Anannas: a numeric code).
 
         Raises:
-            UsageError: The status is no error, or the gateway has no such API or option.
+            UsageError: If the status is no error, the gateway has no such API or option, or an argument is not valid.
         """
         failing = Failing(status=status, message=message, type=type, code=code, retry_after=retry_after, after=after)
         failing = read_failing(failing, mid_stream=mid_stream)
@@ -310,7 +310,7 @@ class Gateway(Counting):
     # --- what the port asks ---
 
     def answer(self, request: Request) -> Answer | None:
-        """Return the next reply that fits the request, None if there is none."""
+        """Return the next reply that fits the request; None if there is none."""
         api = api_of(request, self._profile.path)
         if api is None or api not in self._profile.forms:
             return self._stored.answer(request)
@@ -324,7 +324,7 @@ class Gateway(Counting):
         return render(self._profile, script, api, request, serial)
 
     def explain(self, request: Request) -> str:
-        """Say why nothing answers a request: another path, an API that it has not, or an empty queue."""
+        """Say why no reply fits a request: it has another path, the gateway lacks its API, or no reply is left."""
         api = api_of(request, self._profile.path)
         if api is None:
             return f"{self.origin} {elsewhere(self._profile, request)}"
@@ -335,14 +335,14 @@ class Gateway(Counting):
         return f"{self.origin} has no reply left for {api} ({self._queued} queued, {self._played} played){rest}"
 
     def unplayed(self) -> tuple[str, ...]:
-        """Describe what was queued and never asked for, in order."""
+        """Describe the replies that were queued and never requested, in order."""
         with self._lock:
             return tuple(
                 f"reply {number}, {script.api or 'any API'}: {script.summary()}" for number, script in self._queue
             )
 
     def has_reply(self, request: Request) -> bool:
-        """Tell whether a request would get a reply."""
+        """Tell whether a request would get a queued reply, or the default reply."""
         api = api_of(request, self._profile.path)
         with self._lock:
             queued = any(script.api in (None, api) for _, script in self._queue)
@@ -371,7 +371,7 @@ class Gateway(Counting):
         tokens_per_second: float | None = None,
         **fields: Any,
     ) -> Self:
-        """Queue what a model says."""
+        """Check the arguments of a model's reply, and queue it."""
         check_timing(first_token, tokens_per_second)
         fields |= {"first_token": first_token, "tokens_per_second": tokens_per_second}
         pieces = read_pieces(stream_chunks, text)
@@ -381,7 +381,7 @@ class Gateway(Counting):
         return self._add(api, texts=texts, pieces=pieces, tool_calls=calls, refusal=refusal, usage=checked, **fields)
 
     def _add(self, api: str | None, **fields: Any) -> Self:
-        if api is not None and api not in tuple(self._profile.forms):  # What has no hash is none of them either.
+        if api is not None and api not in tuple(self._profile.forms):  # A value without a hash is no API either.
             raise self._without(api)
         for option in ("cost", "provider", "reasoning", "older"):
             gated = option != "reasoning" or api == "chat"

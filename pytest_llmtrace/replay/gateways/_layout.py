@@ -1,4 +1,4 @@
-"""How bytes are laid out: JSON in the styles of several servers, server-sent events, ids made of a seed."""
+"""The layout of bytes: JSON in the styles of several servers, server-sent events, ids made from a seed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Event:
 
     Attributes:
         data: The JSON value; a string is written as it is, as in `[DONE]`.
-        name: The event's name; where an API has names, every event has one.
+        name: The event's name; in an API that names events, every event has one.
         counts: Whether it carries a piece of the text or of a tool's arguments.
     """
 
@@ -31,12 +31,12 @@ class Event:
 
 
 def event_of(kind: str, /, *, counts: bool = False, **data: object) -> Event:
-    """Return an event whose data has its name too."""
+    """Return an event with its name, which its data repeats as `type`."""
     return Event(name=kind, data={"type": kind, **data}, counts=counts)
 
 
 def compact(value: object) -> str:
-    """Write JSON without white space, in the order of the keys."""
+    """Write JSON without white space, with the keys in their given order."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -56,7 +56,7 @@ def pretty_line(value: object) -> str:
 
 
 def noise(seed: str, length: int, alphabet: str = BASE62) -> str:
-    """Return letters that look random, always the same ones for a seed."""
+    """Return text that looks random, always the same for the same seed."""
     digest = hashlib.shake_256(seed.encode("utf-8", "backslashreplace")).digest(length)
     return digest.translate(_letters(alphabet)).decode()
 
@@ -67,6 +67,6 @@ def _letters(alphabet: str) -> bytes:
 
 
 def uuid(seed: str) -> str:
-    """Return a UUID of version 4 in form, always the same one for a seed."""
+    """Return a UUID in the form of version 4, always the same for the same seed."""
     digits = noise(seed, 32, HEX)
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:]}"

@@ -1,4 +1,4 @@
-"""Which API a request asks, and what its path says beside that: the model, and whether the reply is a stream."""
+"""Read the path of a request: its API and, for a cloud, the model and whether the reply is a stream."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ APIS: Mapping[str, str] = {
 }
 """How the path of each API ends, whatever a gateway puts before it."""
 COUNTED: Mapping[str, str] = {"input_tokens": "responses", "count_tokens": "messages"}
-"""The APIs that only count tokens, and whose requests' they count."""
+"""The APIs that only count the tokens of a request, each with the API that the counted request is for."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelPath:
-    """The path under which a cloud serves Anthropic's messages, and no other API: it names the model.
+    """The path under which a cloud serves Anthropic's messages, its only API here; the path names the model.
 
     Attributes:
-        pattern: Its end, with the groups `model` and `streamed`; the latter is there if the reply is a stream.
-        shown: The same for people.
+        pattern: The path's end, with the groups `model` and `streamed`; the latter is set if the reply is a stream.
+        shown: The paths as messages show them.
     """
 
     pattern: re.Pattern[str]
     shown: str
 
     def read(self, request: Request) -> tuple[str, bool] | None:
-        """Return the model that a path names, and whether the reply is a stream; None if it is another path."""
+        """Return the model that a request's path names, and whether the reply is a stream; None for any other path."""
         found = self.pattern.search(path_of(request))
         return None if found is None else (unquote(found["model"]), found["streamed"] is not None)
 
 
 def api_of(request: Request, under: ModelPath | None) -> str | None:
-    """Name the API that a request asks, None if it is none of those that can be scripted.
+    """Return the name of the API that a request goes to; None if no such API can be scripted.
 
     Args:
         request: The request.
-        under: The one path that a gateway has, if it is a cloud.
+        under: The only path of the gateway, if it is a cloud.
     """
     path = path_of(request)
     if request.method.upper() != "POST" or re.search(r"/threads/[^/]+/messages$", path):

@@ -1,4 +1,4 @@
-"""The table of gateways. A new one is a module with a profile, and a line here."""
+"""The table of gateways. A new gateway needs a module with a profile, and an entry here."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ GATEWAYS: Mapping[str, Profile] = {
 
 
 def profile(name: str) -> Profile:
-    """Return a gateway by name.
+    """Return the profile of a gateway by its name.
 
     Raises:
-        UsageError: There is no such gateway.
+        UsageError: If there is no gateway of that name.
     """
     if not isinstance(name, str) or name not in GATEWAYS:
         raise UsageError.unknown("gateway", name, GATEWAYS)
@@ -42,13 +42,13 @@ def profile(name: str) -> Profile:
 
 
 def cloud_of(request: Request) -> str | None:
-    """Name the cloud whose path a request has, on whatever host; None if it is no cloud's."""
+    """Return the name of the cloud whose path a request has, on any host; None if the path is no cloud's."""
     clouds = (profile for profile in GATEWAYS.values() if profile.path is not None)
     return next((cloud.name for cloud in clouds if cloud.path and cloud.path.read(request)), None)
 
 
 def elsewhere(gateway: Profile, request: Request) -> str:
-    """Say of a request that a gateway answers under other paths, and which gateway does under this one."""
+    """Say that a request's path is none of a gateway's: name these and, if there is one, the cloud with that path."""
     own = [gateway.path.shown] if gateway.path else [APIS[api] for api in gateway.forms]
     paths, other = ", ".join(f"...{path}" for path in own), cloud_of(request)
     which = f", which is for gateway({other!r})" if other else ""
@@ -56,12 +56,12 @@ def elsewhere(gateway: Profile, request: Request) -> str:
 
 
 def having_api(api: str) -> str:
-    """Say which gateways have an API, as half a sentence."""
+    """Say which gateways have an API, as a clause."""
     return _listed(name for name, profile in GATEWAYS.items() if api in profile.forms)
 
 
 def having_option(option: str) -> str:
-    """Say which gateways have an option, as half a sentence."""
+    """Say which gateways have an option, as a clause."""
     return _listed(name for name, profile in GATEWAYS.items() if option in profile.options)
 
 

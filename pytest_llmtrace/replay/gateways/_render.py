@@ -1,4 +1,4 @@
-"""A queued reply and its request become an answer: status, headers, and chunks of bytes."""
+"""Turn a queued reply and its request into an answer: status, headers, and chunks of bytes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_llmtrace.replay.gateways._times import offsets
 
 __all__ = ["render", "render_break", "waits_for"]
 
-# Python 3.13 has new phrases for these; the bytes of a script are the same everywhere.
+# Python 3.13 has new phrases for these statuses; the bytes of a script must be the same in all versions.
 _OLDER = {413: "Payload Too Large", 422: "Unprocessable Entity"}
 _REASONS = {status.value: status.phrase for status in HTTPStatus} | _OLDER
 
@@ -26,11 +26,11 @@ def render(
 
     Args:
         profile: The gateway.
-        script: What was queued.
-        api: Which of its APIs was asked.
-        request: The request.
-        serial: What its ids are made of.
-        fetched: Whether another request fetches what this one was to wait for.
+        script: The queued reply.
+        api: The API that the request goes to.
+        request: The request that is answered.
+        serial: The text that ids are made from.
+        fetched: Whether the background response that this request began is now fetched by another request.
     """
     if script.older and profile.older is not None:
         profile = profile.older
@@ -47,14 +47,14 @@ def render(
 def render_break(
     profile: Profile, script: Script, api: str, request: Request, serial: str, sent: int
 ) -> tuple[bytes, ...]:
-    """Write the events with which a stream breaks off that somebody else has written, after so many that were sent."""
+    """Write the events that break off a stream which this gateway did not write; `sent` events came before them."""
     form, reply = profile.forms[api], _meet(profile, script, api, request, serial)
     events = enumerate(form.broken(reply), start=sent)
     return tuple(form.write(event, reply, number) for number, event in events)
 
 
 def waits_for(profile: Profile, script: Script, api: str, request: Request, serial: str) -> str | None:
-    """Return the id of the response that a request has to wait for, None if it gets its reply at once."""
+    """Return the id by which a request's response can be fetched later; None if the request gets its reply at once."""
     return profile.forms[api].waits_for(_meet(profile, script, api, request, serial))
 
 
@@ -76,7 +76,7 @@ def _meet(profile: Profile, script: Script, api: str, request: Request, serial: 
 
 
 def _content(profile: Profile, reply: Reply) -> tuple[int, Mode, tuple[bytes, ...], tuple[bool, ...]]:
-    """Return status, kind and chunks of a reply, and which of these hold a piece of the text."""
+    """Return the status, mode and chunks of a reply, and which of the chunks hold a piece of the text."""
     form = profile.forms[reply.api]
     failing = reply.script.failing
     midway = failing is not None and failing.after is not None

@@ -1,4 +1,4 @@
-"""A queued reply that meets its request: all that a form needs to know to write it."""
+"""A queued reply together with its request: everything that a form needs to write it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pytest_llmtrace.replay.gateways._script import Script, ToolCall
 __all__ = ["CREATED", "DATE", "Reply", "body_of", "deployment_of", "model_of"]
 
 CREATED = 1767225600
-"""When all scripted replies were made, in seconds since the epoch: no clock, so that bytes stay the same."""
+"""The creation time of all scripted replies, in seconds since the epoch: a constant, so that bytes stay the same."""
 
 DATE = "Thu, 01 Jan 2026 00:00:00 GMT"
 
@@ -25,16 +25,16 @@ class Reply:
     """One reply to one request.
 
     Attributes:
-        gateway: Whose form it takes.
-        api: Which API was asked.
-        script: What was queued.
-        serial: What its ids are made of: the gateway's seed, and the how manieth reply it is, from 1.
-        body: The request's JSON.
+        gateway: The name of the gateway whose form the reply has.
+        api: The API that the request goes to.
+        script: The queued reply.
+        serial: The text that ids are made from: the gateway's seed and the number of the reply, counted from 1.
+        body: The JSON object in the request's body.
         deployment: Azure's deployment, from the path.
-        requested: The model that was asked for.
-        model: The model that served.
+        requested: The model that the request names.
+        model: The model that the reply names.
         streaming: Whether the request asked for a stream.
-        fetched: Whether it is asked for again, by its id.
+        fetched: Whether this is a background response that is now fetched by its id.
     """
 
     gateway: str
@@ -60,22 +60,22 @@ class Reply:
 
     @property
     def output_tokens(self) -> int:
-        """How many tokens the model wrote: those that were queued, else as many as all forms say then."""
+        """How many tokens the model wrote: the queued count, else 8, which is the default of all forms."""
         usage = self.script.usage
         return int(usage.get("completion_tokens", usage.get("output_tokens", 8)) or 0)
 
     def choices(self) -> range:
-        """Return the indices of the choices: those that were queued, else as many as the request wants."""
+        """Return the indices of the choices: of those that were queued, else of as many as the request's `n` says."""
         wanted = self.body.get("n") if len(self.script.texts) == 1 else len(self.script.texts)
         return range(wanted if isinstance(wanted, int) and wanted > 0 else 1)
 
     def text(self, choice: int = 0) -> str | None:
-        """Return the text of a choice."""
+        """Return the text of a choice; choices beyond the queued texts repeat the first one."""
         texts = self.script.texts
         return texts[choice] if choice < len(texts) else texts[0]
 
     def tool_calls(self, choice: int = 0) -> tuple[ToolCall, ...]:
-        """Return the tool calls of a choice: each has ids of its own, and what was queued names those of the first."""
+        """Return the tool calls of a choice. Each choice has its own ids; queued ids are those of the first choice."""
         calls = self.script.tool_calls
         if not choice:
             return calls
@@ -92,7 +92,7 @@ class Reply:
 
 
 def body_of(request: Request) -> Mapping[str, Any]:
-    """Return the JSON object in a request's body, an empty one if there is none."""
+    """Return the JSON object in a request's body, or an empty one."""
     try:
         body = json.loads(request.body)
     except (ValueError, RecursionError):
@@ -101,13 +101,13 @@ def body_of(request: Request) -> Mapping[str, Any]:
 
 
 def deployment_of(request: Request) -> str | None:
-    """Return the deployment in the path, None outside Azure."""
+    """Return the deployment that the path names; None outside Azure."""
     found = re.search(r"/deployments/([^/]+)/", path_of(request))
     return found[1] if found else None
 
 
 def model_of(request: Request, body: Mapping[str, Any], under: ModelPath | None) -> tuple[str, bool]:
-    """Return the model that was asked for, and whether a stream was: by the path of a cloud, else by the body."""
+    """Return the requested model, and whether a stream is requested: from the path of a cloud, else from the body."""
     named = under.read(request) if under else None
     if named is not None:
         return named

@@ -1,4 +1,4 @@
-"""What a test has queued: checked when it is queued, so that a mistake shows where it was made."""
+"""Queued replies and errors, which are checked when a test queues them, so that a mistake shows where it was made."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = [
 DEFAULT_TEXT = "Hello! How can I help you today?"
 _TEXTS = ("model", "reasoning", "refusal", "provider")
 _FINISH = {"messages": "stop_reason", "responses": "incomplete"}
-"""What the argument is called that says why a reply ended, where it is not `finish_reason`."""
+"""For APIs where it is not `finish_reason`: the name of the argument that says why a reply ended."""
 _ERRORS = range(400, 600)
 _LARGEST_SINGLE = (2 - 2**-23) * 2.0**127
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -41,7 +41,7 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ToolCall:
-    """A call of a function that the model asks for. `arguments` is JSON text; no id means: one in the API's form."""
+    """A tool call that the model asks for. `arguments` is JSON text; without an `id`, one in the API's form is made."""
 
     name: str
     arguments: str
@@ -50,7 +50,7 @@ class ToolCall:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failing:
-    """An error. `after` counts the pieces that a stream delivers before it; None means that no reply begins."""
+    """A queued error. `after` is the number of pieces that a stream sends before it; None if no reply begins at all."""
 
     status: int
     message: str | None = None
@@ -62,7 +62,7 @@ class Failing:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Script:
-    """One queued reply. `api` is None where it fits any API; `texts` has one text a choice, None for no text."""
+    """One queued reply. `api` is None if it fits any API; `texts` has one item for each choice, None for no text."""
 
     api: str | None
     texts: tuple[str | None, ...] = (DEFAULT_TEXT,)
@@ -82,10 +82,10 @@ class Script:
     tokens_per_second: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is no text where a text is sent, and no number where a number is.
+        """Refuse values of a wrong type.
 
         Raises:
-            UsageError: It names the argument.
+            UsageError: If an argument has a wrong type; the message names it.
         """
         named = [("text", text) for text in self.texts]
         named.append((_FINISH.get(self.api or "", "finish_reason"), self.finish))
@@ -95,7 +95,7 @@ class Script:
             raise UsageError(f"cost is a number of USD, got {self.cost!r}")
 
     def summary(self) -> str:
-        """Say in a few words what it would have answered."""
+        """Say in a few words what this reply would have answered."""
         if self.failing is not None:
             return f"error {self.failing.status}"
         if self.tool_calls:
@@ -113,10 +113,10 @@ def read_tool_calls(calls: Sequence[Mapping[str, Any]], *, objects: bool) -> tup
 
     Args:
         calls: The tool calls.
-        objects: Whether the API has no place for arguments that are no JSON object.
+        objects: Whether arguments must be a JSON object, since the API has no form for anything else.
 
     Raises:
-        UsageError: It is no list, a key is not known, there is no name, or the arguments are no object, or no JSON.
+        UsageError: If this is no list, a key is unknown, a name is missing, or arguments are no object or no JSON.
     """
     if not _is_list(calls) or not all(isinstance(call, Mapping) for call in calls):
         raise UsageError(f'tool_calls takes a list of {{"name": ..., "arguments": {{...}}}}, got {calls!r}')
@@ -151,10 +151,10 @@ def _check_object(call: ToolCall) -> None:
 
 
 def read_pieces(stream_chunks: int | Sequence[str] | None, text: str | None) -> int | tuple[str, ...] | None:
-    """Read `stream_chunks`, and see that the pieces are those of the text.
+    """Read `stream_chunks`, and check that the pieces join to the text.
 
     Raises:
-        UsageError: It is neither, there are fewer than one, or the pieces do not make the text.
+        UsageError: If it is neither a number nor a list, the number is below 1, or the pieces do not join to the text.
     """
     if stream_chunks is None:
         return None
@@ -173,10 +173,10 @@ def read_pieces(stream_chunks: int | Sequence[str] | None, text: str | None) -> 
 
 
 def check_timing(first_token: float | None, tokens_per_second: float | None) -> None:
-    """Refuse times that nothing can come at.
+    """Refuse a `first_token` or a `tokens_per_second` that is not possible.
 
     Raises:
-        UsageError: One is no number, or too small.
+        UsageError: If one of them is no number, or too small.
     """
     if first_token is not None and not (is_number(first_token) and first_token >= 0):
         raise UsageError(f"first_token is in seconds, 0 or more, got {first_token!r}")
@@ -186,7 +186,7 @@ def check_timing(first_token: float | None, tokens_per_second: float | None) -> 
 
 
 def cut(text: str, pieces: int | tuple[str, ...] | None) -> tuple[str, ...]:
-    """Cut a text for a stream: into so many pieces, at the given places, or by words."""
+    """Cut a text for a stream: into a number of pieces, into the given pieces, or (None) word by word."""
     if isinstance(pieces, tuple):
         return pieces
     if pieces is None:
@@ -196,7 +196,7 @@ def cut(text: str, pieces: int | tuple[str, ...] | None) -> tuple[str, ...]:
 
 
 def fragments(arguments: str) -> tuple[str, ...]:
-    """Cut a tool's arguments as models do: about a token a piece, never at the borders of JSON."""
+    """Cut the arguments of a tool call as models do: about one token for each piece, regardless of JSON syntax."""
     return tuple(re.findall(r"\w+|\W+", arguments))
 
 
@@ -208,10 +208,10 @@ def read_texts(
     sent_otherwise: bool,
     refusal: str | None,
 ) -> tuple[str | None, ...]:
-    """Read the texts to send, one a choice: the default where nothing else is said, None for no text.
+    """Return the text of each choice: the default text if no argument gives content, None for no text.
 
     Raises:
-        UsageError: Two arguments want the same place.
+        UsageError: If two arguments exclude each other, or `choices` is no list of texts.
     """
     if refusal is not None and (text is not None or sent_otherwise):
         raise UsageError("a refusal takes the place of text and tool_calls")
@@ -237,10 +237,10 @@ def _read_choices(
 
 
 def read_vectors(vectors: Sequence[Sequence[float]]) -> tuple[tuple[float, ...], ...]:
-    """Read the vectors of embeddings, one an input.
+    """Read the vectors of embeddings, one for each input.
 
     Raises:
-        UsageError: It is no list of lists of numbers, or one is beyond 32 bits, which is what vectors are sent in.
+        UsageError: If this is no list of lists of numbers, or a number exceeds the 32-bit floats that are sent.
     """
     if not _is_list(vectors) or not all(_is_list(vector) and all(map(is_number, vector)) for vector in vectors):
         raise UsageError(f"vectors takes a list of numbers for each input, as [[0.5, -1.0]], got {vectors!r}")
@@ -251,10 +251,10 @@ def read_vectors(vectors: Sequence[Sequence[float]]) -> tuple[tuple[float, ...],
 
 
 def read_failing(failing: Failing, *, mid_stream: bool) -> Failing:
-    """Return an error as it was queued; one in mid-stream comes after one piece, if nothing is said.
+    """Check a queued error and return it; an error in mid-stream comes after one piece unless `after` is given.
 
     Raises:
-        UsageError: The status is no error, or a field is of another kind.
+        UsageError: If the status is no error, or a field has a wrong type.
     """
     if not is_count(failing.status) or failing.status not in _ERRORS:
         raise UsageError(f"an error has a status from 400 to 599, got {failing.status!r}")

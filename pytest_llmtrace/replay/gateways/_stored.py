@@ -1,4 +1,4 @@
-"""Responses in the background: they are queued at first, and there when they are asked for again by their ids."""
+"""Background responses: the first reply says that they are queued; they are complete when fetched by their ids."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _PATH = re.compile(r"/responses/([^/]+)$")
 
 
 class Stored:
-    """The responses that a gateway has left open.
+    """The background responses of a gateway that can be fetched.
 
     Args:
-        profile: The gateway.
+        profile: The profile of the gateway.
     """
 
     def __init__(self, profile: Profile) -> None:
@@ -28,13 +28,13 @@ class Stored:
         self._open: dict[str, tuple[Script, str, Request, str]] = {}
 
     def note(self, script: Script, api: str, request: Request, serial: str) -> None:
-        """Note what a request is answered with, as `render` is told, if that is left open."""
+        """Keep the reply to a request, as the arguments of `render`, if it is a background response."""
         identity = waits_for(self._profile, script, api, request, serial)
         if identity is not None:
             self._open[identity] = (script, api, request, serial)
 
     def answer(self, request: Request) -> Answer | None:
-        """Return the whole response that a request fetches, None if there is none of that id, or it wants a stream."""
+        """Return the whole response that a request fetches; None if no response has that id, or it wants a stream."""
         streamed = parse_qs(urlsplit(request.url).query).get("stream") == ["true"]
         found = _PATH.search(path_of(request)) if request.method.upper() == "GET" and not streamed else None
         asked = self._open.get(found[1]) if found else None

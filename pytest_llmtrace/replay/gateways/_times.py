@@ -1,4 +1,4 @@
-"""When the chunks of a scripted reply come."""
+"""The times at which the chunks of a scripted reply come."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ __all__ = ["offsets", "spread"]
 
 
 def offsets(reply: Reply, pieces: Sequence[bool]) -> tuple[float, ...] | None:
-    """Return when each chunk comes, in seconds after the request; None if the script does not say.
+    """Return the time of each chunk, in seconds after the request; None if the script gives no times.
 
-    The first piece of the text comes with the first token, and with it what stands before it. The others come evenly,
-    as fast as the tokens do, and what closes the reply comes with the last. Without pieces all comes at the end.
+    The first piece of text comes at the time of the first token, together with the chunks before it. The other pieces
+    are spread evenly up to the time of the last token, when all closing chunks come too. A reply without pieces comes
+    as a whole at that time.
 
     Args:
-        reply: The reply; its script says how fast it is.
+        reply: The reply; its script gives the times.
         pieces: Whether each chunk holds a piece of the text.
     """
     between = spread(reply)
@@ -34,7 +35,7 @@ def offsets(reply: Reply, pieces: Sequence[bool]) -> tuple[float, ...] | None:
 
 
 def spread(reply: Reply) -> tuple[float, float] | None:
-    """Return when the first token of a reply comes and when the last, in seconds; None if the script does not say."""
+    """Return the times of the first and the last token, in seconds after the request; None if the script gives none."""
     script = reply.script
     if script.first_token is None and script.tokens_per_second is None:
         return None

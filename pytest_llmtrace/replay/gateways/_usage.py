@@ -1,4 +1,4 @@
-"""Token counts: the wire's own field names, checked when queued, completed when written."""
+"""Usage by the wire's own field names: checked when it is queued, completed when the reply is written."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ _COST = {
     },
 }
 
-# What each API's usage may hold. Sources: the API references of OpenAI and Anthropic; OpenRouter's usage accounting.
+# The fields that each API's usage may have, with values of their types. Sources: the API references of OpenAI and
+# Anthropic; OpenRouter's usage accounting.
 _FIELDS: Mapping[str, Mapping[str, Any]] = {
     "chat": {
         "prompt_tokens": 0,
@@ -64,10 +65,10 @@ _FIELDS: Mapping[str, Mapping[str, Any]] = {
 
 
 def check_usage(api: str, usage: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """Return the usage that a test gave, an empty one for None.
+    """Check the usage that a test gave, and return it; an empty one for None.
 
     Raises:
-        UsageError: It is no mapping, a field is not one of that API's, or its value is of another kind.
+        UsageError: If this is no mapping, the API has no field of that name, or a value has a wrong type.
     """
     usage = {} if usage is None else usage
     if not isinstance(usage, Mapping):
@@ -89,7 +90,7 @@ def _check(kind: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> Non
 
 
 def _is_like(value: object, known: object) -> bool:
-    """Tell whether a value is of the kind that a field has on the wire; null is of each."""
+    """Tell whether a value has the type that a field has on the wire; any number fits a numeric field."""
     return is_number(value) if isinstance(known, float) or type(known) is int else isinstance(value, type(known))
 
 
@@ -103,7 +104,7 @@ _KINDS: Mapping[type, str] = {
 
 
 def merged(skeleton: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Put given values over a skeleton, in the skeleton's order; what only the test has comes last."""
+    """Put given values over a skeleton, in the skeleton's order; fields that the skeleton lacks come last."""
     both = {
         name: merged(value, given[name])
         if isinstance(value, Mapping) and isinstance(given.get(name), Mapping)
@@ -119,5 +120,5 @@ def total(given: Mapping[str, Any], *parts: str) -> int:
 
 
 def priced(input_tokens: int | None, output_tokens: int | None) -> tuple[float, float]:
-    """Return what input and output cost in USD, at the price of a small model (0.15 and 0.60 for a million)."""
+    """Return the cost of input and output in USD, at the price of a small model: 0.15 and 0.60 per million tokens."""
     return round((input_tokens or 0) * 1.5e-7, 10), round((output_tokens or 0) * 6e-7, 10)

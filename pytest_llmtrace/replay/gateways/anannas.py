@@ -1,4 +1,4 @@
-"""Anannas, after its documentation, whose two generations disagree about errors and about where usage comes."""
+"""Anannas, as documented; its older and its current documentation differ on errors and on where usage is sent."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ __all__ = ["PROFILE"]
 
 
 class Chat(chat.Chat):
-    """OpenAI's form without its extras. A stream always has usage, in an event of its own."""
+    """Chat completions in OpenAI's form without its extras. A stream always has usage, in an event of its own."""
 
     error = staticmethod(errors.typed)
     comments = ("ANANNAS",)
 
     def usage(self, reply: Reply) -> dict[str, Any]:
-        """Return the usage, with what this gateway adds."""
+        """Return the usage, with the cost if the request asks for it."""
         plain = super().usage(reply)
         usage = merged({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}, plain)
         asked = reply.body.get("usage")
@@ -39,7 +39,7 @@ class Chat(chat.Chat):
         return {**self.frame(reply, "chat.completion"), "choices": choices, "usage": self.usage(reply)}
 
     def frame(self, reply: Reply, kind: str) -> dict[str, Any]:
-        """Return what every reply and every chunk begins with."""
+        """Return the fields with which every reply and every chunk begins."""
         return {"id": self.identity(reply), "object": kind, "created": CREATED, "model": reply.model}
 
     def choice(self, reply: Reply, index: int) -> Mapping[str, Any]:
@@ -53,17 +53,17 @@ class Chat(chat.Chat):
         return {"role": "assistant", "content": reply.text(index), **thoughts, **self.calls(reply, index), **refusal}
 
     def deltas(self, reply: Reply, index: int) -> Iterator[chat.Delta]:
-        """Yield what follows."""
+        """Yield the deltas after the first, beginning with the reasoning."""
         if reply.script.reasoning is not None:
             yield {"reasoning": reply.script.reasoning}
         yield from super().deltas(reply, index)
 
     def opening(self, reply: Reply, choice: int) -> chat.Delta:
-        """Return the first delta of each choice."""
+        """Return the first delta of a choice."""
         return {name: value for name, value in super().opening(reply, choice).items() if name != "refusal"}
 
     def closing(self, reply: Reply) -> Iterator[Event]:
-        """Yield the finish, usage and the end."""
+        """Yield the finish of each choice, usage and `[DONE]`."""
         for index in reply.choices():
             yield self.chunk(reply, [self.piece(reply, index, {}, finish=self.finish(reply))])
         yield self.chunk(reply, [], usage=self.usage(reply))
@@ -80,12 +80,12 @@ class Chat(chat.Chat):
 
 
 class OlderChat(Chat):
-    """Errors with a number for a code; usage in the chunk that finishes."""
+    """Chat completions of the older documentation: errors with a numeric code; usage in the last finish chunk."""
 
     error = staticmethod(errors.numeric)
 
     def closing(self, reply: Reply) -> Iterator[Event]:
-        """Yield the finish, usage and the end."""
+        """Yield the finish of each choice, usage and `[DONE]`."""
         last = reply.choices()[-1]
         for index in reply.choices():
             finish = self.piece(reply, index, {}, finish=self.finish(reply))

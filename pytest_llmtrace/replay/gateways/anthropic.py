@@ -12,7 +12,7 @@ from pytest_llmtrace.replay.gateways._reply import Reply
 
 __all__ = ["PROFILE", "dated"]
 
-# Alias -> the dated model that answers for it. Source: Anthropic's models page.
+# Alias -> the dated model that serves it. Source: Anthropic's models page.
 _DATED = {
     "claude-haiku-4-5": "claude-haiku-4-5-20251001",
     "claude-opus-4-1": "claude-opus-4-1-20250805",

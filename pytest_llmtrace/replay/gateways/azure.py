@@ -1,4 +1,4 @@
-"""Azure OpenAI: OpenAI's forms with sorted keys and what the content filter found."""
+"""Azure OpenAI: OpenAI's forms with sorted keys and the findings of the content filter."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _PROMPT = [
 
 
 def _ordered(value: Any) -> Any:
-    """Sort all keys, but not those of the findings about the prompt, which another service writes."""
+    """Sort all keys, except those of the findings about the prompt, which come from another service."""
     if isinstance(value, Mapping):
         return {key: value[key] if key == "prompt_filter_results" else _ordered(value[key]) for key in sorted(value)}
     return [_ordered(item) for item in value] if isinstance(value, list) else value
@@ -48,7 +48,7 @@ class _Sorted(Form):
 
 
 class Chat(_Sorted, chat.Chat):
-    """A first chunk with the findings about the prompt and no choices; findings in every choice."""
+    """Chat completions with findings in every choice; a stream begins with a chunk of findings about the prompt."""
 
     def body(self, reply: Reply) -> Mapping[str, Any]:
         """Return the JSON of a whole reply."""
@@ -60,7 +60,7 @@ class Chat(_Sorted, chat.Chat):
         return {**super().choice(reply, index), "content_filter_results": found}
 
     def found(self, reply: Reply) -> Mapping[str, Any]:
-        """Return the findings about the text: all safe, unless the filter ended it."""
+        """Return the findings about the text: all safe, unless the filter ended the reply."""
         filtered = {"violence": {"filtered": True, "severity": "medium"}}
         return {**_FOUND, **(filtered if self.finish(reply) == "content_filter" else {})}
 

@@ -1,8 +1,8 @@
 """Amazon Bedrock: Anthropic's messages by InvokeModel and InvokeModelWithResponseStream.
 
 Whole replies, headers, frames and the error of an unknown model have been compared with recordings of 2024 to 2026.
-The texts of other errors are those that bug reports quote, or like those of the API reference; the exceptions in a
-stream are built as its service model says, and have been compared with no recording.
+The texts of other errors are those that bug reports quote, or are modelled on the API reference; the exceptions in a
+stream follow the service model, and have been compared with no recording.
 """
 
 from __future__ import annotations
@@ -41,27 +41,27 @@ _ERRORS: Mapping[int, tuple[str, str]] = {
     503: ("ServiceUnavailableException", "Too many connections, please wait before trying again."),
 }
 _NAMESPACE = "http://internal.amazon.com/coral/com.amazon.bedrock/"
-# What a stream may end with (service model, ResponseStream): all other statuses are one of these there.
+# A stream may end with few exceptions only (service model, ResponseStream); these statuses become another one there.
 _IN_STREAM = {424: "ModelStreamErrorException", 401: "ValidationException", 403: "ValidationException"}
 
-_FIRST_BYTE, _WHOLE = 0.312, 0.845  # Seconds, where the script does not say.
+_FIRST_BYTE, _WHOLE = 0.312, 0.845  # Seconds, used where the script gives no times.
 _AS_JSON = {":content-type": "application/json"}
 _PADDING = string.ascii_letters + string.digits
 
 
 class Messages(hosted.Messages):
-    """Frames around the events of a stream; the last event says what the call was metered at."""
+    """Messages whose events are put into frames; the last event of a stream reports the metrics of the call."""
 
     infix = "bdrk_"
 
     @staticmethod
     def error(reply: Reply) -> dict[str, Any]:
-        """Return the body of an error; its type is in a header."""
+        """Return the body of an error, without its type, which is in a header."""
         _, text = errors.by_status(_ERRORS, errors.failing(reply).status)
         return {"message": errors.worded(reply, text)}
 
     def events(self, reply: Reply) -> Iterator[Event]:
-        """Yield the events of a whole stream: without pings, and the last one with the metrics of the call."""
+        """Yield the events of a whole stream, without pings; the last one has the metrics of the call."""
         for event in super().events(reply):
             if event.name == "message_stop":
                 yield replace(event, data={**event.data, "amazon-bedrock-invocationMetrics": self.metrics(reply)})
@@ -69,7 +69,7 @@ class Messages(hosted.Messages):
                 yield event
 
     def metrics(self, reply: Reply) -> dict[str, int]:
-        """Return what a stream says of its call in place of the headers of a whole reply."""
+        """Return the metrics of the call, which a stream reports in an event and a whole reply in headers."""
         counts, (first, last) = _counts(self.usage(reply)), _milliseconds(reply)
         return {
             "inputTokenCount": counts["Input"],
@@ -98,14 +98,14 @@ class OlderMessages(Messages):
 
 
 def _exception(reply: Reply, *, streamed: bool) -> str:
-    """Name the exception of an error: what was queued, else that of the status."""
+    """Return the name of an error's exception: the queued type, else the exception for the status."""
     error = errors.failing(reply)
     name, _ = errors.by_status(_ERRORS, error.status)
     return error.type or (_IN_STREAM.get(error.status, name) if streamed else name)
 
 
 def _counts(usage: Mapping[str, Any]) -> dict[str, int]:
-    """Return token counts by the names that Bedrock's headers have for them."""
+    """Return token counts by their names in Bedrock's headers."""
     return {
         "Input": usage["input_tokens"] or 0,
         "Output": usage["output_tokens"] or 0,
@@ -115,7 +115,7 @@ def _counts(usage: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _milliseconds(reply: Reply) -> tuple[int, int]:
-    """Return when the first byte came and when the last."""
+    """Return the times of the first and the last byte, in milliseconds after the request."""
     first, last = spread(reply) or (_FIRST_BYTE, _WHOLE)
     return round(first * 1000), round(last * 1000)
 

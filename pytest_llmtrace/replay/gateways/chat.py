@@ -1,4 +1,4 @@
-"""Chat completions as OpenAI writes them; the gateways that speak it override what they do otherwise."""
+"""Chat completions as OpenAI writes them; gateways with the same API override what they write in another way."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _PAD = 16
 
 
 def padding(seed: str, text: str) -> str:
-    """Return the pad that hides how long a piece of text is."""
+    """Return padding that hides how long a piece of text is."""
     return noise(f"{seed}/{text}", (_PAD - len(text)) % _PAD)
 
 
 class Chat(Form):
-    """Chat completions. Usage comes in a stream only on request, in a last chunk without choices."""
+    """Chat completions. A stream has usage only on request, in a last chunk without choices."""
 
     roles_first = True
-    """Whether a stream begins with a delta of its own for the role."""
+    """Whether a stream begins with a separate delta for the role."""
 
     def identity(self, reply: Reply) -> str:
         """Return the id of the completion."""
@@ -41,11 +41,11 @@ class Chat(Form):
         return "fp_" + noise(f"fingerprint/{reply.model}", 10, "0123456789abcdef")
 
     def finish(self, reply: Reply) -> str:
-        """Return the finish reason: the queued one, else what fits the reply."""
+        """Return the finish reason: the queued one, else the one that fits the reply."""
         return reply.script.finish or ("tool_calls" if reply.script.tool_calls else "stop")
 
     def usage(self, reply: Reply) -> dict[str, Any]:
-        """Return the usage: what was queued, completed."""
+        """Return the usage: the queued counts, and defaults for those that are missing."""
         given = {"prompt_tokens": 12, "completion_tokens": 8, **reply.script.usage}
         skeleton = {
             "prompt_tokens": 0,
@@ -92,7 +92,7 @@ class Chat(Form):
         }
 
     def calls(self, reply: Reply, choice: int) -> dict[str, Any]:
-        """Return the tool calls of a message, nothing if there are none."""
+        """Return the tool calls as a field of a message; no field if there are none."""
         calls = [self.call(reply, index, call) for index, call in enumerate(reply.tool_calls(choice))]
         return {"tool_calls": calls} if calls else {}
 
@@ -114,13 +114,13 @@ class Chat(Form):
         yield from self.closing(reply)
 
     def opening(self, reply: Reply, choice: int) -> Delta:
-        """Return the first delta of each choice: the role, and the head of a call that stands alone."""
+        """Return the first delta of a choice: the role and, if the reply is just one tool call, that call's head."""
         content = "" if reply.text() is not None else None
         head = list(self.call_deltas(reply, choice))[:1] if self._stands_alone(reply) else []
         return {"role": "assistant", "content": content, **(head[0] if head else {}), "refusal": None}
 
     def deltas(self, reply: Reply, index: int) -> Iterator[Delta]:
-        """Yield what follows: the text in pieces, a refusal, tool calls in fragments."""
+        """Yield the deltas after the first: the text in pieces, a refusal, tool calls in fragments."""
         for piece in cut(reply.text(index) or "", reply.script.pieces):
             yield {"content": piece}
         for piece in cut(reply.script.refusal or "", None):
@@ -128,7 +128,7 @@ class Chat(Form):
         yield from list(self.call_deltas(reply, index))[1 if self._stands_alone(reply) else 0 :]
 
     def call_deltas(self, reply: Reply, choice: int) -> Iterator[Delta]:
-        """Yield each tool call: its head, then its arguments in fragments."""
+        """Yield the deltas of each tool call: its head, then its arguments in fragments."""
         for index, call in enumerate(reply.tool_calls(choice)):
             head = {"index": index, **self.call(reply, index, ToolCall(name=call.name, arguments="", id=call.id))}
             yield {"tool_calls": [head]}
@@ -136,7 +136,7 @@ class Chat(Form):
                 yield {"tool_calls": [{"index": index, "function": {"arguments": fragment}}]}
 
     def closing(self, reply: Reply) -> Iterator[Event]:
-        """Yield the finish of each choice, usage if it was asked for, and the end."""
+        """Yield the last events: the finish of each choice, usage if it was requested, and `[DONE]`."""
         for index in reply.choices():
             yield self.chunk(reply, [self.piece(reply, index, {}, finish=self.finish(reply))])
         if reply.wants_usage:

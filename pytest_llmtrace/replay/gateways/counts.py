@@ -1,7 +1,7 @@
-"""How many tokens a request would have: OpenAI's input tokens, Anthropic's count tokens.
+"""The APIs that count a request's tokens: OpenAI's `input_tokens`, Anthropic's `count_tokens`.
 
-No model is asked. Frameworks count before they call, so what is not queued is answered as well: with what the next
-reply will say of its input.
+They ask no model. Frameworks count before they call, so a count that was not queued is answered as well: with the input
+tokens in the usage of the next queued reply.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ __all__ = ["CountTokens", "Counting", "InputTokens", "counted"]
 
 _DEFAULT: Mapping[str, Any] = {"input_tokens": 12}
 _READ = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-"""What a model reads, in a usage of Anthropic's; OpenAI's has the first, which is all."""
+"""The counts whose sum is the input in Anthropic's usage; OpenAI's has only the first, which is all of the input."""
 
 
 class InputTokens(Form):
-    """OpenAI's, as its API reference shows it."""
+    """A count in OpenAI's form, as its API reference shows it."""
 
     dump = staticmethod(pretty)
     dump_error = staticmethod(pretty)
@@ -38,7 +38,7 @@ class InputTokens(Form):
 
 
 class CountTokens(Form):
-    """Anthropic's; who asks for edits of the context learns what there was before them."""
+    """A count in Anthropic's form; a request with context edits also gets the count before them."""
 
     error = staticmethod(errors.anthropic)
 
@@ -52,36 +52,36 @@ class CountTokens(Form):
 
 
 class Counting(ABC):
-    """What a test queues of counts; each method returns the gateway."""
+    """The methods of a gateway that queue counts; each returns the gateway."""
 
     @abstractmethod
     def _add(self, api: str | None, **fields: Any) -> Self: ...
 
     def input_tokens(self, tokens: int) -> Self:
-        """Queue a count of OpenAI's (`/responses/input_tokens`). Default: what the next `responses` says of its input.
+        """Queue a count of OpenAI's (`/responses/input_tokens`). If none is queued: the input of the next `responses`.
 
         Args:
-            tokens: How many tokens the request has.
+            tokens: The number of tokens that the reply reports for the request.
 
         Raises:
-            UsageError: It is no such number, or the gateway does not count.
+            UsageError: If this is no number from 0 up, or the gateway has no such API.
         """
         return self._add("input_tokens", usage={"input_tokens": _checked(tokens)})
 
     def count_tokens(self, tokens: int) -> Self:
-        """Queue a count of Anthropic's (`/messages/count_tokens`). Default: what the next `messages` says of its input.
+        """Queue a count of Anthropic's (`/messages/count_tokens`). If none is queued: the input of the next `messages`.
 
         Args:
-            tokens: How many tokens the request has.
+            tokens: The number of tokens that the reply reports for the request.
 
         Raises:
-            UsageError: It is no such number, or the gateway does not count.
+            UsageError: If this is no number from 0 up, or the gateway has no such API.
         """
         return self._add("count_tokens", usage={"input_tokens": _checked(tokens)})
 
 
 def counted(api: str, scripts: list[Script]) -> Script:
-    """Return the count that nobody has queued: by the usage of the first script of the API whose requests it counts."""
+    """Return a count that was not queued: the input of the first queued reply of the API whose requests are counted."""
     usage = {**_DEFAULT, **next((script.usage for script in scripts if script.api == COUNTED[api]), {})}
     tokens = sum(int(usage.get(name) or 0) for name in _READ)
     return Script(api=api, usage={"input_tokens": tokens})

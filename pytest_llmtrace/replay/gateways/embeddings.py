@@ -18,27 +18,27 @@ _DIMENSIONS = 8
 
 
 class Embeddings(Form):
-    """Embeddings: a vector for each input, as numbers or as base64, whatever the request wants."""
+    """Embeddings: a vector for each input, as numbers or as base64, as the request asks."""
 
     def body(self, reply: Reply) -> Mapping[str, Any]:
         """Return the JSON of a whole reply."""
         return {"object": "list", "data": self.data(reply), "model": reply.model, "usage": self.usage(reply)}
 
     def data(self, reply: Reply) -> list[Mapping[str, Any]]:
-        """Return the vectors, one an input."""
+        """Return the vectors, one for each input."""
         return [
             {"object": "embedding", "index": index, "embedding": _encoded(reply, vector)}
             for index, vector in enumerate(vectors(reply))
         ]
 
     def usage(self, reply: Reply) -> dict[str, Any]:
-        """Return the usage: what was queued, completed."""
+        """Return the usage: the queued counts, and defaults for those that are missing."""
         given = {"prompt_tokens": 12, **reply.script.usage}
         return merged({"prompt_tokens": 0, "total_tokens": total(given, "prompt_tokens")}, given)
 
 
 def vectors(reply: Reply) -> Sequence[Sequence[float]]:
-    """Return the queued vectors, else small made ones, as long as the request wants (8 if it does not say)."""
+    """Return the queued vectors, else made-up ones of the length that the request asks for (8 if it does not say)."""
     if reply.script.vectors:
         return reply.script.vectors
     wanted = reply.body.get("dimensions")
@@ -47,12 +47,12 @@ def vectors(reply: Reply) -> Sequence[Sequence[float]]:
 
 
 def _inputs(value: object) -> int:
-    """Count the inputs: a text and a list of tokens are one."""
+    """Count the inputs: a text is one, and so is a list of tokens."""
     return len(value) if isinstance(value, list) and value and not isinstance(value[0], int) else 1
 
 
 def _made(index: int, length: int) -> list[float]:
-    # Sixteenths are exact in 32 bits, so that both encodings give the very same numbers.
+    # Sixteenths are exact in 32-bit floats, so that both encodings give the very same numbers.
     return [(ord(letter) - 104) / 16 for letter in noise(f"vector/{index}", length, "abcdefghijklmnop")]
 
 

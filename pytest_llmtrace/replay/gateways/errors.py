@@ -1,12 +1,12 @@
-"""The bodies of errors: what each family of gateways sends for a status. Those of clouds stand with their forms.
+"""The bodies of errors that each family of gateways sends for a status. Those of clouds are beside the clouds' forms.
 
 Sources: the error pages of OpenAI, Anthropic, OpenRouter, Azure OpenAI and Anannas; LiteLLM's proxy exceptions.
 
-These have been compared with real replies. From recordings: OpenAI's 401 (but for the key), Anthropic's 401 and 404,
-Azure's content filter; of LiteLLM's those that its live tier meets (1.109.1). As bug reports quote them: OpenAI's 404,
-503 and, of 2023, 502, Anthropic's 529; the code of its 408 was seen behind proxies only. OpenRouter's say what its
-pages say. Of all others no real reply was found: the shape is that of the gateway's other errors, the text that of its
-pages, or ours where they have none.
+These bodies have been compared with real replies. With recordings: OpenAI's 401 (except the key), Anthropic's 401 and
+404, Azure's content filter, and those of LiteLLM's that its live tests meet (1.109.1). With quotations in bug reports:
+OpenAI's 404, 503 and (in 2023) 502, and Anthropic's 529; the code of OpenAI's 408 was seen behind proxies only.
+OpenRouter's follow its error pages. For all others no real reply was found: their shape is that of the gateway's other
+errors, their text is from its pages, or our own where these have none.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ _ANTHROPIC: Mapping[int, tuple[str, str]] = {
     529: ("overloaded_error", "Overloaded"),
 }
 
-# Who numbers requests as Anthropic does -> how the numbers begin.
+# Gateways with Anthropic's request ids -> the prefix of the ids.
 _REQUESTS: Mapping[str, str] = {"anthropic": "req_", "bedrock-mantle": "req_bdrk_", "vertex": "req_vrtx_"}
 
 _NUMERIC: Mapping[int, str] = {
@@ -125,7 +125,7 @@ _T = TypeVar("_T")
 
 
 def by_status(table: Mapping[int, _T], status: int) -> _T:
-    """Return what a table says of a status, else of the general one of its kind."""
+    """Return the entry of a table for a status; if it has none, that for 400 or 500, the most general statuses."""
     general = HTTPStatus.BAD_REQUEST if status < HTTPStatus.INTERNAL_SERVER_ERROR else HTTPStatus.INTERNAL_SERVER_ERROR
     return table.get(status, table[general])
 
@@ -134,7 +134,7 @@ def failing(reply: Reply) -> Failing:
     """Return the error that was queued.
 
     Raises:
-        UsageError: None was; a form was asked for an error that is not there.
+        UsageError: If no error was queued for this reply.
     """
     if reply.script.failing is None:
         raise UsageError(f"no error is queued for this reply of {reply.gateway}")
@@ -142,7 +142,7 @@ def failing(reply: Reply) -> Failing:
 
 
 def worded(reply: Reply, default: str) -> str:
-    """Return the message of an error: the one that was queued, else a default that may name the `{model}`."""
+    """Return the message of an error: the queued one, else the default, in which `{model}` stands for the model."""
     given = failing(reply).message
     return given if given is not None else default.replace("{model}", reply.requested)
 
@@ -171,19 +171,19 @@ def anthropic(reply: Reply) -> dict[str, Any]:
 
 
 def request_id(reply: Reply) -> str:
-    """Return Anthropic's request id, the same one in the header and in an error."""
+    """Return Anthropic's request id; the header and the body of an error have the same one."""
     return reply.id(_REQUESTS.get(reply.gateway, "req_") + "011C", 20)
 
 
 def numeric(reply: Reply) -> dict[str, Any]:
-    """`{"error": {"message", "code"}}`, the code a number."""
+    """`{"error": {"message", "code"}}`; the code is a number."""
     error = failing(reply)
     message = worded(reply, _NUMERIC.get(error.status, "Provider returned error"))
     return {"error": {"message": message, "code": error.status if error.code is None else error.code}}
 
 
 def openrouter(reply: Reply) -> dict[str, Any]:
-    """As `numeric`; what a provider refused says which one and why, and names the user."""
+    """As `numeric`; if a provider refused the request, also its name and its words, and the id of the user."""
     error = failing(reply)
     limited = error.status == HTTPStatus.TOO_MANY_REQUESTS and reply.requested.endswith(":free")
     if not limited and error.status != HTTPStatus.BAD_GATEWAY:
@@ -205,7 +205,7 @@ def provider(reply: Reply) -> str:
 
 
 def litellm(reply: Reply) -> dict[str, Any]:
-    """As `openai`; the code is the status as a string. Measured on 1.109.1."""
+    """As `openai`; the code is the status as a string. Measured on LiteLLM 1.109.1."""
     error = failing(reply)
     name, kind, text = by_status(_LITELLM, error.status)
     path = "/chat/completions" if reply.api == "chat" else f"/{reply.api}"
@@ -222,7 +222,7 @@ def litellm(reply: Reply) -> dict[str, Any]:
 
 
 def azure(reply: Reply) -> dict[str, Any]:
-    """`{"error": {"code", "message"}}`; a filtered prompt as `openai`, with what the filter found."""
+    """`{"error": {"code", "message"}}`; for a filtered prompt as `openai`, with the findings of the filter."""
     error = failing(reply)
     if error.code == "content_filter":
         return {"error": {**openai(reply)["error"], **_filtered(reply)}}
@@ -248,7 +248,7 @@ def _filtered(reply: Reply) -> dict[str, Any]:
 
 
 def typed(reply: Reply) -> dict[str, Any]:
-    """`{"error": {"message", "type"}}`, with a code only where there is one."""
+    """`{"error": {"message", "type"}}`, with a code only if one was queued."""
     error = failing(reply)
     kind, message = by_status(_TYPED, error.status)
     code = {} if error.code is None else {"code": str(error.code)}

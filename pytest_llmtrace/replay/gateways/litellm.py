@@ -1,4 +1,4 @@
-"""LiteLLM Proxy: OpenAI's forms under an alias; what served and what it cost stands in headers."""
+"""LiteLLM Proxy: OpenAI's forms with the alias as the model; headers name the model that served, and the cost."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ __all__ = ["PROFILE"]
 
 
 class Chat(chat.Chat):
-    """No separate role chunk, no nulls, and in a stream no cost."""
+    """Chat completions without a separate role chunk and without nulls; a stream reports no cost."""
 
     roles_first = False
 
     error = staticmethod(errors.litellm)
 
     def usage(self, reply: Reply) -> dict[str, Any]:
-        """Return the usage, with what this gateway adds."""
+        """Return the usage, in this gateway's own order."""
         plain = super().usage(reply)
         order = ("completion_tokens", "prompt_tokens", "total_tokens", "completion_tokens_details")
         return {name: plain[name] for name in (*order, *plain)}
@@ -65,13 +65,13 @@ class Chat(chat.Chat):
         return {"function": function, "id": plain["id"], "type": "function"}
 
     def deltas(self, reply: Reply, index: int) -> Iterator[chat.Delta]:
-        """Yield what follows."""
+        """Yield the deltas of a choice, its reasoning first; the very first one names the role."""
         thoughts = ({"reasoning_content": piece} for piece in cut(reply.script.reasoning or "", None))
         for number, delta in enumerate((*thoughts, *super().deltas(reply, index))):
             yield {**delta, "role": "assistant"} if number == 0 and index == 0 else delta
 
     def call_deltas(self, reply: Reply, choice: int) -> Iterator[chat.Delta]:
-        """Yield each tool call in fragments."""
+        """Yield the deltas of each tool call, with its index after its other fields."""
         for delta in super().call_deltas(reply, choice):
             call = dict(delta["tool_calls"][0])
             number = call.pop("index")
@@ -93,19 +93,22 @@ class Chat(chat.Chat):
         }
 
     def broken(self, reply: Reply) -> Iterable[Event]:
-        """Return the events with which a stream ends that fails midway. Measured: 1.109.1 ends it in form."""
+        """Return the events that end a stream which fails midway. Measured: 1.109.1 still ends it with `[DONE]`."""
         return (Event(data=spaced(self.error(reply))), DONE)
 
 
 class OlderChat(Chat):
-    """The usage chunk has a choice, and one more chunk follows it; every chunk repeats the stream options."""
+    """Chat completions of older releases. The usage chunk has a choice, and one more chunk follows it.
+
+    If the request asks for usage, every chunk repeats the stream options.
+    """
 
     def broken(self, reply: Reply) -> Iterable[Event]:
-        """Return the events with which a stream ends that fails midway."""
+        """Return the events that end a stream which fails midway."""
         return (Event(data=spaced(self.error(reply))),)
 
     def closing(self, reply: Reply) -> Iterator[Event]:
-        """Yield the finish, usage and the end."""
+        """Yield the finish of each choice, usage in a chunk with a choice, and `[DONE]`."""
         for index in reply.choices():
             yield self.chunk(reply, [self.piece(reply, index, {}, finish=self.finish(reply))])
         if reply.wants_usage:
@@ -124,7 +127,7 @@ class OlderChat(Chat):
 
 
 class Responses(responses.Responses):
-    """Events without names, and `[DONE]` at the end: the proxy writes them as it writes chat chunks."""
+    """Responses whose events have no names, with `[DONE]` at the end, since the proxy writes them as chat chunks."""
 
     error = staticmethod(errors.litellm)
     named = False
@@ -132,7 +135,7 @@ class Responses(responses.Responses):
     ends_with_done = True
 
     def broken(self, reply: Reply) -> Iterable[Event]:
-        """Return the error with which the proxy breaks off any stream."""
+        """Return the error with which the proxy breaks off a stream of any API."""
         return (Event(data=spaced(self.error(reply))),)
 
 
@@ -147,12 +150,12 @@ class Embeddings(embeddings.Embeddings):
         return {"model": reply.model, "data": data, "object": "list", "usage": self.usage(reply)}
 
     def usage(self, reply: Reply) -> dict[str, Any]:
-        """Return the usage, with what this gateway adds."""
+        """Return the usage, with the output count that this gateway adds."""
         return {"completion_tokens": 0, **super().usage(reply)}
 
 
 def _upstream(reply: Reply) -> str:
-    """Return the model that served, as the proxy's configuration names it."""
+    """Return the model that served, by its name in the proxy's configuration."""
     model = reply.script.model or reply.requested
     if "/" in model:
         return model

@@ -1,7 +1,7 @@
 """Amazon Bedrock's newer endpoint: Anthropic's messages under Anthropic's own path.
 
-No recording of it was found: the form is Anthropic's, the ids are Bedrock's, and the headers are those of recorded
-calls to its other APIs.
+No recording of these messages was found: the form is Anthropic's, the ids are Bedrock's, and the headers are those of
+recorded calls to other APIs of this endpoint.
 """
 
 from __future__ import annotations

@@ -18,26 +18,26 @@ __all__ = ["Messages"]
 _PLACEHOLDER = 1
 _RESTATED = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
 _LATE = ("output_tokens_details", "server_tool_use", "cost")
-"""What is known only when the reply is complete."""
+"""Usage fields that are known only when the reply is complete."""
 
 
 class Messages(Form):
-    """Messages. A stream counts its input at the start and its output, cumulatively, at the end."""
+    """Messages. A stream reports input counts at its start and the output count, cumulatively, at its end."""
 
     error = staticmethod(errors.anthropic)
     infix = ""
-    """What stands in each id after its kind, before its number: the cloud."""
+    """The mark of a cloud in each id, between the prefix for the kind and the number."""
     first_party = True
-    """Whether replies have what only Anthropic's own API tells."""
+    """Whether replies have the fields that only Anthropic's own API sends."""
     restates = True
-    """Whether the end of a stream repeats the counts of the start; older replies give the output only."""
+    """Whether the end of a stream repeats the counts of its start; older replies end with the output count only."""
 
     def identity(self, reply: Reply) -> str:
         """Return the id of the message."""
         return reply.id(f"msg_{self.infix}01", 22)
 
     def usage(self, reply: Reply) -> dict[str, Any]:
-        """Return the usage: what was queued, completed."""
+        """Return the usage: the queued counts, and defaults for those that are missing."""
         given = {"input_tokens": 12, "output_tokens": 8, **reply.script.usage}
         written = given.get("cache_creation_input_tokens", 0)
         skeleton = {
@@ -115,12 +115,12 @@ class Messages(Form):
         yield event_of("message_stop")
 
     def final_usage(self, usage: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the counts that the end of a stream gives."""
+        """Return the counts that the end of a stream reports."""
         early = _RESTATED if self.restates else ("output_tokens",)
         return {name: usage[name] for name in (*early, *_LATE) if name in usage}
 
     def deltas(self, reply: Reply, block: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
-        """Return a block in pieces."""
+        """Return the deltas of a content block."""
         if block["type"] == "text":
             return [{"type": "text_delta", "text": piece} for piece in cut(block["text"], reply.script.pieces)]
         if block["type"] == "thinking":
@@ -130,7 +130,7 @@ class Messages(Form):
         return [{"type": "input_json_delta", "partial_json": piece} for piece in ("", *fragments(arguments))]
 
     def broken(self, reply: Reply) -> Iterable[Event]:
-        """Return the events with which a stream ends that fails midway."""
+        """Return the events that end a stream which fails midway."""
         return (Event(name="error", data=self.error(reply)),)
 
     def write(self, event: Event, reply: Reply, number: int) -> bytes:

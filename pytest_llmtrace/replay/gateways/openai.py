@@ -10,7 +10,7 @@ from pytest_llmtrace.replay.gateways._reply import Reply
 
 __all__ = ["PROFILE", "dated"]
 
-# Alias -> the dated model that answers for it. Source: OpenAI's models page; many more are served as they are asked.
+# Alias -> the dated model that serves it. Source: OpenAI's models page. Any other model is served under its own name.
 _DATED = {
     "gpt-3.5-turbo": "gpt-3.5-turbo-0125",
     "gpt-4.1": "gpt-4.1-2025-04-14",

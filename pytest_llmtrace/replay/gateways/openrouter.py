@@ -34,7 +34,7 @@ def _slug(model: str) -> str:
 
 
 def costs(reply: Reply, input_tokens: int, output_tokens: int) -> dict[str, Any]:
-    """Return what the reply cost: what was queued, else the price of a small model; a free model costs nothing."""
+    """Return the cost fields of a usage: as queued, else by the price of a small model; `:free` models cost nothing."""
     prompt, completion = (0, 0) if reply.requested.endswith(":free") else priced(input_tokens, output_tokens)
     cost = round(prompt + completion, 10) if reply.script.cost is None else reply.script.cost
     made = {
@@ -60,12 +60,12 @@ class _Ours(Form):
 
 
 class Chat(_Ours, chat.Chat):
-    """Two finish chunks, the second with usage and what it cost; every delta names the role."""
+    """Chat completions. A stream has two finish chunks, the second with usage and cost; every delta names the role."""
 
     roles_first = False
 
     def usage(self, reply: Reply) -> dict[str, Any]:
-        """Return the usage, with what this gateway adds."""
+        """Return the usage, with the cost fields of this gateway."""
         given = {"prompt_tokens": 12, "completion_tokens": 8, **reply.script.usage}
         cost = costs(reply, given["prompt_tokens"], given["completion_tokens"])
         plain = super().usage(reply)
@@ -87,7 +87,7 @@ class Chat(_Ours, chat.Chat):
         return merged(skeleton, given)
 
     def frame(self, reply: Reply, kind: str) -> dict[str, Any]:
-        """Return what every reply and every chunk begins with."""
+        """Return the fields with which every reply and every chunk begins."""
         return {
             "id": self.identity(reply),
             "object": kind,
@@ -135,7 +135,7 @@ class Chat(_Ours, chat.Chat):
         return {"index": index, **super().call(reply, index, call)}
 
     def deltas(self, reply: Reply, index: int) -> Iterator[chat.Delta]:
-        """Yield what follows."""
+        """Yield the deltas of a choice: its reasoning, then all others, each with the role."""
         role = {"role": "assistant"}
         for piece in cut(reply.script.reasoning or "", None):
             yield {"content": "", **role, "reasoning": piece, "reasoning_details": _details(piece)}
@@ -148,7 +148,7 @@ class Chat(_Ours, chat.Chat):
         return {"index": index, "delta": delta, "finish_reason": finish, "native_finish_reason": native}
 
     def closing(self, reply: Reply) -> Iterator[Event]:
-        """Yield the finish, usage and the end."""
+        """Yield the finish of each choice, the last finish again with usage, and `[DONE]`."""
         empty = {"content": "", "role": "assistant"}
         finishes = [self.piece(reply, index, empty, finish=self.finish(reply)) for index in reply.choices()]
         for finish in finishes:
@@ -162,7 +162,7 @@ class Chat(_Ours, chat.Chat):
         return {**frame, "choices": choices, **({"usage": usage} if usage else {})}
 
     def broken(self, reply: Reply) -> Iterable[Event]:
-        """Return the events with which a stream ends that fails midway."""
+        """Return the events that end a stream which fails midway."""
         error = errors.numeric(reply)
         choice = self.piece(reply, 0, {"content": "", "role": "assistant"}, finish="error")
         frame = self.frame(reply, "chat.completion.chunk")
@@ -170,14 +170,14 @@ class Chat(_Ours, chat.Chat):
 
 
 class Responses(_Ours, responses.Responses):
-    """Events without names, and `[DONE]` at the end."""
+    """Responses whose events have no names, with `[DONE]` at the end."""
 
     named = False
     padded = False
     ends_with_done = True
 
     def usage(self, reply: Reply) -> dict[str, Any]:
-        """Return the usage, with what this gateway adds."""
+        """Return the usage, with the cost fields of this gateway."""
         usage = super().usage(reply)
         return {**usage, **costs(reply, usage["input_tokens"], usage["output_tokens"])}
 
@@ -190,7 +190,7 @@ class Embeddings(_Ours, embeddings.Embeddings):
         return {**super().body(reply), "provider": errors.provider(reply), "id": reply.id(f"gen-emb-{CREATED}-", 20)}
 
     def usage(self, reply: Reply) -> dict[str, Any]:
-        """Return the usage, with what this gateway adds."""
+        """Return the usage, with the cost fields of this gateway."""
         usage = super().usage(reply)
         return {**usage, "cost": costs(reply, usage["prompt_tokens"], 0)["cost"]}
 
@@ -200,7 +200,7 @@ class Messages(_Ours, messages.Messages):
     leading = ()
 
     def usage(self, reply: Reply) -> dict[str, Any]:
-        """Return the usage, with what this gateway adds."""
+        """Return the usage, with the cost fields of this gateway."""
         usage = super().usage(reply)
         return {**usage, "cost": costs(reply, usage["input_tokens"], usage["output_tokens"])["cost"]}
 

@@ -15,7 +15,7 @@ from pytest_llmtrace.replay.gateways.chat import padding
 
 __all__ = ["Responses"]
 
-# What a response repeats from its request, and what it says where the request was silent. Of objects, name by name.
+# The request fields that a response repeats, with its values for missing ones. Objects are completed field by field.
 _ECHOED: Mapping[str, Any] = {
     "background": False,
     "frequency_penalty": 0.0,
@@ -50,7 +50,7 @@ class Responses(Form):
     padded = True
     """Whether deltas are padded."""
     ends_with_done = False
-    """Whether `[DONE]` follows."""
+    """Whether `[DONE]` follows the last event."""
     runs_later = False
     """Whether a response may run in the background."""
 
@@ -59,7 +59,7 @@ class Responses(Form):
         return reply.id("resp_", 50, HEX)
 
     def usage(self, reply: Reply) -> dict[str, Any]:
-        """Return the usage: what was queued, completed."""
+        """Return the usage: the queued counts, and defaults for those that are missing."""
         given = {"input_tokens": 12, "output_tokens": 8, **reply.script.usage}
         skeleton = {
             "input_tokens": 0,
@@ -71,19 +71,19 @@ class Responses(Form):
         return merged(skeleton, given)
 
     def waits_for(self, reply: Reply) -> str | None:
-        """Return the id under which a response in the background is fetched."""
+        """Return the id under which a background response is fetched later; None if the response is sent at once."""
         later = self.runs_later and reply.body.get("background") is True
         at_once = reply.fetched or reply.streaming or reply.script.failing is not None
         return self.identity(reply) if later and not at_once else None
 
     def body(self, reply: Reply) -> Mapping[str, Any]:
-        """Return the JSON of a whole reply; one in the background is not there yet."""
+        """Return the JSON of a whole reply; for a background response that was not fetched yet, that it is queued."""
         if self.waits_for(reply) is not None:
             return self.response(reply, "queued")
         return self.response(reply, self.status(reply), usage=self.usage(reply))
 
     def status(self, reply: Reply) -> str:
-        """Return what became of the response: it is incomplete if a reason for that was queued."""
+        """Return the status of a finished response: `incomplete` if a reason for that was queued, else `completed`."""
         return "incomplete" if reply.script.finish else "completed"
 
     def response(
@@ -170,13 +170,13 @@ class Responses(Form):
         yield from self.end()
 
     def broken(self, reply: Reply) -> Iterable[Event]:
-        """Return the events with which a stream ends that fails midway."""
+        """Return the events that end a stream which fails midway."""
         error = errors.openai(reply)["error"]
         told = {"code": error["code"] or error["type"], "message": error["message"]}
         return [event_of("response.failed", response=self.response(reply, "failed", error=told)), *self.end()]
 
     def end(self) -> Iterable[Event]:
-        """Return what follows the last event."""
+        """Return `[DONE]` if it follows the last event, else nothing."""
         return (DONE,) if self.ends_with_done else ()
 
     def write(self, event: Event, reply: Reply, number: int) -> bytes:
@@ -193,7 +193,7 @@ class Responses(Form):
 
 
 def _repeated(given: Any, default: Any) -> Any:
-    """Return what a request has given; of an object what it has left out, too."""
+    """Return the value of a request's field, or its default; an object is completed with the default's fields."""
     if given is None:
         return default
     return {**default, **given} if isinstance(given, Mapping) and isinstance(default, Mapping) else given

@@ -1,7 +1,7 @@
-"""Google's Vertex AI: Anthropic's messages by rawPredict and streamRawPredict.
+"""Google's Vertex AI: Anthropic's messages through rawPredict and streamRawPredict.
 
-Headers and body of whole replies follow one logged call of 2026, and some errors what bug reports quote; the words of
-the others are ours. No recorded stream was found: it is taken for Anthropic's own.
+Headers and bodies of whole replies follow one logged call of 2026. Some errors follow quotations in bug reports; the
+words of the others are ours. No recorded stream was found; its form is assumed to be Anthropic's own.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _NO_QUOTA = (
     "anthropic-{base}. Please submit a quota increase request. "
     "https://cloud.google.com/vertex-ai/docs/generative-ai/quotas-genai."
 )
-# Status -> Google's word for it, message: what Google refuses before the model is asked.
+# Status -> Google's name for it, message. With these statuses Google itself refuses, before it asks the model.
 _GOOGLE: Mapping[int, tuple[str, str]] = {
     401: ("UNAUTHENTICATED", _UNAUTHENTICATED),
     403: ("PERMISSION_DENIED", _DENIED),
@@ -48,13 +48,13 @@ _GOOGLE: Mapping[int, tuple[str, str]] = {
 
 
 def _is_of_google(reply: Reply) -> bool:
-    """Tell whose error it is: by the type that was queued (Google's are in capitals), else by the status."""
+    """Tell whether an error is Google's: by the queued type (Google's are in capitals), else by the status."""
     error = errors.failing(reply)
     return error.type.isupper() if error.type else error.status in _GOOGLE
 
 
 def _error(reply: Reply) -> dict[str, Any]:
-    """Return Google's own error, or Anthropic's as it comes from behind."""
+    """Return Google's own error, or Anthropic's, which Google passes on."""
     if not _is_of_google(reply):
         return errors.anthropic(reply)
     error = errors.failing(reply)
@@ -69,14 +69,14 @@ class Messages(hosted.Messages):
     error = staticmethod(_error)
 
     def failure(self, reply: Reply) -> tuple[bytes, ...]:
-        """Write an error in place of a reply; in place of a stream Google's is a list of one."""
+        """Write an error in place of a reply; in place of a stream, Google's error is the only item of a list."""
         if not _is_of_google(reply):
             return super().failure(reply)
         text = pretty(self.error(reply))
         return (encoded(f"[{text}\n]\n" if reply.streaming else f"{text}\n"),)
 
     def broken(self, reply: Reply) -> Iterable[Event]:
-        """Return the events with which a stream ends that fails midway: Anthropic's, who has begun it."""
+        """Return the events that end a stream which fails midway: Anthropic's error, since Anthropic began it."""
         return (Event(name="error", data=errors.anthropic(reply)),)
 
 
@@ -112,7 +112,7 @@ PROFILE = Profile(
     error_type=_error_type,
     chunked=True,
     path=ModelPath(
-        # `count-tokens` stands where a model would.
+        # The path of `count-tokens` has it in the place of a model.
         pattern=re.compile(
             r"/publishers/anthropic/models/(?!count-tokens:)(?P<model>[^/]+):(?:rawPredict|(?P<streamed>streamRawPredict))$"
         ),
