@@ -134,13 +134,15 @@ INSTRUMENTORS: Mapping[str, Instrumentation] = {
 
 
 def asked_for(names: Iterable[str]) -> list[Instrumentation]:
-    """Return the instrumentors of the given names; all if no name is given.
+    """Return the instrumentors of the given names; all that are installed if no name is given.
 
     Raises:
-        UsageError: If a name is not known.
+        UsageError: If a name is not known, or names an instrumentor that is not installed.
     """
-    wanted = tuple(names) or tuple(INSTRUMENTORS)
+    wanted = tuple(names)
     for name in wanted:
         if name not in INSTRUMENTORS:
             raise UsageError.unknown("instrumentor", name, INSTRUMENTORS)
-    return [INSTRUMENTORS[name] for name in wanted]
+        if not INSTRUMENTORS[name].versions():
+            raise UsageError(f"{name} is not installed: pip install {' '.join(INSTRUMENTORS[name].packages.values())}")
+    return [INSTRUMENTORS[name] for name in wanted] or [one for one in INSTRUMENTORS.values() if one.versions()]

@@ -69,10 +69,10 @@ def run_modes(only: Sequence[str] = ()) -> tuple[Privacy, ...]:
         only: The names of instrumentors; all if there is none.
 
     Raises:
-        UsageError: If an instrumentor is not known.
+        UsageError: If an instrumentor is not known or not installed.
         LLMTraceError: If the process of an instrumentor failed.
     """
-    return tuple(_privacy(one) for one in asked_for(only) if one.versions())
+    return tuple(_privacy(one) for one in asked_for(only))
 
 
 def _privacy(instrumentation: Instrumentation) -> Privacy:

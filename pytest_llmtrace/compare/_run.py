@@ -13,7 +13,7 @@ from typing import Any
 from pytest_llmtrace import _sdks
 from pytest_llmtrace._lines import counted
 from pytest_llmtrace.compare._instrumentors import CLIENTS, Instrumentation, asked_for
-from pytest_llmtrace.errors import LLMTraceError, UsageError
+from pytest_llmtrace.errors import LLMTraceError
 
 __all__ = ["Result", "left_out", "printed", "run", "sdk_versions"]
 
@@ -53,11 +53,7 @@ def run(only: Sequence[str] = (), cases: Iterable[str] = (), clients: Sequence[s
         UsageError: If an instrumentor is not known or not installed, or no case begins so or can be made here.
         LLMTraceError: If the process of an instrumentor failed.
     """
-    wanted = asked_for(only)
-    present = [one for one in wanted if one.versions()]
-    if only and len(present) < len(wanted):
-        absent = next(one for one in wanted if one not in present)
-        raise UsageError(f"{absent.name} is not installed: pip install {' '.join(absent.packages.values())}")
+    present = asked_for(only)
     from pytest_llmtrace.compare._cases import chosen, lacking, refuse
 
     prefixes = tuple(cases)

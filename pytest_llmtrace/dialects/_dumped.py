@@ -216,16 +216,16 @@ _COUNTS = {
 }
 
 
-def usage_places(key: str, *path: str) -> dict[str, Place]:
+def usage_places(key: str, path: str = "") -> dict[str, Place]:
     """Make the places of the counts and the cost in a usage object in the provider's own form.
 
     Args:
         key: The name of the attribute.
         path: The field of its JSON that is the usage object; without it, the whole value is the usage object.
     """
-    before = "".join(f"{step}." for step in path)
+    before = f"{path}." if path else ""
     return {
-        "input_tokens": inside(key, *path, convert=_input_tokens),
+        "input_tokens": inside(key, *filter(None, (path,)), convert=_input_tokens),
         **{fact: inside(key, *(before + name for name in names)) for fact, names in _COUNTS.items()},
     }
 

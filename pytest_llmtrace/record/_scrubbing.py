@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from inspect import signature
 from itertools import accumulate
 from typing import Any
 
@@ -104,10 +105,9 @@ def _filter(
     options = {"recursive": True} if "post" in name and config.get("filter_nested_post_data_parameters") else {}
 
     def apply(request: Any) -> Any:
-        try:
-            return function(request, pairs, **options)
-        except TypeError as error:
-            raise UsageError(f"{name}: this vcrpy cannot do that: {error}") from error
+        if not options.keys() <= signature(function).parameters.keys():
+            raise UsageError("filter_nested_post_data_parameters: this vcrpy cannot do that; install a newer one")
+        return function(request, pairs, **options)
 
     return apply
 

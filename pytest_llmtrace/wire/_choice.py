@@ -63,7 +63,7 @@ class _Call:
         if fragment.get("id") and self.id:
             return bool(fragment["id"] != self.id)
         said = fragment.get("function") or fragment["custom"]
-        more = said.get("arguments")
+        more = said.get("arguments", said.get("input"))
         has_more = bool(more.strip() if isinstance(more, str) else more)
         return (said["name"] != self.name or has_more) and self.is_whole()
 

@@ -101,15 +101,20 @@ def _said(headers: dict[str, str], payload: bytes) -> bytes:
         error = {"type": "error", "error": {"type": kind, "message": message}}
         return _event("error", json.dumps(error).encode())
     event = base64.b64decode(str(said.get("bytes", "")))
-    return _event(_type_of(event), event) if event else b""
+    name = _type_of(event) if event else None
+    return b"" if name is None else _event(name, event)
 
 
-def _type_of(event: bytes) -> str:
-    """Return the name that Anthropic's SDK gives an event; the SDK parses every event that it gives a name."""
+def _type_of(event: bytes) -> str | None:
+    """Return the name that Anthropic's SDK gives an event; None for an object to which it gives none, and skips it."""
     try:
-        return str(_object(event).get("type", _UNTYPED))
+        said = json.loads(event)
     except (ValueError, RecursionError):  # `Events` reports which events cannot be read.
         return _UNTYPED
+    if not isinstance(said, dict):
+        return _UNTYPED
+    name = said.get("type")
+    return name if isinstance(name, str) else _UNTYPED if _UNTYPED in said else None
 
 
 def _event(name: str, data: bytes) -> bytes:

@@ -8,7 +8,7 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from pytest_llmtrace.compare._instrumentors import INSTRUMENTORS
 from pytest_llmtrace.compare._mishaps import FAULTS, is_mishap
 from pytest_llmtrace.compare._mishaps_page import tables
 from pytest_llmtrace.compare._page import page
+from pytest_llmtrace.compare._privacy_run import run_modes
 from pytest_llmtrace.compare._run import Result, run
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.exits import ASYNC_WAYS
@@ -315,6 +316,7 @@ def test_what_follows_leads_to_its_cause() -> None:
     assert text.count('<a id="mine-wire-total-tokens"></a>') == 1
 
 
+@pytest.mark.parametrize("run_them", [run, run_modes])
 @pytest.mark.parametrize(
     ("only", "said"),
     [
@@ -322,11 +324,13 @@ def test_what_follows_leads_to_its_cause() -> None:
         (["otel-genai"], "otel-genai is not installed: pip install opentelemetry-instrumentation-genai-openai"),
     ],
 )
-def test_wrong_use(only: Sequence[str], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_use(
+    only: Sequence[str], said: str, run_them: Callable[[Sequence[str]], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An instrumentor that is not known, or not installed, is named with what to do."""
     monkeypatch.setattr(_sdks, "installed", lambda _: None)
     with pytest.raises(UsageError) as caught:
-        run(only)
+        run_them(only)
     assert said in str(caught.value)
 
 

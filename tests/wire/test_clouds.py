@@ -202,6 +202,12 @@ def test_one_event_that_cannot_be_read_is_named() -> None:
     assert reading.problems == own.problems
 
 
+@pytest.mark.parametrize("said", [{}, {"type": 1}, {"delta": {"text": "no"}}])
+def test_an_object_without_a_name_is_passed_over(said: dict[str, Any]) -> None:
+    """Anthropic's SDK skips an event of Bedrock's that has neither a type nor the field of its old completions."""
+    assert read(*map(chunk, EVENTS[:3]), chunk(said), *map(chunk, EVENTS[3:])) == read(*map(chunk, EVENTS))
+
+
 def test_progress_is_told_by_frames() -> None:
     """The chunk that closes a frame is the one with which the client has its event."""
     chunks = tuple(map(chunk, EVENTS))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from pytest_llmtrace.model import Headers
@@ -113,6 +113,7 @@ class Profile:
         served: Returns the model that serves when a model is requested, by the name that the body gives it.
         model_in_body: Whether the body names the model that served; if not, it names the one that was requested.
         options: Which of the arguments `cost`, `provider`, `reasoning` and `older` the gateway takes.
+        options_of: The APIs that have an option on the wire, by its name, if not all of the gateway have.
         stream_type: The content type of its streams.
         error_type: Returns the content type of an error in place of a reply.
         chunked: Whether whole replies are sent in chunks, without a `content-length`.
@@ -127,6 +128,7 @@ class Profile:
     served: Callable[[str], str] = _as_asked
     model_in_body: bool = True
     options: frozenset[str] = frozenset()
+    options_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     stream_type: str = "text/event-stream; charset=utf-8"
     error_type: Callable[[Reply], str] = _as_json
     chunked: bool = False

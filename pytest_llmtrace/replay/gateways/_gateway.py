@@ -9,7 +9,7 @@ from typing import Any, Self
 from pytest_llmtrace.errors import UsageError
 from pytest_llmtrace.model import Answer, Request
 from pytest_llmtrace.replay.gateways._paths import APIS, COUNTED, api_of
-from pytest_llmtrace.replay.gateways._profiles import elsewhere, having_api, having_option, profile
+from pytest_llmtrace.replay.gateways._profiles import elsewhere, having_api, profile, refuse_options
 from pytest_llmtrace.replay.gateways._render import render
 from pytest_llmtrace.replay.gateways._script import (
     DEFAULT_TEXT,
@@ -106,7 +106,7 @@ class Gateway(Counting):
                 requested model, by the name that this gateway would give it.
             finish_reason: Why the model stopped. Default: `stop`, or `tool_calls` if there are any.
             choices: The texts of several choices. Default: `text`, as many times as the request's `n` says.
-            refusal: The model's refusal, in place of text and tool calls.
+            refusal: The model's refusal, in place of text, choices and tool calls.
             reasoning: The model's reasoning (only OpenRouter, LiteLLM and Anannas).
             cost: The cost in USD (OpenRouter; LiteLLM: in a header; Anannas: if the request asks for it).
             provider: The provider that served, as OpenRouter names it (OpenRouter only).
@@ -383,10 +383,7 @@ class Gateway(Counting):
     def _add(self, api: str | None, **fields: Any) -> Self:
         if api is not None and api not in tuple(self._profile.forms):  # A value without a hash is no API either.
             raise self._without(api)
-        for option in ("cost", "provider", "reasoning", "older"):
-            gated = option != "reasoning" or api == "chat"
-            if gated and fields.get(option) not in (None, False) and option not in self._profile.options:
-                raise UsageError(f"{self.name} has no {option!r} on the wire; {having_option(option)}")
+        refuse_options(self._profile, api, fields)
         with self._lock:
             self._queued += 1
             self._queue.append((self._queued, Script(api=api, **fields)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from pytest_llmtrace.errors import UsageError
@@ -21,7 +22,7 @@ from pytest_llmtrace.replay.gateways import (
 from pytest_llmtrace.replay.gateways._form import Profile
 from pytest_llmtrace.replay.gateways._paths import APIS
 
-__all__ = ["GATEWAYS", "cloud_of", "elsewhere", "having_api", "having_option", "profile"]
+__all__ = ["GATEWAYS", "cloud_of", "elsewhere", "having_api", "profile", "refuse_options"]
 
 GATEWAYS: Mapping[str, Profile] = {
     module.PROFILE.name: module.PROFILE
@@ -60,9 +61,23 @@ def having_api(api: str) -> str:
     return _listed(name for name, profile in GATEWAYS.items() if api in profile.forms)
 
 
-def having_option(option: str) -> str:
-    """Say which gateways have an option, as a clause."""
-    return _listed(name for name, profile in GATEWAYS.items() if option in profile.options)
+def refuse_options(profile: Profile, api: str | None, given: Mapping[str, Any]) -> None:
+    """Refuse options of a reply that the gateway does not write to the wire of that API.
+
+    Raises:
+        UsageError: If one is given all the same.
+    """
+    for option in ("cost", "provider", "reasoning", "older"):
+        # All have a place for reasoning but plain chat completions, in which gateways have made one.
+        gated = option != "reasoning" or api == "chat"
+        if not gated or given.get(option) in (None, False):
+            continue
+        if option not in profile.options:
+            having = _listed(name for name, other in GATEWAYS.items() if option in other.options)
+            raise UsageError(f"{profile.name} has no {option!r} on the wire; {having}")
+        apis = profile.options_of.get(option)
+        if apis is not None and api is not None and api not in apis:
+            raise UsageError(f"{profile.name} has no {option!r} in the {api} API; {_listed(apis)} it")
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -213,8 +213,8 @@ def read_texts(
     Raises:
         UsageError: If two arguments exclude each other, or `choices` is no list of texts.
     """
-    if refusal is not None and (text is not None or sent_otherwise):
-        raise UsageError("a refusal takes the place of text and tool_calls")
+    if refusal is not None and (sent_otherwise or not (text is choices is None) or isinstance(pieces, tuple)):
+        raise UsageError("a refusal takes the place of text, choices, tool_calls and a list of stream_chunks")
     if choices is not None:
         return _read_choices(text, choices, pieces)
     if text is not None:

@@ -116,6 +116,7 @@ _CURRENT = Profile(
     forms={"chat": Chat(), "responses": Responses(), "messages": Messages()},
     headers=_headers,
     options=frozenset({"cost", "older", "reasoning"}),
+    options_of={"cost": ("chat",)},
     stream_type="text/event-stream",
     body_errors=True,
 )

@@ -42,7 +42,12 @@ _ERRORS: Mapping[int, tuple[str, str]] = {
 }
 _NAMESPACE = "http://internal.amazon.com/coral/com.amazon.bedrock/"
 # A stream may end with few exceptions only (service model, ResponseStream); these statuses become another one there.
-_IN_STREAM = {424: "ModelStreamErrorException", 401: "ValidationException", 403: "ValidationException"}
+_IN_STREAM = {
+    401: "ValidationException",
+    403: "ValidationException",
+    404: "ValidationException",
+    424: "ModelStreamErrorException",
+}
 
 _FIRST_BYTE, _WHOLE = 0.312, 0.845  # Seconds, used where the script gives no times.
 _AS_JSON = {":content-type": "application/json"}

@@ -226,6 +226,7 @@ PROFILE = Profile(
     headers=_headers,
     served=_slug,
     options=frozenset({"cost", "provider", "reasoning"}),
+    options_of={"provider": ("chat", "embeddings")},
     stream_type="text/event-stream",
     body_errors=True,
 )

@@ -309,6 +309,33 @@ def test_filters_and_functions_of_vcr_config(made: Callable[..., Exchange], writ
         assert part in text
 
 
+def test_a_filter_that_raises_is_not_taken_for_vcrpys_fault(
+    made: Callable[..., Exchange], written: Callable[..., str]
+) -> None:
+    """What the user's own replacement raises comes out as it is."""
+
+    def replacement(key: str, value: str, request: Any) -> str:
+        return value + 1  # type: ignore[operator]
+
+    with pytest.raises(TypeError, match="can only concatenate str"):
+        written(made(url="https://a.test/v1?trace=1"), filter_query_parameters=[("trace", replacement)])
+
+
+def test_a_filter_that_this_vcrpy_does_not_have(
+    made: Callable[..., Exchange], written: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Older releases look at the outermost parameters alone: nothing is written that should have been filtered."""
+    monkeypatch.setattr("vcr.filters.replace_post_data_parameters", lambda request, replacements: request)
+    with pytest.raises(UsageError) as caught:
+        written(
+            made(b'{"a": {"user": "canary"}}'),
+            filter_post_data_parameters=["user"],
+            filter_nested_post_data_parameters=True,
+        )
+    said = "filter_nested_post_data_parameters: this vcrpy cannot do that; install a newer one"
+    assert str(caught.value) == said
+
+
 def test_a_filter_of_parameters_beside_some_without_a_value(
     made: Callable[..., Exchange], written: Callable[..., str]
 ) -> None:

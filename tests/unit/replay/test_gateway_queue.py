@@ -470,7 +470,15 @@ def test_what_was_not_played_is_described() -> None:
         ),
         (
             lambda: Gateway("openai").chat(text="a", refusal="b"),
-            "a refusal takes the place of text and tool_calls",
+            "a refusal takes the place of text, choices, tool_calls and a list of stream_chunks",
+        ),
+        (
+            lambda: Gateway("openai").chat(choices=["a", "b"], refusal="c"),
+            "a refusal takes the place of text, choices, tool_calls and a list of stream_chunks",
+        ),
+        (
+            lambda: Gateway("openai").chat(stream_chunks=["a"], refusal="b"),
+            "a refusal takes the place of text, choices, tool_calls and a list of stream_chunks",
         ),
         (
             lambda: Gateway("openai").chat(reasoning="hm"),
@@ -481,6 +489,11 @@ def test_what_was_not_played_is_described() -> None:
             "openai has no 'cost' on the wire; openrouter, litellm and anannas have",
         ),
         (lambda: Gateway("litellm").chat(provider="x"), "litellm has no 'provider' on the wire; openrouter has"),
+        (lambda: Gateway("anannas").responses(cost=1.0), "anannas has no 'cost' in the responses API; chat has it"),
+        (
+            lambda: Gateway("openrouter").messages(provider="x"),
+            "openrouter has no 'provider' in the messages API; chat and embeddings have it",
+        ),
         (
             lambda: Gateway("openai").chat(older=True),
             "openai has no 'older' on the wire; anthropic, litellm, anannas and bedrock have",

@@ -532,6 +532,16 @@ def test_a_message_stream_that_fails_midway_raises_after_its_pieces(name: str, m
     assert pieces == ["The", " capital"]
 
 
+@pytest.mark.skipif(_OLD, reason="its decoder had no class for exceptions in frames")
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 413, 424, 429, 500, 503, 529])
+def test_a_stream_of_bedrock_ends_with_exceptions_that_streams_have(status: int) -> None:
+    """Its service model has six for streams; a status without one ends a stream with another that has."""
+    client = anthropic_client(Gateway("bedrock").error(status, message="no luck", after=1, text=TEXT), "sync")
+    asked = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}], "stream": True}
+    with pytest.raises(anthropic.APIStatusError, match="no luck"):
+        ask(lambda: client.messages.create(**asked))
+
+
 @pytest.mark.parametrize("name", ["openrouter", "anannas"])
 def test_an_error_may_be_a_whole_body_with_status_200(name: str) -> None:
     """Where a model fails without a stream, the body is an error though the status is 200; no SDK raises."""
