@@ -18,13 +18,15 @@ from pytest_llmtrace import ownership
 from pytest_llmtrace.capture import exporters, metering
 from pytest_llmtrace.capture._ids import draw_unseeded
 from pytest_llmtrace.capture._otel_internals import (
+    LOG_COLLECTIONS,
+    ON_EMIT,
     SPAN_COLLECTIONS,
     LoggerProvider,
     ProxyLogger,
-    add_log_processor,
     back_meters,
     back_proxy_logger,
     back_proxy_tracer,
+    log_collection,
     span_collection,
 )
 from pytest_llmtrace.capture._watch import existing, when_made
@@ -67,6 +69,9 @@ def _watch_and_stand_in() -> None:
     for kind in SPAN_COLLECTIONS:
         _tell_first(kind, "on_start", _spans.on_start)
         _tell_first(kind, "on_end", _spans.on_end)
+    for kind_of_logs in LOG_COLLECTIONS:
+        _tell_first(kind_of_logs, ON_EMIT, _logs.on_emit)
+        _want_in_tests(kind_of_logs)
     resource = Resource.create()  # Made once for all three providers, since it runs each configured detector.
     tracers = TracerProvider(shutdown_on_exit=False, resource=resource)
     loggers = LoggerProvider(shutdown_on_exit=False, resource=resource)
@@ -105,20 +110,37 @@ def _tell_first(kind: type, name: str, ours: Callable[..., None]) -> None:
     setattr(kind, name, tell_both)
 
 
-def _tells_as_usual(collection: object) -> bool:
+def _want_in_tests(kind: type) -> None:
+    """Make loggers enabled in traced tests, whatever the app's own processors want; without any, they are not."""
+    enabled = getattr(kind, "enabled", None)
+    if enabled is None:  # Before loggers could be asked.
+        return
+
+    @functools.wraps(enabled)
+    def enabled_for_either(self: Any, **asked: Any) -> Any:
+        return (self in _of_providers and ownership.current() is not None) or enabled(self, **asked)
+
+    kind.enabled = enabled_for_either  # type: ignore[attr-defined]
+
+
+def _tells_as_usual(collection: object, kinds: tuple[type, ...], *names: str) -> bool:
     """Tell whether a collection calls its processors by the SDK's own methods; a subclass may override them."""
-    own, names = type(collection), ("on_start", "on_end")
-    return any(all(getattr(own, name, None) is getattr(kind, name) for name in names) for kind in SPAN_COLLECTIONS)
+    own = type(collection)
+    return any(all(getattr(own, name, None) is getattr(kind, name) for name in names) for kind in kinds)
 
 
 def _adopt(provider: Any) -> None:
     if isinstance(provider, TracerProvider):
         collection = span_collection(provider)
-        if _tells_as_usual(collection):
+        if _tells_as_usual(collection, SPAN_COLLECTIONS, "on_start", "on_end"):
             _of_providers.add(collection)
         else:
             collection.add_span_processor(_spans)
     elif isinstance(provider, LoggerProvider):
-        add_log_processor(provider, _logs)
+        collection = log_collection(provider)
+        if _tells_as_usual(collection, LOG_COLLECTIONS, ON_EMIT):
+            _of_providers.add(collection)
+        else:
+            collection.add_log_record_processor(_logs)
     else:
         metering.read(provider)

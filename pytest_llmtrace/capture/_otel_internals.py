@@ -44,7 +44,11 @@ from opentelemetry.metrics._internal.instrument import _ProxyInstrument
 from opentelemetry.sdk import metrics
 from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
 from opentelemetry.sdk._logs import export as _log_export
-from opentelemetry.sdk._logs._internal import Logger, SynchronousMultiLogRecordProcessor
+from opentelemetry.sdk._logs._internal import (
+    ConcurrentMultiLogRecordProcessor,
+    Logger,
+    SynchronousMultiLogRecordProcessor,
+)
 from opentelemetry.sdk.metrics._internal.metric_reader_storage import MetricReaderStorage
 from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricReader, MetricsData
 from opentelemetry.sdk.trace import (
@@ -61,20 +65,22 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
 __all__ = [
+    "LOG_COLLECTIONS",
     "LOG_EXPORTERS",
     "LOG_EXPORT_SUCCESS",
+    "ON_EMIT",
     "SPAN_COLLECTIONS",
     "DeltaReader",
     "LogRecordProcessor",
     "LoggerProvider",
     "ProxyLogger",
-    "add_log_processor",
     "add_reader",
     "back_meters",
     "back_proxy_logger",
     "back_proxy_tracer",
     "conflict_of",
     "existing_instance",
+    "log_collection",
     "span_collection",
     "suppressed",
     "text_limit",
@@ -88,7 +94,11 @@ LOG_EXPORT_SUCCESS: Any = getattr(_log_export, "LogRecordExportResult", None) or
 LOG_EXPORT_SUCCESS = LOG_EXPORT_SUCCESS.SUCCESS
 
 SPAN_COLLECTIONS = (SynchronousMultiSpanProcessor, ConcurrentMultiSpanProcessor)
-"""The SDK's own collections: a collection is a span processor that passes each span on to several processors."""
+LOG_COLLECTIONS = (SynchronousMultiLogRecordProcessor, ConcurrentMultiLogRecordProcessor)
+"""The SDK's own collections: a collection is a processor that passes all that it is told on to several processors."""
+
+ON_EMIT = "on_emit" if hasattr(LogRecordProcessor, "on_emit") else "emit"
+"""The method of a log record processor that is told of a record; it was renamed in opentelemetry-sdk 1.36."""
 
 _SUPPRESS_KEYS = (
     otel_context._SUPPRESS_INSTRUMENTATION_KEY,
@@ -139,31 +149,37 @@ def add_reader(provider: metrics.MeterProvider, reader: MetricReader) -> None:
 
 
 def span_collection(provider: TracerProvider) -> Any:
-    """Return the collection that passes spans on to a provider's processors.
+    """Return the collection that passes spans on to a provider's processors."""
+    return _collection(
+        provider,
+        "_active_span_processor",
+        SynchronousMultiSpanProcessor,
+        "add_span_processor",
+        Tracer,
+        "span_processor",
+    )
 
-    A single processor is put into a new collection first. Many apps hand one to `TracerProvider`, as its argument
-    `active_span_processor`, where the SDK wants a collection; that works until another processor is added.
+
+def log_collection(provider: LoggerProvider) -> Any:
+    """Return the collection that passes log records on to a provider's processors."""
+    name = "_multi_log_record_processor"
+    return _collection(provider, name, SynchronousMultiLogRecordProcessor, "add_log_record_processor", Logger, name)
+
+
+def _collection(provider: Any, name: str, kind: Any, add: str, user: type, name_there: str) -> Any:
+    """Return a provider's collection of processors; a single processor is put into a new collection first.
+
+    Many apps hand a single one to `TracerProvider`, as its argument `active_span_processor`, where the SDK wants a
+    collection; that works until another processor is added.
     """
-    own: Any = provider._active_span_processor
-    if hasattr(own, "add_span_processor"):
+    own: Any = getattr(provider, name)
+    if hasattr(own, add):
         return own
-    several: Any = SynchronousMultiSpanProcessor()  # type: ignore[no-untyped-call]
-    several.add_span_processor(own)
-    provider._active_span_processor = several
-    _exchange(Tracer, "span_processor", own, several)
+    several = kind()
+    getattr(several, add)(own)
+    setattr(provider, name, several)
+    _exchange(user, name_there, own, several)
     return several
-
-
-def add_log_processor(provider: LoggerProvider, processor: LogRecordProcessor) -> None:
-    """Add a log record processor to a provider, even to one that has a single processor and no collection."""
-    single: Any = provider._multi_log_record_processor
-    if not hasattr(single, "add_log_record_processor"):
-        several: Any = SynchronousMultiLogRecordProcessor()  # type: ignore[no-untyped-call]
-        several.add_log_record_processor(single)
-        provider._multi_log_record_processor = several
-        _exchange(Logger, "_multi_log_record_processor", single, several)
-    # Call the SDK's own method: a subclass's method may take the first processor that is added for the user's.
-    LoggerProvider.add_log_record_processor(provider, processor)
 
 
 def _exchange(kind: type, name: str, old: object, new: object) -> None:

@@ -163,6 +163,28 @@ for provider in providers:
     provider.add_span_processor(printing)
 reader = InMemoryMetricReader()
 meters = MeterProvider(metric_readers=[reader])
+
+from opentelemetry.sdk import _logs as sdk_logs
+from opentelemetry.sdk._logs._internal import ConcurrentMultiLogRecordProcessor
+
+class Deaf(sdk_logs.LogRecordProcessor):
+    def on_emit(self, record): ...
+
+    emit = on_emit
+
+    def shutdown(self): ...
+
+    def force_flush(self, timeout_millis=0): ...
+
+    def enabled(self, **asked):
+        return False
+
+deaf = Deaf()
+concurrent_logs = sdk_logs.LoggerProvider(multi_log_record_processor=ConcurrentMultiLogRecordProcessor())
+logger_providers = [sdk_logs.LoggerProvider(), concurrent_logs]
+for provider in logger_providers:
+    provider.add_log_record_processor(deaf)
+loggers = [provider.get_logger("app") for provider in logger_providers]
 """
 
 
@@ -178,12 +200,19 @@ def test_what_suites_count(before: str, after: str, run_script: RunScript) -> No
         assert [p._active_span_processor._span_processors for p in providers] == [(printing,)] * 2
         own = getattr(meters._sdk_config, "metric_readers", None) or meters._metric_readers  # by release
         assert list(own) == [reader]
+        assert [p._multi_log_record_processor._log_record_processors for p in logger_providers] == [(deaf,)] * 2
+        can_be_asked = hasattr(loggers[0], "enabled")  # by release
+        assert not (can_be_asked and any(logger.enabled() for logger in loggers))
         owner, book = open_test()
         with ownership.active(owner):
             for provider in providers:
                 provider.get_tracer("app").start_span("chat").end()
             meters.get_meter("app").create_counter("calls").add(1)
+            for logger in loggers:
+                assert not can_be_asked or logger.enabled()
+                emit(logger, "hello")
         assert names(book) == ["chat", "chat"]
+        assert [log.body for log in book.logs()] == ["hello", "hello"]
         assert [(point.name, point.value) for point in book.metrics()] == [("calls", 1)]
         """,
     )
